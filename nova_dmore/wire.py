@@ -1,0 +1,283 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Everything that two processes of a pair must agree on, stated once.
+
+Three conversations are written down here, and both ends of each import this
+file:
+
+1. the shared region between the shadow-device process on the host and
+   Domain R (words, streams, vectors, epochs, the freeze handshake);
+2. the JSON messages inside the two control streams of that region;
+3. the requests that nova-compute sends to the shadow-device process.
+
+The region is transport, never truth: QEMU does not track what the host
+writes to it, so after a migration its content is whatever happened to be
+copied. Every position is a free-running 64-bit stream offset, each sender
+keeps its data until the receiver has it, and both ends exchange offsets
+whenever the epoch is raised.
+
+Rules of the region
+-------------------
+* Every word is an aligned, little-endian, unsigned 64-bit integer and is
+  read and written with one machine access (``memoryview.cast('Q')``;
+  ``struct.pack_into('<Q')`` writes byte by byte and must not be used).
+* Each word has one writer: the host page is written by the host alone, the
+  Domain R page by Domain R alone. The Domain R page is therefore tracked as
+  dirty by Domain R's QEMU and arrives complete at the destination.
+* Data is written before the position that publishes it; a doorbell follows
+  each publication. A lost doorbell costs at most ``POLL_INTERVAL_S``.
+* A reader copies a word once, validates the copy, then uses the copy.
+
+Epochs
+------
+The host raises ``epoch`` when a region comes to life (first start, a new
+Domain R, arrival at a destination, a rolled back migration):
+
+1. the host writes its positions (for a stream it produces: the oldest
+   offset it can still send; for one it consumes: what was taken),
+   ``resume_from``, and last the new ``epoch``;
+2. Domain R sees an epoch above its own. With ``RESUME_FROM_HOST`` it drops
+   input that was taken, and skips to the host's oldest offset if its own is
+   older (a gap, counted). With ``RESUME_FROM_DOMAIN_R`` (the host has
+   nothing that was carried over) its own offsets stand. It writes its
+   ``position`` and ``base`` words, and last ``epoch_ack``;
+3. the host sees ``epoch_ack == epoch``, continues each stream it produces at
+   Domain R's position (what lies before was stored: a repeat), and starts
+   consuming. Nothing else was written to a ring in between.
+
+Freeze
+------
+The host writes its final positions, then ``freeze = epoch``. Domain R stores
+everything published, drops what was taken, writes its positions, then
+``freeze_ack = epoch``, and touches no ring until it sees a higher epoch.
+"""
+
+import enum
+
+# -- 1. the region ----------------------------------------------------------
+
+MAGIC = int.from_bytes(b'DMOREreg', 'little')
+LAYOUT_VERSION = 1
+
+#: Size of the region in bytes: a power of two, as a PCI BAR must be.
+REGION_SIZE = 1 << 20
+
+HOST_PAGE = 0x0000      # written by the host only
+DOMAIN_R_PAGE = 0x1000  # written by Domain R only
+DATA_START = 0x4000     # the rings' data
+
+#: Offsets of the words of the host page, in bytes from HOST_PAGE.
+HOST_MAGIC = 0x00
+HOST_LAYOUT_VERSION = 0x08
+HOST_REGION_SIZE = 0x10
+HOST_STREAM_COUNT = 0x18
+HOST_PEER_ID = 0x20
+HOST_DOMAIN_R_PEER_ID = 0x28
+HOST_VECTOR_COUNT = 0x30
+HOST_EPOCH = 0x38           # written last; 0: the host is not ready
+HOST_FREEZE = 0x40          # the epoch that is to be frozen
+HOST_FLAGS = 0x48
+HOST_RESUME_FROM = 0x50
+
+#: Offsets of the words of the Domain R page, in bytes from DOMAIN_R_PAGE.
+DOMAIN_R_MAGIC = 0x00
+DOMAIN_R_LAYOUT_VERSION = 0x08
+DOMAIN_R_EPOCH_ACK = 0x38   # written last
+DOMAIN_R_FREEZE_ACK = 0x40
+
+#: Geometry of the streams, in the host page: per stream DATA, SIZE, DIRECTION.
+STREAM_TABLE = 0x100
+STREAM_TABLE_ENTRY = 0x20
+STREAM_DATA = 0x00          # offset of the ring's first byte in the region
+STREAM_SIZE = 0x08          # bytes, a power of two
+STREAM_DIRECTION = 0x10
+
+#: The positions of an end, in its own page: per stream POSITION and BASE.
+POSITIONS = 0x800
+POSITIONS_ENTRY = 0x10
+#: What the end has produced, or has consumed (host: taken, Domain R: stored).
+POSITION = 0x00
+#: The oldest offset a producer still keeps; meaningless for a consumer.
+BASE = 0x08
+
+#: HOST_FLAGS: Domain R must keep more pages dirty than QEMU's switch-over
+#: threshold, so that its pre-copy cannot end before the instance's.
+FLAG_HOLD = 1
+
+
+class ResumeFrom(enum.IntEnum):
+    """Whose offsets stand when an epoch is raised (HOST_RESUME_FROM)."""
+
+    DOMAIN_R = 0
+    HOST = 1
+
+
+class Direction(enum.IntEnum):
+    """Who produces a stream."""
+
+    TO_DOMAIN_R = 0
+    TO_HOST = 1
+
+
+class Stream(enum.IntEnum):
+    """The streams of layout version 1; the value is the table index."""
+
+    CONTROL_TO_DOMAIN_R = 0
+    CONTROL_TO_HOST = 1
+    SERIAL0_OUT = 2     # what the instance printed
+    SERIAL0_IN = 3      # what the clients typed
+
+
+#: Direction and ring size in bytes of each stream.
+GEOMETRY = {
+    Stream.CONTROL_TO_DOMAIN_R: (Direction.TO_DOMAIN_R, 1 << 16),
+    Stream.CONTROL_TO_HOST: (Direction.TO_HOST, 1 << 14),
+    Stream.SERIAL0_OUT: (Direction.TO_DOMAIN_R, 1 << 16),
+    Stream.SERIAL0_IN: (Direction.TO_HOST, 1 << 14),
+}
+
+#: Peer ids. QEMU insists that a device with ``master=on`` is the first peer.
+DOMAIN_R_PEER = 0
+HOST_PEER = 1
+
+
+class Vector(enum.IntEnum):
+    """Interrupt vectors, the same in both directions.
+
+    A vector is a hint where to look; whoever is woken looks everywhere.
+    """
+
+    CONTROL = 0
+    SERIAL = 1
+    INPUT = 2
+    DISPLAY = 3
+
+
+#: How often each end looks at the region without being woken, in seconds.
+POLL_INTERVAL_S = 0.1
+
+#: How long the host waits for ``freeze_ack`` before it goes on without.
+FREEZE_TIMEOUT_S = 0.05
+
+#: Protocol version that QEMU's ivshmem server sends first
+#: (QEMU docs/specs/ivshmem-spec.txt, "Client-Server protocol").
+IVSHMEM_PROTOCOL_VERSION = 0
+
+
+# -- 2. messages in the control streams -------------------------------------
+#
+# One JSON object per line, UTF-8, at most CONTROL_LINE_MAX bytes with its
+# newline. ``type`` names the message; unknown types are ignored and counted.
+
+CONTROL_LINE_MAX = 32768
+
+#: To Domain R: everything it needs to serve, sent at the start of each epoch.
+#: ``host_key`` (OpenSSH private key, text), ``authorized_keys`` (list of
+#: OpenSSH public key lines), ``instance_uuid``, ``instance_name`` (text for
+#: the greeting), ``address`` (``'10.0.0.5/24'``), ``gateway`` (or null),
+#: ``mac``, ``mtu``, ``ssh_port``, ``serial_port``,
+#: ``serial_networks`` (list of CIDR that may use the raw serial port),
+#: ``scrollback_bytes``, ``stall_ms``.
+CONFIG = 'config'
+#: To Domain R: ``stream`` (its name in lower case), ``at`` (offset),
+#: ``bytes`` (or null), ``kind`` (a GapKind), ``reason`` (text): bytes that
+#: are missing from the stream at that offset.
+GAP = 'gap'
+#: To the host: ``stream``, ``at``: send a serial break when the instance's
+#: device has taken everything before offset ``at``.
+BREAK = 'break'
+#: To the host: ``ssh`` and ``serial`` (numbers of attached clients), ``boot_s``
+#: (seconds from boot to the first listening server), ``memory_kib`` (used):
+#: Domain R serves.
+SERVING = 'serving'
+#: To the host: ``level`` (``info``, ``warning``), ``text``: a line for the log.
+LOG = 'log'
+
+
+class GapKind(enum.StrEnum):
+    """How much is known about bytes that did not arrive."""
+
+    EXACT = 'exact'             # this many bytes are missing
+    AMBIGUOUS = 'ambiguous'     # this many bytes may have arrived or not
+    UNKNOWN = 'unknown'         # nobody can tell how many
+
+
+# -- 3. requests to the shadow-device process -------------------------------
+#
+# A unix stream socket, one JSON object per line. Request:
+# ``{"id": n, "method": name, "params": {...}}``; answer ``{"id": n, "result":
+# {...}}`` or ``{"id": n, "error": text}``. Answers may come out of order.
+
+REQUEST_LINE_MAX = 1 << 20
+
+
+class PairState(enum.StrEnum):
+    """What the shadow-device process of a pair is doing."""
+
+    STARTING = 'starting'   # waits for Domain R or for the instance
+    INCOMING = 'incoming'   # a destination: both VMs are still arriving
+    LIVE = 'live'           # bytes flow
+    GATED = 'gated'         # no more input is sent; the instance stops soon
+    FREEZING = 'freezing'   # the instance stopped; Domain R takes the rest
+    FROZEN = 'frozen'       # nothing moves until the instance runs again
+
+
+class Request(enum.StrEnum):
+    """Methods, their parameters and results.
+
+    Every method but SHUTDOWN may be repeated without harm.
+    """
+
+    #: -> ``state``, ``epoch``, ``migration_id``, ``instance`` and
+    #: ``domain_r`` (each ``connected``, ``status``: QMP run state or null),
+    #: ``streams`` {name: {``position``, ``base``}}, ``serving`` (the last
+    #: SERVING message or null), ``gaps`` (list, each with ``number``),
+    #: ``worker_starts``, ``pid``.
+    STATUS = 'status'
+    #: ``config``: the CONFIG message, kept for this and every later Domain R.
+    CONFIGURE = 'configure'
+    #: ``migration_id``, ``role`` ('source' or 'destination'), ``on``: from
+    #: now on a stop of the instance is the stop of a migration (source), or
+    #: its start the arrival of one (destination).
+    ARM = 'arm'
+    #: ``on``: ask Domain R to keep its pre-copy from converging.
+    HOLD = 'hold'
+    #: Send no more input and wait until the instance's device has taken what
+    #: was sent, at most ``timeout_ms`` -> ``unread`` (0 or 1). The gate opens
+    #: by itself when the instance has not stopped GATE_LIMIT_S later.
+    GATE = 'gate'
+    #: Wait at most ``timeout_ms`` for the instance's stop and Domain R's
+    #: acknowledgement -> ``acknowledged``, ``carry_over`` (CarryOver as JSON)
+    #: and ``at`` {``stopped``, ``frozen``} (CLOCK_MONOTONIC seconds).
+    FROZEN = 'frozen'
+    #: Destination: ``migration_id``, ``carry_over``: what the source had.
+    CARRY_OVER = 'carry_over'
+    #: Wait at most ``timeout_ms`` until bytes flow -> ``state``.
+    LIVE = 'live'
+    #: ``numbers``: gap reports that nova-compute has logged and notified.
+    FORGET_GAPS = 'forget_gaps'
+    #: End the process and close everything; the sockets' files are removed.
+    SHUTDOWN = 'shutdown'
+
+
+#: A closed gate opens again this many seconds later if nothing stopped.
+GATE_LIMIT_S = 2.0
+
+#: A destination waits this long for CARRY_OVER if Domain R did not freeze.
+CARRY_OVER_LIMIT_S = 2.0
+
+#: Files of a pair, in ``[dmore] run_dir/<instance uuid>/``.
+CONTROL_SOCKET = 'control.sock'     # requests from nova-compute
+IVSHMEM_SOCKET = 'ivshmem.sock'     # Domain R's QEMU connects
+SERIAL0_SOCKET = 'serial0.sock'     # the instance's QEMU connects
+INSTANCE_QMP_SOCKET = 'instance.qmp'    # the instance's QEMU listens
+DOMAIN_R_QMP_SOCKET = 'domain_r.qmp'    # Domain R's QEMU listens
