@@ -1,0 +1,141 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The ``[dmore]`` options of nova-compute.
+
+Every option is read by nova-compute alone; Domain R gets what it needs over
+the channel (:data:`nova_dmore.wire.CONFIG`).
+"""
+
+from oslo_config import cfg
+from oslo_config import types
+
+GROUP = cfg.OptGroup(
+    'dmore', title='Consoles that survive live migration (nova-dmore)')
+
+OPTIONS = [
+    cfg.BoolOpt(
+        'enabled', default=True,
+        help='Give new instances a Domain R. With false, instances are '
+             'created with the stock consoles; pairs that exist are kept. '
+             'A flavor (extra spec dmore:domain_r=disabled) or an image '
+             '(property dmore_domain_r=disabled) opts out by itself.'),
+    cfg.BoolOpt(
+        'required', default=False,
+        help='Fail a boot when the instance cannot have a Domain R, with '
+             'the reason in the fault of the instance. With false, the '
+             'instance runs with the stock consoles and a warning is '
+             'logged.'),
+    cfg.StrOpt(
+        'management_network',
+        help='Name or id of the Neutron network on which each Domain R gets '
+             'a port. SSH clients and the console proxies must reach it. No '
+             'default: without it no instance gets a Domain R.'),
+    cfg.ListOpt(
+        'security_groups', default=[],
+        help='Ids of the Neutron security groups of the Domain R ports. '
+             'Empty: port security is switched off on the ports of networks '
+             'that have it, and only Domain R itself decides who may '
+             'connect.'),
+    cfg.StrOpt(
+        'image', default='nova-dmore-domr',
+        help='Name or id of the Glance image that holds Domain R, as '
+             'uploaded by "nova-dmore-image upload".'),
+    cfg.StrOpt(
+        'image_digest',
+        regex='^[0-9a-f]{64}$',
+        help='SHA-256 of the image file, in lower-case hexadecimal, as '
+             'printed by "nova-dmore-image digest". If set, no other image '
+             'is used for new pairs. No default: the digest that Glance '
+             'holds is trusted.'),
+    cfg.StrOpt(
+        'image_cache_dir', default='/var/lib/nova-dmore/images',
+        help='Directory that holds unpacked Domain R images, one '
+             'sub-directory per digest. It must have the same path on all '
+             'hosts.'),
+    cfg.StrOpt(
+        'run_dir', default='/run/nova-dmore',
+        help='Directory for the sockets of the pairs, one sub-directory per '
+             'instance. It must have the same path on all hosts, must be '
+             'local to the host, and should be emptied at a boot.'),
+    cfg.StrOpt(
+        'log_dir', default='/var/log/nova-dmore',
+        help='Directory for the logs of the shadow-device processes and of '
+             'the Domain R kernels.'),
+    cfg.IntOpt(
+        'memory_mib', default=128, min=48, max=4096,
+        help='Guest memory of Domain R, in MiB.'),
+    cfg.StrOpt(
+        'secret_file', default='/etc/nova/dmore.secret',
+        help='File with at least 32 random bytes (for instance made by '
+             '"openssl rand -hex 32"), readable by nova-compute alone and '
+             'the same on all hosts. The SSH host key of each instance is '
+             'derived from it, so it stays the same wherever the instance '
+             'runs.'),
+    cfg.StrOpt(
+        'console_authorized_keys',
+        help='File in the format of sshd\'s authorized_keys: keys that may '
+             'log in to every console, beside the key pair of the instance. '
+             'No default: the key pair of the instance alone.'),
+    cfg.PortOpt(
+        'ssh_port', default=22,
+        help='TCP port of the SSH server in Domain R.'),
+    cfg.PortOpt(
+        'serial_port', default=6083,
+        help='TCP port of the raw serial server in Domain R, to which '
+             'nova-serialproxy connects.'),
+    cfg.ListOpt(
+        'serial_proxy_networks', default=[],
+        item_type=types.String(),
+        help='Networks (CIDR) from which the raw serial port may be '
+             'reached: the addresses that the hosts of nova-serialproxy '
+             'have on the management network. Empty: from nowhere.'),
+    cfg.IntOpt(
+        'scrollback_kib', default=256, min=64, max=8192,
+        help='How much of the serial output a new client is shown, in KiB.'),
+    cfg.IntOpt(
+        'serial_stall_ms', default=5000, min=0, max=600000,
+        help='How long a client that reads nothing may hold up the serial '
+             'output of the instance, in milliseconds. Then output is '
+             'dropped for that client, and the client is told how much.'),
+    cfg.IntOpt(
+        'precopy_timeout', default=60, min=1,
+        help='How long the pre-copy of Domain R may take before its '
+             'instance is moved without it, in seconds. The console is then '
+             'rebuilt at the destination and the break is reported.'),
+    cfg.IntOpt(
+        'rpc_timeout', default=30, min=1,
+        help='How long a source waits for an answer of the destination\'s '
+             'nova-compute, in seconds.'),
+    cfg.IntOpt(
+        'hold_bandwidth_mib', default=8, min=1,
+        help='Bandwidth of Domain R\'s pre-copy while it waits for its '
+             'instance to converge, in MiB/s.'),
+    cfg.FloatOpt(
+        'watch_interval', default=1.0, min=0.1,
+        help='How often nova-compute looks after its pairs (restart of a '
+             'dead Domain R, gap reports), in seconds.'),
+]
+
+
+def register(conf):
+    """Register the options; called by the driver and by the generator.
+
+    :param conf: an ``oslo_config.cfg.ConfigOpts``.
+    """
+    conf.register_group(GROUP)
+    conf.register_opts(OPTIONS, group=GROUP)
+
+
+def list_opts():
+    """Entry point ``oslo.config.opts``: what oslo-config-generator prints."""
+    return [(GROUP, OPTIONS)]
+
