@@ -36,29 +36,43 @@ Rules of the region
 * Data is written before the position that publishes it; a doorbell follows
   each publication. A lost doorbell costs at most ``POLL_INTERVAL_S``.
 * A reader copies a word once, validates the copy, then uses the copy.
+* What the host publishes carries a checksum in the same word (PUBLISHED):
+  a Domain R that was moved without a freeze finds stale copies of the
+  host's pages, each of another age, and must not take them for output.
 
 Epochs
 ------
 The host raises ``epoch`` when a region comes to life (first start, a new
-Domain R, arrival at a destination, a rolled back migration):
+Domain R, a new worker, arrival at a destination, a rolled back migration).
+It raises it by a random amount: no two openings, on no two hosts, have the
+same epoch, so an acknowledgement cannot be taken for another one's.
 
-1. the host writes its positions (for a stream it produces: the oldest
-   offset it can still send; for one it consumes: what was taken),
-   ``resume_from``, and last the new ``epoch``;
+1. the host clears its PUBLISHED words, writes its positions (for a stream it
+   produces: the oldest offset it can still send; for one it consumes: what
+   was taken), ``resume_from``, and last the new ``epoch``;
 2. Domain R sees an epoch above its own. With ``RESUME_FROM_HOST`` it drops
    input that was taken, and skips to the host's oldest offset if its own is
    older (a gap, counted). With ``RESUME_FROM_DOMAIN_R`` (the host has
-   nothing that was carried over) its own offsets stand. It writes its
-   ``position`` and ``base`` words, and last ``epoch_ack``;
+   nothing that was carried over) its own offsets stand. A Domain R that was
+   in no epoch before adopts the host's offsets; that is no gap. It writes
+   its ``position`` and ``base`` words (what it produced is not in the ring
+   yet: both are the oldest offset it keeps), and last ``epoch_ack``;
 3. the host sees ``epoch_ack == epoch``, continues each stream it produces at
    Domain R's position (what lies before was stored: a repeat), and starts
    consuming. Nothing else was written to a ring in between.
+
+A Domain R that starts writes a new random ``incarnation`` and joins only an
+epoch above the ``epoch_ack`` that it finds; the host sees that the
+incarnation is not the one it opened with, and raises the epoch.
 
 Freeze
 ------
 The host writes its final positions, then ``freeze = epoch``. Domain R stores
 everything published, drops what was taken, writes its positions, then
 ``freeze_ack = epoch``, and touches no ring until it sees a higher epoch.
+For a stream the host produces, the host's ``position`` says what it has in
+all, also what found no room in the ring; Domain R copies it to its ``base``
+word, so that a destination without carry-over knows how much is missing.
 """
 
 import enum
@@ -91,6 +105,7 @@ HOST_RESUME_FROM = 0x50
 #: Offsets of the words of the Domain R page, in bytes from DOMAIN_R_PAGE.
 DOMAIN_R_MAGIC = 0x00
 DOMAIN_R_LAYOUT_VERSION = 0x08
+DOMAIN_R_INCARNATION = 0x10 # random, not 0: which start of Domain R this is
 DOMAIN_R_EPOCH_ACK = 0x38   # written last
 DOMAIN_R_FREEZE_ACK = 0x40
 
@@ -106,8 +121,21 @@ POSITIONS = 0x800
 POSITIONS_ENTRY = 0x10
 #: What the end has produced, or has consumed (host: taken, Domain R: stored).
 POSITION = 0x00
-#: The oldest offset a producer still keeps; meaningless for a consumer.
+#: The oldest offset a producer still keeps. Domain R as a consumer: what the
+#: host said at the freeze that it had produced. The host as a consumer: 0.
 BASE = 0x08
+
+#: Per stream that the host produces, in the host page: one word that says
+#: what is in the ring, 0 before the host has seen ``epoch_ack``. Bits 63..32
+#: are the low half of the offset; bits 31..0 are, with bit 0 set always, the
+#: CRC-32 of everything published in this epoch. The CRC starts from that of
+#: two words: the epoch, and the position that Domain R wrote at its start.
+PUBLISHED = 0xc00
+PUBLISHED_ENTRY = 0x08
+
+#: Above these an epoch or offset is taken for garbage.
+EPOCH_MAX = 1 << 62
+OFFSET_MAX = 1 << 62
 
 #: HOST_FLAGS: Domain R must keep more pages dirty than QEMU's switch-over
 #: threshold, so that its pre-copy cannot end before the instance's.

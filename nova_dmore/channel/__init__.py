@@ -9,4 +9,8 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The shared region of a pair: rings, epochs, and the ivshmem server."""
+"""The channel of a pair: region, rings, doorbells, what is carried over.
+
+It runs on the host and in Domain R and imports only the standard library
+and :mod:`nova_dmore.wire`.
+"""

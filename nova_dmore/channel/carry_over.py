@@ -1,0 +1,142 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What crosses hosts beside the two VMs: a few offsets and bytes."""
+
+import base64
+import binascii
+import dataclasses
+from typing import Any
+
+from nova_dmore.channel import errors
+from nova_dmore import wire
+
+#: Bytes of one stream that a carry-over holds at most.
+CARRY_OVER_DATA_MAX = 1 << 18
+
+
+@dataclasses.dataclass(frozen=True)
+class Unstored:
+    """Bytes of a stream that Domain R is not known to have stored.
+
+    :ivar base: offset of the first byte
+    """
+
+    base: int
+    data: bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class CarryOver:
+    """The source host's end of the channel at the stop.
+
+    It is idempotent: bytes and offsets that Domain R knows already are
+    recognised by their offsets.
+
+    :ivar epoch: the last epoch that the source has raised
+    :ivar acknowledged: Domain R has acknowledged the freeze
+    :ivar taken: per TO_HOST stream, what the instance's device has taken
+    :ivar unstored: per TO_DOMAIN_R stream
+    """
+
+    epoch: int
+    acknowledged: bool
+    taken: dict[wire.Stream, int]
+    unstored: dict[wire.Stream, Unstored]
+
+    def to_json(self) -> dict[str, Any]:
+        """As an object that ``json.dumps`` takes."""
+        return {
+            'layout_version': wire.LAYOUT_VERSION,
+            'epoch': self.epoch,
+            'acknowledged': self.acknowledged,
+            'taken': {stream.name.lower(): offset
+                      for stream, offset in self.taken.items()},
+            'unstored': {
+                stream.name.lower(): {
+                    'base': each.base,
+                    'data': base64.b64encode(each.data).decode('ascii')}
+                for stream, each in self.unstored.items()},
+        }
+
+    @classmethod
+    def from_json(cls, value: object) -> 'CarryOver':
+        """Validate an object that came from another host.
+
+        :raises CarryOverError: it is malformed, of another layout version,
+            or larger than allowed
+        """
+        fields = _object('carry-over', value)
+        version = fields.get('layout_version')
+        if version != wire.LAYOUT_VERSION:
+            raise errors.CarryOverError(
+                f'carry-over of layout version {version!a}, not '
+                f'{wire.LAYOUT_VERSION}')
+        epoch = _number('epoch', fields.get('epoch'), wire.EPOCH_MAX)
+        acknowledged = fields.get('acknowledged')
+        if not isinstance(acknowledged, bool):
+            raise errors.CarryOverError('acknowledged is not a boolean')
+        taken = {
+            stream: _number(f'taken of {stream.name}', offset,
+                            wire.OFFSET_MAX)
+            for stream, offset in _streams(
+                'taken', fields.get('taken'), wire.Direction.TO_HOST)}
+        unstored = {
+            stream: _unstored(stream, each)
+            for stream, each in _streams(
+                'unstored', fields.get('unstored'),
+                wire.Direction.TO_DOMAIN_R)}
+        return cls(epoch, acknowledged, taken, unstored)
+
+
+def _object(what: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise errors.CarryOverError(f'{what} is not an object')
+    return value
+
+
+def _number(what: str, value: object, limit: int) -> int:
+    # A bool is an int to isinstance.
+    if type(value) is not int or not 0 <= value <= limit:
+        raise errors.CarryOverError(
+            f'{what} is {str(value)[:40]!a}, not a number from 0 to {limit}')
+    return value
+
+
+def _streams(what: str, value: object, direction: wire.Direction
+             ) -> list[tuple[wire.Stream, Any]]:
+    fields = _object(what, value)
+    wanted = [stream for stream, (each, _) in wire.GEOMETRY.items()
+              if each is direction]
+    if set(fields) != {stream.name.lower() for stream in wanted}:
+        raise errors.CarryOverError(
+            f'{what} does not name exactly the streams of layout version '
+            f'{wire.LAYOUT_VERSION}')
+    return [(stream, fields[stream.name.lower()]) for stream in wanted]
+
+
+def _unstored(stream: wire.Stream, value: object) -> Unstored:
+    fields = _object(stream.name, value)
+    base = _number(f'base of {stream.name}', fields.get('base'),
+                   wire.OFFSET_MAX - CARRY_OVER_DATA_MAX)
+    text = fields.get('data')
+    if (not isinstance(text, str)
+            or len(text) > (CARRY_OVER_DATA_MAX + 2) // 3 * 4):
+        raise errors.CarryOverError(
+            f'the data of {stream.name} is no text or too long')
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise errors.CarryOverError(
+            f'the data of {stream.name} is not base64: {error}') from error
+    if len(data) > CARRY_OVER_DATA_MAX:
+        raise errors.CarryOverError(f'the data of {stream.name} is too long')
+    return Unstored(base, data)

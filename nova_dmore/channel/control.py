@@ -1,0 +1,104 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""JSON lines in the two control streams."""
+
+import json
+from typing import Any
+
+from nova_dmore.channel import errors
+from nova_dmore import wire
+
+
+def encode(message: dict[str, Any],
+           limit: int = wire.CONTROL_LINE_MAX) -> bytes:
+    """One message as the bytes to produce or send.
+
+    An empty line goes before it: if the line before was cut by a gap, only
+    that one is lost.
+
+    :param limit: bytes of the line with its newline
+    :raises ControlError: the message is too long or cannot be JSON
+    """
+    try:
+        text = json.dumps(message, separators=(',', ':'))
+    except (TypeError, ValueError) as error:
+        raise errors.ControlError(
+            f'message {message.get("type")!a}: {error}') from error
+    line = text.encode('ascii') + b'\n'
+    if len(line) > limit:
+        raise errors.ControlError(
+            f'message {message.get("type")!a} has {len(line)} bytes, at most '
+            f'{limit} are possible')
+    return b'\n' + line
+
+
+class LineCodec:
+    """Decodes the lines of one control stream.
+
+    :ivar ignored: lines that were no JSON object with a text ``type``, or
+        longer than allowed
+    """
+
+    encode = staticmethod(encode)
+
+    def __init__(self, limit: int = wire.CONTROL_LINE_MAX) -> None:
+        """:param limit: bytes of a line with its newline; the host must use
+        less than the ring's size, since it takes whole lines only"""
+        self._limit = limit
+        self._pending = bytearray()
+        self._skipping = False
+        self.ignored = 0
+
+    def decode(self, available: bytes) -> tuple[list[dict[str, Any]], int]:
+        """The messages at the front of what is available.
+
+        :returns: the messages, and how many bytes they are: take as many.
+            An incomplete line stays, so that it can travel.
+        """
+        messages = []
+        used = 0
+        while (end := available.find(b'\n', used)) >= 0:
+            line = available[used:end]
+            used = end + 1
+            if self._skipping or len(line) >= self._limit:
+                self._skipping = False
+                self.ignored += 1
+            elif line:
+                message = _parse(line)
+                if message is None:
+                    self.ignored += 1
+                else:
+                    messages.append(message)
+        if self._skipping or len(available) - used >= self._limit:
+            self._skipping = True
+            used = len(available)
+        return messages, used
+
+    def feed(self, data: bytes) -> list[dict[str, Any]]:
+        """The messages that are complete with these bytes.
+
+        Keeps an incomplete line itself; for Domain R, whose memory travels.
+        """
+        self._pending += data
+        messages, used = self.decode(bytes(self._pending))
+        del self._pending[:used]
+        return messages
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(message, dict) and isinstance(message.get('type'), str):
+        return message
+    return None

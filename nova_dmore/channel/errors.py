@@ -1,0 +1,56 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Errors of the channel."""
+
+
+class ChannelError(Exception):
+    """Base of all errors of the channel."""
+
+
+class RegionError(ChannelError):
+    """The region's header or geometry cannot be used."""
+
+
+class RingError(ChannelError):
+    """The other end wrote a position that cannot be true.
+
+    Inside the two ends this leads to their BROKEN (host) or WAITING
+    (Domain R) state; it does not leave ``poll``.
+    """
+
+
+class StaleError(RingError):
+    """What the region says was published is not what is in the ring."""
+
+
+class NoRoomError(ChannelError):
+    """More data than ``room`` or ``sendable`` allowed; nothing was kept."""
+
+
+class StateError(ChannelError):
+    """The call is not allowed in the state the end is in."""
+
+
+class JournalError(ChannelError):
+    """The journal's memory is too small or of another version."""
+
+
+class CarryOverError(ChannelError):
+    """A carry-over message is malformed or beyond its limits."""
+
+
+class ControlError(ChannelError):
+    """A control message is too long or cannot be written as JSON."""
+
+
+class IvshmemError(ChannelError):
+    """The connection to Domain R's QEMU failed during the greeting."""

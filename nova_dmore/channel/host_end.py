@@ -1,0 +1,442 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The host's end of the channel; the worker of the shadow devices uses it."""
+
+import dataclasses
+import enum
+import secrets
+from collections.abc import Callable
+
+from nova_dmore.channel import carry_over as carry_over_module
+from nova_dmore.channel import changes as changes_module
+from nova_dmore.channel import errors
+from nova_dmore.channel import host_streams
+from nova_dmore.channel import journal as journal_module
+from nova_dmore.channel import region as region_module
+from nova_dmore.channel import ring as ring_module
+from nova_dmore import wire
+
+_WORD = region_module.word
+_EPOCH = _WORD(wire.HOST_PAGE + wire.HOST_EPOCH)
+_FREEZE = _WORD(wire.HOST_PAGE + wire.HOST_FREEZE)
+_FLAGS = _WORD(wire.HOST_PAGE + wire.HOST_FLAGS)
+_RESUME_FROM = _WORD(wire.HOST_PAGE + wire.HOST_RESUME_FROM)
+_EPOCH_ACK = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_EPOCH_ACK)
+_FREEZE_ACK = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_FREEZE_ACK)
+_INCARNATION = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_INCARNATION)
+
+#: Epochs grow by up to this much, at random, so that they are unique.
+_EPOCH_STEP = 1 << 20
+
+
+class HostState(enum.Enum):
+    """Where the host end is.
+
+    CLOSED -> OPENING -> OPEN -> FREEZING -> FROZEN, each of them (again)
+    -> OPENING by ``open``, each but CLOSED -> BROKEN.
+    """
+
+    CLOSED = 'closed'       # nothing was opened by this process
+    OPENING = 'opening'     # the epoch is raised, Domain R has not answered
+    OPEN = 'open'           # bytes flow
+    FREEZING = 'freezing'   # Domain R was asked to take the rest
+    FROZEN = 'frozen'       # it did, or could not be asked
+    BROKEN = 'broken'       # Domain R did what cannot be, or started anew
+
+
+@dataclasses.dataclass(frozen=True)
+class _Found:
+    """What Domain R's page said when the epoch was raised."""
+
+    met: bool       # Domain R had been in an epoch
+    frozen: bool    # and had acknowledged its freeze
+    stored: dict[wire.Stream, tuple[int, int]]
+    produced: dict[wire.Stream, tuple[int, int]]
+
+
+class HostEnd:
+    """Owns the host page of a region and the journal.
+
+    All methods are to be called from one thread.
+    """
+
+    def __init__(self, region: region_module.Region,
+                 ring_doorbell: Callable[[wire.Vector], None],
+                 journal: journal_module.Journal,
+                 geometry: region_module.Geometry = wire.GEOMETRY) -> None:
+        """Take over a region and a journal, new or left by another worker.
+
+        :param ring_doorbell: wakes Domain R; it must not block or raise
+        :raises RegionError: the rings do not fit into the region
+        """
+        self._region = region
+        self._words = region.words
+        self._doorbell = ring_doorbell
+        self._journal = journal
+        self._geometry = geometry
+        region_module.format_region(region, geometry)
+        self._out: dict[wire.Stream, host_streams.HostProducer] = {}
+        self._in: dict[wire.Stream, host_streams.HostConsumer] = {}
+        for stream, ring in region_module.layout_of(geometry).items():
+            if ring.direction is wire.Direction.TO_DOMAIN_R:
+                self._out[stream] = host_streams.HostProducer(
+                    region, ring, journal)
+            else:
+                self._in[stream] = host_streams.HostConsumer(
+                    region, ring, journal)
+        self.state = HostState.CLOSED
+        self.acknowledged = False
+        self._resume_from = wire.ResumeFrom.DOMAIN_R
+        self._incarnation = 0
+        self._flags = 0
+        self._found = self._look_around()
+
+    # -- state --------------------------------------------------------------
+
+    @property
+    def epoch(self) -> int:
+        """The last epoch that this host has raised; 0 before the first."""
+        return self._journal.epoch
+
+    @property
+    def domain_r_complete(self) -> bool:
+        """Whether Domain R's own offsets are exact.
+
+        True when Domain R's page says that it acknowledged the freeze of its
+        last epoch, and nothing was left that had found no room. A
+        destination may then open without waiting for the carry-over. Only
+        to be asked once Domain R has arrived.
+        """
+        found = self._look_around()
+        return found.frozen and all(
+            stored == announced for stored, announced in
+            found.stored.values())
+
+    def positions(self) -> dict[wire.Stream, tuple[int, int]]:
+        """Per stream position and base, for STATUS.
+
+        The base of a stream that the host consumes is what it has taken.
+        """
+        result = {}
+        for stream in self._out:
+            result[stream] = (self._journal.position(stream),
+                              self._journal.base(stream))
+        for stream in self._in:
+            taken = self._journal.position(stream)
+            result[stream] = (taken, taken)
+        return result
+
+    # -- epochs -------------------------------------------------------------
+
+    def open(self, carry_over: carry_over_module.CarryOver | None = None,
+             epoch_floor: int = 0) -> None:
+        """Raise the epoch: at the start, after a rollback, when BROKEN.
+
+        An end that knows its offsets (from its journal, or from the
+        carry-over) makes Domain R follow them; one that does not takes
+        Domain R's, and reports what may be missing when it is open. At a
+        destination only to be called once Domain R has arrived: until then
+        QEMU overwrites the region.
+
+        :param carry_over: what the source had; ignored when the journal is
+            from the same epoch or a later one
+        :param epoch_floor: an epoch that Domain R may have seen elsewhere
+        :raises StateError: the carry-over is later than the journal; a
+            destination has to begin with an empty one
+        """
+        journal = self._journal
+        floor = max(epoch_floor, journal.epoch)
+        if carry_over is not None:
+            floor = max(floor, carry_over.epoch)
+            if not journal.anchored:
+                self._adopt(carry_over)
+            elif carry_over.epoch > journal.epoch:
+                raise errors.StateError(
+                    'the carry-over is later than the journal of this host')
+        self._found = self._look_around()
+        self._raise_epoch(floor)
+
+    def _adopt(self, carry_over: carry_over_module.CarryOver) -> None:
+        journal = self._journal
+        with journal.transaction():
+            for stream in self._out:
+                each = carry_over.unstored[stream]
+                journal.prepend(stream, each.base, each.data)
+            for stream in self._in:
+                journal.set_position(stream, carry_over.taken[stream])
+            journal.anchored = True
+
+    def _raise_epoch(self, floor: int) -> None:
+        acknowledged = self._words[_EPOCH_ACK]
+        if acknowledged < wire.EPOCH_MAX:
+            floor = max(floor, acknowledged)
+        self._journal.epoch = floor + 1 + secrets.randbelow(_EPOCH_STEP)
+        self._resume_from = (
+            wire.ResumeFrom.HOST if self._journal.anchored
+            else wire.ResumeFrom.DOMAIN_R)
+        self.acknowledged = False
+        self.state = HostState.OPENING
+        self._write_opening()
+
+    def _write_opening(self) -> None:
+        region_module.format_region(self._region, self._geometry)
+        for producer in self._out.values():
+            producer.write_opening()
+        for consumer in self._in.values():
+            consumer.write_opening()
+        self._words[_FLAGS] = self._flags
+        self._words[_RESUME_FROM] = self._resume_from
+        self._words[_EPOCH] = self._journal.epoch
+        self._doorbell(wire.Vector.CONTROL)
+
+    def _look_around(self) -> _Found:
+        acknowledged = self._words[_EPOCH_ACK]
+        met = acknowledged != 0
+        return _Found(
+            met, met and self._words[_FREEZE_ACK] == acknowledged,
+            {stream: each.domain_r_words()
+             for stream, each in self._out.items()},
+            {stream: each.domain_r_words()
+             for stream, each in self._in.items()})
+
+    # -- looking ------------------------------------------------------------
+
+    def poll(self) -> changes_module.Changes:
+        """Look everywhere: on each doorbell, and every POLL_INTERVAL_S."""
+        changes = changes_module.Changes()
+        try:
+            if self.state is HostState.OPENING:
+                self._poll_opening(changes)
+            elif self.state in (HostState.OPEN, HostState.FREEZING):
+                self._poll_open(changes)
+        except errors.RingError as error:
+            self._break(changes, str(error))
+        return changes
+
+    def _break(self, changes: changes_module.Changes, reason: str) -> None:
+        self.state = HostState.BROKEN
+        changes.broken = reason
+        if self._words[_INCARNATION] != self._incarnation:
+            changes.restarted = True
+
+    def _poll_opening(self, changes: changes_module.Changes) -> None:
+        epoch = self._journal.epoch
+        acknowledged = self._words[_EPOCH_ACK]
+        if acknowledged == epoch:
+            self._opened(changes)
+        elif epoch < acknowledged < wire.EPOCH_MAX:
+            # Domain R arrived after the epoch was raised.
+            self._found = self._look_around()
+            self._raise_epoch(acknowledged)
+        elif self._words[_EPOCH] != epoch:
+            # Its arrival has overwritten the host page.
+            self._write_opening()
+
+    def _opened(self, changes: changes_module.Changes) -> None:
+        journal = self._journal
+        adopt = not journal.anchored
+        if not adopt and any(
+                journal.base(stream) != producer.opening_base
+                for stream, producer in self._out.items()):
+            # Bytes were forgotten since Domain R was told of them.
+            self._raise_epoch(journal.epoch)
+            return
+        incarnation = self._words[_INCARNATION]
+        same = incarnation == journal.incarnation
+        with journal.transaction():
+            for stream, producer in self._out.items():
+                self._begin_out(changes, stream, producer, adopt, same)
+            for stream, consumer in self._in.items():
+                self._begin_in(changes, stream, consumer, adopt)
+            journal.anchored = True
+            journal.incarnation = incarnation
+        self._incarnation = incarnation
+        self.state = HostState.OPEN
+        changes.opened = True
+        self._poll_open(changes)
+
+    def _begin_out(self, changes: changes_module.Changes,
+                   stream: wire.Stream,
+                   producer: host_streams.HostProducer, adopt: bool,
+                   same: bool) -> None:
+        moved = producer.begin(self._journal.epoch, adopt)
+        at = self._journal.base(stream)
+        if moved:
+            changes.gaps.append(changes_module.Gap(
+                stream, at, None, wire.GapKind.UNKNOWN,
+                'Domain R has stored more than this host knows of'))
+        elif adopt and self._found.met:
+            stored, announced = self._found.stored[stream]
+            if not self._found.frozen:
+                changes.gaps.append(changes_module.Gap(
+                    stream, at, None, wire.GapKind.UNKNOWN,
+                    'nothing was carried over and Domain R did not freeze'))
+            elif stored != announced:
+                changes.gaps.append(changes_module.Gap(
+                    stream, at, (announced - stored) % (1 << 64),
+                    wire.GapKind.EXACT,
+                    'nothing was carried over of what found no room'))
+
+    def _begin_in(self, changes: changes_module.Changes,
+                  stream: wire.Stream,
+                  consumer: host_streams.HostConsumer,
+                  adopt: bool) -> None:
+        missing = consumer.begin(adopt)
+        at = self._journal.position(stream)
+        if missing:
+            changes.gaps.append(changes_module.Gap(
+                stream, at - missing, missing, wire.GapKind.AMBIGUOUS,
+                'Domain R has dropped bytes that this host did not take'))
+        elif adopt and self._found.met and not self._found.frozen:
+            # They are sent again: most of them were not taken.
+            produced = self._found.produced[stream][0]
+            count = produced - at
+            if count:
+                size = self._geometry[stream][1]
+                changes.gaps.append(changes_module.Gap(
+                    stream, at, count if 0 < count <= size else None,
+                    wire.GapKind.AMBIGUOUS,
+                    'nothing was carried over and Domain R did not freeze: '
+                    'these may arrive a second time'))
+
+    def _poll_open(self, changes: changes_module.Changes) -> None:
+        words = self._words
+        if words[_INCARNATION] != self._incarnation:
+            raise errors.RingError('Domain R has started anew')
+        epoch = self._journal.epoch
+        if words[_EPOCH] != epoch:
+            raise errors.RingError('the host page was overwritten')
+        # Read before the positions: it was written after them.
+        frozen = words[_FREEZE_ACK] == epoch
+        for stream, producer in self._out.items():
+            if producer.look():
+                changes.writable.add(stream)
+        if self.state is HostState.OPEN:
+            for stream, consumer in self._in.items():
+                if consumer.look():
+                    changes.readable.add(stream)
+            self._publish()
+        elif frozen:
+            self.state = HostState.FROZEN
+            self.acknowledged = True
+            changes.frozen = True
+
+    def _publish(self) -> None:
+        vectors = set()
+        for end in (*self._out.values(), *self._in.values()):
+            if end.publish():
+                vectors.add(ring_module.VECTOR_OF[end.stream])
+        for vector in vectors:
+            self._doorbell(vector)
+
+    # -- bytes --------------------------------------------------------------
+
+    def room(self, stream: wire.Stream) -> int:
+        """How many bytes should be produced now.
+
+        While OPEN as many as go into the ring, so that the guest feels the
+        client's pace; otherwise as many as are kept.
+        """
+        room = self._journal.room(stream)
+        if self.state is HostState.OPEN:
+            return min(room, self._out[stream].ring_room)
+        return room
+
+    def unstored(self, stream: wire.Stream) -> int:
+        """How many bytes Domain R is not known to have stored."""
+        return self._out[stream].unstored
+
+    def produce(self, stream: wire.Stream, data: bytes | memoryview) -> None:
+        """Keep bytes until Domain R has stored them; publish them if OPEN.
+
+        :raises NoRoomError: they are more than can be kept
+        """
+        self._journal.append(stream, data)
+        if self.state is HostState.OPEN and self._out[stream].publish():
+            self._doorbell(ring_module.VECTOR_OF[stream])
+
+    def forget(self, stream: wire.Stream, count: int) -> None:
+        """Give the oldest kept bytes up while Domain R is not there.
+
+        A Domain R that should have had them finds the gap by their offsets.
+
+        :raises StateError: bytes flow, or are frozen
+        :raises NoRoomError: more than are kept
+        """
+        if self.state in (HostState.OPEN, HostState.FREEZING,
+                          HostState.FROZEN):
+            raise errors.StateError(f'forget while {self.state.value}')
+        if count > self.unstored(stream):
+            raise errors.NoRoomError(
+                f'{stream.name}: {count} bytes forgotten of '
+                f'{self.unstored(stream)}')
+        self._journal.set_base(stream, self._journal.base(stream) + count)
+
+    def readable(self, stream: wire.Stream) -> bytes:
+        """The bytes that can be taken; empty unless OPEN."""
+        if self.state is HostState.OPEN:
+            return self._in[stream].readable()
+        return b''
+
+    def take(self, stream: wire.Stream, count: int) -> None:
+        """Record that the device has bytes that were readable.
+
+        Allowed in every state, since it states a fact; Domain R is told
+        when it can be.
+
+        :raises NoRoomError: more than was readable
+        """
+        self._in[stream].take(count)
+        if self.state is HostState.OPEN and self._in[stream].publish():
+            self._doorbell(ring_module.VECTOR_OF[stream])
+
+    # -- the stop -----------------------------------------------------------
+
+    def freeze(self) -> None:
+        """Ask Domain R to store everything and to stop.
+
+        Unless OPEN there is nothing to ask for: FROZEN without an
+        acknowledgement. When FREEZE_TIMEOUT_S passes, go on without.
+        """
+        if self.state is HostState.OPEN:
+            self._publish()
+            self._words[_FREEZE] = self._journal.epoch
+            self.state = HostState.FREEZING
+            self._doorbell(wire.Vector.CONTROL)
+        elif self.state is not HostState.FREEZING:
+            self.state = HostState.FROZEN
+
+    def hold(self, on: bool) -> None:
+        """Ask Domain R to keep its pre-copy from converging, or no more."""
+        self._flags = wire.FLAG_HOLD if on else 0
+        self._words[_FLAGS] = self._flags
+        self._doorbell(wire.Vector.CONTROL)
+
+    def carry_over(self) -> carry_over_module.CarryOver | None:
+        """What a destination needs; None if this end was never open.
+
+        Exact only after the last byte was produced and taken.
+        """
+        journal = self._journal
+        if not journal.anchored:
+            return None
+        unstored = {}
+        for stream in self._out:
+            end = journal.position(stream)
+            base = max(journal.base(stream),
+                       end - carry_over_module.CARRY_OVER_DATA_MAX)
+            unstored[stream] = carry_over_module.Unstored(
+                base, journal.read(stream, base, end))
+        return carry_over_module.CarryOver(
+            journal.epoch, self.acknowledged,
+            {stream: journal.position(stream) for stream in self._in},
+            unstored)

@@ -1,0 +1,246 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The host's side of one stream: one class for each direction."""
+
+import zlib
+
+from nova_dmore.channel import errors
+from nova_dmore.channel import journal as journal_module
+from nova_dmore.channel import region as region_module
+from nova_dmore.channel import ring as ring_module
+from nova_dmore import wire
+
+
+class HostProducer:
+    """A stream that the host produces; its bytes are kept in the journal."""
+
+    def __init__(self, region: region_module.Region,
+                 ring: region_module.Ring,
+                 journal: journal_module.Journal) -> None:
+        """Take the region, where the ring lies, and the journal."""
+        self.stream = ring.stream
+        self._words = region.words
+        self._ring = ring_module.RingBuffer(region.data, ring)
+        self._journal = journal
+        self._mine = region_module.position_word(
+            wire.HOST_PAGE, ring.stream)
+        self._theirs = region_module.position_word(
+            wire.DOMAIN_R_PAGE, ring.stream)
+        self._published_word = region_module.published_word(ring.stream)
+        self._checksum = 0
+        self._published = 0     # in this epoch
+        self.opening_base = 0
+
+    @property
+    def unstored(self) -> int:
+        """How many bytes are kept."""
+        return (self._journal.position(self.stream)
+                - self._journal.base(self.stream))
+
+    @property
+    def ring_room(self) -> int:
+        """How many bytes more would go into the ring at once."""
+        return max(0, self._ring.size - self.unstored)
+
+    def domain_r_words(self) -> tuple[int, int]:
+        """What Domain R's page says: stored, and announced at a freeze."""
+        return self._words[self._theirs], self._words[self._theirs + 1]
+
+    def write_opening(self) -> None:
+        """Write the words that an epoch begins with."""
+        self.opening_base = self._journal.base(self.stream)
+        self._words[self._published_word] = 0
+        self._words[self._mine] = self._journal.position(self.stream)
+        self._words[self._mine + 1] = self.opening_base
+
+    def begin(self, epoch: int, adopt: bool) -> int:
+        """Continue where Domain R is, after it acknowledged an epoch.
+
+        In a transaction of the journal.
+
+        :param adopt: Domain R's offset stands, whatever it is
+        :returns: by how much the offsets of bytes that were not published
+            moved because Domain R was beyond all that was; 0 normally
+        :raises RingError: Domain R did not skip to the oldest offset
+        """
+        journal, stream = self._journal, self.stream
+        stored = ring_module.offset_from(
+            stream.name, self._words[self._theirs])
+        moved = 0
+        if adopt:
+            journal.shift(stream, stored)
+        elif stored > journal.published(stream):
+            moved = stored - journal.published(stream)
+            journal.set_base(stream, journal.published(stream))
+            journal.shift(stream, stored)
+        else:
+            ring_module.advance(
+                stream.name, journal.base(stream), stored,
+                journal.published(stream) - journal.base(stream))
+            journal.set_base(stream, stored)
+        self._published = stored
+        self._checksum = ring_module.checksum_seed(epoch, stored)
+        return moved
+
+    def publish(self) -> bool:
+        """Put what there is room for into the ring.
+
+        :returns: whether Domain R has to be told
+        """
+        journal, stream = self._journal, self.stream
+        position = journal.position(stream)
+        self._words[self._mine] = position
+        start = self._published
+        end = min(position, journal.base(stream) + self._ring.size)
+        if end <= start:
+            return False
+        data = journal.read(stream, start, end)
+        if end > journal.published(stream):
+            journal.set_published(stream, end)
+        self._ring.put(start, data)
+        self._checksum = zlib.crc32(data, self._checksum)
+        self._published = end
+        self._words[self._published_word] = ring_module.pack_published(
+            end, self._checksum)
+        return True
+
+    def look(self) -> bool:
+        """See how much Domain R has stored, and forget that.
+
+        :returns: whether it is more than before
+        :raises RingError: the position cannot be true
+        """
+        stored = self._words[self._theirs]
+        base = self._journal.base(self.stream)
+        if stored == base:
+            return False
+        ring_module.advance(self.stream.name, base, stored,
+                            self._published - base)
+        self._journal.set_base(self.stream, stored)
+        self._words[self._mine + 1] = stored
+        return True
+
+
+class HostConsumer:
+    """A stream that Domain R produces; bytes are copied out of it once."""
+
+    def __init__(self, region: region_module.Region,
+                 ring: region_module.Ring,
+                 journal: journal_module.Journal) -> None:
+        """Take the region, where the ring lies, and the journal."""
+        self.stream = ring.stream
+        self._words = region.words
+        self._ring = ring_module.RingBuffer(region.data, ring)
+        self._journal = journal
+        self._mine = region_module.position_word(
+            wire.HOST_PAGE, ring.stream)
+        self._theirs = region_module.position_word(
+            wire.DOMAIN_R_PAGE, ring.stream)
+        # Copied and not taken yet; it ends at offset _seen.
+        self._buffer = bytearray()
+        self._seen = 0
+        self._told = 0
+        self.opening_taken = 0
+
+    def domain_r_words(self) -> tuple[int, int]:
+        """What Domain R's page says: produced, and the oldest it keeps."""
+        return self._words[self._theirs], self._words[self._theirs + 1]
+
+    def write_opening(self) -> None:
+        """Write the words that an epoch begins with."""
+        self.opening_taken = self._journal.position(self.stream)
+        self._words[self._mine] = self.opening_taken
+
+    def begin(self, adopt: bool) -> int:
+        """Continue after Domain R acknowledged an epoch.
+
+        In a transaction of the journal.
+
+        :param adopt: Domain R's offset stands, whatever it is
+        :returns: how many bytes before Domain R's oldest were never taken
+        :raises RingError: Domain R did not drop what was taken
+        """
+        produced, base = self.domain_r_words()
+        ring_module.offset_from(self.stream.name, base)
+        if produced != base:
+            raise errors.RingError(
+                f'{self.stream.name}: an epoch begins with {base} and '
+                f'{produced}')
+        missing = 0
+        if not adopt:
+            ring_module.advance(self.stream.name, self.opening_taken, base,
+                                wire.OFFSET_MAX)
+            missing = max(0, base - self._journal.position(self.stream))
+        if adopt or missing:
+            self._journal.set_position(self.stream, base)
+        self._buffer.clear()
+        self._seen = self._told = base
+        return missing
+
+    def look(self) -> bool:
+        """Copy what Domain R has produced since the last look.
+
+        :returns: whether there is more to take than before
+        :raises RingError: the position cannot be true
+        """
+        produced = self._words[self._theirs]
+        if produced == self._seen:
+            return False
+        # What Domain R was told was taken is what its ring has room after.
+        taken = self._words_taken()
+        count = ring_module.advance(
+            self.stream.name, self._seen, produced,
+            self._ring.size - (self._seen - taken))
+        self._buffer += self._ring.get(self._seen, count)
+        self._seen = produced
+        # Taken while the epoch was opening, after Domain R was told.
+        surplus = (len(self._buffer) + self._journal.position(self.stream)
+                   - produced)
+        if surplus > 0:
+            del self._buffer[:surplus]
+        return bool(self._buffer)
+
+    def _words_taken(self) -> int:
+        return min(self._journal.position(self.stream), self._seen)
+
+    def readable(self) -> bytes:
+        """What was copied and not taken."""
+        return bytes(self._buffer)
+
+    def take(self, count: int) -> None:
+        """Record that bytes at the front were taken.
+
+        :raises NoRoomError: more than is readable
+        """
+        if count > len(self._buffer):
+            raise errors.NoRoomError(
+                f'{self.stream.name}: {count} bytes taken of '
+                f'{len(self._buffer)}')
+        journal = self._journal
+        journal.set_position(self.stream,
+                             journal.position(self.stream) + count)
+        del self._buffer[:count]
+
+    def publish(self) -> bool:
+        """Tell Domain R what was taken.
+
+        :returns: whether Domain R should be woken for it: when nothing is
+            left, or when it may be waiting for room
+        """
+        taken = self._words_taken()
+        self._words[self._mine] = taken
+        if taken == self._told:
+            return False
+        if taken == self._seen or taken - self._told >= self._ring.size // 4:
+            self._told = taken
+            return True
+        return False

@@ -1,0 +1,128 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The ivshmem server's side of a connection from Domain R's QEMU.
+
+The messages are those of QEMU's docs/specs/ivshmem-spec.txt: 64-bit signed
+integers, some with a descriptor. Ids and vectors are the same on every host,
+so that the device that arrives by migration fits the one it left.
+"""
+
+import array
+import os
+import select
+import socket
+import struct
+
+from nova_dmore.channel import errors
+from nova_dmore import wire
+
+#: How long QEMU's end of the socket may stay full during the greeting.
+_SEND_TIMEOUT_MS = 1000
+
+
+def make_eventfds() -> list[int]:
+    """One non-blocking eventfd per vector; the caller closes them."""
+    return [os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            for _ in wire.Vector]
+
+
+class IvshmemServer:
+    """Gives Domain R's QEMU the region and the doorbells.
+
+    It listens on nothing itself: the keeper accepts, and hands each
+    connection to ``connected``. Only the newest one is current.
+
+    :ivar connection: the current one, None without
+    """
+
+    def __init__(self, memory: int, host_eventfds: list[int],
+                 domain_r_eventfds: list[int]) -> None:
+        """Take descriptors, which stay the caller's.
+
+        :param memory: memfd of the region
+        :param host_eventfds: Domain R rings them, one per vector
+        :param domain_r_eventfds: the host rings them, one per vector
+        """
+        self._memory = memory
+        self._host_eventfds = host_eventfds
+        self._domain_r_eventfds = domain_r_eventfds
+        self.connection: socket.socket | None = None
+
+    def connected(self, connection: socket.socket) -> None:
+        """Greet a new connection; it replaces an older one.
+
+        :raises IvshmemError: it broke; it is closed
+        """
+        self.disconnected()
+        connection.setblocking(False)
+        messages = [(wire.IVSHMEM_PROTOCOL_VERSION, None),
+                    (wire.DOMAIN_R_PEER, None),
+                    (-1, self._memory)]
+        messages += [(wire.HOST_PEER, each) for each in self._host_eventfds]
+        messages += [(wire.DOMAIN_R_PEER, each)
+                     for each in self._domain_r_eventfds]
+        try:
+            for value, descriptor in messages:
+                _send(connection, value, descriptor)
+        except OSError as error:
+            connection.close()
+            raise errors.IvshmemError(
+                f'the greeting of Domain R\'s QEMU failed: {error}'
+            ) from error
+        self.connection = connection
+
+    def readable(self) -> bool:
+        """Look at the current connection when its socket is readable.
+
+        QEMU never sends anything: bytes are thrown away.
+
+        :returns: whether it is still there; if not it is closed
+        """
+        if self.connection is None:
+            return False
+        try:
+            if self.connection.recv(4096):
+                return True
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass    # as good as the end of the stream
+        self.disconnected()
+        return False
+
+    def disconnected(self) -> None:
+        """Close the current connection, if there is one."""
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+
+def _send(connection: socket.socket, value: int,
+          descriptor: int | None) -> None:
+    ancillary = []
+    if descriptor is not None:
+        ancillary.append((socket.SOL_SOCKET, socket.SCM_RIGHTS,
+                          array.array('i', [descriptor])))
+    data = struct.pack('<q', value)
+    while True:
+        try:
+            sent = connection.sendmsg([data], ancillary)
+        except BlockingIOError:
+            poller = select.poll()
+            poller.register(connection, select.POLLOUT)
+            if not poller.poll(_SEND_TIMEOUT_MS):
+                raise TimeoutError('the socket stays full') from None
+            continue
+        if sent != len(data):
+            # A stream socket of this family takes eight bytes or none.
+            raise ConnectionError('a message was cut')
+        return

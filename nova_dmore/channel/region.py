@@ -1,0 +1,181 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The shared region: its words, its header, its geometry."""
+
+import dataclasses
+import mmap
+from typing import TypeAlias
+
+from nova_dmore.channel import errors
+from nova_dmore import wire
+
+Geometry: TypeAlias = dict[wire.Stream, tuple[wire.Direction, int]]
+
+_PAGE = 0x1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Ring:
+    """Where the ring of one stream lies.
+
+    :ivar start: offset of its first byte in the region
+    :ivar size: bytes, a power of two
+    """
+
+    stream: wire.Stream
+    direction: wire.Direction
+    start: int
+    size: int
+
+
+Layout: TypeAlias = dict[wire.Stream, Ring]
+
+
+class Region:
+    """Typed access to the memory that the host and Domain R share.
+
+    ``words[offset >> 3]`` is one machine access each way, which is what the
+    wire format asks for; ``data`` is for the rings.
+    """
+
+    def __init__(self, buffer: mmap.mmap | bytearray | memoryview) -> None:
+        """Take a writable buffer of whole pages.
+
+        :raises RegionError: the buffer is read-only or too small
+        """
+        view = memoryview(buffer)
+        if view.readonly:
+            raise errors.RegionError('the region is mapped read-only')
+        self.data = view.cast('B')
+        self.size = len(self.data)
+        if self.size < wire.DATA_START or self.size % _PAGE:
+            raise errors.RegionError(
+                f'the region has {self.size} bytes; it needs whole pages and '
+                f'more than {wire.DATA_START} bytes')
+        self.words = self.data.cast('Q')
+
+    def close(self) -> None:
+        """Give the buffer up, so that its mmap can be closed."""
+        self.words.release()
+        self.data.release()
+
+
+def word(offset: int) -> int:
+    """Index into ``Region.words`` of the word at a byte offset."""
+    return offset >> 3
+
+
+def position_word(page: int, stream: wire.Stream) -> int:
+    """Index of the POSITION word of a stream; the BASE word follows it."""
+    return (page + wire.POSITIONS + stream * wire.POSITIONS_ENTRY) >> 3
+
+
+def published_word(stream: wire.Stream) -> int:
+    """Index of the PUBLISHED word of a stream."""
+    return (wire.HOST_PAGE + wire.PUBLISHED
+            + stream * wire.PUBLISHED_ENTRY) >> 3
+
+
+def layout_of(geometry: Geometry) -> Layout:
+    """Lay the rings of a geometry out, each on pages of its own."""
+    layout = {}
+    start = wire.DATA_START
+    for stream, (direction, size) in sorted(geometry.items()):
+        layout[stream] = Ring(stream, direction, start, size)
+        start += (size + _PAGE - 1) // _PAGE * _PAGE
+    return layout
+
+
+def format_region(region: Region, geometry: Geometry = wire.GEOMETRY) -> None:
+    """Write the header into the host page; the host end calls it.
+
+    It may be repeated at any time: it writes the same words again and
+    touches neither epochs nor positions.
+
+    :raises RegionError: the rings do not fit into the region
+    """
+    layout = layout_of(geometry)
+    _check(layout, region.size)
+    words = region.words
+    for offset, value in (
+            (wire.HOST_LAYOUT_VERSION, wire.LAYOUT_VERSION),
+            (wire.HOST_REGION_SIZE, region.size),
+            (wire.HOST_STREAM_COUNT, len(layout)),
+            (wire.HOST_PEER_ID, wire.HOST_PEER),
+            (wire.HOST_DOMAIN_R_PEER_ID, wire.DOMAIN_R_PEER),
+            (wire.HOST_VECTOR_COUNT, len(wire.Vector))):
+        words[word(wire.HOST_PAGE + offset)] = value
+    for stream, ring in layout.items():
+        entry = _entry(stream)
+        words[word(entry + wire.STREAM_DATA)] = ring.start
+        words[word(entry + wire.STREAM_SIZE)] = ring.size
+        words[word(entry + wire.STREAM_DIRECTION)] = ring.direction
+    words[word(wire.HOST_PAGE + wire.HOST_MAGIC)] = wire.MAGIC
+
+
+def read_layout(region: Region) -> Layout:
+    """The geometry that the header describes, validated.
+
+    Domain R calls it before it joins an epoch.
+
+    :raises RegionError: the header is missing, of another version, or its
+        geometry reaches outside the region or overlaps
+    """
+    words = region.words
+
+    def header(offset: int) -> int:
+        return words[word(wire.HOST_PAGE + offset)]
+
+    if header(wire.HOST_MAGIC) != wire.MAGIC:
+        raise errors.RegionError('the region has no header')
+    if header(wire.HOST_LAYOUT_VERSION) != wire.LAYOUT_VERSION:
+        raise errors.RegionError(
+            f'layout version {header(wire.HOST_LAYOUT_VERSION)} is not '
+            f'{wire.LAYOUT_VERSION}')
+    if header(wire.HOST_REGION_SIZE) != region.size:
+        raise errors.RegionError(
+            f'the header says {header(wire.HOST_REGION_SIZE)} bytes, the '
+            f'region has {region.size}')
+    if header(wire.HOST_STREAM_COUNT) != len(wire.Stream):
+        raise errors.RegionError(
+            f'{header(wire.HOST_STREAM_COUNT)} streams are not those of '
+            f'layout version {wire.LAYOUT_VERSION}')
+    layout = {}
+    for stream, (direction, _) in wire.GEOMETRY.items():
+        entry = _entry(stream)
+        if words[word(entry + wire.STREAM_DIRECTION)] != direction:
+            raise errors.RegionError(
+                f'{stream.name} has the wrong direction')
+        layout[stream] = Ring(
+            stream, direction, words[word(entry + wire.STREAM_DATA)],
+            words[word(entry + wire.STREAM_SIZE)])
+    _check(layout, region.size)
+    return layout
+
+
+def _entry(stream: wire.Stream) -> int:
+    return (wire.HOST_PAGE + wire.STREAM_TABLE
+            + stream * wire.STREAM_TABLE_ENTRY)
+
+
+def _check(layout: Layout, region_size: int) -> None:
+    end = wire.DATA_START
+    for ring in sorted(layout.values(), key=lambda each: each.start):
+        if ring.size < 1 or ring.size & (ring.size - 1):
+            raise errors.RegionError(
+                f'the size of {ring.stream.name}, {ring.size}, is not a '
+                f'power of two')
+        if ring.start < end or ring.start + ring.size > region_size:
+            raise errors.RegionError(
+                f'the ring of {ring.stream.name}, {ring.size} bytes at '
+                f'{ring.start}, does not fit')
+        end = ring.start + ring.size
