@@ -67,12 +67,19 @@ OPTIONS = [
              'instance. It must have the same path on all hosts, must be '
              'local to the host, and should be emptied at a boot.'),
     cfg.StrOpt(
+        'qemu_group',
+        help='Group (name or number) of the user that QEMU runs as, so that '
+             'QEMU reaches the sockets of its pair; nova-compute must be a '
+             'member. No default: QEMU runs as root or as the user of '
+             'nova-compute.'),
+    cfg.StrOpt(
         'log_dir', default='/var/log/nova-dmore',
         help='Directory for the logs of the shadow-device processes and of '
              'the Domain R kernels.'),
     cfg.IntOpt(
-        'memory_mib', default=128, min=48, max=4096,
-        help='Guest memory of Domain R, in MiB.'),
+        'memory_mib', min=48, max=1024,
+        help='Guest memory of Domain R, in MiB. No default: what the image '
+             'asks for in its manifest.'),
     cfg.StrOpt(
         'secret_file', default='/etc/nova/dmore.secret',
         help='File with at least 32 random bytes (for instance made by '

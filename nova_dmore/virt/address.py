@@ -1,0 +1,280 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Domain R's address: a Neutron port that lives as long as the instance.
+
+The port is created with the pair and deleted with the instance. Its
+``device_id`` is no uuid on purpose: Nova takes every port whose
+``device_id`` is an instance's uuid for a port of that instance, and Neutron
+sends Nova events about it.
+
+A live migration adds an inactive binding for the destination, which is
+activated when Domain R arrives there (Neutron's ``binding-extended``).
+"""
+
+import contextlib
+import dataclasses
+import ipaddress
+
+from neutronclient.common import exceptions as neutron_exceptions
+from nova.network import model as network_model
+from nova.network import neutron
+from nova import objects
+from oslo_log import log as logging
+
+from nova_dmore import exception
+
+LOG = logging.getLogger(__name__)
+
+#: ``compute:`` makes Neutron's agents treat a migration of the port as that
+#: of an instance's port.
+DEVICE_OWNER = 'compute:dmore'
+
+_NEUTRON_ERRORS = (neutron_exceptions.NeutronClientException,)
+
+
+@dataclasses.dataclass(frozen=True)
+class Address:
+    """A Domain R port, and how the host that it is bound to plugs it."""
+
+    port_id: str
+    network_id: str
+    mac: str
+    #: Interface address, for instance ``10.0.0.5/24``.
+    interface: str
+    gateway: str | None
+    mtu: int
+    vif_type: str
+    vif_details: dict
+
+    @property
+    def ip(self) -> str:
+        """The address alone."""
+        return str(ipaddress.ip_interface(self.interface).ip)
+
+
+def device_id(instance_uuid: str) -> str:
+    """The ``device_id`` of an instance's Domain R port."""
+    return f'domr-{instance_uuid}'
+
+
+def to_vif(address: Address) -> network_model.VIF:
+    """The port as Nova's VIF drivers want it.
+
+    The tap is made at the plug, not by libvirt, so that at a destination
+    the network is wired before Domain R arrives.
+    """
+    details = dict(address.vif_details)
+    details[network_model.VIF_DETAILS_OVS_CREATE_TAP] = True
+    network = network_model.Network(
+        id=address.network_id,
+        bridge=details.get(network_model.VIF_DETAILS_BRIDGE_NAME),
+        label='dmore', mtu=address.mtu)
+    return network_model.VIF(
+        id=address.port_id, address=address.mac, network=network,
+        type=address.vif_type, details=details,
+        devname=('tap' + address.port_id)[:network_model.NIC_NAME_LEN],
+        ovs_interfaceid=address.port_id, active=True, delegate_create=True)
+
+
+class AddressBook:
+    """Creates, binds and deletes Domain R ports.
+
+    Called by nova-compute's own threads; every method talks to Neutron with
+    the credentials of ``[neutron]`` and raises
+    :class:`nova_dmore.exception.AddressError`.
+
+    :param network: name or id (``[dmore] management_network``).
+    :param security_groups: ids (``[dmore] security_groups``).
+    :param context: an admin ``RequestContext``.
+    """
+
+    def __init__(self, network: str | None, security_groups: list[str],
+                 context):
+        self._network = network
+        self._security_groups = security_groups
+        self._context = context
+
+    def ensure(self, instance_uuid: str, host: str) -> Address:
+        """The instance's port, bound to ``host``; created if there is none.
+
+        Called when a pair is made or rebuilt on ``host``.
+        """
+        with _neutron_errors(f'the port of {device_id(instance_uuid)}'):
+            client = self._client()
+            port = self._find(client, instance_uuid)
+            if port is None:
+                port = self._create(client, instance_uuid, host)
+            elif port['binding:host_id'] != host:
+                port = client.update_port(port['id'], {'port': {
+                    'binding:host_id': host}})['port']
+            _check_bound(port, host)
+            return self._address(client, port)
+
+    def find_ip(self, instance_uuid: str) -> str | None:
+        """The address of an instance's Domain R, None when it has none."""
+        with _neutron_errors(f'the port of {device_id(instance_uuid)}'):
+            port = self._find(self._client(), instance_uuid)
+        return port['fixed_ips'][0]['ip_address'] if port else None
+
+    def delete(self, instance_uuid: str) -> None:
+        """Delete the instance's port, if there is one."""
+        with _neutron_errors(f'the port of {device_id(instance_uuid)}'):
+            client = self._client()
+            port = self._find(client, instance_uuid)
+            if port is not None:
+                client.delete_port(port['id'])
+
+    def add_binding(self, address: Address, host: str) -> Address:
+        """Bind the port to a destination too, inactive for now.
+
+        :returns: the address as ``host`` plugs it.
+        """
+        with _neutron_errors(f'a binding of port {address.port_id} on {host}'):
+            client = self._client()
+            binding = client.create_port_binding(address.port_id, {
+                'binding': {'host': host}})['binding']
+            profile = {'migrating_to': host}
+            client.update_port(address.port_id, {'port': {
+                'binding:profile': profile}})
+            _check_bound({'id': address.port_id,
+                          'binding:vif_type': binding['vif_type']}, host)
+            return dataclasses.replace(
+                address, vif_type=binding['vif_type'],
+                vif_details=binding['vif_details'])
+
+    def activate_binding(self, port_id: str, host: str) -> None:
+        """Let the port's traffic go to ``host``."""
+        with _neutron_errors(f'the binding of port {port_id} on {host}'):
+            client = self._client()
+            binding = client.show_port_binding(port_id, host)['binding']
+            if binding['status'] != 'ACTIVE':
+                client.activate_port_binding(port_id, host)
+
+    def delete_binding(self, port_id: str, host: str) -> None:
+        """Forget that the port was, or might have been, on ``host``."""
+        with _neutron_errors(f'the binding of port {port_id} on {host}'):
+            client = self._client()
+            try:
+                client.delete_port_binding(port_id, host)
+            except neutron_exceptions.NeutronClientException as error:
+                if error.status_code != 404:
+                    raise
+            client.update_port(port_id, {'port': {'binding:profile': {}}})
+
+    def _client(self):
+        return neutron.get_client(self._context, admin=True)
+
+    def _find(self, client, instance_uuid: str):
+        ports = client.list_ports(
+            device_id=device_id(instance_uuid),
+            device_owner=DEVICE_OWNER)['ports']
+        return ports[0] if ports else None
+
+    def _create(self, client, instance_uuid: str, host: str):
+        network = self._find_network(client)
+        port = {
+            'network_id': network['id'],
+            'name': device_id(instance_uuid),
+            'device_id': device_id(instance_uuid),
+            'device_owner': DEVICE_OWNER,
+            'admin_state_up': True,
+            'binding:host_id': host,
+        }
+        if self._security_groups:
+            port['security_groups'] = self._security_groups
+        elif network.get('port_security_enabled'):
+            port['port_security_enabled'] = False
+        return client.create_port({'port': port})['port']
+
+    def _find_network(self, client):
+        if not self._network:
+            raise exception.ConfigurationError(
+                '[dmore] management_network is not set; name the Neutron '
+                'network on which each Domain R gets its port')
+        for key in ('name', 'id'):
+            networks = client.list_networks(**{key: self._network})['networks']
+            if len(networks) == 1:
+                return networks[0]
+            if networks:
+                raise exception.ConfigurationError(
+                    f'[dmore] management_network: {len(networks)} networks '
+                    f'are named {self._network!r}; give the id')
+        raise exception.ConfigurationError(
+            f'[dmore] management_network: no network {self._network!r}')
+
+    def _address(self, client, port) -> Address:
+        if not port['fixed_ips']:
+            raise exception.AddressError(
+                f'port {port["id"]} has no address; the network of [dmore] '
+                'management_network needs a subnet with free addresses')
+        fixed_ip = port['fixed_ips'][0]
+        subnet = client.show_subnet(fixed_ip['subnet_id'])['subnet']
+        network = client.show_network(port['network_id'])['network']
+        prefix = ipaddress.ip_network(subnet['cidr']).prefixlen
+        return Address(
+            port_id=port['id'], network_id=port['network_id'],
+            mac=port['mac_address'],
+            interface=f'{fixed_ip["ip_address"]}/{prefix}',
+            gateway=subnet.get('gateway_ip'), mtu=network.get('mtu') or 1500,
+            vif_type=port['binding:vif_type'],
+            vif_details=port['binding:vif_details'])
+
+
+def _check_bound(port, host: str) -> None:
+    if port['binding:vif_type'] in (
+            network_model.VIF_TYPE_UNBOUND,
+            network_model.VIF_TYPE_BINDING_FAILED):
+        raise exception.AddressError(
+            f'port {port["id"]} cannot be bound on host {host}; see '
+            'neutron-server\'s log and the state of the agent on that host')
+
+
+@contextlib.contextmanager
+def _neutron_errors(what: str):
+    """Turn errors of Neutron's client and of Nova's into AddressError."""
+    try:
+        yield
+    except neutron_exceptions.NeutronClientException as error:
+        raise exception.AddressError(f'{what}: Neutron says: {error}'
+                                     ) from error
+
+
+class Plug:
+    """Plugs Domain R's port through Nova's own VIF driver and os-vif.
+
+    :param vif_driver: Nova's ``LibvirtGenericVIFDriver``.
+    :param virt_type: ``[libvirt] virt_type``.
+    """
+
+    #: What the VIF driver asks of an image and of a flavor: nothing special.
+    _IMAGE_META = objects.ImageMeta.from_dict(
+        {'properties': {'hw_vif_model': 'virtio'}})
+
+    def __init__(self, vif_driver, virt_type: str):
+        self._vif_driver = vif_driver
+        self._virt_type = virt_type
+
+    def plug(self, instance, address: Address) -> None:
+        """Make the tap and connect it to this host's network."""
+        self._vif_driver.plug(instance, to_vif(address))
+
+    def unplug(self, instance, address: Address) -> None:
+        """Undo :meth:`plug`."""
+        self._vif_driver.unplug(instance, to_vif(address))
+
+    def interface_xml(self, instance, address: Address) -> str:
+        """The ``<interface>`` element of Domain R's domain."""
+        flavor = objects.Flavor(vcpus=1, memory_mb=128, extra_specs={})
+        config = self._vif_driver.get_config(
+            instance, to_vif(address), self._IMAGE_META, flavor,
+            self._virt_type)
+        return config.to_xml()

@@ -1,0 +1,87 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Domain R as a libvirt domain: names, start, stop, look-up."""
+
+import libvirt
+from oslo_log import log as logging
+
+from nova_dmore import exception
+
+LOG = logging.getLogger(__name__)
+
+#: Domain names are this prefix and the instance's uuid.
+NAME_PREFIX = 'domr-'
+
+
+def name_of(instance_uuid: str) -> str:
+    """The name of an instance's Domain R."""
+    return NAME_PREFIX + instance_uuid
+
+
+def is_domain_r_name(name: str) -> bool:
+    """Whether a domain is a Domain R; Nova's own start with another prefix.
+
+    :param name: a libvirt domain's name.
+    """
+    return name.startswith(NAME_PREFIX)
+
+
+class DomainR:
+    """The Domain R of one instance on one host's libvirt.
+
+    :param connection: a ``libvirt.virConnect``.
+    """
+
+    def __init__(self, connection, instance_uuid: str):
+        self._connection = connection
+        self._name = name_of(instance_uuid)
+
+    def find(self):
+        """The ``libvirt.virDomain``, or None when there is none."""
+        try:
+            return self._connection.lookupByName(self._name)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+                return None
+            raise
+
+    def is_active(self) -> bool:
+        """Whether the domain exists and its QEMU lives (paused or not)."""
+        domain = self.find()
+        return domain is not None and bool(domain.isActive())
+
+    def start(self, xml: str) -> None:
+        """Start it as a transient domain: nothing of it outlives its QEMU.
+
+        :raises nova_dmore.exception.PairError: libvirt refused.
+        """
+        try:
+            self._connection.createXML(xml, 0)
+        except libvirt.libvirtError as error:
+            raise exception.PairError(
+                f'Domain R {self._name} cannot be started: {error}'
+            ) from error
+
+    def stop(self) -> None:
+        """Destroy it, if it is there."""
+        domain = self.find()
+        if domain is None:
+            return
+        try:
+            domain.destroy()
+        except libvirt.libvirtError as error:
+            if error.get_error_code() not in (
+                    libvirt.VIR_ERR_NO_DOMAIN,
+                    libvirt.VIR_ERR_OPERATION_INVALID):
+                raise exception.PairError(
+                    f'Domain R {self._name} cannot be stopped: {error}'
+                ) from error

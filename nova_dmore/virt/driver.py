@@ -1,0 +1,248 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The compute driver: ``compute_driver = dmore.DMoreDriver``.
+
+A subclass of Nova's LibvirtDriver whose overrides only delegate. They stand
+in the order of an instance's life. Which path of Nova reaches each of them is
+said where it is overridden; ``tests/unit/virt/test_signatures.py`` compares
+each with the method it overrides.
+"""
+
+import base64
+import contextlib
+import functools
+
+import libvirt
+from nova import context as nova_context
+from nova import exception as nova_exception
+from nova.console import serial as serial_console
+from nova.console import type as console_type
+from nova.virt.libvirt import driver as libvirt_driver
+import nova.conf
+from oslo_log import log as logging
+
+from nova_dmore import conf as dmore_conf
+from nova_dmore import exception
+from nova_dmore.virt import address
+from nova_dmore.virt import image_store
+from nova_dmore.virt import inventory
+from nova_dmore.virt.migration import destination
+from nova_dmore.virt.migration import source
+from nova_dmore.virt import pairs
+from nova_dmore.virt import policy
+from nova_dmore.virt import rpc
+from nova_dmore.virt import watch
+from nova_dmore.virt import xml as xml_module
+
+CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
+
+#: The server property in which a user finds the SSH console.
+SSH_PROPERTY = 'dmore:console_ssh'
+
+
+class DMoreDriver(libvirt_driver.LibvirtDriver):
+    """KVM/QEMU through libvirt, with consoles that outlive a migration."""
+
+    def __init__(self, virtapi, read_only=False):
+        """Called once by nova-compute; connects to nothing yet."""
+        super().__init__(virtapi, read_only=read_only)
+        dmore_conf.register(CONF)
+        self._host = inventory.DMoreHost(
+            self._uri(), read_only,
+            lifecycle_event_handler=self.emit_event,
+            conn_event_handler=self._handle_conn_event)
+        self.vif_driver = libvirt_driver.libvirt_vif.LibvirtGenericVIFDriver(
+            self._host)
+        admin = nova_context.get_admin_context()
+        self._pairs = pairs.Pairs(
+            CONF, self._host.get_connection,
+            address.Plug(self.vif_driver, CONF.libvirt.virt_type),
+            address.AddressBook(
+                CONF.dmore.management_network, CONF.dmore.security_groups,
+                admin),
+            image_store.ImageStore(
+                CONF.dmore.image, CONF.dmore.image_digest,
+                CONF.dmore.image_cache_dir))
+        self._reporter = watch.Reporter(CONF.host)
+        self._watch = watch.Watch(
+            self._pairs, self._reporter, CONF.dmore.watch_interval, admin)
+        self._rpc_server = None
+        #: The co-migrations whose source this host is, by instance uuid.
+        self._comigrations: dict[str, source.SourceRole] = {}
+
+    # -- the service's life -------------------------------------------------
+
+    def init_host(self, host):
+        """Called at the start of nova-compute, before it takes requests.
+
+        Pairs are found again here; nothing of them is restarted unless it
+        died.
+        """
+        super().init_host(host)
+        self._rpc_server = rpc.start_server(
+            host, destination.DestinationRole(
+                self._pairs, self._reporter, CONF.instances_path))
+        self._watch.start()
+
+    def cleanup_host(self, host):
+        """Called at the end of nova-compute; the pairs live on."""
+        self._watch.stop()
+        if self._rpc_server is not None:
+            self._rpc_server.stop()
+        super().cleanup_host(host)
+
+    def emit_event(self, event):
+        """Called for each libvirt event; those of companions end here."""
+        if self._pairs.is_domain_r(getattr(event, 'uuid', None)):
+            return
+        super().emit_event(event)
+
+    # -- an instance starts -------------------------------------------------
+
+    def _create_guest(self, context, xml, instance, power_on=True,
+                      pause=False, post_xml_callback=None):
+        """Called whenever Nova defines an instance's domain: spawn, hard
+        reboot, power on, resume, rescue, finish of a resize.
+
+        Not by a soft reboot nor at the arrival of a live migration: there
+        the domain is as it was.
+        """
+        create = functools.partial(
+            super()._create_guest, context, power_on=power_on, pause=pause,
+            post_xml_callback=post_xml_callback)
+        if not policy.wants_domain_r(CONF.dmore, instance):
+            return create(xml, instance)
+        known = self._pairs.get(instance.uuid) is not None
+        try:
+            record = self._pairs.ensure(context, instance)
+        except exception.DMoreError as error:
+            if CONF.dmore.required:
+                raise nova_exception.BuildAbortException(
+                    instance_uuid=instance.uuid, reason=str(error))
+            LOG.warning('The instance runs with the stock consoles: %s',
+                        error, instance=instance)
+            return create(xml, instance)
+        with contextlib.ExitStack() as undo:
+            if not known:
+                undo.callback(self._remove_pair, instance,
+                              delete_address=True)
+            xml, released = xml_module.with_shadow_devices(
+                xml, self._pairs.records.directory(instance.uuid))
+            guest = create(xml, instance)
+            undo.pop_all()
+        for host, port in released:
+            serial_console.release_port(host=host, port=port)
+        self._announce(instance, record)
+        return guest
+
+    @staticmethod
+    def _announce(instance, record):
+        """Tell the user the SSH address, in the server's properties."""
+        url = f'ssh://console@{record.address.ip}:{CONF.dmore.ssh_port}'
+        if instance.metadata.get(SSH_PROPERTY) != url:
+            instance.metadata[SSH_PROPERTY] = url
+            instance.save()
+
+    # -- its consoles -------------------------------------------------------
+
+    def get_serial_console(self, context, instance):
+        """Called for ``console url show --serial``, and by nova-serialproxy
+        when it checks a token."""
+        record = self._pairs.get(instance.uuid)
+        if record is None:
+            return super().get_serial_console(context, instance)
+        return console_type.ConsoleSerial(
+            host=record.address.ip, port=CONF.dmore.serial_port)
+
+    def get_console_output(self, context, instance):
+        """Called for ``console log show``.
+
+        Nova finds the log by the type of the console device, which it does
+        not know; the log is where it always is.
+        """
+        if self._pairs.get(instance.uuid) is None:
+            return super().get_console_output(context, instance)
+        return self._get_console_output_file(
+            instance, self._get_console_log_path(instance))
+
+    # -- it is destroyed ----------------------------------------------------
+
+    def destroy(self, context, instance, network_info, block_device_info=None,
+                destroy_disks=True, destroy_secrets=True):
+        """Called when an instance is deleted, and (without
+        ``destroy_disks``) by a hard reboot, which keeps the pair."""
+        super().destroy(
+            context, instance, network_info,
+            block_device_info=block_device_info,
+            destroy_disks=destroy_disks, destroy_secrets=destroy_secrets)
+        if destroy_disks and (
+                self._pairs.get(instance.uuid) is not None or
+                policy.wants_domain_r(CONF.dmore, instance)):
+            # A host that cleans up after an evacuation, or a destination
+            # after a rolled back migration, does not own the address.
+            self._remove_pair(
+                instance, delete_address=instance.host in (None, CONF.host))
+
+    def _remove_pair(self, instance, delete_address):
+        try:
+            self._pairs.remove(instance.uuid, delete_address=delete_address)
+        except (exception.DMoreError, libvirt.libvirtError) as error:
+            LOG.warning('Something is left of the pair: %s', error,
+                        instance=instance)
+
+    # -- it moves: source ---------------------------------------------------
+
+    def live_migration(self, context, instance, dest, post_method,
+                       recover_method, block_migration=False,
+                       migrate_data=None):
+        """Called at the source when a live migration begins."""
+        if self._pairs.get(instance.uuid) is None:
+            return super().live_migration(
+                context, instance, dest, post_method, recover_method,
+                block_migration, migrate_data)
+        shared = migrate_data.is_shared_instance_path
+        self._comigrations[instance.uuid] = source.SourceRole(
+            self._source_services(), context, instance, dest,
+            functools.partial(self._console_log_to_carry, instance, shared))
+        try:
+            return super().live_migration(
+                context, instance, dest, post_method, recover_method,
+                block_migration, migrate_data)
+        finally:
+            self._comigrations.pop(instance.uuid, None)
+
+    def _live_migration_operation(self, context, instance, dest,
+                                  block_migration, migrate_data, guest,
+                                  device_names):
+        """Called in Nova's thread that carries the migration."""
+        role = self._comigrations.get(instance.uuid)
+        if role is not None:
+            guest = source.CoMigratingGuest(guest, role)
+        super()._live_migration_operation(
+            context, instance, dest, block_migration, migrate_data, guest,
+            device_names)
+
+    def _source_services(self):
+        return source.Services(
+            pairs=self._pairs, watch=self._watch, reporter=self._reporter,
+            destination=rpc.DestinationAPI(CONF.dmore.rpc_timeout),
+            libvirt_uri=self._uri(),
+            precopy_timeout_s=CONF.dmore.precopy_timeout,
+            hold_bandwidth_mib=CONF.dmore.hold_bandwidth_mib)
+
+    def _console_log_to_carry(self, instance, shared):
+        """The console log in base64, None where the destination has it."""
+        if shared:
+            return None
+        return base64.b64encode(self._get_console_output_file(
+            instance, self._get_console_log_path(instance))).decode()

@@ -1,0 +1,37 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Keeps the companions out of Nova's sight.
+
+Nova takes every domain of its libvirt for an instance: an unknown one makes
+nova-compute refuse to start, warns in each cycle, and counts as disk and
+memory in the resource tracker.
+"""
+
+from nova.virt.libvirt import host
+
+from nova_dmore.virt import domain_r
+
+
+class DMoreHost(host.Host):
+    """Nova's libvirt host, without the Domain R companions."""
+
+    def list_instance_domains(self, only_running=True):
+        """As Nova's, less the companions.
+
+        Called by everything in Nova that lists or counts domains
+        (``list_guests``, ``list_instances``, ``list_instance_uuids``, the
+        resource tracker, the start-up checks). A look-up by uuid does not
+        come here, and needs no filter: Nova knows no companion's uuid.
+        """
+        return [domain for domain
+                in super().list_instance_domains(only_running=only_running)
+                if not domain_r.is_domain_r_name(domain.name())]

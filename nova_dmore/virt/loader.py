@@ -1,0 +1,79 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Makes ``compute_driver = dmore.DMoreDriver`` importable.
+
+Nova imports ``nova.virt.<compute_driver>``, and ``nova.virt`` is a regular
+package: nothing outside Nova's tree can lie in it, and a file that a wheel
+put there would break an editable install of Nova. So an import finder answers
+for exactly one name, ``nova.virt.dmore``.
+
+The finder has to be registered before nova-compute loads its driver, by an
+unchanged ``nova-compute`` command. ``os_vif.initialize()`` runs before that
+and loads each entry point of the group ``os_vif``; :class:`DMorePlugin` is
+one, and importing this module registers the finder.
+"""
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import sys
+
+from os_vif import objects
+from os_vif import plugin
+
+#: The one module name that the finder answers for.
+ALIAS = 'nova.virt.dmore'
+#: What is imported under that name.
+TARGET = 'nova_dmore.virt.driver'
+
+
+class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds ALIAS, and loads TARGET in its place."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname != ALIAS:
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self)
+
+    def create_module(self, spec):
+        # The module that is returned gets the attributes of ``spec``; a
+        # plain module that holds the driver class keeps TARGET's own intact.
+        return None
+
+    def exec_module(self, module):
+        driver = importlib.import_module(TARGET)
+        module.DMoreDriver = driver.DMoreDriver
+        module.__doc__ = driver.__doc__
+
+
+def register() -> None:
+    """Register the finder, once."""
+    if not any(isinstance(finder, _AliasFinder) for finder in sys.meta_path):
+        sys.meta_path.append(_AliasFinder())
+
+
+class DMorePlugin(plugin.PluginBase):
+    """An os-vif plug-in that plugs nothing: loading it is its purpose."""
+
+    def describe(self):
+        """Called by ``os_vif.host_info()``: no VIF type is supported."""
+        return objects.host_info.HostPluginInfo(
+            plugin_name='dmore', vif_info=[])
+
+    def plug(self, vif, instance_info):
+        """Never called: no VIF names this plug-in."""
+
+    def unplug(self, vif, instance_info):
+        """Never called: no VIF names this plug-in."""
+
+
+register()

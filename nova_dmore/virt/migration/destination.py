@@ -1,0 +1,133 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The destination's role in a co-migration.
+
+Its calls come from the source over :mod:`nova_dmore.virt.rpc`. Nothing here
+lets bytes flow: the shadow-device process goes live by itself as soon as both
+VMs run, with or without a nova-compute.
+"""
+
+import base64
+import binascii
+import os
+
+from oslo_log import log as logging
+
+from nova_dmore import exception
+from nova_dmore.virt import record as record_module
+
+LOG = logging.getLogger(__name__)
+
+#: Longest console log that is accepted: Nova shows the last 100 KiB.
+_CONSOLE_LOG_MAX = 128 * 1024
+#: Where Nova looks for what is older than ``console.log``.
+_OLDER_CONSOLE_LOG = 'console.log.0'
+
+
+class DestinationRole:
+    """All co-migrations towards this host.
+
+    :param pairs: a :class:`nova_dmore.virt.pairs.Pairs`.
+    :param reporter: a :class:`nova_dmore.virt.watch.Reporter`.
+    :param instances_path: ``[DEFAULT] instances_path``.
+    """
+
+    def __init__(self, pairs, reporter, instances_path: str):
+        self._pairs = pairs
+        self._reporter = reporter
+        self._instances_path = instances_path
+        #: Migration id of the pair that is arriving, by instance uuid.
+        self._arriving: dict[str, str] = {}
+
+    def prepare(self, context, migration_id: str, record_text: str) -> None:
+        """Phase *begin*: image, address, shadow-device process.
+
+        :raises nova_dmore.exception.DMoreError: and nothing is left.
+        """
+        record = _parse(record_text)
+        if self._arriving.get(record.instance_uuid) == migration_id:
+            return
+        if self._pairs.get(record.instance_uuid) is not None:
+            # Left by a migration whose source did not come to its end.
+            LOG.warning('Removing a stale pair of instance %s',
+                        record.instance_uuid)
+            self._pairs.remove(record.instance_uuid, delete_address=False)
+        self._pairs.images.ensure(context, record.digest)
+        self._pairs.start_incoming(record, migration_id)
+        self._arriving[record.instance_uuid] = migration_id
+
+    def carry_over(self, migration_id: str, instance_uuid: str,
+                   carry_over: dict) -> None:
+        """Phase *carry over*: what the source's process had."""
+        if self._arriving.get(instance_uuid) != migration_id:
+            LOG.info('Ignoring a carry-over of migration %s', migration_id)
+            return
+        answer = self._pairs.client(instance_uuid).carry_over(
+            migration_id, carry_over)
+        if not answer.accepted:
+            LOG.info('Carry-over of migration %s was not needed: %s',
+                     migration_id, answer.reason)
+
+    def finish(self, context, migration_id: str, record_text: str,
+               domain_r_moved: bool, console_log: str | None) -> None:
+        """Phase *done*: the pair belongs to this host.
+
+        :raises nova_dmore.exception.DMoreError: a new Domain R could not be
+            built; the watch tries again.
+        """
+        record = _parse(record_text)
+        instance_uuid = record.instance_uuid
+        if console_log is not None:
+            self._keep_console_log(instance_uuid, console_log)
+        prepared = self._arriving.pop(instance_uuid, None) == migration_id
+        if prepared and domain_r_moved:
+            self._pairs.arrived(instance_uuid)
+            return
+        self._pairs.take_over(context, record)
+        self._reporter.rebuilt(
+            context, instance_uuid,
+            'Domain R did not follow its instance in a live migration')
+
+    def abort(self, migration_id: str, instance_uuid: str) -> None:
+        """The instance stays at the source: remove what was prepared."""
+        if self._arriving.pop(instance_uuid, None) != migration_id:
+            return
+        self._pairs.remove(instance_uuid, delete_address=False)
+
+    def _keep_console_log(self, instance_uuid: str, text: str) -> None:
+        """Put the source's console log before the one that began here.
+
+        Nova reads ``console.log.0`` as the older part of ``console.log``,
+        so nothing has to be written where QEMU writes.
+        """
+        try:
+            data = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            LOG.warning('Ignoring a console log that is not base64')
+            return
+        path = os.path.join(
+            self._instances_path, instance_uuid, _OLDER_CONSOLE_LOG)
+        if os.path.exists(path):
+            return
+        try:
+            with open(path, 'wb') as log_file:
+                log_file.write(data[-_CONSOLE_LOG_MAX:])
+        except OSError as error:
+            LOG.warning('The older console log of instance %s is lost: %s',
+                        instance_uuid, error)
+
+
+def _parse(text: str) -> record_module.PairRecord:
+    try:
+        return record_module.from_json(text)
+    except ValueError as error:
+        raise exception.PairError(str(error)) from error

@@ -1,0 +1,159 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""One libvirt migration job, as a role sees it.
+
+Two experiences with libvirt decide the form of this file: the statistics of a
+job can hang on the connection that carries it until it ends, so looking is
+done on a connection of its own; and what ``migrateToURI3`` returns comes a
+second or two after the source's QEMU is gone, so nothing waits for it.
+"""
+
+import dataclasses
+import threading
+
+import libvirt
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """Where a pre-copy stands."""
+
+    #: Passes over the memory that were begun.
+    iteration: int
+    remaining_bytes: int
+    bytes_per_second: int
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds to send what remains; infinite when nothing is known."""
+        if not self.remaining_bytes:
+            return 0.0 if self.iteration > 1 else float('inf')
+        if not self.bytes_per_second:
+            return float('inf')
+        return self.remaining_bytes / self.bytes_per_second
+
+
+class Job:
+    """The outgoing migration of a domain.
+
+    :param connection: a connection that carries no migration.
+    :param name: the domain's name.
+    """
+
+    def __init__(self, connection, name: str):
+        self._domain = connection.lookupByName(name)
+
+    def progress(self) -> Progress | None:
+        """Where the job stands; None when there is none (any more)."""
+        try:
+            statistics = self._domain.jobStats()
+        except libvirt.libvirtError:
+            return None
+        if 'memory_total' not in statistics:
+            return None
+        return Progress(
+            iteration=statistics.get('memory_iteration', 0),
+            remaining_bytes=statistics.get('memory_remaining', 0),
+            bytes_per_second=statistics.get('memory_bps', 0))
+
+    def downtime_limit_s(self) -> float:
+        """The stop time that QEMU may take for the switch-over."""
+        return self._domain.migrateGetMaxDowntime() / 1000
+
+    def limit(self, bandwidth_mib: int | None = None,
+              downtime_ms: int | None = None) -> bool:
+        """Change the job's limits; whether there was a job to change."""
+        try:
+            if bandwidth_mib is not None:
+                self._domain.migrateSetMaxSpeed(bandwidth_mib)
+            if downtime_ms is not None:
+                self._domain.migrateSetMaxDowntime(downtime_ms)
+        except libvirt.libvirtError:
+            return False
+        return True
+
+    def suspend(self) -> bool:
+        """Stop the domain, which makes QEMU switch over."""
+        try:
+            self._domain.suspend()
+        except libvirt.libvirtError:
+            return False
+        return True
+
+    def resume(self) -> bool:
+        """Undo :meth:`suspend` after a job that failed."""
+        try:
+            self._domain.resume()
+        except libvirt.libvirtError:
+            return False
+        return True
+
+    def abort(self) -> bool:
+        """Cancel the job; libvirt then resumes the domain by itself."""
+        try:
+            self._domain.abortJob()
+        except libvirt.libvirtError:
+            return False
+        return True
+
+
+class OutgoingDomain(threading.Thread):
+    """Carries Domain R's migration, in a thread and on a connection of its
+    own: Nova's pool of threads is small and holds migrations itself.
+
+    :param uri: the local libvirt.
+    :param destination: libvirt URI of the destination.
+    :param parameters: of ``migrateToURI3``.
+    """
+
+    def __init__(self, uri: str, name: str, destination: str,
+                 parameters: dict, flags: int):
+        super().__init__(name=f'dmore-migrate-{name}', daemon=True)
+        self._uri = uri
+        self._domain_name = name
+        self._destination = destination
+        self._parameters = parameters
+        self._flags = flags
+        #: libvirt's text when it failed.
+        self.error: str | None = None
+
+    def run(self):
+        """Called by ``start()``."""
+        try:
+            connection = libvirt.open(self._uri)
+            try:
+                connection.lookupByName(self._domain_name).migrateToURI3(
+                    self._destination, self._parameters, self._flags)
+            finally:
+                connection.close()
+        except libvirt.libvirtError as error:
+            self.error = str(error)
+
+    def succeeded(self) -> bool:
+        """Whether it has ended well."""
+        return not self.is_alive() and self.error is None
+
+
+def companion_flags(instance_flags: int) -> int:
+    """The migration flags of Domain R, from those of its instance.
+
+    Encryption and transport are the instance's. Domain R is transient, has
+    no disk to copy, must arrive paused or running as it was, and must not be
+    slowed down nor fetched page by page.
+    """
+    return instance_flags & ~(
+        libvirt.VIR_MIGRATE_NON_SHARED_DISK
+        | libvirt.VIR_MIGRATE_NON_SHARED_INC
+        | libvirt.VIR_MIGRATE_PERSIST_DEST
+        | libvirt.VIR_MIGRATE_UNDEFINE_SOURCE
+        | libvirt.VIR_MIGRATE_AUTO_CONVERGE
+        | libvirt.VIR_MIGRATE_POSTCOPY)

@@ -1,0 +1,67 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The phases of a co-migration, as both roles name them."""
+
+import enum
+
+from nova_dmore import exception
+
+
+class Phase(enum.Enum):
+    """How far a co-migration has come, seen from the source.
+
+    The instance decides: it moves in every case. What is left of the phases
+    after a fault says what becomes of its Domain R.
+    """
+
+    IDLE = 'idle'
+    #: The destination makes ready: image, port, shadow-device process.
+    BEGIN = 'begin'
+    PREPARED = 'prepared'
+    #: Domain R's memory is copied, then held until the instance's is.
+    PRE_COPY = 'pre-copy'
+    #: The instance stopped; Domain R takes the last output, and stops.
+    STOP = 'stop'
+    #: The source's offsets are on their way; both VMs arrive.
+    CARRY_OVER = 'carry over'
+    #: Both run at the destination.
+    LIVE = 'live'
+    DONE = 'done'
+    #: Domain R does not come along; the instance moves alone.
+    ALONE = 'alone'
+    #: The instance stays; Domain R with it.
+    ABORTED = 'aborted'
+
+
+_AFTER = {
+    Phase.IDLE: {Phase.BEGIN},
+    Phase.BEGIN: {Phase.PREPARED, Phase.ALONE},
+    Phase.PREPARED: {Phase.PRE_COPY, Phase.ALONE, Phase.ABORTED},
+    Phase.PRE_COPY: {Phase.STOP, Phase.ALONE, Phase.ABORTED},
+    Phase.STOP: {Phase.CARRY_OVER, Phase.ALONE, Phase.ABORTED},
+    Phase.CARRY_OVER: {Phase.LIVE, Phase.ALONE, Phase.ABORTED},
+    Phase.LIVE: {Phase.DONE},
+    Phase.ALONE: {Phase.DONE, Phase.ABORTED},
+    Phase.ABORTED: set(),
+    Phase.DONE: set(),
+}
+
+
+def check(before: Phase, after: Phase) -> None:
+    """Guard of a transition.
+
+    :raises nova_dmore.exception.PairError: it is not one.
+    """
+    if after not in _AFTER[before]:
+        raise exception.PairError(
+            f'a co-migration cannot go from {before.value!r} to '
+            f'{after.value!r}')

@@ -1,0 +1,434 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The source's role in a co-migration, from top to bottom.
+
+Reached from Nova's operation thread: ``_live_migration_operation`` calls
+``guest.migrate()``, which :class:`CoMigratingGuest` answers with
+:meth:`SourceRole.run`. Two threads of our own help: the *leader* watches the
+instance's pre-copy and stops the instance when QEMU would do so anyway; the
+*follower* waits for that stop, whoever caused it, and brings Domain R after.
+
+The instance comes first: what fails here costs the console its continuity,
+never the instance its migration.
+"""
+
+import contextlib
+import dataclasses
+import threading
+import time
+import uuid
+
+import libvirt
+from oslo_log import log as logging
+
+from nova_dmore import exception
+from nova_dmore.shadow import client as shadow_client
+from nova_dmore.virt import domain_r
+from nova_dmore.virt.migration import job
+from nova_dmore.virt.migration import phases
+from nova_dmore.virt.migration.phases import Phase
+from nova_dmore.virt import record as record_module
+from nova_dmore.virt import xml
+
+LOG = logging.getLogger(__name__)
+
+#: How often the pre-copies are looked at, in seconds.
+_LOOK_S = 0.01
+#: The gate closes when the first pass over the instance's memory is this
+#: near to its end, in seconds: an idle instance is switched over by QEMU at
+#: the end of that pass, without asking anybody.
+_GATE_AHEAD_S = 0.15
+#: A stop of 1 ms keeps QEMU from switching Domain R over by itself, as long
+#: as more pages stay dirty than are sent in that time.
+_HOLD_DOWNTIME_MS = 1
+#: Limits that let a stopped Domain R go: as fast as it can.
+_FREE_BANDWIDTH_MIB = 100000
+_FREE_DOWNTIME_MS = 5000
+#: Longest wait for the end of Domain R's migration after its instance's.
+_END_S = 15.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Services:
+    """What the role works with."""
+
+    pairs: object               # nova_dmore.virt.pairs.Pairs
+    watch: object               # nova_dmore.virt.watch.Watch
+    reporter: object            # nova_dmore.virt.watch.Reporter
+    destination: object         # nova_dmore.virt.rpc.DestinationAPI
+    #: URI of this host's libvirt.
+    libvirt_uri: str
+    precopy_timeout_s: float
+    hold_bandwidth_mib: int
+
+
+class CoMigratingGuest:
+    """Nova's Guest, whose ``migrate()`` takes its Domain R along."""
+
+    def __init__(self, guest, role: 'SourceRole'):
+        self._guest = guest
+        self._role = role
+
+    def __getattr__(self, name):
+        return getattr(self._guest, name)
+
+    def migrate(self, destination, **arguments):
+        """Called by Nova with the arguments of ``Guest.migrate``."""
+        self._role.run(self._guest, destination, **arguments)
+
+
+class SourceRole:
+    """One co-migration, seen from the source.
+
+    :param read_console_log: returns base64 of the instance's console log
+        when the hosts share no storage, else None.
+    """
+
+    def __init__(self, services: Services, context, instance,
+                 destination_host: str, read_console_log):
+        self._services = services
+        self._context = context
+        self._instance = instance
+        self._uuid = instance.uuid
+        self._name = domain_r.name_of(instance.uuid)
+        self._instance_domain = instance.name
+        self._host = destination_host
+        self._read_console_log = read_console_log
+        self.migration_id = str(uuid.uuid4())
+        self.phase = Phase.IDLE
+        self._client = services.pairs.client(instance.uuid)
+        self._record = services.pairs.get(instance.uuid)
+        self._outgoing: job.OutgoingDomain | None = None
+        self._companion: job.Job | None = None
+        self._leader: threading.Thread | None = None
+        self._suspended_instance = False
+        self._connection = None
+        #: Set when the instance's migration call has returned.
+        self._ended = threading.Event()
+        self._follower_done = threading.Event()
+        self._follower_done.set()
+
+    # -- the story ----------------------------------------------------------
+
+    def run(self, guest, destination: str, **arguments) -> None:
+        """Migrate the instance, and its Domain R in step.
+
+        :raises libvirt.libvirtError: what the instance's migration raised;
+            nothing of ours is raised.
+        """
+        if arguments.get('destination_xml'):
+            arguments['destination_xml'] = xml.for_destination(
+                arguments['destination_xml'])
+        with self._keep_watch_off():
+            if self._begin():
+                self._pre_copy(destination, arguments)
+            try:
+                guest.migrate(destination, **arguments)
+            except libvirt.libvirtError:
+                self._ended.set()
+                self._abort()
+                raise
+            self._ended.set()
+            self._finish()
+
+    def _enter(self, phase: Phase) -> None:
+        phases.check(self.phase, phase)
+        LOG.info('Co-migration %(id)s to %(host)s: %(phase)s',
+                 {'id': self.migration_id, 'host': self._host,
+                  'phase': phase.value}, instance=self._instance)
+        self.phase = phase
+
+    def _alone(self, why) -> None:
+        """Give Domain R up; the instance goes on."""
+        LOG.warning('Domain R does not come along to %(host)s, its console '
+                    'will be built anew there: %(why)s',
+                    {'host': self._host, 'why': why},
+                    instance=self._instance)
+        self._enter(Phase.ALONE)
+
+    @contextlib.contextmanager
+    def _keep_watch_off(self):
+        self._services.watch.leave_alone(self._uuid)
+        try:
+            yield
+        finally:
+            self._services.watch.look_after(self._uuid)
+            if self._connection is not None:
+                self._connection.close()
+
+    # -- begin --------------------------------------------------------------
+
+    def _begin(self) -> bool:
+        """Have the destination ready; whether it is."""
+        self._enter(Phase.BEGIN)
+        pairs = self._services.pairs
+        try:
+            if not all(pairs.is_alive(self._uuid)):
+                raise exception.PairError('the pair is not alive here')
+            address = pairs.addresses.add_binding(
+                self._record.address, self._host)
+            self._services.destination.prepare(
+                self._context, self._host, self.migration_id,
+                record_module.to_json(dataclasses.replace(
+                    self._record, address=address, incoming=True)))
+            self._connection = libvirt.open(self._services.libvirt_uri)
+            self._client.arm(self.migration_id, shadow_client.Role.SOURCE)
+        except (exception.DMoreError, libvirt.libvirtError) as error:
+            self._alone(error)
+            return False
+        self._enter(Phase.PREPARED)
+        return True
+
+    # -- pre-copy -----------------------------------------------------------
+
+    def _pre_copy(self, destination: str, arguments: dict) -> None:
+        """Copy Domain R's memory, and hold it until the instance stops.
+
+        Its first pass is made before the instance's begins: an instance
+        that converges at once then finds its Domain R ready.
+        """
+        self._enter(Phase.PRE_COPY)
+        parameters = {'bandwidth': arguments.get('bandwidth') or 0}
+        if arguments.get('migrate_uri'):
+            parameters['migrate_uri'] = arguments['migrate_uri']
+        self._outgoing = job.OutgoingDomain(
+            self._services.libvirt_uri, self._name, destination, parameters,
+            job.companion_flags(arguments.get('flags', 0)))
+        try:
+            self._companion = job.Job(self._connection, self._name)
+            instance = job.Job(self._connection, self._instance_domain)
+            self._client.hold(True)
+            self._outgoing.start()
+            self._hold(self._companion)
+        except (exception.DMoreError, libvirt.libvirtError) as error:
+            self._give_up_outgoing()
+            self._alone(error)
+            return
+        self._follower_done.clear()
+        threading.Thread(
+            target=self._follow, name=f'dmore-follow-{self._uuid}',
+            daemon=True).start()
+        self._leader = threading.Thread(
+            target=self._lead, args=(instance,),
+            name=f'dmore-lead-{self._uuid}', daemon=True)
+        self._leader.start()
+
+    def _hold(self, companion: job.Job) -> None:
+        """Wait until Domain R has been copied once, and keep it there.
+
+        :raises nova_dmore.exception.PairError: it ended or takes too long.
+        """
+        deadline = time.monotonic() + self._services.precopy_timeout_s
+        held = False
+        while time.monotonic() < deadline:
+            if not self._outgoing.is_alive():
+                raise exception.PairError(
+                    'the migration of Domain R ended early: '
+                    f'{self._outgoing.error or "it left by itself"}')
+            held = held or companion.limit(downtime_ms=_HOLD_DOWNTIME_MS)
+            progress = companion.progress()
+            if held and progress and progress.iteration >= 2:
+                companion.limit(
+                    bandwidth_mib=self._services.hold_bandwidth_mib)
+                return
+            time.sleep(_LOOK_S)
+        raise exception.PairError(
+            'the pre-copy of Domain R took longer than [dmore] '
+            f'precopy_timeout ({self._services.precopy_timeout_s} s)')
+
+    # -- stop ---------------------------------------------------------------
+
+    def _lead(self, instance: job.Job) -> None:
+        """Stop the instance when QEMU would: thread of :meth:`_pre_copy`."""
+        gated = False
+        while not self._ended.is_set():
+            progress = instance.progress()
+            if progress is not None:
+                near = progress.remaining_s
+                limit = instance.downtime_limit_s()
+                if not gated and (
+                        near <= limit if progress.iteration >= 2
+                        else near <= _GATE_AHEAD_S):
+                    gated = True
+                    self._companion.limit(bandwidth_mib=_FREE_BANDWIDTH_MIB)
+                    self._gate()
+                elif gated and progress.iteration >= 2 and near <= limit:
+                    self._suspended_instance = instance.suspend()
+                    return
+            time.sleep(_LOOK_S)
+
+    def _gate(self) -> None:
+        try:
+            unread = self._client.gate()
+        except exception.ShadowProcessError as error:
+            LOG.warning('The gate did not close: %s', error,
+                        instance=self._instance)
+            return
+        LOG.debug('The gate is closed, %d byte unread', unread,
+                  instance=self._instance)
+
+    def _follow(self) -> None:
+        """Bring Domain R after its instance: thread of :meth:`_pre_copy`."""
+        try:
+            frozen = self._wait_for_stop()
+            if frozen is None:
+                return
+            # Domain R has stored the last output, or had its time.
+            suspended_at = self._release()
+            LOG.info('Instance stopped, Domain R %(freeze).1f ms later '
+                     'frozen and %(skew).1f ms later stopped '
+                     '(acknowledged: %(ack)s)', {
+                         'freeze': _ms(frozen.stopped_at, frozen.frozen_at),
+                         'skew': _ms(frozen.stopped_at, suspended_at),
+                         'ack': frozen.acknowledged},
+                     instance=self._instance)
+            self._enter(Phase.CARRY_OVER)
+            self._hand_over(frozen)
+        except exception.DMoreError as error:
+            LOG.warning('Co-migration: %s', error, instance=self._instance)
+        finally:
+            self._follower_done.set()
+
+    def _release(self) -> float:
+        """Let Domain R go; returns when it stopped (CLOCK_MONOTONIC)."""
+        self._enter(Phase.STOP)
+        self._companion.suspend()
+        suspended_at = time.monotonic()
+        self._companion.limit(_FREE_BANDWIDTH_MIB, _FREE_DOWNTIME_MS)
+        return suspended_at
+
+    def _wait_for_stop(self):
+        while not self._ended.is_set():
+            frozen = self._client.frozen(timeout_ms=1000)
+            if frozen.stopped_at is not None:
+                return frozen
+        return None
+
+    def _hand_over(self, frozen) -> None:
+        """Let the destination have the address and the offsets."""
+        pairs = self._services.pairs
+        try:
+            self._services.destination.carry_over(
+                self._context, self._host, self.migration_id, self._uuid,
+                frozen.carry_over)
+        except exception.PairError as error:
+            # Domain R carries its own offsets: this one is not lost yet.
+            LOG.warning('%s', error, instance=self._instance)
+        pairs.addresses.activate_binding(
+            self._record.address.port_id, self._host)
+
+    # -- done ---------------------------------------------------------------
+
+    def _finish(self) -> None:
+        """The instance is at the destination: so must its pair be."""
+        moved = self._has_moved()
+        try:
+            self._services.watch.collect_gaps(self._uuid)
+        except exception.ShadowProcessError as error:
+            LOG.warning('Gaps that the source had to report are unknown: %s',
+                        error, instance=self._instance)
+        pairs = self._services.pairs
+        try:
+            if moved:
+                pairs.addresses.activate_binding(
+                    self._record.address.port_id, self._host)
+            self._services.destination.finish(
+                self._context, self._host, self.migration_id,
+                record_module.to_json(self._record), moved,
+                self._read_console_log())
+            pairs.remove(self._uuid, delete_address=False)
+            pairs.addresses.delete_binding(
+                self._record.address.port_id, pairs.host)
+            self._enter(Phase.DONE)
+        except (exception.DMoreError, libvirt.libvirtError) as error:
+            LOG.error('The end of co-migration %(id)s failed: %(error)s',
+                      {'id': self.migration_id, 'error': error},
+                      instance=self._instance)
+
+    def _has_moved(self) -> bool:
+        """Wait for Domain R's end of the move; whether it went well."""
+        if self.phase == Phase.ALONE:
+            return False
+        self._follower_done.wait(_END_S)
+        if self.phase == Phase.PRE_COPY:
+            # The stop was not noticed. Nothing is frozen then, but both
+            # ends still know their offsets.
+            self._release()
+        if self.phase == Phase.STOP:
+            self._enter(Phase.CARRY_OVER)
+        self._outgoing.join(_END_S)
+        if self._outgoing.succeeded():
+            self._enter(Phase.LIVE)
+            return True
+        self._give_up_outgoing()
+        self._alone(self._outgoing.error or 'it did not arrive in time')
+        return False
+
+    # -- undone -------------------------------------------------------------
+
+    def _abort(self) -> None:
+        """The instance stays here: so does its Domain R."""
+        self._follower_done.wait(_END_S)
+        self._resume_instance()
+        moved = False
+        if self._outgoing is not None:
+            self._give_up_outgoing()
+            moved = self._outgoing.succeeded()
+        self._enter(Phase.ABORTED)
+        for undo in (
+                lambda: self._client.hold(False),
+                lambda: self._client.arm(
+                    self.migration_id, shadow_client.Role.SOURCE, on=False),
+                lambda: self._services.destination.abort(
+                    self._context, self._host, self.migration_id,
+                    self._uuid),
+                lambda: self._services.pairs.addresses.delete_binding(
+                    self._record.address.port_id, self._host)):
+            try:
+                undo()
+            except (exception.DMoreError, libvirt.libvirtError) as error:
+                LOG.warning('Co-migration, going back: %s', error,
+                            instance=self._instance)
+        if moved:
+            # It went ahead of its instance and is gone here; the watch
+            # builds a new one, on the same address.
+            self._services.reporter.rebuilt(
+                self._context, self._uuid,
+                'Domain R had left when the migration was rolled back')
+
+    def _resume_instance(self) -> None:
+        """Undo a stop by :meth:`_lead` that came after libvirt's resume."""
+        if self._leader is None:
+            return
+        self._leader.join(_END_S)
+        if self._suspended_instance:
+            try:
+                job.Job(self._connection, self._instance_domain).resume()
+            except libvirt.libvirtError as error:
+                LOG.debug('Nothing to resume: %s', error,
+                          instance=self._instance)
+
+    def _give_up_outgoing(self) -> None:
+        """Cancel Domain R's job; libvirt resumes it."""
+        if not self._outgoing.is_alive():
+            return
+        try:
+            job.Job(self._connection, self._name).abort()
+        except libvirt.libvirtError as error:
+            LOG.debug('No job to cancel: %s', error, instance=self._instance)
+        self._outgoing.join(_END_S)
+
+
+def _ms(start: float | None, end: float | None) -> float:
+    if start is None or end is None:
+        return float('nan')
+    return (end - start) * 1000

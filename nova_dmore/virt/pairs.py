@@ -1,0 +1,378 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The life of the pairs of one host: made, found again, rebuilt, removed.
+
+A pair is three things: the shadow-device process (it outlives nova-compute),
+Domain R (a transient libvirt domain), and its address. Moving a pair is the
+business of :mod:`nova_dmore.virt.migration`.
+"""
+
+import contextlib
+import dataclasses
+import os
+import threading
+import uuid
+
+from nova import exception as nova_exception
+from nova import objects
+from oslo_log import log as logging
+
+from nova_dmore import exception
+from nova_dmore.shadow import client as shadow_client
+from nova_dmore.shadow import spawn
+from nova_dmore.virt import address as address_module
+from nova_dmore.virt import domain_r
+from nova_dmore.virt import identity
+from nova_dmore.virt import record as record_module
+from nova_dmore.virt import xml
+
+LOG = logging.getLogger(__name__)
+
+#: Namespace of the companions' domain uuids, so that they are stable.
+_UUID_NAMESPACE = uuid.UUID('6f0e9d6e-4a5c-5d2b-9a53-6b0f2b1d9c11')
+
+
+def domain_uuid(instance_uuid: str) -> str:
+    """The libvirt uuid of an instance's Domain R."""
+    return str(uuid.uuid5(_UUID_NAMESPACE, instance_uuid))
+
+
+class Pairs:
+    """The pairs of this host.
+
+    Every method may be called from any thread; calls for one pair exclude
+    each other (:meth:`locked`).
+
+    :param conf: Nova's configuration, with the ``[dmore]`` options.
+    :param connect: returns Nova's ``libvirt.virConnect``.
+    :param plug: an :class:`nova_dmore.virt.address.Plug`.
+    :param addresses: an :class:`nova_dmore.virt.address.AddressBook`.
+    :param images: an :class:`nova_dmore.virt.image_store.ImageStore`.
+    """
+
+    def __init__(self, conf, connect, plug, addresses, images):
+        self._conf = conf
+        self.host = conf.host
+        self._connect = connect
+        self.plug = plug
+        self.addresses = addresses
+        self.images = images
+        self.records = record_module.Records(conf.dmore.run_dir)
+        self._guard = threading.Lock()
+        self._locks: dict[str, threading.RLock] = {}
+        self._clients: dict[str, shadow_client.ShadowClient] = {}
+        #: libvirt uuids of every companion seen so far, also removed ones:
+        #: their last events come late.
+        self._companions = {domain_uuid(record.instance_uuid)
+                            for record in self.records.all()}
+
+    # -- look-up ------------------------------------------------------------
+
+    def get(self, instance_uuid: str) -> record_module.PairRecord | None:
+        """The pair of an instance on this host, None when it has none."""
+        return self.records.load(instance_uuid)
+
+    def client(self, instance_uuid: str) -> shadow_client.ShadowClient:
+        """A client of the pair's shadow-device process."""
+        with self._guard:
+            client = self._clients.get(instance_uuid)
+            if client is None:
+                client = self._clients[instance_uuid] = (
+                    shadow_client.ShadowClient(
+                        self.records.directory(instance_uuid)))
+            return client
+
+    def domain(self, instance_uuid: str) -> domain_r.DomainR:
+        """The pair's Domain R on this host."""
+        return domain_r.DomainR(self._connect(), instance_uuid)
+
+    def is_alive(self, instance_uuid: str) -> tuple[bool, bool]:
+        """Whether the shadow-device process and Domain R live."""
+        try:
+            self.client(instance_uuid).status()
+            shadow_lives = True
+        except exception.ShadowProcessError:
+            shadow_lives = False
+        return shadow_lives, self.domain(instance_uuid).is_active()
+
+    def is_domain_r(self, domain: str | None) -> bool:
+        """Whether a libvirt uuid is that of a companion on this host."""
+        return domain in self._companions
+
+    @contextlib.contextmanager
+    def locked(self, instance_uuid: str):
+        """Exclude every other change of this pair."""
+        with self._guard:
+            lock = self._locks.setdefault(instance_uuid, threading.RLock())
+        with lock:
+            yield
+
+    # -- made ---------------------------------------------------------------
+
+    def ensure(self, context, instance) -> record_module.PairRecord:
+        """Have a living pair for an instance that is about to start.
+
+        Called from the driver's ``_create_guest`` (spawn, hard reboot,
+        power on, resume, unrescue). A pair that lives is left alone, so an
+        open session outlives a hard reboot.
+
+        :raises nova_dmore.exception.DMoreError: it cannot be had; whatever
+            was made on the way is undone.
+        """
+        with self.locked(instance.uuid):
+            record = self.get(instance.uuid)
+            if record is not None:
+                if not all(self.is_alive(instance.uuid)):
+                    self._start(record)
+                return record
+            return self._make(context, instance)
+
+    def _make(self, context, instance) -> record_module.PairRecord:
+        digest = self.images.current(context)
+        known = self.addresses.find_ip(instance.uuid) is not None
+        with contextlib.ExitStack() as undo:
+            if not known:
+                undo.callback(self._delete_address, instance.uuid)
+            address = self.addresses.ensure(instance.uuid, self.host)
+            record = record_module.PairRecord(
+                instance_uuid=instance.uuid,
+                instance_name=instance.display_name or instance.name,
+                project_id=instance.project_id, digest=digest,
+                address=address, key_data=instance.key_data)
+            undo.callback(self.records.remove, instance.uuid)
+            self._save(record)
+            self._start(record)
+            undo.pop_all()
+        LOG.info('Domain R of the instance is at %s', address.ip,
+                 instance=instance)
+        return record
+
+    def _start(self, record) -> None:
+        """Start what of a pair does not live, from a record."""
+        instance_uuid = record.instance_uuid
+        with contextlib.ExitStack() as undo:
+            shadow_lives, domain_lives = self.is_alive(instance_uuid)
+            if not shadow_lives:
+                # Domain R maps the memory of the process that died: it
+                # cannot be connected to another.
+                self.domain(instance_uuid).stop()
+                domain_lives = False
+                undo.callback(self._stop_shadow, instance_uuid)
+                self._start_shadow(record)
+            self.client(instance_uuid).configure(self.config(record))
+            if not domain_lives:
+                undo.callback(self._unplug, record)
+                self._plug(record)
+                self.domain(instance_uuid).start(self.domain_xml(record))
+            undo.pop_all()
+
+    def start_incoming(self, record, migration_id: str) -> None:
+        """Prepare a destination: everything but Domain R itself.
+
+        Called by the destination's role before anything moves.
+
+        :raises nova_dmore.exception.DMoreError: and everything is undone.
+        """
+        with self.locked(record.instance_uuid), \
+                contextlib.ExitStack() as undo:
+            undo.callback(self.records.remove, record.instance_uuid)
+            self._save(record)
+            undo.callback(self._stop_shadow, record.instance_uuid)
+            self._start_shadow(record)
+            client = self.client(record.instance_uuid)
+            client.arm(migration_id, shadow_client.Role.DESTINATION)
+            client.configure(self.config(record))
+            undo.callback(self._unplug, record)
+            self._plug(record)
+            undo.pop_all()
+
+    def _start_shadow(self, record) -> None:
+        self._make_log_dir()
+        spawn.start_keeper(
+            self.records.directory(record.instance_uuid),
+            os.path.join(self._conf.dmore.log_dir,
+                         f'shadow-{record.instance_uuid}.log'),
+            options=self._keeper_options())
+
+    def _keeper_options(self) -> spawn.KeeperOptions:
+        group = self._conf.dmore.qemu_group
+        if group is None:
+            return spawn.KeeperOptions()
+        return spawn.KeeperOptions(
+            directory_mode=0o770, socket_mode=0o660, group=group)
+
+    def _make_log_dir(self) -> None:
+        try:
+            os.makedirs(self._conf.dmore.log_dir, mode=0o755, exist_ok=True)
+        except OSError as error:
+            raise exception.ConfigurationError(
+                f'[dmore] log_dir: {self._conf.dmore.log_dir} cannot be '
+                f'made: {error.strerror}') from error
+
+    def _save(self, record) -> None:
+        self._companions.add(domain_uuid(record.instance_uuid))
+        try:
+            self.records.save(record)
+        except OSError as error:
+            raise exception.ConfigurationError(
+                f'[dmore] run_dir: {self._conf.dmore.run_dir}: '
+                f'{error.strerror}') from error
+
+    # -- rebuilt ------------------------------------------------------------
+
+    def rebuild(self, instance_uuid: str) -> bool:
+        """Start again what of a pair died.
+
+        Called by :mod:`nova_dmore.virt.watch`, and by a destination whose
+        Domain R did not come.
+
+        :returns: whether anything had to be started.
+        :raises nova_dmore.exception.DMoreError: it failed; try again later.
+        """
+        with self.locked(instance_uuid):
+            record = self.get(instance_uuid)
+            if (record is None or record.incoming
+                    or all(self.is_alive(instance_uuid))):
+                return False
+            self._start(record)
+            return True
+
+    def arrived(self, instance_uuid: str) -> None:
+        """Note that a pair belongs to this host now."""
+        with self.locked(instance_uuid):
+            record = self.get(instance_uuid)
+            if record is not None and record.incoming:
+                self._save(dataclasses.replace(
+                    record, incoming=False))
+
+    def take_over(self, context, record) -> None:
+        """Build a pair on this host whose Domain R could not come along.
+
+        Called by a destination's role; the instance runs here already, and
+        its QEMU connects again by itself.
+
+        :param record: as the source had it.
+        :raises nova_dmore.exception.DMoreError: the record is kept, so that
+            the watch tries again.
+        """
+        with self.locked(record.instance_uuid):
+            if self.get(record.instance_uuid) is not None:
+                self.domain(record.instance_uuid).stop()
+                self._stop_shadow(record.instance_uuid)
+            record = dataclasses.replace(
+                record, incoming=False, address=self.addresses.ensure(
+                    record.instance_uuid, self.host))
+            self._save(record)
+            self.images.ensure(context, record.digest)
+            self._start(record)
+
+    # -- removed ------------------------------------------------------------
+
+    def remove(self, instance_uuid: str, delete_address: bool) -> None:
+        """Remove a pair from this host.
+
+        Called when the instance is destroyed (``delete_address``), and when
+        it has left for another host.
+
+        :raises nova_dmore.exception.DMoreError: something is left over; the
+            rest was removed all the same.
+        """
+        with self.locked(instance_uuid), contextlib.ExitStack() as steps:
+            # Run in reverse, each whatever becomes of the others.
+            record = self.get(instance_uuid)
+            if delete_address:
+                steps.callback(self._delete_address, instance_uuid)
+            steps.callback(self.records.remove, instance_uuid)
+            if record is not None:
+                steps.callback(self._unplug, record)
+            steps.callback(self._stop_shadow, instance_uuid)
+            steps.callback(self.domain(instance_uuid).stop)
+
+    def _stop_shadow(self, instance_uuid: str) -> None:
+        self.client(instance_uuid).shutdown()
+        with self._guard:
+            self._clients.pop(instance_uuid, None)
+
+    def _delete_address(self, instance_uuid: str) -> None:
+        self.addresses.delete(instance_uuid)
+
+    # -- parts --------------------------------------------------------------
+
+    def _plug(self, record) -> None:
+        try:
+            self.plug.plug(_carrier(record), record.address)
+        except nova_exception.NovaException as error:
+            raise exception.AddressError(
+                f'port {record.address.port_id} cannot be plugged: {error}'
+            ) from error
+
+    def _unplug(self, record) -> None:
+        try:
+            self.plug.unplug(_carrier(record), record.address)
+        except nova_exception.NovaException as error:
+            raise exception.AddressError(
+                f'port {record.address.port_id} cannot be unplugged: {error}'
+            ) from error
+
+    def domain_xml(self, record) -> str:
+        """The XML of Domain R as this host starts or receives it."""
+        manifest = self.images.manifest(record.digest)
+        return xml.domain_r(xml.DomainR(
+            name=domain_r.name_of(record.instance_uuid),
+            uuid=domain_uuid(record.instance_uuid),
+            instance_uuid=record.instance_uuid,
+            virt_type=self._conf.libvirt.virt_type,
+            memory_mib=self._conf.dmore.memory_mib or manifest.memory_mib,
+            image_dir=str(self.images.directory(record.digest)),
+            directory=self.records.directory(record.instance_uuid),
+            kernel_arguments=manifest.command_line,
+            interface=self.plug.interface_xml(
+                _carrier(record), record.address),
+            log_file=os.path.join(
+                self._conf.dmore.log_dir,
+                f'domr-{record.instance_uuid}.log'),
+            tb_cache_mib=self._conf.libvirt.tb_cache_size))
+
+    def config(self, record) -> dict:
+        """The CONFIG message of a pair (:data:`nova_dmore.wire.CONFIG`)."""
+        options = self._conf.dmore
+        keys = identity.read_authorized_keys(options.console_authorized_keys)
+        if record.key_data and identity.is_public_key(record.key_data):
+            keys.append(record.key_data)
+        secret = identity.read_secret(options.secret_file)
+        return {
+            'host_key': identity.host_key(secret, record.instance_uuid),
+            'authorized_keys': keys,
+            'instance_uuid': record.instance_uuid,
+            'instance_name': record.instance_name,
+            'address': record.address.interface,
+            'gateway': record.address.gateway,
+            'mac': record.address.mac,
+            'mtu': record.address.mtu,
+            'ssh_port': options.ssh_port,
+            'serial_port': options.serial_port,
+            'serial_networks': options.serial_proxy_networks,
+            'scrollback_bytes': options.scrollback_kib * 1024,
+            'stall_ms': options.serial_stall_ms,
+        }
+
+
+def _carrier(record) -> objects.Instance:
+    """A stand-in for the instance, for Nova's VIF driver.
+
+    The driver names the instance to os-vif, and asks its flavor and image
+    for properties of the interface; Domain R's are not the instance's.
+    """
+    return objects.Instance(
+        id=0, uuid=record.instance_uuid, project_id=record.project_id,
+        display_name=record.instance_name, system_metadata={},
+        flavor=objects.Flavor(vcpus=1, memory_mb=128, extra_specs={}))

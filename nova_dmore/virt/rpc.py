@@ -1,0 +1,121 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The calls between the two nova-computes of a co-migration.
+
+A topic of our own, beside Nova's: what passes through Nova's conductor
+(``migrate_data``) may have no fields that the conductor does not know. Every
+call carries the migration's id, and a repeated or late one is harmless.
+"""
+
+from nova import rpc
+import oslo_messaging as messaging
+
+from nova_dmore import exception
+
+TOPIC = 'nova-dmore'
+VERSION = '1.0'
+
+
+class DestinationAPI:
+    """The client's side, used by the source's role.
+
+    :param timeout: seconds that a call may take.
+    """
+
+    def __init__(self, timeout: int):
+        self._client = rpc.get_client(
+            messaging.Target(topic=TOPIC, version=VERSION))
+        self._timeout = timeout
+
+    def prepare(self, context, host: str, migration_id: str,
+                record: str) -> None:
+        """Make the destination ready for a pair.
+
+        :param record: the pair's record as text, its address as the
+            destination plugs it.
+        """
+        self._call(context, host, 'prepare', migration_id=migration_id,
+                   record=record)
+
+    def carry_over(self, context, host: str, migration_id: str,
+                   instance_uuid: str, carry_over: dict) -> None:
+        """Hand over what the source's shadow-device process had."""
+        self._call(context, host, 'carry_over', migration_id=migration_id,
+                   instance_uuid=instance_uuid, carry_over=carry_over)
+
+    def finish(self, context, host: str, migration_id: str, record: str,
+               domain_r_moved: bool, console_log: str | None) -> None:
+        """The instance is at the destination; its pair belongs there now.
+
+        :param record: the pair's record as the source had it.
+        :param domain_r_moved: False: build a new Domain R.
+        :param console_log: base64 of the source's console log, where the
+            hosts share no storage.
+        """
+        self._call(context, host, 'finish', migration_id=migration_id,
+                   record=record, domain_r_moved=domain_r_moved,
+                   console_log=console_log)
+
+    def abort(self, context, host: str, migration_id: str,
+              instance_uuid: str) -> None:
+        """The instance stays at the source; clean up."""
+        self._call(context, host, 'abort', migration_id=migration_id,
+                   instance_uuid=instance_uuid)
+
+    def _call(self, context, host: str, method: str, **arguments) -> None:
+        client = self._client.prepare(server=host, timeout=self._timeout)
+        try:
+            client.call(context, method, **arguments)
+        except messaging.MessagingException as error:
+            raise exception.PairError(
+                f'nova-compute on {host} did not {method}: {error!r}'
+            ) from error
+
+
+class DestinationServer:
+    """The server's side, one per nova-compute: only delegates.
+
+    :param destination: a
+        :class:`nova_dmore.virt.migration.destination.DestinationRole`.
+    """
+
+    target = messaging.Target(version=VERSION)
+
+    def __init__(self, destination):
+        self._destination = destination
+
+    def prepare(self, context, migration_id, record):
+        """See :meth:`DestinationAPI.prepare`."""
+        self._destination.prepare(context, migration_id, record)
+
+    def carry_over(self, context, migration_id, instance_uuid, carry_over):
+        """See :meth:`DestinationAPI.carry_over`."""
+        self._destination.carry_over(migration_id, instance_uuid, carry_over)
+
+    def finish(self, context, migration_id, record, domain_r_moved,
+               console_log):
+        """See :meth:`DestinationAPI.finish`."""
+        self._destination.finish(
+            context, migration_id, record, domain_r_moved, console_log)
+
+    def abort(self, context, migration_id, instance_uuid):
+        """See :meth:`DestinationAPI.abort`."""
+        self._destination.abort(migration_id, instance_uuid)
+
+
+def start_server(host: str, destination):
+    """Serve the calls; returns the server, to be stopped by the caller."""
+    server = rpc.get_server(
+        messaging.Target(topic=TOPIC, server=host),
+        [DestinationServer(destination)])
+    server.start()
+    return server

@@ -1,0 +1,158 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Looks after the pairs of a host: one thread of nova-compute.
+
+It starts again what died, and passes on what the shadow-device processes
+report: a gap in a console is logged and notified (``dmore.console.gap``),
+never hidden.
+"""
+
+import threading
+import time
+
+from nova import rpc
+import oslo_messaging as messaging
+from oslo_log import log as logging
+
+from nova_dmore import exception
+
+LOG = logging.getLogger(__name__)
+
+#: Event types of the notifications.
+GAP = 'dmore.console.gap'
+REBUILT = 'dmore.console.rebuilt'
+
+#: A pair that cannot be rebuilt is tried again after this many seconds,
+#: doubled each time up to the limit.
+_FIRST_RETRY_S = 2.0
+_LAST_RETRY_S = 300.0
+
+
+class Reporter:
+    """Logs and notifies what happened to a console."""
+
+    def __init__(self, host: str):
+        self._host = host
+
+    def gap(self, context, instance_uuid: str, **what) -> None:
+        """Report bytes that are missing from a console, or may be.
+
+        :param what: ``stream``, ``kind`` (a wire.GapKind), ``bytes`` (None
+            when nobody knows), ``at`` (stream offset), ``reason``.
+        """
+        LOG.warning(
+            'Console of instance %(uuid)s: gap in %(stream)s: %(kind)s, '
+            '%(bytes)s bytes: %(reason)s', {'uuid': instance_uuid, **what})
+        self._notify(context, GAP, {'instance_uuid': instance_uuid, **what})
+
+    def rebuilt(self, context, instance_uuid: str, reason: str) -> None:
+        """Report that sessions ended because Domain R was built anew."""
+        LOG.warning('Console of instance %(uuid)s was rebuilt, its sessions '
+                    'ended: %(reason)s',
+                    {'uuid': instance_uuid, 'reason': reason})
+        self._notify(context, REBUILT,
+                     {'instance_uuid': instance_uuid, 'reason': reason})
+
+    def _notify(self, context, event_type: str, payload: dict) -> None:
+        notifier = messaging.Notifier(
+            rpc.NOTIFICATION_TRANSPORT, topics=['notifications'],
+            publisher_id=f'nova-dmore.{self._host}')
+        try:
+            notifier.warn(context.to_dict(), event_type, payload)
+        except messaging.MessagingException as error:
+            LOG.warning('Notification %s was not sent: %s',
+                        event_type, error)
+
+
+class Watch:
+    """The thread; started in ``init_host``, stopped in ``cleanup_host``.
+
+    :param pairs: a :class:`nova_dmore.virt.pairs.Pairs`.
+    :param interval: seconds between two looks.
+    :param context: an admin ``RequestContext``.
+    """
+
+    def __init__(self, pairs, reporter: Reporter, interval: float, context):
+        self._pairs = pairs
+        self._reporter = reporter
+        self._interval = interval
+        self._context = context
+        self._stopped = threading.Event()
+        #: Pairs that are being moved: their roles look after them.
+        self._moving: set[str] = set()
+        self._retry: dict[str, tuple[float, float]] = {}
+        self._thread = threading.Thread(
+            target=self._run, name='dmore-watch', daemon=True)
+
+    def start(self) -> None:
+        """Start looking."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop looking; returns when the last look has ended."""
+        self._stopped.set()
+        self._thread.join()
+
+    def leave_alone(self, instance_uuid: str) -> None:
+        """Do not rebuild a pair: it is being moved."""
+        self._moving.add(instance_uuid)
+
+    def look_after(self, instance_uuid: str) -> None:
+        """Undo :meth:`leave_alone`."""
+        self._moving.discard(instance_uuid)
+
+    def collect_gaps(self, instance_uuid: str) -> None:
+        """Report what a shadow-device process has to report, now.
+
+        :raises nova_dmore.exception.ShadowProcessError: it is gone.
+        """
+        client = self._pairs.client(instance_uuid)
+        gaps = client.status().gaps
+        for gap in gaps:
+            self._reporter.gap(
+                self._context, instance_uuid, stream=gap.stream,
+                kind=gap.kind, bytes=gap.bytes, at=gap.at, reason=gap.reason)
+        if gaps:
+            client.forget_gaps([gap.number for gap in gaps])
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._interval):
+            for record in self._pairs.records.all():
+                if record.incoming or record.instance_uuid in self._moving:
+                    continue
+                self._look_at(record.instance_uuid)
+
+    def _look_at(self, instance_uuid: str) -> None:
+        _delay, not_before = self._retry.get(instance_uuid, (0.0, 0.0))
+        if time.monotonic() < not_before:
+            return
+        try:
+            shadow_lives, domain_lives = self._pairs.is_alive(instance_uuid)
+            if not shadow_lives or not domain_lives:
+                self._rebuild(instance_uuid, shadow_lives)
+            self.collect_gaps(instance_uuid)
+            self._retry.pop(instance_uuid, None)
+        except Exception as error:  # noqa: H201
+            # Whatever is wrong with one pair must not keep the others from
+            # being looked after, nor end this thread.
+            delay = min(max(_delay * 2, _FIRST_RETRY_S), _LAST_RETRY_S)
+            self._retry[instance_uuid] = (delay, time.monotonic() + delay)
+            LOG.error('Console of instance %(uuid)s: %(error)s; trying again '
+                      'in %(delay).0f s',
+                      {'uuid': instance_uuid, 'error': error, 'delay': delay},
+                      exc_info=not isinstance(error, exception.DMoreError))
+
+    def _rebuild(self, instance_uuid: str, shadow_lives: bool) -> None:
+        if self._pairs.rebuild(instance_uuid):
+            what = 'Domain R' if shadow_lives else 'the shadow-device process'
+            self._reporter.rebuilt(
+                self._context, instance_uuid, f'{what} had ended')

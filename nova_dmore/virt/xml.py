@@ -1,0 +1,212 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The domain XML of a pair: pure functions, text in and text out.
+
+* :func:`domain_r` is the whole of a Domain R.
+* :func:`with_shadow_devices` turns the XML that Nova made for an instance
+  into that of an instance with shadow devices.
+* :func:`for_destination` adapts an instance's XML to its destination.
+"""
+
+import dataclasses
+import os
+
+from lxml import etree
+
+from nova_dmore import wire
+
+_QEMU_NAMESPACE = 'http://libvirt.org/schemas/domain/qemu/1.0'
+_DMORE_NAMESPACE = 'https://nova-dmore.invalid/xmlns/pair/1'
+_QEMU = f'{{{_QEMU_NAMESPACE}}}'
+_DMORE = f'{{{_DMORE_NAMESPACE}}}'
+
+#: Alias that libvirt gives the first shared memory device; the override that
+#: makes it migratable names it.
+_SHMEM_ALIAS = 'shmem0'
+
+
+@dataclasses.dataclass(frozen=True)
+class DomainR:
+    """What the XML of a Domain R is made of."""
+
+    name: str
+    uuid: str
+    instance_uuid: str
+    #: libvirt's domain type: ``qemu`` or ``kvm``.
+    virt_type: str
+    memory_mib: int
+    #: Directory of the unpacked image, and the pair's directory.
+    image_dir: str
+    directory: str
+    kernel_arguments: str
+    #: ``<interface>`` element as text, from Nova's VIF driver.
+    interface: str
+    #: File for the console of Domain R's kernel.
+    log_file: str
+    emulator: str | None = None
+    #: Size in MiB of QEMU's TCG translation buffer, None for its default.
+    tb_cache_mib: int | None = None
+
+
+def domain_r(config: DomainR) -> str:
+    """The XML of a Domain R, to be started as a transient domain."""
+    root = etree.Element(
+        'domain', type=config.virt_type, nsmap={'qemu': _QEMU_NAMESPACE})
+    _add(root, 'name', config.name)
+    _add(root, 'uuid', config.uuid)
+    metadata = _add(root, 'metadata')
+    pair = etree.SubElement(
+        metadata, _DMORE + 'pair', nsmap={'dmore': _DMORE_NAMESPACE})
+    pair.set('instance', config.instance_uuid)
+    _add(root, 'memory', str(config.memory_mib), unit='MiB')
+    _add(root, 'vcpu', '1')
+    system = _add(root, 'os')
+    _add(system, 'type', 'hvm', machine='pc')
+    _add(system, 'kernel', os.path.join(config.image_dir, 'vmlinuz'))
+    _add(system, 'initrd', os.path.join(config.image_dir, 'initrd'))
+    _add(system, 'cmdline', config.kernel_arguments)
+    features = _add(root, 'features')
+    _add(features, 'acpi')
+    _add(features, 'apic')
+    if config.virt_type == 'kvm':
+        _add(root, 'cpu', mode='host-model')
+    elif config.tb_cache_mib:
+        tcg = _add(features, 'tcg')
+        _add(tcg, 'tb-cache', str(config.tb_cache_mib), unit='MiB')
+    _add(root, 'on_poweroff', 'destroy')
+    # A Domain R that crashed or rebooted has lost its state: it is rebuilt
+    # from outside, with a new epoch.
+    _add(root, 'on_reboot', 'destroy')
+    _add(root, 'on_crash', 'destroy')
+    devices = _add(root, 'devices')
+    if config.emulator:
+        _add(devices, 'emulator', config.emulator)
+    disk = _add(devices, 'disk', type='file', device='disk')
+    _add(disk, 'driver', name='qemu', type='raw')
+    _add(disk, 'source', file=os.path.join(
+        config.image_dir, 'root.squashfs'))
+    _add(disk, 'target', dev='vda', bus='virtio')
+    _add(disk, 'readonly')
+    _add(devices, 'controller', type='usb', model='none')
+    devices.append(etree.fromstring(config.interface))
+    serial = _add(devices, 'serial', type='file')
+    _add(serial, 'source', path=config.log_file, append='on')
+    _add(serial, 'target', port='0')
+    _add(devices, 'memballoon', model='none')
+    shmem = _add(devices, 'shmem', name='dmore', role='master')
+    _add(shmem, 'model', type='ivshmem-doorbell')
+    _add(shmem, 'server', path=os.path.join(
+        config.directory, wire.IVSHMEM_SOCKET))
+    _add(shmem, 'msi', vectors=str(len(wire.Vector)), ioeventfd='on')
+    _add_qmp_socket(root, os.path.join(
+        config.directory, wire.DOMAIN_R_QMP_SOCKET))
+    # libvirt 9.0 passes role='master' on to ivshmem-plain only, and QEMU
+    # refuses to migrate a doorbell device that is a peer.
+    override = etree.SubElement(root, _QEMU + 'override')
+    device = etree.SubElement(override, _QEMU + 'device', alias=_SHMEM_ALIAS)
+    frontend = etree.SubElement(device, _QEMU + 'frontend')
+    etree.SubElement(
+        frontend, _QEMU + 'property', name='master', type='string',
+        value='on')
+    return etree.tostring(root, encoding='unicode')
+
+
+def with_shadow_devices(
+    xml: str, directory: str,
+) -> tuple[str, list[tuple[str, int]]]:
+    """Connect an instance's console devices to its shadow devices.
+
+    The first serial port becomes a connection to the shadow-device process
+    (its log file stays), and QEMU gets a second QMP socket. The guest sees
+    no difference.
+
+    :param xml: the domain as Nova would start it.
+    :param directory: the pair's directory.
+    :returns: the new XML, and the (host, port) pairs of the TCP consoles
+        that it no longer has, which Nova had reserved.
+    """
+    # qemu:commandline is ignored unless its prefix is declared on the root.
+    old_root = etree.fromstring(xml)
+    root = etree.Element(
+        old_root.tag, old_root.attrib,
+        nsmap={**old_root.nsmap, 'qemu': _QEMU_NAMESPACE})
+    root.text = old_root.text
+    root.extend(list(old_root))
+    released = []
+    socket = os.path.join(directory, wire.SERIAL0_SOCKET)
+    for device in _first_serial_ports(root):
+        source = device.find('source')
+        if device.get('type') == 'tcp' and source is not None:
+            endpoint = (source.get('host'), int(source.get('service')))
+            if endpoint not in released:
+                released.append(endpoint)
+        for name in ('source', 'protocol', 'alias'):
+            for element in device.findall(name):
+                device.remove(element)
+        device.attrib.pop('tty', None)
+        device.set('type', 'unix')
+        source = etree.Element('source', mode='connect', path=socket)
+        _add(source, 'reconnect', enabled='yes', timeout='1')
+        device.insert(0, source)
+    _add_qmp_socket(root, os.path.join(directory, wire.INSTANCE_QMP_SOCKET))
+    return etree.tostring(root, encoding='unicode'), released
+
+
+def has_shadow_devices(xml: str) -> bool:
+    """Whether an instance was started with shadow devices."""
+    root = etree.fromstring(xml)
+    return any(
+        device.get('type') == 'unix' and
+        os.path.basename(device.find('source').get('path', '')) ==
+        wire.SERIAL0_SOCKET
+        for device in _first_serial_ports(root)
+        if device.find('source') is not None)
+
+
+def for_destination(xml: str) -> str:
+    """Adapt an instance's XML, as Nova made it, to its destination.
+
+    The console log goes on: the destination's QEMU must append to it.
+    """
+    root = etree.fromstring(xml)
+    for device in _first_serial_ports(root):
+        for log in device.findall('log'):
+            log.set('append', 'on')
+    return etree.tostring(root, encoding='unicode')
+
+
+def _first_serial_ports(root):
+    """The first serial port, and the console that is its alias."""
+    for path in ('./devices/serial', './devices/console'):
+        for device in root.findall(path):
+            target = device.find('target')
+            if target is None or target.get('port', '0') == '0':
+                yield device
+                break
+
+
+def _add_qmp_socket(root, path: str) -> None:
+    """Give a QEMU a QMP socket of our own beside libvirt's."""
+    commandline = root.find(_QEMU + 'commandline')
+    if commandline is None:
+        commandline = etree.SubElement(root, _QEMU + 'commandline')
+    argument = f'unix:{path},server=on,wait=off'
+    if argument in [arg.get('value') for arg in commandline]:
+        return
+    for value in ('-qmp', argument):
+        etree.SubElement(commandline, _QEMU + 'arg', value=value)
+
+
+def _add(parent, tag: str, text: str | None = None, **attributes):
+    element = etree.SubElement(parent, tag, attributes)
+    element.text = text
+    return element
