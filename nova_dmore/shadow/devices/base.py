@@ -1,0 +1,82 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What the worker and a shadow device ask of each other."""
+
+import abc
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+
+@dataclasses.dataclass
+class DeviceContext:
+    """What a device may use; the worker fills it in.
+
+    :ivar loop: the asyncio loop; everything runs in its one thread.
+    :ivar host_end: :class:`nova_dmore.channel.host_end.HostEnd`.
+    :ivar journal: the host end's journal, to look into.
+    :ivar ledger: :class:`nova_dmore.shadow.ledger.Ledger` of the device.
+    :ivar machine: :class:`nova_dmore.shadow.pair_state.PairMachine`, to ask
+        whether input and output flow.
+    :ivar report_gap: called with (stream, kind, reason, at, count).
+    :ivar close_connection: called with a connection's number when the
+        device is done with it and has closed it.
+    :ivar config: the CONFIG message in force, empty before the first.
+    """
+
+    loop: Any
+    host_end: Any
+    journal: Any
+    ledger: Any
+    machine: Any
+    report_gap: Callable[..., None]
+    close_connection: Callable[[int], None]
+    config: dict
+
+
+class ShadowDevice(abc.ABC):
+    """One console device of the instance."""
+
+    @abc.abstractmethod
+    def attach(self, sock, connection):
+        """QEMU connected; the device owns the socket from now on."""
+
+    @abc.abstractmethod
+    def pump(self):
+        """Do all that can be done now; called whenever anything changed."""
+
+    @abc.abstractmethod
+    def unread(self):
+        """-> how many bytes of input QEMU has not read (0 or 1)."""
+
+    @abc.abstractmethod
+    def stop(self, gated, lag):
+        """The instance stopped for a migration.
+
+        Settle the input, and produce all output there is, without reading
+        it from QEMU.
+
+        :param gated: no input was sent for the last milliseconds.
+        :param lag: seconds since QEMU stopped.
+        """
+
+    @abc.abstractmethod
+    def settle(self):
+        """The freeze is over: the input's fate must not have changed."""
+
+    @abc.abstractmethod
+    def thaw(self):
+        """The migration was rolled back: go on where ``stop`` stopped."""
+
+    @abc.abstractmethod
+    def opened(self):
+        """Domain R joined an epoch."""

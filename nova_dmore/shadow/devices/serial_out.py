@@ -1,0 +1,242 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Output of a serial port: never lost by a killed worker, never doubled.
+
+Bytes are produced from a copy while they are still queued in the socket, and
+read from it afterwards; the ledger tells a new worker where that stood.
+"""
+
+import logging
+import time
+
+from nova_dmore.channel import carry_over
+from nova_dmore.channel import host_end
+from nova_dmore.shadow import ledger as ledger_module
+from nova_dmore import wire
+
+LOG = logging.getLogger(__name__)
+
+Reading = ledger_module.Reading
+
+#: With Domain R there: how much is kept before the guest is held up, bytes.
+HELD_LIMIT = 1 << 17
+
+#: Without it, unless CONFIG says otherwise: how much is kept, in bytes.
+DEFAULT_SCROLLBACK = 1 << 18
+
+#: How long a client may hold the guest up, unless CONFIG says otherwise.
+DEFAULT_STALL_MS = 5000
+
+#: How much longer Domain R has, which deals with slow clients itself.
+_STALL_GRACE_S = 1.0
+
+_READ_MAX = 1 << 16
+
+
+class SerialOutput:
+    """Reads the stream SERIAL0_OUT.
+
+    :param context: a :class:`base.DeviceContext`.
+    """
+
+    def __init__(self, context, stream=wire.Stream.SERIAL0_OUT):
+        self._context = context
+        self._host_end = context.host_end
+        self._journal = context.journal
+        self._ledger = context.ledger
+        self._stream = stream
+        self._held_base = -1        # what Domain R had stored when
+        self._held_since = None     # the guest was held up first
+        self._forgotten = 0
+        self._ever_opened = False
+        self._deadline = None
+
+    def held_for(self):
+        """-> seconds for which the guest is still held up; 0: it is not."""
+        if self._deadline is None:
+            return 0
+        return max(0, self._deadline - time.monotonic())
+
+    def opened(self):
+        """Domain R is there (again): report what it cannot have."""
+        forgotten, self._forgotten = self._forgotten, 0
+        if forgotten and self._ever_opened:
+            self._report(forgotten, 'no room while Domain R was away')
+        self._ever_opened = True
+
+    def recover(self, connection):
+        """Find out what a killed worker was doing with a connection.
+
+        To be called before the host end is opened, which may forget bytes.
+        """
+        ledger = self._ledger
+        if ledger.reading is not Reading.PRODUCED:
+            return
+        count, start = ledger.out_count, ledger.out_offset
+        if self._journal.position(self._stream) == start:
+            ledger.end_reading()    # not even produced
+            return
+        queued = connection.queued()
+        if queued < ledger.out_queued:
+            ledger.end_reading()    # read, too
+            return
+        # Nothing was read, or as much came after it was.
+        known = self._journal.read(self._stream, start, start + count)
+        if connection.peek(count) == known:
+            connection.receive(count)
+            self._context.report_gap(
+                self._stream, wire.GapKind.AMBIGUOUS,
+                'the process ended while it read these bytes; equal ones '
+                'may have followed, and be missing', start, count)
+        ledger.end_reading()
+
+    def pump(self, connection):
+        """Produce and read what there is -> False at the end of it."""
+        while True:
+            queued = connection.queued()
+            if not queued:
+                self._let_go()
+                # Nothing there, or the end; only a read can tell.
+                data = connection.peek(1)
+                if data is None:
+                    return True
+                if not data:
+                    return False
+                continue
+            room = self._room(min(queued, _READ_MAX))
+            if room:
+                self._transfer(connection, min(queued, room, _READ_MAX),
+                               queued)
+            elif self._stalled():
+                self._drop(connection, min(queued, _READ_MAX))
+            else:
+                return True
+
+    def stop(self, connection):
+        """Produce all that is queued and leave it queued.
+
+        With room in the socket QEMU would push on what its UART still
+        holds, which may be in the device state that was saved: it would
+        be printed twice.
+        """
+        ledger = self._ledger
+        if ledger.reading is Reading.KEPT:
+            return      # a worker before this one did it
+        self._report_dropped()
+        queued = connection.queued()
+        data = connection.peek(queued) if queued else b''
+        room = min(self._journal.room(self._stream),
+                   carry_over.CARRY_OVER_DATA_MAX
+                   - self._host_end.unstored(self._stream))
+        count = max(0, min(len(data), room))
+        if len(data) > count:
+            self._context.report_gap(
+                self._stream, wire.GapKind.EXACT,
+                'more output than is carried over',
+                self._position() + count, len(data) - count)
+        ledger.set_reading(Reading.KEPT, self._position(), count, queued)
+        if count:
+            self._host_end.produce(self._stream, data[:count])
+
+    def thaw(self, connection):
+        """Read at last what :meth:`stop` left queued."""
+        ledger = self._ledger
+        if ledger.reading is not Reading.KEPT:
+            return
+        left = ledger.out_count
+        while left:
+            data = connection.receive(left)
+            if not data:
+                break
+            left -= len(data)
+        ledger.end_reading()
+
+    def drain(self, connection):
+        """Take all that a connection that is given up still holds."""
+        self.thaw(connection)
+        while count := min(connection.queued(), _READ_MAX):
+            room = min(count, self._journal.room(self._stream))
+            if room:
+                self._transfer(connection, room, count)
+            else:
+                self._drop(connection, count)
+        self._report_dropped()
+
+    def _transfer(self, connection, count, queued):
+        """Produce bytes, then read them."""
+        self._let_go()
+        data = connection.peek(count)
+        self._report_dropped()
+        self._ledger.set_reading(
+            Reading.PRODUCED, self._position(), len(data), queued)
+        self._host_end.produce(self._stream, data)
+        left = len(data)
+        while left:
+            left -= len(connection.receive(left))
+        self._ledger.end_reading()
+
+    def _room(self, wanted):
+        """How many bytes may be produced now."""
+        unstored = self._host_end.unstored(self._stream)
+        if self._host_end.state is host_end.HostState.OPEN:
+            return min(max(0, HELD_LIMIT - unstored),
+                       self._journal.room(self._stream))
+        limit = self._context.config.get(
+            'scrollback_bytes', DEFAULT_SCROLLBACK)
+        if not self._journal.anchored:
+            limit = self._journal.limits[self._stream]
+        # What the source carries over has to fit before it.
+        limit = min(limit, self._journal.limits[self._stream]
+                    - carry_over.CARRY_OVER_DATA_MAX)
+        excess = unstored + wanted - limit
+        if excess > 0 and self._host_end.state in (
+                host_end.HostState.CLOSED, host_end.HostState.OPENING,
+                host_end.HostState.BROKEN):
+            excess = min(excess, unstored)
+            self._host_end.forget(self._stream, excess)
+            self._forgotten += excess
+        return min(wanted, self._journal.room(self._stream))
+
+    def _stalled(self):
+        """Whether Domain R has held the guest up for long enough."""
+        if self._host_end.state is not host_end.HostState.OPEN:
+            return True     # nobody will make room
+        now = time.monotonic()
+        base = self._journal.base(self._stream)
+        if self._held_since is None or base != self._held_base:
+            self._held_base, self._held_since = base, now
+        stall_s = self._context.config.get(
+            'stall_ms', DEFAULT_STALL_MS) / 1000 + _STALL_GRACE_S
+        self._deadline = self._held_since + stall_s
+        return now >= self._deadline
+
+    def _let_go(self):
+        self._held_since = self._deadline = None
+
+    def _drop(self, connection, count):
+        data = connection.receive(count)
+        self._ledger.dropped += len(data or b'')
+
+    def _report_dropped(self):
+        dropped = self._ledger.dropped
+        if dropped:
+            self._report(dropped, 'Domain R did not take them in time')
+            self._ledger.dropped = 0
+
+    def _report(self, count, reason):
+        LOG.warning('%d bytes of output are lost: %s', count, reason)
+        self._context.report_gap(
+            self._stream, wire.GapKind.EXACT, reason, self._position(),
+            count)
+
+    def _position(self):
+        return self._journal.position(self._stream)

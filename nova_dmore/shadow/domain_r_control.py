@@ -1,0 +1,176 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The worker's conversation with Domain R over the control streams."""
+
+import logging
+import time
+
+from nova_dmore.channel import control
+from nova_dmore.channel import errors
+from nova_dmore import wire
+
+LOG = logging.getLogger(__name__)
+
+_OUT = wire.Stream.CONTROL_TO_DOMAIN_R
+_IN = wire.Stream.CONTROL_TO_HOST
+
+#: Lines are taken whole, so they have to fit into the ring.
+_LINE_MAX = 8192
+
+#: A break waits this long for the input before it, in seconds.
+BREAK_LIMIT_S = 30.0
+
+#: Lines of Domain R that are logged per minute.
+_LOG_LINES = 60
+_TEXT_MAX = 1024
+
+
+class DomainRControl:
+    """Sends CONFIG and GAP; takes BREAK, SERVING and LOG.
+
+    :param host_end: the channel's host end.
+    :param serial_input: :class:`devices.serial_in.SerialInput`, which a
+        break has to wait for.
+    :param send_break: called with a callback, to be called with whether the
+        device took the break.
+    """
+
+    def __init__(self, host_end, serial_input, send_break, serving=None,
+                 waiting=()):
+        self._host_end = host_end
+        self._input = serial_input
+        self._send_break = send_break
+        self._codec = control.LineCodec(_LINE_MAX)
+        #: The last SERVING message, without its type.
+        self.serving = serving
+        #: GAP messages for the next time Domain R is there.
+        self.waiting = list(waiting)
+        self.config = {}
+        self._break = None          # (offset, length of its line, deadline)
+        self._break_sent = False
+        self._lines = 0
+        self._lines_since = 0.0
+
+    def configure(self, config, open_now):
+        """Keep the CONFIG message; send it if Domain R is there.
+
+        :raises errors.ControlError: it is too long.
+        """
+        message = {**config, 'type': wire.CONFIG}
+        control.encode(message)
+        self.config = config
+        if open_now:
+            self._send(message)
+
+    def gap(self, message, open_now):
+        """Tell Domain R of a gap, now or when it is there."""
+        if open_now:
+            self._send(message)
+        else:
+            self.waiting = self.waiting[-63:] + [message]
+
+    def opened(self):
+        """Domain R joined an epoch: tell it everything again."""
+        self._break = None
+        self._break_sent = False
+        self._input.limit = None
+        if self.config:
+            self._send({**self.config, 'type': wire.CONFIG})
+        waiting, self.waiting = self.waiting, []
+        for message in waiting:
+            self._send(message)
+
+    def lost(self):
+        """Domain R is gone."""
+        self.serving = None
+
+    def pump(self):
+        """Read what Domain R says -> whether SERVING has changed."""
+        serving = self.serving
+        while not self._blocked():
+            data = self._host_end.readable(_IN)
+            end = data.find(b'\n') + 1
+            messages, used = self._codec.decode(data[:end] if end else data)
+            if not used:
+                break
+            for message in messages:
+                self._handle(message, used)
+            if self._break is None:
+                self._host_end.take(_IN, used)
+        return serving is not self.serving
+
+    def _blocked(self):
+        """Whether a break must be sent before more is read."""
+        if self._break is None:
+            return False
+        offset, length, deadline = self._break
+        if self._break_sent:
+            return True
+        if self._input.taken >= offset:
+            self._break_sent = True
+            self._send_break(self._break_done)
+        elif time.monotonic() > deadline:
+            LOG.warning('A break was given up: the input before it was not '
+                        'taken')
+            self._end_break()
+        return self._break is not None
+
+    def _break_done(self, taken):
+        if self._break is None or not self._break_sent:
+            return      # of an epoch before this one
+        if not taken:
+            LOG.warning('The device did not take a break')
+        self._end_break()
+        self.pump()
+
+    def _end_break(self):
+        length = self._break[1]
+        self._break = None
+        self._break_sent = False
+        self._input.limit = None
+        self._host_end.take(_IN, length)
+
+    def _handle(self, message, length):
+        kind = message['type']
+        if kind == wire.BREAK:
+            offset = message.get('at')
+            if (type(offset) is int and 0 <= offset <= wire.OFFSET_MAX and
+                    message.get('stream') == 'serial0_in'):
+                self._break = (offset, length,
+                               time.monotonic() + BREAK_LIMIT_S)
+                self._input.limit = offset
+        elif kind == wire.SERVING:
+            self.serving = {
+                name: message[name]
+                for name in ('ssh', 'serial', 'boot_s', 'memory_kib')
+                if type(message.get(name)) in (int, float)}
+        elif kind == wire.LOG:
+            self._log(message)
+
+    def _log(self, message):
+        now = time.monotonic()
+        if now - self._lines_since > 60:
+            self._lines, self._lines_since = 0, now
+        self._lines += 1
+        if self._lines > _LOG_LINES:
+            return
+        level = (logging.WARNING if message.get('level') == 'warning'
+                 else logging.INFO)
+        LOG.log(level, 'Domain R: %s',
+                ascii(message.get('text'))[:_TEXT_MAX])
+
+    def _send(self, message):
+        try:
+            self._host_end.produce(_OUT, control.encode(message))
+        except errors.NoRoomError:
+            LOG.warning('Domain R does not read its control stream: %s was '
+                        'dropped', message['type'])

@@ -1,0 +1,115 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Messages between keeper and worker: JSON and descriptors, whole or not.
+
+They travel over a SOCK_SEQPACKET pair. Both ends are this package and trust
+each other's form; what the values came from (a guest, QEMU) is not trusted.
+"""
+
+import enum
+import json
+import os
+import socket
+
+MESSAGE_MAX = 1 << 16
+_DESCRIPTORS_MAX = 32
+
+
+class ToWorker(enum.StrEnum):
+    """Types of messages that the keeper sends."""
+
+    #: The first one. Descriptors: see :data:`START_DESCRIPTORS`;
+    #: ``worker_starts``, ``keeper_pid``, ``vectors``.
+    START = 'start'
+    #: ``connection``; descriptor: an accepted serial connection. The highest
+    #: number is the current one.
+    SERIAL = 'serial'
+    #: Descriptor: an accepted control connection.
+    CONTROL = 'control'
+    #: ``connected``, ``generation``: Domain R's ivshmem connection.
+    DOMAIN_R = 'domain_r'
+    #: ``vm``, ``connected``, ``status``, ``arriving`` (an incoming migration
+    #: was seen on this connection).
+    VM = 'vm'
+    #: ``vm``, ``event``, ``at`` (CLOCK_MONOTONIC seconds).
+    EVENT = 'event'
+    #: ``id``, and ``result`` or ``error``.
+    REPLY = 'reply'
+
+
+class ToKeeper(enum.StrEnum):
+    """Types of messages that the worker sends."""
+
+    #: ``connection``: the worker is done with it.
+    CLOSE_SERIAL = 'close_serial'
+    #: ``id``, ``vm``, ``command``, ``arguments``.
+    QMP = 'qmp'
+    #: The keeper ends, and the pair with it.
+    SHUTDOWN = 'shutdown'
+
+
+#: Which VM a message speaks of.
+INSTANCE = 'instance'
+DOMAIN_R = 'domain_r'
+
+#: What START carries, in this order, before the eventfds: per vector one
+#: that Domain R rings, then per vector one that rings Domain R.
+START_DESCRIPTORS = ('region', 'journal', 'ledger', 'notes')
+
+
+def pair():
+    """-> (keeper's end, worker's end), both non-blocking."""
+    keeper, worker = socket.socketpair(
+        socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    keeper.setblocking(False)
+    worker.setblocking(False)
+    return keeper, worker
+
+
+def send(sock, message, descriptors=()):
+    """Send one message, whole.
+
+    :raises OSError: the peer is gone, or does not read (BlockingIOError).
+    :raises ValueError: the message is too long.
+    """
+    data = json.dumps(message).encode()
+    if len(data) > MESSAGE_MAX:
+        raise ValueError(f'a message of {len(data)} bytes')
+    socket.send_fds(sock, [data], list(descriptors))
+
+
+def receive(sock):
+    """-> (message, descriptors), or (None, []) when the peer is gone.
+
+    :raises BlockingIOError: nothing is there.
+    :raises ValueError: what came is not a message.
+    """
+    try:
+        data, descriptors, flags, _ = socket.recv_fds(
+            sock, MESSAGE_MAX, _DESCRIPTORS_MAX)
+    except ConnectionResetError:
+        return None, []
+    try:
+        if not data:
+            raise EOFError
+        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+            raise ValueError('a message was cut off')
+        message = json.loads(data)
+        if not isinstance(message, dict):
+            raise ValueError('a message is not an object')
+    except EOFError:
+        return None, []
+    except ValueError:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        raise
+    return message, descriptors

@@ -1,0 +1,363 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What a pair does when: the state machine, without any I/O.
+
+The worker reports what happened (an input method) and performs the actions
+that come back, in their order. Times are seconds of one monotonic clock.
+"""
+
+import enum
+
+from nova_dmore import wire
+from nova_dmore.shadow import client
+
+Role = client.Role
+State = wire.PairState
+
+#: A QEMU that runs has read a byte after so many seconds, if it has room.
+GATE_SETTLES_S = 0.005
+
+
+class Action(enum.Enum):
+    """What the worker has to do."""
+
+    #: Raise the epoch; this host's own positions stand.
+    OPEN_AS_HOST = 'open as host'
+    #: Raise the epoch with what the source carried over.
+    OPEN_CARRIED = 'open carried'
+    #: Raise the epoch; Domain R froze at the source, its positions stand.
+    OPEN_AS_DOMAIN_R = 'open as Domain R'
+    #: The same, but what the source still had is lost: report it.
+    OPEN_UNKNOWN = 'open unknown'
+    #: The instance stopped for a migration: settle input, peek output,
+    #: publish, and ask Domain R to freeze.
+    STOP = 'stop'
+    #: The freeze is over, acknowledged or not: make the carry-over.
+    CARRY = 'carry'
+    #: The migration came to nothing: read the device on.
+    THAW = 'thaw'
+    #: Domain R ended; what it alone had is lost: report it.
+    DOMAIN_R_LOST = 'domain r lost'
+
+
+class PairMachine:
+    """States of a pair (:class:`wire.PairState`) and what moves it on.
+
+    ``migration_id`` stays known after the arrival or the disarming, so that
+    a repeated or late carry-over is recognised.
+    """
+
+    def __init__(self):
+        self.state = State.STARTING
+        self.role = None
+        self.migration_id = None
+        self.instance_running = False
+        self.acknowledged = False   # the last freeze
+        #: The gate had been closed long enough when the instance stopped.
+        self.stopped_gated = False
+        #: At a destination: Domain R's page shows that it froze, and nothing
+        #: was left over; see ``wants_exact``.
+        self.exact = False
+        self._domain_r_status = None
+        self._attached = False
+        self._arriving = False      # this Domain R came by migration
+        self._needs_epoch = True
+        self._epoch_open = False
+        self._ever_open = False
+        self._lost_unreported = False
+        self._carried = False
+        self._both_since = None
+        self._gate_since = None
+        self._gate_until = None
+        self._freeze_until = None
+
+    # -- what the worker may do now
+
+    @property
+    def input_flows(self):
+        """Whether bytes may be sent to the instance's device."""
+        return self.state is State.LIVE and self.instance_running
+
+    @property
+    def output_flows(self):
+        """Whether the instance's device may be read."""
+        return self.state not in (State.GATED, State.FREEZING, State.FROZEN)
+
+    @property
+    def domain_r_running(self):
+        """Whether Domain R is connected and runs."""
+        return self._attached and self._domain_r_status == 'running'
+
+    @property
+    def wants_exact(self):
+        """Whether ``exact`` would make a difference now."""
+        return (self.state is State.INCOMING and self._needs_epoch and
+                self._arriving and self.domain_r_running and not self.exact)
+
+    @property
+    def region_writable(self):
+        """Whether no incoming migration can be writing the region too."""
+        return not self._attached or self.domain_r_running
+
+    @property
+    def next_deadline(self):
+        """When :meth:`tick` is due, or None."""
+        if self.state is State.GATED:
+            return self._gate_until
+        if self.state is State.FREEZING:
+            return self._freeze_until
+        if self.state is State.INCOMING and self._both_since is not None:
+            return self._both_since + wire.CARRY_OVER_LIMIT_S
+        return None
+
+    # -- what happened
+
+    def instance_changed(self, running, now):
+        """The instance's QEMU runs the guest (QMP ``running``), or not."""
+        was, self.instance_running = self.instance_running, running
+        if was and not running and self.role is Role.SOURCE:
+            return self._stop(now)
+        if running and self.state in (State.FREEZING, State.FROZEN):
+            return self._thaw(now)
+        return self.tick(now)
+
+    def domain_r_attached(self, now):
+        """A Domain R connected to the ivshmem server."""
+        actions = self.domain_r_detached(now) if self._attached else []
+        self._attached = True
+        self._needs_epoch = True
+        return actions + self.tick(now)
+
+    def domain_r_detached(self, now):
+        """The Domain R of the current connection is gone."""
+        if not self._attached:
+            return []
+        actions = []
+        self._attached = False
+        self._needs_epoch = True
+        self._epoch_open = False
+        if self._ever_open:
+            if self.role is Role.SOURCE or self.state is State.FROZEN:
+                # It moves, or moved; only if a fresh one takes its place
+                # is anything lost.
+                self._lost_unreported = True
+            else:
+                self._ever_open = False
+                actions.append(Action.DOMAIN_R_LOST)
+        if self.state is State.LIVE:
+            self.state = State.STARTING
+        return actions + self.tick(now)
+
+    def domain_r_changed(self, status, arriving, now):
+        """Domain R's QMP run state.
+
+        :param status: text, or None when its QMP does not answer.
+        :param arriving: this Domain R came by migration.
+        """
+        self._domain_r_status = status
+        self._arriving = arriving
+        return self.tick(now)
+
+    def broken(self, restarted, now):
+        """Domain R wrote what cannot be, or its guest started anew."""
+        self._needs_epoch = True
+        self._epoch_open = False
+        actions = [Action.DOMAIN_R_LOST] if restarted else []
+        if self.state is State.FREEZING:
+            actions += self._carry()
+        return actions + self.tick(now)
+
+    def arm(self, migration_id, role, on, now):
+        """See :attr:`wire.Request.ARM`.
+
+        :raises ValueError: a pair that is live cannot be a destination.
+        """
+        if not on:
+            if migration_id == self.migration_id:
+                self.role = None
+                if self.state is State.INCOMING:
+                    self.state = State.STARTING
+            return self.tick(now)
+        if (migration_id, role) == (self.migration_id, self.role):
+            return self.tick(now)
+        if role is Role.DESTINATION:
+            if migration_id == self.migration_id:
+                return self.tick(now)   # it arrived already
+            if self._epoch_open or self.state is not State.STARTING:
+                raise ValueError(f'a pair that is {self.state} cannot be '
+                                 f'the destination of a migration')
+            self.state = State.INCOMING
+            self._carried = self.exact = False
+            self._both_since = None
+        self.migration_id = migration_id
+        self.role = role
+        return self.tick(now)
+
+    def gate(self, now):
+        """See :attr:`wire.Request.GATE`."""
+        if self.state in (State.LIVE, State.STARTING, State.GATED):
+            if self.role is Role.SOURCE and not self.instance_running:
+                return self._stop(now)
+            if self.state is not State.GATED:
+                self._gate_since = now
+            self.state = State.GATED
+            self._gate_until = now + wire.GATE_LIMIT_S
+        return []
+
+    def stop_expected(self, now):
+        """A freeze is asked for: an instance at rest stops no more."""
+        if (self.role is Role.SOURCE and not self.instance_running and
+                self.state not in (State.FREEZING, State.FROZEN)):
+            return self._stop(now)
+        return []
+
+    def carried(self, now):
+        """The source's carry-over is here -> actions.
+
+        :raises ValueError: it is of no use (any more).
+        """
+        if self.state is not State.INCOMING or not self._needs_epoch:
+            raise ValueError(f'too late: the pair is {self.state}')
+        self._carried = True
+        return self.tick(now)
+
+    def opened(self, now):
+        """Domain R acknowledged the epoch."""
+        if not self._needs_epoch:
+            self._epoch_open = self._ever_open = True
+        return self.tick(now)
+
+    def froze(self, now):
+        """Domain R acknowledged the freeze."""
+        if self.state is not State.FREEZING:
+            return []
+        self.acknowledged = True
+        return self._carry()
+
+    def cannot_freeze(self, now):
+        """There is no Domain R to ask, or no room for all it must have."""
+        return self._carry() if self.state is State.FREEZING else []
+
+    def tick(self, now):
+        """Time passed, or something above changed -> actions."""
+        actions = []
+        if self.state is State.FREEZING and now >= self._freeze_until:
+            actions += self._carry()
+        if self.state is State.GATED and now >= self._gate_until:
+            self.state = State.STARTING
+        if self.state is State.INCOMING:
+            actions += self._arrive(now)
+        if self.state is State.STARTING:
+            actions += self._open()
+        if (self.state in (State.STARTING, State.INCOMING) and
+                self._epoch_open and self.instance_running):
+            if self.state is State.INCOMING:
+                self.role = None
+            self.state = State.LIVE
+        elif self.state is State.LIVE and self._needs_epoch:
+            self.state = State.STARTING
+            actions += self._open()
+        return actions
+
+    # -- transitions
+
+    def _open(self):
+        if not (self._needs_epoch and self.domain_r_running):
+            return []
+        actions = [Action.OPEN_AS_HOST]
+        if self._lost_unreported and not self._arriving:
+            actions.insert(0, Action.DOMAIN_R_LOST)
+        self._epoch_raised()
+        return actions
+
+    def _arrive(self, now):
+        if not (self.instance_running and self.domain_r_running):
+            self._both_since = None
+            return []
+        if self._both_since is None:
+            self._both_since = now
+        if not self._needs_epoch:
+            return []
+        if self._carried:
+            action = Action.OPEN_CARRIED
+        elif self.exact:
+            action = Action.OPEN_AS_DOMAIN_R
+        elif now - self._both_since >= wire.CARRY_OVER_LIMIT_S:
+            action = Action.OPEN_UNKNOWN
+        else:
+            return []
+        self._epoch_raised()
+        return [action]
+
+    def _epoch_raised(self):
+        self._needs_epoch = False
+        self._epoch_open = False
+        self._lost_unreported = False
+
+    def _stop(self, now):
+        if self.state in (State.FREEZING, State.FROZEN):
+            return []
+        self.stopped_gated = (
+            self.state is State.GATED and
+            now - self._gate_since >= GATE_SETTLES_S)
+        self.state = State.FREEZING
+        self.acknowledged = False
+        self._freeze_until = now + wire.FREEZE_TIMEOUT_S
+        return [Action.STOP]
+
+    def _carry(self):
+        self.state = State.FROZEN
+        return [Action.CARRY]
+
+    def _thaw(self, now):
+        self.state = State.STARTING
+        self._needs_epoch = True
+        self._epoch_open = False
+        return [Action.THAW] + self.tick(now)
+
+    # -- a restarted worker
+
+    def to_notes(self):
+        """-> a JSON object from which :meth:`from_notes` continues."""
+        return {
+            'state': self.state.value,
+            'role': self.role and self.role.value,
+            'migration_id': self.migration_id,
+            'instance_running': self.instance_running,
+            'acknowledged': self.acknowledged,
+            'ever_open': self._ever_open,
+            'lost_unreported': self._lost_unreported,
+            'carried': self._carried}
+
+    @classmethod
+    def from_notes(cls, notes, now):
+        """Continue for a worker that ended.
+
+        The epoch is raised again in any case. A freeze that was not over is
+        made again, since the instance is found to be stopped.
+        """
+        machine = cls()
+        state = State(notes['state'])
+        machine.role = notes['role'] and Role(notes['role'])
+        machine.migration_id = notes['migration_id']
+        machine.instance_running = notes['instance_running']
+        machine.acknowledged = notes['acknowledged']
+        machine._ever_open = notes['ever_open']
+        machine._lost_unreported = notes['lost_unreported']
+        machine._carried = notes['carried']
+        if state is State.FREEZING:
+            machine.instance_running = True
+        elif state in (State.INCOMING, State.FROZEN):
+            machine.state = state
+        elif state is State.GATED:
+            machine.gate(now)
+        return machine

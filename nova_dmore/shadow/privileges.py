@@ -1,0 +1,71 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Give up what a process does not need."""
+
+import ctypes
+import logging
+import os
+import resource
+import signal
+
+LOG = logging.getLogger(__name__)
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
+_PR_SET_NO_NEW_PRIVS = 38
+
+#: Owns nothing on any Linux.
+_NOBODY = 65534
+
+
+def restrict():
+    """For keeper and worker: no new privileges, no core dumps.
+
+    Their memory holds an SSH host key.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def become_nobody():
+    """For the worker, once it has its descriptors: own nothing.
+
+    Only root can, and needs to; another user has no capabilities.
+    """
+    if os.geteuid() != 0:
+        return
+    try:
+        os.setgroups([])
+        os.setresgid(_NOBODY, _NOBODY, _NOBODY)
+        os.setresuid(_NOBODY, _NOBODY, _NOBODY)
+    except OSError as e:
+        # In a user namespace that does not map it.
+        LOG.warning('The worker keeps its user: %s', e)
+    _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def die_with(parent):
+    """Be killed when the process ``parent`` ends, which started this one.
+
+    A change of user undoes it.
+    """
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        raise SystemExit('the keeper is gone')
+
+
+def _prctl(option, value):
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0):
+        number = ctypes.get_errno()
+        raise OSError(number, f'prctl {option}: {os.strerror(number)}')

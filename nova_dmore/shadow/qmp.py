@@ -1,0 +1,160 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The keeper's QMP connection to one QEMU: an allow-list, and reconnection.
+
+A full QMP connection can run programs as QEMU's user, so the worker, which
+reads what guests wrote, gets these few commands and no more.
+"""
+
+import asyncio
+import logging
+import os
+import stat
+import time
+
+from qemu import qmp
+
+LOG = logging.getLogger(__name__)
+
+#: Events that are passed on, with the run state they announce, if any.
+EVENTS = {'STOP': 'paused', 'RESUME': 'running', 'SHUTDOWN': None,
+          'RESET': None}
+
+#: The alias that libvirt gives the instance's first serial port.
+SERIAL0_CHARDEV = 'charserial0'
+
+#: How often a QEMU that is not there is looked for, in seconds.
+RETRY_INTERVAL_S = 0.05
+
+#: Longest line that is read, in bytes.
+_LINE_MAX = 1 << 20
+
+_GREETING_TIMEOUT_S = 5.0
+
+
+class NotAllowed(Exception):
+    """A command that is not on the list."""
+
+
+def check_allowed(command, arguments):
+    """Raise :class:`NotAllowed` unless the worker may run this command."""
+    if command == 'query-status' and not arguments:
+        return
+    if command == 'chardev-send-break' and arguments == {
+            'id': SERIAL0_CHARDEV}:
+        return
+    if (command == 'input-send-event' and isinstance(arguments, dict) and
+            set(arguments) <= {'device', 'head', 'events'}):
+        return
+    raise NotAllowed(f'{command!a} is not allowed')
+
+
+class QmpLink:
+    """Keeps one QEMU's monitor connected for as long as QEMU is there.
+
+    :param path: the unix socket that QEMU makes.
+    :param on_status: called with (connected, run state or None, arriving);
+        ``arriving`` tells that an incoming migration was seen on this
+        connection.
+    :param on_event: called with (name, monotonic seconds) for
+        :data:`EVENTS`, before the ``on_status`` that follows from it.
+    """
+
+    def __init__(self, path, on_status, on_event):
+        self._path = path
+        self._on_status = on_status
+        self._on_event = on_event
+        self._client = None
+        self._arriving = False
+        self._events_seen = 0
+
+    async def run(self):
+        """Connect, follow, reconnect; ends only by being cancelled."""
+        while True:
+            try:
+                if self._is_socket():
+                    await self._follow()
+            except (qmp.QMPError, OSError, EOFError,
+                    asyncio.TimeoutError) as e:
+                LOG.debug('%s: %s', self._path, ascii(str(e)))
+            await asyncio.sleep(RETRY_INTERVAL_S)
+
+    async def execute(self, command, arguments):
+        """Run an allowed command -> its result.
+
+        :raises NotAllowed: by :func:`check_allowed`.
+        :raises ConnectionError: QEMU is not connected, or went away.
+        :raises RuntimeError: QEMU refused; its text.
+        """
+        check_allowed(command, arguments)
+        if self._client is None:
+            raise ConnectionError('QEMU is not connected')
+        try:
+            return await self._client.execute(command, arguments or None)
+        except qmp.ExecuteError as e:
+            raise RuntimeError(str(e)) from e
+        except qmp.QMPError as e:
+            raise ConnectionError(str(e)) from e
+
+    def _is_socket(self):
+        try:
+            return stat.S_ISSOCK(os.stat(self._path).st_mode)
+        except OSError:
+            return False
+
+    async def _follow(self):
+        client = qmp.QMPClient(os.path.basename(self._path),
+                               readbuflen=_LINE_MAX)
+        listener = qmp.EventListener(tuple(EVENTS))
+        client.register_listener(listener)
+        await asyncio.wait_for(
+            client.connect(self._path), _GREETING_TIMEOUT_S)
+        self._client = client
+        self._arriving = False
+        LOG.info('%s: connected', self._path)
+        follower = asyncio.create_task(self._follow_events(listener))
+        try:
+            await self._report_status()
+            while client.runstate is qmp.Runstate.RUNNING:
+                await client.runstate_changed()
+        finally:
+            self._client = None
+            follower.cancel()
+            self._on_status(False, None, self._arriving)
+            LOG.info('%s: disconnected', self._path)
+            await client.disconnect()
+
+    async def _follow_events(self, listener):
+        async for event in listener:
+            now = time.monotonic()
+            self._events_seen += 1
+            name = event['event']
+            self._on_event(name, now)
+            if EVENTS[name] is not None:
+                self._on_status(True, EVENTS[name], self._arriving)
+                await self._report_status()
+
+    async def _report_status(self):
+        """Ask QEMU for its run state and pass it on."""
+        while True:
+            seen = self._events_seen
+            try:
+                result = await self.execute('query-status', {})
+            except ConnectionError:
+                return
+            # An answer that an event has overtaken is out of date.
+            if seen == self._events_seen:
+                break
+        status = result.get('status') if isinstance(result, dict) else None
+        if status == 'inmigrate':
+            self._arriving = True
+        self._on_status(True, str(status), self._arriving)
