@@ -1,0 +1,153 @@
+"""What the guest's helper programs and a test's client say to each other.
+
+``src/protocol.c`` is the same in C; a test holds them together.
+
+**Keys.** A client types numbered keys, one byte each, without writing numbers: the
+n-th key (from 0) is ``key(n)``, and *three* keys in a row tell their numbers modulo
+2162. The alphabet has 47 symbols, all of them a key of a US keyboard without shift,
+so the same stream can be typed on a serial line and on a VNC display. It is cut into
+46 blocks of 47 keys; in block b each symbol is b+1 places (modulo the prime 47) after
+the one before. Anything up to 1081 keys lost, repeated or displaced in a row is
+therefore found, and counted exactly once three good keys follow it.
+
+**Output.** The guest prints numbered lines ``L 00000042 1a2b3c4d <filling>``, CR LF at
+the end, the second word being the CRC-32 of ``L 00000042``; every key it reads is
+answered with a line ``K 00000007 a``: how many came before, and which it was.
+
+**Control.** A helper prints ``READY <name>`` when it has put its terminal into raw
+mode; 0x05 (ENQ) asks for the ledger so far, 0x04 (EOT) ends the program, and both
+are answered with a line ``LEDGER {json}``.
+"""
+
+import dataclasses
+import zlib
+
+ALPHABET = b"abcdefghijklmnopqrstuvwxyz0123456789-=[];',./\\`"
+PRIME = 47
+BLOCKS = PRIME - 1
+PERIOD = PRIME * BLOCKS
+ASK = 0x05
+STOP = 0x04
+_FILLING = b'abcdefghijklmnopqrstuvwxyz0123456789'
+#: Bytes of a numbered line, its end included.
+LINE_LENGTH = len(b'L 00000042 1a2b3c4d \r\n') + len(_FILLING)
+
+
+def key(number: int) -> int:
+    """The byte of the ``number``-th key."""
+    block = number // PRIME % BLOCKS
+    return ALPHABET[number % PRIME * (block + 1) % PRIME]
+
+
+def line(number: int) -> bytes:
+    """The ``number``-th line of output, with its end."""
+    head = b'L %08d' % number
+    return b'%s %08x %s\r\n' % (head, zlib.crc32(head), _FILLING)
+
+
+def answer(count: int, value: int) -> bytes:
+    """The line that answers a key, with its end.
+
+    :param count: how many keys the guest had read before
+    """
+    return b'K %08d %c\r\n' % (count, value)
+
+
+@dataclasses.dataclass
+class KeyLedger:
+    """Counts what became of a stream of keys; the same as the guest's.
+
+    ``next`` is the number of the key that is expected; ``counts`` how often each
+    number came. A key that is not the expected one waits in ``pending`` until three
+    in a row tell where the stream is.
+    """
+
+    next: int = 0
+    received: int = 0
+    reordered: int = 0
+    foreign: int = 0
+    highest: int = -1
+    counts: dict[int, int] = dataclasses.field(default_factory=dict)
+    pending: bytearray = dataclasses.field(default_factory=bytearray)
+
+    def feed(self, value: int) -> None:
+        """Take one byte that was read."""
+        self.received += 1
+        if not self.pending and value == key(self.next):
+            self._accept(self.next)
+            self.next += 1
+            return
+        self.pending.append(value)
+        if len(self.pending) >= 3:
+            found = self._nearest(self.pending[-3:])
+            if found is not None:
+                self._resolve(found, 3)
+
+    def finish(self) -> None:
+        """The stream is at its end: place what is still pending.
+
+        Fewer than three keys cannot tell their numbers: they are taken for the
+        nearest place where they fit.
+        """
+        for length in range(min(len(self.pending), 3), 0, -1):
+            found = self._nearest(self.pending[-length:])
+            if found is not None:
+                self._resolve(found, length)
+                return
+
+    @property
+    def lost(self) -> int:
+        """Numbers below the highest one that never came."""
+        return self.highest + 1 - len(self.counts)
+
+    @property
+    def duplicated(self) -> int:
+        return sum(count - 1 for count in self.counts.values())
+
+    def _accept(self, number: int) -> None:
+        if number < self.highest and number not in self.counts:
+            self.reordered += 1
+        self.counts[number] = self.counts.get(number, 0) + 1
+        self.highest = max(self.highest, number)
+
+    def _nearest(self, values: bytes) -> int | None:
+        """The number nearest to ``next`` at which these values follow each other.
+
+        Of two equally near, the later one.
+        """
+        for distance in range(PERIOD // 2 + 1):
+            for number in (self.next + distance, self.next - distance):
+                if number >= 0 and all(value == key(number + i)
+                                       for i, value in enumerate(values)):
+                    return number
+        return None
+
+    def _resolve(self, number: int, length: int) -> None:
+        """``pending`` ends with the keys from ``number`` on; explain the rest.
+
+        A stray key was either one of those skipped, or a repeat of an earlier one.
+        """
+        strays = self.pending[:-length]
+        begin = min(self.next, number)
+        place = begin
+        for value in strays:
+            found = self._stray(value, place, number)
+            if found is None:
+                self.foreign += 1
+                continue
+            self._accept(found)
+            place = max(place, found + 1)
+        for offset in range(length):
+            self._accept(number + offset)
+        self.next = number + length
+        self.pending.clear()
+
+    def _stray(self, value: int, place: int, end: int) -> int | None:
+        for number in range(place, end):
+            if number not in self.counts and key(number) == value:
+                return number
+        for number in range(max(place, end) - 1,
+                            max(-1, self.next - PRIME - 1), -1):
+            if key(number) == value:
+                return number
+        return None

@@ -1,0 +1,23 @@
+/* One program under several names, since each static one is 700 KB. */
+#include <stdio.h>
+#include <string.h>
+
+#include "helpers.h"
+
+int main(int argc, char **argv)
+{
+    const char *slash = strrchr(argv[0], '/');
+    char *name = slash ? (char *)slash + 1 : argv[0];
+
+    argv[0] = name;
+    if (!strcmp(name, "dmore-count-in"))
+        return console_main(argc, argv, 1, 0);
+    if (!strcmp(name, "dmore-print"))
+        return console_main(argc, argv, 0, 1);
+    if (!strcmp(name, "dmore-echo-print"))
+        return console_main(argc, argv, 1, 1);
+    if (!strcmp(name, "dmore-dirty"))
+        return dirty_main(argc, argv);
+    fprintf(stderr, "%s: no helper of this name\n", name);
+    return 2;
+}

@@ -1,0 +1,4 @@
+"""The test cloud: one controller and two compute hosts in namespaces of one machine.
+
+What runs before the virtual environment exists uses the standard library alone.
+"""

@@ -1,0 +1,186 @@
+"""The set-up: everything that must be there before a cloud or a test can run.
+
+Each step is skipped when what it made is there and came from the same inputs.
+"""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+
+from testbedlib import command, debian
+from testbedlib.layout import REPOSITORY, Layout
+from testbedlib.progress import Failure, Progress
+
+_CONSTRAINTS = REPOSITORY / 'constraints.txt'
+_CLOUD_REQUIREMENTS = REPOSITORY / 'tools' / 'cloud-requirements.txt'
+_BINDEP = REPOSITORY / 'bindep.txt'
+_GUEST = REPOSITORY / 'tools' / 'guest'
+#: What Debian's python3-dev and the Domain R image go with.
+_PYTHON = (3, 11)
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One step of the set-up.
+
+    :param name: as people read it
+    :param inputs: files whose content decides whether it is to be done again
+    :param product: what the step makes; the step is due if that is not there
+    :param action: does it; gets the log file
+    """
+
+    name: str
+    inputs: tuple[pathlib.Path, ...]
+    product: pathlib.Path
+    action: Callable[[pathlib.Path], None]
+
+
+def digest(files: Iterable[pathlib.Path]) -> str:
+    """A hash over names and contents; of a folder, over all that is in it."""
+    total = hashlib.sha256()
+    for path in files:
+        members = sorted(x for x in path.rglob('*')
+                         if x.is_file() and '__pycache__' not in x.parts
+                         ) if path.is_dir() else [path]
+        for member in members:
+            content = member.read_bytes() if member.exists() else b''
+            total.update(f'{member.relative_to(REPOSITORY)}\0{len(content)}\0'
+                         .encode())
+            total.update(content)
+    return total.hexdigest()
+
+
+class Setup:
+    """All steps for one state directory."""
+
+    def __init__(self, layout: Layout, progress: Progress) -> None:
+        self._layout = layout
+        self._progress = progress
+
+    def packages(self) -> None:
+        """Debian packages: what is installed is asked, not remembered.
+
+        :raises Failure: packages are missing, and this is not root
+        """
+        wanted = debian.missing(debian.parse_bindep(_BINDEP.read_text()))
+        if not wanted:
+            self._progress.say('Debian packages: all there')
+            return
+        log = self._log('debian-packages')
+        if os.geteuid() != 0:
+            raise Failure('Debian packages',
+                          f'not root, and missing: {" ".join(wanted)}')
+        with self._progress.step(f'Debian packages ({len(wanted)} missing)'):
+            debian.install(wanted, log)
+
+    def environment(self) -> None:
+        """The virtual environment, with this project as an editable install."""
+        venv = self._layout.venv
+        self._do(Step('virtual environment',
+                      (_CONSTRAINTS, _CLOUD_REQUIREMENTS),
+                      venv / 'bin' / 'nova-compute', self._make_environment))
+        self._do(Step('this project in the environment',
+                      tuple(REPOSITORY / name for name in (
+                          'setup.cfg', 'setup.py', 'pyproject.toml',
+                          'requirements.txt', 'test-requirements.txt')),
+                      venv / 'bin' / 'nova-dmore-image', self._add_project))
+
+    def guest_image(self) -> None:
+        self._do(Step('guest image', (_GUEST,), self._layout.guest_image,
+                      self._build_guest))
+
+    def domr_image(self) -> None:
+        """The Domain R image, made by this project's own command."""
+        self._do(Step('Domain R image',
+                      (REPOSITORY / 'nova_dmore' / 'domr',
+                       REPOSITORY / 'nova_dmore' / 'channel',
+                       REPOSITORY / 'nova_dmore' / 'wire.py'),
+                      self._layout.domr_image, self._build_domr))
+
+    def everything(self) -> None:
+        """:raises Failure: a step failed"""
+        self.packages()
+        self.environment()
+        self.guest_image()
+        self.domr_image()
+
+    # How a step is done, and how each does it.
+
+    def _log(self, name: str) -> pathlib.Path:
+        return self._layout.logs / f'setup-{name.replace(" ", "-")}.log'
+
+    def _do(self, step: Step) -> None:
+        stamp = self._layout.stamps / step.name.replace(' ', '-')
+        wanted = digest(step.inputs)
+        if (step.product.exists() and stamp.exists()
+                and stamp.read_text() == wanted):
+            self._progress.say(f'{step.name}: done before')
+            return
+        log = self._log(step.name)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.unlink(missing_ok=True)
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        stamp.unlink(missing_ok=True)
+        with self._progress.step(step.name):
+            step.action(log)
+            if not step.product.exists():
+                raise Failure(step.name, f'{step.product} was not made', log)
+        stamp.write_text(wanted)
+
+    def _make_environment(self, log: pathlib.Path) -> None:
+        venv = self._layout.venv
+        shutil.rmtree(venv, ignore_errors=True)
+        command.logged('virtual environment',
+                       [_python(), '-m', 'venv', str(venv)], log)
+        self._pip('virtual environment', log,
+                  '--requirement', str(_CLOUD_REQUIREMENTS))
+        # It embeds the very interpreter that it was built with; a cached wheel
+        # may come from another one of the same version.
+        self._pip('virtual environment', log, '--no-cache-dir',
+                  '--no-binary', 'uwsgi', 'uwsgi')
+        # Nova's functional tests read etc/nova beside the package.
+        packages = (venv / 'lib' / f'python{_PYTHON[0]}.{_PYTHON[1]}'
+                    / 'site-packages')
+        (packages / 'etc').symlink_to(venv / 'etc')
+
+    def _add_project(self, log: pathlib.Path) -> None:
+        self._pip('this project in the environment', log,
+                  '--requirement', str(REPOSITORY / 'test-requirements.txt'),
+                  '--editable', str(REPOSITORY))
+
+    def _pip(self, step: str, log: pathlib.Path, *arguments: str) -> None:
+        command.logged(step, [
+            str(self._layout.venv / 'bin' / 'pip'), 'install', '--quiet',
+            '--disable-pip-version-check', '--constraint', str(_CONSTRAINTS),
+            *arguments], log)
+
+    def _build_guest(self, log: pathlib.Path) -> None:
+        command.logged('guest image', [
+            sys.executable, str(_GUEST / 'build'),
+            str(self._layout.guest_image)], log)
+
+    def _build_domr(self, log: pathlib.Path) -> None:
+        self._layout.domr_image.parent.mkdir(parents=True, exist_ok=True)
+        command.logged('Domain R image', [
+            self._layout.venv_program('nova-dmore-image'), 'build',
+            '--output', str(self._layout.domr_image)], log)
+
+
+def _python() -> str:
+    """The interpreter for the virtual environment.
+
+    Debian's own if it has the right version, since libvirt-dev and python3-dev go
+    with it.
+
+    :raises Failure: there is none of the right version
+    """
+    wanted = '.'.join(map(str, _PYTHON))
+    for candidate in (f'/usr/bin/python{wanted}',
+                      shutil.which(f'python{wanted}')):
+        if candidate and pathlib.Path(candidate).exists():
+            return candidate
+    raise Failure('virtual environment', f'Python {wanted} is not installed')
