@@ -1,0 +1,28 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Configuration of sphinx-build."""
+
+project = 'nova-dmore'
+copyright = 'nova-dmore developers'
+extensions = [
+    'openstackdocstheme',
+    'oslo_config.sphinxconfiggen',
+    'oslo_config.sphinxext',
+]
+html_theme = 'openstackdocs'
+openstackdocs_auto_name = False
+openstackdocs_repo_name = 'nova-dmore'
+openstackdocs_use_storyboard = False
+
+config_generator_config_file = (
+    '../../etc/nova-dmore/config-generator.conf')
+sample_config_basename = '_static/nova-dmore'
