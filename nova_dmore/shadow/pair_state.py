@@ -69,6 +69,7 @@ class PairMachine:
         self.exact = False
         self._domain_r_status = None
         self._attached = False
+        self._generation = 0
         self._arriving = False      # this Domain R came by migration
         self._needs_epoch = True
         self._epoch_open = False
@@ -130,10 +131,16 @@ class PairMachine:
             return self._thaw(now)
         return self.tick(now)
 
-    def domain_r_attached(self, now):
-        """A Domain R connected to the ivshmem server."""
-        actions = self.domain_r_detached(now) if self._attached else []
+    def domain_r_attached(self, generation, now):
+        """A Domain R connected to the ivshmem server.
+
+        :param generation: number of the connection; a repetition is none.
+        """
+        if self._attached and generation == self._generation:
+            return self.tick(now)
+        actions = self.domain_r_detached(now)
         self._attached = True
+        self._generation = generation
         self._needs_epoch = True
         return actions + self.tick(now)
 
@@ -334,6 +341,8 @@ class PairMachine:
             'migration_id': self.migration_id,
             'instance_running': self.instance_running,
             'acknowledged': self.acknowledged,
+            'attached': self._attached,
+            'generation': self._generation,
             'ever_open': self._ever_open,
             'lost_unreported': self._lost_unreported,
             'carried': self._carried}
@@ -351,6 +360,8 @@ class PairMachine:
         machine.migration_id = notes['migration_id']
         machine.instance_running = notes['instance_running']
         machine.acknowledged = notes['acknowledged']
+        machine._attached = notes['attached']
+        machine._generation = notes['generation']
         machine._ever_open = notes['ever_open']
         machine._lost_unreported = notes['lost_unreported']
         machine._carried = notes['carried']

@@ -40,6 +40,8 @@ _LINE_MAX = 1 << 20
 
 _GREETING_TIMEOUT_S = 5.0
 
+_AGE_MAX_S = 10.0
+
 
 class NotAllowed(Exception):
     """A command that is not on the list."""
@@ -135,10 +137,9 @@ class QmpLink:
 
     async def _follow_events(self, listener):
         async for event in listener:
-            now = time.monotonic()
             self._events_seen += 1
             name = event['event']
-            self._on_event(name, now)
+            self._on_event(name, time.monotonic() - _age(event))
             if EVENTS[name] is not None:
                 self._on_status(True, EVENTS[name], self._arriving)
                 await self._report_status()
@@ -158,3 +159,14 @@ class QmpLink:
         if status == 'inmigrate':
             self._arriving = True
         self._on_status(True, str(status), self._arriving)
+
+
+def _age(event):
+    """-> how long ago QEMU sent an event, in seconds, as far as it says."""
+    try:
+        stamp = event['timestamp']
+        age = time.time() - stamp['seconds'] - stamp['microseconds'] / 1e6
+    except (KeyError, TypeError):
+        return 0.0
+    # The clock may have been set in between.
+    return age if 0 <= age < _AGE_MAX_S else 0.0

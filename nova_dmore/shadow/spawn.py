@@ -12,9 +12,11 @@
 """Start the keeper of a pair so that it outlives nova-compute."""
 
 import dataclasses
+import fcntl
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -22,6 +24,9 @@ from nova_dmore import exception
 from nova_dmore.shadow import client
 
 LOG = logging.getLogger(__name__)
+
+#: keeper.LOCK_FILE; importing the keeper here would import much more.
+_LOCK_FILE = 'keeper.lock'
 
 _SYSTEMD_DIRECTORY = '/run/systemd/system'
 
@@ -80,8 +85,12 @@ def _start(shadow, directory, log_file, options, timeout):
                 cwd='/', start_new_session=True, close_fds=True,
                 timeout=timeout, check=True, env=_environment())
         return shadow.status(timeout=timeout).pid
-    except (OSError, subprocess.SubprocessError,
-            exception.ShadowProcessError) as e:
+    except exception.ShadowProcessError as e:
+        _end(directory)
+        raise exception.ShadowProcessError(
+            f'The shadow-device process in {directory} does not answer; '
+            f'see {log_file}') from e
+    except (OSError, subprocess.SubprocessError) as e:
         raise exception.ShadowProcessError(
             f'The shadow-device process in {directory} did not start '
             f'({e}); see {log_file}') from e
@@ -107,18 +116,22 @@ def _command(directory, options):
     return command
 
 
+def _end(directory):
+    """End the keeper that has just been started, and does not work."""
+    try:
+        with open(os.path.join(directory, _LOCK_FILE)) as lock:
+            pid = int(lock.read())
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:     # it lives, so the number is its own
+                os.kill(pid, signal.SIGTERM)
+    except (OSError, ValueError) as e:
+        LOG.warning('No keeper to end in %s: %s', directory, e)
+
+
 def _environment():
-    """This process' environment, with the path this package came from."""
-    environment = dict(os.environ)
+    """This process' environment; ``-m`` must find this very package."""
     root = os.path.dirname(os.path.dirname(os.path.dirname(
         os.path.abspath(__file__))))
-    # ``-m`` with cwd '/' must find the package also where it is not
-    # installed but run from its source tree.
-    path = environment.get('PYTHONPATH')
-    if root not in sys.path[1:] or not _is_site_directory(root):
-        environment['PYTHONPATH'] = f'{root}:{path}' if path else root
-    return environment
-
-
-def _is_site_directory(path):
-    return os.path.basename(path) in ('site-packages', 'dist-packages')
+    path = os.environ.get('PYTHONPATH')
+    return {**os.environ, 'PYTHONPATH': f'{root}:{path}' if path else root}

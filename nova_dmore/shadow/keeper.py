@@ -1,0 +1,407 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The keeper of a pair: holds everything that must outlive a worker.
+
+It owns the memory, the eventfds, the sockets and the QMP connections of one
+pair, and starts the worker again when it ends. It parses nothing that comes
+from the region or from the instance's console. Started by
+:func:`nova_dmore.shadow.spawn.start_keeper`; ends on SIGTERM or SHUTDOWN.
+"""
+
+import argparse
+import asyncio
+import fcntl
+import grp
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from nova_dmore.channel import errors
+from nova_dmore.channel import ivshmem
+from nova_dmore.channel import journal
+from nova_dmore.shadow import ledger
+from nova_dmore.shadow import messages
+from nova_dmore.shadow import notes
+from nova_dmore.shadow import privileges
+from nova_dmore.shadow import qmp
+from nova_dmore import wire
+
+LOG = logging.getLogger(__name__)
+
+_SIZES = {'region': wire.REGION_SIZE, 'journal': journal.journal_size(),
+          'ledger': ledger.LEDGER_SIZE, 'notes': notes.NOTES_SIZE}
+
+#: Held locked by the keeper for its life; contains its process id.
+LOCK_FILE = 'keeper.lock'
+
+_SOCKETS = (wire.CONTROL_SOCKET, wire.IVSHMEM_SOCKET, wire.SERIAL0_SOCKET)
+
+_QMP_SOCKETS = {messages.INSTANCE: wire.INSTANCE_QMP_SOCKET,
+                messages.DOMAIN_R: wire.DOMAIN_R_QMP_SOCKET}
+
+#: A worker that ends sooner than this is started again with a pause, which
+#: doubles from the first to the last of these, in seconds.
+_STEADY_S = 5.0
+_PAUSE_S = (0.05, 1.0)
+
+
+class Resources:
+    """What is made before the keeper detaches itself.
+
+    :raises OSError: a file cannot be made, or another keeper is there.
+    """
+
+    def __init__(self, directory, socket_mode, group):
+        self.directory = directory
+        self._lock = os.open(os.path.join(directory, LOCK_FILE),
+                             os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.memory = {name: _memory(name, _SIZES[name])
+                       for name in messages.START_DESCRIPTORS}
+        self.from_domain_r = ivshmem.make_eventfds()
+        self.to_domain_r = ivshmem.make_eventfds()
+        self.listeners = {name: self._listen(name, socket_mode, group)
+                          for name in _SOCKETS}
+
+    def write_pid(self):
+        """Say in the lock file whose lock it is."""
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, f'{os.getpid()}\n'.encode(), 0)
+
+    def start_descriptors(self):
+        """What goes with START."""
+        return [self.memory[name] for name in messages.START_DESCRIPTORS
+                ] + self.from_domain_r + self.to_domain_r
+
+    def remove_files(self):
+        """Remove the sockets; the lock goes with the process."""
+        for name, listener in self.listeners.items():
+            listener.close()
+            _unlink(os.path.join(self.directory, name))
+
+    def _listen(self, name, mode, group):
+        path = os.path.join(self.directory, name)
+        _unlink(path)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        before = os.umask(0o177)
+        try:
+            listener.bind(path)
+        finally:
+            os.umask(before)
+        if name != wire.CONTROL_SOCKET:
+            if group is not None:
+                os.chown(path, -1, group)
+            os.chmod(path, mode)
+        listener.listen(16)
+        listener.setblocking(False)
+        return listener
+
+
+class Keeper:
+    """The keeper, running.
+
+    :param resources: :class:`Resources`.
+    :param debug: passed on to the worker.
+    """
+
+    def __init__(self, loop, resources, debug):
+        self._loop = loop
+        self._resources = resources
+        self._debug = debug
+        self._server = ivshmem.IvshmemServer(
+            resources.memory['region'], resources.from_domain_r,
+            resources.to_domain_r)
+        self._generation = 0
+        self._serial = {}           # number -> socket
+        self._serial_count = 0
+        self._waiting_controls = []     # accepted while no worker was there
+        self._worker = None         # (process, link)
+        self._worker_starts = 0
+        self._worker_started = 0.0
+        self._pause = _PAUSE_S[0]
+        self._vms = {vm: (False, None, False) for vm in _QMP_SOCKETS}
+        self._links = {}
+        self._tasks = set()
+        self._ended = loop.create_future()
+
+    async def run(self):
+        """Serve until SHUTDOWN or SIGTERM."""
+        loop = self._loop
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end)
+        handlers = {wire.CONTROL_SOCKET: self._control_accepted,
+                    wire.IVSHMEM_SOCKET: self._ivshmem_accepted,
+                    wire.SERIAL0_SOCKET: self._serial_accepted}
+        for name, listener in self._resources.listeners.items():
+            loop.add_reader(listener, self._accept, listener, handlers[name])
+        for vm, name in _QMP_SOCKETS.items():
+            self._links[vm] = qmp.QmpLink(
+                os.path.join(self._resources.directory, name),
+                lambda *state, vm=vm: self._vm_changed(vm, state),
+                lambda event, at, vm=vm: self._event(vm, event, at))
+            self._keep(self._links[vm].run())
+        self._start_worker()
+        try:
+            await self._ended
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            self._resources.remove_files()
+            if self._worker is not None:
+                self._worker[0].kill()
+                self._worker[0].wait()
+
+    def _end(self):
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    # -- sockets
+
+    def _accept(self, listener, handler):
+        try:
+            sock, _ = listener.accept()
+        except OSError as e:
+            LOG.warning('Not accepted: %s', e)
+            return
+        handler(sock)
+
+    def _control_accepted(self, sock):
+        if self._worker is None:
+            self._waiting_controls.append(sock)
+            return
+        self._send({'type': messages.ToWorker.CONTROL}, [sock.fileno()])
+        sock.close()
+
+    def _serial_accepted(self, sock):
+        self._serial_count += 1
+        self._serial[self._serial_count] = sock
+        LOG.info('Serial connection %d', self._serial_count)
+        self._send_serial(self._serial_count)
+
+    def _send_serial(self, number):
+        self._send({'type': messages.ToWorker.SERIAL, 'connection': number},
+                   [self._serial[number].fileno()])
+
+    def _ivshmem_accepted(self, sock):
+        if self._server.connection is not None:
+            self._loop.remove_reader(self._server.connection)
+        try:
+            self._server.connected(sock)
+        except errors.IvshmemError as e:
+            LOG.warning('%s', e)
+        else:
+            self._loop.add_reader(sock, self._ivshmem_readable, sock)
+        self._generation += 1
+        LOG.info('Domain R connection %d', self._generation)
+        self._send_domain_r()
+
+    def _ivshmem_readable(self, sock):
+        if sock is not self._server.connection:
+            return
+        # Before it is closed: a closed one cannot be looked up any more.
+        self._loop.remove_reader(sock)
+        if self._server.readable():
+            self._loop.add_reader(sock, self._ivshmem_readable, sock)
+        else:
+            LOG.info('Domain R connection %d ended', self._generation)
+            self._send_domain_r()
+
+    def _send_domain_r(self):
+        self._send({'type': messages.ToWorker.DOMAIN_R,
+                    'connected': self._server.connection is not None,
+                    'generation': self._generation})
+
+    # -- QMP
+
+    def _vm_changed(self, vm, state):
+        if state != self._vms[vm]:
+            self._vms[vm] = state
+            self._send_vm(vm)
+
+    def _send_vm(self, vm):
+        connected, status, arriving = self._vms[vm]
+        self._send({'type': messages.ToWorker.VM, 'vm': vm,
+                    'connected': connected, 'status': status,
+                    'arriving': arriving})
+
+    def _event(self, vm, event, at):
+        self._send({'type': messages.ToWorker.EVENT, 'vm': vm,
+                    'event': event, 'at': at})
+
+    async def _execute(self, message):
+        reply = {'type': messages.ToWorker.REPLY, 'id': message['id']}
+        try:
+            reply['result'] = await self._links[message['vm']].execute(
+                message['command'], message['arguments'])
+        except (qmp.NotAllowed, ConnectionError, RuntimeError) as e:
+            reply['error'] = str(e)
+        self._send(reply)
+
+    # -- the worker
+
+    def _start_worker(self):
+        ours, theirs = messages.pair()
+        command = [sys.executable, '-m', 'nova_dmore.shadow.worker',
+                   '--link', str(theirs.fileno())]
+        if self._debug:
+            command.append('--debug')
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+        theirs.close()
+        self._worker = (process, ours)
+        self._worker_starts += 1
+        self._worker_started = time.monotonic()
+        LOG.info('Worker %d has process id %d', self._worker_starts,
+                 process.pid)
+        self._loop.add_reader(ours, self._worker_readable, ours)
+        self._send({'type': messages.ToWorker.START,
+                    'worker_starts': self._worker_starts,
+                    'keeper_pid': os.getpid()},
+                   self._resources.start_descriptors())
+        # Connections first: what the last worker left unfinished there has
+        # to be settled before anything else happens.
+        for number in sorted(self._serial):
+            self._send_serial(number)
+        self._send_domain_r()
+        for vm in self._vms:
+            self._send_vm(vm)
+        waiting, self._waiting_controls = self._waiting_controls, []
+        for sock in waiting:
+            self._control_accepted(sock)
+
+    def _worker_readable(self, link):
+        try:
+            message, _ = messages.receive(link)
+        except BlockingIOError:
+            return
+        if message is None:
+            self._worker_ended()
+        elif message['type'] == messages.ToKeeper.CLOSE_SERIAL:
+            sock = self._serial.pop(message['connection'], None)
+            if sock is not None:
+                sock.close()
+        elif message['type'] == messages.ToKeeper.QMP:
+            self._keep(self._execute(message))
+        elif message['type'] == messages.ToKeeper.SHUTDOWN:
+            self._end()
+
+    def _worker_ended(self):
+        if self._worker is None:
+            return
+        process, link = self._worker
+        self._worker = None
+        self._loop.remove_reader(link)
+        link.close()
+        process.kill()
+        LOG.warning('Worker %d ended: %s', self._worker_starts,
+                    process.wait())
+        if time.monotonic() - self._worker_started >= _STEADY_S:
+            self._pause = _PAUSE_S[0]
+        self._loop.call_later(self._pause, self._start_worker)
+        self._pause = min(self._pause * 2, _PAUSE_S[1])
+
+    def _send(self, message, descriptors=()):
+        """Tell the worker, if there is one; a new one is told everything."""
+        if self._worker is None:
+            return
+        try:
+            messages.send(self._worker[1], message, descriptors)
+        except OSError as e:
+            LOG.warning('The worker does not listen: %s', e)
+            # Not from here: the caller may be starting it.
+            self._worker[0].kill()
+
+    def _keep(self, coroutine):
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _memory(name, size):
+    """-> a memfd whose size nobody can change: QEMU holds one, too."""
+    descriptor = os.memfd_create(
+        f'nova-dmore-{name}', os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(descriptor, size)
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK |
+                fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+    return descriptor
+
+
+def _unlink(path):
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def _group(text):
+    """-> group id of a name or number, or None."""
+    if text is None:
+        return None
+    return int(text) if text.isdigit() else grp.getgrnam(text).gr_gid
+
+
+def _make_directory(path, mode, group):
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    if group is not None:
+        os.chown(path, -1, group)
+    os.chmod(path, mode)
+
+
+def _detach():
+    """Leave the caller behind; the sockets listen already."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+
+
+async def _run(resources, debug):
+    await Keeper(asyncio.get_running_loop(), resources, debug).run()
+
+
+def main():
+    """Process entry."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--directory', required=True)
+    parser.add_argument('--directory-mode', type=lambda text: int(text, 8),
+                        default=0o700)
+    parser.add_argument('--socket-mode', type=lambda text: int(text, 8),
+                        default=0o600)
+    parser.add_argument('--group')
+    parser.add_argument('--detach', action='store_true')
+    parser.add_argument('--debug', action='store_true')
+    args = parser.parse_args()
+    logging.basicConfig(
+        level=logging.DEBUG if args.debug else logging.INFO,
+        format='%(asctime)s keeper[%(process)d] %(levelname)s %(message)s')
+    # It reports each failed attempt to connect, twenty per second.
+    logging.getLogger('qemu.qmp').setLevel(logging.CRITICAL)
+    try:
+        group = _group(args.group)
+        _make_directory(args.directory, args.directory_mode, group)
+        resources = Resources(args.directory, args.socket_mode, group)
+    except (OSError, KeyError) as e:
+        raise SystemExit(f'The keeper cannot use {args.directory}: {e}')
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    privileges.restrict()
+    if args.detach:
+        _detach()
+    resources.write_pid()
+    asyncio.run(_run(resources, args.debug))
+
+
+if __name__ == '__main__':
+    main()
