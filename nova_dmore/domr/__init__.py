@@ -9,4 +9,9 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What runs in Domain R, and what builds its image."""
+"""What runs in Domain R, and (in ``image``) what builds its image.
+
+Domain R has Debian's Python and asyncssh and nothing of OpenStack: nothing
+here but ``image`` may import more than the standard library, asyncssh,
+``nova_dmore.wire`` and ``nova_dmore.channel``.
+"""

@@ -49,8 +49,11 @@ WANTED = ('bin/busybox', PYTHON, STDLIB, f'{DEBIAN_PYTHON}/asyncssh',
 UNWANTED = ('ensurepip', 'idlelib', 'lib2to3', 'pydoc_data', 'tkinter',
             'turtledemo', 'unittest', 'distutils', 'test',
             'config-3.11-x86_64-linux-gnu', 'sitecustomize.py')
-#: What of this package runs in Domain R.
-AGENT_PARTS = ('__init__.py', 'wire.py', 'channel', 'domr')
+#: What of this package runs in Domain R, beside all of ``domr`` but ``image``.
+AGENT_FILES = ('__init__.py', 'wire.py', *(
+    f'channel/{name}.py' for name in (
+        '__init__', 'changes', 'control', 'domr_end', 'domr_streams',
+        'errors', 'region', 'ring')))
 DIRECTORIES = ('dev', 'proc', 'run', 'sbin', 'sys', 'tmp', 'etc/nova-dmore')
 
 _LIBRARY = re.compile(r'(?:\S+ => )?(/\S+) \(0x[0-9a-f]+\)')
@@ -125,13 +128,11 @@ def server_lines(entry_points: Iterable[metadata.EntryPoint]) -> list[str]:
 def _copy_agent(root: pathlib.Path) -> None:
     package = pathlib.Path(nova_dmore.__file__).parent
     target = root / AGENT / 'nova_dmore'
-    target.mkdir(parents=True)
-    ignore = shutil.ignore_patterns('__pycache__', 'image')
-    for name in AGENT_PARTS:
-        if (package / name).is_dir():
-            shutil.copytree(package / name, target / name, ignore=ignore)
-        else:
-            shutil.copy(package / name, target / name)
+    shutil.copytree(package / 'domr', target / 'domr',
+                    ignore=shutil.ignore_patterns('__pycache__', 'image'))
+    (target / 'channel').mkdir()
+    for name in AGENT_FILES:
+        shutil.copy(package / name, target / name)
 
 
 def make_root(tree: pathlib.Path, root: pathlib.Path) -> None:
@@ -154,8 +155,8 @@ def make_root(tree: pathlib.Path, root: pathlib.Path) -> None:
                 f'the Debian packages of {SUITE} contain no /{name}')
     _copy_libraries(tree, root)
     _copy_agent(root)
-    (root / RMS_FILE).write_text(''.join(
-        server_lines(metadata.entry_points(group=RMS_GROUP))))
+    servers = server_lines(metadata.entry_points(group=RMS_GROUP))
+    (root / RMS_FILE).write_text(''.join(servers))
     kernel.install_script('root-init', root / 'sbin/init')
     # Compiled once here: the file system is read-only and a start in an
     # emulated machine must not compile. Sources are never looked at again.
@@ -163,6 +164,14 @@ def make_root(tree: pathlib.Path, root: pathlib.Path) -> None:
                '-q', '-f', '--invalidation-mode', 'unchecked-hash',
                f'/{STDLIB}', f'/{DEBIAN_PYTHON}', f'/{AGENT}'],
               env={**os.environ, 'PYTHONHASHSEED': '0'})
+    # What is missing in the image is to fail here, not in Domain R.
+    modules = ', '.join(['nova_dmore.domr.agent', *(
+        line.partition('=')[2].strip() for line in servers)])
+    steps.run(['chroot', str(root), f'/{PYTHON}', '-S', '-B', '-c',
+               f'import {modules}'],
+              'A file that Domain R needs is not copied into its image.',
+              env={**os.environ,
+                   'PYTHONPATH': f'/{AGENT}:/{DEBIAN_PYTHON}'})
 
 
 def pack_root(root: pathlib.Path, target: pathlib.Path, epoch: int) -> None:

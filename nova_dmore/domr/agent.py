@@ -1,0 +1,284 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The program of Domain R: joins the channel and runs the servers.
+
+Started by the init of the image, and again when it ends. Then what was in
+its memory is lost and its clients are cut, but the console comes back: the
+host sees a new incarnation and opens a new epoch.
+"""
+
+import asyncio
+import gc
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from nova_dmore.channel import changes as changes_module
+from nova_dmore.channel import control
+from nova_dmore.channel import domr_end
+from nova_dmore.channel import region as region_module
+from nova_dmore.domr import config as config_module
+from nova_dmore.domr import console as console_module
+from nova_dmore.domr import hold
+from nova_dmore.domr import network
+from nova_dmore.domr import rms
+from nova_dmore.domr import uio
+from nova_dmore import wire
+
+#: The host takes whole lines only, so a line must fit its ring well.
+_LINE_LIMIT = wire.GEOMETRY[wire.Stream.CONTROL_TO_HOST][1] // 2
+_LOG_TEXT_MAX = 1000
+#: Log lines beyond these wait no more for a host that reads none.
+_OUTBOX_MAX = 64
+
+
+class SerialLine:
+    """The streams of the serial port, as the console's Line."""
+
+    def __init__(self, end: domr_end.DomainREnd, outbox: 'Outbox',
+                 wake: Callable[[], None]) -> None:
+        self._end = end
+        self._outbox = outbox
+        self._wake = wake
+
+    def sendable(self) -> int:
+        """How many bytes ``send`` takes now."""
+        return self._end.sendable(wire.Stream.SERIAL0_IN)
+
+    def send(self, data: bytes) -> None:
+        """Send input."""
+        self._end.send(wire.Stream.SERIAL0_IN, data)
+
+    def send_break(self) -> None:
+        """Ask the host for a break after all input sent so far."""
+        self._outbox.put({
+            'type': wire.BREAK,
+            'stream': wire.Stream.SERIAL0_IN.name.lower(),
+            'at': self._end.position(wire.Stream.SERIAL0_IN)})
+
+    def hold_output(self, on: bool) -> None:
+        """Take no more output, or go on."""
+        if on:
+            self._end.pause(wire.Stream.SERIAL0_OUT)
+        else:
+            self._end.resume(wire.Stream.SERIAL0_OUT)
+            self._wake()
+
+
+class Outbox:
+    """Messages to the host, in order; log lines may be dropped."""
+
+    def __init__(self, end: domr_end.DomainREnd) -> None:
+        self._end = end
+        self._messages: list[dict[str, Any]] = []
+
+    def put(self, message: dict[str, Any]) -> None:
+        """Send a message as soon as there is room."""
+        if (message['type'] == wire.LOG
+                and len(self._messages) >= _OUTBOX_MAX):
+            return
+        if message['type'] == wire.SERVING:     # only the last one counts
+            self._messages = [waiting for waiting in self._messages
+                              if waiting['type'] != wire.SERVING]
+        self._messages.append(message)
+        self.flush()
+
+    def log(self, level: str, text: str) -> None:
+        """Send a line for the host's log, and print it here."""
+        print(f'{level}: {text}', flush=True)
+        self.put({'type': wire.LOG, 'level': level,
+                  'text': text[:_LOG_TEXT_MAX]})
+
+    def flush(self) -> None:
+        """Send what there is room for."""
+        while self._messages:
+            line = control.encode(self._messages[0], _LINE_LIMIT)
+            if len(line) > self._end.sendable(wire.Stream.CONTROL_TO_HOST):
+                return
+            self._end.send(wire.Stream.CONTROL_TO_HOST, line)
+            del self._messages[0]
+
+
+class Agent:
+    """Moves bytes between the channel and the servers' console."""
+
+    def __init__(self, end: domr_end.DomainREnd,
+                 server_modules: dict[str, str],
+                 set_up_network: Any = network.set_up) -> None:
+        """:param server_modules: name and module of each server (see rms)"""
+        self._end = end
+        self._modules = server_modules
+        self._set_up_network = set_up_network
+        self._codec = control.LineCodec()
+        self._outbox = Outbox(end)
+        self.log = self._outbox.log
+        self._woken = asyncio.Event()
+        self.console = console_module.Console(
+            SerialLine(end, self._outbox, self._woken.set), self.log)
+        self.servers: dict[str, rms.Server] = {}
+        self._context: rms.Context | None = None
+        self._configuring = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._boot_s: float | None = None
+
+    def poll(self) -> None:
+        """Look at the region: on each interrupt and every POLL_INTERVAL_S."""
+        changes = self._end.poll()
+        if changes.broken is not None:
+            self.log('warning', f'the channel waits: {changes.broken}')
+        for gap in changes.gaps:
+            self._report_gap(gap)
+        # Always, not only if told so: a freeze and a resume leave bytes too.
+        data = self._end.received(wire.Stream.SERIAL0_OUT)
+        if data:
+            self.console.output(data)
+        for message in self._codec.feed(
+                self._end.received(wire.Stream.CONTROL_TO_DOMAIN_R)):
+            self._handle(message)
+        self.console.flush_input()
+        self._outbox.flush()
+        if changes.opened:
+            self._say_serving()
+
+    def _report_gap(self, gap: changes_module.Gap) -> None:
+        self.log('warning', f'{gap.count} bytes of {gap.stream.name.lower()} '
+                 f'at {gap.at} are missing: {gap.reason}')
+        if gap.stream is wire.Stream.SERIAL0_OUT:
+            self.console.tell_all(f'{gap.count} bytes of output were lost')
+
+    def _handle(self, message: dict[str, Any]) -> None:
+        if message['type'] == wire.CONFIG:
+            task = asyncio.get_running_loop().create_task(
+                self._configure(message))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        elif message['type'] == wire.GAP:
+            count = message.get('bytes')
+            amount = count if isinstance(count, int) else 'an unknown number'
+            stream = ascii(message.get('stream'))[1:-1]
+            way = ('output' if stream == 'serial0_out' else 'input')
+            self.console.tell_all(f'{amount} bytes of {way} were lost '
+                                  f'({ascii(message.get("kind"))[1:-1]})')
+
+    async def _configure(self, message: dict[str, Any]) -> None:
+        """Serve as a CONFIG message says; repeating one changes nothing."""
+        async with self._configuring:
+            try:
+                config = config_module.parse(message)
+            except config_module.ConfigError as error:
+                self.log('warning', f'the configuration is refused: {error}')
+                return
+            self.console.configure(config.scrollback_bytes, config.stall_ms)
+            old = self._context.config if self._context is not None else None
+            if self._context is None:
+                self._context = rms.Context(config, self.console, self.log,
+                                            self._say_serving)
+            self._context.config = config
+            if old is None or _listeners(old) != _listeners(config):
+                try:
+                    await self._restart(config, old)
+                except network.NetworkError as error:
+                    self.log('warning', f'network: {error}')
+                    return
+            self._say_serving()
+
+    async def _restart(self, config: config_module.Config,
+                       old: config_module.Config | None) -> None:
+        assert self._context is not None
+        for server in self.servers.values():
+            await server.close()
+        self.servers.clear()
+        if old is None or _addressing(old) != _addressing(config):
+            await self._set_up_network(config)
+        for name, module in self._modules.items():
+            try:
+                self.servers[name] = await rms.start(module, self._context)
+            except (OSError, ValueError, ImportError) as error:
+                self.log('warning', f'server {name}: {ascii(error)}')
+        if self.servers and self._boot_s is None:
+            self._boot_s = round(time.clock_gettime(time.CLOCK_BOOTTIME), 3)
+        # What was loaded stays: spare the collector, and the pages that its
+        # marks would dirty during a migration.
+        gc.collect()
+        gc.freeze()
+
+    def _say_serving(self) -> None:
+        if not self.servers:
+            return
+        message = {'type': wire.SERVING, 'boot_s': self._boot_s,
+                   'memory_kib': memory_used_kib()}
+        for name, server in self.servers.items():
+            message[name] = server.clients
+        self._outbox.put(message)
+
+    async def run(self, device: uio.UioDevice) -> None:
+        """Serve for ever.
+
+        :raises ChannelError: the channel cannot be used; start anew
+        """
+        loop = asyncio.get_running_loop()
+        loop.add_reader(device.fileno(), self._rung, device)
+        holder = hold.Holder()
+        while True:
+            self.poll()
+            self.console.tick(loop.time())
+            holding = self._end.hold_wanted
+            holder.step(holding)
+            period = (hold.HOLD_PERIOD_S if holding
+                      else wire.POLL_INTERVAL_S)
+            try:
+                async with asyncio.timeout(period):
+                    await self._woken.wait()
+            except TimeoutError:
+                pass
+            self._woken.clear()
+
+    def _rung(self, device: uio.UioDevice) -> None:
+        device.acknowledge()
+        self._woken.set()
+
+
+def _addressing(config: config_module.Config) -> tuple[Any, ...]:
+    return config.mac, config.address, config.gateway, config.mtu
+
+
+def _listeners(config: config_module.Config) -> tuple[Any, ...]:
+    return (*_addressing(config), config.host_key, config.ssh_port,
+            config.serial_port)
+
+
+def memory_used_kib(meminfo: str = '/proc/meminfo') -> int:
+    """Memory of this machine that is in use and cannot be reclaimed."""
+    fields = {}
+    with open(meminfo) as file:
+        for line in file:
+            name, _, value = line.partition(':')
+            fields[name] = int(value.split()[0])
+    return fields['MemTotal'] - fields['MemAvailable']
+
+
+async def _main() -> None:
+    device = uio.UioDevice()
+    end = domr_end.DomainREnd(region_module.Region(device.region),
+                              device.ring)
+    await Agent(end, rms.modules()).run(device)
+
+
+def main() -> int:
+    """Entry point: runs until the channel breaks; returns an exit status."""
+    asyncio.run(_main())
+    return 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,120 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The CONFIG message: what the host tells Domain R to serve."""
+
+import dataclasses
+import ipaddress
+import re
+from typing import Any, TypeAlias
+
+Interface: TypeAlias = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+SCROLLBACK_MAX = 1 << 22
+STALL_MS_MAX = 3_600_000
+NAME_MAX = 255
+
+_MAC = re.compile(r'[0-9a-f]{2}(:[0-9a-f]{2}){5}')
+
+
+class ConfigError(ValueError):
+    """A CONFIG message has a wrong or missing value."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """A validated CONFIG message; see ``wire.CONFIG`` for the fields.
+
+    ``instance_name`` is printable ASCII, whatever the user called it.
+    """
+
+    instance_uuid: str
+    instance_name: str
+    host_key: str = dataclasses.field(repr=False)
+    authorized_keys: tuple[str, ...]
+    address: Interface
+    gateway: Address | None
+    mac: str
+    mtu: int
+    ssh_port: int
+    serial_port: int
+    serial_networks: tuple[Network, ...]
+    scrollback_bytes: int
+    stall_ms: int
+
+
+def parse(message: dict[str, Any]) -> Config:
+    """Validate a CONFIG message.
+
+    :raises ConfigError: naming the field that is wrong
+    """
+    gateway = message.get('gateway')
+    mac = _text(message, 'mac').lower()
+    if not _MAC.fullmatch(mac):
+        raise ConfigError(f'mac is {mac!a}')
+    return Config(
+        instance_uuid=_printable(_text(message, 'instance_uuid')),
+        instance_name=_printable(_text(message, 'instance_name')),
+        host_key=_text(message, 'host_key'),
+        authorized_keys=tuple(_texts(message, 'authorized_keys')),
+        address=_ip(ipaddress.ip_interface, message, 'address'),
+        gateway=(None if gateway is None
+                 else _ip(ipaddress.ip_address, message, 'gateway')),
+        mac=mac,
+        mtu=_number(message, 'mtu', 576, 65535),
+        ssh_port=_number(message, 'ssh_port', 1, 65535),
+        serial_port=_number(message, 'serial_port', 1, 65535),
+        serial_networks=tuple(_networks(message)),
+        scrollback_bytes=_number(message, 'scrollback_bytes', 0,
+                                 SCROLLBACK_MAX),
+        stall_ms=_number(message, 'stall_ms', 0, STALL_MS_MAX))
+
+
+def _networks(message: dict[str, Any]) -> list[Network]:
+    name = 'serial_networks'
+    return [_ip(ipaddress.ip_network, {name: text}, name)
+            for text in _texts(message, name)]
+
+
+def _printable(text: str) -> str:
+    """What may be shown on a terminal: no escapes, no line ends."""
+    return ascii(text[:NAME_MAX])[1:-1]
+
+
+def _text(message: dict[str, Any], name: str) -> str:
+    value = message.get(name)
+    if not isinstance(value, str):
+        raise ConfigError(f'{name} is not text')
+    return value
+
+
+def _texts(message: dict[str, Any], name: str) -> list[str]:
+    values = message.get(name)
+    if (not isinstance(values, list)
+            or not all(isinstance(value, str) for value in values)):
+        raise ConfigError(f'{name} is not a list of texts')
+    return values
+
+
+def _number(message: dict[str, Any], name: str, low: int, high: int) -> int:
+    value = message.get(name)
+    if type(value) is not int or not low <= value <= high:
+        raise ConfigError(f'{name} is {value!a}, not from {low} to {high}')
+    return value
+
+
+def _ip(parser: Any, message: dict[str, Any], name: str) -> Any:
+    try:
+        return parser(_text(message, name))
+    except ValueError as error:
+        raise ConfigError(f'{name}: {ascii(error)}') from error

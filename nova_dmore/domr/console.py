@@ -1,0 +1,297 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The instance's serial console as all its clients share it.
+
+Output is kept once, up to the scroll-back limit; each client has a cursor
+into it. Input of all clients goes out in the order in which it came.
+"""
+
+import collections
+import dataclasses
+import enum
+from collections.abc import Callable
+from typing import Protocol
+
+#: How far a client may lag behind before the guest is slowed, in bytes.
+LAG_LIMIT = 1 << 15
+#: How much more than the scroll-back a client that is replaying it may lag.
+REPLAY_SLACK = 1 << 16
+#: Bytes handed to a client at once.
+CHUNK = 1 << 14
+#: Bytes of one client's input that wait for room before it is held back.
+INPUT_LIMIT = 1 << 14
+
+Log = Callable[[str, str], None]
+
+
+class Line(Protocol):
+    """The channel to the instance's serial port, as the console sees it."""
+
+    def sendable(self) -> int:
+        """How many bytes ``send`` takes now."""
+
+    def send(self, data: bytes) -> None:
+        """Send input; it is kept until the device has taken it."""
+
+    def send_break(self) -> None:
+        """Send a break after all input sent so far."""
+
+    def hold_output(self, on: bool) -> None:
+        """Take no more output, so that the guest is slowed; or go on."""
+
+
+class Port(Protocol):
+    """A client's connection, as the console sees it."""
+
+    def write(self, data: bytes) -> None:
+        """Hand output to the client; afterwards it may pause its client."""
+
+    def tell(self, text: str) -> None:
+        """Show a notice of the console's own."""
+
+    def hold_input(self, on: bool) -> None:
+        """Read no more from the client; or go on."""
+
+    def progress(self) -> object:
+        """Some value that changes when the client takes output."""
+
+
+class ClientState(enum.Enum):
+    """Why a client may lag, and how far."""
+
+    REPLAYING = 'replaying'     # the scroll-back -> LIVE at its end
+    LIVE = 'live'               # -> STALLED if it slows the guest too long
+    STALLED = 'stalled'         # holds nobody -> REPLAYING when it goes on
+
+
+class Client:
+    """One client of a console; made by ``Console.attach``.
+
+    :ivar missed: bytes of output that this client was not given
+    """
+
+    def __init__(self, console: 'Console', port: Port, name: str,
+                 cursor: int) -> None:
+        self._console = console
+        self.port = port
+        self.name = name
+        self.cursor = cursor
+        self.state = ClientState.REPLAYING
+        self.writable = False
+        self.missed = 0
+        self.held = False       # its input
+        self.seen: object = None        # the port's progress ...
+        self.since: float | None = None     # ... and when it last changed
+
+    def pause_writing(self) -> None:
+        """The connection is full."""
+        self.writable = False
+
+    def resume_writing(self) -> None:
+        """The connection has room again."""
+        self.writable = True
+        self._console.pump(self)
+
+    def input(self, data: bytes) -> None:
+        """The client typed something."""
+        self._console.queue_input(self, data)
+
+    def send_break(self) -> None:
+        """The client wants a break to be sent."""
+        self._console.queue_input(self, None)
+
+    def detach(self) -> None:
+        """The client is gone; what it typed is still sent."""
+        self._console.detach(self)
+
+
+@dataclasses.dataclass
+class _Queued:
+    """Input of one client that is not sent yet; None: a break."""
+
+    client: Client
+    data: bytes | None
+
+
+class Console:
+    """See the module. All methods are called from the event loop."""
+
+    def __init__(self, line: Line, log: Log) -> None:
+        """:param log: called with a level ('info', 'warning') and a text"""
+        self._line = line
+        self._log = log
+        self._buffer = bytearray()
+        self._base = 0          # offset of the buffer's first byte
+        self._clients: list[Client] = []
+        self._queue: collections.deque[_Queued] = collections.deque()
+        self._held = False
+        self._scrollback = 1 << 16
+        self._stall_s = 0.0
+
+    def configure(self, scrollback: int, stall_ms: int) -> None:
+        """Set the scroll-back in bytes and how long a client may stall."""
+        self._scrollback = scrollback
+        self._stall_s = stall_ms / 1000
+        self._settle()
+
+    @property
+    def end(self) -> int:
+        """Offset after the last byte of output."""
+        return self._base + len(self._buffer)
+
+    @property
+    def held(self) -> bool:
+        """Whether the guest is being slowed."""
+        return self._held
+
+    # -- clients
+
+    def attach(self, port: Port, name: str) -> Client:
+        """Add a client.
+
+        It gets nothing, then the scroll-back first, before its
+        ``resume_writing`` is called.
+
+        :param name: for the log, printable
+        """
+        client = Client(self, port, name,
+                        max(self._base, self.end - self._scrollback))
+        self._clients.append(client)
+        return client
+
+    def detach(self, client: Client) -> None:
+        """Remove a client; harmless if it is removed already."""
+        if client in self._clients:
+            self._clients.remove(client)
+            client.writable = client.held = False
+            self._settle()
+
+    def tell_all(self, text: str) -> None:
+        """Show a notice to every client."""
+        for client in list(self._clients):
+            client.port.tell(text)
+
+    # -- output
+
+    def output(self, data: bytes) -> None:
+        """The instance printed something."""
+        self._buffer += data
+        for client in list(self._clients):
+            self._give(client)
+        self._settle()
+
+    def pump(self, client: Client) -> None:
+        """Give a client what it lacks and has room for."""
+        self._give(client)
+        self._settle()
+
+    def _give(self, client: Client) -> None:
+        while client.writable and client.cursor < self.end:
+            if client.cursor < self._base:
+                self._skip(client)
+            if client.state is ClientState.STALLED:
+                client.state = ClientState.REPLAYING
+            start = client.cursor - self._base
+            data = bytes(self._buffer[start:start + CHUNK])
+            client.cursor += len(data)
+            client.since = None
+            client.port.write(data)
+        if client.cursor == self.end:
+            client.state = ClientState.LIVE
+
+    def _skip(self, client: Client) -> None:
+        missing = self._base - client.cursor
+        client.cursor = self._base
+        client.missed += missing
+        self._log('warning', f'{client.name} could not keep up: {missing} '
+                  f'bytes before offset {self._base} were not shown to it')
+        client.port.tell(f'{missing} bytes of output are missing here: this '
+                         'client was too slow')
+
+    def _holds(self, client: Client) -> bool:
+        """Whether the guest must wait for this client."""
+        if self._stall_s == 0 or client.state is ClientState.STALLED:
+            return False
+        limit = (LAG_LIMIT if client.state is ClientState.LIVE
+                 else self._scrollback + REPLAY_SLACK)
+        return self.end - client.cursor > limit
+
+    def _settle(self) -> None:
+        """Forget what nobody needs; slow the guest, or let it go on."""
+        needed = min((client.cursor for client in self._clients
+                      if self._stall_s
+                      and client.state is not ClientState.STALLED),
+                     default=self.end)
+        keep_from = min(needed, self.end - self._scrollback)
+        if keep_from > self._base:
+            del self._buffer[:keep_from - self._base]
+            self._base = keep_from
+        hold = any(map(self._holds, self._clients))
+        if hold != self._held:
+            self._held = hold
+            self._line.hold_output(hold)
+
+    def tick(self, now: float) -> None:
+        """Look for clients that do not move; called several times a second.
+
+        :param now: monotonic seconds
+        """
+        for client in list(self._clients):
+            if not self._holds(client):
+                client.since = None
+                continue
+            seen = client.port.progress()
+            if client.since is None or seen != client.seen:
+                client.since, client.seen = now, seen
+            elif now - client.since >= self._stall_s:
+                client.state = ClientState.STALLED
+                self._log('warning', f'{client.name} takes no output since '
+                          f'{now - client.since:.1f} s; the instance no '
+                          'longer waits for it')
+        self._settle()
+
+    # -- input
+
+    def queue_input(self, client: Client, data: bytes | None) -> None:
+        """Send input of a client, or a break (None), when its turn comes."""
+        if data == b'':
+            return
+        self._queue.append(_Queued(client, data))
+        self.flush_input()
+        # A held connection that is closed loses what it has not delivered,
+        # so only one that sends a lot is held.
+        if self._waiting(client) > INPUT_LIMIT:
+            client.held = True
+            client.port.hold_input(True)
+
+    def flush_input(self) -> None:
+        """Send what there is room for; called when room has grown."""
+        while self._queue:
+            item = self._queue[0]
+            if item.data is None:
+                self._line.send_break()
+            else:
+                room = self._line.sendable()
+                if room == 0:
+                    return
+                self._line.send(item.data[:room])
+                if room < len(item.data):
+                    item.data = item.data[room:]
+                    return
+            self._queue.popleft()
+            if item.client.held and self._waiting(item.client) == 0:
+                item.client.held = False
+                item.client.port.hold_input(False)
+
+    def _waiting(self, client: Client) -> int:
+        return sum(len(item.data) for item in self._queue
+                   if item.client is client and item.data is not None)

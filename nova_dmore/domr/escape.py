@@ -1,0 +1,64 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Escapes that a person types to the console server itself."""
+
+import enum
+
+ESCAPE = 0x1d   # Ctrl-], as telnet; ssh's own escape "~" stays ssh's
+_ESCAPE_BYTE = bytes([ESCAPE])
+
+HELP = ('Ctrl-] . leaves, Ctrl-] b sends a break, Ctrl-] Ctrl-] sends '
+        'Ctrl-] itself')
+
+
+class Action(enum.Enum):
+    """What an escape asks for."""
+
+    DETACH = '.'
+    BREAK = 'b'
+
+
+class EscapeParser:
+    """Splits what is typed into bytes for the instance and actions."""
+
+    def __init__(self) -> None:
+        self._escaped = False
+
+    def feed(self, data: bytes) -> list[bytes | Action]:
+        """The bytes and actions in ``data``, in order.
+
+        An escape may be cut by the end of ``data``. An unknown one is passed
+        on as it is: nothing that was typed is lost.
+        """
+        result: list[bytes | Action] = []
+        plain = bytearray()
+        for byte in data:
+            if not self._escaped:
+                if byte == ESCAPE:
+                    self._escaped = True
+                else:
+                    plain.append(byte)
+                continue
+            self._escaped = False
+            if byte in b'.b':
+                if plain:
+                    result.append(bytes(plain))
+                    plain.clear()
+                result.append(Action(chr(byte)))
+            elif byte == ESCAPE:
+                plain.append(byte)
+            else:
+                plain += _ESCAPE_BYTE
+                plain.append(byte)
+        if plain:
+            result.append(bytes(plain))
+        return result

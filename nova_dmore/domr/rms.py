@@ -1,0 +1,98 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Remote management servers: how the agent finds and runs them.
+
+A server is a module with a coroutine ``start(context)`` that returns a
+``Server``; the entry points ``nova_dmore.rms`` name them.
+"""
+
+import dataclasses
+import importlib
+import pathlib
+import socket
+import struct
+from collections.abc import Callable
+from typing import Protocol
+
+from nova_dmore.domr import config as config_module
+from nova_dmore.domr import console as console_module
+
+#: The entry points that the image was built with, ``name = module`` a line.
+RMS_FILE = pathlib.Path('/etc/nova-dmore/rms')
+
+#: Clients of one server at a time, and of one peer before it is known.
+CLIENTS_MAX = 16
+
+# struct tcp_info of <linux/tcp.h>: tcpi_bytes_acked.
+_BYTES_ACKED_OFFSET = 120
+_TCP_INFO_SIZE = 192
+
+
+@dataclasses.dataclass
+class Context:
+    """What a server may use.
+
+    ``config`` is replaced when the host sends another one: read it anew at
+    each use. ``changed`` is to be called when the number of clients changes.
+    """
+
+    config: config_module.Config
+    console: console_module.Console
+    log: console_module.Log
+    changed: Callable[[], None]
+
+
+class Server(Protocol):
+    """A running server."""
+
+    @property
+    def clients(self) -> int:
+        """Clients that are attached to the console."""
+
+    async def close(self) -> None:
+        """Accept no more; the clients that are attached stay."""
+
+
+def modules(path: pathlib.Path = RMS_FILE) -> dict[str, str]:
+    """Names and modules of the servers in this image.
+
+    :raises OSError: the image has no list of them
+    """
+    servers = {}
+    for line in path.read_text().splitlines():
+        name, _, value = line.partition('=')
+        servers[name.strip()] = value.strip()
+    return servers
+
+
+async def start(module: str, context: Context) -> Server:
+    """Start the server of a module.
+
+    :raises OSError: it cannot listen
+    """
+    return await importlib.import_module(module).start(context)
+
+
+def bytes_acked(sock: socket.socket) -> int:
+    """How many bytes the peer of a TCP connection has acknowledged so far.
+
+    Unlike the amount that is buffered, it only grows, and by each byte that
+    reaches the other side. 0 if the socket is closed.
+    """
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO,
+                               _TCP_INFO_SIZE)
+    except OSError:
+        return 0
+    if len(info) < _BYTES_ACKED_OFFSET + 8:
+        return 0
+    return struct.unpack_from('<Q', info, _BYTES_ACKED_OFFSET)[0]

@@ -1,0 +1,293 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The serial console over SSH: asyncssh's server, public keys only.
+
+With a terminal the console behaves as one (greeting, escapes); without one
+it is a plain pipe of bytes, for programs.
+"""
+
+import functools
+from typing import Any
+
+import asyncssh
+
+from nova_dmore.domr import console as console_module
+from nova_dmore.domr import escape
+from nova_dmore.domr import rms
+
+#: Bytes a channel buffers before its client counts as full.
+WRITE_HIGH = 1 << 14
+#: Bytes a client may send ahead of what the console takes.
+WINDOW = 1 << 16
+LOGIN_TIMEOUT_S = 30
+#: Connections that are not logged in yet count, too.
+CONNECTIONS_MAX = 2 * rms.CLIENTS_MAX
+
+
+class Connection(asyncssh.SSHServer):
+    """One SSH connection: who may log in, and what may be opened."""
+
+    def __init__(self, server: 'SshServer') -> None:
+        self._server = server
+        self.sessions: set['Session'] = set()
+        self.name = 'ssh client'
+        self.full = False
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        """Cut the connection if there are too many."""
+        self.conn = conn
+        peer = conn.get_extra_info('peername')
+        self.name = f'ssh client {peer[0]} port {peer[1]}'
+        # asyncssh leaves these two callbacks of asyncio.Protocol empty, so
+        # a channel writes on until the peer's window (2 MiB with OpenSSH) is
+        # full, all of it into this small machine's memory.
+        setattr(conn, 'pause_writing', functools.partial(self._flow, True))
+        setattr(conn, 'resume_writing', functools.partial(self._flow, False))
+        if not self._server.add(self):
+            self._server.log('warning', f'{self.name} refused: too many')
+            conn.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection; its sessions are told by themselves."""
+        self._server.remove(self)
+
+    def _flow(self, full: bool) -> None:
+        self.full = full
+        for session in list(self.sessions):
+            session.flow_changed()
+
+    def begin_auth(self, username: str) -> bool:
+        """Any user name will do; the key decides."""
+        self.conn.set_authorized_keys(
+            authorized_keys(self._server.context.config.authorized_keys,
+                            self._server.log))
+        return True
+
+    def session_requested(self) -> Any:
+        """Open a session unless there are too many."""
+        if self._server.clients >= rms.CLIENTS_MAX:
+            self._server.log('warning', f'{self.name} refused: too many')
+            return False
+        return Session(self._server, self)
+
+
+class Session(asyncssh.SSHServerSession[bytes]):
+    """One attachment to the console; also the console's Port."""
+
+    def __init__(self, server: 'SshServer', connection: Connection) -> None:
+        self._server = server
+        self._connection = connection
+        self._escapes: escape.EscapeParser | None = None
+        self._client: console_module.Client | None = None
+        self._full = False
+
+    # -- asyncssh.SSHServerSession
+
+    def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
+        """Keep the channel."""
+        self._chan = chan
+        chan.set_write_buffer_limits(high=WRITE_HIGH)
+
+    def pty_requested(self, *args: Any) -> bool:
+        """A person's terminal: escapes are looked for."""
+        self._escapes = escape.EscapeParser()
+        return True
+
+    def shell_requested(self) -> bool:
+        """The console is the shell; there is nothing else to run."""
+        return True
+
+    def session_started(self) -> None:
+        """Greet, and attach to the console."""
+        self._server.attached.add(self)
+        self._connection.sessions.add(self)
+        if self._escapes is not None:
+            config = self._server.context.config
+            self._notice(f'Serial console of {config.instance_name} '
+                         f'({config.instance_uuid}). {escape.HELP}.')
+        self._client = self._server.context.console.attach(
+            self, self._connection.name)
+        self.flow_changed()
+        self._server.context.changed()
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        """Send what was typed, or do what an escape asks for."""
+        if self._client is None:
+            return
+        if self._escapes is None:
+            self._client.input(data)
+            return
+        for item in self._escapes.feed(data):
+            if isinstance(item, bytes):
+                self._client.input(item)
+            elif item is escape.Action.BREAK:
+                self._client.send_break()
+            else:
+                self._notice('left the console')
+                self._chan.exit(0)
+                return
+
+    def break_received(self, msec: int) -> bool:
+        """Send a break (RFC 4335)."""
+        if self._client is None:
+            return False
+        self._client.send_break()
+        return True
+
+    def terminal_size_changed(self, width: int, height: int, pixwidth: int,
+                              pixheight: int) -> None:
+        """A serial line has no size to pass on."""
+
+    def eof_received(self) -> bool:
+        """The client sends no more, but still listens."""
+        return True
+
+    def pause_writing(self) -> None:
+        """The channel is full."""
+        self._full = True
+        self.flow_changed()
+
+    def resume_writing(self) -> None:
+        """The channel has room."""
+        self._full = False
+        self.flow_changed()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Detach."""
+        self._connection.sessions.discard(self)
+        self._server.attached.discard(self)
+        if self._client is not None:
+            self._client.detach()
+            self._client = None
+            self._server.context.changed()
+
+    # -- console.Port
+
+    def flow_changed(self) -> None:
+        """Tell the console whether this client has room."""
+        if self._client is None:
+            return
+        if self._full or self._connection.full:
+            self._client.pause_writing()
+        else:
+            self._client.resume_writing()
+
+    def write(self, data: bytes) -> None:
+        """Hand output to the client."""
+        if not self._chan.is_closing():
+            self._chan.write(data)
+
+    def tell(self, text: str) -> None:
+        """Show a notice; without a terminal it goes to standard error."""
+        self._notice(text)
+
+    def _notice(self, text: str) -> None:
+        if self._chan.is_closing():
+            return
+        if self._escapes is None:
+            self._chan.write(f'[nova-dmore: {text}]\n'.encode('ascii'),
+                             asyncssh.EXTENDED_DATA_STDERR)
+        else:
+            self._chan.write(f'\r\n[nova-dmore: {text}]\r\n'.encode('ascii'))
+
+    def hold_input(self, on: bool) -> None:
+        """Stop or go on reading what the client sends."""
+        if on:
+            self._chan.pause_reading()
+        else:
+            self._chan.resume_reading()
+
+    def progress(self) -> object:
+        """What the channel still buffers and what the peer acknowledged."""
+        acked = 0
+        if self._connection.full:
+            acked = rms.bytes_acked(
+                self._connection.conn.get_extra_info('socket'))
+        return self._chan.get_write_buffer_size(), acked
+
+
+class SshServer:
+    """Listens for SSH connections."""
+
+    def __init__(self, context: rms.Context) -> None:
+        self.context = context
+        self.log = context.log
+        self.attached: set[Session] = set()
+        self._connections: set[Connection] = set()
+        self._acceptor: asyncssh.SSHAcceptor | None = None
+
+    @property
+    def clients(self) -> int:
+        """Clients that are attached to the console."""
+        return len(self.attached)
+
+    @property
+    def port(self) -> int:
+        """The TCP port it listens on."""
+        assert self._acceptor is not None
+        return self._acceptor.sockets[0].getsockname()[1]
+
+    async def listen(self, host: str, port: int) -> None:
+        """Begin to accept.
+
+        :raises OSError: the address cannot be used
+        :raises ValueError: the host key cannot be used
+        """
+        host_key = asyncssh.import_private_key(self.context.config.host_key)
+        self._acceptor = await asyncssh.listen(
+            host, port, server_factory=lambda: Connection(self),
+            server_host_keys=[host_key], encoding=None, line_editor=False,
+            window=WINDOW, login_timeout=LOGIN_TIMEOUT_S,
+            password_auth=False, kbdint_auth=False, host_based_auth=False,
+            gss_host=None, compression_algs=['none'], x11_forwarding=False,
+            agent_forwarding=False, allow_scp=False)
+
+    def add(self, connection: Connection) -> bool:
+        """Count a connection; False if there are too many."""
+        self._connections.add(connection)
+        return len(self._connections) <= CONNECTIONS_MAX
+
+    def remove(self, connection: Connection) -> None:
+        """Forget a connection that ended."""
+        self._connections.discard(connection)
+
+    async def close(self) -> None:
+        """Accept no more; the clients that are attached stay."""
+        if self._acceptor is not None:
+            self._acceptor.close()
+
+
+def authorized_keys(lines: tuple[str, ...],
+                    log: console_module.Log) -> asyncssh.SSHAuthorizedKeys:
+    """The keys that may log in; a line that is no key is logged, not used."""
+    usable = []
+    for line in lines:
+        try:
+            asyncssh.import_authorized_keys(line)
+        except ValueError as error:
+            log('warning', f'authorized key {line[:40]!a} is not usable: '
+                f'{ascii(error)}')
+        else:
+            usable.append(line)
+    return asyncssh.import_authorized_keys('\n'.join(usable))
+
+
+async def start(context: rms.Context) -> SshServer:
+    """Listen on the configured address; see ``rms``.
+
+    :raises OSError: the address cannot be used
+    :raises ValueError: the host key cannot be used
+    """
+    server = SshServer(context)
+    await server.listen(str(context.config.address.ip),
+                        context.config.ssh_port)
+    return server

@@ -1,0 +1,158 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""A host end, a region and an agent in one process, for tests."""
+
+import asyncio
+import os
+import socket
+from typing import Any
+
+import asyncssh
+
+from nova_dmore.channel import control
+from nova_dmore.channel import domr_end
+from nova_dmore.channel import host_end
+from nova_dmore.channel import journal
+from nova_dmore.channel import region
+from nova_dmore.domr import agent
+from nova_dmore import wire
+
+SERVERS = {'ssh': 'nova_dmore.domr.ssh',
+           'serial': 'nova_dmore.domr.serial_tcp'}
+UUID = '6f1c7a3c-0b56-4a06-9d0b-0f9d5c2a1e11'
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+def config(**changes: Any) -> dict[str, Any]:
+    """A valid CONFIG message for servers on 127.0.0.1."""
+    return {
+        'type': wire.CONFIG, 'instance_uuid': UUID, 'instance_name': 'web-1',
+        'host_key': asyncssh.generate_private_key(
+            'ssh-ed25519').export_private_key().decode(),
+        'authorized_keys': [], 'address': '127.0.0.1/8', 'gateway': None,
+        'mac': '52:54:00:12:34:56', 'mtu': 1500, 'ssh_port': free_port(),
+        'serial_port': free_port(), 'serial_networks': ['127.0.0.0/8'],
+        'scrollback_bytes': 65536, 'stall_ms': 2000, **changes}
+
+
+class Device:
+    """Stands for the UIO device: interrupts are an eventfd."""
+
+    def __init__(self) -> None:
+        self._event = os.eventfd(0, os.EFD_NONBLOCK)
+
+    def fileno(self) -> int:
+        return self._event
+
+    def acknowledge(self) -> None:
+        os.eventfd_read(self._event)
+
+    def interrupt(self, vector: wire.Vector) -> None:
+        os.eventfd_write(self._event, 1)
+
+    def close(self) -> None:
+        os.close(self._event)
+
+
+class Pair:
+    """An agent with its host; use as an asynchronous context manager.
+
+    :ivar messages: what the agent sent to the host
+    :ivar typed: what the instance's device was given
+    """
+
+    def __init__(self, message: dict[str, Any]) -> None:
+        self.config = message
+        self.messages: list[dict[str, Any]] = []
+        self.typed = b''
+        self.taking = True
+        self.waiting_output = bytearray()
+        self._device = Device()
+        memory = bytearray(wire.REGION_SIZE)
+        self.host = host_end.HostEnd(
+            region.Region(memory), self._device.interrupt,
+            journal.Journal(bytearray(
+                journal.journal_size(journal.RETAIN_LIMITS))))
+        self.end = domr_end.DomainREnd(region.Region(memory),
+                                       lambda vector: None)
+        self.agent = agent.Agent(self.end, SERVERS, self._no_network)
+        self._codec = control.LineCodec()
+
+    async def _no_network(self, config: Any) -> None:
+        """The loopback interface needs no set-up."""
+
+    async def __aenter__(self) -> 'Pair':
+        self.host.open(None)
+        self.send(self.config)
+        self._tasks = [asyncio.create_task(self.agent.run(self._device)),
+                       asyncio.create_task(self._run_host())]
+        await self.until(lambda: self.said(wire.SERVING))
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for server in self.agent.servers.values():
+            await server.close()
+        asyncio.get_running_loop().remove_reader(self._device.fileno())
+        self._device.close()
+
+    async def _run_host(self) -> None:
+        while True:
+            self.step()
+            await asyncio.sleep(0.002)
+
+    def step(self) -> None:
+        """One look of the host: output goes in, input and messages come."""
+        self.host.poll()
+        room = self.host.room(wire.Stream.SERIAL0_OUT)
+        if self.waiting_output and room:
+            self.host.produce(wire.Stream.SERIAL0_OUT,
+                              bytes(self.waiting_output[:room]))
+            del self.waiting_output[:room]
+        if self.taking:
+            data = self.host.readable(wire.Stream.SERIAL0_IN)
+            self.typed += data
+            self.host.take(wire.Stream.SERIAL0_IN, len(data))
+        data = self.host.readable(wire.Stream.CONTROL_TO_HOST)
+        messages, used = self._codec.decode(data)
+        self.host.take(wire.Stream.CONTROL_TO_HOST, used)
+        self.messages += messages
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a control message to the agent."""
+        self.host.produce(wire.Stream.CONTROL_TO_DOMAIN_R,
+                          control.encode(message))
+
+    def print(self, data: bytes) -> None:
+        """The instance prints."""
+        self.waiting_output += data
+
+    def said(self, kind: str) -> list[dict[str, Any]]:
+        """The agent's messages of a type."""
+        return [each for each in self.messages if each['type'] == kind]
+
+    async def until(self, condition: Any, seconds: float = 10) -> None:
+        """Wait until a condition holds.
+
+        :raises TimeoutError: it does not
+        """
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await asyncio.sleep(0.005)
