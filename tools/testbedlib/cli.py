@@ -116,9 +116,9 @@ def _exec(layout: Layout, options: argparse.Namespace) -> int:
     argv = options.argv[1:] if options.argv[:1] == ['--'] else options.argv
     if not argv:
         raise Failure('exec', 'no command given')
-    environment = {**place.environment(), **place.credentials()}
-    command = place.host(options.host).enter(argv, environment, os.getcwd())
-    os.execvp(command[0], command)
+    command = place.host(options.host).enter(argv, os.getcwd())
+    os.execvpe(command[0], command, {
+        **os.environ, **place.environment(), **place.credentials()})
 
 
 def _service(layout: Layout, options: argparse.Namespace) -> services.Service:

@@ -1,6 +1,5 @@
 """Run a program, its output in a log file, and fail with a useful message."""
 
-import os
 import pathlib
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -20,25 +19,21 @@ def tail(log: pathlib.Path, lines: int = _TAIL_LINES) -> str:
 
 
 def logged(step: str, argv: Sequence[str], log: pathlib.Path, *,
-           environment: Mapping[str, str] | None = None,
-           cwd: pathlib.Path | None = None,
-           stdin: str | None = None) -> None:
+           environment: Mapping[str, str] | None = None) -> None:
     """Run a program to its end.
 
     :param step: the name for a failure's message
     :param log: takes the program's output; appended to
-    :param environment: added to this process's
+    :param environment: all of its environment, if not this process's
     :raises Failure: the program is missing or ended with an error
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    full = {**os.environ, **(environment or {})}
     with log.open('a') as stream:
         stream.write('$ ' + ' '.join(argv) + '\n')
         stream.flush()
         try:
             done = subprocess.run(argv, stdout=stream, stderr=stream,
-                                  input=stdin or '', text=True, env=full,
-                                  cwd=cwd)
+                                  stdin=subprocess.DEVNULL, env=environment)
         except FileNotFoundError as error:
             raise Failure(step, f'{error.filename} is not there', log
                           ) from error

@@ -54,7 +54,7 @@ def install(packages: list[str], log: pathlib.Path) -> None:
 
     :raises Failure: apt ended with an error
     """
-    quiet = {'DEBIAN_FRONTEND': 'noninteractive'}
+    quiet = {**os.environ, 'DEBIAN_FRONTEND': 'noninteractive'}
     with services_denied():
         command.logged('Debian packages', ['apt-get', 'update', '-q'], log,
                        environment=quiet)

@@ -109,9 +109,7 @@ class Host:
         children = pathlib.Path(f'/proc/{outer.pid}/task/{outer.pid}/children')
         self._holder_record().write_text(children.read_text().strip())
 
-    def enter(self, argv: Sequence[str],
-              environment: Mapping[str, str] | None = None,
-              cwd: str = '/') -> list[str]:
+    def enter(self, argv: Sequence[str], cwd: str = '/') -> list[str]:
         """The command line that runs ``argv`` inside the host.
 
         :raises Failure: the host is not up
@@ -119,10 +117,8 @@ class Host:
         holder = self.holder()
         if holder is None:
             raise Failure(f'host {self.name}', 'is not up')
-        extra = [f'{key}={value}' for key, value
-                 in (environment or {}).items()]
         return ['nsenter', '-t', str(holder), '-m', '-u', '-n', '-p',
-                '-W', cwd, 'env', *extra, *argv]
+                '-W', cwd, '--', *argv]
 
     def root(self) -> pathlib.Path:
         """The host's file system as seen from out here.

@@ -24,15 +24,14 @@ class Node:
         return self.place.host(self.name)
 
     def run(self, step: str, argv: Sequence[str],
-            environment: Mapping[str, str] | None = None,
-            stdin: str | None = None) -> None:
+            environment: Mapping[str, str] | None = None) -> None:
         """Run a program in the host to its end, logged under the step's name.
 
         :raises Failure: it ended with an error
         """
         merged = {**self.place.environment(), **(environment or {})}
-        command.logged(step, self.host.enter(argv, merged),
-                       self.place.log(self.name, step), stdin=stdin)
+        command.logged(step, self.host.enter(argv),
+                       self.place.log(self.name, step), environment=merged)
 
     def service(self, name: str, argv: Sequence[str],
                 environment: Mapping[str, str] | None = None

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 
+from testbedlib import inifile
 from testbedlib.hosts import Host
 from testbedlib.progress import Failure
 
@@ -37,19 +38,19 @@ class Service:
 
         :raises Failure: the host is not up
         """
-        self._record().write_text(json.dumps({
+        inifile.write(self._record(), json.dumps({
             'name': self.name, 'argv': list(self.argv), 'log': str(self.log),
             'environment': dict(self.environment)}))
         pid_file = self._pid_file()
         pid_file.unlink(missing_ok=True)
         argv = self.host.enter(
             ['setsid', '--fork', 'sh', '-c', _LAUNCH, str(pid_file),
-             *self.argv], self.environment)
+             *self.argv])
         with self.log.open('a') as stream:
             stream.write('$ ' + shlex.join(self.argv) + '\n')
             stream.flush()
             subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=stream,
-                           stderr=stream, check=True)
+                           stderr=stream, env=self.environment, check=True)
 
     def pid(self) -> int | None:
         """The pid inside the host, or nothing if the program has ended."""
