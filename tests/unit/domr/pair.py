@@ -73,6 +73,7 @@ class Pair:
     """An agent with its host; use as an asynchronous context manager.
 
     :ivar messages: what the agent sent to the host
+    :ivar broken: why the host gave an epoch up
     :ivar typed: what the instance's device was given
     """
 
@@ -81,6 +82,7 @@ class Pair:
         self.messages: list[dict[str, Any]] = []
         self.typed = b''
         self.taking = True
+        self.broken: list[str] = []
         self.waiting_output = bytearray()
         self._device = Device()
         memory = bytearray(wire.REGION_SIZE)
@@ -120,7 +122,9 @@ class Pair:
 
     def step(self) -> None:
         """One look of the host: output goes in, input and messages come."""
-        self.host.poll()
+        changes = self.host.poll()
+        if changes.broken is not None:
+            self.broken.append(changes.broken)
         room = self.host.room(wire.Stream.SERIAL0_OUT)
         if self.waiting_output and room:
             self.host.produce(wire.Stream.SERIAL0_OUT,
