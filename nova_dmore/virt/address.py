@@ -24,7 +24,9 @@ import contextlib
 import dataclasses
 import ipaddress
 
+from keystoneauth1 import exceptions as keystone_exceptions
 from neutronclient.common import exceptions as neutron_exceptions
+from nova import exception as nova_exception
 from nova.network import model as network_model
 from nova.network import neutron
 from nova import objects
@@ -37,8 +39,6 @@ LOG = logging.getLogger(__name__)
 #: ``compute:`` makes Neutron's agents treat a migration of the port as that
 #: of an instance's port.
 DEVICE_OWNER = 'compute:dmore'
-
-_NEUTRON_ERRORS = (neutron_exceptions.NeutronClientException,)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,11 +119,10 @@ class AddressBook:
             _check_bound(port, host)
             return self._address(client, port)
 
-    def find_ip(self, instance_uuid: str) -> str | None:
-        """The address of an instance's Domain R, None when it has none."""
+    def exists(self, instance_uuid: str) -> bool:
+        """Whether the instance has a port already."""
         with _neutron_errors(f'the port of {device_id(instance_uuid)}'):
-            port = self._find(self._client(), instance_uuid)
-        return port['fixed_ips'][0]['ip_address'] if port else None
+            return self._find(self._client(), instance_uuid) is not None
 
     def delete(self, instance_uuid: str) -> None:
         """Delete the instance's port, if there is one."""
@@ -193,7 +192,12 @@ class AddressBook:
             port['security_groups'] = self._security_groups
         elif network.get('port_security_enabled'):
             port['port_security_enabled'] = False
-        return client.create_port({'port': port})['port']
+        try:
+            return client.create_port({'port': port})['port']
+        except neutron_exceptions.NeutronClientException as error:
+            raise exception.AddressError(
+                f'[dmore] management_network: {self._network!r} gives Domain '
+                f'R no port: {error}') from error
 
     def _find_network(self, client):
         if not self._network:
@@ -243,7 +247,9 @@ def _neutron_errors(what: str):
     """Turn errors of Neutron's client and of Nova's into AddressError."""
     try:
         yield
-    except neutron_exceptions.NeutronClientException as error:
+    except (neutron_exceptions.NeutronClientException,
+            nova_exception.NovaException,
+            keystone_exceptions.ClientException) as error:
         raise exception.AddressError(f'{what}: Neutron says: {error}'
                                      ) from error
 

@@ -16,6 +16,8 @@ import re
 import tempfile
 import threading
 
+from glanceclient import exc as glance_exceptions
+from keystoneauth1 import exceptions as keystone_exceptions
 from nova import exception as nova_exception
 from nova.image import glance
 from oslo_log import log as logging
@@ -27,6 +29,10 @@ from nova_dmore import image_file
 LOG = logging.getLogger(__name__)
 
 _DIGEST = re.compile(r'[0-9a-f]{64}')
+#: What a call to Glance may raise: Nova translates some of its errors.
+_GLANCE_ERRORS = (nova_exception.NovaException,
+                  glance_exceptions.ClientException,
+                  keystone_exceptions.ClientException)
 
 
 class ImageStore:
@@ -114,7 +120,7 @@ class ImageStore:
             records = [record for record in self._api.get_all(
                 context, filters={'name': self._image})
                 if record['status'] == 'active']
-        except nova_exception.NovaException as error:
+        except _GLANCE_ERRORS as error:
             raise exception.ImageError(
                 f'[dmore] image: {self._image!r}: Glance says: {error}'
             ) from error
@@ -151,15 +157,23 @@ class ImageStore:
                     found = image_file.digest(path)
                     if found != digest:
                         raise exception.ImageError(
-                            f'image {record["id"]} has digest {found}, but '
-                            f'its property {image_file.DIGEST_PROPERTY} says '
-                            f'{digest}; upload it again')
-                    image_file.unpack(path, self.directory(digest))
-            except nova_exception.NovaException as error:
+                            f'[dmore] image: {record["id"]} has digest '
+                            f'{found}, but its property '
+                            f'{image_file.DIGEST_PROPERTY} says {digest}; '
+                            'upload it again')
+                    self._unpack(record, path, digest)
+            except _GLANCE_ERRORS as error:
                 raise exception.ImageError(
-                    f'image {record["id"]} cannot be fetched: {error}'
-                ) from error
+                    f'[dmore] image: {record["id"]} cannot be fetched: '
+                    f'{error}') from error
             except OSError as error:
                 raise exception.ImageError(
                     f'[dmore] image_cache_dir: {self._cache_dir}: '
                     f'{error.strerror}') from error
+
+    def _unpack(self, record, path: pathlib.Path, digest: str) -> None:
+        try:
+            image_file.unpack(path, self.directory(digest))
+        except exception.ImageError as error:
+            raise exception.ImageError(
+                f'[dmore] image: {record["id"]}: {error}') from error

@@ -27,7 +27,7 @@ import importlib.abc
 import importlib.machinery
 import sys
 
-from os_vif import objects
+from os_vif.objects import host_info
 from os_vif import plugin
 
 #: The one module name that the finder answers for.
@@ -66,7 +66,7 @@ class DMorePlugin(plugin.PluginBase):
 
     def describe(self):
         """Called by ``os_vif.host_info()``: no VIF type is supported."""
-        return objects.host_info.HostPluginInfo(
+        return host_info.HostPluginInfo(
             plugin_name='dmore', vif_info=[])
 
     def plug(self, vif, instance_info):

@@ -29,7 +29,6 @@ from oslo_log import log as logging
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
 from nova_dmore.shadow import spawn
-from nova_dmore.virt import address as address_module
 from nova_dmore.virt import domain_r
 from nova_dmore.virt import identity
 from nova_dmore.virt import record as record_module
@@ -138,7 +137,7 @@ class Pairs:
 
     def _make(self, context, instance) -> record_module.PairRecord:
         digest = self.images.current(context)
-        known = self.addresses.find_ip(instance.uuid) is not None
+        known = self.addresses.exists(instance.uuid)
         with contextlib.ExitStack() as undo:
             if not known:
                 undo.callback(self._delete_address, instance.uuid)

@@ -1,0 +1,87 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import re
+
+from oslo_config import cfg
+from oslotest import base
+
+from nova_dmore import conf
+
+#: Options that hold an amount, and the unit that the help must name.
+UNITS = {'_mib': 'MiB', '_kib': 'KiB', '_ms': 'milliseconds',
+         '_timeout': 'seconds', '_interval': 'seconds'}
+
+
+class OptionsTest(base.BaseTestCase):
+
+    def test_every_option_has_a_help_text(self):
+        for option in conf.OPTIONS:
+            self.assertGreater(len(option.help or ''), 20, option.name)
+            self.assertRegex(option.help, r'[.)]$', option.name)
+
+    def test_no_default_is_explained(self):
+        for option in conf.OPTIONS:
+            if option.default is None:
+                self.assertIn('No default', option.help, option.name)
+            else:
+                self.assertNotIn('No default', option.help, option.name)
+
+    def test_amounts_name_their_unit(self):
+        amounts = [option for option in conf.OPTIONS
+                   if type(option) in (cfg.IntOpt, cfg.FloatOpt)]
+        self.assertNotEqual([], amounts)
+        for option in amounts:
+            unit = next((unit for ending, unit in UNITS.items()
+                         if option.name.endswith(ending)), None)
+            self.assertIsNotNone(unit, f'{option.name} names no unit')
+            self.assertRegex(option.help, rf'\b{unit}\b', option.name)
+
+    def test_amounts_have_a_minimum(self):
+        for option in conf.OPTIONS:
+            if type(option) in (cfg.IntOpt, cfg.FloatOpt):
+                self.assertIsNotNone(option.type.min, option.name)
+
+    def test_booleans_say_what_the_other_value_does(self):
+        for option in conf.OPTIONS:
+            if isinstance(option, cfg.BoolOpt):
+                self.assertRegex(
+                    option.help, rf'With {str(not option.default).lower()}|'
+                    rf'With {str(option.default).lower()}', option.name)
+
+    def test_options_and_files_named_in_help_texts_exist(self):
+        names = {option.name for option in conf.OPTIONS}
+        for option in conf.OPTIONS:
+            for name in re.findall(r'\[dmore\] (\w+)', option.help):
+                self.assertIn(name, names, option.name)
+
+    def test_register_twice(self):
+        options = cfg.ConfigOpts()
+        conf.register(options)
+        conf.register(options)
+        options([])
+        self.assertTrue(options.dmore.enabled)
+        self.assertEqual('nova-dmore-domr', options.dmore.image)
+
+    def test_generator_sees_every_option(self):
+        ((group, options),) = conf.list_opts()
+        self.assertEqual('dmore', group.name)
+        self.assertIs(conf.OPTIONS, options)
+
+    def test_digest_is_checked(self):
+        options = cfg.ConfigOpts()
+        conf.register(options)
+        options([])
+        options.set_override('image_digest', 'ab' * 32, 'dmore')
+        for wrong in ('AB' * 32, 'ab' * 31, 'sha256:' + 'ab' * 32):
+            self.assertRaises(ValueError, options.set_override,
+                              'image_digest', wrong, 'dmore')

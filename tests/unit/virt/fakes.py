@@ -1,0 +1,163 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What the tests of virt share: a record, a configuration, fake services."""
+
+from unittest import mock
+
+from neutronclient.common import exceptions as neutron_exceptions
+from neutronclient.v2_0 import client as neutron_client
+import nova.conf
+from nova import objects
+from os_vif import objects as os_vif_objects
+from oslo_config import fixture as config_fixture
+from oslotest import base
+
+from nova_dmore import conf as dmore_conf
+from nova_dmore.virt import address
+from nova_dmore.virt import record
+
+objects.register_all()
+os_vif_objects.register_all()
+
+UUID = '3e0a3d6b-0a0c-4a6e-9d53-7d21a9f6a1c4'
+DIGEST = 'ab' * 32
+HOST = 'c1'
+OTHER_HOST = 'c2'
+
+
+def make_address(**changes) -> address.Address:
+    """An address as a test wants it."""
+    fields = {
+        'port_id': 'f1e2d3c4-0000-4000-8000-000000000001',
+        'network_id': 'f1e2d3c4-0000-4000-8000-000000000002',
+        'mac': 'fa:16:3e:00:00:01',
+        'interface': '10.0.0.5/24', 'gateway': '10.0.0.1', 'mtu': 1450,
+        'vif_type': 'ovs',
+        'vif_details': {'bridge_name': 'br-int', 'port_filter': False}}
+    return address.Address(**{**fields, **changes})
+
+
+def make_record(**changes) -> record.PairRecord:
+    """A pair's record as a test wants it."""
+    fields = {
+        'instance_uuid': UUID, 'instance_name': 'web', 'project_id': 'p1',
+        'digest': DIGEST, 'address': make_address(), 'key_data': None}
+    return record.PairRecord(**{**fields, **changes})
+
+
+def make_instance(**changes) -> objects.Instance:
+    """An instance as nova-compute has it."""
+    fields = {
+        'id': 1, 'uuid': UUID, 'display_name': 'web', 'project_id': 'p1',
+        'user_id': 'u1', 'key_data': None, 'host': HOST, 'metadata': {},
+        'system_metadata': {},
+        'flavor': objects.Flavor(vcpus=1, memory_mb=64, extra_specs={})}
+    return objects.Instance(**{**fields, **changes})
+
+
+class TestCase(base.BaseTestCase):
+    """A test with Nova's configuration, the ``[dmore]`` options included."""
+
+    def setUp(self):
+        super().setUp()
+        self.conf = nova.conf.CONF
+        dmore_conf.register(self.conf)
+        self.config = self.useFixture(config_fixture.Config(self.conf))
+        self.config.config(host=HOST)
+
+
+def _not_found(what: str):
+    return neutron_exceptions.NotFound(message=f'{what} was not found')
+
+
+class Neutron:
+    """Ports, networks and bindings in memory, behind the real client's
+    signatures (:attr:`client`)."""
+
+    def __init__(self):
+        self.ports: dict[str, dict] = {}
+        #: Bindings by port and host; the active one is that of the port too.
+        self.bindings: dict[tuple[str, str], dict] = {}
+        self.networks = [{'id': 'net-1', 'name': 'consoles', 'mtu': 1450,
+                          'port_security_enabled': True}]
+        self.subnet = {'id': 'sub-1', 'cidr': '10.0.0.0/24',
+                       'gateway_ip': '10.0.0.1'}
+        self.free_addresses = ['10.0.0.5', '10.0.0.6']
+        self.vif_type = 'ovs'
+        self.client = mock.create_autospec(neutron_client.Client,
+                                           instance=True)
+        for name in ('list_ports', 'list_networks', 'create_port',
+                     'update_port', 'delete_port', 'show_subnet',
+                     'show_network', 'create_port_binding',
+                     'show_port_binding', 'activate_port_binding',
+                     'delete_port_binding'):
+            getattr(self.client, name).side_effect = getattr(self, '_' + name)
+
+    def _list_ports(self, device_id, device_owner):
+        return {'ports': [
+            dict(port) for port in self.ports.values()
+            if (port['device_id'], port['device_owner']) ==
+            (device_id, device_owner)]}
+
+    def _list_networks(self, **wanted):
+        return {'networks': [
+            network for network in self.networks
+            if wanted.items() <= network.items()]}
+
+    def _create_port(self, body):
+        if not self.free_addresses:
+            raise neutron_exceptions.IpAddressGenerationFailureClient(
+                message='No more IP addresses available on network net-1.')
+        number = len(self.ports) + 1
+        port = {
+            **body['port'], 'id': f'port-{number}',
+            'mac_address': f'fa:16:3e:00:00:{number:02x}',
+            'fixed_ips': [{'subnet_id': 'sub-1',
+                           'ip_address': self.free_addresses.pop(0)}],
+            'binding:vif_type': self.vif_type,
+            'binding:vif_details': {'bridge_name': 'br-int'}}
+        self.ports[port['id']] = port
+        return {'port': dict(port)}
+
+    def _update_port(self, port, body):
+        self.ports[port].update(body['port'])
+        return {'port': dict(self.ports[port])}
+
+    def _delete_port(self, port):
+        del self.ports[port]
+
+    def _show_subnet(self, subnet):
+        return {'subnet': self.subnet}
+
+    def _show_network(self, network):
+        return {'network': next(
+            item for item in self.networks if item['id'] == network)}
+
+    def _create_port_binding(self, port_id, body):
+        binding = {'host': body['binding']['host'], 'status': 'INACTIVE',
+                   'vif_type': self.vif_type,
+                   'vif_details': {'bridge_name': 'br-there'}}
+        self.bindings[port_id, binding['host']] = binding
+        return {'binding': dict(binding)}
+
+    def _show_port_binding(self, port_id, host_id):
+        try:
+            return {'binding': dict(self.bindings[port_id, host_id])}
+        except KeyError:
+            raise _not_found('the binding')
+
+    def _activate_port_binding(self, port_id, host_id):
+        self.bindings[port_id, host_id]['status'] = 'ACTIVE'
+
+    def _delete_port_binding(self, port_id, host_id):
+        if self.bindings.pop((port_id, host_id), None) is None:
+            raise _not_found('the binding')

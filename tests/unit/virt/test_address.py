@@ -1,0 +1,256 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+from unittest import mock
+
+import fixtures
+from keystoneauth1 import exceptions as keystone_exceptions
+from lxml import etree
+from neutronclient.common import exceptions as neutron_exceptions
+from nova import context
+from nova import exception as nova_exception
+from nova.virt.libvirt import host
+from nova.virt.libvirt import vif
+
+from nova_dmore import exception
+from nova_dmore.virt import address
+from tests.unit.virt import fakes
+
+
+class BookTestCase(fakes.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.neutron = fakes.Neutron()
+        self.get_client = self.useFixture(fixtures.MockPatch(
+            'nova.network.neutron.get_client', autospec=True,
+            return_value=self.neutron.client)).mock
+        self.admin = context.get_admin_context()
+        self.book = self._book()
+
+    def _book(self, network='consoles', security_groups=()):
+        return address.AddressBook(network, list(security_groups), self.admin)
+
+    def _port(self):
+        (port,) = self.neutron.ports.values()
+        return port
+
+
+class EnsureTest(BookTestCase):
+
+    def test_created(self):
+        made = self.book.ensure(fakes.UUID, 'c1')
+        self.assertEqual(address.Address(
+            port_id='port-1', network_id='net-1', mac='fa:16:3e:00:00:01',
+            interface='10.0.0.5/24', gateway='10.0.0.1', mtu=1450,
+            vif_type='ovs', vif_details={'bridge_name': 'br-int'}), made)
+        self.assertEqual('10.0.0.5', made.ip)
+        port = self._port()
+        self.assertEqual('c1', port['binding:host_id'])
+        self.assertEqual('compute:dmore', port['device_owner'])
+        self.get_client.assert_called_with(self.admin, admin=True)
+
+    def test_nova_takes_it_for_no_port_of_the_instance(self):
+        self.book.ensure(fakes.UUID, 'c1')
+        self.assertNotEqual(fakes.UUID, self._port()['device_id'])
+
+    def test_found_again(self):
+        made = self.book.ensure(fakes.UUID, 'c1')
+        self.assertEqual(made, self.book.ensure(fakes.UUID, 'c1'))
+        self.neutron.client.create_port.assert_called_once()
+        self.neutron.client.update_port.assert_not_called()
+
+    def test_bound_to_another_host(self):
+        self.book.ensure(fakes.UUID, 'c1')
+        self.assertEqual('10.0.0.5', self.book.ensure(fakes.UUID, 'c2').ip)
+        self.assertEqual('c2', self._port()['binding:host_id'])
+
+    def test_exists(self):
+        self.assertFalse(self.book.exists(fakes.UUID))
+        self.book.ensure(fakes.UUID, 'c1')
+        self.assertTrue(self.book.exists(fakes.UUID))
+
+    def test_delete(self):
+        self.book.delete(fakes.UUID)
+        self.book.ensure(fakes.UUID, 'c1')
+        self.book.delete(fakes.UUID)
+        self.assertEqual({}, self.neutron.ports)
+
+    def test_security_groups(self):
+        self._book(security_groups=['sg-1']).ensure(fakes.UUID, 'c1')
+        self.assertEqual(['sg-1'], self._port()['security_groups'])
+        self.assertNotIn('port_security_enabled', self._port())
+
+    def test_without_security_groups_port_security_is_off(self):
+        self.book.ensure(fakes.UUID, 'c1')
+        self.assertIs(False, self._port()['port_security_enabled'])
+
+    def test_no_port_security_in_the_network(self):
+        del self.neutron.networks[0]['port_security_enabled']
+        self.book.ensure(fakes.UUID, 'c1')
+        self.assertNotIn('port_security_enabled', self._port())
+
+    def test_ipv6_and_no_gateway(self):
+        self.neutron.subnet.update(cidr='2001:db8::/64', gateway_ip=None)
+        self.neutron.free_addresses[0] = '2001:db8::5'
+        made = self.book.ensure(fakes.UUID, 'c1')
+        self.assertEqual(('2001:db8::5/64', None),
+                         (made.interface, made.gateway))
+
+
+class ErrorTest(BookTestCase):
+
+    def _assert_fails(self, book, kind, *texts):
+        error = self.assertRaises(kind, book.ensure, fakes.UUID, 'c1')
+        for text in texts:
+            self.assertIn(text, str(error))
+
+    def test_no_network_configured(self):
+        self._assert_fails(
+            self._book(None), exception.ConfigurationError,
+            '[dmore] management_network is not set')
+
+    def test_no_such_network(self):
+        self._assert_fails(
+            self._book('other'), exception.ConfigurationError,
+            '[dmore] management_network', "'other'")
+
+    def test_network_by_id(self):
+        self._book('net-1').ensure(fakes.UUID, 'c1')
+        self.assertEqual('net-1', self._port()['network_id'])
+
+    def test_two_networks_of_the_name(self):
+        self.neutron.networks.append({'id': 'net-2', 'name': 'consoles'})
+        self._assert_fails(
+            self.book, exception.ConfigurationError,
+            '[dmore] management_network', '2 networks', 'give the id')
+
+    def test_no_free_address(self):
+        self.neutron.free_addresses.clear()
+        self._assert_fails(
+            self.book, exception.AddressError,
+            '[dmore] management_network', 'No more IP addresses')
+
+    def test_no_subnet(self):
+        self.neutron.client.create_port.side_effect = lambda body: {
+            'port': {**body['port'], 'id': 'port-1', 'fixed_ips': [],
+                     'binding:vif_type': 'ovs'}}
+        self._assert_fails(
+            self.book, exception.AddressError,
+            '[dmore] management_network', 'no address')
+
+    def test_not_bound(self):
+        for vif_type in ('binding_failed', 'unbound'):
+            self.neutron.ports.clear()
+            self.neutron.vif_type = vif_type
+            self._assert_fails(
+                self.book, exception.AddressError, 'port-1', 'host c1')
+
+    def test_neutron_is_away(self):
+        for error in (
+                neutron_exceptions.ConnectionFailed(reason='refused'),
+                keystone_exceptions.EndpointNotFound('no endpoint'),
+                nova_exception.NeutronAdminCredentialConfigurationInvalid()):
+            self.neutron.client.list_ports.side_effect = error
+            for call in (lambda: self.book.ensure(fakes.UUID, 'c1'),
+                         lambda: self.book.exists(fakes.UUID),
+                         lambda: self.book.delete(fakes.UUID)):
+                raised = self.assertRaises(exception.AddressError, call)
+                self.assertIn(f'domr-{fakes.UUID}', str(raised))
+
+
+class BindingTest(BookTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.address = self.book.ensure(fakes.UUID, 'c1')
+
+    def test_add(self):
+        there = self.book.add_binding(self.address, 'c2')
+        self.assertEqual({'bridge_name': 'br-there'}, there.vif_details)
+        self.assertEqual(self.address.mac, there.mac)
+        self.assertEqual(
+            'INACTIVE', self.neutron.bindings['port-1', 'c2']['status'])
+        self.assertEqual({'migrating_to': 'c2'},
+                         self._port()['binding:profile'])
+        self.assertEqual('c1', self._port()['binding:host_id'])
+
+    def test_add_fails(self):
+        self.neutron.vif_type = 'binding_failed'
+        error = self.assertRaises(
+            exception.AddressError, self.book.add_binding, self.address, 'c2')
+        self.assertIn('c2', str(error))
+
+    def test_activate(self):
+        self.book.add_binding(self.address, 'c2')
+        self.book.activate_binding('port-1', 'c2')
+        self.book.activate_binding('port-1', 'c2')
+        self.assertEqual(
+            'ACTIVE', self.neutron.bindings['port-1', 'c2']['status'])
+        self.neutron.client.activate_port_binding.assert_called_once_with(
+            'port-1', 'c2')
+
+    def test_activate_what_is_not_there(self):
+        self.assertRaises(exception.AddressError,
+                          self.book.activate_binding, 'port-1', 'c3')
+
+    def test_delete(self):
+        self.book.add_binding(self.address, 'c2')
+        self.book.delete_binding('port-1', 'c2')
+        self.assertEqual({}, self.neutron.bindings)
+        self.assertEqual({}, self._port()['binding:profile'])
+
+    def test_delete_what_is_not_there(self):
+        self.book.delete_binding('port-1', 'c3')
+        self.assertEqual({}, self._port()['binding:profile'])
+
+    def test_delete_fails(self):
+        self.neutron.client.delete_port_binding.side_effect = (
+            neutron_exceptions.Conflict())
+        self.assertRaises(exception.AddressError,
+                          self.book.delete_binding, 'port-1', 'c2')
+
+
+class PlugTest(fakes.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.instance = fakes.make_instance()
+        self.stock = vif.LibvirtGenericVIFDriver(
+            mock.create_autospec(host.Host, instance=True))
+
+    def test_vif(self):
+        made = address.to_vif(fakes.make_address())
+        self.assertEqual('tapf1e2d3c4-00', made['devname'])
+        self.assertEqual('br-int', made['network']['bridge'])
+        self.assertEqual(1450, made['network']['meta']['mtu'])
+        self.assertIs(True, made['details']['ovs_create_tap'])
+        self.assertEqual('fa:16:3e:00:00:01', made['address'])
+
+    def test_interface(self):
+        # Nova's own driver makes the element.
+        element = etree.fromstring(address.Plug(
+            self.stock, 'qemu').interface_xml(
+                self.instance, fakes.make_address()))
+        self.assertEqual('fa:16:3e:00:00:01',
+                         element.find('mac').get('address'))
+        self.assertEqual('virtio', element.find('model').get('type'))
+        self.assertEqual('tapf1e2d3c4-00', element.find('target').get('dev'))
+
+    def test_plug_and_unplug(self):
+        driver = mock.create_autospec(self.stock, instance=True)
+        plug = address.Plug(driver, 'qemu')
+        vif_ = address.to_vif(fakes.make_address())
+        plug.plug(self.instance, fakes.make_address())
+        driver.plug.assert_called_once_with(self.instance, vif_)
+        plug.unplug(self.instance, fakes.make_address())
+        driver.unplug.assert_called_once_with(self.instance, vif_)

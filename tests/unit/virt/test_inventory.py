@@ -1,0 +1,51 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+from unittest import mock
+
+import fixtures
+import libvirt
+from nova.virt.libvirt import host
+
+from nova_dmore.virt import inventory
+from tests.unit.virt import fakes
+
+
+def _domain(name):
+    domain = mock.create_autospec(libvirt.virDomain, instance=True)
+    domain.name.return_value = name
+    return domain
+
+
+class HostTest(fakes.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.domains = [_domain('instance-00000001'),
+                        _domain('domr-' + fakes.UUID),
+                        _domain('other-domr-1')]
+        self.stock = self.useFixture(fixtures.MockPatchObject(
+            host.Host, 'list_instance_domains', autospec=True,
+            return_value=self.domains)).mock
+        self.host = inventory.DMoreHost('qemu:///system')
+
+    def test_companions_are_left_out(self):
+        self.assertEqual([self.domains[0], self.domains[2]],
+                         self.host.list_instance_domains())
+
+    def test_the_argument_is_passed_on(self):
+        self.host.list_instance_domains(only_running=False)
+        self.stock.assert_called_once_with(self.host, only_running=False)
+
+    def test_guests_are_listed_from_there(self):
+        self.assertEqual(['instance-00000001', 'other-domr-1'],
+                         [guest.name for guest in self.host.list_guests()])

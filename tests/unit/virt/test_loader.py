@@ -1,0 +1,92 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import importlib
+import subprocess
+import sys
+import textwrap
+
+from os_vif.objects import host_info
+
+from nova_dmore.virt import loader
+from tests.unit.virt import fakes
+
+
+def _python(code):
+    """Run code in a new interpreter; what it printed."""
+    return subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', textwrap.dedent(code)],
+        check=True, capture_output=True, text=True).stdout.strip()
+
+
+class FinderTest(fakes.TestCase):
+
+    def test_only_one_name(self):
+        finder = loader._AliasFinder()
+        self.assertIsNotNone(finder.find_spec('nova.virt.dmore'))
+        for name in ('nova.virt.dmore.driver', 'nova.virt.dmor', 'dmore',
+                     'nova.virt', 'nova_dmore.virt.dmore',
+                     'nova.virt.libvirt'):
+            self.assertIsNone(finder.find_spec(name))
+
+    def test_registered_once(self):
+        loader.register()
+        loader.register()
+        self.assertEqual(1, len([
+            finder for finder in sys.meta_path
+            if isinstance(finder, loader._AliasFinder)]))
+
+    def test_the_driver_is_there(self):
+        module = importlib.import_module('nova.virt.dmore')
+        driver = importlib.import_module('nova_dmore.virt.driver')
+        self.assertIs(driver.DMoreDriver, module.DMoreDriver)
+        self.assertEqual('nova_dmore.virt.driver', driver.__spec__.name)
+
+    def test_other_names_beside_it_are_not_found(self):
+        self.assertRaises(ModuleNotFoundError,
+                          importlib.import_module, 'nova.virt.dmore2')
+
+
+class ServiceTest(fakes.TestCase):
+
+    def test_nothing_without_the_plug_in(self):
+        # Otherwise the tests below would show nothing.
+        self.assertEqual('missing', _python('''
+            try:
+                import nova.virt.dmore
+            except ModuleNotFoundError:
+                print('missing')
+            '''))
+
+    def test_as_nova_compute_does_it(self):
+        # os_vif.initialize() loads the entry points of the group os_vif,
+        # then Nova imports nova.virt.<compute_driver>. nova.virt is a
+        # regular package.
+        self.assertEqual('DMoreDriver', _python('''
+            import os_vif
+            from oslo_utils import importutils
+            import nova.virt
+            assert nova.virt.__file__.endswith('__init__.py')
+            os_vif.initialize()
+            import nova.virt.driver
+            print(importutils.import_class(
+                'nova.virt.dmore.DMoreDriver').__name__)
+            '''))
+
+
+class PluginTest(fakes.TestCase):
+
+    def test_supports_no_vif(self):
+        info = loader.DMorePlugin(None).describe()
+        self.assertEqual('dmore', info.plugin_name)
+        self.assertEqual([], info.vif_info)
+        self.assertIsInstance(info, host_info.HostPluginInfo)

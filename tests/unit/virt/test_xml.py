@@ -1,0 +1,251 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+from lxml import etree
+
+from nova_dmore import wire
+from nova_dmore.virt import xml
+from tests.unit.virt import fakes
+
+DIRECTORY = '/run/nova-dmore/' + fakes.UUID
+QEMU = '{http://libvirt.org/schemas/domain/qemu/1.0}'
+
+#: What Nova makes of an instance with [serial_console] enabled.
+TCP = '''
+<domain type="qemu">
+  <name>instance-00000001</name>
+  <metadata>
+    <nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1"/>
+  </metadata>
+  <devices>
+    <serial type="tcp">
+      <source host="127.0.0.1" mode="bind" service="10000"/>
+      <protocol type="raw"/>
+      <log file="/i/console.log" append="off"/>
+      <target port="0"/>
+    </serial>
+    <serial type="tcp">
+      <source host="127.0.0.1" mode="bind" service="10001"/>
+      <protocol type="raw"/>
+      <target port="1"/>
+    </serial>
+    <graphics type="vnc" autoport="yes" listen="::"/>
+  </devices>
+</domain>'''
+
+#: And without.
+PTY = '''
+<domain type="qemu"><devices>
+  <serial type="pty" tty="/dev/pts/1"><log file="/i/console.log"
+      append="off"/><source path="/dev/pts/1"/><alias name="serial0"/>
+  </serial>
+</devices></domain>'''
+
+#: On other architectures the console is the serial port.
+CONSOLE = '''
+<domain type="qemu"><devices>
+  <console type="tcp">
+    <source host="::1" mode="bind" service="10000"/><protocol type="raw"/>
+    <log file="/i/console.log" append="off"/>
+    <target port="0" type="serial"/>
+  </console>
+  <console type="tcp">
+    <source host="::1" mode="bind" service="10001"/>
+    <target port="1" type="serial"/>
+  </console>
+</devices></domain>'''
+
+
+def _arguments(root):
+    return [arg.get('value')
+            for arg in root.iterfind(f'{QEMU}commandline/{QEMU}arg')]
+
+
+class DomainRTest(fakes.TestCase):
+
+    def _root(self, **changes):
+        fields = {
+            'name': 'domr-' + fakes.UUID, 'uuid': fakes.UUID,
+            'instance_uuid': fakes.UUID, 'virt_type': 'qemu',
+            'memory_mib': 96, 'image_dir': '/images/x',
+            'directory': DIRECTORY, 'kernel_arguments': 'quiet ro',
+            'interface': '<interface type="bridge"><source bridge="b"/>'
+                         '</interface>',
+            'log_file': '/log/domr.log'}
+        return etree.fromstring(xml.domain_r(
+            xml.DomainR(**{**fields, **changes})))
+
+    def test_what_it_boots(self):
+        root = self._root()
+        self.assertEqual('domr-' + fakes.UUID, root.findtext('name'))
+        self.assertEqual(fakes.UUID, root.findtext('uuid'))
+        self.assertEqual('96', root.findtext('memory'))
+        self.assertEqual('MiB', root.find('memory').get('unit'))
+        self.assertEqual('/images/x/vmlinuz', root.findtext('os/kernel'))
+        self.assertEqual('/images/x/initrd', root.findtext('os/initrd'))
+        self.assertEqual('quiet ro', root.findtext('os/cmdline'))
+        disk = root.find('devices/disk')
+        self.assertEqual('/images/x/root.squashfs',
+                         disk.find('source').get('file'))
+        self.assertIsNotNone(disk.find('readonly'))
+
+    def test_region_is_migratable_and_has_all_vectors(self):
+        root = self._root()
+        shmem = root.find('devices/shmem')
+        self.assertEqual('ivshmem-doorbell', shmem.find('model').get('type'))
+        self.assertEqual(f'{DIRECTORY}/ivshmem.sock',
+                         shmem.find('server').get('path'))
+        self.assertEqual(str(len(wire.Vector)),
+                         shmem.find('msi').get('vectors'))
+        # The size comes from the memfd; libvirt refuses one here.
+        self.assertIsNone(shmem.find('size'))
+        device = root.find(f'{QEMU}override/{QEMU}device')
+        self.assertEqual('shmem0', device.get('alias'))
+        self.assertEqual(
+            {'name': 'master', 'type': 'string', 'value': 'on'},
+            dict(device.find(f'{QEMU}frontend/{QEMU}property').attrib))
+
+    def test_ends_with_its_qemu(self):
+        root = self._root()
+        self.assertEqual(
+            ['destroy'] * 3,
+            [root.findtext('on_' + event)
+             for event in ('poweroff', 'reboot', 'crash')])
+
+    def test_qmp_socket(self):
+        self.assertEqual(
+            ['-qmp', f'unix:{DIRECTORY}/domain_r.qmp,server=on,wait=off'],
+            _arguments(self._root()))
+
+    def test_interface_is_that_of_the_vif_driver(self):
+        self.assertEqual(
+            'b', self._root().find('devices/interface/source').get('bridge'))
+
+    def test_processor(self):
+        self.assertIsNone(self._root().find('cpu'))
+        self.assertEqual('host-model', self._root(
+            virt_type='kvm', tb_cache_mib=64).find('cpu').get('mode'))
+
+    def test_translation_buffer_is_tcgs_alone(self):
+        self.assertIsNone(self._root().find('features/tcg'))
+        self.assertEqual('64', self._root(
+            tb_cache_mib=64).findtext('features/tcg/tb-cache'))
+        self.assertIsNone(self._root(
+            virt_type='kvm', tb_cache_mib=64).find('features/tcg'))
+
+    def test_text_is_escaped(self):
+        self.assertEqual('/log/<&".log', self._root(
+            log_file='/log/<&".log').find(
+                'devices/serial/source').get('path'))
+
+    def test_emulator(self):
+        self.assertIsNone(self._root().find('devices/emulator'))
+        self.assertEqual('/q', self._root(
+            emulator='/q').findtext('devices/emulator'))
+
+
+class ShadowDevicesTest(fakes.TestCase):
+
+    def _assert_shadow(self, device, root):
+        self.assertEqual('unix', device.get('type'))
+        self.assertIsNone(device.get('tty'))
+        sources = device.findall('source')
+        self.assertEqual(1, len(sources))
+        self.assertEqual(
+            {'mode': 'connect', 'path': f'{DIRECTORY}/serial0.sock'},
+            dict(sources[0].attrib))
+        self.assertEqual('yes', sources[0].find('reconnect').get('enabled'))
+        self.assertIsNone(device.find('protocol'))
+        self.assertEqual('/i/console.log', device.find('log').get('file'))
+        self.assertEqual(
+            ['-qmp', f'unix:{DIRECTORY}/instance.qmp,server=on,wait=off'],
+            _arguments(root))
+
+    def test_tcp(self):
+        text, released = xml.with_shadow_devices(TCP, DIRECTORY)
+        root = etree.fromstring(text)
+        first, second = root.findall('devices/serial')
+        self._assert_shadow(first, root)
+        self.assertEqual('0', first.find('target').get('port'))
+        self.assertEqual([('127.0.0.1', 10000)], released)
+        self.assertEqual(
+            etree.tostring(etree.fromstring(TCP).findall(
+                'devices/serial')[1]).split(),
+            etree.tostring(second).replace(
+                b' xmlns:qemu="http://libvirt.org/schemas/domain/qemu/1.0"',
+                b'').split())
+
+    def test_pty(self):
+        text, released = xml.with_shadow_devices(PTY, DIRECTORY)
+        root = etree.fromstring(text)
+        self._assert_shadow(root.find('devices/serial'), root)
+        self.assertEqual([], released)
+
+    def test_console(self):
+        text, released = xml.with_shadow_devices(CONSOLE, DIRECTORY)
+        root = etree.fromstring(text)
+        first, second = root.findall('devices/console')
+        self._assert_shadow(first, root)
+        self.assertEqual('tcp', second.get('type'))
+        self.assertEqual([('::1', 10000)], released)
+
+    def test_twice_is_once(self):
+        once, _released = xml.with_shadow_devices(TCP, DIRECTORY)
+        twice, released = xml.with_shadow_devices(once, DIRECTORY)
+        self.assertEqual([], released)
+        self.assertEqual(etree.canonicalize(once), etree.canonicalize(twice))
+
+    def test_the_prefix_is_declared_on_the_root(self):
+        # Elsewhere libvirt does not see qemu:commandline.
+        text, _released = xml.with_shadow_devices(PTY, DIRECTORY)
+        self.assertEqual(QEMU[1:-1], etree.fromstring(text).nsmap['qemu'])
+
+    def test_everything_else_stays(self):
+        text, _released = xml.with_shadow_devices(TCP, DIRECTORY)
+        root = etree.fromstring(text)
+        self.assertEqual('qemu', root.get('type'))
+        self.assertEqual('instance-00000001', root.findtext('name'))
+        self.assertIsNotNone(root.find(
+            'metadata/{http://openstack.org/xmlns/libvirt/nova/1.1}instance'))
+        self.assertEqual('::', root.find('devices/graphics').get('listen'))
+
+    def test_arguments_of_the_operator_stay(self):
+        text = PTY.replace('</domain>', (
+            '<q:commandline xmlns:q="http://libvirt.org/schemas/domain/'
+            'qemu/1.0"><q:arg value="-foo"/></q:commandline></domain>'))
+        text, _released = xml.with_shadow_devices(text, DIRECTORY)
+        self.assertEqual('-foo', _arguments(etree.fromstring(text))[0])
+        self.assertEqual(3, len(_arguments(etree.fromstring(text))))
+
+    def test_has_shadow_devices(self):
+        for text in (TCP, PTY, CONSOLE):
+            self.assertFalse(xml.has_shadow_devices(text))
+            self.assertTrue(xml.has_shadow_devices(
+                xml.with_shadow_devices(text, DIRECTORY)[0]))
+        self.assertFalse(xml.has_shadow_devices('<domain><devices/></domain>'))
+
+
+class DestinationTest(fakes.TestCase):
+
+    def test_the_log_is_appended_to(self):
+        for text in (TCP, PTY, CONSOLE):
+            shadow, _released = xml.with_shadow_devices(text, DIRECTORY)
+            log = etree.fromstring(xml.for_destination(shadow)).find('.//log')
+            self.assertEqual('on', log.get('append'))
+            self.assertEqual('/i/console.log', log.get('file'))
+
+    def test_nothing_else_is_changed(self):
+        shadow, _released = xml.with_shadow_devices(TCP, DIRECTORY)
+        self.assertEqual(
+            etree.canonicalize(shadow.replace(
+                'append="off"', 'append="on"')),
+            etree.canonicalize(xml.for_destination(shadow)))
