@@ -1,3 +1,14 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
 """What the guest's helper programs and a test's client say to each other.
 
 ``src/protocol.c`` is the same in C; a test holds them together.
@@ -10,19 +21,27 @@ so the same stream can be typed on a serial line and on a VNC display. It is cut
 the one before. Anything up to 1081 keys lost, repeated or displaced in a row is
 therefore found, and counted exactly once three good keys follow it.
 
+**Typists.** Two clients can type at once, each a stream of its own: typist 0 without
+shift, typist 1 the same keys with shift. The guest keeps a ledger for each.
+
 **Output.** The guest prints numbered lines ``L 00000042 1a2b3c4d <filling>``, CR LF at
 the end, the second word being the CRC-32 of ``L 00000042``; every key it reads is
-answered with a line ``K 00000007 a``: how many came before, and which it was.
+answered with a line ``K 1 00000007 A``: the typist, how many of that typist's keys
+came before, and which it was. A byte that is no typist's key is not answered.
 
 **Control.** A helper prints ``READY <name>`` when it has put its terminal into raw
 mode; 0x05 (ENQ) asks for the ledger so far, 0x04 (EOT) ends the program, and both
-are answered with a line ``LEDGER {json}``.
+are answered with a line ``LEDGER {json}``: the ``lines`` and ``bytes`` that were
+printed before it since ``READY``, the CRC-32 of these bytes, how many bytes that were
+read are ``foreign`` to both typists, and a list ``typists`` with the counts of each.
 """
 
 import dataclasses
 import zlib
 
-ALPHABET = b"abcdefghijklmnopqrstuvwxyz0123456789-=[];',./\\`"
+#: By typist.
+ALPHABETS = (b"abcdefghijklmnopqrstuvwxyz0123456789-=[];',./\\`",
+             b'ABCDEFGHIJKLMNOPQRSTUVWXYZ)!@#$%^&*(_+{}:"<>?|~')
 PRIME = 47
 BLOCKS = PRIME - 1
 PERIOD = PRIME * BLOCKS
@@ -33,10 +52,18 @@ _FILLING = b'abcdefghijklmnopqrstuvwxyz0123456789'
 LINE_LENGTH = len(b'L 00000042 1a2b3c4d \r\n') + len(_FILLING)
 
 
-def key(number: int) -> int:
-    """The byte of the ``number``-th key."""
+def key(number: int, typist: int = 0) -> int:
+    """The byte of a typist's ``number``-th key."""
     block = number // PRIME % BLOCKS
-    return ALPHABET[number % PRIME * (block + 1) % PRIME]
+    return ALPHABETS[typist][number % PRIME * (block + 1) % PRIME]
+
+
+def typist_of(value: int) -> int | None:
+    """Whose key a byte is, if anybody's."""
+    for typist, alphabet in enumerate(ALPHABETS):
+        if value in alphabet:
+            return typist
+    return None
 
 
 def line(number: int) -> bytes:
@@ -45,23 +72,24 @@ def line(number: int) -> bytes:
     return b'%s %08x %s\r\n' % (head, zlib.crc32(head), _FILLING)
 
 
-def answer(count: int, value: int) -> bytes:
+def answer(typist: int, count: int, value: int) -> bytes:
     """The line that answers a key, with its end.
 
-    :param count: how many keys the guest had read before
+    :param count: how many keys of this typist the guest had read before
     """
-    return b'K %08d %c\r\n' % (count, value)
+    return b'K %d %08d %c\r\n' % (typist, count, value)
 
 
 @dataclasses.dataclass
 class KeyLedger:
-    """Counts what became of a stream of keys; the same as the guest's.
+    """Counts what became of one typist's keys; the same as the guest's.
 
     ``next`` is the number of the key that is expected; ``counts`` how often each
     number came. A key that is not the expected one waits in ``pending`` until three
     in a row tell where the stream is.
     """
 
+    typist: int = 0
     next: int = 0
     received: int = 0
     reordered: int = 0
@@ -73,7 +101,7 @@ class KeyLedger:
     def feed(self, value: int) -> None:
         """Take one byte that was read."""
         self.received += 1
-        if not self.pending and value == key(self.next):
+        if not self.pending and value == key(self.next, self.typist):
             self._accept(self.next)
             self.next += 1
             return
@@ -117,7 +145,7 @@ class KeyLedger:
         """
         for distance in range(PERIOD // 2 + 1):
             for number in (self.next + distance, self.next - distance):
-                if number >= 0 and all(value == key(number + i)
+                if number >= 0 and all(value == key(number + i, self.typist)
                                        for i, value in enumerate(values)):
                     return number
         return None
@@ -144,10 +172,11 @@ class KeyLedger:
 
     def _stray(self, value: int, place: int, end: int) -> int | None:
         for number in range(place, end):
-            if number not in self.counts and key(number) == value:
+            if (number not in self.counts
+                    and key(number, self.typist) == value):
                 return number
         for number in range(max(place, end) - 1,
                             max(-1, self.next - PRIME - 1), -1):
-            if key(number) == value:
+            if key(number, self.typist) == value:
                 return number
         return None

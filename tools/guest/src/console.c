@@ -1,3 +1,16 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may
+ * not use this file except in compliance with the License. You may obtain
+ * a copy of the License at
+ *
+ *      http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+ * WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+ * License for the specific language governing permissions and limitations
+ * under the License.
+ */
 /* The three helpers at a terminal: they read keys, print lines, or both at once.
  *
  *   dmore-count-in [--answer] [--to FILE]
@@ -40,7 +53,10 @@ struct console {
     int length, written;
     unsigned char answers[ANSWERS];
     unsigned long answered, asked;
-    struct ledger ledger;
+    /* Of each typist. */
+    unsigned long answered_to[KEY_TYPISTS];
+    struct ledger ledgers[KEY_TYPISTS];
+    long foreign;
 };
 
 static double now(void)
@@ -77,10 +93,10 @@ static void fill(struct console *console)
     console->length = console->written = 0;
     while (console->length < (BATCH - 1) * LINE_SPACE
            && console->answered < console->asked) {
-        int value = console->answers[console->answered % ANSWERS];
-        add(console, format_answer(console->buffer + console->length,
-                                   console->answered, value));
-        console->answered++;
+        int value = console->answers[console->answered++ % ANSWERS];
+        int typist = key_typist(value);
+        add(console, format_answer(console->buffer + console->length, typist,
+                                   console->answered_to[typist]++, value));
     }
     for (int i = 0; i < BATCH && lines_due(console); i++) {
         if (console->length > (BATCH - 1) * LINE_SPACE)
@@ -112,25 +128,38 @@ static void flush_all(struct console *console)
     console->length = console->written = 0;
 }
 
+static int format_ledger(char *to, const struct ledger *ledger)
+{
+    return sprintf(
+        to,
+        "{\"received\": %ld, \"first\": %ld, \"last\": %ld, \"lost\": %ld, "
+        "\"duplicated\": %ld, \"reordered\": %ld, \"foreign\": %ld, "
+        "\"pending\": %d}",
+        ledger->received, ledger->first, ledger->last, ledger->lost,
+        ledger->duplicated, ledger->reordered, ledger->foreign,
+        ledger->pending_length);
+}
+
 static void report(struct console *console)
 {
-    const struct ledger *ledger = &console->ledger;
+    char *to = console->buffer;
 
     flush_all(console);
     while (console->answered < console->asked) {
         fill(console);
         flush_all(console);
     }
-    add(console, sprintf(
-        console->buffer,
-        "LEDGER {\"lines\": %lu, \"bytes\": %lu, \"crc32\": \"%08x\", "
-        "\"received\": %ld, \"first\": %ld, \"last\": %ld, \"lost\": %ld, "
-        "\"duplicated\": %ld, \"reordered\": %ld, \"foreign\": %ld, "
-        "\"pending\": %d}\r\n",
-        console->lines, console->bytes, (unsigned)console->crc,
-        ledger->received, ledger->first, ledger->last, ledger->lost,
-        ledger->duplicated, ledger->reordered, ledger->foreign,
-        ledger->pending_length));
+    to += sprintf(to, "LEDGER {\"lines\": %lu, \"bytes\": %lu, "
+                      "\"crc32\": \"%08x\", \"foreign\": %ld, \"typists\": [",
+                  console->lines, console->bytes, (unsigned)console->crc,
+                  console->foreign);
+    for (int typist = 0; typist < KEY_TYPISTS; typist++) {
+        if (typist)
+            to += sprintf(to, ", ");
+        to += format_ledger(to, &console->ledgers[typist]);
+    }
+    to += sprintf(to, "]}\r\n");
+    add(console, to - console->buffer);
     flush_all(console);
 }
 
@@ -149,7 +178,12 @@ static int take_input(struct console *console)
             report(console);
             continue;
         }
-        ledger_feed(&console->ledger, typed[i]);
+        int typist = key_typist(typed[i]);
+        if (typist < 0) {
+            console->foreign++;
+            continue;
+        }
+        ledger_feed(&console->ledgers[typist], typed[i]);
         if (console->options.answer
             && console->asked - console->answered < ANSWERS)
             console->answers[console->asked++ % ANSWERS] = typed[i];
@@ -250,12 +284,14 @@ int console_main(int argc, char **argv, int reads, int prints)
     }
     in = make_raw(console.in, &saved);
     out = console.options.to ? make_raw(console.out, &saved_out) : NULL;
-    ledger_begin(&console.ledger);
+    for (int typist = 0; typist < KEY_TYPISTS; typist++)
+        ledger_begin(&console.ledgers[typist], typist);
     dprintf(console.out, "READY %s\r\n", argv[0]);
     fcntl(console.out, F_SETFL, fcntl(console.out, F_GETFL) | O_NONBLOCK);
     console.begin = now();
     loop(&console);
-    ledger_finish(&console.ledger);
+    for (int typist = 0; typist < KEY_TYPISTS; typist++)
+        ledger_finish(&console.ledgers[typist]);
     report(&console);
     fcntl(console.out, F_SETFL, fcntl(console.out, F_GETFL) & ~O_NONBLOCK);
     if (in)

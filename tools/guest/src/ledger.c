@@ -1,12 +1,26 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may
+ * not use this file except in compliance with the License. You may obtain
+ * a copy of the License at
+ *
+ *      http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+ * WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+ * License for the specific language governing permissions and limitations
+ * under the License.
+ */
 #include "ledger.h"
 
 #include <string.h>
 
 #include "protocol.h"
 
-void ledger_begin(struct ledger *ledger)
+void ledger_begin(struct ledger *ledger, int typist)
 {
     memset(ledger, 0, sizeof *ledger);
+    ledger->typist = typist;
     ledger->first = ledger->last = -1;
 }
 
@@ -31,12 +45,13 @@ static void take(struct ledger *ledger, long number)
         ledger->first = number;
 }
 
-static int follows(long number, const unsigned char *values, int length)
+static int follows(const struct ledger *ledger, long number,
+                   const unsigned char *values, int length)
 {
     if (number < 0)
         return 0;
     for (int i = 0; i < length; i++)
-        if (values[i] != key_value(number + i))
+        if (values[i] != key_value(ledger->typist, number + i))
             return 0;
     return 1;
 }
@@ -47,9 +62,9 @@ static long nearest(const struct ledger *ledger, int length)
         ledger->pending + ledger->pending_length - length;
 
     for (long distance = 0; distance <= KEY_PERIOD / 2; distance++) {
-        if (follows(ledger->next + distance, values, length))
+        if (follows(ledger, ledger->next + distance, values, length))
             return ledger->next + distance;
-        if (follows(ledger->next - distance, values, length))
+        if (follows(ledger, ledger->next - distance, values, length))
             return ledger->next - distance;
     }
     return -1;
@@ -65,11 +80,12 @@ static long stray(const struct ledger *ledger, int value, long place, long end)
     long lowest = ledger->next - KEY_PRIME;
 
     for (long number = place; number < end; number++)
-        if (!counted(ledger, number) && key_value(number) == value)
+        if (!counted(ledger, number)
+            && key_value(ledger->typist, number) == value)
             return number;
     for (long number = (place > end ? place : end) - 1;
          number >= (lowest > 0 ? lowest : 0); number--)
-        if (key_value(number) == value)
+        if (key_value(ledger->typist, number) == value)
             return number;
     return -1;
 }
@@ -100,7 +116,8 @@ void ledger_feed(struct ledger *ledger, int value)
     long found;
 
     ledger->received++;
-    if (!ledger->pending_length && value == key_value(ledger->next)) {
+    if (!ledger->pending_length
+        && value == key_value(ledger->typist, ledger->next)) {
         take(ledger, ledger->next++);
         return;
     }

@@ -1,9 +1,25 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may
+ * not use this file except in compliance with the License. You may obtain
+ * a copy of the License at
+ *
+ *      http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+ * WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+ * License for the specific language governing permissions and limitations
+ * under the License.
+ */
 #include "protocol.h"
 
 #include <stdio.h>
+#include <string.h>
 
-static const char alphabet[] =
-    "abcdefghijklmnopqrstuvwxyz0123456789-=[];',./\\`";
+static const char *const alphabets[KEY_TYPISTS] = {
+    "abcdefghijklmnopqrstuvwxyz0123456789-=[];',./\\`",
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZ)!@#$%^&*(_+{}:\"<>?|~",
+};
 
 uint32_t crc32_add(uint32_t crc, const void *data, size_t length)
 {
@@ -23,11 +39,19 @@ uint32_t crc32_add(uint32_t crc, const void *data, size_t length)
     return ~crc;
 }
 
-int key_value(long number)
+int key_value(int typist, long number)
 {
     long block = number / KEY_PRIME % KEY_BLOCKS;
 
-    return alphabet[number % KEY_PRIME * (block + 1) % KEY_PRIME];
+    return alphabets[typist][number % KEY_PRIME * (block + 1) % KEY_PRIME];
+}
+
+int key_typist(int value)
+{
+    for (int typist = 0; typist < KEY_TYPISTS; typist++)
+        if (value && strchr(alphabets[typist], value))
+            return typist;
+    return -1;
 }
 
 int format_line(char *to, unsigned long number)
@@ -39,7 +63,7 @@ int format_line(char *to, unsigned long number)
                           (unsigned)crc32_add(0, to, head));
 }
 
-int format_answer(char *to, unsigned long count, int value)
+int format_answer(char *to, int typist, unsigned long count, int value)
 {
-    return sprintf(to, "K %08lu %c\r\n", count, value);
+    return sprintf(to, "K %d %08lu %c\r\n", typist, count, value);
 }

@@ -1,3 +1,16 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may
+ * not use this file except in compliance with the License. You may obtain
+ * a copy of the License at
+ *
+ *      http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+ * WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+ * License for the specific language governing permissions and limitations
+ * under the License.
+ */
 /* The stream of keys and lines; ../protocol.py explains it, and a test holds the
  * two together. */
 #ifndef PROTOCOL_H
@@ -6,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define KEY_TYPISTS 2
 #define KEY_PRIME 47
 #define KEY_BLOCKS (KEY_PRIME - 1)
 #define KEY_PERIOD (KEY_PRIME * KEY_BLOCKS)
@@ -15,10 +29,12 @@
 #define LINE_SPACE 256
 
 uint32_t crc32_add(uint32_t crc, const void *data, size_t length);
-/* The byte of a numbered key. */
-int key_value(long number);
+/* The byte of a typist's numbered key. */
+int key_value(int typist, long number);
+/* Whose key a byte is; -1 if it is nobody's. */
+int key_typist(int value);
 /* Write a numbered line, or the answer to a key; return its length. */
 int format_line(char *to, unsigned long number);
-int format_answer(char *to, unsigned long count, int value);
+int format_answer(char *to, int typist, unsigned long count, int value);
 
 #endif
