@@ -222,6 +222,20 @@ class ShadowClient:
                 time.sleep(_RETRY_INTERVAL_S)
         self.close()
 
+    def is_gone(self):
+        """Whether no process listens: the keeper does as long as it lives.
+
+        Tells at once, where a request would be repeated until its time is
+        over. False does not mean that the process answers.
+        """
+        try:
+            self._connect(time.monotonic() + self._timeout).close()
+        except (FileNotFoundError, ConnectionRefusedError):
+            return True
+        except OSError:
+            return False    # its queue is full, or the like
+        return False
+
     def close(self):
         """Close the connections in stock; later requests open new ones."""
         with self._lock:

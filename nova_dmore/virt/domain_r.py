@@ -46,18 +46,35 @@ class DomainR:
         self._name = name_of(instance_uuid)
 
     def find(self):
-        """The ``libvirt.virDomain``, or None when there is none."""
+        """The ``libvirt.virDomain``, or None when there is none.
+
+        :raises nova_dmore.exception.PairError: libvirt does not say.
+        """
         try:
             return self._connection.lookupByName(self._name)
         except libvirt.libvirtError as error:
             if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
                 return None
-            raise
+            raise exception.PairError(
+                f'Domain R {self._name} cannot be looked up: {error}'
+            ) from error
 
     def is_active(self) -> bool:
-        """Whether the domain exists and its QEMU lives (paused or not)."""
+        """Whether the domain exists and its QEMU lives (paused or not).
+
+        :raises nova_dmore.exception.PairError: libvirt does not say.
+        """
         domain = self.find()
-        return domain is not None and bool(domain.isActive())
+        if domain is None:
+            return False
+        try:
+            return bool(domain.isActive())
+        except libvirt.libvirtError as error:
+            if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+                return False
+            raise exception.PairError(
+                f'Domain R {self._name} cannot be looked at: {error}'
+            ) from error
 
     def start(self, xml: str) -> None:
         """Start it as a transient domain: nothing of it outlives its QEMU.
@@ -72,7 +89,10 @@ class DomainR:
             ) from error
 
     def stop(self) -> None:
-        """Destroy it, if it is there."""
+        """Destroy it, if it is there.
+
+        :raises nova_dmore.exception.PairError: libvirt refused.
+        """
         domain = self.find()
         if domain is None:
             return

@@ -95,10 +95,13 @@ class Pairs:
         return domain_r.DomainR(self._connect(), instance_uuid)
 
     def is_alive(self, instance_uuid: str) -> tuple[bool, bool]:
-        """Whether the shadow-device process and Domain R live."""
+        """Whether the shadow-device process and Domain R live.
+
+        :raises nova_dmore.exception.PairError: libvirt does not say.
+        """
+        client = self.client(instance_uuid)
         try:
-            self.client(instance_uuid).status()
-            shadow_lives = True
+            shadow_lives = not client.is_gone() and bool(client.status())
         except exception.ShadowProcessError:
             shadow_lives = False
         return shadow_lives, self.domain(instance_uuid).is_active()
@@ -140,14 +143,14 @@ class Pairs:
         known = self.addresses.exists(instance.uuid)
         with contextlib.ExitStack() as undo:
             if not known:
-                undo.callback(self._delete_address, instance.uuid)
+                undo.callback(_attempt, self._delete_address, instance.uuid)
             address = self.addresses.ensure(instance.uuid, self.host)
             record = record_module.PairRecord(
                 instance_uuid=instance.uuid,
                 instance_name=instance.display_name or instance.name,
                 project_id=instance.project_id, digest=digest,
                 address=address, key_data=instance.key_data)
-            undo.callback(self.records.remove, instance.uuid)
+            undo.callback(_attempt, self.records.remove, instance.uuid)
             self._save(record)
             self._start(record)
             undo.pop_all()
@@ -165,11 +168,11 @@ class Pairs:
                 # cannot be connected to another.
                 self.domain(instance_uuid).stop()
                 domain_lives = False
-                undo.callback(self._stop_shadow, instance_uuid)
+                undo.callback(_attempt, self._stop_shadow, instance_uuid)
                 self._start_shadow(record)
             self.client(instance_uuid).configure(self.config(record))
             if not domain_lives:
-                undo.callback(self._unplug, record)
+                undo.callback(_attempt, self._unplug, record)
                 self._plug(record)
                 self.domain(instance_uuid).start(self.domain_xml(record))
             undo.pop_all()
@@ -183,14 +186,14 @@ class Pairs:
         """
         with self.locked(record.instance_uuid), \
                 contextlib.ExitStack() as undo:
-            undo.callback(self.records.remove, record.instance_uuid)
+            undo.callback(_attempt, self.records.remove, record.instance_uuid)
             self._save(record)
-            undo.callback(self._stop_shadow, record.instance_uuid)
+            undo.callback(_attempt, self._stop_shadow, record.instance_uuid)
             self._start_shadow(record)
             client = self.client(record.instance_uuid)
             client.arm(migration_id, shadow_client.Role.DESTINATION)
             client.configure(self.config(record))
-            undo.callback(self._unplug, record)
+            undo.callback(_attempt, self._unplug, record)
             self._plug(record)
             undo.pop_all()
 
@@ -363,6 +366,15 @@ class Pairs:
             'scrollback_bytes': options.scrollback_kib * 1024,
             'stall_ms': options.serial_stall_ms,
         }
+
+
+def _attempt(function, *arguments) -> None:
+    """Undo a step; what fails here must not hide why it is undone."""
+    try:
+        function(*arguments)
+    except exception.DMoreError as error:
+        LOG.warning('Something is left of a pair that could not be made: %s',
+                    error)
 
 
 def _carrier(record) -> objects.Instance:

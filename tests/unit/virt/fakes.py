@@ -11,6 +11,7 @@
 # under the License.
 """What the tests of virt share: a record, a configuration, fake services."""
 
+import functools
 from unittest import mock
 
 from neutronclient.common import exceptions as neutron_exceptions
@@ -79,6 +80,21 @@ def _not_found(what: str):
     return neutron_exceptions.NotFound(message=f'{what} was not found')
 
 
+_CALLS = ('list_ports', 'list_networks', 'create_port', 'update_port',
+          'delete_port', 'show_subnet', 'show_network',
+          'create_port_binding', 'show_port_binding',
+          'activate_port_binding', 'delete_port_binding')
+
+
+@functools.cache
+def _neutron_client():
+    """One for all tests: a mock with signatures takes long to be made, and
+    the real client has hundreds of methods."""
+    return mock.create_autospec(type('Client', (), {
+        name: getattr(neutron_client.Client, name) for name in _CALLS}),
+        instance=True)
+
+
 class Neutron:
     """Ports, networks and bindings in memory, behind the real client's
     signatures (:attr:`client`)."""
@@ -93,13 +109,9 @@ class Neutron:
                        'gateway_ip': '10.0.0.1'}
         self.free_addresses = ['10.0.0.5', '10.0.0.6']
         self.vif_type = 'ovs'
-        self.client = mock.create_autospec(neutron_client.Client,
-                                           instance=True)
-        for name in ('list_ports', 'list_networks', 'create_port',
-                     'update_port', 'delete_port', 'show_subnet',
-                     'show_network', 'create_port_binding',
-                     'show_port_binding', 'activate_port_binding',
-                     'delete_port_binding'):
+        self.client = _neutron_client()
+        self.client.reset_mock(side_effect=True)
+        for name in _CALLS:
             getattr(self.client, name).side_effect = getattr(self, '_' + name)
 
     def _list_ports(self, device_id, device_owner):

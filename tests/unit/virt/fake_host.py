@@ -1,0 +1,251 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""A host's libvirt and its shadow-device processes, in memory."""
+
+import functools
+import os
+import threading
+from unittest import mock
+
+import fixtures
+import libvirt
+from lxml import etree
+from nova import exception as nova_exception
+
+from nova_dmore import exception
+from nova_dmore import image_file
+from nova_dmore.shadow import client as shadow_client
+from nova_dmore.shadow import spawn
+from nova_dmore.virt import address
+from nova_dmore.virt import image_store
+from nova_dmore.virt import pairs
+from nova_dmore import wire
+from tests.unit.virt import fakes
+
+
+def libvirt_error(code=libvirt.VIR_ERR_INTERNAL_ERROR, text='no reason'):
+    """An error as the bindings raise it."""
+    error = libvirt.libvirtError(text)
+    error.err = (code, libvirt.VIR_FROM_QEMU, text, 2, None, None, None, 0, 0)
+    return error
+
+
+class Domain:
+    """A domain of :class:`Libvirt`; tests replace its methods."""
+
+    def __init__(self, connection, name, xml=''):
+        self._connection = connection
+        self._name = name
+        self.xml = xml
+
+    def name(self):
+        return self._name
+
+    def isActive(self):
+        return int(self._name in self._connection.domains)
+
+    def destroy(self):
+        if self._connection.domains.pop(self._name, None) is None:
+            raise libvirt_error(libvirt.VIR_ERR_OPERATION_INVALID)
+
+
+class Libvirt:
+    """What is used of ``libvirt.virConnect``."""
+
+    def __init__(self):
+        self.domains = {}
+        self.refuse = None      # raised by createXML
+
+    def lookupByName(self, name):
+        try:
+            return self.domains[name]
+        except KeyError:
+            raise libvirt_error(libvirt.VIR_ERR_NO_DOMAIN)
+
+    def createXML(self, xml, flags):
+        if self.refuse is not None:
+            raise self.refuse
+        name = etree.fromstring(xml).findtext('name')
+        self.domains[name] = Domain(self, name, xml)
+        return self.domains[name]
+
+    def close(self):
+        pass
+
+
+def status(**changes) -> shadow_client.Status:
+    """An answer of a process that has nothing to say."""
+    vm = shadow_client.VmStatus(connected=True, status='running',
+                                attached=True)
+    return shadow_client.Status(**{
+        'state': wire.PairState.LIVE, 'epoch': 5, 'migration_id': None,
+        'instance': vm, 'domain_r': vm, 'streams': {}, 'serving': None,
+        'gaps': (), 'worker_starts': 1, 'pid': 10, 'worker_pid': 11,
+        **changes})
+
+
+class ShadowProcesses(fixtures.Fixture):
+    """The processes, behind the signatures of ShadowClient and spawn."""
+
+    def _setUp(self):
+        #: Directories with a living process.
+        self.alive = set()
+        self.log = []
+        self.clients = {}
+        self.refuse_start = None
+        self.refuse = {}        # method name: raised by it
+        self.useFixture(fixtures.MockPatchObject(
+            spawn, 'start_keeper', autospec=True, side_effect=self._start))
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova_dmore.shadow.client.ShadowClient', self._client))
+
+    def _start(self, directory, log_file, *, options=None, timeout=20.0):
+        if self.refuse_start is not None:
+            raise self.refuse_start
+        assert os.path.isdir(os.path.dirname(log_file)), log_file
+        self.options = options
+        if directory not in self.alive:
+            self.log.append('start')
+        self.alive.add(directory)
+        return 10
+
+    def kill(self, instance_uuid):
+        """As ``kill -9`` of the keeper."""
+        self.alive = {directory for directory in self.alive
+                      if not directory.endswith(instance_uuid)}
+
+    def _client(self, directory, timeout=5.0):
+        client = _shadow_client(len(self.clients))
+        client.reset_mock(side_effect=True)
+
+        def answer(name, result):
+            def call(*args, **kwargs):
+                if name in self.refuse:
+                    raise self.refuse[name]
+                if name == 'shutdown':
+                    self.alive.discard(directory)
+                elif directory not in self.alive:
+                    raise exception.ShadowProcessError('it is gone')
+                if name != 'status':
+                    self.log.append(name)
+                return result
+            getattr(client, name).side_effect = call
+
+        for name, result in {
+                'status': status(), 'configure': None, 'arm': None,
+                'shutdown': None, 'forget_gaps': None, 'hold': None,
+                'carry_over': shadow_client.CarryOverAnswer(True, ''),
+                'gate': 0}.items():
+            answer(name, result)
+        client.is_gone.side_effect = lambda: directory not in self.alive
+        self.clients[directory] = client
+        return client
+
+
+_CLIENT = shadow_client.ShadowClient
+
+
+@functools.cache
+def _shadow_client(number):
+    """As :func:`fakes._neutron_client`; tests have one each at a time."""
+    return mock.create_autospec(_CLIENT, instance=True)
+
+
+class VifDriver:
+    """Nova's VIF driver as :class:`address.Plug` uses it."""
+
+    def __init__(self):
+        self.plugged = set()
+        self.refuse = None
+
+    def plug(self, instance, vif):
+        if self.refuse is not None:
+            raise self.refuse
+        self.plugged.add(vif['id'])
+
+    def unplug(self, instance, vif):
+        self.plugged.discard(vif['id'])
+
+    def get_config(self, instance, vif, image_meta, flavor, virt_type):
+        return mock.Mock(spec=['to_xml'], to_xml=lambda: (
+            f'<interface type="bridge"><mac address="{vif["address"]}"/>'
+            '</interface>'))
+
+
+class HostTestCase(fakes.TestCase):
+    """A host with pairs; everything that is not ours is in memory."""
+
+    def setUp(self):
+        super().setUp()
+        self.directory = self.useFixture(fixtures.TempDir()).path
+        secret = os.path.join(self.directory, 'secret')
+        with open(secret, 'w', opener=lambda path, flags: os.open(
+                path, flags, 0o600)) as secret_file:
+            secret_file.write('s' * 64)
+        self.config.config(
+            group='dmore', run_dir=os.path.join(self.directory, 'run'),
+            log_dir=os.path.join(self.directory, 'log'), secret_file=secret,
+            image_cache_dir=os.path.join(self.directory, 'images'),
+            management_network='consoles')
+        self.neutron = fakes.Neutron()
+        self.useFixture(fixtures.MockPatch(
+            'nova.network.neutron.get_client', autospec=True,
+            return_value=self.neutron.client))
+        self.libvirt = Libvirt()
+        self.shadow = self.useFixture(ShadowProcesses())
+        self.vif_driver = VifDriver()
+        self.images = mock.create_autospec(
+            image_store.ImageStore, instance=True)
+        self.images.current.return_value = fakes.DIGEST
+        self.images.manifest.return_value = image_file.Manifest(
+            layout_version=wire.LAYOUT_VERSION, version='1.0', memory_mib=96,
+            command_line='quiet', sha256={})
+        self.images.directory.side_effect = lambda digest: f'/images/{digest}'
+        self.pairs = self.make_pairs()
+
+    def make_pairs(self):
+        """As a (re)started nova-compute does."""
+        return pairs.Pairs(
+            self.conf, lambda: self.libvirt,
+            address.Plug(self.vif_driver, 'qemu'),
+            address.AddressBook('consoles', [], None), self.images)
+
+    @property
+    def domr(self):
+        return 'domr-' + fakes.UUID
+
+    def client(self):
+        """The mock behind the client of the pair."""
+        return self.shadow.clients[
+            self.pairs.records.directory(fakes.UUID)]
+
+    def assert_nothing_left(self):
+        """No pair, no part of one."""
+        self.assertEqual({}, self.libvirt.domains)
+        self.assertEqual(set(), self.shadow.alive)
+        self.assertEqual(set(), self.vif_driver.plugged)
+        self.assertEqual({}, self.neutron.ports)
+        self.assertEqual([], self.pairs.records.all())
+        run_dir = self.conf.dmore.run_dir
+        if os.path.isdir(run_dir):
+            self.assertEqual([], os.listdir(run_dir))
+
+
+def plug_error():
+    """What Nova's VIF driver raises."""
+    return nova_exception.InternalError('no bridge')
+
+
+def wait(event: threading.Event, seconds=5.0):
+    """Wait for what another thread of a test has to do."""
+    if not event.wait(seconds):
+        raise AssertionError('a thread of the test did not come')

@@ -1,0 +1,409 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import threading
+
+import fixtures
+from lxml import etree
+
+from nova_dmore import exception
+from nova_dmore.virt import pairs
+from tests.unit.virt import fake_host
+from tests.unit.virt import fakes
+
+OTHER_UUID = '9b0b0c52-59c1-4b0e-8f58-0a5a4c3d2b10'
+KEY = ('ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okW'
+       'i0dh2l9GKJl web')
+
+
+class EnsureTest(fake_host.HostTestCase):
+
+    def _ensure(self, **changes):
+        return self.pairs.ensure(None, fakes.make_instance(**changes))
+
+    def test_made(self):
+        record = self._ensure()
+        self.assertEqual('10.0.0.5', record.address.ip)
+        self.assertEqual(fakes.DIGEST, record.digest)
+        self.assertEqual(record, self.pairs.get(fakes.UUID))
+        self.assertIn(self.domr, self.libvirt.domains)
+        self.assertEqual({'port-1'}, self.vif_driver.plugged)
+        self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
+        self.assertEqual(['start', 'configure'], self.shadow.log)
+
+    def test_domain(self):
+        self._ensure()
+        root = etree.fromstring(self.libvirt.domains[self.domr].xml)
+        self.assertEqual('96', root.findtext('memory'))
+        self.assertEqual(pairs.domain_uuid(fakes.UUID), root.findtext('uuid'))
+        self.assertEqual(f'/images/{fakes.DIGEST}/vmlinuz',
+                         root.findtext('os/kernel'))
+        self.assertEqual('fa:16:3e:00:00:01',
+                         root.find('devices/interface/mac').get('address'))
+
+    def test_memory_as_configured(self):
+        self.config.config(memory_mib=128, group='dmore')
+        self._ensure()
+        root = etree.fromstring(self.libvirt.domains[self.domr].xml)
+        self.assertEqual('128', root.findtext('memory'))
+
+    def test_a_living_pair_is_left_alone(self):
+        record = self._ensure()
+        domain = self.libvirt.domains[self.domr]
+        self.shadow.log.clear()
+        self.assertEqual(record, self._ensure())
+        self.assertEqual([], self.shadow.log)
+        self.assertIs(domain, self.libvirt.domains[self.domr])
+        self.assertEqual(1, len(self.neutron.ports))
+
+    def test_after_a_restart_of_nova_compute(self):
+        record = self._ensure()
+        self.shadow.log.clear()
+        self.pairs = self.make_pairs()
+        self.assertEqual(record, self.pairs.get(fakes.UUID))
+        self.assertEqual(record, self._ensure())
+        self.assertEqual([], self.shadow.log)
+        self.assertTrue(self.pairs.is_domain_r(
+            pairs.domain_uuid(fakes.UUID)))
+
+    def test_after_a_reboot_of_the_host_the_address_is_the_same(self):
+        record = self._ensure()
+        self.pairs.records.remove(fakes.UUID)
+        self.shadow.kill(fakes.UUID)
+        self.libvirt.domains.clear()
+        self.pairs = self.make_pairs()
+        self.assertEqual(record, self._ensure())
+        self.assertEqual(1, len(self.neutron.ports))
+
+    def test_is_domain_r(self):
+        self.assertFalse(self.pairs.is_domain_r(
+            pairs.domain_uuid(fakes.UUID)))
+        self._ensure()
+        self.assertTrue(self.pairs.is_domain_r(pairs.domain_uuid(fakes.UUID)))
+        self.assertFalse(self.pairs.is_domain_r(fakes.UUID))
+        self.assertFalse(self.pairs.is_domain_r(None))
+        # Its last event comes when it is gone.
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.assertTrue(self.pairs.is_domain_r(pairs.domain_uuid(fakes.UUID)))
+
+    def test_qemu_group(self):
+        self._ensure()
+        self.assertEqual((0o700, 0o600, None), (
+            self.shadow.options.directory_mode,
+            self.shadow.options.socket_mode, self.shadow.options.group))
+        self.config.config(qemu_group='kvm', group='dmore')
+        self.shadow.kill(fakes.UUID)
+        self._ensure()
+        self.assertEqual((0o770, 0o660, 'kvm'), (
+            self.shadow.options.directory_mode,
+            self.shadow.options.socket_mode, self.shadow.options.group))
+
+
+class UndoTest(fake_host.HostTestCase):
+    """Every step fails once; nothing is left."""
+
+    def _assert_fails(self, kind, *texts):
+        error = self.assertRaises(
+            kind, self.pairs.ensure, None, fakes.make_instance())
+        for text in texts:
+            self.assertIn(text, str(error))
+        self.assert_nothing_left()
+
+    def test_image(self):
+        self.images.current.side_effect = exception.ImageError('[dmore] image')
+        self._assert_fails(exception.ImageError, '[dmore] image')
+        self.neutron.client.create_port.assert_not_called()
+
+    def test_address(self):
+        self.neutron.free_addresses.clear()
+        self._assert_fails(exception.AddressError,
+                           '[dmore] management_network')
+
+    def test_binding(self):
+        # The port is there by then.
+        self.neutron.vif_type = 'binding_failed'
+        self._assert_fails(exception.AddressError, 'bound')
+        self.neutron.client.create_port.assert_called_once()
+
+    def test_run_dir(self):
+        self.useFixture(fixtures.MockPatch(
+            'nova_dmore.virt.record.to_json',
+            side_effect=OSError(28, 'No space left on device')))
+        self._assert_fails(exception.ConfigurationError, '[dmore] run_dir',
+                           'No space left on device')
+
+    def test_log_dir(self):
+        self.config.config(log_dir='/dev/null/log', group='dmore')
+        self._assert_fails(exception.ConfigurationError, '[dmore] log_dir',
+                           '/dev/null/log')
+
+    def test_shadow_process(self):
+        self.shadow.refuse_start = exception.ShadowProcessError('see x.log')
+        self._assert_fails(exception.ShadowProcessError, 'see x.log')
+
+    def test_secret(self):
+        self.config.config(secret_file='/nonexistent', group='dmore')
+        self._assert_fails(exception.ConfigurationError,
+                           '[dmore] secret_file')
+
+    def test_keys(self):
+        self.config.config(console_authorized_keys='/nonexistent',
+                           group='dmore')
+        self._assert_fails(exception.ConfigurationError,
+                           '[dmore] console_authorized_keys')
+
+    def test_configure(self):
+        self.shadow.refuse['configure'] = (
+            exception.ShadowProcessError('refused'))
+        self._assert_fails(exception.ShadowProcessError, 'refused')
+
+    def test_plug(self):
+        self.vif_driver.refuse = fake_host.plug_error()
+        self._assert_fails(exception.AddressError, 'port-1', 'no bridge')
+
+    def test_manifest(self):
+        self.images.manifest.side_effect = exception.ImageError('damaged')
+        self._assert_fails(exception.ImageError, 'damaged')
+
+    def test_domain(self):
+        self.libvirt.refuse = fake_host.libvirt_error(text='no memory')
+        self._assert_fails(exception.PairError, self.domr, 'no memory')
+
+    def test_what_fails_at_the_undo_hides_nothing(self):
+        self.libvirt.refuse = fake_host.libvirt_error(text='no memory')
+        self.shadow.refuse['shutdown'] = exception.ShadowProcessError('no')
+        error = self.assertRaises(
+            exception.PairError, self.pairs.ensure, None,
+            fakes.make_instance())
+        self.assertIn('no memory', str(error))
+        self.assertEqual({}, self.neutron.ports)
+        self.assertEqual([], self.pairs.records.all())
+
+    def test_an_address_that_was_there_stays(self):
+        self.pairs.ensure(None, fakes.make_instance())
+        self.pairs.remove(fakes.UUID, delete_address=False)
+        self.libvirt.refuse = fake_host.libvirt_error()
+        self.assertRaises(exception.PairError, self.pairs.ensure, None,
+                          fakes.make_instance())
+        self.assertEqual(['port-1'], list(self.neutron.ports))
+
+    def test_libvirt_does_not_answer(self):
+        self.useFixture(fixtures.MockPatchObject(
+            fake_host.Libvirt, 'lookupByName',
+            side_effect=fake_host.libvirt_error()))
+        self.assertRaises(exception.PairError, self.pairs.ensure, None,
+                          fakes.make_instance())
+        self.assertEqual({}, self.neutron.ports)
+
+
+class RebuildTest(fake_host.HostTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.record = self.pairs.ensure(None, fakes.make_instance())
+        self.domain = self.libvirt.domains[self.domr]
+        self.shadow.log.clear()
+
+    def test_nothing_to_do(self):
+        self.assertFalse(self.pairs.rebuild(fakes.UUID))
+        self.assertFalse(self.pairs.rebuild(OTHER_UUID))
+        self.assertEqual([], self.shadow.log)
+
+    def test_domain_r_died(self):
+        self.domain.destroy()
+        self.assertTrue(self.pairs.rebuild(fakes.UUID))
+        self.assertIn(self.domr, self.libvirt.domains)
+        # The process that lives keeps what the instance printed.
+        self.assertEqual(['configure'], self.shadow.log)
+        self.assertEqual(self.record, self.pairs.get(fakes.UUID))
+
+    def test_the_process_died(self):
+        self.shadow.kill(fakes.UUID)
+        self.assertTrue(self.pairs.rebuild(fakes.UUID))
+        self.assertEqual(['start', 'configure'], self.shadow.log)
+        # Domain R cannot be connected to another process.
+        self.assertIsNot(self.domain, self.libvirt.domains[self.domr])
+        self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
+
+    def test_it_fails_and_is_tried_again(self):
+        self.domain.destroy()
+        self.libvirt.refuse = fake_host.libvirt_error()
+        self.assertRaises(exception.PairError, self.pairs.rebuild, fakes.UUID)
+        self.assertEqual(self.record, self.pairs.get(fakes.UUID))
+        self.assertEqual(1, len(self.neutron.ports))
+        self.assertEqual((True, False), self.pairs.is_alive(fakes.UUID))
+        self.libvirt.refuse = None
+        self.assertTrue(self.pairs.rebuild(fakes.UUID))
+        self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
+
+    def test_waits_for_another_thread(self):
+        entered, done = threading.Event(), threading.Event()
+
+        def rebuild():
+            entered.set()
+            self.pairs.rebuild(fakes.UUID)
+            done.set()
+
+        self.domain.destroy()
+        with self.pairs.locked(fakes.UUID):
+            thread = threading.Thread(target=rebuild)
+            thread.start()
+            fake_host.wait(entered)
+            self.assertFalse(done.wait(0.05))
+            self.assertEqual({}, self.libvirt.domains)
+        fake_host.wait(done)
+        thread.join()
+        self.assertIn(self.domr, self.libvirt.domains)
+
+
+class RemoveTest(fake_host.HostTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.pairs.ensure(None, fakes.make_instance())
+
+    def test_everything(self):
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.assert_nothing_left()
+
+    def test_the_address_moved_on(self):
+        self.pairs.remove(fakes.UUID, delete_address=False)
+        self.assertEqual(['port-1'], list(self.neutron.ports))
+        self.neutron.ports.clear()
+        self.assert_nothing_left()
+
+    def test_twice(self):
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.assert_nothing_left()
+
+    def test_dead_already(self):
+        self.shadow.kill(fakes.UUID)
+        self.libvirt.domains.clear()
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.assert_nothing_left()
+
+    def test_a_step_that_fails_stops_no_other(self):
+        self.shadow.refuse['shutdown'] = exception.ShadowProcessError('no')
+        self.assertRaises(
+            exception.ShadowProcessError, self.pairs.remove, fakes.UUID,
+            delete_address=True)
+        self.shadow.alive.clear()
+        self.assert_nothing_left()
+
+    def test_libvirt_refuses(self):
+        domain = self.libvirt.domains[self.domr]
+        domain.destroy = lambda: (_ for _ in ()).throw(
+            fake_host.libvirt_error(text='busy'))
+        error = self.assertRaises(
+            exception.PairError, self.pairs.remove, fakes.UUID,
+            delete_address=True)
+        self.assertIn('busy', str(error))
+        self.libvirt.domains.clear()
+        self.assert_nothing_left()
+
+
+class ArrivalTest(fake_host.HostTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.address = self.pairs.addresses.ensure(fakes.UUID, 'c2')
+        self.record = fakes.make_record(address=self.address, incoming=True)
+
+    def test_start_incoming(self):
+        self.pairs.start_incoming(self.record, 'm1')
+        # Armed before Domain R can come, so that nothing is taken for live.
+        self.assertEqual(['start', 'arm', 'configure'], self.shadow.log)
+        self.client().arm.assert_called_once_with(
+            'm1', pairs.shadow_client.Role.DESTINATION)
+        self.assertEqual({'port-1'}, self.vif_driver.plugged)
+        self.assertEqual({}, self.libvirt.domains)
+        self.assertEqual(self.record, self.pairs.get(fakes.UUID))
+        self.assertFalse(self.pairs.rebuild(fakes.UUID))
+
+    def test_start_incoming_fails(self):
+        for refuse in ('arm', 'configure'):
+            self.shadow.refuse = {
+                refuse: exception.ShadowProcessError('no')}
+            self.assertRaises(
+                exception.ShadowProcessError, self.pairs.start_incoming,
+                self.record, 'm1')
+            self.assertEqual(set(), self.shadow.alive)
+            self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.shadow.refuse = {}
+        self.vif_driver.refuse = fake_host.plug_error()
+        self.assertRaises(
+            exception.AddressError, self.pairs.start_incoming,
+            self.record, 'm1')
+        self.assertEqual(set(), self.shadow.alive)
+        # The address is the source's.
+        self.assertEqual(['port-1'], list(self.neutron.ports))
+
+    def test_arrived(self):
+        self.pairs.arrived(fakes.UUID)
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.pairs.start_incoming(self.record, 'm1')
+        self.pairs.arrived(fakes.UUID)
+        self.assertFalse(self.pairs.get(fakes.UUID).incoming)
+
+    def test_take_over_what_was_prepared(self):
+        self.pairs.start_incoming(self.record, 'm1')
+        self.shadow.log.clear()
+        self.pairs.take_over(None, self.record)
+        # What the process got from a Domain R that never came is void.
+        self.assertEqual(['shutdown', 'start', 'configure'], self.shadow.log)
+        self.assertIn(self.domr, self.libvirt.domains)
+        record = self.pairs.get(fakes.UUID)
+        self.assertFalse(record.incoming)
+        self.assertEqual('10.0.0.5', record.address.ip)
+        (port,) = self.neutron.ports.values()
+        self.assertEqual(fakes.HOST, port['binding:host_id'])
+        self.images.ensure.assert_called_once_with(None, fakes.DIGEST)
+
+    def test_take_over_what_was_not(self):
+        self.pairs.take_over(None, self.record)
+        self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
+
+    def test_take_over_that_fails_is_left_to_the_watch(self):
+        self.libvirt.refuse = fake_host.libvirt_error()
+        self.assertRaises(exception.PairError, self.pairs.take_over, None,
+                          self.record)
+        self.libvirt.refuse = None
+        self.assertTrue(self.pairs.rebuild(fakes.UUID))
+        self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
+
+
+class ConfigTest(fake_host.HostTestCase):
+
+    def test_keys_and_address(self):
+        path = self.create_tempfiles([('keys', f'# ops\n{KEY}\n')], ext='')[0]
+        self.config.config(
+            group='dmore', console_authorized_keys=path, ssh_port=2222,
+            serial_proxy_networks=['10.1.0.0/24'], scrollback_kib=64)
+        other = KEY.replace(' web', ' mine')
+        config = self.pairs.config(fakes.make_record(key_data=other))
+        self.assertEqual([KEY, other], config['authorized_keys'])
+        self.assertIn('OPENSSH PRIVATE KEY', config['host_key'])
+        self.assertEqual(
+            ('10.0.0.5/24', '10.0.0.1', 'fa:16:3e:00:00:01', 1450),
+            (config['address'], config['gateway'], config['mac'],
+             config['mtu']))
+        self.assertEqual((2222, 6083, ['10.1.0.0/24'], 65536, 5000), (
+            config['ssh_port'], config['serial_port'],
+            config['serial_networks'], config['scrollback_bytes'],
+            config['stall_ms']))
+
+    def test_a_key_pair_that_is_no_ssh_key_is_left_out(self):
+        # Nova has x509 key pairs too.
+        config = self.pairs.config(fakes.make_record(
+            key_data='-----BEGIN CERTIFICATE-----'))
+        self.assertEqual([], config['authorized_keys'])
