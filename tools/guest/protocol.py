@@ -13,27 +13,31 @@
 
 ``src/protocol.c`` is the same in C; a test holds them together.
 
-**Keys.** A client types numbered keys, one byte each, without writing numbers: the
-n-th key (from 0) is ``key(n)``, and *three* keys in a row tell their numbers modulo
-2162. The alphabet has 47 symbols, all of them a key of a US keyboard without shift,
-so the same stream can be typed on a serial line and on a VNC display. It is cut into
-46 blocks of 47 keys; in block b each symbol is b+1 places (modulo the prime 47) after
-the one before. Anything up to 1081 keys lost, repeated or displaced in a row is
-therefore found, and counted exactly once three good keys follow it.
+**Keys.** A client types numbered keys, one byte each, without writing numbers:
+the n-th key (from 0) is ``key(n)``, and *three* keys in a row tell their
+numbers modulo 2162. The alphabet has 47 symbols, all of them a key of a US
+keyboard without shift, so the same stream can be typed on a serial line and on
+a VNC display. It is cut into 46 blocks of 47 keys; in block b each symbol is
+b+1 places (modulo the prime 47) after the one before. Anything up to 1081 keys
+lost, repeated or displaced in a row is therefore found, and counted exactly
+once three good keys follow it.
 
-**Typists.** Two clients can type at once, each a stream of its own: typist 0 without
-shift, typist 1 the same keys with shift. The guest keeps a ledger for each.
+**Typists.** Two clients can type at once, each a stream of its own: typist 0
+without shift, typist 1 the same keys with shift. The guest keeps a ledger for
+each.
 
-**Output.** The guest prints numbered lines ``L 00000042 1a2b3c4d <filling>``, CR LF at
-the end, the second word being the CRC-32 of ``L 00000042``; every key it reads is
-answered with a line ``K 1 00000007 A``: the typist, how many of that typist's keys
-came before, and which it was. A byte that is no typist's key is not answered.
+**Output.** The guest prints numbered lines ``L 00000042 1a2b3c4d <filling>``,
+CR LF at the end, the second word being the CRC-32 of ``L 00000042``; every key
+it reads is answered with a line ``K 1 00000007 A``: the typist, how many of
+that typist's keys came before, and which it was. A byte that is no typist's
+key is not answered.
 
-**Control.** A helper prints ``READY <name>`` when it has put its terminal into raw
-mode; 0x05 (ENQ) asks for the ledger so far, 0x04 (EOT) ends the program, and both
-are answered with a line ``LEDGER {json}``: the ``lines`` and ``bytes`` that were
-printed before it since ``READY``, the CRC-32 of these bytes, how many bytes that were
-read are ``foreign`` to both typists, and a list ``typists`` with the counts of each.
+**Control.** A helper prints ``READY <name>`` when it has put its terminal into
+raw mode; 0x05 (ENQ) asks for the ledger so far, 0x04 (EOT) ends the program,
+and both are answered with a line ``LEDGER {json}``: the ``lines`` and
+``bytes`` that were printed before it since ``READY``, the CRC-32 of these
+bytes, how many bytes that were read are ``foreign`` to both typists, and a
+list ``typists`` with the counts of each.
 """
 
 import dataclasses
@@ -84,9 +88,9 @@ def answer(typist: int, count: int, value: int) -> bytes:
 class KeyLedger:
     """Counts what became of one typist's keys; the same as the guest's.
 
-    ``next`` is the number of the key that is expected; ``counts`` how often each
-    number came. A key that is not the expected one waits in ``pending`` until three
-    in a row tell where the stream is.
+    ``next`` is the number of the key that is expected; ``counts`` how often
+    each number came. A key that is not the expected one waits in ``pending``
+    until three in a row tell where the stream is.
     """
 
     typist: int = 0
@@ -139,7 +143,8 @@ class KeyLedger:
         self.highest = max(self.highest, number)
 
     def _nearest(self, values: bytes) -> int | None:
-        """The number nearest to ``next`` at which these values follow each other.
+        """The number nearest to ``next`` at which these values follow each
+        other.
 
         Of two equally near, the later one.
         """
@@ -153,7 +158,8 @@ class KeyLedger:
     def _resolve(self, number: int, length: int) -> None:
         """``pending`` ends with the keys from ``number`` on; explain the rest.
 
-        A stray key was either one of those skipped, or a repeat of an earlier one.
+        A stray key was either one of those skipped, or a repeat of an earlier
+        one.
         """
         strays = self.pending[:-length]
         begin = min(self.next, number)

@@ -1,8 +1,20 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
 """Start the whole cloud."""
 
 import functools
+from collections.abc import Callable, Sequence
 
-from testbedlib import controller, network, tasks, teardown
+from testbedlib import controller, network, settings, tasks, teardown
 from testbedlib.compute import Compute
 from testbedlib.layout import Layout
 from testbedlib.progress import Failure, Progress
@@ -34,7 +46,7 @@ def up(layout: Layout, cloud: Cloud, progress: Progress) -> Place:
 
 def _graph(place: Place) -> tasks.Graph:
     main = controller.Controller(place)
-    graph: dict[str, tuple[list[str], object]] = {
+    graph: dict[str, tuple[Sequence[str], Callable[[], None]]] = {
         'secrets': ([], functools.partial(controller.make_secrets, place)),
         'hosts': ([], functools.partial(network.create, place)),
         'configuration': ([], main.configure),
@@ -63,6 +75,8 @@ def _graph(place: Place) -> tasks.Graph:
             ['users', 'glance', 'neutron', 'nova', 'secrets'],
             main.resources),
     }
+    if place.cloud.driver == settings.DRIVER:
+        graph['Domain R image'] = (['users', 'glance'], main.domr_image)
     for name in COMPUTES:
         host = Compute(place, name)
         graph |= {

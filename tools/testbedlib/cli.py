@@ -1,3 +1,14 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
 """``tools/testbed``: the command line."""
 
 import argparse
@@ -13,8 +24,6 @@ from testbedlib.layout import Layout
 from testbedlib.progress import Failure, Progress
 from testbedlib.settings import COMPUTES, CONTROLLER, Cloud, Place
 
-_DRIVER = 'dmore.DMoreDriver'
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command.
@@ -23,10 +32,16 @@ def main(arguments: list[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
+        if os.geteuid() != 0:
+            raise Failure('testbed', 'needs root: it makes namespaces')
         return options.run(Layout.from_environment(), options)
     except Failure as failure:
         print(f'testbed: {failure}', file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print('testbed: interrupted; "down" removes what is there',
+              file=sys.stderr)
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     up = commands.add_parser('up', help='start a cloud, ending an earlier one')
     up.add_argument('--block', action='store_true',
                     help='disks are per host (block migration), not shared')
-    up.add_argument('--driver', default=_DRIVER,
+    up.add_argument('--driver', default=settings.DRIVER,
                     help='compute_driver (default: %(default)s)')
     up.set_defaults(run=_up)
     down = commands.add_parser('down', help='end the cloud; leave nothing')
@@ -140,6 +155,7 @@ def _start(layout: Layout, options: argparse.Namespace) -> int:
     service = _service(layout, options)
     if service.pid() is None:
         service.start()
+        service.wait_until_ready()
     return 0
 
 
@@ -147,4 +163,5 @@ def _restart(layout: Layout, options: argparse.Namespace) -> int:
     service = _service(layout, options)
     service.stop()
     service.start()
+    service.wait_until_ready()
     return 0

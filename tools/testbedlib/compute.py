@@ -1,3 +1,14 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
 """The services of one compute host, as steps."""
 
 import time
@@ -44,8 +55,8 @@ class Compute:
             return
         shared = place.root / 'shared'
         shared.mkdir(exist_ok=True)
-        # libvirt migrates without copying disks only from a file system that it
-        # takes for a shared one, which it tells by the type's name.
+        # libvirt migrates without copying disks only from a file system that
+        # it takes for a shared one, which it tells by the type's name.
         service = self._node.service('storage', [
             'bindfs', '-f', '-o', 'fsname=shared,subtype=glusterfs',
             str(shared), str(place.instances)])

@@ -1,3 +1,14 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
 """The configuration files of a compute host."""
 
 from testbedlib import inifile, settings
@@ -97,7 +108,8 @@ def libvirtd(host: str) -> str:
         'auth_tcp': 'none',
         'auth_unix_rw': 'none',
         'auth_unix_ro': 'none',
-        # Both hosts have the machine's own; libvirt refuses to migrate to itself.
+        # Both hosts have the machine's own; libvirt refuses to migrate to
+        # itself.
         'host_uuid': f'6e6f7661-646d-4f72-8500-{int(last):012d}',
         'log_outputs': '2:file:/var/log/libvirt/libvirtd.log',
     })

@@ -1,3 +1,14 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
 """The configuration files of keystone, glance, placement, neutron and nova."""
 
 from testbedlib import inifile, settings
@@ -92,10 +103,12 @@ def neutron(place: Place) -> Sections:
             'state_path': '/run/neutron',
             'rpc_workers': 1,
             'rpc_state_report_workers': 0,
-            'api_paste_config': place.layout.venv / 'etc/neutron/api-paste.ini',
+            'api_paste_config':
+                place.layout.venv / 'etc/neutron/api-paste.ini',
             'agent_down_time': 30,
         },
-        # All runs as root: a command needs no wrapper, and this one does nothing.
+        # All runs as root: a command needs no wrapper, and this one does
+        # nothing.
         'agent': {'root_helper': 'env', 'report_interval': 10},
         'database': {'connection': database_url(place, 'neutron')},
         'nova': credentials(place, 'nova'),

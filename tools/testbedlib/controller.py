@@ -1,3 +1,14 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
 """The controller's services, each as steps that can run beside the others."""
 
 import pathlib
@@ -6,6 +17,7 @@ import subprocess
 
 from testbedlib import conf_controller, inifile, services, settings
 from testbedlib.node import Node
+from testbedlib.progress import Failure
 from testbedlib.settings import CONTROLLER, DATABASES, PORTS, Place
 
 _RABBIT_USER = 'rabbitmq'
@@ -203,6 +215,18 @@ class Controller:
                      str(self._place.layout.guest_image),
                      str(self._place.public_key))
 
+    def domr_image(self) -> None:
+        """Domain R's image in Glance.
+
+        :raises Failure: it was not built, or Glance does not take it
+        """
+        image = self._place.layout.domr_image()
+        if image is None:
+            raise Failure('Domain R image', 'not built: tools/setup domr')
+        self._node.run('domr-image-upload', [
+            self._place.layout.venv_program('nova-dmore-image'), 'upload',
+            str(image)], self._place.credentials())
+
     def wait_for_computes(self) -> None:
         """Until both hosts can take instances."""
         self._module('wait-for-computes', 'resources', 'wait',
@@ -218,7 +242,7 @@ class Controller:
 
 
 def make_secrets(place: Place) -> None:
-    """The key pair of the cloud's user, and the secret that both hosts share."""
+    """The key pair of the cloud's user; the secret that both hosts share."""
     inifile.write(place.console_secret, place.cloud.console + '\n')
     place.private_key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     place.private_key.unlink(missing_ok=True)

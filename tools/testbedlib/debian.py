@@ -1,4 +1,15 @@
-"""Install Debian packages without letting one of them start or stop a service."""
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Install Debian packages; none of them may start or stop a service."""
 
 import contextlib
 import os
@@ -32,8 +43,8 @@ def missing(packages: list[str]) -> list[str]:
 def services_denied(policy: pathlib.Path = _POLICY) -> Iterator[None]:
     """Have maintainer scripts start and stop nothing meanwhile.
 
-    A policy that is already there is put back afterwards, also by the next call
-    if this process is killed before it can.
+    A policy that is already there is put back afterwards, also by the next
+    call if this process is killed before it can.
     """
     saved = policy.with_name(policy.name + '.nova-dmore-saved')
     if policy.exists() and _MARK not in policy.read_text():

@@ -1,3 +1,14 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
 """Where everything of the test bed lies on this machine."""
 
 import dataclasses
@@ -7,7 +18,16 @@ import pathlib
 #: The source tree this file belongs to.
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
-_DEFAULT_STATE = '/var/lib/nova-dmore-testbed'
+_NAME = 'nova-dmore-testbed'
+
+
+def _default_state() -> pathlib.Path:
+    if os.geteuid() == 0:
+        return pathlib.Path('/var/lib') / _NAME
+    # Not root, there can be no cloud; unit tests need a place all the same.
+    home = os.environ.get('XDG_STATE_HOME')
+    return (pathlib.Path(home) if home
+            else pathlib.Path.home() / '.local' / 'state') / _NAME
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +43,9 @@ class Layout:
     @classmethod
     def from_environment(cls) -> 'Layout':
         """Use ``DMORE_STATE``, or the default."""
-        state = os.environ.get('DMORE_STATE') or _DEFAULT_STATE
-        return cls(pathlib.Path(state).absolute())
+        given = os.environ.get('DMORE_STATE')
+        return cls(pathlib.Path(given).absolute() if given
+                   else _default_state())
 
     @property
     def venv(self) -> pathlib.Path:
@@ -57,9 +78,21 @@ class Layout:
         return self.cache / 'guest' / 'guest.qcow2'
 
     @property
-    def domr_image(self) -> pathlib.Path:
+    def domr_folder(self) -> pathlib.Path:
         """The folder that ``nova-dmore-image build`` fills."""
         return self.cache / 'domr'
+
+    @property
+    def domr_record(self) -> pathlib.Path:
+        """A file that holds the path of the Domain R image to use."""
+        return self.domr_folder / 'current'
+
+    def domr_image(self) -> pathlib.Path | None:
+        """The Domain R image that was built last, if there is one."""
+        if not self.domr_record.exists():
+            return None
+        path = pathlib.Path(self.domr_record.read_text().strip())
+        return path if path.exists() else None
 
     def venv_program(self, name: str) -> str:
         return str(self.venv / 'bin' / name)

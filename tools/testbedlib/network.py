@@ -1,3 +1,14 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
 """The hosts with their network and mounts, before any service runs."""
 
 import subprocess
@@ -16,8 +27,8 @@ _COMPUTE_BINDS = {
     'lib-openvswitch': '/var/lib/openvswitch',
     'log-openvswitch': '/var/log/openvswitch',
 }
-#: The controller's, with the user who must own them: neither daemon runs as root,
-#: and neither user may be able to reach into the state directory.
+#: The controller's, with the user who must own them: neither daemon runs as
+#: root, and neither user may be able to reach into the state directory.
 _CONTROLLER_BINDS = {
     'mysql': ('/var/lib/mysql', 'mysql'),
     'rabbitmq': ('/var/lib/rabbitmq', 'rabbitmq'),
@@ -29,8 +40,8 @@ _FOLDERS = [('/run/lock', '1777'), ('/run/tmp', '1777'), ('/run/home', '0700')]
 def create(place: Place) -> None:
     """Make the three hosts and connect them.
 
-    Two bridges on the controller: ``br-control`` for the cloud's own traffic, and
-    ``br-data``, which is the physical network that neutron knows.
+    Two bridges on the controller: ``br-control`` for the cloud's own traffic,
+    and ``br-data``, which is the physical network that neutron knows.
 
     :raises Failure: a namespace of that name exists, or the kernel refuses
     """
@@ -44,8 +55,9 @@ def create(place: Place) -> None:
         controller.ip('link', 'set', bridge, 'up')
         controller.ip('addr', 'add', f'{own}/24', 'dev', bridge)
     for name in COMPUTES:
-        for bridge, near, far in (('br-control', f'{name}-control', 'control0'),
-                                  ('br-data', f'{name}-data', 'data0')):
+        for bridge, near, far in (
+                ('br-control', f'{name}-control', 'control0'),
+                ('br-data', f'{name}-data', 'data0')):
             controller.ip('link', 'add', near, 'type', 'veth', 'peer', 'name',
                           far, 'netns', hosts[name].namespace)
             controller.ip('link', 'set', near, 'master', bridge, 'up')

@@ -1,3 +1,14 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
 """The set-up: everything that must be there before a cloud or a test can run.
 
 Each step is skipped when what it made is there and came from the same inputs.
@@ -40,7 +51,7 @@ class Step:
 
 
 def digest(files: Iterable[pathlib.Path]) -> str:
-    """A hash over names and contents; of a folder, over all that is in it."""
+    """A hash over names and contents; of a folder, of all that is in it."""
     total = hashlib.sha256()
     for path in files:
         members = sorted(x for x in path.rglob('*')
@@ -78,7 +89,7 @@ class Setup:
             debian.install(wanted, log)
 
     def environment(self) -> None:
-        """The virtual environment, with this project as an editable install."""
+        """The virtual environment; this project is an editable install."""
         venv = self._layout.venv
         self._do(Step('virtual environment',
                       (_CONSTRAINTS, _CLOUD_REQUIREMENTS),
@@ -95,11 +106,11 @@ class Setup:
 
     def domr_image(self) -> None:
         """The Domain R image, made by this project's own command."""
-        self._do(Step('Domain R image',
-                      (REPOSITORY / 'nova_dmore' / 'domr',
-                       REPOSITORY / 'nova_dmore' / 'channel',
-                       REPOSITORY / 'nova_dmore' / 'wire.py'),
-                      self._layout.domr_image, self._build_domr))
+        package = REPOSITORY / 'nova_dmore'
+        self._do(Step('Domain R image', (
+            package / 'domr', package / 'channel', package / 'wire.py',
+            package / 'image_file.py', REPOSITORY / 'setup.cfg'),
+            self._layout.domr_record, self._build_domr))
 
     def everything(self) -> None:
         """:raises Failure: a step failed"""
@@ -164,17 +175,20 @@ class Setup:
             str(self._layout.guest_image)], log)
 
     def _build_domr(self, log: pathlib.Path) -> None:
-        self._layout.domr_image.parent.mkdir(parents=True, exist_ok=True)
+        self._layout.domr_folder.mkdir(parents=True, exist_ok=True)
         command.logged('Domain R image', [
             self._layout.venv_program('nova-dmore-image'), 'build',
-            '--output', str(self._layout.domr_image)], log)
+            '--output', str(self._layout.domr_folder)], log)
+        # The command's last line is the path of the image.
+        self._layout.domr_record.write_text(
+            log.read_text().strip().splitlines()[-1])
 
 
 def _python() -> str:
     """The interpreter for the virtual environment.
 
-    Debian's own if it has the right version, since libvirt-dev and python3-dev go
-    with it.
+    Debian's own if it has the right version, since libvirt-dev and python3-dev
+    go with it.
 
     :raises Failure: there is none of the right version
     """

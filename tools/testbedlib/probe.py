@@ -1,7 +1,18 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
 """Wait until a server answers. Runs inside a host, alone.
 
-``probe.py tcp ADDRESS PORT SECONDS`` or ``probe.py http URL SECONDS``; ends with 0
-as soon as there is an answer, with 1 when the time is over.
+``probe.py tcp ADDRESS PORT SECONDS`` or ``probe.py http URL SECONDS``; ends
+with 0 as soon as there is an answer, with 1 when the time is over.
 """
 
 import http.client
@@ -23,7 +34,8 @@ def answers_tcp(address: str, port: int) -> bool:
 def answers_http(url: str) -> bool:
     """Whether an HTTP server answers, with anything but a server's error.
 
-    A WSGI server accepts connections long before it has loaded its application.
+    A WSGI server accepts connections long before it has loaded its
+    application.
     """
     parts = urllib.parse.urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=20)

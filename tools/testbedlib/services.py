@@ -1,3 +1,14 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
 """Long-running programs of a host: start, find, stop, start again."""
 
 import dataclasses
@@ -12,9 +23,11 @@ from testbedlib import inifile
 from testbedlib.hosts import Host
 from testbedlib.progress import Failure
 
-# The inner shell records its own pid and becomes the program, so the pid is the
-# one that the host's own process namespace knows.
+# The inner shell records its own pid and becomes the program, so the pid is
+# the one that the host's own process namespace knows.
 _LAUNCH = 'echo $$ > "$0"; exec "$@"'
+#: What a service logs when it takes requests, for those that take a while.
+_READY = {'nova-compute': 'Join ServiceGroup membership'}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,10 +60,33 @@ class Service:
             ['setsid', '--fork', 'sh', '-c', _LAUNCH, str(pid_file),
              *self.argv])
         with self.log.open('a') as stream:
-            stream.write('$ ' + shlex.join(self.argv) + '\n')
+            stream.write(self._headline())
             stream.flush()
             subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=stream,
                            stderr=stream, env=self.environment, check=True)
+
+    def wait_until_ready(self, seconds: float = 60) -> None:
+        """Wait until a service that was just started has said that it is
+        ready.
+
+        Returns at once for a service of which no such sign is known.
+
+        :raises Failure: it ended, or says nothing in time
+        """
+        sign = _READY.get(self.name)
+        deadline = time.monotonic() + seconds
+        while sign is not None:
+            # What came before the last start is of an earlier process.
+            if sign in self.log.read_text(errors='replace').rpartition(
+                    self._headline())[2]:
+                return
+            if self.pid() is None or time.monotonic() > deadline:
+                raise Failure(f'{self.name} on {self.host.name}',
+                              'did not get ready', self.log)
+            time.sleep(0.2)
+
+    def _headline(self) -> str:
+        return f'$ {shlex.join(self.argv)}\n'
 
     def pid(self) -> int | None:
         """The pid inside the host, or nothing if the program has ended."""

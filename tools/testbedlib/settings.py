@@ -1,9 +1,21 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
 """What a cloud is: its addresses, ports, names and secrets."""
 
 import dataclasses
 import json
 import os
 import pathlib
+import re
 import secrets
 
 from testbedlib import inifile
@@ -26,6 +38,8 @@ MANAGEMENT_NAME = 'dmore-mgmt'
 PRIVATE_NAME = 'private'
 PHYSICAL_NETWORK = 'physnet1'
 REGION = 'RegionOne'
+#: This project's ``compute_driver``.
+DRIVER = 'dmore.DMoreDriver'
 DOMR_IMAGE_NAME = 'nova-dmore-domr'
 #: Service users of keystone, and the service each one's password is for.
 SERVICE_USERS = ('glance', 'placement', 'nova', 'neutron')
@@ -60,9 +74,12 @@ class Cloud:
     def new(cls, block: bool, driver: str) -> 'Cloud':
         """A cloud with secrets of its own."""
         prefix = os.environ.get('DMORE_PREFIX') or 'dmore'
-        return cls(block, driver, prefix,
-                   *(secrets.token_hex(16) for _ in range(4)),
-                   secrets.token_hex(32))
+        return cls(block=block, driver=driver, prefix=prefix,
+                   database=secrets.token_hex(16),
+                   message=secrets.token_hex(16),
+                   admin=secrets.token_hex(16),
+                   service=secrets.token_hex(16),
+                   console=secrets.token_hex(32))
 
     def save(self, layout: Layout) -> None:
         inifile.write(layout.cloud / 'cloud.json',
@@ -79,10 +96,14 @@ class Cloud:
         return cls(**json.loads(text)) if text else None
 
 
-def prefix_of(cloud: Cloud | None) -> str:
-    """What network namespaces begin with, also when nothing was saved."""
-    if cloud is not None:
-        return cloud.prefix
+def saved_prefix(layout: Layout) -> str:
+    """What namespaces' names begin with, also if the saved cloud is broken."""
+    path = layout.cloud / 'cloud.json'
+    if path.exists():
+        found = re.search(r'"prefix": "([\w-]+)"',
+                          path.read_text())
+        if found:
+            return found[1]
     return os.environ.get('DMORE_PREFIX') or 'dmore'
 
 
@@ -113,7 +134,7 @@ class Place:
 
     @property
     def instances(self) -> pathlib.Path:
-        """Nova's ``instances_path``: the same on both hosts, mounted in each."""
+        """Nova's ``instances_path``: one path, mounted in both hosts."""
         return self.root / 'instances'
 
     @property

@@ -1,3 +1,14 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
 """Run steps that depend on each other, as many at once as can be."""
 
 import concurrent.futures
@@ -12,8 +23,8 @@ Graph = Mapping[str, tuple[Sequence[str], Callable[[], None]]]
 def run(graph: Graph, progress: Progress) -> None:
     """Do every step after those that it names.
 
-    When one fails, no further step begins; those under way are waited for, and the
-    first failure is raised.
+    When one fails, no further step begins; those under way are waited for, and
+    the first failure is raised.
 
     :raises KeyError: a step names one that does not exist
     :raises ValueError: steps wait for each other in a circle

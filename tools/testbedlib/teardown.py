@@ -1,3 +1,14 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
 """End a cloud, however much of it there is, and remove what it left."""
 
 import shutil
@@ -8,19 +19,19 @@ from testbedlib import settings
 from testbedlib.hosts import Host
 from testbedlib.layout import Layout
 from testbedlib.progress import Failure
-from testbedlib.settings import COMPUTES, CONTROLLER, Cloud
+from testbedlib.settings import COMPUTES, CONTROLLER
 
 
 def down(layout: Layout, keep_logs: bool) -> None:
     """End all processes of the cloud; remove its namespaces and files.
 
-    Needs no record of what was started: what lives in the cloud's namespaces is
-    the cloud's. Does nothing where there is no cloud.
+    Needs no record of what was started: what lives in the cloud's namespaces
+    is the cloud's. Does nothing where there is no cloud.
 
     :param keep_logs: move the logs to the state directory's ``logs``
     :raises Failure: a process does not end, or something is still mounted
     """
-    prefix = settings.prefix_of(Cloud.load(layout))
+    prefix = settings.saved_prefix(layout)
     records = layout.cloud / 'run'
     for name in (*COMPUTES, CONTROLLER):
         Host(name, prefix, records).destroy()
