@@ -130,7 +130,6 @@ class DomainRControl:
         if not taken:
             LOG.warning('The device did not take a break')
         self._end_break()
-        self.pump()
 
     def _end_break(self):
         length = self._break[1]

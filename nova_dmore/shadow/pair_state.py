@@ -45,6 +45,8 @@ class Action(enum.Enum):
     CARRY = 'carry'
     #: The migration came to nothing: read the device on.
     THAW = 'thaw'
+    #: No Domain R is there: stop waiting for one to take output.
+    CLOSE = 'close'
     #: Domain R ended; what it alone had is lost: report it.
     DOMAIN_R_LOST = 'domain r lost'
 
@@ -61,7 +63,6 @@ class PairMachine:
         self.role = None
         self.migration_id = None
         self.instance_running = False
-        self.acknowledged = False   # the last freeze
         #: The gate had been closed long enough when the instance stopped.
         self.stopped_gated = False
         #: At a destination: Domain R's page shows that it froze, and nothing
@@ -97,6 +98,21 @@ class PairMachine:
     def domain_r_running(self):
         """Whether Domain R is connected and runs."""
         return self._attached and self._domain_r_status == 'running'
+
+    @property
+    def domain_r_stopped(self):
+        """Whether Domain R is known not to run."""
+        return (not self._attached or
+                self._domain_r_status not in (None, 'running'))
+
+    @property
+    def takes_output(self):
+        """Whether a Domain R that has served may slow the guest down.
+
+        Also before its first status and while an epoch is raised for it.
+        """
+        return (self._ever_open and self._attached and
+                self._domain_r_status in (None, 'running'))
 
     @property
     def wants_exact(self):
@@ -162,6 +178,8 @@ class PairMachine:
                 actions.append(Action.DOMAIN_R_LOST)
         if self.state is State.LIVE:
             self.state = State.STARTING
+        if self.state in (State.STARTING, State.GATED):
+            actions.append(Action.CLOSE)
         return actions + self.tick(now)
 
     def domain_r_changed(self, status, arriving, now):
@@ -176,9 +194,11 @@ class PairMachine:
 
     def broken(self, restarted, now):
         """Domain R wrote what cannot be, or its guest started anew."""
+        # Otherwise a new connection or a thaw has said so already.
+        first = not self._needs_epoch
         self._needs_epoch = True
         self._epoch_open = False
-        actions = [Action.DOMAIN_R_LOST] if restarted else []
+        actions = [Action.DOMAIN_R_LOST] if restarted and first else []
         if self.state is State.FREEZING:
             actions += self._carry()
         return actions + self.tick(now)
@@ -243,15 +263,8 @@ class PairMachine:
             self._epoch_open = self._ever_open = True
         return self.tick(now)
 
-    def froze(self, now):
-        """Domain R acknowledged the freeze."""
-        if self.state is not State.FREEZING:
-            return []
-        self.acknowledged = True
-        return self._carry()
-
-    def cannot_freeze(self, now):
-        """There is no Domain R to ask, or no room for all it must have."""
+    def freeze_over(self):
+        """Domain R acknowledged the freeze, or cannot do so."""
         return self._carry() if self.state is State.FREEZING else []
 
     def tick(self, now):
@@ -317,7 +330,6 @@ class PairMachine:
             self.state is State.GATED and
             now - self._gate_since >= GATE_SETTLES_S)
         self.state = State.FREEZING
-        self.acknowledged = False
         self._freeze_until = now + wire.FREEZE_TIMEOUT_S
         return [Action.STOP]
 
@@ -329,7 +341,10 @@ class PairMachine:
         self.state = State.STARTING
         self._needs_epoch = True
         self._epoch_open = False
-        return [Action.THAW] + self.tick(now)
+        actions = [Action.THAW]
+        if not self._attached:
+            actions.append(Action.CLOSE)
+        return actions + self.tick(now)
 
     # -- a restarted worker
 
@@ -340,7 +355,6 @@ class PairMachine:
             'role': self.role and self.role.value,
             'migration_id': self.migration_id,
             'instance_running': self.instance_running,
-            'acknowledged': self.acknowledged,
             'attached': self._attached,
             'generation': self._generation,
             'ever_open': self._ever_open,
@@ -359,7 +373,6 @@ class PairMachine:
         machine.role = notes['role'] and Role(notes['role'])
         machine.migration_id = notes['migration_id']
         machine.instance_running = notes['instance_running']
-        machine.acknowledged = notes['acknowledged']
         machine._attached = notes['attached']
         machine._generation = notes['generation']
         machine._ever_open = notes['ever_open']

@@ -93,7 +93,9 @@ class Worker:
             ledger=ledger_module.Ledger(
                 _map(files['ledger'], ledger_module.LEDGER_SIZE)),
             machine=self.machine, report_gap=self.report_gap,
-            close_connection=self._close_connection, config={})
+            close_connection=self._close_connection,
+            input_limit_reached=lambda: loop.call_soon(self._move),
+            config={})
         self.device = serial.create(self._context)
         self.control = domain_r_control.DomainRControl(
             self.host_end, self.device.input, self._send_break,
@@ -183,6 +185,8 @@ class Worker:
         elif action is Action.THAW:
             self.frozen = None
             self.device.thaw()
+        elif action is Action.CLOSE:
+            self._close()
         elif action is Action.DOMAIN_R_LOST:
             self.control.lost()
             self.report_gap(
@@ -208,27 +212,37 @@ class Worker:
                             'the source carried nothing over in time',
                             None, None)
 
+    def _close(self):
+        """Wait for another Domain R, which needs no old messages."""
+        if self.host_end.state in (host_end_module.HostState.OPEN,
+                                   host_end_module.HostState.FROZEN):
+            self.host_end.open()
+            stream = wire.Stream.CONTROL_TO_DOMAIN_R
+            self.host_end.forget(stream, self.host_end.unstored(stream))
+
     def _stop(self, now):
         """The stop sequence: everything here takes well under 1 ms."""
         stopped_at, self.stopped_at = self.stopped_at or now, None
         self.device.stop(self.machine.stopped_gated, now - stopped_at)
         self.host_end.freeze()
         self.frozen = {'stopped': stopped_at}
-        if self.host_end.state is host_end_module.HostState.FROZEN:
-            return self.machine.cannot_freeze(now)
+        if (self.host_end.state is host_end_module.HostState.FROZEN or
+                self.machine.domain_r_stopped):
+            return self.machine.freeze_over()
         return []
 
     def _carry(self, now):
         self.device.settle()
+        self.host_end.poll()    # for the last that Domain R has stored
         carry_over = self.host_end.carry_over()
         stopped_at = self.frozen['stopped'] if self.frozen else now
         self.frozen = {
-            'acknowledged': self.machine.acknowledged,
+            'acknowledged': self.host_end.acknowledged,
             'carry_over': carry_over and carry_over.to_json(),
             'at': {'stopped': stopped_at, 'frozen': now}}
         LOG.info('Frozen %.1f ms after the stop, %sacknowledged',
                  (now - stopped_at) * 1000,
-                 '' if self.machine.acknowledged else 'not ')
+                 '' if self.host_end.acknowledged else 'not ')
         self._wake_waiters()
         self.note()
 
@@ -256,7 +270,7 @@ class Worker:
             self.report_gap(gap.stream, gap.kind, gap.reason, gap.at,
                             gap.count)
         if changes.frozen:
-            actions += self.machine.froze(now)
+            actions += self.machine.freeze_over()
         if changes.broken is not None:
             LOG.warning('Domain R: %s', ascii(changes.broken))
             actions += self.machine.broken(changes.restarted, now)
@@ -268,9 +282,9 @@ class Worker:
     def _move(self):
         """Move all bytes that can be moved."""
         if self.machine.output_flows:
-            self.device.pump()
             if self.control.pump():
                 self.note()
+            self.device.pump()
 
     def _set_timer(self):
         if self._timer is not None:
@@ -361,8 +375,12 @@ class Worker:
 
     def _send_break(self, done):
         self._next_reply += 1
-        self._replies[self._next_reply] = (
-            lambda message: done('error' not in message))
+
+        def replied(message):
+            done('error' not in message)
+            self._move()
+
+        self._replies[self._next_reply] = replied
         messages.send(self.link, {
             'type': messages.ToKeeper.QMP, 'id': self._next_reply,
             'vm': messages.INSTANCE, 'command': 'chardev-send-break',

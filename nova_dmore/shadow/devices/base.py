@@ -30,6 +30,7 @@ class DeviceContext:
     :ivar report_gap: called with (stream, kind, reason, at, count).
     :ivar close_connection: called with a connection's number when the
         device is done with it and has closed it.
+    :ivar input_limit_reached: called when all input before a break is taken.
     :ivar config: the CONFIG message in force, empty before the first.
     """
 
@@ -40,6 +41,7 @@ class DeviceContext:
     machine: Any
     report_gap: Callable[..., None]
     close_connection: Callable[[int], None]
+    input_limit_reached: Callable[[], None]
     config: dict
 
 

@@ -100,6 +100,7 @@ class SerialDevice(base.ShadowDevice):
         """See :class:`base.ShadowDevice`."""
         if self._current is not None:
             self.input.settled_after_stop(self._current)
+        self.output.settled_after_stop()
 
     def thaw(self):
         """See :class:`base.ShadowDevice`."""

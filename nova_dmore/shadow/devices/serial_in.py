@@ -43,6 +43,7 @@ class SerialInput:
         self._journal = context.journal
         self._ledger = context.ledger
         self._report_gap = context.report_gap
+        self._limit_reached = context.input_limit_reached
         self._stream = stream
         self._ready = b''       # a copy of what is readable
         self._next = 0          # index into it
@@ -151,6 +152,8 @@ class SerialInput:
             # Sent by an earlier worker: it is not in this one's copy.
             self._journal.set_position(self._stream, self.taken + 1)
             self.opened()
+        if self.limit is not None and self.taken >= self.limit:
+            self._limit_reached()
 
     def _ambiguous(self, reason, at=None):
         at = self.taken if at is None else at

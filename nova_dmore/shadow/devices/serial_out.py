@@ -134,18 +134,20 @@ class SerialOutput:
         self._report_dropped()
         queued = connection.queued()
         data = connection.peek(queued) if queued else b''
-        room = min(self._journal.room(self._stream),
-                   carry_over.CARRY_OVER_DATA_MAX
-                   - self._host_end.unstored(self._stream))
-        count = max(0, min(len(data), room))
-        if len(data) > count:
-            self._context.report_gap(
-                self._stream, wire.GapKind.EXACT,
-                'more output than is carried over',
-                self._position() + count, len(data) - count)
+        count = min(len(data), self._journal.room(self._stream))
         ledger.set_reading(Reading.KEPT, self._position(), count, queued)
         if count:
             self._host_end.produce(self._stream, data[:count])
+
+    def settled_after_stop(self):
+        """The freeze is over; report what cannot be carried over."""
+        left = (self._host_end.unstored(self._stream)
+                - carry_over.CARRY_OVER_DATA_MAX)
+        if left > 0:
+            self._context.report_gap(
+                self._stream, wire.GapKind.EXACT,
+                'more output than is carried over',
+                self._journal.base(self._stream), left)
 
     def thaw(self, connection):
         """Read at last what :meth:`stop` left queued."""
@@ -187,28 +189,32 @@ class SerialOutput:
     def _room(self, wanted):
         """How many bytes may be produced now."""
         unstored = self._host_end.unstored(self._stream)
-        if self._host_end.state is host_end.HostState.OPEN:
-            return min(max(0, HELD_LIMIT - unstored),
-                       self._journal.room(self._stream))
-        limit = self._context.config.get(
-            'scrollback_bytes', DEFAULT_SCROLLBACK)
-        if not self._journal.anchored:
-            limit = self._journal.limits[self._stream]
-        # What the source carries over has to fit before it.
-        limit = min(limit, self._journal.limits[self._stream]
-                    - carry_over.CARRY_OVER_DATA_MAX)
-        excess = unstored + wanted - limit
-        if excess > 0 and self._host_end.state in (
-                host_end.HostState.CLOSED, host_end.HostState.OPENING,
-                host_end.HostState.BROKEN):
-            excess = min(excess, unstored)
+        room = self._journal.room(self._stream)
+        if self._context.machine.takes_output:
+            return min(max(0, HELD_LIMIT - unstored), room)
+        if self._host_end.state in (host_end.HostState.OPEN,
+                                    host_end.HostState.FROZEN):
+            return room     # it has stopped: it slows nobody down
+        limit = self._limit()
+        wanted = min(wanted, limit)
+        excess = min(unstored, max(unstored + wanted - limit,
+                                   wanted - room))
+        if excess > 0:
             self._host_end.forget(self._stream, excess)
             self._forgotten += excess
         return min(wanted, self._journal.room(self._stream))
 
+    def _limit(self):
+        """How many bytes are kept while there is no Domain R."""
+        limit = self._journal.limits[self._stream]
+        if self._context.machine.state is not wire.PairState.INCOMING:
+            limit = min(limit, self._context.config.get(
+                'scrollback_bytes', DEFAULT_SCROLLBACK))
+        return limit
+
     def _stalled(self):
         """Whether Domain R has held the guest up for long enough."""
-        if self._host_end.state is not host_end.HostState.OPEN:
+        if not self._context.machine.takes_output:
             return True     # nobody will make room
         now = time.monotonic()
         base = self._journal.base(self._stream)

@@ -1,0 +1,367 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""A QEMU of an instance and a Domain R, as the keeper sees them."""
+
+import array
+import contextlib
+import ctypes
+import fcntl
+import json
+import mmap
+import os
+import select
+import socket
+import struct
+import tempfile
+import termios
+import threading
+import time
+
+from testtools import content
+
+from nova_dmore.channel import control
+from nova_dmore.channel import domr_end
+from nova_dmore.channel import region
+from nova_dmore.shadow import client
+from nova_dmore.shadow import spawn
+from nova_dmore import wire
+
+OUT = wire.Stream.SERIAL0_OUT
+IN = wire.Stream.SERIAL0_IN
+
+_GREETING = {'QMP': {'version': {
+    'qemu': {'major': 7, 'minor': 2, 'micro': 22}, 'package': ''},
+    'capabilities': []}}
+
+
+def wait_for(what, timeout=5.0):
+    """Wait until ``what()`` is true -> its value."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = what()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError('waited in vain')
+        time.sleep(0.002)
+
+
+class FakeQmp:
+    """A QMP server, as QEMU makes it: one client at a time."""
+
+    def __init__(self, path, status):
+        self.status = status
+        self.commands = []
+        self._client = None
+        self._lock = threading.Lock()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(path)
+        self._listener.listen(1)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def event(self, name, status):
+        """Change the run state as QEMU does."""
+        self.status = status
+        now = time.time()
+        self._send({'event': name, 'timestamp': {
+            'seconds': int(now), 'microseconds': int(now % 1 * 1e6)}})
+
+    def close(self):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        if self._client is not None:
+            with contextlib.suppress(OSError):
+                self._client.shutdown(socket.SHUT_RDWR)
+        self._thread.join(5)
+
+    def _send(self, message):
+        with self._lock:
+            if self._client is not None:
+                self._client.sendall(json.dumps(message).encode() + b'\r\n')
+
+    def _serve(self):
+        while True:
+            try:
+                self._client, _ = self._listener.accept()
+            except OSError:
+                return
+            with self._client:
+                self._send(_GREETING)
+                with contextlib.suppress(OSError):
+                    for request in _requests(self._client):
+                        self._answer(request)
+            self._client = None
+
+    def _answer(self, request):
+        self.commands.append(request)
+        result = {}
+        if request['execute'] == 'query-status':
+            result = {'status': self.status,
+                      'running': self.status == 'running'}
+        self._send({'return': result, 'id': request.get('id')})
+
+
+def _requests(sock):
+    """The JSON values that a client sends; it may put nothing in between."""
+    decoder = json.JSONDecoder()
+    text = ''
+    while data := sock.recv(4096):
+        text = (text + data.decode()).lstrip()
+        while text:
+            try:
+                value, end = decoder.raw_decode(text)
+            except ValueError:
+                break
+            text = text[end:].lstrip()
+            yield value
+
+
+class FakeInstance:
+    """The instance's QEMU: a serial port and a monitor."""
+
+    def __init__(self, directory, status='running'):
+        self.qmp = FakeQmp(
+            os.path.join(directory, wire.INSTANCE_QMP_SOCKET), status)
+        self.serial = socket.socket(socket.AF_UNIX)
+        self.serial.connect(os.path.join(directory, wire.SERIAL0_SOCKET))
+        self.serial.settimeout(5)
+
+    def prints(self, data):
+        self.serial.sendall(data)
+
+    def reads(self, count):
+        """Read exactly so many bytes of input, as the guest would."""
+        data = b''
+        while len(data) < count:
+            more = self.serial.recv(count - len(data))
+            if not more:
+                raise AssertionError('the serial connection ended')
+            data += more
+        return data
+
+    def reads_nothing(self, seconds=0.15):
+        ready, _, _ = select.select([self.serial], [], [], seconds)
+        return not ready
+
+    def stop(self, status='paused'):
+        self.qmp.event('STOP', status)
+
+    def resume(self):
+        self.qmp.event('RESUME', 'running')
+
+    def close(self):
+        self.serial.close()
+        self.qmp.close()
+
+
+class FakeDomainR:
+    """Domain R's QEMU, and with ``boot`` the guest in it."""
+
+    def __init__(self, directory, status='running', boot=True):
+        self.qmp = FakeQmp(
+            os.path.join(directory, wire.DOMAIN_R_QMP_SOCKET), status)
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(os.path.join(directory, wire.IVSHMEM_SOCKET))
+        self._memfd, self.interrupts, self._doorbells = self._greeting()
+        self.memory = mmap.mmap(self._memfd, wire.REGION_SIZE)
+        self.end = None
+        self._host = self       # whose doorbells the guest rings
+        self.got = {stream: b'' for stream in wire.Stream}
+        self.running = True
+        self._lock = threading.Lock()
+        self._closing = False
+        self._thread = None
+        if boot:
+            self.boot()
+
+    def _greeting(self):
+        vectors = len(wire.Vector)
+        values, descriptors = [], []
+        for _ in range(3 + 2 * vectors):
+            data, received, _, _ = socket.recv_fds(self._socket, 8, 1)
+            values.append(struct.unpack('<q', data)[0])
+            descriptors += received
+        assert values == (
+            [0, wire.DOMAIN_R_PEER, -1] + [wire.HOST_PEER] * vectors
+            + [wire.DOMAIN_R_PEER] * vectors), values
+        return (descriptors[0], descriptors[1 + vectors:],
+                descriptors[1:1 + vectors])
+
+    def boot(self, end=None):
+        """Start the guest, or go on with one that arrived."""
+        self.end = end or domr_end.DomainREnd(
+            region.Region(self.memory), self.ring)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def ring(self, vector):
+        os.eventfd_write(self._host._doorbells[vector], 1)
+
+    def arrive_from(self, source, mangle=lambda memory: None):
+        """The guest of ``source``, which stands still, is here from now on.
+
+        Its memory and the region are copied, as QEMU does.
+
+        :param mangle: changes the copy of the region.
+        """
+        source.halt()
+        region_copy = bytearray(source.memory)
+        mangle(region_copy)
+        self.memory[:] = bytes(region_copy)
+        # The guest's mapping now shows this host's region.
+        _map_over(source.memory, self._memfd)
+        self.memory, self.got, self._lock = (
+            source.memory, source.got, source._lock)
+        source._host = source._host._host = self
+        self.boot(source.end)
+
+    def types(self, data):
+        with self._lock:
+            self.end.send(IN, data)
+            if self.running:
+                self.end.poll()
+
+    def says(self, message):
+        with self._lock:
+            self.end.send(wire.Stream.CONTROL_TO_HOST,
+                          control.encode(message))
+            self.end.poll()
+
+    def pause_output(self, on):
+        with self._lock:
+            (self.end.pause if on else self.end.resume)(OUT)
+
+    @property
+    def output(self):
+        return self.got[OUT]
+
+    def messages(self, kind):
+        found = control.LineCodec().feed(
+            self.got[wire.Stream.CONTROL_TO_DOMAIN_R])
+        return [each for each in found if each['type'] == kind]
+
+    def stop(self):
+        """The virtual CPUs stand still."""
+        self.running = False
+        self.qmp.event('STOP', 'paused')
+
+    def resume(self):
+        self.running = True
+        self.qmp.event('RESUME', 'running')
+
+    def _run(self):
+        while not self._closing:
+            ready, _, _ = select.select(self.interrupts, [], [], 0.02)
+            for each in ready:
+                os.eventfd_read(each)
+            if self.running:
+                self._look()
+
+    def _look(self):
+        with self._lock:
+            for stream in self.end.poll().readable:
+                self.got[stream] += self.end.received(stream)
+
+    def halt(self):
+        self._closing = True
+        if self._thread is not None:
+            self._thread.join(5)
+
+    def close(self):
+        self.halt()
+        self._socket.close()
+        os.close(self._memfd)
+        self.qmp.close()
+        for each in (*self.interrupts, *self._doorbells):
+            os.close(each)
+
+
+def _map_over(memory, descriptor):
+    """Replace what an mmap shows."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [
+        ctypes.c_int] * 3 + [ctypes.c_long]
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    flags = mmap.MAP_SHARED | 0x10      # MAP_FIXED
+    result = libc.mmap(address, len(memory),
+                       mmap.PROT_READ | mmap.PROT_WRITE, flags,
+                       descriptor, 0)
+    assert result == address, ctypes.get_errno()
+
+
+class Pair:
+    """A keeper in a directory of its own, and who talks to it."""
+
+    def __init__(self, test):
+        self._test = test
+        temporary = tempfile.TemporaryDirectory(prefix='dmore')
+        test.addCleanup(temporary.cleanup)
+        self.directory = os.path.join(temporary.name, 'pair')
+        self.log = os.path.join(temporary.name, 'log')
+        self.pid = spawn.start_keeper(self.directory, self.log)
+        self.client = client.ShadowClient(self.directory)
+        test.addCleanup(self.client.shutdown)
+        test.addOnException(self._attach_log)
+        self._count = 0
+
+    def _attach_log(self, _exc_info):
+        with open(self.log) as log:
+            text = log.read()
+        self._count += 1
+        self._test.addDetail(
+            f'keeper {self.directory} {self._count}',
+            content.text_content(text))
+
+    def instance(self, status='running'):
+        return self._closed_later(FakeInstance(self.directory, status))
+
+    def domain_r(self, status='running', boot=True):
+        return self._closed_later(FakeDomainR(self.directory, status, boot))
+
+    def live(self, timeout_ms=5000):
+        state = self.client.live(timeout_ms)
+        assert state is wire.PairState.LIVE, state
+
+    def gaps(self):
+        return self.client.status().gaps
+
+    def _closed_later(self, fake):
+        closed = []
+        close = fake.close
+
+        def once():
+            if not closed:
+                closed.append(True)
+                close()
+        fake.close = once
+        self._test.addCleanup(fake.close)
+        return fake
+
+
+def queued_bytes(sock):
+    """How many bytes a socket has to be received."""
+    return _ioctl(sock, termios.FIONREAD)
+
+
+def unread_bytes(sock):
+    """Not 0 if the peer has not read all that was sent."""
+    return _ioctl(sock, termios.TIOCOUTQ)
+
+
+def _ioctl(sock, request):
+    number = array.array('i', [0])
+    fcntl.ioctl(sock, request, number)
+    return number[0]

@@ -1,0 +1,335 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The stop, the freeze, the arrival and the rollback, with real processes."""
+
+import os
+import signal
+import time
+
+from oslotest import base
+
+from nova_dmore.shadow import client
+from nova_dmore.shadow import devices
+from nova_dmore import exception
+from nova_dmore import wire
+from tests.unit.shadow import fakes
+
+State = wire.PairState
+SOURCE = client.Role.SOURCE
+DESTINATION = client.Role.DESTINATION
+wait_for = fakes.wait_for
+
+
+class Stop(base.BaseTestCase):
+    """A source that is live and armed."""
+
+    def setUp(self):
+        super().setUp()
+        self.pair = fakes.Pair(self)
+        self.client = self.pair.client
+        self.instance, self.domain_r = (
+            self.pair.instance(), self.pair.domain_r())
+        self.pair.live()
+        self.client.arm('m', SOURCE)
+
+
+class TestStop(Stop):
+
+    def test_in_step(self):
+        self.domain_r.types(b'a')
+        self.assertEqual(b'a', self.instance.reads(1))
+        self.assertEqual(0, self.client.gate())
+        self.assertEqual(State.GATED, self.client.status().state)
+        self.domain_r.types(b'b')
+        self.assertTrue(self.instance.reads_nothing())
+        self.instance.prints(b'last')
+        self.instance.stop()
+        frozen = self.client.frozen(1000)
+        self.assertTrue(frozen.acknowledged)
+        self.assertLess(frozen.frozen_at - frozen.stopped_at, 0.02)
+        self.assertEqual(b'last', self.domain_r.output)
+        self.assertEqual(1, frozen.carry_over['taken']['serial0_in'])
+        self.assertEqual(
+            {'base': 4, 'data': ''},
+            frozen.carry_over['unstored']['serial0_out'])
+        self.assertEqual(frozen, self.client.frozen(1000))
+        # Nothing was read from the socket: QEMU could push on a byte that
+        # is in its saved state, too.
+        self.assertTrue(fakes.unread_bytes(self.instance.serial))
+        self.assertEqual((), self.pair.gaps())
+
+    def test_rollback(self):
+        self.client.gate()
+        self.domain_r.types(b'x')
+        self.instance.prints(b'last')
+        self.instance.stop()
+        self.client.frozen(1000)
+        self.instance.prints(b'UART')
+        self.instance.resume()
+        self.pair.live()
+        self.instance.prints(b'next')
+        self.assertEqual(b'x', self.instance.reads(1))
+        wait_for(lambda: self.domain_r.output == b'lastUARTnext')
+        wait_for(lambda: not fakes.unread_bytes(self.instance.serial))
+        self.assertEqual((), self.pair.gaps())
+
+    def test_twice(self):
+        for n in range(3):
+            self.client.arm(f'm{n}', SOURCE)
+            self.client.gate()
+            self.instance.prints(b'%d' % n)
+            self.instance.stop()
+            self.assertTrue(self.client.frozen(1000).acknowledged)
+            self.instance.resume()
+            self.pair.live()
+        wait_for(lambda: self.domain_r.output == b'012')
+
+    def test_gate_opens_by_itself(self):
+        self.client.gate()
+        self.domain_r.types(b'x')
+        self.instance.prints(b'y')
+        self.assertTrue(self.instance.reads_nothing(1.0))
+        self.assertEqual(b'x', self.instance.reads(1))
+        wait_for(lambda: self.domain_r.output == b'y')
+
+    def test_full_fifo_is_exact(self):
+        self.domain_r.types(b'ab')
+        wait_for(lambda: fakes.queued_bytes(self.instance.serial))
+        self.assertEqual(1, self.client.gate())
+        self.instance.stop()
+        frozen = self.client.frozen(1000)
+        self.assertEqual(0, frozen.carry_over['taken']['serial0_in'])
+        self.assertEqual((), self.pair.gaps())
+
+    def test_not_gated_is_ambiguous(self):
+        self.domain_r.types(b'ab')
+        wait_for(lambda: fakes.queued_bytes(self.instance.serial))
+        self.instance.stop()
+        frozen = self.client.frozen(1000)
+        self.assertEqual(0, frozen.carry_over['taken']['serial0_in'])
+        gap, = self.pair.gaps()
+        self.assertEqual(
+            ('serial0_in', 0, 1, wire.GapKind.AMBIGUOUS, 'm'),
+            (gap.stream, gap.at, gap.bytes, gap.kind, gap.migration_id))
+
+    def test_domain_r_that_does_not_answer(self):
+        self.instance.prints(b'seen')
+        wait_for(lambda: self.domain_r.output == b'seen')
+        self.domain_r.stop()
+        self.instance.prints(b'unseen')
+        self.instance.stop()
+        frozen = self.client.frozen(1000)
+        self.assertFalse(frozen.acknowledged)
+        # It is known to stand still: nothing is waited for.
+        self.assertLess(frozen.frozen_at - frozen.stopped_at, 0.04)
+        unstored = frozen.carry_over['unstored']['serial0_out']
+        self.assertEqual({'base': 4, 'data': 'dW5zZWVu'}, unstored)
+
+    def test_stop_that_is_no_migration(self):
+        self.client.arm('m', SOURCE, on=False)
+        self.instance.stop()
+        frozen = self.client.frozen(100)
+        self.assertEqual((False, None, None), (
+            frozen.acknowledged, frozen.carry_over, frozen.stopped_at))
+        self.assertEqual(State.LIVE, self.client.status().state)
+
+    def test_paused_instance_that_moves(self):
+        self.client.arm('m', SOURCE, on=False)
+        self.instance.stop()
+        wait_for(lambda: self.client.status().instance.status == 'paused')
+        self.client.arm('n', SOURCE)
+        self.client.gate()
+        self.assertTrue(self.client.frozen(1000).acknowledged)
+
+    def test_more_than_the_ring_holds(self):
+        self.domain_r.pause_output(True)
+        data = os.urandom(90000)
+        self.instance.prints(data)
+        self.instance.prints(b'end')
+        self.client.gate()
+        self.instance.stop()
+        frozen = self.client.frozen(1000)
+        unstored = frozen.carry_over['unstored']['serial0_out']
+        self.assertEqual(len(self.domain_r.output), unstored['base'])
+        self.instance.resume()
+        self.domain_r.pause_output(False)
+        wait_for(lambda: self.domain_r.output == data + b'end')
+
+    def test_killed_worker_between_stop_and_answer(self):
+        self.client.gate()
+        self.instance.prints(b'last')
+        os.kill(self.client.status().worker_pid, signal.SIGKILL)
+        self.instance.stop()
+        frozen = self.client.frozen(3000)
+        carried = frozen.carry_over['unstored']['serial0_out']
+        self.assertEqual({'base': 0, 'data': 'bGFzdA=='}, carried)
+        self.instance.resume()
+        self.pair.live()
+        wait_for(lambda: self.domain_r.output == b'last')
+
+
+    def test_domain_r_that_hangs(self):
+        self.domain_r.running = False
+        self.instance.prints(b'unseen')
+        self.instance.stop()
+        frozen = self.client.frozen(1000)
+        self.assertFalse(frozen.acknowledged)
+        self.assertLess(frozen.frozen_at - frozen.stopped_at, 0.1)
+
+
+class TestMove(Stop):
+    """From one keeper to another."""
+
+    def setUp(self):
+        super().setUp()
+        self.other = fakes.Pair(self)
+        self.other.client.arm('m', DESTINATION)
+        self.new_instance = self.other.instance('inmigrate')
+        self.new_domain_r = self.other.domain_r('inmigrate', boot=False)
+        wait_for(lambda: self.other.client.status().domain_r.status ==
+                 'inmigrate')
+
+    def freeze(self):
+        self.client.gate()
+        self.instance.prints(b'last')
+        self.instance.stop()
+        frozen = self.client.frozen(1000)
+        self.domain_r.stop()
+        return frozen
+
+    def arrive(self, mangle=lambda memory: None):
+        self.new_domain_r.arrive_from(self.domain_r, mangle)
+        self.new_domain_r.resume()
+
+    def check_both_ways(self, before=b''):
+        self.other.live()
+        self.new_instance.prints(b'next')
+        wait_for(lambda: self.new_domain_r.output == before + b'next')
+        self.new_domain_r.types(b'y')
+        self.assertEqual(b'xy', self.new_instance.reads(2))
+        self.assertTrue(self.new_instance.reads_nothing())
+
+    def test_with_carry_over(self):
+        self.domain_r.types(b'w')
+        self.assertEqual(b'w', self.instance.reads(1))
+        frozen = self.freeze()
+        self.domain_r.types(b'x')
+        answer = self.other.client.carry_over('m', frozen.carry_over)
+        self.assertTrue(answer.accepted, answer.reason)
+        self.new_instance.prints(b'first')
+        self.new_instance.resume()
+        self.assertEqual(State.INCOMING, self.other.client.live(50))
+        self.assertTrue(self.new_instance.reads_nothing())
+        self.arrive()
+        self.check_both_ways(b'lastfirst')
+        self.assertEqual((), self.other.gaps())
+        repeated = self.other.client.carry_over('m', frozen.carry_over)
+        self.assertFalse(repeated.accepted)
+
+    def test_region_is_left_alone_while_domain_r_arrives(self):
+        frozen = self.freeze()
+        before = bytes(self.new_domain_r.memory)
+        self.other.client.carry_over('m', frozen.carry_over)
+        self.new_instance.resume()
+        e = self.assertRaises(exception.ShadowProcessError,
+                              self.other.client.hold, True)
+        self.assertIn('arriving', str(e))
+        time.sleep(2 * wire.POLL_INTERVAL_S)
+        self.assertEqual(before, bytes(self.new_domain_r.memory))
+
+    def test_without_carry_over_after_a_freeze(self):
+        frozen = self.freeze()
+        self.domain_r.types(b'x')
+        self.new_instance.resume()
+        self.arrive()
+        self.check_both_ways(b'last')
+        self.assertEqual((), self.other.gaps())
+        self.assertFalse(self.other.client.carry_over(
+            'm', frozen.carry_over).accepted)
+
+    def test_without_carry_over_and_freeze(self):
+        self.domain_r.stop()
+        frozen = self.freeze()
+        self.assertFalse(frozen.acknowledged)
+        self.domain_r.types(b'x')
+        self.new_instance.resume()
+        begin = time.monotonic()
+        self.arrive()
+        self.other.live()
+        self.assertGreater(time.monotonic() - begin,
+                           wire.CARRY_OVER_LIMIT_S - 0.1)
+        gaps = self.other.gaps()
+        self.assertIn(('serial0_out', wire.GapKind.UNKNOWN, 'm'),
+                      {(g.stream, g.kind, g.migration_id) for g in gaps})
+        self.assertFalse(self.other.client.carry_over(
+            'm', frozen.carry_over).accepted)
+        self.assertEqual(gaps, self.other.gaps())
+
+    def test_carry_over_of_a_stopped_domain_r(self):
+        self.domain_r.stop()
+        frozen = self.freeze()
+        self.domain_r.types(b'x')
+        self.other.client.carry_over('m', frozen.carry_over)
+        self.new_instance.resume()
+        self.arrive()
+        self.check_both_ways(b'last')
+        self.assertEqual((), self.other.gaps())
+
+    def test_stale_host_page(self):
+        frozen = self.freeze()
+        self.domain_r.types(b'x')
+        self.other.client.carry_over('m', frozen.carry_over)
+        self.new_instance.resume()
+
+        def mangle(memory):
+            memory[:wire.DOMAIN_R_PAGE] = bytes(wire.DOMAIN_R_PAGE)
+            memory[wire.DATA_START:] = bytes(
+                len(memory) - wire.DATA_START)
+        self.arrive(mangle)
+        self.check_both_ways(b'last')
+
+    def test_killed_destination_worker(self):
+        frozen = self.freeze()
+        self.domain_r.types(b'x')
+        self.other.client.carry_over('m', frozen.carry_over)
+        self.new_instance.prints(b'first')
+        os.kill(self.other.client.status().worker_pid, signal.SIGKILL)
+        self.new_instance.resume()
+        self.arrive()
+        self.check_both_ways(b'lastfirst')
+        self.assertEqual((), self.other.gaps())
+
+    def test_fresh_domain_r_at_the_destination(self):
+        frozen = self.freeze()
+        self.other.client.carry_over('m', frozen.carry_over)
+        self.new_domain_r.close()
+        self.new_instance.resume()
+        fresh = self.other.domain_r()
+        self.other.live()
+        self.new_instance.prints(b'next')
+        wait_for(lambda: fresh.output == b'next')
+
+    def test_wrong_carry_over(self):
+        self.assertFalse(self.other.client.carry_over('n', {}).accepted)
+        self.assertRaises(exception.ShadowProcessError,
+                          self.other.client.carry_over, 'm', {})
+
+    def test_live_pair_is_no_destination(self):
+        self.assertRaises(exception.ShadowProcessError,
+                          self.client.arm, 'n', DESTINATION)
+
+
+class TestDevices(base.BaseTestCase):
+
+    def test_load(self):
+        self.assertTrue(callable(devices.load('serial').create))
+        self.assertRaises(LookupError, devices.load, 'none')

@@ -1,0 +1,348 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Keeper and worker as processes, with a fake QEMU and a Domain R end."""
+
+import os
+import signal
+import socket
+import stat
+
+from oslotest import base
+
+from nova_dmore.shadow import client
+from nova_dmore.shadow import spawn
+from nova_dmore import exception
+from nova_dmore import wire
+from tests.unit.shadow import fakes
+
+State = wire.PairState
+SOURCE = client.Role.SOURCE
+DESTINATION = client.Role.DESTINATION
+wait_for = fakes.wait_for
+
+
+class LivePair(base.BaseTestCase):
+    """A pair that is live on one host."""
+
+    def setUp(self):
+        super().setUp()
+        self.pair = fakes.Pair(self)
+        self.client = self.pair.client
+
+    def go_live(self):
+        instance, domain_r = self.pair.instance(), self.pair.domain_r()
+        self.pair.live()
+        return instance, domain_r
+
+
+class TestTraffic(LivePair):
+
+    def test_both_ways(self):
+        instance, domain_r = self.go_live()
+        instance.prints(b'login: ')
+        wait_for(lambda: domain_r.output == b'login: ')
+        domain_r.types(b'root\r')
+        self.assertEqual(b'root\r', instance.reads(5))
+        status = self.client.status()
+        self.assertEqual(5, status.streams['serial0_in']['position'])
+        self.assertEqual('running', status.instance.status)
+        self.assertTrue(status.domain_r.attached)
+        self.assertEqual((), status.gaps)
+
+    def test_output_from_before_domain_r(self):
+        instance = self.pair.instance()
+        instance.prints(b'BIOS')
+        self.assertEqual(State.STARTING, self.client.live(0))
+        domain_r = self.pair.domain_r()
+        wait_for(lambda: domain_r.output == b'BIOS')
+
+    def test_one_byte_of_input_at_a_time(self):
+        instance, domain_r = self.go_live()
+        domain_r.types(b'abc')
+        wait_for(lambda: fakes.queued_bytes(instance.serial))
+        self.assertTrue(
+            self.client.status().streams['serial0_in']['position'] == 0)
+        self.assertEqual(1, fakes.queued_bytes(instance.serial))
+        self.assertEqual(b'abc', instance.reads(3))
+
+    def test_much_of_both(self):
+        instance, domain_r = self.go_live()
+        data = b''.join(b'%07d\n' % n for n in range(50000))
+        typed = b''.join(b'%05d\n' % n for n in range(500))
+        domain_r.types(typed)
+        sender = fakes.threading.Thread(target=instance.prints, args=[data])
+        sender.start()
+        self.assertEqual(typed, instance.reads(len(typed)))
+        sender.join(10)
+        wait_for(lambda: len(domain_r.output) >= len(data))
+        self.assertEqual(data, domain_r.output)
+
+    def test_paused_instance_gets_no_input(self):
+        instance, domain_r = self.go_live()
+        instance.stop()
+        wait_for(lambda: self.client.status().instance.status == 'paused')
+        domain_r.types(b'x')
+        self.assertTrue(instance.reads_nothing())
+        self.assertEqual(State.LIVE, self.client.status().state)
+        instance.resume()
+        self.assertEqual(b'x', instance.reads(1))
+
+    def test_configuration_reaches_every_domain_r(self):
+        self.client.configure({'ssh_port': 22})
+        _, domain_r = self.go_live()
+        wait_for(lambda: domain_r.messages(wire.CONFIG))
+        self.client.configure({'ssh_port': 2222})
+        wait_for(lambda: [each['ssh_port'] for each in
+                          domain_r.messages(wire.CONFIG)] == [22, 2222])
+        domain_r.close()
+        second = self.pair.domain_r()
+        wait_for(lambda: second.messages(wire.CONFIG))
+        self.assertEqual(2222, second.messages(wire.CONFIG)[0]['ssh_port'])
+
+    def test_what_domain_r_says(self):
+        _, domain_r = self.go_live()
+        domain_r.says({'type': wire.LOG, 'level': 'info', 'text': 'a\nb'})
+        domain_r.says({'type': wire.SERVING, 'ssh': 1, 'serial': 0,
+                       'boot_s': 2.5, 'memory_kib': 30000, 'x': [1]})
+        wait_for(lambda: self.client.status().serving)
+        self.assertEqual({'ssh': 1, 'serial': 0, 'boot_s': 2.5,
+                          'memory_kib': 30000}, self.client.status().serving)
+        with open(self.pair.log) as log:
+            self.assertIn(r"Domain R: 'a\nb'", log.read())
+
+    def test_break_keeps_its_place(self):
+        instance, domain_r = self.go_live()
+        domain_r.types(b'ab')
+        domain_r.says({'type': wire.BREAK, 'stream': 'serial0_in', 'at': 2})
+        domain_r.types(b'c')
+
+        def breaks():
+            return [each for each in instance.qmp.commands
+                    if each['execute'] == 'chardev-send-break']
+        self.assertEqual(b'a', instance.reads(1))
+        self.assertFalse(breaks())
+        self.assertEqual(b'b', instance.reads(1))
+        wait_for(breaks)
+        self.assertEqual({'id': 'charserial0'}, breaks()[0]['arguments'])
+        self.assertEqual(b'c', instance.reads(1))
+        self.assertEqual(1, len(breaks()))
+
+    def test_domain_r_that_takes_nothing(self):
+        self.client.configure({'stall_ms': 0})
+        instance, domain_r = self.go_live()
+        domain_r.pause_output(True)
+        data = os.urandom(1 << 19)
+        instance.prints(data)   # does not hang for good
+        wait_for(lambda: not fakes.unread_bytes(instance.serial))
+        domain_r.pause_output(False)
+        wait_for(lambda: domain_r.output)
+        wait_for(lambda: self.client.status().streams['serial0_out'][
+            'base'] == len(domain_r.output))
+        instance.prints(b'end')
+        wait_for(lambda: domain_r.output.endswith(b'end'))
+        gaps = wait_for(self.pair.gaps)
+        self.assertEqual(len(data) + 3,
+                         len(domain_r.output) + sum(g.bytes for g in gaps))
+        at = gaps[0].at
+        self.assertEqual(data[:at], domain_r.output[:at])
+        self.assertEqual({'exact'}, {gap.kind.value for gap in gaps})
+        wait_for(lambda: domain_r.messages(wire.GAP))
+
+    def test_without_domain_r_the_guest_is_not_slowed(self):
+        self.client.configure({'scrollback_bytes': 1000})
+        instance = self.pair.instance()
+        data = os.urandom(1 << 19)
+        instance.prints(data)
+        wait_for(lambda: self.client.status().streams['serial0_out'][
+            'position'] == len(data))
+        domain_r = self.pair.domain_r()
+        wait_for(lambda: domain_r.output)
+        self.assertEqual(data[-len(domain_r.output):], domain_r.output)
+        self.assertLessEqual(len(domain_r.output), 1000)
+
+
+class TestReplacements(LivePair):
+
+    def test_instance_started_anew(self):
+        instance, domain_r = self.go_live()
+        domain_r.types(b'abc')
+        self.assertEqual(b'a', instance.reads(1))
+        wait_for(lambda: fakes.queued_bytes(instance.serial))
+        instance.prints(b'last words')
+        instance.close()
+        wait_for(lambda: domain_r.output == b'last words')
+        second = self.pair.instance()
+        self.assertEqual(b'bc', second.reads(2))
+        second.prints(b'first words')
+        wait_for(lambda: domain_r.output == b'last wordsfirst words')
+        self.assertEqual((), self.pair.gaps())
+
+    def test_taken_byte_of_an_ended_instance(self):
+        instance, domain_r = self.go_live()
+        domain_r.types(b'a')
+        self.assertEqual(b'a', instance.reads(1))
+        instance.close()
+        second = self.pair.instance()
+        domain_r.types(b'b')
+        self.assertEqual(b'b', second.reads(1))
+        self.assertEqual((), self.pair.gaps())
+
+    def test_domain_r_started_anew(self):
+        instance, domain_r = self.go_live()
+        instance.prints(b'one')
+        wait_for(lambda: domain_r.output == b'one')
+        domain_r.types(b'x')
+        self.assertEqual(b'x', instance.reads(1))
+        domain_r.close()
+        wait_for(lambda: self.client.status().state is State.STARTING)
+        instance.prints(b'two')
+        second = self.pair.domain_r()
+        wait_for(lambda: second.output == b'two')
+        self.pair.live()
+        second.types(b'y')
+        self.assertEqual(b'y', instance.reads(1))
+        gap, = self.pair.gaps()
+        self.assertEqual(('serial0_in', wire.GapKind.UNKNOWN),
+                         (gap.stream, gap.kind))
+        self.client.forget_gaps([gap.number])
+        self.assertEqual((), self.pair.gaps())
+
+
+class TestKilledWorker(LivePair):
+
+    def kill(self):
+        status = self.client.status()
+        os.kill(status.worker_pid, signal.SIGKILL)
+        wait_for(lambda: self.client.status().worker_starts >
+                 status.worker_starts)
+
+    def test_at_rest(self):
+        self.client.configure({'ssh_port': 1})
+        instance, domain_r = self.go_live()
+        instance.prints(b'one')
+        wait_for(lambda: domain_r.output == b'one')
+        self.kill()
+        self.pair.live()
+        instance.prints(b'two')
+        domain_r.types(b'x')
+        self.assertEqual(b'x', instance.reads(1))
+        wait_for(lambda: domain_r.output == b'onetwo')
+        self.assertEqual((), self.pair.gaps())
+        self.assertEqual(2, len(domain_r.messages(wire.CONFIG)))
+
+    def test_byte_on_its_way(self):
+        instance, domain_r = self.go_live()
+        domain_r.types(b'abc')
+        wait_for(lambda: fakes.queued_bytes(instance.serial))
+        self.kill()
+        self.assertEqual(b'abc', instance.reads(3))
+        self.assertTrue(instance.reads_nothing())
+        self.assertEqual((), self.pair.gaps())
+
+    def test_byte_read_while_no_worker_is_there(self):
+        instance, domain_r = self.go_live()
+        domain_r.types(b'abc')
+        wait_for(lambda: fakes.queued_bytes(instance.serial))
+        pid = self.client.status().worker_pid
+        os.kill(pid, signal.SIGKILL)
+        self.assertEqual(b'a', instance.reads(1))
+        self.assertEqual(b'bc', instance.reads(2))
+        self.assertTrue(instance.reads_nothing())
+        self.assertEqual((), self.pair.gaps())
+
+    def test_in_the_middle_of_traffic(self):
+        instance, domain_r = self.go_live()
+        data = b''.join(b'%07d\n' % n for n in range(60000))
+        typed = b''.join(b'%05d\n' % n for n in range(1000))
+        domain_r.types(typed)
+        got = []
+        threads = [
+            fakes.threading.Thread(target=instance.prints, args=[data]),
+            fakes.threading.Thread(
+                target=lambda: got.append(instance.reads(len(typed))))]
+        for each in threads:
+            each.start()
+        for _ in range(3):
+            self.kill()
+        for each in threads:
+            each.join(20)
+        wait_for(lambda: len(domain_r.output) >= len(data))
+        ambiguous = [gap for gap in self.pair.gaps()]
+        if not ambiguous:
+            self.assertEqual(data, domain_r.output)
+            self.assertEqual(typed, got[0])
+        self.assertEqual({wire.GapKind.AMBIGUOUS} if ambiguous else set(),
+                         {gap.kind for gap in ambiguous})
+
+    def test_frozen(self):
+        instance, domain_r = self.go_live()
+        self.client.arm('m', SOURCE)
+        instance.prints(b'last')
+        instance.stop()
+        before = self.client.frozen(1000)
+        self.kill()
+        self.assertEqual(State.FROZEN, self.client.status().state)
+        self.assertEqual(before, self.client.frozen(1000))
+        instance.resume()
+        self.pair.live()
+        instance.prints(b'next')
+        wait_for(lambda: domain_r.output == b'lastnext')
+        self.assertEqual((), self.pair.gaps())
+
+
+class TestFiles(base.BaseTestCase):
+
+    def test_modes_and_shutdown(self):
+        pair = fakes.Pair(self)
+        self.assertEqual(
+            0o700, stat.S_IMODE(os.stat(pair.directory).st_mode))
+        for name in ('control.sock', 'ivshmem.sock', 'serial0.sock'):
+            mode = os.stat(os.path.join(pair.directory, name)).st_mode
+            self.assertEqual(0o600, stat.S_IMODE(mode))
+        self.assertEqual(
+            pair.pid, spawn.start_keeper(pair.directory, pair.log))
+        status = pair.client.status()
+        pair.client.shutdown()
+        self.assertEqual(['keeper.lock'], os.listdir(pair.directory))
+        wait_for(lambda: not os.path.exists(f'/proc/{status.worker_pid}'))
+        pair.client.shutdown()      # of nobody
+
+    def test_killed_keeper_is_replaced(self):
+        pair = fakes.Pair(self)
+        status = pair.client.status()
+        os.kill(pair.pid, signal.SIGKILL)
+        wait_for(lambda: not os.path.exists(f'/proc/{status.worker_pid}'))
+        second = spawn.start_keeper(pair.directory, pair.log)
+        self.assertNotEqual(pair.pid, second)
+        self.assertEqual(second, pair.client.status().pid)
+
+    def test_start_that_cannot_succeed(self):
+        pair = fakes.Pair(self)
+        path = os.path.join(pair.directory, 'keeper.lock', 'below')
+        e = self.assertRaises(exception.ShadowProcessError,
+                              spawn.start_keeper, path, pair.log)
+        self.assertIn(pair.log, str(e))
+
+    def test_requests_that_are_wrong(self):
+        pair = fakes.Pair(self)
+        for line in (b'nonsense\n', b'{"id": 1, "method": "none"}\n',
+                     b'{"id": 1, "method": "gate"}\n', b'[]\n',
+                     b'{"id": 1, "method": "hold", "params": 3}\n'):
+            sock = socket.socket(socket.AF_UNIX)
+            with sock:
+                sock.settimeout(5)
+                sock.connect(os.path.join(pair.directory, 'control.sock'))
+                sock.sendall(line)
+                self.assertIn(b'"error"', sock.recv(1000))
+        e = self.assertRaises(exception.ShadowProcessError,
+                              pair.client.configure, ['not', 'an', 'object'])
+        self.assertIn('config', str(e))
