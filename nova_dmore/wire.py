@@ -56,14 +56,15 @@ same epoch, so an acknowledgement cannot be taken for another one's.
    nothing that was carried over) its own offsets stand. A Domain R that was
    in no epoch before adopts the host's offsets; that is no gap. It writes
    its ``position`` and ``base`` words (what it produced is not in the ring
-   yet: both are the oldest offset it keeps), and last ``epoch_ack``;
+   yet: both are the oldest offset it keeps), ``ack_by``, and last
+   ``epoch_ack``;
 3. the host sees ``epoch_ack == epoch``, continues each stream it produces at
    Domain R's position (what lies before was stored: a repeat), and starts
    consuming. Nothing else was written to a ring in between.
 
 A Domain R that starts writes a new random ``incarnation`` and joins only an
 epoch above the ``epoch_ack`` that it finds; the host sees that the
-incarnation is not the one it opened with, and raises the epoch.
+incarnation is not the one that acknowledged, and raises the epoch.
 
 Freeze
 ------
@@ -106,6 +107,7 @@ HOST_RESUME_FROM = 0x50
 DOMAIN_R_MAGIC = 0x00
 DOMAIN_R_LAYOUT_VERSION = 0x08
 DOMAIN_R_INCARNATION = 0x10 # random, not 0: which start of Domain R this is
+DOMAIN_R_ACK_BY = 0x18      # the incarnation that wrote epoch_ack
 DOMAIN_R_EPOCH_ACK = 0x38   # written last
 DOMAIN_R_FREEZE_ACK = 0x40
 
@@ -133,9 +135,12 @@ BASE = 0x08
 PUBLISHED = 0xc00
 PUBLISHED_ENTRY = 0x08
 
-#: Above these an epoch or offset is taken for garbage.
+#: Epochs and offsets above these are taken for garbage.
 EPOCH_MAX = 1 << 62
 OFFSET_MAX = 1 << 62
+#: A word of Domain R moves the host's epoch or offset no further than this,
+#: so that what a hostile Domain R wrote leaves room for its successors.
+JUMP_MAX = 1 << 61
 
 #: HOST_FLAGS: Domain R must keep more pages dirty than QEMU's switch-over
 #: threshold, so that its pre-copy cannot end before the instance's.

@@ -20,7 +20,7 @@ from nova_dmore.channel import errors
 from nova_dmore import wire
 
 #: Bytes of one stream that a carry-over holds at most.
-CARRY_OVER_DATA_MAX = 1 << 18
+CARRY_OVER_DATA_MAX = 1 << 19
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +80,7 @@ class CarryOver:
             raise errors.CarryOverError(
                 f'carry-over of layout version {version!a}, not '
                 f'{wire.LAYOUT_VERSION}')
-        epoch = _number('epoch', fields.get('epoch'), wire.EPOCH_MAX)
+        epoch = _number('epoch', fields.get('epoch'), wire.JUMP_MAX)
         acknowledged = fields.get('acknowledged')
         if not isinstance(acknowledged, bool):
             raise errors.CarryOverError('acknowledged is not a boolean')
@@ -126,7 +126,7 @@ def _streams(what: str, value: object, direction: wire.Direction
 def _unstored(stream: wire.Stream, value: object) -> Unstored:
     fields = _object(stream.name, value)
     base = _number(f'base of {stream.name}', fields.get('base'),
-                   wire.OFFSET_MAX - CARRY_OVER_DATA_MAX)
+                   wire.JUMP_MAX)
     text = fields.get('data')
     if (not isinstance(text, str)
             or len(text) > (CARRY_OVER_DATA_MAX + 2) // 3 * 4):

@@ -30,11 +30,14 @@ _RESUME_FROM = _WORD(wire.HOST_PAGE + wire.HOST_RESUME_FROM)
 _EPOCH_ACK = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_EPOCH_ACK)
 _FREEZE_ACK = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_FREEZE_ACK)
 _INCARNATION = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_INCARNATION)
+_ACK_BY = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_ACK_BY)
 _MAGIC = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_MAGIC)
 _LAYOUT_VERSION = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_LAYOUT_VERSION)
 
 #: Bytes kept per stream to the host until they are taken.
 SEND_LIMIT = 1 << 16
+
+_GAPS_KEPT = 64
 
 
 class DomainRState(enum.Enum):
@@ -54,7 +57,7 @@ class DomainREnd:
     :ivar state: see DomainRState
     :ivar epoch: the last epoch that was joined, or may have been joined by
         an earlier start of Domain R
-    :ivar gaps: all gaps found so far, oldest first
+    :ivar gaps: the last gaps found, oldest first
     """
 
     def __init__(self, region: region_module.Region,
@@ -81,10 +84,11 @@ class DomainREnd:
                     region, stream, send_limit)
         self._fresh = True
         seen = words[_EPOCH_ACK]
-        self.epoch = seen if seen < wire.EPOCH_MAX else 0
+        self.epoch = seen if seen < wire.JUMP_MAX else 0
         words[_LAYOUT_VERSION] = wire.LAYOUT_VERSION
         words[_MAGIC] = wire.MAGIC
-        words[_INCARNATION] = secrets.randbelow((1 << 62) - 1) + 1
+        self._incarnation = secrets.randbelow((1 << 62) - 1) + 1
+        words[_INCARNATION] = self._incarnation
         self._doorbell(wire.Vector.CONTROL)
 
     @property
@@ -166,10 +170,12 @@ class DomainREnd:
             producer.begin(ring_module.RingBuffer(data, layout[stream]),
                            resume_from, self._fresh)
         self.gaps += changes.gaps
+        del self.gaps[:-_GAPS_KEPT]
         self.epoch = epoch
         self._fresh = False
         self.state = DomainRState.OPEN
         changes.opened = True
+        words[_ACK_BY] = self._incarnation
         words[_EPOCH_ACK] = epoch
         self._doorbell(wire.Vector.CONTROL)
 

@@ -11,11 +11,11 @@
 # under the License.
 """The host's end of the channel; the worker of the shadow devices uses it."""
 
-import dataclasses
 import enum
 import secrets
 from collections.abc import Callable
 
+from nova_dmore.channel import arrival
 from nova_dmore.channel import carry_over as carry_over_module
 from nova_dmore.channel import changes as changes_module
 from nova_dmore.channel import errors
@@ -32,6 +32,7 @@ _FLAGS = _WORD(wire.HOST_PAGE + wire.HOST_FLAGS)
 _RESUME_FROM = _WORD(wire.HOST_PAGE + wire.HOST_RESUME_FROM)
 _EPOCH_ACK = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_EPOCH_ACK)
 _FREEZE_ACK = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_FREEZE_ACK)
+_ACK_BY = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_ACK_BY)
 _INCARNATION = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_INCARNATION)
 
 #: Epochs grow by up to this much, at random, so that they are unique.
@@ -51,16 +52,6 @@ class HostState(enum.Enum):
     FREEZING = 'freezing'   # Domain R was asked to take the rest
     FROZEN = 'frozen'       # it did, or could not be asked
     BROKEN = 'broken'       # Domain R did what cannot be, or started anew
-
-
-@dataclasses.dataclass(frozen=True)
-class _Found:
-    """What Domain R's page said when the epoch was raised."""
-
-    met: bool       # Domain R had been in an epoch
-    frozen: bool    # and had acknowledged its freeze
-    stored: dict[wire.Stream, tuple[int, int]]
-    produced: dict[wire.Stream, tuple[int, int]]
 
 
 class HostEnd:
@@ -98,7 +89,7 @@ class HostEnd:
         self._resume_from = wire.ResumeFrom.DOMAIN_R
         self._incarnation = 0
         self._flags = 0
-        self._found = self._look_around()
+        self._before: arrival.Found | None = None
 
     # -- state --------------------------------------------------------------
 
@@ -117,9 +108,7 @@ class HostEnd:
         to be asked once Domain R has arrived.
         """
         found = self._look_around()
-        return found.frozen and all(
-            stored == announced for stored, announced in
-            found.stored.values())
+        return found.state is arrival.FoundState.COMPLETE
 
     def positions(self) -> dict[wire.Stream, tuple[int, int]]:
         """Per stream position and base, for STATUS.
@@ -147,11 +136,11 @@ class HostEnd:
         destination only to be called once Domain R has arrived: until then
         QEMU overwrites the region.
 
-        :param carry_over: what the source had; ignored when the journal is
-            from the same epoch or a later one
+        :param carry_over: what the source had; ignored when the offsets are
+            known already: late, or this host's own
         :param epoch_floor: an epoch that Domain R may have seen elsewhere
-        :raises StateError: the carry-over is later than the journal; a
-            destination has to begin with an empty one
+        :raises StateError: the carry-over is later than the journal that
+            this end began with; a destination has to begin with an empty one
         """
         journal = self._journal
         floor = max(epoch_floor, journal.epoch)
@@ -159,10 +148,10 @@ class HostEnd:
             floor = max(floor, carry_over.epoch)
             if not journal.anchored:
                 self._adopt(carry_over)
-            elif carry_over.epoch > journal.epoch:
+            elif (self.state is HostState.CLOSED
+                    and carry_over.epoch > journal.epoch):
                 raise errors.StateError(
                     'the carry-over is later than the journal of this host')
-        self._found = self._look_around()
         self._raise_epoch(floor)
 
     def _adopt(self, carry_over: carry_over_module.CarryOver) -> None:
@@ -176,12 +165,19 @@ class HostEnd:
             journal.anchored = True
 
     def _raise_epoch(self, floor: int) -> None:
+        journal = self._journal
         acknowledged = self._words[_EPOCH_ACK]
-        if acknowledged < wire.EPOCH_MAX:
+        if acknowledged < wire.JUMP_MAX:
             floor = max(floor, acknowledged)
-        self._journal.epoch = floor + 1 + secrets.randbelow(_EPOCH_STEP)
+        epoch = floor + 1 + secrets.randbelow(_EPOCH_STEP)
+        if (not journal.found or not
+                journal.first_epoch <= acknowledged <= journal.epoch):
+            # Not one of this host's: so Domain R came from somewhere.
+            self._before = self._look_around()
+            journal.set_found(self._before.state, epoch)
+        journal.epoch = epoch
         self._resume_from = (
-            wire.ResumeFrom.HOST if self._journal.anchored
+            wire.ResumeFrom.HOST if journal.anchored
             else wire.ResumeFrom.DOMAIN_R)
         self.acknowledged = False
         self.state = HostState.OPENING
@@ -198,14 +194,12 @@ class HostEnd:
         self._words[_EPOCH] = self._journal.epoch
         self._doorbell(wire.Vector.CONTROL)
 
-    def _look_around(self) -> _Found:
-        acknowledged = self._words[_EPOCH_ACK]
-        met = acknowledged != 0
-        return _Found(
-            met, met and self._words[_FREEZE_ACK] == acknowledged,
+    def _look_around(self) -> arrival.Found:
+        return arrival.look(
+            self._words[_EPOCH_ACK], self._words[_FREEZE_ACK],
             {stream: each.domain_r_words()
              for stream, each in self._out.items()},
-            {stream: each.domain_r_words()
+            {stream: each.domain_r_words()[0]
              for stream, each in self._in.items()})
 
     # -- looking ------------------------------------------------------------
@@ -232,10 +226,13 @@ class HostEnd:
         epoch = self._journal.epoch
         acknowledged = self._words[_EPOCH_ACK]
         if acknowledged == epoch:
-            self._opened(changes)
-        elif epoch < acknowledged < wire.EPOCH_MAX:
+            if self._words[_ACK_BY] == self._words[_INCARNATION]:
+                self._opened(changes)
+            else:
+                # Domain R started anew since it acknowledged.
+                self._raise_epoch(epoch)
+        elif epoch < acknowledged < wire.JUMP_MAX:
             # Domain R arrived after the epoch was raised.
-            self._found = self._look_around()
             self._raise_epoch(acknowledged)
         elif self._words[_EPOCH] != epoch:
             # Its arrival has overwritten the host page.
@@ -250,63 +247,46 @@ class HostEnd:
             # Bytes were forgotten since Domain R was told of them.
             self._raise_epoch(journal.epoch)
             return
-        incarnation = self._words[_INCARNATION]
-        same = incarnation == journal.incarnation
+        gaps = []
+        forgotten = {stream: journal.base(stream) for stream in self._out}
         with journal.transaction():
-            for stream, producer in self._out.items():
-                self._begin_out(changes, stream, producer, adopt, same)
-            for stream, consumer in self._in.items():
-                self._begin_in(changes, stream, consumer, adopt)
+            for producer in self._out.values():
+                gaps += self._begin_out(producer, adopt)
+            for consumer in self._in.values():
+                gaps += self._begin_in(consumer, adopt)
+            if adopt:
+                gaps += arrival.gaps(
+                    arrival.FoundState(journal.found), self._before,
+                    forgotten,
+                    {stream: journal.position(stream)
+                     for stream in self._in},
+                    {stream: journal.base(stream) for stream in self._out})
             journal.anchored = True
-            journal.incarnation = incarnation
-        self._incarnation = incarnation
+            journal.incarnation = self._words[_INCARNATION]
+        changes.gaps += gaps
+        self._incarnation = journal.incarnation
         self.state = HostState.OPEN
         changes.opened = True
         self._poll_open(changes)
 
-    def _begin_out(self, changes: changes_module.Changes,
-                   stream: wire.Stream,
-                   producer: host_streams.HostProducer, adopt: bool,
-                   same: bool) -> None:
-        moved = producer.begin(self._journal.epoch, adopt)
-        at = self._journal.base(stream)
-        if moved:
-            changes.gaps.append(changes_module.Gap(
-                stream, at, None, wire.GapKind.UNKNOWN,
-                'Domain R has stored more than this host knows of'))
-        elif adopt and self._found.met:
-            stored, announced = self._found.stored[stream]
-            if not self._found.frozen:
-                changes.gaps.append(changes_module.Gap(
-                    stream, at, None, wire.GapKind.UNKNOWN,
-                    'nothing was carried over and Domain R did not freeze'))
-            elif stored != announced:
-                changes.gaps.append(changes_module.Gap(
-                    stream, at, (announced - stored) % (1 << 64),
-                    wire.GapKind.EXACT,
-                    'nothing was carried over of what found no room'))
+    def _begin_out(self, producer: host_streams.HostProducer, adopt: bool
+                   ) -> list[changes_module.Gap]:
+        if not producer.begin(self._journal.epoch, adopt):
+            return []
+        return [changes_module.Gap(
+            producer.stream, self._journal.base(producer.stream), None,
+            wire.GapKind.UNKNOWN,
+            'Domain R has stored more than this host knows of')]
 
-    def _begin_in(self, changes: changes_module.Changes,
-                  stream: wire.Stream,
-                  consumer: host_streams.HostConsumer,
-                  adopt: bool) -> None:
+    def _begin_in(self, consumer: host_streams.HostConsumer, adopt: bool
+                  ) -> list[changes_module.Gap]:
         missing = consumer.begin(adopt)
-        at = self._journal.position(stream)
-        if missing:
-            changes.gaps.append(changes_module.Gap(
-                stream, at - missing, missing, wire.GapKind.AMBIGUOUS,
-                'Domain R has dropped bytes that this host did not take'))
-        elif adopt and self._found.met and not self._found.frozen:
-            # They are sent again: most of them were not taken.
-            produced = self._found.produced[stream][0]
-            count = produced - at
-            if count:
-                size = self._geometry[stream][1]
-                changes.gaps.append(changes_module.Gap(
-                    stream, at, count if 0 < count <= size else None,
-                    wire.GapKind.AMBIGUOUS,
-                    'nothing was carried over and Domain R did not freeze: '
-                    'these may arrive a second time'))
+        if not missing:
+            return []
+        at = self._journal.position(consumer.stream)
+        return [changes_module.Gap(
+            consumer.stream, at - missing, missing, wire.GapKind.AMBIGUOUS,
+            'Domain R has dropped bytes that this host did not take')]
 
     def _poll_open(self, changes: changes_module.Changes) -> None:
         words = self._words

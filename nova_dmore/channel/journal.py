@@ -37,7 +37,7 @@ _W_INTENT = 16              # one word per stream
 _SLOTS = (64, 256)          # where the two copies begin
 _SLOT_WORDS = 192
 # Words of a copy.
-_S_EPOCH, _S_INCARNATION, _S_ANCHORED = 0, 1, 2
+_S_EPOCH, _S_INCARNATION, _S_ANCHORED, _S_FIRST_EPOCH, _S_FOUND = range(5)
 _S_STREAMS, _S_STREAM_WORDS = 8, 4
 _POSITION, _BASE, _ORIGIN, _PUBLISHED = 0, 1, 2, 3
 _DATA_START = 0x1000
@@ -150,6 +150,24 @@ class Journal:
     def anchored(self, value: bool) -> None:
         self._set(_S_ANCHORED, int(value))
 
+    @property
+    def first_epoch(self) -> int:
+        """The first epoch raised since Domain R was ``found``."""
+        return self._get(_S_FIRST_EPOCH)
+
+    @property
+    def found(self) -> int:
+        """How Domain R was before the first epoch, a number of the host
+        end's; 0 if that was not looked at."""
+        return self._get(_S_FOUND)
+
+    def set_found(self, found: int, first_epoch: int) -> None:
+        """Record how Domain R was found before an epoch is raised."""
+        with self.transaction():
+            self._set(_S_FOUND, found)
+            self._set(_S_FIRST_EPOCH, first_epoch)
+            self.epoch = first_epoch
+
     def position(self, stream: wire.Stream) -> int:
         """What the host has produced, or taken, of a stream."""
         return self._get(_index(stream, _POSITION))
@@ -191,15 +209,18 @@ class Journal:
         """Put carried bytes before local ones, which follow them from now on.
 
         Only in a transaction. Of more than ``carried_limit`` bytes the oldest
-        are left out; that shows as a gap by their offsets.
+        are left out, and all of them if local ones were forgotten (what is
+        kept has no holes); that shows as a gap by their offsets.
 
         :param base: offset of the first carried byte
         """
         end = base + len(data)
-        data = data[-self.carried_limit(stream):]
-        self.shift(stream, end)
-        self.set_base(stream, end - len(data))
-        self._put(stream, end - len(data), data)
+        forgotten = self.base(stream)
+        self.shift(stream, end + forgotten)
+        if not forgotten:
+            data = data[-self.carried_limit(stream):]
+            self.set_base(stream, end - len(data))
+            self._put(stream, end - len(data), data)
 
     def carried_limit(self, stream: wire.Stream) -> int:
         """Room that is kept free for carried bytes until one is anchored."""

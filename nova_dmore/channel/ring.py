@@ -71,12 +71,12 @@ def advance(what: str, old: int, new: int, limit: int) -> int:
     return grown
 
 
-def offset_from(what: str, value: int) -> int:
-    """An absolute offset from a word of the other end.
+def jump_to(what: str, value: int) -> int:
+    """An offset of Domain R's that the host makes its own.
 
-    :raises RingError: it is too large to be one
+    :raises RingError: it is too large
     """
-    if value > wire.OFFSET_MAX:
+    if value > wire.JUMP_MAX:
         raise errors.RingError(f'{what}: {value} is no offset')
     return value
 

@@ -1,0 +1,112 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What is known when Domain R arrives and nothing was carried over."""
+
+import dataclasses
+import enum
+
+from nova_dmore.channel import changes
+from nova_dmore import wire
+
+
+class FoundState(enum.IntEnum):
+    """How Domain R was before this host raised an epoch.
+
+    The journal keeps the number; 0 is left for "not looked yet".
+    """
+
+    NEW = 1         # it was in no epoch
+    COMPLETE = 2    # it froze, and nothing was left over
+    REMAINDER = 3   # it froze, but the host had more than the ring took
+    TORN = 4        # it did not freeze
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """The same with the words of Domain R's page.
+
+    :ivar missing: per TO_DOMAIN_R stream, what was announced beyond stored
+    :ivar produced: per TO_HOST stream
+    """
+
+    state: FoundState
+    missing: dict[wire.Stream, int]
+    produced: dict[wire.Stream, int]
+
+
+def look(epoch_ack: int, freeze_ack: int,
+         stored: dict[wire.Stream, tuple[int, int]],
+         produced: dict[wire.Stream, int]) -> Found:
+    """Judge by copies of Domain R's words.
+
+    :param stored: per TO_DOMAIN_R stream, POSITION and BASE
+    :param produced: per TO_HOST stream, POSITION
+    """
+    missing = {stream: announced - position
+               for stream, (position, announced) in stored.items()}
+    if epoch_ack == 0:
+        state = FoundState.NEW
+    elif epoch_ack != freeze_ack:
+        state = FoundState.TORN
+    elif any(missing.values()):
+        state = FoundState.REMAINDER
+    else:
+        state = FoundState.COMPLETE
+    return Found(state, missing, produced)
+
+
+def gaps(state: FoundState, found: Found | None,
+         forgotten: dict[wire.Stream, int], taken: dict[wire.Stream, int],
+         stored: dict[wire.Stream, int]) -> list[changes.Gap]:
+    """What may be missing once Domain R's own offsets were adopted.
+
+    :param found: None if a worker that has ended had seen it
+    :param forgotten: per TO_DOMAIN_R stream, what this host gave up
+    :param taken: per TO_HOST stream, the offset to go on from
+    :param stored: per TO_DOMAIN_R stream, likewise
+    """
+    result = []
+    if state is not FoundState.NEW:
+        for stream, at in stored.items():
+            missing = _missing(state, found, stream)
+            if missing is not None:
+                missing += forgotten[stream]
+            if missing is None:
+                result.append(changes.Gap(
+                    stream, at, None, wire.GapKind.UNKNOWN,
+                    'nothing was carried over and Domain R did not freeze'))
+            elif missing:
+                result.append(changes.Gap(
+                    stream, at, missing, wire.GapKind.EXACT,
+                    'nothing was carried over of what found no room, or '
+                    'this host gave it up'))
+    if state is FoundState.TORN:
+        for stream, at in taken.items():
+            # They come again: most of them were not taken.
+            count = found.produced[stream] - at if found else None
+            if count != 0:
+                result.append(changes.Gap(
+                    stream, at, count if count and count > 0 else None,
+                    wire.GapKind.AMBIGUOUS,
+                    'nothing was carried over and Domain R did not freeze: '
+                    'these may arrive a second time'))
+    return result
+
+
+def _missing(state: FoundState, found: Found | None, stream: wire.Stream
+             ) -> int | None:
+    if state is FoundState.COMPLETE:
+        return 0
+    if state is FoundState.TORN or found is None:
+        return None
+    missing = found.missing[stream]
+    return missing if missing >= 0 else None

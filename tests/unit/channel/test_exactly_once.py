@@ -1,0 +1,171 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Any interleaving of the two ends: each byte once, in order, or a gap."""
+
+import random
+import unittest
+
+import hypothesis
+from hypothesis import stateful
+from hypothesis import strategies
+
+from nova_dmore.channel import host_end
+from nova_dmore import wire
+from tests.unit.channel import world
+
+OUT = world.OUT
+IN = world.IN
+HostState = host_end.HostState
+SOME = strategies.integers(1, 40)
+SETTINGS = hypothesis.settings(
+    max_examples=1000, stateful_step_count=60, deadline=None, report_multiple_bugs=False,
+    suppress_health_check=list(hypothesis.HealthCheck))
+
+
+class Steps(stateful.RuleBasedStateMachine):
+    """One pair on one host after the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = world.World()
+        self.carried = None
+        self.opened = False
+
+    @stateful.initialize(out_ring=strategies.sampled_from([1, 8, 16, 64]),
+                         in_ring=strategies.sampled_from([1, 8, 16, 64]))
+    def start(self, out_ring, in_ring):
+        self.world = world.World(out_ring, in_ring)
+
+    # -- bytes
+
+    @stateful.rule(count=SOME)
+    def produce(self, count):
+        end = self.world.host
+        if end.state not in (HostState.FREEZING, HostState.FROZEN):
+            self.world.produce(
+                max(0, min(count, end.room(OUT), 64 - end.unstored(OUT))))
+
+    @stateful.rule(count=SOME)
+    def produce_beyond_the_ring(self, count):
+        if self.world.host.state is HostState.OPEN:
+            # No more than can be carried over.
+            free = 64 - self.world.host.unstored(OUT)
+            self.world.produce(max(0, min(count, free)))
+
+    @stateful.rule(count=SOME)
+    def take(self, count):
+        self.world.take(count)
+
+    @stateful.rule(count=SOME)
+    def send(self, count):
+        self.world.send(count)
+
+    @stateful.rule()
+    def receive(self):
+        self.world.receive()
+
+    @stateful.rule()
+    def pause(self):
+        self.world.domr.pause(OUT)
+
+    @stateful.rule()
+    def resume(self):
+        self.world.domr.resume(OUT)
+
+    @stateful.rule()
+    def host_poll(self):
+        if self.world.host_poll().broken:
+            # Nobody here is hostile: only a new Domain R breaks an epoch.
+            assert self.world.fresh
+
+    @stateful.rule()
+    def domr_poll(self):
+        self.world.domr_poll()
+
+    # -- epochs
+
+    @stateful.rule()
+    def freeze(self):
+        self.world.host.freeze()
+        self.world.snapshot()
+
+    @stateful.rule()
+    def roll_back(self):
+        if self.carried is None:
+            self.world.host.open()
+            self.opened = True
+
+    @stateful.rule()
+    def restart_worker(self):
+        self.world.restart_worker()
+
+    @stateful.rule(seed=strategies.integers(0, 1 << 32))
+    def migrate(self, seed):
+        # The source knew its offsets; else there is nothing to carry over,
+        # which is the next machine's concern.
+        if self.carried is None and self.world.host.carry_over():
+            self.carried = self.world.arrive(random.Random(seed))
+
+    @stateful.rule()
+    def carry_over_comes(self):
+        if self.carried is not None:
+            self.world.adopt(self.carried)
+            self.carried = None
+
+    def teardown(self):
+        self.carry_over_comes()
+        self.world.settle()
+        self.check_gaps()
+
+    def check_gaps(self):
+        assert not self.world.gap_kinds, self.world.gap_kinds
+
+
+class LossySteps(Steps):
+    """The same, with faults that may cost bytes, which must be reported."""
+
+    @stateful.rule()
+    def carry_over_is_missing(self):
+        if self.carried is not None:
+            self.carried = None
+            self.world.host.open()
+
+    @stateful.rule()
+    def carry_over_is_late(self):
+        if self.carried is not None:
+            self.world.host.open()
+            self.world.settle()
+            self.world.host.open(self.carried)
+            self.carried = None
+
+    @stateful.rule(count=SOME)
+    def forget(self, count):
+        end = self.world.host
+        if end.state in (HostState.CLOSED, HostState.OPENING,
+                         HostState.BROKEN) and self.carried is None:
+            end.forget(OUT, min(count, end.unstored(OUT)))
+
+    @stateful.rule()
+    def replace_domr(self):
+        if self.carried is None:
+            self.world.replace_domr()
+
+    def check_gaps(self):
+        pass
+
+
+class ExactlyOnceTest(Steps.TestCase):
+    settings = SETTINGS
+
+
+class LossyTest(LossySteps.TestCase):
+    settings = SETTINGS

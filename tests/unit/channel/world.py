@@ -1,0 +1,229 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""A pair in memory, and a model that knows what must arrive.
+
+Both ends run on one buffer. A migration replaces everything that Domain R
+did not write by copies of any earlier age, granule by granule, which is
+harsher than what QEMU does page by page.
+"""
+
+import random
+
+from nova_dmore.channel import carry_over
+from nova_dmore.channel import changes
+from nova_dmore.channel import domr_end
+from nova_dmore.channel import host_end
+from nova_dmore.channel import journal
+from nova_dmore.channel import region
+from nova_dmore import wire
+
+OUT = wire.Stream.SERIAL0_OUT
+IN = wire.Stream.SERIAL0_IN
+TO_DOMAIN_R = wire.Direction.TO_DOMAIN_R
+TO_HOST = wire.Direction.TO_HOST
+
+#: Bytes in which no piece is like another one.
+PATTERN = random.Random(0).randbytes(1 << 16)
+
+REGION = wire.DATA_START + 4 * 0x1000
+GRANULE = 16
+
+
+def geometry(out_ring: int, in_ring: int) -> region.Geometry:
+    return {
+        wire.Stream.CONTROL_TO_DOMAIN_R: (TO_DOMAIN_R, 64),
+        wire.Stream.CONTROL_TO_HOST: (TO_HOST, 64),
+        OUT: (TO_DOMAIN_R, out_ring),
+        IN: (TO_HOST, in_ring),
+    }
+
+
+class World:
+    """One instance, one Domain R, and the host that both are on."""
+
+    def __init__(self, out_ring: int = 16, in_ring: int = 16,
+                 retain: int = 128) -> None:
+        self.geometry = geometry(out_ring, in_ring)
+        self.limits = {wire.Stream.CONTROL_TO_DOMAIN_R: 128, OUT: retain}
+        self.buffer = bytearray(REGION)
+        self.region = region.Region(self.buffer)
+        self.journal_buffer = bytearray(journal.journal_size(self.limits))
+        self.host = self.new_host()
+        self.domr = self.new_domr()
+        self.snapshots = [bytes(self.buffer)]
+        # Indices into PATTERN. The instance has printed and the clients
+        # have typed up to .._sent; .._next is what has to arrive next.
+        self.out_sent = self.out_next = 0
+        self.in_sent = self.in_next = 0
+        # No carry-over was applied since the arrival: where the output of
+        # this host begins.
+        self.local_start: int | None = None
+        self.fresh = True
+        self.gap_kinds: list[wire.GapKind] = []
+
+    def new_host(self) -> host_end.HostEnd:
+        return host_end.HostEnd(
+            self.region, lambda vector: None,
+            journal.Journal(self.journal_buffer, self.geometry, self.limits),
+            self.geometry)
+
+    def new_domr(self) -> domr_end.DomainREnd:
+        return domr_end.DomainREnd(
+            self.region, lambda vector: None, send_limit=40)
+
+    # -- the host's steps ---------------------------------------------------
+
+    def produce(self, count: int) -> None:
+        data = PATTERN[self.out_sent:self.out_sent + count]
+        self.host.produce(OUT, data)
+        self.out_sent += len(data)
+
+    def host_poll(self) -> changes.Changes:
+        first = self.host.carry_over() is None and self.local_start is None
+        result = self.host.poll()
+        for gap in result.gaps:
+            self._host_gap(gap)
+        if result.opened:
+            self.local_start = None
+            if first:
+                self.out_next = self.out_sent - self.host.unstored(OUT)
+        self.snapshot()
+        return result
+
+    def _host_gap(self, gap: changes.Gap) -> None:
+        self.gap_kinds.append(gap.kind)
+        if gap.stream is OUT:
+            assert self.local_start is not None, gap
+            if gap.kind is wire.GapKind.EXACT:
+                self.out_next += gap.count
+            else:
+                self.out_next = self.local_start
+        elif gap.stream is IN:
+            assert self.local_start is not None, gap
+            assert gap.kind is wire.GapKind.AMBIGUOUS, gap
+            # They come again: no more than was said.
+            again = self.in_next - self.in_base()
+            assert again >= 0
+            assert gap.count is None or again <= gap.count, (again, gap)
+            self.in_next = self.in_base()
+
+    def in_base(self) -> int:
+        """Index of the oldest byte that Domain R keeps."""
+        return self.in_sent - (40 - self.domr.sendable(IN))
+
+    def take(self, count: int) -> None:
+        data = self.host.readable(IN)[:count]
+        expected = PATTERN[self.in_next:self.in_next + len(data)]
+        assert data == expected, (self.in_next, data, expected)
+        self.host.take(IN, len(data))
+        self.in_next += len(data)
+        self.snapshot()
+
+    def restart_worker(self) -> None:
+        self.host = self.new_host()
+
+    # -- Domain R's steps ---------------------------------------------------
+
+    def domr_poll(self) -> changes.Changes:
+        result = self.domr.poll()
+        if result.opened and self.fresh:
+            self.fresh = False
+            self.out_next = self.out_sent - self.host.unstored(OUT)
+            self.in_next = self.in_base()
+        for gap in result.gaps:
+            assert gap.kind is wire.GapKind.EXACT
+            self.gap_kinds.append(gap.kind)
+            if gap.stream is OUT:
+                self.out_next += gap.count
+        self.snapshot()
+        return result
+
+    def receive(self) -> bytes:
+        data = self.domr.received(OUT)
+        expected = PATTERN[self.out_next:self.out_next + len(data)]
+        assert data == expected, (self.out_next, data, expected)
+        assert self.out_next + len(data) <= self.out_sent
+        self.out_next += len(data)
+        self.snapshot()
+        return data
+
+    def send(self, count: int) -> None:
+        count = min(count, self.domr.sendable(IN))
+        self.domr.send(IN, PATTERN[self.in_sent:self.in_sent + count])
+        self.in_sent += count
+        self.snapshot()
+
+    def replace_domr(self) -> None:
+        """Domain R is lost, and a new one starts on the same memory."""
+        self.domr = self.new_domr()
+        self.fresh = True
+        self.snapshot()
+
+    # -- migration ----------------------------------------------------------
+
+    def snapshot(self) -> None:
+        if self.snapshots[-1] != self.buffer:
+            self.snapshots.append(bytes(self.buffer))
+            del self.snapshots[1:-40]
+
+    def arrive(self, chooser: random.Random
+               ) -> carry_over.CarryOver | None:
+        """Both VMs stop, and go on elsewhere; Domain R sees old copies.
+
+        :returns: what the source carries over
+        """
+        carried = self.host.carry_over()
+        stale = bytearray(chooser.choice(self.snapshots))
+        for start in range(wire.DATA_START, REGION, GRANULE):
+            stale[start:start + GRANULE] = chooser.choice(
+                self.snapshots)[start:start + GRANULE]
+        for stream, ring in region.layout_of(self.geometry).items():
+            if ring.direction is TO_HOST:
+                end = ring.start + ring.size
+                stale[ring.start:end] = self.buffer[ring.start:end]
+        mine = slice(wire.DOMAIN_R_PAGE, wire.DATA_START)
+        stale[mine] = self.buffer[mine]
+        self.buffer[:] = stale
+        self.snapshots = [bytes(self.buffer)]
+        self.journal_buffer[:] = bytes(len(self.journal_buffer))
+        self.host = self.new_host()
+        self.local_start = self.out_sent
+        if carried is None:
+            return None
+        return carry_over.CarryOver.from_json(carried.to_json())
+
+    def adopt(self, carried: carry_over.CarryOver) -> None:
+        """The destination opens with the carry-over."""
+        self.host.open(carried)
+        self.local_start = None
+
+    def settle(self) -> None:
+        """Bring everything to rest, with a working Domain R."""
+        self.domr.resume(OUT)
+        if self.host.state in (host_end.HostState.FREEZING,
+                               host_end.HostState.FROZEN,
+                               host_end.HostState.CLOSED,
+                               host_end.HostState.BROKEN):
+            self.host.open()
+        for _ in range(100):
+            if self.host_poll().broken:
+                self.host.open()
+            self.domr_poll()
+            self.receive()
+            self.take(64)
+        assert self.host.state is host_end.HostState.OPEN, self.host.state
+        assert self.domr.state is domr_end.DomainRState.OPEN
+        assert self.out_next == self.out_sent, (self.out_next, self.out_sent)
+        assert self.in_next == self.in_sent, (self.in_next, self.in_sent)
+        assert self.host.unstored(OUT) == 0
+        self.domr_poll()
+        assert self.domr.sendable(IN) == 40
