@@ -114,8 +114,7 @@ class AddressBook:
             if port is None:
                 port = self._create(client, instance_uuid, host)
             elif port['binding:host_id'] != host:
-                port = client.update_port(port['id'], {'port': {
-                    'binding:host_id': host}})['port']
+                port = self._move(client, port, host)
             _check_bound(port, host)
             return self._address(client, port)
 
@@ -198,6 +197,18 @@ class AddressBook:
             raise exception.AddressError(
                 f'[dmore] management_network: {self._network!r} gives Domain '
                 f'R no port: {error}') from error
+
+    def _move(self, client, port, host: str):
+        """Bind a port to another host, on which it may have a binding that a
+        migration left inactive."""
+        try:
+            client.activate_port_binding(port['id'], host)
+        except neutron_exceptions.NeutronClientException as error:
+            if error.status_code != 404:
+                raise
+            return client.update_port(port['id'], {'port': {
+                'binding:host_id': host}})['port']
+        return client.show_port(port['id'])['port']
 
     def _find_network(self, client):
         if not self._network:

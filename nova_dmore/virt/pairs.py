@@ -111,12 +111,20 @@ class Pairs:
         return domain in self._companions
 
     @contextlib.contextmanager
-    def locked(self, instance_uuid: str):
-        """Exclude every other change of this pair."""
+    def locked(self, instance_uuid: str, wait: bool = True):
+        """Exclude every other change of this pair.
+
+        :param wait: False: do not wait for a change that is under way.
+        :returns: a context manager; whether the pair is locked.
+        """
         with self._guard:
             lock = self._locks.setdefault(instance_uuid, threading.RLock())
-        with lock:
-            yield
+        locked = lock.acquire(blocking=wait)
+        try:
+            yield locked
+        finally:
+            if locked:
+                lock.release()
 
     # -- made ---------------------------------------------------------------
 
@@ -385,5 +393,6 @@ def _carrier(record) -> objects.Instance:
     """
     return objects.Instance(
         id=0, uuid=record.instance_uuid, project_id=record.project_id,
-        display_name=record.instance_name, system_metadata={},
+        display_name=record.instance_name, image_ref='',
+        metadata={}, system_metadata={},
         flavor=objects.Flavor(vcpus=1, memory_mb=128, extra_specs={}))

@@ -136,10 +136,10 @@ class Watch:
         if time.monotonic() < not_before:
             return
         try:
-            shadow_lives, domain_lives = self._pairs.is_alive(instance_uuid)
-            if not shadow_lives or not domain_lives:
-                self._rebuild(instance_uuid, shadow_lives)
-            self.collect_gaps(instance_uuid)
+            with self._pairs.locked(instance_uuid, wait=False) as locked:
+                # A pair that is just being made or removed is not looked at.
+                if locked and self._pairs.get(instance_uuid) is not None:
+                    self._look_after_locked(instance_uuid)
             self._retry.pop(instance_uuid, None)
         except Exception as error:  # noqa: H201
             # Whatever is wrong with one pair must not keep the others from
@@ -150,6 +150,12 @@ class Watch:
                       'in %(delay).0f s',
                       {'uuid': instance_uuid, 'error': error, 'delay': delay},
                       exc_info=not isinstance(error, exception.DMoreError))
+
+    def _look_after_locked(self, instance_uuid: str) -> None:
+        shadow_lives, domain_lives = self._pairs.is_alive(instance_uuid)
+        if not shadow_lives or not domain_lives:
+            self._rebuild(instance_uuid, shadow_lives)
+        self.collect_gaps(instance_uuid)
 
     def _rebuild(self, instance_uuid: str, shadow_lives: bool) -> None:
         if self._pairs.rebuild(instance_uuid):

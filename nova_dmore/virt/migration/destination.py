@@ -99,8 +99,9 @@ class DestinationRole:
 
     def abort(self, migration_id: str, instance_uuid: str) -> None:
         """The instance stays at the source: remove what was prepared."""
-        if self._arriving.pop(instance_uuid, None) != migration_id:
+        if self._arriving.get(instance_uuid) != migration_id:
             return
+        del self._arriving[instance_uuid]
         self._pairs.remove(instance_uuid, delete_address=False)
 
     def _keep_console_log(self, instance_uuid: str, text: str) -> None:

@@ -66,8 +66,12 @@ class Job:
             bytes_per_second=statistics.get('memory_bps', 0))
 
     def downtime_limit_s(self) -> float:
-        """The stop time that QEMU may take for the switch-over."""
-        return self._domain.migrateGetMaxDowntime() / 1000
+        """The stop time that QEMU may take for the switch-over; 0 when the
+        domain is gone."""
+        try:
+            return self._domain.migrateGetMaxDowntime() / 1000
+        except libvirt.libvirtError:
+            return 0.0
 
     def limit(self, bandwidth_mib: int | None = None,
               downtime_ms: int | None = None) -> bool:
@@ -125,6 +129,7 @@ class OutgoingDomain(threading.Thread):
         self._flags = flags
         #: libvirt's text when it failed.
         self.error: str | None = None
+        self._arrived = False
 
     def run(self):
         """Called by ``start()``."""
@@ -133,6 +138,7 @@ class OutgoingDomain(threading.Thread):
             try:
                 connection.lookupByName(self._domain_name).migrateToURI3(
                     self._destination, self._parameters, self._flags)
+                self._arrived = True
             finally:
                 connection.close()
         except libvirt.libvirtError as error:
@@ -140,7 +146,7 @@ class OutgoingDomain(threading.Thread):
 
     def succeeded(self) -> bool:
         """Whether it has ended well."""
-        return not self.is_alive() and self.error is None
+        return not self.is_alive() and self._arrived
 
 
 def companion_flags(instance_flags: int) -> int:

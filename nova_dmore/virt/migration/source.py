@@ -337,22 +337,32 @@ class SourceRole:
             LOG.warning('Gaps that the source had to report are unknown: %s',
                         error, instance=self._instance)
         pairs = self._services.pairs
-        try:
-            if moved:
-                pairs.addresses.activate_binding(
-                    self._record.address.port_id, self._host)
-            self._services.destination.finish(
+        port = self._record.address.port_id
+        steps = [
+            lambda: self._services.destination.finish(
                 self._context, self._host, self.migration_id,
                 record_module.to_json(self._record), moved,
-                self._read_console_log())
-            pairs.remove(self._uuid, delete_address=False)
-            pairs.addresses.delete_binding(
-                self._record.address.port_id, pairs.host)
-            self._enter(Phase.DONE)
-        except (exception.DMoreError, libvirt.libvirtError) as error:
-            LOG.error('The end of co-migration %(id)s failed: %(error)s',
-                      {'id': self.migration_id, 'error': error},
-                      instance=self._instance)
+                self._read_console_log()),
+            # Whatever the destination says: the instance is no longer here,
+            # and no Domain R may be built for it here.
+            lambda: pairs.remove(self._uuid, delete_address=False),
+            lambda: pairs.addresses.delete_binding(port, pairs.host)]
+        if moved:
+            steps.insert(0, lambda: pairs.addresses.activate_binding(
+                port, self._host))
+        self._attempt('the end', steps)
+        self._enter(Phase.DONE)
+
+    def _attempt(self, what: str, steps) -> None:
+        """Take each step, whatever becomes of the others."""
+        for step in steps:
+            try:
+                step()
+            except (exception.DMoreError, libvirt.libvirtError,
+                    OSError) as error:
+                LOG.error('Co-migration %(id)s, %(what)s: %(error)s',
+                          {'id': self.migration_id, 'what': what,
+                           'error': error}, instance=self._instance)
 
     def _has_moved(self) -> bool:
         """Wait for Domain R's end of the move; whether it went well."""
@@ -384,20 +394,17 @@ class SourceRole:
             self._give_up_outgoing()
             moved = self._outgoing.succeeded()
         self._enter(Phase.ABORTED)
-        for undo in (
-                lambda: self._client.hold(False),
-                lambda: self._client.arm(
-                    self.migration_id, shadow_client.Role.SOURCE, on=False),
-                lambda: self._services.destination.abort(
-                    self._context, self._host, self.migration_id,
-                    self._uuid),
-                lambda: self._services.pairs.addresses.delete_binding(
-                    self._record.address.port_id, self._host)):
-            try:
-                undo()
-            except (exception.DMoreError, libvirt.libvirtError) as error:
-                LOG.warning('Co-migration, going back: %s', error,
-                            instance=self._instance)
+        addresses = self._services.pairs.addresses
+        port = self._record.address.port_id
+        self._attempt('going back', [
+            lambda: self._client.hold(False),
+            lambda: self._client.arm(
+                self.migration_id, shadow_client.Role.SOURCE, on=False),
+            lambda: self._services.destination.abort(
+                self._context, self._host, self.migration_id, self._uuid),
+            lambda: addresses.activate_binding(
+                port, self._services.pairs.host),
+            lambda: addresses.delete_binding(port, self._host)])
         if moved:
             # It went ahead of its instance and is gone here; the watch
             # builds a new one, on the same address.

@@ -81,7 +81,7 @@ def _not_found(what: str):
 
 
 _CALLS = ('list_ports', 'list_networks', 'create_port', 'update_port',
-          'delete_port', 'show_subnet', 'show_network',
+          'delete_port', 'show_port', 'show_subnet', 'show_network',
           'create_port_binding', 'show_port_binding',
           'activate_port_binding', 'delete_port_binding')
 
@@ -138,14 +138,39 @@ class Neutron:
             'binding:vif_type': self.vif_type,
             'binding:vif_details': {'bridge_name': 'br-int'}}
         self.ports[port['id']] = port
+        self._bind(port['id'], port['binding:host_id'], 'ACTIVE')
         return {'port': dict(port)}
 
+    def _bind(self, port_id, host, status):
+        self.bindings[port_id, host] = {
+            'host': host, 'status': status, 'vif_type': self.vif_type,
+            'vif_details': {'bridge_name': 'br-int'}}
+        return self.bindings[port_id, host]
+
+    def active_host(self, port_id):
+        """The one host that has the port's traffic."""
+        (host,) = [host for (port, host), binding in self.bindings.items()
+                   if (port, binding['status']) == (port_id, 'ACTIVE')]
+        return host
+
     def _update_port(self, port, body):
+        host = body['port'].get('binding:host_id')
+        if (port, host) in self.bindings:
+            raise neutron_exceptions.Conflict()
+        if host is not None:
+            del self.bindings[port, self.active_host(port)]
+            self._bind(port, host, 'ACTIVE')
         self.ports[port].update(body['port'])
         return {'port': dict(self.ports[port])}
 
     def _delete_port(self, port):
         del self.ports[port]
+        self.bindings = {key: binding
+                         for key, binding in self.bindings.items()
+                         if key[0] != port}
+
+    def _show_port(self, port):
+        return {'port': dict(self.ports[port])}
 
     def _show_subnet(self, subnet):
         return {'subnet': self.subnet}
@@ -155,10 +180,8 @@ class Neutron:
             item for item in self.networks if item['id'] == network)}
 
     def _create_port_binding(self, port_id, body):
-        binding = {'host': body['binding']['host'], 'status': 'INACTIVE',
-                   'vif_type': self.vif_type,
-                   'vif_details': {'bridge_name': 'br-there'}}
-        self.bindings[port_id, binding['host']] = binding
+        binding = self._bind(port_id, body['binding']['host'], 'INACTIVE')
+        binding['vif_details'] = {'bridge_name': 'br-there'}
         return {'binding': dict(binding)}
 
     def _show_port_binding(self, port_id, host_id):
@@ -168,7 +191,18 @@ class Neutron:
             raise _not_found('the binding')
 
     def _activate_port_binding(self, port_id, host_id):
-        self.bindings[port_id, host_id]['status'] = 'ACTIVE'
+        try:
+            binding = self.bindings[port_id, host_id]
+        except KeyError:
+            raise _not_found('the binding')
+        if binding['status'] == 'ACTIVE':
+            raise neutron_exceptions.Conflict()
+        self.bindings[port_id, self.active_host(port_id)]['status'] = (
+            'INACTIVE')
+        binding['status'] = 'ACTIVE'
+        self.ports[port_id].update({
+            'binding:host_id': host_id,
+            'binding:vif_details': binding['vif_details']})
 
     def _delete_port_binding(self, port_id, host_id):
         if self.bindings.pop((port_id, host_id), None) is None:

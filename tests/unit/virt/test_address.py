@@ -74,6 +74,13 @@ class EnsureTest(BookTestCase):
         self.assertEqual('10.0.0.5', self.book.ensure(fakes.UUID, 'c2').ip)
         self.assertEqual('c2', self._port()['binding:host_id'])
 
+    def test_bound_to_another_host_by_a_migration_that_did_not_end(self):
+        made = self.book.ensure(fakes.UUID, 'c1')
+        self.book.add_binding(made, 'c2')
+        self.assertEqual({'bridge_name': 'br-there'},
+                         self.book.ensure(fakes.UUID, 'c2').vif_details)
+        self.assertEqual('c2', self._port()['binding:host_id'])
+
     def test_exists(self):
         self.assertFalse(self.book.exists(fakes.UUID))
         self.book.ensure(fakes.UUID, 'c1')
@@ -206,7 +213,7 @@ class BindingTest(BookTestCase):
     def test_delete(self):
         self.book.add_binding(self.address, 'c2')
         self.book.delete_binding('port-1', 'c2')
-        self.assertEqual({}, self.neutron.bindings)
+        self.assertEqual([('port-1', 'c1')], list(self.neutron.bindings))
         self.assertEqual({}, self._port()['binding:profile'])
 
     def test_delete_what_is_not_there(self):

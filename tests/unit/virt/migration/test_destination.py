@@ -1,0 +1,201 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import base64
+import os
+from unittest import mock
+
+from nova_dmore import exception
+from nova_dmore.shadow import client as shadow_client
+from nova_dmore.virt.migration import destination
+from nova_dmore.virt import record
+from nova_dmore.virt import watch
+from tests.unit.virt import fake_host
+from tests.unit.virt import fakes
+
+
+class DestinationTestCase(fake_host.HostTestCase):
+
+    def setUp(self):
+        super().setUp()
+        # The port is where the instance comes from.
+        here = self.pairs.addresses.ensure(fakes.UUID, fakes.OTHER_HOST)
+        self.there = fakes.make_record(address=here)
+        self.text = record.to_json(fakes.make_record(
+            address=self.pairs.addresses.add_binding(here, fakes.HOST),
+            incoming=True))
+        self.reporter = mock.create_autospec(watch.Reporter, instance=True)
+        self.instances_path = os.path.join(self.directory, 'instances')
+        os.makedirs(os.path.join(self.instances_path, fakes.UUID))
+        self.role = self._role()
+
+    def _role(self):
+        return destination.DestinationRole(
+            self.pairs, self.reporter, self.instances_path)
+
+    def _finish(self, moved, console_log=None):
+        self.role.finish(None, 'm1', record.to_json(self.there), moved,
+                         console_log)
+
+    def _domain_r_comes(self):
+        self.libvirt.createXML(
+            self.pairs.domain_xml(self.pairs.get(fakes.UUID)), 0)
+
+
+class DestinationTest(DestinationTestCase):
+
+    def test_prepare(self):
+        self.role.prepare(None, 'm1', self.text)
+        self.images.ensure.assert_called_once_with(None, fakes.DIGEST)
+        self.assertEqual(['start', 'arm', 'configure'], self.shadow.log)
+        self.assertTrue(self.pairs.get(fakes.UUID).incoming)
+        self.assertEqual(
+            {'bridge_name': 'br-there'},
+            self.pairs.get(fakes.UUID).address.vif_details)
+
+    def test_prepare_twice(self):
+        self.role.prepare(None, 'm1', self.text)
+        self.role.prepare(None, 'm1', self.text)
+        self.assertEqual(['start', 'arm', 'configure'], self.shadow.log)
+
+    def test_prepare_for_the_next_try(self):
+        # The first source was lost, or its message to abort was.
+        self.role.prepare(None, 'm0', self.text)
+        self.shadow.log.clear()
+        self.role.prepare(None, 'm1', self.text)
+        self.assertEqual(['shutdown', 'start', 'arm', 'configure'],
+                         self.shadow.log)
+        self.role.abort('m0', fakes.UUID)
+        self.assertIsNotNone(self.pairs.get(fakes.UUID))
+
+    def test_prepare_fails(self):
+        self.images.ensure.side_effect = exception.ImageError('no')
+        self.assertRaises(exception.ImageError, self.role.prepare, None,
+                          'm1', self.text)
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.images.ensure.side_effect = None
+        self.role.prepare(None, 'm1', self.text)
+        self.assertIsNotNone(self.pairs.get(fakes.UUID))
+
+    def test_prepare_with_what_is_no_record(self):
+        self.assertRaises(exception.PairError, self.role.prepare, None, 'm1',
+                          '{"instance_uuid": "../../etc"}')
+
+    def test_carry_over(self):
+        self.role.prepare(None, 'm1', self.text)
+        self.role.carry_over('m1', fakes.UUID, {'epoch': 7})
+        self.client().carry_over.assert_called_once_with('m1', {'epoch': 7})
+
+    def test_carry_over_that_is_late_or_of_another_migration(self):
+        self.role.carry_over('m1', fakes.UUID, {})
+        self.role.prepare(None, 'm1', self.text)
+        self.role.carry_over('m0', fakes.UUID, {})
+        self.assertNotIn('carry_over', self.shadow.log)
+
+    def test_carry_over_that_is_not_needed(self):
+        self.role.prepare(None, 'm1', self.text)
+        self.client().carry_over.side_effect = [
+            shadow_client.CarryOverAnswer(False, 'it froze')]
+        self.role.carry_over('m1', fakes.UUID, {})
+        self.client().carry_over.assert_called_once()
+
+    def test_finish(self):
+        self.role.prepare(None, 'm1', self.text)
+        self._domain_r_comes()
+        self.shadow.log.clear()
+        self._finish(True)
+        self.assertFalse(self.pairs.get(fakes.UUID).incoming)
+        self.assertEqual([], self.shadow.log)
+        self.reporter.rebuilt.assert_not_called()
+
+    def test_finish_without_domain_r(self):
+        self.role.prepare(None, 'm1', self.text)
+        self._finish(False)
+        self._assert_rebuilt()
+
+    def test_finish_of_what_was_never_prepared(self):
+        self._finish(False)
+        self._assert_rebuilt()
+
+    def test_finish_after_a_restart_of_nova_compute(self):
+        # Which migration a pair came with is forgotten; better a new Domain
+        # R than one of another migration.
+        self.role.prepare(None, 'm1', self.text)
+        self.role = self._role()
+        self._finish(False)
+        self._assert_rebuilt()
+
+    def _assert_rebuilt(self):
+        self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
+        self.assertFalse(self.pairs.get(fakes.UUID).incoming)
+        self.assertEqual(fakes.HOST, self.neutron.active_host('port-1'))
+        self.reporter.rebuilt.assert_called_once()
+
+    def test_abort(self):
+        self.role.prepare(None, 'm1', self.text)
+        self._domain_r_comes()
+        self.role.abort('m1', fakes.UUID)
+        self.role.abort('m1', fakes.UUID)
+        self.assertEqual(['port-1'], list(self.neutron.ports))
+        self.neutron.ports.clear()
+        self.assert_nothing_left()
+
+    def test_abort_of_another_migration(self):
+        self.role.prepare(None, 'm1', self.text)
+        self.role.abort('m0', fakes.UUID)
+        self.assertEqual(1, len(self.shadow.alive))
+        self.role.carry_over('m1', fakes.UUID, {})
+        self.assertIn('carry_over', self.shadow.log)
+
+
+class ConsoleLogTest(DestinationTestCase):
+
+    def _keep(self, console_log):
+        self.role.prepare(None, 'm1', self.text)
+        self._domain_r_comes()
+        self._finish(True, console_log)
+
+    def _path(self):
+        return os.path.join(
+            self.instances_path, fakes.UUID, 'console.log.0')
+
+    def _kept(self):
+        with open(self._path(), 'rb') as log_file:
+            return log_file.read()
+
+    def test_kept(self):
+        self._keep(base64.b64encode(b'boot\xff\n').decode())
+        self.assertEqual(b'boot\xff\n', self._kept())
+
+    def test_shared_storage(self):
+        self._keep(None)
+        self.assertFalse(os.path.exists(self._path()))
+
+    def test_only_the_end(self):
+        self._keep(base64.b64encode(b'a' + b'b' * 128 * 1024).decode())
+        self.assertEqual(b'b' * 128 * 1024, self._kept())
+
+    def test_an_older_one_stays(self):
+        with open(self._path(), 'wb') as log_file:
+            log_file.write(b'older')
+        self._keep(base64.b64encode(b'new').decode())
+        self.assertEqual(b'older', self._kept())
+
+    def test_what_is_not_base64(self):
+        self._keep('no base64!')
+        self.assertFalse(os.path.exists(self._path()))
+        self.assertFalse(self.pairs.get(fakes.UUID).incoming)
+
+    def test_it_cannot_be_written(self):
+        os.rmdir(os.path.join(self.instances_path, fakes.UUID))
+        self._keep(base64.b64encode(b'boot').decode())
+        self.assertFalse(self.pairs.get(fakes.UUID).incoming)

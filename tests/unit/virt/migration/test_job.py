@@ -1,0 +1,156 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+from unittest import mock
+
+import fixtures
+import libvirt
+
+from nova_dmore.virt.migration import job
+from tests.unit.virt import fake_host
+from tests.unit.virt import fakes
+
+
+class ProgressTest(fakes.TestCase):
+
+    def _seconds(self, iteration, remaining, bandwidth):
+        return job.Progress(iteration, remaining, bandwidth).remaining_s
+
+    def test_seconds(self):
+        self.assertEqual(2.0, self._seconds(2, 200, 100))
+
+    def test_nothing_is_known_before_the_first_pass(self):
+        self.assertEqual(float('inf'), self._seconds(1, 0, 100))
+        self.assertEqual(float('inf'), self._seconds(0, 0, 0))
+
+    def test_nothing_remains(self):
+        self.assertEqual(0.0, self._seconds(2, 0, 0))
+
+    def test_no_bandwidth_is_known(self):
+        self.assertEqual(float('inf'), self._seconds(1, 100, 0))
+
+
+class JobTest(fakes.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.domain = mock.create_autospec(libvirt.virDomain, instance=True)
+        connection = mock.create_autospec(libvirt.virConnect, instance=True)
+        connection.lookupByName.return_value = self.domain
+        self.job = job.Job(connection, 'domr-x')
+        connection.lookupByName.assert_called_once_with('domr-x')
+
+    def test_progress(self):
+        self.domain.jobStats.return_value = {
+            libvirt.VIR_DOMAIN_JOB_MEMORY_TOTAL: 4096,
+            libvirt.VIR_DOMAIN_JOB_MEMORY_ITERATION: 3,
+            libvirt.VIR_DOMAIN_JOB_MEMORY_REMAINING: 1024,
+            libvirt.VIR_DOMAIN_JOB_MEMORY_BPS: 512}
+        self.assertEqual(job.Progress(3, 1024, 512), self.job.progress())
+
+    def test_no_job(self):
+        self.domain.jobStats.return_value = {'type': 0}
+        self.assertIsNone(self.job.progress())
+        self.domain.jobStats.side_effect = fake_host.libvirt_error()
+        self.assertIsNone(self.job.progress())
+
+    def test_limits(self):
+        self.assertTrue(self.job.limit(bandwidth_mib=8, downtime_ms=1))
+        self.domain.migrateSetMaxSpeed.assert_called_once_with(8)
+        self.domain.migrateSetMaxDowntime.assert_called_once_with(1)
+
+    def test_one_limit(self):
+        self.assertTrue(self.job.limit(downtime_ms=1))
+        self.domain.migrateSetMaxSpeed.assert_not_called()
+
+    def test_downtime_limit(self):
+        self.domain.migrateGetMaxDowntime.return_value = 300
+        self.assertEqual(0.3, self.job.downtime_limit_s())
+
+    def test_the_domain_is_gone(self):
+        gone = fake_host.libvirt_error(libvirt.VIR_ERR_NO_DOMAIN)
+        for name in ('migrateSetMaxSpeed', 'migrateGetMaxDowntime',
+                     'suspend', 'resume', 'abortJob'):
+            getattr(self.domain, name).side_effect = gone
+        self.assertFalse(self.job.limit(bandwidth_mib=8))
+        self.assertEqual(0.0, self.job.downtime_limit_s())
+        self.assertFalse(self.job.suspend())
+        self.assertFalse(self.job.resume())
+        self.assertFalse(self.job.abort())
+
+    def test_done(self):
+        self.assertTrue(self.job.suspend())
+        self.assertTrue(self.job.resume())
+        self.assertTrue(self.job.abort())
+
+
+class OutgoingTest(fakes.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.connection = mock.create_autospec(
+            libvirt.virConnect, instance=True)
+        self.domain = mock.create_autospec(libvirt.virDomain, instance=True)
+        self.connection.lookupByName.return_value = self.domain
+        self.open = self.useFixture(fixtures.MockPatchObject(
+            libvirt, 'open', autospec=True,
+            return_value=self.connection)).mock
+        self.outgoing = job.OutgoingDomain(
+            'qemu:///system', 'domr-x', 'qemu+tcp://c2/system',
+            {'bandwidth': 0}, 3)
+
+    def _run(self):
+        self.outgoing.start()
+        self.outgoing.join()
+
+    def test_not_started(self):
+        self.assertFalse(self.outgoing.succeeded())
+
+    def test_arrived(self):
+        self._run()
+        self.assertTrue(self.outgoing.succeeded())
+        self.domain.migrateToURI3.assert_called_once_with(
+            'qemu+tcp://c2/system', {'bandwidth': 0}, 3)
+        self.connection.close.assert_called_once_with()
+
+    def test_failed(self):
+        self.domain.migrateToURI3.side_effect = fake_host.libvirt_error(
+            text='cancelled')
+        self._run()
+        self.assertFalse(self.outgoing.succeeded())
+        self.assertEqual('cancelled', self.outgoing.error)
+        self.connection.close.assert_called_once_with()
+
+    def test_no_connection(self):
+        self.open.side_effect = fake_host.libvirt_error(text='no socket')
+        self._run()
+        self.assertFalse(self.outgoing.succeeded())
+        self.assertEqual('no socket', self.outgoing.error)
+
+
+class FlagsTest(fakes.TestCase):
+
+    def test_transport_is_that_of_the_instance(self):
+        for flag in (libvirt.VIR_MIGRATE_LIVE, libvirt.VIR_MIGRATE_PEER2PEER,
+                     libvirt.VIR_MIGRATE_TUNNELLED, libvirt.VIR_MIGRATE_TLS):
+            self.assertEqual(flag, job.companion_flags(flag))
+
+    def test_what_domain_r_has_not_or_must_not(self):
+        for flag in (libvirt.VIR_MIGRATE_NON_SHARED_DISK,
+                     libvirt.VIR_MIGRATE_NON_SHARED_INC,
+                     libvirt.VIR_MIGRATE_PERSIST_DEST,
+                     libvirt.VIR_MIGRATE_UNDEFINE_SOURCE,
+                     libvirt.VIR_MIGRATE_AUTO_CONVERGE,
+                     libvirt.VIR_MIGRATE_POSTCOPY):
+            self.assertEqual(
+                libvirt.VIR_MIGRATE_LIVE,
+                job.companion_flags(flag | libvirt.VIR_MIGRATE_LIVE))
