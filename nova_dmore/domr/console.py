@@ -213,7 +213,7 @@ class Console:
         client.cursor = self._base
         client.missed += missing
         self._log('warning', f'{client.name} could not keep up: {missing} '
-                  f'bytes before offset {self._base} were not shown to it')
+                  'bytes of output were not shown to it')
         client.port.tell(f'{missing} bytes of output are missing here: this '
                          'client was too slow')
 

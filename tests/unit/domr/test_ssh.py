@@ -175,7 +175,7 @@ class SshTest(unittest.IsolatedAsyncioTestCase):
         missing = len(text) - len(received)
         self.assertGreater(missing, 0)
         self.assertIn(f'{missing} bytes of output are missing', notice)
-        self.assertTrue(any(f'{missing} bytes before' in each['text']
+        self.assertTrue(any(f'up: {missing} bytes of' in each['text']
                             for each in running.said(wire.LOG)))
 
     async def test_input_waits_for_the_device(self) -> None:

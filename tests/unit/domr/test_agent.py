@@ -1,0 +1,168 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The agent: configuration, restart, hold, messages."""
+
+import asyncio
+import os
+import pathlib
+import tempfile
+import unittest
+from typing import Any
+
+from nova_dmore.channel import domr_end
+from nova_dmore.channel import host_end
+from nova_dmore.channel import region
+from nova_dmore.domr import agent
+from nova_dmore.domr import hold
+from nova_dmore.domr import network
+from nova_dmore.domr import rms
+from nova_dmore import wire
+from tests.unit.domr import pair
+
+
+class AgentTest(unittest.IsolatedAsyncioTestCase):
+
+    async def _pair(self, **changes: object) -> pair.Pair:
+        running = pair.Pair(pair.config(**changes))
+        await self.enterAsyncContext(running)
+        return running
+
+    async def test_wrong_configuration_is_reported_and_ignored(self) -> None:
+        running = await self._pair()
+        servers = dict(running.agent.servers)
+        running.send({**running.config, 'mtu': 1})
+        await running.until(lambda: running.said(wire.LOG))
+        self.assertIn('mtu', running.said(wire.LOG)[0]['text'])
+        running.send({'type': 'nonsense'})
+        running.send({**running.config, 'serial_networks': []})
+        count = len(running.said(wire.SERVING))
+        await running.until(lambda: len(running.said(wire.SERVING)) > count)
+        self.assertEqual(servers, running.agent.servers)
+
+    async def test_other_port_moves_the_listener_not_the_client(self) -> None:
+        running = await self._pair()
+        reader, writer = await asyncio.open_connection(
+            '127.0.0.1', running.config['serial_port'])
+        self.addCleanup(writer.close)
+        writer.write(b'1')
+        await running.until(lambda: running.typed == b'1')
+        port = pair.free_port()
+        running.send({**running.config, 'serial_port': port})
+        count = len(running.said(wire.SERVING))
+        await running.until(lambda: len(running.said(wire.SERVING)) > count)
+        _, other = await asyncio.open_connection('127.0.0.1', port)
+        self.addCleanup(other.close)
+        with self.assertRaises(ConnectionRefusedError):
+            await asyncio.open_connection('127.0.0.1',
+                                          running.config['serial_port'])
+        running.print(b'still')
+        self.assertEqual(b'still', await reader.readexactly(5))
+
+    async def test_unusable_host_key_leaves_the_other_server(self) -> None:
+        running = await self._pair(host_key='none')
+        self.assertEqual(['serial'], list(running.agent.servers))
+        self.assertTrue(any('server ssh' in each['text']
+                            for each in running.said(wire.LOG)))
+
+    async def test_network_failure_is_reported(self) -> None:
+        running = await self._pair()
+
+        async def fail(config: Any) -> None:
+            raise network.NetworkError('no interface')
+
+        running.agent._set_up_network = fail
+        running.send({**running.config, 'mtu': 9000})
+        await running.until(lambda: any('no interface' in each['text']
+                                        for each in running.said(wire.LOG)))
+
+    async def test_hold_writes_memory_while_wanted(self) -> None:
+        running = await self._pair()
+        steps: list[bool] = []
+        original = hold.Holder.step
+
+        def step(holder: hold.Holder, wanted: bool) -> None:
+            steps.append(wanted)
+            original(holder, wanted)
+
+        hold.Holder.step = step     # type: ignore[method-assign]
+        self.addCleanup(setattr, hold.Holder, 'step', original)
+        running.host.hold(True)
+        await running.until(lambda: steps.count(True) > 5, 2)
+        running.host.hold(False)
+        await asyncio.sleep(0.3)
+        self.assertFalse(steps[-1])
+
+    async def test_restarted_agent_serves_again(self) -> None:
+        running = await self._pair()
+        running.print(b'before')
+        await running.until(lambda: running.agent.console.end == 6)
+        running._tasks[0].cancel()
+        await asyncio.sleep(0)
+        end = domr_end.DomainREnd(
+            region.Region(running.host._region.data.obj), lambda vector: None)
+        fresh = agent.Agent(end, {}, running._no_network)
+        fresh.poll()
+        await running.until(lambda: running.broken)
+        self.assertIs(host_end.HostState.BROKEN, running.host.state)
+        running.host.open()
+        fresh.poll()
+        await running.until(
+            lambda: running.host.state is host_end.HostState.OPEN)
+        running.print(b'after')
+        await running.until(lambda: (fresh.poll(),
+                                     fresh.console.end == 5)[1])
+
+
+class HolderTest(unittest.TestCase):
+
+    def test_every_page_changes_at_each_step(self) -> None:
+        holder = hold.Holder()
+        seen = []
+        for _ in range(300):
+            holder.step(True)
+            assert holder._memory is not None
+            pages = set(holder._memory[::4096])
+            self.assertEqual(1, len(pages))
+            seen.append(pages.pop())
+        self.assertNotIn(0, seen)
+        self.assertTrue(all(a != b for a, b in zip(seen, seen[1:])))
+        holder.step(False)
+        self.assertIsNone(holder._memory)
+
+
+class FilesTest(unittest.TestCase):
+
+    def test_modules_of_the_image(self) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            path = pathlib.Path(directory) / 'rms'
+            path.write_text('serial = a.b\nssh = c\n')
+            self.assertEqual({'serial': 'a.b', 'ssh': 'c'}, rms.modules(path))
+
+    def test_interface_by_mac(self) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            for name, mac in (('eth0', '52:54:00:00:00:01'),
+                              ('lo', '00:00:00:00:00:00')):
+                os.mkdir(f'{directory}/{name}')
+                pathlib.Path(directory, name, 'address').write_text(
+                    mac + '\n')
+            net = pathlib.Path(directory)
+            self.assertEqual('eth0', network.interface_with(
+                '52:54:00:00:00:01', net))
+            self.assertIsNone(network.interface_with('52:54:00:00:00:02',
+                                                     net))
+
+    def test_memory_used(self) -> None:
+        with tempfile.NamedTemporaryFile('w') as file:
+            file.write('MemTotal:  100 kB\nMemFree: 1 kB\n'
+                       'MemAvailable:  30 kB\n')
+            file.flush()
+            self.assertEqual(70, agent.memory_used_kib(file.name))

@@ -1,0 +1,69 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Validation of the CONFIG message."""
+
+import unittest
+
+from nova_dmore.domr import config
+from nova_dmore.domr import network
+from tests.unit.domr import pair
+
+_WRONG = {
+    'instance_uuid': [None, 7], 'instance_name': [None, ['x']],
+    'host_key': [None], 'authorized_keys': [None, 'key', [1]],
+    'address': [None, '10.0.0.5/33', 'x', 7], 'gateway': ['x', 7],
+    'mac': [None, '52:54:00', '52:54:00:12:34:5g'],
+    'mtu': [None, 0, 65536, True, 1500.0], 'ssh_port': [0, 65536, '22'],
+    'serial_port': [0, None], 'serial_networks': [None, ['10.0.0.1/8'], 'x'],
+    'scrollback_bytes': [-1, config.SCROLLBACK_MAX + 1],
+    'stall_ms': [-1, None, config.STALL_MS_MAX + 1],
+}
+
+
+class ConfigTest(unittest.TestCase):
+
+    def test_every_wrong_value_is_named(self) -> None:
+        message = pair.config()
+        config.parse(message)
+        for name, values in _WRONG.items():
+            for value in values:
+                with self.subTest(name=name, value=value):
+                    with self.assertRaisesRegex(config.ConfigError, name):
+                        config.parse({**message, name: value})
+
+    def test_names_are_printable(self) -> None:
+        parsed = config.parse(pair.config(instance_name='\x1b]0;x\x07\n"é'))
+        self.assertTrue(parsed.instance_name.isascii())
+        self.assertTrue(parsed.instance_name.isprintable())
+
+    def test_host_key_is_not_shown(self) -> None:
+        parsed = config.parse(pair.config())
+        self.assertNotIn('PRIVATE', repr(parsed))
+
+
+class CommandsTest(unittest.TestCase):
+
+    def test_gateway_in_and_outside_the_network(self) -> None:
+        inside = config.parse(pair.config(address='10.0.0.5/24',
+                                          gateway='10.0.0.1'))
+        self.assertEqual([
+            ('addr', 'flush', 'dev', 'eth0'),
+            ('link', 'set', 'eth0', 'mtu', '1500', 'up'),
+            ('addr', 'add', '10.0.0.5/24', 'dev', 'eth0'),
+            ('-4', 'route', 'add', 'default', 'via', '10.0.0.1', 'dev',
+             'eth0')], network.commands('eth0', inside))
+        outside = config.parse(pair.config(address='fd00::5/128',
+                                           gateway='fe80::1'))
+        self.assertIn(('-6', 'route', 'add', 'fe80::1', 'dev', 'eth0'),
+                      network.commands('eth0', outside))
+        none = config.parse(pair.config(gateway=None))
+        self.assertEqual(3, len(network.commands('eth0', none)))

@@ -1,0 +1,212 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The shared console without any connection."""
+
+import unittest
+
+from nova_dmore.domr import console
+
+
+class Line:
+    """A line with a limited number of bytes of room."""
+
+    def __init__(self) -> None:
+        self.room = 1 << 20
+        self.sent: list[bytes | None] = []
+        self.held = False
+
+    def sendable(self) -> int:
+        return self.room
+
+    def send(self, data: bytes) -> None:
+        assert 0 < len(data) <= self.room
+        self.room -= len(data)
+        self.sent.append(data)
+
+    def send_break(self) -> None:
+        self.sent.append(None)
+
+    def hold_output(self, on: bool) -> None:
+        self.held = on
+
+
+class Port:
+    """A client that takes a limited number of bytes."""
+
+    def __init__(self, room: int = 1 << 30) -> None:
+        self.room = room
+        self.got = bytearray()
+        self.told: list[str] = []
+        self.reading = True
+        self.client: console.Client | None = None
+
+    def write(self, data: bytes) -> None:
+        self.got += data
+        self.room -= len(data)
+        if self.room <= 0:
+            assert self.client is not None
+            self.client.pause_writing()
+
+    def tell(self, text: str) -> None:
+        self.told.append(text)
+
+    def hold_input(self, on: bool) -> None:
+        self.reading = not on
+
+    def progress(self) -> object:
+        return len(self.got)
+
+    def more(self, room: int) -> None:
+        self.room = room
+        assert self.client is not None
+        self.client.resume_writing()
+
+
+class ConsoleTest(unittest.TestCase):
+    """Output: what each client gets, and whom the guest waits for."""
+
+    def setUp(self) -> None:
+        self.line = Line()
+        self.logged: list[str] = []
+        self.console = console.Console(
+            self.line, lambda level, text: self.logged.append(text))
+        self.console.configure(1000, 2000)
+
+    def attach(self, room: int = 1 << 30) -> Port:
+        port = Port(room)
+        port.client = self.console.attach(port, 'client')
+        if room > 0:
+            port.client.resume_writing()
+        return port
+
+    def test_without_clients_the_oldest_is_forgotten(self) -> None:
+        self.console.output(bytes(10_000_000))
+        self.console.output(b'x' * 999)
+        self.assertFalse(self.line.held)
+        self.assertEqual(b'\0' + b'x' * 999, self.attach().got)
+
+    def test_late_client_gets_scrollback_then_output(self) -> None:
+        self.console.output(b'before ')
+        port = self.attach()
+        self.console.output(b'after')
+        self.assertEqual(b'before after', port.got)
+
+    def test_slow_client_holds_the_line_and_gets_everything(self) -> None:
+        slow, quick = self.attach(1), self.attach()
+        data = bytes(range(256)) * 256
+        self.console.output(data)
+        self.assertTrue(self.line.held)
+        self.assertEqual(data, quick.got)
+        slow.more(1 << 30)
+        self.assertFalse(self.line.held)
+        self.assertEqual(data, slow.got)
+        self.assertEqual([], slow.told)
+
+    def test_progress_keeps_a_slow_client(self) -> None:
+        slow = self.attach(1)
+        self.console.output(bytes(1 << 17))
+        for second in range(20):
+            self.console.tick(float(second))
+            slow.more(1)
+            self.console.output(bytes(1 << 14))     # stays behind
+            self.assertTrue(self.line.held)
+        self.assertEqual([], slow.told)
+
+    def test_stalled_client_lets_go_and_is_told_exactly(self) -> None:
+        stalled, other = self.attach(1), self.attach()
+        self.console.output(b'a' * 65536)
+        got = len(stalled.got)
+        self.console.tick(10.0)
+        self.console.tick(11.9)
+        self.assertTrue(self.line.held)
+        self.console.tick(12.0)
+        self.assertFalse(self.line.held)
+        self.console.output(b'b' * 5000)
+        self.assertEqual(70536, len(other.got))
+        stalled.more(1 << 30)
+        self.assertEqual(b'b' * 1000, stalled.got[got:])
+        self.assertIn(str(70536 - 1000 - got), stalled.told[0])
+        assert stalled.client is not None
+        self.assertEqual(70536 - 1000 - got, stalled.client.missed)
+        # It is a client like any other again.
+        stalled.room = 1
+        self.console.output(b'c' * 65536)
+        self.assertTrue(self.line.held)
+
+    def test_client_that_leaves_lets_go(self) -> None:
+        slow = self.attach(1)
+        self.console.output(bytes(65536))
+        assert slow.client is not None
+        slow.client.detach()
+        slow.client.detach()
+        self.assertFalse(self.line.held)
+
+    def test_no_stall_time_means_nobody_waits(self) -> None:
+        self.console.configure(1000, 0)
+        self.attach(1)
+        self.console.output(bytes(1 << 20))
+        self.assertFalse(self.line.held)
+
+    def test_replay_of_scrollback_does_not_hold_the_line(self) -> None:
+        self.console.configure(100_000, 2000)
+        self.console.output(bytes(100_000))
+        self.attach(0)
+        self.console.output(b'x')
+        self.assertFalse(self.line.held)
+        self.console.output(bytes(console.REPLAY_SLACK))
+        self.assertTrue(self.line.held)
+
+
+class InputTest(unittest.TestCase):
+    """Input: order, room, and clients that leave."""
+
+    def setUp(self) -> None:
+        self.line = Line()
+        self.console = console.Console(self.line, lambda level, text: None)
+        self.ports = [Port(), Port()]
+        self.clients = [self.console.attach(port, 'c') for port in self.ports]
+
+    def test_order_over_clients_and_breaks(self) -> None:
+        self.line.room = 2
+        first, second = self.clients
+        first.input(b'abc')
+        first.send_break()
+        second.input(b'de')
+        self.assertEqual([b'ab'], self.line.sent)
+        self.line.room = 2
+        self.console.flush_input()
+        self.assertEqual([b'ab', b'c', None, b'd'], self.line.sent)
+        self.line.room = 9
+        self.console.flush_input()
+        self.assertEqual([b'ab', b'c', None, b'd', b'e'], self.line.sent)
+
+    def test_what_was_typed_before_leaving_is_sent(self) -> None:
+        self.line.room = 0
+        self.clients[0].input(b'last')
+        self.clients[0].detach()
+        self.line.room = 9
+        self.console.flush_input()
+        self.assertEqual([b'last'], self.line.sent)
+
+    def test_a_flood_is_held_until_all_of_it_is_sent(self) -> None:
+        self.line.room = 0
+        self.clients[0].input(b'x' * console.INPUT_LIMIT)
+        self.assertTrue(self.ports[0].reading)
+        self.clients[0].input(b'y')
+        self.assertFalse(self.ports[0].reading)
+        self.assertTrue(self.ports[1].reading)
+        self.line.room = console.INPUT_LIMIT
+        self.console.flush_input()
+        self.assertFalse(self.ports[0].reading)
+        self.line.room = 1
+        self.console.flush_input()
+        self.assertTrue(self.ports[0].reading)
