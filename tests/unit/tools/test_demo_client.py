@@ -1,0 +1,146 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""A user at the guest's helper, with and without faults between them."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from tests.unit import tools  # noqa: F401  (finds the imports below)
+from demolib import client
+from demolib import keyclock
+from guest import protocol
+from tests.unit.tools import test_guest_protocol
+
+
+class PipeSession:
+    """The helper's terminal; it can lose keys, and be cut."""
+
+    def __init__(self, program: pathlib.Path) -> None:
+        self.process = subprocess.Popen(
+            [program, '--rate', '200'], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, bufsize=0)
+        self.lose = 0
+        self.cut = False
+
+    def receive(self) -> bytes:
+        return b'' if self.cut else os.read(self.process.stdout.fileno(), 4096)
+
+    def send(self, data: bytes) -> None:
+        if self.cut:
+            raise BrokenPipeError
+        if self.lose and data != bytes([protocol.ASK]):
+            self.lose -= 1
+            return
+        self.process.stdin.write(data)
+
+    def close(self) -> None:
+        self.cut = True
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+@unittest.skipUnless(shutil.which('gcc'), 'no C compiler')
+class ClientTest(unittest.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        folder = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder)
+        test_guest_protocol.compile_guest(folder)
+        self.session = PipeSession(folder / client.PROGRAM)
+        self.addCleanup(self.session.end)
+        self.said: list[str] = []
+        self.user = client.Client('user', 1, self.open, self.said.append)
+        self.addCleanup(self.user.close)
+        self.assertTrue(self.user.wait_ready(10))
+
+    def open(self) -> PipeSession:
+        self.session.cut = False
+        return self.session
+
+    def ask(self):
+        self.user.pause()
+        self.user.wait_answers(2)
+        number = self.user.ledgers
+        self.user.write(bytes([protocol.ASK]))
+        ledger = self.user.wait_ledger(number, 10)
+        self.assertIsNotNone(ledger)
+        return ledger.content['typists'][1], self.user.tally(ledger)
+
+    def wait_sent(self, count: int) -> None:
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.user.pause)
+            self.user.type_on()
+            while self.user.tally().sent < count:
+                self.user.wait_ledger(10, 0.01)
+
+    def test_all_is_well(self):
+        self.wait_sent(12)
+        ledger, tally = self.ask()
+        self.assertEqual((tally.sent, 0), (ledger['received'],
+                                           ledger['lost']))
+        self.assertEqual(client.Tally(tally.sent, 0, 0, 0.0, 0, 0), tally)
+        self.assertGreater(self.user.worst_response_ms(), 0)
+        self.assertEqual([], self.said)
+
+    def test_keys_that_are_lost_on_the_way(self):
+        self.wait_sent(5)
+        self.session.lose = 3
+        self.wait_sent(14)
+        ledger, tally = self.ask()
+        self.assertEqual(3, tally.sent - ledger['received'])
+        self.assertEqual(3, ledger['lost'])
+
+    def test_a_cut_session_is_opened_again(self):
+        self.wait_sent(5)
+        self.session.cut = True
+        self.wait_sent(12)
+        self.assertTrue(self.user.wait_connected(10))
+        ledger, tally = self.ask()
+        self.assertEqual(1, tally.disconnects)
+        self.assertGreater(tally.break_s, 0)
+        self.assertEqual(tally.sent - tally.unsent, ledger['received'])
+
+
+class KeyClockTest(unittest.TestCase):
+
+    def test_the_longest_response(self):
+        clock = keyclock.KeyClock()
+        clock.sent(1, 10.0)
+        clock.sent(2, 10.1)
+        clock.answered(1, 10.2)
+        clock.answered(2, 10.6)
+        self.assertAlmostEqual(0.5, clock.worst_s)
+        clock.restart()
+        self.assertEqual((0, 0.0), (clock.waiting, clock.worst_s))
+
+    def test_a_lost_key_is_no_long_response(self):
+        clock = keyclock.KeyClock()
+        clock.sent(1, 10.0)
+        clock.sent(2, 20.0)
+        clock.answered(2, 20.1)
+        self.assertAlmostEqual(0.1, clock.worst_s)
+        self.assertEqual(0, clock.waiting)
+
+    def test_an_answer_to_nothing(self):
+        clock = keyclock.KeyClock()
+        clock.answered(1, 1.0)
+        self.assertEqual(0.0, clock.worst_s)

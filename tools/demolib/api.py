@@ -1,0 +1,149 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What a user and an administrator ask of the cloud."""
+
+import time
+from collections.abc import Callable
+
+import openstack
+from openstack import exceptions
+
+from testbedlib import settings
+from testbedlib.progress import Failure
+
+_BOOT_S = 300
+_MIGRATE_S = 300
+_LOOK_S = 0.2
+_SSH_PROPERTY = 'dmore:console_ssh'
+_KEY_PAIR = 'dmore'
+_READY = 'GUEST-READY'
+
+
+class Cloud:
+    """:param log_of: where a host's nova-compute writes to"""
+
+    def __init__(self, log_of: Callable[[str], object]) -> None:
+        self._sdk = openstack.connect()
+        self._log_of = log_of
+
+    def boot(self, name: str, flavor: str, host: str) -> str:
+        """Start an instance on a host, after removing an older one; its id.
+
+        :raises Failure: it does not become active
+        """
+        compute = self._sdk.compute
+        for older in compute.servers(name=f'^{name}$'):
+            self.delete(older.id)
+        server = compute.create_server(
+            name=name, key_name=_KEY_PAIR, availability_zone=f'nova:{host}',
+            image_id=self._sdk.image.find_image('guest').id,
+            flavor_id=compute.find_flavor(flavor).id,
+            networks=[{'uuid': self._sdk.network.find_network(
+                settings.PRIVATE_NAME).id}])
+        deadline = time.monotonic() + _BOOT_S
+        while (found := compute.get_server(server.id)).status != 'ACTIVE':
+            if found.status == 'ERROR':
+                raise Failure(f'boot of {name}', (found.fault or {}).get(
+                    'message', 'no reason given'), self._log_of(host))
+            if time.monotonic() > deadline:
+                raise Failure(f'boot of {name}',
+                              f'not active after {_BOOT_S} s',
+                              self._log_of(host))
+            time.sleep(0.5)
+        return server.id
+
+    def wait_until_booted(self, server: str, host: str) -> None:
+        """Until the guest's shell is there.
+
+        :raises Failure: it does not come
+        """
+        deadline = time.monotonic() + _BOOT_S
+        while _READY not in self.console_log(server):
+            if time.monotonic() > deadline:
+                raise Failure('boot of the guest', 'no shell on its console '
+                              f'after {_BOOT_S} s', self._log_of(host))
+            time.sleep(1)
+
+    def delete(self, server: str) -> None:
+        """Remove an instance and wait until it is gone."""
+        compute = self._sdk.compute
+        found = compute.find_server(server)
+        if found is not None:
+            compute.delete_server(found)
+            compute.wait_for_delete(found, interval=0.5, wait=120)
+
+    def domain(self, server: str) -> str:
+        """The name of the instance's libvirt domain."""
+        return self._sdk.compute.get_server(server).instance_name
+
+    def migrate(self, server: str, source: str, destination: str) -> float:
+        """Live-migrate; seconds from the request until it is over.
+
+        :raises Failure: the instance is not on the destination then
+        """
+        step = f'live migration {source} -> {destination}'
+        begin = time.monotonic()
+        self._post(step, f'/servers/{server}/action', {'os-migrateLive': {
+            'host': destination, 'block_migration': 'auto'}})
+        while True:
+            found = self._sdk.compute.get_server(server)
+            passed = time.monotonic() - begin
+            if found.task_state is None and found.compute_host == destination:
+                return passed
+            if found.task_state is None or found.status == 'ERROR':
+                raise Failure(step, 'the instance is '
+                              f'{found.status} on {found.compute_host} after '
+                              f'{passed:.1f} s', self._log_of(source))
+            if passed > _MIGRATE_S:
+                raise Failure(step, f'still {found.task_state} after '
+                              f'{passed:.0f} s', self._log_of(source))
+            time.sleep(_LOOK_S)
+
+    def console_url(self, server: str) -> str:
+        """What ``openstack console url show --serial`` prints.
+
+        :raises OSError: there is none now
+        """
+        try:
+            answer = self._sdk.compute.post(
+                f'/servers/{server}/remote-consoles', microversion='2.8',
+                json={'remote_console': {'type': 'serial',
+                                         'protocol': 'serial'}})
+            exceptions.raise_from_response(answer)
+        except exceptions.SDKException as error:
+            raise ConnectionError(f'no URL: {error}') from error
+        return answer.json()['remote_console']['url']
+
+    def console_log(self, server: str) -> str:
+        """What ``openstack console log show`` prints."""
+        shown = self._sdk.compute.get_server_console_output(server)
+        return shown['output'] if shown else ''
+
+    def ssh_url(self, server: str) -> str:
+        """The SSH address that ``openstack server show`` tells.
+
+        :raises Failure: it tells none
+        """
+        found = self._sdk.compute.get_server(server)
+        if _SSH_PROPERTY not in found.metadata:
+            raise Failure('SSH console', 'the server has no property '
+                          f'{_SSH_PROPERTY}: it has no Domain R',
+                          self._log_of(found.compute_host))
+        return found.metadata[_SSH_PROPERTY]
+
+    def _post(self, step: str, path: str, body: dict) -> None:
+        try:
+            answer = self._sdk.compute.post(path, json=body,
+                                            microversion='2.79')
+            exceptions.raise_from_response(answer)
+        except exceptions.SDKException as error:
+            raise Failure(step, str(error)) from error

@@ -1,0 +1,164 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""``tools/demo``: set up what is missing, start a cloud, demonstrate, report."""
+
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+from demolib import entries, report
+from demolib.entries import Results
+from testbedlib import prepare, settings, status
+from testbedlib.layout import REPOSITORY, Layout
+from testbedlib.progress import Failure, Progress
+from testbedlib.settings import CONTROLLER, Place
+
+_TOOLS = REPOSITORY / 'tools'
+_TRIALS = ('stock', 'dmore')
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the demonstration.
+
+    :returns: the exit status: 0 if all is as asked for
+    """
+    options = _parser().parse_args(arguments)
+    progress = Progress()
+    layout = Layout.from_environment()
+    try:
+        return _demonstrate(layout, options, progress)
+    except Failure as failure:
+        print(f'demo: {failure}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('demo: interrupted; "tools/testbed down" removes the cloud',
+              file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='demo', description='Live-migrate an instance with the stock '
+        'serial console and one with Domain R, each while users type and read '
+        'at it, and count what becomes of every key and every byte.')
+    parser.add_argument('--migrations', type=_positive, default=2,
+                        metavar='N', help='how many of each (default: 2, '
+                        'there and back)')
+    parser.add_argument('--json', type=pathlib.Path, metavar='FILE',
+                        help='write the figures to a file')
+    parser.add_argument('--keep', action='store_true',
+                        help='leave the cloud up; a later run uses it')
+    parser.add_argument('--block', action='store_true',
+                        help='disks are per host (block migration), not '
+                        'shared')
+    parser.add_argument('--only', choices=_TRIALS,
+                        help='one of the two instances')
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text} is no positive number')
+    return int(text)
+
+
+def _demonstrate(layout: Layout, options: argparse.Namespace,
+                 progress: Progress) -> int:
+    if os.geteuid() != 0:
+        raise Failure('demo', 'needs root: it makes namespaces')
+    if options.json is not None:
+        # Not at the end of a long run.
+        _write_json(options.json, {})
+    prepare.Setup(layout, progress).everything()
+    place = _fitting(layout, options)
+    if place is None:
+        place = _up(layout, options, progress)
+    else:
+        progress.say('the cloud is up already')
+    names = [options.only] if options.only else list(_TRIALS)
+    results, ended = _measure(place, options.migrations, names)
+    print(report.table(results))
+    if ended:
+        print('demo: the cloud is left as it is; "tools/testbed down" removes '
+              'it', file=sys.stderr)
+        return 1
+    if options.json is not None:
+        _write_json(options.json, report.as_json(results))
+    if not options.keep:
+        _testbed('remove the cloud', progress, 'down')
+    wrong = report.problems(results, options.migrations)
+    for line in wrong:
+        print(line)
+    print(report.summary(results, options.migrations))
+    return 1 if wrong else 0
+
+
+def _write_json(path: pathlib.Path, content: dict) -> None:
+    """:raises Failure: the file cannot be written"""
+    try:
+        path.write_text(json.dumps(content, indent=1) + '\n')
+    except OSError as error:
+        raise Failure('--json', str(error)) from error
+
+
+def _fitting(layout: Layout, options: argparse.Namespace) -> Place | None:
+    """The cloud that is up, if it can be used."""
+    saved = settings.Cloud.load(layout)
+    if saved is None or saved.block != options.block:
+        return None
+    place = Place(saved, layout)
+    if not status.healthy(status.collect(place)):
+        return None
+    if options.only != 'stock' and saved.driver != settings.DRIVER:
+        return None
+    # It has the images that were there when it was started.
+    started = (place.root / 'cloud.json').stat().st_mtime
+    images = [layout.guest_image, layout.domr_image()]
+    if any(image and image.stat().st_mtime > started for image in images):
+        return None
+    return place
+
+
+def _up(layout: Layout, options: argparse.Namespace, progress: Progress
+        ) -> Place:
+    _testbed('start the cloud', progress, 'up',
+             *(['--block'] if options.block else []))
+    saved = settings.Cloud.load(layout)
+    if saved is None:
+        raise Failure('start the cloud', f'{layout.cloud} holds none')
+    return Place(saved, layout)
+
+
+def _testbed(step: str, progress: Progress, *arguments: str) -> None:
+    """:raises Failure: the command failed, after saying why"""
+    with progress.step(step):
+        done = subprocess.run([_TOOLS / 'testbed', *arguments])
+        if done.returncode:
+            raise Failure(step, f'testbed {arguments[0]} failed, see above')
+
+
+def _measure(place: Place, migrations: int, names: list[str]
+             ) -> tuple[Results, int]:
+    """Run the part in the controller; its results and its exit status."""
+    argv = place.host(CONTROLLER).enter([
+        place.layout.venv_program('python'), '-m', 'demolib.inside',
+        str(migrations), *names])
+    done = subprocess.run(argv, stdout=subprocess.PIPE, env={
+        **place.environment(), **place.credentials(),
+        'PYTHONPATH': str(_TOOLS), 'DMORE_STATE': str(place.layout.state)})
+    if not done.stdout:
+        raise Failure('demo', 'the part in the controller ended with '
+                      f'{done.returncode}, see above')
+    return entries.load(json.loads(done.stdout)), done.returncode

@@ -1,0 +1,87 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What is measured of one migration. Pure."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class User:
+    """One user's part of it. ``None``: the guest could not be asked any more.
+
+    :param sent: keys that were typed
+    :param silent: those lost keys that a session had taken
+    :param received: keys that the guest read
+    :param output_bytes_missing, output_bytes_duplicated: of what it printed
+    :param break_s: seconds without a session
+    :param max_response_ms: from a key to its answer, the longest
+    """
+
+    sent: int
+    received: int | None
+    lost: int | None
+    silent: int | None
+    duplicated: int | None
+    reordered: int | None
+    output_bytes_missing: int
+    output_bytes_duplicated: int
+    disconnects: int
+    break_s: float
+    max_response_ms: float
+    tcp_retransmits: int
+
+    def faults(self) -> int:
+        """All that a console without a fault has none of."""
+        return sum(value or 0 for value in (
+            self.lost, self.duplicated, self.reordered, self.disconnects,
+            self.output_bytes_missing, self.output_bytes_duplicated))
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One live migration.
+
+    :param users: by the kind of the client, ``ssh`` and ``serial``
+    :param corrupted: what shows that the emulator corrupted a guest's kernel;
+        nothing in ``users`` means anything then
+    """
+
+    source: str
+    destination: str
+    users: dict[str, User]
+    migration_s: float
+    instance_downtime_ms: float | None
+    domr_downtime_ms: float | None = None
+    stop_skew_ms: float | None = None
+    corrupted: str | None = None
+
+
+#: Trials by name, ``stock`` and ``dmore``, to their migrations.
+Results = dict[str, list[Entry]]
+
+
+def allowed_corrupted(migrations: int) -> int:
+    """How many migrations may be repeated: 2 in 10, and 1 in fewer than 6."""
+    return -(-2 * migrations // 10)
+
+
+def dump(results: Results) -> dict:
+    """As JSON can hold it, see :func:`load`."""
+    return {name: [dataclasses.asdict(entry) for entry in entries]
+            for name, entries in results.items()}
+
+
+def load(data: dict) -> Results:
+    return {name: [Entry(**{**entry, 'users': {
+        kind: User(**user) for kind, user in entry['users'].items()}})
+        for entry in entries] for name, entries in data.items()}
+

@@ -1,0 +1,46 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Read figures out of what programs and logs print. Pure."""
+
+import re
+
+_DOWNTIME = re.compile(r'^Total downtime:\s+([\d.]+)\s+(\w+)', re.MULTILINE)
+_UNITS = {'ms': 1, 's': 1000, 'sec': 1000}
+_RETRANSMITS = re.compile(r'\bretrans:\d+/(\d+)')
+_SKEW = re.compile(
+    r'Instance stopped, Domain R [-\d.nan]+ ms later frozen and '
+    r'(-?[\d.]+|nan) ms later stopped \(acknowledged: (\w+)\)')
+
+
+def total_downtime_ms(text: str) -> float | None:
+    """``virsh domjobinfo --completed``: for how long the domain stood still."""
+    found = _DOWNTIME.search(text)
+    if not found or found[2] not in _UNITS:
+        return None
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def retransmits(text: str) -> int:
+    """``ss -tinO``: how often the sockets listed sent a segment again."""
+    return sum(int(count) for count in _RETRANSMITS.findall(text))
+
+
+def stop_skew_ms(log: str, instance: str) -> float | None:
+    """nova-compute's log: the time between the stops of the two machines.
+
+    :param instance: the server's id; the last line about it counts
+    """
+    for line in reversed(log.splitlines()):
+        found = _SKEW.search(line)
+        if found and instance in line:
+            return None if found[1] == 'nan' else float(found[1])
+    return None

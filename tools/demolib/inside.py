@@ -1,0 +1,65 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The part that runs in the cloud's controller, where users and the API are.
+
+``-m demolib.inside MIGRATIONS TRIAL...`` prints its results as JSON; what it says
+meanwhile, and a failure, go to standard error.
+"""
+
+import json
+import pathlib
+import sys
+import tempfile
+
+from demolib import entries, machines
+from demolib.api import Cloud
+from demolib.entries import Results
+from demolib.subject import DMORE, STOCK
+from demolib.trial import Runner
+from testbedlib import settings
+from testbedlib.layout import Layout
+from testbedlib.progress import Failure, Progress
+
+_TRIALS = {trial.name: trial for trial in (STOCK, DMORE)}
+
+
+def _run(count: int, names: list[str], results: Results) -> None:
+    """:raises Failure: something else than what is measured went wrong"""
+    layout = Layout.from_environment()
+    saved = settings.Cloud.load(layout)
+    if saved is None:
+        raise Failure('demo', 'there is no cloud')
+    place = settings.Place(saved, layout)
+    with tempfile.TemporaryDirectory() as folder:
+        runner = Runner(
+            Cloud(lambda host: machines.compute_log(place, host)), place,
+            pathlib.Path(folder), Progress())
+        for name in names:
+            results[name] = []
+            for entry in runner.run(_TRIALS[name], count):
+                results[name].append(entry)
+
+
+def main(arguments: list[str]) -> int:
+    results: Results = {}
+    try:
+        _run(int(arguments[0]), arguments[1:], results)
+    except Failure as failure:
+        print(f'demo: {failure}', file=sys.stderr)
+        return 1
+    finally:
+        json.dump(entries.dump(results), sys.stdout)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))

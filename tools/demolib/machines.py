@@ -1,0 +1,91 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What the hosts and the network tell about a migration."""
+
+import configparser
+import pathlib
+import subprocess
+
+from demolib import corruption, figures
+from testbedlib import settings
+from testbedlib.settings import COMPUTES, Place
+
+_LOG_DIRECTORY = '/var/log/nova-dmore'
+
+
+def downtime_ms(host: str, domain: str) -> float | None:
+    """For how long a domain that has arrived on a host stood still."""
+    return figures.total_downtime_ms(_output([
+        'virsh', '-c', f'qemu+tcp://{settings.address(host)}/system',
+        'domjobinfo', '--completed', '--keep-completed', domain]))
+
+
+def retransmits(*connections: str) -> int:
+    """Of the connections that a filter of ``ss`` selects."""
+    return figures.retransmits(_output(['ss', '-HtinO', *connections]))
+
+
+def _output(argv: list[str]) -> str:
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30)
+    return done.stdout if done.returncode == 0 else ''
+
+
+class GrowingLog:
+    """A log file from where it ends now.
+
+    :param path: need not exist yet
+    """
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = path
+        self._begin = path.stat().st_size if path.exists() else 0
+
+    def grown(self) -> str:
+        """What was written since."""
+        if not self.path.exists():
+            return ''
+        with self.path.open('rb') as stream:
+            # A file that became shorter is another one.
+            size = self.path.stat().st_size
+            stream.seek(self._begin if size >= self._begin else 0)
+            return stream.read().decode(errors='replace')
+
+
+def compute_log(place: Place, host: str) -> pathlib.Path:
+    return place.log(host, 'nova-compute')
+
+
+def domain_r_log(place: Place, host: str, server: str) -> pathlib.Path:
+    """Where the console of a Domain R's kernel goes."""
+    return log_directory(place, host) / f'domr-{server}.log'
+
+
+def log_directory(place: Place, host: str) -> pathlib.Path:
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    parser.read(place.config('nova', f'nova-{host}.conf'))
+    return pathlib.Path(parser.get('dmore', 'log_dir',
+                                   fallback=_LOG_DIRECTORY))
+
+
+class KernelLogs:
+    """The kernel log of an instance's Domain R on both hosts, from now on."""
+
+    def __init__(self, place: Place, server: str) -> None:
+        self._logs = [GrowingLog(domain_r_log(place, host, server))
+                      for host in COMPUTES]
+
+    def sign(self) -> str | None:
+        """What shows that the emulator corrupted the kernel, if anything."""
+        for log in self._logs:
+            if found := corruption.sign(log.grown()):
+                return f'Domain R: {found}'
+        return None

@@ -1,0 +1,145 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What the demonstration says: a table, JSON, and whether it is as asked. Pure."""
+
+from collections.abc import Sequence
+
+from demolib import entries
+from demolib.entries import Entry, Results
+
+_STOCK = ('sent', 'received', 'lost', 'disconnects', 'break_s')
+_DMORE = ('sent', 'received', 'lost', 'duplicated', 'reordered',
+          'output_bytes_missing', 'output_bytes_duplicated', 'disconnects',
+          'max_response_ms', 'tcp_retransmits')
+_USERS = {'stock': {'serial': _STOCK},
+          'dmore': {'ssh': _DMORE, 'serial': _DMORE}}
+_FIGURES = {
+    'stock': ('instance_downtime_ms', 'migration_s'),
+    'dmore': ('instance_downtime_ms', 'domr_downtime_ms', 'stop_skew_ms',
+              'migration_s'),
+}
+_TITLES = {
+    'stock': 'Stock instance: one user, at nova-serialproxy',
+    'dmore': 'Instance with Domain R: two users at once, ssh and '
+             'nova-serialproxy',
+}
+#: The heading of a column, where it is not the name of the figure.
+_HEADINGS = {'output_bytes_missing': 'out_missing',
+             'output_bytes_duplicated': 'out_dup.',
+             'duplicated': 'dup.', 'tcp_retransmits': 'tcp_retr.'}
+
+
+def as_json(results: Results) -> dict:
+    """The figures, an array of one value per migration behind each."""
+    made: dict[str, dict] = {}
+    for name, migrations in results.items():
+        made[name] = {
+            kind: [_user_json(name, entry, kind, columns)
+                   for entry in migrations]
+            for kind, columns in _USERS[name].items()}
+        for figure in _FIGURES[name]:
+            made[name][figure] = [getattr(entry, figure)
+                                  for entry in migrations]
+    return made
+
+
+def _user_json(name: str, entry: Entry, kind: str, columns: Sequence[str]
+               ) -> dict:
+    values = {column: getattr(entry.users[kind], column)
+              for column in columns}
+    if name == 'dmore':
+        values['emulator_corrupted'] = entry.corrupted is not None
+    return values
+
+
+def table(results: Results) -> str:
+    """The same for people."""
+    text = []
+    for name, migrations in results.items():
+        columns = next(iter(_USERS[name].values()))
+        rows = [['migration', 'client',
+                 *(_HEADINGS.get(column, column) for column in columns)]]
+        for entry in migrations:
+            rows += [[_way(entry), kind,
+                      *(_cell(getattr(entry.users[kind], column))
+                        for column in columns)]
+                     for kind in _USERS[name]]
+        figures = [['migration', *_FIGURES[name]]]
+        figures += [[_way(entry), *(_cell(getattr(entry, figure))
+                                    for figure in _FIGURES[name])]
+                    for entry in migrations]
+        text += [_TITLES[name], _columns(rows), '', _columns(figures), '']
+        text += [f'{_way(entry)}: emulator_corrupted, not counted: '
+                 f'{entry.corrupted}'
+                 for entry in migrations if entry.corrupted]
+    return '\n'.join(text)
+
+
+def problems(results: Results, migrations: int) -> list[str]:
+    """What is not as asked for; nothing if all is."""
+    found = []
+    for name, made in results.items():
+        counted = [entry for entry in made if not entry.corrupted]
+        corrupted = len(made) - len(counted)
+        if len(counted) < migrations:
+            found.append(f'{name}: {len(counted)} of {migrations} migrations')
+        if corrupted > entries.allowed_corrupted(migrations):
+            found.append(f'{name}: the emulator corrupted {corrupted} guests')
+    for entry in results.get('dmore', ()):
+        if entry.corrupted:
+            continue
+        found += [f'{_way(entry)}, {kind}: not all of lost, duplicated, '
+                  'reordered, missing and disconnects are 0'
+                  for kind, user in entry.users.items() if user.faults()]
+    return found
+
+
+def summary(results: Results, migrations: int) -> str:
+    """All of it in one sentence."""
+    parts = []
+    for name, made in results.items():
+        counted = [entry for entry in made if not entry.corrupted]
+        users = [user for entry in counted for user in entry.users.values()]
+        keys = sum(user.sent for user in users)
+        lost = sum(user.lost or 0 for user in users)
+        cut = sum(user.disconnects for user in users)
+        part = (f'{lost} of {keys} keys lost and {cut} disconnects in '
+                f'{len(counted)} migrations')
+        if name == 'stock':
+            silent = sum(user.silent or 0 for user in users)
+            part += f' (a session had taken {silent} of those lost)'
+        else:
+            missing = sum(user.output_bytes_missing for user in users)
+            part += f', {missing} bytes of output missing'
+        parts.append(('stock: ' if name == 'stock' else 'with Domain R: ')
+                     + part)
+    wrong = problems(results, migrations)
+    return (f'{"NOT as asked for" if wrong else "As asked for"}: '
+            f'{"; ".join(parts)}.')
+
+
+def _way(entry: Entry) -> str:
+    mark = ' *' if entry.corrupted else ''
+    return f'{entry.source} -> {entry.destination}{mark}'
+
+
+def _cell(value: object) -> str:
+    return '-' if value is None else str(value)
+
+
+def _columns(rows: list[list[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return '\n'.join('  '.join(
+        cell.ljust(width) if place < 2 and not cell[:1].isdigit()
+        else cell.rjust(width)
+        for place, (cell, width) in enumerate(zip(row, widths))).rstrip()
+        for row in rows)

@@ -1,0 +1,108 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The two ways to a serial console: an SSH process, and nova-serialproxy."""
+
+import os
+import pathlib
+import socket
+import subprocess
+from collections.abc import Sequence
+from typing import Protocol
+
+import websocket
+
+#: Seconds for a handshake with nova-serialproxy.
+_OPEN_S = 10
+
+
+class Session(Protocol):
+    """One connection to a console; one thread reads and another one writes."""
+
+    def receive(self) -> bytes:
+        """Wait for output; nothing when the connection has ended."""
+
+    def send(self, data: bytes) -> None:
+        """:raises OSError: the connection has ended"""
+
+    def close(self) -> None:
+        """End it; ``receive`` returns."""
+
+
+class ProxySession:
+    """A WebSocket of nova-serialproxy.
+
+    :param url: with its token, as the API gives it
+    :raises OSError: it cannot be opened
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            self._socket = websocket.create_connection(
+                url, timeout=_OPEN_S, subprotocols=['binary'],
+                sockopt=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)])
+        except websocket.WebSocketException as error:
+            raise ConnectionError(str(error)) from error
+        self._socket.settimeout(None)
+
+    def receive(self) -> bytes:
+        try:
+            data = self._socket.recv()
+        except (websocket.WebSocketException, OSError):
+            return b''
+        return data if isinstance(data, bytes) else data.encode()
+
+    def send(self, data: bytes) -> None:
+        try:
+            self._socket.send_binary(data)
+        except websocket.WebSocketException as error:
+            raise ConnectionError(str(error)) from error
+
+    def close(self) -> None:
+        # Closing alone would not wake the thread that reads.
+        self._socket.abort()
+        self._socket.shutdown()
+
+
+class SshSession:
+    """A plain OpenSSH client with a terminal at the other end.
+
+    :param target: the words that say where to connect to
+    :param key: the private key
+    :param known_hosts: accepts one key per address, and refuses another one
+    :param log: takes what ``ssh`` says about itself
+    :raises OSError: ``ssh`` cannot be started
+    """
+
+    def __init__(self, target: Sequence[str], key: pathlib.Path,
+                 known_hosts: pathlib.Path, log: pathlib.Path) -> None:
+        with log.open('a') as stream:
+            self._process = subprocess.Popen(
+                ['ssh', '-tt', '-F', 'none', '-i', str(key),
+                 '-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes',
+                 '-o', 'StrictHostKeyChecking=accept-new',
+                 '-o', f'UserKnownHostsFile={known_hosts}',
+                 '-o', 'GlobalKnownHostsFile=/dev/null', *target],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stream,
+                bufsize=0)
+        self._input = self._process.stdin.fileno()
+        self._output = self._process.stdout.fileno()
+
+    def receive(self) -> bytes:
+        return os.read(self._output, 1 << 16)
+
+    def send(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._input, data):]
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait()

@@ -1,0 +1,171 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The migrations of one kind of instance, each one measured."""
+
+import pathlib
+import time
+from collections.abc import Iterator
+
+from demolib import entries, figures, machines
+from demolib.api import Cloud
+from demolib.client import Tally
+from demolib.entries import Entry, User
+from demolib.machines import GrowingLog
+from demolib.subject import DMORE, Mark, Subject, Trial
+from testbedlib.progress import Failure, Progress
+from testbedlib.settings import COMPUTES, Place
+
+#: Seconds of typing before a migration is asked for, and after it is over.
+_BEFORE_S = 2.0
+_AFTER_S = 3.0
+_REOPEN_S = 60.0
+
+
+class Runner:
+    """Runs trials in one cloud.
+
+    :param folder: for temporary files
+    """
+
+    def __init__(self, cloud: Cloud, place: Place, folder: pathlib.Path,
+                 progress: Progress) -> None:
+        self._cloud = cloud
+        self._place = place
+        self._folder = folder
+        self._progress = progress
+
+    def run(self, trial: Trial, count: int) -> Iterator[Entry]:
+        """Migrate there and back, ``count`` times.
+
+        A migration in which the emulator corrupted a guest is repeated with a
+        fresh instance, unless there were too many of them.
+
+        :raises Failure: something else than what is measured went wrong
+        """
+        good = corrupted = 0
+        while good < count and corrupted <= entries.allowed_corrupted(count):
+            subject = Subject(trial, self._cloud, self._place, self._folder,
+                              self._progress)
+            try:
+                for entry in self._migrations(trial, subject, count - good):
+                    yield entry
+                    if entry.corrupted:
+                        corrupted += 1
+                    else:
+                        good += 1
+            finally:
+                subject.close()
+
+    def _migrations(self, trial: Trial, subject: Subject, count: int
+                    ) -> Iterator[Entry]:
+        source, destination = COMPUTES
+        subject.start(source)
+        mark = subject.mark()
+        if mark is None:
+            raise Failure(trial.name, 'the guest does not tell its ledger',
+                          machines.compute_log(self._place, source))
+        for number in range(1, count + 1):
+            with self._progress.step(f'{trial.name}: migration {number} of '
+                                     f'{count}, {source} -> {destination}'):
+                entry, mark = self._migrate(trial, subject, mark, source,
+                                            destination)
+            yield entry
+            if entry.corrupted or mark is None:
+                self._progress.say(f'{trial.name}: the emulator corrupted a '
+                                   f'guest: {entry.corrupted}')
+                return
+            source, destination = destination, source
+
+    def _migrate(self, trial: Trial, subject: Subject, before: Mark,
+                 source: str, destination: str) -> tuple[Entry, Mark | None]:
+        log = GrowingLog(machines.compute_log(self._place, source))
+        kernels = machines.KernelLogs(self._place, subject.server)
+        resent = {kind: subject.retransmits(kind) for kind in subject.clients}
+        for client in subject.clients.values():
+            client.restart_clock()
+            client.type_on()
+        time.sleep(_BEFORE_S)
+        seconds = self._cloud.migrate(subject.server, source, destination)
+        time.sleep(_AFTER_S)
+        for client in subject.clients.values():
+            if not client.wait_connected(_REOPEN_S):
+                raise Failure(client.name, 'is not open again', log.path)
+        after = self._settled(subject)
+        worst = {kind: client.worst_response_ms()
+                 for kind, client in subject.clients.items()}
+        sign = subject.corrupted() or kernels.sign()
+        if after is None and sign is None:
+            raise Failure(f'{trial.name}: after the migration', 'the guest '
+                          'does not tell its ledger any more', log.path)
+        entry = Entry(
+            source, destination,
+            {kind: _user(
+                typist, before, after, kind,
+                after.tallies[kind] if after else client.tally(), worst[kind],
+                max(0, subject.retransmits(kind) - resent[kind]))
+             for (kind, client), typist in zip(subject.clients.items(),
+                                               trial.users.values())},
+            round(seconds, 2),
+            machines.downtime_ms(destination, subject.domain),
+            corrupted=sign, **self._of_the_pair(trial, subject, log,
+                                                destination))
+        return entry, after
+
+    def _settled(self, subject: Subject) -> Mark | None:
+        """Type some more after the last break, then have it counted."""
+        time.sleep(_AFTER_S)
+        return subject.mark()
+
+    @staticmethod
+    def _of_the_pair(trial: Trial, subject: Subject, log: GrowingLog,
+                     destination: str) -> dict[str, float | None]:
+        if trial is not DMORE:
+            return {}
+        return {
+            'domr_downtime_ms': machines.downtime_ms(
+                destination, f'domr-{subject.server}'),
+            'stop_skew_ms': figures.stop_skew_ms(log.grown(), subject.server),
+        }
+
+
+def _user(typist: int, before: Mark, after: Mark | None, kind: str,
+          tally: Tally, max_response_ms: float, tcp_retransmits: int) -> User:
+    """One user's part of an entry: what was added between two marks."""
+    tally = tally.since(before.tallies[kind])
+    return User(
+        sent=tally.sent,
+        **(_keys(before.ledger, after.ledger, typist, tally) if after
+           else dict.fromkeys(('received', 'lost', 'silent', 'duplicated',
+                               'reordered'))),
+        output_bytes_missing=tally.missing,
+        output_bytes_duplicated=tally.duplicated,
+        disconnects=tally.disconnects, break_s=round(tally.break_s, 2),
+        max_response_ms=round(max_response_ms, 1),
+        tcp_retransmits=tcp_retransmits)
+
+
+def _keys(before: dict, after: dict, typist: int, tally: Tally
+          ) -> dict[str, int]:
+    """What became of the keys, by the guest's two ledgers."""
+    old, new = before['typists'][typist], after['typists'][typist]
+    received, again, reordered, alien = (
+        new[name] - old[name]
+        for name in ('received', 'duplicated', 'reordered', 'foreign'))
+    distinct = received - again - alien
+    return {
+        'received': received,
+        'lost': tally.sent - distinct,
+        'silent': tally.sent - tally.unsent - distinct,
+        # What belongs to no stream of keys came without being typed, too.
+        'duplicated': again + alien + after['foreign'] - before['foreign'],
+        'reordered': reordered,
+    }
