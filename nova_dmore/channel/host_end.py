@@ -195,8 +195,11 @@ class HostEnd:
         self._doorbell(wire.Vector.CONTROL)
 
     def _look_around(self) -> arrival.Found:
+        words = self._words
+        # What an earlier start of Domain R has acknowledged means nothing.
+        joined = words[_ACK_BY] == words[_INCARNATION]
         return arrival.look(
-            self._words[_EPOCH_ACK], self._words[_FREEZE_ACK],
+            words[_EPOCH_ACK] if joined else 0, words[_FREEZE_ACK],
             {stream: each.domain_r_words()
              for stream, each in self._out.items()},
             {stream: each.domain_r_words()[0]
@@ -359,7 +362,11 @@ class HostEnd:
             raise errors.NoRoomError(
                 f'{stream.name}: {count} bytes forgotten of '
                 f'{self.unstored(stream)}')
-        self._journal.set_base(stream, self._journal.base(stream) + count)
+        base = self._journal.base(stream) + count
+        if base > self._journal.published(stream):
+            # Domain R skips to the base.
+            self._journal.set_published(stream, base)
+        self._journal.set_base(stream, base)
 
     def readable(self, stream: wire.Stream) -> bytes:
         """The bytes that can be taken; empty unless OPEN."""

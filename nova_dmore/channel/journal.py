@@ -185,7 +185,7 @@ class Journal:
         self._set(_index(stream, _BASE), offset)
 
     def published(self, stream: wire.Stream) -> int:
-        """Domain R can have stored no byte at or after this offset."""
+        """Domain R's position can be at most this offset."""
         return self._get(_index(stream, _PUBLISHED))
 
     def set_published(self, stream: wire.Stream, offset: int) -> None:

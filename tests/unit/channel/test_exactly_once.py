@@ -27,7 +27,7 @@ IN = world.IN
 HostState = host_end.HostState
 SOME = strategies.integers(1, 40)
 SETTINGS = hypothesis.settings(
-    max_examples=1000, stateful_step_count=60, deadline=None, report_multiple_bugs=False,
+    max_examples=200, stateful_step_count=60, deadline=None, report_multiple_bugs=False,
     suppress_health_check=list(hypothesis.HealthCheck))
 
 

@@ -67,7 +67,8 @@ class World:
         # No carry-over was applied since the arrival: where the output of
         # this host begins.
         self.local_start: int | None = None
-        self.fresh = True
+        # This Domain R has joined no epoch; no host has opened one with it.
+        self.fresh = self.new = True
         self.gap_kinds: list[wire.GapKind] = []
 
     def new_host(self) -> host_end.HostEnd:
@@ -88,12 +89,13 @@ class World:
         self.out_sent += len(data)
 
     def host_poll(self) -> changes.Changes:
-        first = self.host.carry_over() is None and self.local_start is None
+        first = self.host.carry_over() is None and self.new
         result = self.host.poll()
         for gap in result.gaps:
             self._host_gap(gap)
         if result.opened:
             self.local_start = None
+            self.new = False
             if first:
                 self.out_next = self.out_sent - self.host.unstored(OUT)
         self.snapshot()
@@ -106,7 +108,7 @@ class World:
             if gap.kind is wire.GapKind.EXACT:
                 self.out_next += gap.count
             else:
-                self.out_next = self.local_start
+                self.out_next = self.out_sent - self.host.unstored(OUT)
         elif gap.stream is IN:
             assert self.local_start is not None, gap
             assert gap.kind is wire.GapKind.AMBIGUOUS, gap
@@ -137,7 +139,7 @@ class World:
         result = self.domr.poll()
         if result.opened and self.fresh:
             self.fresh = False
-            self.out_next = self.out_sent - self.host.unstored(OUT)
+            self.out_next = self.out_sent - self.announced()
             self.in_next = self.in_base()
         for gap in result.gaps:
             assert gap.kind is wire.GapKind.EXACT
@@ -146,6 +148,12 @@ class World:
                 self.out_next += gap.count
         self.snapshot()
         return result
+
+    def announced(self) -> int:
+        """How many unstored bytes the host said it has at the opening."""
+        words = self.region.words
+        at = region.position_word(wire.HOST_PAGE, OUT)
+        return self.host.positions()[OUT][0] - words[at + 1]
 
     def receive(self) -> bytes:
         data = self.domr.received(OUT)
@@ -165,7 +173,7 @@ class World:
     def replace_domr(self) -> None:
         """Domain R is lost, and a new one starts on the same memory."""
         self.domr = self.new_domr()
-        self.fresh = True
+        self.fresh = self.new = True
         self.snapshot()
 
     # -- migration ----------------------------------------------------------
