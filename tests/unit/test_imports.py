@@ -1,0 +1,110 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Who may import whom: the layers of the package, and what each needs."""
+
+import ast
+import pathlib
+import sys
+
+from oslotest import base
+
+import nova_dmore
+
+ROOT = pathlib.Path(nova_dmore.__path__[0])
+COMMON = {'nova_dmore.wire', 'nova_dmore.exception'}
+
+#: Per part: what of this package it may import, and what of others beside
+#: the standard library.
+RULES = {
+    'wire.py': (set(), set()),
+    'exception.py': (set(), set()),
+    'conf.py': (set(), {'oslo_config'}),
+    'image_file.py': (COMMON, set()),
+    # Also runs in Domain R, on Debian's Python.
+    'channel': (COMMON | {'nova_dmore.channel'}, set()),
+    'shadow': (COMMON | {'nova_dmore.channel', 'nova_dmore.shadow'},
+               {'qemu', 'stevedore'}),
+    'domr': (COMMON | {'nova_dmore.channel', 'nova_dmore.domr',
+                       'nova_dmore.image_file'},
+             {'asyncssh', 'openstack'}),
+    'virt': (COMMON | {'nova_dmore.conf', 'nova_dmore.image_file',
+                       'nova_dmore.channel', 'nova_dmore.shadow',
+                       'nova_dmore.virt'},
+             {'nova', 'libvirt', 'lxml', 'os_vif', 'cryptography',
+              'neutronclient', 'glanceclient', 'keystoneauth1', 'stevedore',
+              'oslo_config', 'oslo_log', 'oslo_messaging', 'oslo_utils'}),
+}
+#: Of the shadow-device process, nova-compute needs the client's side only.
+SHADOW_FOR_VIRT = {'client', 'spawn'}
+
+
+def _imports(path):
+    """Full names of the modules that a file imports (or of names in them)."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f'{path}: relative import'
+            yield from (f'{node.module}.{alias.name}' for alias in node.names)
+
+
+def _files(part):
+    path = ROOT / part
+    return [path] if path.is_file() else sorted(path.rglob('*.py'))
+
+
+def _within(name, packages):
+    return any(name == package or name.startswith(package + '.')
+               for package in packages)
+
+
+class ImportTest(base.BaseTestCase):
+
+    def test_every_part_has_a_rule(self):
+        parts = {path.name for path in ROOT.iterdir()
+                 if path.suffix == '.py' or (path / '__init__.py').exists()}
+        self.assertEqual(parts - {'__init__.py'}, set(RULES))
+
+    def test_direction(self):
+        seen = 0
+        for part, (ours, others) in RULES.items():
+            for path in _files(part):
+                for name in _imports(path):
+                    top = name.split('.')[0]
+                    if top in sys.stdlib_module_names:
+                        continue
+                    seen += 1
+                    where = f'{path.relative_to(ROOT)} imports {name}'
+                    if top == 'nova_dmore':
+                        if name.startswith('nova_dmore.') and any(
+                                _within(name, {package})
+                                for package in ours):
+                            continue
+                        self.fail(where)
+                    self.assertIn(top, others, where)
+        self.assertGreater(seen, 50)
+
+    def test_nova_compute_needs_the_clients_side_only(self):
+        for path in _files('virt'):
+            for name in _imports(path):
+                if _within(name, {'nova_dmore.shadow'}):
+                    self.assertIn(name.split('.')[2], SHADOW_FOR_VIRT,
+                                  f'{path.name} imports {name}')
+
+    def test_what_runs_in_domain_r_needs_asyncssh_alone(self):
+        for path in _files('domr'):
+            if 'image' in path.relative_to(ROOT / 'domr').parts:
+                continue
+            for name in _imports(path):
+                self.assertFalse(
+                    _within(name, {'openstack', 'nova_dmore.image_file'}),
+                    f'{path.name} imports {name}')

@@ -1,0 +1,106 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+from nova import context
+from nova import rpc as nova_rpc
+from nova.tests import fixtures as nova_fixtures
+import oslo_messaging as messaging
+
+from nova_dmore import exception
+from nova_dmore.virt import rpc
+from tests.unit.virt import fakes
+
+ARGUMENTS = {
+    'prepare': {'migration_id': 'm1', 'record': '{}'},
+    'carry_over': {'migration_id': 'm1', 'instance_uuid': fakes.UUID,
+                   'carry_over': {'epoch': 7}},
+    'finish': {'migration_id': 'm1', 'record': '{}', 'domain_r_moved': True,
+               'console_log': None},
+    'abort': {'migration_id': 'm1', 'instance_uuid': fakes.UUID},
+}
+
+
+class Destination:
+    """Notes the calls, as the role's methods are called."""
+
+    def __init__(self):
+        self.calls = []
+        self.error = None
+
+    def prepare(self, context, migration_id, record_text):
+        self._note('prepare', migration_id, record_text)
+
+    def carry_over(self, migration_id, instance_uuid, carry_over):
+        self._note('carry_over', migration_id, instance_uuid, carry_over)
+
+    def finish(self, context, migration_id, record_text, domain_r_moved,
+               console_log):
+        self._note('finish', migration_id, record_text, domain_r_moved,
+                   console_log)
+
+    def abort(self, migration_id, instance_uuid):
+        self._note('abort', migration_id, instance_uuid)
+
+    def _note(self, *call):
+        if self.error is not None:
+            raise self.error
+        self.calls.append(call)
+
+
+class RpcTest(fakes.TestCase):
+    """Both ends, over oslo.messaging's transport in memory."""
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture(nova_fixtures.RPCFixture('nova.test'))
+        self.destination = Destination()
+        self.server = rpc.start_server('c2', self.destination)
+        self.addCleanup(self._stop)
+        self.api = rpc.DestinationAPI(5)
+        self.context = context.get_admin_context()
+
+    def _stop(self):
+        self.server.stop()
+        self.server.wait()
+
+    def _call(self, method, host='c2'):
+        getattr(self.api, method)(self.context, host, **ARGUMENTS[method])
+
+    def test_every_call_arrives(self):
+        for method in ARGUMENTS:
+            self._call(method)
+        self.assertEqual([
+            (method, *arguments.values())
+            for method, arguments in ARGUMENTS.items()],
+            self.destination.calls)
+
+    def test_an_error_over_there(self):
+        # What a transport makes of an error of the other side: the one in
+        # memory hands over the error itself.
+        self.destination.error = messaging.RemoteError(
+            'ImageError', '[dmore] image: gone')
+        for method in ARGUMENTS:
+            error = self.assertRaises(exception.PairError, self._call, method)
+            self.assertIn('c2', str(error))
+            self.assertIn(method, str(error))
+            self.assertIn('[dmore] image: gone', str(error))
+
+    def test_nobody_there(self):
+        self.api = rpc.DestinationAPI(1)
+        self.assertRaises(exception.PairError, self._call, 'abort', 'c3')
+
+    def test_another_version_is_refused(self):
+        client = nova_rpc.get_client(messaging.Target(
+            topic=rpc.TOPIC, version='2.0')).prepare(server='c2', timeout=5)
+        self.assertRaises(messaging.MessagingException, client.call,
+                          self.context, 'abort', **ARGUMENTS['abort'])
+        self.assertEqual([], self.destination.calls)

@@ -1,0 +1,215 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import threading
+import time
+from unittest import mock
+
+import fixtures
+from nova import context
+from nova import rpc
+import oslo_messaging as messaging
+
+from nova_dmore import exception
+from nova_dmore.shadow import client as shadow_client
+from nova_dmore.virt import watch
+from nova_dmore import wire
+from tests.unit.virt import fake_host
+from tests.unit.virt import fakes
+
+OTHER_UUID = '9b0b0c52-59c1-4b0e-8f58-0a5a4c3d2b10'
+
+
+def _gap(number):
+    return shadow_client.GapReport(
+        number=number, stream='serial0_out', at=100, bytes=5,
+        kind=wire.GapKind.EXACT, reason='too slow', migration_id=None,
+        time=1.0)
+
+
+class ReporterTest(fakes.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova.rpc.NOTIFICATION_TRANSPORT', mock.sentinel.transport))
+        self.notifier = self.useFixture(fixtures.MockPatchObject(
+            messaging, 'Notifier', autospec=True)).mock
+        self.context = context.get_admin_context()
+        self.reporter = watch.Reporter('c1')
+        self.log = self.useFixture(fixtures.FakeLogger())
+
+    def _notified(self):
+        self.notifier.assert_called_once_with(
+            rpc.NOTIFICATION_TRANSPORT, topics=['notifications'],
+            publisher_id='nova-dmore.c1')
+        (call,) = self.notifier.return_value.warn.call_args_list
+        return call.args[1:]
+
+    def test_gap(self):
+        what = {'stream': 'serial0_out', 'kind': 'exact', 'bytes': 5,
+                'at': 100, 'reason': 'too slow'}
+        self.reporter.gap(self.context, fakes.UUID, **what)
+        self.assertEqual(
+            ('dmore.console.gap', {'instance_uuid': fakes.UUID, **what}),
+            self._notified())
+        self.assertIn('5 bytes: too slow', self.log.output)
+
+    def test_rebuilt(self):
+        self.reporter.rebuilt(self.context, fakes.UUID, 'Domain R had ended')
+        self.assertEqual(
+            ('dmore.console.rebuilt', {
+                'instance_uuid': fakes.UUID,
+                'reason': 'Domain R had ended'}), self._notified())
+        self.assertIn(fakes.UUID, self.log.output)
+
+    def test_no_message_bus(self):
+        self.notifier.return_value.warn.side_effect = (
+            messaging.MessageDeliveryFailure('no bus'))
+        self.reporter.rebuilt(self.context, fakes.UUID, 'x')
+        self.assertIn('no bus', self.log.output)
+
+
+class WatchTest(fake_host.HostTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.record = self.pairs.ensure(None, fakes.make_instance())
+        self.reporter = mock.create_autospec(watch.Reporter, instance=True)
+        self.watch = watch.Watch(self.pairs, self.reporter, 0.002, 'context')
+        self.log = self.useFixture(fixtures.FakeLogger())
+
+    def _start(self):
+        self.watch.start()
+        self.addCleanup(self.watch.stop)
+
+    def _until(self, condition):
+        deadline = time.monotonic() + 5
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, 'nothing happened')
+            time.sleep(0.002)
+
+    def _looked(self, times=3):
+        """Wait until the pair was looked at some times more."""
+        status = self.client().status
+        looks = status.call_count + times
+        self._until(lambda: status.call_count >= looks)
+
+    def test_nothing_to_do(self):
+        self._start()
+        self._looked()
+        self.assertEqual([], self.reporter.mock_calls)
+
+    def test_domain_r_died(self):
+        self.libvirt.domains.clear()
+        self._start()
+        self._until(lambda: self.reporter.rebuilt.called)
+        self.assertIn(self.domr, self.libvirt.domains)
+        self.reporter.rebuilt.assert_called_once_with(
+            'context', fakes.UUID, 'Domain R had ended')
+
+    def test_the_process_died(self):
+        self.shadow.kill(fakes.UUID)
+        self._start()
+        self._until(lambda: self.reporter.rebuilt.called)
+        self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
+        self.reporter.rebuilt.assert_called_once_with(
+            'context', fakes.UUID, 'the shadow-device process had ended')
+
+    def test_gaps_are_reported_once(self):
+        gaps = [_gap(1), _gap(2)]
+        client = self.client()
+        client.status.side_effect = (
+            lambda timeout=None: fake_host.status(gaps=tuple(gaps)))
+        client.forget_gaps.side_effect = lambda numbers: gaps.clear()
+        self._start()
+        self._looked()
+        self.assertEqual(2, self.reporter.gap.call_count)
+        self.reporter.gap.assert_called_with(
+            'context', fakes.UUID, stream='serial0_out',
+            kind=wire.GapKind.EXACT, bytes=5, at=100, reason='too slow')
+        client.forget_gaps.assert_called_once_with([1, 2])
+
+    def test_gaps_stay_when_they_are_not_reported(self):
+        client = self.client()
+        client.status.side_effect = (
+            lambda timeout=None: fake_host.status(gaps=(_gap(1),)))
+        self.reporter.gap.side_effect = messaging.MessagingException('no')
+        self._start()
+        self._until(lambda: 'trying again' in self.log.output)
+        client.forget_gaps.assert_not_called()
+
+    def test_a_pair_that_moves_is_left_alone(self):
+        self.watch.leave_alone(fakes.UUID)
+        self.libvirt.domains.clear()
+        self._start()
+        time.sleep(0.05)
+        self.assertEqual({}, self.libvirt.domains)
+        self.watch.look_after(fakes.UUID)
+        self._until(lambda: self.domr in self.libvirt.domains)
+
+    def test_a_pair_that_arrives_is_left_alone(self):
+        self.pairs.records.save(fakes.make_record(incoming=True))
+        self.libvirt.domains.clear()
+        self._start()
+        time.sleep(0.05)
+        self.assertEqual({}, self.libvirt.domains)
+        self.pairs.arrived(fakes.UUID)
+        self._until(lambda: self.domr in self.libvirt.domains)
+
+    def test_a_pair_that_is_being_changed_is_left_alone(self):
+        with self.pairs.locked(fakes.UUID):
+            self.libvirt.domains.clear()
+            self._start()
+            time.sleep(0.05)
+            self.assertEqual({}, self.libvirt.domains)
+        self._until(lambda: self.domr in self.libvirt.domains)
+
+    def test_a_failure_is_tried_again_later(self):
+        self.libvirt.domains.clear()
+        self.libvirt.refuse = fake_host.libvirt_error(text='no memory')
+        self.useFixture(fixtures.MockPatchObject(
+            watch, '_FIRST_RETRY_S', 0.02))
+        self._start()
+        self._until(lambda: self.log.output.count('no memory') > 1)
+        self.libvirt.refuse = None
+        self._until(lambda: self.domr in self.libvirt.domains)
+
+    def test_a_failure_is_not_tried_at_once(self):
+        self.libvirt.domains.clear()
+        self.libvirt.refuse = fake_host.libvirt_error(text='no memory')
+        self._start()
+        self._until(lambda: 'no memory' in self.log.output)
+        time.sleep(0.05)
+        self.assertEqual(1, self.log.output.count('trying again'))
+
+    def test_one_bad_pair_does_not_hide_the_others(self):
+        self.pairs.ensure(None, fakes.make_instance(
+            uuid=OTHER_UUID, id=2))
+        self.client().status.side_effect = RuntimeError('a bug')
+        other = 'domr-' + OTHER_UUID
+        del self.libvirt.domains[other]
+        self._start()
+        self._until(lambda: other in self.libvirt.domains)
+        self._until(lambda: 'a bug' in self.log.output)
+
+    def test_stop(self):
+        self.watch.start()
+        self._looked()
+        self.watch.stop()
+        self.assertNotIn('dmore-watch', [
+            thread.name for thread in threading.enumerate()])
+
+    def test_collect_gaps_of_a_process_that_is_gone(self):
+        self.shadow.kill(fakes.UUID)
+        self.assertRaises(exception.ShadowProcessError,
+                          self.watch.collect_gaps, fakes.UUID)
