@@ -183,7 +183,8 @@ class DomainREnd:
         """The new bytes of a stream; the caller keeps them.
 
         They count as stored from now on. A paused stream yields only what
-        a freeze has copied.
+        a freeze has copied: call this after a poll that froze, so that the
+        bytes are not taken for those after a gap of the next epoch.
         """
         consumer = self._in[stream]
         data = consumer.hand_out() if consumer.pending else b''

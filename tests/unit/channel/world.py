@@ -137,6 +137,8 @@ class World:
 
     def domr_poll(self) -> changes.Changes:
         result = self.domr.poll()
+        if result.frozen:
+            self.receive()
         if result.opened and self.fresh:
             self.fresh = False
             self.out_next = self.out_sent - self.announced()
