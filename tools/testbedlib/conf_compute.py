@@ -78,6 +78,8 @@ def nova_compute(place: Place, host: str) -> Sections:
             'secret_file': place.console_secret,
             'serial_proxy_networks': f'{settings.MANAGEMENT_CONTROLLER}/32',
             'run_dir': '/run/nova-dmore',
+            'image_cache_dir': place.own(host, 'dmore-images'),
+            'log_dir': place.root / 'log' / host / 'dmore',
             'console_authorized_keys': place.public_key,
         },
     })

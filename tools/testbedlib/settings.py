@@ -91,9 +91,11 @@ class Cloud:
         path = layout.cloud / 'cloud.json'
         if not path.exists():
             return None
-        text = path.read_text()
-        # An empty file is what a crash between creating and writing leaves.
-        return cls(**json.loads(text)) if text else None
+        try:
+            return cls(**json.loads(path.read_text()))
+        except json.JSONDecodeError:
+            # A crash while it was written: nothing had been started yet.
+            return None
 
 
 def saved_prefix(layout: Layout) -> str:

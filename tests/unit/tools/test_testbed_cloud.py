@@ -1,0 +1,140 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What the test cloud's files say, and how its state is told."""
+
+import configparser
+import pathlib
+import stat
+import tempfile
+import unittest
+
+# For the path that it sets.
+from tests.unit import tools  # noqa: F401
+from testbedlib import conf_compute
+from testbedlib import conf_controller
+from testbedlib import inifile
+from testbedlib import layout
+from testbedlib import settings
+from testbedlib import status
+
+
+class CloudTest(unittest.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.layout = layout.Layout(pathlib.Path(folder.name))
+        self.cloud = settings.Cloud.new(False, settings.DRIVER)
+        self.place = settings.Place(self.cloud, self.layout)
+
+    def read(self, sections):
+        parser = configparser.ConfigParser(interpolation=None)
+        parser.read_string(inifile.render(sections))
+        return parser
+
+
+class InifileTest(unittest.TestCase):
+
+    def test_what_oslo_config_would_take_apart_is_refused(self):
+        for value in ('a\nb = c', 'pa$$word'):
+            self.assertRaises(ValueError, inifile.render,
+                              {'s': {'o': value}})
+
+    def test_a_later_layer_wins(self):
+        merged = inifile.merge({'s': {'a': 1, 'b': 1}}, {'s': {'a': 2}})
+        self.assertEqual({'s': {'a': 2, 'b': 1}}, merged)
+
+    def test_only_root_reads_what_is_written(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / 'new' / 'file'
+            inifile.write(path, 'secret')
+            self.assertEqual(0o600, stat.S_IMODE(path.stat().st_mode))
+
+
+class ConfigurationTest(CloudTest):
+
+    def test_the_plug_in_gets_the_same_secret_on_both_hosts(self):
+        files = [self.read(conf_compute.nova_compute(self.place, host))
+                 for host in settings.COMPUTES]
+        first, second = (file['dmore']['secret_file'] for file in files)
+        self.assertEqual(first, second)
+        self.assertEqual('10.88.0.1/32',
+                         files[0]['dmore']['serial_proxy_networks'])
+
+    def test_hosts_differ_where_they_must(self):
+        first, second = (self.read(conf_compute.nova_compute(self.place, host))
+                         for host in settings.COMPUTES)
+        for section, option in (('DEFAULT', 'host'), ('DEFAULT', 'my_ip'),
+                                ('DEFAULT', 'state_path'),
+                                ('dmore', 'image_cache_dir'),
+                                ('libvirt', 'live_migration_inbound_addr')):
+            self.assertNotEqual(first[section][option],
+                                second[section][option])
+        self.assertEqual(first['DEFAULT']['instances_path'],
+                         second['DEFAULT']['instances_path'])
+        self.assertNotEqual(*map(conf_compute.libvirtd, settings.COMPUTES))
+
+    def test_a_compute_host_cannot_reach_the_databases(self):
+        text = inifile.render(conf_compute.nova_compute(self.place, 'c1'))
+        self.assertNotIn(self.cloud.database, text)
+
+    def test_every_file_of_the_controller_can_be_written(self):
+        for make in (conf_controller.keystone, conf_controller.glance,
+                     conf_controller.placement, conf_controller.neutron,
+                     conf_controller.ml2, conf_controller.nova):
+            self.assertTrue(self.read(make(self.place)).sections())
+
+
+class SavedTest(CloudTest):
+
+    def test_a_cloud_is_found_again(self):
+        self.cloud.save(self.layout)
+        self.assertEqual(self.cloud, settings.Cloud.load(self.layout))
+        self.assertEqual(self.cloud.prefix,
+                         settings.saved_prefix(self.layout))
+
+    def test_no_cloud(self):
+        self.assertIsNone(settings.Cloud.load(self.layout))
+
+    def test_half_a_file_is_no_cloud(self):
+        self.cloud.save(self.layout)
+        path = self.layout.cloud / 'cloud.json'
+        whole = path.read_text()
+        for length in (0, 10, len(whole) // 2):
+            path.write_text(whole[:length])
+            self.assertIsNone(settings.Cloud.load(self.layout))
+            self.assertTrue(settings.saved_prefix(self.layout))
+
+    def test_each_cloud_has_secrets_of_its_own(self):
+        other = settings.Cloud.new(False, settings.DRIVER)
+        for name in ('database', 'message', 'admin', 'service', 'console'):
+            self.assertNotEqual(getattr(self.cloud, name),
+                                getattr(other, name))
+        self.assertEqual(32, len(bytes.fromhex(self.cloud.console)))
+
+
+class StatusTest(unittest.TestCase):
+
+    def state(self, complete=True, holder=7, pid=8):
+        return status.Status(complete, 'shared storage', {'ctl': holder},
+                             [status.Line('ctl', 'keystone', pid)])
+
+    def test_all_up(self):
+        self.assertTrue(status.healthy(self.state()))
+        self.assertIn('pid 8', status.render(self.state()))
+
+    def test_what_is_not_healthy(self):
+        for state in (self.state(complete=False), self.state(holder=None),
+                      self.state(pid=None)):
+            self.assertFalse(status.healthy(state))
+        self.assertIn('ENDED', status.render(self.state(pid=None)))

@@ -1,0 +1,68 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Steps that depend on each other."""
+
+import threading
+import unittest
+
+# For the path that it sets.
+from tests.unit import tools  # noqa: F401
+from testbedlib import progress
+from testbedlib import tasks
+
+
+class RunTest(unittest.TestCase):
+
+    def setUp(self):
+        self.done = []
+        self.progress = progress.Progress(quiet=True)
+
+    def step(self, name):
+        return lambda: self.done.append(name)
+
+    def test_a_step_comes_after_what_it_needs(self):
+        tasks.run({'c': (['a', 'b'], self.step('c')),
+                   'b': (['a'], self.step('b')),
+                   'a': ([], self.step('a'))}, self.progress)
+        self.assertEqual(['a', 'b', 'c'], self.done)
+
+    def test_independent_steps_run_at_once(self):
+        both = threading.Barrier(2)
+
+        def meet():
+            both.wait(timeout=10)
+
+        tasks.run({'a': ([], meet), 'b': ([], meet)}, self.progress)
+
+    def test_nothing_begins_after_a_failure(self):
+        def fail():
+            raise progress.Failure('a', 'broken')
+
+        failure = self.assertRaises(
+            progress.Failure, tasks.run,
+            {'a': ([], fail), 'b': (['a'], self.step('b'))}, self.progress)
+        self.assertEqual('a', failure.step)
+        self.assertEqual([], self.done)
+
+    def assertRaises(self, expected, function, *arguments):
+        with super().assertRaises(expected) as caught:
+            function(*arguments)
+        return caught.exception
+
+    def test_a_need_that_does_not_exist(self):
+        self.assertRaises(KeyError, tasks.run,
+                          {'a': (['x'], self.step('a'))}, self.progress)
+
+    def test_a_circle(self):
+        self.assertRaises(ValueError, tasks.run,
+                          {'a': (['b'], self.step('a')),
+                           'b': (['a'], self.step('b'))}, self.progress)
