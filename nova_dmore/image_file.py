@@ -96,7 +96,8 @@ def parse_manifest(data: bytes) -> Manifest:
         value = fields.get(name)
         if not isinstance(value, str) or not pattern.fullmatch(value):
             raise _damaged(f'{name} is {value!r}')
-    if (not isinstance(digests, dict) or set(digests) != {*MEMBERS} - {MANIFEST}
+    if (not isinstance(digests, dict)
+            or set(digests) != {*MEMBERS} - {MANIFEST}
             or not all(isinstance(value, str) and _SHA256.fullmatch(value)
                        for value in digests.values())):
         raise _damaged(f'sha256 is {digests!r}')

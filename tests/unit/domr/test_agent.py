@@ -104,9 +104,11 @@ class AgentTest(unittest.IsolatedAsyncioTestCase):
     async def test_restarted_agent_serves_again(self) -> None:
         running = await self._pair()
         running.print(b'before')
-        await running.until(lambda: running.agent.console.end == 6)
+        await running.until(
+            lambda: running.agent.console.end == 6
+            and not running.host.unstored(wire.Stream.SERIAL0_OUT))
         running._tasks[0].cancel()
-        await asyncio.sleep(0)
+        await asyncio.wait(running._tasks[:1])
         end = domr_end.DomainREnd(
             region.Region(running.host._region.data.obj), lambda vector: None)
         fresh = agent.Agent(end, {}, running._no_network)
