@@ -64,7 +64,8 @@ same epoch, so an acknowledgement cannot be taken for another one's.
 
 A Domain R that starts writes a new random ``incarnation`` and joins only an
 epoch above the ``epoch_ack`` that it finds; the host sees that the
-incarnation is not the one that acknowledged, and raises the epoch.
+incarnation is not the one that acknowledged, and raises the epoch. It does
+so too when Domain R writes that it gave the epoch up.
 
 Freeze
 ------
@@ -110,6 +111,7 @@ DOMAIN_R_INCARNATION = 0x10 # random, not 0: which start of Domain R this is
 DOMAIN_R_ACK_BY = 0x18      # the incarnation that wrote epoch_ack
 DOMAIN_R_EPOCH_ACK = 0x38   # written last
 DOMAIN_R_FREEZE_ACK = 0x40
+DOMAIN_R_GAVE_UP = 0x48     # the epoch whose words made no sense to it
 
 #: Geometry of the streams, in the host page: per stream DATA, SIZE, DIRECTION.
 STREAM_TABLE = 0x100

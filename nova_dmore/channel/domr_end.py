@@ -31,6 +31,7 @@ _EPOCH_ACK = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_EPOCH_ACK)
 _FREEZE_ACK = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_FREEZE_ACK)
 _INCARNATION = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_INCARNATION)
 _ACK_BY = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_ACK_BY)
+_GAVE_UP = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_GAVE_UP)
 _MAGIC = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_MAGIC)
 _LAYOUT_VERSION = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_LAYOUT_VERSION)
 
@@ -123,7 +124,7 @@ class DomainREnd:
             else:
                 self._flow(changes)
         except errors.RingError as error:
-            self._give_up(changes, error)
+            changes.broken = self._give_up(error)
         return changes
 
     def _flow(self, changes: changes_module.Changes) -> None:
@@ -143,10 +144,13 @@ class DomainREnd:
         changes.frozen = True
         self._doorbell(wire.Vector.CONTROL)
 
-    def _give_up(self, changes: changes_module.Changes,
-                 error: errors.RingError) -> None:
+    def _give_up(self, error: errors.RingError) -> str:
+        # Either Domain R was moved and a new epoch comes anyway, or the
+        # region was damaged and the host has to be told.
         self.state = DomainRState.WAITING
-        changes.broken = str(error)
+        self._words[_GAVE_UP] = self.epoch
+        self._doorbell(wire.Vector.CONTROL)
+        return str(error)
 
     def _join(self, epoch: int, changes: changes_module.Changes) -> None:
         words = self._words
@@ -192,9 +196,8 @@ class DomainREnd:
                 and self._words[_EPOCH] == self.epoch):
             try:
                 data += consumer.copy()
-            except errors.StaleError:
-                # Only a higher epoch helps; poll() waits for it.
-                self.state = DomainRState.WAITING
+            except errors.StaleError as error:
+                self._give_up(error)
             else:
                 if consumer.host_waits():
                     self._doorbell(ring_module.VECTOR_OF[stream])

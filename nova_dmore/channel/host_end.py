@@ -32,6 +32,7 @@ _FLAGS = _WORD(wire.HOST_PAGE + wire.HOST_FLAGS)
 _RESUME_FROM = _WORD(wire.HOST_PAGE + wire.HOST_RESUME_FROM)
 _EPOCH_ACK = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_EPOCH_ACK)
 _FREEZE_ACK = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_FREEZE_ACK)
+_GAVE_UP = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_GAVE_UP)
 _ACK_BY = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_ACK_BY)
 _INCARNATION = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_INCARNATION)
 
@@ -298,6 +299,8 @@ class HostEnd:
         epoch = self._journal.epoch
         if words[_EPOCH] != epoch:
             raise errors.RingError('the host page was overwritten')
+        if words[_GAVE_UP] == epoch:
+            raise errors.RingError('Domain R gave the epoch up')
         # Read before the positions: it was written after them.
         frozen = words[_FREEZE_ACK] == epoch
         for stream, producer in self._out.items():
