@@ -1,0 +1,119 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The carry-over as JSON, and what is refused."""
+
+import json
+import unittest
+
+import hypothesis
+from hypothesis import strategies
+
+from nova_dmore.channel import carry_over
+from nova_dmore.channel import errors
+from nova_dmore import wire
+
+OUT = wire.Stream.SERIAL0_OUT
+OFFSETS = strategies.integers(0, wire.JUMP_MAX)
+CARRY_OVERS = strategies.builds(
+    carry_over.CarryOver, OFFSETS, strategies.booleans(),
+    strategies.fixed_dictionaries({
+        wire.Stream.CONTROL_TO_HOST: OFFSETS,
+        wire.Stream.SERIAL0_IN: OFFSETS}),
+    strategies.fixed_dictionaries({
+        stream: strategies.builds(carry_over.Unstored, OFFSETS,
+                                  strategies.binary(max_size=50))
+        for stream in (wire.Stream.CONTROL_TO_DOMAIN_R, OUT)}))
+JSON = strategies.recursive(
+    strategies.none() | strategies.booleans() | strategies.integers()
+    | strategies.floats(allow_nan=False) | strategies.text(max_size=8),
+    lambda inner: strategies.lists(inner, max_size=3)
+    | strategies.dictionaries(strategies.text(max_size=8), inner,
+                              max_size=3), max_leaves=5)
+
+
+def good():
+    return carry_over.CarryOver(
+        7, True,
+        {wire.Stream.CONTROL_TO_HOST: 1, wire.Stream.SERIAL0_IN: 2},
+        {wire.Stream.CONTROL_TO_DOMAIN_R: carry_over.Unstored(3, b''),
+         OUT: carry_over.Unstored(4, b'abc')}).to_json()
+
+
+class CarryOverTest(unittest.TestCase):
+
+    @hypothesis.settings(deadline=None)
+    @hypothesis.given(CARRY_OVERS)
+    def test_round_trip(self, value):
+        text = json.dumps(value.to_json())
+        self.assertEqual(
+            value, carry_over.CarryOver.from_json(json.loads(text)))
+
+    @hypothesis.settings(deadline=None)
+    @hypothesis.given(
+        strategies.sampled_from([
+            (), ('layout_version',), ('epoch',), ('acknowledged',),
+            ('taken',), ('taken', 'serial0_in'), ('unstored',),
+            ('unstored', 'serial0_out'),
+            ('unstored', 'serial0_out', 'base'),
+            ('unstored', 'serial0_out', 'data')]), JSON)
+    def test_anything_is_refused_or_meant(self, path, junk):
+        value = good()
+        if path:
+            place = value
+            for name in path[:-1]:
+                place = place[name]
+            place[path[-1]] = junk
+        else:
+            value = junk
+        try:
+            result = carry_over.CarryOver.from_json(value)
+        except errors.CarryOverError:
+            return
+        self.assertEqual(value, result.to_json())
+
+    def refused(self, pattern, value):
+        self.assertRaisesRegex(errors.CarryOverError, pattern,
+                               carry_over.CarryOver.from_json, value)
+
+    def test_offset_of_another_world(self):
+        value = good()
+        value['taken']['serial0_in'] = wire.OFFSET_MAX + 1
+        self.refused('taken of SERIAL0_IN', value)
+
+    def test_boolean_is_no_number(self):
+        value = good()
+        value['epoch'] = True
+        self.refused('epoch', value)
+
+    def test_too_much_data(self):
+        value = good()
+        value['unstored']['serial0_out']['data'] = (
+            'AAAA' * (carry_over.CARRY_OVER_DATA_MAX // 3 + 1))
+        self.refused('too long', value)
+
+    def test_unknown_stream(self):
+        value = good()
+        value['taken']['display'] = 1
+        self.refused('taken', value)
+
+    def test_fits_into_a_request(self):
+        data = bytes(carry_over.CARRY_OVER_DATA_MAX)
+        value = good()
+        for each in value['unstored'].values():
+            each['base'] = wire.JUMP_MAX
+        full = carry_over.CarryOver.from_json(value)
+        full.unstored[OUT] = carry_over.Unstored(0, data)
+        # The control stream's part is bounded by its journal.
+        full.unstored[wire.Stream.CONTROL_TO_DOMAIN_R] = (
+            carry_over.Unstored(0, bytes(1 << 17)))
+        text = json.dumps(full.to_json())
+        self.assertLess(len(text), wire.REQUEST_LINE_MAX - 1024)

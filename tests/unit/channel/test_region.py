@@ -1,0 +1,114 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The header: written, read, and refused."""
+
+import unittest
+
+import hypothesis
+from hypothesis import strategies
+
+from nova_dmore.channel import errors
+from nova_dmore.channel import region
+from nova_dmore.channel import ring
+from nova_dmore import wire
+from tests.unit.channel import world
+
+
+class RegionTest(unittest.TestCase):
+
+    def make(self):
+        result = region.Region(bytearray(wire.REGION_SIZE))
+        region.format_region(result)
+        return result
+
+    def test_round_trip(self):
+        self.assertEqual(region.layout_of(wire.GEOMETRY),
+                         region.read_layout(self.make()))
+
+    def test_words_are_where_the_wire_format_says(self):
+        made = self.make()
+        self.assertEqual(b'DMOREreg', bytes(made.data[:8]))
+        at = (wire.STREAM_TABLE + wire.STREAM_TABLE_ENTRY
+              * wire.Stream.SERIAL0_IN + wire.STREAM_SIZE)
+        self.assertEqual(
+            wire.GEOMETRY[wire.Stream.SERIAL0_IN][1],
+            int.from_bytes(made.data[at:at + 8], 'little'))
+
+    def test_tables_do_not_overlap(self):
+        table_end = (wire.STREAM_TABLE
+                     + wire.STREAM_TABLE_ENTRY * len(wire.Stream))
+        self.assertLessEqual(table_end, wire.POSITIONS)
+        self.assertLessEqual(
+            wire.POSITIONS + wire.POSITIONS_ENTRY * len(wire.Stream),
+            wire.PUBLISHED)
+        self.assertLessEqual(
+            wire.PUBLISHED + wire.PUBLISHED_ENTRY * len(wire.Stream),
+            wire.DOMAIN_R_PAGE)
+
+    def test_unusable_buffers(self):
+        for buffer in (bytearray(4096), bytes(wire.REGION_SIZE),
+                       bytearray(wire.REGION_SIZE + 8)):
+            self.assertRaises(errors.RegionError, region.Region, buffer)
+
+    def test_rings_do_not_fit(self):
+        small = region.Region(bytearray(wire.DATA_START + 0x1000))
+        self.assertRaises(errors.RegionError, region.format_region, small)
+
+    @hypothesis.settings(deadline=None)
+    @hypothesis.given(
+        strategies.sampled_from(
+            [each for each in range(0, 0x38, 8)
+             if each not in (wire.HOST_PEER_ID, wire.HOST_DOMAIN_R_PEER_ID,
+                             wire.HOST_VECTOR_COUNT)]
+            + [wire.STREAM_TABLE + wire.STREAM_TABLE_ENTRY * stream + each
+               for stream in wire.Stream for each in (0, 8, 16)]),
+        strategies.integers(0, (1 << 64) - 1)
+        | strategies.sampled_from([1 << each for each in range(64)]))
+    def test_any_header_word(self, place, value):
+        made = self.make()
+        made.words[place >> 3] = value
+        try:
+            layout = region.read_layout(made)
+        except errors.RegionError:
+            return
+        used = set()
+        for each in layout.values():
+            taken = range(each.start, each.start + each.size)
+            self.assertGreaterEqual(taken.start, wire.DATA_START)
+            self.assertLessEqual(taken.stop, made.size)
+            self.assertTrue(used.isdisjoint(taken))
+            used.update(taken)
+
+
+class RingBufferTest(unittest.TestCase):
+
+    @hypothesis.settings(deadline=None)
+    @hypothesis.given(
+        strategies.sampled_from([1, 2, 16]),
+        strategies.integers(0, 1 << 40), strategies.binary(max_size=16))
+    def test_round_trip_touches_nothing_else(self, size, offset, data):
+        data = data[:size]
+        memory = bytearray(b'\xa5' * 64)
+        place = region.Ring(world.OUT, world.TO_DOMAIN_R, 24, size)
+        buffer = ring.RingBuffer(memoryview(memory), place)
+        buffer.put(offset, data)
+        self.assertEqual(data, buffer.get(offset, len(data)))
+        self.assertEqual(b'\xa5' * 24, memory[:24])
+        self.assertEqual(b'\xa5' * (40 - size), memory[24 + size:])
+        self.assertEqual(
+            size - len(data),
+            memory[24:24 + size].count(0xa5) - data.count(0xa5))
+
+    def test_published_word_knows_its_offset(self):
+        word = ring.pack_published((5 << 32) + 7, 0x1234)
+        self.assertEqual((7 << 32) | 0x1235, word)
+        self.assertNotEqual(0, ring.pack_published(1 << 32, 0))
