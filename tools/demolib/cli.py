@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""``tools/demo``: set up what is missing, start a cloud, demonstrate, report."""
+"""``tools/demo``: set up, start a cloud, measure in it, report."""
 
 import argparse
 import json

@@ -84,4 +84,3 @@ def load(data: dict) -> Results:
     return {name: [Entry(**{**entry, 'users': {
         kind: User(**user) for kind, user in entry['users'].items()}})
         for entry in entries] for name, entries in data.items()}
-

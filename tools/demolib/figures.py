@@ -22,7 +22,7 @@ _SKEW = re.compile(
 
 
 def total_downtime_ms(text: str) -> float | None:
-    """``virsh domjobinfo --completed``: for how long the domain stood still."""
+    """``virsh domjobinfo --completed``: how long the domain stood still."""
     found = _DOWNTIME.search(text)
     if not found or found[2] not in _UNITS:
         return None

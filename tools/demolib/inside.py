@@ -11,14 +11,17 @@
 # under the License.
 """The part that runs in the cloud's controller, where users and the API are.
 
-``-m demolib.inside MIGRATIONS TRIAL...`` prints its results as JSON; what it says
-meanwhile, and a failure, go to standard error.
+``-m demolib.inside MIGRATIONS TRIAL...`` prints its results as JSON; what it
+says meanwhile, and a failure, go to standard error.
 """
 
 import json
 import pathlib
 import sys
 import tempfile
+
+from keystoneauth1 import exceptions as auth_exceptions
+from openstack import exceptions
 
 from demolib import entries, machines
 from demolib.api import Cloud
@@ -28,25 +31,36 @@ from demolib.trial import Runner
 from testbedlib import settings
 from testbedlib.layout import Layout
 from testbedlib.progress import Failure, Progress
+from testbedlib.settings import CONTROLLER
 
 _TRIALS = {trial.name: trial for trial in (STOCK, DMORE)}
 
 
-def _run(count: int, names: list[str], results: Results) -> None:
-    """:raises Failure: something else than what is measured went wrong"""
+def _place() -> settings.Place:
+    """:raises Failure: there is no cloud"""
     layout = Layout.from_environment()
     saved = settings.Cloud.load(layout)
     if saved is None:
         raise Failure('demo', 'there is no cloud')
-    place = settings.Place(saved, layout)
+    return settings.Place(saved, layout)
+
+
+def _run(count: int, names: list[str], results: Results) -> None:
+    """:raises Failure: something else than what is measured went wrong"""
+    place = _place()
     with tempfile.TemporaryDirectory() as folder:
         runner = Runner(
             Cloud(lambda host: machines.compute_log(place, host)), place,
             pathlib.Path(folder), Progress())
-        for name in names:
-            results[name] = []
-            for entry in runner.run(_TRIALS[name], count):
-                results[name].append(entry)
+        try:
+            for name in names:
+                results[name] = []
+                for entry in runner.run(_TRIALS[name], count):
+                    results[name].append(entry)
+        except (exceptions.SDKException,
+                auth_exceptions.ClientException) as error:
+            raise Failure('a request to the cloud', str(error),
+                          place.log(CONTROLLER, 'nova-api')) from error
 
 
 def main(arguments: list[str]) -> int:

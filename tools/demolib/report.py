@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What the demonstration says: a table, JSON, and whether it is as asked. Pure."""
+"""What the demonstration says: table, JSON, whether it is as asked. Pure."""
 
 from collections.abc import Sequence
 

@@ -11,10 +11,10 @@
 # under the License.
 """Check every byte of the guest's output that one client receives. Pure.
 
-The guest's numbered lines and answers are known in advance but for the order in
-which the two kinds are mixed; each kind has numbers of its own, so whatever is
-missing, repeated or changed shows. Its ledger line then tells how many bytes it
-printed and their checksum, which settles the order as well.
+The guest's numbered lines and answers are known in advance but for the order
+in which the two kinds are mixed; each kind has numbers of its own, so whatever
+is missing, repeated or changed shows. Its ledger line then tells how many
+bytes it printed and their checksum, which settles the order as well.
 """
 
 import dataclasses
@@ -54,8 +54,11 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True)
 class Ledger:
-    """The guest told its ledger; ``missing`` and ``duplicated`` are the bytes of
-    output that this client had been denied and given twice until then."""
+    """The guest told its ledger.
+
+    :param missing, duplicated: bytes of output that this client had been
+        denied, and given twice, until then
+    """
 
     content: dict
     missing: int

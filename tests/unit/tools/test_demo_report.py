@@ -25,7 +25,7 @@ Time elapsed:     1443         ms
 Total downtime:   323          ms
 Downtime w/o network: 320          ms
 '''
-SOCKETS = '''ESTAB 0 0 10.88.0.1:4022 10.88.0.105:22 cubic retrans:0/3 rcv_space:1
+SOCKETS = '''ESTAB 0 0 10.88.0.1:4022 10.88.0.105:22 cubic retrans:0/3 mss:1448
 ESTAB 0 0 10.88.0.1:4023 10.88.0.105:22 cubic retrans:1/14 dsack_dups:1
 ESTAB 0 0 10.88.0.1:4024 10.88.0.105:22 cubic rto:204
 '''

@@ -1,0 +1,182 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""How a migration is measured, without a cloud."""
+
+import pathlib
+import tempfile
+import unittest
+from unittest import mock
+
+from tests.unit import tools  # noqa: F401  (finds the imports below)
+from demolib import cli
+from demolib import client
+from demolib import entries
+from demolib import machines
+from demolib import subject
+from demolib import trial
+from testbedlib import progress
+
+
+def make_ledger(foreign: int = 0, **counts: int) -> dict:
+    nothing = dict.fromkeys(('received', 'duplicated', 'reordered', 'foreign'),
+                            0)
+    return {'foreign': foreign, 'typists': [{**nothing, **counts}, nothing]}
+
+
+def make_mark(ledger: dict, sent: int, unsent: int = 0, **tally
+              ) -> subject.Mark:
+    values = {'disconnects': 0, 'break_s': 0.0, 'missing': 0, 'duplicated': 0}
+    return subject.Mark(ledger, {'serial': client.Tally(
+        sent, unsent, **{**values, **tally})})
+
+
+def user(before: subject.Mark, after: subject.Mark) -> entries.User:
+    return trial._user(0, before, after, 'serial', after.tallies['serial'],
+                       12.34, 5)
+
+
+class UserTest(unittest.TestCase):
+
+    def test_what_is_new_since_the_mark_before(self):
+        made = user(make_mark(make_ledger(received=100), 100),
+                    make_mark(make_ledger(received=180), 180))
+        self.assertEqual((80, 80, 0, 0), (made.sent, made.received, made.lost,
+                                          made.faults()))
+        self.assertEqual((12.3, 5), (made.max_response_ms,
+                                     made.tcp_retransmits))
+
+    def test_lost_keys_with_and_without_a_session(self):
+        made = user(make_mark(make_ledger(received=90), 100, 10),
+                    make_mark(make_ledger(received=140), 200, 57,
+                              disconnects=1, break_s=2.349))
+        self.assertEqual((100, 50, 50, 3, 1, 2.35), (
+            made.sent, made.received, made.lost, made.silent,
+            made.disconnects, made.break_s))
+
+    def test_a_key_that_came_twice_hides_no_lost_one(self):
+        made = user(make_mark(make_ledger(), 0),
+                    make_mark(make_ledger(received=50, duplicated=1), 50))
+        self.assertEqual((1, 1), (made.lost, made.duplicated))
+
+    def test_bytes_that_nobody_typed(self):
+        made = user(make_mark(make_ledger(foreign=1), 0),
+                    make_mark(make_ledger(foreign=3, received=50), 50))
+        self.assertEqual((0, 2), (made.lost, made.duplicated))
+
+    def test_a_guest_that_cannot_be_asked(self):
+        before = make_mark(make_ledger(), 0)
+        made = trial._user(0, before, None, 'serial',
+                           client.Tally(30, 0, 0, 0.0, 0, 0), 1.0, 0)
+        self.assertEqual((30, None), (made.sent, made.lost))
+
+
+class FakeSubject:
+    """Its migrations end as they are told; see RunnerTest."""
+
+    made: list['FakeSubject'] = []
+
+    def __init__(self, *_arguments) -> None:
+        self.closed = False
+        FakeSubject.made.append(self)
+
+    def start(self, host: str) -> None:
+        self.host = host
+
+    def mark(self) -> subject.Mark:
+        return make_mark(make_ledger(), 0)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class RunnerTest(unittest.TestCase):
+
+    def run_with(self, corrupted: list[bool], count: int
+                 ) -> list[entries.Entry]:
+        FakeSubject.made = []
+        fates = iter(corrupted)
+
+        def migrate(_trial, of, before, source, destination):
+            sign = 'BUG: x' if next(fates) else None
+            return (entries.Entry(source, destination, {}, 1.0, 1.0,
+                                  corrupted=sign), before)
+
+        place = mock.Mock()
+        runner = trial.Runner(mock.Mock(), place, pathlib.Path('/'),
+                              progress.Progress(quiet=True))
+        runner._migrate = migrate
+        with mock.patch.object(trial, 'Subject', FakeSubject):
+            made = list(runner.run(subject.STOCK, count))
+        self.assertTrue(all(one.closed for one in FakeSubject.made))
+        return made
+
+    def test_there_and_back_with_one_instance(self):
+        made = self.run_with([False] * 4, 4)
+        self.assertEqual(['c1', 'c2', 'c1', 'c2'],
+                         [entry.source for entry in made])
+        self.assertEqual(1, len(FakeSubject.made))
+
+    def test_a_corrupted_one_is_repeated_with_another_instance(self):
+        made = self.run_with([False, True, False], 2)
+        self.assertEqual([None, 'BUG: x', None],
+                         [entry.corrupted for entry in made])
+        self.assertEqual(2, len(FakeSubject.made))
+        self.assertEqual('c1', made[2].source)
+
+    def test_too_many_corrupted_ones_end_it(self):
+        made = self.run_with([True] * 9, 2)
+        self.assertEqual(2, len(made))
+
+
+class GrowingLogTest(unittest.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = pathlib.Path(folder.name) / 'log'
+
+    def test_what_grew(self):
+        self.path.write_text('old\n')
+        log = machines.GrowingLog(self.path)
+        with self.path.open('a') as stream:
+            stream.write('new\n')
+        self.assertEqual('new\n', log.grown())
+
+    def test_a_file_that_is_not_there_yet(self):
+        log = machines.GrowingLog(self.path)
+        self.assertEqual('', log.grown())
+        self.path.write_text('new\n')
+        self.assertEqual('new\n', log.grown())
+
+    def test_a_file_that_was_made_anew(self):
+        self.path.write_text('a long old text\n')
+        log = machines.GrowingLog(self.path)
+        self.path.write_text('new\n')
+        self.assertEqual('new\n', log.grown())
+
+
+class CommandLineTest(unittest.TestCase):
+
+    def test_a_number_of_migrations(self):
+        parse = cli._parser().parse_args
+        self.assertEqual((2, None, False),
+                         (parse([]).migrations, parse([]).json,
+                          parse([]).block))
+        for wrong in ('0', '-1', 'two'):
+            with mock.patch('sys.stderr'):
+                self.assertRaises(SystemExit, parse, ['--migrations', wrong])
+
+    def test_a_file_that_cannot_be_written(self):
+        path = pathlib.Path('/nonexistent/demo.json')
+        with self.assertRaisesRegex(progress.Failure, '--json: .*demo.json'):
+            cli._write_json(path, {})
