@@ -170,6 +170,9 @@ class Setup:
             *arguments], log)
 
     def _build_guest(self, log: pathlib.Path) -> None:
+        if os.geteuid() == 0:
+            # Packages that apt remembers may have left the mirror since.
+            command.logged('guest image', ['apt-get', 'update', '-q'], log)
         command.logged('guest image', [
             sys.executable, str(_GUEST / 'build'),
             str(self._layout.guest_image)], log)
