@@ -20,20 +20,8 @@ from nova_dmore.channel import domr_streams
 from nova_dmore.channel import errors
 from nova_dmore.channel import region as region_module
 from nova_dmore.channel import ring as ring_module
+from nova_dmore.channel import words as at
 from nova_dmore import wire
-
-_WORD = region_module.word
-_EPOCH = _WORD(wire.HOST_PAGE + wire.HOST_EPOCH)
-_FREEZE = _WORD(wire.HOST_PAGE + wire.HOST_FREEZE)
-_FLAGS = _WORD(wire.HOST_PAGE + wire.HOST_FLAGS)
-_RESUME_FROM = _WORD(wire.HOST_PAGE + wire.HOST_RESUME_FROM)
-_EPOCH_ACK = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_EPOCH_ACK)
-_FREEZE_ACK = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_FREEZE_ACK)
-_INCARNATION = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_INCARNATION)
-_ACK_BY = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_ACK_BY)
-_GAVE_UP = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_GAVE_UP)
-_MAGIC = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_MAGIC)
-_LAYOUT_VERSION = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_LAYOUT_VERSION)
 
 #: Bytes kept per stream to the host until they are taken.
 SEND_LIMIT = 1 << 16
@@ -84,12 +72,12 @@ class DomainREnd:
                 self._out[stream] = domr_streams.DomainRProducer(
                     region, stream, send_limit)
         self._fresh = True
-        seen = words[_EPOCH_ACK]
+        seen = words[at.EPOCH_ACK]
         self.epoch = seen if seen < wire.JUMP_MAX else 0
-        words[_LAYOUT_VERSION] = wire.LAYOUT_VERSION
-        words[_MAGIC] = wire.MAGIC
+        words[at.LAYOUT_VERSION] = wire.LAYOUT_VERSION
+        words[at.MAGIC] = wire.MAGIC
         self._incarnation = secrets.randbelow((1 << 62) - 1) + 1
-        words[_INCARNATION] = self._incarnation
+        words[at.INCARNATION] = self._incarnation
         self._doorbell(wire.Vector.CONTROL)
 
     @property
@@ -98,14 +86,14 @@ class DomainREnd:
 
         Also true in FROZEN: the pages must stay dirty up to the stop.
         """
-        return (self._words[_EPOCH] == self.epoch
-                and bool(self._words[_FLAGS] & wire.FLAG_HOLD))
+        return (self._words[at.HOST_EPOCH] == self.epoch
+                and bool(self._words[at.HOST_FLAGS] & wire.FLAG_HOLD))
 
     def poll(self) -> changes_module.Changes:
         """Look everywhere: on each interrupt, and every POLL_INTERVAL_S."""
         changes = changes_module.Changes()
         words = self._words
-        epoch = words[_EPOCH]
+        epoch = words[at.HOST_EPOCH]
         if epoch != self.epoch or self._fresh:
             # A lower epoch is in an old copy of the host page.
             if self.epoch < epoch < wire.EPOCH_MAX:
@@ -114,7 +102,7 @@ class DomainREnd:
         if self.state is not DomainRState.OPEN:
             return changes
         # Read before the positions: it was written after them.
-        freeze = words[_FREEZE] == epoch
+        freeze = words[at.HOST_FREEZE] == epoch
         try:
             for producer in self._out.values():
                 if producer.look():
@@ -139,7 +127,7 @@ class DomainREnd:
         for stream, consumer in self._in.items():
             if consumer.freeze():
                 changes.readable.add(stream)
-        self._words[_FREEZE_ACK] = self.epoch
+        self._words[at.FREEZE_ACK] = self.epoch
         self.state = DomainRState.FROZEN
         changes.frozen = True
         self._doorbell(wire.Vector.CONTROL)
@@ -148,7 +136,7 @@ class DomainREnd:
         # Either Domain R was moved and a new epoch comes anyway, or the
         # region was damaged and the host has to be told.
         self.state = DomainRState.WAITING
-        self._words[_GAVE_UP] = self.epoch
+        self._words[at.GAVE_UP] = self.epoch
         self._doorbell(wire.Vector.CONTROL)
         return str(error)
 
@@ -156,7 +144,7 @@ class DomainREnd:
         words = self._words
         try:
             layout = region_module.read_layout(self._region)
-            resume_from = wire.ResumeFrom(words[_RESUME_FROM])
+            resume_from = wire.ResumeFrom(words[at.HOST_RESUME_FROM])
         except (errors.RegionError, ValueError) as error:
             # Tried again at the next poll: the host may still be writing.
             changes.broken = str(error)
@@ -179,8 +167,8 @@ class DomainREnd:
         self._fresh = False
         self.state = DomainRState.OPEN
         changes.opened = True
-        words[_ACK_BY] = self._incarnation
-        words[_EPOCH_ACK] = epoch
+        words[at.ACK_BY] = self._incarnation
+        words[at.EPOCH_ACK] = epoch
         self._doorbell(wire.Vector.CONTROL)
 
     def received(self, stream: wire.Stream) -> bytes:
@@ -193,7 +181,7 @@ class DomainREnd:
         consumer = self._in[stream]
         data = consumer.hand_out() if consumer.pending else b''
         if (self.state is DomainRState.OPEN and not consumer.paused
-                and self._words[_EPOCH] == self.epoch):
+                and self._words[at.HOST_EPOCH] == self.epoch):
             try:
                 data += consumer.copy()
             except errors.StaleError as error:
@@ -230,6 +218,6 @@ class DomainREnd:
         producer = self._out[stream]
         producer.keep(data)
         if (self.state is DomainRState.OPEN
-                and self._words[_EPOCH] == self.epoch
+                and self._words[at.HOST_EPOCH] == self.epoch
                 and producer.publish()):
             self._doorbell(ring_module.VECTOR_OF[stream])

@@ -19,22 +19,13 @@ from nova_dmore.channel import arrival
 from nova_dmore.channel import carry_over as carry_over_module
 from nova_dmore.channel import changes as changes_module
 from nova_dmore.channel import errors
+from nova_dmore.channel import handover
 from nova_dmore.channel import host_streams
 from nova_dmore.channel import journal as journal_module
 from nova_dmore.channel import region as region_module
 from nova_dmore.channel import ring as ring_module
+from nova_dmore.channel import words as at
 from nova_dmore import wire
-
-_WORD = region_module.word
-_EPOCH = _WORD(wire.HOST_PAGE + wire.HOST_EPOCH)
-_FREEZE = _WORD(wire.HOST_PAGE + wire.HOST_FREEZE)
-_FLAGS = _WORD(wire.HOST_PAGE + wire.HOST_FLAGS)
-_RESUME_FROM = _WORD(wire.HOST_PAGE + wire.HOST_RESUME_FROM)
-_EPOCH_ACK = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_EPOCH_ACK)
-_FREEZE_ACK = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_FREEZE_ACK)
-_GAVE_UP = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_GAVE_UP)
-_ACK_BY = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_ACK_BY)
-_INCARNATION = _WORD(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_INCARNATION)
 
 #: Epochs grow by up to this much, at random, so that they are unique.
 _EPOCH_STEP = 1 << 20
@@ -116,14 +107,11 @@ class HostEnd:
 
         The base of a stream that the host consumes is what it has taken.
         """
-        result = {}
-        for stream in self._out:
-            result[stream] = (self._journal.position(stream),
-                              self._journal.base(stream))
-        for stream in self._in:
-            taken = self._journal.position(stream)
-            result[stream] = (taken, taken)
-        return result
+        journal = self._journal
+        return {stream: (journal.position(stream),
+                         journal.base(stream) if stream in self._out
+                         else journal.position(stream))
+                for stream in self._geometry}
 
     # -- epochs -------------------------------------------------------------
 
@@ -148,26 +136,16 @@ class HostEnd:
         if carry_over is not None:
             floor = max(floor, carry_over.epoch)
             if not journal.anchored:
-                self._adopt(carry_over)
+                handover.adopt(journal, carry_over)
             elif (self.state is HostState.CLOSED
                     and carry_over.epoch > journal.epoch):
                 raise errors.StateError(
                     'the carry-over is later than the journal of this host')
         self._raise_epoch(floor)
 
-    def _adopt(self, carry_over: carry_over_module.CarryOver) -> None:
-        journal = self._journal
-        with journal.transaction():
-            for stream in self._out:
-                each = carry_over.unstored[stream]
-                journal.prepend(stream, each.base, each.data)
-            for stream in self._in:
-                journal.set_position(stream, carry_over.taken[stream])
-            journal.anchored = True
-
     def _raise_epoch(self, floor: int) -> None:
         journal = self._journal
-        acknowledged = self._words[_EPOCH_ACK]
+        acknowledged = self._words[at.EPOCH_ACK]
         if acknowledged < wire.JUMP_MAX:
             floor = max(floor, acknowledged)
         epoch = floor + 1 + secrets.randbelow(_EPOCH_STEP)
@@ -190,17 +168,17 @@ class HostEnd:
             producer.write_opening()
         for consumer in self._in.values():
             consumer.write_opening()
-        self._words[_FLAGS] = self._flags
-        self._words[_RESUME_FROM] = self._resume_from
-        self._words[_EPOCH] = self._journal.epoch
+        self._words[at.HOST_FLAGS] = self._flags
+        self._words[at.HOST_RESUME_FROM] = self._resume_from
+        self._words[at.HOST_EPOCH] = self._journal.epoch
         self._doorbell(wire.Vector.CONTROL)
 
     def _look_around(self) -> arrival.Found:
         words = self._words
         # What an earlier start of Domain R has acknowledged means nothing.
-        joined = words[_ACK_BY] == words[_INCARNATION]
+        joined = words[at.ACK_BY] == words[at.INCARNATION]
         return arrival.look(
-            words[_EPOCH_ACK] if joined else 0, words[_FREEZE_ACK],
+            words[at.EPOCH_ACK] if joined else 0, words[at.FREEZE_ACK],
             {stream: each.domain_r_words()
              for stream, each in self._out.items()},
             {stream: each.domain_r_words()[0]
@@ -223,14 +201,14 @@ class HostEnd:
     def _break(self, changes: changes_module.Changes, reason: str) -> None:
         self.state = HostState.BROKEN
         changes.broken = reason
-        if self._words[_INCARNATION] != self._incarnation:
+        if self._words[at.INCARNATION] != self._incarnation:
             changes.restarted = True
 
     def _poll_opening(self, changes: changes_module.Changes) -> None:
         epoch = self._journal.epoch
-        acknowledged = self._words[_EPOCH_ACK]
+        acknowledged = self._words[at.EPOCH_ACK]
         if acknowledged == epoch:
-            if self._words[_ACK_BY] == self._words[_INCARNATION]:
+            if self._words[at.ACK_BY] == self._words[at.INCARNATION]:
                 self._opened(changes)
             else:
                 # Domain R started anew since it acknowledged.
@@ -238,7 +216,7 @@ class HostEnd:
         elif epoch < acknowledged < wire.JUMP_MAX:
             # Domain R arrived after the epoch was raised.
             self._raise_epoch(acknowledged)
-        elif self._words[_EPOCH] != epoch:
+        elif self._words[at.HOST_EPOCH] != epoch:
             # Its arrival has overwritten the host page.
             self._write_opening()
 
@@ -266,7 +244,7 @@ class HostEnd:
                      for stream in self._in},
                     {stream: journal.base(stream) for stream in self._out})
             journal.anchored = True
-            journal.incarnation = self._words[_INCARNATION]
+            journal.incarnation = self._words[at.INCARNATION]
         changes.gaps += gaps
         self._incarnation = journal.incarnation
         self.state = HostState.OPEN
@@ -287,22 +265,23 @@ class HostEnd:
         missing = consumer.begin(adopt)
         if not missing:
             return []
-        at = self._journal.position(consumer.stream)
         return [changes_module.Gap(
-            consumer.stream, at - missing, missing, wire.GapKind.AMBIGUOUS,
+            consumer.stream,
+            self._journal.position(consumer.stream) - missing, missing,
+            wire.GapKind.AMBIGUOUS,
             'Domain R has dropped bytes that this host did not take')]
 
     def _poll_open(self, changes: changes_module.Changes) -> None:
         words = self._words
-        if words[_INCARNATION] != self._incarnation:
+        if words[at.INCARNATION] != self._incarnation:
             raise errors.RingError('Domain R has started anew')
         epoch = self._journal.epoch
-        if words[_EPOCH] != epoch:
+        if words[at.HOST_EPOCH] != epoch:
             raise errors.RingError('the host page was overwritten')
-        if words[_GAVE_UP] == epoch:
+        if words[at.GAVE_UP] == epoch:
             raise errors.RingError('Domain R gave the epoch up')
         # Read before the positions: it was written after them.
-        frozen = words[_FREEZE_ACK] == epoch
+        frozen = words[at.FREEZE_ACK] == epoch
         for stream, producer in self._out.items():
             if producer.look():
                 changes.writable.add(stream)
@@ -399,7 +378,7 @@ class HostEnd:
         """
         if self.state is HostState.OPEN:
             self._publish()
-            self._words[_FREEZE] = self._journal.epoch
+            self._words[at.HOST_FREEZE] = self._journal.epoch
             self.state = HostState.FREEZING
             self._doorbell(wire.Vector.CONTROL)
         elif self.state is not HostState.FREEZING:
@@ -408,7 +387,7 @@ class HostEnd:
     def hold(self, on: bool) -> None:
         """Ask Domain R to keep its pre-copy from converging, or no more."""
         self._flags = wire.FLAG_HOLD if on else 0
-        self._words[_FLAGS] = self._flags
+        self._words[at.HOST_FLAGS] = self._flags
         self._doorbell(wire.Vector.CONTROL)
 
     def carry_over(self) -> carry_over_module.CarryOver | None:
@@ -416,17 +395,7 @@ class HostEnd:
 
         Exact only after the last byte was produced and taken.
         """
-        journal = self._journal
-        if not journal.anchored:
+        if not self._journal.anchored:
             return None
-        unstored = {}
-        for stream in self._out:
-            end = journal.position(stream)
-            base = max(journal.base(stream),
-                       end - carry_over_module.CARRY_OVER_DATA_MAX)
-            unstored[stream] = carry_over_module.Unstored(
-                base, journal.read(stream, base, end))
-        return carry_over_module.CarryOver(
-            journal.epoch, self.acknowledged,
-            {stream: journal.position(stream) for stream in self._in},
-            unstored)
+        return handover.carry_over(self._journal, self.acknowledged,
+                                   self._out, self._in)

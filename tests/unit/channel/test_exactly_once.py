@@ -12,14 +12,12 @@
 """Any interleaving of the two ends: each byte once, in order, or a gap."""
 
 import random
-import unittest
 
 import hypothesis
 from hypothesis import stateful
 from hypothesis import strategies
 
 from nova_dmore.channel import host_end
-from nova_dmore import wire
 from tests.unit.channel import world
 
 OUT = world.OUT
@@ -27,7 +25,8 @@ IN = world.IN
 HostState = host_end.HostState
 SOME = strategies.integers(1, 40)
 SETTINGS = hypothesis.settings(
-    max_examples=200, stateful_step_count=60, deadline=None, report_multiple_bugs=False,
+    max_examples=120, stateful_step_count=60, deadline=None,
+    report_multiple_bugs=False,
     suppress_health_check=list(hypothesis.HealthCheck))
 
 

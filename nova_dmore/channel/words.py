@@ -1,0 +1,28 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Where the single words of the two pages are, as indices of words."""
+
+from nova_dmore.channel.region import word
+from nova_dmore import wire
+
+HOST_EPOCH = word(wire.HOST_PAGE + wire.HOST_EPOCH)
+HOST_FREEZE = word(wire.HOST_PAGE + wire.HOST_FREEZE)
+HOST_FLAGS = word(wire.HOST_PAGE + wire.HOST_FLAGS)
+HOST_RESUME_FROM = word(wire.HOST_PAGE + wire.HOST_RESUME_FROM)
+
+MAGIC = word(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_MAGIC)
+LAYOUT_VERSION = word(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_LAYOUT_VERSION)
+INCARNATION = word(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_INCARNATION)
+ACK_BY = word(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_ACK_BY)
+EPOCH_ACK = word(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_EPOCH_ACK)
+FREEZE_ACK = word(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_FREEZE_ACK)
+GAVE_UP = word(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_GAVE_UP)
