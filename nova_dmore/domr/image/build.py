@@ -38,15 +38,18 @@ COMMAND_LINE = ('console=ttyS0 quiet panic=-1 '
 RECIPE_FILE = 'recipe.json'
 
 
-def recipe(kernel_version: str) -> str:
+def recipe(kernel_version: str, servers: list[str]) -> str:
     """Digest of what an image is made from, Debian's packages apart.
 
     :param kernel_version: the kernel whose headers are installed
+    :param servers: lines of the image's RMS_FILE
     """
-    digest = hashlib.sha256(kernel_version.encode())
+    digest = hashlib.sha256(''.join([kernel_version, *servers]).encode())
     package = pathlib.Path(nova_dmore.__file__).parent
-    paths = [package / 'wire.py', package / 'image_file.py',
-             *(package / 'channel').rglob('*'), *(package / 'domr').rglob('*')]
+    paths = {package / 'image_file.py',
+             *(package / path for path in
+               root.agent_files(root.agent_modules(servers))),
+             *(package / 'domr/image').rglob('*')}
     for path in sorted(paths):
         if path.is_file() and path.suffix != '.pyc':
             digest.update(f'\0{path.relative_to(package)}\0'.encode())
@@ -67,7 +70,7 @@ def build(output: pathlib.Path, report: steps.Report,
         raise exception.ImageError('nova-dmore-image build needs root: it '
                                    'runs mmdebstrap and chroot')
     version = kernel.installed_headers()
-    wanted = recipe(version)
+    wanted = recipe(version, root.installed_servers())
     output.mkdir(parents=True, exist_ok=True)
     if not rebuild and (known := _known(output, wanted)) is not None:
         report(f'{known}: is up to date')

@@ -11,6 +11,7 @@
 # under the License.
 """The read-only root file system of Domain R."""
 
+import modulefinder
 import os
 import pathlib
 import re
@@ -34,6 +35,7 @@ APT_SOURCES = (pathlib.Path('/etc/apt/sources.list.d/debian.sources'),
 STDLIB = 'usr/lib/python3.11'
 DEBIAN_PYTHON = 'usr/lib/python3/dist-packages'
 AGENT = 'usr/lib/nova-dmore'
+AGENT_MODULE = 'nova_dmore.domr.agent'
 #: One line ``name = module:attribute`` per server that Domain R can run.
 RMS_FILE = 'etc/nova-dmore/rms'
 RMS_GROUP = 'nova_dmore.rms'
@@ -49,11 +51,6 @@ WANTED = ('bin/busybox', PYTHON, STDLIB, f'{DEBIAN_PYTHON}/asyncssh',
 UNWANTED = ('ensurepip', 'idlelib', 'lib2to3', 'pydoc_data', 'tkinter',
             'turtledemo', 'unittest', 'distutils', 'test',
             'config-3.11-x86_64-linux-gnu', 'sitecustomize.py')
-#: What of this package runs in Domain R, beside all of ``domr`` but ``image``.
-AGENT_FILES = ('__init__.py', 'wire.py', *(
-    f'channel/{name}.py' for name in (
-        '__init__', 'changes', 'control', 'domr_end', 'domr_streams',
-        'errors', 'region', 'ring')))
 DIRECTORIES = ('dev', 'proc', 'run', 'sbin', 'sys', 'tmp', 'etc/nova-dmore')
 
 _LIBRARY = re.compile(r'(?:\S+ => )?(/\S+) \(0x[0-9a-f]+\)')
@@ -125,14 +122,39 @@ def server_lines(entry_points: Iterable[metadata.EntryPoint]) -> list[str]:
     return lines
 
 
-def _copy_agent(root: pathlib.Path) -> None:
+def installed_servers() -> list[str]:
+    """Lines of RMS_FILE for the package as it is installed.
+
+    :raises ImageError: it is not
+    """
+    return server_lines(metadata.entry_points(group=RMS_GROUP))
+
+
+def agent_modules(servers: Iterable[str]) -> list[str]:
+    """What Domain R imports first: the agent, and each line's server."""
+    return [AGENT_MODULE, *(line.partition('=')[2].strip()
+                            for line in servers)]
+
+
+def agent_files(modules: Iterable[str]) -> list[pathlib.Path]:
+    """Files of this package that modules of it import, relative to it."""
     package = pathlib.Path(nova_dmore.__file__).parent
-    target = root / AGENT / 'nova_dmore'
-    shutil.copytree(package / 'domr', target / 'domr',
-                    ignore=shutil.ignore_patterns('__pycache__', 'image'))
-    (target / 'channel').mkdir()
-    for name in AGENT_FILES:
-        shutil.copy(package / name, target / name)
+    # Looks for imports in the sources: nothing is run, and what this machine
+    # does not have (asyncssh) does not matter.
+    finder = modulefinder.ModuleFinder(path=[str(package.parent)])
+    for module in modules:
+        finder.import_hook(module)
+    return sorted(pathlib.Path(found.__file__).relative_to(package)
+                  for name, found in finder.modules.items()
+                  if name.partition('.')[0] == package.name)
+
+
+def _copy_agent(root: pathlib.Path, modules: Iterable[str]) -> None:
+    package = pathlib.Path(nova_dmore.__file__).parent
+    for path in agent_files(modules):
+        target = root / AGENT / package.name / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(package / path, target)
 
 
 def make_root(tree: pathlib.Path, root: pathlib.Path) -> None:
@@ -154,8 +176,9 @@ def make_root(tree: pathlib.Path, root: pathlib.Path) -> None:
             raise exception.ImageError(
                 f'the Debian packages of {SUITE} contain no /{name}')
     _copy_libraries(tree, root)
-    _copy_agent(root)
-    servers = server_lines(metadata.entry_points(group=RMS_GROUP))
+    servers = installed_servers()
+    modules = agent_modules(servers)
+    _copy_agent(root, modules)
     (root / RMS_FILE).write_text(''.join(servers))
     kernel.install_script('root-init', root / 'sbin/init')
     # Compiled once here: the file system is read-only and a start in an
@@ -165,10 +188,8 @@ def make_root(tree: pathlib.Path, root: pathlib.Path) -> None:
                f'/{STDLIB}', f'/{DEBIAN_PYTHON}', f'/{AGENT}'],
               env={**os.environ, 'PYTHONHASHSEED': '0'})
     # What is missing in the image is to fail here, not in Domain R.
-    modules = ', '.join(['nova_dmore.domr.agent', *(
-        line.partition('=')[2].strip() for line in servers)])
     steps.run(['chroot', str(root), f'/{PYTHON}', '-S', '-B', '-c',
-               f'import {modules}'],
+               f'import {", ".join(modules)}'],
               'A file that Domain R needs is not copied into its image.',
               env={**os.environ,
                    'PYTHONPATH': f'/{AGENT}:/{DEBIAN_PYTHON}'})
