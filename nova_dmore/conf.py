@@ -123,9 +123,10 @@ OPTIONS = [
         help='How long a source waits for an answer of the destination\'s '
              'nova-compute, in seconds.'),
     cfg.IntOpt(
-        'hold_bandwidth_mib', default=8, min=1,
+        'hold_bandwidth_mib', default=1, min=1,
         help='Bandwidth of Domain R\'s pre-copy while it waits for its '
-             'instance to converge, in MiB/s.'),
+             'instance to converge, in MiB/s. The lower it is, the fewer '
+             'passes QEMU makes over the memory meanwhile.'),
     cfg.FloatOpt(
         'watch_interval', default=1.0, min=0.1,
         help='How often nova-compute looks after its pairs (restart of a '

@@ -14,8 +14,9 @@
 import mmap
 
 #: What is kept dirty. The host must set Domain R's migration bandwidth times
-#: its downtime limit below this, or QEMU switches over all the same.
-HOLD_BYTES = 8 << 20
+#: its downtime limit below this, or QEMU switches over all the same. The stop
+#: of Domain R lasts as long as it takes to send this: no more than needed.
+HOLD_BYTES = 2 << 20
 #: How often every page of it is written, in seconds.
 HOLD_PERIOD_S = 0.01
 

@@ -259,7 +259,6 @@ class SourceRole:
                         near <= limit if progress.iteration >= 2
                         else near <= _GATE_AHEAD_S):
                     gated = True
-                    self._companion.limit(bandwidth_mib=_FREE_BANDWIDTH_MIB)
                     self._gate()
                 elif gated and progress.iteration >= 2 and near <= limit:
                     self._suspended_instance = instance.suspend()
