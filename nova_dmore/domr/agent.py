@@ -40,6 +40,9 @@ _LINE_LIMIT = wire.GEOMETRY[wire.Stream.CONTROL_TO_HOST][1] // 2
 _LOG_TEXT_MAX = 1000
 #: Log lines beyond these wait no more for a host that reads none.
 _OUTBOX_MAX = 64
+#: What a person calls the streams that a GAP message may name.
+_WAYS = {wire.Stream.SERIAL0_OUT.name.lower(): 'output',
+         wire.Stream.SERIAL0_IN.name.lower(): 'input'}
 
 
 class SerialLine:
@@ -163,12 +166,17 @@ class Agent:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         elif message['type'] == wire.GAP:
-            count = message.get('bytes')
-            amount = count if isinstance(count, int) else 'an unknown number'
-            stream = ascii(message.get('stream'))[1:-1]
-            way = ('output' if stream == 'serial0_out' else 'input')
-            self.console.tell_all(f'{amount} bytes of {way} were lost '
-                                  f'({ascii(message.get("kind"))[1:-1]})')
+            self._show_gap(message)
+
+    def _show_gap(self, message: dict[str, Any]) -> None:
+        """Tell the clients of a gap that the host found."""
+        way = _WAYS.get(str(message.get('stream')))
+        if way is None:
+            return
+        count = message.get('bytes')
+        amount = count if type(count) is int else 'an unknown number of'
+        kind = ascii(message.get('kind'))[1:-1][:20]
+        self.console.tell_all(f'{amount} bytes of {way} were lost ({kind})')
 
     async def _configure(self, message: dict[str, Any]) -> None:
         """Serve as a CONFIG message says; repeating one changes nothing."""
