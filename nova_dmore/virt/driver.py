@@ -65,7 +65,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             self._host)
         admin = nova_context.get_admin_context()
         self._pairs = pairs.Pairs(
-            CONF, self._host.get_connection,
+            CONF, lambda: self._host.get_connection(),
             address.Plug(self.vif_driver, CONF.libvirt.virt_type),
             address.AddressBook(
                 CONF.dmore.management_network, CONF.dmore.security_groups,
@@ -120,9 +120,11 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         create = functools.partial(
             super()._create_guest, context, power_on=power_on, pause=pause,
             post_xml_callback=post_xml_callback)
-        if not policy.wants_domain_r(CONF.dmore, instance):
-            return create(xml, instance)
         known = self._pairs.get(instance.uuid) is not None
+        if not policy.wants_domain_r(CONF.dmore, instance, known):
+            if known:   # its flavor was changed
+                self._remove_pair(instance, delete_address=True)
+            return create(xml, instance)
         try:
             record = self._pairs.ensure(context, instance)
         except exception.DMoreError as error:

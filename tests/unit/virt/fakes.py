@@ -33,6 +33,10 @@ UUID = '3e0a3d6b-0a0c-4a6e-9d53-7d21a9f6a1c4'
 DIGEST = 'ab' * 32
 HOST = 'c1'
 OTHER_HOST = 'c2'
+NETWORK = '00000000-0000-4000-8001-000000000001'
+SUBNET = '00000000-0000-4000-8002-000000000001'
+#: The first port that :class:`Neutron` makes.
+PORT = '00000000-0000-4000-8003-000000000001'
 
 
 def make_address(**changes) -> address.Address:
@@ -100,12 +104,13 @@ class Neutron:
     signatures (:attr:`client`)."""
 
     def __init__(self):
+        self._made = 0
         self.ports: dict[str, dict] = {}
         #: Bindings by port and host; the active one is that of the port too.
         self.bindings: dict[tuple[str, str], dict] = {}
-        self.networks = [{'id': 'net-1', 'name': 'consoles', 'mtu': 1450,
+        self.networks = [{'id': NETWORK, 'name': 'consoles', 'mtu': 1450,
                           'port_security_enabled': True}]
-        self.subnet = {'id': 'sub-1', 'cidr': '10.0.0.0/24',
+        self.subnet = {'id': SUBNET, 'cidr': '10.0.0.0/24',
                        'gateway_ip': '10.0.0.1'}
         self.free_addresses = ['10.0.0.5', '10.0.0.6']
         self.vif_type = 'ovs'
@@ -129,11 +134,12 @@ class Neutron:
         if not self.free_addresses:
             raise neutron_exceptions.IpAddressGenerationFailureClient(
                 message='No more IP addresses available on network net-1.')
-        number = len(self.ports) + 1
+        self._made += 1
+        number = self._made
         port = {
-            **body['port'], 'id': f'port-{number}',
+            **body['port'], 'id': f'00000000-0000-4000-8003-{number:012}',
             'mac_address': f'fa:16:3e:00:00:{number:02x}',
-            'fixed_ips': [{'subnet_id': 'sub-1',
+            'fixed_ips': [{'subnet_id': SUBNET,
                            'ip_address': self.free_addresses.pop(0)}],
             'binding:vif_type': self.vif_type,
             'binding:vif_details': {'bridge_name': 'br-int'}}

@@ -50,7 +50,8 @@ class EnsureTest(BookTestCase):
     def test_created(self):
         made = self.book.ensure(fakes.UUID, 'c1')
         self.assertEqual(address.Address(
-            port_id='port-1', network_id='net-1', mac='fa:16:3e:00:00:01',
+            port_id=fakes.PORT, network_id=fakes.NETWORK,
+            mac='fa:16:3e:00:00:01',
             interface='10.0.0.5/24', gateway='10.0.0.1', mtu=1450,
             vif_type='ovs', vif_details={'bridge_name': 'br-int'}), made)
         self.assertEqual('10.0.0.5', made.ip)
@@ -132,8 +133,8 @@ class ErrorTest(BookTestCase):
             '[dmore] management_network', "'other'")
 
     def test_network_by_id(self):
-        self._book('net-1').ensure(fakes.UUID, 'c1')
-        self.assertEqual('net-1', self._port()['network_id'])
+        self._book(fakes.NETWORK).ensure(fakes.UUID, 'c1')
+        self.assertEqual(fakes.NETWORK, self._port()['network_id'])
 
     def test_two_networks_of_the_name(self):
         self.neutron.networks.append({'id': 'net-2', 'name': 'consoles'})
@@ -149,7 +150,7 @@ class ErrorTest(BookTestCase):
 
     def test_no_subnet(self):
         self.neutron.client.create_port.side_effect = lambda body: {
-            'port': {**body['port'], 'id': 'port-1', 'fixed_ips': [],
+            'port': {**body['port'], 'id': fakes.PORT, 'fixed_ips': [],
                      'binding:vif_type': 'ovs'}}
         self._assert_fails(
             self.book, exception.AddressError,
@@ -160,7 +161,8 @@ class ErrorTest(BookTestCase):
             self.neutron.ports.clear()
             self.neutron.vif_type = vif_type
             self._assert_fails(
-                self.book, exception.AddressError, 'port-1', 'host c1')
+                self.book, exception.AddressError, 'cannot be bound',
+                'host c1')
 
     def test_neutron_is_away(self):
         for error in (
@@ -186,7 +188,7 @@ class BindingTest(BookTestCase):
         self.assertEqual({'bridge_name': 'br-there'}, there.vif_details)
         self.assertEqual(self.address.mac, there.mac)
         self.assertEqual(
-            'INACTIVE', self.neutron.bindings['port-1', 'c2']['status'])
+            'INACTIVE', self.neutron.bindings[fakes.PORT, 'c2']['status'])
         self.assertEqual({'migrating_to': 'c2'},
                          self._port()['binding:profile'])
         self.assertEqual('c1', self._port()['binding:host_id'])
@@ -199,32 +201,32 @@ class BindingTest(BookTestCase):
 
     def test_activate(self):
         self.book.add_binding(self.address, 'c2')
-        self.book.activate_binding('port-1', 'c2')
-        self.book.activate_binding('port-1', 'c2')
+        self.book.activate_binding(fakes.PORT, 'c2')
+        self.book.activate_binding(fakes.PORT, 'c2')
         self.assertEqual(
-            'ACTIVE', self.neutron.bindings['port-1', 'c2']['status'])
+            'ACTIVE', self.neutron.bindings[fakes.PORT, 'c2']['status'])
         self.neutron.client.activate_port_binding.assert_called_once_with(
-            'port-1', 'c2')
+            fakes.PORT, 'c2')
 
     def test_activate_what_is_not_there(self):
         self.assertRaises(exception.AddressError,
-                          self.book.activate_binding, 'port-1', 'c3')
+                          self.book.activate_binding, fakes.PORT, 'c3')
 
     def test_delete(self):
         self.book.add_binding(self.address, 'c2')
-        self.book.delete_binding('port-1', 'c2')
-        self.assertEqual([('port-1', 'c1')], list(self.neutron.bindings))
+        self.book.delete_binding(fakes.PORT, 'c2')
+        self.assertEqual([(fakes.PORT, 'c1')], list(self.neutron.bindings))
         self.assertEqual({}, self._port()['binding:profile'])
 
     def test_delete_what_is_not_there(self):
-        self.book.delete_binding('port-1', 'c3')
+        self.book.delete_binding(fakes.PORT, 'c3')
         self.assertEqual({}, self._port()['binding:profile'])
 
     def test_delete_fails(self):
         self.neutron.client.delete_port_binding.side_effect = (
             neutron_exceptions.Conflict())
         self.assertRaises(exception.AddressError,
-                          self.book.delete_binding, 'port-1', 'c2')
+                          self.book.delete_binding, fakes.PORT, 'c2')
 
 
 class PlugTest(fakes.TestCase):

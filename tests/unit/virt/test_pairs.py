@@ -36,7 +36,7 @@ class EnsureTest(fake_host.HostTestCase):
         self.assertEqual(fakes.DIGEST, record.digest)
         self.assertEqual(record, self.pairs.get(fakes.UUID))
         self.assertIn(self.domr, self.libvirt.domains)
-        self.assertEqual({'port-1'}, self.vif_driver.plugged)
+        self.assertEqual({fakes.PORT}, self.vif_driver.plugged)
         self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
         self.assertEqual(['start', 'configure'], self.shadow.log)
 
@@ -168,7 +168,7 @@ class UndoTest(fake_host.HostTestCase):
 
     def test_plug(self):
         self.vif_driver.refuse = fake_host.plug_error()
-        self._assert_fails(exception.AddressError, 'port-1', 'no bridge')
+        self._assert_fails(exception.AddressError, fakes.PORT, 'no bridge')
 
     def test_manifest(self):
         self.images.manifest.side_effect = exception.ImageError('damaged')
@@ -194,7 +194,7 @@ class UndoTest(fake_host.HostTestCase):
         self.libvirt.refuse = fake_host.libvirt_error()
         self.assertRaises(exception.PairError, self.pairs.ensure, None,
                           fakes.make_instance())
-        self.assertEqual(['port-1'], list(self.neutron.ports))
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
 
     def test_libvirt_does_not_answer(self):
         self.useFixture(fixtures.MockPatchObject(
@@ -277,7 +277,7 @@ class RemoveTest(fake_host.HostTestCase):
 
     def test_the_address_moved_on(self):
         self.pairs.remove(fakes.UUID, delete_address=False)
-        self.assertEqual(['port-1'], list(self.neutron.ports))
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
         self.neutron.ports.clear()
         self.assert_nothing_left()
 
@@ -325,7 +325,7 @@ class ArrivalTest(fake_host.HostTestCase):
         self.assertEqual(['start', 'arm', 'configure'], self.shadow.log)
         self.client().arm.assert_called_once_with(
             'm1', pairs.shadow_client.Role.DESTINATION)
-        self.assertEqual({'port-1'}, self.vif_driver.plugged)
+        self.assertEqual({fakes.PORT}, self.vif_driver.plugged)
         self.assertEqual({}, self.libvirt.domains)
         self.assertEqual(self.record, self.pairs.get(fakes.UUID))
         self.assertFalse(self.pairs.rebuild(fakes.UUID))
@@ -346,7 +346,7 @@ class ArrivalTest(fake_host.HostTestCase):
             self.record, 'm1')
         self.assertEqual(set(), self.shadow.alive)
         # The address is the source's.
-        self.assertEqual(['port-1'], list(self.neutron.ports))
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
 
     def test_arrived(self):
         self.pairs.arrived(fakes.UUID)

@@ -30,6 +30,15 @@ class PolicyTest(fakes.TestCase):
         self.config.config(enabled=False, group='dmore')
         self.assertFalse(self._wants())
 
+    def test_switched_off_keeps_what_is_there(self):
+        self.config.config(enabled=False, group='dmore')
+        instance = fakes.make_instance()
+        self.assertTrue(
+            policy.wants_domain_r(self.conf.dmore, instance, True))
+        instance.flavor.extra_specs['dmore:domain_r'] = 'disabled'
+        self.assertFalse(
+            policy.wants_domain_r(self.conf.dmore, instance, True))
+
     def test_flavor(self):
         self.assertFalse(self._wants({'dmore:domain_r': 'disabled'}))
         self.assertFalse(self._wants({'dmore:domain_r': 'Disabled'}))

@@ -137,7 +137,7 @@ class DestinationTest(DestinationTestCase):
     def _assert_rebuilt(self):
         self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
         self.assertFalse(self.pairs.get(fakes.UUID).incoming)
-        self.assertEqual(fakes.HOST, self.neutron.active_host('port-1'))
+        self.assertEqual(fakes.HOST, self.neutron.active_host(fakes.PORT))
         self.reporter.rebuilt.assert_called_once()
 
     def test_abort(self):
@@ -145,7 +145,7 @@ class DestinationTest(DestinationTestCase):
         self._domain_r_comes()
         self.role.abort('m1', fakes.UUID)
         self.role.abort('m1', fakes.UUID)
-        self.assertEqual(['port-1'], list(self.neutron.ports))
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
         self.neutron.ports.clear()
         self.assert_nothing_left()
 

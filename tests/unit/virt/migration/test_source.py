@@ -238,9 +238,9 @@ class SourceTestCase(fake_host.HostTestCase):
     def _assert_still_here(self):
         self.assertEqual(self.record, self.pairs.get(fakes.UUID))
         self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
-        self.assertEqual([('port-1', fakes.HOST)],
+        self.assertEqual([(fakes.PORT, fakes.HOST)],
                          list(self.neutron.bindings))
-        self.assertEqual(fakes.HOST, self.neutron.active_host('port-1'))
+        self.assertEqual(fakes.HOST, self.neutron.active_host(fakes.PORT))
         self.assertIn('rpc abort', self.log)
 
     def _finished_with(self):
@@ -285,10 +285,10 @@ class TogetherTest(SourceTestCase):
 
     def test_the_address_moves(self):
         self._run()
-        self.assertEqual([('port-1', fakes.OTHER_HOST)],
+        self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],
                          list(self.neutron.bindings))
         self.assertEqual(fakes.OTHER_HOST,
-                         self.neutron.active_host('port-1'))
+                         self.neutron.active_host(fakes.PORT))
 
     def test_domain_r_is_held_until_the_stop(self):
         self._run()
@@ -372,7 +372,7 @@ class TogetherTest(SourceTestCase):
         self._run()
         self.assertIs(True, self._finished_with()[1])
         self.assertEqual(fakes.OTHER_HOST,
-                         self.neutron.active_host('port-1'))
+                         self.neutron.active_host(fakes.PORT))
 
     def test_the_destination_does_not_finish(self):
         # A Domain R that is left here would be built again and again.
@@ -397,7 +397,7 @@ class AloneTest(SourceTestCase):
         self.assertIs(False, moved)
         self.assertEqual(fakes.UUID, record['instance_uuid'])
         self._assert_gone_from_here()
-        self.assertEqual(['port-1'], list(self.neutron.ports))
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
 
     def _converge_alone(self):
         self.guest.story = self.guest.switch_over_at_once
@@ -511,7 +511,7 @@ class AbortTest(SourceTestCase):
         self._run_failing()
         self.assertTrue(self.domain.resumed.is_set())
         self.assertIn('rpc abort', self.log)
-        self.assertEqual(fakes.HOST, self.neutron.active_host('port-1'))
+        self.assertEqual(fakes.HOST, self.neutron.active_host(fakes.PORT))
         self.reporter.rebuilt.assert_called_once()
         # The watch builds it again: the process was kept.
         self.assertEqual((True, False), self.pairs.is_alive(fakes.UUID))
@@ -536,7 +536,7 @@ class AbortTest(SourceTestCase):
         self.guest.story = self.guest.fail
         self.destination.abort.side_effect = exception.PairError('no')
         self._run_failing()
-        self.assertEqual([('port-1', fakes.HOST)],
+        self.assertEqual([(fakes.PORT, fakes.HOST)],
                          list(self.neutron.bindings))
 
 

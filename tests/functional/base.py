@@ -1,0 +1,216 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Nova's services in one process, with this driver and a fake libvirt.
+
+Three things are not real: libvirt (Nova's own fake), the ports of Domain R
+(in memory, as in the unit tests), and the shadow-device processes.
+"""
+
+import os
+import pathlib
+import sys
+import types
+
+import fixtures
+import libvirt
+from lxml import etree
+from nova import conf
+from nova.tests.fixtures import libvirt as fakelibvirt
+from nova.tests.functional.libvirt import base
+
+from nova_dmore import conf as dmore_conf
+from nova_dmore import image_file
+from nova_dmore.shadow import client as shadow_client
+from nova_dmore.virt import address
+from tests.unit.virt import fake_host
+from tests.unit.virt import fakes
+from tests.unit.virt import test_image_store
+
+CONF = conf.CONF
+
+#: Where a wheel of Nova puts its configuration files.
+API_PASTE = pathlib.Path(sys.prefix, 'etc/nova/api-paste.ini')
+
+
+class Connection(fakelibvirt.Connection):
+    """Nova's fake, which keeps what it was given and finds by name."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        #: The last XML of each domain, by name. What the fake's ``XMLDesc``
+        #: returns has consoles of its own.
+        self.xml = {}
+
+    def _keep(self, xml):
+        self.xml[etree.fromstring(xml).findtext('name')] = xml
+
+    def defineXML(self, xml):
+        self._keep(xml)
+        return super().defineXML(xml)
+
+    def createXML(self, xml, flags):
+        self._keep(xml)
+        return super().createXML(xml, flags)
+
+    def lookupByName(self, name):
+        try:
+            return self._vms[name]
+        except KeyError:
+            raise fake_host.libvirt_error(libvirt.VIR_ERR_NO_DOMAIN)
+
+    def close(self):
+        pass
+
+
+class TestCase(base.ServersTestBase):
+    """A cloud with this driver; :meth:`start` starts a compute host."""
+
+    api_major_version = 'v2.1'
+    microversion = 'latest'
+    ADMIN_API = True
+
+    def setUp(self):
+        dmore_conf.register(CONF)
+        self.flags(api_paste_config=str(API_PASTE), group='wsgi')
+        self.directory = self.useFixture(fixtures.TempDir()).path
+        self.flags(
+            group='dmore', management_network='consoles',
+            run_dir=self._path('run'), log_dir=self._path('log'),
+            image_cache_dir=self._path('images'),
+            secret_file=self._file('secret', 's' * 64),
+            # Tests look themselves.
+            watch_interval=3600.0)
+        self.flags(group='serial_console', enabled=True)
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova.tests.fixtures.libvirt.Connection', Connection))
+        self.shadow = self.useFixture(fake_host.ShadowProcesses())
+        self.neutron_for_domain_r = fakes.Neutron()
+        super().setUp()
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova_dmore.virt.address.neutron', types.SimpleNamespace(
+                get_client=lambda context, admin:
+                self.neutron_for_domain_r.client)))
+        self._respect_filters_of_names()
+        self.tar = test_image_store.make_image(pathlib.Path(self.directory))
+        self.digest = self.upload(self.tar)
+
+    def _setup_compute_service(self):
+        self.flags(compute_driver='dmore.DMoreDriver')
+
+    def _path(self, name):
+        return os.path.join(self.directory, name)
+
+    def _file(self, name, content, mode=0o600):
+        path = pathlib.Path(self._path(name))
+        path.write_text(content)
+        path.chmod(mode)
+        return str(path)
+
+    def _respect_filters_of_names(self):
+        stock = self.glance.detail
+
+        def detail(context, **kwargs):
+            name = kwargs.get('filters', {}).get('name')
+            return [image for image in stock(context, **kwargs)
+                    if name in (None, image['name'])]
+
+        self.glance.detail = detail
+
+    # -- the cloud ----------------------------------------------------------
+
+    def upload(self, tar, name='nova-dmore-domr', **properties):
+        """Put an image of Domain R into Glance; its digest."""
+        digest = image_file.digest(tar)
+        with open(tar, 'rb') as tar_file:
+            self.glance.create(None, {
+                'name': name, 'disk_format': 'raw',
+                'container_format': 'bare', 'visibility': 'public',
+                'properties': {'dmore_digest': digest, **properties},
+            }, tar_file)
+        return digest
+
+    def make_guest_image(self, **properties):
+        """An image to boot from; its id."""
+        return self.glance.create(None, {
+            **self.glance.image1, 'id': None, 'name': 'guest',
+            'properties': properties} | {
+                'id': fakes.UUID})['id']
+
+    def start(self, hostname='c1'):
+        """Start a compute host."""
+        self.start_compute(hostname=hostname)
+        return self.computes[hostname]
+
+    def boot(self, **arguments):
+        """Boot a server, on the one network of Nova's fake or on none."""
+        arguments.setdefault('networks', 'none')
+        return self._create_server(**arguments)
+
+    # -- what is there ------------------------------------------------------
+
+    def driver(self, hostname='c1'):
+        return self.computes[hostname].driver
+
+    def connection(self, hostname='c1'):
+        return self.driver(hostname)._host.get_connection()
+
+    def instance_xml(self, server, hostname='c1'):
+        """What libvirt was given for a server."""
+        (domain,) = [
+            domain for domain in self.connection(hostname)._vms.values()
+            if domain.UUIDString() == server['id']]
+        return etree.fromstring(self.connection(hostname).xml[domain.name()])
+
+    def domain_r(self, server, hostname='c1'):
+        """The companion of a server, None when there is none."""
+        return self.connection(hostname)._vms.get('domr-' + server['id'])
+
+    def serial(self, server, hostname='c1'):
+        """Type of the server's first serial port, and its source."""
+        device = self.instance_xml(server, hostname).find('devices/serial')
+        return device.get('type'), device.find('source')
+
+    def shadow_client(self, server) -> shadow_client.ShadowClient:
+        return self.shadow.clients[os.path.join(
+            CONF.dmore.run_dir, server['id'])]
+
+    def assert_pair(self, server, hostname='c1'):
+        """The server has a complete pair."""
+        self.assertIsNotNone(self.domain_r(server, hostname))
+        self.assertEqual((True, True), self.driver(
+            hostname)._pairs.is_alive(server['id']))
+        kind, source = self.serial(server, hostname)
+        self.assertEqual('unix', kind)
+        self.assertEqual(
+            os.path.join(CONF.dmore.run_dir, server['id'], 'serial0.sock'),
+            source.get('path'))
+        (port,) = [port for port in self.neutron_for_domain_r.ports.values()
+                   if port['device_id'] == address.device_id(server['id'])]
+        return port
+
+    def assert_no_pair(self, server, hostname='c1'):
+        """The server runs as stock Nova runs it; nothing is left of a pair."""
+        self.assertIsNone(self.domain_r(server, hostname))
+        self.assertEqual('tcp', self.serial(server, hostname)[0])
+        self.assertNotIn(b'qmp', etree.tostring(
+            self.instance_xml(server, hostname)))
+        self.assert_nothing_left()
+
+    def assert_nothing_left(self):
+        """There is no pair in the cloud, nor a part of one."""
+        self.assertEqual({}, self.neutron_for_domain_r.ports)
+        self.assertEqual(set(), self.shadow.alive)
+        for hostname in self.computes:
+            self.assertEqual([], self.driver(hostname)._pairs.records.all())
+            self.assertEqual([], [
+                name for name in self.connection(hostname)._vms
+                if name.startswith('domr-')])

@@ -1,0 +1,150 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Bad input: what a user and an operator are told, and what is left."""
+
+import pathlib
+
+import fixtures
+
+from nova_dmore import exception
+from nova_dmore import wire
+from tests.functional import base
+from tests.unit.virt import fake_host
+from tests.unit.virt import test_image_store
+
+
+class FaultTest(base.TestCase):
+    """Each fault twice: the instance runs without, then is refused."""
+
+    def setUp(self):
+        super().setUp()
+        self.log = self.useFixture(fixtures.FakeLogger())
+
+    def _assert_tells(self, *texts):
+        self.start()
+        server = self.boot()
+        self.assert_no_pair(server)
+        self.assertNotIn('dmore:console_ssh', server['metadata'])
+        (warning,) = [line for line in self.log.output.splitlines()
+                      if 'runs with the stock consoles' in line]
+        self._delete_server(server)
+
+        self.flags(required=True, group='dmore')
+        server = self.boot(expected_state='ERROR')
+        fault = server['fault']['message']
+        for text in texts:
+            self.assertIn(text, warning)
+            self.assertIn(text, fault)
+        self._delete_server(server)
+        self.assert_nothing_left()
+
+    def test_no_management_network(self):
+        self.flags(management_network=None, group='dmore')
+        self._assert_tells('[dmore] management_network is not set')
+
+    def test_unknown_management_network(self):
+        self.flags(management_network='other', group='dmore')
+        self._assert_tells('[dmore] management_network', "'other'")
+
+    def test_no_free_address(self):
+        self.neutron_for_domain_r.free_addresses.clear()
+        self._assert_tells('[dmore] management_network', 'No more IP')
+
+    def test_no_image(self):
+        self.flags(image='other', group='dmore')
+        self._assert_tells('[dmore] image', "'other'",
+                           'nova-dmore-image upload')
+
+    def test_another_digest_than_configured(self):
+        self.flags(image_digest='cd' * 32, group='dmore')
+        self._assert_tells('[dmore] image', self.digest)
+
+    def test_another_digest_than_the_property(self):
+        self.flags(image='changed', group='dmore')
+        self.upload(self.tar, 'changed', dmore_digest='cd' * 32)
+        self._assert_tells('[dmore] image', self.digest)
+
+    def test_another_layout_version(self):
+        self.flags(image='newer', group='dmore')
+        self.upload(test_image_store.make_image(
+            pathlib.Path(self.directory), '9', wire.LAYOUT_VERSION + 1),
+            'newer')
+        self._assert_tells('[dmore] image',
+                           f'layout version {wire.LAYOUT_VERSION + 1}')
+
+    def test_unreadable_keys(self):
+        self.flags(console_authorized_keys=self._path('none'), group='dmore')
+        self._assert_tells('[dmore] console_authorized_keys',
+                           'No such file')
+
+    def test_keys_that_are_none(self):
+        self.flags(group='dmore', console_authorized_keys=self._file(
+            'keys', 'hello\n'))
+        self._assert_tells('[dmore] console_authorized_keys', 'key 1')
+
+    def test_secret_that_others_may_read(self):
+        self.flags(group='dmore', secret_file=self._file(
+            'secret', 's' * 64, mode=0o644))
+        self._assert_tells('[dmore] secret_file', '0600')
+
+    def test_full_disk_of_the_images(self):
+        def download(*args, **kwargs):
+            raise OSError(28, 'No space left on device')
+
+        self.glance.download = download
+        self._assert_tells('[dmore] image_cache_dir',
+                           'No space left on device')
+
+    def test_full_disk_of_the_pairs(self):
+        self.useFixture(fixtures.MockPatch(
+            'nova_dmore.virt.record.to_json',
+            side_effect=OSError(28, 'No space left on device')))
+        self._assert_tells('[dmore] run_dir', 'No space left on device')
+
+    def test_the_process_does_not_start(self):
+        self.shadow.refuse_start = exception.ShadowProcessError(
+            'see /log/shadow.log')
+        self._assert_tells('/log/shadow.log')
+
+    def test_libvirt_refuses_domain_r(self):
+        self.useFixture(fixtures.MockPatchObject(
+            base.Connection, 'createXML',
+            side_effect=fake_host.libvirt_error(text='no memory')))
+        self._assert_tells('Domain R domr-', 'no memory')
+
+
+class DeleteTest(base.TestCase):
+    """What fails when an instance is deleted does not keep it."""
+
+    def setUp(self):
+        super().setUp()
+        self.start()
+        self.server = self.boot()
+
+    def test_the_process_does_not_end(self):
+        self.shadow.refuse['shutdown'] = exception.ShadowProcessError('no')
+        self._delete_server(self.server)
+        self.shadow.alive.clear()
+        self.assert_nothing_left()
+
+    def test_neutron_is_away(self):
+        self.neutron_for_domain_r.client.list_ports.side_effect = (
+            base.fakes.neutron_exceptions.ConnectionFailed(reason='refused'))
+        self._delete_server(self.server)
+        self.assertIsNone(self.domain_r(self.server))
+        self.assertEqual(set(), self.shadow.alive)
+
+    def test_it_is_dead_already(self):
+        self.domain_r(self.server).destroy()
+        self.shadow.kill(self.server['id'])
+        self._delete_server(self.server)
+        self.assert_nothing_left()
