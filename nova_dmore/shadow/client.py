@@ -255,6 +255,9 @@ class ShadowClient:
             try:
                 sock = self._take(deadline)
                 result = self._exchange(sock, method, params, deadline)
+            except (FileNotFoundError, ConnectionRefusedError) as e:
+                # The keeper listens as long as it lives.
+                raise self._error('is not there') from e
             except (OSError, EOFError) as e:
                 if sock is not None:
                     sock.close()

@@ -19,35 +19,23 @@ from the region or from the instance's console. Started by
 
 import argparse
 import asyncio
-import fcntl
 import grp
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 
 from nova_dmore.channel import errors
 from nova_dmore.channel import ivshmem
-from nova_dmore.channel import journal
-from nova_dmore.shadow import ledger
 from nova_dmore.shadow import messages
-from nova_dmore.shadow import notes
 from nova_dmore.shadow import privileges
 from nova_dmore.shadow import qmp
+from nova_dmore.shadow import resources as resources_module
 from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
-
-_SIZES = {'region': wire.REGION_SIZE, 'journal': journal.journal_size(),
-          'ledger': ledger.LEDGER_SIZE, 'notes': notes.NOTES_SIZE}
-
-#: Held locked by the keeper for its life; contains its process id.
-LOCK_FILE = 'keeper.lock'
-
-_SOCKETS = (wire.CONTROL_SOCKET, wire.IVSHMEM_SOCKET, wire.SERIAL0_SOCKET)
 
 _QMP_SOCKETS = {messages.INSTANCE: wire.INSTANCE_QMP_SOCKET,
                 messages.DOMAIN_R: wire.DOMAIN_R_QMP_SOCKET}
@@ -58,62 +46,10 @@ _STEADY_S = 5.0
 _PAUSE_S = (0.05, 1.0)
 
 
-class Resources:
-    """What is made before the keeper detaches itself.
-
-    :raises OSError: a file cannot be made, or another keeper is there.
-    """
-
-    def __init__(self, directory, socket_mode, group):
-        self.directory = directory
-        self._lock = os.open(os.path.join(directory, LOCK_FILE),
-                             os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self.memory = {name: _memory(name, _SIZES[name])
-                       for name in messages.START_DESCRIPTORS}
-        self.from_domain_r = ivshmem.make_eventfds()
-        self.to_domain_r = ivshmem.make_eventfds()
-        self.listeners = {name: self._listen(name, socket_mode, group)
-                          for name in _SOCKETS}
-
-    def write_pid(self):
-        """Say in the lock file whose lock it is."""
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f'{os.getpid()}\n'.encode(), 0)
-
-    def start_descriptors(self):
-        """What goes with START."""
-        return [self.memory[name] for name in messages.START_DESCRIPTORS
-                ] + self.from_domain_r + self.to_domain_r
-
-    def remove_files(self):
-        """Remove the sockets; the lock goes with the process."""
-        for name, listener in self.listeners.items():
-            listener.close()
-            _unlink(os.path.join(self.directory, name))
-
-    def _listen(self, name, mode, group):
-        path = os.path.join(self.directory, name)
-        _unlink(path)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        before = os.umask(0o177)
-        try:
-            listener.bind(path)
-        finally:
-            os.umask(before)
-        if name != wire.CONTROL_SOCKET:
-            if group is not None:
-                os.chown(path, -1, group)
-            os.chmod(path, mode)
-        listener.listen(16)
-        listener.setblocking(False)
-        return listener
-
-
 class Keeper:
     """The keeper, running.
 
-    :param resources: :class:`Resources`.
+    :param resources: :class:`resources.Resources`.
     :param debug: passed on to the worker.
     """
 
@@ -157,9 +93,13 @@ class Keeper:
         try:
             await self._ended
         finally:
+            for listener in self._resources.listeners.values():
+                loop.remove_reader(listener)
+            self._resources.remove_files()
             for task in self._tasks:
                 task.cancel()
-            self._resources.remove_files()
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=1)
             if self._worker is not None:
                 self._worker[0].kill()
                 self._worker[0].wait()
@@ -207,6 +147,7 @@ class Keeper:
         self._generation += 1
         LOG.info('Domain R connection %d', self._generation)
         self._send_domain_r()
+        self._send_vm(messages.DOMAIN_R)    # it may have been known before
 
     def _ivshmem_readable(self, sock):
         if sock is not self._server.connection:
@@ -330,23 +271,6 @@ class Keeper:
         task.add_done_callback(self._tasks.discard)
 
 
-def _memory(name, size):
-    """-> a memfd whose size nobody can change: QEMU holds one, too."""
-    descriptor = os.memfd_create(
-        f'nova-dmore-{name}', os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    os.ftruncate(descriptor, size)
-    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK |
-                fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
-    return descriptor
-
-
-def _unlink(path):
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
-
-
 def _group(text):
     """-> group id of a name or number, or None."""
     if text is None:
@@ -392,7 +316,8 @@ def main():
     try:
         group = _group(args.group)
         _make_directory(args.directory, args.directory_mode, group)
-        resources = Resources(args.directory, args.socket_mode, group)
+        resources = resources_module.Resources(
+            args.directory, args.socket_mode, group)
     except (OSError, KeyError) as e:
         raise SystemExit(f'The keeper cannot use {args.directory}: {e}')
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -23,9 +23,6 @@ from nova_dmore.shadow import client
 Role = client.Role
 State = wire.PairState
 
-#: A QEMU that runs has read a byte after so many seconds, if it has room.
-GATE_SETTLES_S = 0.005
-
 
 class Action(enum.Enum):
     """What the worker has to do."""
@@ -63,7 +60,7 @@ class PairMachine:
         self.role = None
         self.migration_id = None
         self.instance_running = False
-        #: The gate had been closed long enough when the instance stopped.
+        #: The gate was closed, and settled, when the instance stopped.
         self.stopped_gated = False
         #: At a destination: Domain R's page shows that it froze, and nothing
         #: was left over; see ``wants_exact``.
@@ -78,7 +75,7 @@ class PairMachine:
         self._lost_unreported = False
         self._carried = False
         self._both_since = None
-        self._gate_since = None
+        self._gate_settled = False
         self._gate_until = None
         self._freeze_until = None
 
@@ -166,6 +163,7 @@ class PairMachine:
             return []
         actions = []
         self._attached = False
+        self._domain_r_status = None    # of that one
         self._needs_epoch = True
         self._epoch_open = False
         if self._ever_open:
@@ -235,10 +233,14 @@ class PairMachine:
             if self.role is Role.SOURCE and not self.instance_running:
                 return self._stop(now)
             if self.state is not State.GATED:
-                self._gate_since = now
+                self._gate_settled = False
             self.state = State.GATED
             self._gate_until = now + wire.GATE_LIMIT_S
         return []
+
+    def gate_settled(self):
+        """What the device has not read by now it has no room for."""
+        self._gate_settled = True
 
     def stop_expected(self, now):
         """A freeze is asked for: an instance at rest stops no more."""
@@ -327,8 +329,7 @@ class PairMachine:
         if self.state in (State.FREEZING, State.FROZEN):
             return []
         self.stopped_gated = (
-            self.state is State.GATED and
-            now - self._gate_since >= GATE_SETTLES_S)
+            self.state is State.GATED and self._gate_settled)
         self.state = State.FREEZING
         self._freeze_until = now + wire.FREEZE_TIMEOUT_S
         return [Action.STOP]

@@ -31,12 +31,12 @@ _GATE_LOOK_S = 0.001
 class RequestHandler:
     """Methods named like the requests, in lower case.
 
-    :param worker: :class:`nova_dmore.shadow.worker.Worker`.
+    :param pair: :class:`nova_dmore.shadow.pair.Pair`.
     """
 
-    def __init__(self, worker):
-        self._worker = worker
-        self._machine = worker.machine
+    def __init__(self, pair):
+        self._pair = pair
+        self._machine = pair.machine
 
     async def handle(self, method, params):
         """One request -> its result.
@@ -50,34 +50,34 @@ class RequestHandler:
             raise requests.Refused(str(e)) from e
 
     async def _status(self):
-        worker = self._worker
+        pair = self._pair
         return {
             'state': self._machine.state.value,
-            'epoch': worker.host_end.epoch,
+            'epoch': pair.host_end.epoch,
             'migration_id': self._machine.migration_id,
-            'instance': self._vm(messages.INSTANCE, worker.device.attached),
+            'instance': self._vm(messages.INSTANCE, pair.device.attached),
             'domain_r': self._vm(messages.DOMAIN_R,
-                                 worker.domain_r_attached),
+                                 pair.domain_r_attached),
             'streams': {
                 stream.name.lower(): {'position': position, 'base': base}
                 for stream, (position, base)
-                in worker.host_end.positions().items()},
-            'serving': worker.control.serving,
-            'gaps': worker.gap_log.reports(),
-            'worker_starts': worker.worker_starts,
-            'pid': worker.keeper_pid,
+                in pair.host_end.positions().items()},
+            'serving': pair.control.serving,
+            'gaps': pair.gap_log.reports(),
+            'worker_starts': pair.worker_starts,
+            'pid': pair.keeper_pid,
             'worker_pid': os.getpid()}
 
     def _vm(self, vm, attached):
-        connected, status = self._worker.vms[vm]
+        connected, status = self._pair.vms[vm]
         return {'connected': connected, 'status': status,
                 'attached': attached}
 
     async def _configure(self, config):
         if not isinstance(config, dict):
             raise ValueError('config is not an object')
-        self._worker.configure(config)
-        self._worker.note()
+        self._pair.configure(config)
+        self._pair.note()
         return {}
 
     async def _arm(self, migration_id, role, on):
@@ -85,73 +85,96 @@ class RequestHandler:
             raise ValueError('migration_id is not text or on not a boolean')
         role = client.Role(role)
         if on and migration_id != self._machine.migration_id:
-            self._worker.carried = None
+            self._pair.carried = None
         try:
             actions = self._machine.arm(
                 migration_id, role, on, time.monotonic())
         except ValueError as e:
             raise requests.Refused(str(e)) from e
-        self._worker.act(actions)
+        self._pair.act(actions)
         return {}
 
     async def _hold(self, on):
         if not self._machine.region_writable:
-            raise requests.Refused('Domain R is arriving')
-        self._worker.host_end.hold(bool(on))
+            raise requests.Refused('Domain R is not running here')
+        self._pair.host_end.hold(bool(on))
         return {}
 
     async def _gate(self, timeout_ms):
         deadline = _deadline(timeout_ms)
-        worker = self._worker
-        worker.act(self._machine.gate(time.monotonic()))
-        while (worker.device.unread() and time.monotonic() < deadline and
-               self._machine.state is State.GATED):
-            await asyncio.sleep(_GATE_LOOK_S)
-        return {'unread': worker.device.unread()}
+        pair = self._pair
+        pair.act(self._machine.gate(time.monotonic()))
+        idle = asyncio.create_task(self._device_idle())
+        try:
+            while (pair.device.unread() and
+                   time.monotonic() < deadline and not idle.done() and
+                   self._machine.state is State.GATED):
+                await asyncio.sleep(_GATE_LOOK_S)
+        finally:
+            idle.cancel()
+        unread = pair.device.unread()
+        if not unread or (idle.done() and not idle.cancelled()):
+            self._machine.gate_settled()
+        return {'unread': unread}
+
+    async def _device_idle(self):
+        """Wait until QEMU has had the time to read what it has room for.
+
+        Its main loop reads the serial socket and answers QMP; two answers
+        are a whole turn of it.
+        """
+        for _ in range(2):
+            answered = asyncio.get_running_loop().create_future()
+
+            def replied(message, answered=answered):
+                if 'error' not in message and not answered.done():
+                    answered.set_result(None)
+            self._pair.execute('query-status', {}, replied)
+            await answered
 
     async def _frozen(self, timeout_ms):
-        worker = self._worker
-        if worker.vms[messages.INSTANCE][0]:
-            worker.act(self._machine.stop_expected(time.monotonic()))
-        await worker.wait_until(
+        pair = self._pair
+        if pair.vms[messages.INSTANCE][0]:
+            pair.act(self._machine.stop_expected(time.monotonic()))
+        await pair.wait_until(
             lambda: self._machine.state is State.FROZEN,
             _deadline(timeout_ms))
         if self._machine.state is State.FROZEN:
-            return worker.frozen
+            return pair.frozen
         return {'acknowledged': False, 'carry_over': None,
                 'at': {'stopped': None, 'frozen': None}}
 
     async def _carry_over(self, migration_id, carry_over):
-        worker = self._worker
+        pair = self._pair
         if migration_id != self._machine.migration_id:
             return {'accepted': False,
                     'reason': 'this migration is not known'}
         carry_over_module.CarryOver.from_json(carry_over)
-        kept, worker.carried = worker.carried, carry_over
+        kept, pair.carried = pair.carried, carry_over
         try:
             actions = self._machine.carried(time.monotonic())
         except ValueError as e:
-            worker.carried = kept
+            pair.carried = kept
             return {'accepted': False, 'reason': str(e)}
-        worker.act(actions)
-        worker.note()
+        pair.act(actions)
+        pair.note()
         return {'accepted': True, 'reason': ''}
 
     async def _live(self, timeout_ms):
-        await self._worker.wait_until(
+        await self._pair.wait_until(
             lambda: self._machine.state is State.LIVE,
             _deadline(timeout_ms))
         return {'state': self._machine.state.value}
 
     async def _forget_gaps(self, numbers):
-        self._worker.gap_log.forget(numbers)
-        self._worker.note()
+        self._pair.gap_log.forget(numbers)
+        self._pair.note()
         return {}
 
     async def _shutdown(self):
         # The answer has to leave before the process does.
         asyncio.get_running_loop().call_later(
-            0.01, self._worker.shut_down)
+            0.01, self._pair.shut_down)
         return {}
 
 

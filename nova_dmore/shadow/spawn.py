@@ -25,7 +25,7 @@ from nova_dmore.shadow import client
 
 LOG = logging.getLogger(__name__)
 
-#: keeper.LOCK_FILE; importing the keeper here would import much more.
+#: resources.LOCK_FILE; importing the keeper here would import much more.
 _LOCK_FILE = 'keeper.lock'
 
 _SYSTEMD_DIRECTORY = '/run/systemd/system'

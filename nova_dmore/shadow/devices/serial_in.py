@@ -47,6 +47,7 @@ class SerialInput:
         self._stream = stream
         self._ready = b''       # a copy of what is readable
         self._next = 0          # index into it
+        self._reported = -1     # offset that was ambiguous at the stop
         #: Offset before which input must stop for a break, or None.
         self.limit = None
 
@@ -125,7 +126,8 @@ class SerialInput:
 
     def settled_after_stop(self, connection):
         """The freeze is over; report a byte that was read meanwhile."""
-        if self.pending and connection.fate() is Fate.TAKEN:
+        if (self.pending and self._reported != self.taken and
+                connection.fate() is Fate.TAKEN):
             self._ambiguous('QEMU read this byte after it had stopped; it '
                             'is sent again')
 
@@ -157,6 +159,7 @@ class SerialInput:
 
     def _ambiguous(self, reason, at=None):
         at = self.taken if at is None else at
+        self._reported = at
         LOG.warning('Input at %d is ambiguous: %s', at, reason)
         self._report_gap(self._stream, wire.GapKind.AMBIGUOUS, reason,
                          at, 1)

@@ -100,7 +100,7 @@ class FakeQmp:
             with self._client:
                 self._send(_GREETING)
                 with contextlib.suppress(OSError):
-                    for request in _requests(self._client):
+                    for request in json_values(self._client):
                         self._answer(request)
             self._client = None
 
@@ -113,8 +113,8 @@ class FakeQmp:
         self._send({'return': result, 'id': request.get('id')})
 
 
-def _requests(sock):
-    """The JSON values that a client sends; it may put nothing in between."""
+def json_values(sock):
+    """The JSON values that a peer sends; it may put nothing in between."""
     decoder = json.JSONDecoder()
     text = ''
     while data := sock.recv(4096):
@@ -177,7 +177,8 @@ class FakeDomainR:
         self._memfd, self.interrupts, self._doorbells = self._greeting()
         self.memory = mmap.mmap(self._memfd, wire.REGION_SIZE)
         self.end = None
-        self._host = self       # whose doorbells the guest rings
+        self._first = self      # where the guest started
+        self._host = self       # of the first: whose doorbells it rings
         self.got = {stream: b'' for stream in wire.Stream}
         self.running = True
         self._lock = threading.Lock()
@@ -224,7 +225,8 @@ class FakeDomainR:
         _map_over(source.memory, self._memfd)
         self.memory, self.got, self._lock = (
             source.memory, source.got, source._lock)
-        source._host = source._host._host = self
+        self._first = source._first
+        self._first._host = self
         self.boot(source.end)
 
     def types(self, data):

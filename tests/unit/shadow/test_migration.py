@@ -176,7 +176,6 @@ class TestStop(Stop):
         self.pair.live()
         wait_for(lambda: self.domain_r.output == b'last')
 
-
     def test_domain_r_that_hangs(self):
         self.domain_r.running = False
         self.instance.prints(b'unseen')
@@ -242,7 +241,7 @@ class TestMove(Stop):
         self.new_instance.resume()
         e = self.assertRaises(exception.ShadowProcessError,
                               self.other.client.hold, True)
-        self.assertIn('arriving', str(e))
+        self.assertIn('not running here', str(e))
         time.sleep(2 * wire.POLL_INTERVAL_S)
         self.assertEqual(before, bytes(self.new_domain_r.memory))
 

@@ -69,8 +69,8 @@ class TestTraffic(LivePair):
         instance, domain_r = self.go_live()
         domain_r.types(b'abc')
         wait_for(lambda: fakes.queued_bytes(instance.serial))
-        self.assertTrue(
-            self.client.status().streams['serial0_in']['position'] == 0)
+        self.assertEqual(
+            0, self.client.status().streams['serial0_in']['position'])
         self.assertEqual(1, fakes.queued_bytes(instance.serial))
         self.assertEqual(b'abc', instance.reads(3))
 

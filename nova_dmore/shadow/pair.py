@@ -1,0 +1,400 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""A pair in its worker: the channel, the devices and the requests, together.
+
+All that is known lies in memory that the keeper owns, so the process may be
+killed at any time.
+"""
+
+import asyncio
+import logging
+import mmap
+import os
+import socket
+import time
+
+from nova_dmore.channel import carry_over as carry_over_module
+from nova_dmore.channel import errors
+from nova_dmore.channel import host_end as host_end_module
+from nova_dmore.channel import journal as journal_module
+from nova_dmore.channel import region as region_module
+from nova_dmore.shadow.devices import base
+from nova_dmore.shadow import domain_r_control
+from nova_dmore.shadow import gaps
+from nova_dmore.shadow import ledger as ledger_module
+from nova_dmore.shadow import messages
+from nova_dmore.shadow import notes as notes_module
+from nova_dmore.shadow import pair_state
+from nova_dmore.shadow import request_handler
+from nova_dmore.shadow import requests
+from nova_dmore import wire
+
+LOG = logging.getLogger(__name__)
+
+Action = pair_state.Action
+State = wire.PairState
+
+
+class Pair:
+    """One pair, on this host.
+
+    :param link: its end of :func:`messages.pair`.
+    :param start: the START message.
+    :param descriptors: what came with it; they become the pair's.
+    :param serial: the module of the serial device.
+    """
+
+    def __init__(self, loop, link, start, descriptors, serial):
+        self.loop = loop
+        self.link = link
+        self.keeper_pid = start['keeper_pid']
+        self.worker_starts = start['worker_starts']
+        count = len(messages.START_DESCRIPTORS)
+        files = dict(zip(messages.START_DESCRIPTORS, descriptors[:count]))
+        vectors = len(wire.Vector)
+        self._from_domain_r = descriptors[count:count + vectors]
+        self._to_domain_r = descriptors[count + vectors:]
+        self.notes = notes_module.Notes(
+            _map(files['notes'], notes_module.NOTES_SIZE))
+        kept = self.notes.read() or {}
+        self.gap_log = gaps.GapLog(kept.get('gaps'))
+        #: Result of FROZEN, or None while nothing is frozen.
+        self.frozen = kept.get('frozen')
+        #: Destination: the carry-over as JSON, or None.
+        self.carried = kept.get('carried')
+        self.stopped_at = None
+        self.vms = {messages.INSTANCE: (False, None),
+                    messages.DOMAIN_R: (False, None)}
+        self.domain_r_attached = False
+        now = time.monotonic()
+        self.machine = (
+            pair_state.PairMachine.from_notes(kept['machine'], now)
+            if 'machine' in kept else pair_state.PairMachine())
+        self._noted = self.machine.to_notes()
+        journal = journal_module.Journal(
+            _map(files['journal'], journal_module.journal_size()))
+        self.host_end = host_end_module.HostEnd(
+            region_module.Region(_map(files['region'], wire.REGION_SIZE)),
+            self._ring, journal)
+        self._context = base.DeviceContext(
+            loop=loop, host_end=self.host_end, journal=journal,
+            ledger=ledger_module.Ledger(
+                _map(files['ledger'], ledger_module.LEDGER_SIZE)),
+            machine=self.machine, report_gap=self.report_gap,
+            close_connection=self._close_connection,
+            input_limit_reached=lambda: loop.call_soon(self._move),
+            config={})
+        self.device = serial.create(self._context)
+        self.control = domain_r_control.DomainRControl(
+            self.host_end, self.device.input, self._send_break,
+            kept.get('serving'), kept.get('waiting', ()))
+        self._replies = {}
+        self._next_reply = self.worker_starts << 32
+        self._waiters = set()
+        self._tasks = set()
+        self._timer = None
+        self._handler = request_handler.RequestHandler(self)
+        if kept.get('config'):
+            self.configure(kept['config'])
+
+    def start(self):
+        """Begin to look after everything."""
+        for each in self._from_domain_r:
+            self.loop.add_reader(each, self._on_doorbell, each)
+        self._poll_regularly()
+
+    # -- from the keeper
+
+    def on_message(self, message, descriptors):
+        """One message of the keeper."""
+        now = time.monotonic()
+        machine = self.machine
+        kind = message['type']
+        if kind == messages.ToWorker.SERIAL:
+            self.device.attach(socket.socket(fileno=descriptors[0]),
+                               message['connection'])
+        elif kind == messages.ToWorker.CONTROL:
+            self._keep(requests.serve(
+                socket.socket(fileno=descriptors[0]), self._handler.handle))
+        elif kind == messages.ToWorker.DOMAIN_R:
+            self.domain_r_attached = message['connected']
+            self.act(
+                machine.domain_r_attached(message['generation'], now)
+                if message['connected'] else machine.domain_r_detached(now))
+        elif kind == messages.ToWorker.VM:
+            self._vm_changed(message, now)
+        elif kind == messages.ToWorker.EVENT:
+            LOG.info('%s: %s', message['vm'], message['event'])
+            if message['vm'] != messages.INSTANCE:
+                return
+            if message['event'] == 'STOP':
+                self.stopped_at = message['at']
+            elif message['event'] == 'RESUME':
+                self.stopped_at = None
+        elif kind == messages.ToWorker.REPLY:
+            callback = self._replies.pop(message['id'], None)
+            if callback is not None:
+                callback(message)
+
+    def _vm_changed(self, message, now):
+        vm = message['vm']
+        self.vms[vm] = (message['connected'], message['status'])
+        if vm == messages.INSTANCE:
+            self.act(self.machine.instance_changed(
+                message['status'] == 'running', now))
+        else:
+            self.act(self.machine.domain_r_changed(
+                message['status'], message['arriving'], now))
+
+    # -- what follows from what happened
+
+    def act(self, actions):
+        """Perform what the machine asked for, then all that is possible."""
+        while actions:
+            for action in actions:
+                LOG.info('%s (%s)', action.value, self.machine.state)
+            actions = [more for action in actions
+                       for more in self._perform(action)]
+        if self.machine.wants_exact and self.host_end.domain_r_complete:
+            self.machine.exact = True
+            return self.act(self.machine.tick(time.monotonic()))
+        self._move()
+        self._note_machine()
+        self._wake_waiters()
+        self._set_timer()
+
+    def _perform(self, action):
+        """-> further actions."""
+        if action is Action.STOP:
+            return self._stop(time.monotonic())
+        if action is Action.CARRY:
+            self._carry(time.monotonic())
+        elif action is Action.THAW:
+            self.frozen = None
+            self.device.thaw()
+        elif action is Action.CLOSE:
+            self._close()
+        elif action is Action.DOMAIN_R_LOST:
+            self.control.lost()
+            self.report_gap(
+                wire.Stream.SERIAL0_IN, wire.GapKind.UNKNOWN,
+                'Domain R ended; what only it had is lost', None, None)
+        else:
+            self._open(action)
+        return []
+
+    def _open(self, action):
+        carried = None
+        if action is Action.OPEN_CARRIED:
+            carried = carry_over_module.CarryOver.from_json(self.carried)
+        try:
+            self.host_end.open(carried)
+        except errors.StateError as e:
+            self.report_gap(wire.Stream.SERIAL0_OUT, wire.GapKind.UNKNOWN,
+                            f'what was carried over is of no use: {e}',
+                            None, None)
+            self.host_end.open()
+        if action is Action.OPEN_UNKNOWN:
+            self.report_gap(wire.Stream.SERIAL0_OUT, wire.GapKind.UNKNOWN,
+                            'the source carried nothing over in time',
+                            None, None)
+
+    def _close(self):
+        """Wait for another Domain R, which needs no old messages."""
+        if self.host_end.state in (host_end_module.HostState.OPEN,
+                                   host_end_module.HostState.FROZEN):
+            self.host_end.open()
+            stream = wire.Stream.CONTROL_TO_DOMAIN_R
+            self.host_end.forget(stream, self.host_end.unstored(stream))
+
+    def _stop(self, now):
+        """The stop sequence: everything here takes well under 1 ms."""
+        stopped_at, self.stopped_at = self.stopped_at or now, None
+        self.device.stop(self.machine.stopped_gated, now - stopped_at)
+        self.host_end.freeze()
+        self.frozen = {'stopped': stopped_at}
+        if (self.host_end.state is host_end_module.HostState.FROZEN or
+                self.machine.domain_r_stopped):
+            return self.machine.freeze_over()
+        return []
+
+    def _carry(self, now):
+        self.device.settle()
+        self.host_end.poll()    # for the last that Domain R has stored
+        carry_over = self.host_end.carry_over()
+        stopped_at = self.frozen['stopped'] if self.frozen else now
+        self.frozen = {
+            'acknowledged': self.host_end.acknowledged,
+            'carry_over': carry_over and carry_over.to_json(),
+            'at': {'stopped': stopped_at, 'frozen': now}}
+        LOG.info('Frozen %.1f ms after the stop, %sacknowledged',
+                 (now - stopped_at) * 1000,
+                 '' if self.host_end.acknowledged else 'not ')
+        self._wake_waiters()
+        self.note()
+
+    def _on_doorbell(self, descriptor):
+        try:
+            os.eventfd_read(descriptor)
+        except BlockingIOError:
+            pass
+        self._look()
+
+    def _poll_regularly(self):
+        self.loop.call_later(wire.POLL_INTERVAL_S, self._poll_regularly)
+        self._look()
+
+    def _look(self):
+        """Look at the region."""
+        changes = self.host_end.poll()
+        now = time.monotonic()
+        actions = []
+        if changes.opened:
+            self.device.opened()
+            self.control.opened()
+            actions += self.machine.opened(now)
+        for gap in changes.gaps:
+            self.report_gap(gap.stream, gap.kind, gap.reason, gap.at,
+                            gap.count)
+        if changes.frozen:
+            actions += self.machine.freeze_over()
+        if changes.broken is not None:
+            LOG.warning('Domain R: %s', ascii(changes.broken))
+            actions += self.machine.broken(changes.restarted, now)
+        if actions or changes.opened or changes.broken is not None:
+            self.act(actions)
+        elif changes.readable or changes.writable:
+            self._move()
+
+    def _move(self):
+        """Move all bytes that can be moved."""
+        if self.machine.output_flows:
+            if self.control.pump():
+                self.note()
+            self.device.pump()
+
+    def _set_timer(self):
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self.machine.next_deadline
+        if deadline is not None:
+            self._timer = self.loop.call_later(
+                max(0, deadline - time.monotonic()) + 0.001, self._on_timer)
+
+    def _on_timer(self):
+        self._timer = None
+        self.act(self.machine.tick(time.monotonic()))
+
+    # -- services
+
+    def configure(self, config):
+        """Take the CONFIG message.
+
+        :raises errors.ControlError: it is too long.
+        """
+        self.control.configure(config, self._is_open())
+        self._context.config.clear()
+        for name in ('stall_ms', 'scrollback_bytes'):
+            if type(config.get(name)) is int:
+                self._context.config[name] = config[name]
+
+    def report_gap(self, stream, kind, reason, at, count):
+        """Report bytes that did not, or may not have, arrived."""
+        gap = self.gap_log.add(stream, kind, reason, at, count,
+                               self.machine.migration_id)
+        LOG.warning('Gap: %s', gap)
+        self.control.gap(
+            {'type': wire.GAP, 'stream': gap['stream'], 'at': at,
+             'bytes': count, 'kind': gap['kind'], 'reason': reason},
+            self._is_open())
+        self.note()
+
+    def shut_down(self):
+        """Ask the keeper to end."""
+        messages.send(self.link, {'type': messages.ToKeeper.SHUTDOWN})
+
+    async def wait_until(self, predicate, deadline):
+        """Wait until ``predicate()``, which act() may make true, or not."""
+        while not predicate():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            waiter = self.loop.create_future()
+            self._waiters.add(waiter)
+            await asyncio.wait([waiter], timeout=left)
+            self._waiters.discard(waiter)
+
+    def note(self):
+        """Leave everything to a successor."""
+        self.notes.write({
+            'machine': self.machine.to_notes(),
+            'gaps': self.gap_log.to_notes(),
+            'frozen': self.frozen if self.machine.state is State.FROZEN
+            else None,
+            'carried': self.carried,
+            'serving': self.control.serving,
+            'waiting': self.control.waiting,
+            'config': self.control.config})
+
+    def _note_machine(self):
+        if self.machine.to_notes() != self._noted:
+            self._noted = self.machine.to_notes()
+            self.note()
+
+    def _wake_waiters(self):
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _is_open(self):
+        return self.host_end.state is host_end_module.HostState.OPEN
+
+    def _ring(self, vector):
+        try:
+            os.eventfd_write(self._to_domain_r[vector], 1)
+        except BlockingIOError:
+            pass    # 2**64 - 2 times unheard: it has been rung
+
+    def _close_connection(self, number):
+        messages.send(self.link, {
+            'type': messages.ToKeeper.CLOSE_SERIAL, 'connection': number})
+
+    def execute(self, command, arguments, replied):
+        """Have the instance's QEMU run a command.
+
+        :param replied: called with the REPLY message.
+        """
+        self._next_reply += 1
+        self._replies[self._next_reply] = replied
+        messages.send(self.link, {
+            'type': messages.ToKeeper.QMP, 'id': self._next_reply,
+            'vm': messages.INSTANCE, 'command': command,
+            'arguments': arguments})
+
+    def _send_break(self, done):
+        def replied(message):
+            done('error' not in message)
+            self._move()
+        self.execute('chardev-send-break', {'id': 'charserial0'}, replied)
+
+    def _keep(self, coroutine):
+        task = self.loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _map(descriptor, size):
+    try:
+        return mmap.mmap(descriptor, size)
+    finally:
+        os.close(descriptor)
