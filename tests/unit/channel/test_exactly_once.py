@@ -37,12 +37,15 @@ class Steps(stateful.RuleBasedStateMachine):
         super().__init__()
         self.world = world.World()
         self.carried = None
-        self.opened = False
 
     @stateful.initialize(out_ring=strategies.sampled_from([1, 8, 16, 64]),
-                         in_ring=strategies.sampled_from([1, 8, 16, 64]))
-    def start(self, out_ring, in_ring):
+                         in_ring=strategies.sampled_from([1, 8, 16, 64]),
+                         met=strategies.booleans())
+    def start(self, out_ring, in_ring, met):
         self.world = world.World(out_ring, in_ring)
+        if met:
+            self.world.host.open()
+            self.meet()
 
     # -- bytes
 
@@ -50,15 +53,16 @@ class Steps(stateful.RuleBasedStateMachine):
     def produce(self, count):
         end = self.world.host
         if end.state not in (HostState.FREEZING, HostState.FROZEN):
-            self.world.produce(
-                max(0, min(count, end.room(OUT), 64 - end.unstored(OUT))))
+            self.world.produce(min(count, end.room(OUT), self.space()))
 
     @stateful.rule(count=SOME)
     def produce_beyond_the_ring(self, count):
         if self.world.host.state is HostState.OPEN:
-            # No more than can be carried over.
-            free = 64 - self.world.host.unstored(OUT)
-            self.world.produce(max(0, min(count, free)))
+            self.world.produce(min(count, self.space()))
+
+    def space(self):
+        """So that no more is unstored than can be carried over."""
+        return max(0, 100 - (self.world.out_sent - self.world.out_next))
 
     @stateful.rule(count=SOME)
     def take(self, count):
@@ -90,6 +94,21 @@ class Steps(stateful.RuleBasedStateMachine):
     def domr_poll(self):
         self.world.domr_poll()
 
+    @stateful.rule()
+    def meet(self):
+        self.host_poll()
+        self.domr_poll()
+        self.host_poll()
+
+    @stateful.rule(count=SOME, paused=strategies.booleans())
+    def print_and_type(self, count, paused):
+        (self.pause if paused else self.resume)()
+        self.send(count)
+        self.produce(count)
+        self.meet()
+        self.take(count // 2)
+        self.receive()
+
     # -- epochs
 
     @stateful.rule()
@@ -101,11 +120,19 @@ class Steps(stateful.RuleBasedStateMachine):
     def roll_back(self):
         if self.carried is None:
             self.world.host.open()
-            self.opened = True
 
     @stateful.rule()
     def restart_worker(self):
         self.world.restart_worker()
+
+    @stateful.rule()
+    def take_while_opening(self):
+        end = self.world.host
+        if self.carried is None and end.state is HostState.OPEN:
+            data = end.readable(IN)
+            end.open()
+            end.take(IN, len(data))
+            self.world.in_next += len(data)
 
     @stateful.rule(seed=strategies.integers(0, 1 << 32))
     def migrate(self, seed):

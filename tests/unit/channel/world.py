@@ -51,7 +51,7 @@ class World:
     """One instance, one Domain R, and the host that both are on."""
 
     def __init__(self, out_ring: int = 16, in_ring: int = 16,
-                 retain: int = 128) -> None:
+                 retain: int = 512) -> None:
         self.geometry = geometry(out_ring, in_ring)
         self.limits = {wire.Stream.CONTROL_TO_DOMAIN_R: 128, OUT: retain}
         self.buffer = bytearray(REGION)
@@ -224,16 +224,19 @@ class World:
                                host_end.HostState.CLOSED,
                                host_end.HostState.BROKEN):
             self.host.open()
-        for _ in range(100):
+        for _ in range(300):
             if self.host_poll().broken:
                 self.host.open()
             self.domr_poll()
             self.receive()
             self.take(64)
+            if (self.host.state is host_end.HostState.OPEN
+                    and not self.host.unstored(OUT)
+                    and self.domr.sendable(IN) == 40):
+                break
         assert self.host.state is host_end.HostState.OPEN, self.host.state
         assert self.domr.state is domr_end.DomainRState.OPEN
         assert self.out_next == self.out_sent, (self.out_next, self.out_sent)
         assert self.in_next == self.in_sent, (self.in_next, self.in_sent)
         assert self.host.unstored(OUT) == 0
-        self.domr_poll()
         assert self.domr.sendable(IN) == 40
