@@ -99,8 +99,7 @@ class HostEnd:
         destination may then open without waiting for the carry-over. Only
         to be asked once Domain R has arrived.
         """
-        found = self._look_around()
-        return found.state is arrival.FoundState.COMPLETE
+        return self._look_around().state is arrival.FoundState.COMPLETE
 
     def positions(self) -> dict[wire.Stream, tuple[int, int]]:
         """Per stream position and base, for STATUS.
@@ -344,10 +343,10 @@ class HostEnd:
             raise errors.NoRoomError(
                 f'{stream.name}: {count} bytes forgotten of '
                 f'{self.unstored(stream)}')
+        # Domain R skips to the base.
         base = self._journal.base(stream) + count
-        if base > self._journal.published(stream):
-            # Domain R skips to the base.
-            self._journal.set_published(stream, base)
+        self._journal.set_published(
+            stream, max(base, self._journal.published(stream)))
         self._journal.set_base(stream, base)
 
     def readable(self, stream: wire.Stream) -> bytes:

@@ -73,7 +73,7 @@ class IvshmemServer:
         try:
             for value, descriptor in messages:
                 _send(connection, value, descriptor)
-        except OSError as error:
+        except (OSError, errors.IvshmemError) as error:
             connection.close()
             raise errors.IvshmemError(
                 f'the greeting of Domain R\'s QEMU failed: {error}'
@@ -120,9 +120,9 @@ def _send(connection: socket.socket, value: int,
             poller = select.poll()
             poller.register(connection, select.POLLOUT)
             if not poller.poll(_SEND_TIMEOUT_MS):
-                raise TimeoutError('the socket stays full') from None
+                raise errors.IvshmemError('the socket stays full') from None
             continue
         if sent != len(data):
             # A stream socket of this family takes eight bytes or none.
-            raise ConnectionError('a message was cut')
+            raise errors.IvshmemError('a message was cut')
         return

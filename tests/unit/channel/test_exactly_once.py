@@ -12,6 +12,7 @@
 """Any interleaving of the two ends: each byte once, in order, or a gap."""
 
 import random
+import unittest
 
 import hypothesis
 from hypothesis import stateful
@@ -195,3 +196,32 @@ class ExactlyOnceTest(Steps.TestCase):
 
 class LossyTest(LossySteps.TestCase):
     settings = SETTINGS
+
+
+class MovedWithoutFreezeTest(unittest.TestCase):
+    """Domain R runs at the destination before anyone there has opened."""
+
+    @hypothesis.settings(max_examples=150, deadline=None)
+    @hypothesis.given(
+        counts=strategies.lists(strategies.tuples(
+            strategies.integers(1, 20), strategies.booleans()),
+            min_size=1, max_size=12),
+        seed=strategies.integers(0, 1 << 32))
+    def test_old_copies_are_not_output(self, counts, seed):
+        pair = world.World(out_ring=64)
+        pair.host.open()
+        pair.domr_poll()
+        pair.host_poll()
+        for count, received in counts:
+            pair.produce(min(count, pair.host.room(OUT)))
+            pair.host_poll()
+            if received:
+                pair.receive()
+                pair.host_poll()
+        carried = pair.arrive(random.Random(seed))
+        for _ in range(3):
+            pair.domr_poll()
+            pair.receive()
+        pair.adopt(carried)
+        pair.settle()
+        self.assertEqual([], pair.gap_kinds)
