@@ -91,6 +91,7 @@ def _start(shadow, directory, log_file, options, timeout):
             f'The shadow-device process in {directory} does not answer; '
             f'see {log_file}') from e
     except (OSError, subprocess.SubprocessError) as e:
+        _end(directory)
         raise exception.ShadowProcessError(
             f'The shadow-device process in {directory} did not start '
             f'({e}); see {log_file}') from e
@@ -126,7 +127,7 @@ def _end(directory):
             except BlockingIOError:     # it lives, so the number is its own
                 os.kill(pid, signal.SIGTERM)
     except (OSError, ValueError) as e:
-        LOG.warning('No keeper to end in %s: %s', directory, e)
+        LOG.debug('No keeper to end in %s: %s', directory, e)
 
 
 def _environment():
