@@ -146,4 +146,3 @@ def register(conf):
 def list_opts():
     """Entry point ``oslo.config.opts``: what oslo-config-generator prints."""
     return [(GROUP, OPTIONS)]
-

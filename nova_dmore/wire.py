@@ -107,7 +107,7 @@ HOST_RESUME_FROM = 0x50
 #: Offsets of the words of the Domain R page, in bytes from DOMAIN_R_PAGE.
 DOMAIN_R_MAGIC = 0x00
 DOMAIN_R_LAYOUT_VERSION = 0x08
-DOMAIN_R_INCARNATION = 0x10 # random, not 0: which start of Domain R this is
+DOMAIN_R_INCARNATION = 0x10  # random, not 0: which start of Domain R this is
 DOMAIN_R_ACK_BY = 0x18      # the incarnation that wrote epoch_ack
 DOMAIN_R_EPOCH_ACK = 0x38   # written last
 DOMAIN_R_FREEZE_ACK = 0x40
@@ -230,11 +230,11 @@ GAP = 'gap'
 #: To the host: ``stream``, ``at``: send a serial break when the instance's
 #: device has taken everything before offset ``at``.
 BREAK = 'break'
-#: To the host: ``ssh`` and ``serial`` (numbers of attached clients), ``boot_s``
-#: (seconds from boot to the first listening server), ``memory_kib`` (used):
-#: Domain R serves.
+#: To the host: ``ssh`` and ``serial`` (numbers of attached clients),
+#: ``boot_s`` (seconds from boot to the first listening server),
+#: ``memory_kib`` (used): Domain R serves.
 SERVING = 'serving'
-#: To the host: ``level`` (``info``, ``warning``), ``text``: a line for the log.
+#: To the host: ``level`` (``info``, ``warning``), ``text``: for the log.
 LOG = 'log'
 
 

@@ -107,3 +107,10 @@ class ImportTest(base.BaseTestCase):
                 self.assertFalse(
                     _within(name, {'openstack', 'nova_dmore.image_file'}),
                     f'{path.name} imports {name}')
+
+    def test_unit_tests_are_not_patched(self):
+        # The import of nova.tests lets eventlet patch the whole process.
+        for path in pathlib.Path(__file__).parent.rglob('*.py'):
+            for name in _imports(path):
+                self.assertFalse(_within(name, {'nova.tests'}),
+                                 f'{path.name} imports {name}')

@@ -12,8 +12,8 @@
 
 from nova import context
 from nova import rpc as nova_rpc
-from nova.tests import fixtures as nova_fixtures
 import oslo_messaging as messaging
+from oslo_messaging import conffixture
 
 from nova_dmore import exception
 from nova_dmore.virt import rpc
@@ -61,7 +61,12 @@ class RpcTest(fakes.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.useFixture(nova_fixtures.RPCFixture('nova.test'))
+        # Not Nova's own fixture: whatever imports nova.tests is patched by
+        # eventlet.
+        self.useFixture(conffixture.ConfFixture(
+            self.conf, transport_url='fake:/'))
+        nova_rpc.init(self.conf)
+        self.addCleanup(nova_rpc.cleanup)
         self.destination = Destination()
         self.server = rpc.start_server('c2', self.destination)
         self.addCleanup(self._stop)

@@ -122,9 +122,27 @@ class DomainRTest(fakes.TestCase):
              for event in ('poweroff', 'reboot', 'crash')])
 
     def test_qmp_socket(self):
-        self.assertEqual(
-            ['-qmp', f'unix:{DIRECTORY}/domain_r.qmp,server=on,wait=off'],
-            _arguments(self._root()))
+        for virt_type in ('qemu', 'kvm'):
+            arguments = _arguments(self._root(virt_type=virt_type))
+            self.assertEqual(
+                f'unix:{DIRECTORY}/domain_r.qmp,server=on,wait=off',
+                arguments[arguments.index('-qmp') + 1])
+
+    def test_emulated_memory_has_a_size_that_migrates_whole(self):
+        for memory_mib in (48, 96, 128):
+            arguments = _arguments(self._root(memory_mib=memory_mib))
+            backend = arguments[arguments.index('-object') + 1]
+            size = int(backend.rpartition('size=')[2])
+            self.assertGreaterEqual(size, memory_mib << 20)
+            self.assertNotEqual(0, size % (64 * 4096))
+            self.assertEqual(0, size % 4096)
+            self.assertEqual(
+                f'{size // 1024}k', arguments[arguments.index('-m') + 1])
+
+    def test_memory_under_kvm_is_libvirts(self):
+        arguments = _arguments(self._root(virt_type='kvm'))
+        self.assertNotIn('-m', arguments)
+        self.assertNotIn('-object', arguments)
 
     def test_interface_is_that_of_the_vif_driver(self):
         self.assertEqual(

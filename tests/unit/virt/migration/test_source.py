@@ -295,7 +295,6 @@ class TogetherTest(SourceTestCase):
         # The last limits are set when it is stopped.
         self.assertEqual(
             ['1 ms', 8, source._FREE_BANDWIDTH_MIB,
-             source._FREE_BANDWIDTH_MIB,
              f'{source._FREE_DOWNTIME_MS} ms'], self.companion.limits)
 
     def test_arguments(self):
