@@ -216,7 +216,7 @@ IVSHMEM_PROTOCOL_VERSION = 0
 CONTROL_LINE_MAX = 32768
 
 #: To Domain R: everything it needs to serve, sent at the start of each epoch.
-#: ``host_key`` (OpenSSH private key, text), ``authorized_keys`` (list of
+#: ``host_key`` (private key, PKCS #8 text), ``authorized_keys`` (list of
 #: OpenSSH public key lines), ``instance_uuid``, ``instance_name`` (text for
 #: the greeting), ``address`` (``'10.0.0.5/24'``), ``gateway`` (or null),
 #: ``mac``, ``mtu``, ``ssh_port``, ``serial_port``,

@@ -245,6 +245,8 @@ class SshServer:
         host_key = asyncssh.import_private_key(self.context.config.host_key)
         self._acceptor = await asyncssh.listen(
             host, port, server_factory=lambda: Connection(self),
+            # Connections outlive a listener that is opened anew.
+            reuse_address=True,
             server_host_keys=[host_key], encoding=None, line_editor=False,
             window=WINDOW, login_timeout=LOGIN_TIMEOUT_S,
             password_auth=False, kbdint_auth=False, host_based_auth=False,

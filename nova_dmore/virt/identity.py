@@ -63,7 +63,9 @@ def host_key(secret: bytes, instance_uuid: str) -> str:
     """Derive the SSH host key of an instance's consoles.
 
     :param secret: what :func:`read_secret` returned.
-    :returns: an Ed25519 private key in OpenSSH's text format.
+    :returns: an Ed25519 private key as PKCS #8 text: the same text each
+        time (OpenSSH's own format holds a random number), so that a
+        repeated configuration changes nothing in Domain R.
     """
     seed = hkdf.HKDF(
         algorithm=hashes.SHA256(), length=32, salt=None,
@@ -72,7 +74,7 @@ def host_key(secret: bytes, instance_uuid: str) -> str:
     key = ed25519.Ed25519PrivateKey.from_private_bytes(seed)
     return key.private_bytes(
         serialization.Encoding.PEM,
-        serialization.PrivateFormat.OpenSSH,
+        serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption()).decode()
 
 

@@ -29,6 +29,16 @@ _DMORE_NAMESPACE = 'https://nova-dmore.invalid/xmlns/pair/1'
 _QEMU = f'{{{_QEMU_NAMESPACE}}}'
 _DMORE = f'{{{_DMORE_NAMESPACE}}}'
 
+#: QEMU 7.2 clears the dirty bits of a RAM block whose size is a multiple of
+#: this (64 pages) without telling the emulated CPU's TLB, so that later writes
+#: are not sent: a migration then corrupts the guest (fixed upstream for 9.0,
+#: "physmem: Fix migration dirty bitmap coherency with TCG memory access";
+#: softmmu/physmem.c and include/exec/ram_addr.h). Any other size takes the
+#: page-wise path, which does tell it.
+_FAST_SYNC_BYTES = 64 * 4096
+#: QEMU rounds ``-m`` up to a multiple of this.
+_RAM_GRANULE_BYTES = 8192
+
 #: Alias that libvirt gives the first shared memory device; the override that
 #: makes it migratable names it.
 _SHMEM_ALIAS = 'shmem0'
@@ -113,6 +123,8 @@ def domain_r(config: DomainR) -> str:
     _add(shmem, 'msi', vectors=str(len(wire.Vector)), ioeventfd='on')
     _add_qmp_socket(root, os.path.join(
         config.directory, wire.DOMAIN_R_QMP_SOCKET))
+    if config.virt_type == 'qemu':
+        _make_ram_odd(root, config.memory_mib)
     # libvirt 9.0 passes role='master' on to ivshmem-plain only, and QEMU
     # refuses to migrate a doorbell device that is a peer.
     override = etree.SubElement(root, _QEMU + 'override')
@@ -216,14 +228,33 @@ def _first_serial_ports(root):
 
 def _add_qmp_socket(root, path: str) -> None:
     """Give a QEMU a QMP socket of our own beside libvirt's."""
+    argument = f'unix:{path},server=on,wait=off'
+    present = root.findall(f'{_QEMU}commandline/{_QEMU}arg')
+    if argument not in [each.get('value') for each in present]:
+        _add_arguments(root, '-qmp', argument)
+
+
+def _make_ram_odd(root, memory_mib: int) -> None:
+    """Give an emulated Domain R a RAM size that migrates whole.
+
+    libvirt rounds memory to MiB, so QEMU is told again: what comes last on
+    its command line stands. An idle Domain R is one process whose TLB is
+    hardly ever flushed, so without this most of its migrations end in a
+    panic; an instance switches between processes all the time.
+    """
+    size = memory_mib * 1024 * 1024 + _RAM_GRANULE_BYTES
+    assert size % _FAST_SYNC_BYTES
+    _add_arguments(
+        root, '-object', f'memory-backend-ram,id=dmore.ram,size={size}',
+        '-machine', 'memory-backend=dmore.ram', '-m', f'{size // 1024}k')
+
+
+def _add_arguments(root, *arguments: str) -> None:
     commandline = root.find(_QEMU + 'commandline')
     if commandline is None:
         commandline = etree.SubElement(root, _QEMU + 'commandline')
-    argument = f'unix:{path},server=on,wait=off'
-    if argument in [arg.get('value') for arg in commandline]:
-        return
-    for value in ('-qmp', argument):
-        etree.SubElement(commandline, _QEMU + 'arg', value=value)
+    for argument in arguments:
+        etree.SubElement(commandline, _QEMU + 'arg', value=argument)
 
 
 def _add(parent, tag: str, text: str | None = None, **attributes):

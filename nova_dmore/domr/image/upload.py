@@ -47,7 +47,7 @@ def upload(path: pathlib.Path, report: steps.Report) -> str:
                 image = cloud.image.create_image(
                     image_file.GLANCE_NAME, filename=str(path),
                     disk_format='raw', container_format='bare',
-                    visibility='private', wait=True,
+                    visibility='private', wait=True, allow_duplicates=True,
                     **{image_file.DIGEST_PROPERTY: digest,
                        image_file.LAYOUT_PROPERTY: str(wire.LAYOUT_VERSION)})
             return image.id
