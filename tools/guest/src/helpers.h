@@ -16,5 +16,6 @@
 
 int console_main(int argc, char **argv, int reads, int prints);
 int dirty_main(int argc, char **argv);
+int switch_main(void);
 
 #endif

@@ -31,6 +31,8 @@ int main(int argc, char **argv)
         return console_main(argc, argv, 1, 1);
     if (!strcmp(name, "dmore-dirty"))
         return dirty_main(argc, argv);
+    if (!strcmp(name, "dmore-switch"))
+        return switch_main();
     fprintf(stderr, "%s: no helper of this name\n", name);
     return 2;
 }

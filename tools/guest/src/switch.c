@@ -1,0 +1,33 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may
+ * not use this file except in compliance with the License. You may obtain
+ * a copy of the License at
+ *
+ *      http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+ * WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+ * License for the specific language governing permissions and limitations
+ * under the License.
+ */
+/* dmore-switch: a process that wakes 500 times a second and does nothing.
+ *
+ * QEMU 7.2 under TCG clears the dirty bits of the guest's memory in a migration without
+ * telling the emulated CPU's TLB; what is written through a stale entry is not sent, and
+ * the guest's kernel is corrupted (fixed upstream for 9.0: "physmem: Fix migration dirty
+ * bitmap coherency with TCG memory access"). A change of the address space empties the
+ * TLB. A guest with a usual number of processes changes it all the time; one in which a
+ * single program prints without a pause hardly ever does, and this makes up for it.
+ */
+#include <time.h>
+
+#include "helpers.h"
+
+int switch_main(void)
+{
+    const struct timespec pause = {0, 2 * 1000 * 1000};
+
+    for (;;)
+        nanosleep(&pause, NULL);
+}
