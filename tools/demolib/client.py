@@ -27,6 +27,8 @@ KEY_S = 0.05
 #: Seconds between two attempts to open a console again, and all of them.
 _RETRY_S = 0.2
 _REOPEN_S = 60.0
+#: Seconds between two presses of Enter.
+_ENTER_S = 1.0
 PROGRAM = 'dmore-echo-print'
 #: Bytes of the latest output that are kept for a message.
 _RECENT = 400
@@ -105,6 +107,15 @@ class Client:
     def pause(self) -> None:
         """Type no more."""
         self._typing.clear()
+
+    def find_prompt(self, prompt: bytes, seconds: float) -> bool:
+        """Press Enter until a shell answers; whether it does."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.write(b'\r')
+            if self._wait(lambda: prompt in self._recent, _ENTER_S):
+                return True
+        return False
 
     def wait_ready(self, seconds: float) -> bool:
         """Until the helper in the guest says that it runs; whether it does."""
@@ -246,13 +257,16 @@ class Client:
                       f'{ascii(odd[:200].decode("latin-1"))}')
 
     def _reopen(self, since: float) -> Session | None:
+        """Open the console again, which has output as soon as it is there."""
         with self._changed:
             self._session = None
-            self._disconnects += 1
+            # A console that is not there yet is not cut.
+            self._disconnects += (
+                self._transcript.state is not State.WAITING)
             self._transcript.dropped()
             self._clock.dropped()
             self._changed.notify_all()
-        self._say(f'{self.name}: disconnected')
+        self._say(f'{self.name}: not connected')
         reason = ''
         while not self._closing and time.monotonic() < since + _REOPEN_S:
             try:
@@ -275,7 +289,8 @@ class Client:
         now = time.monotonic()
         with self._changed:
             self._session = session
-            self._break_s += now - since
+            if self._transcript.state is not State.WAITING:
+                self._break_s += now - since
             self._changed.notify_all()
         self._say(f'{self.name}: open again after {now - since:.2f} s')
         self._take(data, now)

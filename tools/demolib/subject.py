@@ -23,7 +23,8 @@ from guest import protocol
 from testbedlib.progress import Failure, Progress
 from testbedlib.settings import Place
 
-_START_S = 60
+_START_S = 90
+_PROMPT = b'guest:'
 _ANSWER_S = 10
 _LEDGER_S = 20
 
@@ -113,15 +114,20 @@ class Subject:
         return self._place.log('ctl', 'demo-ssh')
 
     def _start_helper(self, host: str) -> None:
+        """:raises Failure: a console shows no shell, or no helper in it"""
+        log = (self.ssh_log if self._address
+               else machines.compute_log(self._place, host))
+        for client in self.clients.values():
+            # Domain R may still be booting.
+            if not client.find_prompt(_PROMPT, _START_S):
+                raise Failure(client.name, 'shows no shell of the guest, but '
+                              f'{ascii(client.recent)}', log)
         first, *_others = self.clients.values()
         first.write(f'{PROGRAM}\r'.encode())
         for client in self.clients.values():
             if not client.wait_ready(_START_S):
-                raise Failure(
-                    client.name, f'{PROGRAM} does not start in the guest; '
-                    f'the console shows {ascii(client.recent)}',
-                    self.ssh_log if self._address
-                    else machines.compute_log(self._place, host))
+                raise Failure(client.name, f'{PROGRAM} does not start; the '
+                              f'console shows {ascii(client.recent)}', log)
 
     def mark(self) -> Mark | None:
         """Pause the users and ask the guest; nothing if it does not answer.
