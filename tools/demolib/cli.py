@@ -123,10 +123,10 @@ def _fitting(layout: Layout, options: argparse.Namespace) -> Place | None:
         return None
     if options.only != 'stock' and saved.driver != settings.DRIVER:
         return None
-    # It has the images that were there when it was started.
+    # It runs what the set-up had made when it was started.
     started = (place.root / 'cloud.json').stat().st_mtime
-    images = [layout.guest_image, layout.domr_image()]
-    if any(image and image.stat().st_mtime > started for image in images):
+    if any(stamp.stat().st_mtime > started
+           for stamp in layout.stamps.iterdir()):
         return None
     return place
 
