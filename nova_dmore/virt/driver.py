@@ -192,8 +192,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                 policy.wants_domain_r(CONF.dmore, instance)):
             # A host that cleans up after an evacuation, or a destination
             # after a rolled back migration, does not own the address.
-            self._remove_pair(
-                instance, delete_address=instance.host in (None, CONF.host))
+            self._remove_pair(instance, delete_address=(
+                instance.host in (None, self._pairs.host)))
 
     def _remove_pair(self, instance, delete_address):
         try:

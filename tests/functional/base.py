@@ -29,7 +29,6 @@ from nova.tests.functional.libvirt import base
 
 from nova_dmore import conf as dmore_conf
 from nova_dmore import image_file
-from nova_dmore.shadow import client as shadow_client
 from nova_dmore.virt import address
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
@@ -84,7 +83,7 @@ class TestCase(base.ServersTestBase):
         self.directory = self.useFixture(fixtures.TempDir()).path
         self.flags(
             group='dmore', management_network='consoles',
-            run_dir=self._path('run'), log_dir=self._path('log'),
+            log_dir=self._path('log'),
             image_cache_dir=self._path('images'),
             secret_file=self._file('secret', 's' * 64),
             # Tests look themselves.
@@ -147,6 +146,8 @@ class TestCase(base.ServersTestBase):
 
     def start(self, hostname='c1'):
         """Start a compute host."""
+        # The hosts of one process would share what is local to a host.
+        self.flags(run_dir=self._path(f'run-{hostname}'), group='dmore')
         self.start_compute(hostname=hostname)
         return self.computes[hostname]
 
@@ -179,9 +180,12 @@ class TestCase(base.ServersTestBase):
         device = self.instance_xml(server, hostname).find('devices/serial')
         return device.get('type'), device.find('source')
 
-    def shadow_client(self, server) -> shadow_client.ShadowClient:
-        return self.shadow.clients[os.path.join(
-            CONF.dmore.run_dir, server['id'])]
+    def pair_directory(self, server, hostname='c1'):
+        return self.driver(hostname)._pairs.records.directory(server['id'])
+
+    def shadow_client(self, server, hostname='c1'):
+        """The mock behind the client of the server's pair."""
+        return self.shadow.clients[self.pair_directory(server, hostname)]
 
     def assert_pair(self, server, hostname='c1'):
         """The server has a complete pair."""
@@ -191,7 +195,8 @@ class TestCase(base.ServersTestBase):
         kind, source = self.serial(server, hostname)
         self.assertEqual('unix', kind)
         self.assertEqual(
-            os.path.join(CONF.dmore.run_dir, server['id'], 'serial0.sock'),
+            os.path.join(self.pair_directory(server, hostname),
+                         'serial0.sock'),
             source.get('path'))
         (port,) = [port for port in self.neutron_for_domain_r.ports.values()
                    if port['device_id'] == address.device_id(server['id'])]

@@ -1,0 +1,174 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Nova migrates an instance; its Domain R moves along, or is built anew."""
+
+import threading
+import time
+
+import fixtures
+import libvirt
+from nova.tests.fixtures import libvirt as fakelibvirt
+
+from nova_dmore import exception
+from nova_dmore.shadow import client as shadow_client
+from nova_dmore.virt.migration import source
+from tests.functional import base
+from tests.unit.virt import fake_host
+
+CARRY_OVER = {'epoch': 7}
+
+
+class LiveMigrationTest(base.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.start('c1')
+        self.start('c2')
+        self.server = self.boot(host='c1')
+        self.port = self.assert_pair(self.server)
+        self.shadow_client(self.server).frozen.side_effect = self._frozen
+        self.stopped = threading.Event()
+        self.companion_stopped = threading.Event()
+        self.companion_error = None
+        self.instance_error = None
+        self.useFixture(fixtures.MockPatchObject(source, '_END_S', 5.0))
+        self.useFixture(fixtures.MonkeyPatch(
+            'libvirt.open', lambda uri: self.connection('c1')))
+        stock_statistics = fakelibvirt.Domain.jobStats
+        for name, function in {
+                'migrateToURI3': self._migrate,
+                'migrateGetMaxDowntime': lambda domain: 300,
+                'migrateSetMaxSpeed': lambda domain, speed: None,
+                'jobStats': lambda domain, flags=0: (
+                    {'memory_total': 100, 'memory_iteration': 2,
+                     'memory_remaining': 10, 'memory_bps': 10}
+                    if domain.name().startswith('domr-')
+                    else stock_statistics(domain, flags)),
+                'abortJob': self._abort,
+                'suspend': self._suspend}.items():
+            self.useFixture(fixtures.MonkeyPatch(
+                f'nova.tests.fixtures.libvirt.Domain.{name}', function))
+
+    def _suspend(self, domain):
+        domain._state = fakelibvirt.VIR_DOMAIN_PAUSED
+        self.companion_stopped.set()
+
+    def _abort(self, domain):
+        self.companion_error = fake_host.libvirt_error(text='cancelled')
+        self.companion_stopped.set()
+
+    def _frozen(self, timeout_ms):
+        if self.stopped.wait(0.05):
+            return shadow_client.Frozen(True, CARRY_OVER, 1.0, 1.01)
+        return shadow_client.Frozen(False, None, None, None)
+
+    def _migrate(self, domain, destination, params, flags):
+        self.assertIn('c2', destination)
+        if domain.name().startswith('domr-'):
+            self.assertTrue(self.companion_stopped.wait(10))
+            if self.companion_error is not None:
+                raise self.companion_error
+            xml = self.connection('c1').xml[domain.name()]
+            self.connection('c2').createXML(xml, 0)
+            domain.destroy()
+            return
+        if self.instance_error is not None:
+            domain.fail_job()
+            raise self.instance_error
+        self.connection('c2').createXML(params['destination_xml'], 0)
+        self.stopped.set()
+        domain.complete_job()
+
+    def _until(self, condition):
+        deadline = time.monotonic() + 20
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, 'nothing happened')
+            time.sleep(0.05)
+
+    def _go(self):
+        self._live_migrate(self.server, host='c2')
+        # Nova's migration ends when the instance is there; ours ends later.
+        self._until(lambda: self.driver('c1')._pairs.get(
+            self.server['id']) is None)
+        self._until(lambda: not self.driver('c1')._comigrations)
+
+    def _assert_at_destination(self):
+        self.assertEqual('c2', self.api.get_server(
+            self.server['id'])['OS-EXT-SRV-ATTR:host'])
+        self.assertIsNone(self.domain_r(self.server, 'c1'))
+        self.assertIsNotNone(self.domain_r(self.server, 'c2'))
+        record = self.driver('c2')._pairs.get(self.server['id'])
+        self.assertFalse(record.incoming)
+        self.assertEqual('10.0.0.5', record.address.ip)
+        self.assertEqual({self.pair_directory(self.server, 'c2')},
+                         self.shadow.alive)
+        self.assertEqual(
+            [(self.port['id'], 'c2')],
+            list(self.neutron_for_domain_r.bindings))
+
+    def test_together(self):
+        self._go()
+        self._assert_at_destination()
+        self.shadow_client(self.server, 'c2').carry_over.\
+            assert_called_once()
+        (_migration_id, carried), _keywords = self.shadow_client(
+            self.server, 'c2').carry_over.call_args
+        self.assertEqual(CARRY_OVER, carried)
+        # It is the one that was moved, not one that was started.
+        self.assertEqual(2, self.shadow.log.count('start'))
+        self._delete_server(self.server)
+        self.assert_nothing_left()
+
+    def test_domain_r_fails(self):
+        self.companion_error = fake_host.libvirt_error(text='no memory')
+        self._go()
+        self._until(lambda: self.domain_r(self.server, 'c2') is not None)
+        self._assert_at_destination()
+
+    def test_the_destination_is_not_ready(self):
+        self.driver('c2')._pairs.images.ensure = self._refuse
+        self._go()
+        # A new one is built as soon as it can be.
+        del self.driver('c2')._pairs.images.ensure
+        self.assertIsNone(self.domain_r(self.server, 'c1'))
+        self.assertEqual('c2', self.api.get_server(
+            self.server['id'])['OS-EXT-SRV-ATTR:host'])
+
+    @staticmethod
+    def _refuse(context, digest):
+        raise exception.ImageError('[dmore] image: none')
+
+    def test_the_instance_stays(self):
+        self.instance_error = fakelibvirt.make_libvirtError(
+            libvirt.libvirtError, 'connection lost', error_code=1)
+        # In ERROR, as stock Nova leaves it.
+        self._live_migrate(self.server, 'error', 'ERROR', host='c2',
+                           wait_for_fault_key=False)
+        self._until(lambda: not self.driver('c1')._comigrations)
+        self.assertEqual('c1', self.api.get_server(
+            self.server['id'])['OS-EXT-SRV-ATTR:host'])
+        self.assertIsNotNone(self.domain_r(self.server, 'c1'))
+        self.assertIsNone(self.driver('c2')._pairs.get(self.server['id']))
+        self.assertEqual({self.pair_directory(self.server, 'c1')},
+                         self.shadow.alive)
+        self.assertEqual([(self.port['id'], 'c1')],
+                         list(self.neutron_for_domain_r.bindings))
+
+    def test_a_stock_instance_is_migrated_by_nova_alone(self):
+        self._delete_server(self.server)
+        self.server = self.boot(host='c1', flavor_id=self._create_flavor(
+            extra_spec={'dmore:domain_r': 'disabled'}))
+        self.shadow.log.clear()
+        self._live_migrate(self.server, host='c2')
+        self.assertTrue(self.stopped.is_set())
+        self.assertEqual([], self.shadow.log)
+        self.assert_nothing_left()
