@@ -12,11 +12,14 @@
 """``tools/demo``: set up, start a cloud, measure in it, report."""
 
 import argparse
+import contextlib
+import fcntl
 import json
 import os
 import pathlib
 import subprocess
 import sys
+from collections.abc import Iterator
 
 from demolib import entries, report
 from demolib.entries import Results
@@ -38,7 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     progress = Progress()
     layout = Layout.from_environment()
     try:
-        return _demonstrate(layout, options, progress)
+        with _alone(layout):
+            return _demonstrate(layout, options, progress)
     except Failure as failure:
         print(f'demo: {failure}', file=sys.stderr)
         return 1
@@ -74,10 +78,25 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _demonstrate(layout: Layout, options: argparse.Namespace,
-                 progress: Progress) -> int:
+@contextlib.contextmanager
+def _alone(layout: Layout) -> Iterator[None]:
+    """Let no other demonstration use the same set-up and cloud meanwhile.
+
+    :raises Failure: one does, or this is not root
+    """
     if os.geteuid() != 0:
         raise Failure('demo', 'needs root: it makes namespaces')
+    layout.state.mkdir(parents=True, exist_ok=True)
+    with (layout.state / 'demo.lock').open('w') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Failure('demo', 'another one is running') from error
+        yield
+
+
+def _demonstrate(layout: Layout, options: argparse.Namespace,
+                 progress: Progress) -> int:
     if options.json is not None:
         # Not at the end of a long run.
         _write_json(options.json, {})

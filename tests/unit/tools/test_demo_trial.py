@@ -23,6 +23,7 @@ from demolib import entries
 from demolib import machines
 from demolib import subject
 from demolib import trial
+from testbedlib import layout
 from testbedlib import progress
 
 
@@ -180,3 +181,20 @@ class CommandLineTest(unittest.TestCase):
         path = pathlib.Path('/nonexistent/demo.json')
         with self.assertRaisesRegex(progress.Failure, '--json: .*demo.json'):
             cli._write_json(path, {})
+
+    @mock.patch('os.geteuid', return_value=0)
+    def test_one_at_a_time(self, _root):
+        with tempfile.TemporaryDirectory() as folder:
+            place = layout.Layout(pathlib.Path(folder) / 'state')
+            with cli._alone(place):
+                with self.assertRaisesRegex(progress.Failure, 'another one'):
+                    with cli._alone(place):
+                        self.fail('two at once')
+            with cli._alone(place):
+                pass
+
+    @mock.patch('os.geteuid', return_value=1000)
+    def test_not_without_root(self, _user):
+        with self.assertRaisesRegex(progress.Failure, 'root'):
+            with cli._alone(layout.Layout(pathlib.Path('/nonexistent'))):
+                self.fail('it began')
