@@ -36,6 +36,7 @@ from nova_dmore.virt import address
 from nova_dmore.virt import image_store
 from nova_dmore.virt import inventory
 from nova_dmore.virt.migration import destination
+from nova_dmore.virt.migration import guest as guest_module
 from nova_dmore.virt.migration import source
 from nova_dmore.virt import pairs
 from nova_dmore.virt import policy
@@ -229,10 +230,22 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         """Called in Nova's thread that carries the migration."""
         role = self._comigrations.get(instance.uuid)
         if role is not None:
-            guest = source.CoMigratingGuest(guest, role)
+            guest = guest_module.CoMigratingGuest(guest, role)
         super()._live_migration_operation(
             context, instance, dest, block_migration, migrate_data, guest,
             device_names)
+
+    def _live_migration_monitor(self, context, instance, guest, dest,
+                                post_method, recover_method,
+                                block_migration, migrate_data, future,
+                                disk_paths):
+        """Called in the thread that watches over the migration."""
+        role = self._comigrations.get(instance.uuid)
+        if role is not None:
+            guest = guest_module.CoMigratingGuest(guest, role)
+        super()._live_migration_monitor(
+            context, instance, guest, dest, post_method, recover_method,
+            block_migration, migrate_data, future, disk_paths)
 
     def _source_services(self):
         return source.Services(

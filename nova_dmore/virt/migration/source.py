@@ -12,10 +12,11 @@
 """The source's role in a co-migration, from top to bottom.
 
 Reached from Nova's operation thread: ``_live_migration_operation`` calls
-``guest.migrate()``, which :class:`CoMigratingGuest` answers with
-:meth:`SourceRole.run`. Two threads of our own help: the *leader* watches the
-instance's pre-copy and stops the instance when QEMU would do so anyway; the
-*follower* waits for that stop, whoever caused it, and brings Domain R after.
+``guest.migrate()``, which :class:`nova_dmore.virt.migration.guest.
+CoMigratingGuest` answers with :meth:`SourceRole.run`. Two threads of our own
+help: the *leader* (leader.py) watches the instance's pre-copy and stops the
+instance when QEMU would do so anyway; the *follower* waits for that stop,
+whoever caused it, and brings Domain R after.
 
 The instance comes first: what fails here costs the console its continuity,
 never the instance its migration.
@@ -34,6 +35,7 @@ from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
 from nova_dmore.virt import domain_r
 from nova_dmore.virt.migration import job
+from nova_dmore.virt.migration import leader
 from nova_dmore.virt.migration import phases
 from nova_dmore.virt.migration.phases import Phase
 from nova_dmore.virt import record as record_module
@@ -43,10 +45,6 @@ LOG = logging.getLogger(__name__)
 
 #: How often the pre-copies are looked at, in seconds.
 _LOOK_S = 0.01
-#: The gate closes when the first pass over the instance's memory is this
-#: near to its end, in seconds: an idle instance is switched over by QEMU at
-#: the end of that pass, without asking anybody.
-_GATE_AHEAD_S = 0.15
 #: A stop of 1 ms keeps QEMU from switching Domain R over by itself, as long
 #: as more pages stay dirty than are sent in that time.
 _HOLD_DOWNTIME_MS = 1
@@ -69,21 +67,6 @@ class Services:
     libvirt_uri: str
     precopy_timeout_s: float
     hold_bandwidth_mib: int
-
-
-class CoMigratingGuest:
-    """Nova's Guest, whose ``migrate()`` takes its Domain R along."""
-
-    def __init__(self, guest, role: 'SourceRole'):
-        self._guest = guest
-        self._role = role
-
-    def __getattr__(self, name):
-        return getattr(self._guest, name)
-
-    def migrate(self, destination, **arguments):
-        """Called by Nova with the arguments of ``Guest.migrate``."""
-        self._role.run(self._guest, destination, **arguments)
 
 
 class SourceRole:
@@ -109,8 +92,7 @@ class SourceRole:
         self._record = services.pairs.get(instance.uuid)
         self._outgoing: job.OutgoingDomain | None = None
         self._companion: job.Job | None = None
-        self._leader: threading.Thread | None = None
-        self._suspended_instance = False
+        self._leader: leader.Leader | None = None
         self._connection = None
         #: Set when the instance's migration call has returned.
         self._ended = threading.Event()
@@ -139,6 +121,13 @@ class SourceRole:
                 raise
             self._ended.set()
             self._finish()
+
+    def take_downtime(self, milliseconds: int) -> bool:
+        """Take Nova's downtime limit; whether somebody here heeds it."""
+        if self._leader is None:
+            return False
+        self._leader.set_downtime(milliseconds)
+        return True
 
     def _enter(self, phase: Phase) -> None:
         phases.check(self.phase, phase)
@@ -217,9 +206,8 @@ class SourceRole:
         threading.Thread(
             target=self._follow, name=f'dmore-follow-{self._uuid}',
             daemon=True).start()
-        self._leader = threading.Thread(
-            target=self._lead, args=(instance,),
-            name=f'dmore-lead-{self._uuid}', daemon=True)
+        self._leader = leader.Leader(
+            instance, self._gate, f'dmore-lead-{self._uuid}')
         self._leader.start()
 
     def _hold(self, companion: job.Job) -> None:
@@ -246,24 +234,6 @@ class SourceRole:
             f'precopy_timeout ({self._services.precopy_timeout_s} s)')
 
     # -- stop ---------------------------------------------------------------
-
-    def _lead(self, instance: job.Job) -> None:
-        """Stop the instance when QEMU would: thread of :meth:`_pre_copy`."""
-        gated = False
-        while not self._ended.is_set():
-            progress = instance.progress()
-            if progress is not None:
-                near = progress.remaining_s
-                limit = instance.downtime_limit_s()
-                if not gated and (
-                        near <= limit if progress.iteration >= 2
-                        else near <= _GATE_AHEAD_S):
-                    gated = True
-                    self._gate()
-                elif gated and progress.iteration >= 2 and near <= limit:
-                    self._suspended_instance = instance.suspend()
-                    return
-            time.sleep(_LOOK_S)
 
     def _gate(self) -> None:
         try:
@@ -306,11 +276,21 @@ class SourceRole:
         return suspended_at
 
     def _wait_for_stop(self):
-        while not self._ended.is_set():
-            frozen = self._client.frozen(timeout_ms=1000)
-            if frozen.stopped_at is not None:
-                return frozen
-        return None
+        """Wait for the stop, also across a restart of the worker.
+
+        :returns: a Frozen, or None when the migration ended without one.
+        """
+        while True:
+            ended = self._ended.is_set()
+            try:
+                frozen = self._client.frozen(timeout_ms=0 if ended else 1000)
+                if frozen.stopped_at is not None:
+                    return frozen
+            except exception.ShadowProcessError as error:
+                LOG.warning('The stop was not seen: %s', error,
+                            instance=self._instance)
+            if ended:
+                return None
 
     def _hand_over(self, frozen) -> None:
         """Let the destination have the address and the offsets."""
@@ -412,11 +392,11 @@ class SourceRole:
                 'Domain R had left when the migration was rolled back')
 
     def _resume_instance(self) -> None:
-        """Undo a stop by :meth:`_lead` that came after libvirt's resume."""
+        """Undo a stop by the leader that came after libvirt's resume."""
         if self._leader is None:
             return
-        self._leader.join(_END_S)
-        if self._suspended_instance:
+        self._leader.end()
+        if self._leader.suspended:
             try:
                 job.Job(self._connection, self._instance_domain).resume()
             except libvirt.libvirtError as error:

@@ -19,6 +19,7 @@ import libvirt
 
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
+from nova_dmore.virt.migration import guest as guest_module
 from nova_dmore.virt.migration import source
 from nova_dmore.virt.migration.phases import Phase
 from nova_dmore.virt import rpc
@@ -203,7 +204,7 @@ class SourceTestCase(fake_host.HostTestCase):
 
     def _run(self, **arguments):
         arguments.setdefault('flags', libvirt.VIR_MIGRATE_LIVE)
-        source.CoMigratingGuest(self.guest, self.role).migrate(
+        guest_module.CoMigratingGuest(self.guest, self.role).migrate(
             URI, **arguments)
         self.assertEqual(Phase.DONE, self.role.phase)
         self._assert_watched_again()
@@ -542,6 +543,6 @@ class AbortTest(SourceTestCase):
 class GuestTest(SourceTestCase):
 
     def test_everything_else_is_novas(self):
-        guest = source.CoMigratingGuest(self.guest, self.role)
+        guest = guest_module.CoMigratingGuest(self.guest, self.role)
         self.assertEqual(fakes.UUID, guest.uuid)
         self.assertRaises(AttributeError, getattr, guest, 'nothing')

@@ -1,0 +1,32 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What Nova holds in place of the Guest of an instance with a Domain R."""
+
+
+class CoMigratingGuest:
+    """Nova's Guest, whose ``migrate()`` takes its Domain R along."""
+
+    def __init__(self, guest, role):
+        self._guest = guest
+        self._role = role
+
+    def __getattr__(self, name):
+        return getattr(self._guest, name)
+
+    def migrate_configure_max_downtime(self, mstime):
+        """Called by Nova's monitor, with each step of its downtime."""
+        if not self._role.take_downtime(mstime):
+            self._guest.migrate_configure_max_downtime(mstime)
+
+    def migrate(self, destination, **arguments):
+        """Called by Nova with the arguments of ``Guest.migrate``."""
+        self._role.run(self._guest, destination, **arguments)

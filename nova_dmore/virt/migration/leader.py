@@ -1,0 +1,89 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Stops the instance of a co-migration, when its QEMU would do so anyway.
+
+QEMU switches over, without asking anybody, as soon as what remains can be
+sent within the downtime limit. A byte that was just written to its serial
+port may then be lost with it or not, and nobody can tell. So while the leader
+leads, QEMU's own limit is as low as can be, and the leader does what QEMU
+would: within the limit that Nova set, it closes the gate and suspends the
+instance. Whatever ends the leader gives QEMU Nova's limit back.
+"""
+
+import threading
+
+from oslo_log import log as logging
+
+from nova_dmore.virt.migration import job
+
+LOG = logging.getLogger(__name__)
+
+#: How often the pre-copy is looked at, in seconds.
+_LOOK_S = 0.01
+#: QEMU's own limit while the leader leads, in milliseconds: the lowest.
+_LEAD_DOWNTIME_MS = 1
+#: QEMU's default (migration/options.c), until Nova sets its first step.
+_DEFAULT_DOWNTIME_MS = 300
+
+
+class Leader(threading.Thread):
+    """One thread for the pre-copy of one instance.
+
+    :param instance: the instance's job, looked at and not carried here.
+    :param close_gate: closes the gate of the pair's input; must not raise.
+    """
+
+    def __init__(self, instance: job.Job, close_gate, name: str):
+        super().__init__(name=name, daemon=True)
+        self._instance = instance
+        self._close_gate = close_gate
+        self._downtime_ms = _DEFAULT_DOWNTIME_MS
+        self._ended = threading.Event()
+        #: Whether the instance was suspended here.
+        self.suspended = False
+
+    def set_downtime(self, milliseconds: int) -> None:
+        """Take Nova's downtime limit; called by Nova's monitor."""
+        self._downtime_ms = milliseconds
+        if self._ended.is_set():
+            self._instance.limit(downtime_ms=milliseconds)
+
+    def end(self) -> None:
+        """The instance's migration is over; returns when the thread is."""
+        self._ended.set()
+        self.join()
+
+    def run(self) -> None:
+        """Called by ``start()``."""
+        try:
+            if self._take_the_lead():
+                self._wait_until_near()
+        finally:
+            self._ended.set()
+            self._instance.limit(downtime_ms=self._downtime_ms)
+
+    def _take_the_lead(self) -> bool:
+        """Lower QEMU's own limit, as soon as there is a job."""
+        while not self._ended.wait(_LOOK_S):
+            if self._instance.limit(downtime_ms=_LEAD_DOWNTIME_MS):
+                return True
+        return False
+
+    def _wait_until_near(self) -> None:
+        while not self._ended.wait(_LOOK_S):
+            progress = self._instance.progress()
+            # Before the second pass nothing is known of what gets dirty.
+            if (progress is not None and progress.iteration >= 2 and
+                    progress.remaining_s * 1000 <= self._downtime_ms):
+                self._close_gate()
+                self.suspended = self._instance.suspend()
+                return
