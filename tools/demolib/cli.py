@@ -98,8 +98,8 @@ def _alone(layout: Layout) -> Iterator[None]:
 def _demonstrate(layout: Layout, options: argparse.Namespace,
                  progress: Progress) -> int:
     if options.json is not None:
-        # Not at the end of a long run.
-        _write_json(options.json, {})
+        # Not at the end of a long run; and no older result is left.
+        _write_json(options.json, None)
     prepare.Setup(layout, progress).everything()
     place = _fitting(layout, options)
     if place is None:
@@ -124,10 +124,11 @@ def _demonstrate(layout: Layout, options: argparse.Namespace,
     return 1 if wrong else 0
 
 
-def _write_json(path: pathlib.Path, content: dict) -> None:
+def _write_json(path: pathlib.Path, content: dict | None) -> None:
     """:raises Failure: the file cannot be written"""
     try:
-        path.write_text(json.dumps(content, indent=1) + '\n')
+        path.write_text('' if content is None
+                        else json.dumps(content, indent=1) + '\n')
     except OSError as error:
         raise Failure('--json', str(error)) from error
 
