@@ -119,7 +119,9 @@ def summary(results: Results, migrations: int) -> str:
             part += f' (a session had taken {silent} of those lost)'
         else:
             missing = sum(user.output_bytes_missing for user in users)
-            part += f', {missing} bytes of output missing'
+            again = sum(user.output_bytes_duplicated for user in users)
+            part += (f', {missing} bytes of output missing and {again} '
+                     'too many')
         parts.append(('stock: ' if name == 'stock' else 'with Domain R: ')
                      + part)
     wrong = problems(results, migrations)

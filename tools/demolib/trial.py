@@ -56,7 +56,8 @@ class Runner:
             subject = Subject(trial, self._cloud, self._place, self._folder,
                               self._progress)
             try:
-                for entry in self._migrations(trial, subject, count - good):
+                for entry in self._migrations(
+                        trial, subject, range(good + 1, count + 1), count):
                     yield entry
                     if entry.corrupted:
                         corrupted += 1
@@ -65,15 +66,16 @@ class Runner:
             finally:
                 subject.close()
 
-    def _migrations(self, trial: Trial, subject: Subject, count: int
-                    ) -> Iterator[Entry]:
+    def _migrations(self, trial: Trial, subject: Subject, numbers: range,
+                    count: int) -> Iterator[Entry]:
+        """There and back with one instance, until its guest is corrupted."""
         source, destination = COMPUTES
         subject.start(source)
         mark = subject.mark()
         if mark is None:
             raise Failure(trial.name, 'the guest does not tell its ledger',
                           machines.compute_log(self._place, source))
-        for number in range(1, count + 1):
+        for number in numbers:
             with self._progress.step(f'{trial.name}: migration {number} of '
                                      f'{count}, {source} -> {destination}'):
                 entry, mark = self._migrate(trial, subject, mark, source,
