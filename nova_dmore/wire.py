@@ -54,13 +54,13 @@ same epoch, so an acknowledgement cannot be taken for another one's.
    input that was taken, and skips to the host's oldest offset if its own is
    older (a gap, counted). With ``RESUME_FROM_DOMAIN_R`` (the host has
    nothing that was carried over) its own offsets stand. A Domain R that was
-   in no epoch before adopts the host's offsets; that is no gap. It writes
-   its ``position`` and ``base`` words (what it produced is not in the ring
-   yet: both are the oldest offset it keeps), ``ack_by``, and last
-   ``epoch_ack``;
+   in no epoch before, or is not the one ``expected``, adopts the host's
+   offsets; that is no gap. It puts what it produced into its rings anew,
+   from the oldest offset that it keeps, writes its ``position`` and ``base``
+   words, ``ack_by``, and last ``epoch_ack``;
 3. the host sees ``epoch_ack == epoch``, continues each stream it produces at
    Domain R's position (what lies before was stored: a repeat), and starts
-   consuming. Nothing else was written to a ring in between.
+   consuming.
 
 A Domain R that starts writes a new random ``incarnation`` and joins only an
 epoch above the ``epoch_ack`` that it finds; the host sees that the
@@ -103,6 +103,7 @@ HOST_EPOCH = 0x38           # written last; 0: the host is not ready
 HOST_FREEZE = 0x40          # the epoch that is to be frozen
 HOST_FLAGS = 0x48
 HOST_RESUME_FROM = 0x50
+HOST_EXPECTED = 0x58        # the incarnation it has opened with; 0: unknown
 
 #: Offsets of the words of the Domain R page, in bytes from DOMAIN_R_PAGE.
 DOMAIN_R_MAGIC = 0x00

@@ -150,17 +150,19 @@ class DomainREnd:
             changes.broken = str(error)
             return
         data = self._region.data
+        fresh = self._fresh or words[at.HOST_EXPECTED] not in (
+            0, self._incarnation)
         for stream, consumer in self._in.items():
             missing = consumer.begin(
                 ring_module.RingBuffer(data, layout[stream]), epoch,
-                resume_from, self._fresh)
+                resume_from, fresh)
             if missing:
                 changes.gaps.append(changes_module.Gap(
                     stream, consumer.stored - missing, missing,
                     wire.GapKind.EXACT, 'the host has these bytes no more'))
         for stream, producer in self._out.items():
             producer.begin(ring_module.RingBuffer(data, layout[stream]),
-                           resume_from, self._fresh)
+                           resume_from, fresh)
         self.gaps += changes.gaps
         del self.gaps[:-_GAPS_KEPT]
         self.epoch = epoch

@@ -51,7 +51,7 @@ class DomainRConsumer:
               resume_from: wire.ResumeFrom, fresh: bool) -> int:
         """Join an epoch.
 
-        :param fresh: this start of Domain R was in no epoch before
+        :param fresh: the host does not know of this start of Domain R
         :returns: how many bytes the host has no more; 0 normally
         """
         missing = 0
@@ -172,9 +172,12 @@ class DomainRProducer:
 
     def begin(self, ring: ring_module.RingBuffer,
               resume_from: wire.ResumeFrom, fresh: bool) -> None:
-        """Join an epoch: drop what was taken; the ring is empty.
+        """Join an epoch: drop what was taken, and begin the ring anew.
 
-        :param fresh: this start of Domain R was in no epoch before
+        What the host may have copied before is published again at once, so
+        that the position never says less than what may have been taken.
+
+        :param fresh: the host does not know of this start of Domain R
         """
         taken = self._words[self._theirs]
         if resume_from is wire.ResumeFrom.HOST and taken <= wire.OFFSET_MAX:
@@ -183,8 +186,9 @@ class DomainRProducer:
             self.base = max(self.base, taken)
         self._ring = ring
         self._published = self.base
-        self._words[self._mine] = self.base
         self._words[self._mine + 1] = self.base
+        if not self.publish():
+            self._words[self._mine] = self.base
 
     def look(self) -> bool:
         """Drop what was taken.

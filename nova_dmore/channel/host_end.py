@@ -79,7 +79,7 @@ class HostEnd:
         self.state = HostState.CLOSED
         self.acknowledged = False
         self._resume_from = wire.ResumeFrom.DOMAIN_R
-        self._incarnation = 0
+        self._incarnation = self._raised_for = 0
         self._flags = 0
         self._before: arrival.Found | None = None
 
@@ -131,16 +131,15 @@ class HostEnd:
             this end began with; a destination has to begin with an empty one
         """
         journal = self._journal
-        floor = max(epoch_floor, journal.epoch)
         if carry_over is not None:
-            floor = max(floor, carry_over.epoch)
+            epoch_floor = max(epoch_floor, carry_over.epoch)
             if not journal.anchored:
                 handover.adopt(journal, carry_over)
             elif (self.state is HostState.CLOSED
                     and carry_over.epoch > journal.epoch):
                 raise errors.StateError(
                     'the carry-over is later than the journal of this host')
-        self._raise_epoch(floor)
+        self._raise_epoch(max(epoch_floor, journal.epoch))
 
     def _raise_epoch(self, floor: int) -> None:
         journal = self._journal
@@ -159,6 +158,7 @@ class HostEnd:
             else wire.ResumeFrom.DOMAIN_R)
         self.acknowledged = False
         self.state = HostState.OPENING
+        self._raised_for = self._words[at.INCARNATION]
         self._write_opening()
 
     def _write_opening(self) -> None:
@@ -166,9 +166,11 @@ class HostEnd:
         for producer in self._out.values():
             producer.write_opening()
         for consumer in self._in.values():
-            consumer.write_opening()
+            consumer.write_opening(
+                self._journal.incarnation not in (0, self._raised_for))
         self._words[at.HOST_FLAGS] = self._flags
         self._words[at.HOST_RESUME_FROM] = self._resume_from
+        self._words[at.HOST_EXPECTED] = self._journal.incarnation
         self._words[at.HOST_EPOCH] = self._journal.epoch
         self._doorbell(wire.Vector.CONTROL)
 
@@ -207,10 +209,11 @@ class HostEnd:
         epoch = self._journal.epoch
         acknowledged = self._words[at.EPOCH_ACK]
         if acknowledged == epoch:
-            if self._words[at.ACK_BY] == self._words[at.INCARNATION]:
+            if (self._words[at.ACK_BY] == self._words[at.INCARNATION]
+                    == self._raised_for):
                 self._opened(changes)
             else:
-                # Domain R started anew since it acknowledged.
+                # Domain R started anew since the epoch was raised.
                 self._raise_epoch(epoch)
         elif epoch < acknowledged < wire.JUMP_MAX:
             # Domain R arrived after the epoch was raised.
@@ -295,11 +298,9 @@ class HostEnd:
             changes.frozen = True
 
     def _publish(self) -> None:
-        vectors = set()
-        for end in (*self._out.values(), *self._in.values()):
-            if end.publish():
-                vectors.add(ring_module.VECTOR_OF[end.stream])
-        for vector in vectors:
+        for vector in {ring_module.VECTOR_OF[end.stream] for end in
+                       (*self._out.values(), *self._in.values())
+                       if end.publish()}:
             self._doorbell(vector)
 
     # -- bytes --------------------------------------------------------------
@@ -351,9 +352,8 @@ class HostEnd:
 
     def readable(self, stream: wire.Stream) -> bytes:
         """The bytes that can be taken; empty unless OPEN."""
-        if self.state is HostState.OPEN:
-            return self._in[stream].readable()
-        return b''
+        return (self._in[stream].readable()
+                if self.state is HostState.OPEN else b'')
 
     def take(self, stream: wire.Stream, count: int) -> None:
         """Record that the device has bytes that were readable.

@@ -146,28 +146,40 @@ class HostConsumer:
             wire.HOST_PAGE, ring.stream)
         self._theirs = region_module.position_word(
             wire.DOMAIN_R_PAGE, ring.stream)
-        # Copied and not taken yet; it ends at offset _seen.
+        # Copied and not taken yet; it begins at the journal's position.
         self._buffer = bytearray()
-        self._seen = 0
+        # How much Domain R has put into its ring in this epoch.
+        self._produced = 0
+        self._began = 0
         self._told = 0
         self.opening_taken = 0
+
+    @property
+    def _copied(self) -> int:
+        return self._journal.position(self.stream) + len(self._buffer)
 
     def domain_r_words(self) -> tuple[int, int]:
         """What Domain R's page says: produced, and the oldest it keeps."""
         return self._words[self._theirs], self._words[self._theirs + 1]
 
-    def write_opening(self) -> None:
-        """Write the words that an epoch begins with."""
-        self.opening_taken = self._journal.position(self.stream)
+    def write_opening(self, renewed: bool) -> None:
+        """Write the words that an epoch begins with.
+
+        :param renewed: Domain R is not the one that bytes were copied from;
+            the new one's follow them
+        """
+        self.opening_taken = (
+            self._copied if renewed else self._journal.position(self.stream))
         self._words[self._mine] = self.opening_taken
 
     def begin(self, adopt: bool) -> int:
         """Continue after Domain R acknowledged an epoch.
 
-        In a transaction of the journal.
+        In a transaction of the journal. Bytes that were copied stay: the
+        device may be taking them.
 
         :param adopt: Domain R's offset stands, whatever it is
-        :returns: how many bytes before Domain R's oldest were never taken
+        :returns: how many bytes before Domain R's oldest were never copied
         :raises RingError: Domain R did not drop what was taken
         """
         # Domain R may have published already since it acknowledged; its
@@ -179,11 +191,11 @@ class HostConsumer:
         if not adopt:
             ring_module.advance(self.stream.name, self.opening_taken, base,
                                 wire.OFFSET_MAX)
-            missing = max(0, base - self._journal.position(self.stream))
+            missing = max(0, base - self._copied)
         if adopt or missing:
             self._journal.set_position(self.stream, base)
-        self._buffer.clear()
-        self._seen = self._told = base
+            self._buffer.clear()
+        self._began = self._produced = self._told = base
         return missing
 
     def look(self) -> bool:
@@ -192,25 +204,24 @@ class HostConsumer:
         :returns: whether there is more to take than before
         :raises RingError: the position cannot be true
         """
+        before = self._produced
         produced = self._words[self._theirs]
-        if produced == self._seen:
+        if produced == before:
             return False
-        # What Domain R was told was taken is what its ring has room after.
-        taken = self._words_taken()
-        count = ring_module.advance(
-            self.stream.name, self._seen, produced,
-            self._ring.size - (self._seen - taken))
-        self._buffer += self._ring.get(self._seen, count)
-        self._seen = produced
-        # Taken while the epoch was opening, after Domain R was told.
-        surplus = (len(self._buffer) + self._journal.position(self.stream)
-                   - produced)
-        if surplus > 0:
-            del self._buffer[:surplus]
+        ring_module.advance(
+            self.stream.name, before, produced,
+            self._ring.size - (before - self._words_taken()))
+        self._produced = produced
+        # Domain R repeats what was copied in the epoch before.
+        start = max(before, self._copied)
+        if produced > start:
+            self._buffer += self._ring.get(start, produced - start)
         return bool(self._buffer)
 
     def _words_taken(self) -> int:
-        return min(self._journal.position(self.stream), self._seen)
+        # What was copied before this epoch is no matter of Domain R's.
+        return max(self._began,
+                   min(self._journal.position(self.stream), self._produced))
 
     def readable(self) -> bytes:
         """What was copied and not taken."""
@@ -240,7 +251,7 @@ class HostConsumer:
         self._words[self._mine] = taken
         if taken == self._told:
             return False
-        if taken == self._seen or taken - self._told >= self._ring.size // 4:
+        if taken == self._produced or taken - self._told >= self._ring.size // 4:
             self._told = taken
             return True
         return False
