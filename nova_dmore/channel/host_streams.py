@@ -251,7 +251,8 @@ class HostConsumer:
         self._words[self._mine] = taken
         if taken == self._told:
             return False
-        if taken == self._produced or taken - self._told >= self._ring.size // 4:
+        if (taken == self._produced
+                or taken - self._told >= self._ring.size // 4):
             self._told = taken
             return True
         return False
