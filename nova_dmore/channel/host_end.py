@@ -267,10 +267,9 @@ class HostEnd:
         missing = consumer.begin(adopt)
         if not missing:
             return []
+        start = self._journal.position(consumer.stream) - missing
         return [changes_module.Gap(
-            consumer.stream,
-            self._journal.position(consumer.stream) - missing, missing,
-            wire.GapKind.AMBIGUOUS,
+            consumer.stream, start, missing, wire.GapKind.AMBIGUOUS,
             'Domain R has dropped bytes that this host did not take')]
 
     def _poll_open(self, changes: changes_module.Changes) -> None:
@@ -298,9 +297,11 @@ class HostEnd:
             changes.frozen = True
 
     def _publish(self) -> None:
-        for vector in {ring_module.VECTOR_OF[end.stream] for end in
-                       (*self._out.values(), *self._in.values())
-                       if end.publish()}:
+        streams = [stream for stream, end in self._out.items()
+                   if end.publish()]
+        streams += [stream for stream, end in self._in.items()
+                    if end.publish()]
+        for vector in {ring_module.VECTOR_OF[each] for each in streams}:
             self._doorbell(vector)
 
     # -- bytes --------------------------------------------------------------
@@ -340,20 +341,19 @@ class HostEnd:
         if self.state in (HostState.OPEN, HostState.FREEZING,
                           HostState.FROZEN):
             raise errors.StateError(f'forget while {self.state.value}')
-        if count > self.unstored(stream):
+        kept = self.unstored(stream)
+        if count > kept:
             raise errors.NoRoomError(
-                f'{stream.name}: {count} bytes forgotten of '
-                f'{self.unstored(stream)}')
-        # Domain R skips to the base.
-        base = self._journal.base(stream) + count
+                f'{stream.name}: {count} bytes forgotten of {kept}')
+        base = self._journal.base(stream) + count   # Domain R skips to it
         self._journal.set_published(
             stream, max(base, self._journal.published(stream)))
         self._journal.set_base(stream, base)
 
     def readable(self, stream: wire.Stream) -> bytes:
         """The bytes that can be taken; empty unless OPEN."""
-        return (self._in[stream].readable()
-                if self.state is HostState.OPEN else b'')
+        open_ = self.state is HostState.OPEN
+        return self._in[stream].readable() if open_ else b''
 
     def take(self, stream: wire.Stream, count: int) -> None:
         """Record that the device has bytes that were readable.

@@ -34,7 +34,7 @@ class RingBuffer:
         self.size = ring.size
         self._mask = ring.size - 1
 
-    def put(self, offset: int, data: bytes | memoryview) -> None:
+    def put(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         """Write bytes, at most ``size``, that begin at a stream offset."""
         first = offset & self._mask
         count = len(data)
