@@ -202,8 +202,7 @@ class HostEnd:
     def _break(self, changes: changes_module.Changes, reason: str) -> None:
         self.state = HostState.BROKEN
         changes.broken = reason
-        if self._words[at.INCARNATION] != self._incarnation:
-            changes.restarted = True
+        changes.restarted = self._words[at.INCARNATION] != self._incarnation
 
     def _poll_opening(self, changes: changes_module.Changes) -> None:
         epoch = self._journal.epoch
