@@ -65,14 +65,6 @@ class Job:
             remaining_bytes=statistics.get('memory_remaining', 0),
             bytes_per_second=statistics.get('memory_bps', 0))
 
-    def downtime_limit_s(self) -> float:
-        """The stop time that QEMU may take for the switch-over; 0 when the
-        domain is gone."""
-        try:
-            return self._domain.migrateGetMaxDowntime() / 1000
-        except libvirt.libvirtError:
-            return 0.0
-
     def limit(self, bandwidth_mib: int | None = None,
               downtime_ms: int | None = None) -> bool:
         """Change the job's limits; whether there was a job to change."""

@@ -151,6 +151,9 @@ class SourceRole:
             yield
         finally:
             self._services.watch.look_after(self._uuid)
+            if self._leader is not None:
+                # QEMU may have switched over without it.
+                self._leader.end()
             if self._connection is not None:
                 self._connection.close()
 

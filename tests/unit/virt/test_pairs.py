@@ -392,7 +392,7 @@ class ConfigTest(fake_host.HostTestCase):
         other = KEY.replace(' web', ' mine')
         config = self.pairs.config(fakes.make_record(key_data=other))
         self.assertEqual([KEY, other], config['authorized_keys'])
-        self.assertIn('OPENSSH PRIVATE KEY', config['host_key'])
+        self.assertIn('PRIVATE KEY', config['host_key'])
         self.assertEqual(
             ('10.0.0.5/24', '10.0.0.1', 'fa:16:3e:00:00:01', 1450),
             (config['address'], config['gateway'], config['mac'],

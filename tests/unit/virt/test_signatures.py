@@ -18,13 +18,13 @@ import pathlib
 
 from nova.console import type as console_type
 from nova.virt.libvirt import driver as libvirt_driver
-from nova.virt.libvirt import guest
+from nova.virt.libvirt import guest as stock_guest
 from nova.virt.libvirt import host
 
 from nova_dmore import virt
 from nova_dmore.virt import driver
 from nova_dmore.virt import inventory
-from nova_dmore.virt.migration import source
+from nova_dmore.virt.migration import guest
 from tests.unit.virt import fakes
 
 #: Our classes that extend one of Nova's.
@@ -86,7 +86,8 @@ class SignatureTest(fakes.TestCase):
         self.assertEqual(
             {'__init__', 'init_host', 'cleanup_host', 'emit_event',
              '_create_guest', 'get_serial_console', 'get_console_output',
-             'destroy', 'live_migration', '_live_migration_operation'},
+             'destroy', 'live_migration', '_live_migration_operation',
+             '_live_migration_monitor'},
             set(_overridden(driver.DMoreDriver,
                             libvirt_driver.LibvirtDriver)))
         self.assertEqual(
@@ -176,13 +177,20 @@ class ParameterTest(fakes.TestCase):
 
     def test_guest_migrate(self):
         # CoMigratingGuest.migrate passes these on, and reads some.
-        parameters = inspect.signature(guest.Guest.migrate).parameters
+        parameters = inspect.signature(stock_guest.Guest.migrate).parameters
         self.assertEqual('destination', list(parameters)[1])
         self.assertLessEqual(
             {'migrate_uri', 'destination_xml', 'flags', 'bandwidth'},
             set(parameters))
         self.assertIn('destination', inspect.signature(
-            source.CoMigratingGuest.migrate).parameters)
+            guest.CoMigratingGuest.migrate).parameters)
+
+    def test_other_methods_of_the_guest(self):
+        for name, method in vars(guest.CoMigratingGuest).items():
+            if not name.startswith('_') and name != 'migrate':
+                self.assertEqual(
+                    _parameters(getattr(stock_guest.Guest, name)),
+                    _parameters(method), name)
 
     def test_console_log(self):
         self.assertEqual(

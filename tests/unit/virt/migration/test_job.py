@@ -72,17 +72,12 @@ class JobTest(fakes.TestCase):
         self.assertTrue(self.job.limit(downtime_ms=1))
         self.domain.migrateSetMaxSpeed.assert_not_called()
 
-    def test_downtime_limit(self):
-        self.domain.migrateGetMaxDowntime.return_value = 300
-        self.assertEqual(0.3, self.job.downtime_limit_s())
-
     def test_the_domain_is_gone(self):
         gone = fake_host.libvirt_error(libvirt.VIR_ERR_NO_DOMAIN)
-        for name in ('migrateSetMaxSpeed', 'migrateGetMaxDowntime',
-                     'suspend', 'resume', 'abortJob'):
+        for name in ('migrateSetMaxSpeed', 'suspend', 'resume',
+                     'abortJob'):
             getattr(self.domain, name).side_effect = gone
         self.assertFalse(self.job.limit(bandwidth_mib=8))
-        self.assertEqual(0.0, self.job.downtime_limit_s())
         self.assertFalse(self.job.suspend())
         self.assertFalse(self.job.resume())
         self.assertFalse(self.job.abort())

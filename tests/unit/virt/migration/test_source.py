@@ -20,8 +20,9 @@ import libvirt
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
 from nova_dmore.virt.migration import guest as guest_module
-from nova_dmore.virt.migration import source
+from nova_dmore.virt.migration import leader
 from nova_dmore.virt.migration.phases import Phase
+from nova_dmore.virt.migration import source
 from nova_dmore.virt import rpc
 from nova_dmore.virt import watch
 from tests.unit.virt import fake_host
@@ -53,9 +54,6 @@ class MovingDomain(fake_host.Domain):
         iteration, remaining = self.progress
         return {'memory_total': 10 ** 9, 'memory_iteration': iteration,
                 'memory_remaining': remaining, 'memory_bps': 10 ** 6}
-
-    def migrateGetMaxDowntime(self):
-        return 300
 
     def migrateSetMaxSpeed(self, bandwidth_mib):
         self.limits.append(bandwidth_mib)
@@ -156,6 +154,7 @@ class SourceTestCase(fake_host.HostTestCase):
     def setUp(self):
         super().setUp()
         self.useFixture(fixtures.MockPatchObject(source, '_LOOK_S', 0.001))
+        self.useFixture(fixtures.MockPatchObject(leader, '_LOOK_S', 0.001))
         self.useFixture(fixtures.MockPatchObject(source, '_END_S', 5.0))
         self.useFixture(fixtures.MockPatchObject(
             libvirt, 'open', autospec=True, return_value=self.libvirt))
@@ -208,6 +207,7 @@ class SourceTestCase(fake_host.HostTestCase):
             URI, **arguments)
         self.assertEqual(Phase.DONE, self.role.phase)
         self._assert_watched_again()
+        self._assert_no_thread_left()
 
     def _run_failing(self, text='connection lost'):
         error = self.assertRaises(
@@ -215,6 +215,15 @@ class SourceTestCase(fake_host.HostTestCase):
         self.assertEqual(text, str(error))
         self.assertEqual(Phase.ABORTED, self.role.phase)
         self._assert_watched_again()
+        self._assert_no_thread_left()
+
+    def _assert_no_thread_left(self):
+        for name in (f'dmore-lead-{fakes.UUID}', f'dmore-follow-{fakes.UUID}',
+                     f'dmore-migrate-{self.domr}'):
+            for thread in threading.enumerate():
+                if thread.name == name:
+                    thread.join(1)
+                    self.assertFalse(thread.is_alive(), name)
 
     def _assert_watched_again(self):
         self.assertEqual(
@@ -338,6 +347,20 @@ class TogetherTest(SourceTestCase):
         self.assertNotIn('rpc carry_over', self.log)
         self.assertIs(True, self._finished_with()[1])
         self._assert_gone_from_here()
+
+    def test_novas_limit_is_heeded_by_the_leader(self):
+        self.assertFalse(self.role.take_downtime(50))
+
+        def story():
+            self.assertTrue(self.role.take_downtime(50))
+            self.domain.progress = (2, 10 ** 5)     # 100 ms
+            self.assertFalse(self.domain.suspended.wait(0.05))
+            self.assertTrue(self.role.take_downtime(200))
+            self.guest.converge()
+
+        self.guest.story = story
+        self._run()
+        self.assertIs(True, self._finished_with()[1])
 
     def test_domain_r_leaves_early(self):
         # The instance is not touched because of that.
@@ -538,11 +561,3 @@ class AbortTest(SourceTestCase):
         self._run_failing()
         self.assertEqual([(fakes.PORT, fakes.HOST)],
                          list(self.neutron.bindings))
-
-
-class GuestTest(SourceTestCase):
-
-    def test_everything_else_is_novas(self):
-        guest = guest_module.CoMigratingGuest(self.guest, self.role)
-        self.assertEqual(fakes.UUID, guest.uuid)
-        self.assertRaises(AttributeError, getattr, guest, 'nothing')
