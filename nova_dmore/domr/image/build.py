@@ -32,7 +32,7 @@ MEMORY_MIB = 96
 #: panic=-1 with QEMU's -no-reboot: a panic ends QEMU, the host rebuilds.
 #: Without the trace file system the kernel keeps 8 MiB less in its caches.
 COMMAND_LINE = ('console=ttyS0 quiet panic=-1 '
-                'initcall_blacklist=tracer_init_tracefs')
+                'initcall_blacklist=tracer_init_tracefs no_timer_check')
 
 #: Remembers in the output directory what the newest file was made from.
 RECIPE_FILE = 'recipe.json'

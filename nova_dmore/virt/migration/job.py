@@ -22,6 +22,9 @@ import threading
 
 import libvirt
 
+#: More than any link has: libvirt knows no word for "no limit".
+UNLIMITED_MIB = 100000
+
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
@@ -31,15 +34,8 @@ class Progress:
     iteration: int
     remaining_bytes: int
     bytes_per_second: int
-
-    @property
-    def remaining_s(self) -> float:
-        """Seconds to send what remains; infinite when nothing is known."""
-        if not self.remaining_bytes:
-            return 0.0 if self.iteration > 1 else float('inf')
-        if not self.bytes_per_second:
-            return float('inf')
-        return self.remaining_bytes / self.bytes_per_second
+    #: All memory of the domain.
+    total_bytes: int
 
 
 class Job:
@@ -63,7 +59,8 @@ class Job:
         return Progress(
             iteration=statistics.get('memory_iteration', 0),
             remaining_bytes=statistics.get('memory_remaining', 0),
-            bytes_per_second=statistics.get('memory_bps', 0))
+            bytes_per_second=statistics.get('memory_bps', 0),
+            total_bytes=statistics['memory_total'])
 
     def limit(self, bandwidth_mib: int | None = None,
               downtime_ms: int | None = None) -> bool:

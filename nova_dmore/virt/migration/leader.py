@@ -16,7 +16,12 @@ sent within the downtime limit. A byte that was just written to its serial
 port may then be lost with it or not, and nobody can tell. So while the leader
 leads, QEMU's own limit is as low as can be, and the leader does what QEMU
 would: within the limit that Nova set, it closes the gate and suspends the
-instance. Whatever ends the leader gives QEMU Nova's limit back.
+instance. Whatever ends the leader gives QEMU Nova's limits back.
+
+QEMU compares what remains with *limit times measured bandwidth*, at the end
+of each pass over the memory. The lowest limit is 1 ms, in which a fast link
+takes more than an idle instance dirties in a whole pass: so the end of the
+first pass is made slowly.
 """
 
 import threading
@@ -28,9 +33,16 @@ from nova_dmore.virt.migration import job
 LOG = logging.getLogger(__name__)
 
 #: How often the pre-copy is looked at, in seconds.
-_LOOK_S = 0.01
+_LOOK_S = 0.005
 #: QEMU's own limit while the leader leads, in milliseconds: the lowest.
 _LEAD_DOWNTIME_MS = 1
+#: The end of the first pass: its last bytes, and how fast they are sent
+#: (1 ms of it is 4 pages). Pages of zeros cost nothing, so they are passed
+#: in no time: a share of the memory comes on top of what is sent in a second.
+_TAIL_BYTES = 16 << 20
+_TAIL_SHARE = 0.1
+_TAIL_MAX_BYTES = 48 << 20
+_TAIL_BANDWIDTH_MIB = 16
 #: QEMU's default (migration/options.c), until Nova sets its first step.
 _DEFAULT_DOWNTIME_MS = 300
 
@@ -40,12 +52,15 @@ class Leader(threading.Thread):
 
     :param instance: the instance's job, looked at and not carried here.
     :param close_gate: closes the gate of the pair's input; must not raise.
+    :param bandwidth_mib: Nova's limit, 0 for none.
     """
 
-    def __init__(self, instance: job.Job, close_gate, name: str):
+    def __init__(self, instance: job.Job, close_gate, bandwidth_mib: int,
+                 name: str):
         super().__init__(name=name, daemon=True)
         self._instance = instance
         self._close_gate = close_gate
+        self._bandwidth_mib = bandwidth_mib or job.UNLIMITED_MIB
         self._downtime_ms = _DEFAULT_DOWNTIME_MS
         self._ended = threading.Event()
         #: Whether the instance was suspended here.
@@ -69,7 +84,7 @@ class Leader(threading.Thread):
                 self._wait_until_near()
         finally:
             self._ended.set()
-            self._instance.limit(downtime_ms=self._downtime_ms)
+            self._instance.limit(self._bandwidth_mib, self._downtime_ms)
 
     def _take_the_lead(self) -> bool:
         """Lower QEMU's own limit, as soon as there is a job."""
@@ -79,11 +94,29 @@ class Leader(threading.Thread):
         return False
 
     def _wait_until_near(self) -> None:
+        slow = False
+        fastest = 0
         while not self._ended.wait(_LOOK_S):
             progress = self._instance.progress()
+            if progress is None:
+                continue
+            if not slow:
+                fastest = max(fastest, progress.bytes_per_second)
             # Before the second pass nothing is known of what gets dirty.
-            if (progress is not None and progress.iteration >= 2 and
-                    progress.remaining_s * 1000 <= self._downtime_ms):
+            if progress.iteration < 2:
+                if not slow and progress.remaining_bytes <= _tail(progress):
+                    slow = self._instance.limit(
+                        bandwidth_mib=_TAIL_BANDWIDTH_MIB)
+            elif (progress.remaining_bytes * 1000
+                    <= fastest * self._downtime_ms):
                 self._close_gate()
                 self.suspended = self._instance.suspend()
                 return
+            elif slow:
+                slow = not self._instance.limit(
+                    bandwidth_mib=self._bandwidth_mib)
+
+
+def _tail(progress: job.Progress) -> float:
+    return min(_TAIL_BYTES + _TAIL_SHARE * progress.total_bytes,
+               _TAIL_MAX_BYTES)

@@ -49,7 +49,6 @@ _LOOK_S = 0.01
 #: as more pages stay dirty than are sent in that time.
 _HOLD_DOWNTIME_MS = 1
 #: Limits that let a stopped Domain R go: as fast as it can.
-_FREE_BANDWIDTH_MIB = 100000
 _FREE_DOWNTIME_MS = 5000
 #: Longest wait for the end of Domain R's migration after its instance's.
 _END_S = 15.0
@@ -210,7 +209,8 @@ class SourceRole:
             target=self._follow, name=f'dmore-follow-{self._uuid}',
             daemon=True).start()
         self._leader = leader.Leader(
-            instance, self._gate, f'dmore-lead-{self._uuid}')
+            instance, self._gate, parameters['bandwidth'],
+            f'dmore-lead-{self._uuid}')
         self._leader.start()
 
     def _hold(self, companion: job.Job) -> None:
@@ -275,7 +275,7 @@ class SourceRole:
         self._enter(Phase.STOP)
         self._companion.suspend()
         suspended_at = time.monotonic()
-        self._companion.limit(_FREE_BANDWIDTH_MIB, _FREE_DOWNTIME_MS)
+        self._companion.limit(job.UNLIMITED_MIB, _FREE_DOWNTIME_MS)
         return suspended_at
 
     def _wait_for_stop(self):

@@ -20,25 +20,6 @@ from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
 
-class ProgressTest(fakes.TestCase):
-
-    def _seconds(self, iteration, remaining, bandwidth):
-        return job.Progress(iteration, remaining, bandwidth).remaining_s
-
-    def test_seconds(self):
-        self.assertEqual(2.0, self._seconds(2, 200, 100))
-
-    def test_nothing_is_known_before_the_first_pass(self):
-        self.assertEqual(float('inf'), self._seconds(1, 0, 100))
-        self.assertEqual(float('inf'), self._seconds(0, 0, 0))
-
-    def test_nothing_remains(self):
-        self.assertEqual(0.0, self._seconds(2, 0, 0))
-
-    def test_no_bandwidth_is_known(self):
-        self.assertEqual(float('inf'), self._seconds(1, 100, 0))
-
-
 class JobTest(fakes.TestCase):
 
     def setUp(self):
@@ -55,7 +36,7 @@ class JobTest(fakes.TestCase):
             libvirt.VIR_DOMAIN_JOB_MEMORY_ITERATION: 3,
             libvirt.VIR_DOMAIN_JOB_MEMORY_REMAINING: 1024,
             libvirt.VIR_DOMAIN_JOB_MEMORY_BPS: 512}
-        self.assertEqual(job.Progress(3, 1024, 512), self.job.progress())
+        self.assertEqual(job.Progress(3, 1024, 512, 4096), self.job.progress())
 
     def test_no_job(self):
         self.domain.jobStats.return_value = {'type': 0}

@@ -30,7 +30,8 @@ class LeaderTest(fakes.TestCase):
         super().setUp()
         self.useFixture(fixtures.MockPatchObject(leader, '_LOOK_S', 0.001))
         self.log = []
-        self.progress = job.Progress(1, 10 ** 9, 10 ** 6)
+        self.bandwidths = []
+        self.progress = job.Progress(1, 10 ** 9, 10 ** 6, 10 ** 9)
         self.there_is_a_job = True
         self.suspended = threading.Event()
         self.instance = mock.create_autospec(job.Job, instance=True)
@@ -38,7 +39,7 @@ class LeaderTest(fakes.TestCase):
         self.instance.limit.side_effect = self._limit
         self.instance.suspend.side_effect = self._suspend
         self.leader = leader.Leader(
-            self.instance, lambda: self.log.append('gate'), 'lead')
+            self.instance, lambda: self.log.append('gate'), 0, 'lead')
         self.addCleanup(self._end)
 
     def _end(self):
@@ -47,7 +48,10 @@ class LeaderTest(fakes.TestCase):
 
     def _limit(self, bandwidth_mib=None, downtime_ms=None):
         if self.there_is_a_job:
-            self.log.append(downtime_ms)
+            if bandwidth_mib is not None:
+                self.bandwidths.append(bandwidth_mib)
+            if downtime_ms is not None:
+                self.log.append(downtime_ms)
         return self.there_is_a_job
 
     def _suspend(self):
@@ -61,20 +65,42 @@ class LeaderTest(fakes.TestCase):
     def test_gate_then_stop_then_the_limit_is_novas_again(self):
         self.leader.start()
         self._assert_not_suspended()
-        self.progress = job.Progress(2, 10 ** 5, 10 ** 6)
+        self.progress = job.Progress(2, 10 ** 5, 10 ** 6, 10 ** 9)
         self.leader.join(5)
         self.assertEqual([1, 'gate', 'suspend', 300], self.log)
         self.assertTrue(self.leader.suspended)
 
     def test_not_in_the_first_pass(self):
-        self.progress = job.Progress(1, 10, 10 ** 6)
+        self.progress = job.Progress(1, 10, 10 ** 6, 10 ** 9)
         self.leader.start()
         self._assert_not_suspended()
         self.assertEqual([1], self.log)
 
+    def test_the_end_of_the_first_pass_is_made_slowly(self):
+        self.leader.start()
+        self._assert_not_suspended()
+        self.assertEqual([], self.bandwidths)
+        self.progress = job.Progress(1, 40 << 20, 10 ** 6, 10 ** 9)
+        self._assert_not_suspended()
+        self.assertEqual([leader._TAIL_BANDWIDTH_MIB], self.bandwidths)
+        self.progress = job.Progress(2, 10 ** 5, 10, 10 ** 9)
+        self.leader.join(5)
+        # What the slow end measured says nothing of the link.
+        self.assertEqual([1, 'gate', 'suspend', 300], self.log)
+        self.assertEqual(job.UNLIMITED_MIB, self.bandwidths[-1])
+
+    def test_a_busy_instance_is_not_slowed_for_long(self):
+        self.progress = job.Progress(1, 40 << 20, 10 ** 6, 10 ** 9)
+        self.leader.start()
+        self._assert_not_suspended()
+        self.progress = job.Progress(2, 10 ** 9, 10 ** 6, 10 ** 9)
+        self._assert_not_suspended()
+        self.assertEqual(
+            [leader._TAIL_BANDWIDTH_MIB, job.UNLIMITED_MIB], self.bandwidths)
+
     def test_not_before_there_is_a_job(self):
         self.there_is_a_job = False
-        self.progress = job.Progress(2, 0, 10 ** 6)
+        self.progress = job.Progress(2, 0, 10 ** 6, 10 ** 9)
         self.leader.start()
         self._assert_not_suspended()
         self.there_is_a_job = True
@@ -83,7 +109,7 @@ class LeaderTest(fakes.TestCase):
     def test_novas_limit(self):
         # 100 ms remain.
         self.leader.set_downtime(50)
-        self.progress = job.Progress(2, 10 ** 5, 10 ** 6)
+        self.progress = job.Progress(2, 10 ** 5, 10 ** 6, 10 ** 9)
         self.leader.start()
         self._assert_not_suspended()
         self.assertEqual([1], self.log)
@@ -92,7 +118,7 @@ class LeaderTest(fakes.TestCase):
         self.assertEqual([1, 'gate', 'suspend', 150], self.log)
 
     def test_a_limit_that_comes_late_is_qemus(self):
-        self.progress = job.Progress(2, 0, 10 ** 6)
+        self.progress = job.Progress(2, 0, 10 ** 6, 10 ** 9)
         self.leader.start()
         self.leader.join(5)
         self.leader.set_downtime(400)

@@ -19,6 +19,7 @@ import libvirt
 
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
+from nova_dmore.virt.migration import job
 from nova_dmore.virt.migration import guest as guest_module
 from nova_dmore.virt.migration import leader
 from nova_dmore.virt.migration.phases import Phase
@@ -57,7 +58,7 @@ class MovingDomain(fake_host.Domain):
 
     def migrateSetMaxSpeed(self, bandwidth_mib):
         self.limits.append(bandwidth_mib)
-        if bandwidth_mib == source._FREE_BANDWIDTH_MIB:
+        if bandwidth_mib == job.UNLIMITED_MIB:
             self.freed.set()
 
     def migrateSetMaxDowntime(self, milliseconds):
@@ -304,7 +305,7 @@ class TogetherTest(SourceTestCase):
         self._run()
         # The last limits are set when it is stopped.
         self.assertEqual(
-            ['1 ms', 8, source._FREE_BANDWIDTH_MIB,
+            ['1 ms', 8, job.UNLIMITED_MIB,
              f'{source._FREE_DOWNTIME_MS} ms'], self.companion.limits)
 
     def test_arguments(self):
