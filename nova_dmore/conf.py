@@ -48,7 +48,11 @@ OPTIONS = [
     cfg.StrOpt(
         'image', default='nova-dmore-domr',
         help='Name or id of the Glance image that holds Domain R, as '
-             'uploaded by "nova-dmore-image upload".'),
+             'uploaded by "nova-dmore-image upload". It is read with the '
+             'credentials of [service_user], else of [neutron]. By its name '
+             'only an image is found that is public, that is owned by the '
+             'project of those credentials, or that has the digest of '
+             'image_digest: every user may give a private image any name.'),
     cfg.StrOpt(
         'image_digest',
         regex='^[0-9a-f]{64}$',

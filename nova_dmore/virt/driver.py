@@ -33,6 +33,7 @@ from oslo_log import log as logging
 from nova_dmore import conf as dmore_conf
 from nova_dmore import exception
 from nova_dmore.virt import address
+from nova_dmore.virt import credentials
 from nova_dmore.virt import image_store
 from nova_dmore.virt import inventory
 from nova_dmore.virt.migration import destination
@@ -73,7 +74,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                 admin),
             image_store.ImageStore(
                 CONF.dmore.image, CONF.dmore.image_digest,
-                CONF.dmore.image_cache_dir))
+                CONF.dmore.image_cache_dir, credentials.service_context))
         self._reporter = watch.Reporter(CONF.host)
         self._watch = watch.Watch(
             self._pairs, self._reporter, CONF.dmore.watch_interval, admin)
@@ -127,7 +128,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                 self._remove_pair(instance, delete_address=True)
             return create(xml, instance)
         try:
-            record = self._pairs.ensure(context, instance)
+            record = self._pairs.ensure(instance)
         except exception.DMoreError as error:
             if CONF.dmore.required:
                 raise nova_exception.BuildAbortException(

@@ -41,13 +41,16 @@ class ImageStore:
     :param image: name or id in Glance (``[dmore] image``).
     :param expected_digest: ``[dmore] image_digest``, or None.
     :param cache_dir: ``[dmore] image_cache_dir``.
+    :param make_context: returns the context with which Glance is asked;
+        :func:`nova_dmore.virt.credentials.service_context`.
     """
 
     def __init__(self, image: str, expected_digest: str | None,
-                 cache_dir: str):
+                 cache_dir: str, make_context):
         self._image = image
         self._expected_digest = expected_digest
         self._cache_dir = pathlib.Path(cache_dir)
+        self._make_context = make_context
         self._lock = threading.Lock()
         self._api = glance.API()
 
@@ -55,19 +58,18 @@ class ImageStore:
         """Where the image of a digest is, or would be, unpacked."""
         return self._cache_dir / digest
 
-    def current(self, context) -> str:
+    def current(self) -> str:
         """The digest that new pairs use; its image is on this host then.
 
         Called when a pair is made.
 
-        :param context: a ``RequestContext`` that may see the image.
         :raises nova_dmore.exception.ImageError: no such image, another
             digest than the configured one, or it cannot be fetched.
         """
         if (self._expected_digest
                 and self.directory(self._expected_digest).is_dir()):
             return self._expected_digest
-        record = self._find(context)
+        record = self._find()
         digest = self._digest_of(record)
         if self._expected_digest and digest != self._expected_digest:
             raise exception.ImageError(
@@ -75,10 +77,10 @@ class ImageStore:
                 f'{digest}, but [dmore] image_digest is '
                 f'{self._expected_digest}; upload the right image or change '
                 'the option')
-        self._ensure(context, record, digest)
+        self._fetch(record, digest)
         return digest
 
-    def ensure(self, context, digest: str) -> None:
+    def ensure(self, digest: str) -> None:
         """Have the image of a running Domain R on this host.
 
         Called at a destination before anything moves, and when a pair is
@@ -92,14 +94,14 @@ class ImageStore:
                 f'{digest[:80]!r} is no digest of a Domain R image')
         if self.directory(digest).is_dir():
             return
-        record = self._find(context)
+        record = self._find()
         if self._digest_of(record) != digest:
             raise exception.ImageError(
                 f'the running Domain R was started from image {digest}, but '
                 f'[dmore] image {self._image!r} has digest '
                 f'{self._digest_of(record)}; copy '
                 f'{self.directory(digest)} from the source host')
-        self._ensure(context, record, digest)
+        self._fetch(record, digest)
 
     def manifest(self, digest: str) -> image_file.Manifest:
         """What the image of a digest says about itself.
@@ -113,24 +115,45 @@ class ImageStore:
             raise exception.ImageError(
                 f'cannot read {path}: {error.strerror}') from error
 
-    def _find(self, context):
+    def _find(self):
         try:
+            context = self._make_context()
             if uuidutils.is_uuid_like(self._image):
                 return self._api.get(context, self._image)
-            records = [record for record in self._api.get_all(
+            named = [record for record in self._api.get_all(
                 context, filters={'name': self._image})
                 if record['status'] == 'active']
         except _GLANCE_ERRORS as error:
             raise exception.ImageError(
                 f'[dmore] image: {self._image!r}: Glance says: {error}'
             ) from error
-        if not records:
+        if not named:
             raise exception.ImageError(
                 f'[dmore] image: no image {self._image!r} in Glance; make it '
                 'with "nova-dmore-image build" and "nova-dmore-image upload"')
+        trusted = [record for record in named
+                   if self._is_trusted(record, context)]
+        if not trusted:
+            raise exception.ImageError(
+                f'[dmore] image: anybody may have made the private image '
+                f'{self._image!r} ({named[0]["id"]}); make it public, or put '
+                'its id into [dmore] image or its digest into [dmore] '
+                'image_digest')
         # The newest of the name wins: an upload of a new release takes
         # effect without an interval in which there is none.
-        return max(records, key=lambda record: record['created_at'])
+        return max(trusted, key=lambda record: record['created_at'])
+
+    def _is_trusted(self, record, context) -> bool:
+        """Whether an image that was found by its name is the operator's.
+
+        Every user may give an image this name, and Nova's own user may see
+        those of all projects. Only an operator makes one public.
+        """
+        return (record['is_public']
+                or record['owner'] == context.project_id
+                or self._expected_digest is not None
+                and self._expected_digest == record['properties'].get(
+                    image_file.DIGEST_PROPERTY))
 
     def _digest_of(self, record) -> str:
         digest = str(record['properties'].get(
@@ -142,7 +165,7 @@ class ImageStore:
                 'with "nova-dmore-image upload"')
         return digest
 
-    def _ensure(self, context, record, digest: str) -> None:
+    def _fetch(self, record, digest: str) -> None:
         with self._lock:
             if self.directory(digest).is_dir():
                 return
@@ -152,7 +175,8 @@ class ImageStore:
                 with tempfile.NamedTemporaryFile(
                         dir=self._cache_dir, prefix='.fetch-') as scratch:
                     self._api.download(
-                        context, record['id'], dest_path=scratch.name)
+                        self._make_context(), record['id'],
+                        dest_path=scratch.name)
                     path = pathlib.Path(scratch.name)
                     found = image_file.digest(path)
                     if found != digest:

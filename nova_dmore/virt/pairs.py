@@ -128,7 +128,7 @@ class Pairs:
 
     # -- made ---------------------------------------------------------------
 
-    def ensure(self, context, instance) -> record_module.PairRecord:
+    def ensure(self, instance) -> record_module.PairRecord:
         """Have a living pair for an instance that is about to start.
 
         Called from the driver's ``_create_guest`` (spawn, hard reboot,
@@ -142,12 +142,12 @@ class Pairs:
             record = self.get(instance.uuid)
             if record is not None:
                 if not all(self.is_alive(instance.uuid)):
-                    self._start(record)
+                    record = self._restart(record)
                 return record
-            return self._make(context, instance)
+            return self._make(instance)
 
-    def _make(self, context, instance) -> record_module.PairRecord:
-        digest = self.images.current(context)
+    def _make(self, instance) -> record_module.PairRecord:
+        digest = self.images.current()
         known = self.addresses.exists(instance.uuid)
         with contextlib.ExitStack() as undo:
             if not known:
@@ -164,6 +164,26 @@ class Pairs:
             undo.pop_all()
         LOG.info('Domain R of the instance is at %s', address.ip,
                  instance=instance)
+        return record
+
+    def _restart(self, record) -> record_module.PairRecord:
+        """Start what died of a pair, or never was on this host.
+
+        A Domain R that starts afresh need not have the image of the one
+        before: where that is gone the current one will do.
+
+        :returns: the record, with the digest that is used.
+        """
+        try:
+            self.images.ensure(record.digest)
+        except exception.ImageError as error:
+            digest = self.images.current()
+            LOG.info('Domain R of instance %(uuid)s gets image %(digest)s: '
+                     '%(error)s', {'uuid': record.instance_uuid,
+                                   'digest': digest, 'error': error})
+            record = dataclasses.replace(record, digest=digest)
+            self._save(record)
+        self._start(record)
         return record
 
     def _start(self, record) -> None:
@@ -253,7 +273,7 @@ class Pairs:
             if (record is None or record.incoming
                     or all(self.is_alive(instance_uuid))):
                 return False
-            self._start(record)
+            self._restart(record)
             return True
 
     def arrived(self, instance_uuid: str) -> None:
@@ -264,7 +284,7 @@ class Pairs:
                 self._save(dataclasses.replace(
                     record, incoming=False))
 
-    def take_over(self, context, record) -> None:
+    def take_over(self, record) -> None:
         """Build a pair on this host whose Domain R could not come along.
 
         Called by a destination's role; the instance runs here already, and
@@ -282,8 +302,7 @@ class Pairs:
                 record, incoming=False, address=self.addresses.ensure(
                     record.instance_uuid, self.host))
             self._save(record)
-            self.images.ensure(context, record.digest)
-            self._start(record)
+            self._restart(record)
 
     # -- removed ------------------------------------------------------------
 

@@ -24,6 +24,7 @@ import fixtures
 import libvirt
 from lxml import etree
 from nova import conf
+from nova import context
 from nova.tests.fixtures import libvirt as fakelibvirt
 from nova.tests.functional.libvirt import base
 
@@ -98,6 +99,9 @@ class TestCase(base.ServersTestBase):
             'nova_dmore.virt.address.neutron', types.SimpleNamespace(
                 get_client=lambda context, admin:
                 self.neutron_for_domain_r.client)))
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova_dmore.virt.credentials.service_context',
+            lambda: context.RequestContext(is_admin=True, overwrite=False)))
         self._respect_filters_of_names()
         self.tar = test_image_store.make_image(pathlib.Path(self.directory))
         self.digest = self.upload(self.tar)
@@ -117,9 +121,9 @@ class TestCase(base.ServersTestBase):
     def _respect_filters_of_names(self):
         stock = self.glance.detail
 
-        def detail(context, **kwargs):
+        def detail(request_context, **kwargs):
             name = kwargs.get('filters', {}).get('name')
-            return [image for image in stock(context, **kwargs)
+            return [image for image in stock(request_context, **kwargs)
                     if name in (None, image['name'])]
 
         self.glance.detail = detail
@@ -132,7 +136,7 @@ class TestCase(base.ServersTestBase):
         with open(tar, 'rb') as tar_file:
             self.glance.create(None, {
                 'name': name, 'disk_format': 'raw',
-                'container_format': 'bare', 'visibility': 'public',
+                'container_format': 'bare', 'is_public': True,
                 'properties': {'dmore_digest': digest, **properties},
             }, tar_file)
         return digest

@@ -144,7 +144,7 @@ class LiveMigrationTest(base.TestCase):
             self.server['id'])['OS-EXT-SRV-ATTR:host'])
 
     @staticmethod
-    def _refuse(context, digest):
+    def _refuse(digest):
         raise exception.ImageError('[dmore] image: none')
 
     def test_the_instance_stays(self):

@@ -42,6 +42,11 @@ def _parser() -> argparse.ArgumentParser:
         'upload', help='put an image file into Glance, with the cloud and '
         'credentials of the OS_* environment variables')
     command.add_argument('file', type=pathlib.Path, metavar='FILE')
+    command.add_argument(
+        '--private', action='store_true',
+        help='do not make the image public; then its id must be in [dmore] '
+        'image, or its digest in [dmore] image_digest: every user can give a '
+        'private image any name')
     command = commands.add_parser(
         'digest', help='print the digest of an image file')
     command.add_argument('file', type=pathlib.Path, metavar='FILE')
@@ -68,7 +73,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                    f'{image_file.digest(path)}')
             print(path)
         elif arguments.command == 'upload':
-            print(upload.upload(arguments.file, report))
+            print(upload.upload(
+                arguments.file, report,
+                'private' if arguments.private else 'public'))
         else:
             print(image_file.digest(arguments.file))
     except exception.ImageError as error:

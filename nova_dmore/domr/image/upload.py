@@ -20,12 +20,15 @@ from nova_dmore import wire
 from nova_dmore.domr.image import steps
 
 
-def upload(path: pathlib.Path, report: steps.Report) -> str:
+def upload(path: pathlib.Path, report: steps.Report,
+           visibility: str = 'public') -> str:
     """Upload a valid image file; returns the id of the image in Glance.
 
     An active image of the same digest is left as it is and its id returned.
     The cloud and the credentials come from the OS_* environment variables.
 
+    :param visibility: ``public``, which only an operator can make an image
+        (so nova-compute trusts one of the right name), or ``private``
     :raises ImageError: the file is not an image, or Glance refused
     """
     # Only needed here, and large: building needs no OpenStack client.
@@ -38,7 +41,8 @@ def upload(path: pathlib.Path, report: steps.Report) -> str:
     try:
         with openstack.connect() as cloud:
             for image in cloud.image.images(name=image_file.GLANCE_NAME):
-                if (image.status == 'active' and
+                if ((image.status, image.visibility) ==
+                        ('active', visibility) and
                         image.properties.get(image_file.DIGEST_PROPERTY)
                         == digest):
                     report(f'{digest} is in Glance already')
@@ -47,7 +51,7 @@ def upload(path: pathlib.Path, report: steps.Report) -> str:
                 image = cloud.image.create_image(
                     image_file.GLANCE_NAME, filename=str(path),
                     disk_format='raw', container_format='bare',
-                    visibility='private', wait=True, allow_duplicates=True,
+                    visibility=visibility, wait=True, allow_duplicates=True,
                     **{image_file.DIGEST_PROPERTY: digest,
                        image_file.LAYOUT_PROPERTY: str(wire.LAYOUT_VERSION)})
             return image.id

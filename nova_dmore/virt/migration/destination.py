@@ -61,7 +61,7 @@ class DestinationRole:
             LOG.warning('Removing a stale pair of instance %s',
                         record.instance_uuid)
             self._pairs.remove(record.instance_uuid, delete_address=False)
-        self._pairs.images.ensure(context, record.digest)
+        self._pairs.images.ensure(record.digest)
         self._pairs.start_incoming(record, migration_id)
         self._arriving[record.instance_uuid] = migration_id
 
@@ -92,7 +92,7 @@ class DestinationRole:
         if prepared and domain_r_moved:
             self._pairs.arrived(instance_uuid)
             return
-        self._pairs.take_over(context, record)
+        self._pairs.take_over(record)
         self._reporter.rebuilt(
             context, instance_uuid,
             'Domain R did not follow its instance in a live migration')

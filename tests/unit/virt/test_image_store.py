@@ -61,7 +61,9 @@ class StoreTest(fakes.TestCase):
             lambda context, filters: [
                 dict(record) for record in self.glance
                 if record['name'] == filters['name']])
-        self.context = context.get_admin_context()
+        self.context = context.RequestContext(
+            project_id='service', is_admin=True, overwrite=False)
+        self.context_error = None
         self.cache = self.temporary / 'cache' / 'images'
         self.glance = []
         self.files = {}
@@ -73,6 +75,7 @@ class StoreTest(fakes.TestCase):
         self.glance.append({
             'id': image_id, 'name': 'nova-dmore-domr', 'status': 'active',
             'created_at': datetime.datetime(2026, 1, day),
+            'is_public': True, 'owner': 'operators',
             'properties': {'dmore_digest': digest}, **changes})
         return digest
 
@@ -80,11 +83,17 @@ class StoreTest(fakes.TestCase):
         pathlib.Path(dest_path).write_bytes(self.files[image_id].read_bytes())
 
     def _store(self, image='nova-dmore-domr', expected_digest=None):
-        return image_store.ImageStore(image, expected_digest, str(self.cache))
+        return image_store.ImageStore(
+            image, expected_digest, str(self.cache), self._make_context)
+
+    def _make_context(self):
+        if self.context_error is not None:
+            raise self.context_error
+        return self.context
 
     def _assert_fails(self, store, *texts, call=None):
         error = self.assertRaises(
-            exception.ImageError, call or store.current, self.context)
+            exception.ImageError, call or store.current)
         for text in texts:
             self.assertIn(text, str(error))
         if self.cache.exists():
@@ -92,8 +101,8 @@ class StoreTest(fakes.TestCase):
 
     def test_fetched_once(self):
         store = self._store()
-        self.assertEqual(self.digest, store.current(self.context))
-        self.assertEqual(self.digest, store.current(self.context))
+        self.assertEqual(self.digest, store.current())
+        self.assertEqual(self.digest, store.current())
         self.assertEqual(
             1, len(self.api.download.call_args_list))
         self.assertEqual([self.digest],
@@ -106,19 +115,56 @@ class StoreTest(fakes.TestCase):
     def test_by_id(self):
         self.api.get.side_effect = lambda context, image_id: self.glance[0]
         self.assertEqual(self.digest,
-                         self._store(GLANCE_ID).current(self.context))
+                         self._store(GLANCE_ID).current())
 
     def test_the_newest_of_the_name(self):
         newest = self._upload(make_image(self.temporary, '3.0'), 'i3', day=3)
         self._upload(make_image(self.temporary, '2.0'), 'i2', day=2)
         self._upload(make_image(self.temporary, '4.0'), 'i4', day=4,
                      status='saving')
-        self.assertEqual(newest, self._store().current(self.context))
+        self.assertEqual(newest, self._store().current())
+
+    def test_an_image_that_anybody_may_have_made(self):
+        self._upload(make_image(self.temporary, '3.0'), 'i3', day=3,
+                     is_public=False, owner='a user')
+        operators = self.glance.pop(0)
+        self._assert_fails(self._store(), '[dmore] image:', 'i3', 'public',
+                           '[dmore] image_digest')
+        self.glance.append(operators)
+        self.assertEqual(self.digest, self._store().current())
+
+    def test_a_private_image_of_the_operator(self):
+        self.glance[0].update(is_public=False, owner='service')
+        self.assertEqual(self.digest, self._store().current())
+
+    def test_a_private_image_of_the_configured_digest(self):
+        self.glance[0]['is_public'] = False
+        self.assertEqual(self.digest, self._store(
+            expected_digest=self.digest).current())
+
+    def test_a_private_image_by_its_id(self):
+        self.glance[0]['is_public'] = False
+        self.api.get.side_effect = lambda context, image_id: self.glance[0]
+        self.assertEqual(self.digest, self._store(GLANCE_ID).current())
+
+    def test_asked_as_nova_itself(self):
+        self._store().current()
+        for call in (self.api.get_all, self.api.download):
+            self.assertIs(self.context, call.call_args.args[0])
+
+    def test_bad_credentials(self):
+        self.context_error = keystone_exceptions.Unauthorized('who is nova?')
+        self._assert_fails(self._store(), '[dmore] image:', 'who is nova?')
+
+    def test_no_credentials(self):
+        self.context_error = exception.ConfigurationError('[service_user]')
+        self.assertRaises(exception.ConfigurationError,
+                          self._store().current)
 
     def test_the_configured_digest_needs_no_glance_once_it_is_here(self):
-        self._store(expected_digest=self.digest).current(self.context)
+        self._store(expected_digest=self.digest).current()
         self.api.get_all.reset_mock()
-        self._store(expected_digest=self.digest).current(self.context)
+        self._store(expected_digest=self.digest).current()
         self.api.get_all.assert_not_called()
 
     def test_no_image(self):
@@ -183,26 +229,26 @@ class StoreTest(fakes.TestCase):
     def test_no_cache_directory_to_be_had(self):
         self.cache.parent.write_text('a file')
         error = self.assertRaises(
-            exception.ImageError, self._store().current, self.context)
+            exception.ImageError, self._store().current)
         self.assertIn('[dmore] image_cache_dir', str(error))
 
     def test_ensure(self):
         store = self._store()
-        store.ensure(self.context, self.digest)
+        store.ensure(self.digest)
         self.assertEqual('1.0', store.manifest(self.digest).version)
 
     def test_ensure_needs_no_glance_when_it_is_here(self):
         store = self._store()
-        store.current(self.context)
+        store.current()
         self.glance.clear()
-        store.ensure(self.context, self.digest)
+        store.ensure(self.digest)
         self.api.download.assert_called_once()
 
     def test_ensure_another_one_than_glance_has(self):
         store = self._store()
         self._assert_fails(
             store, '[dmore] image', 'ab' * 32, 'copy',
-            call=lambda context: store.ensure(context, 'ab' * 32))
+            call=lambda: store.ensure('ab' * 32))
 
     def test_ensure_what_is_no_digest(self):
         # It comes from another host and becomes a path.
@@ -210,11 +256,11 @@ class StoreTest(fakes.TestCase):
         for digest in ('', '../' * 21 + 'a', 'AB' * 32, 'ab' * 32 + '\n'):
             self._assert_fails(
                 store, 'no digest',
-                call=lambda context: store.ensure(context, digest))
+                call=lambda: store.ensure(digest))
 
     def test_manifest_that_is_gone_or_damaged(self):
         store = self._store()
         self.assertRaises(exception.ImageError, store.manifest, self.digest)
-        store.current(self.context)
+        store.current()
         (store.directory(self.digest) / 'manifest.json').write_text('{')
         self.assertRaises(exception.ImageError, store.manifest, self.digest)

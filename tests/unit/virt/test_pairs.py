@@ -28,7 +28,7 @@ KEY = ('ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okW'
 class EnsureTest(fake_host.HostTestCase):
 
     def _ensure(self, **changes):
-        return self.pairs.ensure(None, fakes.make_instance(**changes))
+        return self.pairs.ensure(fakes.make_instance(**changes))
 
     def test_made(self):
         record = self._ensure()
@@ -113,7 +113,7 @@ class UndoTest(fake_host.HostTestCase):
 
     def _assert_fails(self, kind, *texts):
         error = self.assertRaises(
-            kind, self.pairs.ensure, None, fakes.make_instance())
+            kind, self.pairs.ensure, fakes.make_instance())
         for text in texts:
             self.assertIn(text, str(error))
         self.assert_nothing_left()
@@ -182,17 +182,17 @@ class UndoTest(fake_host.HostTestCase):
         self.libvirt.refuse = fake_host.libvirt_error(text='no memory')
         self.shadow.refuse['shutdown'] = exception.ShadowProcessError('no')
         error = self.assertRaises(
-            exception.PairError, self.pairs.ensure, None,
+            exception.PairError, self.pairs.ensure,
             fakes.make_instance())
         self.assertIn('no memory', str(error))
         self.assertEqual({}, self.neutron.ports)
         self.assertEqual([], self.pairs.records.all())
 
     def test_an_address_that_was_there_stays(self):
-        self.pairs.ensure(None, fakes.make_instance())
+        self.pairs.ensure(fakes.make_instance())
         self.pairs.remove(fakes.UUID, delete_address=False)
         self.libvirt.refuse = fake_host.libvirt_error()
-        self.assertRaises(exception.PairError, self.pairs.ensure, None,
+        self.assertRaises(exception.PairError, self.pairs.ensure,
                           fakes.make_instance())
         self.assertEqual([fakes.PORT], list(self.neutron.ports))
 
@@ -200,7 +200,7 @@ class UndoTest(fake_host.HostTestCase):
         self.useFixture(fixtures.MockPatchObject(
             fake_host.Libvirt, 'lookupByName',
             side_effect=fake_host.libvirt_error()))
-        self.assertRaises(exception.PairError, self.pairs.ensure, None,
+        self.assertRaises(exception.PairError, self.pairs.ensure,
                           fakes.make_instance())
         self.assertEqual({}, self.neutron.ports)
 
@@ -209,7 +209,7 @@ class RebuildTest(fake_host.HostTestCase):
 
     def setUp(self):
         super().setUp()
-        self.record = self.pairs.ensure(None, fakes.make_instance())
+        self.record = self.pairs.ensure(fakes.make_instance())
         self.domain = self.libvirt.domains[self.domr]
         self.shadow.log.clear()
 
@@ -233,6 +233,28 @@ class RebuildTest(fake_host.HostTestCase):
         # Domain R cannot be connected to another process.
         self.assertIsNot(self.domain, self.libvirt.domains[self.domr])
         self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
+
+    def test_the_image_is_fetched_if_it_is_missing(self):
+        self.domain.destroy()
+        self.pairs.rebuild(fakes.UUID)
+        self.images.ensure.assert_called_once_with(fakes.DIGEST)
+
+    def test_the_image_is_no_longer_to_be_had(self):
+        self.domain.destroy()
+        self.images.ensure.side_effect = exception.ImageError('[dmore] image')
+        self.images.current.return_value = 'cd' * 32
+        self.assertTrue(self.pairs.rebuild(fakes.UUID))
+        self.assertEqual('cd' * 32, self.pairs.get(fakes.UUID).digest)
+        self.assertIn(f'/images/{"cd" * 32}/vmlinuz',
+                      self.libvirt.domains[self.domr].xml)
+
+    def test_there_is_no_image_at_all(self):
+        self.domain.destroy()
+        self.images.ensure.side_effect = exception.ImageError('another')
+        self.images.current.side_effect = exception.ImageError('none')
+        self.assertRaises(exception.ImageError, self.pairs.rebuild,
+                          fakes.UUID)
+        self.assertEqual(self.record, self.pairs.get(fakes.UUID))
 
     def test_it_fails_and_is_tried_again(self):
         self.domain.destroy()
@@ -269,7 +291,7 @@ class RemoveTest(fake_host.HostTestCase):
 
     def setUp(self):
         super().setUp()
-        self.pairs.ensure(None, fakes.make_instance())
+        self.pairs.ensure(fakes.make_instance())
 
     def test_everything(self):
         self.pairs.remove(fakes.UUID, delete_address=True)
@@ -358,7 +380,7 @@ class ArrivalTest(fake_host.HostTestCase):
     def test_take_over_what_was_prepared(self):
         self.pairs.start_incoming(self.record, 'm1')
         self.shadow.log.clear()
-        self.pairs.take_over(None, self.record)
+        self.pairs.take_over(self.record)
         # What the process got from a Domain R that never came is void.
         self.assertEqual(['shutdown', 'start', 'configure'], self.shadow.log)
         self.assertIn(self.domr, self.libvirt.domains)
@@ -367,15 +389,15 @@ class ArrivalTest(fake_host.HostTestCase):
         self.assertEqual('10.0.0.5', record.address.ip)
         (port,) = self.neutron.ports.values()
         self.assertEqual(fakes.HOST, port['binding:host_id'])
-        self.images.ensure.assert_called_once_with(None, fakes.DIGEST)
+        self.images.ensure.assert_called_once_with(fakes.DIGEST)
 
     def test_take_over_what_was_not(self):
-        self.pairs.take_over(None, self.record)
+        self.pairs.take_over(self.record)
         self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
 
     def test_take_over_that_fails_is_left_to_the_watch(self):
         self.libvirt.refuse = fake_host.libvirt_error()
-        self.assertRaises(exception.PairError, self.pairs.take_over, None,
+        self.assertRaises(exception.PairError, self.pairs.take_over,
                           self.record)
         self.libvirt.refuse = None
         self.assertTrue(self.pairs.rebuild(fakes.UUID))

@@ -83,7 +83,7 @@ class WatchTest(fake_host.HostTestCase):
 
     def setUp(self):
         super().setUp()
-        self.record = self.pairs.ensure(None, fakes.make_instance())
+        self.record = self.pairs.ensure(fakes.make_instance())
         self.reporter = mock.create_autospec(watch.Reporter, instance=True)
         self.watch = watch.Watch(self.pairs, self.reporter, 0.002, 'context')
         self.log = self.useFixture(fixtures.FakeLogger())
@@ -193,7 +193,7 @@ class WatchTest(fake_host.HostTestCase):
         self.assertEqual(1, self.log.output.count('trying again'))
 
     def test_one_bad_pair_does_not_hide_the_others(self):
-        self.pairs.ensure(None, fakes.make_instance(
+        self.pairs.ensure(fakes.make_instance(
             uuid=OTHER_UUID, id=2))
         self.client().status.side_effect = RuntimeError('a bug')
         other = 'domr-' + OTHER_UUID

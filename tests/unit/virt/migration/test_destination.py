@@ -55,7 +55,7 @@ class DestinationTest(DestinationTestCase):
 
     def test_prepare(self):
         self.role.prepare(None, 'm1', self.text)
-        self.images.ensure.assert_called_once_with(None, fakes.DIGEST)
+        self.images.ensure.assert_called_once_with(fakes.DIGEST)
         self.assertEqual(['start', 'arm', 'configure'], self.shadow.log)
         self.assertTrue(self.pairs.get(fakes.UUID).incoming)
         self.assertEqual(

@@ -161,7 +161,7 @@ class SourceTestCase(fake_host.HostTestCase):
             libvirt, 'open', autospec=True, return_value=self.libvirt))
         self.log = self.shadow.log
         self.instance = fakes.make_instance()
-        self.record = self.pairs.ensure(None, self.instance)
+        self.record = self.pairs.ensure(self.instance)
         self.domain = MovingDomain(self.libvirt, INSTANCE, self.log)
         self.companion = Companion(self.libvirt, self.domr, self.log)
         self.libvirt.domains.update(
