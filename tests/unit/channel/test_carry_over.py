@@ -20,6 +20,7 @@ from hypothesis import strategies
 from nova_dmore.channel import carry_over
 from nova_dmore.channel import errors
 from nova_dmore import wire
+from tests import examples
 
 OUT = wire.Stream.SERIAL0_OUT
 OFFSETS = strategies.integers(0, wire.JUMP_MAX)
@@ -50,14 +51,14 @@ def good():
 
 class CarryOverTest(unittest.TestCase):
 
-    @hypothesis.settings(deadline=None)
+    @examples.settings()
     @hypothesis.given(CARRY_OVERS)
     def test_round_trip(self, value):
         text = json.dumps(value.to_json())
         self.assertEqual(
             value, carry_over.CarryOver.from_json(json.loads(text)))
 
-    @hypothesis.settings(deadline=None)
+    @examples.settings()
     @hypothesis.given(
         strategies.sampled_from([
             (), ('layout_version',), ('epoch',), ('acknowledged',),

@@ -18,6 +18,7 @@ from hypothesis import strategies
 
 from nova_dmore.channel import control
 from nova_dmore.channel import errors
+from tests import examples
 
 MESSAGES = strategies.lists(
     strategies.fixed_dictionaries(
@@ -28,7 +29,7 @@ MESSAGES = strategies.lists(
 
 class LineCodecTest(unittest.TestCase):
 
-    @hypothesis.settings(deadline=None)
+    @examples.settings()
     @hypothesis.given(MESSAGES, strategies.lists(strategies.integers(1, 40)))
     def test_any_pieces(self, messages, sizes):
         data = b''.join(control.encode(each) for each in messages)
@@ -40,7 +41,7 @@ class LineCodecTest(unittest.TestCase):
         self.assertEqual(messages, got)
         self.assertEqual(0, codec.ignored)
 
-    @hypothesis.settings(deadline=None)
+    @examples.settings()
     @hypothesis.given(strategies.lists(strategies.binary(max_size=40)))
     def test_any_bytes(self, pieces):
         codec = control.LineCodec(limit=32)

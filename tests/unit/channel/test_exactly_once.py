@@ -19,14 +19,15 @@ from hypothesis import stateful
 from hypothesis import strategies
 
 from nova_dmore.channel import host_end
+from tests import examples
 from tests.unit.channel import world
 
 OUT = world.OUT
 IN = world.IN
 HostState = host_end.HostState
 SOME = strategies.integers(1, 40)
-SETTINGS = hypothesis.settings(
-    max_examples=120, stateful_step_count=60, deadline=None,
+SETTINGS = examples.settings(
+    120, stateful_step_count=60,
     report_multiple_bugs=False,
     suppress_health_check=list(hypothesis.HealthCheck))
 
@@ -203,7 +204,7 @@ class LossyTest(LossySteps.TestCase):
 class MovedWithoutFreezeTest(unittest.TestCase):
     """Domain R runs at the destination before anyone there has opened."""
 
-    @hypothesis.settings(max_examples=150, deadline=None)
+    @examples.settings(150)
     @hypothesis.given(
         counts=strategies.lists(strategies.tuples(
             strategies.integers(1, 20), strategies.booleans()),

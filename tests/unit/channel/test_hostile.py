@@ -20,6 +20,7 @@ from nova_dmore.channel import domr_end
 from nova_dmore.channel import host_end
 from nova_dmore.channel import region
 from nova_dmore import wire
+from tests import examples
 from tests.unit.channel import world
 
 OUT = world.OUT
@@ -37,7 +38,7 @@ PLACES = sorted(
 HOST_PLACES = PLACES + sorted(
     {(wire.PUBLISHED + each) >> 3 for each in range(0, 0x20, 8)}
     | {(wire.STREAM_TABLE + each) >> 3 for each in range(0, 0x80, 8)})
-SETTINGS = hypothesis.settings(max_examples=150, deadline=None)
+SETTINGS = examples.settings(150)
 
 
 def spoils(places):

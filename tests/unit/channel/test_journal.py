@@ -20,6 +20,7 @@ from nova_dmore.channel import errors
 from nova_dmore.channel import host_end
 from nova_dmore.channel import journal
 from nova_dmore import wire
+from tests import examples
 from tests.unit.channel import world
 
 OUT = world.OUT
@@ -81,7 +82,7 @@ def kill_after(host, accesses):
 
 class KilledTest(unittest.TestCase):
 
-    @hypothesis.settings(max_examples=300, deadline=None)
+    @examples.settings(300)
     @hypothesis.given(
         script=strategies.lists(
             strategies.tuples(

@@ -20,6 +20,7 @@ from nova_dmore.channel import errors
 from nova_dmore.channel import region
 from nova_dmore.channel import ring
 from nova_dmore import wire
+from tests import examples
 from tests.unit.channel import world
 
 
@@ -63,7 +64,7 @@ class RegionTest(unittest.TestCase):
         small = region.Region(bytearray(wire.DATA_START + 0x1000))
         self.assertRaises(errors.RegionError, region.format_region, small)
 
-    @hypothesis.settings(deadline=None)
+    @examples.settings()
     @hypothesis.given(
         strategies.sampled_from(
             [each for each in range(0, 0x38, 8)
@@ -91,7 +92,7 @@ class RegionTest(unittest.TestCase):
 
 class RingBufferTest(unittest.TestCase):
 
-    @hypothesis.settings(deadline=None)
+    @examples.settings()
     @hypothesis.given(
         strategies.sampled_from([1, 2, 16]),
         strategies.integers(0, 1 << 40), strategies.binary(max_size=16))

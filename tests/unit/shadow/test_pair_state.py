@@ -11,7 +11,6 @@
 # under the License.
 """The state machine of a pair."""
 
-import hypothesis
 from hypothesis import stateful
 from hypothesis import strategies
 from oslotest import base
@@ -19,6 +18,7 @@ from oslotest import base
 from nova_dmore.shadow import client
 from nova_dmore.shadow import pair_state
 from nova_dmore import wire
+from tests import examples
 
 State = wire.PairState
 Action = pair_state.Action
@@ -270,5 +270,4 @@ class Pairs(stateful.RuleBasedStateMachine):
 
 
 TestPairs = Pairs.TestCase
-TestPairs.settings = hypothesis.settings(
-    max_examples=100, stateful_step_count=30, deadline=None)
+TestPairs.settings = examples.settings(100, stateful_step_count=30)

@@ -1,0 +1,35 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""How many examples the property tests try.
+
+``DMORE_HYPOTHESIS`` chooses: ``quick`` (the default), ``middle`` or
+``thorough``.
+"""
+
+import os
+from typing import Any
+
+import hypothesis
+
+VARIABLE = 'DMORE_HYPOTHESIS'
+_FACTORS = {'quick': 0.5, 'middle': 3, 'thorough': 50}
+
+
+def settings(count: int = 100, **others: Any) -> hypothesis.settings:
+    """Hypothesis' settings without a deadline: machines may be slow.
+
+    :param count: examples, which the chosen profile multiplies
+    :raises KeyError: there is no such profile
+    """
+    factor = _FACTORS[os.environ.get(VARIABLE) or 'quick']
+    return hypothesis.settings(max_examples=int(count * factor),
+                               deadline=None, **others)
