@@ -98,17 +98,17 @@ class Leader(threading.Thread):
         fastest = 0
         while not self._ended.wait(_LOOK_S):
             progress = self._instance.progress()
-            if progress is None:
+            if progress is None or progress.iteration == 0:
                 continue
             if not slow:
                 fastest = max(fastest, progress.bytes_per_second)
             # Before the second pass nothing is known of what gets dirty.
-            if progress.iteration < 2:
+            if progress.iteration == 1:
                 if not slow and progress.remaining_bytes <= _tail(progress):
                     slow = self._instance.limit(
                         bandwidth_mib=_TAIL_BANDWIDTH_MIB)
-            elif (progress.remaining_bytes * 1000
-                    <= fastest * self._downtime_ms):
+            elif (progress.remaining_bytes * 1000 <= self._downtime_ms *
+                    max(fastest, progress.bytes_per_second)):
                 self._close_gate()
                 self.suspended = self._instance.suspend()
                 return
