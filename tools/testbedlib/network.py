@@ -13,7 +13,7 @@
 
 import subprocess
 
-from testbedlib import inifile, settings
+from testbedlib import emulator, inifile, settings
 from testbedlib.progress import Failure
 from testbedlib.settings import COMPUTES, CONTROLLER, Place
 
@@ -66,8 +66,9 @@ def create(place: Place) -> None:
                        'dev', 'control0')
     _without_offload(place)
     _write_hosts_file(place)
+    qemu = emulator.install(place)
     for host in hosts.values():
-        _start(place, host.name)
+        _start(place, host.name, qemu)
 
 
 def _without_offload(place: Place) -> None:
@@ -95,7 +96,7 @@ def _write_hosts_file(place: Place) -> None:
     inifile.write(place.config('hosts'), '\n'.join(lines) + '\n', 0o644)
 
 
-def _start(place: Place, name: str) -> None:
+def _start(place: Place, name: str, qemu: tuple[str, str]) -> None:
     folders = list(_FOLDERS)
     binds = [(str(place.config('hosts')), '/etc/hosts')]
     if name == CONTROLLER:
@@ -104,6 +105,7 @@ def _start(place: Place, name: str) -> None:
         folders.append(('/run/mysqld', '0777'))
     else:
         wanted = _COMPUTE_BINDS
+        binds.append(qemu)
         folders += [('/run/libvirt', '0755'), ('/run/openvswitch', '0755'),
                     ('/run/nova-dmore', '0700')]
     for own, path in wanted.items():

@@ -1,0 +1,53 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import json
+import unittest
+
+from tests.unit import tools  # noqa: F401
+from testbedlib import emulator
+
+
+def _backend(size, **more):
+    return json.dumps({'qom-type': 'memory-backend-ram', 'id': 'pc.ram',
+                       'size': size, **more})
+
+
+class ChangedTest(unittest.TestCase):
+
+    def test_emulated_memory_gets_a_size_that_migrates_whole(self):
+        changed = emulator.changed([
+            '-accel', 'tcg,tb-size=64', '-m', '256', '-object',
+            _backend(256 << 20), '-S'])
+        self.assertEqual('262152k', changed[3])
+        self.assertEqual(262152 * 1024, json.loads(changed[5])['size'])
+        self.assertEqual('-S', changed[6])
+
+    def test_what_is_odd_already_stays(self):
+        odd = _backend((96 << 20) + 8192)
+        self.assertEqual(
+            ['-accel', 'tcg', '-object', odd, '-m', '98312k'],
+            emulator.changed(['-accel', 'tcg', '-object', odd, '-m',
+                              '98312k']))
+
+    def test_other_objects_stay(self):
+        secret = json.dumps({'qom-type': 'secret', 'id': 'masterKey0'})
+        arguments = ['-accel', 'tcg', '-object', secret, '-object',
+                     'memory-backend-ram,id=x,size=1048576']
+        self.assertEqual(arguments, emulator.changed(arguments))
+
+    def test_what_is_not_emulated_stays(self):
+        for accelerator in ('kvm', 'none'):
+            arguments = ['-accel', accelerator, '-m', '256', '-object',
+                         _backend(256 << 20)]
+            self.assertEqual(arguments, emulator.changed(arguments))
+        self.assertEqual(['-version'], emulator.changed(['-version']))
