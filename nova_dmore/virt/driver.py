@@ -19,9 +19,9 @@ each with the method it overrides.
 
 import base64
 import contextlib
+import dataclasses
 import functools
 
-import libvirt
 from nova import context as nova_context
 from nova import exception as nova_exception
 from nova.console import serial as serial_console
@@ -31,8 +31,8 @@ import nova.conf
 from oslo_log import log as logging
 
 from nova_dmore import conf as dmore_conf
-from nova_dmore import exception
 from nova_dmore.virt import address
+from nova_dmore.virt import boundary
 from nova_dmore.virt import credentials
 from nova_dmore.virt import image_store
 from nova_dmore.virt import inventory
@@ -41,6 +41,7 @@ from nova_dmore.virt.migration import guest as guest_module
 from nova_dmore.virt.migration import source
 from nova_dmore.virt import pairs
 from nova_dmore.virt import policy
+from nova_dmore.virt import record as record_module
 from nova_dmore.virt import rpc
 from nova_dmore.virt import watch
 from nova_dmore.virt import xml as xml_module
@@ -50,6 +51,19 @@ LOG = logging.getLogger(__name__)
 
 #: The server property in which a user finds the SSH console.
 SSH_PROPERTY = 'dmore:console_ssh'
+
+
+@dataclasses.dataclass(frozen=True)
+class _Pair:
+    """The pair of an instance that is to start."""
+
+    record: record_module.PairRecord
+    #: Whether it was made just now.
+    is_new: bool
+    #: The instance's XML, with the devices of the pair.
+    xml: str
+    #: Host and TCP port of the stock consoles that it does not need.
+    released_ports: list[tuple[str, int]]
 
 
 class DMoreDriver(libvirt_driver.LibvirtDriver):
@@ -122,32 +136,50 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         create = functools.partial(
             super()._create_guest, context, power_on=power_on, pause=pause,
             post_xml_callback=post_xml_callback)
+        pair = None
+        with boundary.instance_first(instance, 'Having a Domain R') as outcome:
+            pair = self._have_pair(xml, instance)
+        if outcome.error is not None:
+            if CONF.dmore.required:
+                raise nova_exception.BuildAbortException(
+                    instance_uuid=instance.uuid,
+                    reason=str(outcome.error) or repr(outcome.error))
+            LOG.warning('The instance runs with the stock consoles: %s',
+                        outcome.error, instance=instance)
+        if pair is None:
+            return create(xml, instance)
+        with contextlib.ExitStack() as undo:
+            if pair.is_new:
+                undo.callback(self._remove_pair, instance,
+                              delete_address=True)
+            guest = create(pair.xml, instance)
+            undo.pop_all()
+        with boundary.instance_first(instance, 'Announcing the console'):
+            for host, port in pair.released_ports:
+                serial_console.release_port(host=host, port=port)
+            self._announce(instance, pair.record)
+        return guest
+
+    def _have_pair(self, xml, instance):
+        """Have a pair for an instance that is to start.
+
+        :returns: a :class:`_Pair`, None for a plain stock instance.
+        :raises Exception: and nothing is left.
+        """
         known = self._pairs.get(instance.uuid) is not None
         if not policy.wants_domain_r(CONF.dmore, instance, known):
             if known:   # its flavor was changed
                 self._remove_pair(instance, delete_address=True)
-            return create(xml, instance)
-        try:
-            record = self._pairs.ensure(instance)
-        except exception.DMoreError as error:
-            if CONF.dmore.required:
-                raise nova_exception.BuildAbortException(
-                    instance_uuid=instance.uuid, reason=str(error))
-            LOG.warning('The instance runs with the stock consoles: %s',
-                        error, instance=instance)
-            return create(xml, instance)
+            return None
         with contextlib.ExitStack() as undo:
+            record = self._pairs.ensure(instance)
             if not known:
                 undo.callback(self._remove_pair, instance,
                               delete_address=True)
             xml, released = xml_module.with_shadow_devices(
                 xml, self._pairs.records.directory(instance.uuid))
-            guest = create(xml, instance)
             undo.pop_all()
-        for host, port in released:
-            serial_console.release_port(host=host, port=port)
-        self._announce(instance, record)
-        return guest
+        return _Pair(record, not known, xml, released)
 
     @staticmethod
     def _announce(instance, record):
@@ -198,11 +230,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                 instance.host in (None, self._pairs.host)))
 
     def _remove_pair(self, instance, delete_address):
-        try:
+        with boundary.instance_first(instance, 'Removing the pair'):
             self._pairs.remove(instance.uuid, delete_address=delete_address)
-        except (exception.DMoreError, libvirt.libvirtError) as error:
-            LOG.warning('Something is left of the pair: %s', error,
-                        instance=instance)
 
     # -- it moves: source ---------------------------------------------------
 
@@ -214,10 +243,12 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             return super().live_migration(
                 context, instance, dest, post_method, recover_method,
                 block_migration, migrate_data)
-        shared = migrate_data.is_shared_instance_path
-        self._comigrations[instance.uuid] = source.SourceRole(
-            self._source_services(), context, instance, dest,
-            functools.partial(self._console_log_to_carry, instance, shared))
+        with boundary.instance_first(instance, 'Taking Domain R along'):
+            shared = migrate_data.is_shared_instance_path
+            self._comigrations[instance.uuid] = source.SourceRole(
+                self._source_services(), context, instance, dest,
+                functools.partial(self._console_log_to_carry, instance,
+                                  shared))
         try:
             return super().live_migration(
                 context, instance, dest, post_method, recover_method,

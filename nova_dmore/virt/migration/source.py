@@ -33,6 +33,7 @@ from oslo_log import log as logging
 
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
+from nova_dmore.virt import boundary
 from nova_dmore.virt import domain_r
 from nova_dmore.virt.migration import job
 from nova_dmore.virt.migration import leader
@@ -103,23 +104,40 @@ class SourceRole:
     def run(self, guest, destination: str, **arguments) -> None:
         """Migrate the instance, and its Domain R in step.
 
-        :raises libvirt.libvirtError: what the instance's migration raised;
-            nothing of ours is raised.
+        :raises: what the instance's migration raised; nothing of ours.
         """
-        if arguments.get('destination_xml'):
-            arguments['destination_xml'] = xml.for_destination(
-                arguments['destination_xml'])
+        with self._step('The way of the console to the destination'):
+            if arguments.get('destination_xml'):
+                arguments['destination_xml'] = xml.for_destination(
+                    arguments['destination_xml'])
         with self._keep_watch_off():
-            if self._begin():
-                self._pre_copy(destination, arguments)
+            with self._step('Preparing the co-migration') as prepared:
+                if self._begin():
+                    self._pre_copy(destination, arguments)
+            if prepared.error is not None:
+                self._stumbled(prepared.error)
             try:
                 guest.migrate(destination, **arguments)
-            except libvirt.libvirtError:
+            except BaseException:
+                # It stays here, whatever Nova's exception is.
                 self._ended.set()
-                self._abort()
+                with self._step('Going back'):
+                    self._abort()
                 raise
             self._ended.set()
-            self._finish()
+            with self._step('The end of the co-migration'):
+                self._finish()
+
+    def _step(self, what: str):
+        return boundary.instance_first(self._instance, what)
+
+    def _stumbled(self, error: Exception) -> None:
+        """Give Domain R up after an error that nobody expected."""
+        with self._step('Giving Domain R up'):
+            if self._outgoing is not None:
+                self._give_up_outgoing()
+        if self.phase != Phase.ALONE:
+            self._alone(error)
 
     def take_downtime(self, milliseconds: int) -> bool:
         """Take Nova's downtime limit; whether somebody here heeds it."""
@@ -150,11 +168,12 @@ class SourceRole:
             yield
         finally:
             self._services.watch.look_after(self._uuid)
-            if self._leader is not None:
-                # QEMU may have switched over without it.
-                self._leader.end()
-            if self._connection is not None:
-                self._connection.close()
+            with self._step('The end of the leader'):
+                if self._leader is not None:
+                    # QEMU may have switched over without it.
+                    self._leader.end()
+                if self._connection is not None:
+                    self._connection.close()
 
     # -- begin --------------------------------------------------------------
 
@@ -313,11 +332,8 @@ class SourceRole:
     def _finish(self) -> None:
         """The instance is at the destination: so must its pair be."""
         moved = self._has_moved()
-        try:
+        with self._step('Reporting the gaps that the source knows'):
             self._services.watch.collect_gaps(self._uuid)
-        except exception.ShadowProcessError as error:
-            LOG.warning('Gaps that the source had to report are unknown: %s',
-                        error, instance=self._instance)
         pairs = self._services.pairs
         port = self._record.address.port_id
         steps = [
@@ -338,13 +354,8 @@ class SourceRole:
     def _attempt(self, what: str, steps) -> None:
         """Take each step, whatever becomes of the others."""
         for step in steps:
-            try:
+            with self._step(f'Co-migration {self.migration_id}, {what}'):
                 step()
-            except (exception.DMoreError, libvirt.libvirtError,
-                    OSError) as error:
-                LOG.error('Co-migration %(id)s, %(what)s: %(error)s',
-                          {'id': self.migration_id, 'what': what,
-                           'error': error}, instance=self._instance)
 
     def _has_moved(self) -> bool:
         """Wait for Domain R's end of the move; whether it went well."""

@@ -16,6 +16,7 @@ from unittest import mock
 
 import fixtures
 import libvirt
+from nova import exception as nova_exception
 
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
@@ -468,6 +469,42 @@ class AloneTest(SourceTestCase):
         self.companion.leave_early.set()
         self._assert_moved_alone()
 
+    def _break(self, name, kind=TypeError):
+        self.useFixture(fixtures.MockPatch(name, side_effect=kind('a bug')))
+
+    def test_a_bug_at_the_begin(self):
+        self._converge_alone()
+        self.destination.prepare.side_effect = TypeError('a bug')
+        self._assert_moved_alone()
+        self.assertNotIn('migrate Domain R', self.log)
+
+    def test_a_bug_before_domain_r_is_sent(self):
+        self._converge_alone()
+        self._break('nova_dmore.virt.migration.job.companion_flags')
+        self._assert_moved_alone()
+        self.assertNotIn('migrate Domain R', self.log)
+
+    def test_a_bug_while_domain_r_is_sent(self):
+        self._converge_alone()
+        self._break('nova_dmore.virt.migration.leader.Leader', ValueError)
+        self._assert_moved_alone()
+        self._assert_order('migrate Domain R', f'abort job of {self.domr}',
+                           'migrate instance')
+
+    def test_a_bug_in_the_destinations_xml(self):
+        self._converge_alone()
+        self._break('nova_dmore.virt.xml.for_destination', KeyError)
+        self._run(destination_xml='<domain/>')
+        self.assertEqual('<domain/>',
+                         self.guest.called_with[1]['destination_xml'])
+
+    def test_a_bug_at_the_end(self):
+        self._converge_alone()
+        self.watch.collect_gaps.side_effect = TypeError('a bug')
+        self.destination.finish.side_effect = TypeError('a bug')
+        self._run()
+        self._assert_gone_from_here()
+
     def test_domain_r_is_gone_before_it_is_held(self):
         self._converge_alone()
         self.companion.progress = (1, 10 ** 6)
@@ -514,6 +551,35 @@ class AbortTest(SourceTestCase):
         self.assertNotIn('rpc finish', self.log)
         self.assertFalse(self.domain.resumed.is_set())
         self.reporter.rebuilt.assert_not_called()
+
+    def test_an_error_of_another_type(self):
+        class Killed(BaseException):
+            pass
+
+        for kind in (RuntimeError, nova_exception.NovaException, Killed):
+            error = kind('unchanged')
+
+            def story():
+                self.domain.job.clear()
+                raise error
+
+            self.log.clear()
+            self.watch.reset_mock()
+            self.role = self._role()
+            self.guest.story = story
+            self.assertIs(error, self.assertRaises(
+                kind, self.role.run, self.guest, URI))
+            self.assertEqual(Phase.ABORTED, self.role.phase)
+            self._assert_watched_again()
+            self._assert_no_thread_left()
+            self._assert_still_here()
+            self.companion = Companion(self.libvirt, self.domr, self.log)
+            self.libvirt.domains[self.domr] = self.companion
+
+    def test_a_bug_on_the_way_back_hides_nothing(self):
+        self.guest.story = self.guest.fail
+        self.destination.abort.side_effect = TypeError('a bug')
+        self._run_failing()
 
     def test_the_leaders_stop_is_undone(self):
         # libvirt has resumed the instance already when the leader's stop

@@ -1,0 +1,49 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The instance comes first: our errors end where Nova's code goes on."""
+
+import contextlib
+
+from oslo_log import log as logging
+
+from nova_dmore import exception
+
+LOG = logging.getLogger(__name__)
+
+
+class Outcome:
+    """What became of the steps in :func:`instance_first`."""
+
+    #: Why they were not all taken, None when they were.
+    error: Exception | None = None
+
+
+@contextlib.contextmanager
+def instance_first(instance, what: str):
+    """Take steps of ours that Nova must not notice failing.
+
+    :param what: the steps, for the log.
+    :returns: a context manager; its value is an :class:`Outcome`.
+    """
+    outcome = Outcome()
+    try:
+        yield outcome
+    except Exception as error:  # noqa: H201
+        # Nova is in the middle of an operation on the instance. An error of
+        # ours that is not foreseen, or that a library does not document,
+        # would make that operation fail, or worse, end it half-way; whatever
+        # it is, a console is not worth that.
+        outcome.error = error
+        # One that is foreseen tells what is wrong; of others, where.
+        LOG.error('%(what)s: %(error)s', {'what': what, 'error': error},
+                  exc_info=not isinstance(error, exception.DMoreError),
+                  instance=instance)
