@@ -40,9 +40,12 @@ _LINE_LIMIT = wire.GEOMETRY[wire.Stream.CONTROL_TO_HOST][1] // 2
 _LOG_TEXT_MAX = 1000
 #: Log lines beyond these wait no more for a host that reads none.
 _OUTBOX_MAX = 64
-#: What a person calls the streams that a GAP message may name.
-_WAYS = {wire.Stream.SERIAL0_OUT.name.lower(): 'output',
-         wire.Stream.SERIAL0_IN.name.lower(): 'input'}
+#: What a person is told of the streams that a GAP message may name.
+_NOTICES = {
+    wire.Stream.SERIAL0_OUT.name.lower(): (
+        '{} bytes of output are missing', 'output may be missing'),
+    wire.Stream.SERIAL0_IN.name.lower(): (
+        '{} bytes of input did not arrive', 'input may not have arrived')}
 
 
 class SerialLine:
@@ -157,7 +160,7 @@ class Agent:
         self.log('warning', f'{gap.count} bytes of {gap.stream.name.lower()} '
                  f'at {gap.at} are missing: {gap.reason}')
         if gap.stream is wire.Stream.SERIAL0_OUT:
-            self.console.tell_all(f'{gap.count} bytes of output were lost')
+            self.console.tell_all(f'{gap.count} bytes of output are missing')
 
     def _handle(self, message: dict[str, Any]) -> None:
         if message['type'] == wire.CONFIG:
@@ -170,13 +173,9 @@ class Agent:
 
     def _show_gap(self, message: dict[str, Any]) -> None:
         """Tell the clients of a gap that the host found."""
-        way = _WAYS.get(str(message.get('stream')))
-        if way is None:
-            return
-        count = message.get('bytes')
-        amount = count if type(count) is int else 'an unknown number of'
-        kind = ascii(message.get('kind'))[1:-1][:20]
-        self.console.tell_all(f'{amount} bytes of {way} were lost ({kind})')
+        notice = notice_of(message)
+        if notice is not None:
+            self.console.tell_all(notice)
 
     async def _configure(self, message: dict[str, Any]) -> None:
         """Serve as a CONFIG message says; repeating one changes nothing."""
@@ -254,6 +253,24 @@ class Agent:
     def _rung(self, device: uio.UioDevice) -> None:
         device.acknowledge()
         self._woken.set()
+
+
+def notice_of(message: dict[str, Any]) -> str | None:
+    """What a GAP message says to the clients, in their stream of bytes.
+
+    None when they are told nothing: of bytes that perhaps arrived nothing is
+    known to be lost (a byte of input that was not taken is sent again), so
+    that is left to the host's log and notifications.
+    """
+    known, unknown = _NOTICES.get(str(message.get('stream')), (None, None))
+    count = message.get('bytes')
+    match message.get('kind'):
+        case wire.GapKind.EXACT if known and type(count) is int:
+            return known.format(count)
+        case wire.GapKind.UNKNOWN | wire.GapKind.EXACT:
+            return unknown
+        case _:
+            return None
 
 
 def _addressing(config: config_module.Config) -> tuple[Any, ...]:

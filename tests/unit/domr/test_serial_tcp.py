@@ -74,8 +74,18 @@ class SerialTcpTest(unittest.IsolatedAsyncioTestCase):
         reader, _ = await self._connect(running)
         running.send({'type': 'gap', 'stream': 'serial0_out', 'at': 0,
                       'bytes': None, 'kind': 'unknown', 'reason': 'x'})
-        self.assertIn(b'unknown', await asyncio.wait_for(
+        self.assertIn(b'output may be missing', await asyncio.wait_for(
             reader.readuntil(b']'), 5))
+
+    async def test_a_gap_that_may_be_none_is_not_told(self) -> None:
+        running = await self._pair()
+        reader, _ = await self._connect(running)
+        running.send({'type': 'gap', 'stream': 'serial0_in', 'at': 0,
+                      'bytes': 1, 'kind': 'ambiguous', 'reason': 'x'})
+        running.send({'type': 'gap', 'stream': 'serial0_in', 'at': 0,
+                      'bytes': 2, 'kind': 'exact', 'reason': 'x'})
+        self.assertNotIn(b'1 bytes', await asyncio.wait_for(
+            reader.readuntil(b'2 bytes of input did not arrive'), 5))
 
     async def test_bytes_acked_counts_what_arrived(self) -> None:
         server = socket.create_server(('127.0.0.1', 0))
