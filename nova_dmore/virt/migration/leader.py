@@ -36,13 +36,17 @@ LOG = logging.getLogger(__name__)
 _LOOK_S = 0.005
 #: QEMU's own limit while the leader leads, in milliseconds: the lowest.
 _LEAD_DOWNTIME_MS = 1
-#: The end of the first pass: its last bytes, and how fast they are sent
-#: (1 ms of it is 4 pages). Pages of zeros cost nothing, so they are passed
-#: in no time: a share of the memory comes on top of what is sent in a second.
+#: The end of the first pass, in two steps. Pages of zeros cost nothing and
+#: are passed in no time, so the first step begins a share of the memory early.
 _TAIL_BYTES = 16 << 20
 _TAIL_SHARE = 0.1
 _TAIL_MAX_BYTES = 48 << 20
 _TAIL_BANDWIDTH_MIB = 16
+#: QEMU measures bandwidth over 100 ms and spends what it may send in them at
+#: once: only at the lowest limit does the second pass of an idle instance
+#: last until it is noticed.
+_LAST_BYTES = 2 << 20
+_LAST_BANDWIDTH_MIB = 1
 #: QEMU's default (migration/options.c), until Nova sets its first step.
 _DEFAULT_DOWNTIME_MS = 300
 
@@ -94,29 +98,32 @@ class Leader(threading.Thread):
         return False
 
     def _wait_until_near(self) -> None:
-        slow = False
+        limit = self._bandwidth_mib
         fastest = 0
         while not self._ended.wait(_LOOK_S):
             progress = self._instance.progress()
             if progress is None or progress.iteration == 0:
                 continue
-            if not slow:
+            if limit == self._bandwidth_mib:
                 fastest = max(fastest, progress.bytes_per_second)
             # Before the second pass nothing is known of what gets dirty.
             if progress.iteration == 1:
-                if not slow and progress.remaining_bytes <= _tail(progress):
-                    slow = self._instance.limit(
-                        bandwidth_mib=_TAIL_BANDWIDTH_MIB)
+                wanted = self._first_pass_limit(progress)
             elif (progress.remaining_bytes * 1000 <= self._downtime_ms *
                     max(fastest, progress.bytes_per_second)):
                 self._close_gate()
                 self.suspended = self._instance.suspend()
                 return
-            elif slow:
-                slow = not self._instance.limit(
-                    bandwidth_mib=self._bandwidth_mib)
+            else:
+                wanted = self._bandwidth_mib
+            if wanted != limit and self._instance.limit(bandwidth_mib=wanted):
+                limit = wanted
 
-
-def _tail(progress: job.Progress) -> float:
-    return min(_TAIL_BYTES + _TAIL_SHARE * progress.total_bytes,
-               _TAIL_MAX_BYTES)
+    def _first_pass_limit(self, progress: job.Progress) -> int:
+        if progress.remaining_bytes <= _LAST_BYTES:
+            return min(_LAST_BANDWIDTH_MIB, self._bandwidth_mib)
+        tail = min(_TAIL_BYTES + _TAIL_SHARE * progress.total_bytes,
+                   _TAIL_MAX_BYTES)
+        if progress.remaining_bytes <= tail:
+            return min(_TAIL_BANDWIDTH_MIB, self._bandwidth_mib)
+        return self._bandwidth_mib

@@ -83,6 +83,10 @@ class LeaderTest(fakes.TestCase):
         self.progress = job.Progress(1, 40 << 20, 10 ** 6, 10 ** 9)
         self._assert_not_suspended()
         self.assertEqual([leader._TAIL_BANDWIDTH_MIB], self.bandwidths)
+        self.progress = job.Progress(1, 1 << 20, 10 ** 6, 10 ** 9)
+        self._assert_not_suspended()
+        self.assertEqual([leader._TAIL_BANDWIDTH_MIB,
+                          leader._LAST_BANDWIDTH_MIB], self.bandwidths)
         self.progress = job.Progress(2, 10 ** 5, 10, 10 ** 9)
         self.leader.join(5)
         # What the slow end measured says nothing of the link.
