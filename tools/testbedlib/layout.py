@@ -54,6 +54,11 @@ class Layout:
         return pathlib.Path(given).absolute() if given else self.state / 'venv'
 
     @property
+    def unit_venv(self) -> pathlib.Path:
+        """A smaller one, made when only unit tests are wanted."""
+        return self.state / 'unit-venv'
+
+    @property
     def cache(self) -> pathlib.Path:
         return self.state / 'cache'
 

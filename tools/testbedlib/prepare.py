@@ -28,6 +28,11 @@ from testbedlib.progress import Failure, Progress
 
 _CONSTRAINTS = REPOSITORY / 'constraints.txt'
 _CLOUD_REQUIREMENTS = REPOSITORY / 'tools' / 'cloud-requirements.txt'
+_TEST_REQUIREMENTS = REPOSITORY / 'test-requirements.txt'
+#: What an editable install of this project depends on.
+_PROJECT = (*(REPOSITORY / name for name in (
+    'setup.cfg', 'setup.py', 'pyproject.toml', 'requirements.txt')),
+    _TEST_REQUIREMENTS)
 _BINDEP = REPOSITORY / 'bindep.txt'
 _GUEST = REPOSITORY / 'tools' / 'guest'
 #: What Debian's python3-dev and the Domain R image go with.
@@ -42,12 +47,14 @@ class Step:
     :param inputs: files whose content decides whether it is to be done again
     :param product: what the step makes; the step is due if that is not there
     :param action: does it; gets the log file
+    :param here: the product knows this source tree's place
     """
 
     name: str
     inputs: tuple[pathlib.Path, ...]
     product: pathlib.Path
     action: Callable[[pathlib.Path], None]
+    here: bool = False
 
 
 def digest(files: Iterable[pathlib.Path]) -> str:
@@ -94,11 +101,26 @@ class Setup:
         self._do(Step('virtual environment',
                       (_CONSTRAINTS, _CLOUD_REQUIREMENTS),
                       venv / 'bin' / 'nova-compute', self._make_environment))
-        self._do(Step('this project in the environment',
-                      tuple(REPOSITORY / name for name in (
-                          'setup.cfg', 'setup.py', 'pyproject.toml',
-                          'requirements.txt', 'test-requirements.txt')),
-                      venv / 'bin' / 'nova-dmore-image', self._add_project))
+        self._do(Step('this project in the environment', _PROJECT,
+                      venv / 'bin' / 'nova-dmore-image', self._add_project,
+                      here=True))
+
+    def unit_environment(self) -> pathlib.Path:
+        """An environment in which unit tests run.
+
+        The whole one if there is one, else one with nothing but what they
+        need.
+
+        :raises Failure: it cannot be made
+        """
+        if (self._layout.venv / 'bin' / 'nova-compute').exists():
+            self.environment()
+            return self._layout.venv
+        self._do(Step('environment of the unit tests',
+                      (_CONSTRAINTS, *_PROJECT),
+                      self._layout.unit_venv / 'bin' / 'nova-dmore-image',
+                      self._make_unit_environment, here=True))
+        return self._layout.unit_venv
 
     def guest_image(self) -> None:
         self._do(Step('guest image', (_GUEST,), self._layout.guest_image,
@@ -126,7 +148,7 @@ class Setup:
 
     def _do(self, step: Step) -> None:
         stamp = self._layout.stamps / step.name.replace(' ', '-')
-        wanted = digest(step.inputs)
+        wanted = digest(step.inputs) + (f' {REPOSITORY}' if step.here else '')
         if (step.product.exists() and stamp.exists()
                 and stamp.read_text() == wanted):
             self._progress.say(f'{step.name}: done before')
@@ -144,30 +166,29 @@ class Setup:
 
     def _make_environment(self, log: pathlib.Path) -> None:
         venv = self._layout.venv
-        shutil.rmtree(venv, ignore_errors=True)
-        command.logged('virtual environment',
-                       [_python(), '-m', 'venv', str(venv)], log)
-        self._pip('virtual environment', log,
-                  '--requirement', str(_CLOUD_REQUIREMENTS))
+        _new_venv('virtual environment', venv, log)
+        _pip('virtual environment', venv, log,
+             '--requirement', str(_CLOUD_REQUIREMENTS))
         # It embeds the very interpreter that it was built with; a cached wheel
         # may come from another one of the same version.
-        self._pip('virtual environment', log, '--no-cache-dir',
-                  '--no-binary', 'uwsgi', 'uwsgi')
+        _pip('virtual environment', venv, log, '--no-cache-dir',
+             '--no-binary', 'uwsgi', 'uwsgi')
         # Nova's functional tests read etc/nova beside the package.
         packages = (venv / 'lib' / f'python{_PYTHON[0]}.{_PYTHON[1]}'
                     / 'site-packages')
         (packages / 'etc').symlink_to(venv / 'etc')
 
     def _add_project(self, log: pathlib.Path) -> None:
-        self._pip('this project in the environment', log,
-                  '--requirement', str(REPOSITORY / 'test-requirements.txt'),
-                  '--editable', str(REPOSITORY))
+        _pip('this project in the environment', self._layout.venv, log,
+             '--requirement', str(_TEST_REQUIREMENTS),
+             '--editable', str(REPOSITORY))
 
-    def _pip(self, step: str, log: pathlib.Path, *arguments: str) -> None:
-        command.logged(step, [
-            str(self._layout.venv / 'bin' / 'pip'), 'install', '--quiet',
-            '--disable-pip-version-check', '--constraint', str(_CONSTRAINTS),
-            *arguments], log)
+    def _make_unit_environment(self, log: pathlib.Path) -> None:
+        venv = self._layout.unit_venv
+        _new_venv('environment of the unit tests', venv, log)
+        _pip('environment of the unit tests', venv, log,
+             '--requirement', str(_TEST_REQUIREMENTS),
+             '--editable', str(REPOSITORY))
 
     def _build_guest(self, log: pathlib.Path) -> None:
         if os.geteuid() == 0:
@@ -185,6 +206,19 @@ class Setup:
         # The command's last line is the path of the image.
         self._layout.domr_record.write_text(
             log.read_text().strip().splitlines()[-1])
+
+
+def _new_venv(step: str, venv: pathlib.Path, log: pathlib.Path) -> None:
+    shutil.rmtree(venv, ignore_errors=True)
+    command.logged(step, [_python(), '-m', 'venv', str(venv)], log)
+
+
+def _pip(step: str, venv: pathlib.Path, log: pathlib.Path, *arguments: str
+         ) -> None:
+    command.logged(step, [
+        str(venv / 'bin' / 'pip'), 'install', '--quiet',
+        '--disable-pip-version-check', '--constraint', str(_CONSTRAINTS),
+        *arguments], log)
 
 
 def _python() -> str:

@@ -1,0 +1,60 @@
+#!/bin/bash
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+#
+# DevStack plugin: "enable_plugin nova-dmore <repository>" in local.conf.
+
+DMORE_DIR=$DEST/nova-dmore
+
+function install_dmore {
+    # What builds the image of Domain R; QEMU and libvirt are DevStack's.
+    install_package mmdebstrap squashfs-tools kmod gcc
+    setup_develop $DMORE_DIR
+}
+
+function configure_dmore {
+    if [[ ! -e $DMORE_SECRET_FILE ]]; then
+        openssl rand -hex 32 | sudo install -o $STACK_USER -m 0600 \
+            /dev/stdin $DMORE_SECRET_FILE
+    fi
+    sudo install -d -o $STACK_USER /run/nova-dmore /var/log/nova-dmore \
+        /var/lib/nova-dmore/images
+    iniset $NOVA_CPU_CONF DEFAULT compute_driver dmore.DMoreDriver
+    iniset $NOVA_CPU_CONF dmore management_network $DMORE_MANAGEMENT_NETWORK
+    iniset $NOVA_CPU_CONF dmore secret_file $DMORE_SECRET_FILE
+    iniset $NOVA_CPU_CONF dmore serial_proxy_networks \
+        $DMORE_SERIAL_PROXY_NETWORKS
+    iniset $NOVA_CPU_CONF dmore qemu_group kvm
+}
+
+function init_dmore {
+    if ! openstack network show $DMORE_MANAGEMENT_NETWORK >/dev/null 2>&1; then
+        openstack network create $DMORE_MANAGEMENT_NETWORK
+        openstack subnet create --network $DMORE_MANAGEMENT_NETWORK \
+            --subnet-range $DMORE_MANAGEMENT_CIDR $DMORE_MANAGEMENT_NETWORK
+    fi
+    sudo install -d -o $STACK_USER $DMORE_IMAGE_DIR
+    sudo nova-dmore-image build --output $DMORE_IMAGE_DIR
+    nova-dmore-image upload $(ls -t $DMORE_IMAGE_DIR/nova-dmore-domr-*.tar | head -1)
+}
+
+if is_service_enabled dmore; then
+    if [[ "$1" == "stack" && "$2" == "install" ]]; then
+        install_dmore
+    elif [[ "$1" == "stack" && "$2" == "post-config" ]]; then
+        configure_dmore
+    elif [[ "$1" == "stack" && "$2" == "extra" ]]; then
+        init_dmore
+    elif [[ "$1" == "clean" ]]; then
+        sudo rm -rf $DMORE_IMAGE_DIR /var/lib/nova-dmore
+    fi
+fi

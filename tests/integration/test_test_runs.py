@@ -1,0 +1,109 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import contextlib
+import pathlib
+import subprocess
+import sys
+import tempfile
+import textwrap
+import unittest
+from unittest import mock
+
+# For the path that it sets.
+from tests.unit import tools  # noqa: F401
+from testbedlib import layout
+from testlib import layers
+from testlib.counts import Counts
+
+
+class RunTest(unittest.TestCase):
+    """Real runs of stestr over a test module that is written here."""
+
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        (self.folder / 'some').mkdir()
+        (self.folder / 'some' / '__init__.py').touch()
+        (self.folder / '.stestr.conf').write_text('[DEFAULT]\n')
+        self.enterContext(mock.patch.object(layers, 'REPOSITORY',
+                                            self.folder))
+        self.said = []
+
+    def say(self, text):
+        self.said.append(text)
+
+    def step(self, name):
+        return contextlib.nullcontext()
+
+    def run_tests(self, body, limit_s=60.0):
+        (self.folder / 'some' / 'test_it.py').write_text(
+            'import os, time, unittest\n\nclass It(unittest.TestCase):\n'
+            + textwrap.indent(textwrap.dedent(body), '    '))
+        one = layers.Run('some', 1, limit_s)
+        with mock.patch.dict(layers.LAYERS, {'some': (one,)}):
+            return layers.run('some', layout.Layout(self.folder / 'state'),
+                              pathlib.Path(sys.prefix), self)
+
+    def test_each_kind(self):
+        self.assertEqual(Counts(2, 1, 1), self.run_tests('''
+            def test_a(self):
+                pass
+
+            def test_b(self):
+                self.fail('as written')
+
+            @unittest.skip('no reason')
+            def test_c(self):
+                pass
+
+            @unittest.expectedFailure
+            def test_d(self):
+                self.fail('expected')
+            '''))
+
+    def test_a_process_that_ends_in_a_test(self):
+        self.assertEqual(Counts(1, 1), self.run_tests('''
+            def test_a(self):
+                pass
+
+            def test_b(self):
+                os._exit(0)
+
+            def test_c(self):
+                pass
+            '''))
+
+    def test_a_process_that_is_killed_after_its_tests(self):
+        self.assertEqual(Counts(1, 1), self.run_tests('''
+            def test_a(self):
+                pass
+
+            @classmethod
+            def tearDownClass(cls):
+                os.kill(os.getpid(), 9)
+            '''))
+
+    def test_too_long(self):
+        self.assertEqual(Counts(failed=1), self.run_tests('''
+            def test_a(self):
+                time.sleep(60)
+            ''', limit_s=3))
+        self.assertIn('not at their end after 3 s', ''.join(self.said))
+        left = subprocess.run(['ps', '-eo', 'args'], capture_output=True,
+                              text=True, check=True).stdout
+        self.assertNotIn(str(self.folder), left)
+
+    def test_a_module_that_cannot_be_imported(self):
+        self.assertEqual(Counts(failed=1), self.run_tests('import nothing\n'))

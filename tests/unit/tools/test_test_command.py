@@ -1,0 +1,97 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import io
+import unittest
+from unittest import mock
+
+# For the path that it sets.
+from tests.unit import tools  # noqa: F401
+from testbedlib import progress
+from testlib import cli
+from testlib import layers
+from testlib.counts import Counts
+
+
+class CountsTest(unittest.TestCase):
+
+    def test_last_line(self):
+        self.assertEqual('3 passed, 0 failed', str(Counts(3)))
+        self.assertEqual('0 passed, 2 failed, 1 skipped',
+                         str(Counts(failed=2, skipped=1)))
+
+    def test_sum(self):
+        self.assertEqual(Counts(5, 7, 9), Counts(1, 2, 3) + Counts(4, 5, 6))
+
+    def test_ends_of_tests(self):
+        for status, counts in (
+                ('success', Counts(passed=1)), ('xfail', Counts(passed=1)),
+                ('skip', Counts(skipped=1)), ('fail', Counts(failed=1)),
+                ('uxsuccess', Counts(failed=1)),
+                ('inprogress', Counts(failed=1))):
+            with self.subTest(status):
+                self.assertEqual(counts, Counts().with_one(status))
+        self.assertRaises(KeyError, Counts().with_one, 'exists')
+
+    def test_no_test_is_a_failure(self):
+        self.assertEqual(Counts(failed=1), Counts().checked(True))
+        self.assertEqual(Counts(0, 1, 4), Counts(skipped=4).checked(True))
+
+    def test_an_error_of_stestr_is_a_failure(self):
+        self.assertEqual(Counts(3, 1), Counts(3).checked(False))
+        self.assertEqual(Counts(3, 2), Counts(3, 2).checked(False))
+        self.assertEqual(Counts(3), Counts(3).checked(True))
+
+    def test_through_a_pipe(self):
+        counts = Counts(1, 2, 3)
+        self.assertEqual(counts, Counts.load(counts.dump()))
+
+
+class CommandTest(unittest.TestCase):
+
+    def run_command(self, *arguments, results=(), failure=None):
+        def run(name, *_others):
+            self.ran.append(name)
+            return next(given)
+
+        self.ran = []
+        given = iter(results)
+        with (mock.patch.object(layers, 'run', run),
+              mock.patch.object(cli, '_prepare', side_effect=failure),
+              mock.patch('sys.stdout', io.StringIO()) as stdout,
+              mock.patch('sys.stderr', io.StringIO()) as stderr):
+            status = cli.main(arguments)
+        self.stderr = stderr.getvalue()
+        return status, stdout.getvalue()
+
+    def test_all_layers_are_summed(self):
+        self.assertEqual(
+            (0, '6 passed, 0 failed, 1 skipped\n'),
+            self.run_command(results=[Counts(1), Counts(2, 0, 1), Counts(3)]))
+        self.assertEqual(['unit', 'functional', 'integration'], self.ran)
+
+    def test_a_failure_does_not_end_the_run(self):
+        self.assertEqual(
+            (1, '3 passed, 1 failed\n'),
+            self.run_command('unit', 'functional',
+                             results=[Counts(0, 1), Counts(3)]))
+
+    def test_set_up_fails(self):
+        self.assertEqual((1, '0 passed, 1 failed\n'), self.run_command(
+            failure=progress.Failure('a step', 'no disk', '/some/log')))
+        for text in ('a step', 'no disk', '/some/log'):
+            self.assertIn(text, self.stderr)
+
+    def test_no_such_layer(self):
+        self.assertEqual((1, '0 passed, 1 failed\n'),
+                         self.run_command('units'))
+        self.assertIn('units', self.stderr)

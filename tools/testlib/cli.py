@@ -1,0 +1,86 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""``tools/test``: the command line."""
+
+import argparse
+import os
+import pathlib
+import sys
+
+from testbedlib import prepare
+from testbedlib.layout import Layout
+from testbedlib.progress import Failure, Progress
+from testlib import layers
+from testlib.counts import Counts
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Set up what the tests need, run them, and say how many failed.
+
+    :returns: the exit status: 0 if none did
+    """
+    options = _parser().parse_args(arguments)
+    total = Counts()
+    try:
+        for name, counts in _results(options):
+            total += counts
+    except Failure as failure:
+        print(f'test: {failure}', file=sys.stderr)
+        total += Counts(failed=1)
+    except KeyboardInterrupt:
+        print('test: interrupted', file=sys.stderr)
+        return 130
+    print(total, flush=True)
+    return 1 if total.failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='test', description='Set up what the tests need and run them: '
+        'all of them, or some layers. "unit" needs neither root nor QEMU.')
+    parser.add_argument('layer', nargs='*', metavar='LAYER',
+                        help=', '.join(layers.LAYERS) + ' (default: '
+                        f'{", ".join(layers.STANDARD)})')
+    parser.add_argument('--only', metavar='REGEX',
+                        help='run only tests whose names match')
+    return parser
+
+
+def _results(options: argparse.Namespace):
+    """Layers' names and counts, one after the other.
+
+    :raises Failure: the set-up, or stestr, does not work
+    """
+    chosen = options.layer or list(layers.STANDARD)
+    for name in chosen:
+        if name not in layers.LAYERS:
+            raise Failure('tests', f'there is no layer {name}')
+    layout = Layout.from_environment()
+    progress = Progress()
+    setup = prepare.Setup(layout, progress)
+    venv = _prepare(setup, layout, chosen)
+    for name in chosen:
+        yield name, layers.run(name, layout, venv, progress, options.only)
+
+
+def _prepare(setup: prepare.Setup, layout: Layout, chosen: list[str]
+             ) -> pathlib.Path:
+    """The environment that the tests run in.
+
+    :raises Failure: a step failed
+    """
+    if set(chosen) == {'unit'}:
+        return setup.unit_environment()
+    if os.geteuid() != 0:
+        raise Failure('tests', 'need root, all but "tools/test unit"')
+    setup.everything()
+    return layout.venv

@@ -1,0 +1,66 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""How many tests passed, failed and were skipped."""
+
+import dataclasses
+import json
+
+#: Words of subunit for a test's end, to what each counts as. A test that began
+#: and has no end took its process down with it.
+_KINDS = {'success': 'passed', 'xfail': 'passed', 'skip': 'skipped',
+          'fail': 'failed', 'uxsuccess': 'failed', 'inprogress': 'failed',
+          'unknown': 'failed'}
+
+
+@dataclasses.dataclass(frozen=True)
+class Counts:
+    """Of one layer, or the sum of several."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: 'Counts') -> 'Counts':
+        return Counts(self.passed + other.passed, self.failed + other.failed,
+                      self.skipped + other.skipped)
+
+    def with_one(self, status: str) -> 'Counts':
+        """With one more test, by subunit's word for how it ended.
+
+        :raises KeyError: this is no end of a test
+        """
+        return self + Counts(**{_KINDS[status]: 1})
+
+    @property
+    def total(self) -> int:
+        return self.passed + self.failed + self.skipped
+
+    def checked(self, ended_well: bool) -> 'Counts':
+        """With one failure more if the run was none though no test failed.
+
+        That is so when not one test passed, or when stestr, or a process of
+        it, ended with an error outside of any test.
+        """
+        if self.failed or (self.passed and ended_well):
+            return self
+        return self + Counts(failed=1)
+
+    def __str__(self) -> str:
+        text = f'{self.passed} passed, {self.failed} failed'
+        return text + (f', {self.skipped} skipped' if self.skipped else '')
+
+    def dump(self) -> str:
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def load(cls, text: str) -> 'Counts':
+        return cls(**json.loads(text))
