@@ -14,7 +14,9 @@
 import argparse
 import os
 import pathlib
+import signal
 import sys
+from collections.abc import Iterator
 
 from testbedlib import prepare
 from testbedlib.layout import Layout
@@ -30,15 +32,17 @@ def main(arguments: list[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     total = Counts()
+    # In both cases what was started is ended before this process is.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        for name, counts in _results(options):
+        for counts in _results(options):
             total += counts
     except Failure as failure:
         print(f'test: {failure}', file=sys.stderr)
         total += Counts(failed=1)
     except KeyboardInterrupt:
         print('test: interrupted', file=sys.stderr)
-        return 130
+        total += Counts(failed=1)
     print(total, flush=True)
     return 1 if total.failed else 0
 
@@ -55,8 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _results(options: argparse.Namespace):
-    """Layers' names and counts, one after the other.
+def _results(options: argparse.Namespace) -> Iterator[Counts]:
+    """Of one layer after the other.
 
     :raises Failure: the set-up, or stestr, does not work
     """
@@ -69,7 +73,7 @@ def _results(options: argparse.Namespace):
     setup = prepare.Setup(layout, progress)
     venv = _prepare(setup, layout, chosen)
     for name in chosen:
-        yield name, layers.run(name, layout, venv, progress, options.only)
+        yield layers.run(name, layout, venv, progress, options.only)
 
 
 def _prepare(setup: prepare.Setup, layout: Layout, chosen: list[str]

@@ -24,6 +24,7 @@ from testbedlib import command
 from testbedlib.layout import REPOSITORY, Layout
 from testbedlib.progress import Failure, Progress
 from testlib.counts import Counts
+from testlib.leftovers import Leftovers
 
 TOOLS = REPOSITORY / 'tools'
 
@@ -61,7 +62,7 @@ STANDARD = ('unit', 'functional', 'integration')
 
 def run(layer: str, layout: Layout, venv: pathlib.Path, progress: Progress,
         only: str | None = None) -> Counts:
-    """Run a layer to its end.
+    """Run a layer to its end; nothing that it started runs on.
 
     :param venv: the environment to run it in
     :param only: a regular expression that tests' names are to match
@@ -86,9 +87,11 @@ def _run(name: str, one: Run, layout: Layout, venv: pathlib.Path,
     ends = results / 'ends'
     with _alone(results), log.open('wb') as stream:
         ends.write_text('')
+        left = Leftovers()
         stestr = subprocess.Popen(
             _argv(one, venv, results, only), cwd=REPOSITORY,
-            env=_environment(layout, venv, one, ends),
+            env={**_environment(layout, venv, one, ends),
+                 **left.environment()},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=stream, start_new_session=True)
         try:
@@ -100,6 +103,7 @@ def _run(name: str, one: Run, layout: Layout, venv: pathlib.Path,
             counts, status = Counts(), 1
         finally:
             _end(stestr)
+            left.end(layout, progress)
         broken = ends.read_text()
     checked = counts.checked(status == 0 and not broken)
     if checked != counts:
@@ -168,6 +172,8 @@ def _environment(layout: Layout, venv: pathlib.Path, one: Run,
     kept |= {
         'PATH': f'{venv}/bin:{kept.get("PATH", os.defpath)}',
         'LC_ALL': 'C.UTF-8',
+        'DMORE_STATE': str(layout.state),
+        'DMORE_VENV': str(venv),
         # stestr's name for it.
         'PYTHON': str(TOOLS / 'testlib' / 'worker'),
         'DMORE_TEST_PYTHON': str(venv / 'bin' / 'python'),
