@@ -22,6 +22,8 @@ import contextlib
 import dataclasses
 import functools
 
+from nova.compute import task_states
+from nova.compute import vm_states
 from nova import context as nova_context
 from nova import exception as nova_exception
 from nova.console import serial as serial_console
@@ -95,6 +97,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         self._rpc_server = None
         #: The co-migrations whose source this host is, by instance uuid.
         self._comigrations: dict[str, source.SourceRole] = {}
+        #: Uuids of instances that are being rebooted.
+        self._rebooting: set[str] = set()
 
     # -- the service's life -------------------------------------------------
 
@@ -151,7 +155,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         with contextlib.ExitStack() as undo:
             if pair.is_new:
                 undo.callback(self._remove_pair, instance,
-                              delete_address=True)
+                              delete_address=self._goes_for_good(instance))
             guest = create(pair.xml, instance)
             undo.pop_all()
         with boundary.instance_first(instance, 'Announcing the console'):
@@ -175,7 +179,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             record = self._pairs.ensure(instance)
             if not known:
                 undo.callback(self._remove_pair, instance,
-                              delete_address=True)
+                              delete_address=self._goes_for_good(instance))
             xml, released = xml_module.with_shadow_devices(
                 xml, self._pairs.records.directory(instance.uuid))
             undo.pop_all()
@@ -215,23 +219,77 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
 
     def destroy(self, context, instance, network_info, block_device_info=None,
                 destroy_disks=True, destroy_secrets=True):
-        """Called when an instance is deleted, and (without
-        ``destroy_disks``) by a hard reboot, which keeps the pair."""
+        """Called when an instance is deleted or leaves this host: shelved,
+        rebuilt, resized and reverted, evacuated, a live migration rolled
+        back; and by a hard reboot, which keeps the pair."""
         super().destroy(
             context, instance, network_info,
             block_device_info=block_device_info,
             destroy_disks=destroy_disks, destroy_secrets=destroy_secrets)
-        if destroy_disks and (
-                self._pairs.get(instance.uuid) is not None or
-                policy.wants_domain_r(CONF.dmore, instance)):
-            # A host that cleans up after an evacuation, or a destination
-            # after a rolled back migration, does not own the address.
-            self._remove_pair(instance, delete_address=(
-                instance.host in (None, self._pairs.host)))
+        if instance.uuid in self._rebooting:
+            return
+        for_good = self._goes_for_good(instance)
+        # Whatever Nova says of the instance's Domain R now, it may have had
+        # one before its flavor was changed, and has its address then.
+        if (self._pairs.get(instance.uuid) is not None or
+                for_good and CONF.dmore.management_network):
+            self._remove_pair(instance, delete_address=for_good)
+
+    def _hard_reboot(self, context, instance, network_info, share_info,
+                     block_device_info=None, accel_info=None):
+        """Called for a hard reboot, power on, and a start with the host: the
+        instance is destroyed, and made again at once. Sessions go on."""
+        self._rebooting.add(instance.uuid)
+        try:
+            return super()._hard_reboot(
+                context, instance, network_info, share_info,
+                block_device_info=block_device_info, accel_info=accel_info)
+        finally:
+            self._rebooting.discard(instance.uuid)
+
+    def _goes_for_good(self, instance):
+        """Whether an instance that is destroyed here is no more then.
+
+        Otherwise it comes back, here or elsewhere (shelved, evacuated,
+        resized, rebuilt), and has the same address again.
+        """
+        if instance.deleted:
+            return True
+        if instance.host not in (None, self._pairs.host):
+            return False
+        return (instance.vm_state == vm_states.BUILDING or
+                instance.task_state in (task_states.DELETING,
+                                        task_states.SOFT_DELETING))
 
     def _remove_pair(self, instance, delete_address):
         with boundary.instance_first(instance, 'Removing the pair'):
             self._pairs.remove(instance.uuid, delete_address=delete_address)
+
+    # -- it moves while it is off -------------------------------------------
+
+    def migrate_disk_and_power_off(self, context, instance, dest, flavor,
+                                   network_info, block_device_info=None,
+                                   timeout=0, retry_interval=0):
+        """Called at the source of a resize or a cold migration.
+
+        A new pair is made where the instance starts next, with the same
+        address: at the destination, or here if it is reverted.
+        """
+        disk_info = super().migrate_disk_and_power_off(
+            context, instance, dest, flavor, network_info,
+            block_device_info=block_device_info, timeout=timeout,
+            retry_interval=retry_interval)
+        if dest != self.get_host_ip_addr():
+            self._remove_pair(instance, delete_address=False)
+        return disk_info
+
+    def confirm_migration(self, context, migration, instance, network_info):
+        """Called at the source when a resize is confirmed: nothing is left
+        of what could not be removed when the instance left."""
+        super().confirm_migration(context, migration, instance, network_info)
+        if (instance.host != self._pairs.host and
+                self._pairs.get(instance.uuid) is not None):
+            self._remove_pair(instance, delete_address=False)
 
     # -- it moves: source ---------------------------------------------------
 

@@ -64,7 +64,8 @@ def make_instance(**changes) -> objects.Instance:
     fields = {
         'id': 1, 'uuid': UUID, 'display_name': 'web', 'project_id': 'p1',
         'user_id': 'u1', 'key_data': None, 'host': HOST, 'metadata': {},
-        'system_metadata': {},
+        'system_metadata': {}, 'vm_state': 'building',
+        'task_state': 'spawning', 'deleted': False,
         'flavor': objects.Flavor(vcpus=1, memory_mb=64, extra_specs={})}
     return objects.Instance(**{**fields, **changes})
 
@@ -119,11 +120,10 @@ class Neutron:
         for name in _CALLS:
             getattr(self.client, name).side_effect = getattr(self, '_' + name)
 
-    def _list_ports(self, device_id, device_owner):
+    def _list_ports(self, **wanted):
         return {'ports': [
             dict(port) for port in self.ports.values()
-            if (port['device_id'], port['device_owner']) ==
-            (device_id, device_owner)]}
+            if wanted.items() <= port.items()]}
 
     def _list_networks(self, **wanted):
         return {'networks': [
