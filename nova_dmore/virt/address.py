@@ -39,6 +39,7 @@ LOG = logging.getLogger(__name__)
 #: ``compute:`` makes Neutron's agents treat a migration of the port as that
 #: of an instance's port.
 DEVICE_OWNER = 'compute:dmore'
+_DEVICE_PREFIX = 'domr-'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Address:
 
 def device_id(instance_uuid: str) -> str:
     """The ``device_id`` of an instance's Domain R port."""
-    return f'domr-{instance_uuid}'
+    return _DEVICE_PREFIX + instance_uuid
 
 
 def to_vif(address: Address) -> network_model.VIF:
@@ -123,6 +124,16 @@ class AddressBook:
         with _neutron_errors(f'the port of {device_id(instance_uuid)}'):
             return self._find(self._client(), instance_uuid) is not None
 
+    def instances_on(self, host: str) -> list[str]:
+        """Uuids of the instances whose ports are bound to ``host``."""
+        with _neutron_errors(f'the ports of host {host}'):
+            ports = self._client().list_ports(**{
+                'device_owner': DEVICE_OWNER, 'binding:host_id': host})
+        return [port['device_id'].removeprefix(_DEVICE_PREFIX)
+                for port in ports['ports']
+                if port['binding:host_id'] == host
+                and port['device_id'].startswith(_DEVICE_PREFIX)]
+
     def delete(self, instance_uuid: str) -> None:
         """Delete the instance's port, if there is one."""
         with _neutron_errors(f'the port of {device_id(instance_uuid)}'):
@@ -167,6 +178,18 @@ class AddressBook:
                 if error.status_code != 404:
                     raise
             client.update_port(port_id, {'port': {'binding:profile': {}}})
+
+    def drop_inactive_binding(self, port_id: str, host: str) -> None:
+        """Forget that the port was to come to ``host``, unless it has."""
+        with _neutron_errors(f'the binding of port {port_id} on {host}'):
+            client = self._client()
+            try:
+                binding = client.show_port_binding(port_id, host)['binding']
+                if binding['status'] != 'ACTIVE':
+                    client.delete_port_binding(port_id, host)
+            except neutron_exceptions.NeutronClientException as error:
+                if error.status_code != 404:
+                    raise
 
     def _client(self):
         return neutron.get_client(self._context, admin=True)

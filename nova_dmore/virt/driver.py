@@ -45,6 +45,7 @@ from nova_dmore.virt import pairs
 from nova_dmore.virt import policy
 from nova_dmore.virt import record as record_module
 from nova_dmore.virt import rpc
+from nova_dmore.virt import settle
 from nova_dmore.virt import watch
 from nova_dmore.virt import xml as xml_module
 
@@ -53,6 +54,10 @@ LOG = logging.getLogger(__name__)
 
 #: The server property in which a user finds the SSH console.
 SSH_PROPERTY = 'dmore:console_ssh'
+
+
+#: An instance begins to arrive as soon as its Domain R was copied once.
+_ARRIVAL_TIMEOUT_S = 600
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +98,11 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                 CONF.dmore.image_cache_dir, credentials.service_context))
         self._reporter = watch.Reporter(CONF.host)
         self._watch = watch.Watch(
-            self._pairs, self._reporter, CONF.dmore.watch_interval, admin)
+            self._pairs, self._reporter, CONF.dmore.watch_interval, admin,
+            settle.Settler(
+                self._pairs, self._reporter, admin,
+                lambda: self._host.get_connection(), inventory.host_of,
+                max(_ARRIVAL_TIMEOUT_S, 2 * CONF.dmore.precopy_timeout)))
         self._rpc_server = None
         #: The co-migrations whose source this host is, by instance uuid.
         self._comigrations: dict[str, source.SourceRole] = {}
@@ -106,7 +115,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         """Called at the start of nova-compute, before it takes requests.
 
         Pairs are found again here; nothing of them is restarted unless it
-        died.
+        died. Migrations that were cut off by the end of this or another
+        nova-compute come to a stated end (:mod:`nova_dmore.virt.settle`).
         """
         super().init_host(host)
         self._rpc_server = rpc.start_server(

@@ -16,6 +16,8 @@ nova-compute refuse to start, warns in each cycle, and counts as disk and
 memory in the resource tracker.
 """
 
+from nova import exception as nova_exception
+from nova import objects
 from nova.virt.libvirt import host
 
 from nova_dmore.virt import domain_r
@@ -35,3 +37,18 @@ class DMoreHost(host.Host):
         return [domain for domain
                 in super().list_instance_domains(only_running=only_running)
                 if not domain_r.is_domain_r_name(domain.name())]
+
+
+def host_of(context, instance_uuid: str) -> str | None:
+    """The host on which an instance is, as Nova's database has it.
+
+    Called when libvirt does not know the instance.
+
+    :returns: empty when it is on none (shelved, or not built yet), None when
+        there is no such instance any more.
+    """
+    try:
+        instance = objects.Instance.get_by_uuid(context, instance_uuid)
+    except nova_exception.InstanceNotFound:
+        return None
+    return instance.host or ''

@@ -29,8 +29,8 @@ from oslo_log import log as logging
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
 from nova_dmore.shadow import spawn
+from nova_dmore.virt import config_message
 from nova_dmore.virt import domain_r
-from nova_dmore.virt import identity
 from nova_dmore.virt import record as record_module
 from nova_dmore.virt import xml
 
@@ -83,12 +83,10 @@ class Pairs:
     def client(self, instance_uuid: str) -> shadow_client.ShadowClient:
         """A client of the pair's shadow-device process."""
         with self._guard:
-            client = self._clients.get(instance_uuid)
-            if client is None:
-                client = self._clients[instance_uuid] = (
-                    shadow_client.ShadowClient(
-                        self.records.directory(instance_uuid)))
-            return client
+            if instance_uuid not in self._clients:
+                self._clients[instance_uuid] = shadow_client.ShadowClient(
+                    self.records.directory(instance_uuid))
+            return self._clients[instance_uuid]
 
     def domain(self, instance_uuid: str) -> domain_r.DomainR:
         """The pair's Domain R on this host."""
@@ -131,20 +129,22 @@ class Pairs:
     def ensure(self, instance) -> record_module.PairRecord:
         """Have a living pair for an instance that is about to start.
 
-        Called from the driver's ``_create_guest`` (spawn, hard reboot,
-        power on, resume, unrescue). A pair that lives is left alone, so an
-        open session outlives a hard reboot.
+        Called by the driver. A pair that lives is left alone.
 
         :raises nova_dmore.exception.DMoreError: it cannot be had; whatever
             was made on the way is undone.
         """
         with self.locked(instance.uuid):
             record = self.get(instance.uuid)
-            if record is not None:
-                if not all(self.is_alive(instance.uuid)):
-                    record = self._restart(record)
-                return record
-            return self._make(instance)
+            if record is not None and record.incoming:
+                # Nova starts the instance here: none is arriving any more.
+                self.remove(instance.uuid, delete_address=False)
+                record = None
+            if record is None:
+                return self._make(instance)
+            if not all(self.is_alive(instance.uuid)):
+                record = self._restart(record)
+            return record
 
     def _make(self, instance) -> record_module.PairRecord:
         digest = self.images.current()
@@ -270,8 +270,8 @@ class Pairs:
         """
         with self.locked(instance_uuid):
             record = self.get(instance_uuid)
-            if (record is None or record.incoming
-                    or all(self.is_alive(instance_uuid))):
+            if (record is None or record.incoming or
+                    all(self.is_alive(instance_uuid))):
                 return False
             self._restart(record)
             return True
@@ -373,26 +373,7 @@ class Pairs:
 
     def config(self, record) -> dict:
         """The CONFIG message of a pair (:data:`nova_dmore.wire.CONFIG`)."""
-        options = self._conf.dmore
-        keys = identity.read_authorized_keys(options.console_authorized_keys)
-        if record.key_data and identity.is_public_key(record.key_data):
-            keys.append(record.key_data)
-        secret = identity.read_secret(options.secret_file)
-        return {
-            'host_key': identity.host_key(secret, record.instance_uuid),
-            'authorized_keys': keys,
-            'instance_uuid': record.instance_uuid,
-            'instance_name': record.instance_name,
-            'address': record.address.interface,
-            'gateway': record.address.gateway,
-            'mac': record.address.mac,
-            'mtu': record.address.mtu,
-            'ssh_port': options.ssh_port,
-            'serial_port': options.serial_port,
-            'serial_networks': options.serial_proxy_networks,
-            'scrollback_bytes': options.scrollback_kib * 1024,
-            'stall_ms': options.serial_stall_ms,
-        }
+        return config_message.build(self._conf.dmore, record)
 
 
 def _attempt(function, *arguments) -> None:

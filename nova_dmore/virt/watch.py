@@ -35,6 +35,8 @@ REBUILT = 'dmore.console.rebuilt'
 #: doubled each time up to the limit.
 _FIRST_RETRY_S = 2.0
 _LAST_RETRY_S = 300.0
+#: How often ports are looked for whose instances are no more.
+_SWEEP_S = 1800.0
 
 
 class Reporter:
@@ -79,13 +81,17 @@ class Watch:
     :param pairs: a :class:`nova_dmore.virt.pairs.Pairs`.
     :param interval: seconds between two looks.
     :param context: an admin ``RequestContext``.
+    :param settler: a :class:`nova_dmore.virt.settle.Settler`.
     """
 
-    def __init__(self, pairs, reporter: Reporter, interval: float, context):
+    def __init__(self, pairs, reporter: Reporter, interval: float, context,
+                 settler):
         self._pairs = pairs
         self._reporter = reporter
         self._interval = interval
         self._context = context
+        self._settler = settler
+        self._next_sweep = time.monotonic()
         self._stopped = threading.Event()
         #: Pairs that are being moved: their roles look after them.
         self._moving: set[str] = set()
@@ -103,8 +109,10 @@ class Watch:
         self._thread.join()
 
     def leave_alone(self, instance_uuid: str) -> None:
-        """Do not rebuild a pair: it is being moved."""
-        self._moving.add(instance_uuid)
+        """Do not touch a pair: it is being moved."""
+        with self._pairs.locked(instance_uuid):
+            self._moving.add(instance_uuid)
+            self._settler.forget(instance_uuid)
 
     def look_after(self, instance_uuid: str) -> None:
         """Undo :meth:`leave_alone`."""
@@ -127,9 +135,19 @@ class Watch:
     def _run(self) -> None:
         while not self._stopped.wait(self._interval):
             for record in self._pairs.records.all():
-                if record.incoming or record.instance_uuid in self._moving:
-                    continue
                 self._look_at(record.instance_uuid)
+            self._sweep()
+
+    def _sweep(self) -> None:
+        if time.monotonic() < self._next_sweep:
+            return
+        self._next_sweep = time.monotonic() + _SWEEP_S
+        try:
+            self._settler.sweep()
+        except Exception as error:  # noqa: H201
+            # As for a pair: it does not end this thread.
+            LOG.error('Ports that nobody needs may be left: %s', error,
+                      exc_info=not isinstance(error, exception.DMoreError))
 
     def _look_at(self, instance_uuid: str) -> None:
         _delay, not_before = self._retry.get(instance_uuid, (0.0, 0.0))
@@ -138,8 +156,10 @@ class Watch:
         try:
             with self._pairs.locked(instance_uuid, wait=False) as locked:
                 # A pair that is just being made or removed is not looked at.
-                if locked and self._pairs.get(instance_uuid) is not None:
-                    self._look_after_locked(instance_uuid)
+                record = self._pairs.get(instance_uuid)
+                if (locked and record is not None
+                        and instance_uuid not in self._moving):
+                    self._look_after_locked(record)
             self._retry.pop(instance_uuid, None)
         except Exception as error:  # noqa: H201
             # Whatever is wrong with one pair must not keep the others from
@@ -151,7 +171,11 @@ class Watch:
                       {'uuid': instance_uuid, 'error': error, 'delay': delay},
                       exc_info=not isinstance(error, exception.DMoreError))
 
-    def _look_after_locked(self, instance_uuid: str) -> None:
+    def _look_after_locked(self, record) -> None:
+        instance_uuid = record.instance_uuid
+        if (not self._settler.settle(record)
+                or self._pairs.get(instance_uuid) is None):
+            return
         shadow_lives, domain_lives = self._pairs.is_alive(instance_uuid)
         if not shadow_lives or not domain_lives:
             self._rebuild(instance_uuid, shadow_lives)

@@ -68,7 +68,7 @@ class DestinationRole:
     def carry_over(self, migration_id: str, instance_uuid: str,
                    carry_over: dict) -> None:
         """Phase *carry over*: what the source's process had."""
-        if self._arriving.get(instance_uuid) != migration_id:
+        if not self._arrives(migration_id, instance_uuid):
             LOG.info('Ignoring a carry-over of migration %s', migration_id)
             return
         answer = self._pairs.client(instance_uuid).carry_over(
@@ -88,9 +88,14 @@ class DestinationRole:
         instance_uuid = record.instance_uuid
         if console_log is not None:
             self._keep_console_log(instance_uuid, console_log)
-        prepared = self._arriving.pop(instance_uuid, None) == migration_id
+        prepared = self._arrives(migration_id, instance_uuid)
+        self._arriving.pop(instance_uuid, None)
         if prepared and domain_r_moved:
             self._pairs.arrived(instance_uuid)
+            return
+        if self._is_whole(instance_uuid):
+            # The watch did not wait for this call.
+            self._pairs.addresses.ensure(instance_uuid, self._pairs.host)
             return
         self._pairs.take_over(record)
         self._reporter.rebuilt(
@@ -99,10 +104,32 @@ class DestinationRole:
 
     def abort(self, migration_id: str, instance_uuid: str) -> None:
         """The instance stays at the source: remove what was prepared."""
-        if self._arriving.get(instance_uuid) != migration_id:
+        if not self._arrives(migration_id, instance_uuid):
             return
-        del self._arriving[instance_uuid]
+        self._arriving.pop(instance_uuid, None)
         self._pairs.remove(instance_uuid, delete_address=False)
+
+    def _arrives(self, migration_id: str, instance_uuid: str) -> bool:
+        """Whether a pair was prepared here in this migration.
+
+        What this process does not know the shadow-device process tells,
+        which outlived a restart of nova-compute.
+        """
+        if instance_uuid in self._arriving:
+            return self._arriving[instance_uuid] == migration_id
+        record = self._pairs.get(instance_uuid)
+        if record is None or not record.incoming:
+            return False
+        try:
+            return self._pairs.client(
+                instance_uuid).status().migration_id == migration_id
+        except exception.ShadowProcessError:
+            return False
+
+    def _is_whole(self, instance_uuid: str) -> bool:
+        record = self._pairs.get(instance_uuid)
+        return (record is not None and not record.incoming
+                and all(self._pairs.is_alive(instance_uuid)))
 
     def _keep_console_log(self, instance_uuid: str, text: str) -> None:
         """Put the source's console log before the one that began here.

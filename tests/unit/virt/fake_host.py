@@ -46,6 +46,25 @@ class Domain:
         self._connection = connection
         self._name = name
         self.xml = xml
+        self.uuid = None        # of instances
+        self.run_state = (libvirt.VIR_DOMAIN_RUNNING, 1)
+        #: Whether it migrates; an error is raised by jobInfo.
+        self.job = False
+
+    def info(self):
+        return [self.run_state[0], 0, 0, 1, 0]
+
+    def state(self, flags=0):
+        return list(self.run_state)
+
+    def jobInfo(self):
+        if isinstance(self.job, Exception):
+            raise self.job
+        return [libvirt.VIR_DOMAIN_JOB_UNBOUNDED if self.job
+                else libvirt.VIR_DOMAIN_JOB_NONE] + [0] * 11
+
+    def abortJob(self):
+        self.job = False
 
     def name(self):
         return self._name
@@ -70,6 +89,18 @@ class Libvirt:
             return self.domains[name]
         except KeyError:
             raise libvirt_error(libvirt.VIR_ERR_NO_DOMAIN)
+
+    def lookupByUUIDString(self, uuid):
+        for domain in self.domains.values():
+            if domain.uuid == uuid:
+                return domain
+        raise libvirt_error(libvirt.VIR_ERR_NO_DOMAIN)
+
+    def add_instance(self, uuid=fakes.UUID, name='instance-00000001'):
+        """As Nova, or a migration, does."""
+        domain = self.domains[name] = Domain(self, name)
+        domain.uuid = uuid
+        return domain
 
     def createXML(self, xml, flags):
         if self.refuse is not None:

@@ -115,6 +115,34 @@ class EnsureTest(BookTestCase):
                          (made.interface, made.gateway))
 
 
+class LeftOverTest(BookTestCase):
+
+    def test_an_inactive_binding(self):
+        made = self.book.ensure(fakes.UUID, 'c1')
+        self.book.add_binding(made, 'c2')
+        for _time in range(2):
+            self.book.drop_inactive_binding(made.port_id, 'c2')
+            self.assertEqual([(made.port_id, 'c1')],
+                             list(self.neutron.bindings))
+
+    def test_an_active_binding(self):
+        made = self.book.ensure(fakes.UUID, 'c1')
+        self.book.drop_inactive_binding(made.port_id, 'c1')
+        self.assertEqual('c1', self.neutron.active_host(made.port_id))
+
+    def test_instances_on(self):
+        self.book.ensure(fakes.UUID, 'c1')
+        self.assertEqual([fakes.UUID], self.book.instances_on('c1'))
+        self.assertEqual([], self.book.instances_on('c2'))
+        (port,) = self.neutron.ports.values()
+        # Somebody else's.
+        for changes in ({'device_owner': 'compute:nova'},
+                        {'device_owner': 'compute:dmore',
+                         'device_id': fakes.UUID}):
+            port.update(changes)
+            self.assertEqual([], self.book.instances_on('c1'))
+
+
 class ErrorTest(BookTestCase):
 
     def _assert_fails(self, book, kind, *texts):
@@ -175,6 +203,8 @@ class ErrorTest(BookTestCase):
                          lambda: self.book.delete(fakes.UUID)):
                 raised = self.assertRaises(exception.AddressError, call)
                 self.assertIn(f'domr-{fakes.UUID}', str(raised))
+            self.assertRaises(exception.AddressError,
+                              self.book.instances_on, 'c1')
 
 
 class BindingTest(BookTestCase):

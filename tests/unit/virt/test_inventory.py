@@ -14,6 +14,7 @@ from unittest import mock
 
 import fixtures
 import libvirt
+from nova import exception as nova_exception
 from nova.virt.libvirt import host
 
 from nova_dmore.virt import inventory
@@ -49,3 +50,28 @@ class HostTest(fakes.TestCase):
     def test_guests_are_listed_from_there(self):
         self.assertEqual(['instance-00000001', 'other-domr-1'],
                          [guest.name for guest in self.host.list_guests()])
+
+
+class HostOfTest(fakes.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.get_by_uuid = self.useFixture(fixtures.MockPatch(
+            'nova.objects.Instance.get_by_uuid')).mock
+
+    def _host_of(self, **changes):
+        self.get_by_uuid.return_value = fakes.make_instance(**changes)
+        return inventory.host_of('context', fakes.UUID)
+
+    def test_on_a_host(self):
+        self.assertEqual('c2', self._host_of(host='c2'))
+        self.get_by_uuid.assert_called_once_with('context', fakes.UUID)
+
+    def test_on_none(self):
+        # Not to be taken for one that is no more.
+        self.assertEqual('', self._host_of(host=None))
+
+    def test_no_more(self):
+        self.get_by_uuid.side_effect = nova_exception.InstanceNotFound(
+            instance_id=fakes.UUID)
+        self.assertIsNone(inventory.host_of('context', fakes.UUID))

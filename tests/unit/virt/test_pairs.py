@@ -377,6 +377,15 @@ class ArrivalTest(fake_host.HostTestCase):
         self.pairs.arrived(fakes.UUID)
         self.assertFalse(self.pairs.get(fakes.UUID).incoming)
 
+    def test_the_instance_is_started_here_instead(self):
+        self.pairs.start_incoming(self.record, 'm1')
+        self.shadow.log.clear()
+        record = self.pairs.ensure(fakes.make_instance())
+        self.assertFalse(record.incoming)
+        self.assertEqual(['shutdown', 'start', 'configure'], self.shadow.log)
+        self.assertIn(self.domr, self.libvirt.domains)
+        self.assertEqual(fakes.HOST, self.neutron.active_host(fakes.PORT))
+
     def test_take_over_what_was_prepared(self):
         self.pairs.start_incoming(self.record, 'm1')
         self.shadow.log.clear()

@@ -21,6 +21,7 @@ import oslo_messaging as messaging
 
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
+from nova_dmore.virt import settle
 from nova_dmore.virt import watch
 from nova_dmore import wire
 from tests.unit.virt import fake_host
@@ -85,7 +86,10 @@ class WatchTest(fake_host.HostTestCase):
         super().setUp()
         self.record = self.pairs.ensure(fakes.make_instance())
         self.reporter = mock.create_autospec(watch.Reporter, instance=True)
-        self.watch = watch.Watch(self.pairs, self.reporter, 0.002, 'context')
+        self.settler = mock.create_autospec(settle.Settler, instance=True)
+        self.settler.settle.return_value = True
+        self.watch = watch.Watch(self.pairs, self.reporter, 0.002, 'context',
+                                 self.settler)
         self.log = self.useFixture(fixtures.FakeLogger())
 
     def _start(self):
@@ -157,14 +161,72 @@ class WatchTest(fake_host.HostTestCase):
         self.watch.look_after(fakes.UUID)
         self._until(lambda: self.domr in self.libvirt.domains)
 
-    def test_a_pair_that_arrives_is_left_alone(self):
-        self.pairs.records.save(fakes.make_record(incoming=True))
+    def test_a_pair_that_is_not_settled_is_left_alone(self):
+        self.settler.settle.return_value = False
         self.libvirt.domains.clear()
         self._start()
-        time.sleep(0.05)
+        self._until(lambda: self.settler.settle.call_count > 3)
+        self.settler.settle.assert_called_with(self.record)
         self.assertEqual({}, self.libvirt.domains)
-        self.pairs.arrived(fakes.UUID)
+        self.settler.settle.return_value = True
         self._until(lambda: self.domr in self.libvirt.domains)
+
+    def test_a_pair_that_is_settled_by_its_removal(self):
+        def remove(record):
+            self.pairs.remove(fakes.UUID, delete_address=True)
+            return True
+
+        self.settler.settle.side_effect = remove
+        self._start()
+        self._until(lambda: self.settler.settle.called)
+        self.watch.stop()
+        self.assert_nothing_left()
+        self.assertNotIn('trying again', self.log.output)
+
+    def test_a_pair_that_moves_is_settled_by_its_roles(self):
+        self.watch.leave_alone(fakes.UUID)
+        self.settler.forget.assert_called_once_with(fakes.UUID)
+        self._start()
+        time.sleep(0.05)
+        self.settler.settle.assert_not_called()
+        self.watch.look_after(fakes.UUID)
+        self._until(lambda: self.settler.settle.called)
+
+    def test_leaving_alone_waits_for_a_look(self):
+        looking, go_on, left_alone = (threading.Event() for _ in range(3))
+
+        def look(record):
+            looking.set()
+            fake_host.wait(go_on)
+            return False
+
+        self.settler.settle.side_effect = look
+        self._start()
+        fake_host.wait(looking)
+
+        def leave_alone():
+            self.watch.leave_alone(fakes.UUID)
+            left_alone.set()
+
+        thread = threading.Thread(target=leave_alone)
+        thread.start()
+        self.assertFalse(left_alone.wait(0.05))
+        go_on.set()
+        fake_host.wait(left_alone)
+        thread.join()
+
+    def test_ports_are_swept_now_and_then(self):
+        self._start()
+        self._looked()
+        self.settler.sweep.assert_called_once_with()
+
+    def test_a_sweep_that_fails(self):
+        self.useFixture(fixtures.MockPatchObject(watch, '_SWEEP_S', 0.01))
+        self.settler.sweep.side_effect = RuntimeError('a bug')
+        self._start()
+        self._until(lambda: self.settler.sweep.call_count > 2)
+        self.assertIn('a bug', self.log.output)
+        self._looked()
 
     def test_a_pair_that_is_being_changed_is_left_alone(self):
         with self.pairs.locked(fakes.UUID):

@@ -126,13 +126,66 @@ class DestinationTest(DestinationTestCase):
         self._finish(False)
         self._assert_rebuilt()
 
-    def test_finish_after_a_restart_of_nova_compute(self):
-        # Which migration a pair came with is forgotten; better a new Domain
-        # R than one of another migration.
+    def test_finish_after_a_restart_of_another_migration(self):
+        # Better a new Domain R than one of another migration.
         self.role.prepare(None, 'm1', self.text)
+        self._domain_r_comes()
+        self._restart('m0')
+        self._finish(True)
+        self._assert_rebuilt()
+
+    def _restart(self, migration_id):
+        """Of nova-compute; what the shadow-device process knows stays."""
+        self.role = self._role()
+        status = fake_host.status(migration_id=migration_id)
+        self.client().status.side_effect = lambda timeout=None: status
+        self.shadow.log.clear()
+
+    def test_carry_over_after_a_restart(self):
+        self.role.prepare(None, 'm1', self.text)
+        self._restart('m1')
+        self.role.carry_over('m0', fakes.UUID, {})
+        self.assertEqual([], self.shadow.log)
+        self.role.carry_over('m1', fakes.UUID, {'epoch': 7})
+        self.client().carry_over.assert_called_once_with('m1', {'epoch': 7})
+
+    def test_finish_after_a_restart(self):
+        self.role.prepare(None, 'm1', self.text)
+        self._domain_r_comes()
+        self._restart('m1')
+        self._finish(True)
+        self.assertFalse(self.pairs.get(fakes.UUID).incoming)
+        self.assertEqual([], self.shadow.log)
+        self.reporter.rebuilt.assert_not_called()
+
+    def test_abort_after_a_restart(self):
+        self.role.prepare(None, 'm1', self.text)
+        self._restart('m1')
+        self.role.abort('m0', fakes.UUID)
+        self.assertIsNotNone(self.pairs.get(fakes.UUID))
+        self.role.abort('m1', fakes.UUID)
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+
+    def test_finish_of_what_the_watch_adopted(self):
+        self.role.prepare(None, 'm1', self.text)
+        self.pairs.take_over(self.pairs.get(fakes.UUID))
+        domain = self.libvirt.domains[self.domr]
+        self.shadow.log.clear()
+        self._finish(False)
+        # The new sessions go on.
+        self.assertEqual([], self.shadow.log)
+        self.assertIs(domain, self.libvirt.domains[self.domr])
+        self.assertEqual(fakes.HOST, self.neutron.active_host(fakes.PORT))
+        self.reporter.rebuilt.assert_not_called()
+
+    def test_finish_when_a_stale_pair_lives_here(self):
+        self.role.prepare(None, 'm0', self.text)
+        self._domain_r_comes()
+        self.pairs.arrived(fakes.UUID)
         self.role = self._role()
         self._finish(False)
-        self._assert_rebuilt()
+        self.assertEqual(fakes.HOST, self.neutron.active_host(fakes.PORT))
+        self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
 
     def _assert_rebuilt(self):
         self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))

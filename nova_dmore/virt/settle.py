@@ -1,0 +1,238 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Brings pairs to a stated end whose migration was cut off.
+
+When a nova-compute ends, or a call between two of them is lost, in the middle
+of a migration, libvirt and Nova still know where the instance is; its pair
+follows. Called by :mod:`nova_dmore.virt.watch` for every pair that no role of
+this process is moving. The address is deleted only if Nova has no such
+instance any more.
+"""
+
+import enum
+import time
+
+import libvirt
+from oslo_log import log as logging
+
+from nova_dmore import exception
+from nova_dmore.shadow import client as shadow_client
+
+LOG = logging.getLogger(__name__)
+
+#: How long a role on the other host may take to say itself what became of a
+#: pair, in seconds: it waits for threads, and for RPC calls.
+PATIENCE_S = 60.0
+
+
+class Here(enum.Enum):
+    """What this host's libvirt knows of an instance."""
+
+    ABSENT = 'absent'
+    #: It arrives, or leaves.
+    MOVING = 'moving'
+    #: It is at rest: shut off, or paused.
+    AT_REST = 'at rest'
+    RUNNING = 'running'
+
+
+def find(connection, instance_uuid: str) -> Here:
+    """Look for an instance's domain.
+
+    :param connection: a ``libvirt.virConnect``.
+    :raises nova_dmore.exception.PairError: libvirt does not say.
+    """
+    try:
+        domain = connection.lookupByUUIDString(instance_uuid)
+        if _has_job(domain):
+            return Here.MOVING
+        state = domain.info()[0]
+        if (state == libvirt.VIR_DOMAIN_PAUSED and
+                domain.state()[1] == libvirt.VIR_DOMAIN_PAUSED_MIGRATION):
+            return Here.MOVING
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            return Here.ABSENT
+        raise exception.PairError(
+            f'instance {instance_uuid} cannot be looked up: {error}'
+        ) from error
+    return (Here.RUNNING if state == libvirt.VIR_DOMAIN_RUNNING
+            else Here.AT_REST)
+
+
+def _has_job(domain) -> bool:
+    try:
+        return domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
+            # Of a migration to this host libvirt tells only the source.
+            return domain.isActive() == 1
+        raise
+
+
+class Settler:
+    """Settles the pairs of one host.
+
+    :param pairs: a :class:`nova_dmore.virt.pairs.Pairs`.
+    :param reporter: a :class:`nova_dmore.virt.watch.Reporter`.
+    :param context: an admin ``RequestContext``.
+    :param connect: returns Nova's ``libvirt.virConnect``.
+    :param locate: :func:`nova_dmore.virt.inventory.host_of`.
+    :param arrival_timeout: seconds after which a pair whose instance did not
+        begin to arrive is given up.
+    """
+
+    def __init__(self, pairs, reporter, context, connect, locate,
+                 arrival_timeout: float):
+        self._pairs = pairs
+        self._reporter = reporter
+        self._context = context
+        self._connect = connect
+        self._locate = locate
+        self._arrival_timeout = arrival_timeout
+        #: Since when (CLOCK_MONOTONIC) the instance is where it is.
+        self._since: dict[str, tuple[Here, float]] = {}
+        #: Pairs of which no migration is left over from an earlier process.
+        self._settled: set[str] = set()
+
+    def settle(self, record) -> bool:
+        """Do what is due for a pair; the caller has locked it.
+
+        :returns: whether the pair belongs to this host, and no migration of
+            its instance is under way.
+        :raises nova_dmore.exception.DMoreError: try again later.
+        """
+        uuid = record.instance_uuid
+        here = find(self._connect(), uuid)
+        waited = self._waited(uuid, here)
+        if record.incoming:
+            return self._settle_incoming(record, here, waited)
+        if here is Here.MOVING:
+            return False
+        if here is Here.ABSENT:
+            return waited < PATIENCE_S or not self._has_left(record)
+        if uuid not in self._settled:
+            self._end_outgoing(uuid)
+            self._settled.add(uuid)
+        return True
+
+    def sweep(self) -> None:
+        """Delete the addresses on this host that nobody needs any more.
+
+        Nova deletes an instance that is on no host (shelved) or whose host
+        does not answer without asking a driver.
+
+        :raises nova_dmore.exception.DMoreError: try again later.
+        """
+        for uuid in self._pairs.addresses.instances_on(self._pairs.host):
+            if self._pairs.get(uuid) is None and self._host(uuid) is None:
+                LOG.info('Deleting the port of the Domain R of instance %s, '
+                         'which is no more', uuid)
+                self._pairs.addresses.delete(uuid)
+
+    def forget(self, instance_uuid: str) -> None:
+        """A role takes the pair over; what was seen counts no more."""
+        self._since.pop(instance_uuid, None)
+        self._settled.discard(instance_uuid)
+
+    def _waited(self, uuid: str, here: Here) -> float:
+        now = time.monotonic()
+        before, since = self._since.get(uuid, (None, now))
+        if here is not before:
+            since = now
+            self._since[uuid] = here, since
+        return now - since
+
+    # -- a destination ------------------------------------------------------
+
+    def _settle_incoming(self, record, here: Here, waited: float) -> bool:
+        uuid = record.instance_uuid
+        if here is Here.RUNNING:
+            if all(self._pairs.is_alive(uuid)) and self._domain_r_came(uuid):
+                self._adopt(record)
+                return True
+            if waited >= PATIENCE_S:
+                self._rebuild(record)
+                return True
+        elif here is Here.AT_REST:
+            # So arrives a paused one; or it was stopped here since.
+            if waited >= PATIENCE_S and self._host(uuid) == self._pairs.host:
+                self._rebuild(record)
+                return True
+        elif here is Here.ABSENT and waited >= self._arrival_timeout:
+            LOG.warning('Instance %s did not arrive: removing what was '
+                        'prepared for its console', uuid)
+            self._remove(record, delete_address=False)
+            self._pairs.addresses.drop_inactive_binding(
+                record.address.port_id, self._pairs.host)
+        return False
+
+    def _domain_r_came(self, uuid: str) -> bool:
+        return self._pairs.client(uuid).status().domain_r.status == 'running'
+
+    def _adopt(self, record) -> None:
+        uuid = record.instance_uuid
+        LOG.info('Instance %s arrived with its Domain R', uuid)
+        self._pairs.addresses.activate_binding(
+            record.address.port_id, self._pairs.host)
+        self._pairs.arrived(uuid)
+
+    def _rebuild(self, record) -> None:
+        self._pairs.take_over(record)
+        self._reporter.rebuilt(
+            self._context, record.instance_uuid,
+            'Domain R did not follow its instance in a live migration that '
+            'was cut off')
+
+    # -- a source, or a host that was evacuated -----------------------------
+
+    def _has_left(self, record) -> bool:
+        """Remove the pair of an instance that lives elsewhere."""
+        uuid = record.instance_uuid
+        host = self._host(uuid)
+        if host == self._pairs.host:
+            return False
+        LOG.warning('Instance %s is no longer on this host: removing its '
+                    'Domain R', uuid)
+        self._remove(record, delete_address=host is None)
+        return True
+
+    def _host(self, uuid: str) -> str | None:
+        """Where the instance is; None when there is none any more."""
+        # Not asked again before it was waited again.
+        self.forget(uuid)
+        return self._locate(self._context, uuid)
+
+    def _remove(self, record, delete_address: bool) -> None:
+        self.forget(record.instance_uuid)
+        self._pairs.remove(record.instance_uuid,
+                           delete_address=delete_address)
+
+    def _end_outgoing(self, uuid: str) -> None:
+        """The instance stayed: end what was begun with its Domain R."""
+        domain = self._pairs.domain(uuid).find()
+        client = self._pairs.client(uuid)
+        if domain is None or client.is_gone():
+            return  # it is built anew anyway
+        try:
+            if _has_job(domain):
+                LOG.info('Cancelling a left-over migration of the Domain R '
+                         'of instance %s', uuid)
+                domain.abortJob()
+        except libvirt.libvirtError as error:
+            LOG.debug('No job to cancel: %s', error)
+        status = client.status()
+        if status.migration_id is not None:
+            client.arm(status.migration_id, shadow_client.Role.SOURCE,
+                       on=False)
+        if status.domain_r.status == 'running':
+            client.hold(False)

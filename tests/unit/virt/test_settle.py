@@ -1,0 +1,320 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+from unittest import mock
+
+import fixtures
+import libvirt
+
+from nova_dmore import exception
+from nova_dmore.shadow import client as shadow_client
+from nova_dmore.virt import settle
+from nova_dmore.virt.settle import Here
+from nova_dmore.virt import watch
+from tests.unit.virt import fake_host
+from tests.unit.virt import fakes
+
+ARRIVAL_TIMEOUT = 600.0
+#: run_state of an instance whose memory is still arriving.
+ARRIVING = (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_MIGRATION)
+PAUSED = (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_USER)
+
+
+class FindTest(fakes.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.libvirt = fake_host.Libvirt()
+        self.domain = self.libvirt.add_instance()
+
+    def _assert_found(self, here):
+        self.assertIs(here, settle.find(self.libvirt, fakes.UUID))
+
+    def test_running(self):
+        self._assert_found(Here.RUNNING)
+
+    def test_absent(self):
+        self.libvirt.domains.clear()
+        self._assert_found(Here.ABSENT)
+
+    def test_it_disappears_meanwhile(self):
+        self.domain.job = fake_host.libvirt_error(libvirt.VIR_ERR_NO_DOMAIN)
+        self._assert_found(Here.ABSENT)
+
+    def test_at_rest(self):
+        for state in (PAUSED, (libvirt.VIR_DOMAIN_SHUTOFF, 1)):
+            self.domain.run_state = state
+            self._assert_found(Here.AT_REST)
+
+    def test_leaving(self):
+        self.domain.job = True
+        self._assert_found(Here.MOVING)
+
+    def test_arriving(self):
+        self.domain.run_state = ARRIVING
+        self._assert_found(Here.MOVING)
+        # And as libvirt answers while it runs already (post-copy).
+        self.domain.run_state = (libvirt.VIR_DOMAIN_RUNNING, 1)
+        self.domain.job = fake_host.libvirt_error(
+            libvirt.VIR_ERR_OPERATION_INVALID)
+        self._assert_found(Here.MOVING)
+
+    def test_libvirt_does_not_say(self):
+        self.domain.job = fake_host.libvirt_error()
+        self.assertRaises(exception.PairError, settle.find, self.libvirt,
+                          fakes.UUID)
+
+
+class SettleTestCase(fake_host.HostTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.now = 1000.0
+        self.useFixture(fixtures.MockPatchObject(
+            settle.time, 'monotonic', lambda: self.now))
+        self.reporter = mock.create_autospec(watch.Reporter, instance=True)
+        #: What Nova's database says.
+        self.nova_says = fakes.HOST
+        self.asked = 0
+        self.settler = settle.Settler(
+            self.pairs, self.reporter, 'context', lambda: self.libvirt,
+            self._locate, ARRIVAL_TIMEOUT)
+
+    def _locate(self, context, instance_uuid):
+        self.assertEqual(('context', fakes.UUID), (context, instance_uuid))
+        self.asked += 1
+        return self.nova_says
+
+    def _settle(self, after=0.0):
+        self.now += after
+        return self.settler.settle(self.pairs.get(fakes.UUID))
+
+
+class IncomingTest(SettleTestCase):
+    """``finish`` was lost, or will never be called."""
+
+    def setUp(self):
+        super().setUp()
+        address = self.pairs.addresses.ensure(fakes.UUID, fakes.OTHER_HOST)
+        record = fakes.make_record(incoming=True, address=(
+            self.pairs.addresses.add_binding(address, fakes.HOST)))
+        self.pairs.start_incoming(record, 'm1')
+        self.shadow.log.clear()
+
+    def _domain_r_comes(self):
+        self.libvirt.domains[self.domr] = fake_host.Domain(
+            self.libvirt, self.domr)
+
+    def _assert_whole(self):
+        self.assertFalse(self.pairs.get(fakes.UUID).incoming)
+        self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
+        self.assertEqual(fakes.HOST, self.neutron.active_host(fakes.PORT))
+
+    def _assert_waits(self, after=0.0):
+        self.assertFalse(self._settle(after))
+        self.assertTrue(self.pairs.get(fakes.UUID).incoming)
+        self.assertEqual([], self.shadow.log)
+
+    def test_both_arrived(self):
+        self._assert_waits()
+        self.libvirt.add_instance()
+        self._domain_r_comes()
+        self.assertTrue(self._settle(1))
+        self._assert_whole()
+        # No session ended.
+        self.assertEqual([], self.shadow.log)
+        self.reporter.rebuilt.assert_not_called()
+
+    def test_while_they_arrive(self):
+        domain = self.libvirt.add_instance()
+        domain.run_state = ARRIVING
+        self._domain_r_comes()
+        for _hour in range(3):
+            self._assert_waits(3600)
+
+    def test_domain_r_is_still_arriving(self):
+        self.libvirt.add_instance()
+        self._domain_r_comes()
+        status = fake_host.status(domain_r=shadow_client.VmStatus(
+            connected=True, status='inmigrate', attached=False))
+        self.client().status.side_effect = lambda timeout=None: status
+        self._assert_waits()
+        self._assert_waits(settle.PATIENCE_S - 1)
+
+    def test_domain_r_does_not_come(self):
+        self._assert_waits()
+        self.libvirt.add_instance()
+        # Its time begins when the instance runs here.
+        self._assert_waits(500)
+        self._assert_waits(settle.PATIENCE_S - 1)
+        self.assertTrue(self._settle(2))
+        self._assert_whole()
+        self.reporter.rebuilt.assert_called_once()
+
+    def test_a_paused_instance(self):
+        self.libvirt.add_instance().run_state = PAUSED
+        self._assert_waits()
+        self.nova_says = fakes.OTHER_HOST
+        self._assert_waits(settle.PATIENCE_S)
+        self._assert_waits(1)
+        self.assertEqual(1, self.asked)
+        self.nova_says = fakes.HOST
+        self.assertTrue(self._settle(settle.PATIENCE_S))
+        self._assert_whole()
+
+    def test_nothing_comes(self):
+        self._assert_waits()
+        self._assert_waits(ARRIVAL_TIMEOUT - 1)
+        self.assertFalse(self._settle(1))
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual(set(), self.shadow.alive)
+        self.assertEqual(set(), self.vif_driver.plugged)
+        # The address is the source's.
+        self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],
+                         list(self.neutron.bindings))
+
+    def test_nothing_comes_but_the_address_is_here(self):
+        self.pairs.addresses.activate_binding(fakes.PORT, fakes.HOST)
+        self._settle()
+        self._settle(ARRIVAL_TIMEOUT)
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual(fakes.HOST, self.neutron.active_host(fakes.PORT))
+
+    def test_a_restart_of_nova_compute_begins_the_time_anew(self):
+        self._settle()
+        self.now += ARRIVAL_TIMEOUT
+        self.settler.forget(fakes.UUID)
+        self._assert_waits()
+
+    def test_a_failure_is_left_to_the_next_look(self):
+        self.libvirt.add_instance()
+        self._settle()
+        self.libvirt.refuse = fake_host.libvirt_error()
+        self.assertRaises(exception.PairError, self._settle,
+                          settle.PATIENCE_S)
+        self.libvirt.refuse = None
+        # It is one of this host now, which the watch rebuilds.
+        self.assertTrue(self.pairs.rebuild(fakes.UUID))
+        self._assert_whole()
+
+
+class OutgoingTest(SettleTestCase):
+    """A source that was cut off, or a host that was evacuated."""
+
+    def setUp(self):
+        super().setUp()
+        self.pairs.ensure(fakes.make_instance())
+        self.instance = self.libvirt.add_instance()
+        self.companion = self.libvirt.domains[self.domr]
+        self.shadow.log.clear()
+        self.status = fake_host.status(migration_id='m1')
+        self.client().status.side_effect = lambda timeout=None: self.status
+
+    def _assert_gone(self):
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertNotIn(self.domr, self.libvirt.domains)
+        self.assertEqual(set(), self.shadow.alive)
+
+    def test_the_instance_stayed(self):
+        self.companion.job = True
+        self.assertTrue(self._settle())
+        self.assertFalse(self.companion.job)
+        self.assertEqual(['arm', 'hold'], self.shadow.log)
+        self.client().arm.assert_called_once_with(
+            'm1', shadow_client.Role.SOURCE, on=False)
+        self.client().hold.assert_called_once_with(False)
+        # Once is enough.
+        self.companion.job = True
+        self.assertTrue(self._settle(1))
+        self.assertTrue(self.companion.job)
+        self.assertEqual(['arm', 'hold'], self.shadow.log)
+
+    def test_nothing_was_left_over(self):
+        self.status = fake_host.status()
+        self.assertTrue(self._settle())
+        self.client().arm.assert_not_called()
+
+    def test_libvirt_migrates_on(self):
+        self.instance.job = True
+        self.companion.job = True
+        for _hour in range(3):
+            self.assertFalse(self._settle(3600))
+        self.assertTrue(self.companion.job)
+        self.assertEqual([], self.shadow.log)
+
+    def test_a_pair_that_is_dead_is_built_anew_by_the_watch(self):
+        self.shadow.kill(fakes.UUID)
+        self.assertTrue(self._settle())
+        self.assertEqual([], self.shadow.log)
+
+    def test_the_instance_has_left(self):
+        del self.libvirt.domains[self.instance.name()]
+        self.nova_says = fakes.OTHER_HOST
+        # It may be between two definitions.
+        self.assertTrue(self._settle())
+        self.assertEqual(0, self.asked)
+        self.assertFalse(self._settle(settle.PATIENCE_S))
+        self._assert_gone()
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
+
+    def test_the_instance_is_no_more(self):
+        del self.libvirt.domains[self.instance.name()]
+        self.nova_says = None
+        self._settle()
+        self._settle(settle.PATIENCE_S)
+        self._assert_gone()
+        self.assertEqual({}, self.neutron.ports)
+
+    def test_the_instance_is_on_no_host(self):
+        del self.libvirt.domains[self.instance.name()]
+        self.nova_says = ''
+        self._settle()
+        self._settle(settle.PATIENCE_S)
+        self._assert_gone()
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
+
+    def test_only_libvirt_does_not_know_it(self):
+        del self.libvirt.domains[self.instance.name()]
+        self._settle()
+        for _second in range(10):
+            self.assertTrue(self._settle(settle.PATIENCE_S / 5))
+        # Nova was not asked in each second.
+        self.assertEqual(1, self.asked)
+        self.assertIsNotNone(self.pairs.get(fakes.UUID))
+
+
+class SweepTest(SettleTestCase):
+
+    def test_the_instance_is_no_more(self):
+        self.pairs.addresses.ensure(fakes.UUID, fakes.HOST)
+        self.nova_says = None
+        self.settler.sweep()
+        self.assertEqual({}, self.neutron.ports)
+
+    def test_the_instance_comes_back(self):
+        self.pairs.addresses.ensure(fakes.UUID, fakes.HOST)
+        for self.nova_says in ('', fakes.HOST, fakes.OTHER_HOST):
+            self.settler.sweep()
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
+
+    def test_the_pair_is_here(self):
+        self.pairs.ensure(fakes.make_instance())
+        self.nova_says = None
+        self.settler.sweep()
+        self.assertEqual(0, self.asked)
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
+
+    def test_the_port_is_on_another_host(self):
+        self.pairs.addresses.ensure(fakes.UUID, fakes.OTHER_HOST)
+        self.nova_says = None
+        self.settler.sweep()
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
