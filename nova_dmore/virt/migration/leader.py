@@ -25,6 +25,7 @@ first pass is made slowly.
 """
 
 import threading
+import time
 
 from oslo_log import log as logging
 
@@ -43,10 +44,12 @@ _TAIL_SHARE = 0.1
 _TAIL_MAX_BYTES = 48 << 20
 _TAIL_BANDWIDTH_MIB = 16
 #: QEMU measures bandwidth over 100 ms and spends what it may send in them at
-#: once: only at the lowest limit does the second pass of an idle instance
-#: last until it is noticed.
-_LAST_BYTES = 2 << 20
-_LAST_BANDWIDTH_MIB = 1
+#: once: only near the lowest limit does the second pass of an idle instance
+#: last until it is noticed. The last block is mostly the 16 MiB of video
+#: memory, zeros as a rule; where it is not, patience ends.
+_LAST_BYTES = 18 << 20
+_LAST_BANDWIDTH_MIB = 2
+_LAST_S = 1.5
 #: QEMU's default (migration/options.c), until Nova sets its first step.
 _DEFAULT_DOWNTIME_MS = 300
 
@@ -67,6 +70,8 @@ class Leader(threading.Thread):
         self._bandwidth_mib = bandwidth_mib or job.UNLIMITED_MIB
         self._downtime_ms = _DEFAULT_DOWNTIME_MS
         self._ended = threading.Event()
+        #: Until when the last bytes of the first pass are sent slowly.
+        self._patience_ends: float | None = None
         #: Whether the instance was suspended here.
         self.suspended = False
 
@@ -121,7 +126,10 @@ class Leader(threading.Thread):
 
     def _first_pass_limit(self, progress: job.Progress) -> int:
         if progress.remaining_bytes <= _LAST_BYTES:
-            return min(_LAST_BANDWIDTH_MIB, self._bandwidth_mib)
+            if self._patience_ends is None:
+                self._patience_ends = time.monotonic() + _LAST_S
+            if time.monotonic() < self._patience_ends:
+                return min(_LAST_BANDWIDTH_MIB, self._bandwidth_mib)
         tail = min(_TAIL_BYTES + _TAIL_SHARE * progress.total_bytes,
                    _TAIL_MAX_BYTES)
         if progress.remaining_bytes <= tail:
