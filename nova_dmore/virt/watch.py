@@ -65,14 +65,17 @@ class Reporter:
                      {'instance_uuid': instance_uuid, 'reason': reason})
 
     def _notify(self, context, event_type: str, payload: dict) -> None:
-        notifier = messaging.Notifier(
-            rpc.NOTIFICATION_TRANSPORT, topics=['notifications'],
-            publisher_id=f'nova-dmore.{self._host}')
         try:
+            notifier = messaging.Notifier(
+                rpc.NOTIFICATION_TRANSPORT,
+                publisher_id=f'nova-dmore.{self._host}')
             notifier.warn(context.to_dict(), event_type, payload)
-        except messaging.MessagingException as error:
-            LOG.warning('Notification %s was not sent: %s',
-                        event_type, error)
+        except Exception as error:  # noqa: H201
+            # It was logged above. What drivers and transports raise is not
+            # documented, and an operation on an instance, or the thread that
+            # looks after all pairs, may be what called this.
+            LOG.warning('Notification %(type)s was not sent: %(error)r',
+                        {'type': event_type, 'error': error})
 
 
 class Watch:
@@ -134,20 +137,21 @@ class Watch:
 
     def _run(self) -> None:
         while not self._stopped.wait(self._interval):
-            for record in self._pairs.records.all():
-                self._look_at(record.instance_uuid)
-            self._sweep()
+            try:
+                for record in self._pairs.records.all():
+                    self._look_at(record.instance_uuid)
+                self._sweep()
+            except Exception as error:  # noqa: H201
+                # This thread has to outlive whatever is wrong for a while:
+                # nobody starts it again.
+                LOG.error('The pairs of this host: %s', error,
+                          exc_info=not isinstance(error,
+                                                  exception.DMoreError))
 
     def _sweep(self) -> None:
-        if time.monotonic() < self._next_sweep:
-            return
-        self._next_sweep = time.monotonic() + _SWEEP_S
-        try:
+        if time.monotonic() >= self._next_sweep:
+            self._next_sweep = time.monotonic() + _SWEEP_S
             self._settler.sweep()
-        except Exception as error:  # noqa: H201
-            # As for a pair: it does not end this thread.
-            LOG.error('Ports that nobody needs may be left: %s', error,
-                      exc_info=not isinstance(error, exception.DMoreError))
 
     def _look_at(self, instance_uuid: str) -> None:
         _delay, not_before = self._retry.get(instance_uuid, (0.0, 0.0))

@@ -10,6 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import json
 import threading
 import time
 from unittest import mock
@@ -18,6 +19,8 @@ import fixtures
 from nova import context
 from nova import rpc
 import oslo_messaging as messaging
+from oslo_messaging import conffixture
+from oslo_messaging.notify import _impl_test as test_notifier
 
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
@@ -51,8 +54,7 @@ class ReporterTest(fakes.TestCase):
 
     def _notified(self):
         self.notifier.assert_called_once_with(
-            rpc.NOTIFICATION_TRANSPORT, topics=['notifications'],
-            publisher_id='nova-dmore.c1')
+            rpc.NOTIFICATION_TRANSPORT, publisher_id='nova-dmore.c1')
         (call,) = self.notifier.return_value.warn.call_args_list
         return call.args[1:]
 
@@ -73,11 +75,43 @@ class ReporterTest(fakes.TestCase):
                 'reason': 'Domain R had ended'}), self._notified())
         self.assertIn(fakes.UUID, self.log.output)
 
-    def test_no_message_bus(self):
-        self.notifier.return_value.warn.side_effect = (
-            messaging.MessageDeliveryFailure('no bus'))
-        self.reporter.rebuilt(self.context, fakes.UUID, 'x')
-        self.assertIn('no bus', self.log.output)
+    def test_it_cannot_be_sent(self):
+        for error in (messaging.MessageDeliveryFailure('no bus'),
+                      AttributeError('no bus')):
+            self.notifier.return_value.warn.side_effect = error
+            self.reporter.rebuilt(self.context, fakes.UUID, 'x')
+            self.assertIn('no bus', self.log.output)
+        self.notifier.side_effect = TypeError('no transport')
+        self.reporter.gap(self.context, fakes.UUID, stream='serial0_out',
+                          kind='unknown', bytes=None, at=None, reason='x')
+        self.assertIn('no transport', self.log.output)
+
+
+class NotificationTest(fakes.TestCase):
+    """With Nova's transport and oslo.messaging's own driver."""
+
+    def test_as_nova_sends_its_own(self):
+        self.useFixture(conffixture.ConfFixture(
+            self.conf, transport_url='fake:/'))
+        self.config.config(group='oslo_messaging_notifications',
+                           driver=['test'], topics=['consoles'])
+        rpc.init(self.conf)
+        self.addCleanup(rpc.cleanup)
+        self.addCleanup(test_notifier.reset)
+        gap = _gap(1)
+        watch.Reporter('c1').gap(
+            context.get_admin_context(), fakes.UUID, stream=gap.stream,
+            kind=gap.kind, bytes=gap.bytes, at=gap.at, reason=gap.reason)
+        ((_context, message, priority, _retry),) = (
+            test_notifier.NOTIFICATIONS)
+        self.assertEqual('WARN', priority)
+        self.assertEqual('nova-dmore.c1', message['publisher_id'])
+        self.assertEqual('dmore.console.gap', message['event_type'])
+        # What doc/source/configuration tells.
+        self.assertEqual(
+            {'instance_uuid': fakes.UUID, 'stream': 'serial0_out',
+             'kind': 'exact', 'bytes': 5, 'at': 100, 'reason': 'too slow'},
+            json.loads(json.dumps(message['payload'])))
 
 
 class WatchTest(fake_host.HostTestCase):
@@ -263,6 +297,12 @@ class WatchTest(fake_host.HostTestCase):
         self._start()
         self._until(lambda: other in self.libvirt.domains)
         self._until(lambda: 'a bug' in self.log.output)
+
+    def test_no_directory_to_be_read(self):
+        self._start()
+        with mock.patch('os.listdir', side_effect=PermissionError('no')):
+            self._until(lambda: 'PermissionError' in self.log.output)
+        self._looked()
 
     def test_stop(self):
         self.watch.start()
