@@ -71,8 +71,9 @@ def _graph(place: Place) -> tasks.Graph:
         'nova workers': (['nova databases', 'rabbitmq'], main.nova_workers),
         'nova': (['nova databases', 'rabbitmq'], main.nova_api),
         'nova proxies': (['nova databases', 'rabbitmq'], main.nova_proxies),
+        'neutron policy': (['neutron', 'users'], main.neutron_policy),
         'images, flavors, networks': (
-            ['users', 'glance', 'neutron', 'nova', 'secrets'],
+            ['users', 'glance', 'neutron policy', 'nova', 'secrets'],
             main.resources),
     }
     if place.cloud.driver == settings.DRIVER:
@@ -94,7 +95,7 @@ def _graph(place: Place) -> tasks.Graph:
                 host.nova),
         }
     graph['compute hosts ready'] = (
-        ['nova', 'neutron', 'users']
+        ['nova', 'neutron policy', 'users']
         + [f'{name} nova-compute' for name in COMPUTES]
         + [f'{name} neutron agent' for name in COMPUTES],
         main.wait_for_computes)

@@ -12,7 +12,8 @@
 """Create what users find in the cloud, or wait until it can be used.
 
 Runs by itself in the controller, with the virtual environment's Python:
-``-m testbedlib.resources create GUEST_IMAGE PUBLIC_KEY``, or ``wait HOST...``.
+``-m testbedlib.resources create GUEST_IMAGE PUBLIC_KEY``, ``wait HOST...``, or
+``touch``: one request to neutron.
 """
 
 import pathlib
@@ -90,6 +91,8 @@ def main(arguments: list[str]) -> None:
     cloud = openstack.connect()
     if arguments[0] == 'create':
         create(cloud, *arguments[1:])
+    elif arguments[0] == 'touch':
+        next(iter(cloud.network.networks()), None)
     else:
         wait(cloud, arguments[1:])
 
