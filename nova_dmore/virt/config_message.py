@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The CONFIG message (:data:`nova_dmore.wire.CONFIG`): what Domain R is told."""
+"""What Domain R is told: the CONFIG message of :mod:`nova_dmore.wire`."""
 
 from nova_dmore.virt import identity
 

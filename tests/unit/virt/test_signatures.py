@@ -87,8 +87,8 @@ class SignatureTest(fakes.TestCase):
             {'__init__', 'init_host', 'cleanup_host', 'emit_event',
              '_create_guest', 'get_serial_console', 'get_console_output',
              'destroy', '_hard_reboot', 'migrate_disk_and_power_off',
-             'confirm_migration', 'live_migration', '_live_migration_operation',
-             '_live_migration_monitor'},
+             'confirm_migration', 'live_migration',
+             '_live_migration_operation', '_live_migration_monitor'},
             set(_overridden(driver.DMoreDriver,
                             libvirt_driver.LibvirtDriver)))
         self.assertEqual(
