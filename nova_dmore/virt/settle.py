@@ -26,6 +26,7 @@ from oslo_log import log as logging
 
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
+from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
 
@@ -51,8 +52,10 @@ def find(connection, instance_uuid: str) -> Here:
     :param connection: a ``libvirt.virConnect``.
     :raises nova_dmore.exception.PairError: libvirt does not say.
     """
+    domain = _lookup(connection, instance_uuid)
+    if domain is None:
+        return Here.ABSENT
     try:
-        domain = connection.lookupByUUIDString(instance_uuid)
         if _has_job(domain):
             return Here.MOVING
         state = domain.info()[0]
@@ -60,13 +63,26 @@ def find(connection, instance_uuid: str) -> Here:
                 domain.state()[1] == libvirt.VIR_DOMAIN_PAUSED_MIGRATION):
             return Here.MOVING
     except libvirt.libvirtError as error:
-        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
-            return Here.ABSENT
+        _must_be_gone(instance_uuid, error)
+        return Here.ABSENT
+    return (Here.RUNNING if state == libvirt.VIR_DOMAIN_RUNNING
+            else Here.AT_REST)
+
+
+def _lookup(connection, instance_uuid: str):
+    """The instance's ``libvirt.virDomain``, or None."""
+    try:
+        return connection.lookupByUUIDString(instance_uuid)
+    except libvirt.libvirtError as error:
+        _must_be_gone(instance_uuid, error)
+        return None
+
+
+def _must_be_gone(instance_uuid: str, error: libvirt.libvirtError) -> None:
+    if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
         raise exception.PairError(
             f'instance {instance_uuid} cannot be looked up: {error}'
         ) from error
-    return (Here.RUNNING if state == libvirt.VIR_DOMAIN_RUNNING
-            else Here.AT_REST)
 
 
 def _has_job(domain) -> bool:
@@ -112,7 +128,14 @@ class Settler:
         :raises nova_dmore.exception.DMoreError: try again later.
         """
         uuid = record.instance_uuid
-        here = find(self._connect(), uuid)
+        connection = self._connect()
+        if (uuid in self._settled and not record.incoming
+                and _lookup(connection, uuid) is not None):
+            # No more is asked in each look at a pair that is well: libvirt
+            # may make a question about jobs wait.
+            self._since.pop(uuid, None)
+            return True
+        here = find(connection, uuid)
         waited = self._waited(uuid, here)
         if record.incoming:
             return self._settle_incoming(record, here, waited)
@@ -120,8 +143,7 @@ class Settler:
             return False
         if here is Here.ABSENT:
             return waited < PATIENCE_S or not self._has_left(record)
-        if uuid not in self._settled:
-            self._end_outgoing(uuid)
+        if self._end_outgoing(uuid):
             self._settled.add(uuid)
         return True
 
@@ -217,12 +239,20 @@ class Settler:
         self._pairs.remove(record.instance_uuid,
                            delete_address=delete_address)
 
-    def _end_outgoing(self, uuid: str) -> None:
-        """The instance stayed: end what was begun with its Domain R."""
+    def _end_outgoing(self, uuid: str) -> bool:
+        """The instance stayed: end what was begun with its Domain R.
+
+        :returns: whether nothing is left over.
+        """
         domain = self._pairs.domain(uuid).find()
         client = self._pairs.client(uuid)
         if domain is None or client.is_gone():
-            return  # it is built anew anyway
+            return True     # it is built anew anyway
+        status = client.status()
+        if status.state is wire.PairState.INCOMING:
+            # It has just arrived, and may wait for what the source carries
+            # over.
+            return False
         try:
             if _has_job(domain):
                 LOG.info('Cancelling a left-over migration of the Domain R '
@@ -230,9 +260,9 @@ class Settler:
                 domain.abortJob()
         except libvirt.libvirtError as error:
             LOG.debug('No job to cancel: %s', error)
-        status = client.status()
         if status.migration_id is not None:
             client.arm(status.migration_id, shadow_client.Role.SOURCE,
                        on=False)
         if status.domain_r.status == 'running':
             client.hold(False)
+        return True

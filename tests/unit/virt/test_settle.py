@@ -20,6 +20,7 @@ from nova_dmore.shadow import client as shadow_client
 from nova_dmore.virt import settle
 from nova_dmore.virt.settle import Here
 from nova_dmore.virt import watch
+from nova_dmore import wire
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
@@ -236,6 +237,40 @@ class OutgoingTest(SettleTestCase):
         self.companion.job = True
         self.assertTrue(self._settle(1))
         self.assertTrue(self.companion.job)
+        self.assertEqual(['arm', 'hold'], self.shadow.log)
+
+    def test_a_pair_that_is_well_costs_one_look_up(self):
+        self._settle()
+        self.instance.jobInfo = self.instance.info = self.fail
+        self.assertTrue(self._settle(1))
+        # Until a role was busy with it.
+        self.settler.forget(fakes.UUID)
+        self.assertRaises(self.failureException, self._settle)
+
+    def test_the_instance_was_gone_for_a_moment_twice(self):
+        for _time in range(2):
+            del self.libvirt.domains[self.instance.name()]
+            self.assertTrue(self._settle(settle.PATIENCE_S))
+            self.libvirt.domains[self.instance.name()] = self.instance
+            self.assertTrue(self._settle(settle.PATIENCE_S))
+        self.assertEqual(0, self.asked)
+
+    def test_libvirt_does_not_answer(self):
+        self._settle()
+        self.useFixture(fixtures.MockPatchObject(
+            fake_host.Libvirt, 'lookupByUUIDString',
+            side_effect=fake_host.libvirt_error()))
+        self.assertRaises(exception.PairError, self._settle)
+
+    def test_a_pair_that_has_just_arrived_is_not_disarmed(self):
+        # It waits for what the source carries over.
+        arrived = self.status
+        self.status = fake_host.status(
+            migration_id='m1', state=wire.PairState.INCOMING)
+        self.assertTrue(self._settle())
+        self.assertEqual([], self.shadow.log)
+        self.status = arrived
+        self.assertTrue(self._settle(1))
         self.assertEqual(['arm', 'hold'], self.shadow.log)
 
     def test_nothing_was_left_over(self):
