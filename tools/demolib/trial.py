@@ -110,7 +110,7 @@ class Runner:
                           'does not tell its ledger any more', log.path)
         entry = Entry(
             source, destination,
-            {kind: _user(
+            {kind: user_between(
                 typist, before, after, kind,
                 after.tallies[kind] if after else client.tally(), worst[kind],
                 max(0, subject.retransmits(kind) - resent[kind]))
@@ -139,8 +139,9 @@ class Runner:
         }
 
 
-def _user(typist: int, before: Mark, after: Mark | None, kind: str,
-          tally: Tally, max_response_ms: float, tcp_retransmits: int) -> User:
+def user_between(typist: int, before: Mark, after: Mark | None, kind: str,
+                 tally: Tally, max_response_ms: float, tcp_retransmits: int
+                 ) -> User:
     """One user's part of an entry: what was added between two marks."""
     tally = tally.since(before.tallies[kind])
     return User(

@@ -37,6 +37,8 @@ def nova_compute(place: Place, host: str) -> Sections:
             # beside the new one.
             'graceful_shutdown_timeout': 5,
             'manager_shutdown_timeout': 1,
+            # The guest does not listen to the power button: do not wait long.
+            'shutdown_timeout': 5,
             'force_config_drive': False,
             'vif_plugging_is_fatal': True,
             'vif_plugging_timeout': 60,

@@ -26,6 +26,8 @@ from testbedlib.progress import Failure
 # The inner shell records its own pid and becomes the program, so the pid is
 # the one that the host's own process namespace knows.
 _LAUNCH = 'echo $$ > "$0"; exec "$@"'
+#: Seconds within which a program's own shell runs.
+_PID_S = 30.0
 #: What a service logs when it takes requests, for those that take a while.
 _READY = {'nova-compute': 'Join ServiceGroup membership'}
 
@@ -49,7 +51,7 @@ class Service:
     def start(self) -> None:
         """Start in the background; the output goes to the log file.
 
-        :raises Failure: the host is not up
+        :raises Failure: the host is not up, or the program does not start
         """
         inifile.write(self._record(), json.dumps({
             'name': self.name, 'argv': list(self.argv), 'log': str(self.log),
@@ -64,6 +66,13 @@ class Service:
             stream.flush()
             subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=stream,
                            stderr=stream, env=self.environment, check=True)
+        # Until then it would look as if it had ended.
+        deadline = time.monotonic() + _PID_S
+        while not pid_file.exists() or not pid_file.read_text().strip():
+            if time.monotonic() > deadline:
+                raise Failure(f'{self.name} on {self.host.name}',
+                              'does not start', self.log)
+            time.sleep(0.02)
 
     def wait_until_ready(self, seconds: float = 60) -> None:
         """Wait until a service that was just started has said that it is

@@ -43,7 +43,7 @@ def up(main: Layout, *arguments: str) -> None:
     own.state.mkdir(parents=True, exist_ok=True)
     if not own.cache.is_symlink():
         own.cache.symlink_to(main.cache)
-    _testbed(main, 'up', *arguments)
+    testbed(main, 'up', *arguments)
 
 
 def down(main: Layout) -> None:
@@ -52,7 +52,7 @@ def down(main: Layout) -> None:
     :raises Failure: something of it does not end
     """
     if layout(main).state.exists():
-        _testbed(main, 'down', '--keep-logs')
+        testbed(main, 'down', '--keep-logs')
 
 
 def logs(main: Layout) -> pathlib.Path:
@@ -60,7 +60,11 @@ def logs(main: Layout) -> pathlib.Path:
     return layout(main).logs
 
 
-def _testbed(main: Layout, *arguments: str) -> None:
+def testbed(main: Layout, *arguments: str) -> None:
+    """Run ``tools/testbed`` for it.
+
+    :raises Failure: it failed
+    """
     done = subprocess.run([_TESTBED, *arguments], stderr=subprocess.PIPE,
                           stdin=subprocess.DEVNULL, text=True,
                           env=environment(main))

@@ -22,6 +22,8 @@ from testlib import cloud
 
 #: In the environment of all that tests start.
 _VARIABLE = 'DMORE_TEST_RUN'
+#: Characters of a command line that are told.
+_SHOWN = 150
 
 
 class Leftovers:
@@ -40,14 +42,14 @@ class Leftovers:
 
         :raises Failure: the cloud does not end
         """
+        if os.geteuid() == 0:
+            cloud.down(layout)
         for pid, command in self._processes():
             progress.say(f'ending what tests left: {pid} {command}')
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
-        if os.geteuid() == 0:
-            cloud.down(layout)
 
     def _processes(self) -> list[tuple[int, str]]:
         found = []
@@ -59,5 +61,5 @@ class Leftovers:
                 continue
             if self._mark.encode() in variables:
                 found.append((int(entry.name), ascii(command.replace(
-                    b'\0', b' ').decode(errors='replace').strip())))
+                    b'\0', b' ').decode(errors='replace').strip()[:_SHOWN])))
         return found

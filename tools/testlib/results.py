@@ -67,6 +67,11 @@ class Reader(testtools.StreamToDict):
         elif self._each or status == 'skip':
             self._progress.say(f'{self._layer}: {test["id"]}: {status}'
                                f'{_seconds(test)}{_reason(test)}')
+        if self.counts.failed == before.failed:
+            for name, content in sorted(test['details'].items()):
+                if name.startswith('note'):
+                    self._progress.say(f'{self._layer}: {test["id"]}: '
+                                       f'{content.as_text().strip()}')
         self._tell()
 
     def _tell(self) -> None:

@@ -1,0 +1,319 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The test cloud, for tests: one for all modules of a run.
+
+It is started when the first module asks for it, and ended with the process.
+Meanwhile the tests' thread is on the controller's network, where users are.
+"""
+
+import atexit
+import contextlib
+import ctypes
+import functools
+import os
+import pathlib
+import secrets
+import tempfile
+import time
+import unittest
+
+import testtools
+from testtools import content
+
+# For the path that it sets.
+from tests.unit import tools  # noqa: F401
+from demolib import machines
+from demolib import sessions
+from demolib import subject as demo_subject
+from demolib.api import Cloud
+from testbedlib.layout import Layout
+from testbedlib.progress import Failure
+from testbedlib.progress import Progress
+from testbedlib import settings
+from testlib import cloud as own_cloud
+
+_CLONE_NEWNET = 0x40000000
+#: How often a test is repeated whose guest the emulator corrupted.
+_REPEATS = 2
+#: Seconds after which a shell that did not answer is asked again.
+_AGAIN_S = 2.0
+_SERVING_S = 60.0
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _set_network(descriptor):
+    if _libc.setns(descriptor, _CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), 'setns')
+
+
+class Machine:
+    """The cloud that is up, as tests see it.
+
+    :ivar place: where it lies
+    :ivar api: what users ask for
+    :ivar folder: for files
+    """
+
+    def __init__(self, place, folder):
+        self.place = place
+        self.folder = folder
+        self.api = Cloud(lambda host: machines.compute_log(place, host))
+        self.progress = Progress()
+
+    def processes(self, host, *words):
+        """Pids, as this machine counts them, of those with these words."""
+        found = []
+        for pid in self.place.host(host).processes():
+            try:
+                line = pathlib.Path(f'/proc/{pid}/cmdline').read_bytes()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            arguments = line.decode(errors='replace').replace('\0', ' ')
+            if all(word in arguments for word in words):
+                found.append(pid)
+        return found
+
+    def instance_qemu(self, host, domain):
+        return self.processes(host, 'qemu-system', f'guest={domain},')
+
+    def domain_r_qemu(self, host, server):
+        return self.processes(host, 'qemu-system', f'guest=domr-{server},')
+
+    def keeper(self, host, server):
+        return self.processes(host, 'nova_dmore.shadow.keeper', server)
+
+    def worker(self, host, server):
+        """The keeper's children that do the work."""
+        keepers = self.keeper(host, server)
+        return [pid for pid in self.processes(
+            host, 'nova_dmore.shadow.worker') if _parent(pid) in keepers]
+
+    def pair_directory(self, host, server):
+        return (self.place.host(host).root() / 'run' / 'nova-dmore' / server)
+
+    def log(self, host):
+        """nova-compute's log of a host, from now on."""
+        return machines.GrowingLog(machines.compute_log(self.place, host))
+
+    def restart(self, host, service):
+        """:raises Failure: it does not get ready again"""
+        own_cloud.testbed(Layout.from_environment(), 'restart', host, service)
+
+
+def _parent(pid):
+    try:
+        stat = pathlib.Path(f'/proc/{pid}/stat').read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return int(stat.rpartition(')')[2].split()[1])
+
+
+@functools.cache
+def _up():
+    main = Layout.from_environment()
+    if main.domr_image() is None or not main.guest_image.exists():
+        raise unittest.SkipTest('needs what tools/setup makes')
+    os.environ['DMORE_VENV'] = str(main.venv)
+    atexit.register(own_cloud.down, main)
+    own_cloud.up(main)
+    layout = own_cloud.layout(main)
+    return settings.Place(settings.Cloud.load(layout), layout)
+
+
+_entered = contextlib.ExitStack()
+
+
+def enter():
+    """A test module's ``setUpModule``; starts the cloud if it is not up.
+
+    :returns: the Machine
+    """
+    if os.geteuid() != 0:
+        raise unittest.SkipTest('needs root')
+    place = _up()
+    outside = _entered.enter_context(open('/proc/thread-self/ns/net'))
+    inside = _entered.enter_context(open(
+        f'/run/netns/{place.host(settings.CONTROLLER).namespace}'))
+    _set_network(inside.fileno())
+    _entered.callback(_set_network, outside.fileno())
+    kept = dict(os.environ)
+    _entered.callback(os.environ.update, kept)
+    _entered.callback(os.environ.clear)
+    os.environ.update(place.credentials())
+    folder = _entered.enter_context(tempfile.TemporaryDirectory())
+    return Machine(place, pathlib.Path(folder))
+
+
+def leave():
+    """A test module's ``tearDownModule``."""
+    _entered.close()
+
+
+class Console:
+    """A plain ``ssh`` at an instance's console, and what it has shown."""
+
+    def __init__(self, machine, server):
+        self._machine = machine
+        self._server = server
+        self.shown = b''
+        # Domain R may still be booting.
+        deadline = time.monotonic() + _SERVING_S
+        while not self._connect():
+            if time.monotonic() > deadline:
+                raise AssertionError(f'no console after {_SERVING_S} s')
+            time.sleep(0.5)
+
+    def _connect(self):
+        """Whether there is a session, which greets."""
+        machine = self._machine
+        self._session = sessions.SshSession(
+            [machine.api.ssh_url(self._server)], machine.place.private_key,
+            machine.folder / f'known-hosts-{self._server}',
+            machine.place.log(settings.CONTROLLER, 'test-ssh'))
+        self.shown = self._session.receive()
+        if not self.shown:
+            self._session.close()
+            return False
+        os.set_blocking(self._session._output, False)
+        return True
+
+    def type(self, data):
+        self._session.send(data)
+
+    def _read(self):
+        """:raises AssertionError: the session has ended"""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                data = self._session.receive()
+                if not data:
+                    raise AssertionError('the session has ended; it showed '
+                                         f'{self.shown[-400:]!a}')
+                self.shown += data
+
+    def find_shell(self):
+        """Until a shell answers; all that was shown before is forgotten.
+
+        :raises AssertionError: none does, or the session ends
+        """
+        # Never asked before, for the scroll-back; and the terminal's echo of
+        # the question is not its answer.
+        number = secrets.randbelow(10 ** 9)
+        self.wait_for(f'shell-{number + 1}\r'.encode(),
+                      again=f'echo shell-$(({number}+1))\r'.encode())
+
+    def wait_for(self, text, seconds=90.0, again=None):
+        """Until a text is shown that was not waited for before.
+
+        :param again: what is typed every few seconds until then
+        :raises AssertionError: it does not come, or the session ends
+        """
+        deadline = time.monotonic() + seconds
+        typed = 0.0
+        while text not in self.shown:
+            now = time.monotonic()
+            if now > deadline:
+                raise AssertionError(f'no {text!r} within {seconds} s, but '
+                                     f'{self.shown[-400:]!a}')
+            if again is not None and now > typed + _AGAIN_S:
+                typed = now
+                self.type(again)
+            time.sleep(0.05)
+            self._read()
+        self.shown = self.shown.partition(text)[2]
+
+    def assert_lives(self):
+        self._read()
+
+    def close(self):
+        self._session.close()
+
+
+class CloudTest(testtools.TestCase):
+    """Tests with one instance, made anew when the emulator corrupted it.
+
+    :cvar machine: what ``enter`` returned
+    :cvar trial: what the instance is started for
+    """
+
+    machine: Machine
+    subject_class = demo_subject.Subject
+    trial = demo_subject.DMORE
+    host = 'c1'
+    _subject = None
+
+    @classmethod
+    def tearDownClass(cls):
+        cls._drop()
+        super().tearDownClass()
+
+    @classmethod
+    def _drop(cls):
+        subject, cls._subject = cls._subject, None
+        if subject is not None:
+            subject.close()
+
+    @classmethod
+    def _fresh(cls):
+        cls._drop()
+        cls._subject = cls.subject_class(
+            cls.trial, cls.machine.api, cls.machine.place,
+            cls.machine.folder, cls.machine.progress)
+        cls._subject.start(cls.host)
+        return cls._subject
+
+    def note(self, text):
+        """Have a text shown with the test's result, also when it passes."""
+        self.addDetailUniqueName('note', content.text_content(text))
+
+
+def repeated(test):
+    """A test that gets the class's instance; it is repeated with a new one,
+    twice at most, if the emulator corrupted a guest's kernel."""
+    @functools.wraps(test)
+    def wrapper(self):
+        kind = type(self)
+        for attempt in range(_REPEATS + 1):
+            kernels = None
+            try:
+                subject = kind._subject or kind._fresh()
+                kernels = machines.KernelLogs(self.machine.place,
+                                              subject.server)
+                test(self, subject)
+                return
+            except (AssertionError, Failure) as failure:
+                sign = _corrupted(kind._subject, kernels)
+                if sign is None or attempt == _REPEATS:
+                    kind._drop()
+                    raise
+                self.note(f'the emulator corrupted a guest ({sign}), so this '
+                          f'test is repeated; it had failed with: {failure}')
+                kind._drop()
+    return wrapper
+
+
+def _corrupted(subject, kernels):
+    if subject is None or not subject.server:
+        return None
+    if sign := subject.corrupted():
+        return sign
+    return kernels.sign() if kernels is not None else None
+
+
+def wait_for(condition, seconds, what):
+    """:raises AssertionError: it is not so in time"""
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f'{what}: not within {seconds} s')
+        time.sleep(0.02)
+    return result

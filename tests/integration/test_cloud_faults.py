@@ -1,0 +1,167 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What dies is there again, and what a user notices of it."""
+
+import os
+import re
+import signal
+import time
+
+from tests.integration import cloud
+from demolib import subject as demo_subject
+from demolib import trial
+
+HOST = 'c1'
+#: Seconds of typing before something is broken, and after.
+_BEFORE_S = 1.0
+_AFTER_S = 2.0
+_WORKER_S = 2.0
+_REBUILD_S = 90.0
+
+
+def setUpModule():
+    FaultTest.machine = cloud.enter()
+
+
+def tearDownModule():
+    cloud.leave()
+
+
+class FaultTest(cloud.CloudTest):
+    """One plain ``ssh`` types numbered keys while lines are printed."""
+
+    trial = demo_subject.Trial('faults', 'm1.guest', {'ssh': 0})
+
+    def _typing(self, subject, happen, settle=lambda: None):
+        """What the user noticed of what happened.
+
+        :param happen: makes it happen
+        :param settle: waits until all is well again
+        """
+        client = subject.clients['ssh']
+        before = subject.mark()
+        self.assertIsNotNone(before, 'the guest does not tell its ledger')
+        client.restart_clock()
+        client.type_on()
+        time.sleep(_BEFORE_S)
+        happen()
+        settle()
+        time.sleep(_AFTER_S)
+        after = subject.mark()
+        self.assertIsNotNone(after, 'the guest does not tell its ledger any '
+                                    'more')
+        user = trial.user_between(0, before, after, 'ssh',
+                                  after.tallies['ssh'],
+                                  client.worst_response_ms(), 0)
+        self.assertGreater(user.sent, 20)
+        self.note(str(user))
+        return user
+
+    def _pids(self, subject):
+        machine = self.machine
+        return {
+            'instance': machine.instance_qemu(HOST, subject.domain),
+            'domain r': machine.domain_r_qemu(HOST, subject.server),
+            'keeper': machine.keeper(HOST, subject.server),
+            'worker': machine.worker(HOST, subject.server)}
+
+    def _kill(self, pids):
+        (pid,) = pids
+        os.kill(pid, signal.SIGKILL)
+
+    @cloud.repeated
+    def test_nova_compute_is_restarted(self, subject):
+        before = self._pids(subject)
+        for pids in before.values():
+            self.assertEqual(1, len(pids), before)
+        log = self.machine.log(HOST)
+        user = self._typing(subject, lambda: self.machine.restart(
+            HOST, 'nova-compute'))
+        self.assertEqual(0, user.faults())
+        self.assertEqual(before, self._pids(subject))
+        self.assertNotIn('was rebuilt', log.grown())
+        # It is its pair again: the new process rebuilds it when it dies.
+        client = subject.clients['ssh']
+        disconnects = client.tally().disconnects
+        client.type_on()
+        self._kill(before['domain r'])
+        cloud.wait_for(
+            lambda: set(self._pids(subject)['domain r']) - set(
+                before['domain r']),
+            _REBUILD_S, 'a new Domain R')
+        self._wait_reopened(client, disconnects)
+
+    @cloud.repeated
+    def test_worker_is_killed(self, subject):
+        before = self._pids(subject)
+        log = self.machine.log(HOST)
+        user = self._typing(subject, lambda: self._kill(before['worker']))
+        # A byte under way may be one of which nobody knows whether QEMU took
+        # it; then this is said.
+        told = re.findall(r'gap in serial0_in: ambiguous, (\d) bytes',
+                          log.grown())
+        allowed = sum(map(int, told))
+        self.assertLessEqual(allowed, 1)
+        self.assertLessEqual(user.faults(), allowed)
+        self.assertEqual((0, 0, 0), (user.disconnects,
+                                     user.output_bytes_missing,
+                                     user.output_bytes_duplicated))
+        self.assertLess(user.max_response_ms, _WORKER_S * 1000)
+        after = self._pids(subject)
+        self.assertNotEqual(before.pop('worker'), after.pop('worker'))
+        self.assertEqual(before, after)
+
+    def _wait_reopened(self, client, disconnects):
+        """Until the user, who types, has another session.
+
+        An ``ssh`` whose server is gone without a word learns it when what it
+        sends again reaches the new one. The next one takes that for the same
+        by its host key, or not at all.
+        """
+        cloud.wait_for(lambda: client.tally().disconnects > disconnects,
+                       _REBUILD_S, 'the end of the session')
+        self.assertTrue(client.wait_connected(_REBUILD_S))
+
+    def _broken(self, subject, part):
+        """Kill a part that is rebuilt; the address and the host key stay."""
+        address = self.machine.api.ssh_url(subject.server)
+        before = self._pids(subject)
+        client = subject.clients['ssh']
+        disconnects = client.tally().disconnects
+        log = self.machine.log(HOST)
+
+        def settle():
+            cloud.wait_for(lambda: 'was rebuilt, its sessions ended'
+                           in log.grown(), _REBUILD_S, 'the report')
+            self._wait_reopened(client, disconnects)
+
+        user = self._typing(subject, lambda: self._kill(before[part]),
+                            settle)
+        self.assertEqual(1, user.disconnects)
+        self.assertIn(subject.server, log.grown())
+        self.assertEqual(address, self.machine.api.ssh_url(subject.server))
+        after = self._pids(subject)
+        self.assertEqual(before['instance'], after['instance'])
+        for name in ('domain r', 'keeper', 'worker'):
+            self.assertEqual(1, len(after[name]), after)
+        self.assertNotEqual(before[part], after[part])
+        return before, after
+
+    @cloud.repeated
+    def test_keeper_is_killed(self, subject):
+        before, after = self._broken(subject, 'keeper')
+        self.assertNotEqual(before['domain r'], after['domain r'])
+
+    @cloud.repeated
+    def test_domain_r_is_killed(self, subject):
+        before, after = self._broken(subject, 'domain r')
+        self.assertEqual(before['keeper'], after['keeper'])

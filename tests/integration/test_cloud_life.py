@@ -1,0 +1,184 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""An instance's life with its Domain R, as users and operators see it."""
+
+import threading
+import time
+
+from openstack import exceptions
+
+from tests.integration import cloud
+from demolib import sessions
+from demolib import subject as demo_subject
+from testbedlib import settings
+
+HOST = 'c1'
+_READY = b'GUEST-READY'
+
+
+def setUpModule():
+    LifeTest.machine = StockTest.machine = DeleteTest.machine = cloud.enter()
+
+
+def tearDownModule():
+    cloud.leave()
+
+
+def _domain_xml(machine, domain):
+    place = machine.place
+    libvirt = place.host(HOST).root() / 'run' / 'libvirt' / 'qemu'
+    return (libvirt / f'{domain}.xml').read_text()
+
+
+class PlainSubject(demo_subject.Subject):
+    """An instance at whose console a shell is, with no user yet."""
+
+    def _start_helper(self, host):
+        return
+
+
+class ShellTest(cloud.CloudTest):
+    """:ivar console: a plain ``ssh`` at the shell"""
+
+    subject_class = PlainSubject
+
+    def open(self, subject):
+        console = cloud.Console(self.machine, subject.server)
+        self.addCleanup(console.close)
+        console.find_shell()
+        return console
+
+    def act(self, subject, action, status, **arguments):
+        """Ask for something and wait until it is done."""
+        compute = self.machine.api._sdk.compute
+        getattr(compute, action)(subject.server, **arguments)
+        cloud.wait_for(
+            lambda: (server := compute.get_server(subject.server)
+                     ).status == status and server.task_state is None,
+            120, f'{action}: {status}')
+
+
+class LifeTest(ShellTest):
+
+    trial = demo_subject.Trial('life', 'm1.guest', {})
+
+    @cloud.repeated
+    def test_console_is_a_shell(self, subject):
+        self.open(subject)
+        self.assertIn(_READY.decode(),
+                      self.machine.api.console_log(subject.server))
+
+    @cloud.repeated
+    def test_serial_url_is_served_by_domain_r(self, subject):
+        other = self.open(subject)
+        session = sessions.ProxySession(
+            self.machine.api.console_url(subject.server))
+        self.addCleanup(session.close)
+        shown = bytearray()
+
+        def read():
+            while data := session.receive():
+                shown.extend(data)
+
+        threading.Thread(target=read, daemon=True).start()
+        session.send(b'echo $((6*7))-by-url\r')
+        cloud.wait_for(lambda: b'42-by-url' in shown, 20, 'the answer')
+        # The other user sees the same console.
+        other.wait_for(b'42-by-url', 20)
+
+    @cloud.repeated
+    def test_companion_is_hidden(self, subject):
+        sdk = self.machine.api._sdk
+        running = [server.id for server in sdk.compute.servers(
+            all_projects=True) if server.compute_host == HOST]
+        self.assertEqual([subject.server], running)
+        # Domain R is there all the same.
+        self.assertEqual(1, len(self.machine.domain_r_qemu(
+            HOST, subject.server)))
+        hosts = sdk.compute.get('/os-hypervisors/detail',
+                                microversion='2.53').json()['hypervisors']
+        (here,) = [found for found in hosts
+                   if found['hypervisor_hostname'] == HOST]
+        self.assertEqual((1, 1), (here['running_vms'], here['vcpus_used']))
+
+    @cloud.repeated
+    def test_paused(self, subject):
+        console = self.open(subject)
+        self.act(subject, 'pause_server', 'PAUSED')
+        console.type(b'echo $((6*7))-paused\r')
+        time.sleep(2)
+        console.assert_lives()
+        self.assertNotIn(b'42-paused', console.shown)
+        self.act(subject, 'unpause_server', 'ACTIVE')
+        console.wait_for(b'42-paused')
+
+    @cloud.repeated
+    def test_hard_reboot(self, subject):
+        console = self.open(subject)
+        self.act(subject, 'reboot_server', 'ACTIVE', reboot_type='HARD')
+        console.wait_for(_READY)
+        console.find_shell()
+
+    @cloud.repeated
+    def test_power_off_and_on(self, subject):
+        console = self.open(subject)
+        self.act(subject, 'stop_server', 'SHUTOFF')
+        console.assert_lives()
+        self.act(subject, 'start_server', 'ACTIVE')
+        console.wait_for(_READY)
+        console.find_shell()
+
+
+class StockTest(ShellTest):
+
+    trial = demo_subject.Trial('plain', 'm1.guest-stock', {})
+
+    @cloud.repeated
+    def test_flavor_opts_out(self, subject):
+        machine = self.machine
+        server = machine.api._sdk.compute.get_server(subject.server)
+        self.assertNotIn('dmore:console_ssh', server.metadata)
+        self.assertEqual([], machine.domain_r_qemu(HOST, subject.server))
+        self.assertEqual([], machine.keeper(HOST, subject.server))
+        self.assertFalse(machine.pair_directory(
+            HOST, subject.server).exists())
+        xml = _domain_xml(machine, subject.domain)
+        self.assertNotIn('nova-dmore', xml)
+        self.assertNotIn('dmoreqmp', xml)
+        self.assertIn("<serial type='tcp'>", xml)
+
+
+class DeleteTest(ShellTest):
+
+    trial = demo_subject.Trial('gone', 'm1.guest', {})
+
+    @cloud.repeated
+    def test_nothing_is_left(self, subject):
+        machine, server = self.machine, subject.server
+        self.open(subject)
+        network = machine.api._sdk.network
+        management = network.find_network(settings.MANAGEMENT_NAME)
+
+        def ports():
+            return list(network.ports(network_id=management.id))
+
+        before = len(ports())
+        machine.api.delete(server)
+        # Nova's API says that it is gone a little earlier than all of it is.
+        cloud.wait_for(lambda: not machine.processes(HOST, server), 30,
+                       'the end of the processes')
+        cloud.wait_for(lambda: len(ports()) == before - 1, 30,
+                       'the removal of the port')
+        self.assertFalse(machine.pair_directory(HOST, server).exists())
+        self.assertFalse((machine.place.instances / server).exists())
+        self.assertRaises(exceptions.NotFoundException,
+                          machine.api._sdk.compute.get_server, server)
