@@ -70,7 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.command == 'build':
             path = build.build(arguments.output, report, arguments.rebuild)
             report(f'{path}: {path.stat().st_size / 1e6:.1f} MB, sha256 '
-                   f'{image_file.digest(path)}')
+                   f'{image_file.digest(path)}; a Domain R gets '
+                   f'{build.MEMORY_MIB} MiB of guest memory')
             print(path)
         elif arguments.command == 'upload':
             print(upload.upload(
