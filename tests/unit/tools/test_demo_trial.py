@@ -41,7 +41,7 @@ def make_mark(ledger: dict, sent: int, unsent: int = 0, **tally
 
 
 def user(before: subject.Mark, after: subject.Mark) -> entries.User:
-    return trial._user(0, before, after, 'serial', after.tallies['serial'],
+    return trial.user_between(0, before, after, 'serial', after.tallies['serial'],
                        12.34, 5)
 
 
@@ -75,7 +75,7 @@ class UserTest(unittest.TestCase):
 
     def test_a_guest_that_cannot_be_asked(self):
         before = make_mark(make_ledger(), 0)
-        made = trial._user(0, before, None, 'serial',
+        made = trial.user_between(0, before, None, 'serial',
                            client.Tally(30, 0, 0, 0.0, 0, 0), 1.0, 0)
         self.assertEqual((30, None), (made.sent, made.lost))
 
