@@ -119,13 +119,13 @@ def _parent(pid):
 
 
 @functools.cache
-def _up():
+def _up(*arguments):
     main = Layout.from_environment()
     if main.domr_image() is None or not main.guest_image.exists():
         raise unittest.SkipTest('needs what tools/setup makes')
     os.environ['DMORE_VENV'] = str(main.venv)
     atexit.register(own_cloud.down, main)
-    own_cloud.up(main)
+    own_cloud.up(main, *arguments)
     layout = own_cloud.layout(main)
     return settings.Place(settings.Cloud.load(layout), layout)
 
@@ -133,14 +133,15 @@ def _up():
 _entered = contextlib.ExitStack()
 
 
-def enter():
+def enter(*arguments):
     """A test module's ``setUpModule``; starts the cloud if it is not up.
 
+    :param arguments: of ``tools/testbed up``, the same in all of a run
     :returns: the Machine
     """
     if os.geteuid() != 0:
         raise unittest.SkipTest('needs root')
-    place = _up()
+    place = _up(*arguments)
     outside = _entered.enter_context(open('/proc/thread-self/ns/net'))
     inside = _entered.enter_context(open(
         f'/run/netns/{place.host(settings.CONTROLLER).namespace}'))

@@ -41,8 +41,9 @@ def make_mark(ledger: dict, sent: int, unsent: int = 0, **tally
 
 
 def user(before: subject.Mark, after: subject.Mark) -> entries.User:
-    return trial.user_between(0, before, after, 'serial', after.tallies['serial'],
-                       12.34, 5)
+    return trial.user_between(0, before, after, 'serial',
+                              after.tallies['serial'],
+                              12.34, 5)
 
 
 class UserTest(unittest.TestCase):

@@ -1,0 +1,30 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Live migration with disks that are per host, in a cloud of its own."""
+
+from tests.integration import cloud
+from tests.integration import test_cloud_migration
+
+
+class BlockMigrationTest(test_cloud_migration.MigrationTest):
+    """What the instance's disk has to do with its console: nothing."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.addClassCleanup(cloud.leave)
+        cls.machine = cloud.enter('--block')
+
+
+def load_tests(loader, _tests, _pattern):
+    """Not the base class's own."""
+    return loader.loadTestsFromTestCase(BlockMigrationTest)
