@@ -75,6 +75,19 @@ everything published, drops what was taken, writes its positions, then
 For a stream the host produces, the host's ``position`` says what it has in
 all, also what found no room in the ring; Domain R copies it to its ``base``
 word, so that a destination without carry-over knows how much is missing.
+
+Display
+-------
+The picture is no stream: what matters is what it shows now, and after an
+epoch is raised the host has all of it from the instance's QEMU again. The
+host writes pixels, then one damage record per rectangle, then ``published``;
+Domain R reads ``published`` first. A Domain R that fell more than
+DAMAGE_RECORDS behind takes everything for damaged. The words are good only
+while ``display epoch`` is the epoch that Domain R has joined, and nothing is
+encoded from the pixels between a freeze and that: the pixels that arrive with
+Domain R at a destination are of any age. The first records of an epoch say
+where the picture differs from the one at the freeze (at the source the host
+hashes it, see BAND_ROWS), or cover all of it if nobody knows.
 """
 
 import enum
@@ -82,13 +95,14 @@ import enum
 # -- 1. the region ----------------------------------------------------------
 
 MAGIC = int.from_bytes(b'DMOREreg', 'little')
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 
 #: Size of the region in bytes: a power of two, as a PCI BAR must be.
-REGION_SIZE = 1 << 20
+REGION_SIZE = 1 << 24
 
 HOST_PAGE = 0x0000      # written by the host only
 DOMAIN_R_PAGE = 0x1000  # written by Domain R only
+DISPLAY_PAGE = 0x2000   # written by the host only
 DATA_START = 0x4000     # the rings' data
 
 #: Offsets of the words of the host page, in bytes from HOST_PAGE.
@@ -113,6 +127,8 @@ DOMAIN_R_ACK_BY = 0x18      # the incarnation that wrote epoch_ack
 DOMAIN_R_EPOCH_ACK = 0x38   # written last
 DOMAIN_R_FREEZE_ACK = 0x40
 DOMAIN_R_GAVE_UP = 0x48     # the epoch whose words made no sense to it
+DOMAIN_R_VIEWERS = 0x50     # clients that look at the display now
+DOMAIN_R_DAMAGE_SEEN = 0x58  # damage records that it has dealt with
 
 #: Geometry of the streams, in the host page: per stream DATA, SIZE, DIRECTION.
 STREAM_TABLE = 0x100
@@ -137,6 +153,36 @@ BASE = 0x08
 #: two words: the epoch, and the position that Domain R wrote at its start.
 PUBLISHED = 0xc00
 PUBLISHED_ENTRY = 0x08
+
+#: Offsets of the words of the display, in bytes from DISPLAY_PAGE.
+DISPLAY_EPOCH = 0x00        # written after the others; see "Display"
+DISPLAY_MODE = 0x08         # width | height << 16; 0: there is no picture
+#: width | height << 8 | hot x << 16 | hot y << 24 | a count << 32 that tells
+#: one shape from the next; 0: the guest draws its pointer itself.
+DISPLAY_CURSOR = 0x10
+DISPLAY_PUBLISHED = 0x18    # damage records written in this display epoch
+#: Damage record n is the word n modulo DAMAGE_RECORDS of this table, and
+#: ``published`` is raised after each:
+#: x | y << 16 | width << 32 | height << 48, in pixels.
+DISPLAY_DAMAGE = 0x800
+DAMAGE_RECORDS = 256
+
+#: Pixels are 4 bytes (blue, green, red, unused), a row follows the other
+#: without a gap. Both areas are written by the host only.
+CURSOR_START = 0xe0000
+CURSOR_SIDE_MAX = 128       # pixels
+FRAMEBUFFER_START = 0x100000
+#: A larger picture is shown as far as it fits.
+DISPLAY_WIDTH_MAX = 2560
+DISPLAY_HEIGHT_MAX = 1600
+FRAMEBUFFER_SIZE = REGION_SIZE - FRAMEBUFFER_START
+
+#: The picture at a freeze is hashed in bands of so many rows.
+BAND_ROWS = 16
+
+#: The host asks QEMU for the next picture when Domain R has dealt with the
+#: last, or after this many seconds.
+DISPLAY_PATIENCE_S = 0.5
 
 #: Epochs and offsets above these are taken for garbage.
 EPOCH_MAX = 1 << 62
@@ -165,12 +211,13 @@ class Direction(enum.IntEnum):
 
 
 class Stream(enum.IntEnum):
-    """The streams of layout version 1; the value is the table index."""
+    """The streams of layout version 2; the value is the table index."""
 
     CONTROL_TO_DOMAIN_R = 0
     CONTROL_TO_HOST = 1
     SERIAL0_OUT = 2     # what the instance printed
     SERIAL0_IN = 3      # what the clients typed
+    INPUT0_IN = 4       # keys and pointer: records of channel/input_event.py
 
 
 #: Direction and ring size in bytes of each stream.
@@ -181,7 +228,18 @@ GEOMETRY = {
     # be stored before a freeze is acknowledged.
     Stream.SERIAL0_OUT: (Direction.TO_DOMAIN_R, 1 << 14),
     Stream.SERIAL0_IN: (Direction.TO_HOST, 1 << 14),
+    Stream.INPUT0_IN: (Direction.TO_HOST, 1 << 12),
 }
+
+#: Bytes of a record of INPUT0_IN.
+INPUT_RECORD_SIZE = 8
+
+
+class InputKind(enum.IntEnum):
+    """First byte of a record of INPUT0_IN."""
+
+    KEY = 1         # QEMU's number of the key, and whether it is down
+    POINTER = 2     # all buttons, and where the pointer is
 
 #: Peer ids. QEMU insists that a device with ``master=on`` is the first peer.
 DOMAIN_R_PEER = 0
@@ -224,7 +282,12 @@ CONTROL_LINE_MAX = 32768
 #: the greeting), ``address`` (``'10.0.0.5/24'``), ``gateway`` (or null),
 #: ``mac``, ``mtu``, ``ssh_port``, ``serial_port``,
 #: ``serial_networks`` (list of CIDR that may use the raw serial port),
-#: ``scrollback_bytes``, ``stall_ms``.
+#: ``scrollback_bytes``, ``stall_ms``; and ``vnc``, null for none, else an
+#: object: ``port``, ``proxy_networks`` (list of CIDR whose clients need no
+#: password), ``direct_networks`` (list of CIDR whose clients do),
+#: ``password``, ``view_only_password`` (text or null), ``tls`` (null, or an
+#: object of PEM texts: ``certificate``, ``key``, ``ca``: then the proxies
+#: must speak VeNCrypt X509None and show a certificate of that authority).
 CONFIG = 'config'
 #: To Domain R: ``stream`` (its name in lower case), ``at`` (offset),
 #: ``bytes`` (or null), ``kind`` (a GapKind), ``reason`` (text): bytes that
@@ -233,7 +296,7 @@ GAP = 'gap'
 #: To the host: ``stream``, ``at``: send a serial break when the instance's
 #: device has taken everything before offset ``at``.
 BREAK = 'break'
-#: To the host: ``ssh`` and ``serial`` (numbers of attached clients),
+#: To the host: ``ssh``, ``serial``, ``vnc`` (numbers of attached clients),
 #: ``boot_s`` (seconds from boot to the first listening server),
 #: ``memory_kib`` (used): Domain R serves.
 SERVING = 'serving'
@@ -318,4 +381,5 @@ CONTROL_SOCKET = 'control.sock'     # requests from nova-compute
 IVSHMEM_SOCKET = 'ivshmem.sock'     # Domain R's QEMU connects
 SERIAL0_SOCKET = 'serial0.sock'     # the instance's QEMU connects
 INSTANCE_QMP_SOCKET = 'instance.qmp'    # the instance's QEMU listens
+DISPLAY_SOCKET = 'display.sock'     # VNC; the instance's QEMU listens
 DOMAIN_R_QMP_SOCKET = 'domain_r.qmp'    # Domain R's QEMU listens

@@ -54,3 +54,7 @@ class ControlError(ChannelError):
 
 class IvshmemError(ChannelError):
     """The connection to Domain R's QEMU failed during the greeting."""
+
+
+class InputEventError(ChannelError):
+    """A record of input that Domain R wrote makes no sense."""

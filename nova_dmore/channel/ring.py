@@ -107,4 +107,5 @@ VECTOR_OF = {
     wire.Stream.CONTROL_TO_HOST: wire.Vector.CONTROL,
     wire.Stream.SERIAL0_OUT: wire.Vector.SERIAL,
     wire.Stream.SERIAL0_IN: wire.Vector.SERIAL,
+    wire.Stream.INPUT0_IN: wire.Vector.INPUT,
 }
