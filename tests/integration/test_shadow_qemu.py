@@ -46,6 +46,11 @@ while read x; do echo "GOT $x"; done
 
 MIGRATIONS = 4
 
+#: QEMU before 9.0 loses writes of an emulated guest in a migration if the
+#: size of its RAM is a multiple of 64 pages (_FAST_SYNC_BYTES in
+#: nova_dmore/virt/xml.py).
+_RAM = '98312k'
+
 
 def _initramfs(directory):
     root = os.path.join(directory, 'root')
@@ -75,7 +80,7 @@ class Qemu:
         serial = os.path.join(pair.directory, wire.SERIAL0_SOCKET)
         qmp = os.path.join(pair.directory, wire.INSTANCE_QMP_SOCKET)
         command = [
-            _QEMU, '-accel', 'tcg,tb-size=64', '-m', '96', '-nodefaults',
+            _QEMU, '-accel', 'tcg,tb-size=64', '-m', _RAM, '-nodefaults',
             '-display', 'none', '-kernel', _KERNELS[-1], '-initrd',
             initramfs, '-append', 'console=ttyS0 quiet panic=-1',
             '-chardev', f'socket,id=charserial0,path={serial},reconnect=1',
@@ -111,8 +116,9 @@ class TestMigration(base.BaseTestCase):
 
     def setUp(self):
         super().setUp()
-        if not (_KERNELS and _QEMU and _BUSYBOX):
-            self.skipTest('needs QEMU, a cloud kernel and busybox')
+        self.assertTrue(_KERNELS and _QEMU and _BUSYBOX,
+                        'QEMU, a cloud kernel or busybox is missing: the '
+                        'packages are in bindep.txt')
 
     def test_nothing_lost_either_way(self):
         pair = fakes.Pair(self)
@@ -195,11 +201,10 @@ class TestMigration(base.BaseTestCase):
                 frozen.frozen_at - frozen.stopped_at)
 
     def _check(self, output):
-        broken = re.search(rb'\[ *\d+\.\d+\] .*', output)
-        if broken:
-            # Emulated guests sometimes do not survive a migration; their
-            # kernel says so, whatever the console is made of.
-            self.skipTest(f'the guest was corrupted: {broken[0]!a}')
+        broken = re.search(
+            rb'\[ *\d+\.\d+\] .*|[^\r\n]*unaligned tcache[^\r\n]*', output)
+        self.assertIsNone(
+            broken, f'the guest was corrupted: {broken and broken[0]!a}')
         lines = output.replace(b'\r', b'').split(b'\n')[:-1]
         start = lines.index(b'BOOTED') + 1
         printed, answered = 0, 0
