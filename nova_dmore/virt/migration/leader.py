@@ -21,7 +21,7 @@ instance. Whatever ends the leader gives QEMU Nova's limits back.
 QEMU compares what remains with *limit times measured bandwidth*, at the end
 of each pass over the memory. The lowest limit is 1 ms, in which a fast link
 takes more than an idle instance dirties in a whole pass: so the end of the
-first pass is made slowly.
+first pass is made slowly, and not before Domain R was copied once.
 """
 
 import threading
@@ -58,14 +58,17 @@ class Leader(threading.Thread):
     """One thread for the pre-copy of one instance.
 
     :param instance: the instance's job, looked at and not carried here.
+    :param companion_ready: set when Domain R may be stopped with it, or does
+        not come along.
     :param close_gate: closes the gate of the pair's input; must not raise.
     :param bandwidth_mib: Nova's limit, 0 for none.
     """
 
-    def __init__(self, instance: job.Job, close_gate, bandwidth_mib: int,
-                 name: str):
+    def __init__(self, instance: job.Job, companion_ready: threading.Event,
+                 close_gate, bandwidth_mib: int, name: str):
         super().__init__(name=name, daemon=True)
         self._instance = instance
+        self._companion_ready = companion_ready
         self._close_gate = close_gate
         self._bandwidth_mib = bandwidth_mib or job.UNLIMITED_MIB
         self._downtime_ms = _DEFAULT_DOWNTIME_MS
@@ -114,7 +117,8 @@ class Leader(threading.Thread):
             # Before the second pass nothing is known of what gets dirty.
             if progress.iteration == 1:
                 wanted = self._first_pass_limit(progress)
-            elif (progress.remaining_bytes * 1000 <= self._downtime_ms *
+            elif (self._companion_ready.is_set() and
+                    progress.remaining_bytes * 1000 <= self._downtime_ms *
                     max(fastest, progress.bytes_per_second)):
                 self._close_gate()
                 self.suspended = self._instance.suspend()
@@ -128,7 +132,8 @@ class Leader(threading.Thread):
         if progress.remaining_bytes <= _LAST_BYTES:
             if self._patience_ends is None:
                 self._patience_ends = time.monotonic() + _LAST_S
-            if time.monotonic() < self._patience_ends:
+            if (time.monotonic() < self._patience_ends or
+                    not self._companion_ready.is_set()):
                 return min(_LAST_BANDWIDTH_MIB, self._bandwidth_mib)
         tail = min(_TAIL_BYTES + _TAIL_SHARE * progress.total_bytes,
                    _TAIL_MAX_BYTES)

@@ -15,8 +15,8 @@ Reached from Nova's operation thread: ``_live_migration_operation`` calls
 ``guest.migrate()``, which :class:`nova_dmore.virt.migration.guest.
 CoMigratingGuest` answers with :meth:`SourceRole.run`. Two threads of our own
 help: the *leader* (leader.py) watches the instance's pre-copy and stops the
-instance when QEMU would do so anyway; the *follower* waits for that stop,
-whoever caused it, and brings Domain R after.
+instance when QEMU would do so anyway; the *follower* holds Domain R
+(companion.py) until that stop, whoever caused it, and lets it go then.
 
 The instance comes first: what fails here costs the console its continuity,
 never the instance its migration.
@@ -35,6 +35,7 @@ from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
 from nova_dmore.virt import boundary
 from nova_dmore.virt import domain_r
+from nova_dmore.virt.migration import companion
 from nova_dmore.virt.migration import job
 from nova_dmore.virt.migration import leader
 from nova_dmore.virt.migration import phases
@@ -44,13 +45,10 @@ from nova_dmore.virt import xml
 
 LOG = logging.getLogger(__name__)
 
-#: How often the pre-copies are looked at, in seconds.
-_LOOK_S = 0.01
-#: A stop of 1 ms keeps QEMU from switching Domain R over by itself, as long
-#: as more pages stay dirty than are sent in that time.
-_HOLD_DOWNTIME_MS = 1
-#: Limits that let a stopped Domain R go: as fast as it can.
-_FREE_DOWNTIME_MS = 5000
+#: How often Domain R's pre-copy is looked at until it is held, and how often
+#: the end of the migration is looked for later, in milliseconds.
+_LOOK_MS = 10
+_WAIT_MS = 1000
 #: Longest wait for the end of Domain R's migration after its instance's.
 _END_S = 15.0
 
@@ -90,8 +88,9 @@ class SourceRole:
         self.phase = Phase.IDLE
         self._client = services.pairs.client(instance.uuid)
         self._record = services.pairs.get(instance.uuid)
-        self._outgoing: job.OutgoingDomain | None = None
-        self._companion: job.Job | None = None
+        self._companion: companion.Companion | None = None
+        #: Set when Domain R was copied once, or never will be.
+        self._companion_ready = threading.Event()
         self._leader: leader.Leader | None = None
         self._connection = None
         #: Set when the instance's migration call has returned.
@@ -134,8 +133,8 @@ class SourceRole:
     def _stumbled(self, error: Exception) -> None:
         """Give Domain R up after an error that nobody expected."""
         with self._step('Giving Domain R up'):
-            if self._outgoing is not None:
-                self._give_up_outgoing()
+            if self._companion is not None:
+                self._companion.give_up(_END_S)
         if self.phase != Phase.ALONE:
             self._alone(error)
 
@@ -201,59 +200,38 @@ class SourceRole:
     # -- pre-copy -----------------------------------------------------------
 
     def _pre_copy(self, destination: str, arguments: dict) -> None:
-        """Copy Domain R's memory, and hold it until the instance stops.
+        """Begin to copy Domain R's memory; the instance's copy follows.
 
-        Its first pass is made before the instance's begins: an instance
-        that converges at once then finds its Domain R ready.
+        Both are copied at once. The leader keeps the instance from stopping
+        before its Domain R was copied as a whole.
         """
         self._enter(Phase.PRE_COPY)
+        services = self._services
         parameters = {'bandwidth': arguments.get('bandwidth') or 0}
         if arguments.get('migrate_uri'):
             parameters['migrate_uri'] = arguments['migrate_uri']
-        self._outgoing = job.OutgoingDomain(
-            self._services.libvirt_uri, self._name, destination, parameters,
+        outgoing = job.OutgoingDomain(
+            services.libvirt_uri, self._name, destination, parameters,
             job.companion_flags(arguments.get('flags', 0)))
         try:
-            self._companion = job.Job(self._connection, self._name)
+            self._companion = companion.Companion(
+                self._connection, self._name, outgoing,
+                services.precopy_timeout_s, services.hold_bandwidth_mib)
             instance = job.Job(self._connection, self._instance_domain)
             self._client.hold(True)
-            self._outgoing.start()
-            self._hold(self._companion)
         except (exception.DMoreError, libvirt.libvirtError) as error:
-            self._give_up_outgoing()
+            self._companion = None      # it was never sent
             self._alone(error)
             return
+        self._companion.start()
+        self._leader = leader.Leader(
+            instance, self._companion_ready, self._gate,
+            parameters['bandwidth'], f'dmore-lead-{self._uuid}')
+        self._leader.start()
         self._follower_done.clear()
         threading.Thread(
             target=self._follow, name=f'dmore-follow-{self._uuid}',
             daemon=True).start()
-        self._leader = leader.Leader(
-            instance, self._gate, parameters['bandwidth'],
-            f'dmore-lead-{self._uuid}')
-        self._leader.start()
-
-    def _hold(self, companion: job.Job) -> None:
-        """Wait until Domain R has been copied once, and keep it there.
-
-        :raises nova_dmore.exception.PairError: it ended or takes too long.
-        """
-        deadline = time.monotonic() + self._services.precopy_timeout_s
-        held = False
-        while time.monotonic() < deadline:
-            if not self._outgoing.is_alive():
-                raise exception.PairError(
-                    'the migration of Domain R ended early: '
-                    f'{self._outgoing.error or "it left by itself"}')
-            held = held or companion.limit(downtime_ms=_HOLD_DOWNTIME_MS)
-            progress = companion.progress()
-            if held and progress and progress.iteration >= 2:
-                companion.limit(
-                    bandwidth_mib=self._services.hold_bandwidth_mib)
-                return
-            time.sleep(_LOOK_S)
-        raise exception.PairError(
-            'the pre-copy of Domain R took longer than [dmore] '
-            f'precopy_timeout ({self._services.precopy_timeout_s} s)')
 
     # -- stop ---------------------------------------------------------------
 
@@ -270,7 +248,7 @@ class SourceRole:
     def _follow(self) -> None:
         """Bring Domain R after its instance: thread of :meth:`_pre_copy`."""
         try:
-            frozen = self._wait_for_stop()
+            frozen = self._hold_until_stop()
             if frozen is None:
                 return
             # Domain R has stored the last output, or had its time.
@@ -287,32 +265,45 @@ class SourceRole:
         except exception.DMoreError as error:
             LOG.warning('Co-migration: %s', error, instance=self._instance)
         finally:
+            self._companion_ready.set()
             self._follower_done.set()
+
+    def _hold_until_stop(self):
+        """Hold Domain R until the instance stops.
+
+        :returns: a Frozen, or None when the migration ended without a stop
+            or Domain R cannot follow.
+        """
+        while True:
+            ended = self._ended.is_set()
+            if not self._companion_ready.is_set():
+                try:
+                    if self._companion.hold():
+                        self._companion_ready.set()
+                except exception.PairError as error:
+                    self._companion.give_up(_END_S)
+                    self._alone(error)
+                    return None
+            frozen = self._look_for_stop(
+                0 if ended else
+                _WAIT_MS if self._companion_ready.is_set() else _LOOK_MS)
+            if frozen is not None or ended:
+                return frozen
+
+    def _look_for_stop(self, timeout_ms: int):
+        """A Frozen, or None; also across a restart of the worker."""
+        try:
+            frozen = self._client.frozen(timeout_ms=timeout_ms)
+            return None if frozen.stopped_at is None else frozen
+        except exception.ShadowProcessError as error:
+            LOG.warning('The stop was not seen: %s', error,
+                        instance=self._instance)
+            return None
 
     def _release(self) -> float:
         """Let Domain R go; returns when it stopped (CLOCK_MONOTONIC)."""
         self._enter(Phase.STOP)
-        self._companion.suspend()
-        suspended_at = time.monotonic()
-        self._companion.limit(job.UNLIMITED_MIB, _FREE_DOWNTIME_MS)
-        return suspended_at
-
-    def _wait_for_stop(self):
-        """Wait for the stop, also across a restart of the worker.
-
-        :returns: a Frozen, or None when the migration ended without one.
-        """
-        while True:
-            ended = self._ended.is_set()
-            try:
-                frozen = self._client.frozen(timeout_ms=0 if ended else 1000)
-                if frozen.stopped_at is not None:
-                    return frozen
-            except exception.ShadowProcessError as error:
-                LOG.warning('The stop was not seen: %s', error,
-                            instance=self._instance)
-            if ended:
-                return None
+        return self._companion.release()
 
     def _hand_over(self, frozen) -> None:
         """Let the destination have the address and the offsets."""
@@ -359,21 +350,20 @@ class SourceRole:
 
     def _has_moved(self) -> bool:
         """Wait for Domain R's end of the move; whether it went well."""
+        self._follower_done.wait(_END_S)
         if self.phase == Phase.ALONE:
             return False
-        self._follower_done.wait(_END_S)
         if self.phase == Phase.PRE_COPY:
             # The stop was not noticed. Nothing is frozen then, but both
             # ends still know their offsets.
             self._release()
         if self.phase == Phase.STOP:
             self._enter(Phase.CARRY_OVER)
-        self._outgoing.join(_END_S)
-        if self._outgoing.succeeded():
+        if self._companion.arrived(_END_S):
             self._enter(Phase.LIVE)
             return True
-        self._give_up_outgoing()
-        self._alone(self._outgoing.error or 'it did not arrive in time')
+        self._companion.give_up(_END_S)
+        self._alone(self._companion.error or 'it did not arrive in time')
         return False
 
     # -- undone -------------------------------------------------------------
@@ -383,9 +373,9 @@ class SourceRole:
         self._follower_done.wait(_END_S)
         self._resume_instance()
         moved = False
-        if self._outgoing is not None:
-            self._give_up_outgoing()
-            moved = self._outgoing.succeeded()
+        if self._companion is not None:
+            self._companion.give_up(_END_S)
+            moved = self._companion.arrived(0)
         self._enter(Phase.ABORTED)
         addresses = self._services.pairs.addresses
         port = self._record.address.port_id
@@ -416,16 +406,6 @@ class SourceRole:
             except libvirt.libvirtError as error:
                 LOG.debug('Nothing to resume: %s', error,
                           instance=self._instance)
-
-    def _give_up_outgoing(self) -> None:
-        """Cancel Domain R's job; libvirt resumes it."""
-        if not self._outgoing.is_alive():
-            return
-        try:
-            job.Job(self._connection, self._name).abort()
-        except libvirt.libvirtError as error:
-            LOG.debug('No job to cancel: %s', error, instance=self._instance)
-        self._outgoing.join(_END_S)
 
 
 def _ms(start: float | None, end: float | None) -> float:

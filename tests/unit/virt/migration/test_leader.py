@@ -38,8 +38,11 @@ class LeaderTest(fakes.TestCase):
         self.instance.progress.side_effect = lambda: self.progress
         self.instance.limit.side_effect = self._limit
         self.instance.suspend.side_effect = self._suspend
+        self.companion_ready = threading.Event()
+        self.companion_ready.set()
         self.leader = leader.Leader(
-            self.instance, lambda: self.log.append('gate'), 0, 'lead')
+            self.instance, self.companion_ready,
+            lambda: self.log.append('gate'), 0, 'lead')
         self.addCleanup(self._end)
 
     def _end(self):
@@ -101,6 +104,18 @@ class LeaderTest(fakes.TestCase):
         self._assert_not_suspended()
         self.assertEqual(
             [leader._TAIL_BANDWIDTH_MIB, job.UNLIMITED_MIB], self.bandwidths)
+
+    def test_not_before_domain_r_was_copied(self):
+        self.useFixture(fixtures.MockPatchObject(leader, '_LAST_S', 0))
+        self.companion_ready.clear()
+        self.progress = job.Progress(1, 1 << 20, 10 ** 6, 10 ** 9)
+        self.leader.start()
+        self._assert_not_suspended()
+        self.assertEqual([leader._LAST_BANDWIDTH_MIB], self.bandwidths)
+        self.progress = job.Progress(2, 10 ** 5, 10 ** 6, 10 ** 9)
+        self._assert_not_suspended()
+        self.companion_ready.set()
+        self.assertTrue(self.suspended.wait(5))
 
     def test_not_before_there_is_a_job(self):
         self.there_is_a_job = False

@@ -20,6 +20,7 @@ from nova import exception as nova_exception
 
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
+from nova_dmore.virt.migration import companion
 from nova_dmore.virt.migration import job
 from nova_dmore.virt.migration import guest as guest_module
 from nova_dmore.virt.migration import leader
@@ -155,7 +156,7 @@ class SourceTestCase(fake_host.HostTestCase):
 
     def setUp(self):
         super().setUp()
-        self.useFixture(fixtures.MockPatchObject(source, '_LOOK_S', 0.001))
+        self.useFixture(fixtures.MockPatchObject(source, '_LOOK_MS', 1))
         self.useFixture(fixtures.MockPatchObject(leader, '_LOOK_S', 0.001))
         self.useFixture(fixtures.MockPatchObject(source, '_END_S', 5.0))
         self.useFixture(fixtures.MockPatchObject(
@@ -185,10 +186,10 @@ class SourceTestCase(fake_host.HostTestCase):
             lambda *args, **kwargs: self.log.append(text))
 
     def _frozen(self, timeout_ms):
-        if self.notices_the_stop and self.domain.suspended.wait(0.02):
+        stopped = self.domain.suspended.wait(min(timeout_ms, 20) / 1000)
+        if self.notices_the_stop and stopped:
             self.log.append('frozen')
             return shadow_client.Frozen(True, CARRY_OVER, 1.0, 1.01)
-        self.domain.suspended.wait(0.02)
         return shadow_client.Frozen(False, None, None, None)
 
     def _role(self, **changes):
@@ -307,7 +308,7 @@ class TogetherTest(SourceTestCase):
         # The last limits are set when it is stopped.
         self.assertEqual(
             ['1 ms', 8, job.UNLIMITED_MIB,
-             f'{source._FREE_DOWNTIME_MS} ms'], self.companion.limits)
+             f'{companion._FREE_DOWNTIME_MS} ms'], self.companion.limits)
 
     def test_arguments(self):
         self._run(
@@ -512,12 +513,38 @@ class AloneTest(SourceTestCase):
         self._assert_moved_alone()
 
     def test_domain_r_takes_too_long(self):
-        self._converge_alone()
+        def story():
+            self.domain.progress = (2, 10 ** 5)
+            fake_host.wait(self.companion.aborted)
+            self.guest.converge()
+
+        self.guest.story = story
         self.role = self._role(precopy_timeout_s=0.05)
         self.companion.progress = (1, 10 ** 6)
         self._assert_moved_alone()
-        self._assert_order('migrate Domain R', f'abort job of {self.domr}',
-                           'migrate instance')
+        self._assert_order('migrate Domain R', 'migrate instance',
+                           f'abort job of {self.domr}',
+                           f'suspend {INSTANCE}')
+
+    def test_the_instance_waits_for_domain_r(self):
+        def story():
+            self.domain.progress = (2, 10 ** 5)
+            self.assertFalse(self.domain.suspended.wait(0.05))
+            self.companion.progress = (2, 10 ** 6)
+            self.guest.converge()
+
+        self.guest.story = story
+        self.companion.progress = (1, 10 ** 6)
+        self._run()
+        self._assert_order(f'suspend {INSTANCE}', f'suspend {self.domr}')
+
+    def test_the_instance_stops_before_domain_r_was_copied(self):
+        self._converge_alone()
+        self.companion.progress = (1, 10 ** 6)
+        self._run()
+        self._assert_order('frozen', f'suspend {self.domr}',
+                           'rpc carry_over')
+        self.assertIs(True, self._finished_with()[1])
 
     def test_domain_r_fails_after_the_stop(self):
         self.companion.fail = fake_host.libvirt_error(text='no memory')

@@ -1,0 +1,109 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Domain R's own migration: begun, held, let go, or given up.
+
+It must not leave before its instance. QEMU switches over as soon as what
+remains can be sent within the downtime limit, so the limit is the lowest, and
+Domain R keeps more pages dirty than go into it for as long as it is asked to
+(:mod:`nova_dmore.domr.hold`).
+"""
+
+import time
+
+import libvirt
+from oslo_log import log as logging
+
+from nova_dmore import exception
+from nova_dmore.virt.migration import job
+
+LOG = logging.getLogger(__name__)
+
+#: A stop of 1 ms keeps QEMU from switching Domain R over by itself, as long
+#: as more pages stay dirty than are sent in that time.
+_HOLD_DOWNTIME_MS = 1
+#: Limits that let a stopped Domain R go: as fast as it can.
+_FREE_DOWNTIME_MS = 5000
+
+
+class Companion:
+    """One migration of one Domain R.
+
+    :param connection: a libvirt connection that carries no migration.
+    :param outgoing: a :class:`job.OutgoingDomain`, not started.
+    :param timeout_s: longest duration of the first pass over its memory.
+    :param hold_bandwidth_mib: bandwidth after that, in MiB/s.
+    :raises libvirt.libvirtError: there is no such domain.
+    """
+
+    def __init__(self, connection, name: str, outgoing: job.OutgoingDomain,
+                 timeout_s: float, hold_bandwidth_mib: int):
+        self._job = job.Job(connection, name)
+        self._outgoing = outgoing
+        self._timeout_s = timeout_s
+        self._hold_bandwidth_mib = hold_bandwidth_mib
+        self._deadline = 0.0
+        self._limited = False
+
+    def start(self) -> None:
+        """Begin to copy its memory, as fast as the link allows."""
+        self._deadline = time.monotonic() + self._timeout_s
+        self._outgoing.start()
+
+    def hold(self) -> bool:
+        """Keep it from leaving; whether all its memory was copied once.
+
+        To be called again and again, until then.
+
+        :raises nova_dmore.exception.PairError: it ended or takes too long.
+        """
+        if not self._outgoing.is_alive():
+            raise exception.PairError(
+                'the migration of Domain R ended early: '
+                f'{self._outgoing.error or "it left by itself"}')
+        self._limited = self._limited or self._job.limit(
+            downtime_ms=_HOLD_DOWNTIME_MS)
+        progress = self._job.progress()
+        if self._limited and progress and progress.iteration >= 2:
+            self._job.limit(bandwidth_mib=self._hold_bandwidth_mib)
+            return True
+        if time.monotonic() > self._deadline:
+            raise exception.PairError(
+                'the pre-copy of Domain R took longer than [dmore] '
+                f'precopy_timeout ({self._timeout_s} s)')
+        return False
+
+    def release(self) -> float:
+        """Stop it and let it go; when it stopped (CLOCK_MONOTONIC)."""
+        self._job.suspend()
+        suspended_at = time.monotonic()
+        self._job.limit(job.UNLIMITED_MIB, _FREE_DOWNTIME_MS)
+        return suspended_at
+
+    def arrived(self, timeout_s: float) -> bool:
+        """Wait for the end of the migration; whether it ended well."""
+        self._outgoing.join(timeout_s)
+        return self._outgoing.succeeded()
+
+    @property
+    def error(self) -> str | None:
+        """libvirt's text when the migration failed."""
+        return self._outgoing.error
+
+    def give_up(self, timeout_s: float) -> None:
+        """Undo start: cancel the job, and libvirt resumes Domain R."""
+        if not self._outgoing.is_alive():
+            return
+        try:
+            self._job.abort()
+        except libvirt.libvirtError as error:
+            LOG.debug('No job to cancel: %s', error)
+        self._outgoing.join(timeout_s)
