@@ -19,6 +19,7 @@ business of :mod:`nova_dmore.virt.migration`.
 import contextlib
 import dataclasses
 import os
+import shutil
 import threading
 import uuid
 
@@ -224,6 +225,25 @@ class Pairs:
             undo.callback(_attempt, self._unplug, record)
             self._plug(record)
             undo.pop_all()
+
+    def make_directory(self, instance_uuid: str) -> None:
+        """Have a directory for an instance that arrives without its pair.
+
+        Its QEMU makes sockets there, and could not start without it.
+
+        :raises nova_dmore.exception.ConfigurationError: it cannot be made.
+        """
+        options = self._keeper_options()
+        directory = self.records.directory(instance_uuid)
+        try:
+            os.makedirs(directory, exist_ok=True)
+            os.chmod(directory, options.directory_mode)
+            if options.group is not None:
+                shutil.chown(directory, group=options.group)
+        except (OSError, LookupError) as error:
+            raise exception.ConfigurationError(
+                f'[dmore] run_dir: {directory} cannot be made: {error}'
+            ) from error
 
     def _start_shadow(self, record) -> None:
         self._make_log_dir()

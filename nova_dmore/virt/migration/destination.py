@@ -18,6 +18,7 @@ VMs run, with or without a nova-compute.
 
 import base64
 import binascii
+import contextlib
 import os
 
 from oslo_log import log as logging
@@ -47,11 +48,14 @@ class DestinationRole:
         self._instances_path = instances_path
         #: Migration id of the pair that is arriving, by instance uuid.
         self._arriving: dict[str, str] = {}
+        #: The same, of instances that arrive without their pair.
+        self._arriving_alone: dict[str, str] = {}
 
     def prepare(self, context, migration_id: str, record_text: str) -> None:
         """Phase *begin*: image, address, shadow-device process.
 
-        :raises nova_dmore.exception.DMoreError: and nothing is left.
+        :raises nova_dmore.exception.DMoreError: and nothing is left, but
+            the directory that the instance's own QEMU needs.
         """
         record = _parse(record_text)
         if self._arriving.get(record.instance_uuid) == migration_id:
@@ -61,9 +65,17 @@ class DestinationRole:
             LOG.warning('Removing a stale pair of instance %s',
                         record.instance_uuid)
             self._pairs.remove(record.instance_uuid, delete_address=False)
-        self._pairs.images.ensure(record.digest)
-        self._pairs.start_incoming(record, migration_id)
+        with contextlib.ExitStack() as alone:
+            alone.callback(self._arrives_alone, record.instance_uuid,
+                           migration_id)
+            self._pairs.images.ensure(record.digest)
+            self._pairs.start_incoming(record, migration_id)
+            alone.pop_all()
         self._arriving[record.instance_uuid] = migration_id
+
+    def _arrives_alone(self, instance_uuid: str, migration_id: str) -> None:
+        self._pairs.make_directory(instance_uuid)
+        self._arriving_alone[instance_uuid] = migration_id
 
     def carry_over(self, migration_id: str, instance_uuid: str,
                    carry_over: dict) -> None:
@@ -90,6 +102,7 @@ class DestinationRole:
             self._keep_console_log(instance_uuid, console_log)
         prepared = self._arrives(migration_id, instance_uuid)
         self._arriving.pop(instance_uuid, None)
+        self._arriving_alone.pop(instance_uuid, None)
         if prepared and domain_r_moved:
             self._pairs.arrived(instance_uuid)
             return
@@ -104,6 +117,9 @@ class DestinationRole:
 
     def abort(self, migration_id: str, instance_uuid: str) -> None:
         """The instance stays at the source: remove what was prepared."""
+        if self._arriving_alone.get(instance_uuid) == migration_id:
+            del self._arriving_alone[instance_uuid]
+            self._pairs.records.remove(instance_uuid)
         if not self._arrives(migration_id, instance_uuid):
             return
         self._arriving.pop(instance_uuid, None)

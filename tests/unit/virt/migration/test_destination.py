@@ -86,6 +86,28 @@ class DestinationTest(DestinationTestCase):
         self.role.prepare(None, 'm1', self.text)
         self.assertIsNotNone(self.pairs.get(fakes.UUID))
 
+    def test_the_instance_can_arrive_alone(self):
+        # Its QEMU makes sockets in the directory.
+        directory = self.pairs.records.directory(fakes.UUID)
+        self.images.ensure.side_effect = exception.ImageError('no')
+        self.assertRaises(exception.ImageError, self.role.prepare, None,
+                          'm1', self.text)
+        self.assertEqual([], os.listdir(directory))
+        self.assertEqual(0o700, os.stat(directory).st_mode & 0o777)
+        self.role.abort('m0', fakes.UUID)
+        self.assertTrue(os.path.isdir(directory))
+        self.role.abort('m1', fakes.UUID)
+        self.assertFalse(os.path.exists(directory))
+
+    def test_no_directory_can_be_made(self):
+        self.images.ensure.side_effect = exception.ImageError('no')
+        run_dir = os.path.dirname(self.pairs.records.directory(fakes.UUID))
+        with open(run_dir, 'w'):
+            error = self.assertRaises(
+                exception.ConfigurationError, self.role.prepare, None, 'm1',
+                self.text)
+        self.assertIn('[dmore] run_dir', str(error))
+
     def test_prepare_with_what_is_no_record(self):
         self.assertRaises(exception.PairError, self.role.prepare, None, 'm1',
                           '{"instance_uuid": "../../etc"}')
