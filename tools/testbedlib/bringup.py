@@ -14,7 +14,7 @@
 import functools
 from collections.abc import Callable, Sequence
 
-from testbedlib import controller, network, settings, tasks, teardown
+from testbedlib import controller, dashboard, network, settings, tasks, teardown
 from testbedlib.compute import Compute
 from testbedlib.layout import Layout
 from testbedlib.progress import Failure, Progress
@@ -78,6 +78,9 @@ def _graph(place: Place) -> tasks.Graph:
     }
     if place.cloud.driver == settings.DRIVER:
         graph['Domain R image'] = (['users', 'glance'], main.domr_image)
+    if place.cloud.horizon:
+        graph['horizon'] = (['images, flavors, networks'],
+                            functools.partial(dashboard.start, place))
     for name in COMPUTES:
         host = Compute(place, name)
         graph |= {

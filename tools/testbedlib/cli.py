@@ -54,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
                     help='disks are per host (block migration), not shared')
     up.add_argument('--driver', default=settings.DRIVER,
                     help='compute_driver (default: %(default)s)')
+    up.add_argument('--horizon', action='store_true',
+                    help='start Horizon, the web interface, too')
     up.set_defaults(run=_up)
     down = commands.add_parser('down', help='end the cloud; leave nothing')
     down.add_argument('--keep-logs', action='store_true',
@@ -102,8 +104,12 @@ def _place(layout: Layout) -> Place:
 def _up(layout: Layout, options: argparse.Namespace) -> int:
     progress = Progress()
     with _alone(layout):
-        bringup.up(layout, Cloud.new(options.block, options.driver), progress)
+        bringup.up(layout, Cloud.new(options.block, options.driver,
+                                     options.horizon), progress)
     progress.say('the cloud is up')
+    if options.horizon:
+        progress.say('Horizon, on the controller: '
+                     + settings.url('horizon', '/'))
     return 0
 
 

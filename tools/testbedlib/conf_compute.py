@@ -60,7 +60,7 @@ def nova_compute(place: Place, host: str) -> Sections:
             'server_listen': here,
             'server_proxyclient_address': here,
             'novncproxy_base_url':
-                settings.url('novncproxy', '/vnc_auto.html'),
+                settings.url('novncproxy', '/vnc_lite.html'),
         },
         'serial_console': {
             'enabled': True,

@@ -83,6 +83,16 @@ class Layout:
         return self.cache / 'guest' / 'guest.qcow2'
 
     @property
+    def horizon_static(self) -> pathlib.Path:
+        """What browsers load of Horizon beside its pages."""
+        return self.cache / 'horizon' / 'static'
+
+    @property
+    def horizon_manifest(self) -> pathlib.Path:
+        """Written last when those files are made."""
+        return self.horizon_static / 'dashboard' / 'manifest.json'
+
+    @property
     def domr_folder(self) -> pathlib.Path:
         """The folder that ``nova-dmore-image build`` fills."""
         return self.cache / 'domr'

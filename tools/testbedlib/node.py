@@ -58,8 +58,12 @@ class Node:
         return service
 
     def wsgi(self, name: str, port: int, module: str, threads: int,
-             address: str, environment: Mapping[str, str]) -> services.Service:
-        """Start a WSGI application under uwsgi, one process."""
+             address: str, environment: Mapping[str, str],
+             options: Sequence[str] = ()) -> services.Service:
+        """Start a WSGI application under uwsgi, one process.
+
+        :param options: further ones of uwsgi
+        """
         return self.service(name, [
             self.place.layout.venv_program('uwsgi'),
             '--http-socket', f'{address}:{port}', '--module', module,
@@ -68,7 +72,7 @@ class Node:
             '--die-on-term', '--need-app', '--buffer-size', '65535',
             '--virtualenv', str(self.place.layout.venv),
             # uwsgi's HTTP socket does not keep connections open.
-            '--add-header', 'Connection: close'], environment)
+            '--add-header', 'Connection: close', *options], environment)
 
     def wait(self, service: services.Service, *what: str,
              seconds: float = 90) -> None:

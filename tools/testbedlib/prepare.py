@@ -15,6 +15,7 @@ Each step is skipped when what it made is there and came from the same inputs.
 """
 
 import dataclasses
+import functools
 import hashlib
 import os
 import pathlib
@@ -22,7 +23,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable
 
-from testbedlib import command, debian
+from testbedlib import command, dashboard, debian
 from testbedlib.layout import REPOSITORY, Layout
 from testbedlib.progress import Failure, Progress
 
@@ -122,6 +123,12 @@ class Setup:
                       self._make_unit_environment, here=True))
         return self._layout.unit_venv
 
+    def horizon(self) -> None:
+        """What browsers load of Horizon, gathered once."""
+        self._do(Step('Horizon', (_CONSTRAINTS, dashboard.SETTINGS),
+                      self._layout.horizon_manifest,
+                      functools.partial(dashboard.collect, self._layout)))
+
     def guest_image(self) -> None:
         self._do(Step('guest image', (_GUEST,), self._layout.guest_image,
                       self._build_guest))
@@ -138,6 +145,7 @@ class Setup:
         """:raises Failure: a step failed"""
         self.packages()
         self.environment()
+        self.horizon()
         self.guest_image()
         self.domr_image()
 

@@ -47,7 +47,8 @@ DATABASES = ('keystone', 'glance', 'placement', 'neutron', 'nova_api', 'nova',
              'nova_cell0')
 PORTS = {'keystone': 5000, 'glance': 9292, 'placement': 8778, 'nova': 8774,
          'neutron': 9696, 'novncproxy': 6080, 'serialproxy': 6083,
-         'mariadb': 3306, 'rabbitmq': 5672, 'libvirt': 16509}
+         'horizon': 8080, 'mariadb': 3306, 'rabbitmq': 5672,
+         'libvirt': 16509}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Cloud:
 
     :param block: instances' disks are per host and migrate with the instance
     :param driver: nova's ``compute_driver``
+    :param horizon: Horizon is started, too
     :param prefix: begins the names of the network namespaces
     :param database, message, admin, service: passwords
     :param console: hex of the secret that the plugin derives host keys from
@@ -69,12 +71,13 @@ class Cloud:
     admin: str
     service: str
     console: str
+    horizon: bool = False
 
     @classmethod
-    def new(cls, block: bool, driver: str) -> 'Cloud':
+    def new(cls, block: bool, driver: str, horizon: bool = False) -> 'Cloud':
         """A cloud with secrets of its own."""
         prefix = os.environ.get('DMORE_PREFIX') or 'dmore'
-        return cls(block=block, driver=driver, prefix=prefix,
+        return cls(block=block, driver=driver, horizon=horizon, prefix=prefix,
                    database=secrets.token_hex(16),
                    message=secrets.token_hex(16),
                    admin=secrets.token_hex(16),

@@ -1,0 +1,73 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Horizon, the web interface of the cloud: made ready once, started on demand.
+
+Its settings are ``horizon/local/local_settings.py``.
+"""
+
+import pathlib
+import secrets
+from collections.abc import Mapping
+
+from testbedlib import command, settings
+from testbedlib.layout import Layout
+from testbedlib.node import Node
+from testbedlib.progress import Failure
+from testbedlib.settings import CONTROLLER, PORTS, Place
+
+NAME = 'horizon'
+#: The folder that holds Horizon's ``local`` package.
+SETTINGS = pathlib.Path(__file__).with_name('horizon')
+_THREADS = 4
+
+
+def environment(layout: Layout, secret: str) -> Mapping[str, str]:
+    """What Horizon's settings are taken from.
+
+    :param secret: signs the cookies of its users
+    """
+    return {
+        'PYTHONPATH': str(SETTINGS),
+        'DJANGO_SETTINGS_MODULE': 'openstack_dashboard.settings',
+        'DMORE_HORIZON_SECRET': secret,
+        'DMORE_HORIZON_STATIC': str(layout.horizon_static),
+        'DMORE_HORIZON_KEYSTONE': settings.url('keystone', '/v3'),
+    }
+
+
+def collect(layout: Layout, log: pathlib.Path) -> None:
+    """Gather and compress the files that browsers load; a step of the set-up.
+
+    :raises Failure: one of Django's commands failed
+    """
+    for arguments in (('collectstatic', '--noinput', '--clear', '-v0'),
+                      ('compress', '--force')):
+        command.logged('Horizon', [
+            layout.venv_program('python'), '-W', 'ignore', '-m', 'django',
+            *arguments], log, environment={
+                'PATH': '/usr/bin:/bin', **environment(layout, 'none')})
+
+
+def start(place: Place) -> None:
+    """Start it on the controller, and wait until it answers.
+
+    :raises Failure: it was not set up, or does not answer
+    """
+    if not place.layout.horizon_manifest.exists():
+        raise Failure(NAME, 'was not made ready: run tools/setup first')
+    node = Node(place, CONTROLLER)
+    service = node.wsgi(
+        NAME, PORTS[NAME], 'openstack_dashboard.wsgi:application', _THREADS,
+        settings.address(CONTROLLER),
+        environment(place.layout, secrets.token_hex(32)),
+        ['--static-map', f'/static={place.layout.horizon_static}'])
+    node.wait(service, 'http', settings.url(NAME, '/auth/login/'))

@@ -1,0 +1,37 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Horizon's local settings.
+
+``openstack_dashboard.settings`` imports ``local.local_settings``; the folder
+above this one is on ``PYTHONPATH``. What depends on the cloud comes from the
+environment, see :func:`testbedlib.dashboard.environment`.
+"""
+
+import os
+
+DEBUG = False
+ALLOWED_HOSTS = ['*']
+SECRET_KEY = os.environ['DMORE_HORIZON_SECRET']
+STATIC_ROOT = os.environ['DMORE_HORIZON_STATIC']
+OPENSTACK_KEYSTONE_URL = os.environ['DMORE_HORIZON_KEYSTONE']
+
+#: Made once, when the test cloud is set up; one theme, to be quick.
+COMPRESS_OFFLINE = True
+AVAILABLE_THEMES = [('default', 'Default', 'themes/default')]
+
+#: One process serves all, so its own memory will do.
+SESSION_ENGINE = 'django.contrib.sessions.backends.cache'
+CACHES = {
+    'default': {'BACKEND': 'django.core.cache.backends.locmem.LocMemCache'}}
+
+#: What a user of Horizon sees who changed nothing.
+CONSOLE_TYPE = 'AUTO'
