@@ -33,6 +33,8 @@ function configure_dmore {
     iniset $NOVA_CPU_CONF dmore secret_file $DMORE_SECRET_FILE
     iniset $NOVA_CPU_CONF dmore serial_proxy_networks \
         $DMORE_SERIAL_PROXY_NETWORKS
+    iniset $NOVA_CPU_CONF dmore vnc_proxy_networks \
+        $DMORE_VNC_PROXY_NETWORKS
     iniset $NOVA_CPU_CONF dmore qemu_group kvm
 }
 

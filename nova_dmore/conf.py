@@ -109,6 +109,40 @@ OPTIONS = [
         help='Networks (CIDR) from which the raw serial port may be '
              'reached: the addresses that the hosts of nova-serialproxy '
              'have on the management network. Empty: from nowhere.'),
+    cfg.PortOpt(
+        'vnc_port', default=5900,
+        help='TCP port of the VNC server in Domain R, to which '
+             'nova-novncproxy connects. There is one if Nova\'s [vnc] enabled '
+             'is true.'),
+    cfg.ListOpt(
+        'vnc_proxy_networks', default=[],
+        item_type=types.String(),
+        help='Networks (CIDR) whose VNC clients need no password: the '
+             'addresses that the hosts of nova-novncproxy have on the '
+             'management network. Empty: none.'),
+    cfg.ListOpt(
+        'vnc_direct_networks', default=[],
+        item_type=types.String(),
+        help='Networks (CIDR) whose VNC clients may connect with a password, '
+             'that of vnc_password_file. Such a session is not encrypted, and '
+             'the password is the same for all instances. Empty: none.'),
+    cfg.StrOpt(
+        'vnc_password_file',
+        help='File with the VNC password for clients of '
+             'vnc_direct_networks, readable by nova-compute alone: 1 to 8 '
+             'printable ASCII characters (VNC uses no more) in its first '
+             'line, and if there is a second line, it is a password with '
+             'which a client may only look. Needed if vnc_direct_networks '
+             'is set.'),
+    cfg.StrOpt(
+        'vnc_tls_dir',
+        help='Directory with ca-cert.pem, server-cert.pem and '
+             'server-key.pem, as libvirt\'s vnc_tls_x509_cert_dir. If set, '
+             'clients of vnc_proxy_networks must speak VeNCrypt with '
+             'X509None and show a certificate of that authority: Nova\'s '
+             '[vnc] auth_schemes = vencrypt. The certificate is presented by '
+             'every Domain R; nova-novncproxy does not compare it with an '
+             'address. No default: no encryption (auth_schemes = none).'),
     cfg.IntOpt(
         'scrollback_kib', default=256, min=64, max=8192,
         help='How much of the serial output a new client is shown, in KiB.'),

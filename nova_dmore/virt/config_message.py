@@ -11,22 +11,36 @@
 # under the License.
 """What Domain R is told: the CONFIG message of :mod:`nova_dmore.wire`."""
 
+import ipaddress
+
+from nova_dmore.channel import control
+from nova_dmore.channel import errors
+from nova_dmore import exception
 from nova_dmore.virt import identity
+from nova_dmore.virt import vnc
+from nova_dmore import wire
+
+#: Options that are lists of networks.
+_NETWORKS = ('serial_proxy_networks', 'vnc_proxy_networks',
+             'vnc_direct_networks')
 
 
-def build(options, record) -> dict:
+def build(options, record, with_vnc: bool) -> dict:
     """The CONFIG message of a pair.
 
     :param options: the ``[dmore]`` options.
     :param record: a :class:`nova_dmore.virt.record.PairRecord`.
-    :raises nova_dmore.exception.ConfigurationError: a file that an option
-        names cannot be used.
+    :param with_vnc: whether Nova's ``[vnc] enabled`` is true.
+    :raises nova_dmore.exception.ConfigurationError: an option, or a file
+        that it names, cannot be used.
     """
     keys = identity.read_authorized_keys(options.console_authorized_keys)
     if record.key_data and identity.is_public_key(record.key_data):
         keys.append(record.key_data)
     secret = identity.read_secret(options.secret_file)
-    return {
+    for name in _NETWORKS:
+        _check_networks(name, getattr(options, name))
+    message = {
         'host_key': identity.host_key(secret, record.instance_uuid),
         'authorized_keys': keys,
         'instance_uuid': record.instance_uuid,
@@ -40,4 +54,34 @@ def build(options, record) -> dict:
         'serial_networks': options.serial_proxy_networks,
         'scrollback_bytes': options.scrollback_kib * 1024,
         'stall_ms': options.serial_stall_ms,
+        'vnc': vnc.build(options) if with_vnc else None,
     }
+    _check_length(message)
+    return message
+
+
+def _check_networks(name: str, networks: list[str]) -> None:
+    for network in networks:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            raise exception.ConfigurationError(
+                f'[dmore] {name}: {error}; write networks as 192.0.2.0/28'
+            ) from error
+
+
+def _check_length(message: dict) -> None:
+    """Whether the message fits into a line of the control stream."""
+    try:
+        control.encode({'type': wire.CONFIG, **message})
+    except errors.ControlError as error:
+        tls = (message['vnc'] or {}).get('tls') or {}
+        # What is the larger part can be made smaller.
+        if sum(map(len, tls.values())) > sum(
+                map(len, message['authorized_keys'])):
+            advice = ('vnc_tls_dir: the certificates there are too long; '
+                      'leave out what the proxies do not need')
+        else:
+            advice = 'console_authorized_keys: there are too many keys'
+        raise exception.ConfigurationError(
+            f'[dmore] {advice} ({error})') from error

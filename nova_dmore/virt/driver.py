@@ -46,6 +46,7 @@ from nova_dmore.virt import policy
 from nova_dmore.virt import record as record_module
 from nova_dmore.virt import rpc
 from nova_dmore.virt import settle
+from nova_dmore.virt import tokens
 from nova_dmore.virt import watch
 from nova_dmore.virt import xml as xml_module
 
@@ -67,10 +68,7 @@ class _Pair:
     record: record_module.PairRecord
     #: Whether it was made just now.
     is_new: bool
-    #: The instance's XML, with the devices of the pair.
-    xml: str
-    #: Host and TCP port of the stock consoles that it does not need.
-    released_ports: list[tuple[str, int]]
+    instance: xml_module.ShadowedInstance
 
 
 class DMoreDriver(libvirt_driver.LibvirtDriver):
@@ -95,7 +93,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                 admin),
             image_store.ImageStore(
                 CONF.dmore.image, CONF.dmore.image_digest,
-                CONF.dmore.image_cache_dir, credentials.service_context))
+                CONF.dmore.image_cache_dir, credentials.service_context),
+            functools.partial(tokens.forget, admin))
         self._reporter = watch.Reporter(CONF.host)
         self._watch = watch.Watch(
             self._pairs, self._reporter, CONF.dmore.watch_interval, admin,
@@ -161,15 +160,17 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             LOG.warning('The instance runs with the stock consoles: %s',
                         outcome.error, instance=instance)
         if pair is None:
+            with boundary.instance_first(instance, 'Withdrawing the console'):
+                self._withdraw(xml, instance)
             return create(xml, instance)
         with contextlib.ExitStack() as undo:
             if pair.is_new:
                 undo.callback(self._remove_pair, instance,
                               delete_address=self._goes_for_good(instance))
-            guest = create(pair.xml, instance)
+            guest = create(pair.instance.xml, instance)
             undo.pop_all()
         with boundary.instance_first(instance, 'Announcing the console'):
-            for host, port in pair.released_ports:
+            for host, port in pair.instance.released_ports:
                 serial_console.release_port(host=host, port=port)
             self._announce(instance, pair.record)
         return guest
@@ -185,15 +186,20 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             if known:   # its flavor was changed
                 self._remove_pair(instance, delete_address=True)
             return None
-        with contextlib.ExitStack() as undo:
-            record = self._pairs.ensure(instance)
-            if not known:
-                undo.callback(self._remove_pair, instance,
-                              delete_address=self._goes_for_good(instance))
-            xml, released = xml_module.with_shadow_devices(
-                xml, self._pairs.records.directory(instance.uuid))
-            undo.pop_all()
-        return _Pair(record, not known, xml, released)
+        shadowed = xml_module.with_shadow_devices(
+            xml, self._pairs.records.directory(instance.uuid))
+        record = self._pairs.ensure(instance, shadowed.display)
+        return _Pair(record, not known, shadowed)
+
+    def _withdraw(self, xml, instance):
+        """Leave nothing that leads to a Domain R: the instance starts with
+        the stock consoles."""
+        if xml_module.has_shadow_devices(xml):
+            return      # it is resumed, and gets its pair back later
+        if self._pairs.get(instance.uuid) is not None:
+            self._remove_pair(instance, delete_address=False)
+        if instance.metadata.pop(SSH_PROPERTY, None) is not None:
+            instance.save()
 
     @staticmethod
     def _announce(instance, record):
@@ -205,14 +211,41 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
 
     # -- its consoles -------------------------------------------------------
 
+    def get_vnc_console(self, context, instance):
+        """Called for ``console url show --novnc``, and when
+        nova-novncproxy checks a token (``validate_console_port``).
+
+        An instance that was last started without a display of the pair (by
+        an earlier version, or while ``[vnc] enabled`` was false) has Nova's
+        own.
+        """
+        record = self._pair_with_guest(instance)
+        if record is None or not record.display:
+            return super().get_vnc_console(context, instance)
+        return console_type.ConsoleVNC(
+            host=record.address.ip, port=CONF.dmore.vnc_port)
+
     def get_serial_console(self, context, instance):
-        """Called for ``console url show --serial``, and by nova-serialproxy
-        when it checks a token."""
-        record = self._pairs.get(instance.uuid)
+        """Called for ``console url show --serial``, and when
+        nova-serialproxy checks a token (``validate_console_port``)."""
+        record = self._pair_with_guest(instance)
         if record is None:
             return super().get_serial_console(context, instance)
         return console_type.ConsoleSerial(
             host=record.address.ip, port=CONF.dmore.serial_port)
+
+    def _pair_with_guest(self, instance):
+        """The record of a pair whose instance libvirt knows.
+
+        :returns: None without a pair.
+        :raises nova.exception.InstanceNotFound: as Nova's own methods. It
+            keeps a token from being made while the instance is started
+            anew, when older ones are forgotten.
+        """
+        record = self._pairs.get(instance.uuid)
+        if record is not None:
+            self._host.get_guest(instance)
+        return record
 
     def get_console_output(self, context, instance):
         """Called for ``console log show``.

@@ -17,8 +17,6 @@ So it is not stored but derived, from a secret that all hosts share and the
 instance's uuid.
 """
 
-import os
-
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives import hashes
@@ -26,6 +24,7 @@ from cryptography.hazmat.primitives.kdf import hkdf
 from cryptography.hazmat.primitives import serialization
 
 from nova_dmore import exception
+from nova_dmore.virt import private_file
 
 #: Shortest accepted secret, in bytes: the length of the derived key.
 SECRET_MIN_BYTES = 32
@@ -39,19 +38,10 @@ def read_secret(path: str) -> bytes:
     :raises nova_dmore.exception.ConfigurationError: the file cannot be
         read, is too short or too long, or others may read it.
     """
-    try:
-        with open(path, 'rb') as secret_file:
-            mode = os.fstat(secret_file.fileno()).st_mode
-            secret = secret_file.read(SECRET_MAX_BYTES + 1).strip()
-    except OSError as error:
-        raise exception.ConfigurationError(
-            f'[dmore] secret_file: {path} cannot be read '
-            f'({error.strerror}); make it with "openssl rand -hex 32", mode '
-            '0600, and copy it to every compute host') from error
-    if mode & 0o077:
-        raise exception.ConfigurationError(
-            f'[dmore] secret_file: others than its owner may read {path}; '
-            'set its mode to 0600')
+    secret = private_file.read(
+        'secret_file', path, SECRET_MAX_BYTES,
+        'make it with "openssl rand -hex 32", mode 0600, and copy it to '
+        'every compute host').strip()
     if not SECRET_MIN_BYTES <= len(secret) <= SECRET_MAX_BYTES:
         raise exception.ConfigurationError(
             f'[dmore] secret_file: {path} holds {len(secret)} bytes; '

@@ -57,15 +57,19 @@ class Pairs:
     :param plug: an :class:`nova_dmore.virt.address.Plug`.
     :param addresses: an :class:`nova_dmore.virt.address.AddressBook`.
     :param images: an :class:`nova_dmore.virt.image_store.ImageStore`.
+    :param forget_tokens: :func:`nova_dmore.virt.tokens.forget` of an
+        instance's uuid.
     """
 
-    def __init__(self, conf, connect, plug, addresses, images):
+    def __init__(self, conf, connect, plug, addresses, images,
+                 forget_tokens):
         self._conf = conf
         self.host = conf.host
         self._connect = connect
         self.plug = plug
         self.addresses = addresses
         self.images = images
+        self._forget_tokens = forget_tokens
         self.records = record_module.Records(conf.dmore.run_dir)
         self._guard = threading.Lock()
         self._locks: dict[str, threading.RLock] = {}
@@ -127,11 +131,13 @@ class Pairs:
 
     # -- made ---------------------------------------------------------------
 
-    def ensure(self, instance) -> record_module.PairRecord:
+    def ensure(self, instance,
+               display: bool = False) -> record_module.PairRecord:
         """Have a living pair for an instance that is about to start.
 
         Called by the driver. A pair that lives is left alone.
 
+        :param display: whether the instance has a display.
         :raises nova_dmore.exception.DMoreError: it cannot be had; whatever
             was made on the way is undone.
         """
@@ -142,13 +148,19 @@ class Pairs:
                 self.remove(instance.uuid, delete_address=False)
                 record = None
             if record is None:
-                return self._make(instance)
+                return self._make(instance, display)
+            if record.display != display:
+                self._forget_tokens(instance.uuid)
+                record = dataclasses.replace(record, display=display)
+                self._save(record)
             if not all(self.is_alive(instance.uuid)):
                 record = self._restart(record)
             return record
 
-    def _make(self, instance) -> record_module.PairRecord:
+    def _make(self, instance, display: bool) -> record_module.PairRecord:
         digest = self.images.current()
+        # Of consoles that it had without a pair.
+        self._forget_tokens(instance.uuid)
         known = self.addresses.exists(instance.uuid)
         with contextlib.ExitStack() as undo:
             if not known:
@@ -158,7 +170,8 @@ class Pairs:
                 instance_uuid=instance.uuid,
                 instance_name=instance.display_name or instance.name,
                 project_id=instance.project_id, digest=digest,
-                address=address, key_data=instance.key_data)
+                address=address, key_data=instance.key_data,
+                display=display)
             undo.callback(_attempt, self.records.remove, instance.uuid)
             self._save(record)
             self._start(record)
@@ -352,6 +365,8 @@ class Pairs:
             self._clients.pop(instance_uuid, None)
 
     def _delete_address(self, instance_uuid: str) -> None:
+        # First: it may be another instance's at once.
+        self._forget_tokens(instance_uuid)
         self.addresses.delete(instance_uuid)
 
     # -- parts --------------------------------------------------------------
@@ -393,7 +408,8 @@ class Pairs:
 
     def config(self, record) -> dict:
         """The CONFIG message of a pair (:data:`nova_dmore.wire.CONFIG`)."""
-        return config_message.build(self._conf.dmore, record)
+        return config_message.build(
+            self._conf.dmore, record, with_vnc=self._conf.vnc.enabled)
 
 
 def _attempt(function, *arguments) -> None:

@@ -45,6 +45,9 @@ class PairRecord:
     address: address.Address
     #: The CONFIG message less the keys (they are derived when needed).
     key_data: str | None
+    #: Whether the instance was started with a display of its shadow devices;
+    #: if not, its VNC console is Nova's stock one.
+    display: bool = False
     #: Whether it is still arriving from another host.
     incoming: bool = False
 

@@ -136,19 +136,28 @@ def domain_r(config: DomainR) -> str:
     return etree.tostring(root, encoding='unicode')
 
 
-def with_shadow_devices(
-    xml: str, directory: str,
-) -> tuple[str, list[tuple[str, int]]]:
+@dataclasses.dataclass(frozen=True)
+class ShadowedInstance:
+    """An instance whose consoles are those of its shadow devices."""
+
+    xml: str
+    #: Host and port of the TCP consoles that it no longer has, which Nova
+    #: had reserved.
+    released_ports: list[tuple[str, int]]
+    #: Whether it has a display.
+    display: bool
+
+
+def with_shadow_devices(xml: str, directory: str) -> ShadowedInstance:
     """Connect an instance's console devices to its shadow devices.
 
     The first serial port becomes a connection to the shadow-device process
-    (its log file stays), and QEMU gets a second QMP socket. The guest sees
-    no difference.
+    (its log file stays), and QEMU gets a second QMP socket. If the instance
+    has a VNC server, that one listens on a socket in the pair's directory,
+    for the shadow-device process alone. The guest sees no difference.
 
-    :param xml: the domain as Nova would start it.
+    :param xml: the domain as Nova would start it, or as libvirt has kept it.
     :param directory: the pair's directory.
-    :returns: the new XML, and the (host, port) pairs of the TCP consoles
-        that it no longer has, which Nova had reserved.
     """
     # qemu:commandline is ignored unless its prefix is declared on the root.
     old_root = etree.fromstring(xml)
@@ -174,7 +183,27 @@ def with_shadow_devices(
         _add(source, 'reconnect', enabled='yes', timeout='1')
         device.insert(0, source)
     _add_qmp_socket(root, os.path.join(directory, wire.INSTANCE_QMP_SOCKET))
-    return etree.tostring(root, encoding='unicode'), released
+    display = _move_vnc_server(
+        root, os.path.join(directory, wire.DISPLAY_SOCKET))
+    return ShadowedInstance(
+        etree.tostring(root, encoding='unicode'), released, display)
+
+
+def _move_vnc_server(root, path: str) -> bool:
+    """Let QEMU's VNC server listen on a socket; whether it has one.
+
+    libvirt's own ``<listen type='socket'>`` would do, but asks for the
+    password, TLS and SASL of qemu.conf there too: those of a cloud whose
+    proxies speak VeNCrypt. A migration finds no address to rewrite.
+    """
+    argument = f'unix:{path}'
+    display = argument in _arguments(root)
+    for graphics in root.findall("./devices/graphics[@type='vnc']"):
+        graphics.getparent().remove(graphics)
+        if not display:
+            _add_arguments(root, '-vnc', argument)
+            display = True
+    return display
 
 
 def has_shadow_devices(xml: str) -> bool:
@@ -229,8 +258,7 @@ def _first_serial_ports(root):
 def _add_qmp_socket(root, path: str) -> None:
     """Give a QEMU a QMP socket of our own beside libvirt's."""
     argument = f'unix:{path},server=on,wait=off'
-    present = root.findall(f'{_QEMU}commandline/{_QEMU}arg')
-    if argument not in [each.get('value') for each in present]:
+    if argument not in _arguments(root):
         _add_arguments(root, '-qmp', argument)
 
 
@@ -247,6 +275,12 @@ def _make_ram_odd(root, memory_mib: int) -> None:
     _add_arguments(
         root, '-object', f'memory-backend-ram,id=dmore.ram,size={size}',
         '-machine', 'memory-backend=dmore.ram', '-m', f'{size // 1024}k')
+
+
+def _arguments(root) -> list[str]:
+    """What QEMU's command line gets beside libvirt's own."""
+    return [each.get('value')
+            for each in root.findall(f'{_QEMU}commandline/{_QEMU}arg')]
 
 
 def _add_arguments(root, *arguments: str) -> None:

@@ -38,7 +38,8 @@ ALLOWED = {
 #: region, and the client of the shadow-device process.
 ALLOWED_MODULES = {
     'channel': {'nova_dmore.channel.carry_over',
-                'nova_dmore.channel.changes', 'nova_dmore.channel.errors'},
+                'nova_dmore.channel.changes', 'nova_dmore.channel.control',
+                'nova_dmore.channel.errors'},
     'shadow': {'nova_dmore.shadow.client', 'nova_dmore.shadow.spawn'},
 }
 

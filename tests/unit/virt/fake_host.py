@@ -241,6 +241,8 @@ class HostTestCase(fakes.TestCase):
             layout_version=wire.LAYOUT_VERSION, version='1.0', memory_mib=96,
             command_line='quiet', sha256={})
         self.images.directory.side_effect = lambda digest: f'/images/{digest}'
+        self.forget_tokens = mock.create_autospec(
+            lambda instance_uuid: None)
         self.pairs = self.make_pairs()
 
     def make_pairs(self):
@@ -248,7 +250,8 @@ class HostTestCase(fakes.TestCase):
         return pairs.Pairs(
             self.conf, lambda: self.libvirt,
             address.Plug(self.vif_driver, 'qemu'),
-            address.AddressBook('consoles', [], None), self.images)
+            address.AddressBook('consoles', [], None), self.images,
+            self.forget_tokens)
 
     @property
     def domr(self):

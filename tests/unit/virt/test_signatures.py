@@ -85,7 +85,8 @@ class SignatureTest(fakes.TestCase):
         # A method that Nova renames would no longer be called.
         self.assertEqual(
             {'__init__', 'init_host', 'cleanup_host', 'emit_event',
-             '_create_guest', 'get_serial_console', 'get_console_output',
+             '_create_guest', 'get_vnc_console', 'get_serial_console',
+             'get_console_output',
              'destroy', '_hard_reboot', 'migrate_disk_and_power_off',
              'confirm_migration', 'live_migration',
              '_live_migration_operation', '_live_migration_monitor'},

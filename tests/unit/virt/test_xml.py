@@ -38,7 +38,10 @@ TCP = '''
       <protocol type="raw"/>
       <target port="1"/>
     </serial>
+    <input type="tablet" bus="usb"/>
     <graphics type="vnc" autoport="yes" listen="::"/>
+    <graphics type="spice" autoport="yes" listen="::"/>
+    <video><model type="virtio"/></video>
   </devices>
 </domain>'''
 
@@ -173,6 +176,10 @@ class DomainRTest(fakes.TestCase):
 
 class ShadowDevicesTest(fakes.TestCase):
 
+    def _shadow(self, text):
+        shadow = xml.with_shadow_devices(text, DIRECTORY)
+        return etree.fromstring(shadow.xml), shadow
+
     def _assert_shadow(self, device, root):
         self.assertEqual('unix', device.get('type'))
         self.assertIsNone(device.get('tty'))
@@ -186,15 +193,14 @@ class ShadowDevicesTest(fakes.TestCase):
         self.assertEqual('/i/console.log', device.find('log').get('file'))
         self.assertEqual(
             ['-qmp', f'unix:{DIRECTORY}/instance.qmp,server=on,wait=off'],
-            _arguments(root))
+            _arguments(root)[:2])
 
     def test_tcp(self):
-        text, released = xml.with_shadow_devices(TCP, DIRECTORY)
-        root = etree.fromstring(text)
+        root, shadow = self._shadow(TCP)
         first, second = root.findall('devices/serial')
         self._assert_shadow(first, root)
         self.assertEqual('0', first.find('target').get('port'))
-        self.assertEqual([('127.0.0.1', 10000)], released)
+        self.assertEqual([('127.0.0.1', 10000)], shadow.released_ports)
         self.assertEqual(
             etree.tostring(etree.fromstring(TCP).findall(
                 'devices/serial')[1]).split(),
@@ -203,52 +209,80 @@ class ShadowDevicesTest(fakes.TestCase):
                 b'').split())
 
     def test_pty(self):
-        text, released = xml.with_shadow_devices(PTY, DIRECTORY)
-        root = etree.fromstring(text)
+        root, shadow = self._shadow(PTY)
         self._assert_shadow(root.find('devices/serial'), root)
-        self.assertEqual([], released)
+        self.assertEqual([], shadow.released_ports)
 
     def test_console(self):
-        text, released = xml.with_shadow_devices(CONSOLE, DIRECTORY)
-        root = etree.fromstring(text)
+        root, shadow = self._shadow(CONSOLE)
         first, second = root.findall('devices/console')
         self._assert_shadow(first, root)
         self.assertEqual('tcp', second.get('type'))
-        self.assertEqual([('::1', 10000)], released)
+        self.assertEqual([('::1', 10000)], shadow.released_ports)
 
     def test_twice_is_once(self):
-        once, _released = xml.with_shadow_devices(TCP, DIRECTORY)
-        twice, released = xml.with_shadow_devices(once, DIRECTORY)
-        self.assertEqual([], released)
-        self.assertEqual(etree.canonicalize(once), etree.canonicalize(twice))
+        # So it is with a suspended instance that is resumed.
+        for text in (TCP, PTY):
+            once = xml.with_shadow_devices(text, DIRECTORY)
+            twice = xml.with_shadow_devices(once.xml, DIRECTORY)
+            self.assertEqual([], twice.released_ports)
+            self.assertEqual(once.display, twice.display)
+            self.assertEqual(etree.canonicalize(once.xml),
+                             etree.canonicalize(twice.xml))
 
     def test_the_prefix_is_declared_on_the_root(self):
         # Elsewhere libvirt does not see qemu:commandline.
-        text, _released = xml.with_shadow_devices(PTY, DIRECTORY)
-        self.assertEqual(QEMU[1:-1], etree.fromstring(text).nsmap['qemu'])
+        root, _shadow = self._shadow(PTY)
+        self.assertEqual(QEMU[1:-1], root.nsmap['qemu'])
 
     def test_everything_else_stays(self):
-        text, _released = xml.with_shadow_devices(TCP, DIRECTORY)
-        root = etree.fromstring(text)
+        root, _shadow = self._shadow(TCP)
         self.assertEqual('qemu', root.get('type'))
         self.assertEqual('instance-00000001', root.findtext('name'))
         self.assertIsNotNone(root.find(
             'metadata/{http://openstack.org/xmlns/libvirt/nova/1.1}instance'))
-        self.assertEqual('::', root.find('devices/graphics').get('listen'))
+        self.assertEqual(['spice'], [
+            graphics.get('type')
+            for graphics in root.findall('devices/graphics')])
+        self.assertIsNotNone(root.find('devices/input[@type="tablet"]'))
+        self.assertEqual('virtio', root.find('devices/video/model').get(
+            'type'))
+
+    def test_display(self):
+        root, shadow = self._shadow(TCP)
+        self.assertTrue(shadow.display)
+        arguments = _arguments(root)
+        self.assertEqual(1, arguments.count('-vnc'))
+        self.assertEqual(f'unix:{DIRECTORY}/display.sock',
+                         arguments[arguments.index('-vnc') + 1])
+
+    def test_no_display(self):
+        for text in (PTY, TCP.replace('type="vnc"', 'type="spice"')):
+            root, shadow = self._shadow(text)
+            self.assertFalse(shadow.display)
+            self.assertNotIn('-vnc', _arguments(root))
+
+    def test_no_password_nor_address_of_vnc_stays(self):
+        # As an operator's hook, or libvirt, may have added them.
+        root, _shadow = self._shadow(TCP.replace(
+            'listen="::"/>', 'passwd="secret" port="5901" listen="::">'
+            '<listen type="address" address="::"/></graphics>', 1))
+        self.assertNotIn(b'secret', etree.tostring(root))
+        self.assertNotIn(b'5901', etree.tostring(root))
 
     def test_arguments_of_the_operator_stay(self):
         text = PTY.replace('</domain>', (
             '<q:commandline xmlns:q="http://libvirt.org/schemas/domain/'
             'qemu/1.0"><q:arg value="-foo"/></q:commandline></domain>'))
-        text, _released = xml.with_shadow_devices(text, DIRECTORY)
-        self.assertEqual('-foo', _arguments(etree.fromstring(text))[0])
-        self.assertEqual(3, len(_arguments(etree.fromstring(text))))
+        root, _shadow = self._shadow(text)
+        self.assertEqual('-foo', _arguments(root)[0])
+        self.assertEqual(3, len(_arguments(root)))
 
     def test_has_shadow_devices(self):
         for text in (TCP, PTY, CONSOLE):
             self.assertFalse(xml.has_shadow_devices(text))
             self.assertTrue(xml.has_shadow_devices(
-                xml.with_shadow_devices(text, DIRECTORY)[0]))
+                xml.with_shadow_devices(text, DIRECTORY).xml))
         self.assertFalse(xml.has_shadow_devices('<domain><devices/></domain>'))
 
 
@@ -256,13 +290,13 @@ class DestinationTest(fakes.TestCase):
 
     def test_the_log_is_appended_to(self):
         for text in (TCP, PTY, CONSOLE):
-            shadow, _released = xml.with_shadow_devices(text, DIRECTORY)
+            shadow = xml.with_shadow_devices(text, DIRECTORY).xml
             log = etree.fromstring(xml.for_destination(shadow)).find('.//log')
             self.assertEqual('on', log.get('append'))
             self.assertEqual('/i/console.log', log.get('file'))
 
     def test_nothing_else_is_changed(self):
-        shadow, _released = xml.with_shadow_devices(TCP, DIRECTORY)
+        shadow = xml.with_shadow_devices(TCP, DIRECTORY).xml
         self.assertEqual(
             etree.canonicalize(shadow.replace(
                 'append="off"', 'append="on"')),

@@ -1,0 +1,42 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Reads files that options name and that others must not read."""
+
+import os
+
+from nova_dmore import exception
+
+
+def read(option: str, path: str, limit: int, hint: str,
+         forbidden: int = 0o077) -> bytes:
+    """Read a file.
+
+    :param option: its name in ``[dmore]``.
+    :param limit: in bytes; what is longer is cut one byte after it.
+    :param hint: what to do if it is not there.
+    :param forbidden: mode bits that it must not have; 0 for a public file.
+    :raises nova_dmore.exception.ConfigurationError: it cannot be read, or
+        others may read it.
+    """
+    try:
+        with open(path, 'rb') as private:
+            mode = os.fstat(private.fileno()).st_mode
+            content = private.read(limit + 1)
+    except OSError as error:
+        raise exception.ConfigurationError(
+            f'[dmore] {option}: {path} cannot be read ({error.strerror}); '
+            f'{hint}') from error
+    if mode & forbidden:
+        raise exception.ConfigurationError(
+            f'[dmore] {option}: others than its owner may read {path}; set '
+            f'its mode to {0o660 & ~forbidden:04o}')
+    return content
