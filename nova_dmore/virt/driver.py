@@ -195,7 +195,9 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         """Leave nothing that leads to a Domain R: the instance starts with
         the stock consoles."""
         if xml_module.has_shadow_devices(xml):
-            return      # it is resumed, and gets its pair back later
+            # It is resumed as it was suspended.
+            self._pairs.shadows.make_directory(instance.uuid)
+            return
         if self._pairs.get(instance.uuid) is not None:
             self._remove_pair(instance, delete_address=False)
         if instance.metadata.pop(SSH_PROPERTY, None) is not None:

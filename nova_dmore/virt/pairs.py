@@ -19,7 +19,6 @@ business of :mod:`nova_dmore.virt.migration`.
 import contextlib
 import dataclasses
 import os
-import shutil
 import threading
 import uuid
 
@@ -29,10 +28,10 @@ from oslo_log import log as logging
 
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
-from nova_dmore.shadow import spawn
 from nova_dmore.virt import config_message
 from nova_dmore.virt import domain_r
 from nova_dmore.virt import record as record_module
+from nova_dmore.virt import shadow_process
 from nova_dmore.virt import xml
 
 LOG = logging.getLogger(__name__)
@@ -71,6 +70,8 @@ class Pairs:
         self.images = images
         self._forget_tokens = forget_tokens
         self.records = record_module.Records(conf.dmore.run_dir)
+        self.shadows = shadow_process.ShadowProcesses(
+            conf.dmore, self.records)
         self._guard = threading.Lock()
         self._locks: dict[str, threading.RLock] = {}
         self._clients: dict[str, shadow_client.ShadowClient] = {}
@@ -211,7 +212,7 @@ class Pairs:
                 self.domain(instance_uuid).stop()
                 domain_lives = False
                 undo.callback(_attempt, self._stop_shadow, instance_uuid)
-                self._start_shadow(record)
+                self.shadows.start(instance_uuid)
             self.client(instance_uuid).configure(self.config(record))
             if not domain_lives:
                 undo.callback(_attempt, self._unplug, record)
@@ -231,55 +232,13 @@ class Pairs:
             undo.callback(_attempt, self.records.remove, record.instance_uuid)
             self._save(record)
             undo.callback(_attempt, self._stop_shadow, record.instance_uuid)
-            self._start_shadow(record)
+            self.shadows.start(record.instance_uuid)
             client = self.client(record.instance_uuid)
             client.arm(migration_id, shadow_client.Role.DESTINATION)
             client.configure(self.config(record))
             undo.callback(_attempt, self._unplug, record)
             self._plug(record)
             undo.pop_all()
-
-    def make_directory(self, instance_uuid: str) -> None:
-        """Have a directory for an instance that arrives without its pair.
-
-        Its QEMU makes sockets there, and could not start without it.
-
-        :raises nova_dmore.exception.ConfigurationError: it cannot be made.
-        """
-        options = self._keeper_options()
-        directory = self.records.directory(instance_uuid)
-        try:
-            os.makedirs(directory, exist_ok=True)
-            os.chmod(directory, options.directory_mode)
-            if options.group is not None:
-                shutil.chown(directory, group=options.group)
-        except (OSError, LookupError) as error:
-            raise exception.ConfigurationError(
-                f'[dmore] run_dir: {directory} cannot be made: {error}'
-            ) from error
-
-    def _start_shadow(self, record) -> None:
-        self._make_log_dir()
-        spawn.start_keeper(
-            self.records.directory(record.instance_uuid),
-            os.path.join(self._conf.dmore.log_dir,
-                         f'shadow-{record.instance_uuid}.log'),
-            options=self._keeper_options())
-
-    def _keeper_options(self) -> spawn.KeeperOptions:
-        group = self._conf.dmore.qemu_group
-        if group is None:
-            return spawn.KeeperOptions()
-        return spawn.KeeperOptions(
-            directory_mode=0o770, socket_mode=0o660, group=group)
-
-    def _make_log_dir(self) -> None:
-        try:
-            os.makedirs(self._conf.dmore.log_dir, mode=0o755, exist_ok=True)
-        except OSError as error:
-            raise exception.ConfigurationError(
-                f'[dmore] log_dir: {self._conf.dmore.log_dir} cannot be '
-                f'made: {error.strerror}') from error
 
     def _save(self, record) -> None:
         self._companions.add(domain_uuid(record.instance_uuid))

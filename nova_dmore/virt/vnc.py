@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What Domain R is told about its VNC server: ``vnc`` of the CONFIG message."""
+"""What Domain R is told about its VNC server: ``vnc`` of CONFIG."""
 
 import pathlib
 

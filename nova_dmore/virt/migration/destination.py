@@ -74,7 +74,7 @@ class DestinationRole:
         self._arriving[record.instance_uuid] = migration_id
 
     def _arrives_alone(self, instance_uuid: str, migration_id: str) -> None:
-        self._pairs.make_directory(instance_uuid)
+        self._pairs.shadows.make_directory(instance_uuid)
         self._arriving_alone[instance_uuid] = migration_id
 
     def carry_over(self, migration_id: str, instance_uuid: str,

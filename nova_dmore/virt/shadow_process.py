@@ -1,0 +1,74 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The shadow-device processes of a host, as nova-compute starts them."""
+
+import os
+import shutil
+
+from nova_dmore import exception
+from nova_dmore.shadow import spawn
+
+
+class ShadowProcesses:
+    """Starts them, and makes their directories.
+
+    :param options: the ``[dmore]`` options.
+    :param records: a :class:`nova_dmore.virt.record.Records`.
+    """
+
+    def __init__(self, options, records):
+        self._options = options
+        self._records = records
+
+    def start(self, instance_uuid: str) -> None:
+        """Start that of a pair, if it does not live.
+
+        :raises nova_dmore.exception.DMoreError: it did not start.
+        """
+        log_dir = self._options.log_dir
+        try:
+            os.makedirs(log_dir, mode=0o755, exist_ok=True)
+        except OSError as error:
+            raise exception.ConfigurationError(
+                f'[dmore] log_dir: {log_dir} cannot be made: '
+                f'{error.strerror}') from error
+        spawn.start_keeper(
+            self._records.directory(instance_uuid),
+            os.path.join(log_dir, f'shadow-{instance_uuid}.log'),
+            options=self._keeper_options())
+
+    def make_directory(self, instance_uuid: str) -> None:
+        """Have a directory for an instance that has no such process.
+
+        Called when it arrives, or is resumed, without its pair: its QEMU
+        makes sockets there, and could not start without it.
+
+        :raises nova_dmore.exception.ConfigurationError: it cannot be made.
+        """
+        options = self._keeper_options()
+        directory = self._records.directory(instance_uuid)
+        try:
+            os.makedirs(directory, exist_ok=True)
+            os.chmod(directory, options.directory_mode)
+            if options.group is not None:
+                shutil.chown(directory, group=options.group)
+        except (OSError, LookupError) as error:
+            raise exception.ConfigurationError(
+                f'[dmore] run_dir: {directory} cannot be made: {error}'
+            ) from error
+
+    def _keeper_options(self) -> spawn.KeeperOptions:
+        group = self._options.qemu_group
+        if group is None:
+            return spawn.KeeperOptions()
+        return spawn.KeeperOptions(
+            directory_mode=0o770, socket_mode=0o660, group=group)
