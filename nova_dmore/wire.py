@@ -85,9 +85,11 @@ Domain R reads ``published`` first. A Domain R that fell more than
 DAMAGE_RECORDS behind takes everything for damaged. The words are good only
 while ``display epoch`` is the epoch that Domain R has joined, and nothing is
 encoded from the pixels between a freeze and that: the pixels that arrive with
-Domain R at a destination are of any age. The first records of an epoch say
-where the picture differs from the one at the freeze (at the source the host
-hashes it, see BAND_ROWS), or cover all of it if nobody knows.
+Domain R at a destination are of any age. The host makes it 0 while
+it changes the picture's size, and when it stops looking for want of viewers.
+The first records of an epoch say where the picture differs from the one at
+the freeze (at the source the host hashes it, see BAND_ROWS), or cover all of
+it if nobody knows.
 """
 
 import enum
@@ -128,7 +130,9 @@ DOMAIN_R_EPOCH_ACK = 0x38   # written last
 DOMAIN_R_FREEZE_ACK = 0x40
 DOMAIN_R_GAVE_UP = 0x48     # the epoch whose words made no sense to it
 DOMAIN_R_VIEWERS = 0x50     # clients that look at the display now
-DOMAIN_R_DAMAGE_SEEN = 0x58  # damage records that it has dealt with
+#: How many damage records of a display epoch it has dealt with: the low half
+#: of the number | the low half of the epoch << 32.
+DOMAIN_R_DAMAGE_SEEN = 0x58
 
 #: Geometry of the streams, in the host page: per stream DATA, SIZE, DIRECTION.
 STREAM_TABLE = 0x100
@@ -160,7 +164,7 @@ DISPLAY_MODE = 0x08         # width | height << 16; 0: there is no picture
 #: width | height << 8 | hot x << 16 | hot y << 24 | a count << 32 that tells
 #: one shape from the next; 0: the guest draws its pointer itself.
 DISPLAY_CURSOR = 0x10
-DISPLAY_PUBLISHED = 0x18    # damage records written in this display epoch
+DISPLAY_PUBLISHED = 0x18    # damage records written in this epoch
 #: Damage record n is the word n modulo DAMAGE_RECORDS of this table, and
 #: ``published`` is raised after each:
 #: x | y << 16 | width << 32 | height << 48, in pixels.
@@ -169,9 +173,9 @@ DAMAGE_RECORDS = 256
 
 #: Pixels are 4 bytes (blue, green, red, unused), a row follows the other
 #: without a gap. Both areas are written by the host only.
-CURSOR_START = 0xe0000
+CURSOR_START = 0x30000
 CURSOR_SIDE_MAX = 128       # pixels
-FRAMEBUFFER_START = 0x100000
+FRAMEBUFFER_START = 0x40000
 #: A larger picture is shown as far as it fits.
 DISPLAY_WIDTH_MAX = 2560
 DISPLAY_HEIGHT_MAX = 1600

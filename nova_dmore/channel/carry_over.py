@@ -16,7 +16,9 @@ import binascii
 import dataclasses
 from typing import Any
 
+from nova_dmore.channel import display
 from nova_dmore.channel import errors
+from nova_dmore.channel import input_event
 from nova_dmore import wire
 
 #: Bytes of one stream that a carry-over holds at most.
@@ -45,12 +47,17 @@ class CarryOver:
     :ivar acknowledged: Domain R has acknowledged the freeze
     :ivar taken: per TO_HOST stream, what the instance's device has taken
     :ivar unstored: per TO_DOMAIN_R stream
+    :ivar picture: what the clients have been shown, None if nobody knows
+    :ivar buttons: those of the pointer that are down in the instance's
+        device, by their bit in ``input_event.BUTTONS``
     """
 
     epoch: int
     acknowledged: bool
     taken: dict[wire.Stream, int]
     unstored: dict[wire.Stream, Unstored]
+    picture: display.Picture | None = None
+    buttons: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """As an object that ``json.dumps`` takes."""
@@ -65,6 +72,12 @@ class CarryOver:
                     'base': each.base,
                     'data': base64.b64encode(each.data).decode('ascii')}
                 for stream, each in self.unstored.items()},
+            'picture': self.picture and {
+                'width': self.picture.width,
+                'height': self.picture.height,
+                'bands': base64.b64encode(
+                    b''.join(self.picture.bands)).decode('ascii')},
+            'buttons': self.buttons,
         }
 
     @classmethod
@@ -94,7 +107,10 @@ class CarryOver:
             for stream, each in _streams(
                 'unstored', fields.get('unstored'),
                 wire.Direction.TO_DOMAIN_R)}
-        return cls(epoch, acknowledged, taken, unstored)
+        return cls(epoch, acknowledged, taken, unstored,
+                   _picture(fields.get('picture')),
+                   _number('buttons', fields.get('buttons'),
+                           (1 << len(input_event.BUTTONS)) - 1))
 
 
 def _object(what: str, value: object) -> dict[str, Any]:
@@ -127,16 +143,34 @@ def _unstored(stream: wire.Stream, value: object) -> Unstored:
     fields = _object(stream.name, value)
     base = _number(f'base of {stream.name}', fields.get('base'),
                    wire.JUMP_MAX)
-    text = fields.get('data')
-    if (not isinstance(text, str)
-            or len(text) > (CARRY_OVER_DATA_MAX + 2) // 3 * 4):
+    return Unstored(base, _data(stream.name, fields.get('data'),
+                                CARRY_OVER_DATA_MAX))
+
+
+def _picture(value: object) -> display.Picture | None:
+    if value is None:
+        return None
+    fields = _object('picture', value)
+    width = _number('width', fields.get('width'), wire.DISPLAY_WIDTH_MAX)
+    height = _number('height', fields.get('height'), wire.DISPLAY_HEIGHT_MAX)
+    count = display.band_count(height)
+    data = _data('picture', fields.get('bands'), count * display.HASH_SIZE)
+    if len(data) != count * display.HASH_SIZE:
+        raise errors.CarryOverError('the picture lacks bands')
+    return display.Picture(width, height, tuple(
+        data[start:start + display.HASH_SIZE]
+        for start in range(0, len(data), display.HASH_SIZE)))
+
+
+def _data(what: str, text: object, limit: int) -> bytes:
+    if not isinstance(text, str) or len(text) > (limit + 2) // 3 * 4:
         raise errors.CarryOverError(
-            f'the data of {stream.name} is no text or too long')
+            f'the data of {what} is no text or too long')
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise errors.CarryOverError(
-            f'the data of {stream.name} is not base64: {error}') from error
-    if len(data) > CARRY_OVER_DATA_MAX:
-        raise errors.CarryOverError(f'the data of {stream.name} is too long')
-    return Unstored(base, data)
+            f'the data of {what} is not base64: {error}') from error
+    if len(data) > limit:
+        raise errors.CarryOverError(f'the data of {what} is too long')
+    return data

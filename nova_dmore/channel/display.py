@@ -14,8 +14,10 @@
 "Display" in :mod:`nova_dmore.wire` says how the two agree.
 """
 
+import collections
 import dataclasses
 import hashlib
+import os
 from typing import TypeAlias
 
 from nova_dmore.channel import region as region_module
@@ -26,7 +28,10 @@ from nova_dmore import wire
 Rectangle: TypeAlias = tuple[int, int, int, int]
 
 PIXEL_SIZE = 4
-_HASH_SIZE = 8
+#: Bytes of the hash of a band.
+HASH_SIZE = 8
+
+_COUNT_MASK = 0xffffffff
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,27 +55,40 @@ def crop(width: int, height: int) -> tuple[int, int]:
             min(height, wire.DISPLAY_HEIGHT_MAX))
 
 
-def band_hashes(pixels: memoryview, width: int, height: int) -> list[bytes]:
-    """A hash of each BAND_ROWS rows of a picture, the last may be lower."""
-    row = width * PIXEL_SIZE
-    return [hashlib.blake2b(
-        pixels[start * row:min(height, start + wire.BAND_ROWS) * row],
-        digest_size=_HASH_SIZE).digest()
-        for start in range(0, height, wire.BAND_ROWS)]
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """What is known of a picture when the pixels are gone.
 
-
-def changed_bands(before: list[bytes], after: list[bytes], width: int,
-                  height: int) -> list[Rectangle]:
-    """Where two pictures of one size differ, from their hashes.
-
-    All of it if they are of different sizes.
+    :ivar bands: a hash of each BAND_ROWS rows; the last band may be lower
     """
-    if len(before) != len(after):
+
+    width: int
+    height: int
+    bands: tuple[bytes, ...]
+
+
+def band_count(height: int) -> int:
+    """How many bands a picture of so many rows has."""
+    return -(-height // wire.BAND_ROWS)
+
+
+def changed_bands(before: Picture | None, after: Picture) -> list[Rectangle]:
+    """Where the picture has to be shown anew; all of it if the size changed
+    or nothing is known."""
+    width, height = after.width, after.height
+    if before is None or (before.width, before.height) != (width, height):
         return [(0, 0, width, height)]
+    return bands_to_rectangles(
+        {number for number, (old, new)
+         in enumerate(zip(before.bands, after.bands)) if old != new},
+        width, height)
+
+
+def bands_to_rectangles(bands: set[int], width: int, height: int
+                        ) -> list[Rectangle]:
+    """Bands as rectangles over the whole width, neighbours as one."""
     result: list[Rectangle] = []
-    for number, (old, new) in enumerate(zip(before, after)):
-        if old == new:
-            continue
+    for number in sorted(bands):
         top = number * wire.BAND_ROWS
         rows = min(wire.BAND_ROWS, height - top)
         if result and result[-1][1] + result[-1][3] == top:
@@ -81,8 +99,18 @@ def changed_bands(before: list[bytes], after: list[bytes], width: int,
     return result
 
 
+def bands_of(y: int, height: int) -> range:
+    """The numbers of the bands that have some of these rows."""
+    return range(y // wire.BAND_ROWS, band_count(y + height))
+
+
 class HostDisplay:
-    """Writes the picture; used by the display's shadow device alone."""
+    """Writes the picture; used by the display's shadow device alone.
+
+    :ivar framebuffer: the pixels; announce them by ``writing`` first
+    :ivar width: of the picture; 0 before the first ``set_mode``
+    :ivar height: likewise
+    """
 
     def __init__(self, region: region_module.Region) -> None:
         """Take the region; nothing is written yet."""
@@ -90,9 +118,17 @@ class HostDisplay:
         self.framebuffer = region.data[wire.FRAMEBUFFER_START:]
         self._cursor_data = region.data[
             wire.CURSOR_START:wire.FRAMEBUFFER_START]
+        self._epoch = self._last_epoch = 0
         self._published = 0
         self._cursors = 0
         self.width = self.height = 0
+        # Of the bands, as far as it is known; see ``picture``.
+        self._hashes: list[bytes | None] = []
+        # Bands of which pixels were written and no damage published, and
+        # those of the last damage records.
+        self._writing: set[int] = set()
+        self._recent: collections.deque[range] = collections.deque(
+            maxlen=wire.DAMAGE_RECORDS)
 
     def close(self) -> None:
         """Give the buffer up, so that its mmap can be closed."""
@@ -105,40 +141,75 @@ class HostDisplay:
         return self._words[at.VIEWERS]
 
     @property
+    def is_open(self) -> bool:
+        """Whether the picture is good, in some epoch."""
+        return bool(self._epoch)
+
+    @property
     def seen(self) -> bool:
         """Whether Domain R has dealt with all damage."""
-        return self._words[at.DAMAGE_SEEN] == self._published
+        return self._unseen() == 0
+
+    def _unseen(self) -> int:
+        """How many of the damage records Domain R has not dealt with."""
+        word = self._words[at.DAMAGE_SEEN]
+        if word >> 32 != self._epoch & _COUNT_MASK:
+            return self._published  # of another epoch
+        return (self._published - word) & _COUNT_MASK
 
     def set_mode(self, width: int, height: int) -> None:
-        """Begin with a picture of this size; pixels and damage follow.
+        """Begin with a picture of this size; it is not good before ``open``.
 
         :raises ValueError: it is larger than the region allows (see crop)
         """
         if crop(width, height) != (width, height):
             raise ValueError(f'{width}x{height} is too large')
+        self.shut()
         self.width, self.height = width, height
+        self._hashes = [None] * band_count(height)
+        self._writing.clear()
         self._words[at.DISPLAY_MODE] = width | height << 16
 
     def set_cursor(self, cursor: Cursor | None) -> None:
         """Set the pointer's shape; one that is too large is none."""
         word = 0
         if (cursor is not None and 0 < cursor.width <= wire.CURSOR_SIDE_MAX
-                and 0 < cursor.height <= wire.CURSOR_SIDE_MAX):
+                and 0 < cursor.height <= wire.CURSOR_SIDE_MAX
+                and len(cursor.pixels)
+                == cursor.width * cursor.height * PIXEL_SIZE):
             self._cursor_data[:len(cursor.pixels)] = cursor.pixels
-            self._cursors = (self._cursors + 1) & 0xffffffff
-            word = (cursor.width | cursor.height << 8 | cursor.hot_x << 16
-                    | cursor.hot_y << 24 | self._cursors << 32)
+            self._cursors = (self._cursors + 1) & _COUNT_MASK
+            word = (cursor.width | cursor.height << 8
+                    | min(cursor.hot_x, 0xff) << 16
+                    | min(cursor.hot_y, 0xff) << 24 | self._cursors << 32)
         self._words[at.DISPLAY_CURSOR] = word
 
     def open(self, epoch: int, damage: list[Rectangle]) -> None:
-        """Say that the picture is good from now on, in a new epoch.
+        """Say that the picture is good from now on.
 
-        :param damage: where it differs from the one at the freeze
+        :param damage: where it differs from the one at the freeze, or from
+            the one before ``shut``
         """
-        self._words[at.DISPLAY_EPOCH] = 0
-        self._words[at.DISPLAY_PUBLISHED] = self._published = 0
+        words = self._words
+        words[at.DISPLAY_EPOCH] = 0
+        if epoch != self._last_epoch:
+            self._last_epoch = epoch
+            self._published = 0
+            self._recent.clear()
+        words[at.DISPLAY_PUBLISHED] = self._published
+        self._epoch = epoch
         self.damage(damage)
-        self._words[at.DISPLAY_EPOCH] = epoch
+        words[at.DISPLAY_EPOCH] = epoch
+
+    def shut(self) -> None:
+        """Say that the picture is not good any more, until ``open``."""
+        self._words[at.DISPLAY_EPOCH] = self._epoch = 0
+
+    def writing(self, y: int, height: int) -> None:
+        """Pixels in these rows are about to be written; damage follows."""
+        for band in bands_of(y, height):
+            self._hashes[band] = None
+            self._writing.add(band)
 
     def damage(self, rectangles: list[Rectangle]) -> None:
         """Say that pixels inside these rectangles were written."""
@@ -146,19 +217,49 @@ class HostDisplay:
             index = self._published % wire.DAMAGE_RECORDS
             self._words[at.DISPLAY_DAMAGE + index] = (
                 x | y << 16 | width << 32 | height << 48)
+            self._recent.append(bands_of(y, height))
             self._published += 1
             self._words[at.DISPLAY_PUBLISHED] = self._published
+        self._writing.clear()
 
-    def hashes(self) -> list[bytes]:
-        """The hashes of the picture as it is now."""
-        return band_hashes(self.framebuffer, self.width, self.height)
+    def picture(self) -> Picture:
+        """The picture as it is now.
+
+        Only the bands that were written since the last time are hashed.
+        """
+        row = self.width * PIXEL_SIZE
+        size = row * wire.BAND_ROWS
+        for number, known in enumerate(self._hashes):
+            if known is None:
+                end = min((number + 1) * size, self.height * row)
+                self._hashes[number] = hashlib.blake2b(
+                    self.framebuffer[number * size:end],
+                    digest_size=HASH_SIZE).digest()
+        return Picture(self.width, self.height, tuple(
+            each for each in self._hashes if each is not None))
+
+    def seen_picture(self) -> Picture | None:
+        """The picture that Domain R has dealt with, None if nobody knows.
+
+        Bands that it has not dealt with get a hash that none can have.
+        """
+        unseen = self._unseen()
+        if not self.is_open or unseen > len(self._recent):
+            return None
+        bands = list(self.picture().bands)
+        other = set(self._writing)
+        for number in range(1, unseen + 1):
+            other.update(self._recent[-number])
+        for number in other:
+            bands[number] = os.urandom(HASH_SIZE)
+        return Picture(self.width, self.height, tuple(bands))
 
 
 @dataclasses.dataclass
 class DisplayChanges:
     """What Domain R found at a look.
 
-    :ivar opened: the picture is good, for the first time in an epoch
+    :ivar opened: the picture is good, and was not at the last look
     :ivar damage: rectangles, None for all of the picture
     """
 
@@ -179,10 +280,19 @@ class DomainRDisplay:
         """Take the region."""
         self._words = region.words
         self._data = region.data
-        self._epoch = 0
+        self._epoch = 0         # in which the picture is good; 0: it is not
         self._seen = 0
         self._cursor_word = 0
         self.width = self.height = 0
+
+    @property
+    def good(self) -> bool:
+        """Whether the picture was good at the last look.
+
+        While it is not, nothing is to be encoded from the pixels: their
+        size may change, and after a migration they are of any age.
+        """
+        return bool(self._epoch)
 
     def poll(self, epoch: int) -> DisplayChanges | None:
         """Look for changes.
@@ -191,14 +301,16 @@ class DomainRDisplay:
         :returns: None while the picture is not good, or nothing has changed
         """
         words = self._words
-        if words[at.DISPLAY_EPOCH] != epoch:
-            return None
+        good = words[at.DISPLAY_EPOCH] == epoch
         published = words[at.DISPLAY_PUBLISHED]
+        cursor = words[at.DISPLAY_CURSOR]
+        mode = words[at.DISPLAY_MODE]
+        if not good or words[at.DISPLAY_EPOCH] != epoch:
+            self._epoch = 0
+            return None
         opened = epoch != self._epoch
         if opened:
             self._epoch, self._seen = epoch, 0
-        cursor = words[at.DISPLAY_CURSOR]
-        mode = words[at.DISPLAY_MODE]
         if (published == self._seen and cursor == self._cursor_word
                 and not opened):
             return None
@@ -233,7 +345,8 @@ class DomainRDisplay:
 
     def acknowledge(self) -> None:
         """Tell the host that what was found is dealt with."""
-        self._words[at.DAMAGE_SEEN] = self._seen
+        self._words[at.DAMAGE_SEEN] = (
+            self._seen & _COUNT_MASK | (self._epoch & _COUNT_MASK) << 32)
 
     def set_viewers(self, count: int) -> None:
         """Tell the host how many clients look at the picture."""

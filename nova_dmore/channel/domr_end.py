@@ -77,6 +77,7 @@ class DomainREnd:
         words[at.LAYOUT_VERSION] = wire.LAYOUT_VERSION
         words[at.MAGIC] = wire.MAGIC
         self._incarnation = secrets.randbelow((1 << 62) - 1) + 1
+        words[at.VIEWERS] = words[at.DAMAGE_SEEN] = 0
         words[at.INCARNATION] = self._incarnation
         self._doorbell(wire.Vector.CONTROL)
 

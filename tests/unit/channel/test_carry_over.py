@@ -18,6 +18,7 @@ import hypothesis
 from hypothesis import strategies
 
 from nova_dmore.channel import carry_over
+from nova_dmore.channel import display
 from nova_dmore.channel import errors
 from nova_dmore import wire
 from tests import examples
@@ -28,11 +29,21 @@ CARRY_OVERS = strategies.builds(
     carry_over.CarryOver, OFFSETS, strategies.booleans(),
     strategies.fixed_dictionaries({
         wire.Stream.CONTROL_TO_HOST: OFFSETS,
-        wire.Stream.SERIAL0_IN: OFFSETS}),
+        wire.Stream.SERIAL0_IN: OFFSETS,
+        wire.Stream.INPUT0_IN: OFFSETS}),
     strategies.fixed_dictionaries({
         stream: strategies.builds(carry_over.Unstored, OFFSETS,
                                   strategies.binary(max_size=50))
-        for stream in (wire.Stream.CONTROL_TO_DOMAIN_R, OUT)}))
+        for stream in (wire.Stream.CONTROL_TO_DOMAIN_R, OUT)}),
+    strategies.none() | strategies.integers(
+        0, wire.DISPLAY_HEIGHT_MAX).flatmap(
+            lambda height: strategies.builds(
+                display.Picture, strategies.integers(
+                    0, wire.DISPLAY_WIDTH_MAX), strategies.just(height),
+                strategies.binary(
+                    min_size=display.HASH_SIZE, max_size=display.HASH_SIZE
+                ).map(lambda band: (band,) * display.band_count(height)))),
+    strategies.integers(0, 0x7f))
 JSON = strategies.recursive(
     strategies.none() | strategies.booleans() | strategies.integers()
     | strategies.floats(allow_nan=False) | strategies.text(max_size=8),
@@ -44,9 +55,11 @@ JSON = strategies.recursive(
 def good():
     return carry_over.CarryOver(
         7, True,
-        {wire.Stream.CONTROL_TO_HOST: 1, wire.Stream.SERIAL0_IN: 2},
+        {wire.Stream.CONTROL_TO_HOST: 1, wire.Stream.SERIAL0_IN: 2,
+         wire.Stream.INPUT0_IN: 8},
         {wire.Stream.CONTROL_TO_DOMAIN_R: carry_over.Unstored(3, b''),
-         OUT: carry_over.Unstored(4, b'abc')}).to_json()
+         OUT: carry_over.Unstored(4, b'abc')},
+        display.Picture(720, 17, (b'01234567', b'89abcdef')), 5).to_json()
 
 
 class CarryOverTest(unittest.TestCase):
@@ -65,7 +78,9 @@ class CarryOverTest(unittest.TestCase):
             ('taken',), ('taken', 'serial0_in'), ('unstored',),
             ('unstored', 'serial0_out'),
             ('unstored', 'serial0_out', 'base'),
-            ('unstored', 'serial0_out', 'data')]), JSON)
+            ('unstored', 'serial0_out', 'data'), ('picture',),
+            ('picture', 'width'), ('picture', 'height'),
+            ('picture', 'bands'), ('buttons',)]), JSON)
     def test_anything_is_refused_or_meant(self, path, junk):
         value = good()
         if path:
@@ -101,6 +116,22 @@ class CarryOverTest(unittest.TestCase):
             'AAAA' * (carry_over.CARRY_OVER_DATA_MAX // 3 + 1))
         self.refused('too long', value)
 
+    def test_picture_with_bands_of_another_height(self):
+        for bands, pattern in (('AAAA', 'lacks bands'),
+                               ('AAAA' * 7, 'too long'),
+                               ('=' * 20, 'not base64')):
+            value = good()
+            value['picture']['bands'] = bands
+            self.refused(pattern, value)
+        value = good()
+        value['picture']['height'] = wire.DISPLAY_HEIGHT_MAX + 1
+        self.refused('height', value)
+
+    def test_buttons_that_are_none(self):
+        value = good()
+        value['buttons'] = 0x80
+        self.refused('buttons', value)
+
     def test_unknown_stream(self):
         value = good()
         value['taken']['display'] = 1
@@ -109,6 +140,11 @@ class CarryOverTest(unittest.TestCase):
     def test_fits_into_a_request(self):
         data = bytes(carry_over.CARRY_OVER_DATA_MAX)
         value = good()
+        value['picture'] = carry_over.CarryOver(
+            0, True, {}, {}, display.Picture(
+                wire.DISPLAY_WIDTH_MAX, wire.DISPLAY_HEIGHT_MAX,
+                (bytes(display.HASH_SIZE),) * display.band_count(
+                    wire.DISPLAY_HEIGHT_MAX))).to_json()['picture']
         for each in value['unstored'].values():
             each['base'] = wire.JUMP_MAX
         full = carry_over.CarryOver.from_json(value)

@@ -34,10 +34,13 @@ WORD = strategies.one_of(
         wire.EPOCH_MAX - 1, wire.EPOCH_MAX, (1 << 64) - 1]))
 PLACES = sorted(
     {each >> 3 for each in range(0x00, 0x60, 8)}
-    | {(wire.POSITIONS + each) >> 3 for each in range(0, 0x40, 8)})
+    | {(wire.POSITIONS + each) >> 3 for each in range(
+        0, wire.POSITIONS_ENTRY * len(wire.Stream), 8)})
 HOST_PLACES = PLACES + sorted(
-    {(wire.PUBLISHED + each) >> 3 for each in range(0, 0x20, 8)}
-    | {(wire.STREAM_TABLE + each) >> 3 for each in range(0, 0x80, 8)})
+    {(wire.PUBLISHED + each) >> 3
+     for each in range(0, wire.PUBLISHED_ENTRY * len(wire.Stream), 8)}
+    | {(wire.STREAM_TABLE + each) >> 3
+       for each in range(0, wire.STREAM_TABLE_ENTRY * len(wire.Stream), 8)})
 SETTINGS = examples.settings(150)
 
 
@@ -132,8 +135,8 @@ class HostileHostPageTest(unittest.TestCase):
     def outside(self, pair):
         """Everything that Domain R must not write while the header lies."""
         kept = bytearray(pair.buffer)
-        kept[wire.DOMAIN_R_PAGE:wire.DATA_START] = bytes(
-            wire.DATA_START - wire.DOMAIN_R_PAGE)
+        kept[wire.DOMAIN_R_PAGE:wire.DISPLAY_PAGE] = bytes(
+            wire.DISPLAY_PAGE - wire.DOMAIN_R_PAGE)
         kept[wire.DATA_START:] = bytes(len(kept) - wire.DATA_START)
         return bytes(kept)
 

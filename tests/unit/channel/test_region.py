@@ -24,10 +24,14 @@ from tests import examples
 from tests.unit.channel import world
 
 
+#: Enough for the rings; a whole region would make many examples slow.
+SMALL = 1 << 18
+
+
 class RegionTest(unittest.TestCase):
 
     def make(self):
-        result = region.Region(bytearray(wire.REGION_SIZE))
+        result = region.Region(bytearray(SMALL))
         region.format_region(result)
         return result
 
@@ -44,6 +48,19 @@ class RegionTest(unittest.TestCase):
             wire.GEOMETRY[wire.Stream.SERIAL0_IN][1],
             int.from_bytes(made.data[at:at + 8], 'little'))
 
+    def test_rings_end_before_the_picture(self):
+        for each in region.layout_of(wire.GEOMETRY).values():
+            self.assertLessEqual(each.start + each.size, wire.CURSOR_START)
+        self.assertLessEqual(
+            wire.CURSOR_START + wire.CURSOR_SIDE_MAX ** 2 * 4,
+            wire.FRAMEBUFFER_START)
+        self.assertLessEqual(
+            wire.DISPLAY_WIDTH_MAX * wire.DISPLAY_HEIGHT_MAX * 4,
+            wire.FRAMEBUFFER_SIZE)
+        self.assertLessEqual(
+            wire.DISPLAY_DAMAGE + 8 * wire.DAMAGE_RECORDS,
+            wire.DATA_START - wire.DISPLAY_PAGE)
+
     def test_tables_do_not_overlap(self):
         table_end = (wire.STREAM_TABLE
                      + wire.STREAM_TABLE_ENTRY * len(wire.Stream))
@@ -56,8 +73,8 @@ class RegionTest(unittest.TestCase):
             wire.DOMAIN_R_PAGE)
 
     def test_unusable_buffers(self):
-        for buffer in (bytearray(4096), bytes(wire.REGION_SIZE),
-                       bytearray(wire.REGION_SIZE + 8)):
+        for buffer in (bytearray(4096), bytes(SMALL),
+                       bytearray(SMALL + 8)):
             self.assertRaises(errors.RegionError, region.Region, buffer)
 
     def test_rings_do_not_fit(self):

@@ -34,7 +34,7 @@ TO_HOST = wire.Direction.TO_HOST
 #: Bytes in which no piece is like another one.
 PATTERN = random.Random(0).randbytes(1 << 16)
 
-REGION = wire.DATA_START + 4 * 0x1000
+REGION = wire.DATA_START + len(wire.Stream) * 0x1000
 GRANULE = 16
 
 
@@ -44,6 +44,7 @@ def geometry(out_ring: int, in_ring: int) -> region.Geometry:
         wire.Stream.CONTROL_TO_HOST: (TO_HOST, 64),
         OUT: (TO_DOMAIN_R, out_ring),
         IN: (TO_HOST, in_ring),
+        wire.Stream.INPUT0_IN: (TO_HOST, 64),
     }
 
 
@@ -217,14 +218,14 @@ class World:
         """
         carried = self.host.carry_over()
         stale = bytearray(chooser.choice(self.snapshots))
-        for start in range(wire.DATA_START, REGION, GRANULE):
+        for start in range(wire.DISPLAY_PAGE, REGION, GRANULE):
             stale[start:start + GRANULE] = chooser.choice(
                 self.snapshots)[start:start + GRANULE]
         for stream, ring in region.layout_of(self.geometry).items():
             if ring.direction is TO_HOST:
                 end = ring.start + ring.size
                 stale[ring.start:end] = self.buffer[ring.start:end]
-        mine = slice(wire.DOMAIN_R_PAGE, wire.DATA_START)
+        mine = slice(wire.DOMAIN_R_PAGE, wire.DISPLAY_PAGE)
         stale[mine] = self.buffer[mine]
         self.buffer[:] = stale
         self.snapshots = [bytes(self.buffer)]
