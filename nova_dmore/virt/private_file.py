@@ -37,6 +37,6 @@ def read(option: str, path: str, limit: int, hint: str,
             f'{hint}') from error
     if mode & forbidden:
         raise exception.ConfigurationError(
-            f'[dmore] {option}: others than its owner may read {path}; set '
-            f'its mode to {0o660 & ~forbidden:04o}')
+            f'[dmore] {option}: others may read or write {path}; set '
+            f'its mode to {0o640 & ~forbidden:04o}')
     return content

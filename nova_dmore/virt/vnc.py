@@ -22,7 +22,7 @@ from nova_dmore.virt import private_file
 #: The protocol uses no more of a password.
 PASSWORD_MAX = 8
 #: Longest file of each of the three below, in bytes.
-PEM_MAX = 32768
+PEM_MAX = 1 << 20
 CA_FILE = 'ca-cert.pem'
 CERTIFICATE_FILE = 'server-cert.pem'
 KEY_FILE = 'server-key.pem'

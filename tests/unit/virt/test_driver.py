@@ -10,11 +10,16 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import os
+from unittest import mock
+
 import fixtures
 from nova.compute import task_states
 from nova.compute import vm_states
+from nova.console import type as console_type
 from nova import exception as nova_exception
 from nova.virt.libvirt import driver as libvirt_driver
+from nova.virt.libvirt import host as libvirt_host
 
 from nova_dmore import exception
 from nova_dmore.virt import driver
@@ -118,6 +123,104 @@ class CreateTest(DriverTestCase):
                 RuntimeError, self._create))
             self.create.reset_mock()
         self.assertEqual([], self.pairs.records.all())
+
+
+class WithdrawTest(DriverTestCase):
+    """An instance that had a Domain R starts with the stock consoles."""
+
+    def setUp(self):
+        super().setUp()
+        self.create = self.stock('_create_guest')
+        self._create(XML)
+        self.shadowed = self.create.call_args.args[2]
+        self.create.reset_mock()
+        self.images.current.side_effect = exception.ImageError('no image')
+        self.images.ensure.side_effect = exception.ImageError('no image')
+        self.libvirt.domains.clear()
+
+    def _create(self, xml):
+        self.driver._create_guest('context', xml, self.instance)
+
+    def test_nothing_leads_to_domain_r(self):
+        self.saved.reset_mock()
+        self._create(XML)
+        self.assertEqual(XML, self.create.call_args.args[2])
+        self.assertEqual({}, self.instance.metadata)
+        self.saved.assert_called_once_with(self.instance)
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        # It is still the instance's.
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
+        self.neutron.ports.clear()
+        self.assert_nothing_left()
+
+    def test_resumed(self):
+        # It is as it was suspended, and its QEMU makes sockets there.
+        for pair_is_gone in (False, True):
+            if pair_is_gone:
+                self.pairs.records.remove(fakes.UUID)
+            self._create(self.shadowed)
+            self.assertEqual(self.shadowed, self.create.call_args.args[2])
+            self.assertTrue(os.path.isdir(
+                self.pairs.records.directory(fakes.UUID)))
+
+    def test_opted_out(self):
+        self.instance.flavor.extra_specs['dmore:domain_r'] = 'disabled'
+        self._create(XML)
+        self.assertEqual(XML, self.create.call_args.args[2])
+        self.assertEqual({}, self.instance.metadata)
+        self.assert_nothing_left()
+
+
+class ConsoleTest(DriverTestCase):
+    """Where the console proxies are sent."""
+
+    def setUp(self):
+        super().setUp()
+        self.driver._host = mock.create_autospec(
+            libvirt_host.Host, instance=True)
+        self.vnc = self.stock('get_vnc_console', return_value='vnc')
+        self.serial = self.stock('get_serial_console', return_value='serial')
+
+    def _consoles(self):
+        return [get('context', self.instance)
+                for get in (self.driver.get_vnc_console,
+                            self.driver.get_serial_console)]
+
+    def _assert_stock(self, *kinds):
+        found = self._consoles()
+        for kind in kinds:
+            self.assertIn(kind, found)
+            getattr(self, kind).assert_called_once_with(
+                self.driver, 'context', self.instance)
+
+    def test_domain_r(self):
+        self.pairs.ensure(self.instance, display=True)
+        self.config.config(vnc_port=5911, serial_port=7000, group='dmore')
+        vnc, serial = self._consoles()
+        self.assertIs(console_type.ConsoleVNC, type(vnc))
+        self.assertEqual(('10.0.0.5', 5911), (vnc.host, vnc.port))
+        self.assertIs(console_type.ConsoleSerial, type(serial))
+        self.assertEqual(('10.0.0.5', 7000), (serial.host, serial.port))
+        self.vnc.assert_not_called()
+        self.serial.assert_not_called()
+
+    def test_no_pair(self):
+        self._assert_stock('vnc', 'serial')
+
+    def test_no_display(self):
+        self.pairs.ensure(self.instance, display=False)
+        self._assert_stock('vnc')
+        self.serial.assert_not_called()
+
+    def test_no_guest(self):
+        # It is being started anew.
+        self.pairs.ensure(self.instance, display=True)
+        self.driver._host.get_guest.side_effect = (
+            nova_exception.InstanceNotFound(instance_id=fakes.UUID))
+        for get in (self.driver.get_vnc_console,
+                    self.driver.get_serial_console):
+            self.assertRaises(nova_exception.InstanceNotFound, get,
+                              'context', self.instance)
 
 
 class LiveMigrationTest(DriverTestCase):

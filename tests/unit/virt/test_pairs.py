@@ -108,6 +108,66 @@ class EnsureTest(fake_host.HostTestCase):
             self.shadow.options.socket_mode, self.shadow.options.group))
 
 
+class TokenTest(fake_host.HostTestCase):
+    """A token does not outlive the address that it names."""
+
+    def setUp(self):
+        super().setUp()
+        self.instance = fakes.make_instance()
+        # What there was of the pair when the tokens were forgotten.
+        self.seen = []
+        self.forget_tokens.side_effect = lambda uuid: self.seen.append(
+            (uuid, bool(self.neutron.ports), self.pairs.get(uuid)))
+
+    def test_made(self):
+        self.pairs.ensure(self.instance, display=True)
+        self.assertEqual([(fakes.UUID, False, None)], self.seen)
+        self.assertTrue(self.pairs.get(fakes.UUID).display)
+
+    def test_kept(self):
+        self.pairs.ensure(self.instance, display=True)
+        self.seen.clear()
+        self.pairs.ensure(self.instance, display=True)
+        self.libvirt.domains.clear()
+        self.pairs.ensure(self.instance, display=True)
+        self.pairs.remove(fakes.UUID, delete_address=False)
+        self.assertEqual([], self.seen)
+
+    def test_made_on_an_address_that_was_there(self):
+        self.pairs.ensure(self.instance, display=True)
+        self.pairs.remove(fakes.UUID, delete_address=False)
+        self.seen.clear()
+        # Meanwhile it may have had the stock consoles.
+        self.pairs.ensure(self.instance, display=True)
+        self.assertEqual([(fakes.UUID, True, None)], self.seen)
+
+    def test_it_gets_a_display(self):
+        record = self.pairs.ensure(self.instance)
+        self.seen.clear()
+        self.assertFalse(record.display)
+        # As of an earlier version; its token names the stock console.
+        self.assertTrue(self.pairs.ensure(
+            self.instance, display=True).display)
+        self.assertEqual([(fakes.UUID, True, record)], self.seen)
+        self.assertTrue(self.pairs.get(fakes.UUID).display)
+
+    def test_removed(self):
+        self.pairs.ensure(self.instance, display=True)
+        self.seen.clear()
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        # Nobody can make a new one, and the address is not free yet.
+        self.assertEqual([(fakes.UUID, True, None)], self.seen)
+
+    def test_removed_but_not_forgotten(self):
+        self.pairs.ensure(self.instance, display=True)
+        self.forget_tokens.side_effect = exception.PairError('no conductor')
+        self.assertRaises(exception.PairError, self.pairs.remove,
+                          fakes.UUID, delete_address=True)
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
+        self.neutron.ports.clear()
+        self.assert_nothing_left()
+
+
 class UndoTest(fake_host.HostTestCase):
     """Every step fails once; nothing is left."""
 
@@ -122,6 +182,10 @@ class UndoTest(fake_host.HostTestCase):
         self.images.current.side_effect = exception.ImageError('[dmore] image')
         self._assert_fails(exception.ImageError, '[dmore] image')
         self.neutron.client.create_port.assert_not_called()
+
+    def test_tokens(self):
+        self.forget_tokens.side_effect = exception.PairError('no conductor')
+        self._assert_fails(exception.PairError, 'no conductor')
 
     def test_address(self):
         self.neutron.free_addresses.clear()

@@ -28,8 +28,13 @@ class TextTest(fakes.TestCase):
     def test_there_and_back(self):
         for pair in (fakes.make_record(),
                      fakes.make_record(key_data='ssh-rsa AAAA',
-                                       incoming=True)):
+                                       incoming=True, display=True)):
             self.assertEqual(pair, record.from_json(record.to_json(pair)))
+
+    def test_of_an_earlier_version(self):
+        fields = json.loads(record.to_json(fakes.make_record()))
+        del fields['display']
+        self.assertFalse(record.from_json(json.dumps(fields)).display)
 
     def test_what_is_no_record(self):
         good = json.loads(record.to_json(fakes.make_record()))

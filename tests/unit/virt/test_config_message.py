@@ -1,0 +1,93 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import pathlib
+
+import fixtures
+
+from nova_dmore.channel import control
+from nova_dmore import exception
+from nova_dmore.virt import config_message
+from nova_dmore.virt import vnc
+from nova_dmore import wire
+from tests.unit.virt import fakes
+from tests.unit.virt import test_pairs
+from tests.unit.virt import test_vnc
+
+
+class ConfigMessageTest(fakes.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.directory = pathlib.Path(
+            self.useFixture(fixtures.TempDir()).path)
+        self.config.config(group='dmore', secret_file=self._write(
+            'secret', 's' * 64))
+
+    def _write(self, name, content):
+        path = self.directory / name
+        path.write_text(content)
+        path.chmod(0o600)
+        return str(path)
+
+    def _build(self, with_vnc=True):
+        return config_message.build(
+            self.conf.dmore, fakes.make_record(), with_vnc)
+
+    def test_vnc(self):
+        self.assertEqual(vnc.build(self.conf.dmore), self._build()['vnc'])
+
+    def test_no_vnc(self):
+        # What is wrong with it does not matter then.
+        self.config.config(group='dmore',
+                           vnc_direct_networks=['198.51.100.0/24'])
+        self.assertIsNone(self._build(with_vnc=False)['vnc'])
+
+    def test_networks(self):
+        for option in ('serial_proxy_networks', 'vnc_proxy_networks',
+                       'vnc_direct_networks'):
+            for wrong in ('192.0.2.1/28', 'proxies', '::/129', ''):
+                self.config.config(group='dmore', **{option: [wrong]})
+                error = self.assertRaises(
+                    exception.ConfigurationError, self._build)
+                self.assertIn(f'[dmore] {option}', str(error))
+                self.assertIn('192.0.2.0/28', str(error))
+            self.config.config(group='dmore', **{option: []})
+
+    def _write_tls(self, certificates):
+        self.config.config(group='dmore', vnc_tls_dir=str(self.directory))
+        self._write(vnc.CA_FILE, test_vnc.make_certificate('ca'))
+        self._write(vnc.CERTIFICATE_FILE,
+                    test_vnc.make_certificate() * certificates)
+        self._write(vnc.KEY_FILE, test_vnc.make_key_text())
+
+    def _write_keys(self, count):
+        self.config.config(group='dmore', console_authorized_keys=self._write(
+            'keys', (test_pairs.KEY + '\n') * count))
+
+    def test_what_is_usual_fits(self):
+        self._write_tls(3)
+        self._write_keys(50)
+        line = control.encode({'type': wire.CONFIG, **self._build()})
+        self.assertLess(len(line), wire.CONTROL_LINE_MAX)
+
+    def test_too_long_certificates(self):
+        self._write_tls(90)
+        error = self.assertRaises(exception.ConfigurationError, self._build)
+        self.assertIn('[dmore] vnc_tls_dir', str(error))
+        self.assertIn(str(wire.CONTROL_LINE_MAX), str(error))
+
+    def test_too_many_keys(self):
+        self._write_tls(1)
+        self._write_keys(500)
+        error = self.assertRaises(exception.ConfigurationError, self._build)
+        self.assertIn('[dmore] console_authorized_keys', str(error))
