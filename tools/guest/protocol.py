@@ -38,10 +38,19 @@ and both are answered with a line ``LEDGER {json}``: the ``lines`` and
 ``bytes`` that were printed before it since ``READY``, the CRC-32 of these
 bytes, how many bytes that were read are ``foreign`` to both typists, and a
 list ``typists`` with the counts of each.
+
+**Screen.** ``dmore-screen`` shows the same of typist 0 as a text that a client
+finds in the picture. The first row begins with the sixteen digits, from which the
+client learns what each looks like; rows of numbers follow, see
+:func:`screen_row`. Row ``SCREEN_NEXT_ROW`` holds the number of the key that is
+expected next, and changes with each key; row ``SCREEN_LEDGER_ROW`` holds what
+``SCREEN_LEDGER`` names when 0x05 was typed. From ``SCREEN_ECHO_ROW`` on the keys
+are echoed.
 """
 
 import dataclasses
 import zlib
+from collections.abc import Sequence
 
 #: By typist.
 ALPHABETS = (b"abcdefghijklmnopqrstuvwxyz0123456789-=[];',./\\`",
@@ -54,6 +63,23 @@ STOP = 0x04
 _FILLING = b'abcdefghijklmnopqrstuvwxyz0123456789'
 #: Bytes of a numbered line, its end included.
 LINE_LENGTH = len(b'L 00000042 1a2b3c4d \r\n') + len(_FILLING)
+
+#: What the first row of the screen begins with.
+SCREEN_RULER = b'0123456789abcdef'
+SCREEN_NEXT_ROW = 2
+SCREEN_LEDGER_ROW = 3
+SCREEN_LEDGER = ('asked', 'next', 'received', 'lost', 'duplicated',
+                 'reordered', 'foreign')
+SCREEN_ECHO_ROW = 5
+
+
+def screen_row(row: int, numbers: Sequence[int]) -> bytes:
+    """What a row of numbers on the screen shows.
+
+    :param row: counted from 1; the checksum at the end begins from it
+    """
+    text = b''.join(b'%08x ' % (number & 0xffffffff) for number in numbers)
+    return text + b'%08x' % zlib.crc32(text, row)
 
 
 def key(number: int, typist: int = 0) -> int:

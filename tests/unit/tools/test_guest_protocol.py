@@ -29,7 +29,7 @@ def compile_guest(folder: pathlib.Path) -> None:
     sources = sorted((tools.TOOLS / 'guest' / 'src').glob('*.c'))
     subprocess.run(['gcc', '-O1', '-Wall', '-Wextra', '-Werror', '-o',
                     folder / 'dmore-guest', *sources], check=True)
-    for name in ('dmore-count-in', 'dmore-echo-print'):
+    for name in ('dmore-count-in', 'dmore-echo-print', 'dmore-screen'):
         (folder / name).symlink_to('dmore-guest')
 
 
@@ -115,6 +115,31 @@ class GuestTest(unittest.TestCase):
         said = json.loads(last.removeprefix(b'LEDGER '))
         self.assertEqual(sum(map(len, lines)), said['bytes'])
         self.assertEqual(zlib.crc32(b''.join(lines)), int(said['crc32'], 16))
+
+    def rows(self, typed: bytes, row: int) -> list[bytes]:
+        """What ``dmore-screen`` writes into a row, one after the other."""
+        done = subprocess.run([self.folder / 'dmore-screen'], input=typed,
+                              capture_output=True, check=True, timeout=20)
+        begin = b'\x1b7\x1b[%d;1H' % row
+        return [part.partition(b'\x1b8')[0]
+                for part in done.stdout.split(begin)[1:]]
+
+    def test_the_screen_tells_which_key_is_next(self):
+        typed = bytes(map(protocol.key, range(100)))
+        self.assertEqual(
+            [protocol.screen_row(protocol.SCREEN_NEXT_ROW, [number])
+             for number in range(101)],
+            self.rows(typed, protocol.SCREEN_NEXT_ROW))
+
+    def test_the_screen_tells_the_ledger(self):
+        keys = bytes(map(protocol.key, range(100)))
+        typed = (keys[:40] + keys[37:50] + keys[53:] + b'A'
+                 + bytes([protocol.ASK, protocol.ASK]))
+        expected = [protocol.screen_row(
+            protocol.SCREEN_LEDGER_ROW, [asked, 100, 100, 3, 3, 0, 1])
+            for asked in (1, 2, 3)]
+        self.assertEqual(expected,
+                         self.rows(typed, protocol.SCREEN_LEDGER_ROW))
 
 
 class AlphabetTest(unittest.TestCase):

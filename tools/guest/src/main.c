@@ -29,6 +29,10 @@ int main(int argc, char **argv)
         return console_main(argc, argv, 0, 1);
     if (!strcmp(name, "dmore-echo-print"))
         return console_main(argc, argv, 1, 1);
+    if (!strcmp(name, "dmore-screen"))
+        return screen_main();
+    if (!strcmp(name, "dmore-busy"))
+        return busy_main(argc, argv);
     if (!strcmp(name, "dmore-dirty"))
         return dirty_main(argc, argv);
     if (!strcmp(name, "dmore-switch"))

@@ -25,6 +25,11 @@
 #define KEY_PERIOD (KEY_PRIME * KEY_BLOCKS)
 #define KEY_ASK 0x05
 #define KEY_STOP 0x04
+/* Of the screen, see ../protocol.py. Rows are counted from 1. */
+#define SCREEN_RULER "0123456789abcdef"
+#define SCREEN_NEXT_ROW 2
+#define SCREEN_LEDGER_ROW 3
+#define SCREEN_ECHO_ROW 5
 /* Enough for any line that a helper prints. */
 #define LINE_SPACE 256
 
