@@ -14,7 +14,8 @@
 import functools
 from collections.abc import Callable, Sequence
 
-from testbedlib import controller, dashboard, network, settings, tasks, teardown
+from testbedlib import controller, dashboard, network, settings, tasks
+from testbedlib import teardown
 from testbedlib.compute import Compute
 from testbedlib.layout import Layout
 from testbedlib.progress import Failure, Progress

@@ -1,0 +1,78 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The US keyboard, as browsers name its keys."""
+
+import dataclasses
+import string
+
+_PUNCTUATION = {
+    # Unshifted, shifted, the browser's ``code``, and Windows' virtual key.
+    '`~': ('Backquote', 192), '-_': ('Minus', 189), '=+': ('Equal', 187),
+    '[{': ('BracketLeft', 219), ']}': ('BracketRight', 221),
+    '\\|': ('Backslash', 220), ';:': ('Semicolon', 186), '\'"': ('Quote', 222),
+    ',<': ('Comma', 188), '.>': ('Period', 190), '/?': ('Slash', 191)}
+_DIGITS_SHIFTED = ')!@#$%^&*('
+
+
+@dataclasses.dataclass(frozen=True)
+class Key:
+    """A key as ``KeyboardEvent`` tells it.
+
+    :param value: its ``key``, what it means
+    :param code: its ``code``, where it is
+    :param virtual: Windows' number for it
+    :param shift: it means this only while shift is held
+    """
+
+    value: str
+    code: str
+    virtual: int
+    shift: bool = False
+
+
+SHIFT = Key('Shift', 'ShiftLeft', 16)
+CONTROL = Key('Control', 'ControlLeft', 17)
+ALT = Key('Alt', 'AltLeft', 18)
+ENTER = Key('Enter', 'Enter', 13)
+ESCAPE = Key('Escape', 'Escape', 27)
+DELETE = Key('Delete', 'Delete', 46)
+DOWN = Key('ArrowDown', 'ArrowDown', 40)
+UP = Key('ArrowUp', 'ArrowUp', 38)
+#: The bit of each in the ``modifiers`` of Chromium's DevTools.
+MODIFIERS = {ALT: 1, CONTROL: 2, SHIFT: 8}
+
+
+def _keyboard() -> dict[str, Key]:
+    keys = {' ': Key(' ', 'Space', 32), '\r': ENTER, '\n': ENTER,
+            '\t': Key('Tab', 'Tab', 9)}
+    for letter in string.ascii_lowercase:
+        upper = letter.upper()
+        keys[letter] = Key(letter, f'Key{upper}', ord(upper))
+        keys[upper] = Key(upper, f'Key{upper}', ord(upper), shift=True)
+    for digit, shifted in zip(string.digits, _DIGITS_SHIFTED):
+        keys[digit] = Key(digit, f'Digit{digit}', ord(digit))
+        keys[shifted] = Key(shifted, f'Digit{digit}', ord(digit), shift=True)
+    for (plain, shifted), (code, virtual) in _PUNCTUATION.items():
+        keys[plain] = Key(plain, code, virtual)
+        keys[shifted] = Key(shifted, code, virtual, shift=True)
+    return keys
+
+
+_KEYBOARD = _keyboard()
+
+
+def key(character: str) -> Key:
+    """The key that types a character.
+
+    :raises KeyError: there is none on this keyboard
+    """
+    return _KEYBOARD[character]
