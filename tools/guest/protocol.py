@@ -37,15 +37,16 @@ raw mode; 0x05 (ENQ) asks for the ledger so far, 0x04 (EOT) ends the program,
 and both are answered with a line ``LEDGER {json}``: the ``lines`` and
 ``bytes`` that were printed before it since ``READY``, the CRC-32 of these
 bytes, how many bytes that were read are ``foreign`` to both typists, and a
-list ``typists`` with the counts of each.
+list ``typists`` with the counts of each. With ``--ledger FILE`` these lines
+are written to that file, too, which can be another terminal.
 
 **Screen.** ``dmore-screen`` shows the same of typist 0 as a text that a client
-finds in the picture. The first row begins with the sixteen digits, from which the
-client learns what each looks like; rows of numbers follow, see
+finds in the picture. The first row begins with the sixteen digits, from which
+the client learns what each looks like; rows of numbers follow, see
 :func:`screen_row`. Row ``SCREEN_NEXT_ROW`` holds the number of the key that is
 expected next, and changes with each key; row ``SCREEN_LEDGER_ROW`` holds what
-``SCREEN_LEDGER`` names when 0x05 was typed. From ``SCREEN_ECHO_ROW`` on the keys
-are echoed.
+``SCREEN_LEDGER`` names when 0x05 was typed. From ``SCREEN_ECHO_ROW`` on the
+keys are echoed.
 """
 
 import dataclasses

@@ -13,9 +13,12 @@
  */
 /* The three helpers at a terminal: they read keys, print lines, or both at once.
  *
- *   dmore-count-in [--answer] [--to FILE]
+ *   dmore-count-in [--answer] [--to FILE] [--ledger FILE]
  *   dmore-print [--count LINES] [--seconds S] [--rate LINES_PER_SECOND]
  *   dmore-echo-print, with the options of both
+ *
+ * What READY and LEDGER lines say goes to the ledger's file, too: where keys are typed on
+ * a screen, a serial line can tell what became of them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,12 +43,12 @@ struct options {
     int print, answer;
     long count;
     double seconds, rate;
-    const char *to;
+    const char *to, *ledger;
 };
 
 struct console {
     struct options options;
-    int in, out;
+    int in, out, ledger;
     unsigned long lines, bytes;
     uint32_t crc;
     double begin;
@@ -159,6 +162,8 @@ static void report(struct console *console)
         to += format_ledger(to, &console->ledgers[typist]);
     }
     to += sprintf(to, "]}\r\n");
+    if (console->ledger >= 0)
+        dprintf(console->ledger, "\r\n%s", console->buffer);
     add(console, to - console->buffer);
     flush_all(console);
 }
@@ -238,6 +243,8 @@ static int parse(struct options *options, int argc, char **argv)
             return 0;
         if (!strcmp(argv[i], "--to"))
             options->to = value;
+        else if (!strcmp(argv[i], "--ledger"))
+            options->ledger = value;
         else if (!strcmp(argv[i], "--count"))
             options->count = atol(value);
         else if (!strcmp(argv[i], "--seconds"))
@@ -271,8 +278,9 @@ int console_main(int argc, char **argv, int reads, int prints)
     console.options.print = prints;
     console.options.answer = reads && prints;
     if (!parse(&console.options, argc, argv)) {
-        fprintf(stderr, "usage: %s [--answer] [--to FILE] [--count LINES] "
-                        "[--seconds S] [--rate LINES_PER_SECOND]\n", argv[0]);
+        fprintf(stderr, "usage: %s [--answer] [--to FILE] [--ledger FILE] "
+                        "[--count LINES] [--seconds S] "
+                        "[--rate LINES_PER_SECOND]\n", argv[0]);
         return 2;
     }
     console.in = STDIN_FILENO;
@@ -282,11 +290,20 @@ int console_main(int argc, char **argv, int reads, int prints)
         perror(console.options.to);
         return 1;
     }
+    console.ledger = -1;
+    if (console.options.ledger
+        && (console.ledger = open(console.options.ledger,
+                                  O_WRONLY | O_NOCTTY | O_APPEND)) < 0) {
+        perror(console.options.ledger);
+        return 1;
+    }
     in = make_raw(console.in, &saved);
     out = console.options.to ? make_raw(console.out, &saved_out) : NULL;
     for (int typist = 0; typist < KEY_TYPISTS; typist++)
         ledger_begin(&console.ledgers[typist], typist);
     dprintf(console.out, "READY %s\r\n", argv[0]);
+    if (console.ledger >= 0)
+        dprintf(console.ledger, "\r\nREADY %s\r\n", argv[0]);
     fcntl(console.out, F_SETFL, fcntl(console.out, F_GETFL) | O_NONBLOCK);
     console.begin = now();
     loop(&console);
