@@ -17,6 +17,7 @@ Three things are not real: libvirt (Nova's own fake), the ports of Domain R
 
 import os
 import pathlib
+import re
 import sys
 import types
 
@@ -160,6 +161,21 @@ class TestCase(base.ServersTestBase):
         arguments.setdefault('networks', 'none')
         return self._create_server(**arguments)
 
+    def make_token(self, server, protocol='vnc', kind='novnc', api=None):
+        """Ask for a console of a server; the token."""
+        console = (api or self.api).api_post(
+            f'/servers/{server["id"]}/remote-consoles', {
+                'remote_console': {'protocol': protocol, 'type': kind},
+            }).body['remote_console']
+        # noVNC has it quoted, as part of another parameter.
+        return re.search('token(?:=|%3D)([-0-9a-f]{36})', console['url'])[1]
+
+    def endpoint(self, token):
+        """Where a token leads: host and port."""
+        found = self.admin_api.api_get(
+            f'/os-console-auth-tokens/{token}').body['console']
+        return found['host'], found['port']
+
     # -- what is there ------------------------------------------------------
 
     def driver(self, hostname='c1'):
@@ -191,6 +207,16 @@ class TestCase(base.ServersTestBase):
         """The mock behind the client of the server's pair."""
         return self.shadow.clients[self.pair_directory(server, hostname)]
 
+    def assert_display(self, xml, directory):
+        """QEMU's VNC server listens for the shadow-device process alone."""
+        self.assertEqual([], xml.findall("devices/graphics[@type='vnc']"))
+        qemu = '{http://libvirt.org/schemas/domain/qemu/1.0}'
+        arguments = [argument.get('value') for argument in xml.iterfind(
+            f'{qemu}commandline/{qemu}arg')]
+        self.assertEqual(
+            ['-vnc', f'unix:{directory}/display.sock'],
+            arguments[arguments.index('-vnc'):][:2])
+
     def assert_pair(self, server, hostname='c1'):
         """The server has a complete pair."""
         self.assertIsNotNone(self.domain_r(server, hostname))
@@ -212,6 +238,8 @@ class TestCase(base.ServersTestBase):
         self.assertEqual('tcp', self.serial(server, hostname)[0])
         self.assertNotIn(b'qmp', etree.tostring(
             self.instance_xml(server, hostname)))
+        self.assertIsNotNone(self.instance_xml(server, hostname).find(
+            "devices/graphics[@type='vnc']"))
         self.assert_nothing_left()
 
     def assert_nothing_left(self):

@@ -91,6 +91,23 @@ class FaultTest(base.TestCase):
             'keys', 'hello\n'))
         self._assert_tells('[dmore] console_authorized_keys', 'key 1')
 
+    def test_unknown_networks(self):
+        self.flags(group='dmore', vnc_proxy_networks=['the proxies'])
+        self._assert_tells('[dmore] vnc_proxy_networks', 'the proxies')
+
+    def test_no_password(self):
+        self.flags(group='dmore', vnc_direct_networks=['192.0.2.0/28'])
+        self._assert_tells('[dmore] vnc_password_file is not set')
+
+    def test_password_that_others_may_read(self):
+        self.flags(group='dmore', vnc_direct_networks=['192.0.2.0/28'],
+                   vnc_password_file=self._file('vnc', 'secret', 0o644))
+        self._assert_tells('[dmore] vnc_password_file', '0600')
+
+    def test_no_certificates(self):
+        self.flags(group='dmore', vnc_tls_dir=self._path('none'))
+        self._assert_tells('[dmore] vnc_tls_dir', 'ca-cert.pem')
+
     def test_secret_that_others_may_read(self):
         self.flags(group='dmore', secret_file=self._file(
             'secret', 's' * 64, mode=0o644))

@@ -113,15 +113,7 @@ class SerialConsoleTest(base.TestCase):
         self.start()
 
     def _endpoint(self, server):
-        """Host and port to which nova-serialproxy connects."""
-        console = self.api.api_post(
-            f'/servers/{server["id"]}/remote-consoles', {
-                'remote_console': {'protocol': 'serial', 'type': 'serial'},
-            }).body['remote_console']
-        token = console['url'].split('token=')[1]
-        found = self.admin_api.api_get(
-            f'/os-console-auth-tokens/{token}').body['console']
-        return found['host'], found['port']
+        return self.endpoint(self.make_token(server, 'serial', 'serial'))
 
     def test_domain_r_serves_it(self):
         server = self.boot()

@@ -27,17 +27,19 @@ from tests.unit.virt import fake_host
 CARRY_OVER = {'epoch': 7}
 
 
-class LiveMigrationTest(base.TestCase):
+def kept_xml(domain, flags=0):
+    """``XMLDesc`` of what libvirt was given, with the consoles."""
+    return domain._connection.xml[domain.name()]
+
+
+class MigrationTestCase(base.TestCase):
+    """A pair on the first of two hosts between which libvirt migrates."""
 
     def setUp(self):
         super().setUp()
         self.start('c1')
         self.start('c2')
-        self.server = self.boot(host='c1')
-        self.port = self.assert_pair(self.server)
-        self.shadow_client(self.server).frozen.side_effect = self._frozen
-        self.stopped = threading.Event()
-        self.companion_stopped = threading.Event()
+        self.boot_again()
         self.companion_error = None
         self.instance_error = None
         self.useFixture(fixtures.MockPatchObject(source, '_END_S', 5.0))
@@ -57,6 +59,15 @@ class LiveMigrationTest(base.TestCase):
                 'suspend': self._suspend}.items():
             self.useFixture(fixtures.MonkeyPatch(
                 f'nova.tests.fixtures.libvirt.Domain.{name}', function))
+
+    def boot_again(self):
+        """Another server, after the first one is deleted."""
+        self.neutron_for_domain_r.free_addresses[:] = ['10.0.0.5']
+        self.server = self.boot(host='c1')
+        self.port = self.assert_pair(self.server)
+        self.stopped = threading.Event()
+        self.companion_stopped = threading.Event()
+        self.shadow_client(self.server).frozen.side_effect = self._frozen
 
     def _suspend(self, domain):
         domain._state = fakelibvirt.VIR_DOMAIN_PAUSED
@@ -88,18 +99,29 @@ class LiveMigrationTest(base.TestCase):
         self.stopped.set()
         domain.complete_job()
 
-    def _until(self, condition):
+    def until(self, condition):
         deadline = time.monotonic() + 20
         while not condition():
             self.assertLess(time.monotonic(), deadline, 'nothing happened')
             time.sleep(0.05)
 
-    def _go(self):
+    def go(self):
+        """Migrate to c2."""
         self._live_migrate(self.server, host='c2')
         # Nova's migration ends when the instance is there; ours ends later.
-        self._until(lambda: self.driver('c1')._pairs.get(
+        self.until(lambda: self.driver('c1')._pairs.get(
             self.server['id']) is None)
-        self._until(lambda: not self.driver('c1')._comigrations)
+        self.until(lambda: not self.driver('c1')._comigrations)
+
+    def stay(self):
+        """Migrate to c2, which does not work."""
+        # In ERROR, as stock Nova leaves it.
+        self._live_migrate(self.server, 'error', 'ERROR', host='c2',
+                           wait_for_fault_key=False)
+        self.until(lambda: not self.driver('c1')._comigrations)
+
+
+class LiveMigrationTest(MigrationTestCase):
 
     def _assert_at_destination(self):
         self.assertEqual('c2', self.api.get_server(
@@ -116,7 +138,7 @@ class LiveMigrationTest(base.TestCase):
             list(self.neutron_for_domain_r.bindings))
 
     def test_together(self):
-        self._go()
+        self.go()
         self._assert_at_destination()
         self.shadow_client(self.server, 'c2').carry_over.\
             assert_called_once()
@@ -130,13 +152,13 @@ class LiveMigrationTest(base.TestCase):
 
     def test_domain_r_fails(self):
         self.companion_error = fake_host.libvirt_error(text='no memory')
-        self._go()
-        self._until(lambda: self.domain_r(self.server, 'c2') is not None)
+        self.go()
+        self.until(lambda: self.domain_r(self.server, 'c2') is not None)
         self._assert_at_destination()
 
     def test_the_destination_is_not_ready(self):
         self.driver('c2')._pairs.images.ensure = self._refuse
-        self._go()
+        self.go()
         # A new one is built as soon as it can be.
         del self.driver('c2')._pairs.images.ensure
         self.assertIsNone(self.domain_r(self.server, 'c1'))
@@ -150,10 +172,7 @@ class LiveMigrationTest(base.TestCase):
     def test_the_instance_stays(self):
         self.instance_error = fakelibvirt.make_libvirtError(
             libvirt.libvirtError, 'connection lost', error_code=1)
-        # In ERROR, as stock Nova leaves it.
-        self._live_migrate(self.server, 'error', 'ERROR', host='c2',
-                           wait_for_fault_key=False)
-        self._until(lambda: not self.driver('c1')._comigrations)
+        self.stay()
         self.assertEqual('c1', self.api.get_server(
             self.server['id'])['OS-EXT-SRV-ATTR:host'])
         self.assertIsNotNone(self.domain_r(self.server, 'c1'))
