@@ -79,6 +79,7 @@ def nova_compute(place: Place, host: str) -> Sections:
             'image': settings.DOMR_IMAGE_NAME,
             'secret_file': place.console_secret,
             'serial_proxy_networks': f'{settings.MANAGEMENT_CONTROLLER}/32',
+            'vnc_proxy_networks': f'{settings.MANAGEMENT_CONTROLLER}/32',
             'run_dir': '/run/nova-dmore',
             'image_cache_dir': place.own(host, 'dmore-images'),
             'log_dir': place.root / 'log' / host / 'dmore',

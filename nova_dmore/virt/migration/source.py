@@ -25,7 +25,6 @@ never the instance its migration.
 import contextlib
 import dataclasses
 import threading
-import time
 import uuid
 
 import libvirt
