@@ -345,7 +345,10 @@ class Request(enum.StrEnum):
     #: -> ``state``, ``epoch``, ``migration_id``, ``instance`` and
     #: ``domain_r`` (each ``connected``, ``status``: QMP run state or null),
     #: ``streams`` {name: {``position``, ``base``}}, ``serving`` (the last
-    #: SERVING message or null), ``gaps`` (list, each with ``number``),
+    #: SERVING message or null), ``devices`` (``input``: {``dropped``: events
+    #: that made no sense}, ``display``: {``connected``, ``open``: the picture
+    #: is good, ``width``, ``height``, ``viewers``}),
+    #: ``gaps`` (list, each with ``number``),
     #: ``worker_starts``, ``pid``.
     STATUS = 'status'
     #: ``config``: the CONFIG message, kept for this and every later Domain R.

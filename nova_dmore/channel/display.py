@@ -235,8 +235,11 @@ class HostDisplay:
                 self._hashes[number] = hashlib.blake2b(
                     self.framebuffer[number * size:end],
                     digest_size=HASH_SIZE).digest()
-        return Picture(self.width, self.height, tuple(
+        picture = Picture(self.width, self.height, tuple(
             each for each in self._hashes if each is not None))
+        for number in self._writing:
+            self._hashes[number] = None     # it goes on
+        return picture
 
     def seen_picture(self) -> Picture | None:
         """The picture that Domain R has dealt with, None if nobody knows.
@@ -314,7 +317,8 @@ class DomainRDisplay:
         if (published == self._seen and cursor == self._cursor_word
                 and not opened):
             return None
-        changes = DisplayChanges(opened, cursor=cursor != self._cursor_word)
+        changes = DisplayChanges(
+            opened, cursor=opened or cursor != self._cursor_word)
         self._cursor_word = cursor
         size = crop(mode & 0xffff, mode >> 16 & 0xffff)
         if size != (self.width, self.height):

@@ -11,8 +11,8 @@
 # under the License.
 """Records of the stream INPUT0_IN: keys and pointer of the console.
 
-A record is ``wire.INPUT_RECORD_SIZE`` bytes, so that an offset of the stream is
-the number of an event, and an event is taken or not as a whole.
+A record is ``wire.INPUT_RECORD_SIZE`` bytes, so that an offset of the stream
+is the number of an event, and an event is taken or not as a whole.
 """
 
 import dataclasses

@@ -79,6 +79,7 @@ class Status:
     domain_r: VmStatus
     streams: dict
     serving: dict | None
+    devices: dict           # of some devices what they say, see wire.STATUS
     gaps: tuple
     worker_starts: int
     pid: int                # of the keeper
@@ -139,6 +140,7 @@ class ShadowClient:
                 domain_r=VmStatus(**result['domain_r']),
                 streams=result['streams'],
                 serving=result['serving'],
+                devices=result['devices'],
                 gaps=tuple(
                     GapReport(**{**gap, 'kind': wire.GapKind(gap['kind'])})
                     for gap in result['gaps']),

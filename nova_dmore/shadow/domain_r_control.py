@@ -150,7 +150,8 @@ class DomainRControl:
         elif kind == wire.SERVING:
             self.serving = {
                 name: message[name]
-                for name in ('ssh', 'serial', 'boot_s', 'memory_kib')
+                for name in ('ssh', 'serial', 'vnc', 'boot_s',
+                         'memory_kib')
                 if type(message.get(name)) in (int, float)}
         elif kind == wire.LOG:
             self._log(message)

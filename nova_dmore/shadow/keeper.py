@@ -33,6 +33,7 @@ from nova_dmore.shadow import messages
 from nova_dmore.shadow import privileges
 from nova_dmore.shadow import qmp
 from nova_dmore.shadow import resources as resources_module
+from nova_dmore.shadow import unix_connect
 from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class Keeper:
         self._serial = {}           # number -> socket
         self._serial_count = 0
         self._waiting_controls = []     # accepted while no worker was there
+        self._last_input = None     # see messages.ToWorker.START
         self._worker = None         # (process, link)
         self._worker_starts = 0
         self._worker_started = 0.0
@@ -182,14 +184,30 @@ class Keeper:
         self._send({'type': messages.ToWorker.EVENT, 'vm': vm,
                     'event': event, 'at': at})
 
-    async def _execute(self, message):
+    async def _execute(self, message, last):
+        """:param last: the part of ``_last_input`` to complete, or None."""
         reply = {'type': messages.ToWorker.REPLY, 'id': message['id']}
         try:
             reply['result'] = await self._links[message['vm']].execute(
                 message['command'], message['arguments'])
-        except (qmp.NotAllowed, ConnectionError, RuntimeError) as e:
-            reply['error'] = str(e)
+        except qmp.NotSent as e:
+            reply |= {'error': str(e), 'failure': messages.Failure.NOT_SENT}
+        except ConnectionError as e:
+            reply |= {'error': str(e), 'failure': messages.Failure.LOST}
+        except (qmp.NotAllowed, RuntimeError) as e:
+            reply |= {'error': str(e), 'failure': messages.Failure.REFUSED}
+        if last is not None:
+            last['answer'] = reply
         self._send(reply)
+
+    def _open_display(self):
+        answer = {'type': messages.ToWorker.DISPLAY, 'error': None}
+        try:
+            with unix_connect.connect(os.path.join(
+                    self._resources.directory, wire.DISPLAY_SOCKET)) as sock:
+                self._send(answer, [sock.fileno()])
+        except OSError as e:
+            self._send({**answer, 'error': str(e)})
 
     # -- the worker
 
@@ -210,7 +228,8 @@ class Keeper:
         self._loop.add_reader(ours, self._worker_readable, ours)
         self._send({'type': messages.ToWorker.START,
                     'worker_starts': self._worker_starts,
-                    'keeper_pid': os.getpid()},
+                    'keeper_pid': os.getpid(),
+                    'last_input': self._last_input},
                    self._resources.start_descriptors())
         # Connections first: what the last worker left unfinished there has
         # to be settled before anything else happens.
@@ -235,7 +254,14 @@ class Keeper:
             if sock is not None:
                 sock.close()
         elif message['type'] == messages.ToKeeper.QMP:
-            self._keep(self._execute(message))
+            last = None
+            if message['note'] is not None:
+                # At once: the worker may be gone before there is an answer.
+                self._last_input = last = {
+                    **message['note'], 'id': message['id'], 'answer': None}
+            self._keep(self._execute(message, last))
+        elif message['type'] == messages.ToKeeper.OPEN_DISPLAY:
+            self._open_display()
         elif message['type'] == messages.ToKeeper.SHUTDOWN:
             self._end()
 

@@ -28,7 +28,9 @@ class ToWorker(enum.StrEnum):
     """Types of messages that the keeper sends."""
 
     #: The first one. Descriptors: see :data:`START_DESCRIPTORS`;
-    #: ``worker_starts``, ``keeper_pid``, ``vectors``.
+    #: ``worker_starts``, ``keeper_pid``, and ``last_input``: null, or the
+    #: last ``note`` of a QMP message with its ``id`` and ``answer``: the
+    #: REPLY, null as long as there is none.
     START = 'start'
     #: ``connection``; descriptor: an accepted serial connection. The highest
     #: number is the current one.
@@ -42,8 +44,11 @@ class ToWorker(enum.StrEnum):
     VM = 'vm'
     #: ``vm``, ``event``, ``at`` (CLOCK_MONOTONIC seconds).
     EVENT = 'event'
-    #: ``id``, and ``result`` or ``error``.
+    #: ``id``, and ``result`` or ``error`` (text) and ``failure`` (a Failure).
     REPLY = 'reply'
+    #: ``error``: text or null. Descriptor: a connection to the display of the
+    #: instance's QEMU, if there is no error.
+    DISPLAY = 'display'
 
 
 class ToKeeper(enum.StrEnum):
@@ -51,11 +56,26 @@ class ToKeeper(enum.StrEnum):
 
     #: ``connection``: the worker is done with it.
     CLOSE_SERIAL = 'close_serial'
-    #: ``id``, ``vm``, ``command``, ``arguments``.
+    #: ``id``, ``vm``, ``command``, ``arguments``; and ``note``: null, or
+    #: for an event of input: ``offset`` and ``size`` in the stream,
+    #: ``buttons`` of the pointer ``before`` and after it.
     QMP = 'qmp'
+    #: The display is wanted; DISPLAY answers.
+    OPEN_DISPLAY = 'open_display'
     #: The keeper ends, and the pair with it.
     SHUTDOWN = 'shutdown'
 
+
+class Failure(enum.StrEnum):
+    """What became of a command that did not succeed."""
+
+    NOT_SENT = 'not sent'   # QEMU is not there
+    LOST = 'lost'           # QEMU went away before it answered
+    REFUSED = 'refused'     # QEMU answered with an error, or nobody asked it
+
+
+#: The alias that libvirt gives the instance's first serial port.
+SERIAL0_CHARDEV = 'charserial0'
 
 #: Which VM a message speaks of.
 INSTANCE = 'instance'

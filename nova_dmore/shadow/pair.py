@@ -16,6 +16,7 @@ killed at any time.
 """
 
 import asyncio
+import dataclasses
 import logging
 import mmap
 import os
@@ -27,7 +28,9 @@ from nova_dmore.channel import errors
 from nova_dmore.channel import host_end as host_end_module
 from nova_dmore.channel import journal as journal_module
 from nova_dmore.channel import region as region_module
+from nova_dmore.shadow import commands
 from nova_dmore.shadow.devices import base
+from nova_dmore.shadow.devices import group
 from nova_dmore.shadow import domain_r_control
 from nova_dmore.shadow import gaps
 from nova_dmore.shadow import ledger as ledger_module
@@ -50,12 +53,11 @@ class Pair:
     :param link: its end of :func:`messages.pair`.
     :param start: the START message.
     :param descriptors: what came with it; they become the pair's.
-    :param serial: the module of the serial device.
+    :param modules: name -> module of each device.
     """
 
-    def __init__(self, loop, link, start, descriptors, serial):
+    def __init__(self, loop, link, start, descriptors, modules):
         self.loop = loop
-        self.link = link
         self.keeper_pid = start['keeper_pid']
         self.worker_starts = start['worker_starts']
         count = len(messages.START_DESCRIPTORS)
@@ -82,23 +84,24 @@ class Pair:
         self._noted = self.machine.to_notes()
         journal = journal_module.Journal(
             _map(files['journal'], journal_module.journal_size()))
-        self.host_end = host_end_module.HostEnd(
-            region_module.Region(_map(files['region'], wire.REGION_SIZE)),
-            self._ring, journal)
+        region = region_module.Region(
+            _map(files['region'], wire.REGION_SIZE))
+        self.host_end = host_end_module.HostEnd(region, self._ring, journal)
+        self.commands = commands.Commands(link, self.worker_starts)
         self._context = base.DeviceContext(
-            loop=loop, host_end=self.host_end, journal=journal,
+            loop=loop, region=region, ring=self._ring,
+            host_end=self.host_end, journal=journal,
             ledger=ledger_module.Ledger(
                 _map(files['ledger'], ledger_module.LEDGER_SIZE)),
             machine=self.machine, report_gap=self.report_gap,
-            close_connection=self._close_connection,
+            close_connection=self.commands.close_serial,
+            commands=self.commands, last_input=start['last_input'],
             input_limit_reached=lambda: loop.call_soon(self._move),
             config={})
-        self.device = serial.create(self._context)
+        self.devices = group.DeviceGroup(modules, self._context)
         self.control = domain_r_control.DomainRControl(
-            self.host_end, self.device.input, self._send_break,
+            self.host_end, self.devices['serial'].input, self._send_break,
             kept.get('serving'), kept.get('waiting', ()))
-        self._replies = {}
-        self._next_reply = self.worker_starts << 32
         self._waiters = set()
         self._tasks = set()
         self._timer = None
@@ -120,8 +123,8 @@ class Pair:
         machine = self.machine
         kind = message['type']
         if kind == messages.ToWorker.SERIAL:
-            self.device.attach(socket.socket(fileno=descriptors[0]),
-                               message['connection'])
+            self.devices['serial'].attach(
+                socket.socket(fileno=descriptors[0]), message['connection'])
         elif kind == messages.ToWorker.CONTROL:
             self._keep(requests.serve(
                 socket.socket(fileno=descriptors[0]), self._handler.handle))
@@ -141,9 +144,9 @@ class Pair:
             elif message['event'] == 'RESUME':
                 self.stopped_at = None
         elif kind == messages.ToWorker.REPLY:
-            callback = self._replies.pop(message['id'], None)
-            if callback is not None:
-                callback(message)
+            self.commands.replied(message)
+        elif kind == messages.ToWorker.DISPLAY:
+            self.commands.display_opened(message, descriptors)
 
     def _vm_changed(self, message, now):
         vm = message['vm']
@@ -180,22 +183,31 @@ class Pair:
             self._carry(time.monotonic())
         elif action is Action.THAW:
             self.frozen = None
-            self.device.thaw()
+            self.devices.thaw()
         elif action is Action.CLOSE:
             self._close()
         elif action is Action.DOMAIN_R_LOST:
-            self.control.lost()
-            self.report_gap(
-                wire.Stream.SERIAL0_IN, wire.GapKind.UNKNOWN,
-                'Domain R ended; what only it had is lost', None, None)
+            self._domain_r_lost()
         else:
             self._open(action)
         return []
 
+    def _domain_r_lost(self):
+        self.control.lost()
+        for stream in (wire.Stream.SERIAL0_IN, wire.Stream.INPUT0_IN):
+            # A console that nobody used has lost nothing.
+            if (stream is wire.Stream.SERIAL0_IN or
+                    self.host_end.positions()[stream][0]):
+                self.report_gap(stream, wire.GapKind.UNKNOWN, 'Domain R '
+                                'ended; what only it had is lost', None, None)
+
     def _open(self, action):
         carried = None
+        if action in (Action.OPEN_AS_DOMAIN_R, Action.OPEN_CARRIED):
+            self.devices.arrived(None)
         if action is Action.OPEN_CARRIED:
             carried = carry_over_module.CarryOver.from_json(self.carried)
+            self.devices.arrived(carried)
         try:
             self.host_end.open(carried)
         except errors.StateError as e:
@@ -219,7 +231,7 @@ class Pair:
     def _stop(self, now):
         """The stop sequence: everything here takes well under 1 ms."""
         stopped_at, self.stopped_at = self.stopped_at or now, None
-        self.device.stop(self.machine.stopped_gated, now - stopped_at)
+        self.devices.stop(self.machine.stopped_gated, now - stopped_at)
         self.host_end.freeze()
         self.frozen = {'stopped': stopped_at}
         if (self.host_end.state is host_end_module.HostState.FROZEN or
@@ -228,9 +240,12 @@ class Pair:
         return []
 
     def _carry(self, now):
-        self.device.settle()
+        self.devices.settle()
         self.host_end.poll()    # for the last that Domain R has stored
         carry_over = self.host_end.carry_over()
+        if carry_over is not None:
+            carry_over = dataclasses.replace(
+                carry_over, **self.devices.carry_over())
         stopped_at = self.frozen['stopped'] if self.frozen else now
         self.frozen = {
             'acknowledged': self.host_end.acknowledged,
@@ -259,7 +274,7 @@ class Pair:
         now = time.monotonic()
         actions = []
         if changes.opened:
-            self.device.opened()
+            self.devices.opened()
             self.control.opened()
             actions += self.machine.opened(now)
         for gap in changes.gaps:
@@ -274,13 +289,14 @@ class Pair:
             self.act(actions)
         elif changes.readable or changes.writable:
             self._move()
+        self.devices.look()
 
     def _move(self):
         """Move all bytes that can be moved."""
         if self.machine.output_flows:
             if self.control.pump():
                 self.note()
-            self.device.pump()
+            self.devices.pump()
 
     def _set_timer(self):
         if self._timer is not None:
@@ -321,7 +337,7 @@ class Pair:
 
     def shut_down(self):
         """Ask the keeper to end."""
-        messages.send(self.link, {'type': messages.ToKeeper.SHUTDOWN})
+        self.commands.shut_down()
 
     async def wait_until(self, predicate, deadline):
         """Wait until ``predicate()``, which act() may make true, or not."""
@@ -365,27 +381,11 @@ class Pair:
         except BlockingIOError:
             pass    # 2**64 - 2 times unheard: it has been rung
 
-    def _close_connection(self, number):
-        messages.send(self.link, {
-            'type': messages.ToKeeper.CLOSE_SERIAL, 'connection': number})
-
-    def execute(self, command, arguments, replied):
-        """Have the instance's QEMU run a command.
-
-        :param replied: called with the REPLY message.
-        """
-        self._next_reply += 1
-        self._replies[self._next_reply] = replied
-        messages.send(self.link, {
-            'type': messages.ToKeeper.QMP, 'id': self._next_reply,
-            'vm': messages.INSTANCE, 'command': command,
-            'arguments': arguments})
-
     def _send_break(self, done):
-        def replied(message):
-            done('error' not in message)
+        def replied(taken):
+            done(taken)
             self._move()
-        self.execute('chardev-send-break', {'id': 'charserial0'}, replied)
+        self.commands.send_break(replied)
 
     def _keep(self, coroutine):
         task = self.loop.create_task(coroutine)

@@ -23,14 +23,17 @@ import time
 
 from qemu import qmp
 
+from nova_dmore.channel import input_event
+from nova_dmore.shadow import messages
+
 LOG = logging.getLogger(__name__)
 
 #: Events that are passed on, with the run state they announce, if any.
 EVENTS = {'STOP': 'paused', 'RESUME': 'running', 'SHUTDOWN': None,
           'RESET': None}
 
-#: The alias that libvirt gives the instance's first serial port.
-SERIAL0_CHARDEV = 'charserial0'
+#: Events in one command: two axes, and all buttons.
+EVENTS_MAX = 2 + len(input_event.BUTTONS)
 
 #: How often a QEMU that is not there is looked for, in seconds.
 RETRY_INTERVAL_S = 0.05
@@ -47,17 +50,54 @@ class NotAllowed(Exception):
     """A command that is not on the list."""
 
 
+class NotSent(ConnectionError):
+    """QEMU is not connected; it has not seen the command."""
+
+
 def check_allowed(command, arguments):
     """Raise :class:`NotAllowed` unless the worker may run this command."""
     if command == 'query-status' and not arguments:
         return
     if command == 'chardev-send-break' and arguments == {
-            'id': SERIAL0_CHARDEV}:
+            'id': messages.SERIAL0_CHARDEV}:
         return
-    if (command == 'input-send-event' and isinstance(arguments, dict) and
-            set(arguments) <= {'device', 'head', 'events'}):
+    if command == 'input-send-event' and _are_events(arguments):
         return
     raise NotAllowed(f'{command!a} is not allowed')
+
+
+def _are_events(arguments):
+    """Whether these are the arguments that the input device makes."""
+    try:
+        (events,) = arguments.values()
+        return (list(arguments) == ['events'] and type(events) is list and
+                0 < len(events) <= EVENTS_MAX and
+                all(map(_is_event, events)))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return False
+
+
+def _is_event(event):
+    data = event['data']
+    if set(event) != {'type', 'data'} or len(data) != 2:
+        return False
+    kind = event['type']
+    if kind == 'key':
+        key = data['key']
+        return (type(data['down']) is bool and set(key) == {'type', 'data'}
+                and key['type'] == 'number' and _in(key['data'], 1, 0xff))
+    if kind == 'btn':
+        return (type(data['down']) is bool and
+                data['button'] in input_event.BUTTONS)
+    if kind in ('abs', 'rel'):
+        most = input_event.POINTER_MAX
+        return data['axis'] in ('x', 'y') and _in(
+            data['value'], 0 if kind == 'abs' else -most, most)
+    return False
+
+
+def _in(value, least, most):
+    return type(value) is int and least <= value <= most
 
 
 class QmpLink:
@@ -94,16 +134,19 @@ class QmpLink:
         """Run an allowed command -> its result.
 
         :raises NotAllowed: by :func:`check_allowed`.
-        :raises ConnectionError: QEMU is not connected, or went away.
+        :raises NotSent: QEMU is not connected.
+        :raises ConnectionError: QEMU went away before it answered.
         :raises RuntimeError: QEMU refused; its text.
         """
         check_allowed(command, arguments)
         if self._client is None:
-            raise ConnectionError('QEMU is not connected')
+            raise NotSent('QEMU is not connected')
         try:
             return await self._client.execute(command, arguments or None)
         except qmp.ExecuteError as e:
             raise RuntimeError(str(e)) from e
+        except qmp.StateError as e:
+            raise NotSent(str(e)) from e
         except qmp.QMPError as e:
             raise ConnectionError(str(e)) from e
 

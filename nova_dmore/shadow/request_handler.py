@@ -55,7 +55,8 @@ class RequestHandler:
             'state': self._machine.state.value,
             'epoch': pair.host_end.epoch,
             'migration_id': self._machine.migration_id,
-            'instance': self._vm(messages.INSTANCE, pair.device.attached),
+            'instance': self._vm(
+                messages.INSTANCE, pair.devices['serial'].attached),
             'domain_r': self._vm(messages.DOMAIN_R,
                                  pair.domain_r_attached),
             'streams': {
@@ -63,6 +64,7 @@ class RequestHandler:
                 for stream, (position, base)
                 in pair.host_end.positions().items()},
             'serving': pair.control.serving,
+            'devices': pair.devices.status(),
             'gaps': pair.gap_log.reports(),
             'worker_starts': pair.worker_starts,
             'pid': pair.keeper_pid,
@@ -104,15 +106,16 @@ class RequestHandler:
         deadline = _deadline(timeout_ms)
         pair = self._pair
         pair.act(self._machine.gate(time.monotonic()))
+        pair.devices.gate()
         idle = asyncio.create_task(self._device_idle())
         try:
-            while (pair.device.unread() and
+            while (pair.devices.unread() and
                    time.monotonic() < deadline and not idle.done() and
                    self._machine.state is State.GATED):
                 await asyncio.sleep(_GATE_LOOK_S)
         finally:
             idle.cancel()
-        unread = pair.device.unread()
+        unread = pair.devices.unread()
         if not unread or (idle.done() and not idle.cancelled()):
             self._machine.gate_settled()
         return {'unread': unread}
@@ -129,7 +132,7 @@ class RequestHandler:
             def replied(message, answered=answered):
                 if 'error' not in message and not answered.done():
                     answered.set_result(None)
-            self._pair.execute('query-status', {}, replied)
+            self._pair.commands.execute('query-status', {}, replied)
             await answered
 
     async def _frozen(self, timeout_ms):
@@ -149,12 +152,14 @@ class RequestHandler:
         if migration_id != self._machine.migration_id:
             return {'accepted': False,
                     'reason': 'this migration is not known'}
-        carry_over_module.CarryOver.from_json(carry_over)
+        parsed = carry_over_module.CarryOver.from_json(carry_over)
         kept, pair.carried = pair.carried, carry_over
         try:
             actions = self._machine.carried(time.monotonic())
         except ValueError as e:
             pair.carried = kept
+            # The bytes are not needed any more; the picture may be.
+            pair.devices.arrived(parsed)
             return {'accepted': False, 'reason': str(e)}
         pair.act(actions)
         pair.note()

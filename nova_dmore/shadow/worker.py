@@ -26,9 +26,9 @@ from nova_dmore.shadow import pair
 from nova_dmore.shadow import privileges
 
 
-async def _run(link, start, descriptors, serial):
+async def _run(link, start, descriptors, modules):
     loop = asyncio.get_running_loop()
-    this = pair.Pair(loop, link, start, descriptors, serial)
+    this = pair.Pair(loop, link, start, descriptors, modules)
     ended = loop.create_future()
 
     def on_link():
@@ -69,10 +69,10 @@ def main():
         raise SystemExit('the keeper is gone')
     link.setblocking(False)
     # Nobody may not be able to read the files of an interpreter.
-    serial = devices.load('serial')
+    modules = {name: devices.load(name) for name in devices.NAMES}
     privileges.become_nobody()
     privileges.die_with(keeper)
-    asyncio.run(_run(link, start, descriptors, serial))
+    asyncio.run(_run(link, start, descriptors, modules))
 
 
 if __name__ == '__main__':

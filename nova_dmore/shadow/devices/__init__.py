@@ -21,7 +21,8 @@ import importlib.metadata
 
 GROUP = 'nova_dmore.devices'
 
-_BUILT_IN = {'serial': 'nova_dmore.shadow.devices.serial'}
+#: What a pair has, in the order in which it is served at a stop.
+NAMES = ('serial', 'input', 'display')
 
 
 def load(name):
@@ -34,6 +35,6 @@ def load(name):
     """
     for entry in importlib.metadata.entry_points(group=GROUP, name=name):
         return entry.load()
-    if name in _BUILT_IN:   # run from a source tree that is not installed
-        return importlib.import_module(_BUILT_IN[name])
+    if name in NAMES:   # run from a source tree that is not installed
+        return importlib.import_module(f'nova_dmore.shadow.devices.{name}')
     raise LookupError(f'no device {name!a} in {GROUP}')

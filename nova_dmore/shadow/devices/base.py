@@ -22,6 +22,8 @@ class DeviceContext:
     """What a device may use; the worker fills it in.
 
     :ivar loop: the asyncio loop; everything runs in its one thread.
+    :ivar region: :class:`nova_dmore.channel.region.Region`.
+    :ivar ring: called with a :class:`wire.Vector`: wakes Domain R.
     :ivar host_end: :class:`nova_dmore.channel.host_end.HostEnd`.
     :ivar journal: the host end's journal, to look into.
     :ivar ledger: :class:`nova_dmore.shadow.ledger.Ledger` of the device.
@@ -30,37 +32,52 @@ class DeviceContext:
     :ivar report_gap: called with (stream, kind, reason, at, count).
     :ivar close_connection: called with a connection's number when the
         device is done with it and has closed it.
+    :ivar commands: :class:`nova_dmore.shadow.commands.Commands`.
+    :ivar last_input: the keeper's memory of the last event of input, see
+        :attr:`nova_dmore.shadow.messages.ToWorker.START`.
+    :ivar input_taken: functions to be called when QEMU has taken an event.
     :ivar input_limit_reached: called when all input before a break is taken.
     :ivar config: the CONFIG message in force, empty before the first.
     """
 
     loop: Any
+    region: Any
+    ring: Callable[[Any], None]
     host_end: Any
     journal: Any
     ledger: Any
     machine: Any
     report_gap: Callable[..., None]
     close_connection: Callable[[int], None]
+    commands: Any
+    last_input: dict | None
     input_limit_reached: Callable[[], None]
     config: dict
+    input_taken: list[Callable[[], None]] = dataclasses.field(
+        default_factory=list)
 
 
 class ShadowDevice(abc.ABC):
     """One console device of the instance."""
 
-    @abc.abstractmethod
-    def attach(self, sock, connection):
-        """QEMU connected; the device owns the socket from now on."""
+    #: Whether the device's part of QEMU is connected.
+    attached = False
 
     @abc.abstractmethod
     def pump(self):
-        """Do all that can be done now; called whenever anything changed."""
+        """Do all that can be done now; called whenever anything changed
+        while output flows."""
 
-    @abc.abstractmethod
+    def look(self):
+        """The region may have changed, or the machine; called often."""
+
     def unread(self):
         """-> how many bytes of input QEMU has not read (0 or 1)."""
+        return 0
 
-    @abc.abstractmethod
+    def gate(self):
+        """The gate was closed: the instance stops soon for a migration."""
+
     def stop(self, gated, lag):
         """The instance stopped for a migration.
 
@@ -71,14 +88,27 @@ class ShadowDevice(abc.ABC):
         :param lag: seconds since QEMU stopped.
         """
 
-    @abc.abstractmethod
     def settle(self):
         """The freeze is over: the input's fate must not have changed."""
 
-    @abc.abstractmethod
+    def carry_over(self):
+        """-> fields of :class:`carry_over.CarryOver` that are this device's;
+        called after ``settle``."""
+        return {}
+
+    def arrived(self, carried):
+        """Both VMs have arrived by migration; the epoch is raised next.
+
+        :param carried: the :class:`carry_over.CarryOver`, or None, and it
+            may be handed in later.
+        """
+
     def thaw(self):
         """The migration was rolled back: go on where ``stop`` stopped."""
 
-    @abc.abstractmethod
     def opened(self):
         """Domain R joined an epoch."""
+
+    def status(self):
+        """-> a JSON object for STATUS, or None."""
+        return None

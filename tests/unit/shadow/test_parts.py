@@ -91,14 +91,16 @@ class TestRecovery(base.BaseTestCase):
         self.gaps = []
         self.journal = journal.Journal(bytearray(journal.journal_size()))
         self.ledger = ledger.Ledger(bytearray(ledger.LEDGER_SIZE))
+        memory = region.Region(bytearray(1 << 18))
         self.host_end = host_end.HostEnd(
-            region.Region(bytearray(wire.REGION_SIZE)),
-            lambda vector: None, self.journal)
+            memory, lambda vector: None, self.journal)
         self.context = device_base.DeviceContext(
-            loop=None, host_end=self.host_end, journal=self.journal,
-            ledger=self.ledger, machine=pair_state.PairMachine(),
+            loop=None, region=memory, ring=None, host_end=self.host_end,
+            journal=self.journal, ledger=self.ledger,
+            machine=pair_state.PairMachine(),
             report_gap=lambda *gap: self.gaps.append(gap),
-            close_connection=None, input_limit_reached=None, config={})
+            close_connection=None, commands=None, last_input=None,
+            input_limit_reached=None, config={})
         ours, self.theirs = socket.socketpair()
         self.stream = unix_stream.UnixStream(ours)
         self.addCleanup(self.stream.close)
@@ -260,6 +262,39 @@ class TestQmp(base.BaseTestCase):
                 ('input-send-event', None)):
             self.assertRaises(qmp.NotAllowed, qmp.check_allowed,
                               command, arguments)
+
+    def test_events_of_input(self):
+        def key(**changes):
+            return {'type': 'key', 'data': {
+                'key': {'type': 'number', 'data': 30, **changes},
+                'down': True}}
+
+        def of(kind, **data):
+            return {'type': kind, 'data': data}
+        good = [key(), of('btn', button='wheel-up', down=False),
+                of('abs', axis='x', value=0x7fff),
+                of('rel', axis='y', value=-5)]
+        for events in ([each] for each in good):
+            qmp.check_allowed('input-send-event', {'events': events})
+        qmp.check_allowed('input-send-event', {'events': good})
+        for events in (
+                [], [key()] * (qmp.EVENTS_MAX + 1), 'key', {}, [None], [[]],
+                [key(type='qcode', data='a')], [key(data=0)],
+                [key(data=256)], [key(data=True)], [key(data=[30])],
+                [key(more=1)], [{**key(), 'more': 1}],
+                [of('btn', button='left', down=1)],
+                [of('btn', button='touch', down=True)],
+                [of('btn', button=['left'], down=True)],
+                [of('abs', axis='x', value=0x8000)],
+                [of('abs', axis='x', value=-1)],
+                [of('abs', axis='z', value=1)],
+                [of('abs', axis='x', value='1')],
+                [of('rel', axis='x', value=1 << 40)],
+                [of('mtt', axis='x', value=1)],
+                [{'type': ['key'], 'data': 'xx'}]):
+            self.assertRaises(
+                qmp.NotAllowed, qmp.check_allowed, 'input-send-event',
+                {'events': events})
 
     def test_follows_and_reconnects(self):
         seen = []

@@ -1,0 +1,68 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""How fast events may be handed to QEMU.
+
+QEMU acknowledges an event when the emulated device has it. A PS/2 keyboard
+keeps 16 bytes that the guest has not read, one to three for an event
+(PS2_QUEUE_SIZE in hw/input/ps2.c), a USB device 16 events (QUEUE_LENGTH in
+hw/input/hid.c), and what comes then is dropped silently. A guest that has
+just arrived on a host reads late and irregularly.
+"""
+
+#: So many events may follow each other at once.
+BURST = 4
+
+#: One event in so many seconds, on average: a key, down and up, every 5 ms.
+STEADY_S = 0.0025
+
+#: The same while a backlog is worked off: a guest that stands still for a
+#: tenth of a second loses nothing.
+BACKLOG_S = 0.008
+
+#: More events than this that wait are a backlog.
+BACKLOG_EVENTS = 16
+
+#: The guest is given time for so long after it was stopped, in seconds.
+SETTLING_S = 2.0
+
+
+class Pacer:
+    """Says when the next event may go."""
+
+    def __init__(self):
+        self._backlog = False
+        self._settled_at = 0.0
+        self._at = 0.0          # the next event is due at this time, were
+        self._interval = STEADY_S   # there no bursts
+
+    def resumed(self, now):
+        """The guest runs again."""
+        self._settled_at = now + SETTLING_S
+
+    def waiting(self, count, now):
+        """:param count: how many events wait now."""
+        if count > BACKLOG_EVENTS:
+            self._backlog = True
+        elif count <= 1:
+            self._backlog = False
+        slow = self._backlog or now < self._settled_at
+        self._interval = BACKLOG_S if slow else STEADY_S
+
+    def delay(self, now):
+        """-> seconds until an event may be sent."""
+        # A backlog comes without a burst: the queue may be full already.
+        ahead = 0 if self._backlog else (BURST - 1) * self._interval
+        return max(0.0, self._at - ahead - now)
+
+    def sent(self, now):
+        """An event was sent."""
+        self._at = max(self._at, now) + self._interval

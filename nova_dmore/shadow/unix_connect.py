@@ -1,0 +1,41 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Connect to a unix socket that somebody less trusted has made."""
+
+import errno
+import os
+import socket
+import stat
+
+
+def connect(path):
+    """-> a connected, non-blocking stream socket.
+
+    QEMU makes the file in a directory that it may write: a symbolic link
+    there would lead to any socket that this process may use.
+
+    :raises OSError: nobody listens, or it is no socket.
+    """
+    place = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISSOCK(os.fstat(place).st_mode):
+            raise OSError(errno.ENOTSOCK, os.strerror(errno.ENOTSOCK), path)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            sock.connect(f'/proc/self/fd/{place}')
+        except OSError:
+            sock.close()
+            raise
+        return sock
+    finally:
+        os.close(place)
