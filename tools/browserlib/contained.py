@@ -31,7 +31,6 @@ PROGRAM = '/usr/bin/setpriv'
 ENVIRONMENT: Mapping[str, str] = {
     'PATH': '/usr/local/bin:/usr/bin:/bin', 'HOME': '/tmp', 'TMPDIR': '/tmp',
     'LANG': 'C.UTF-8'}
-_START_S = 10.0
 _END_S = 10.0
 
 
@@ -42,7 +41,7 @@ def command(argv: Sequence[str]) -> list[str]:
             'private', '--', 'sh', '-c', _MOUNTS, 'sh', *argv]
 
 
-def first(process: subprocess.Popen) -> int | None:
+def _first(process: subprocess.Popen) -> int | None:
     """The pid of the namespace's first process, if it is there."""
     children = pathlib.Path(f'/proc/{process.pid}/task/{process.pid}/children')
     if process.poll() is None and (found := children.read_text().split()):
@@ -55,7 +54,7 @@ def end(process: subprocess.Popen) -> None:
 
     :raises Failure: the kernel does not
     """
-    inner = first(process)
+    inner = _first(process)
     process.kill()
     process.wait()
     # The kernel lets the first process go as the last one.
@@ -67,56 +66,14 @@ def end(process: subprocess.Popen) -> None:
         time.sleep(0.01)
 
 
-class Contained:
-    """One that runs, and in whose surroundings others can be run.
+def start(argv: Sequence[str], log: IO[bytes], *, descriptors: Sequence[int]
+          = (), **variables: str) -> subprocess.Popen:
+    """Start a program so.
 
-    :param log: takes the output of all of them
+    :param log: takes its output
+    :param descriptors: which it inherits
+    :param variables: added to its environment
     """
-
-    def __init__(self, argv: Sequence[str], log: IO[bytes]) -> None:
-        self._name = argv[0]
-        self._log = log
-        self._process = subprocess.Popen(
-            command(argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            env=ENVIRONMENT)
-
-    def enter(self, argv: Sequence[str]) -> list[str]:
-        """The command line that runs another program beside it.
-
-        :raises Failure: it has ended, or does not start
-        """
-        return ['nsenter', '-t', str(self._first()), '-m', '-p', '-W', '/',
-                '--', *argv]
-
-    def run(self, *argv: str, **variables: str) -> None:
-        """Run another program beside it, to its end.
-
-        :param variables: added to its environment
-        :raises Failure: it failed
-        """
-        done = subprocess.run(
-            self.enter(argv), stdin=subprocess.DEVNULL, stdout=self._log,
-            stderr=self._log, env={**ENVIRONMENT, **variables})
-        if done.returncode:
-            raise Failure(argv[0], f'ended with {done.returncode}',
-                          self._log.name)
-
-    def output(self, *argv: str, **variables: str) -> bytes:
-        """What another program prints; nothing if it fails."""
-        done = subprocess.run(
-            self.enter(argv), stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=self._log,
-            env={**ENVIRONMENT, **variables})
-        return done.stdout if done.returncode == 0 else b''
-
-    def close(self) -> None:
-        """End all of it."""
-        end(self._process)
-
-    def _first(self) -> int:
-        deadline = time.monotonic() + _START_S
-        while self._process.poll() is None and time.monotonic() < deadline:
-            if inner := first(self._process):
-                return inner
-            time.sleep(0.01)
-        raise Failure(self._name, 'does not run', self._log.name)
+    return subprocess.Popen(
+        command(argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        pass_fds=descriptors, env={**ENVIRONMENT, **variables})

@@ -1,0 +1,87 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""A script that uses vncdotool."""
+
+import io
+import time
+from collections.abc import Iterable
+
+from vncdotool import api
+from vncdotool import client
+
+from browserlib.pictures import Picture
+
+#: Seconds between two keys.
+KEY_S = 0.05
+#: Seconds for an answer of the server.
+_ANSWER_S = 60
+
+
+class Dotool:
+    """One connection of vncdotool; a context manager.
+
+    :raises TimeoutError: the server does not answer
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._ended: list[object] = []
+        self._client = api.connect(f'{host}::{port}', timeout=_ANSWER_S,
+                                   factory_class=self._factory_class())
+        self._client.refreshScreen()
+
+    def _factory_class(self) -> type[client.VNCDoToolFactory]:
+        ended = self._ended
+
+        class Factory(client.VNCDoToolFactory):
+            def clientConnectionLost(self, connector: object, reason: object
+                                     ) -> None:
+                ended.append(reason)
+                super().clientConnectionLost(connector, reason)
+
+        return Factory
+
+    def __enter__(self) -> 'Dotool':
+        return self
+
+    def __exit__(self, *_why: object) -> None:
+        self.close()
+
+    @property
+    def connected(self) -> bool:
+        """Whether it still has its one connection."""
+        return not self._ended
+
+    def type(self, text: Iterable[str], seconds: float = KEY_S) -> None:
+        """Type one character after the other.
+
+        :param text: may be without an end that is known yet
+        :param seconds: from one to the next
+        """
+        due = time.monotonic()
+        for character in text:
+            time.sleep(max(0.0, due - time.monotonic()))
+            self.press('enter' if character == '\r' else character)
+            due = max(due + seconds, time.monotonic())
+
+    def press(self, name: str) -> None:
+        """Press a key, or several together (``ctrl-e``)."""
+        self._client.keyPress(name)
+
+    def picture(self) -> Picture:
+        """All of the console, asked for anew."""
+        file = io.BytesIO()
+        self._client.captureScreen(file, format='png')
+        return Picture.decode(file.getvalue())
+
+    def close(self) -> None:
+        if self.connected:
+            self._client.disconnect()
