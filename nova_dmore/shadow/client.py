@@ -140,7 +140,7 @@ class ShadowClient:
                 domain_r=VmStatus(**result['domain_r']),
                 streams=result['streams'],
                 serving=result['serving'],
-                devices=result['devices'],
+                devices=result.get('devices', {}),
                 gaps=tuple(
                     GapReport(**{**gap, 'kind': wire.GapKind(gap['kind'])})
                     for gap in result['gaps']),

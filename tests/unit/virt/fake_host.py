@@ -120,7 +120,8 @@ def status(**changes) -> shadow_client.Status:
     return shadow_client.Status(**{
         'state': wire.PairState.LIVE, 'epoch': 5, 'migration_id': None,
         'instance': vm, 'domain_r': vm, 'streams': {}, 'serving': None,
-        'gaps': (), 'worker_starts': 1, 'pid': 10, 'worker_pid': 11,
+        'devices': {}, 'gaps': (), 'worker_starts': 1, 'pid': 10,
+        'worker_pid': 11,
         **changes})
 
 
