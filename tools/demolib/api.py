@@ -108,16 +108,17 @@ class Cloud:
                               f'{passed:.0f} s', self._log_of(source))
             time.sleep(_LOOK_S)
 
-    def console_url(self, server: str) -> str:
-        """What ``openstack console url show --serial`` prints.
+    def console_url(self, server: str, protocol: str = 'serial',
+                    kind: str = 'serial') -> str:
+        """What ``openstack console url show --serial`` prints, or --novnc.
 
+        :param kind: of the protocol ``vnc`` it is ``novnc``
         :raises OSError: there is none now
         """
         try:
             answer = self._sdk.compute.post(
                 f'/servers/{server}/remote-consoles', microversion='2.8',
-                json={'remote_console': {'type': 'serial',
-                                         'protocol': 'serial'}})
+                json={'remote_console': {'type': kind, 'protocol': protocol}})
             exceptions.raise_from_response(answer)
         except exceptions.SDKException as error:
             raise ConnectionError(f'no URL: {error}') from error

@@ -55,8 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='demo', description='Live-migrate an instance with the stock '
-        'serial console and one with Domain R, each while users type and read '
-        'at it, and count what becomes of every key and every byte.')
+        'consoles and one with Domain R, each while users type and read at '
+        'it, and count what becomes of every key, byte and pixel.')
     parser.add_argument('--migrations', type=_positive, default=2,
                         metavar='N', help='how many of each (default: 2, '
                         'there and back)')

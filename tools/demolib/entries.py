@@ -24,6 +24,8 @@ class User:
     :param output_bytes_missing, output_bytes_duplicated: of what it printed
     :param break_s: seconds without a session
     :param max_response_ms: from a key to its answer, the longest
+    :param responses: how the others were, see :func:`figures.distribution`
+    :param wrong_pixels: after it, of a picture that had settled
     """
 
     sent: int
@@ -38,19 +40,22 @@ class User:
     break_s: float
     max_response_ms: float
     tcp_retransmits: int
+    responses: dict[str, float] = dataclasses.field(default_factory=dict)
+    wrong_pixels: int | None = None
 
     def faults(self) -> int:
         """All that a console without a fault has none of."""
         return sum(value or 0 for value in (
             self.lost, self.duplicated, self.reordered, self.disconnects,
-            self.output_bytes_missing, self.output_bytes_duplicated))
+            self.output_bytes_missing, self.output_bytes_duplicated,
+            self.wrong_pixels))
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
     """One live migration.
 
-    :param users: by the kind of the client, ``ssh`` and ``serial``
+    :param users: by the kind of the client: ``ssh``, ``serial``, ``vnc``
     :param corrupted: what shows that the emulator corrupted a guest's kernel;
         nothing in ``users`` means anything then
     """

@@ -11,7 +11,9 @@
 # under the License.
 """Read figures out of what programs and logs print. Pure."""
 
+import math
 import re
+from collections.abc import Sequence
 
 _DOWNTIME = re.compile(r'^Total downtime:\s+([\d.]+)\s+(\w+)', re.MULTILINE)
 _UNITS = {'ms': 1, 's': 1000, 'sec': 1000}
@@ -27,6 +29,14 @@ def total_downtime_ms(text: str) -> float | None:
     if not found or found[2] not in _UNITS:
         return None
     return float(found[1]) * _UNITS[found[2]]
+
+
+def distribution(values: Sequence[float]) -> dict[str, float]:
+    """Median, 90th and 99th percentile and the longest, by nearest rank."""
+    ranked = sorted(values)
+    return {name: round(ranked[math.ceil(share * len(ranked)) - 1], 1)
+            for name, share in (('p50', 0.5), ('p90', 0.9), ('p99', 0.99),
+                                ('max', 1.0)) if ranked}
 
 
 def retransmits(text: str) -> int:

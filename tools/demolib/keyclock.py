@@ -17,13 +17,18 @@ import collections
 class KeyClock:
     """Matches one typist's keys with the answers that its client receives.
 
-    :ivar worst_s: the longest response since :meth:`restart`, in seconds
+    :ivar responses_s: of each answered key since :meth:`restart`, in seconds
     """
 
     def __init__(self) -> None:
-        self._waiting: collections.deque[tuple[int, float]] = (
+        self._waiting: collections.deque[tuple[int, int, float]] = (
             collections.deque())
-        self.worst_s = 0.0
+        self.responses_s: list[float] = []
+
+    @property
+    def worst_s(self) -> float:
+        """The longest response since :meth:`restart`, in seconds."""
+        return max(self.responses_s, default=0.0)
 
     @property
     def waiting(self) -> int:
@@ -31,23 +36,28 @@ class KeyClock:
         later one is answered."""
         return len(self._waiting)
 
-    def sent(self, value: int, now: float) -> None:
+    def sent(self, number: int, value: int, now: float) -> None:
         """A key was typed."""
-        self._waiting.append((value, now))
+        self._waiting.append((number, value, now))
 
     def answered(self, value: int, now: float) -> None:
         """An answer came; it is for the oldest key of this value."""
-        for place, (waiting, sent) in enumerate(self._waiting):
+        for place, (_, waiting, sent) in enumerate(self._waiting):
             if waiting == value:
-                self.worst_s = max(self.worst_s, now - sent)
+                self.responses_s.append(now - sent)
                 for _ in range(place + 1):
                     self._waiting.popleft()
                 return
+
+    def answered_before(self, number: int, now: float) -> None:
+        """All keys below a number were answered."""
+        while self._waiting and self._waiting[0][0] < number:
+            self.responses_s.append(now - self._waiting.popleft()[2])
 
     def dropped(self) -> None:
         """The connection ended: no answer to what was typed is expected."""
         self._waiting.clear()
 
     def restart(self) -> None:
-        """Forget the longest response so far."""
-        self.worst_s = 0.0
+        """Forget the responses so far."""
+        self.responses_s = []

@@ -14,10 +14,14 @@
 import configparser
 import pathlib
 import subprocess
+import tempfile
 
 from demolib import corruption, figures
 from testbedlib import settings
+from testbedlib.progress import Failure
 from testbedlib.settings import COMPUTES, Place
+from vnclib import picture
+from vnclib.encodings import Pixels
 
 _LOG_DIRECTORY = '/var/log/nova-dmore'
 
@@ -27,6 +31,21 @@ def downtime_ms(host: str, domain: str) -> float | None:
     return figures.total_downtime_ms(_output([
         'virsh', '-c', f'qemu+tcp://{settings.address(host)}/system',
         'domjobinfo', '--completed', '--keep-completed', domain]))
+
+
+def screenshot(host: str, domain: str) -> Pixels:
+    """What QEMU itself says that a domain shows: its ``screendump``.
+
+    :raises Failure: it cannot be had
+    """
+    with tempfile.NamedTemporaryFile() as file:
+        done = subprocess.run(
+            ['virsh', '-c', f'qemu+tcp://{settings.address(host)}/system',
+             'screenshot', domain, file.name], capture_output=True, text=True,
+            timeout=30)
+        if done.returncode:
+            raise Failure(f'screendump of {domain}', done.stderr)
+        return picture.load(pathlib.Path(file.name))
 
 
 def retransmits(*connections: str) -> int:

@@ -20,22 +20,26 @@ _STOCK = ('sent', 'received', 'lost', 'disconnects', 'break_s')
 _DMORE = ('sent', 'received', 'lost', 'duplicated', 'reordered',
           'output_bytes_missing', 'output_bytes_duplicated', 'disconnects',
           'max_response_ms', 'tcp_retransmits')
-_USERS = {'stock': {'serial': _STOCK},
-          'dmore': {'ssh': _DMORE, 'serial': _DMORE}}
+_VNC = (*_DMORE, 'wrong_pixels')
+_USERS = {'stock': {'serial': _STOCK, 'vnc': (*_VNC, 'break_s')},
+          'dmore': {'ssh': _DMORE, 'serial': _DMORE, 'vnc': _VNC}}
 _FIGURES = {
     'stock': ('instance_downtime_ms', 'migration_s'),
     'dmore': ('instance_downtime_ms', 'domr_downtime_ms', 'stop_skew_ms',
               'migration_s'),
 }
 _TITLES = {
-    'stock': 'Stock instance: one user, at nova-serialproxy',
-    'dmore': 'Instance with Domain R: two users at once, ssh and '
-             'nova-serialproxy',
+    'stock': 'Stock instance: two users at once, nova-serialproxy and '
+             'nova-novncproxy',
+    'dmore': 'Instance with Domain R: three users at once, ssh, '
+             'nova-serialproxy and nova-novncproxy',
 }
 #: The heading of a column, where it is not the name of the figure.
 _HEADINGS = {'output_bytes_missing': 'out_missing',
              'output_bytes_duplicated': 'out_dup.',
-             'duplicated': 'dup.', 'tcp_retransmits': 'tcp_retr.'}
+             'duplicated': 'dup.', 'tcp_retransmits': 'tcp_retr.',
+             'wrong_pixels': 'wrong_px', 'reordered': 'reord.',
+             'disconnects': 'cut', 'max_response_ms': 'max_ms'}
 
 
 def as_json(results: Results) -> dict:
@@ -54,9 +58,12 @@ def as_json(results: Results) -> dict:
 
 def _user_json(name: str, entry: Entry, kind: str, columns: Sequence[str]
                ) -> dict:
-    values = {column: getattr(entry.users[kind], column)
-              for column in columns}
-    if name == 'dmore':
+    user = entry.users[kind]
+    values = {column: getattr(user, column) for column in columns}
+    if kind == 'vnc':
+        values['response_ms'] = user.responses
+        values['over_stop_ms'] = over_stop_ms(entry, kind)
+    if name == 'dmore' or kind == 'vnc':
         values['emulator_corrupted'] = entry.corrupted is not None
     return values
 
@@ -65,23 +72,48 @@ def table(results: Results) -> str:
     """The same for people."""
     text = []
     for name, migrations in results.items():
-        columns = next(iter(_USERS[name].values()))
+        columns = _USERS[name]['vnc']
         rows = [['migration', 'client',
                  *(_HEADINGS.get(column, column) for column in columns)]]
         for entry in migrations:
             rows += [[_way(entry), kind,
-                      *(_cell(getattr(entry.users[kind], column))
+                      *(_cell(getattr(entry.users[kind], column)
+                              if column in its else None)
                         for column in columns)]
-                     for kind in _USERS[name]]
+                     for kind, its in _USERS[name].items()]
         figures = [['migration', *_FIGURES[name]]]
         figures += [[_way(entry), *(_cell(getattr(entry, figure))
                                     for figure in _FIGURES[name])]
                     for entry in migrations]
         text += [_TITLES[name], _columns(rows), '', _columns(figures), '']
+        if name == 'dmore':
+            text += [_responses(migrations), '']
         text += [f'{_way(entry)}: emulator_corrupted, not counted: '
                  f'{entry.corrupted}'
                  for entry in migrations if entry.corrupted]
     return '\n'.join(text)
+
+
+def over_stop_ms(entry: Entry, kind: str) -> float | None:
+    """How much longer a user waited at most than the instance stood still."""
+    if entry.instance_downtime_ms is None:
+        return None
+    return round(entry.users[kind].max_response_ms
+                 - entry.instance_downtime_ms, 1)
+
+
+def _responses(migrations: Sequence[Entry]) -> str:
+    """From a key to its answer, against the instance's own stop."""
+    rows = [['response, ms', 'client', 'p50', 'p90', 'p99', 'max',
+             'instance_stop', 'above_it']]
+    for entry in migrations:
+        rows += [[_way(entry), kind,
+                  *(_cell(user.responses.get(name))
+                    for name in ('p50', 'p90', 'p99', 'max')),
+                  _cell(entry.instance_downtime_ms),
+                  _cell(over_stop_ms(entry, kind))]
+                 for kind, user in entry.users.items()]
+    return _columns(rows)
 
 
 def problems(results: Results, migrations: int) -> list[str]:
@@ -98,7 +130,7 @@ def problems(results: Results, migrations: int) -> list[str]:
         if entry.corrupted:
             continue
         found += [f'{_way(entry)}, {kind}: not all of lost, duplicated, '
-                  'reordered, missing and disconnects are 0'
+                  'reordered, missing, disconnects and wrong_pixels are 0'
                   for kind, user in entry.users.items() if user.faults()]
     return found
 
@@ -120,8 +152,9 @@ def summary(results: Results, migrations: int) -> str:
         else:
             missing = sum(user.output_bytes_missing for user in users)
             again = sum(user.output_bytes_duplicated for user in users)
+            wrong = sum(user.wrong_pixels or 0 for user in users)
             part += (f', {missing} bytes of output missing and {again} '
-                     'too many')
+                     f'too many, {wrong} pixels wrong')
         parts.append(('stock: ' if name == 'stock' else 'with Domain R: ')
                      + part)
     wrong = problems(results, migrations)

@@ -9,25 +9,31 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The two ways to a serial console: an SSH process, and nova-serialproxy."""
+"""The ways to a console: an SSH process, nova-serialproxy, nova-novncproxy."""
 
 import os
 import pathlib
 import socket
 import subprocess
+import threading
+import urllib.parse
 from collections.abc import Sequence
 from typing import Protocol
 
 import websocket
 
-#: Seconds for a handshake with nova-serialproxy.
+from vnclib import rfb
+from vnclib.encodings import Pixels
+
+#: Seconds for a handshake.
 _OPEN_S = 10
+_RETURN = ord('\r')
 
 
 class Session(Protocol):
     """One connection to a console; one thread reads and another one writes."""
 
-    def receive(self) -> bytes:
+    def receive(self) -> object:
         """Wait for output; nothing when the connection has ended."""
 
     def send(self, data: bytes) -> None:
@@ -38,7 +44,7 @@ class Session(Protocol):
 
 
 class ProxySession:
-    """A WebSocket of nova-serialproxy.
+    """A WebSocket of nova-serialproxy or nova-novncproxy.
 
     :param url: with its token, as the API gives it
     :raises OSError: it cannot be opened
@@ -55,10 +61,13 @@ class ProxySession:
 
     def receive(self) -> bytes:
         try:
-            data = self._socket.recv()
+            kind, data = self._socket.recv_data()
+            while not data and kind != websocket.ABNF.OPCODE_CLOSE:
+                # nova-novncproxy sends an empty message after its handshake.
+                kind, data = self._socket.recv_data()
         except (websocket.WebSocketException, OSError):
             return b''
-        return data if isinstance(data, bytes) else data.encode()
+        return b'' if kind == websocket.ABNF.OPCODE_CLOSE else data
 
     def send(self, data: bytes) -> None:
         try:
@@ -70,6 +79,63 @@ class ProxySession:
         # Closing alone would not wake the thread that reads.
         self._socket.abort()
         self._socket.shutdown()
+
+
+class VncSession:
+    """A VNC session through a WebSocket of nova-novncproxy.
+
+    :param url: of noVNC's page with its token, as the API gives it
+    :raises OSError: it cannot be opened
+    """
+
+    def __init__(self, url: str) -> None:
+        self._proxy = ProxySession(websocket_url(url))
+        # A console that never greets is one that cannot be opened.
+        limit = threading.Timer(_OPEN_S, self._proxy.close)
+        limit.daemon = True
+        limit.start()
+        try:
+            self._vnc = rfb.Connection(self._proxy.receive, self._proxy.send)
+        except OSError:
+            self._proxy.close()
+            raise
+        finally:
+            limit.cancel()
+
+    @property
+    def picture(self) -> Pixels:
+        return self._vnc.picture
+
+    def receive(self) -> 'VncSession | None':
+        """Wait until the picture changes; nothing when the connection has
+        ended."""
+        try:
+            self._vnc.update()
+        except OSError:
+            return None
+        return self
+
+    def send(self, data: bytes) -> None:
+        """Press the keys that make these characters."""
+        for value in data:
+            if value == _RETURN:
+                self._vnc.press(rfb.RETURN)
+            elif value < ord(' '):
+                self._vnc.key(True, rfb.CONTROL)
+                self._vnc.press(value + ord('a') - 1)
+                self._vnc.key(False, rfb.CONTROL)
+            else:
+                self._vnc.press(value)
+
+    def close(self) -> None:
+        self._proxy.close()
+
+
+def websocket_url(url: str) -> str:
+    """Where noVNC connects to, from the address of its page."""
+    page = urllib.parse.urlsplit(url)
+    path, = urllib.parse.parse_qs(page.query)['path']
+    return f'ws://{page.netloc}/{path.lstrip("/")}'
 
 
 class SshSession:

@@ -13,20 +13,28 @@
 
 import dataclasses
 import pathlib
+import time
 import urllib.parse
 
 from demolib import corruption, machines
 from demolib.api import Cloud
-from demolib.client import PROGRAM, Client, Tally
-from demolib.sessions import ProxySession, SshSession
+from demolib.client import PROGRAM, Client
+from demolib.sessions import ProxySession, SshSession, VncSession
+from demolib.typist import Tally, Typist
+from demolib.viewer import PROGRAM as SCREEN_PROGRAM
+from demolib.viewer import Viewer
 from guest import protocol
 from testbedlib.progress import Failure, Progress
 from testbedlib.settings import Place
+from vnclib import picture
 
 _START_S = 90
 _PROMPT = b'guest:'
 _ANSWER_S = 10
 _LEDGER_S = 20
+_SETTLE_S = 20
+#: Where Domain R's VNC server listens, unless configured otherwise.
+_VNC_PORT = 5900
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,24 +49,25 @@ class Trial:
     users: dict[str, int]
 
 
-STOCK = Trial('stock', 'm1.guest-stock', {'serial': 0})
-DMORE = Trial('dmore', 'm1.guest', {'ssh': 0, 'serial': 1})
+STOCK = Trial('stock', 'm1.guest-stock', {'serial': 0, 'vnc': 0})
+DMORE = Trial('dmore', 'm1.guest', {'ssh': 0, 'serial': 1, 'vnc': 0})
 
 
 @dataclasses.dataclass(frozen=True)
 class Mark:
     """A moment at which nothing is under way.
 
-    :param ledger: what the guest said
+    :param ledgers: what the guest said to each user
     :param tallies: what each user had then
     """
 
-    ledger: dict
+    ledgers: dict[str, dict]
     tallies: dict[str, Tally]
 
 
 class Subject:
-    """An instance, its users, and the helper that runs in it.
+    """An instance, its users, and the helpers that run in it: one at the
+    serial port, and one at the screen for a user of VNC.
 
     :param folder: for the files of ``ssh``
     """
@@ -71,7 +80,7 @@ class Subject:
         self._folder = folder
         self._progress = progress
         self._address: urllib.parse.SplitResult | None = None
-        self.clients: dict[str, Client] = {}
+        self.clients: dict[str, Typist] = {}
         self.server = ''
         self.domain = ''
 
@@ -89,7 +98,9 @@ class Subject:
                 self.clients[kind] = self._open(kind, typist)
             self._start_helper(host)
 
-    def _open(self, kind: str, typist: int) -> Client:
+    def _open(self, kind: str, typist: int) -> Typist:
+        if kind == 'vnc':
+            return self._open_viewer()
         if kind == 'ssh':
             url = self._cloud.ssh_url(self.server)
             self._address = urllib.parse.urlsplit(url)
@@ -109,28 +120,59 @@ class Subject:
                           self._place.log('ctl', 'nova-serialproxy')
                           ) from error
 
+    def _open_viewer(self) -> Viewer:
+        def open_session() -> VncSession:
+            return VncSession(self._cloud.console_url(
+                self.server, protocol='vnc', kind='novnc'))
+
+        deadline = time.monotonic() + _START_S
+        while True:
+            try:
+                return Viewer(f'{self._trial.name} vnc', open_session,
+                              self._progress.say)
+            except OSError as error:
+                # Domain R may still be booting.
+                if time.monotonic() > deadline:
+                    raise Failure(f'{self._trial.name}: vnc console',
+                                  str(error), self.vnc_log) from error
+            time.sleep(1)
+
+    @property
+    def vnc_log(self) -> pathlib.Path:
+        return self._place.log('ctl', 'nova-novncproxy')
+
     @property
     def ssh_log(self) -> pathlib.Path:
         return self._place.log('ctl', 'demo-ssh')
 
     def _start_helper(self, host: str) -> None:
         """:raises Failure: a console shows no shell, or no helper in it"""
+        for client in self.clients.values():
+            if isinstance(client, Viewer):
+                client.write(f'\r{SCREEN_PROGRAM}\r'.encode())
+                if not client.wait_ready(_START_S):
+                    raise Failure(client.name, f'{SCREEN_PROGRAM} is not seen',
+                                  self.vnc_log)
+        self._start_printing(host, [client for client in self.clients.values()
+                                    if isinstance(client, Client)])
+
+    def _start_printing(self, host: str, clients: list[Client]) -> None:
         log = (self.ssh_log if self._address
                else machines.compute_log(self._place, host))
-        for client in self.clients.values():
+        for client in clients:
             # Domain R may still be booting.
             if not client.find_prompt(_PROMPT, _START_S):
                 raise Failure(client.name, 'shows no shell of the guest, but '
                               f'{ascii(client.recent)}', log)
-        first, *_others = self.clients.values()
-        first.write(f'{PROGRAM}\r'.encode())
-        for client in self.clients.values():
+        if clients:
+            clients[0].write(f'{PROGRAM}\r'.encode())
+        for client in clients:
             if not client.wait_ready(_START_S):
                 raise Failure(client.name, f'{PROGRAM} does not start; the '
                               f'console shows {ascii(client.recent)}', log)
 
     def mark(self) -> Mark | None:
-        """Pause the users and ask the guest; nothing if it does not answer.
+        """Pause the users and ask the helpers; nothing if one does not answer.
 
         :raises Failure: a console could not be opened any more
         """
@@ -141,25 +183,43 @@ class Subject:
             client.wait_answers(_ANSWER_S)
         expected = {kind: client.ledgers
                     for kind, client in self.clients.items()}
-        first, *_others = self.clients.values()
-        first.write(bytes([protocol.ASK]))
-        tallies = {}
+        # All users of a helper see its answer, whoever asked.
+        for client in {type(client): client
+                       for client in self.clients.values()}.values():
+            client.write(bytes([protocol.ASK]))
+        mark = Mark({}, {})
         for kind, client in self.clients.items():
             ledger = client.wait_ledger(expected[kind], _LEDGER_S)
             if ledger is None:
                 return None
-            tallies[kind] = client.tally(ledger)
-        return Mark(ledger.content, tallies)
+            mark.ledgers[kind] = ledger.content
+            mark.tallies[kind] = client.tally(ledger)
+        return mark
+
+    def wrong_pixels(self, kind: str, host: str) -> int | None:
+        """How many pixels a user sees that QEMU does not show; of another
+        kind of user nothing. It is a moment at which nothing is under way.
+        """
+        client = self.clients[kind]
+        if not isinstance(client, Viewer):
+            return None
+        shown = client.settled(_SETTLE_S)
+        right = machines.screenshot(host, self.domain)
+        if shown is None:
+            self._progress.say(f'{client.name}: the picture does not settle')
+            return right.size
+        return picture.wrong_pixels(shown, right)
 
     def retransmits(self, kind: str) -> int:
         """Of the connection that a migration could harm: the SSH client's, or
-        that of nova-serialproxy to the console server."""
+        that of a proxy to the console server."""
         if self._address is None:
             return 0
-        same = '=' if kind == 'ssh' else '!='
-        return machines.retransmits(
-            'dst', str(self._address.hostname), 'and', 'dport', same,
-            f':{self._address.port or 22}')
+        ports = {'ssh': self._address.port or 22, 'vnc': _VNC_PORT}
+        which = (['and', 'dport', '=', f':{ports[kind]}'] if kind in ports
+                 else [word for port in ports.values()
+                       for word in ('and', 'dport', '!=', f':{port}')])
+        return machines.retransmits('dst', str(self._address.hostname), *which)
 
     def corrupted(self) -> str | None:
         """What shows that the emulator corrupted the guest, if anything."""

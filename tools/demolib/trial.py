@@ -17,10 +17,10 @@ from collections.abc import Iterator
 
 from demolib import entries, figures, machines
 from demolib.api import Cloud
-from demolib.client import Tally
 from demolib.entries import Entry, User
 from demolib.machines import GrowingLog
 from demolib.subject import DMORE, Mark, Subject, Trial
+from demolib.typist import Tally
 from testbedlib.progress import Failure, Progress
 from testbedlib.settings import COMPUTES, Place
 
@@ -102,18 +102,22 @@ class Runner:
             if not client.wait_connected(_REOPEN_S):
                 raise Failure(client.name, 'is not open again', log.path)
         after = self._settled(subject)
-        worst = {kind: client.worst_response_ms()
-                 for kind, client in subject.clients.items()}
+        responses = {kind: client.responses_ms()
+                     for kind, client in subject.clients.items()}
         sign = subject.corrupted() or kernels.sign()
         if after is None and sign is None:
             raise Failure(f'{trial.name}: after the migration', 'the guest '
                           'does not tell its ledger any more', log.path)
+        wrong = {kind: subject.wrong_pixels(kind, destination)
+                 for kind in subject.clients} if sign is None else {}
         entry = Entry(
             source, destination,
             {kind: user_between(
                 typist, before, after, kind,
-                after.tallies[kind] if after else client.tally(), worst[kind],
-                max(0, subject.retransmits(kind) - resent[kind]))
+                after.tallies[kind] if after else client.tally(),
+                max(responses[kind], default=0.0),
+                max(0, subject.retransmits(kind) - resent[kind]),
+                figures.distribution(responses[kind]), wrong.get(kind))
              for (kind, client), typist in zip(subject.clients.items(),
                                                trial.users.values())},
             round(seconds, 2),
@@ -140,20 +144,22 @@ class Runner:
 
 
 def user_between(typist: int, before: Mark, after: Mark | None, kind: str,
-                 tally: Tally, max_response_ms: float, tcp_retransmits: int
-                 ) -> User:
+                 tally: Tally, max_response_ms: float, tcp_retransmits: int,
+                 responses: dict[str, float] | None = None,
+                 wrong_pixels: int | None = None) -> User:
     """One user's part of an entry: what was added between two marks."""
     tally = tally.since(before.tallies[kind])
     return User(
         sent=tally.sent,
-        **(_keys(before.ledger, after.ledger, typist, tally) if after
-           else dict.fromkeys(('received', 'lost', 'silent', 'duplicated',
-                               'reordered'))),
+        **(_keys(before.ledgers[kind], after.ledgers[kind], typist, tally)
+           if after else dict.fromkeys(('received', 'lost', 'silent',
+                                        'duplicated', 'reordered'))),
         output_bytes_missing=tally.missing,
         output_bytes_duplicated=tally.duplicated,
         disconnects=tally.disconnects, break_s=round(tally.break_s, 2),
         max_response_ms=round(max_response_ms, 1),
-        tcp_retransmits=tcp_retransmits)
+        tcp_retransmits=tcp_retransmits, responses=responses or {},
+        wrong_pixels=wrong_pixels)
 
 
 def _keys(before: dict, after: dict, typist: int, tally: Tally

@@ -22,6 +22,7 @@ import unittest
 from tests.unit import tools  # noqa: F401  (finds the imports below)
 from demolib import client
 from demolib import keyclock
+from demolib import typist
 from guest import protocol
 from tests.unit.tools import test_guest_protocol
 
@@ -97,7 +98,7 @@ class ClientTest(unittest.TestCase):
         ledger, tally = self.ask()
         self.assertEqual((tally.sent, 0), (ledger['received'],
                                            ledger['lost']))
-        self.assertEqual(client.Tally(tally.sent, 0, 0, 0.0, 0, 0), tally)
+        self.assertEqual(typist.Tally(tally.sent, 0, 0, 0.0, 0, 0), tally)
         self.assertGreater(self.user.worst_response_ms(), 0)
         self.assertEqual([], self.said)
 
@@ -124,8 +125,8 @@ class KeyClockTest(unittest.TestCase):
 
     def test_the_longest_response(self):
         clock = keyclock.KeyClock()
-        clock.sent(1, 10.0)
-        clock.sent(2, 10.1)
+        clock.sent(0, 1, 10.0)
+        clock.sent(1, 2, 10.1)
         clock.answered(1, 10.2)
         clock.answered(2, 10.6)
         self.assertAlmostEqual(0.5, clock.worst_s)
@@ -134,11 +135,19 @@ class KeyClockTest(unittest.TestCase):
 
     def test_a_lost_key_is_no_long_response(self):
         clock = keyclock.KeyClock()
-        clock.sent(1, 10.0)
-        clock.sent(2, 20.0)
+        clock.sent(0, 1, 10.0)
+        clock.sent(1, 2, 20.0)
         clock.answered(2, 20.1)
         self.assertAlmostEqual(0.1, clock.worst_s)
         self.assertEqual(0, clock.waiting)
+
+    def test_all_keys_below_a_number(self):
+        clock = keyclock.KeyClock()
+        for number in (4, 5, 7):
+            clock.sent(number, 1, 10.0 + number)
+        clock.answered_before(6, 17.0)
+        self.assertEqual([3.0, 2.0], clock.responses_s)
+        self.assertEqual(1, clock.waiting)
 
     def test_an_answer_to_nothing(self):
         clock = keyclock.KeyClock()

@@ -43,14 +43,17 @@ def make_user(**changes) -> entries.User:
 
 
 def make_entry(corrupted: str | None = None, **changes) -> entries.Entry:
-    return entries.Entry('c1', 'c2', {'ssh': make_user(**changes),
-                                      'serial': make_user()},
-                         4.5, 300.0, 350.0, 6.5, corrupted)
+    users = {'ssh': make_user(**changes), 'serial': make_user(),
+             'vnc': make_user(responses={'p50': 9.0, 'max': 321.5},
+                              wrong_pixels=0)}
+    return entries.Entry('c1', 'c2', users, 4.5, 300.0, 350.0, 6.5, corrupted)
 
 
+CUT = {'received': 60, 'lost': 40, 'silent': 4, 'disconnects': 1,
+       'break_s': 2.5}
 STOCK = entries.Entry(
-    'c1', 'c2', {'serial': make_user(received=60, lost=40, silent=4,
-                                     disconnects=1, break_s=2.5)}, 5.0, 250.0)
+    'c1', 'c2', {'serial': make_user(**CUT),
+                 'vnc': make_user(**CUT, wrong_pixels=0)}, 5.0, 250.0)
 
 
 class FiguresTest(unittest.TestCase):
@@ -62,6 +65,13 @@ class FiguresTest(unittest.TestCase):
     def test_retransmits(self):
         self.assertEqual(17, figures.retransmits(SOCKETS))
         self.assertEqual(0, figures.retransmits(''))
+
+    def test_distribution(self):
+        self.assertEqual({'p50': 50.0, 'p90': 90.0, 'p99': 99.0, 'max': 100.0},
+                         figures.distribution(range(100, 0, -1)))
+        self.assertEqual({'p50': 1.2, 'p90': 1.2, 'p99': 1.2, 'max': 1.2},
+                         figures.distribution([1.23]))
+        self.assertEqual({}, figures.distribution([]))
 
     def test_stop_skew_of_the_last_migration_of_this_instance(self):
         log = (SKEW.format('id-1', '9.0') + SKEW.format('id-1', '7.5')
@@ -98,12 +108,12 @@ class ReportTest(unittest.TestCase):
                                'dmore': [make_entry(), make_entry()]})
         self.assertEqual({'stock', 'dmore'}, set(made))
         stock, dmore = made['stock'], made['dmore']
-        self.assertEqual({'serial', 'instance_downtime_ms', 'migration_s'},
-                         set(stock))
+        self.assertEqual({'serial', 'vnc', 'instance_downtime_ms',
+                          'migration_s'}, set(stock))
         self.assertEqual([{'sent': 100, 'received': 60, 'lost': 40,
                            'disconnects': 1, 'break_s': 2.5}] * 2,
                          stock['serial'])
-        self.assertEqual({'ssh', 'serial', 'instance_downtime_ms',
+        self.assertEqual({'ssh', 'serial', 'vnc', 'instance_downtime_ms',
                           'domr_downtime_ms', 'stop_skew_ms', 'migration_s'},
                          set(dmore))
         for kind in ('ssh', 'serial'):
@@ -114,16 +124,23 @@ class ReportTest(unittest.TestCase):
                 'max_response_ms': 321.5, 'tcp_retransmits': 0,
                 'emulator_corrupted': False}] * 2, dmore[kind])
         self.assertEqual([6.5, 6.5], dmore['stop_skew_ms'])
+        ssh = set(dmore['ssh'][0])
+        for vnc in (*stock['vnc'], *dmore['vnc']):
+            self.assertLessEqual(ssh | {'wrong_pixels'}, set(vnc))
+        self.assertEqual(21.5, dmore['vnc'][0]['over_stop_ms'])
+        self.assertEqual({'p50': 9.0, 'max': 321.5},
+                         dmore['vnc'][0]['response_ms'])
 
     def test_as_asked_for(self):
         results = {'stock': [STOCK] * 2, 'dmore': [make_entry()] * 2}
         self.assertEqual([], report.problems(results, 2))
-        self.assertIn('As asked for: stock: 80 of 200 keys lost and 2 '
+        self.assertIn('As asked for: stock: 160 of 400 keys lost and 4 '
                       'disconnects', report.summary(results, 2))
 
     def test_each_fault_counts(self):
         for fault in ('lost', 'duplicated', 'reordered', 'disconnects',
-                      'output_bytes_missing', 'output_bytes_duplicated'):
+                      'output_bytes_missing', 'output_bytes_duplicated',
+                      'wrong_pixels'):
             results = {'dmore': [make_entry(), make_entry(**{fault: 1})]}
             self.assertEqual(1, len(report.problems(results, 2)), fault)
             self.assertTrue(report.summary(results, 2).startswith('NOT'))

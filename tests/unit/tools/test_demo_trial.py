@@ -18,11 +18,11 @@ from unittest import mock
 
 from tests.unit import tools  # noqa: F401  (finds the imports below)
 from demolib import cli
-from demolib import client
 from demolib import entries
 from demolib import machines
 from demolib import subject
 from demolib import trial
+from demolib import typist
 from testbedlib import layout
 from testbedlib import progress
 
@@ -36,7 +36,7 @@ def make_ledger(foreign: int = 0, **counts: int) -> dict:
 def make_mark(ledger: dict, sent: int, unsent: int = 0, **tally
               ) -> subject.Mark:
     values = {'disconnects': 0, 'break_s': 0.0, 'missing': 0, 'duplicated': 0}
-    return subject.Mark(ledger, {'serial': client.Tally(
+    return subject.Mark({'serial': ledger}, {'serial': typist.Tally(
         sent, unsent, **{**values, **tally})})
 
 
@@ -77,7 +77,7 @@ class UserTest(unittest.TestCase):
     def test_a_guest_that_cannot_be_asked(self):
         before = make_mark(make_ledger(), 0)
         made = trial.user_between(0, before, None, 'serial',
-                           client.Tally(30, 0, 0, 0.0, 0, 0), 1.0, 0)
+                           typist.Tally(30, 0, 0, 0.0, 0, 0), 1.0, 0)
         self.assertEqual((30, None), (made.sent, made.lost))
 
 
