@@ -20,7 +20,6 @@ import asyncio
 import gc
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 from nova_dmore.channel import changes as changes_module
@@ -30,16 +29,13 @@ from nova_dmore.channel import region as region_module
 from nova_dmore.domr import config as config_module
 from nova_dmore.domr import console as console_module
 from nova_dmore.domr import hold
+from nova_dmore.domr import lines
 from nova_dmore.domr import network
 from nova_dmore.domr import rms
+from nova_dmore.domr import screen as screen_module
 from nova_dmore.domr import uio
 from nova_dmore import wire
 
-#: The host takes whole lines only, so a line must fit its ring well.
-_LINE_LIMIT = wire.GEOMETRY[wire.Stream.CONTROL_TO_HOST][1] // 2
-_LOG_TEXT_MAX = 1000
-#: Log lines beyond these wait no more for a host that reads none.
-_OUTBOX_MAX = 64
 #: What a person is told of the streams that a GAP message may name.
 _NOTICES = {
     wire.Stream.SERIAL0_OUT.name.lower(): (
@@ -48,89 +44,25 @@ _NOTICES = {
         '{} bytes of input did not arrive', 'input may not have arrived')}
 
 
-class SerialLine:
-    """The streams of the serial port, as the console's Line."""
-
-    def __init__(self, end: domr_end.DomainREnd, outbox: 'Outbox',
-                 wake: Callable[[], None]) -> None:
-        self._end = end
-        self._outbox = outbox
-        self._wake = wake
-
-    def sendable(self) -> int:
-        """How many bytes ``send`` takes now."""
-        return self._end.sendable(wire.Stream.SERIAL0_IN)
-
-    def send(self, data: bytes) -> None:
-        """Send input."""
-        self._end.send(wire.Stream.SERIAL0_IN, data)
-
-    def send_break(self) -> None:
-        """Ask the host for a break after all input sent so far."""
-        self._outbox.put({
-            'type': wire.BREAK,
-            'stream': wire.Stream.SERIAL0_IN.name.lower(),
-            'at': self._end.position(wire.Stream.SERIAL0_IN)})
-
-    def hold_output(self, on: bool) -> None:
-        """Take no more output, or go on."""
-        if on:
-            self._end.pause(wire.Stream.SERIAL0_OUT)
-        else:
-            self._end.resume(wire.Stream.SERIAL0_OUT)
-            self._wake()
-
-
-class Outbox:
-    """Messages to the host, in order; log lines may be dropped."""
-
-    def __init__(self, end: domr_end.DomainREnd) -> None:
-        self._end = end
-        self._messages: list[dict[str, Any]] = []
-
-    def put(self, message: dict[str, Any]) -> None:
-        """Send a message as soon as there is room."""
-        if (message['type'] == wire.LOG
-                and len(self._messages) >= _OUTBOX_MAX):
-            return
-        if message['type'] == wire.SERVING:     # only the last one counts
-            self._messages = [waiting for waiting in self._messages
-                              if waiting['type'] != wire.SERVING]
-        self._messages.append(message)
-        self.flush()
-
-    def log(self, level: str, text: str) -> None:
-        """Send a line for the host's log, and print it here."""
-        print(f'{level}: {text}', flush=True)
-        self.put({'type': wire.LOG, 'level': level,
-                  'text': text[:_LOG_TEXT_MAX]})
-
-    def flush(self) -> None:
-        """Send what there is room for."""
-        while self._messages:
-            line = control.encode(self._messages[0], _LINE_LIMIT)
-            if len(line) > self._end.sendable(wire.Stream.CONTROL_TO_HOST):
-                return
-            self._end.send(wire.Stream.CONTROL_TO_HOST, line)
-            del self._messages[0]
-
-
 class Agent:
     """Moves bytes between the channel and the servers' console."""
 
     def __init__(self, end: domr_end.DomainREnd,
+                 screen: screen_module.Screen,
                  server_modules: dict[str, str],
                  set_up_network: Any = network.set_up) -> None:
         """:param server_modules: name and module of each server (see rms)"""
         self._end = end
+        self._screen = screen
         self._modules = server_modules
         self._set_up_network = set_up_network
         self._codec = control.LineCodec()
-        self._outbox = Outbox(end)
+        self._outbox = lines.Outbox(end)
         self.log = self._outbox.log
         self._woken = asyncio.Event()
         self.console = console_module.Console(
-            SerialLine(end, self._outbox, self._woken.set), self.log)
+            lines.SerialLine(end, self._outbox, self._woken.set), self.log)
+        self._input = lines.InputLine(end)
         self.servers: dict[str, rms.Server] = {}
         self._context: rms.Context | None = None
         self._configuring = asyncio.Lock()
@@ -152,6 +84,7 @@ class Agent:
                 self._end.received(wire.Stream.CONTROL_TO_DOMAIN_R)):
             self._handle(message)
         self.console.flush_input()
+        self._screen.poll(self._end, changes)
         self._outbox.flush()
         if changes.opened:
             self._say_serving()
@@ -188,8 +121,9 @@ class Agent:
             self.console.configure(config.scrollback_bytes, config.stall_ms)
             old = self._context.config if self._context is not None else None
             if self._context is None:
-                self._context = rms.Context(config, self.console, self.log,
-                                            self._say_serving)
+                self._context = rms.Context(
+                    config, self.console, self._screen, self._input, self.log,
+                    self._say_serving)
             self._context.config = config
             if old is None or _listeners(old) != _listeners(config):
                 try:
@@ -279,7 +213,7 @@ def _addressing(config: config_module.Config) -> tuple[Any, ...]:
 
 def _listeners(config: config_module.Config) -> tuple[Any, ...]:
     return (*_addressing(config), config.host_key, config.ssh_port,
-            config.serial_port)
+            config.serial_port, config.vnc and config.vnc.port)
 
 
 def memory_used_kib(meminfo: str = '/proc/meminfo') -> int:
@@ -294,9 +228,10 @@ def memory_used_kib(meminfo: str = '/proc/meminfo') -> int:
 
 async def _main() -> None:
     device = uio.UioDevice()
-    end = domr_end.DomainREnd(region_module.Region(device.region),
-                              device.ring)
-    await Agent(end, rms.modules()).run(device)
+    region = region_module.Region(device.region)
+    end = domr_end.DomainREnd(region, device.ring)
+    screen = screen_module.Screen(region, device.ring)
+    await Agent(end, screen, rms.modules()).run(device)
 
 
 def main() -> int:

@@ -23,12 +23,35 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 SCROLLBACK_MAX = 1 << 22
 STALL_MS_MAX = 3_600_000
 NAME_MAX = 255
+#: What VNC's authentication uses of a password, in characters.
+VNC_PASSWORD_MAX = 8
 
 _MAC = re.compile(r'[0-9a-f]{2}(:[0-9a-f]{2}){5}')
 
 
 class ConfigError(ValueError):
     """A CONFIG message has a wrong or missing value."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Tls:
+    """PEM texts: what Domain R shows, and whom it believes."""
+
+    certificate: str
+    key: str = dataclasses.field(repr=False)
+    ca: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Vnc:
+    """The ``vnc`` field of a CONFIG message; see ``wire.CONFIG``."""
+
+    port: int
+    proxy_networks: tuple[Network, ...]
+    direct_networks: tuple[Network, ...]
+    password: str | None = dataclasses.field(repr=False)
+    view_only_password: str | None = dataclasses.field(repr=False)
+    tls: Tls | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +74,7 @@ class Config:
     serial_networks: tuple[Network, ...]
     scrollback_bytes: int
     stall_ms: int
+    vnc: Vnc | None
 
 
 def parse(message: dict[str, Any]) -> Config:
@@ -74,16 +98,54 @@ def parse(message: dict[str, Any]) -> Config:
         mtu=_number(message, 'mtu', 576, 65535),
         ssh_port=_number(message, 'ssh_port', 1, 65535),
         serial_port=_number(message, 'serial_port', 1, 65535),
-        serial_networks=tuple(_networks(message)),
+        serial_networks=_networks(message, 'serial_networks'),
         scrollback_bytes=_number(message, 'scrollback_bytes', 0,
                                  SCROLLBACK_MAX),
-        stall_ms=_number(message, 'stall_ms', 0, STALL_MS_MAX))
+        stall_ms=_number(message, 'stall_ms', 0, STALL_MS_MAX),
+        vnc=_vnc(message.get('vnc')))
 
 
-def _networks(message: dict[str, Any]) -> list[Network]:
-    name = 'serial_networks'
-    return [_ip(ipaddress.ip_network, {name: text}, name)
-            for text in _texts(message, name)]
+def _vnc(value: Any) -> Vnc | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise ConfigError('vnc is no object')
+    try:
+        vnc = Vnc(port=_number(value, 'port', 1, 65535),
+                  proxy_networks=_networks(value, 'proxy_networks'),
+                  direct_networks=_networks(value, 'direct_networks'),
+                  password=_password(value, 'password'),
+                  view_only_password=_password(value, 'view_only_password'),
+                  tls=_tls(value.get('tls')))
+    except ConfigError as error:
+        raise ConfigError(f'vnc: {error}') from error
+    if vnc.direct_networks and vnc.password is None:
+        raise ConfigError('vnc: direct_networks need a password')
+    return vnc
+
+
+def _password(message: dict[str, Any], name: str) -> str | None:
+    if message.get(name) is None:
+        return None
+    value = _text(message, name)
+    if not 0 < len(value) <= VNC_PASSWORD_MAX or not value.isascii():
+        raise ConfigError(f'{name} is not 1 to {VNC_PASSWORD_MAX} characters '
+                          'of ASCII')
+    return value
+
+
+def _tls(value: Any) -> Tls | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise ConfigError('tls is no object')
+    return Tls(**{field.name: _text(value, field.name)
+                  for field in dataclasses.fields(Tls)})
+
+
+def _networks(message: dict[str, Any], name: str) -> tuple[Network, ...]:
+    return tuple(_ip(ipaddress.ip_network, {name: text}, name)
+                 for text in _texts(message, name))
 
 
 def _printable(text: str) -> str:

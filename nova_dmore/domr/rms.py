@@ -25,6 +25,8 @@ from typing import Protocol
 
 from nova_dmore.domr import config as config_module
 from nova_dmore.domr import console as console_module
+from nova_dmore.domr import lines
+from nova_dmore.domr import screen as screen_module
 
 #: The entry points that the image was built with, ``name = module`` a line.
 RMS_FILE = pathlib.Path('/etc/nova-dmore/rms')
@@ -47,6 +49,8 @@ class Context:
 
     config: config_module.Config
     console: console_module.Console
+    screen: screen_module.Screen
+    input: lines.InputLine
     log: console_module.Log
     changed: Callable[[], None]
 

@@ -15,6 +15,7 @@ import asyncio
 import mmap
 import os
 import pathlib
+import random
 import shutil
 import socket
 import tempfile
@@ -24,7 +25,9 @@ from typing import Any
 import asyncssh
 
 from nova_dmore.channel import control
+from nova_dmore.channel import display
 from nova_dmore.channel import host_end
+from nova_dmore.channel import input_event
 from nova_dmore.channel import ivshmem
 from nova_dmore.channel import journal
 from nova_dmore.channel import region
@@ -32,6 +35,7 @@ from nova_dmore.domr.image import build
 from nova_dmore.domr.image import cli
 from nova_dmore import image_file
 from nova_dmore import wire
+from tests.integration import rfb
 from tests.unit.domr import pair
 
 BOOT_LIMIT_S = 60
@@ -39,6 +43,14 @@ MAC = '52:54:00:12:34:56'
 _KEY = asyncssh.generate_private_key('ssh-ed25519')
 HOST_KEY = asyncssh.generate_private_key(
     'ssh-ed25519').export_private_key().decode()
+
+
+WIDTH, HEIGHT = 1920, 1080
+
+
+def noise(seed: int) -> bytes:
+    """A picture that no encoder makes small, other than that of a seed."""
+    return random.Random(seed).randbytes(WIDTH * 4) * HEIGHT
 
 
 def setUpModule() -> None:
@@ -56,6 +68,7 @@ class Machine:
         self.manifest = image_file.unpack(image, directory / 'image')
         self._directory = directory
         self.ssh_port, self.serial_port = pair.free_port(), pair.free_port()
+        self.vnc_port = pair.free_port()
         self.output = bytearray()
         self.typed = bytearray()
         self.messages: list[dict[str, Any]] = []
@@ -68,6 +81,9 @@ class Machine:
         self.host = host_end.HostEnd(
             region.Region(self.memory), self._ring,
             journal.Journal(bytearray(journal.journal_size())))
+        self.display = display.HostDisplay(region.Region(self.memory))
+        self.picture = noise(0)
+        self.events: list[input_event.Event] = []
 
     def _ring(self, vector: wire.Vector) -> None:
         os.eventfd_write(self._domain_r_events[vector], 1)
@@ -87,7 +103,8 @@ class Machine:
             '-device', 'virtio-rng-pci,rng=rng',
             '-netdev', 'user,id=net,'
             f'hostfwd=tcp:127.0.0.1:{self.ssh_port}-10.0.2.15:22,'
-            f'hostfwd=tcp:127.0.0.1:{self.serial_port}-10.0.2.15:7000',
+            f'hostfwd=tcp:127.0.0.1:{self.serial_port}-10.0.2.15:7000,'
+            f'hostfwd=tcp:127.0.0.1:{self.vnc_port}-10.0.2.15:5900',
             '-device', f'virtio-net-pci,netdev=net,romfile=,mac={MAC}',
             '-chardev', f'socket,id=ivs,path={self._directory}/ivshmem.sock',
             '-device', 'ivshmem-doorbell,chardev=ivs,vectors=4,master=on',
@@ -145,10 +162,26 @@ class Machine:
         data = self.host.readable(wire.Stream.SERIAL0_IN)
         self.typed += data
         self.host.take(wire.Stream.SERIAL0_IN, len(data))
+        records = self.host.readable(wire.Stream.INPUT0_IN)
+        for at in range(0, len(records), wire.INPUT_RECORD_SIZE):
+            self.events.append(input_event.unpack(
+                records[at:at + wire.INPUT_RECORD_SIZE]))
+        self.host.take(wire.Stream.INPUT0_IN, len(records))
+        if (self.host.state is host_end.HostState.OPEN
+                and self.display.viewers and not self.display.is_open):
+            self.paint(self.picture)
         messages, used = self._codec.decode(
             self.host.readable(wire.Stream.CONTROL_TO_HOST))
         self.host.take(wire.Stream.CONTROL_TO_HOST, used)
         self.messages += messages
+
+    def paint(self, pixels: bytes) -> None:
+        """Show a picture, all of it anew."""
+        self.picture = pixels
+        self.display.set_mode(WIDTH, HEIGHT)
+        self.display.framebuffer[:len(pixels)] = pixels
+        self.display.open(self.host.epoch, [(0, 0, WIDTH, HEIGHT)])
+        self._ring(wire.Vector.DISPLAY)
 
     def config(self) -> dict[str, Any]:
         """What Domain R is told: the addresses of QEMU's user network."""
@@ -156,7 +189,8 @@ class Machine:
                 'authorized_keys': [_KEY.export_public_key().decode()],
                 'address': '10.0.2.15/24', 'gateway': '10.0.2.2', 'mac': MAC,
                 'ssh_port': 22, 'serial_port': 7000,
-                'serial_networks': ['10.0.2.2/32']}
+                'serial_networks': ['10.0.2.2/32'],
+                'vnc': pair.vnc(port=5900, proxy_networks=['10.0.2.2/32'])}
 
     def serving(self) -> dict[str, Any] | None:
         """The last SERVING message."""
@@ -227,5 +261,29 @@ class ImageTest(unittest.IsolatedAsyncioTestCase):
         await machine.until(lambda: machine.typed == keys)
         writer.write(b'raw')
         await machine.until(lambda: machine.typed == keys + b'raw')
+        await self._check_vnc(machine)
         print('all clients attached: '
               f'{machine.serving()["memory_kib"] / 1024:.1f} MiB used')
+
+    async def _check_vnc(self, machine: Machine) -> None:
+        client = await rfb.connect(machine.vnc_port)
+        self.addAsyncCleanup(client.close)
+        self.assertEqual((WIDTH, HEIGHT), (client.width, client.height))
+        self.assertEqual(f'web-1 ({pair.UUID})', client.name)
+        client.request(incremental=False)
+        await client.settle(machine.picture, 30)
+        machine.host.freeze()
+        await machine.until(lambda: machine.host.acknowledged)
+        client.type('a')
+        machine.host.open()
+        await machine.until(
+            lambda: machine.host.state is host_end.HostState.OPEN)
+        machine.paint(noise(1))
+        await client.settle(machine.picture, 30)
+        client.pointer(0, WIDTH - 1, 0)
+        await machine.until(lambda: len(machine.events) == 3)
+        self.assertEqual([
+            input_event.Key(0x1e, True), input_event.Key(0x1e, False),
+            input_event.Pointer(0, (WIDTH - 1) * 0x7fff // WIDTH, 0)],
+            machine.events)
+        await machine.until(lambda: machine.serving()['vnc'] == 1)

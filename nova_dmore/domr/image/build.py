@@ -25,6 +25,7 @@ from nova_dmore import wire
 from nova_dmore.domr.image import kernel
 from nova_dmore.domr.image import root
 from nova_dmore.domr.image import steps
+from nova_dmore.domr.vnc import ffi_build
 
 #: Time stamp of everything in the image, in seconds since 1970.
 EPOCH = 1700000000
@@ -49,7 +50,8 @@ def recipe(kernel_version: str, servers: list[str]) -> str:
     paths = {package / 'image_file.py',
              *(package / path for path in
                root.agent_files(root.agent_modules(servers))),
-             *(package / 'domr/image').rglob('*')}
+             *(package / 'domr/image').rglob('*'),
+             pathlib.Path(ffi_build.__file__), *ffi_build.NATIVE.iterdir()}
     for path in sorted(paths):
         if path.is_file() and path.suffix != '.pyc':
             digest.update(f'\0{path.relative_to(package)}\0'.encode())
@@ -113,7 +115,8 @@ def _make_members(scratch: pathlib.Path, members: pathlib.Path, version: str,
                   report: steps.Report) -> None:
     tree, root_directory = scratch / 'tree', scratch / 'root'
     module, initrd = scratch / 'module', scratch / 'initrd'
-    for directory in (tree, root_directory, module, initrd, members):
+    native = scratch / 'native'
+    for directory in (tree, root_directory, module, initrd, native, members):
         directory.mkdir()
     # mmdebstrap's and apt's own time stamps do not reach the result, but
     # they honour this as all reproducible builds do.
@@ -128,5 +131,5 @@ def _make_members(scratch: pathlib.Path, members: pathlib.Path, version: str,
         shutil.copy(tree / f'boot/vmlinuz-{version}',
                     members / image_file.KERNEL)
     with steps.step(report, 'root file system'):
-        root.make_root(tree, root_directory)
+        root.make_root(tree, root_directory, ffi_build.build(native))
         root.pack_root(root_directory, members / image_file.ROOT, EPOCH)

@@ -23,10 +23,11 @@ import nova_dmore
 from nova_dmore import exception
 from nova_dmore.domr.image import kernel
 from nova_dmore.domr.image import steps
+from nova_dmore.domr.vnc import ffi_build
 
 SUITE = 'bookworm'
 PYTHON = 'usr/bin/python3.11'
-PACKAGES = ('python3', 'python3-asyncssh', 'busybox-static')
+PACKAGES = ('python3', 'python3-asyncssh', 'busybox-static', 'libvncserver1')
 
 #: Where the machine's own apt says its mirror is.
 APT_SOURCES = (pathlib.Path('/etc/apt/sources.list.d/debian.sources'),
@@ -157,9 +158,11 @@ def _copy_agent(root: pathlib.Path, modules: Iterable[str]) -> None:
         shutil.copy(package / path, target)
 
 
-def make_root(tree: pathlib.Path, root: pathlib.Path) -> None:
+def make_root(tree: pathlib.Path, root: pathlib.Path,
+              native: pathlib.Path) -> None:
     """Lay out Domain R's root directory from the unpacked packages.
 
+    :param native: the compiled part of the VNC server, see ``ffi_build``
     :raises ImageError: a wanted file is missing or a tool failed
     """
     for name in DIRECTORIES:
@@ -175,6 +178,9 @@ def make_root(tree: pathlib.Path, root: pathlib.Path) -> None:
         else:
             raise exception.ImageError(
                 f'the Debian packages of {SUITE} contain no /{name}')
+    for top in (tree, root):    # the loader looks for its libraries in tree
+        (top / AGENT).mkdir(parents=True)
+        shutil.copy(native, top / AGENT)
     _copy_libraries(tree, root)
     servers = installed_servers()
     modules = agent_modules(servers)
@@ -189,7 +195,7 @@ def make_root(tree: pathlib.Path, root: pathlib.Path) -> None:
               env={**os.environ, 'PYTHONHASHSEED': '0'})
     # What is missing in the image is to fail here, not in Domain R.
     steps.run(['chroot', str(root), f'/{PYTHON}', '-S', '-B', '-c',
-               f'import {", ".join(modules)}'],
+               f'import {", ".join([*modules, ffi_build.MODULE])}'],
               'A file that Domain R needs is not copied into its image.',
               env={**os.environ,
                    'PYTHONPATH': f'/{AGENT}:/{DEBIAN_PYTHON}'})

@@ -19,11 +19,14 @@ from typing import Any
 import asyncssh
 
 from nova_dmore.channel import control
+from nova_dmore.channel import display
 from nova_dmore.channel import domr_end
 from nova_dmore.channel import host_end
+from nova_dmore.channel import input_event
 from nova_dmore.channel import journal
 from nova_dmore.channel import region
 from nova_dmore.domr import agent
+from nova_dmore.domr import screen
 from nova_dmore import wire
 
 SERVERS = {'ssh': 'nova_dmore.domr.ssh',
@@ -47,7 +50,15 @@ def config(**changes: Any) -> dict[str, Any]:
         'authorized_keys': [], 'address': '127.0.0.1/8', 'gateway': None,
         'mac': '52:54:00:12:34:56', 'mtu': 1500, 'ssh_port': free_port(),
         'serial_port': free_port(), 'serial_networks': ['127.0.0.0/8'],
-        'scrollback_bytes': 65536, 'stall_ms': 2000, **changes}
+        'scrollback_bytes': 65536, 'stall_ms': 2000, 'vnc': None,
+        **changes}
+
+
+def vnc(**changes: Any) -> dict[str, Any]:
+    """A valid ``vnc`` field for 127.0.0.1."""
+    return {'port': free_port(), 'proxy_networks': ['127.0.0.1/32'],
+            'direct_networks': [], 'password': None,
+            'view_only_password': None, 'tls': None, **changes}
 
 
 class Device:
@@ -74,13 +85,17 @@ class Pair:
 
     :ivar messages: what the agent sent to the host
     :ivar broken: why the host gave an epoch up
-    :ivar typed: what the instance's device was given
+    :ivar typed: what the instance's serial device was given
+    :ivar events: what its keyboard and pointer were given
+    :ivar display: writes the instance's picture
     """
 
-    def __init__(self, message: dict[str, Any]) -> None:
+    def __init__(self, message: dict[str, Any],
+                 servers: dict[str, str] = SERVERS) -> None:
         self.config = message
         self.messages: list[dict[str, Any]] = []
         self.typed = b''
+        self.events: list[input_event.Event] = []
         self.taking = True
         self.broken: list[str] = []
         self.waiting_output = bytearray()
@@ -90,10 +105,17 @@ class Pair:
             region.Region(memory), self._device.interrupt,
             journal.Journal(bytearray(
                 journal.journal_size(journal.RETAIN_LIMITS))))
+        self.display = display.HostDisplay(region.Region(memory))
+        self._memory = memory
         self.end = domr_end.DomainREnd(region.Region(memory),
                                        lambda vector: None)
-        self.agent = agent.Agent(self.end, SERVERS, self._no_network)
+        self.agent = agent.Agent(self.end, self.screen(), servers,
+                                 self._no_network)
         self._codec = control.LineCodec()
+
+    def screen(self) -> screen.Screen:
+        """A screen as an agent begins with it."""
+        return screen.Screen(region.Region(self._memory), lambda vector: None)
 
     async def _no_network(self, config: Any) -> None:
         """The loopback interface needs no set-up."""
@@ -134,6 +156,11 @@ class Pair:
             data = self.host.readable(wire.Stream.SERIAL0_IN)
             self.typed += data
             self.host.take(wire.Stream.SERIAL0_IN, len(data))
+            records = self.host.readable(wire.Stream.INPUT0_IN)
+            size = wire.INPUT_RECORD_SIZE
+            self.events += [input_event.unpack(records[at:at + size])
+                            for at in range(0, len(records), size)]
+            self.host.take(wire.Stream.INPUT0_IN, len(records))
         data = self.host.readable(wire.Stream.CONTROL_TO_HOST)
         messages, used = self._codec.decode(data)
         self.host.take(wire.Stream.CONTROL_TO_HOST, used)

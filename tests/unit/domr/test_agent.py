@@ -143,7 +143,7 @@ class AgentTest(unittest.IsolatedAsyncioTestCase):
         await asyncio.wait(running._tasks[:1])
         end = domr_end.DomainREnd(
             region.Region(running.host._region.data.obj), lambda vector: None)
-        fresh = agent.Agent(end, {}, running._no_network)
+        fresh = agent.Agent(end, running.screen(), {}, running._no_network)
         fresh.poll()
         await running.until(lambda: running.broken)
         self.assertIs(host_end.HostState.BROKEN, running.host.state)

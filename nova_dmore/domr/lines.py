@@ -1,0 +1,118 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The streams to the host, as the servers see them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from nova_dmore.channel import control
+from nova_dmore.channel import domr_end
+from nova_dmore.channel import input_event
+from nova_dmore import wire
+
+#: The host takes whole lines only, so a line must fit its ring well.
+_LINE_LIMIT = wire.GEOMETRY[wire.Stream.CONTROL_TO_HOST][1] // 2
+_LOG_TEXT_MAX = 1000
+#: Log lines beyond these wait no more for a host that reads none.
+_OUTBOX_MAX = 64
+
+
+class Outbox:
+    """Messages to the host, in order; log lines may be dropped."""
+
+    def __init__(self, end: domr_end.DomainREnd) -> None:
+        self._end = end
+        self._messages: list[dict[str, Any]] = []
+
+    def put(self, message: dict[str, Any]) -> None:
+        """Send a message as soon as there is room."""
+        if (message['type'] == wire.LOG
+                and len(self._messages) >= _OUTBOX_MAX):
+            return
+        if message['type'] == wire.SERVING:     # only the last one counts
+            self._messages = [waiting for waiting in self._messages
+                              if waiting['type'] != wire.SERVING]
+        self._messages.append(message)
+        self.flush()
+
+    def log(self, level: str, text: str) -> None:
+        """Send a line for the host's log, and print it here."""
+        print(f'{level}: {text}', flush=True)
+        self.put({'type': wire.LOG, 'level': level,
+                  'text': text[:_LOG_TEXT_MAX]})
+
+    def flush(self) -> None:
+        """Send what there is room for."""
+        while self._messages:
+            line = control.encode(self._messages[0], _LINE_LIMIT)
+            if len(line) > self._end.sendable(wire.Stream.CONTROL_TO_HOST):
+                return
+            self._end.send(wire.Stream.CONTROL_TO_HOST, line)
+            del self._messages[0]
+
+
+class SerialLine:
+    """The streams of the serial port, as the console's Line."""
+
+    def __init__(self, end: domr_end.DomainREnd, outbox: Outbox,
+                 wake: Callable[[], None]) -> None:
+        self._end = end
+        self._outbox = outbox
+        self._wake = wake
+
+    def sendable(self) -> int:
+        """How many bytes ``send`` takes now."""
+        return self._end.sendable(wire.Stream.SERIAL0_IN)
+
+    def send(self, data: bytes) -> None:
+        """Send input."""
+        self._end.send(wire.Stream.SERIAL0_IN, data)
+
+    def send_break(self) -> None:
+        """Ask the host for a break after all input sent so far."""
+        self._outbox.put({
+            'type': wire.BREAK,
+            'stream': wire.Stream.SERIAL0_IN.name.lower(),
+            'at': self._end.position(wire.Stream.SERIAL0_IN)})
+
+    def hold_output(self, on: bool) -> None:
+        """Take no more output, or go on."""
+        if on:
+            self._end.pause(wire.Stream.SERIAL0_OUT)
+        else:
+            self._end.resume(wire.Stream.SERIAL0_OUT)
+            self._wake()
+
+
+class InputLine:
+    """The stream of keys and pointer events."""
+
+    def __init__(self, end: domr_end.DomainREnd) -> None:
+        self._end = end
+        self._most = end.sendable(wire.Stream.INPUT0_IN)
+
+    def room(self) -> int:
+        """How many events ``send`` takes now."""
+        return (self._end.sendable(wire.Stream.INPUT0_IN)
+                // wire.INPUT_RECORD_SIZE)
+
+    def waiting(self) -> int:
+        """How many events the instance's devices have not taken."""
+        return ((self._most - self._end.sendable(wire.Stream.INPUT0_IN))
+                // wire.INPUT_RECORD_SIZE)
+
+    def send(self, event: input_event.Event) -> None:
+        """Send an event; it is kept until the device has taken it.
+
+        :raises NoRoomError: there is no ``room``
+        """
+        self._end.send(wire.Stream.INPUT0_IN, input_event.pack(event))

@@ -1,0 +1,110 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The instance's picture: from the channel to whoever shows it."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from nova_dmore.channel import changes as changes_module
+from nova_dmore.channel import display as display_module
+from nova_dmore.channel import domr_end
+from nova_dmore.channel import region as region_module
+from nova_dmore import wire
+
+
+class Viewer(Protocol):
+    """What shows the picture; the VNC server's desktop."""
+
+    def freeze(self, everything: bool) -> None:
+        """The pixels are not good from now on.
+
+        :param everything: nor are those that clients were sent
+        """
+
+    def show(self, changes: display_module.DisplayChanges,
+             screen: 'Screen') -> None:
+        """Something has changed, and the pixels are good."""
+
+    def flush(self) -> None:
+        """There may be room for input; called at every look."""
+
+
+class Screen:
+    """Looks at the display on behalf of one viewer.
+
+    :ivar viewer: who is told; None as long as there is nobody
+    :ivar framebuffer: the pixels, see wire.FRAMEBUFFER_START
+    """
+
+    def __init__(self, region: region_module.Region,
+                 ring_doorbell: Callable[[wire.Vector], None]) -> None:
+        """:param ring_doorbell: wakes the host"""
+        self._display = display_module.DomainRDisplay(region)
+        self._ring = ring_doorbell
+        self._viewers = 0
+        self._frozen = True
+        self.viewer: Viewer | None = None
+        self.framebuffer = region.data[wire.FRAMEBUFFER_START:]
+
+    @property
+    def good(self) -> bool:
+        """Whether there is a picture, and its pixels are good."""
+        return not self._frozen and self._display.width > 0
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels; 0 as long as there is no picture."""
+        return self._display.width, self._display.height
+
+    def cursor(self) -> display_module.Cursor | None:
+        """The pointer's shape."""
+        return self._display.cursor()
+
+    def set_viewers(self, count: int) -> None:
+        """Tell the host how many clients look; it paints only for them."""
+        if count != self._viewers:
+            self._viewers = count
+            self._display.set_viewers(count)
+            self._ring(wire.Vector.DISPLAY)
+
+    def acknowledge(self) -> None:
+        """Tell the host that what was shown is dealt with."""
+        self._display.acknowledge()
+        self._ring(wire.Vector.DISPLAY)
+
+    def poll(self, end: domr_end.DomainREnd,
+             changes: changes_module.Changes) -> None:
+        """Look for changes, after ``end`` did and found those."""
+        if changes.frozen or changes.opened:
+            # A Domain R that was moved without a freeze has encoded pixels
+            # of any age.
+            self._freeze(everything=changes.opened and not self._frozen)
+        if changes.opened:
+            self._display.set_viewers(self._viewers)
+            self._display.acknowledge()
+            self._ring(wire.Vector.DISPLAY)
+        viewer = self.viewer
+        if viewer is None:
+            return
+        if end.state is domr_end.DomainRState.OPEN:
+            found = self._display.poll(end.epoch)
+            if found is not None:
+                self._frozen = False
+                viewer.show(found, self)
+            elif not self._display.good and not self._frozen:
+                self._freeze(everything=False)      # the size changes
+        viewer.flush()
+
+    def _freeze(self, everything: bool) -> None:
+        self._frozen = True
+        if self.viewer is not None:
+            self.viewer.freeze(everything)
