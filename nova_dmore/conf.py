@@ -97,10 +97,10 @@ OPTIONS = [
              'log in to every console, beside the key pair of the instance. '
              'No default: the key pair of the instance alone.'),
     cfg.PortOpt(
-        'ssh_port', default=22,
+        'ssh_port', default=22, min=1,
         help='TCP port of the SSH server in Domain R.'),
     cfg.PortOpt(
-        'serial_port', default=6083,
+        'serial_port', default=6083, min=1,
         help='TCP port of the raw serial server in Domain R, to which '
              'nova-serialproxy connects.'),
     cfg.ListOpt(
@@ -110,7 +110,7 @@ OPTIONS = [
              'reached: the addresses that the hosts of nova-serialproxy '
              'have on the management network. Empty: from nowhere.'),
     cfg.PortOpt(
-        'vnc_port', default=5900,
+        'vnc_port', default=5900, min=1,
         help='TCP port of the VNC server in Domain R, to which '
              'nova-novncproxy connects. There is one if Nova\'s [vnc] enabled '
              'is true.'),
@@ -144,7 +144,7 @@ OPTIONS = [
              'every Domain R; nova-novncproxy does not compare it with an '
              'address. No default: no encryption (auth_schemes = none).'),
     cfg.IntOpt(
-        'scrollback_kib', default=256, min=64, max=8192,
+        'scrollback_kib', default=256, min=64, max=4096,
         help='How much of the serial output a new client is shown, in KiB.'),
     cfg.IntOpt(
         'serial_stall_ms', default=5000, min=0, max=600000,

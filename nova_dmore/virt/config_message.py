@@ -12,6 +12,7 @@
 """What Domain R is told: the CONFIG message of :mod:`nova_dmore.wire`."""
 
 import ipaddress
+import itertools
 
 from nova_dmore.channel import control
 from nova_dmore.channel import errors
@@ -20,6 +21,8 @@ from nova_dmore.virt import identity
 from nova_dmore.virt import vnc
 from nova_dmore import wire
 
+#: Options that are ports of Domain R.
+_PORTS = ('ssh_port', 'serial_port', 'vnc_port')
 #: Options that are lists of networks.
 _NETWORKS = ('serial_proxy_networks', 'vnc_proxy_networks',
              'vnc_direct_networks')
@@ -40,6 +43,7 @@ def build(options, record, with_vnc: bool) -> dict:
     secret = identity.read_secret(options.secret_file)
     for name in _NETWORKS:
         _check_networks(name, getattr(options, name))
+    _check_ports({name: getattr(options, name) for name in _PORTS})
     message = {
         'host_key': identity.host_key(secret, record.instance_uuid),
         'authorized_keys': keys,
@@ -68,6 +72,14 @@ def _check_networks(name: str, networks: list[str]) -> None:
             raise exception.ConfigurationError(
                 f'[dmore] {name}: {error}; write networks as 192.0.2.0/28'
             ) from error
+
+
+def _check_ports(ports: dict[str, int]) -> None:
+    for first, second in itertools.combinations(ports, 2):
+        if ports[first] == ports[second]:
+            raise exception.ConfigurationError(
+                f'[dmore] {second}: {ports[second]} is {first} already; give '
+                'each console a port of its own')
 
 
 def _check_length(message: dict) -> None:

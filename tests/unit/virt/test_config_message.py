@@ -63,6 +63,25 @@ class ConfigMessageTest(fakes.TestCase):
                 self.assertIn('192.0.2.0/28', str(error))
             self.config.config(group='dmore', **{option: []})
 
+    def test_ports(self):
+        for first, second in (('ssh_port', 'vnc_port'),
+                              ('serial_port', 'vnc_port'),
+                              ('ssh_port', 'serial_port')):
+            self.config.config(group='dmore', **{first: 7000, second: 7000})
+            error = self.assertRaises(
+                exception.ConfigurationError, self._build)
+            self.assertIn(f'[dmore] {second}: 7000 is {first}', str(error))
+            self.config.config(group='dmore', ssh_port=22, serial_port=6083,
+                               vnc_port=5900)
+
+    def test_limits_are_those_of_domain_r(self):
+        self.config.config(group='dmore', scrollback_kib=4096,
+                           serial_stall_ms=600000)
+        self.assertEqual((4096 * 1024, 600000), (
+            self._build()['scrollback_bytes'], self._build()['stall_ms']))
+        self.assertRaises(ValueError, self.config.config, group='dmore',
+                          scrollback_kib=4097)
+
     def _write_tls(self, certificates):
         self.config.config(group='dmore', vnc_tls_dir=str(self.directory))
         self._write(vnc.CA_FILE, test_vnc.make_certificate('ca'))
