@@ -9,7 +9,9 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""A QEMU whose emulated guests migrate whole: a bug of QEMU 7.2, kept away.
+"""A QEMU that does what the versions of Debian 12 would not do together.
+
+**Guests migrate whole**, in spite of a bug of QEMU 7.2.
 
 Under TCG, QEMU up to 8.2 clears the dirty bits of a RAM block whose size is a
 multiple of 64 pages without telling the emulated CPU's TLB. What the guest
@@ -19,6 +21,10 @@ is corrupted: one migration in five of a guest that prints without a pause
 TCG memory access"; Debian 12 has 7.2 without it). A block of any other size is
 synchronised page by page, which does it right. So in the compute hosts every
 emulated machine, stock or not, gets 8 KiB more memory than it asked for.
+
+**Guests can boot through UEFI.** What Nova 34 asks for then (firmware selected
+by libvirt, and ``loader`` with ``secure``) is refused by libvirt 9.0. An image
+with ``hw_machine_type`` :data:`UEFI_MACHINE` gets OVMF instead of a BIOS.
 
 The compute hosts see a script in the place of ``qemu-system-x86_64``
 (:func:`install`), which changes the arguments and runs the real one.
@@ -35,6 +41,9 @@ from testbedlib.layout import REPOSITORY
 from testbedlib.settings import Place
 
 PROGRAM = '/usr/bin/qemu-system-x86_64'
+#: A machine type that nothing else in the test cloud has.
+UEFI_MACHINE = 'pc-i440fx-6.2'
+_OVMF = '/usr/share/ovmf/OVMF.fd'
 #: QEMU rounds the size of the memory up to a multiple of this.
 _GRANULE = 8192
 #: 64 pages: a multiple of it is what the bug is about.
@@ -70,12 +79,15 @@ def run(real: str) -> None:
 
 
 def changed(arguments: Sequence[str]) -> list[str]:
-    """The arguments with which an emulated guest migrates whole.
+    """The arguments with UEFI where it is wanted, and with which an emulated
+    guest migrates whole.
 
-    Anything but a machine under TCG as libvirt starts it (its memory a
+    The memory of anything but a machine under TCG as libvirt starts it (a
     ``memory-backend-ram`` in JSON, ``-m`` in MiB) stays as it is.
     """
     result = list(arguments)
+    if UEFI_MACHINE in _values(result, '-machine'):
+        result += ['-bios', _OVMF]
     if 'tcg' not in _values(result, '-accel'):
         return result
     for at, argument in enumerate(result[:-1]):

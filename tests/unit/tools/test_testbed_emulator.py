@@ -32,6 +32,14 @@ class ChangedTest(unittest.TestCase):
         self.assertEqual(262152 * 1024, json.loads(changed[5])['size'])
         self.assertEqual('-S', changed[6])
 
+    def test_one_machine_type_boots_through_uefi(self):
+        machine = f'{emulator.UEFI_MACHINE},usb=off'
+        self.assertEqual(
+            ['-machine', machine, '-bios', '/usr/share/ovmf/OVMF.fd'],
+            emulator.changed(['-machine', machine]))
+        arguments = ['-machine', 'pc-i440fx-7.2,usb=off']
+        self.assertEqual(arguments, emulator.changed(arguments))
+
     def test_what_is_odd_already_stays(self):
         odd = _backend((96 << 20) + 8192)
         self.assertEqual(
