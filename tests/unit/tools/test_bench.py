@@ -1,0 +1,123 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The figures of the console's measurement, from what was measured."""
+
+import os
+import pathlib
+import tempfile
+import unittest
+from unittest import mock
+
+from tests.unit import tools  # noqa: F401  (finds the imports below)
+from benchlib import cli
+from benchlib import cpu
+from benchlib import report
+from benchlib import stages
+from nova_dmore.channel import words
+from nova_dmore import wire
+
+
+def runs(**changes: list[float]) -> dict[str, list[float]]:
+    return {**{name: [2.0, 9.0, 4.0] for name in report.UNITS}, **changes}
+
+
+class ReportTest(unittest.TestCase):
+
+    def test_the_form_of_the_json(self):
+        made = report.figures(runs(), runs(cpu_busy_pct=[1.0, 3.0, 2.0]))
+        self.assertEqual([
+            'key_to_pixel_ms_p50', 'key_to_pixel_ms_p99',
+            'updates_per_s_1024x768', 'updates_per_s_1920x1080',
+            'cpu_idle_pct', 'cpu_busy_pct', 'wire_mib_per_s'],
+            [each['name'] for each in made])
+        self.assertEqual(
+            {'name': 'cpu_busy_pct', 'unit': '% of a core', 'qemu': 4.0,
+             'dmore': 2.0, 'ratio': 0.5, 'runs': 3}, made[5])
+
+    def test_nothing_has_no_ratio(self):
+        idle = report.figures(runs(cpu_idle_pct=[0.0]), runs())[4]
+        self.assertEqual((0.0, None, 1),
+                         (idle['qemu'], idle['ratio'], idle['runs']))
+        self.assertIn('cpu_idle_pct', report.table([idle]))
+
+    def test_percentile(self):
+        self.assertEqual(50, report.percentile(range(100, 0, -1), 0.5))
+        self.assertEqual(99, report.percentile(range(100, 0, -1), 0.99))
+        self.assertEqual(7, report.percentile([7], 0.99))
+
+    def test_stages(self):
+        text = report.stages_table({'way, ms': {'one': [3, 1, 2], 'no': []}})
+        self.assertEqual('way, ms  p50  p90  max\n'
+                         'one      2.0  3.0  3.0', text)
+
+
+class StagesTest(unittest.TestCase):
+
+    def test_of_keys(self):
+        changes = {'typed': [1.002, 1.003, 2.001], 'taken': [1.004, 1.005,
+                                                            2.001],
+                   'published': [0.9, 1.010, 1.020, 2.006], 'seen': []}
+        made = stages.of_keys([(1.0, 1.030), (2.0, 2.010), (3.0, 3.1)],
+                              changes)
+        self.assertEqual([[2, 1], [2, 0], [16, 5], [10, 4], [30, 10]],
+                         [[round(value) for value in values]
+                          for values in made.values()])
+
+    def test_of_updates(self):
+        changes = {'typed': [], 'taken': [],
+                   'published': [1.000, 1.001, 1.100, 1.300],
+                   'seen': [1.051, 1.120]}
+        made = stages.of_updates(changes)
+        self.assertEqual([[50, 20], [49, 180]],
+                         [[round(value) for value in values]
+                          for values in made.values()])
+
+    def test_what_is_watched(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / 'region'
+            with path.open('w+b') as file:
+                file.truncate(wire.REGION_SIZE)
+                watch = stages.Watch(path)
+                watch.wait()
+                os.pwrite(file.fileno(), b'\1', words.DISPLAY_PUBLISHED * 8)
+                changes = watch.changes()
+        self.assertEqual({'typed': 0, 'taken': 0, 'published': 1, 'seen': 0},
+                         {name: len(times) for name, times in changes.items()})
+
+
+class CpuTest(unittest.TestCase):
+
+    def test_of_this_process(self):
+        before = cpu.process_s(os.getpid())
+        load = cpu.Load(lambda: cpu.process_s(os.getpid()))
+        while cpu.process_s(os.getpid()) < before + 0.1:
+            pass
+        self.assertGreater(load.percent(), 1)
+        # No thread of it runs a guest.
+        self.assertAlmostEqual(cpu.process_s(os.getpid()),
+                               cpu.beside_guest_s(os.getpid()), delta=0.1)
+
+
+class CommandLineTest(unittest.TestCase):
+
+    def test_options(self):
+        options = cli._parser().parse_args(['console', '--json', 'x'])
+        self.assertEqual((pathlib.Path('x'), 5), (options.json, options.runs))
+        for wrong in ([], ['console', '--runs', '0'], ['keyboard']):
+            with mock.patch('sys.stderr'):
+                self.assertRaises(SystemExit, cli._parser().parse_args, wrong)
+
+    @mock.patch('os.geteuid', return_value=1000)
+    def test_not_without_root(self, _user):
+        with mock.patch('sys.stderr') as said:
+            self.assertEqual(1, cli.main(['console']))
+        self.assertIn('needs root', str(said.write.mock_calls))

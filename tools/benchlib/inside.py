@@ -1,0 +1,180 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The part that runs in a network of its own: starts all, and measures.
+
+``-m benchlib.inside RUNS`` prints figures and stages as JSON; what it says
+meanwhile, and a failure, go to standard error.
+"""
+
+import collections
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from benchlib import measure, report, stages
+from benchlib.cpu import Load, beside_guest_s, process_s
+from benchlib.measure import Keys
+from benchlib.rig import Rig
+from nova_dmore import exception
+from testbedlib.layout import Layout
+from testbedlib.progress import Failure, Progress
+from vnclib import rfb
+
+_KEYS = 100
+_IDLE_S = 5.0
+_BUSY_S = 6.0
+#: After this time nothing is left of a client that has gone, nor of what a
+#: guest did.
+_SETTLE_S = 4.0
+#: The guest's screen changes so often per second: more than QEMU looks.
+_FRAMES = 40
+#: What dmore-busy's keys mean.
+_SIZES = {'1': (1024, 768), '2': (1920, 1080)}
+
+
+class Bench:
+    """:ivar results: of each side, a figure to the value of each run
+    :ivar stages: see report.stages_table
+    """
+
+    def __init__(self, rig: Rig, runs: int, progress: Progress) -> None:
+        self._rig = rig
+        self._runs = runs
+        self._progress = progress
+        self._sides = {'qemu': rig.qemu, 'dmore': rig.dmore}
+        self.results: dict[str, dict[str, list[float]]] = {
+            side: collections.defaultdict(list) for side in report.SIDES}
+        self.stages: dict[str, dict[str, list[float]]] = {}
+
+    def keys(self) -> None:
+        """From a key to its picture, in text mode."""
+        self._rig.type('dmore-screen', rfb.RETURN)
+        keys = Keys()
+        for run in range(self._runs):
+            for side, connect in self._sides.items():
+                with self._progress.step(self._name('keys', side, run)):
+                    with connect() as viewing:
+                        pressed = keys.press(viewing, _KEYS)
+                self._respond(side, pressed)
+        with self._progress.step('keys, stage by stage'):
+            watch = stages.Watch(self._rig.region())
+            watch.wait()
+            with self._rig.dmore() as viewing:
+                pressed = keys.press(viewing, _KEYS)
+            self.stages['key to pixel, ms'] = stages.of_keys(
+                pressed, watch.changes())
+
+    def _respond(self, side: str, pressed: list[tuple[float, float]]) -> None:
+        took = [(there - begin) * 1000 for begin, there in pressed]
+        for name, share in (('p50', 0.5), ('p99', 0.99)):
+            self.results[side][f'key_to_pixel_ms_{name}'].append(
+                report.percentile(took, share))
+
+    def idle(self) -> None:
+        """CPU time with no client, while nothing changes."""
+        for run in range(self._runs):
+            time.sleep(_SETTLE_S)
+            with self._progress.step(f'idle, run {run + 1} of {self._runs}'):
+                loads = {side: self._load(side) for side in report.SIDES}
+                time.sleep(_IDLE_S)
+                for side, load in loads.items():
+                    self.results[side]['cpu_idle_pct'].append(load.percent())
+
+    def busy(self) -> None:
+        """A screen that changes all the time."""
+        self._rig.control('d')
+        self._rig.type(f'dmore-busy {_FRAMES}', rfb.RETURN)
+        for key, size in _SIZES.items():
+            self._rig.type('s', key)
+            time.sleep(_SETTLE_S)
+            self._rig.type('g')
+            for run in range(self._runs):
+                for side in report.SIDES:
+                    self._busy(side, size, run)
+            name = '%dx%d' % size
+            with self._progress.step(f'busy, {name}, stage by stage'):
+                watch = stages.Watch(self._rig.region())
+                watch.wait()
+                with self._rig.dmore() as viewing:
+                    measure.busy(viewing, size, _BUSY_S,
+                                 lambda: self._load('dmore'))
+                self.stages[f'update of {name}, ms'] = stages.of_updates(
+                    watch.changes())
+
+    def _busy(self, side: str, size: tuple[int, int], run: int) -> None:
+        name = '%dx%d' % size
+        time.sleep(_SETTLE_S)
+        with self._progress.step(self._name(f'busy, {name}', side, run)):
+            with self._sides[side]() as viewing:
+                rate, wire, load = measure.busy(
+                    viewing, size, _BUSY_S, lambda: self._load(side))
+        results = self.results[side]
+        results[f'updates_per_s_{name}'].append(rate)
+        if size == _SIZES['1']:
+            results['cpu_busy_pct'].append(load)
+            results['wire_mib_per_s'].append(wire)
+
+    def _load(self, side: str) -> Load:
+        """What serves a side's clients, the guest itself not among it."""
+        rig = self._rig
+        sources = [lambda: beside_guest_s(rig.instance_pid)]
+        if side == 'dmore':
+            sources += [lambda pid=pid: process_s(pid)
+                        for pid in (*rig.shadow_pids(), rig.domain_r_pid)]
+        return Load(*sources)
+
+    def _name(self, what: str, side: str, run: int) -> str:
+        return f'{what}, {side}, run {run + 1} of {self._runs}'
+
+
+def _run(runs: int) -> dict:
+    """:raises Failure: it cannot be measured"""
+    progress = Progress()
+    with tempfile.TemporaryDirectory(prefix='dmore-bench-') as folder:
+        with Rig(Layout.from_environment(), pathlib.Path(folder)) as rig:
+            with progress.step('the instance'):
+                rig.start_instance()
+            with progress.step('Domain R'):
+                rig.start_domain_r()
+            bench = Bench(rig, runs, progress)
+            bench.keys()
+            bench.idle()
+            bench.busy()
+    return {'figures': report.figures(bench.results['qemu'],
+                                      bench.results['dmore']),
+            'stages': bench.stages}
+
+
+def _terminated(*_arguments: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main(arguments: list[str]) -> int:
+    # What was started ends in any case.
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        json.dump(_run(int(arguments[0])), sys.stdout)
+    except (Failure, exception.DMoreError, OSError,
+            subprocess.SubprocessError) as failure:
+        print(f'bench: {failure}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))

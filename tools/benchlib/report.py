@@ -1,0 +1,83 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What is measured: names, medians of the runs, JSON, tables. Pure."""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+
+#: The figures with their units, in the order in which they are reported.
+UNITS = {
+    'key_to_pixel_ms_p50': 'ms',
+    'key_to_pixel_ms_p99': 'ms',
+    'updates_per_s_1024x768': '1/s',
+    'updates_per_s_1920x1080': '1/s',
+    'cpu_idle_pct': '% of a core',
+    'cpu_busy_pct': '% of a core',
+    'wire_mib_per_s': 'MiB/s',
+}
+SIDES = ('qemu', 'dmore')
+
+#: Of one side, a name to the value of each run.
+Runs = Mapping[str, Sequence[float]]
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """By nearest rank."""
+    return sorted(values)[math.ceil(share * len(values)) - 1]
+
+
+def figures(qemu: Runs, dmore: Runs) -> list[dict]:
+    """As the JSON file has them."""
+    made = []
+    for name, unit in UNITS.items():
+        ours, theirs = (statistics.median(side[name])
+                        for side in (dmore, qemu))
+        made.append({
+            'name': name, 'unit': unit, 'qemu': round(theirs, 3),
+            'dmore': round(ours, 3),
+            'ratio': round(ours / theirs, 3) if theirs else None,
+            'runs': min(len(qemu[name]), len(dmore[name]))})
+    return made
+
+
+def table(made: Sequence[dict]) -> str:
+    """The same for people."""
+    rows = [['figure', 'unit', 'QEMU', 'Domain R', 'ratio', 'runs']]
+    rows += [[each['name'], each['unit'], f'{each["qemu"]:.2f}',
+              f'{each["dmore"]:.2f}',
+              '-' if each['ratio'] is None else f'{each["ratio"]:.2f}',
+              str(each['runs'])] for each in made]
+    return _columns(rows)
+
+
+def stages_table(stages: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
+    """Where the time goes on the way through Domain R, in ms.
+
+    :param stages: of each path, a stage to its durations
+    """
+    parts = []
+    for path, durations in stages.items():
+        rows = [[path, 'p50', 'p90', 'max']]
+        rows += [[stage, *(f'{value:.1f}' for value in (
+            percentile(values, 0.5), percentile(values, 0.9), max(values)))]
+            for stage, values in durations.items() if values]
+        parts.append(_columns(rows))
+    return '\n\n'.join(parts)
+
+
+def _columns(rows: list[list[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return '\n'.join('  '.join(
+        cell.rjust(width) if place else cell.ljust(width)
+        for place, (cell, width) in enumerate(zip(row, widths))).rstrip()
+        for row in rows)
