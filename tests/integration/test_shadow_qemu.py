@@ -15,24 +15,15 @@ The instance is a small Linux guest that numbers what it prints and answers
 what is typed; Domain R is its end of the channel in this process.
 """
 
-import glob
 import os
 import re
-import shutil
-import socket
-import subprocess
 import threading
 import time
 
 from oslotest import base
 
-from nova_dmore.shadow import client
-from nova_dmore import wire
+from tests.integration import guest
 from tests.unit.shadow import fakes
-
-_KERNELS = sorted(glob.glob('/boot/vmlinuz-*cloud*'))
-_QEMU = shutil.which('qemu-system-x86_64')
-_BUSYBOX = shutil.which('busybox')
 
 _INIT = """#!/bin/sh
 mount -t devtmpfs none /dev
@@ -46,84 +37,18 @@ while read x; do echo "GOT $x"; done
 
 MIGRATIONS = 4
 
-#: QEMU before 9.0 loses writes of an emulated guest in a migration if the
-#: size of its RAM is a multiple of 64 pages (_FAST_SYNC_BYTES in
-#: nova_dmore/virt/xml.py).
-_RAM = '98312k'
-
-
-def _initramfs(directory):
-    root = os.path.join(directory, 'root')
-    os.makedirs(os.path.join(root, 'bin'))
-    os.makedirs(os.path.join(root, 'dev'))
-    shutil.copy(_BUSYBOX, os.path.join(root, 'bin', 'busybox'))
-    for name in ('sh', 'mount', 'stty', 'echo', 'dd'):
-        os.symlink('busybox', os.path.join(root, 'bin', name))
-    with open(os.path.join(root, 'init'), 'w') as init:
-        init.write(_INIT)
-    os.chmod(os.path.join(root, 'init'), 0o755)
-    path = os.path.join(directory, 'initramfs')
-    names = subprocess.run(['find', '.'], cwd=root, capture_output=True,
-                           check=True).stdout
-    with open(path, 'wb') as output:
-        subprocess.run(['cpio', '-o', '-H', 'newc', '--quiet'], cwd=root,
-                       input=names, stdout=output, check=True)
-    return path
-
-
-class Qemu:
-    """An instance's QEMU in the directory of a pair."""
-
-    def __init__(self, pair, initramfs, incoming=None):
-        self.pair = pair
-        monitor = os.path.join(os.path.dirname(pair.directory), 'own.qmp')
-        serial = os.path.join(pair.directory, wire.SERIAL0_SOCKET)
-        qmp = os.path.join(pair.directory, wire.INSTANCE_QMP_SOCKET)
-        command = [
-            _QEMU, '-accel', 'tcg,tb-size=64', '-m', _RAM, '-nodefaults',
-            '-display', 'none', '-kernel', _KERNELS[-1], '-initrd',
-            initramfs, '-append', 'console=ttyS0 quiet panic=-1',
-            '-chardev', f'socket,id=charserial0,path={serial},reconnect=1',
-            '-device', 'isa-serial,chardev=charserial0',
-            '-chardev', f'socket,id=dmore,path={qmp},server=on,wait=off',
-            '-mon', 'chardev=dmore,mode=control',
-            '-chardev', f'socket,id=own,path={monitor},server=on,wait=off',
-            '-mon', 'chardev=own,mode=control']
-        if incoming:
-            command += ['-incoming', incoming]
-        self.process = subprocess.Popen(command)
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(30)
-        fakes.wait_for(lambda: self._socket.connect_ex(monitor) == 0, 30)
-        self._requests = fakes.json_values(self._socket)
-        next(self._requests)
-        self.execute('qmp_capabilities')
-
-    def execute(self, command, **arguments):
-        self._socket.sendall(fakes.json.dumps({
-            'execute': command, 'arguments': arguments}).encode())
-        for message in self._requests:
-            if 'return' in message or 'error' in message:
-                return message.get('return', message)
-
-    def end(self):
-        self.process.kill()
-        self.process.wait()
-        self._socket.close()
-
 
 class TestMigration(base.BaseTestCase):
 
     def setUp(self):
         super().setUp()
-        self.assertTrue(_KERNELS and _QEMU and _BUSYBOX,
-                        'QEMU, a cloud kernel or busybox is missing: the '
-                        'packages are in bindep.txt')
+        guest.check(self)
 
     def test_nothing_lost_either_way(self):
         pair = fakes.Pair(self)
-        initramfs = _initramfs(os.path.dirname(pair.directory))
-        qemu = Qemu(pair, initramfs)
+        qemu = guest.Qemu(pair, guest.linux(guest.initramfs(
+            os.path.dirname(pair.directory), _INIT, 'mount', 'stty', 'echo',
+            'dd')))
         self.addCleanup(lambda: qemu.end())
         domain_r = pair.domain_r()
         pair.live()
@@ -137,9 +62,10 @@ class TestMigration(base.BaseTestCase):
         for number in range(MIGRATIONS):
             time.sleep(0.5)
             old = qemu, domain_r
-            pair, qemu, domain_r, freeze_s = self._migrate(
-                f'm{number}', pair, qemu, domain_r, initramfs)
-            took.append(freeze_s)
+            pair, qemu, domain_r, frozen = guest.migrate(
+                self, f'm{number}', qemu, domain_r)
+            self.current = domain_r
+            took.append(frozen.frozen_at - frozen.stopped_at)
             for each in old:
                 each.end() if each is old[0] else each.close()
         time.sleep(0.5)
@@ -157,48 +83,6 @@ class TestMigration(base.BaseTestCase):
             self.typed += 1
             self.current.types(b'K%05d\n' % self.typed)
             time.sleep(0.02)
-
-    def _migrate(self, migration_id, pair, qemu, domain_r, initramfs):
-        other = fakes.Pair(self)
-        other.client.arm(migration_id, client.Role.DESTINATION)
-        path = os.path.join(os.path.dirname(other.directory), 'migration')
-        new = Qemu(other, initramfs, incoming=f'unix:{path}')
-        self.addCleanup(new.end)
-        new_domain_r = other.domain_r('inmigrate', boot=False)
-        pair.client.arm(migration_id, client.Role.SOURCE)
-        qemu.execute('migrate-set-parameters',
-                     **{'max-bandwidth': 64 << 20, 'downtime-limit': 1})
-        qemu.execute('migrate', uri=f'unix:{path}')
-
-        def ram(name, default=0):
-            return qemu.execute('query-migrate').get('ram', {}).get(
-                name, default)
-        fakes.wait_for(lambda: ram('remaining', 1 << 30) < 16 << 20, 30)
-        # Less than a page in a downtime: it does not end by itself.
-        qemu.execute('migrate-set-parameters', **{'max-bandwidth': 2 << 20})
-        fakes.wait_for(lambda: ram('dirty-sync-count') >= 2, 30)
-        pair.client.gate(500)
-        qemu.execute('stop')
-        frozen = pair.client.frozen(2000)
-        domain_r.stop()
-        qemu.execute('migrate-set-parameters', **{'max-bandwidth': 1 << 30})
-        self.assertTrue(frozen.acknowledged)
-        answer = other.client.carry_over(migration_id, frozen.carry_over)
-        self.assertTrue(answer.accepted, answer.reason)
-        fakes.wait_for(lambda: qemu.execute('query-migrate')['status'] ==
-                       'completed', 30)
-        # A source that is stopped arrives stopped or running, as it was
-        # when the migration began.
-        fakes.wait_for(lambda: new.execute('query-status')['status'] in (
-            'running', 'paused'), 30)
-        new.execute('cont')
-        new_domain_r.arrive_from(domain_r)
-        self.current = new_domain_r
-        new_domain_r.resume()
-        other.live()
-        self.assertEqual((), pair.gaps())
-        return (other, new, new_domain_r,
-                frozen.frozen_at - frozen.stopped_at)
 
     def _check(self, output):
         broken = re.search(

@@ -239,7 +239,8 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         """The keeper's answer."""
         self._asked_keeper = False
         if descriptor is None:
-            self._trouble(f'no connection to QEMU\'s display: {error}')
+            if self._pause >= RETRY_S[1]:   # QEMU is not just starting
+                self._trouble(f'no connection to QEMU\'s display: {error}')
             self._retry_later()
         else:
             self._source = self._make_source(

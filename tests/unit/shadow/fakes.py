@@ -29,7 +29,9 @@ import time
 from testtools import content
 
 from nova_dmore.channel import control
+from nova_dmore.channel import display
 from nova_dmore.channel import domr_end
+from nova_dmore.channel import input_event
 from nova_dmore.channel import region
 from nova_dmore.shadow import client
 from nova_dmore.shadow import spawn
@@ -166,6 +168,53 @@ class FakeInstance:
         self.qmp.close()
 
 
+class Viewer:
+    """A client of Domain R's display, that is sent only what is damaged.
+
+    :ivar pixels: what it has.
+    :ivar opened: the damage of each time that the picture became good, in
+        rows.
+    """
+
+    def __init__(self, end, area):
+        self.end = end
+        self.display = display.DomainRDisplay(area)
+        self._area = area
+        self.pixels = bytearray()
+        self.opened = []
+        self.updates = 0
+        self.cursor = None
+        self.acknowledges = True
+
+    @property
+    def size(self):
+        return self.display.width, self.display.height
+
+    def look(self):
+        changes = self.display.poll(self.end.epoch)
+        if changes is None:
+            return
+        width, height = self.size
+        if changes.resized:
+            self.pixels = bytearray(width * height * 4)
+        if changes.cursor:
+            self.cursor = self.display.cursor()
+        damage = changes.damage
+        if damage is None:
+            damage = [(0, 0, width, height)]
+        if changes.opened:
+            self.opened.append(sum(each[3] for each in damage))
+        source = self._area.data[wire.FRAMEBUFFER_START:]
+        for x, y, wide, high in damage:
+            for row in range(y, y + high):
+                part = slice((row * width + x) * 4,
+                             (row * width + x + wide) * 4)
+                self.pixels[part] = source[part]
+        self.updates += 1
+        if self.acknowledges:
+            self.display.acknowledge()
+
+
 class FakeDomainR:
     """Domain R's QEMU, and with ``boot`` the guest in it."""
 
@@ -181,6 +230,7 @@ class FakeDomainR:
         self._host = self       # of the first: whose doorbells it rings
         self.got = {stream: b'' for stream in wire.Stream}
         self.running = True
+        self.viewer = None
         self._lock = threading.Lock()
         self._closing = False
         self._thread = None
@@ -202,8 +252,10 @@ class FakeDomainR:
 
     def boot(self, end=None):
         """Start the guest, or go on with one that arrived."""
-        self.end = end or domr_end.DomainREnd(
-            region.Region(self.memory), self.ring)
+        if end is None:
+            self._area = region.Region(self.memory)
+            end = domr_end.DomainREnd(self._area, self.ring)
+        self.end = end
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -223,8 +275,9 @@ class FakeDomainR:
         self.memory[:] = bytes(region_copy)
         # The guest's mapping now shows this host's region.
         _map_over(source.memory, self._memfd)
-        self.memory, self.got, self._lock = (
-            source.memory, source.got, source._lock)
+        self.memory, self.got, self._lock, self._area, self.viewer = (
+            source.memory, source.got, source._lock, source._area,
+            source.viewer)
         self._first = source._first
         self._first._host = self
         self.boot(source.end)
@@ -234,6 +287,22 @@ class FakeDomainR:
             self.end.send(IN, data)
             if self.running:
                 self.end.poll()
+
+    def sends(self, *events):
+        """Keys and pointer, see :mod:`channel.input_event`."""
+        with self._lock:
+            self.end.send(wire.Stream.INPUT0_IN,
+                          b''.join(map(input_event.pack, events)))
+            if self.running:
+                self.end.poll()
+
+    def views(self, on=True):
+        """Somebody looks at the display -> the Viewer, or nobody does."""
+        with self._lock:
+            if self.viewer is None:
+                self.viewer = Viewer(self.end, self._area)
+            self.viewer.display.set_viewers(int(on))
+            return self.viewer
 
     def says(self, message):
         with self._lock:
@@ -275,6 +344,12 @@ class FakeDomainR:
         with self._lock:
             for stream in self.end.poll().readable:
                 self.got[stream] += self.end.received(stream)
+            if (self.viewer is not None and
+                    self.end.state is domr_end.DomainRState.OPEN):
+                before = self.viewer.updates
+                self.viewer.look()
+                if self.viewer.updates != before:
+                    self.ring(wire.Vector.DISPLAY)
 
     def halt(self):
         self._closing = True
