@@ -38,9 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
             # Not at the end of a long run; and no older result is left.
             _write(options.json, '')
         prepare.Setup(layout, Progress()).everything()
-        figures, stages = _measure(layout, options.runs)
-        print(report.table(figures))
-        print()
+        figures, stages = _measure(layout, options.runs, options.accel)
+        print(report.table(figures), '', sep='\n')
+        print(*report.aims(figures, options.accel), '', sep='\n')
         print(report.stages_table(stages))
         if options.json is not None:
             _write(options.json, json.dumps(figures, indent=1) + '\n')
@@ -65,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     console.add_argument('--runs', type=_positive, default=5, metavar='N',
                          help='of each measurement; their median counts '
                          '(default: %(default)s)')
+    console.add_argument('--accel', choices=('tcg', 'kvm'), default='tcg',
+                         help="QEMU's accelerator (default: %(default)s)")
     return parser
 
 
@@ -82,14 +84,15 @@ def _write(path: pathlib.Path, text: str) -> None:
         raise Failure('--json', str(error)) from error
 
 
-def _measure(layout: Layout, runs: int) -> tuple[list[dict], dict]:
+def _measure(layout: Layout, runs: int, accelerator: str
+             ) -> tuple[list[dict], dict]:
     """Run the part in a network of its own; figures and stages.
 
     :raises Failure: it ended with an error, after saying why
     """
     done = subprocess.run(
         ['unshare', '--net', '--', layout.venv_program('python'), '-m',
-         'benchlib.inside', str(runs)], stdout=subprocess.PIPE,
+         'benchlib.inside', str(runs), accelerator], stdout=subprocess.PIPE,
         env={**os.environ, 'PYTHONPATH': f'{REPOSITORY / "tools"}',
              'DMORE_STATE': str(layout.state)})
     if done.returncode:

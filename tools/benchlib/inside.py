@@ -11,8 +11,8 @@
 # under the License.
 """The part that runs in a network of its own: starts all, and measures.
 
-``-m benchlib.inside RUNS`` prints figures and stages as JSON; what it says
-meanwhile, and a failure, go to standard error.
+``-m benchlib.inside RUNS ACCELERATOR`` prints figures and stages as JSON; what
+it says meanwhile, and a failure, go to standard error.
 """
 
 import collections
@@ -140,11 +140,12 @@ class Bench:
         return f'{what}, {side}, run {run + 1} of {self._runs}'
 
 
-def _run(runs: int) -> dict:
+def _run(runs: int, accelerator: str) -> dict:
     """:raises Failure: it cannot be measured"""
     progress = Progress()
     with tempfile.TemporaryDirectory(prefix='dmore-bench-') as folder:
-        with Rig(Layout.from_environment(), pathlib.Path(folder)) as rig:
+        with Rig(Layout.from_environment(), pathlib.Path(folder),
+                 accelerator) as rig:
             with progress.step('the instance'):
                 rig.start_instance()
             with progress.step('Domain R'):
@@ -166,7 +167,7 @@ def main(arguments: list[str]) -> int:
     # What was started ends in any case.
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        json.dump(_run(int(arguments[0])), sys.stdout)
+        json.dump(_run(int(arguments[0]), arguments[1]), sys.stdout)
     except (Failure, exception.DMoreError, OSError,
             subprocess.SubprocessError) as failure:
         print(f'bench: {failure}', file=sys.stderr)

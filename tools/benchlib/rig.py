@@ -30,6 +30,8 @@ from testbedlib.progress import Failure
 from vnclib import rfb
 
 _QEMU = 'qemu-system-x86_64'
+_PROCESSORS = {'tcg': ('-accel', 'tcg,tb-size=128', '-cpu', 'qemu64'),
+               'kvm': ('-accel', 'kvm', '-cpu', 'host')}
 #: The only network of this process is that between us and Domain R.
 _OUR_ADDRESS = '10.99.0.1'
 _DOMAIN_R_ADDRESS = '10.99.0.2'
@@ -67,10 +69,13 @@ class Rig(contextlib.ExitStack):
     """Everything of it lives as long as the context.
 
     :param folder: for sockets and logs; its path must be short
+    :param accelerator: ``tcg`` or ``kvm``
     """
 
-    def __init__(self, layout: Layout, folder: pathlib.Path) -> None:
+    def __init__(self, layout: Layout, folder: pathlib.Path,
+                 accelerator: str) -> None:
         super().__init__()
+        self._processor = _PROCESSORS[accelerator]
         self._layout = layout
         self.folder = folder
         self._pair = folder / 'pair'
@@ -134,9 +139,9 @@ class Rig(contextlib.ExitStack):
     def _start(self, name: str, arguments: list[str]) -> int:
         log = self.enter_context((self.folder / f'{name}.log').open('w'))
         process = subprocess.Popen(
-            [_QEMU, '-name', f'{name},debug-threads=on', '-accel',
-             'tcg,tb-size=128', '-machine', 'pc,usb=off', '-cpu', 'qemu64',
-             '-nodefaults', '-display', 'none', *arguments],
+            [_QEMU, '-name', f'{name},debug-threads=on', *self._processor,
+             '-machine', 'pc,usb=off', '-nodefaults', '-display', 'none',
+             *arguments],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.callback(process.wait)
         self.callback(process.kill)

@@ -49,6 +49,17 @@ class ReportTest(unittest.TestCase):
                          (idle['qemu'], idle['ratio'], idle['runs']))
         self.assertIn('cpu_idle_pct', report.table([idle]))
 
+    def test_aims(self):
+        made = report.figures(
+            runs(cpu_idle_pct=[0.1]), runs(key_to_pixel_ms_p50=[20.0],
+                                           updates_per_s_1920x1080=[3.5],
+                                           cpu_idle_pct=[0.5]))
+        self.assertEqual(['met'], [line.partition(':')[0]
+                                   for line in report.aims(made, 'tcg')])
+        self.assertEqual(['MISSED', 'met', 'MISSED', 'met'],
+                         [line.partition(':')[0]
+                          for line in report.aims(made, 'kvm')])
+
     def test_percentile(self):
         self.assertEqual(50, report.percentile(range(100, 0, -1), 0.5))
         self.assertEqual(99, report.percentile(range(100, 0, -1), 0.99))
