@@ -110,7 +110,7 @@ class Client:
     # -- from the server
 
     async def update(self) -> None:
-        """Take one update; other messages are passed over."""
+        """Take one update that was asked for; other messages are not."""
         while not await self._message():
             pass
 
@@ -122,11 +122,13 @@ class Client:
             return False
         assert kind == 0, kind
         _, count = struct.unpack('>BH', await self.reader.readexactly(3))
+        asked = False
         for _ in range(count):
-            await self._rectangle(*struct.unpack(
-                '>4Hi', await self.reader.readexactly(12)))
-        self.updates += 1
-        return True
+            header = struct.unpack('>4Hi', await self.reader.readexactly(12))
+            await self._rectangle(*header)
+            asked |= header[4] != EXTENDED_KEYS
+        self.updates += asked
+        return asked
 
     async def _rectangle(self, x: int, y: int, width: int, height: int,
                          encoding: int) -> None:

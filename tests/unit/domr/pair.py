@@ -113,6 +113,10 @@ class Pair:
                                  self._no_network)
         self._codec = control.LineCodec()
 
+    def ring(self, vector: wire.Vector) -> None:
+        """Interrupt the agent."""
+        self._device.interrupt(vector)
+
     def screen(self) -> screen.Screen:
         """A screen as an agent begins with it."""
         return screen.Screen(region.Region(self._memory), lambda vector: None)

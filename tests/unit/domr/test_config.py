@@ -49,6 +49,32 @@ class ConfigTest(unittest.TestCase):
         parsed = config.parse(pair.config())
         self.assertNotIn('PRIVATE', repr(parsed))
 
+    def test_every_wrong_value_of_vnc_is_named(self) -> None:
+        tls = {'certificate': 'c', 'key': 'k', 'ca': 'a'}
+        good = pair.vnc(direct_networks=['10.0.0.0/8'], password='12345678',
+                        view_only_password='x', tls=tls)
+        parsed = config.parse(pair.config(vnc=good)).vnc
+        assert parsed is not None and parsed.tls is not None
+        self.assertEqual(('12345678', 'x', 'c'), (
+            parsed.password, parsed.view_only_password,
+            parsed.tls.certificate))
+        self.assertNotIn('12345678', repr(parsed))
+        for name, values in {
+                'port': [0, '5900', None], 'proxy_networks': [None, ['x']],
+                'direct_networks': [None, ['10.0.0.1/8']],
+                'password': [None, '', '123456789', 'p\xe4ss', 7],
+                'view_only_password': ['', '123456789', []],
+                'tls': [[], 'x', {}, {**tls, 'key': None}]}.items():
+            for value in values:
+                with self.subTest(name=name, value=value):
+                    with self.assertRaisesRegex(
+                            config.ConfigError,
+                            'vnc: .*' + (name if name != 'tls' else '')):
+                        config.parse(pair.config(vnc={**good, name: value}))
+        with self.assertRaisesRegex(config.ConfigError, 'vnc'):
+            config.parse(pair.config(vnc=[]))
+        self.assertIsNone(config.parse(pair.config(vnc=None)).vnc)
+
 
 class CommandsTest(unittest.TestCase):
 

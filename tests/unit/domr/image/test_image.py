@@ -91,7 +91,8 @@ class ImageTest(unittest.TestCase):
 
     def test_agent_files_are_exactly_what_it_loads(self) -> None:
         modules = [root.AGENT_MODULE, 'nova_dmore.domr.ssh',
-                   'nova_dmore.domr.serial_tcp']
+                   'nova_dmore.domr.serial_tcp',
+                   'nova_dmore.domr.vnc.server']
         package = pathlib.Path(root.__file__).parents[2]
         done = subprocess.run(
             [sys.executable, '-c', f'import sys, {", ".join(modules)}\n'
@@ -107,4 +108,5 @@ class ImageTest(unittest.TestCase):
             root.agent_files(modules))
         for name in loaded:
             self.assertNotIn(name.partition('.')[0],
-                             ('nova', 'oslo_config', 'libvirt', 'stevedore'))
+                             ('nova', 'oslo_config', 'libvirt', 'stevedore',
+                              'cffi'))

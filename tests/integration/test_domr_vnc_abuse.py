@@ -1,0 +1,229 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Clients that mean harm cost at most their own session."""
+
+import asyncio
+import os
+import struct
+import time
+
+from nova_dmore.domr import rms
+from tests.integration import rfb
+from tests.integration import vnc_case
+
+
+def _memory() -> int:
+    """Memory of this process that is its own, in KiB."""
+    with open('/proc/self/status') as file:
+        for line in file:
+            if line.startswith('RssAnon'):
+                return int(line.split()[1])
+    raise AssertionError('no RssAnon')
+
+
+class AbuseTest(vnc_case.Case):
+
+    async def asyncSetUp(self) -> None:
+        await self.serve(400, 300)
+        self.good = await self.look()
+
+    async def _is_cut(self, client: rfb.Client) -> None:
+        try:
+            await asyncio.wait_for(client.reader.read(), 10)
+        except ConnectionError:
+            pass
+        await self.pair.until(lambda: self.desktop.clients == 1)
+        await self._good_one_goes_on()
+
+    async def _good_one_goes_on(self) -> None:
+        self.painter.scribble()
+        await self.good.settle(self.painter.pixels)
+        count = len(self.pair.events)
+        self.good.type('a')
+        await self.pair.until(lambda: len(self.pair.events) == count + 2)
+
+    async def test_nonsense(self) -> None:
+        messages = [
+            bytes([8, 2, 0, 0]),                    # scaled screens
+            bytes([15, 2, 0, 0]),
+            b'\7' + bytes(11),                      # transfer of files
+            b'\x0b' + bytes(7),                     # chat
+            b'\xfa\0\1\2',                          # shutting down
+            b'\1' + bytes(20),
+            struct.pack('>BBHII', 255, 1, 0, 0, 0),     # sound
+            b'\0\0\0\0' + struct.pack('>BBBBHHHBBBxxx', 24, 24, 0, 1, 255,
+                                      255, 255, 16, 8, 0),
+            b'\0\0\0\0' + struct.pack('>BBBBHHHBBBxxx', 7, 24, 0, 1, 255,
+                                      255, 255, 16, 8, 0),
+            *(bytes([number]) + os.urandom(999) for number in range(20, 40))]
+        for message in messages:
+            client = await self.connect()
+            client.request(incremental=False)
+            client.writer.write(message)
+            try:
+                client.writer.write_eof()
+            except OSError:
+                pass    # it is cut already
+            await self._is_cut(client)
+        self.assertLess(len(self.warnings()), 3)
+
+    async def test_nonsense_before_the_desktop(self) -> None:
+        for data in (b'GET / HTTP/1.1\r\n\r\n', b'\x16\3\1' + bytes(100),
+                     b'RFB 003.008\n\x07', b'RFB 003.008\n\1', b'RFB ',
+                     b'\x1b[2J' * 3):
+            reader, writer = await asyncio.open_connection(
+                '127.0.0.1', self.port)
+            writer.write(data)
+            writer.write_eof()
+            try:
+                await asyncio.wait_for(reader.read(), 5)
+            except ConnectionError:
+                pass
+            writer.close()
+        await self._good_one_goes_on()
+        for text in self.warnings():
+            self.assertTrue(text.isascii() and text.isprintable(), text)
+        self.assertLess(len(self.warnings()), 5)
+
+    async def test_strange_formats_of_pixels(self) -> None:
+        for bits, depth, true, biggest, shift in (
+                (8, 8, 0, 255, 0), (8, 6, 1, 3, 2), (16, 16, 1, 31, 5),
+                (32, 32, 1, 65535, 31), (32, 24, 1, 0, 255)):
+            client = await self.connect()
+            client.writer.write(b'\0\0\0\0' + struct.pack(
+                '>BBBBHHHBBBxxx', bits, depth, 1, true, biggest, biggest,
+                biggest, shift, shift, shift))
+            for encoding in (16, 7, 5, 0):      # in each of the encoders
+                client.encodings(encoding)
+                client.request(incremental=False)
+                await client.reader.read(1000)
+            await client.close()
+        await self.pair.until(lambda: self.desktop.clients == 1)
+        await self._good_one_goes_on()
+
+    async def test_gigabytes_of_cut_text(self) -> None:
+        before = _memory()
+        client = await self.connect()
+        client.writer.write(struct.pack('>BxxxI', 6, 1 << 31 - 1))
+        try:
+            for _ in range(64):
+                client.writer.write(bytes(1 << 20))
+                await client.writer.drain()
+        except ConnectionError:
+            pass
+        await self._is_cut(client)
+        self.assertIn('too long a text', self.warnings()[0])
+        client = await self.connect()
+        for _ in range(200):        # as long as is allowed
+            client.writer.write(struct.pack('>BxxxI', 6, 1 << 20))
+            client.writer.write(bytes(1 << 20))
+            await client.writer.drain()
+        client.writer.write(struct.pack('>BxxxiI', 6, -4, 1 << 25))
+        client.request(incremental=False)
+        await client.update()
+        self.assertLess(_memory() - before, 20000)
+
+    async def test_huge_lists_of_encodings(self) -> None:
+        client = await self.connect()
+        for _ in range(5):
+            for number in (-258, -1063131698, -239, 7, 12345):
+                client.encodings(*[number] * 65535)
+                await client.writer.drain()
+        client.encodings(rfb.RAW)
+        client.request(incremental=False)
+        await client.update()
+        await self._good_one_goes_on()
+        self.assertEqual([], self.warnings())
+
+    async def test_client_that_stops_reading(self) -> None:
+        self.painter.resize(2560, 1600)
+        stalled = [await self.connect() for _ in range(3)]
+        for client in stalled:
+            client.request(incremental=False)
+        await self.good.settle(self.painter.pixels)
+        self.painter.resize(400, 300)
+        await self.good.settle(self.painter.pixels)
+        before = _memory()
+        for _ in range(100):
+            self.painter.scribble()
+            for client in stalled:
+                client.request(incremental=False)
+            await self.good.settle(self.painter.pixels)
+        self.assertLess(_memory() - before, 5000)
+        for client in stalled:
+            await client.close()
+        await self.pair.until(lambda: self.desktop.clients == 1)
+
+    async def test_client_that_never_stops_writing(self) -> None:
+        self.pair.taking = False
+        client = await self.connect()
+        before = _memory()
+
+        async def write() -> None:
+            while True:
+                client.type('x' * 1000)
+                await client.writer.drain()
+
+        with self.assertRaises(TimeoutError):
+            await asyncio.wait_for(write(), 2)
+        self.assertLess(_memory() - before, 10000)
+        client.writer.transport.abort()
+        self.pair.taking = True
+        await self.pair.until(lambda: self.desktop.clients == 1, 30)
+        # What was typed is still on its way; the good one's key follows.
+        self.good.type('a')
+        await self.pair.until(
+            lambda: self.pair.events[-1].number == 0x1e, 30)
+
+    async def test_two_hundred_connections(self) -> None:
+        before = _memory()
+        began = time.monotonic()
+        opened = [await asyncio.open_connection('127.0.0.1', self.port)
+                  for _ in range(200)]
+        await self._good_one_goes_on()
+        late = await self.connect()     # there is room for one that goes on
+        late.request(incremental=False)
+        await late.settle(self.painter.pixels)
+        self.assertLess(time.monotonic() - began, 15)
+        self.assertLess(_memory() - before, 20000)
+        for _, writer in opened:
+            writer.close()
+        self.assertEqual(1, len(self.warnings()))
+
+    async def test_two_hundred_clients(self) -> None:
+        inside, refused = [self.good], 0
+        for _ in range(200):
+            try:
+                inside.append(await self.connect())
+            except rfb.Refused as error:
+                self.assertIn('too many', str(error))
+                refused += 1
+        self.assertEqual(rms.CLIENTS_MAX, len(inside))
+        self.assertEqual(201 - rms.CLIENTS_MAX, refused)
+        await self._good_one_goes_on()
+        self.assertEqual(1, len(self.warnings()))
+
+    async def test_clients_that_come_and_go(self) -> None:
+        before = 0
+        for turn in range(300):
+            client = await rfb.connect(self.port)
+            client.request(incremental=False)
+            if turn % 2:
+                client.key(ord('x'), True)
+            client.writer.transport.abort()
+            if turn == 50:
+                before = _memory()
+        await self.pair.until(lambda: self.desktop.clients == 1)
+        await self._good_one_goes_on()
+        self.assertLess(_memory() - before, 4000)
+        held = [each for each in self.pair.events if each.number == 0x2d]
+        self.assertEqual(0, len(held) % 2)

@@ -1,0 +1,279 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Who may use the VNC server, and how: networks, passwords, certificates."""
+
+import asyncio
+import datetime
+import pathlib
+import socket
+import ssl
+import struct
+import tempfile
+from unittest import mock
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from nova.console.rfb import authvencrypt
+from nova.console.securityproxy import rfb as securityproxy
+
+from nova_dmore.domr.vnc import handshake
+from tests.integration import rfb
+from tests.integration import vnc_case
+
+_NOBODY = '192.0.2.0/24'
+
+
+class Authority:
+    """Makes certificates; files of the last one lie in a directory."""
+
+    def __init__(self, directory: pathlib.Path) -> None:
+        self._directory = directory
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(
+            x509.NameOID.COMMON_NAME, 'authority')])
+        self.certificate = self._make('authority', self._key, True)
+
+    def _make(self, name: str, key: ec.EllipticCurvePrivateKey,
+              is_authority: bool = False) -> str:
+        now = datetime.datetime.now(datetime.timezone.utc)
+        day = datetime.timedelta(days=1)
+        builder = x509.CertificateBuilder(
+            issuer_name=self._name, subject_name=x509.Name([
+                x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]),
+            public_key=key.public_key(),
+            serial_number=x509.random_serial_number(),
+            not_valid_before=now - day, not_valid_after=now + day)
+        builder = builder.add_extension(
+            x509.BasicConstraints(is_authority, None), True)
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(
+            serialization.Encoding.PEM).decode()
+
+    def issue(self, name: str) -> tuple[str, str]:
+        """A certificate and its key, as PEM texts; also as files."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        texts = self._make(name, key), key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption()).decode()
+        for part, text in zip(('cert', 'key'), texts):
+            (self._directory / f'{name}-{part}.pem').write_text(text)
+        (self._directory / 'ca.pem').write_text(self.certificate)
+        return texts
+
+
+class NetworkTest(vnc_case.Case):
+
+    async def test_only_the_configured_networks(self) -> None:
+        await self.serve(proxy_networks=[_NOBODY])
+        for _ in range(3):
+            reader, writer = await asyncio.open_connection(
+                '127.0.0.1', self.port)
+            self.assertEqual(b'', await reader.read())
+            writer.close()
+        await self.pair.until(self.warnings)
+        self.assertEqual(1, len(self.warnings()))
+        self.assertIn('in none of the networks', self.warnings()[0])
+
+    async def test_no_vnc_at_all(self) -> None:
+        await self.serve()
+        self.pair.send({**self.pair.config, 'vnc': None})
+        servers = dict(self.pair.agent.servers)
+        await self.pair.until(
+            lambda: self.pair.agent.servers
+            and self.pair.agent.servers != servers)
+        with self.assertRaises(ConnectionError):
+            await asyncio.open_connection('127.0.0.1', self.port)
+
+    async def test_other_port_leaves_the_clients_alone(self) -> None:
+        await self.serve()
+        client = await self.look()
+        old, self.port = self.port, vnc_case.pair.free_port()
+        self.pair.send({**self.pair.config, 'vnc': {
+            **self.pair.config['vnc'], 'port': self.port}})
+        servers = dict(self.pair.agent.servers)
+        await self.pair.until(
+            lambda: self.pair.agent.servers
+            and self.pair.agent.servers != servers)
+        with self.assertRaises(ConnectionError):
+            await asyncio.open_connection('127.0.0.1', old)
+        other = await self.look()
+        self.assertEqual(2, self.pair.agent.servers['vnc'].clients)
+        self.painter.scribble()
+        for each in (client, other):
+            await each.settle(self.painter.pixels)
+
+
+class PasswordTest(vnc_case.Case):
+
+    async def _log_in(self, password: str) -> rfb.Client:
+        client = rfb.Client(*await asyncio.open_connection(
+            '127.0.0.1', self.port))
+        self.addAsyncCleanup(client.close)
+        await client.version()
+        self.assertEqual(b'\1\2', await client.reader.readexactly(2))
+        client.writer.write(b'\2')
+        challenge = await client.reader.readexactly(16)
+        client.writer.write(self.desktop.encrypt(challenge, password))
+        await client.result()
+        await client.init()
+        client.encodings(rfb.RAW)
+        return client
+
+    async def test_password_and_one_that_only_lets_look(self) -> None:
+        await self.serve(
+            proxy_networks=[], direct_networks=['127.0.0.0/8'],
+            password='secret', view_only_password='look')
+        client = await self._log_in('secret')
+        viewer = await self._log_in('look')
+        for each in (client, viewer):
+            each.request(incremental=False)
+            await each.settle(self.painter.pixels)
+        viewer.type('x')
+        viewer.extended_key(ord('x'), 0x2d, True)
+        viewer.pointer(1, 1, 1)
+        viewer.request(incremental=False)
+        await viewer.update()       # so it has read what came before
+        client.type('a')
+        await self.pair.until(lambda: len(self.pair.events) == 2)
+        self.assertEqual([0x1e, 0x1e],
+                         [each.number for each in self.pair.events])
+
+    async def test_wrong_password(self) -> None:
+        await self.serve(proxy_networks=[], direct_networks=['127.0.0.0/8'],
+                         password='secret')
+        with mock.patch.object(handshake, '_WRONG_PASSWORD_S', 0.2):
+            for password in ('Secret', 'secrets', ''):
+                with self.assertRaisesRegex(rfb.Refused, 'wrong password'):
+                    await self._log_in(password)
+        await self.pair.until(self.warnings)
+        self.assertEqual(1, len(self.warnings()))
+        self.assertEqual(0, self.desktop.clients)
+
+    async def test_old_client(self) -> None:
+        """RFB 3.3, as some programs still speak it."""
+        await self.serve()
+        client = rfb.Client(*await asyncio.open_connection(
+            '127.0.0.1', self.port))
+        self.addAsyncCleanup(client.close)
+        await client.reader.readexactly(12)
+        client.writer.write(b'RFB 003.003\n')
+        self.assertEqual(1, struct.unpack(
+            '>I', await client.reader.readexactly(4))[0])
+        await client.init()
+        client.encodings(rfb.RAW)
+        client.request(incremental=False)
+        await client.settle(self.painter.pixels)
+
+
+class VencryptTest(vnc_case.Case):
+
+    async def asyncSetUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = pathlib.Path(directory.name)
+        self.authority = Authority(self.directory)
+        certificate, key = self.authority.issue('server')
+        await self.serve(300, 200, tls={
+            'certificate': certificate, 'key': key,
+            'ca': self.authority.certificate})
+
+    def _proxy(self, name: str) -> ssl.SSLSocket:
+        """What nova-novncproxy does, by its own code.
+
+        :param name: whose certificate it shows
+        """
+        scheme = authvencrypt.RFBAuthSchemeVeNCrypt()
+        proxy = securityproxy.RFBSecurityProxy.__new__(
+            securityproxy.RFBSecurityProxy)
+        proxy.auth_schemes = mock.Mock()
+        proxy.auth_schemes.find_scheme = lambda types: {
+            scheme.security_type(): scheme}[types[0]]
+        tenant, browser = socket.socketpair()
+        browser.sendall(b'RFB 003.008\n\1')
+        connection = socket.create_connection(('127.0.0.1', self.port), 10)
+        with mock.patch.object(authvencrypt, 'CONF') as conf:
+            conf.vnc.vencrypt_client_key = f'{self.directory}/{name}-key.pem'
+            conf.vnc.vencrypt_client_cert = f'{self.directory}/{name}-cert.pem'
+            conf.vnc.vencrypt_ca_certs = f'{self.directory}/ca.pem'
+            with tenant, browser:
+                return proxy.connect(tenant, connection)
+
+    async def _through_the_proxy(self, name: str) -> rfb.Client:
+        encrypted = await asyncio.to_thread(self._proxy, name)
+        self.addCleanup(encrypted.close)
+        ours, theirs = socket.socketpair()
+        for source, target in ((ours, encrypted), (encrypted, ours)):
+            task = asyncio.create_task(asyncio.to_thread(
+                self._copy, source, target))
+            self.addAsyncCleanup(asyncio.wait, [task])
+        client = rfb.Client(*await asyncio.open_connection(sock=theirs))
+        self.addAsyncCleanup(client.close)
+        await client.result()
+        await client.init()
+        client.encodings(rfb.RAW, rfb.EXTENDED_KEYS)
+        return client
+
+    @staticmethod
+    def _copy(source: socket.socket, target: socket.socket) -> None:
+        try:
+            while data := source.recv(1 << 16):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass    # cut off
+
+    async def test_proxy_with_a_certificate(self) -> None:
+        self.authority.issue('proxy')
+        client = await self._through_the_proxy('proxy')
+        client.request(incremental=False)
+        await client.settle(self.painter.pixels)
+        for _ in range(10):
+            self.painter.scribble()
+            await client.settle(self.painter.pixels)
+        client.type('a')
+        await self.pair.until(lambda: len(self.pair.events) == 2)
+        await client.close()
+        await self.pair.until(lambda: self.desktop.clients == 0)
+
+    async def test_cut_by_the_server(self) -> None:
+        self.authority.issue('proxy')
+        client = await self._through_the_proxy('proxy')
+        client.writer.write(b'\xee')
+        await client.reader.read()
+        await self.pair.until(lambda: self.desktop.clients == 0)
+        self.assertEqual(1, len(self.warnings()))
+
+    async def test_certificate_of_another_authority(self) -> None:
+        directory = self.directory / 'other'
+        directory.mkdir()
+        other = Authority(directory)
+        other.issue('mallory')
+        for part in ('cert', 'key'):
+            (directory / f'mallory-{part}.pem').rename(
+                self.directory / f'mallory-{part}.pem')
+        with self.assertRaises((ssl.SSLError, OSError, EOFError)):
+            await self._through_the_proxy('mallory')
+        await self.pair.until(self.warnings)
+        self.assertIn('failed to encrypt', self.warnings()[0])
+        self.assertEqual(0, self.desktop.clients)
+
+    async def test_nothing_less_than_vencrypt(self) -> None:
+        client = rfb.Client(*await asyncio.open_connection(
+            '127.0.0.1', self.port))
+        self.addAsyncCleanup(client.close)
+        await client.version()
+        self.assertEqual(b'\1\x13', await client.reader.readexactly(2))
+        client.writer.write(b'\1')
+        with self.assertRaises(rfb.Refused):
+            await client.result()

@@ -1,0 +1,88 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Each encoding, pixel by pixel, with libvncclient as the client."""
+
+import asyncio
+import pathlib
+import struct
+import subprocess
+import tempfile
+import time
+
+from tests.integration import rfb
+from tests.integration import vnc_case
+
+_SOURCE = pathlib.Path(__file__).parent / 'vnc_client.c'
+#: Names as libvncclient knows them; Raw has a client of its own.
+_ENCODINGS = ('tight', 'zrle', 'hextile', 'zlib', 'rre', 'corre', 'ultra',
+              'raw')
+_WAIT_S = 20
+
+
+class EncodingTest(vnc_case.Case):
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        directory = tempfile.TemporaryDirectory(prefix='dmore-vnc-')
+        cls.addClassCleanup(directory.cleanup)
+        cls.program = pathlib.Path(directory.name) / 'vnc_client'
+        subprocess.run(['gcc', '-O2', '-o', cls.program, _SOURCE,
+                        '-lvncclient'], check=True)
+
+    async def _start(self, encoding: str, quality: int,
+                     compression: int) -> None:
+        self.client = await asyncio.create_subprocess_exec(
+            self.program, str(self.port), encoding, str(quality),
+            str(compression), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    async def _stop(self) -> None:
+        self.client.stdin.close()
+        await self.client.wait()
+
+    async def _picture(self) -> tuple[int, int, bytes]:
+        self.client.stdin.write(b'.')
+        width, height = struct.unpack(
+            '<ii', await self.client.stdout.readexactly(8))
+        pixels = await self.client.stdout.readexactly(width * height * 4)
+        return width, height, pixels
+
+    async def _settle(self) -> None:
+        began = time.monotonic()
+        while True:
+            width, height, pixels = await self._picture()
+            wanted = self.painter.width, self.painter.height
+            if ((width, height) == wanted and rfb.visible(pixels)
+                    == rfb.visible(self.painter.pixels)):
+                return
+            self.assertLess(time.monotonic() - began, _WAIT_S)
+            await asyncio.sleep(0.02)
+
+    async def test_pixels_are_exact(self) -> None:
+        await self.serve(317, 203)
+        for encoding in _ENCODINGS:
+            # Also for a client that would take it with losses.
+            for quality, compression in ((0, 1), (6, 9), (9, 0)):
+                with self.subTest(encoding=encoding, quality=quality,
+                                  compression=compression):
+                    await self._start(encoding, quality, compression)
+                    await self._settle()
+                    for _ in range(10):
+                        for _ in range(4):
+                            self.painter.scribble()
+                        await self._settle()
+                    self.painter.resize(
+                        self.painter.random.randint(1, 500),
+                        self.painter.random.randint(1, 400))
+                    await self._settle()
+                    await self._stop()
+        self.assertEqual([], self.warnings())

@@ -1,0 +1,151 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The VNC server with the real library, on a region in this process."""
+
+import asyncio
+import pathlib
+import random
+import shutil
+import sys
+import tempfile
+import unittest
+from typing import Any
+
+from nova_dmore.channel import display
+from nova_dmore.channel import host_end
+from nova_dmore.domr.vnc import desktop
+from nova_dmore.domr.vnc import ffi_build
+from nova_dmore import wire
+from tests.integration import rfb
+from tests.unit.domr import pair
+
+SERVERS = {'vnc': 'nova_dmore.domr.vnc.server'}
+
+
+def load_native() -> None:
+    """Compile the part in C and make it importable, once per process."""
+    if ffi_build.MODULE in sys.modules:
+        return
+    directory = pathlib.Path(tempfile.mkdtemp(prefix='dmore-vnc-'))
+    try:
+        ffi_build.build(directory)
+        sys.path.insert(0, str(directory))
+        __import__(ffi_build.MODULE)
+        sys.path.remove(str(directory))
+    finally:
+        shutil.rmtree(directory)
+
+
+class Painter:
+    """The host's shadow device: paints when somebody looks.
+
+    :ivar pixels: what the picture is to be
+    """
+
+    def __init__(self, running: pair.Pair, width: int, height: int) -> None:
+        self._pair = running
+        self.display: display.HostDisplay = running.display
+        self.paints = True
+        self.random = random.Random(0)
+        self.resize(width, height)
+
+    def resize(self, width: int, height: int) -> None:
+        """Begin a picture of another size, of few colours in places."""
+        self.width, self.height = width, height
+        pixels = bytearray()
+        for row in range(height):
+            colours = self.random.randbytes(4 * (1 + row % 3))
+            pixels += (colours * width)[:width * 4]
+        self.pixels = pixels
+        self.display.shut()
+
+    async def run(self) -> None:
+        """Paint whenever the picture is to be good and is not."""
+        while True:
+            await asyncio.sleep(0.002)
+            if (self.paints and self.display.viewers
+                    and not self.display.is_open
+                    and self._pair.host.state is host_end.HostState.OPEN):
+                self.paint()
+
+    def paint(self, damage: list[display.Rectangle] | None = None) -> None:
+        """Write the picture, all anew; the records say so, or what is said.
+        """
+        if (self.display.width, self.display.height) != (self.width,
+                                                         self.height):
+            self.display.set_mode(self.width, self.height)
+        self.display.framebuffer[:len(self.pixels)] = self.pixels
+        self.display.open(self._pair.host.epoch, [
+            (0, 0, self.width, self.height)] if damage is None else damage)
+        self._pair.ring(wire.Vector.DISPLAY)
+
+    def scribble(self) -> None:
+        """Change a random rectangle: noise, one colour, or two."""
+        width = self.random.randint(1, self.width)
+        height = self.random.randint(1, self.height)
+        x = self.random.randint(0, self.width - width)
+        y = self.random.randint(0, self.height - height)
+        colours = self.random.choice((1, 2, 300))
+        palette = [self.random.randbytes(4) for _ in range(colours)]
+        for row in range(y, y + height):
+            start = (row * self.width + x) * 4
+            data = b''.join(self.random.choices(palette, k=width))
+            self.pixels[start:start + width * 4] = data
+            self.display.framebuffer[start:start + width * 4] = data
+        self.display.damage([(x, y, width, height)])
+        self._pair.ring(wire.Vector.DISPLAY)
+
+
+class Case(unittest.IsolatedAsyncioTestCase):
+    """Tests with a running pair that has a VNC server.
+
+    :ivar pair: the pair
+    :ivar painter: its picture
+    :ivar port: of the VNC server
+    """
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        load_native()
+
+    async def serve(self, width: int = 64, height: int = 48,
+                    **changes: Any) -> None:
+        """Start a pair; ``changes`` are those of the ``vnc`` field."""
+        vnc = pair.vnc(**changes)
+        self.port = vnc['port']
+        self.pair = pair.Pair(pair.config(vnc=vnc), SERVERS)
+        await self.enterAsyncContext(self.pair)
+        self.desktop = self.pair.agent._screen.viewer
+        assert isinstance(self.desktop, desktop.Desktop)
+        self.addAsyncCleanup(self.desktop.close)
+        self.painter = Painter(self.pair, width, height)
+        task = asyncio.create_task(self.painter.run())
+        self.addCleanup(task.cancel)
+
+    async def connect(self, **options: Any) -> rfb.Client:
+        """A client that is cut off at the end of the test."""
+        client = await rfb.connect(self.port, **options)
+        self.addAsyncCleanup(client.close)
+        return client
+
+    async def look(self, **options: Any) -> rfb.Client:
+        """A client that has the whole picture."""
+        client = await self.connect(**options)
+        client.request(incremental=False)
+        await client.update()
+        await client.settle(self.painter.pixels)
+        return client
+
+    def warnings(self) -> list[str]:
+        """What was logged, but for information."""
+        return [each['text'] for each in self.pair.said('log')
+                if each['level'] != 'info']
