@@ -201,6 +201,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         self._source = None
         self._retry_later()
         self._lose()
+        self._loop.call_soon(self.look)
 
     # -- the connection
 
