@@ -165,8 +165,13 @@ class AddressBook:
         with _neutron_errors(f'the binding of port {port_id} on {host}'):
             client = self._client()
             binding = client.show_port_binding(port_id, host)['binding']
-            if binding['status'] != 'ACTIVE':
+            if binding['status'] == 'ACTIVE':
+                return
+            try:
                 client.activate_port_binding(port_id, host)
+            except neutron_exceptions.Conflict:
+                # The other host has done it since.
+                LOG.debug('Port %s is bound to %s already', port_id, host)
 
     def delete_binding(self, port_id: str, host: str) -> None:
         """Forget that the port was, or might have been, on ``host``."""

@@ -89,7 +89,8 @@ def _has_job(domain) -> bool:
     try:
         return domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE
     except libvirt.libvirtError as error:
-        if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
+        if error.get_error_code() in (libvirt.VIR_ERR_OPERATION_INVALID,
+                                      libvirt.VIR_ERR_OPERATION_UNSUPPORTED):
             # Of a migration to this host libvirt tells only the source.
             return domain.isActive() == 1
         raise

@@ -65,9 +65,10 @@ class FindTest(fakes.TestCase):
         self._assert_found(Here.MOVING)
         # And as libvirt answers while it runs already (post-copy).
         self.domain.run_state = (libvirt.VIR_DOMAIN_RUNNING, 1)
-        self.domain.job = fake_host.libvirt_error(
-            libvirt.VIR_ERR_OPERATION_INVALID)
-        self._assert_found(Here.MOVING)
+        for code in (libvirt.VIR_ERR_OPERATION_INVALID,
+                     libvirt.VIR_ERR_OPERATION_UNSUPPORTED):
+            self.domain.job = fake_host.libvirt_error(code)
+            self._assert_found(Here.MOVING)
 
     def test_libvirt_does_not_say(self):
         self.domain.job = fake_host.libvirt_error()
