@@ -12,7 +12,6 @@
 """Who may use the VNC server, and how: networks, passwords, certificates."""
 
 import asyncio
-import datetime
 import pathlib
 import socket
 import ssl
@@ -20,56 +19,15 @@ import struct
 import tempfile
 from unittest import mock
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from nova.console.rfb import authvencrypt
 from nova.console.securityproxy import rfb as securityproxy
 
 from nova_dmore.domr.vnc import handshake
+from tests.integration import authority
 from tests.integration import rfb
 from tests.integration import vnc_case
 
 _NOBODY = '192.0.2.0/24'
-
-
-class Authority:
-    """Makes certificates; files of the last one lie in a directory."""
-
-    def __init__(self, directory: pathlib.Path) -> None:
-        self._directory = directory
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(
-            x509.NameOID.COMMON_NAME, 'authority')])
-        self.certificate = self._make('authority', self._key, True)
-
-    def _make(self, name: str, key: ec.EllipticCurvePrivateKey,
-              is_authority: bool = False) -> str:
-        now = datetime.datetime.now(datetime.timezone.utc)
-        day = datetime.timedelta(days=1)
-        builder = x509.CertificateBuilder(
-            issuer_name=self._name, subject_name=x509.Name([
-                x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]),
-            public_key=key.public_key(),
-            serial_number=x509.random_serial_number(),
-            not_valid_before=now - day, not_valid_after=now + day)
-        builder = builder.add_extension(
-            x509.BasicConstraints(is_authority, None), True)
-        return builder.sign(self._key, hashes.SHA256()).public_bytes(
-            serialization.Encoding.PEM).decode()
-
-    def issue(self, name: str) -> tuple[str, str]:
-        """A certificate and its key, as PEM texts; also as files."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        texts = self._make(name, key), key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption()).decode()
-        for part, text in zip(('cert', 'key'), texts):
-            (self._directory / f'{name}-{part}.pem').write_text(text)
-        (self._directory / 'ca.pem').write_text(self.certificate)
-        return texts
 
 
 class NetworkTest(vnc_case.Case):
@@ -182,7 +140,7 @@ class VencryptTest(vnc_case.Case):
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         self.directory = pathlib.Path(directory.name)
-        self.authority = Authority(self.directory)
+        self.authority = authority.Authority(self.directory)
         certificate, key = self.authority.issue('server')
         await self.serve(300, 200, tls={
             'certificate': certificate, 'key': key,
@@ -257,7 +215,7 @@ class VencryptTest(vnc_case.Case):
     async def test_certificate_of_another_authority(self) -> None:
         directory = self.directory / 'other'
         directory.mkdir()
-        other = Authority(directory)
+        other = authority.Authority(directory)
         other.issue('mallory')
         for part in ('cert', 'key'):
             (directory / f'mallory-{part}.pem').rename(

@@ -1,0 +1,58 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""A certificate authority for tests."""
+
+import datetime
+import pathlib
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+
+class Authority:
+    """Makes certificates; files of the last one lie in a directory."""
+
+    def __init__(self, directory: pathlib.Path) -> None:
+        self._directory = directory
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(
+            x509.NameOID.COMMON_NAME, 'authority')])
+        self.certificate = self._make('authority', self._key, True)
+
+    def _make(self, name: str, key: ec.EllipticCurvePrivateKey,
+              is_authority: bool = False) -> str:
+        now = datetime.datetime.now(datetime.timezone.utc)
+        day = datetime.timedelta(days=1)
+        builder = x509.CertificateBuilder(
+            issuer_name=self._name, subject_name=x509.Name([
+                x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]),
+            public_key=key.public_key(),
+            serial_number=x509.random_serial_number(),
+            not_valid_before=now - day, not_valid_after=now + day)
+        builder = builder.add_extension(
+            x509.BasicConstraints(is_authority, None), True)
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(
+            serialization.Encoding.PEM).decode()
+
+    def issue(self, name: str) -> tuple[str, str]:
+        """A certificate and its key, as PEM texts; also as files."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        texts = self._make(name, key), key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption()).decode()
+        for part, text in zip(('cert', 'key'), texts):
+            (self._directory / f'{name}-{part}.pem').write_text(text)
+        (self._directory / 'ca.pem').write_text(self.certificate)
+        return texts
