@@ -68,10 +68,13 @@ class Agent:
         self._configuring = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._boot_s: float | None = None
+        self._holding = False
 
     def poll(self) -> None:
         """Look at the region: on each interrupt and every POLL_INTERVAL_S."""
         changes = self._end.poll()
+        # First: pixels are not good after a freeze, and somebody waits.
+        self._screen.poll(self._end, changes)
         if changes.broken is not None:
             self.log('warning', f'the channel waits: {changes.broken}')
         for gap in changes.gaps:
@@ -84,7 +87,6 @@ class Agent:
                 self._end.received(wire.Stream.CONTROL_TO_DOMAIN_R)):
             self._handle(message)
         self.console.flush_input()
-        self._screen.poll(self._end, changes)
         self._outbox.flush()
         if changes.opened:
             self._say_serving()
@@ -169,13 +171,19 @@ class Agent:
         """
         loop = asyncio.get_running_loop()
         loop.add_reader(device.fileno(), self._rung, device)
+        try:
+            await self._look_for_ever(loop)
+        finally:
+            loop.remove_reader(device.fileno())
+
+    async def _look_for_ever(self, loop: asyncio.AbstractEventLoop) -> None:
         holder = hold.Holder()
         while True:
             self.poll()
             self.console.tick(loop.time())
-            holding = self._end.hold_wanted
-            holder.step(holding)
-            period = (hold.HOLD_PERIOD_S if holding
+            self._holding = self._end.hold_wanted
+            holder.step(self._holding)
+            period = (hold.HOLD_PERIOD_S if self._holding
                       else wire.POLL_INTERVAL_S)
             try:
                 async with asyncio.timeout(period):
@@ -186,7 +194,11 @@ class Agent:
 
     def _rung(self, device: uio.UioDevice) -> None:
         device.acknowledge()
-        self._woken.set()
+        # At once, not in the next turn of the loop. What this raises is only
+        # logged; ``run`` looks again soon, and then it ends.
+        self.poll()
+        if self._end.hold_wanted != self._holding:
+            self._woken.set()
 
 
 def notice_of(message: dict[str, Any]) -> str | None:

@@ -24,7 +24,7 @@ import re
 import socket
 import struct
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 VERSION = b'RFB 003.008\n'
 _VERSION = re.compile(rb'RFB 003\.(\d\d\d)\n')
@@ -38,6 +38,9 @@ _CHALLENGE_SIZE = 16
 
 #: What a wrong password costs, in seconds.
 _WRONG_PASSWORD_S = 1.0
+
+#: What VNC authentication answers to a challenge, given a password.
+Encrypt: TypeAlias = Callable[[bytes, str], bytes]
 
 
 class HandshakeError(Exception):
@@ -106,12 +109,13 @@ class Terms:
     :ivar without: nothing
     :ivar passwords: a password; True with one that only lets look
     :ivar start_tls: a certificate: makes the channel an encrypted one
+    :ivar encrypt: needed for passwords
     """
 
     without: bool = False
     passwords: tuple[tuple[str, bool], ...] = ()
     start_tls: Callable[[], Awaitable[StreamChannel]] | None = None
-    encrypt: Callable[[bytes, str], bytes] | None = None
+    encrypt: Encrypt | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,9 @@
 # under the License.
 """The VNC sessions in C (``native/``), as Python uses them."""
 
+import array
 import dataclasses
+import itertools
 import socket
 from collections.abc import Iterator
 from typing import Any, TypeAlias
@@ -187,9 +189,9 @@ class Sessions:
         if rectangles is None:
             self._lib.vnc_damage(self._server, self._ffi.NULL, -1)
         elif rectangles:
+            flat = array.array('H', itertools.chain(*rectangles))
             self._lib.vnc_damage(
-                self._server, self._ffi.new('uint16_t[]', [
-                    value for each in rectangles for value in each]),
+                self._server, self._ffi.from_buffer('uint16_t[]', flat),
                 len(rectangles))
 
     @property

@@ -39,7 +39,9 @@ class VncServer:
     def __init__(self, context: rms.Context) -> None:
         """Nothing is listened to yet."""
         self._context = context
-        self._desktop = desktop_module.Desktop.of(context)
+        # Not made for a Domain R that shows nothing: it takes memory.
+        self._desktop = (None if context.config.vnc is None
+                         else desktop_module.Desktop.of(context))
         self._log = once.Once(context.log)
         self._listener: socket.socket | None = None
         self._handshakes: list[asyncio.Task[None]] = []
@@ -48,7 +50,7 @@ class VncServer:
     @property
     def clients(self) -> int:
         """Clients that see the desktop."""
-        return self._desktop.clients
+        return 0 if self._desktop is None else self._desktop.clients
 
     def listen(self) -> None:
         """Begin to accept, unless there is to be no VNC.
@@ -119,19 +121,19 @@ class VncServer:
     async def _serve(self, connection: socket.socket, host: str,
                      name: str) -> None:
         """Let a client in, or not, and log the latter once per host."""
-        vnc = self._context.config.vnc
-        assert vnc is not None      # or it had not been permitted
+        vnc, desktop = self._context.config.vnc, self._desktop
+        assert vnc is not None and desktop is not None  # or none may come
         limit = (PROXY_HANDSHAKE_S if _is_in(host, vnc.proxy_networks)
                  else DIRECT_HANDSHAKE_S)
         fault = None
         try:
             async with asyncio.timeout(limit):
-                if self._desktop.is_full:
+                if desktop.is_full:
                     await handshake.refuse(
                         handshake.SocketChannel(connection),
                         'too many clients')
                     raise handshake.HandshakeError('is one too many')
-                await self._let_in(connection, host, name, vnc)
+                await self._let_in(connection, host, name, vnc, desktop)
         except TimeoutError:
             fault = 'took too long to begin'
         except handshake.HandshakeError as error:
@@ -148,16 +150,17 @@ class VncServer:
                           f'{name} {fault}')
 
     async def _let_in(self, connection: socket.socket, host: str, name: str,
-                      vnc: config_module.Vnc) -> None:
+                      vnc: config_module.Vnc,
+                      desktop: desktop_module.Desktop) -> None:
         config = self._context.config
         admission = await handshake.admit(
             handshake.SocketChannel(connection),
-            self._terms(connection, host, vnc))
+            self._terms(connection, host, vnc, desktop.encrypt))
         relay = None
         if isinstance(admission.channel, handshake.StreamChannel):
             relay = tls.Relay(admission.channel)
         try:
-            await self._desktop.add(
+            await desktop.add(
                 connection if relay is None else relay.inner,
                 client=name, view_only=admission.view_only,
                 name=f'{config.instance_name} ({config.instance_uuid})',
@@ -172,7 +175,8 @@ class VncServer:
             relay.start()
 
     def _terms(self, connection: socket.socket, host: str,
-               vnc: config_module.Vnc) -> handshake.Terms:
+               vnc: config_module.Vnc,
+               encrypt: handshake.Encrypt) -> handshake.Terms:
         is_proxy = _is_in(host, vnc.proxy_networks)
         passwords: list[tuple[str, bool]] = []
         if _is_in(host, vnc.direct_networks):
@@ -180,13 +184,12 @@ class VncServer:
                 (vnc.password, False), (vnc.view_only_password, True))
                 if password is not None]
         if not is_proxy or vnc.tls is None:
-            return handshake.Terms(is_proxy, tuple(passwords), None,
-                                   self._desktop.encrypt)
+            return handshake.Terms(is_proxy, tuple(passwords), None, encrypt)
         context = self._tls_context(vnc.tls)
         return handshake.Terms(
             False, tuple(passwords),
             lambda: tls.start_tls(connection, context, PROXY_HANDSHAKE_S),
-            self._desktop.encrypt)
+            encrypt)
 
 
 def _is_in(host: str, networks: tuple[config_module.Network, ...]) -> bool:

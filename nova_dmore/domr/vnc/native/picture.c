@@ -49,8 +49,11 @@ static struct session *first_session(struct vnc_server *server)
 static struct session *next_session(struct vnc_server *server,
 				    struct session *session)
 {
-	pthread_cond_signal(&session->client->updateCond);
+	int asked = !sraRgnEmpty(session->client->requestedRegion);
+
 	pthread_mutex_unlock(&session->client->updateMutex);
+	if (asked)
+		pthread_cond_signal(&session->client->updateCond);
 	return from_session(server, session->number + 1);
 }
 
