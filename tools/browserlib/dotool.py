@@ -69,12 +69,13 @@ class Dotool:
         due = time.monotonic()
         for character in text:
             time.sleep(max(0.0, due - time.monotonic()))
-            self.press('enter' if character == '\r' else character)
+            self._client.keyPress('enter' if character == '\r'
+                                  else character)
             due = max(due + seconds, time.monotonic())
 
-    def press(self, name: str) -> None:
-        """Press a key, or several together (``ctrl-e``)."""
-        self._client.keyPress(name)
+    def press_control(self, character: str) -> None:
+        """Press a key while Control is held."""
+        self._client.keyPress(f'ctrl-{character}')
 
     def picture(self) -> Picture:
         """All of the console, asked for anew."""

@@ -116,6 +116,10 @@ class Console:
             modifiers &= ~keys.MODIFIERS[modifier]
             self._send('keyUp', modifier, modifiers)
 
+    def press_control(self, character: str) -> None:
+        """Press a key while Control is held."""
+        self.press(keys.key(character), keys.CONTROL)
+
     def type(self, text: Iterable[str], seconds: float = KEY_S) -> None:
         """Type one character after the other.
 

@@ -164,9 +164,9 @@ class TigerVnc:
         while batch := ''.join(islice(characters, _BATCH)):
             self._screen.type(batch, seconds)
 
-    def press(self, name: str) -> None:
-        """Press a key, or several together (``ctrl+e``), as X names them."""
-        self._screen.press(name)
+    def press_control(self, character: str) -> None:
+        """Press a key while Control is held."""
+        self._screen.press(f'ctrl+{character}')
 
     def picture(self) -> Picture:
         """The console, as the viewer shows it."""

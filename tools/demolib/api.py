@@ -35,7 +35,8 @@ class Cloud:
         self._sdk = openstack.connect()
         self._log_of = log_of
 
-    def boot(self, name: str, flavor: str, host: str) -> str:
+    def boot(self, name: str, flavor: str, host: str, image: str = 'guest'
+             ) -> str:
         """Start an instance on a host, after removing an older one; its id.
 
         :raises Failure: it does not become active
@@ -45,7 +46,7 @@ class Cloud:
             self.delete(older.id)
         server = compute.create_server(
             name=name, key_name=_KEY_PAIR, availability_zone=f'nova:{host}',
-            image_id=self._sdk.image.find_image('guest').id,
+            image_id=self._sdk.image.find_image(image).id,
             flavor_id=compute.find_flavor(flavor).id,
             networks=[{'uuid': self._sdk.network.find_network(
                 settings.PRIVATE_NAME).id}])

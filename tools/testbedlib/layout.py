@@ -35,7 +35,8 @@ class Layout:
     """The folders below one state directory.
 
     ``venv``, ``cache`` and ``stamps`` outlive a cloud; ``cloud`` goes with it;
-    ``logs`` holds what set-up steps and kept clouds wrote.
+    ``logs`` holds what set-up steps and kept clouds wrote, ``screenshots`` what
+    tests saw.
     """
 
     state: pathlib.Path
@@ -69,6 +70,14 @@ class Layout:
     @property
     def logs(self) -> pathlib.Path:
         return self.state / 'logs'
+
+    @property
+    def screenshots(self) -> pathlib.Path:
+        """What the tests' users have seen; ``DMORE_SCREENSHOTS`` points
+        elsewhere."""
+        given = os.environ.get('DMORE_SCREENSHOTS')
+        return (pathlib.Path(given).absolute() if given
+                else self.state / 'screenshots')
 
     @property
     def cloud(self) -> pathlib.Path:

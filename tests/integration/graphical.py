@@ -1,0 +1,248 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Instances that are used through their picture and their keyboard."""
+
+import json
+import pathlib
+import re
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.parse
+
+import testtools
+from testtools import content
+
+# For the path that it sets.
+from tests.integration import cloud
+from browserlib import keys
+from browserlib.pictures import Picture
+from demolib import corruption
+from guest import protocol
+from testbedlib import settings
+from testbedlib.layout import Layout
+
+HOSTS = ('c1', 'c2')
+VNC_PORT = 5900
+#: The helper answers keys on the screen, and tells its ledger to a terminal
+#: whose output is in the console log. Without a cursor, which blinks.
+_HELPER = ('printf "\\033[?25l"; '
+           'dmore-count-in --answer --ledger /dev/ttyS0\r')
+_READY = 'READY dmore-count-in'
+_LEDGER = re.compile(r'LEDGER (\{.*\})')
+#: What SYSLINUX puts before each character when firmware owns the console.
+_POSITION = re.compile(r'\x1b\[[0-9;=]*[A-Za-z]')
+_SERVING_S = 120.0
+_SHELL_S = 240.0
+_HELPER_S = 60.0
+_LEDGER_S = 60.0
+_SETTLE_S = 30.0
+
+
+class Instance:
+    """One instance.
+
+    :param machine: what ``cloud.enter`` returned
+    :ivar host: where it is now
+    """
+
+    def __init__(self, machine, name, flavor='m1.guest', image='guest'):
+        self.machine = machine
+        self.host, _other = HOSTS
+        self.server = machine.api.boot(name, flavor, self.host, image)
+        self.domain = machine.api.domain(self.server)
+
+    def url(self):
+        """Of noVNC's page."""
+        return cloud.wait_for(self._url, 60, 'a VNC console')
+
+    def _url(self):
+        try:
+            return self.machine.api.console_url(self.server, 'vnc', 'novnc')
+        except OSError:
+            return None
+
+    def log(self):
+        """What its serial line has said, without what moves a cursor."""
+        return _POSITION.sub('', self.machine.api.console_log(self.server))
+
+    @property
+    def address(self):
+        """Of Domain R."""
+        return urllib.parse.urlsplit(
+            self.machine.api.ssh_url(self.server)).hostname
+
+    def wait_for_console(self):
+        """Until Domain R has booted and serves VNC."""
+        cloud.wait_for(self._serves, _SERVING_S, 'Domain R serves VNC')
+
+    def _serves(self):
+        try:
+            socket.create_connection((self.address, VNC_PORT), 5).close()
+        except OSError:
+            return False
+        return True
+
+    def wait_for_shell(self, shells=1):
+        """Until a guest that was started so often has a shell."""
+        cloud.wait_for(lambda: self.log().count('GUEST-READY') >= shells,
+                       _SHELL_S, 'a shell in the guest')
+
+    def screendump(self):
+        """What QEMU says that it shows."""
+        with tempfile.NamedTemporaryFile() as file:
+            subprocess.run(
+                ['virsh', '-q', '-c', 'qemu+tcp://'
+                 f'{settings.address(self.host)}/system', 'screenshot',
+                 self.domain, file.name], check=True, capture_output=True)
+            return Picture.decode(pathlib.Path(file.name).read_bytes())
+
+    def migrate(self):
+        """To the other host."""
+        other, = set(HOSTS) - {self.host}
+        self.machine.api.migrate(self.server, self.host, other)
+        self.host = other
+
+    def ledger(self):
+        """What the helper told last, if it told anything."""
+        told = _LEDGER.findall(self.log())
+        return json.loads(told[-1]) if told else None
+
+    def corrupted(self):
+        """What shows that the emulator corrupted the guest, if anything."""
+        return corruption.sign(self.machine.api.console_log(self.server))
+
+    def close(self):
+        self.machine.api.delete(self.server)
+
+
+class Typing:
+    """A thread in which a user types numbered keys until told to stop.
+
+    :param client: has ``type``
+    :param begin: the number of the first key
+    """
+
+    def __init__(self, client, begin):
+        self.sent = begin
+        self._client = client
+        self._stop = threading.Event()
+        self._error = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _keys(self):
+        while not self._stop.is_set():
+            yield chr(protocol.key(self.sent))
+            self.sent += 1
+
+    def _run(self):
+        try:
+            self._client.type(self._keys())
+        except Exception as error:  # raised where it can be seen
+            self._error = error
+
+    def stop(self):
+        """How many keys were typed, with those before the first one."""
+        self._stop.set()
+        self._thread.join(60)
+        if self._error is not None:
+            raise self._error
+        return self.sent
+
+
+class GraphicalTest(testtools.TestCase):
+    """:cvar machine: what ``cloud.enter`` returned"""
+
+    machine: cloud.Machine
+
+    def note(self, text):
+        """Have a text shown with the test's result, also when it passes."""
+        self.addDetailUniqueName('note', content.text_content(text))
+
+    @property
+    def output(self):
+        """The folder for what this test's users see."""
+        return Layout.from_environment().screenshots / self.id().rpartition(
+            'integration.')[2]
+
+    @property
+    def client_log(self):
+        return self.machine.place.log(settings.CONTROLLER, 'test-clients')
+
+    def start_helper(self, instance, client):
+        """Type its name at a shell of the screen."""
+        client.type(_HELPER)
+        cloud.wait_for(lambda: _READY in instance.log(), _HELPER_S,
+                       'the helper in the guest')
+
+    def end_helper(self, client):
+        client.press_control('d')
+
+    def assert_picture(self, instance, client, name):
+        """Save what a client shows, which is soon what QEMU shows."""
+        deadline = time.monotonic() + _SETTLE_S
+        while wrong := (shown := client.picture()).wrong_pixels(
+                right := instance.screendump()):
+            if time.monotonic() > deadline:
+                shown.save(self.output / f'{name}-wrong.png')
+                right.save(self.output / f'{name}-right.png')
+                self.fail(f'{name}: {wrong} wrong pixels, see {self.output}')
+            time.sleep(0.2)
+        shown.save(self.output / f'{name}.png')
+
+    def assert_ledger(self, instance, client, sent):
+        """Every key came once, and in order; all of the guest's ledger."""
+        before = instance.ledger()
+        client.press_control('e')
+        cloud.wait_for(lambda: instance.ledger() not in (None, before),
+                       _LEDGER_S, 'a ledger of the guest')
+        ledger = instance.ledger()
+        typist = ledger['typists'][0]
+        found = {name: typist[name] for name in (
+            'received', 'lost', 'duplicated', 'reordered', 'foreign')}
+        found['foreign'] += ledger['foreign']
+        self.note(f'{sent} keys typed: {found}')
+        self.assertEqual({'received': sent, 'lost': 0, 'duplicated': 0,
+                          'reordered': 0, 'foreign': 0}, found)
+
+    def there_and_back(self, instance, client, lives=lambda: None,
+                       show=lambda name: None):
+        """Type while the instance moves to the other host and back.
+
+        :param lives: fails if the client had to connect anew
+        :param show: saves what a user sees beside the console
+        """
+        self.start_helper(instance, client)
+        self.assert_picture(instance, client, '0-before')
+        show('0-before-page')
+        sent = 0
+        for number in (1, 2):
+            typing = Typing(client, sent)
+            try:
+                time.sleep(1)
+                instance.migrate()
+                time.sleep(2)
+            finally:
+                sent = typing.stop()
+            name = f'{number}-on-{instance.host}'
+            show(f'{name}-page')
+            lives()
+            self.assert_ledger(instance, client, sent)
+            self.assert_picture(instance, client, name)
+        self.assertGreater(sent, 100)
+        self.end_helper(client)
+
+
+__all__ = ['GraphicalTest', 'Instance', 'Typing', 'keys']
