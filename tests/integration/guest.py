@@ -114,10 +114,12 @@ class Qemu:
         self._socket.close()
 
 
-def migrate(test, migration_id, qemu, domain_r, during=lambda: None):
+def migrate(test, migration_id, qemu, domain_r, during=lambda: None,
+            late=False):
     """Migrate both -> (pair, Qemu, FakeDomainR, Frozen of the source).
 
     :param during: called while both stand still.
+    :param late: what is carried over comes when the pair is live already.
     """
     pair = qemu.pair
     other = fakes.Pair(test)
@@ -145,8 +147,12 @@ def migrate(test, migration_id, qemu, domain_r, during=lambda: None):
     during()
     qemu.execute('migrate-set-parameters', **{'max-bandwidth': 1 << 30})
     test.assertTrue(frozen.acknowledged)
-    answer = other.client.carry_over(migration_id, frozen.carry_over)
-    test.assertTrue(answer.accepted, answer.reason)
+
+    def carry_over():
+        return other.client.carry_over(migration_id, frozen.carry_over)
+    if not late:
+        answer = carry_over()
+        test.assertTrue(answer.accepted, answer.reason)
     fakes.wait_for(lambda: qemu.execute('query-migrate')['status'] ==
                    'completed', 30)
     # A source that is stopped arrives stopped or running, as it was
@@ -157,5 +163,7 @@ def migrate(test, migration_id, qemu, domain_r, during=lambda: None):
     new_domain_r.arrive_from(domain_r)
     new_domain_r.resume()
     other.live()
+    if late:
+        test.assertFalse(carry_over().accepted)
     test.assertEqual((), pair.gaps())
     return other, new, new_domain_r, frozen

@@ -24,6 +24,7 @@ import time
 from oslotest import base
 
 from nova_dmore.channel import input_event
+from nova_dmore.shadow import client
 from nova_dmore import wire
 from tests.integration import guest
 from tests.unit.shadow import fakes
@@ -179,13 +180,12 @@ class TestPicture(DisplayTest):
 
 class TestMigration(DisplayTest):
 
-    def migrate(self, number, during=lambda: None):
+    def migrate(self, number, during=lambda: None, late=False):
         old = self.qemu, self.domain_r
-        self.pair, self.qemu, self.domain_r, frozen = guest.migrate(
-            self, f'm{number}', *old, during)
+        self.pair, self.qemu, self.domain_r, _ = guest.migrate(
+            self, f'm{number}', *old, during, late)
         old[0].end()
         old[1].close()
-        return frozen
 
     def answers(self):
         """What the guest's terminal has read, line by line."""
@@ -200,7 +200,7 @@ class TestMigration(DisplayTest):
             self.domain_r.sends(*keys(typed[-1] + '\n'))
             self.shows_what_qemu_shows()
             opened = len(self.viewer.opened)
-            self.migrate(number)
+            self.migrate(number, late=number == 1)
             typed.append(f'after{number}')
             self.domain_r.sends(*keys(typed[-1] + '\n'))
             fakes.wait_for(lambda: self.viewer.opened[opened:])
@@ -211,6 +211,22 @@ class TestMigration(DisplayTest):
             self.assertLess(new[0], 100)
         fakes.wait_for(lambda: len(self.answers()) == len(typed), 20)
         self.assertEqual(typed, self.answers())
+        self.assertEqual((), self.pair.gaps())
+
+    def test_rollback(self):
+        self.boot()
+        self.shows_what_qemu_shows()
+        self.pair.client.arm('m', client.Role.SOURCE)
+        self.pair.client.gate()
+        self.qemu.execute('stop')
+        self.assertTrue(self.pair.client.frozen(1000).acknowledged)
+        self.domain_r.sends(*keys('typed\n'))
+        self.set_mode(1024, 768)
+        self.qemu.execute('cont')
+        self.pair.live()
+        fakes.wait_for(self.answers, 20)
+        self.assertEqual(['typed'], self.answers())
+        self.shows_what_qemu_shows((1024, 768))
         self.assertEqual((), self.pair.gaps())
 
     def test_keys_typed_during_the_stop(self):

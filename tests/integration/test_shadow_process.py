@@ -111,10 +111,10 @@ class TestTraffic(LivePair):
     def test_what_domain_r_says(self):
         _, domain_r = self.go_live()
         domain_r.says({'type': wire.LOG, 'level': 'info', 'text': 'a\nb'})
-        domain_r.says({'type': wire.SERVING, 'ssh': 1, 'serial': 0,
+        domain_r.says({'type': wire.SERVING, 'ssh': 1, 'serial': 0, 'vnc': 2,
                        'boot_s': 2.5, 'memory_kib': 30000, 'x': [1]})
         wait_for(lambda: self.client.status().serving)
-        self.assertEqual({'ssh': 1, 'serial': 0, 'boot_s': 2.5,
+        self.assertEqual({'ssh': 1, 'serial': 0, 'vnc': 2, 'boot_s': 2.5,
                           'memory_kib': 30000}, self.client.status().serving)
         with open(self.pair.log) as log:
             self.assertIn(r"Domain R: 'a\nb'", log.read())

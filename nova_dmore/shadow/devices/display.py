@@ -45,8 +45,9 @@ REFRESH_INTERVAL_S = 0.1
 REMIND_S = 0.5
 
 #: When QEMU should look for what an event of input has changed, in seconds
-#: after the event; later looks only if the earlier ones found nothing.
-HURRY_S = (0.0, 0.03, 0.06, 0.1)
+#: after it, until something is found. Looks are 30 ms apart at least: one at
+#: once would find nothing, and delay the next.
+HURRY_S = (0.01, 0.04, 0.07, 0.11)
 
 #: A destination opens without knowing what the clients have been shown if
 #: the source does not say so this much after the picture is there, seconds.
@@ -191,7 +192,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         self._cursor = cursor
         if self._applied and self._flows():
             self._display.set_cursor(cursor)
-            self._ring()
+            self._context.ring(wire.Vector.DISPLAY)
         else:
             self._applied = False
 
@@ -351,7 +352,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         self._pause = RETRY_S[0]
         self._display.open(self._epoch, damage)
         self._told_at = now
-        self._ring()
+        self._context.ring(wire.Vector.DISPLAY)
 
     def _publish(self, rectangles, now):
         if len(rectangles) > _RECTANGLES_MAX:
@@ -361,9 +362,6 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
                 bands, self._display.width, self._display.height)
         self._display.damage(rectangles)
         self._told_at = now
-        self._ring()
-
-    def _ring(self):
         self._context.ring(wire.Vector.DISPLAY)
 
     def _input_taken(self):

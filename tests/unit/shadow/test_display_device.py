@@ -281,6 +281,7 @@ class DisplayDeviceTest(base.BaseTestCase):
         self.source.log.clear()
         for each in self.context.input_taken:
             each()
+        self.loop.run(0.01)
         self.assertEqual(['hurry'], self.source.log)
         self.loop.run(0.2)
         self.assertEqual(['hurry'] * 4, self.source.log)
