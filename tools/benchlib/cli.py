@@ -38,10 +38,12 @@ def main(arguments: list[str] | None = None) -> int:
             # Not at the end of a long run; and no older result is left.
             _write(options.json, '')
         prepare.Setup(layout, Progress()).everything()
-        figures, stages = _measure(layout, options.runs, options.accel)
+        found = _measure(layout, options.runs, options.accel)
+        figures = found['figures']
         print(report.table(figures), '', sep='\n')
         print(*report.aims(figures, options.accel), '', sep='\n')
-        print(report.stages_table(stages))
+        print(report.stages_table(found['stages']), '', sep='\n')
+        print(report.encodings_table(found['encodings']))
         if options.json is not None:
             _write(options.json, json.dumps(figures, indent=1) + '\n')
     except Failure as failure:
@@ -84,9 +86,8 @@ def _write(path: pathlib.Path, text: str) -> None:
         raise Failure('--json', str(error)) from error
 
 
-def _measure(layout: Layout, runs: int, accelerator: str
-             ) -> tuple[list[dict], dict]:
-    """Run the part in a network of its own; figures and stages.
+def _measure(layout: Layout, runs: int, accelerator: str) -> dict:
+    """Run the part in a network of its own; what it has found.
 
     :raises Failure: it ended with an error, after saying why
     """
@@ -98,5 +99,4 @@ def _measure(layout: Layout, runs: int, accelerator: str
     if done.returncode:
         raise Failure('bench', 'the measurement ended with '
                       f'{done.returncode}, see above')
-    result = json.loads(done.stdout)
-    return result['figures'], result['stages']
+    return json.loads(done.stdout)

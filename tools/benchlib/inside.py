@@ -11,7 +11,7 @@
 # under the License.
 """The part that runs in a network of its own: starts all, and measures.
 
-``-m benchlib.inside RUNS ACCELERATOR`` prints figures and stages as JSON; what
+``-m benchlib.inside RUNS ACCELERATOR`` prints what it has found as JSON; what
 it says meanwhile, and a failure, go to standard error.
 """
 
@@ -32,6 +32,7 @@ from nova_dmore import exception
 from testbedlib.layout import Layout
 from testbedlib.progress import Failure, Progress
 from vnclib import rfb
+from vnclib.encodings import Encoding
 
 _KEYS = 100
 _IDLE_S = 5.0
@@ -41,6 +42,11 @@ _BUSY_S = 6.0
 _SETTLE_S = 4.0
 #: The guest's screen changes so often per second: more than QEMU looks.
 _FRAMES = 40
+#: One after the other, for a table; the measurements ask for the usual ones.
+_ENCODINGS = {
+    'Tight, compression 2': (Encoding.TIGHT, Encoding.COMPRESSION_2),
+    'Tight': (Encoding.TIGHT,), 'ZRLE': (Encoding.ZRLE,),
+    'Raw': (Encoding.RAW,)}
 #: What dmore-busy's keys mean.
 _SIZES = {'1': (1024, 768), '2': (1920, 1080)}
 
@@ -48,6 +54,7 @@ _SIZES = {'1': (1024, 768), '2': (1920, 1080)}
 class Bench:
     """:ivar results: of each side, a figure to the value of each run
     :ivar stages: see report.stages_table
+    :ivar encodings: see report.encodings_table
     """
 
     def __init__(self, rig: Rig, runs: int, progress: Progress) -> None:
@@ -58,6 +65,7 @@ class Bench:
         self.results: dict[str, dict[str, list[float]]] = {
             side: collections.defaultdict(list) for side in report.SIDES}
         self.stages: dict[str, dict[str, list[float]]] = {}
+        self.encodings: dict[str, dict[str, tuple[float, float]]] = {}
 
     def keys(self) -> None:
         """From a key to its picture, in text mode."""
@@ -105,6 +113,7 @@ class Bench:
                 for side in report.SIDES:
                     self._busy(side, size, run)
             name = '%dx%d' % size
+            time.sleep(_SETTLE_S)
             with self._progress.step(f'busy, {name}, stage by stage'):
                 watch = stages.Watch(self._rig.region())
                 watch.wait()
@@ -113,6 +122,19 @@ class Bench:
                                  lambda: self._load('dmore'))
                 self.stages[f'update of {name}, ms'] = stages.of_updates(
                     watch.changes())
+            if key == '1':
+                self._by_encoding(size)
+
+    def _by_encoding(self, size: tuple[int, int]) -> None:
+        for name, asked in _ENCODINGS.items():
+            made = self.encodings[name] = {}
+            for side, connect in self._sides.items():
+                time.sleep(_SETTLE_S)
+                with self._progress.step(f'busy, {name}, {side}'):
+                    with connect(asked) as viewing:
+                        rate, wire, _load = measure.busy(
+                            viewing, size, _BUSY_S, lambda: self._load(side))
+                        made[side] = rate, wire
 
     def _busy(self, side: str, size: tuple[int, int], run: int) -> None:
         name = '%dx%d' % size
@@ -156,7 +178,7 @@ def _run(runs: int, accelerator: str) -> dict:
             bench.busy()
     return {'figures': report.figures(bench.results['qemu'],
                                       bench.results['dmore']),
-            'stages': bench.stages}
+            'stages': bench.stages, 'encodings': bench.encodings}
 
 
 def _terminated(*_arguments: object) -> None:

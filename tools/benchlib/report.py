@@ -102,6 +102,20 @@ def stages_table(stages: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
     return '\n\n'.join(parts)
 
 
+def encodings_table(made: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
+    """How much of a busy screen each encoding gets across.
+
+    :param made: of each encoding, a side to its rate per second and MiB/s
+    """
+    rows = [['1024x768 by encoding',
+             *(f'{side}, {unit}' for side in SIDES for unit in (
+                 '1/s', 'MiB/s'))]]
+    rows += [[name, *(f'{value:.2f}' for side in SIDES
+                      for value in sides[side])]
+             for name, sides in made.items()]
+    return _columns(rows)
+
+
 def _columns(rows: list[list[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows)]
     return '\n'.join('  '.join(

@@ -19,6 +19,7 @@ import socket
 import subprocess
 import time
 import uuid
+from collections.abc import Callable, Sequence
 
 import asyncssh
 
@@ -53,10 +54,11 @@ _RECEIVE_SIZE = 1 << 18
 class Viewing(rfb.Connection):
     """A client of one of the two servers."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, asked: Sequence[int]
+                 ) -> None:
         self.socket = connection
         super().__init__(lambda: connection.recv(_RECEIVE_SIZE),
-                         connection.sendall)
+                         connection.sendall, asked)
 
     def __enter__(self) -> 'Viewing':
         return self
@@ -147,7 +149,8 @@ class Rig(contextlib.ExitStack):
         self.callback(process.kill)
         return process.pid
 
-    def _wait(self, step: str, seconds: float, condition) -> None:
+    def _wait(self, step: str, seconds: float,
+              condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
@@ -178,19 +181,19 @@ class Rig(contextlib.ExitStack):
 
     # What is there.
 
-    def qemu(self) -> Viewing:
+    def qemu(self, asked: Sequence[int] = rfb.USUAL) -> Viewing:
         """At QEMU's own server."""
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(_SILENT_S)
         connection.connect(f'{self.folder}/qemu.vnc')
-        return Viewing(connection)
+        return Viewing(connection, asked)
 
-    def dmore(self) -> Viewing:
+    def dmore(self, asked: Sequence[int] = rfb.USUAL) -> Viewing:
         """At Domain R's."""
         connection = socket.create_connection(
             (_DOMAIN_R_ADDRESS, _VNC_PORT), _SILENT_S)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return Viewing(connection)
+        return Viewing(connection, asked)
 
     def shadow_pids(self) -> list[int]:
         """Keeper and worker."""

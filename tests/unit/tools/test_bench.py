@@ -70,6 +70,15 @@ class ReportTest(unittest.TestCase):
         self.assertEqual('way, ms  p50  p90  max\n'
                          'one      2.0  3.0  3.0', text)
 
+    def test_encodings(self):
+        self.assertEqual(
+            '1024x768 by encoding  qemu, 1/s  qemu, MiB/s  dmore, 1/s  '
+            'dmore, MiB/s\n'
+            'Raw                        9.00        27.00        4.50  '
+            '       13.50',
+            report.encodings_table({'Raw': {'qemu': (9.0, 27.0),
+                                            'dmore': (4.5, 13.5)}}))
+
 
 class StagesTest(unittest.TestCase):
 
