@@ -15,6 +15,7 @@ import pathlib
 import fixtures
 
 from nova_dmore.channel import control
+from nova_dmore.domr import config as domr_config
 from nova_dmore import exception
 from nova_dmore.virt import config_message
 from nova_dmore.virt import vnc
@@ -98,6 +99,20 @@ class ConfigMessageTest(fakes.TestCase):
         self._write_keys(50)
         line = control.encode({'type': wire.CONFIG, **self._build()})
         self.assertLess(len(line), wire.CONTROL_LINE_MAX)
+
+    def test_domain_r_takes_it(self):
+        self._write_tls(2)
+        self.config.config(
+            group='dmore', serial_proxy_networks=['192.0.2.0/28'],
+            vnc_proxy_networks=['192.0.2.0/28'],
+            vnc_direct_networks=['2001:db8::/32'],
+            vnc_password_file=self._write('vnc', 'a~!\nlook\n'))
+        parsed = domr_config.parse(self._build())
+        self.assertEqual(('a~!', 'look'), (
+            parsed.vnc.password, parsed.vnc.view_only_password))
+        self.assertIn('BEGIN CERTIFICATE', parsed.vnc.tls.ca)
+        self.assertIsNone(domr_config.parse(
+            self._build(with_vnc=False)).vnc)
 
     def test_too_long_certificates(self):
         self._write_tls(90)
