@@ -225,7 +225,8 @@ def _addressing(config: config_module.Config) -> tuple[Any, ...]:
 
 def _listeners(config: config_module.Config) -> tuple[Any, ...]:
     return (*_addressing(config), config.host_key, config.ssh_port,
-            config.serial_port, config.vnc and config.vnc.port)
+            config.serial_port,
+            config.vnc and (config.vnc.port, config.vnc.tls))
 
 
 def memory_used_kib(meminfo: str = '/proc/meminfo') -> int:

@@ -89,6 +89,11 @@ class Client:
         self.writer.write(struct.pack('>BB4H', 3, incremental, 0, 0,
                                       self.width, self.height))
 
+    def ask_for_size(self, width: int, height: int) -> None:
+        """Ask the server to change the desktop's size."""
+        self.writer.write(struct.pack('>BxHHBx', 251, width, height, 1)
+                          + struct.pack('>IHHHHI', 1, 0, 0, width, height, 0))
+
     def key(self, symbol: int, down: bool) -> None:
         """Press or let go a key."""
         self.writer.write(struct.pack('>BBxxI', 4, down, symbol))

@@ -13,6 +13,7 @@
 
 import asyncio
 import pathlib
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -79,6 +80,17 @@ class PictureTest(vnc_case.Case):
                 self.assertEqual(size, (client.width, client.height))
             self.assertIn(encoding, [each[0] for each in client.special])
             await client.close()
+
+    async def test_size_is_the_guests_business(self) -> None:
+        await self.serve(640, 480)
+        client = await self.look(
+            encodings=(rfb.RAW, rfb.EXTENDED_DESKTOP_SIZE))
+        client.ask_for_size(800, 600)
+        client.request()
+        await client.update()
+        prohibited = 1
+        self.assertEqual((rfb.EXTENDED_DESKTOP_SIZE, 1, prohibited, 640, 480),
+                         client.special[-1])
 
     async def test_mode_changes_in_a_loop(self) -> None:
         await self.serve(640, 480)
@@ -325,7 +337,7 @@ class FreezeTest(vnc_case.Case):
         for client in clients:
             client.request(incremental=False)
         await asyncio.sleep(0.1)
-        longest = 0.0
+        took = []
         for _ in range(10):
             await self.pair.until(
                 lambda: self.pair.host.state.name == 'OPEN')
@@ -334,10 +346,10 @@ class FreezeTest(vnc_case.Case):
             while not self.pair.host.acknowledged:
                 self.pair.host.poll()
                 await asyncio.sleep(0)
-            longest = max(longest, time.monotonic() - began)
+            took.append(time.monotonic() - began)
             self.pair.host.open()
-        print(f'longest freeze: {longest * 1000:.1f} ms')
-        self.assertLess(longest, wire.FREEZE_TIMEOUT_S)
+        # Not the longest: other programs run on this machine.
+        self.assertLess(statistics.median(took), wire.FREEZE_TIMEOUT_S / 2)
 
 
 class SharingTest(vnc_case.Case):

@@ -171,6 +171,7 @@ class VencryptTest(vnc_case.Case):
         encrypted = await asyncio.to_thread(self._proxy, name)
         self.addCleanup(encrypted.close)
         ours, theirs = socket.socketpair()
+        self.addCleanup(ours.close)
         for source, target in ((ours, encrypted), (encrypted, ours)):
             task = asyncio.create_task(asyncio.to_thread(
                 self._copy, source, target))

@@ -84,7 +84,7 @@ class Sessions:
     def __init__(self, framebuffer: memoryview) -> None:
         """Read pixels from a buffer, which is kept.
 
-        :raises MemoryError: there is no memory
+        :raises OSError: there is no memory
         """
         native = _native()
         self._ffi, self._lib = native.ffi, native.lib
@@ -92,7 +92,7 @@ class Sessions:
         self._server = self._lib.vnc_new(self._framebuffer,
                                          len(self._framebuffer))
         if self._server == self._ffi.NULL:
-            raise MemoryError('no memory for VNC sessions')
+            raise OSError('no memory for VNC sessions')
         self._events = self._ffi.new('struct vnc_event[]', _EVENTS)
         lib = self._lib
         self._faults = {

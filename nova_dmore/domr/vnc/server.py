@@ -45,7 +45,7 @@ class VncServer:
         self._log = once.Once(context.log)
         self._listener: socket.socket | None = None
         self._handshakes: list[asyncio.Task[None]] = []
-        self._tls: tuple[config_module.Tls, ssl.SSLContext] | None = None
+        self._tls: ssl.SSLContext | None = None
 
     @property
     def clients(self) -> int:
@@ -56,12 +56,13 @@ class VncServer:
         """Begin to accept, unless there is to be no VNC.
 
         :raises OSError: the address cannot be used
+        :raises ValueError: the certificates cannot be used
         """
         config = self._context.config
         if config.vnc is None:
             return
         if config.vnc.tls is not None:
-            self._tls_context(config.vnc.tls)
+            self._tls = tls.server_context(config.vnc.tls)
         listener = socket.create_server(
             (str(config.address.ip), config.vnc.port), backlog=_BACKLOG,
             family=(socket.AF_INET if config.address.version == 4
@@ -78,11 +79,6 @@ class VncServer:
             self._listener = None
         for task in self._handshakes:
             task.cancel()
-
-    def _tls_context(self, wanted: config_module.Tls) -> ssl.SSLContext:
-        if self._tls is None or self._tls[0] != wanted:
-            self._tls = wanted, tls.server_context(wanted)
-        return self._tls[1]
 
     def _accept(self) -> None:
         assert self._listener is not None
@@ -183,9 +179,9 @@ class VncServer:
             passwords += [(password, view_only) for password, view_only in (
                 (vnc.password, False), (vnc.view_only_password, True))
                 if password is not None]
-        if not is_proxy or vnc.tls is None:
+        context = self._tls
+        if not is_proxy or context is None:
             return handshake.Terms(is_proxy, tuple(passwords), None, encrypt)
-        context = self._tls_context(vnc.tls)
         return handshake.Terms(
             False, tuple(passwords),
             lambda: tls.start_tls(connection, context, PROXY_HANDSHAKE_S),
