@@ -33,7 +33,7 @@ _INPUT = (wire.POSITIONS + wire.Stream.INPUT0_IN * wire.POSITIONS_ENTRY
           + wire.POSITION)
 #: What is looked at: events that Domain R has put into the ring, and that
 #: QEMU has acknowledged; damage that the host told of, and that Domain R has
-#: sent to a client.
+#: begun to send to a client.
 WORDS = {
     'typed': region.word(wire.DOMAIN_R_PAGE + _INPUT),
     'taken': region.word(wire.HOST_PAGE + _INPUT),
@@ -114,16 +114,16 @@ def of_keys(keys: Sequence[tuple[float, float]], changes: Changes
 
 def of_updates(changes: Changes) -> dict[str, list[float]]:
     """The stages of a busy screen's updates, each in ms."""
-    encoded, fetched = [], []
+    waited, fetched = [], []
     for told in changes['published']:
         seen = _after(changes['seen'], told)
         following = _after(changes['published'], told)
         if seen is None or (following is not None and following < seen):
             continue    # several records of one update
-        encoded.append((seen - told) * 1000)
+        waited.append((seen - told) * 1000)
         if following is not None:
             fetched.append((following - seen) * 1000)
-    return {'encoded and sent by Domain R': encoded,
+    return {'until Domain R sends it': waited,
             'next one fetched from QEMU': fetched}
 
 
