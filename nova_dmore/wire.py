@@ -245,6 +245,7 @@ class InputKind(enum.IntEnum):
     KEY = 1         # QEMU's number of the key, and whether it is down
     POINTER = 2     # all buttons, and where the pointer is
 
+
 #: Peer ids. QEMU insists that a device with ``master=on`` is the first peer.
 DOMAIN_R_PEER = 0
 HOST_PEER = 1

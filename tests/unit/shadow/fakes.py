@@ -29,13 +29,13 @@ import time
 from testtools import content
 
 from nova_dmore.channel import control
-from nova_dmore.channel import display
 from nova_dmore.channel import domr_end
 from nova_dmore.channel import input_event
 from nova_dmore.channel import region
 from nova_dmore.shadow import client
 from nova_dmore.shadow import spawn
 from nova_dmore import wire
+from tests.unit.shadow import viewer
 
 OUT = wire.Stream.SERIAL0_OUT
 IN = wire.Stream.SERIAL0_IN
@@ -168,53 +168,6 @@ class FakeInstance:
         self.qmp.close()
 
 
-class Viewer:
-    """A client of Domain R's display, that is sent only what is damaged.
-
-    :ivar pixels: what it has.
-    :ivar opened: the damage of each time that the picture became good, in
-        rows.
-    """
-
-    def __init__(self, end, area):
-        self.end = end
-        self.display = display.DomainRDisplay(area)
-        self._area = area
-        self.pixels = bytearray()
-        self.opened = []
-        self.updates = 0
-        self.cursor = None
-        self.acknowledges = True
-
-    @property
-    def size(self):
-        return self.display.width, self.display.height
-
-    def look(self):
-        changes = self.display.poll(self.end.epoch)
-        if changes is None:
-            return
-        width, height = self.size
-        if changes.resized:
-            self.pixels = bytearray(width * height * 4)
-        if changes.cursor:
-            self.cursor = self.display.cursor()
-        damage = changes.damage
-        if damage is None:
-            damage = [(0, 0, width, height)]
-        if changes.opened:
-            self.opened.append(sum(each[3] for each in damage))
-        source = self._area.data[wire.FRAMEBUFFER_START:]
-        for x, y, wide, high in damage:
-            for row in range(y, y + high):
-                part = slice((row * width + x) * 4,
-                             (row * width + x + wide) * 4)
-                self.pixels[part] = source[part]
-        self.updates += 1
-        if self.acknowledges:
-            self.display.acknowledge()
-
-
 class FakeDomainR:
     """Domain R's QEMU, and with ``boot`` the guest in it."""
 
@@ -300,7 +253,7 @@ class FakeDomainR:
         """Somebody looks at the display -> the Viewer, or nobody does."""
         with self._lock:
             if self.viewer is None:
-                self.viewer = Viewer(self.end, self._area)
+                self.viewer = viewer.Viewer(self.end, self._area)
             self.viewer.display.set_viewers(int(on))
             return self.viewer
 

@@ -9,128 +9,31 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The keyboard's and pointer's shadow device, and its pace."""
+"""The keyboard's and pointer's shadow device."""
 
 from unittest import mock
 
 import hypothesis
 from hypothesis import strategies
-from oslotest import base
 
 from nova_dmore.channel import carry_over
-from nova_dmore.channel import domr_end
-from nova_dmore.channel import host_end
 from nova_dmore.channel import input_event
-from nova_dmore.channel import journal
-from nova_dmore.channel import region
 from nova_dmore.channel import words as at
-from nova_dmore.shadow.devices import base as device_base
-from nova_dmore.shadow.devices import input as input_device
-from nova_dmore.shadow.devices import pacing
 from nova_dmore.shadow import messages
-from nova_dmore.shadow import qmp
 from nova_dmore import wire
 from tests import examples
-from tests.unit.shadow import fake_loop
+from tests.unit.shadow import input_case
 
 IN = wire.Stream.INPUT0_IN
 State = wire.PairState
 Key = input_event.Key
 Pointer = input_event.Pointer
-OK = {'result': {}}
+OK = input_case.OK
 NOT_RUNNING = {'error': 'VM not running',
                'failure': messages.Failure.REFUSED}
 
 
-class Machine:
-
-    state = State.LIVE
-    input_flows = True
-
-
-class Commands:
-    """The keeper and QEMU: remembers what it was told like the former."""
-
-    def __init__(self):
-        self.sent = []      # (events, note)
-        self.last = None
-        self.callbacks = {}
-
-    def execute(self, command, arguments, replied, note):
-        qmp.check_allowed(command, arguments)
-        self.sent.append((arguments['events'], note))
-        self.last = {**note, 'id': len(self.sent), 'answer': None}
-        self.callbacks = {len(self.sent): replied}
-
-    def expect(self, number, replied):
-        self.callbacks = {number: replied}
-
-    def answer(self, reply=None):
-        self.last['answer'] = reply or OK
-        for callback in list(self.callbacks.values()):
-            self.callbacks.clear()
-            callback(reply or OK)
-
-    def keys(self):
-        """(number, down) of everything sent."""
-        return [(each['data']['key']['data'], each['data']['down'])
-                for events, _ in self.sent for each in events]
-
-
-class InputTestCase(base.BaseTestCase):
-
-    def setUp(self):
-        super().setUp()
-        self.begin()
-
-    def begin(self):
-        self.loop = fake_loop.FakeLoop()
-        patch = mock.patch('time.monotonic', self.loop.time)
-        patch.start()
-        self.addCleanup(patch.stop)
-        self.machine = Machine()
-        self.commands = Commands()
-        self.gaps = []
-        self.area = region.Region(bytearray(1 << 18))
-        self.journal_buffer = bytearray(journal.journal_size())
-        self.domr = domr_end.DomainREnd(self.area, lambda vector: None)
-        self.new_worker()
-
-    def new_worker(self):
-        """The worker begins, again perhaps."""
-        self.loop.timers.clear()
-        held = journal.Journal(self.journal_buffer)
-        self.host_end = host_end.HostEnd(
-            self.area, lambda vector: None, held)
-        self.context = device_base.DeviceContext(
-            loop=self.loop, region=self.area, ring=None,
-            host_end=self.host_end, journal=held, ledger=None,
-            machine=self.machine,
-            report_gap=lambda *gap: self.gaps.append(gap),
-            close_connection=None, commands=self.commands,
-            last_input=self.commands.last, input_limit_reached=None,
-            config={})
-        self.device = input_device.InputDevice(self.context)
-        self.host_end.open()
-        self.pump()
-
-    def pump(self):
-        self.domr.poll()
-        self.host_end.poll()
-        self.device.pump()
-
-    def sends(self, *events):
-        self.domr.send(IN, b''.join(map(input_event.pack, events)))
-        self.pump()
-
-    def served(self, count=1, seconds=0.05):
-        """QEMU takes so many commands."""
-        for _ in range(count):
-            self.commands.answer()
-            self.loop.run(seconds)
-
-
-class InputTest(InputTestCase):
+class InputTest(input_case.InputCase):
 
     # -- what is sent
 
@@ -357,71 +260,3 @@ class InputTest(InputTestCase):
         self.assertEqual(list(range(1, sent + 1)), got)
         self.assertEqual(sent * 8, self.device.taken)
         self.assertEqual([], self.gaps)
-
-
-class PacingTest(InputTestCase):
-
-    def times(self, count):
-        """When each of so many events that wait is sent, in seconds."""
-        begun = self.loop.now
-        self.sends(*(Key(n % 250 + 1, True) for n in range(count)))
-        times = []
-        for _ in range(count):
-            while self.commands.last['answer'] is not None:
-                self.loop.run(0.0005)
-            times.append(self.loop.now - begun)
-            self.commands.answer()
-        return times
-
-    def settle(self):
-        self.loop.run(pacing.SETTLING_S + 0.1)
-
-    def test_two_events_every_5_ms_are_not_delayed(self):
-        self.settle()
-        for n in range(100):
-            self.sends(Key(30, True), Key(30, False))
-            self.commands.answer()
-            self.commands.answer()
-            self.assertEqual(16 * (n + 1), self.device.taken)
-            self.loop.run(0.005)
-
-    def test_somebody_who_types_after_an_arrival_is_not_delayed(self):
-        for n in range(30):
-            self.sends(Key(30, True), Key(30, False))
-            self.commands.answer()
-            self.commands.answer()
-            self.assertEqual(16 * (n + 1), self.device.taken)
-            self.loop.run(0.03)
-
-    def most_within(self, times, seconds):
-        return max(sum(start <= each < start + seconds for each in times)
-                   for start in times)
-
-    def test_backlog(self):
-        for settled in (True, False):
-            self.begin()
-            if settled:
-                self.settle()
-            times = self.times(400)
-            # A guest that reads nothing for so long loses nothing: events
-            # have one or two bytes, and half of them is a key's release.
-            self.assertLessEqual(self.most_within(times, 0.09), 16)
-            self.assertLess(times[-1], 400 * pacing.BACKLOG_S + 0.1)
-
-    def test_after_a_rollback(self):
-        self.settle()
-        self.machine.input_flows = False
-        self.device.thaw()
-        self.machine.input_flows = True
-        self.pump()
-        times = self.times(pacing.BACKLOG_EVENTS)
-        self.assertGreater(times[-1], (pacing.BACKLOG_EVENTS
-                                       - pacing.BURST - 1)
-                           * pacing.BACKLOG_S)
-
-    def test_moves_are_not_delayed(self):
-        self.settle()
-        for n in range(50):
-            self.sends(Pointer(0, n, n))
-            self.assertEqual(n + 1, len(self.commands.sent))
-            self.commands.answer()

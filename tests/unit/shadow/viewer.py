@@ -1,0 +1,62 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Who looks at the picture in the region."""
+
+from nova_dmore.channel import display
+from nova_dmore import wire
+
+
+class Viewer:
+    """A client of Domain R's display, that is sent only what is damaged.
+
+    :ivar pixels: what it has.
+    :ivar opened: the damage of each time that the picture became good, in
+        rows.
+    """
+
+    def __init__(self, end, area):
+        self.end = end
+        self.display = display.DomainRDisplay(area)
+        self._area = area
+        self.pixels = bytearray()
+        self.opened = []
+        self.updates = 0
+        self.cursor = None
+        self.acknowledges = True
+
+    @property
+    def size(self):
+        return self.display.width, self.display.height
+
+    def look(self):
+        changes = self.display.poll(self.end.epoch)
+        if changes is None:
+            return
+        width, height = self.size
+        if changes.resized:
+            self.pixels = bytearray(width * height * 4)
+        if changes.cursor:
+            self.cursor = self.display.cursor()
+        damage = changes.damage
+        if damage is None:
+            damage = [(0, 0, width, height)]
+        if changes.opened:
+            self.opened.append(sum(each[3] for each in damage))
+        source = self._area.data[wire.FRAMEBUFFER_START:]
+        for x, y, wide, high in damage:
+            for row in range(y, y + high):
+                part = slice((row * width + x) * 4,
+                             (row * width + x + wide) * 4)
+                self.pixels[part] = source[part]
+        self.updates += 1
+        if self.acknowledges:
+            self.display.acknowledge()
