@@ -26,7 +26,6 @@ from testtools import content
 
 # For the path that it sets.
 from tests.integration import cloud
-from browserlib import keys
 from browserlib.pictures import Picture
 from demolib import corruption
 from guest import protocol
@@ -35,12 +34,15 @@ from testbedlib.layout import Layout
 
 HOSTS = ('c1', 'c2')
 VNC_PORT = 5900
+SHELL = 'GUEST-READY'
+_FLAVOR = 'm1.guest'
 #: The helper answers keys on the screen, and tells its ledger to a terminal
 #: whose output is in the console log. Without a cursor, which blinks.
 _HELPER = ('printf "\\033[?25l"; '
            'dmore-count-in --answer --ledger /dev/ttyS0\r')
 _READY = 'READY dmore-count-in'
-_LEDGER = re.compile(r'LEDGER (\{.*\})')
+#: To its end: the line may be on its way.
+_LEDGER = re.compile(r'LEDGER (\{.*\})[\r\n]')
 #: What SYSLINUX puts before each character when firmware owns the console.
 _POSITION = re.compile(r'\x1b\[[0-9;=]*[A-Za-z]')
 _SERVING_S = 120.0
@@ -57,10 +59,10 @@ class Instance:
     :ivar host: where it is now
     """
 
-    def __init__(self, machine, name, flavor='m1.guest', image='guest'):
+    def __init__(self, machine, name, image):
         self.machine = machine
         self.host, _other = HOSTS
-        self.server = machine.api.boot(name, flavor, self.host, image)
+        self.server = machine.api.boot(name, _FLAVOR, self.host, image)
         self.domain = machine.api.domain(self.server)
 
     def url(self):
@@ -96,7 +98,7 @@ class Instance:
 
     def wait_for_shell(self, shells=1):
         """Until a guest that was started so often has a shell."""
-        cloud.wait_for(lambda: self.log().count('GUEST-READY') >= shells,
+        cloud.wait_for(lambda: self.log().count(SHELL) >= shells,
                        _SHELL_S, 'a shell in the guest')
 
     def screendump(self):
@@ -163,9 +165,40 @@ class Typing:
 
 
 class GraphicalTest(testtools.TestCase):
-    """:cvar machine: what ``cloud.enter`` returned"""
+    """Tests with one instance, and a new one after one that has failed.
+
+    :cvar machine: what ``cloud.enter`` returned
+    :cvar image: what the instance is booted from
+    """
 
     machine: cloud.Machine
+    image = 'guest'
+    _instance = None
+
+    @classmethod
+    def tearDownClass(cls):
+        cls._drop()
+        super().tearDownClass()
+
+    @classmethod
+    def _drop(cls):
+        instance, cls._instance = cls._instance, None
+        if instance is not None:
+            instance.close()
+
+    def setUp(self):
+        super().setUp()
+        self.addOnException(lambda _what: self._drop())
+
+    @property
+    def instance(self):
+        """It has a shell, and its console can be opened."""
+        kind = type(self)
+        if kind._instance is None:
+            kind._instance = Instance(self.machine, kind.__name__, self.image)
+            kind._instance.wait_for_console()
+            kind._instance.wait_for_shell()
+        return kind._instance
 
     def note(self, text):
         """Have a text shown with the test's result, also when it passes."""
@@ -183,9 +216,10 @@ class GraphicalTest(testtools.TestCase):
 
     def start_helper(self, instance, client):
         """Type its name at a shell of the screen."""
+        begun = instance.log().count(_READY)
         client.type(_HELPER)
-        cloud.wait_for(lambda: _READY in instance.log(), _HELPER_S,
-                       'the helper in the guest')
+        cloud.wait_for(lambda: instance.log().count(_READY) > begun,
+                       _HELPER_S, 'the helper in the guest')
 
     def end_helper(self, client):
         client.press_control('d')
@@ -217,13 +251,14 @@ class GraphicalTest(testtools.TestCase):
         self.assertEqual({'received': sent, 'lost': 0, 'duplicated': 0,
                           'reordered': 0, 'foreign': 0}, found)
 
-    def there_and_back(self, instance, client, lives=lambda: None,
+    def there_and_back(self, client, lives=lambda: None,
                        show=lambda name: None):
         """Type while the instance moves to the other host and back.
 
         :param lives: fails if the client had to connect anew
         :param show: saves what a user sees beside the console
         """
+        instance = self.instance
         self.start_helper(instance, client)
         self.assert_picture(instance, client, '0-before')
         show('0-before-page')
@@ -237,12 +272,9 @@ class GraphicalTest(testtools.TestCase):
             finally:
                 sent = typing.stop()
             name = f'{number}-on-{instance.host}'
-            show(f'{name}-page')
             lives()
             self.assert_ledger(instance, client, sent)
             self.assert_picture(instance, client, name)
+            show(f'{name}-page')
         self.assertGreater(sent, 100)
         self.end_helper(client)
-
-
-__all__ = ['GraphicalTest', 'Instance', 'Typing', 'keys']

@@ -32,14 +32,6 @@ def tearDownModule():
 
 class BrowserTest(graphical.GraphicalTest):
 
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.instance = graphical.Instance(cls.machine, 'browser')
-        cls.addClassCleanup(cls.instance.close)
-        cls.instance.wait_for_console()
-        cls.instance.wait_for_shell()
-
     def setUp(self):
         super().setUp()
         self.browser = Browser(self.client_log)
@@ -56,7 +48,7 @@ class BrowserTest(graphical.GraphicalTest):
             console.show()
             self.browser.screenshot(self.output / f'{name}.png')
 
-        self.there_and_back(self.instance, console, lives, show)
+        self.there_and_back(console, lives, show)
 
     def test_novnc(self):
         self.browser.open(self.instance.url())

@@ -132,6 +132,8 @@ class TigerVnc:
                 ['vncviewer', '-Shared', '-RemoteResize=0',
                  # No hint over the picture about this key.
                  '-MenuKey=',
+                 # Else it does with 256 colours when the machine is busy.
+                 '-AutoSelect=0',
                  # It ends when it is cut off.
                  '-AlertOnFatalError=0', '-ReconnectOnError=0',
                  '-geometry', '+0+0', *options, f'{host}::{port}'],
