@@ -133,7 +133,8 @@ OPTIONS = [
              'printable ASCII characters (VNC uses no more) in its first '
              'line, and if there is a second line, it is a password with '
              'which a client may only look. Needed if vnc_direct_networks '
-             'is set.'),
+             'is set. No default: VNC clients come through the proxies '
+             'only.'),
     cfg.StrOpt(
         'vnc_tls_dir',
         help='Directory with ca-cert.pem, server-cert.pem and '

@@ -35,8 +35,8 @@ class Layout:
     """The folders below one state directory.
 
     ``venv``, ``cache`` and ``stamps`` outlive a cloud; ``cloud`` goes with it;
-    ``logs`` holds what set-up steps and kept clouds wrote, ``screenshots`` what
-    tests saw.
+    ``logs`` holds what set-up steps and kept clouds wrote, ``screenshots``
+    what tests saw.
     """
 
     state: pathlib.Path
