@@ -43,8 +43,9 @@ _HELPER = ('printf "\\033[?25l"; '
 _READY = 'READY dmore-count-in'
 #: To its end: the line may be on its way.
 _LEDGER = re.compile(r'LEDGER (\{.*\})[\r\n]')
-#: What SYSLINUX puts before each character when firmware owns the console.
-_POSITION = re.compile(r'\x1b\[[0-9;=]*[A-Za-z]')
+#: What firmware puts before each character of the boot loader; Nova removes
+#: the control character at its beginning.
+_POSITION = re.compile(r'\[[0-9:]+;[0-9:]+H')
 _SERVING_S = 120.0
 _SHELL_S = 240.0
 _HELPER_S = 60.0

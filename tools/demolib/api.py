@@ -11,6 +11,7 @@
 # under the License.
 """What a user and an administrator ask of the cloud."""
 
+import pathlib
 import time
 from collections.abc import Callable
 
@@ -61,6 +62,14 @@ class Cloud:
                               self._log_of(host))
             time.sleep(0.5)
         return server.id
+
+    def upload(self, name: str, path: pathlib.Path, **properties: str) -> None:
+        """An image of a disk that everybody may use, if it is not there."""
+        if self._sdk.image.find_image(name) is None:
+            self._sdk.image.create_image(
+                name=name, filename=str(path), disk_format='qcow2',
+                container_format='bare', visibility='public', wait=True,
+                use_import=False, hw_video_model='vga', **properties)
 
     def wait_until_booted(self, server: str, host: str) -> None:
         """Until the guest's shell is there.

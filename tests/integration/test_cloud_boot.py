@@ -1,0 +1,100 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The console before there is an operating system: at the boot loader."""
+
+import time
+
+from tests.integration import cloud
+from tests.integration import graphical
+from browserlib import keys
+from browserlib import novnc
+from browserlib.browser import Browser
+from testbedlib import emulator
+from testbedlib.layout import Layout
+
+_PROMPT = 'boot: '
+_STAY = 'x'
+#: A reset, the firmware, and the boot loader.
+_LOADER_S = 120.0
+
+
+def setUpModule():
+    BiosTest.machine = UefiTest.machine = cloud.enter()
+
+
+def tearDownModule():
+    cloud.leave()
+
+
+class BiosTest(graphical.GraphicalTest):
+
+    def setUp(self):
+        super().setUp()
+        self.browser = Browser(self.client_log)
+        self.addCleanup(self.browser.close)
+
+    def _save(self, console, name):
+        self.assert_picture(self.instance, console, name)
+        console.show()
+        self.browser.screenshot(self.output / f'{name}-page.png')
+
+    def test_boot_loader(self):
+        """Stay in it, move, and go on from there."""
+        instance = self.instance
+        self.browser.open(instance.url())
+        console = novnc.Console(self.browser)
+        self._save(console, '0-shell')
+        starts = instance.log().count(_PROMPT)
+        shells = instance.log().count(graphical.SHELL)
+        console.press(keys.DELETE, keys.CONTROL, keys.ALT)
+        typed = self._stay(console, starts)
+        self._save(console, '1-boot-loader')
+        instance.migrate()
+        self._save(console, f'2-boot-loader-on-{instance.host}')
+        for _key in range(typed):
+            console.press(keys.BACKSPACE)
+            time.sleep(novnc.KEY_S)
+        console.type('linux')
+        self._save(console, '3-typed')
+        console.press(keys.ENTER)
+        instance.wait_for_shell(shells + 1)
+        self._save(console, '4-shell')
+        self.assertEqual(0, console.disconnects)
+        self.assertEqual(1, len(console.sockets()))
+
+    def _stay(self, console, starts):
+        """Press a key until the boot loader shows it; how many it shows."""
+        deadline = time.monotonic() + _LOADER_S
+        while True:
+            parts = self.instance.log().split(_PROMPT)
+            if len(parts) > starts + 1 and parts[-1].startswith(_STAY):
+                break
+            if time.monotonic() > deadline:
+                console.picture().save(self.output / '1-no-boot-loader.png')
+                self.fail(f'no boot loader in {_LOADER_S} s, but '
+                          f'{parts[-1][-400:]!a}')
+            console.type(_STAY)
+        # Keys may be on their way still.
+        time.sleep(2)
+        return self.instance.log().rpartition(_PROMPT)[2].count(_STAY)
+
+
+class UefiTest(BiosTest):
+
+    image = 'guest-uefi'
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.machine.api.upload(
+            cls.image, Layout.from_environment().guest_image,
+            hw_machine_type=emulator.UEFI_MACHINE)
