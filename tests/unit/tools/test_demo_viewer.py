@@ -83,12 +83,16 @@ class DrawnSession(sessions.VncSession):
 @unittest.skipUnless(shutil.which('gcc'), 'no C compiler')
 class ViewerTest(unittest.TestCase):
 
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.folder = pathlib.Path(tempfile.mkdtemp())
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        test_guest_protocol.compile_guest(cls.folder)
+
     def setUp(self):
         super().setUp()
-        folder = pathlib.Path(tempfile.mkdtemp())
-        self.addCleanup(shutil.rmtree, folder)
-        test_guest_protocol.compile_guest(folder)
-        self.session = DrawnSession(folder / viewer.PROGRAM)
+        self.session = DrawnSession(self.folder / viewer.PROGRAM)
         self.addCleanup(self.session.end)
         self.user = viewer.Viewer('user', lambda: self.session,
                                   lambda said: None)
