@@ -72,6 +72,7 @@ class DrawnSession(sessions.VncSession):
 
     def close(self) -> None:
         self.cut = True
+        self._process.kill()        # ends a receive
 
     def end(self) -> None:
         self._process.kill()
