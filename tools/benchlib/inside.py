@@ -35,6 +35,11 @@ from vnclib import rfb
 from vnclib.encodings import Encoding
 
 _KEYS = 100
+_KEY_S = 0.05
+#: Of them some after a pause, for a table: QEMU looks at a screen that does
+#: not change ever more rarely.
+_RARE_KEYS = 20
+_RARE_KEY_S = 1.0
 _IDLE_S = 5.0
 _BUSY_S = 6.0
 #: After this time nothing is left of a client that has gone, nor of what a
@@ -75,13 +80,19 @@ class Bench:
             for side, connect in self._sides.items():
                 with self._progress.step(self._name('keys', side, run)):
                     with connect() as viewing:
-                        pressed = keys.press(viewing, _KEYS)
+                        pressed = keys.press(viewing, _KEYS, _KEY_S)
                 self._respond(side, pressed)
+        for side, connect in self._sides.items():
+            with self._progress.step(f'keys after a pause, {side}'):
+                with connect() as viewing:
+                    pressed = keys.press(viewing, _RARE_KEYS, _RARE_KEY_S)
+            self.stages.setdefault('key after 1 s of rest, ms', {})[side] = [
+                (there - begin) * 1000 for begin, there in pressed]
         with self._progress.step('keys, stage by stage'):
             watch = stages.Watch(self._rig.region())
             watch.wait()
             with self._rig.dmore() as viewing:
-                pressed = keys.press(viewing, _KEYS)
+                pressed = keys.press(viewing, _KEYS, _KEY_S)
             self.stages['key to pixel, ms'] = stages.of_keys(
                 pressed, watch.changes())
 

@@ -12,6 +12,7 @@
 """The measurements themselves, each at one of the two servers."""
 
 import random
+import threading
 import time
 from collections.abc import Callable
 
@@ -22,9 +23,8 @@ from testbedlib.progress import Failure
 from vnclib.picture import Screen
 
 _MIB = 1 << 20
-#: Seconds from a response to the next key, at random: servers that look at
-#: the screen at regular times shall not be met always at the same one.
-_PAUSE_S = (0.05, 0.12)
+#: How much earlier or later than at regular times a key is typed.
+_JITTER = 0.3
 #: Updates that are not counted, with the first picture among them.
 _FIRST = 2
 
@@ -36,33 +36,57 @@ class Keys:
         self._number = 0
         self._chance = random.Random(1)
 
-    def press(self, viewing: Viewing, count: int
+    def press(self, viewing: Viewing, count: int, every_s: float
               ) -> list[tuple[float, float]]:
         """When each key was pressed, and when its picture was there.
 
+        :param every_s: from one key to the next, on average
         :raises Failure: the guest got something else than what was typed
         :raises OSError: a response never comes
         """
-        self._until(viewing, self._number)
-        made = []
-        for _ in range(count):
-            time.sleep(self._chance.uniform(*_PAUSE_S))
-            begin = time.monotonic()
-            viewing.press(protocol.key(self._number))
-            self._number += 1
-            self._until(viewing, self._number)
-            made.append((begin, time.monotonic()))
+        first = self._number
+        self._until(viewing, first)
+        self._number += count
+        pressed: list[float] = []
+        typist = threading.Thread(target=self._type, args=(
+            viewing, range(first, self._number), every_s, pressed))
+        typist.start()
+        made: list[tuple[float, float]] = []
+        try:
+            while len(made) < count:
+                shown = self._next(viewing) - first
+                now = time.monotonic()
+                if shown > len(pressed):
+                    raise Failure('keys', f'{shown} keys are shown, '
+                                  f'{len(pressed)} were typed')
+                made += [(at, now) for at in pressed[len(made):shown]]
+        finally:
+            typist.join()
         return made
 
+    def _type(self, viewing: Viewing, numbers: range, every_s: float,
+              pressed: list[float]) -> None:
+        """Servers that look at the screen at regular times are not always met
+        at the same one."""
+        for number in numbers:
+            time.sleep(self._chance.uniform(1 - _JITTER, 1 + _JITTER)
+                       * every_s)
+            # Before it is sent: its picture may come at once.
+            pressed.append(time.monotonic())
+            viewing.press(protocol.key(number))
+
+    def _until(self, viewing: Viewing, number: int) -> None:
+        while self._next(viewing) != number:
+            pass
+
     @staticmethod
-    def _until(viewing: Viewing, number: int) -> None:
+    def _next(viewing: Viewing) -> int:
+        """What the next picture says that can be read."""
         while True:
             viewing.update()
             shown = Screen(viewing.picture).next()
-            if shown == number:
-                return
-            if shown is not None and shown > number:
-                raise Failure('keys', f'{shown} came, {number} were typed')
+            if shown is not None:
+                return shown
 
 
 def busy(viewing: Viewing, size: tuple[int, int], seconds: float,
