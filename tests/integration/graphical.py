@@ -257,12 +257,12 @@ class GraphicalTest(testtools.TestCase):
         """Type while the instance moves to the other host and back.
 
         :param lives: fails if the client had to connect anew
-        :param show: saves what a user sees beside the console
+        :param show: gets a name; saves what else there is to be seen
         """
         instance = self.instance
         self.start_helper(instance, client)
         self.assert_picture(instance, client, '0-before')
-        show('0-before-page')
+        show('0-before')
         sent = 0
         for number in (1, 2):
             typing = Typing(client, sent)
@@ -276,6 +276,6 @@ class GraphicalTest(testtools.TestCase):
             lives()
             self.assert_ledger(instance, client, sent)
             self.assert_picture(instance, client, name)
-            show(f'{name}-page')
+            show(name)
         self.assertGreater(sent, 100)
         self.end_helper(client)

@@ -46,7 +46,7 @@ class BrowserTest(graphical.GraphicalTest):
 
         def show(name):
             console.show()
-            self.browser.screenshot(self.output / f'{name}.png')
+            self.browser.screenshot(self.output / f'{name}-page.png')
 
         self.there_and_back(console, lives, show)
 

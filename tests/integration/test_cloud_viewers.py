@@ -27,14 +27,26 @@ def tearDownModule():
 
 class ViewerTest(graphical.GraphicalTest):
 
-    def _move(self, client):
-        self.addCleanup(client.close)
-        self.there_and_back(
-            client, lambda: self.assertTrue(client.connected))
+    def _tigervnc(self, *options):
+        viewer = TigerVnc(self.instance.address, graphical.VNC_PORT,
+                          self.client_log, *options)
+        self.addCleanup(viewer.close)
+        return viewer
 
     def test_tigervnc(self):
-        self._move(TigerVnc(self.instance.address, graphical.VNC_PORT,
-                            self.client_log))
+        viewer = self._tigervnc()
+        self.there_and_back(
+            viewer, lambda: self.assertTrue(viewer.connected))
 
-    def test_vncdotool(self):
-        self._move(Dotool(self.instance.address, graphical.VNC_PORT))
+    def test_vncdotool_while_another_watches(self):
+        script = Dotool(self.instance.address, graphical.VNC_PORT)
+        self.addCleanup(script.close)
+        watcher = self._tigervnc('-ViewOnly')
+
+        def live():
+            self.assertTrue(script.connected)
+            self.assertTrue(watcher.connected)
+
+        self.there_and_back(
+            script, live, lambda name: self.assert_picture(
+                self.instance, watcher, f'{name}-of-watcher'))

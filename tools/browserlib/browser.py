@@ -70,7 +70,7 @@ class Browser:
     """
 
     def __init__(self, log: pathlib.Path,
-                 size: tuple[int, int] = (1280, 960)) -> None:
+                 size: tuple[int, int] = (1280, 1000)) -> None:
         options = webdriver.ChromeOptions()
         options.binary_location = _CHROMIUM
         for argument in ('--headless=new', '--no-sandbox', '--disable-gpu',

@@ -13,6 +13,7 @@
 
 import dataclasses
 import string
+from collections.abc import Iterator
 
 _PUNCTUATION = {
     # Unshifted, shifted, the browser's ``code``, and Windows' virtual key.
@@ -77,3 +78,22 @@ def key(character: str) -> Key:
     :raises KeyError: there is none on this keyboard
     """
     return _KEYBOARD[character]
+
+
+def events(pressed: Key, *held: Key) -> Iterator[tuple[str, Key, int]]:
+    """What happens when a key is pressed and let go while others are held.
+
+    Each event as Chromium's DevTools take it: its type, the key that it is
+    about, and the modifiers then.
+    """
+    if pressed.shift:
+        held = (*held, SHIFT)
+    modifiers = 0
+    for modifier in held:
+        modifiers |= MODIFIERS[modifier]
+        yield 'rawKeyDown', modifier, modifiers
+    yield 'rawKeyDown', pressed, modifiers
+    yield 'keyUp', pressed, modifiers
+    for modifier in reversed(held):
+        modifiers &= ~MODIFIERS[modifier]
+        yield 'keyUp', modifier, modifiers

@@ -104,17 +104,11 @@ class Console:
 
     def press(self, key: Key, *held: Key) -> None:
         """Press a key and let it go, while others are held."""
-        if key.shift:
-            held = (*held, keys.SHIFT)
-        modifiers = 0
-        for modifier in held:
-            modifiers |= keys.MODIFIERS[modifier]
-            self._send('rawKeyDown', modifier, modifiers)
-        self._send('rawKeyDown', key, modifiers)
-        self._send('keyUp', key, modifiers)
-        for modifier in reversed(held):
-            modifiers &= ~keys.MODIFIERS[modifier]
-            self._send('keyUp', modifier, modifiers)
+        for kind, moved, modifiers in keys.events(key, *held):
+            self._browser.cdp(
+                'Input.dispatchKeyEvent', type=kind, key=moved.value,
+                code=moved.code, windowsVirtualKeyCode=moved.virtual,
+                modifiers=modifiers)
 
     def press_control(self, character: str) -> None:
         """Press a key while Control is held."""
@@ -132,8 +126,3 @@ class Console:
             self.press(keys.key(character))
             # One that is late is not made up for by a burst.
             due = max(due + seconds, time.monotonic())
-
-    def _send(self, kind: str, key: Key, modifiers: int) -> None:
-        self._browser.cdp(
-            'Input.dispatchKeyEvent', type=kind, key=key.value, code=key.code,
-            windowsVirtualKeyCode=key.virtual, modifiers=modifiers)

@@ -39,7 +39,7 @@ def environment(layout: Layout, secret: str) -> Mapping[str, str]:
         'PYTHONPATH': str(SETTINGS),
         'DJANGO_SETTINGS_MODULE': 'openstack_dashboard.settings',
         'DMORE_HORIZON_SECRET': secret,
-        'DMORE_HORIZON_STATIC': str(layout.horizon_static),
+        'DMORE_HORIZON_STATIC': str(layout.horizon_static.resolve()),
         'DMORE_HORIZON_KEYSTONE': settings.url('keystone', '/v3'),
     }
 
@@ -69,5 +69,5 @@ def start(place: Place) -> None:
         NAME, PORTS[NAME], 'openstack_dashboard.wsgi:application', _THREADS,
         settings.address(CONTROLLER),
         environment(place.layout, secrets.token_hex(32)),
-        ['--static-map', f'/static={place.layout.horizon_static}'])
+        ['--static-map', f'/static={place.layout.horizon_static.resolve()}'])
     node.wait(service, 'http', settings.url(NAME, '/auth/login/'))

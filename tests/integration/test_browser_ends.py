@@ -1,0 +1,106 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Users' programs end with the process that started them."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+# For the path that it sets.
+from tests.unit import tools
+from tests.integration import cloud
+from browserlib.browser import Browser
+from browserlib.viewer import Screen
+
+_END_S = 10
+#: Says its own pid when the browser runs, and waits to be killed.
+_VICTIM = '''
+import os, pathlib, sys, time
+from browserlib.browser import Browser
+browser = Browser(pathlib.Path(sys.argv[1]))
+browser.open('data:text/html,here')
+print(os.getpid(), flush=True)
+time.sleep(3600)
+'''
+
+
+def setUpModule():
+    if os.geteuid() != 0:
+        raise unittest.SkipTest('needs root')
+
+
+def _descendants(pid):
+    """All processes below one."""
+    found = []
+    for task in pathlib.Path(f'/proc/{pid}/task').iterdir():
+        for child in (task / 'children').read_text().split():
+            found += [int(child), *_descendants(child)]
+    return found
+
+
+def _alive(pids):
+    """Those that have not ended."""
+    states = {}
+    for pid in pids:
+        try:
+            stat = pathlib.Path(f'/proc/{pid}/stat').read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        states[pid] = stat.rpartition(')')[2].split()[0]
+    return [pid for pid, state in states.items() if state not in 'XZ']
+
+
+class EndsTest(unittest.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.log = pathlib.Path(folder.name) / 'log'
+        self.before = set(pathlib.Path(tempfile.gettempdir()).iterdir())
+
+    def assert_nothing_left(self, pids):
+        self.assertGreater(len(pids), 1)
+        cloud.wait_for(lambda: not _alive(pids), _END_S, 'all have ended')
+        self.assertEqual([], [
+            path for path in pathlib.Path(tempfile.gettempdir()).iterdir()
+            if path not in self.before and 'chrom' in path.name.lower()])
+
+    def test_browser_that_is_closed(self):
+        with Browser(self.log) as browser:
+            browser.open('data:text/html,here')
+            pids = _descendants(os.getpid())
+        self.assert_nothing_left(pids)
+
+    def test_browser_of_a_process_that_is_killed(self):
+        victim = subprocess.Popen(
+            [sys.executable, '-c', _VICTIM, str(self.log)],
+            stdout=subprocess.PIPE,
+            env={**os.environ, 'PYTHONPATH': str(tools.TOOLS)})
+        self.addCleanup(victim.stdout.close)
+        try:
+            self.assertTrue(victim.stdout.readline())
+            pids = _descendants(victim.pid)
+        finally:
+            victim.send_signal(signal.SIGKILL)
+            victim.wait()
+        self.assert_nothing_left(pids)
+
+    def test_screen(self):
+        screen = Screen(self.log, (640, 480))
+        pids = _descendants(os.getpid())
+        screen.close()
+        self.assert_nothing_left(pids)

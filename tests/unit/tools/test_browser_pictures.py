@@ -1,0 +1,54 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import pathlib
+import tempfile
+import unittest
+
+# For the path that it sets.
+from tests.unit import tools  # noqa: F401
+from browserlib.pictures import Picture
+
+_PIXELS = bytes(range(18))
+
+
+class PictureTest(unittest.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.picture = Picture(3, 2, _PIXELS)
+
+    def test_ppm(self):
+        self.assertEqual(self.picture,
+                         Picture.decode(b'P6\n3 2\n255\n' + _PIXELS))
+
+    def test_png(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / 'new' / 'picture.png'
+            self.picture.save(path)
+            self.assertEqual(self.picture, Picture.decode(path.read_bytes()))
+
+    def test_the_same(self):
+        self.assertEqual(0, self.picture.wrong_pixels(self.picture))
+
+    def test_a_pixel_is_counted_once(self):
+        for wrong, changes in ((1, {0: 99}), (1, {0: 1, 1: 0, 2: 0}),
+                               (2, {2: 3, 17: 16})):
+            pixels = bytearray(_PIXELS)
+            for at, value in changes.items():
+                pixels[at] = value
+            self.assertEqual(wrong, self.picture.wrong_pixels(
+                Picture(3, 2, bytes(pixels))))
+
+    def test_another_size_is_all_wrong(self):
+        self.assertEqual(6, self.picture.wrong_pixels(
+            Picture(2, 3, _PIXELS)))
