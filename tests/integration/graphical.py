@@ -13,6 +13,7 @@
 
 import json
 import pathlib
+import random
 import re
 import socket
 import subprocess
@@ -234,7 +235,8 @@ class GraphicalTest(testtools.TestCase):
                 shown.save(self.output / f'{name}-wrong.png')
                 right.save(self.output / f'{name}-right.png')
                 self.fail(f'{name}: {wrong} wrong pixels, see {self.output}')
-            time.sleep(0.2)
+            # Not in step with a cursor that blinks.
+            time.sleep(random.uniform(0, 0.6))
         shown.save(self.output / f'{name}.png')
 
     def assert_ledger(self, instance, client, sent):
