@@ -18,19 +18,23 @@ into it. Input of all clients goes out in the order in which it came.
 import collections
 import dataclasses
 import enum
+import functools
 from collections.abc import Callable
 from typing import Protocol
 
-#: How far a client may lag behind before the guest is slowed, in bytes.
-LAG_LIMIT = 1 << 15
+#: How far a client may lag behind before the guest is slowed, in bytes. What
+#: lies there comes before the answer to a key.
+LAG_LIMIT = 1 << 13
 #: How much more than the scroll-back a client that is replaying it may lag.
 REPLAY_SLACK = 1 << 16
-#: Bytes handed to a client at once.
-CHUNK = 1 << 14
+#: Bytes handed to a client at once. Then others have their turn: encrypting
+#: them takes an emulated processor milliseconds, and a picture may wait.
+CHUNK = 1 << 11
 #: Bytes of one client's input that wait for room before it is held back.
 INPUT_LIMIT = 1 << 14
 
 Log = Callable[[str, str], None]
+Later = Callable[[Callable[[], None]], object]
 
 
 class Line(Protocol):
@@ -87,6 +91,7 @@ class Client:
         self.cursor = cursor
         self.state = ClientState.REPLAYING
         self.writable = False
+        self.has_turn = False   # it will be given more
         self.missed = 0
         self.held = False       # its input
         self.seen: object = None        # the port's progress ...
@@ -125,10 +130,15 @@ class _Queued:
 class Console:
     """See the module. All methods are called from the event loop."""
 
-    def __init__(self, line: Line, log: Log) -> None:
-        """:param log: called with a level ('info', 'warning') and a text"""
+    def __init__(self, line: Line, log: Log, later: Later) -> None:
+        """Have no clients yet.
+
+        :param log: called with a level ('info', 'warning') and a text
+        :param later: has a function called when others had their turn
+        """
         self._line = line
         self._log = log
+        self._later = later
         self._buffer = bytearray()
         self._base = 0          # offset of the buffer's first byte
         self._clients: list[Client] = []
@@ -195,7 +205,9 @@ class Console:
         self._settle()
 
     def _give(self, client: Client) -> None:
-        while client.writable and client.cursor < self.end:
+        if client.has_turn:
+            return
+        if client.writable and client.cursor < self.end:
             if client.cursor < self._base:
                 self._skip(client)
             if client.state is ClientState.STALLED:
@@ -207,6 +219,14 @@ class Console:
             client.port.write(data)
         if client.cursor == self.end:
             client.state = ClientState.LIVE
+        elif client.writable:
+            client.has_turn = True
+            self._later(functools.partial(self._go_on, client))
+
+    def _go_on(self, client: Client) -> None:
+        client.has_turn = False
+        if client in self._clients:
+            self.pump(client)
 
     def _skip(self, client: Client) -> None:
         missing = self._base - client.cursor

@@ -54,7 +54,8 @@ class Steps(stateful.RuleBasedStateMachine):
     @stateful.rule(count=SOME)
     def produce(self, count):
         end = self.world.host
-        if end.state not in (HostState.FREEZING, HostState.FROZEN):
+        if (end.state not in (HostState.FREEZING, HostState.FROZEN)
+                and not self.world.stopped):
             self.world.produce(min(count, end.room(OUT), self.space()))
 
     @stateful.rule(count=SOME)

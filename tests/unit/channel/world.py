@@ -24,6 +24,7 @@ from nova_dmore.channel import domr_end
 from nova_dmore.channel import host_end
 from nova_dmore.channel import journal
 from nova_dmore.channel import region
+from nova_dmore.channel import words
 from nova_dmore import wire
 
 OUT = wire.Stream.SERIAL0_OUT
@@ -145,6 +146,12 @@ class World:
         del self.in_due[:count]
         self.in_taken += count
 
+    @property
+    def stopped(self) -> bool:
+        """The instance stopped for a freeze, perhaps of an earlier worker."""
+        return (self.host.epoch != 0 and
+                self.region.words[words.HOST_FREEZE] == self.host.epoch)
+
     def restart_worker(self) -> None:
         self.host = self.new_host()
         self._bury()
@@ -175,9 +182,8 @@ class World:
 
     def announced(self) -> int:
         """How many unstored bytes the host said it has at the opening."""
-        words = self.region.words
         at = region.position_word(wire.HOST_PAGE, OUT)
-        return self.host.positions()[OUT][0] - words[at + 1]
+        return self.host.positions()[OUT][0] - self.region.words[at + 1]
 
     def receive(self) -> bytes:
         data = self.domr.received(OUT)

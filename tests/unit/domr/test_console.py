@@ -12,6 +12,7 @@
 """The shared console without any connection."""
 
 import unittest
+from collections.abc import Callable
 
 from nova_dmore.domr import console
 
@@ -71,6 +72,22 @@ class Port:
         self.client.resume_writing()
 
 
+class Turns:
+    """An event loop that never does anything else."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Callable[[], None]] = []
+        self._running = False
+
+    def later(self, function: Callable[[], None]) -> None:
+        self._waiting.append(function)
+        if not self._running:
+            self._running = True
+            while self._waiting:
+                self._waiting.pop(0)()
+            self._running = False
+
+
 class ConsoleTest(unittest.TestCase):
     """Output: what each client gets, and whom the guest waits for."""
 
@@ -78,7 +95,8 @@ class ConsoleTest(unittest.TestCase):
         self.line = Line()
         self.logged: list[str] = []
         self.console = console.Console(
-            self.line, lambda level, text: self.logged.append(text))
+            self.line, lambda level, text: self.logged.append(text),
+            Turns().later)
         self.console.configure(1000, 2000)
 
     def attach(self, room: int = 1 << 30) -> Port:
@@ -93,6 +111,34 @@ class ConsoleTest(unittest.TestCase):
         self.console.output(b'x' * 999)
         self.assertFalse(self.line.held)
         self.assertEqual(b'\0' + b'x' * 999, self.attach().got)
+
+    def test_clients_take_turns(self) -> None:
+        turns: list[Callable[[], None]] = []
+        self.console = console.Console(
+            self.line, lambda level, text: None, turns.append)
+        self.console.configure(1 << 16, 2000)
+        ports = [self.attach(), self.attach()]
+        data = bytes(range(256)) * (console.CHUNK // 256) * 2 + b'end'
+        self.console.output(data)
+        self.assertEqual([console.CHUNK] * 2, [len(port.got)
+                                               for port in ports])
+        self.console.output(b' of it')
+        self.assertEqual(2, len(turns))
+        while turns:
+            turns.pop(0)()
+        self.assertEqual([data + b' of it'] * 2, [port.got
+                                                  for port in ports])
+
+    def test_a_client_that_left_has_no_turn(self) -> None:
+        turns: list[Callable[[], None]] = []
+        self.console = console.Console(
+            self.line, lambda level, text: None, turns.append)
+        port = self.attach()
+        self.console.output(bytes(console.CHUNK + 1))
+        assert port.client is not None
+        port.client.detach()
+        turns.pop()()
+        self.assertEqual(console.CHUNK, len(port.got))
 
     def test_late_client_gets_scrollback_then_output(self) -> None:
         self.console.output(b'before ')
@@ -171,7 +217,8 @@ class InputTest(unittest.TestCase):
 
     def setUp(self) -> None:
         self.line = Line()
-        self.console = console.Console(self.line, lambda level, text: None)
+        self.console = console.Console(self.line, lambda level, text: None,
+                                       Turns().later)
         self.ports = [Port(), Port()]
         self.clients = [self.console.attach(port, 'c') for port in self.ports]
 
