@@ -118,8 +118,9 @@ def _demonstrate(layout: Layout, options: argparse.Namespace,
     if not options.keep:
         _testbed('remove the cloud', progress, 'down')
     wrong = report.problems(results, options.migrations)
-    for line in wrong:
-        print(line)
+    for line in (*wrong, report.aim(results)):
+        if line is not None:
+            print(line)
     print(report.summary(results, options.migrations))
     return 1 if wrong else 0
 

@@ -34,6 +34,8 @@ _TITLES = {
     'dmore': 'Instance with Domain R: three users at once, ssh, '
              'nova-serialproxy and nova-novncproxy',
 }
+#: Of the longest response during a migration.
+_OVER_STOP_MS = 150
 #: The heading of a column, where it is not the name of the figure.
 _HEADINGS = {'output_bytes_missing': 'out_missing',
              'output_bytes_duplicated': 'out_dup.',
@@ -100,6 +102,18 @@ def over_stop_ms(entry: Entry, kind: str) -> float | None:
         return None
     return round(entry.users[kind].max_response_ms
                  - entry.instance_downtime_ms, 1)
+
+
+def aim(results: Results) -> str | None:
+    """Whether the longest response of a VNC user is as aimed for."""
+    over = [value for entry in results.get('dmore', ())
+            if not entry.corrupted and 'vnc' in entry.users
+            and (value := over_stop_ms(entry, 'vnc')) is not None]
+    if not over:
+        return None
+    return (f'Longest response at the VNC console: {max(over):.0f} ms above '
+            f"the instance's own stop, aim: at most {_OVER_STOP_MS} ms: "
+            f'{"met" if max(over) <= _OVER_STOP_MS else "MISSED"}.')
 
 
 def _responses(migrations: Sequence[Entry]) -> str:

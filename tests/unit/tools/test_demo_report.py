@@ -137,6 +137,15 @@ class ReportTest(unittest.TestCase):
         self.assertIn('As asked for: stock: 160 of 400 keys lost and 4 '
                       'disconnects', report.summary(results, 2))
 
+    def test_what_is_aimed_for(self):
+        self.assertIsNone(report.aim({'stock': [STOCK]}))
+        good = report.aim({'dmore': [make_entry()]})
+        self.assertIn(': 22 ms above', good)
+        self.assertIn(': met.', good)
+        slow = make_entry()
+        slow.users['vnc'] = make_user(max_response_ms=451.0)
+        self.assertIn('MISSED', report.aim({'dmore': [make_entry(), slow]}))
+
     def test_each_fault_counts(self):
         for fault in ('lost', 'duplicated', 'reordered', 'disconnects',
                       'output_bytes_missing', 'output_bytes_duplicated',
