@@ -183,11 +183,9 @@ class Agent:
             self.poll()
             self.console.tick(loop.time())
             self._holding = self._end.hold_wanted
-            holder.step(self._holding)
-            period = (hold.HOLD_PERIOD_S if self._holding
-                      else wire.POLL_INTERVAL_S)
+            holder.want(self._holding)
             try:
-                async with asyncio.timeout(period):
+                async with asyncio.timeout(wire.POLL_INTERVAL_S):
                     await self._woken.wait()
             except TimeoutError:
                 pass

@@ -15,6 +15,7 @@ import asyncio
 import os
 import pathlib
 import tempfile
+import threading
 import unittest
 from typing import Any
 
@@ -118,20 +119,10 @@ class AgentTest(unittest.IsolatedAsyncioTestCase):
 
     async def test_hold_writes_memory_while_wanted(self) -> None:
         running = await self._pair()
-        steps: list[bool] = []
-        original = hold.Holder.step
-
-        def step(holder: hold.Holder, wanted: bool) -> None:
-            steps.append(wanted)
-            original(holder, wanted)
-
-        hold.Holder.step = step     # type: ignore[method-assign]
-        self.addCleanup(setattr, hold.Holder, 'step', original)
         running.host.hold(True)
-        await running.until(lambda: steps.count(True) > 5, 2)
+        await running.until(_holds, 2)
         running.host.hold(False)
-        await asyncio.sleep(0.3)
-        self.assertFalse(steps[-1])
+        await running.until(lambda: not _holds(), 2)
 
     async def test_restarted_agent_serves_again(self) -> None:
         running = await self._pair()
@@ -156,21 +147,34 @@ class AgentTest(unittest.IsolatedAsyncioTestCase):
                                      fresh.console.end == 5)[1])
 
 
+def _holds() -> int:
+    return sum(thread.name == hold.THREAD for thread in threading.enumerate())
+
+
 class HolderTest(unittest.TestCase):
 
     def test_every_page_changes_at_each_step(self) -> None:
-        holder = hold.Holder()
+        memory = bytearray(hold.HOLD_BYTES)
         seen = []
-        for _ in range(300):
-            holder.step(True)
-            assert holder._memory is not None
-            pages = set(holder._memory[::4096])
+        for count in range(300):
+            hold.write(memory, count)
+            pages = set(memory[::4096])
             self.assertEqual(1, len(pages))
             seen.append(pages.pop())
         self.assertNotIn(0, seen)
         self.assertTrue(all(a != b for a, b in zip(seen, seen[1:])))
-        holder.step(False)
-        self.assertIsNone(holder._memory)
+
+    def test_one_thread_at_a_time(self) -> None:
+        holder = hold.Holder()
+        holder.want(True)
+        holder.want(True)
+        self.assertEqual(1, _holds())
+        holder.want(False)
+        holder.want(False)
+        for thread in threading.enumerate():
+            if thread.name == hold.THREAD:
+                thread.join(2)
+        self.assertEqual(0, _holds())
 
 
 class FilesTest(unittest.TestCase):

@@ -19,13 +19,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 #include "internal.h"
 
-#define OUTPUT_NICE 5		/* encoding is long, what others do is short */
 #define CUT_TEXT_MAX (1 << 20)
 #define QEMU_MESSAGE 255
 
@@ -101,7 +99,6 @@ static void *output_thread(void *argument)
 	struct timespec began;
 	int told;
 
-	setpriority(PRIO_PROCESS, gettid(), OUTPUT_NICE);
 	pthread_mutex_lock(&client->updateMutex);
 	for (;;) {
 		while (!session->ending && !is_due(session))
