@@ -230,7 +230,7 @@ GEOMETRY = {
     Stream.CONTROL_TO_HOST: (Direction.TO_HOST, 1 << 14),
     # Small: what lies in it comes before the answer to a key, and has to
     # be stored before a freeze is acknowledged.
-    Stream.SERIAL0_OUT: (Direction.TO_DOMAIN_R, 1 << 12),
+    Stream.SERIAL0_OUT: (Direction.TO_DOMAIN_R, 1 << 14),
     Stream.SERIAL0_IN: (Direction.TO_HOST, 1 << 14),
     Stream.INPUT0_IN: (Direction.TO_HOST, 1 << 12),
 }

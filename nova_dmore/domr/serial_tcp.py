@@ -18,7 +18,7 @@ from nova_dmore.domr import console as console_module
 from nova_dmore.domr import rms
 
 #: Bytes a connection buffers before its client counts as full.
-WRITE_HIGH = 1 << 12
+WRITE_HIGH = 1 << 13
 
 
 class SerialConnection(asyncio.Protocol):

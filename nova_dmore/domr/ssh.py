@@ -25,7 +25,7 @@ from nova_dmore.domr import escape
 from nova_dmore.domr import rms
 
 #: Bytes a channel buffers before its client counts as full.
-WRITE_HIGH = 1 << 12
+WRITE_HIGH = 1 << 13
 #: Bytes a client may send ahead of what the console takes.
 WINDOW = 1 << 16
 LOGIN_TIMEOUT_S = 30

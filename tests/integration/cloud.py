@@ -216,6 +216,7 @@ class Console:
         """Until a text is shown that was not waited for before.
 
         :param again: what is typed every few seconds until then
+        :returns: what was shown before it
         :raises AssertionError: it does not come, or the session ends
         """
         deadline = time.monotonic() + seconds
@@ -230,7 +231,8 @@ class Console:
                 self.type(again)
             time.sleep(0.05)
             self._read()
-        self.shown = self.shown.partition(text)[2]
+        before, _text, self.shown = self.shown.partition(text)
+        return before
 
     def assert_lives(self):
         self._read()

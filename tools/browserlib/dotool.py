@@ -29,12 +29,15 @@ _ANSWER_S = 60
 class Dotool:
     """One connection of vncdotool; a context manager.
 
+    :param password: if it is asked for one
     :raises TimeoutError: the server does not answer
     """
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, password: str | None = None
+                 ) -> None:
         self._ended: list[object] = []
-        self._client = api.connect(f'{host}::{port}', timeout=_ANSWER_S,
+        self._client = api.connect(f'{host}::{port}', password,
+                                   timeout=_ANSWER_S,
                                    factory_class=self._factory_class())
         self._client.refreshScreen()
 

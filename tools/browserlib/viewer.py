@@ -121,11 +121,13 @@ class TigerVnc:
     :param log: takes what all programs say
     :param size: of the X server's screen; more than the console's
     :param options: further ones of the viewer
+    :param password: if it is asked for one
     :raises Failure: it shows no window
     """
 
     def __init__(self, host: str, port: int, log: pathlib.Path, *options: str,
-                 size: tuple[int, int] = (1600, 1200)) -> None:
+                 size: tuple[int, int] = (1600, 1200), password: str = ''
+                 ) -> None:
         self._screen = Screen(log, size)
         with log.open('ab') as stream:
             self._process = contained.start(
@@ -137,7 +139,7 @@ class TigerVnc:
                  # It ends when it is cut off.
                  '-AlertOnFatalError=0', '-ReconnectOnError=0',
                  '-geometry', '+0+0', *options, f'{host}::{port}'],
-                stream, DISPLAY=self._screen.display)
+                stream, DISPLAY=self._screen.display, VNC_PASSWORD=password)
         try:
             self._screen.focus(_START_S)
         except Failure:

@@ -54,6 +54,8 @@ def create(place: Place) -> None:
         controller.ip('link', 'add', bridge, 'type', 'bridge')
         controller.ip('link', 'set', bridge, 'up')
         controller.ip('addr', 'add', f'{own}/24', 'dev', bridge)
+    controller.ip('addr', 'add', f'{settings.MANAGEMENT_USER}/24', 'dev',
+                  'br-data')
     for name in COMPUTES:
         for bridge, near, far in (
                 ('br-control', f'{name}-control', 'control0'),

@@ -32,6 +32,8 @@ CONTROL_NETWORK = '10.77.0'
 MANAGEMENT_NETWORK = '10.88.0'
 #: The controller's address there: SSH clients and nova-serialproxy use it.
 MANAGEMENT_CONTROLLER = f'{MANAGEMENT_NETWORK}.1'
+#: Another one of the controller: VNC clients there are asked for a password.
+MANAGEMENT_USER = f'{MANAGEMENT_NETWORK}.2'
 PRIVATE_NETWORK = '10.89.0'
 
 MANAGEMENT_NAME = 'dmore-mgmt'
@@ -60,6 +62,7 @@ class Cloud:
     :param horizon: Horizon is started, too
     :param prefix: begins the names of the network namespaces
     :param database, message, admin, service: passwords
+    :param vnc, vnc_view: passwords of VNC clients: for all, and to look
     :param console: hex of the secret that the plugin derives host keys from
     """
 
@@ -72,6 +75,8 @@ class Cloud:
     service: str
     console: str
     horizon: bool = False
+    vnc: str = ''
+    vnc_view: str = ''
 
     @classmethod
     def new(cls, block: bool, driver: str, horizon: bool = False) -> 'Cloud':
@@ -82,7 +87,9 @@ class Cloud:
                    message=secrets.token_hex(16),
                    admin=secrets.token_hex(16),
                    service=secrets.token_hex(16),
-                   console=secrets.token_hex(32))
+                   console=secrets.token_hex(32),
+                   # As long as VNC's may be.
+                   vnc=secrets.token_hex(4), vnc_view=secrets.token_hex(4))
 
     def save(self, layout: Layout) -> None:
         inifile.write(layout.cloud / 'cloud.json',
@@ -145,6 +152,10 @@ class Place:
     @property
     def console_secret(self) -> pathlib.Path:
         return self.root / 'console-secret'
+
+    @property
+    def vnc_passwords(self) -> pathlib.Path:
+        return self.root / 'vnc-passwords'
 
     @property
     def private_key(self) -> pathlib.Path:
