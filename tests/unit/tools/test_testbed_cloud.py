@@ -21,6 +21,7 @@ import unittest
 from tests.unit import tools  # noqa: F401
 from testbedlib import conf_compute
 from testbedlib import conf_controller
+from testbedlib import controller
 from testbedlib import inifile
 from testbedlib import layout
 from testbedlib import settings
@@ -70,6 +71,18 @@ class ConfigurationTest(CloudTest):
         self.assertEqual(first, second)
         self.assertEqual('10.88.0.1/32',
                          files[0]['dmore']['serial_proxy_networks'])
+
+    def test_only_the_user_s_address_is_asked_for_a_vnc_password(self):
+        plug_in = self.read(conf_compute.nova_compute(
+            self.place, 'c1'))['dmore']
+        self.assertEqual('10.88.0.1/32', plug_in['vnc_proxy_networks'])
+        self.assertEqual('10.88.0.2/32', plug_in['vnc_direct_networks'])
+        controller.make_secrets(self.place)
+        path = pathlib.Path(plug_in['vnc_password_file'])
+        self.assertEqual(0o600, stat.S_IMODE(path.stat().st_mode))
+        full, view = path.read_text().splitlines()
+        self.assertEqual({8}, {len(full), len(view)})
+        self.assertNotEqual(full, view)
 
     def test_hosts_differ_where_they_must(self):
         first, second = (self.read(conf_compute.nova_compute(self.place, host))
