@@ -75,6 +75,7 @@ everything published, drops what was taken, writes its positions, then
 For a stream the host produces, the host's ``position`` says what it has in
 all, also what found no room in the ring; Domain R copies it to its ``base``
 word, so that a destination without carry-over knows how much is missing.
+It believes no freeze if the host page that arrived shows a later epoch.
 
 Display
 -------

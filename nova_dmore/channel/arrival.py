@@ -15,6 +15,7 @@ import dataclasses
 import enum
 
 from nova_dmore.channel import changes
+from nova_dmore.channel import words as at
 from nova_dmore import wire
 
 
@@ -27,7 +28,7 @@ class FoundState(enum.IntEnum):
     NEW = 1         # it was in no epoch
     COMPLETE = 2    # it froze, and nothing was left over
     REMAINDER = 3   # it froze, but the host had more than the ring took
-    TORN = 4        # it did not freeze
+    TORN = 4        # it did not freeze, or not in the source's last epoch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,19 +44,34 @@ class Found:
     produced: dict[wire.Stream, int]
 
 
-def look(epoch_ack: int, freeze_ack: int,
+def look(words: memoryview, own_epoch: int, found: int,
          stored: dict[wire.Stream, tuple[int, int]],
          produced: dict[wire.Stream, int]) -> Found:
-    """Judge by copies of Domain R's words.
+    """Judge by copies of the region's words.
 
+    A source that was rolled back goes on in an epoch that Domain R may not
+    have joined before it is moved: its freeze is that of an older epoch.
+    The host page that arrived tells, for QEMU sends each page at least once
+    after a migration began. Once this host wrote it, only its journal does.
+
+    :param own_epoch: the last that this host has raised
+    :param found: the state that this host found before, a FoundState, or 0
     :param stored: per TO_DOMAIN_R stream, POSITION and BASE
     :param produced: per TO_HOST stream, POSITION
     """
     missing = {stream: announced - position
                for stream, (position, announced) in stored.items()}
+    # What an earlier start of Domain R has acknowledged means nothing.
+    joined = words[at.ACK_BY] == words[at.INCARNATION]
+    epoch_ack = words[at.EPOCH_ACK] if joined else 0
+    raised = words[at.HOST_EPOCH]
+    if raised == own_epoch:
+        left_behind = found == FoundState.TORN
+    else:
+        left_behind = raised > epoch_ack
     if epoch_ack == 0:
         state = FoundState.NEW
-    elif epoch_ack != freeze_ack:
+    elif epoch_ack != words[at.FREEZE_ACK] or left_behind:
         state = FoundState.TORN
     elif any(missing.values()):
         state = FoundState.REMAINDER
@@ -76,26 +92,26 @@ def gaps(state: FoundState, found: Found | None,
     """
     result = []
     if state is not FoundState.NEW:
-        for stream, at in stored.items():
+        for stream, offset in stored.items():
             missing = _missing(state, found, stream)
             if missing is not None:
                 missing += forgotten[stream]
             if missing is None:
                 result.append(changes.Gap(
-                    stream, at, None, wire.GapKind.UNKNOWN,
+                    stream, offset, None, wire.GapKind.UNKNOWN,
                     'nothing was carried over and Domain R did not freeze'))
             elif missing:
                 result.append(changes.Gap(
-                    stream, at, missing, wire.GapKind.EXACT,
+                    stream, offset, missing, wire.GapKind.EXACT,
                     'nothing was carried over of what found no room, or '
                     'this host gave it up'))
     if state is FoundState.TORN:
-        for stream, at in taken.items():
+        for stream, offset in taken.items():
             # They come again: most of them were not taken.
-            count = found.produced[stream] - at if found else None
+            count = found.produced[stream] - offset if found else None
             if count != 0:
                 result.append(changes.Gap(
-                    stream, at, count if count and count > 0 else None,
+                    stream, offset, count if count and count > 0 else None,
                     wire.GapKind.AMBIGUOUS,
                     'nothing was carried over and Domain R did not freeze: '
                     'these may arrive a second time'))

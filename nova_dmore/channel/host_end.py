@@ -95,7 +95,8 @@ class HostEnd:
         """Whether Domain R's own offsets are exact.
 
         True when Domain R's page says that it acknowledged the freeze of its
-        last epoch, and nothing was left that had found no room. A
+        last epoch, and nothing was left that had found no room; and the
+        host page, as it arrived, shows no epoch that it has missed. A
         destination may then open without waiting for the carry-over. Only
         to be asked once Domain R has arrived.
         """
@@ -175,11 +176,8 @@ class HostEnd:
         self._doorbell(wire.Vector.CONTROL)
 
     def _look_around(self) -> arrival.Found:
-        words = self._words
-        # What an earlier start of Domain R has acknowledged means nothing.
-        joined = words[at.ACK_BY] == words[at.INCARNATION]
         return arrival.look(
-            words[at.EPOCH_ACK] if joined else 0, words[at.FREEZE_ACK],
+            self._words, self._journal.epoch, self._journal.found,
             {stream: each.domain_r_words()
              for stream, each in self._out.items()},
             {stream: each.domain_r_words()[0]

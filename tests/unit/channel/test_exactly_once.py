@@ -122,7 +122,7 @@ class Steps(stateful.RuleBasedStateMachine):
     @stateful.rule()
     def roll_back(self):
         if self.carried is None:
-            self.world.host.open()
+            self.world.roll_back()
 
     @stateful.rule()
     def restart_worker(self):

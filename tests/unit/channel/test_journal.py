@@ -11,6 +11,7 @@
 # under the License.
 """The journal is consistent wherever its worker was killed."""
 
+import random
 import unittest
 
 import hypothesis
@@ -288,6 +289,27 @@ class StatesTest(unittest.TestCase):
         pair.host_poll()
         self.assertTrue(pair.host.acknowledged)
         self.assertFalse(pair.host.domain_r_complete)
+
+    def test_frozen_before_a_roll_back_is_not_complete(self):
+        pair = world.World(out_ring=16)
+        pair.host.open()
+        pair.domr_poll()
+        pair.host_poll()
+        pair.host.freeze()
+        pair.domr_poll()
+        pair.host_poll()
+        pair.roll_back()
+        # Domain R is moved before it has seen that epoch.
+        pair.produce(5)
+        pair.arrive(random.Random(0))
+        self.assertFalse(pair.host.domain_r_complete)
+        # Nor is this forgotten when the host page is this host's.
+        pair.host.open()
+        self.assertFalse(pair.host.domain_r_complete)
+        pair.restart_worker()
+        pair.host.open()
+        pair.settle()
+        self.assertIn(wire.GapKind.UNKNOWN, pair.gap_kinds)
 
     def test_hold(self):
         pair = world.World()

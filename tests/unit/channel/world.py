@@ -152,6 +152,16 @@ class World:
         return (self.host.epoch != 0 and
                 self.region.words[words.HOST_FREEZE] == self.host.epoch)
 
+    def roll_back(self) -> None:
+        """The host opens again, after a freeze because nobody moves."""
+        stopped = self.stopped
+        self.host.open()
+        if stopped:
+            # The migration is over, and what was copied for it is gone: for
+            # the next one QEMU copies each page anew. An older copy would
+            # not tell the destination that Domain R missed this epoch.
+            self.snapshots = [bytes(self.buffer)]
+
     def restart_worker(self) -> None:
         self.host = self.new_host()
         self._bury()
