@@ -16,6 +16,7 @@ import pathlib
 import stat
 import tempfile
 import unittest
+from unittest import mock
 
 # For the path that it sets.
 from tests.unit import tools  # noqa: F401
@@ -77,7 +78,8 @@ class ConfigurationTest(CloudTest):
             self.place, 'c1'))['dmore']
         self.assertEqual('10.88.0.1/32', plug_in['vnc_proxy_networks'])
         self.assertEqual('10.88.0.2/32', plug_in['vnc_direct_networks'])
-        controller.make_secrets(self.place)
+        with mock.patch.object(controller.subprocess, 'run'):
+            controller.make_secrets(self.place)
         path = pathlib.Path(plug_in['vnc_password_file'])
         self.assertEqual(0o600, stat.S_IMODE(path.stat().st_mode))
         full, view = path.read_text().splitlines()
