@@ -199,10 +199,10 @@ class SourceRole:
     # -- pre-copy -----------------------------------------------------------
 
     def _pre_copy(self, destination: str, arguments: dict) -> None:
-        """Begin to copy Domain R's memory; the instance's copy follows.
+        """Copy Domain R's memory, and hold it until the instance stops.
 
-        Both are copied at once. The leader keeps the instance from stopping
-        before its Domain R was copied as a whole.
+        Its first pass is made before the instance's begins: an instance
+        that converges at once then finds its Domain R ready.
         """
         self._enter(Phase.PRE_COPY)
         services = self._services
@@ -231,6 +231,7 @@ class SourceRole:
         threading.Thread(
             target=self._follow, name=f'dmore-follow-{self._uuid}',
             daemon=True).start()
+        self._companion_ready.wait()    # at most precopy_timeout
 
     # -- stop ---------------------------------------------------------------
 

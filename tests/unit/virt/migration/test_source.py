@@ -513,34 +513,18 @@ class AloneTest(SourceTestCase):
         self._assert_moved_alone()
 
     def test_domain_r_takes_too_long(self):
-        def story():
-            self.domain.progress = (2, 10 ** 5)
-            fake_host.wait(self.companion.aborted)
-            self.guest.converge()
-
-        self.guest.story = story
+        self._converge_alone()
         self.role = self._role(precopy_timeout_s=0.05)
         self.companion.progress = (1, 10 ** 6)
         self._assert_moved_alone()
-        self._assert_order('migrate Domain R', 'migrate instance',
-                           f'abort job of {self.domr}',
-                           f'suspend {INSTANCE}')
-
-    def test_the_instance_waits_for_domain_r(self):
-        def story():
-            self.domain.progress = (2, 10 ** 5)
-            self.assertFalse(self.domain.suspended.wait(0.05))
-            self.companion.progress = (2, 10 ** 6)
-            self.guest.converge()
-
-        self.guest.story = story
-        self.companion.progress = (1, 10 ** 6)
-        self._run()
-        self._assert_order(f'suspend {INSTANCE}', f'suspend {self.domr}')
+        self._assert_order('migrate Domain R', f'abort job of {self.domr}',
+                           'migrate instance')
 
     def test_the_instance_stops_before_domain_r_was_copied(self):
-        self._converge_alone()
+        # By somebody else, while nothing of it has moved.
+        self.guest.story = self.guest.switch_over_at_once
         self.companion.progress = (1, 10 ** 6)
+        self.domain.suspended.set()
         self._run()
         self._assert_order('frozen', f'suspend {self.domr}',
                            'rpc carry_over')
