@@ -43,11 +43,14 @@ def setUpModule():
 
 
 def _descendants(pid):
-    """All processes below one."""
+    """All processes below one; one that ends meanwhile has none."""
     found = []
-    for task in pathlib.Path(f'/proc/{pid}/task').iterdir():
-        for child in (task / 'children').read_text().split():
-            found += [int(child), *_descendants(child)]
+    try:
+        for task in pathlib.Path(f'/proc/{pid}/task').iterdir():
+            for child in (task / 'children').read_text().split():
+                found += [int(child), *_descendants(child)]
+    except (FileNotFoundError, ProcessLookupError):
+        pass
     return found
 
 
