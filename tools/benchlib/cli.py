@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         'console', help='the graphical console: latency, updates, CPU, wire')
     console.add_argument('--json', type=pathlib.Path, metavar='FILE',
                          help='write the figures to a file')
-    console.add_argument('--runs', type=_positive, default=5, metavar='N',
+    console.add_argument('--runs', type=_positive, default=3, metavar='N',
                          help='of each measurement; their median counts '
                          '(default: %(default)s)')
     console.add_argument('--accel', choices=('tcg', 'kvm'), default='tcg',

@@ -31,11 +31,13 @@ from benchlib.rig import Rig
 from nova_dmore import exception
 from testbedlib.layout import Layout
 from testbedlib.progress import Failure, Progress
-from vnclib import rfb
 from vnclib.encodings import Encoding
+from vnclib.picture import Screen
 
 _KEYS = 100
 _KEY_S = 0.05
+#: Before them: what is emulated is slow when it runs for the first time.
+_WARM_KEYS = 20
 #: Of them some after a pause, for a table: QEMU looks at a screen that does
 #: not change ever more rarely.
 _RARE_KEYS = 20
@@ -74,12 +76,14 @@ class Bench:
 
     def keys(self) -> None:
         """From a key to its picture, in text mode."""
-        self._rig.type('dmore-screen', rfb.RETURN)
+        self._rig.run('dmore-screen', shows=lambda viewing: Screen(
+            viewing.picture).next() == 0)
         keys = Keys()
         for run in range(self._runs):
             for side, connect in self._sides.items():
                 with self._progress.step(self._name('keys', side, run)):
                     with connect() as viewing:
+                        keys.press(viewing, _WARM_KEYS, _KEY_S)
                         pressed = keys.press(viewing, _KEYS, _KEY_S)
                 self._respond(side, pressed)
         for side, connect in self._sides.items():
@@ -99,8 +103,9 @@ class Bench:
     def _respond(self, side: str, pressed: list[tuple[float, float]]) -> None:
         took = [(there - begin) * 1000 for begin, there in pressed]
         for name, share in (('p50', 0.5), ('p99', 0.99)):
-            self.results[side][f'key_to_pixel_ms_{name}'].append(
-                report.percentile(took, share))
+            value = report.percentile(took, share)
+            self.results[side][f'key_to_pixel_ms_{name}'].append(value)
+            self._progress.say(f'{name}: {value:.1f} ms')
 
     def idle(self) -> None:
         """CPU time with no client, while nothing changes."""
@@ -115,7 +120,9 @@ class Bench:
     def busy(self) -> None:
         """A screen that changes all the time."""
         self._rig.control('d')
-        self._rig.type(f'dmore-busy {_FRAMES}', rfb.RETURN)
+        first = next(iter(_SIZES.values()))
+        self._rig.run(f'dmore-busy {_FRAMES}', '1', shows=lambda viewing: (
+            viewing.picture.shape == first[::-1]))
         for key, size in _SIZES.items():
             self._rig.type('s', key)
             time.sleep(_SETTLE_S)
@@ -154,6 +161,8 @@ class Bench:
             with self._sides[side]() as viewing:
                 rate, wire, load = measure.busy(
                     viewing, size, _BUSY_S, lambda: self._load(side))
+        self._progress.say(f'{rate:.2f} updates/s, {wire:.2f} MiB/s, '
+                           f'{load:.0f} % of a core')
         results = self.results[side]
         results[f'updates_per_s_{name}'].append(rate)
         if size == _SIZES['1']:

@@ -76,8 +76,9 @@ class Keys:
             viewing.press(protocol.key(number))
 
     def _until(self, viewing: Viewing, number: int) -> None:
-        while self._next(viewing) != number:
-            pass
+        shown = Screen(viewing.picture).next()
+        while shown != number:
+            shown = self._next(viewing)
 
     @staticmethod
     def _next(viewing: Viewing) -> int:

@@ -49,6 +49,9 @@ _SILENT_S = 20
 #: Between two keys of a command.
 _KEY_S = 0.02
 _RECEIVE_SIZE = 1 << 18
+#: How often a command is typed, and seconds until it must be seen to work.
+_ATTEMPTS = 4
+_SEEN_S = 10
 
 
 class Viewing(rfb.Connection):
@@ -208,6 +211,29 @@ class Rig(contextlib.ExitStack):
                 if 'memfd:nova-dmore-region' in os.readlink(entry):
                     return entry
         raise Failure('the shared region', 'the keeper has none')
+
+    def run(self, command: str, *symbols: int | str,
+            shows: Callable[[Viewing], bool]) -> None:
+        """Type a command, and then keys to it, until it is seen to work.
+
+        An emulated keyboard drops keys when the machine is busy.
+
+        :raises Failure: it never does
+        """
+        for _ in range(_ATTEMPTS):
+            self.type(rfb.RETURN, command, rfb.RETURN)
+            time.sleep(1)
+            self.type(*symbols)
+            deadline = time.monotonic() + _SEEN_S
+            while time.monotonic() < deadline:
+                with self.qemu() as viewing:
+                    viewing.update()
+                    if shows(viewing):
+                        return
+                time.sleep(0.5)
+            self.control('d')
+            time.sleep(1)
+        raise Failure(command, 'its screen is not seen', self.folder)
 
     def type(self, *symbols: int | str) -> None:
         """Type at QEMU's own server.

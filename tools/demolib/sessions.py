@@ -16,6 +16,7 @@ import pathlib
 import socket
 import subprocess
 import threading
+import time
 import urllib.parse
 from collections.abc import Sequence
 from typing import Protocol
@@ -28,6 +29,8 @@ from vnclib.encodings import Pixels
 #: Seconds for a handshake.
 _OPEN_S = 10
 _RETURN = ord('\r')
+#: Seconds between two keys of a text.
+_KEY_S = 0.03
 
 
 class Session(Protocol):
@@ -116,8 +119,14 @@ class VncSession:
         return self
 
     def send(self, data: bytes) -> None:
-        """Press the keys that make these characters."""
-        for value in data:
+        """Press the keys that make these characters.
+
+        A text is typed slowly: an emulated keyboard holds few events and
+        drops the others.
+        """
+        for place, value in enumerate(data):
+            if place:
+                time.sleep(_KEY_S)
             if value == _RETURN:
                 self._vnc.press(rfb.RETURN)
             elif value < ord(' '):

@@ -29,6 +29,8 @@ from testbedlib.settings import Place
 from vnclib import picture
 
 _START_S = 90
+#: A screen's helper that is not seen after so many seconds is started again.
+_SEEN_S = 15
 _PROMPT = b'guest:'
 _ANSWER_S = 10
 _LEDGER_S = 20
@@ -149,12 +151,21 @@ class Subject:
         """:raises Failure: a console shows no shell, or no helper in it"""
         for client in self.clients.values():
             if isinstance(client, Viewer):
-                client.write(f'\r{SCREEN_PROGRAM}\r'.encode())
-                if not client.wait_ready(_START_S):
-                    raise Failure(client.name, f'{SCREEN_PROGRAM} is not seen',
-                                  self.vnc_log)
+                self._start_showing(client)
         self._start_printing(host, [client for client in self.clients.values()
                                     if isinstance(client, Client)])
+
+    def _start_showing(self, client: Viewer) -> None:
+        deadline = time.monotonic() + _START_S
+        client.write(f'\r{SCREEN_PROGRAM}\r'.encode())
+        while not client.wait_ready(_SEEN_S):
+            if time.monotonic() > deadline:
+                raise Failure(client.name, f'{SCREEN_PROGRAM} is not seen',
+                              self.vnc_log)
+            # If it runs, and is only late: it shall not take this for keys.
+            client.write(bytes([protocol.STOP]))
+            time.sleep(1)
+            client.write(f'\r{SCREEN_PROGRAM}\r'.encode())
 
     def _start_printing(self, host: str, clients: list[Client]) -> None:
         log = (self.ssh_log if self._address

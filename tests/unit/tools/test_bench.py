@@ -131,7 +131,7 @@ class CommandLineTest(unittest.TestCase):
 
     def test_options(self):
         options = cli._parser().parse_args(['console', '--json', 'x'])
-        self.assertEqual((pathlib.Path('x'), 5), (options.json, options.runs))
+        self.assertEqual((pathlib.Path('x'), 3), (options.json, options.runs))
         for wrong in ([], ['console', '--runs', '0'], ['keyboard']):
             with mock.patch('sys.stderr'):
                 self.assertRaises(SystemExit, cli._parser().parse_args, wrong)
