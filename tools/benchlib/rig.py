@@ -85,6 +85,7 @@ class Rig(contextlib.ExitStack):
         self.folder = folder
         self._pair = folder / 'pair'
         self._shadow = client.ShadowClient(str(self._pair))
+        self._processes: dict[str, subprocess.Popen] = {}
         self.instance_pid = self.domain_r_pid = 0
 
     # Starting.
@@ -150,15 +151,20 @@ class Rig(contextlib.ExitStack):
             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.callback(process.wait)
         self.callback(process.kill)
+        self._processes[name] = process
         return process.pid
 
     def _wait(self, step: str, seconds: float,
               condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
+            for name, process in self._processes.items():
+                if process.poll() is not None:
+                    log = self.folder / f'{name}.log'
+                    raise Failure(step, f'{name} has ended: '
+                                  f'{log.read_text().strip()[-500:]}')
             if time.monotonic() > deadline:
-                raise Failure(step, f'is not there after {seconds} s',
-                              self.folder)
+                raise Failure(step, f'is not there after {seconds} s')
             time.sleep(0.5)
 
     def _serves(self) -> bool:
@@ -233,7 +239,7 @@ class Rig(contextlib.ExitStack):
                 time.sleep(0.5)
             self.control('d')
             time.sleep(1)
-        raise Failure(command, 'its screen is not seen', self.folder)
+        raise Failure(command, 'its screen is not seen')
 
     def type(self, *symbols: int | str) -> None:
         """Type at QEMU's own server.
