@@ -9,11 +9,13 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What is measured: names, medians of the runs, JSON, tables. Pure."""
+"""The graphical console: names, medians of the runs, JSON, tables. Pure."""
 
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+
+from benchlib.tables import columns
 
 #: The figures with their units, in the order in which they are reported.
 UNITS = {
@@ -62,7 +64,7 @@ def table(made: Sequence[dict]) -> str:
               f'{each["dmore"]:.2f}',
               '-' if each['ratio'] is None else f'{each["ratio"]:.2f}',
               str(each['runs'])] for each in made]
-    return _columns(rows)
+    return columns(rows)
 
 
 def aims(made: Sequence[dict], accelerator: str) -> list[str]:
@@ -98,7 +100,7 @@ def stages_table(stages: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
         rows += [[stage, *(f'{value:.1f}' for value in (
             percentile(values, 0.5), percentile(values, 0.9), max(values)))]
             for stage, values in durations.items() if values]
-        parts.append(_columns(rows))
+        parts.append(columns(rows))
     return '\n\n'.join(parts)
 
 
@@ -113,12 +115,4 @@ def encodings_table(made: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
     rows += [[name, *(f'{value:.2f}' for side in SIDES
                       for value in sides[side])]
              for name, sides in made.items()]
-    return _columns(rows)
-
-
-def _columns(rows: list[list[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return '\n'.join('  '.join(
-        cell.rjust(width) if place else cell.ljust(width)
-        for place, (cell, width) in enumerate(zip(row, widths))).rstrip()
-        for row in rows)
+    return columns(rows)

@@ -9,8 +9,9 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The figures of the console's measurement, from what was measured."""
+"""The figures of the measurements, from what was measured."""
 
+import dataclasses
 import os
 import pathlib
 import tempfile
@@ -20,6 +21,9 @@ from unittest import mock
 from tests.unit import tools  # noqa: F401  (finds the imports below)
 from benchlib import cli
 from benchlib import cpu
+from benchlib import footprint
+from benchlib import footprint_report
+from benchlib import memory
 from benchlib import report
 from benchlib import stages
 from nova_dmore.channel import words
@@ -127,12 +131,67 @@ class CpuTest(unittest.TestCase):
                                cpu.beside_guest_s(os.getpid()), delta=0.1)
 
 
+def of_pairs(pairs: int, **changes: float) -> dict:
+    return {**dataclasses.asdict(footprint.Footprint(
+        pairs, 64, 150.5, 42.9, 7.5, 1.5)), **changes}
+
+
+class FootprintTest(unittest.TestCase):
+
+    def test_table(self):
+        text = footprint_report.table([of_pairs(1), of_pairs(20)])
+        self.assertEqual(['1', '64', '150.5', '42.9', '7.5', '1.5'],
+                         text.splitlines()[1].split())
+        self.assertEqual('20', text.splitlines()[2].split()[0])
+
+    def test_parts(self):
+        made = [of_pairs(1), of_pairs(5)]
+        self.assertEqual(
+            'CPU     pairs: 1  pairs: 5\n'
+            'keeper       1.0       2.0\n'
+            'worker       0.5       0.2',
+            footprint_report.parts_table('CPU', made, [
+                {'keeper': 1, 'worker': 0.5}, {'keeper': 2, 'worker': 0.24}]))
+
+    def test_aims(self):
+        made = [of_pairs(1, pair_pss_mib=160.1), of_pairs(5)]
+        self.assertEqual(['met', 'MISSED', 'met'],
+                         [line.partition(':')[0] for line
+                          in footprint_report.aims(made, 'tcg')])
+        self.assertIn('160.1 MiB', footprint_report.aims(made, 'tcg')[1])
+        self.assertEqual(['met', 'MISSED', 'MISSED'],
+                         [line.partition(':')[0] for line
+                          in footprint_report.aims(made, 'kvm')])
+
+    def test_of_what_an_emulator_consists(self):
+        smaps = ''.join(
+            f'{begin:x}-{begin + (size << 10):x} {modes} 00000000 00:00 0\n'
+            f'Size: {size} kB\nPss: {pss} kB\nSwapPss: 9 kB\n'
+            'VmFlags: rd wr\n'
+            for begin, size, modes, pss in (
+                (0x1000, 64, 'r-xp', 1024), (0x7f0000000000, 98312, 'rw-p',
+                                             51200),
+                (0x7f1000000000, 65532, 'rwxp', 2048),
+                (0x7ffff0000000, 132, 'rw-p', 512)))
+        self.assertEqual(memory.Emulator(50, 2, 1.5),
+                         memory.split(smaps, 98312))
+
+    def test_of_this_process(self):
+        pid = os.getpid()
+        rollup, whole = memory.pss_mib(pid), memory.emulator(pid, 1)
+        self.assertGreater(rollup, 1)
+        self.assertAlmostEqual(rollup, whole.rest, delta=2)
+
+
 class CommandLineTest(unittest.TestCase):
 
     def test_options(self):
         options = cli._parser().parse_args(['console', '--json', 'x'])
         self.assertEqual((pathlib.Path('x'), 3), (options.json, options.runs))
-        for wrong in ([], ['console', '--runs', '0'], ['keyboard']):
+        options = cli._parser().parse_args(['footprint', '--pairs', '2'])
+        self.assertEqual([2], options.pairs)
+        for wrong in ([], ['console', '--runs', '0'], ['keyboard'],
+                      ['footprint', '--pairs', '0']):
             with mock.patch('sys.stderr'):
                 self.assertRaises(SystemExit, cli._parser().parse_args, wrong)
 

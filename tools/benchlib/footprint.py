@@ -1,0 +1,162 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What a pair costs on the host while nobody uses its console."""
+
+import dataclasses
+import pathlib
+import socket
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+from benchlib import memory
+from benchlib.cpu import Load, process_s
+from benchlib.pair import SERIAL_PORT, Image, Machines, Pair
+from testbedlib.layout import Layout
+from testbedlib.progress import Failure, Progress
+
+#: As in the test cloud's nova.conf, ``[libvirt] tb_cache_size``.
+_TB_MIB = 64
+#: An instance that stays in its firmware, which prints on the serial port:
+#: what is measured is beside it.
+_INSTANCE = ('-m', '16M', '-machine', 'graphics=off')
+_INSTANCE_TB_MIB = 8
+_BOOT_S = 300
+#: A connection that is not made in this time is tried again.
+_CONNECT_S = 0.05
+#: After this time nothing is left of a boot, and then idle is so long.
+_SETTLE_S = 10.0
+_IDLE_S = 30.0
+_MIB = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Footprint:
+    """With so many pairs on the machine; of memory and CPU the mean of them.
+
+    :param domr_guest_mib: memory that Domain R is given
+    :param pair_pss_mib: of its QEMU, keeper and worker
+    :param image_mib: of the image's file, on each host's disk
+    :param boot_to_console_s: from the start of Domain R's QEMU until a client
+        has the first byte that the instance has printed; the median
+    :param idle_cpu_pct: of QEMU, keeper and worker, of one core
+    """
+
+    pairs: int
+    domr_guest_mib: float
+    pair_pss_mib: float
+    image_mib: float
+    boot_to_console_s: float
+    idle_cpu_pct: float
+
+
+#: Whose CPU time counts.
+PROCESSES = ("Domain R's QEMU", 'keeper', 'worker')
+#: What the share of memory is made of.
+PARTS = ("Domain R's memory", 'translated code', "rest of Domain R's QEMU",
+         'keeper', 'worker')
+
+
+class Pairs:
+    """Ever more pairs on one machine."""
+
+    def __init__(self, machines: Machines, image: Image, progress: Progress
+                 ) -> None:
+        self._machines = machines
+        self._image = image
+        self._progress = progress
+        self._pairs: list[Pair] = []
+
+    def grow(self, count: int) -> list[float]:
+        """Have so many; how long each new one took to its first byte."""
+        times = []
+        while len(self._pairs) < count:
+            number = len(self._pairs)
+            with self._progress.step(f'pair {number + 1}'):
+                pair = Pair(self._machines, number)
+                pair.start_instance(_INSTANCE, _INSTANCE_TB_MIB)
+                self._wait(f'firmware of instance {number}', lambda: (
+                    pair.serial_log.exists()
+                    and pair.serial_log.stat().st_size > 0))
+                begin = time.monotonic()
+                pair.start_domain_r(self._image, _TB_MIB)
+                self._wait(f'console of instance {number}',
+                           lambda: _first_byte(pair.address))
+                times.append(time.monotonic() - begin)
+                self._pairs.append(pair)
+        return times
+
+    def _wait(self, step: str, condition: Callable[[], bool]) -> None:
+        self._machines.wait(step, _BOOT_S, condition, _CONNECT_S)
+
+    def parts_mib(self) -> list[list[float]]:
+        """Of each pair, the PARTS of its share of memory."""
+        found = []
+        for pair in self._pairs:
+            emulator = memory.emulator(pair.domain_r_pid, self._image.ram_kib)
+            found.append([*dataclasses.astuple(emulator),
+                          *map(memory.pss_mib, pair.shadow_pids())])
+        return found
+
+    def idle_pct(self, seconds: float) -> list[float]:
+        """Of one core, for each of PROCESSES the mean of all pairs."""
+        pids = [(pair.domain_r_pid, *pair.shadow_pids())
+                for pair in self._pairs]
+        loads = [Load(*(lambda pid=pid: process_s(pid) for pid in same))
+                 for same in zip(*pids)]
+        time.sleep(seconds)
+        return [load.percent() / len(pids) for load in loads]
+
+
+def _first_byte(address: str) -> bool:
+    """Whether a client gets what the instance has printed."""
+    try:
+        with socket.create_connection((address, SERIAL_PORT), _CONNECT_S
+                                      ) as connection:
+            connection.settimeout(_BOOT_S)
+            return bool(connection.recv(1))
+    except OSError:
+        # It does not listen yet.
+        return False
+
+
+def measure_footprint(layout: Layout, folder: pathlib.Path,
+                      counts: Sequence[int], accelerator: str,
+                      progress: Progress) -> dict:
+    """What ``cli`` reports: footprints, and of each one what its memory
+    (PARTS, in MiB) and its CPU time (PROCESSES, in percent) consist of.
+
+    :param folder: for sockets and logs
+    :param counts: of pairs, one after the other, ever more
+    :raises Failure: it cannot be measured
+    """
+    footprints, parts, idles = [], [], []
+    with Machines(folder, accelerator) as machines:
+        machines.make_network()
+        image = Image(layout, folder)
+        pairs = Pairs(machines, image, progress)
+        for count in counts:
+            times = pairs.grow(count)
+            if not times:
+                raise Failure('footprint', 'the numbers of pairs do not grow')
+            with progress.step(f'{count} idle'):
+                time.sleep(_SETTLE_S)
+                idle = pairs.idle_pct(_IDLE_S)
+                shares = pairs.parts_mib()
+            means = [statistics.fmean(each) for each in zip(*shares)]
+            parts.append(dict(zip(PARTS, means)))
+            idles.append(dict(zip(PROCESSES, idle)))
+            footprints.append(dataclasses.asdict(Footprint(
+                count, image.manifest.memory_mib, round(sum(means), 1),
+                round(image.path.stat().st_size / _MIB, 1),
+                round(statistics.median(times), 2), round(sum(idle), 2))))
+    return {'footprints': footprints, 'pss_mib': parts, 'idle_pct': idles}
