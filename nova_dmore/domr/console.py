@@ -24,12 +24,12 @@ from typing import Protocol
 
 #: How far a client may lag behind before the guest is slowed, in bytes. What
 #: lies there comes before the answer to a key.
-LAG_LIMIT = 1 << 14
+LAG_LIMIT = 1 << 12
 #: How much more than the scroll-back a client that is replaying it may lag.
 REPLAY_SLACK = 1 << 16
 #: Bytes handed to a client at once. Then others have their turn: encrypting
 #: them takes an emulated processor milliseconds, and a picture may wait.
-CHUNK = 1 << 12
+CHUNK = 1 << 11
 #: Bytes of one client's input that wait for room before it is held back.
 INPUT_LIMIT = 1 << 14
 

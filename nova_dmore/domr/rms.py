@@ -15,6 +15,7 @@ A server is a module with a coroutine ``start(context)`` that returns a
 ``Server``; the entry points ``nova_dmore.rms`` name them.
 """
 
+import asyncio
 import dataclasses
 import importlib
 import pathlib
@@ -33,6 +34,12 @@ RMS_FILE = pathlib.Path('/etc/nova-dmore/rms')
 
 #: Clients of one server at a time, and of one peer before it is known.
 CLIENTS_MAX = 16
+
+#: Output that may wait for a client of the serial console, in bytes: in the
+#: process, and in the kernel, which counts its own overhead too. The echo of
+#: a key comes after it.
+WRITE_HIGH = 1 << 12
+_SEND_BUFFER = 1 << 14
 
 # struct tcp_info of <linux/tcp.h>: tcpi_bytes_acked.
 _BYTES_ACKED_OFFSET = 120
@@ -84,6 +91,16 @@ async def start(module: str, context: Context) -> Server:
     :raises OSError: it cannot listen
     """
     return await importlib.import_module(module).start(context)
+
+
+def bound_buffers(transport: asyncio.Transport) -> None:
+    """Let little output wait for a client of the serial console.
+
+    :param transport: of its TCP connection
+    """
+    transport.set_write_buffer_limits(high=WRITE_HIGH)
+    transport.get_extra_info('socket').setsockopt(
+        socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
 
 
 def bytes_acked(sock: socket.socket) -> int:

@@ -17,9 +17,6 @@ import ipaddress
 from nova_dmore.domr import console as console_module
 from nova_dmore.domr import rms
 
-#: Bytes a connection buffers before its client counts as full.
-WRITE_HIGH = 1 << 13
-
 
 class SerialConnection(asyncio.Protocol):
     """One connection; also the console's Port."""
@@ -42,7 +39,7 @@ class SerialConnection(asyncio.Protocol):
                              'serial_networks or there are too many')
             transport.abort()
             return
-        transport.set_write_buffer_limits(high=WRITE_HIGH)
+        rms.bound_buffers(transport)
         self._server.add(self)
         self._client = self._server.console.attach(self, name)
         self._client.resume_writing()

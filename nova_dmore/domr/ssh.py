@@ -24,8 +24,6 @@ from nova_dmore.domr import console as console_module
 from nova_dmore.domr import escape
 from nova_dmore.domr import rms
 
-#: Bytes a channel buffers before its client counts as full.
-WRITE_HIGH = 1 << 13
 #: Bytes a client may send ahead of what the console takes.
 WINDOW = 1 << 16
 LOGIN_TIMEOUT_S = 30
@@ -52,6 +50,9 @@ class Connection(asyncssh.SSHServer):
         # full, all of it into this small machine's memory.
         setattr(conn, 'pause_writing', functools.partial(self._flow, True))
         setattr(conn, 'resume_writing', functools.partial(self._flow, False))
+        # Nor does it tell of its transport, whose buffer (64 KiB by default)
+        # has to be full before these are called.
+        rms.bound_buffers(getattr(conn, '_transport'))
         if not self._server.add(self):
             self._server.log('warning', f'{self.name} refused: too many')
             conn.abort()
@@ -95,7 +96,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
         """Keep the channel."""
         self._chan = chan
-        chan.set_write_buffer_limits(high=WRITE_HIGH)
+        chan.set_write_buffer_limits(high=rms.WRITE_HIGH)
 
     def pty_requested(self, *args: Any) -> bool:
         """A person's terminal: escapes are looked for."""

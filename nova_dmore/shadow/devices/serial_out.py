@@ -20,15 +20,13 @@ import time
 
 from nova_dmore.channel import carry_over
 from nova_dmore.channel import host_end
+from nova_dmore.shadow.devices import window as window_module
 from nova_dmore.shadow import ledger as ledger_module
 from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
 
 Reading = ledger_module.Reading
-
-#: With Domain R there: how much is kept before the guest is held up, bytes.
-HELD_LIMIT = 1 << 17
 
 #: Without it, unless CONFIG says otherwise: how much is kept, in bytes.
 DEFAULT_SCROLLBACK = 1 << 18
@@ -54,6 +52,7 @@ class SerialOutput:
         self._journal = context.journal
         self._ledger = context.ledger
         self._stream = stream
+        self._window = window_module.Window()
         self._held_base = -1        # what Domain R had stored when
         self._held_since = None     # the guest was held up first
         self._forgotten = 0
@@ -68,6 +67,7 @@ class SerialOutput:
 
     def opened(self):
         """Domain R is there (again): report what it cannot have."""
+        self._window.restart()
         forgotten, self._forgotten = self._forgotten, 0
         if forgotten and self._ever_opened:
             self._report(forgotten, 'no room while Domain R was away')
@@ -181,6 +181,7 @@ class SerialOutput:
         self._ledger.set_reading(
             Reading.PRODUCED, self._position(), len(data), queued)
         self._host_end.produce(self._stream, data)
+        self._window.produced(self._position(), time.monotonic())
         left = len(data)
         while left:
             left -= len(connection.receive(left))
@@ -191,7 +192,9 @@ class SerialOutput:
         unstored = self._host_end.unstored(self._stream)
         room = self._journal.room(self._stream)
         if self._context.machine.takes_output:
-            return min(max(0, HELD_LIMIT - unstored), room)
+            self._window.stored(self._journal.base(self._stream),
+                                time.monotonic())
+            return min(max(0, self._window.size - unstored), room)
         if self._host_end.state in (host_end.HostState.OPEN,
                                     host_end.HostState.FROZEN):
             return room     # it has stopped: it slows nobody down

@@ -1,0 +1,68 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""How much serial output may be on its way to Domain R.
+
+The echo of a key waits behind all output that Domain R has not stored yet, so
+what may wait there is bounded by time, not by bytes: a Domain R that stores
+late, because its processor or its clients are slow, is given less. The guest
+is held up then, as by any serial line that is slower than it.
+"""
+
+import collections
+
+#: Bounds of the window, in bytes. The least keeps a slow Domain R busy; the
+#: most is what fits between two of its looks on a fast machine.
+LEAST = 1 << 11
+MOST = 1 << 17
+FIRST = 1 << 13
+#: How long output may wait for Domain R, in seconds.
+TARGET_S = 0.02
+#: Growth with each look that finds it stored in time, in bytes.
+STEP = 1 << 10
+
+
+class Window:
+    """Shrinks by half when output waits too long, and grows in steps.
+
+    Times are seconds of one monotonic clock, offsets those of the stream.
+    """
+
+    def __init__(self):
+        self.size = FIRST
+        #: (offset after it, when) of what was produced and is not stored.
+        self._produced = collections.deque()
+        #: Output before this offset went out when the window was larger.
+        self._shrunk_at = 0
+
+    def restart(self):
+        """Another Domain R, or another epoch."""
+        self._produced.clear()
+        self.size = FIRST
+        self._shrunk_at = 0
+
+    def produced(self, end, now):
+        """Output up to an offset was published."""
+        self._produced.append((end, now))
+
+    def stored(self, offset, now):
+        """Domain R has stored all before an offset."""
+        since = None
+        while self._produced and self._produced[0][0] <= offset:
+            end, since = self._produced.popleft()
+        if since is None:
+            return
+        if now - since <= TARGET_S:
+            self.size = min(self.size + STEP, MOST)
+        elif end > self._shrunk_at:
+            self.size = max(self.size // 2, LEAST)
+            self._shrunk_at = (self._produced[-1][0] if self._produced
+                               else offset)

@@ -1,0 +1,69 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""How much output may be on its way."""
+
+import testtools
+
+from nova_dmore.shadow.devices import window
+
+
+class WindowTest(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.window = window.Window()
+
+    def _stored(self, offset, late, now=100.0):
+        self.window.produced(offset, now)
+        self.window.stored(offset, now + late)
+
+    def test_it_grows_while_output_is_stored_in_time(self):
+        self._stored(100, window.TARGET_S / 2)
+        self.assertEqual(window.FIRST + window.STEP, self.window.size)
+        for number in range(2, 1000):
+            self._stored(number * 100, 0)
+        self.assertEqual(window.MOST, self.window.size)
+
+    def test_it_is_halved_once_for_all_that_was_on_its_way(self):
+        late = 2 * window.TARGET_S
+        for number in range(8):
+            self.window.produced(number * 100 + 100, 100.0)
+        for number in range(8):
+            self.window.stored(number * 100 + 100, 100.0 + late)
+        self.assertEqual(window.FIRST // 2, self.window.size)
+        self._stored(900, late)
+        self.assertEqual(window.FIRST // 4, self.window.size)
+
+    def test_it_has_a_least(self):
+        for number in range(20):
+            self._stored(number * 100 + 100, 10.0)
+        self.assertEqual(window.LEAST, self.window.size)
+
+    def test_the_last_of_what_was_stored_counts(self):
+        self.window.produced(100, 100.0)
+        self.window.produced(200, 101.0)
+        self.window.stored(250, 101.0 + window.TARGET_S / 2)
+        self.assertEqual(window.FIRST + window.STEP, self.window.size)
+
+    def test_nothing_new_changes_nothing(self):
+        self._stored(100, 0)
+        size = self.window.size
+        self.window.stored(100, 500.0)
+        self.assertEqual(size, self.window.size)
+
+    def test_another_epoch_begins_anew(self):
+        self._stored(100, 10.0)
+        self.window.produced(200, 100.0)
+        self.window.restart()
+        self.assertEqual(window.FIRST, self.window.size)
+        self.window.stored(200, 200.0)
+        self.assertEqual(window.FIRST, self.window.size)
