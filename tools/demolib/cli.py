@@ -12,23 +12,18 @@
 """``tools/demo``: set up, start a cloud, measure in it, report."""
 
 import argparse
-import contextlib
-import fcntl
 import json
-import os
 import pathlib
 import subprocess
 import sys
-from collections.abc import Iterator
 
-from demolib import entries, report
+from demolib import clouds, entries, report
 from demolib.entries import Results
-from testbedlib import prepare, settings, status
-from testbedlib.layout import REPOSITORY, Layout
+from testbedlib import prepare
+from testbedlib.layout import Layout
 from testbedlib.progress import Failure, Progress
 from testbedlib.settings import CONTROLLER, Place
 
-_TOOLS = REPOSITORY / 'tools'
 _TRIALS = ('stock', 'dmore')
 
 
@@ -41,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     progress = Progress()
     layout = Layout.from_environment()
     try:
-        with _alone(layout):
+        with clouds.alone(layout):
             return _demonstrate(layout, options, progress)
     except Failure as failure:
         print(f'demo: {failure}', file=sys.stderr)
@@ -78,34 +73,14 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-@contextlib.contextmanager
-def _alone(layout: Layout) -> Iterator[None]:
-    """Let no other demonstration use the same set-up and cloud meanwhile.
-
-    :raises Failure: one does, or this is not root
-    """
-    if os.geteuid() != 0:
-        raise Failure('demo', 'needs root: it makes namespaces')
-    layout.state.mkdir(parents=True, exist_ok=True)
-    with (layout.state / 'demo.lock').open('w') as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Failure('demo', 'another one is running') from error
-        yield
-
-
 def _demonstrate(layout: Layout, options: argparse.Namespace,
                  progress: Progress) -> int:
     if options.json is not None:
         # Not at the end of a long run; and no older result is left.
         _write_json(options.json, None)
     prepare.Setup(layout, progress).everything()
-    place = _fitting(layout, options)
-    if place is None:
-        place = _up(layout, options, progress)
-    else:
-        progress.say('the cloud is up already')
+    place = clouds.get(layout, progress, options.block,
+                       options.only != 'stock')
     names = [options.only] if options.only else list(_TRIALS)
     results, ended = _measure(place, options.migrations, names)
     print(report.table(results))
@@ -116,7 +91,7 @@ def _demonstrate(layout: Layout, options: argparse.Namespace,
     if options.json is not None:
         _write_json(options.json, report.as_json(results))
     if not options.keep:
-        _testbed('remove the cloud', progress, 'down')
+        clouds.testbed('remove the cloud', progress, 'down')
     wrong = report.problems(results, options.migrations)
     for line in (*wrong, report.aim(results)):
         if line is not None:
@@ -134,42 +109,6 @@ def _write_json(path: pathlib.Path, content: dict | None) -> None:
         raise Failure('--json', str(error)) from error
 
 
-def _fitting(layout: Layout, options: argparse.Namespace) -> Place | None:
-    """The cloud that is up, if it can be used."""
-    saved = settings.Cloud.load(layout)
-    if saved is None or saved.block != options.block:
-        return None
-    place = Place(saved, layout)
-    if not status.healthy(status.collect(place)):
-        return None
-    if options.only != 'stock' and saved.driver != settings.DRIVER:
-        return None
-    # It runs what the set-up had made when it was started.
-    started = (place.root / 'cloud.json').stat().st_mtime
-    if any(stamp.stat().st_mtime > started
-           for stamp in layout.stamps.iterdir()):
-        return None
-    return place
-
-
-def _up(layout: Layout, options: argparse.Namespace, progress: Progress
-        ) -> Place:
-    _testbed('start the cloud', progress, 'up',
-             *(['--block'] if options.block else []))
-    saved = settings.Cloud.load(layout)
-    if saved is None:
-        raise Failure('start the cloud', f'{layout.cloud} holds none')
-    return Place(saved, layout)
-
-
-def _testbed(step: str, progress: Progress, *arguments: str) -> None:
-    """:raises Failure: the command failed, after saying why"""
-    with progress.step(step):
-        done = subprocess.run([_TOOLS / 'testbed', *arguments])
-        if done.returncode:
-            raise Failure(step, f'testbed {arguments[0]} failed, see above')
-
-
 def _measure(place: Place, migrations: int, names: list[str]
              ) -> tuple[Results, int]:
     """Run the part in the controller; its results and its exit status."""
@@ -178,7 +117,8 @@ def _measure(place: Place, migrations: int, names: list[str]
         str(migrations), *names])
     done = subprocess.run(argv, stdout=subprocess.PIPE, env={
         **place.environment(), **place.credentials(),
-        'PYTHONPATH': str(_TOOLS), 'DMORE_STATE': str(place.layout.state)})
+        'PYTHONPATH': str(clouds.TOOLS),
+        'DMORE_STATE': str(place.layout.state)})
     if not done.stdout:
         raise Failure('demo', 'the part in the controller ended with '
                       f'{done.returncode}, see above')

@@ -11,8 +11,9 @@
 # under the License.
 """A user at a console of text: an SSH session or a serial port."""
 
-from collections.abc import Callable
+import collections
 import time
+from collections.abc import Callable
 
 from demolib.sessions import Session
 from demolib.transcript import Answer, Ledger, State, Transcript
@@ -23,10 +24,16 @@ _ENTER_S = 1.0
 PROGRAM = 'dmore-echo-print'
 #: Bytes of the latest output that are kept for a message.
 _RECENT = 400
+#: So often output is remembered to have come.
+_TICKS = 4096
 
 
 class Client(Typist):
-    """One user; reads and compares all that the guest prints."""
+    """One user; reads and compares all that the guest prints.
+
+    :ivar ticks: of the latest output, how many numbered lines there were, and
+        when
+    """
 
     def __init__(self, name: str, typist: int,
                  open_session: Callable[[], Session],
@@ -35,6 +42,8 @@ class Client(Typist):
         self._transcript = Transcript(PROGRAM)
         self._told = 0
         self._recent = bytearray()
+        self.ticks: collections.deque[tuple[int, float]] = collections.deque(
+            maxlen=_TICKS)
         self.start()
 
     def find_prompt(self, prompt: bytes, seconds: float) -> bool:
@@ -64,11 +73,14 @@ class Client(Typist):
 
     def _take(self, data: object, now: float) -> str | None:
         assert isinstance(data, bytes)
+        lines = self._transcript.lines
         for event in self._transcript.feed(data):
             if isinstance(event, Ledger):
                 self._ledgers.append(event)
             elif isinstance(event, Answer) and event.typist == self.typist:
                 self._clock.answered(event.value, now)
+        if self._transcript.lines > lines:
+            self.ticks.append((self._transcript.lines, now))
         self._recent += data
         del self._recent[:-_RECENT]
         odd = bytes(self._transcript.odd[self._told:])

@@ -44,11 +44,13 @@ class Trial:
     """What an instance is started for.
 
     :param users: what each uses, to the stream of keys that it types
+    :param command: what runs in the guest for the users of its serial port
     """
 
     name: str
     flavor: str
     users: dict[str, int]
+    command: str = PROGRAM
 
 
 STOCK = Trial('stock', 'm1.guest-stock', {'serial': 0, 'vnc': 0})
@@ -176,7 +178,7 @@ class Subject:
                 raise Failure(client.name, 'shows no shell of the guest, but '
                               f'{ascii(client.recent)}', log)
         if clients:
-            clients[0].write(f'{PROGRAM}\r'.encode())
+            clients[0].write(f'{self._trial.command}\r'.encode())
         for client in clients:
             if not client.wait_ready(_START_S):
                 raise Failure(client.name, f'{PROGRAM} does not start; the '

@@ -59,6 +59,7 @@ class Typist(abc.ABC):
     :param typist: which of the two streams of keys this user types
     :param open_session: opens the console, each time anew; raises OSError
     :param say: takes messages about what happens
+    :ivar key_s: seconds between two keys
     """
 
     def __init__(self, name: str, typist: int,
@@ -66,6 +67,7 @@ class Typist(abc.ABC):
                  say: Callable[[str], None]) -> None:
         self.name = name
         self.typist = typist
+        self.key_s = KEY_S
         self._open = open_session
         self._say = say
         self._changed = threading.Condition()
@@ -128,8 +130,12 @@ class Typist(abc.ABC):
         return self._wait(lambda: self._ready, seconds)
 
     def wait_answers(self, seconds: float) -> bool:
-        """Until every key is answered; whether they are."""
-        return self._wait(lambda: not self._clock.waiting, seconds)
+        """Until every key is answered, or none for so long; whether they
+        are."""
+        while waiting := self._clock.waiting:
+            if not self._wait(lambda: self._clock.waiting < waiting, seconds):
+                return False
+        return True
 
     def wait_connected(self, seconds: float) -> bool:
         """Until there is a session; whether there is."""
@@ -203,7 +209,7 @@ class Typist(abc.ABC):
             if self._closing:
                 return
             # After a pause, not all keys of the pause at once.
-            due = max(due + KEY_S, time.monotonic() - KEY_S)
+            due = max(due + self.key_s, time.monotonic() - self.key_s)
             time.sleep(max(0.0, due - time.monotonic()))
             if self._typing.is_set():
                 self._type_key()

@@ -18,6 +18,7 @@ from unittest import mock
 
 from tests.unit import tools  # noqa: F401  (finds the imports below)
 from demolib import cli
+from demolib import clouds
 from demolib import entries
 from demolib import machines
 from demolib import subject
@@ -187,15 +188,15 @@ class CommandLineTest(unittest.TestCase):
     def test_one_at_a_time(self, _root):
         with tempfile.TemporaryDirectory() as folder:
             place = layout.Layout(pathlib.Path(folder) / 'state')
-            with cli._alone(place):
+            with clouds.alone(place):
                 with self.assertRaisesRegex(progress.Failure, 'another one'):
-                    with cli._alone(place):
+                    with clouds.alone(place):
                         self.fail('two at once')
-            with cli._alone(place):
+            with clouds.alone(place):
                 pass
 
     @mock.patch('os.geteuid', return_value=1000)
     def test_not_without_root(self, _user):
         with self.assertRaisesRegex(progress.Failure, 'root'):
-            with cli._alone(layout.Layout(pathlib.Path('/nonexistent'))):
+            with clouds.alone(layout.Layout(pathlib.Path('/nonexistent'))):
                 self.fail('it began')

@@ -1,0 +1,88 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The cloud that something is measured in: found, started, removed."""
+
+import contextlib
+import fcntl
+import os
+import subprocess
+from collections.abc import Iterator
+
+from testbedlib import settings, status
+from testbedlib.layout import REPOSITORY, Layout
+from testbedlib.progress import Failure, Progress
+from testbedlib.settings import Place
+
+TOOLS = REPOSITORY / 'tools'
+
+
+@contextlib.contextmanager
+def alone(layout: Layout, name: str = 'demo') -> Iterator[None]:
+    """Let nobody else measure in the same set-up and cloud meanwhile.
+
+    :param name: of the command
+    :raises Failure: somebody does, or this is not root
+    """
+    if os.geteuid() != 0:
+        raise Failure(name, 'needs root: it makes namespaces')
+    layout.state.mkdir(parents=True, exist_ok=True)
+    with (layout.state / 'demo.lock').open('w') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Failure(name, 'another one is running') from error
+        yield
+
+
+def get(layout: Layout, progress: Progress, block: bool = False,
+        plugin: bool = True) -> Place:
+    """The cloud that is up, if it fits, else a new one.
+
+    :param block: disks are per host
+    :param plugin: it has to have this project's driver
+    :raises Failure: it does not start
+    """
+    place = _fitting(layout, block, plugin)
+    if place is not None:
+        progress.say('the cloud is up already')
+        return place
+    testbed('start the cloud', progress, 'up',
+            *(['--block'] if block else []))
+    saved = settings.Cloud.load(layout)
+    if saved is None:
+        raise Failure('start the cloud', f'{layout.cloud} holds none')
+    return Place(saved, layout)
+
+
+def testbed(step: str, progress: Progress, *arguments: str) -> None:
+    """:raises Failure: the command failed, after saying why"""
+    with progress.step(step):
+        done = subprocess.run([TOOLS / 'testbed', *arguments])
+        if done.returncode:
+            raise Failure(step, f'testbed {arguments[0]} failed, see above')
+
+
+def _fitting(layout: Layout, block: bool, plugin: bool) -> Place | None:
+    saved = settings.Cloud.load(layout)
+    if saved is None or saved.block != block:
+        return None
+    place = Place(saved, layout)
+    if not status.healthy(status.collect(place)):
+        return None
+    if plugin and saved.driver != settings.DRIVER:
+        return None
+    # It runs what the set-up had made when it was started.
+    started = (place.root / 'cloud.json').stat().st_mtime
+    if any(stamp.stat().st_mtime > started
+           for stamp in layout.stamps.iterdir()):
+        return None
+    return place
