@@ -9,16 +9,18 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""``tools/bench``: set up, measure in a network of its own, report."""
+"""``tools/bench``: set up, measure in namespaces, report."""
 
 import argparse
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
 from benchlib import footprint_report, report
+from benchlib.migration import outside, plan, summary
 from testbedlib import prepare
 from testbedlib.layout import REPOSITORY, Layout
 from testbedlib.progress import Failure, Progress
@@ -33,14 +35,14 @@ def main(arguments: list[str] | None = None) -> int:
     layout = Layout.from_environment()
     try:
         if os.geteuid() != 0:
-            raise Failure('bench', 'needs root: it makes a network namespace')
+            raise Failure('bench', 'needs root: it makes namespaces')
         if options.json is not None:
             # Not at the end of a long run; and no older result is left.
             _write(options.json, '')
         prepare.Setup(layout, Progress()).everything()
         made = options.run(layout, options)
         if options.json is not None:
-            _write(options.json, json.dumps(made, indent=1) + '\n')
+            _write_json(options.json, made)
     except Failure as failure:
         print(f'bench: {failure}', file=sys.stderr)
         return 1
@@ -70,9 +72,28 @@ def _parser() -> argparse.ArgumentParser:
                            help='how many on the machine, ever more '
                            '(default: 1 5 20)')
     footprint.set_defaults(run=_footprint)
-    for command in (console, footprint):
+    migration = commands.add_parser(
+        'migration', help='a live migration with the stock consoles, with a '
+        'pair whose machines move side by side, and with one that moves in '
+        'step')
+    migration.add_argument('--runs', type=_positive, metavar='N',
+                           help='of each circumstance (default: 5; with '
+                           '--quick: 1)')
+    migration.add_argument('--quick', action='store_true',
+                           help='only some circumstances, in 25 minutes')
+    migration.add_argument('--only', type=_pattern, default='',
+                           metavar='REGEX', help='circumstances that match, '
+                           'as "512 MiB, idle, ssh, a key per 50 ms" or '
+                           '"2048 MiB, dirty, no input"')
+    migration.add_argument('--plots', type=pathlib.Path, metavar='DIR',
+                           help='draw the figures as PNG files')
+    migration.add_argument('--keep', action='store_true',
+                           help='leave the cloud up; a later run uses it')
+    migration.set_defaults(run=_migration)
+    for command in (console, footprint, migration):
         command.add_argument('--json', type=pathlib.Path, metavar='FILE',
                              help='write the figures to a file')
+    for command in (console, footprint):
         command.add_argument('--accel', choices=('tcg', 'kvm'), default='tcg',
                              help="QEMU's accelerator (default: %(default)s)")
     return parser
@@ -82,6 +103,18 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f'{text} is no positive number')
     return int(text)
+
+
+def _pattern(text: str) -> re.Pattern:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f'{text}: {error}') from error
+
+
+def _write_json(path: pathlib.Path, made: object) -> None:
+    """:raises Failure: the file cannot be written"""
+    _write(path, json.dumps(made, indent=1) + '\n')
 
 
 def _write(path: pathlib.Path, text: str) -> None:
@@ -113,6 +146,39 @@ def _footprint(layout: Layout, options: argparse.Namespace) -> list[dict]:
               sep='\n')
     print(*footprint_report.aims(made, options.accel), sep='\n')
     return made
+
+
+def _migration(layout: Layout, options: argparse.Namespace) -> dict:
+    runs = options.runs or (1 if options.quick else 5)
+    cells = [cell for cell in (plan.QUICK if options.quick else plan.FULL)
+             if options.only.search(str(cell))]
+    if not cells:
+        raise Failure('--only', 'no circumstances match')
+    rows, all_there = outside.measure(layout, runs, cells, options.keep)
+    figures = summary.figures(rows)
+    for text in (summary.table(rows, figures), summary.opinions(rows),
+                 summary.where_time_goes(rows)):
+        print(text, '', sep='\n')
+    print(*summary.excluded(rows), *summary.aims(rows, figures), sep='\n')
+    made = {'figures': figures, 'raw': rows}
+    if not all_there:
+        if options.json is not None:
+            _write_json(options.json, made)
+        raise Failure('bench', 'not all was measured, see above; the cloud is '
+                      'left as it is: "tools/testbed down" removes it')
+    if options.plots is not None:
+        _draw(layout, made, options.plots)
+    return made
+
+
+def _draw(layout: Layout, made: dict, folder: pathlib.Path) -> None:
+    """:raises Failure: it ended with an error, after saying why"""
+    done = subprocess.run(
+        [layout.venv_program('python'), '-m', 'benchlib.migration.plots',
+         folder.absolute()], input=json.dumps(made), text=True,
+        env={**os.environ, 'PYTHONPATH': f'{REPOSITORY / "tools"}'})
+    if done.returncode:
+        raise Failure('--plots', 'the figures were not drawn, see above')
 
 
 def _inside(layout: Layout, name: str, accelerator: str, *numbers: int

@@ -142,6 +142,11 @@ class Subject:
             time.sleep(1)
 
     @property
+    def address(self) -> str | None:
+        """Domain R's, if it has one."""
+        return self._address.hostname if self._address else None
+
+    @property
     def vnc_log(self) -> pathlib.Path:
         return self._place.log('ctl', 'nova-novncproxy')
 
@@ -232,7 +237,7 @@ class Subject:
         which = (['and', 'dport', '=', f':{ports[kind]}'] if kind in ports
                  else [word for port in ports.values()
                        for word in ('and', 'dport', '!=', f':{port}')])
-        return machines.retransmits('dst', str(self._address.hostname), *which)
+        return machines.retransmits('dst', str(self.address), *which)
 
     def corrupted(self) -> str | None:
         """What shows that the emulator corrupted the guest, if anything."""

@@ -29,6 +29,7 @@ from testbedlib.progress import Failure, Progress
 
 _CONSTRAINTS = REPOSITORY / 'constraints.txt'
 _CLOUD_REQUIREMENTS = REPOSITORY / 'tools' / 'cloud-requirements.txt'
+_PLOT_REQUIREMENTS = REPOSITORY / 'tools' / 'plot-requirements.txt'
 _TEST_REQUIREMENTS = REPOSITORY / 'test-requirements.txt'
 #: What an editable install of this project depends on.
 _PROJECT = (*(REPOSITORY / name for name in (
@@ -106,6 +107,12 @@ class Setup:
                       venv / 'bin' / 'nova-dmore-image', self._add_project,
                       here=True))
 
+    def plots(self) -> None:
+        """What figures are drawn with, in the virtual environment."""
+        self._do(Step('plots', (_PLOT_REQUIREMENTS,),
+                      _packages(self._layout.venv) / 'matplotlib',
+                      self._add_plots))
+
     def unit_environment(self) -> pathlib.Path:
         """An environment in which unit tests run.
 
@@ -145,6 +152,7 @@ class Setup:
         """:raises Failure: a step failed"""
         self.packages()
         self.environment()
+        self.plots()
         self.horizon()
         self.guest_image()
         self.domr_image()
@@ -182,14 +190,16 @@ class Setup:
         _pip('virtual environment', venv, log, '--no-cache-dir',
              '--no-binary', 'uwsgi', 'uwsgi')
         # Nova's functional tests read etc/nova beside the package.
-        packages = (venv / 'lib' / f'python{_PYTHON[0]}.{_PYTHON[1]}'
-                    / 'site-packages')
-        (packages / 'etc').symlink_to(venv / 'etc')
+        (_packages(venv) / 'etc').symlink_to(venv / 'etc')
 
     def _add_project(self, log: pathlib.Path) -> None:
         _pip('this project in the environment', self._layout.venv, log,
              '--requirement', str(_TEST_REQUIREMENTS),
              '--editable', str(REPOSITORY))
+
+    def _add_plots(self, log: pathlib.Path) -> None:
+        _pip('plots', self._layout.venv, log,
+             '--requirement', str(_PLOT_REQUIREMENTS))
 
     def _make_unit_environment(self, log: pathlib.Path) -> None:
         venv = self._layout.unit_venv
@@ -214,6 +224,11 @@ class Setup:
         # The command's last line is the path of the image.
         self._layout.domr_record.write_text(
             log.read_text().strip().splitlines()[-1])
+
+
+def _packages(venv: pathlib.Path) -> pathlib.Path:
+    return (venv / 'lib' / f'python{_PYTHON[0]}.{_PYTHON[1]}'
+            / 'site-packages')
 
 
 def _new_venv(step: str, venv: pathlib.Path, log: pathlib.Path) -> None:

@@ -1,0 +1,73 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The part that runs in the cloud's controller, where users and the API are.
+
+``-m benchlib.migration.inside RUNS CELLS`` (a list, in JSON) prints a row of
+the results per line, as JSON; what it says meanwhile, and a failure, go to
+standard error.
+"""
+
+import contextlib
+import json
+import pathlib
+import sys
+import tempfile
+
+from keystoneauth1 import exceptions as auth_exceptions
+from openstack import exceptions
+
+from benchlib.migration import plan
+from benchlib.migration.runner import Runner
+from demolib import machines
+from demolib.api import Cloud
+from testbedlib import settings
+from testbedlib.layout import Layout
+from testbedlib.progress import Failure, Progress
+from testbedlib.settings import CONTROLLER
+
+
+def _run(runs: int, cells: list[plan.Cell]) -> None:
+    """:raises Failure: something else than what is measured went wrong"""
+    layout = Layout.from_environment()
+    saved = settings.Cloud.load(layout)
+    if saved is None:
+        raise Failure('bench', 'there is no cloud')
+    place = settings.Place(saved, layout)
+    cloud = Cloud(lambda host: machines.compute_log(place, host))
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        runner = stack.enter_context(Runner(
+            cloud, place, pathlib.Path(folder), Progress()))
+        try:
+            for block in plan.blocks(cells):
+                for row in runner.block(block, runs):
+                    print(json.dumps(row), flush=True)
+        except (exceptions.SDKException,
+                auth_exceptions.ClientException) as error:
+            raise Failure('a request to the cloud', str(error),
+                          place.log(CONTROLLER, 'nova-api')) from error
+
+
+def main(arguments: list[str]) -> int:
+    try:
+        _run(int(arguments[0]), [plan.Cell(**cell)
+                                 for cell in json.loads(arguments[1])])
+    except Failure as failure:
+        print(f'bench: {failure}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,84 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Has a cloud, of which one host sends pairs side by side, and runs the part
+in its controller."""
+
+import dataclasses
+import json
+import subprocess
+from collections.abc import Sequence
+
+from benchlib.migration import plan
+from benchlib.migration.plan import Cell
+from demolib import clouds
+from testbedlib import conf_compute, inifile, services
+from testbedlib.layout import Layout
+from testbedlib.progress import Progress
+from testbedlib.settings import CONTROLLER, Place
+
+
+def measure(layout: Layout, runs: int, cells: Sequence[Cell], keep: bool
+            ) -> tuple[list[dict], bool]:
+    """The rows, and whether they are all that was asked for.
+
+    :param keep: leave the cloud up; a later run uses it
+    :raises Failure: there is no cloud
+    """
+    progress = Progress()
+    with clouds.alone(layout, 'bench'):
+        place = clouds.get(layout, progress)
+        host = plan.SOURCES[plan.UNSYNCHRONISED]
+        with progress.step(f'from {host} pairs migrate side by side'):
+            _synchronise(place, host, False)
+        made, ended = _measure(place, runs, cells)
+        if keep:
+            _synchronise(place, host, True)
+        elif not ended:
+            clouds.testbed('remove the cloud', progress, 'down')
+    return made, not ended
+
+
+def _measure(place: Place, runs: int, cells: Sequence[Cell]
+             ) -> tuple[list[dict], int]:
+    made = []
+    with subprocess.Popen(
+            place.host(CONTROLLER).enter([
+                place.layout.venv_program('python'), '-m',
+                'benchlib.migration.inside', str(runs),
+                json.dumps([dataclasses.asdict(cell) for cell in cells])]),
+            stdout=subprocess.PIPE, text=True, env={
+                **place.environment(), **place.credentials(),
+                'PYTHONPATH': str(clouds.TOOLS),
+                'DMORE_STATE': str(place.layout.state)}) as process:
+        try:
+            for line in process.stdout:
+                made.append(json.loads(line))
+        except BaseException:
+            process.terminate()
+            raise
+    return made, process.returncode
+
+
+def _synchronise(place: Place, name: str, wanted: bool) -> None:
+    """Have a host send both machines of a pair in step, or side by side.
+
+    :raises Failure: nova-compute does not start again
+    """
+    inifile.write(
+        place.config('nova', f'nova-{name}.conf'), inifile.render(
+            inifile.merge(conf_compute.nova_compute(place, name),
+                          {'dmore': {'synchronise': wanted}})))
+    for service in services.recorded([place.host(name)]):
+        if service.name == 'nova-compute':
+            service.stop()
+            service.start()
+            service.wait_until_ready()
