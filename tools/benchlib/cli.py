@@ -157,7 +157,7 @@ def _migration(layout: Layout, options: argparse.Namespace) -> dict:
     rows, all_there = outside.measure(layout, runs, cells, options.keep)
     figures = summary.figures(rows)
     for text in (summary.table(rows, figures), summary.opinions(rows),
-                 summary.where_time_goes(rows)):
+                 summary.directions(rows), summary.where_time_goes(rows)):
         print(text, '', sep='\n')
     print(*summary.excluded(rows), *summary.aims(rows, figures), sep='\n')
     made = {'figures': figures, 'raw': rows}

@@ -28,6 +28,9 @@ KEY_S = 0.05
 #: Seconds between two attempts to open a console again, and all of them.
 _RETRY_S = 0.2
 _REOPEN_S = 60.0
+#: So many keys at most are typed at a console that is not there: the guest can
+#: tell how many it missed up to half a period of them in a row.
+_UNSENT = protocol.PERIOD * 3 // 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +77,7 @@ class Typist(abc.ABC):
         self._clock = KeyClock()
         self._ledgers: list[Ledger] = []
         self._sent = self._unsent = self._disconnects = 0
+        self._unsent_in_a_row = 0
         self._break_s = 0.0
         self._closing = False
         self._gave_up: str | None = None
@@ -216,14 +220,19 @@ class Typist(abc.ABC):
 
     def _type_key(self) -> None:
         with self._changed:
+            session = self._session
+            if session is None and self._unsent_in_a_row >= _UNSENT:
+                return
             value = protocol.key(self._sent, self.typist)
             self._sent += 1
-            session = self._session
             if session is not None:
                 self._clock.sent(self._sent - 1, value, time.monotonic())
         if session is None or not self._try_send(session, bytes([value])):
             with self._changed:
                 self._unsent += 1
+                self._unsent_in_a_row += 1
+        else:
+            self._unsent_in_a_row = 0
 
     @staticmethod
     def _try_send(session: Session, data: bytes) -> bool:

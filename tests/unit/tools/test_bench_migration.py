@@ -227,6 +227,9 @@ class SummaryTest(unittest.TestCase):
                          r'100 \(90 to 110\) +1.10 +0.50 +3')
         self.assertRegex(summary.opinions(self.rows),
                          r'instance_stop_clock_ms +1.0 +1.0 +1.0 +9')
+        self.assertEqual(
+            ['c1', '10', '(10', 'to', '10)', '100', '(50', 'to', '100)', '3'],
+            summary.directions(self.rows).splitlines()[1].split())
         self.assertRegex(summary.where_time_goes(self.rows),
                          r'begin +- +1.00 +1.00\n')
 

@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import tempfile
 import unittest
+from unittest import mock
 
 from tests.unit import tools  # noqa: F401  (finds the imports below)
 from demolib import client
@@ -118,6 +119,24 @@ class ClientTest(unittest.TestCase):
         ledger, tally = self.ask()
         self.assertEqual(1, tally.disconnects)
         self.assertGreater(tally.break_s, 0)
+        self.assertEqual(tally.sent - tally.unsent, ledger['received'])
+
+    def test_a_console_that_stays_away_gets_only_so_many_keys(self):
+        self.wait_sent(5)
+        self.user.key_s = 0.001
+        with mock.patch.object(self, 'open', side_effect=OSError) as closed, (
+                mock.patch.object(typist, '_UNSENT', 20)):
+            self.user._open = closed
+            self.session.cut = True
+            self.user.type_on()
+            self.user.wait_ledger(10, 1)
+            self.user.pause()
+            self.assertLess(15, self.user.tally().unsent)
+            self.assertLess(self.user.tally().unsent, 30)
+        self.user._open = self.open
+        self.assertTrue(self.user.wait_connected(10))
+        self.wait_sent(self.user.tally().sent + 5)
+        ledger, tally = self.ask()
         self.assertEqual(tally.sent - tally.unsent, ledger['received'])
 
 

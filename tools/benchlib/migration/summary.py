@@ -126,6 +126,19 @@ def opinions(rows: Sequence[dict]) -> str:
     return columns(lines)
 
 
+def directions(rows: Sequence[dict]) -> str:
+    """Whether it matters where a migration starts: stock's do at both hosts,
+    while each kind of the pair's starts at one."""
+    names = 'total_s', 'instance_stop_ms'
+    lines = [['stock, from', *names, 'of']]
+    stock = [row for row in counted(rows) if row['side'] == STOCK]
+    for source in sorted({row['source'] for row in stock}):
+        found = [row for row in stock if row['source'] == source]
+        lines.append([source, *(_spread([row[name] for row in found])
+                                for name in names), str(len(found))])
+    return columns(lines)
+
+
 def where_time_goes(rows: Sequence[dict]) -> str:
     """When what happens, by side; medians of all, in seconds."""
     times: dict[str, dict[str, list[float]]] = collections.defaultdict(
