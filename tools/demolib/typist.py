@@ -62,6 +62,7 @@ class Typist(abc.ABC):
     :param typist: which of the two streams of keys this user types
     :param open_session: opens the console, each time anew; raises OSError
     :param say: takes messages about what happens
+    :ivar reopen_s: seconds for which it tries to open a console again
     :ivar key_s: seconds between two keys
     """
 
@@ -80,6 +81,7 @@ class Typist(abc.ABC):
         self._unsent_in_a_row = 0
         self._break_s = 0.0
         self._closing = False
+        self.reopen_s = _REOPEN_S
         self._gave_up: str | None = None
         self._typing = threading.Event()
         self._session: Session | None = open_session()
@@ -276,7 +278,7 @@ class Typist(abc.ABC):
             self._changed.notify_all()
         self._say(f'{self.name}: not connected')
         reason = ''
-        while not self._closing and time.monotonic() < since + _REOPEN_S:
+        while not self._closing and time.monotonic() < since + self.reopen_s:
             try:
                 session = self._open()
                 data = session.receive()
@@ -287,7 +289,7 @@ class Typist(abc.ABC):
                 reason = str(error)
             time.sleep(_RETRY_S)
         with self._changed:
-            self._gave_up = (f'not opened again within {_REOPEN_S:.0f} s'
+            self._gave_up = (f'not opened again within {self.reopen_s:.0f} s'
                              f'{": " if reason else ""}{reason}')
             self._changed.notify_all()
         return None
