@@ -55,7 +55,7 @@ LAYERS = {
     'integration': (Run('tests/unit/channel', 2, 900, profile='middle'),
                     Run('tests/integration', 1, 3600, each=True)),
     'faults': (Run('tests/unit/channel', 2, 3600, profile='thorough'),
-               Run('tests/faults', 1, 7200, each=True)),
+               Run('tests/faults', 1, 6 * 3600, each=True)),
 }
 STANDARD = ('unit', 'functional', 'integration')
 

@@ -1,0 +1,84 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Tests made from the catalogue: a fault at a phase of a migration each.
+
+One instance is used for as long as it is well. A test whose guest the
+emulator corrupted is repeated with a new one.
+"""
+
+import pathlib
+
+import testtools
+from testtools import content
+
+from tests.integration import cloud
+from faultlib import case
+from faultlib import catalogue
+from faultlib import session
+from faultlib import stock
+
+#: How often a test is repeated whose guest the emulator corrupted.
+_REPEATS = 2
+
+
+class PhaseTest(testtools.TestCase):
+    """:cvar machine: what ``cloud.enter`` returned"""
+
+    machine: cloud.Machine
+    _session = None
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        machine = cls.machine
+        cls._session = session.Session(
+            case.Runner(machine.place, machine.api, machine.progress,
+                        stock.load()),
+            session.PAIR, pathlib.Path(machine.folder))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls._session.close()
+        super().tearDownClass()
+
+    def run_case(self, fault, phase):
+        """One migration with this fault; all has to be well afterwards."""
+        for _attempt in range(_REPEATS + 1):
+            outcome = self._session.run(fault, phase)
+            self.addDetailUniqueName('note', content.text_content(
+                outcome.line()))
+            if outcome.corrupted is None:
+                break
+        self.assertIsNone(outcome.corrupted,
+                          'the emulator corrupted too many guests')
+        self.assertEqual((), outcome.problems)
+        self.assertEqual('', outcome.nothing)
+
+
+def with_cases(cases):
+    """Give a class a test per fault and phase.
+
+    :param cases: pairs of a key of the catalogue and a phase
+    """
+    def add(kind):
+        for fault, phase in cases:
+            name = f'test_{fault}_at_{catalogue.key(phase)}'
+            setattr(kind, name, _test(fault, phase, name))
+        return kind
+    return add
+
+
+def _test(fault, phase, name):
+    def test(self):
+        self.run_case(fault, phase)
+    test.__name__ = name
+    return test

@@ -1,0 +1,127 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The schedule of a soak, its ledger, and what is in the catalogue."""
+
+import itertools
+import pathlib
+import tempfile
+import unittest
+
+from tests.unit import tools  # noqa: F401  (finds the imports below)
+from faultlib import catalogue
+from faultlib import outcome
+from faultlib import phases
+from faultlib import stock
+from soaklib import cli
+from soaklib import report
+from soaklib import schedule
+
+
+def make(**changes):
+    return outcome.Outcome(**{'fault': 'a', 'phase': 'stop', 'stock': False,
+                              'source': 'c1', **changes})
+
+
+class CatalogueTest(unittest.TestCase):
+
+    def test_names_are_names_of_tests(self):
+        for name, maker in catalogue.FAULTS.items():
+            self.assertTrue(name.isidentifier(), name)
+            self.assertEqual(name, catalogue.key(maker().name))
+
+    def test_phases(self):
+        cases = list(catalogue.cases())
+        self.assertEqual(len(cases), len(set(cases)))
+        self.assertEqual(set(phases.PHASES), {phase for _, phase in cases})
+
+    def test_stock_has_no_companion(self):
+        names = {fault for fault, _ in catalogue.cases(stock=True)}
+        self.assertFalse([name for name in names
+                          if 'domain_r' in name or 'shadow' in name])
+
+
+class ScheduleTest(unittest.TestCase):
+
+    def _take(self, seed, count=400):
+        return list(itertools.islice(schedule.schedule(seed), count))
+
+    def test_seed_reproduces_it(self):
+        self.assertEqual(self._take(7), self._take(7))
+        self.assertNotEqual(self._take(7), self._take(8))
+
+    def test_all_cases_and_quiet_ones_come(self):
+        taken = self._take(1)
+        self.assertEqual(set(catalogue.cases()) | {(None, None)}, set(taken))
+
+    def test_chosen(self):
+        self.assertEqual([('force_complete', 'stop')],
+                         schedule.chosen(['force_complete:stop']))
+        self.assertEqual(len(phases.PHASES),
+                         len(schedule.chosen(['force_complete:*'])))
+        for wrong in ('force:stop', 'force_complete', 'force_complete:x'):
+            self.assertRaises(ValueError, schedule.chosen, [wrong])
+
+
+class ReportTest(unittest.TestCase):
+
+    def test_verdicts(self):
+        self.assertEqual('good', make().verdict)
+        self.assertEqual('wrong', make(problems=('x',)).verdict)
+        # Too late is no pass, and no failure of what was tested.
+        self.assertEqual('nothing happened', make(nothing='late').verdict)
+        self.assertEqual('wrong', make(nothing='late',
+                                       problems=('x',)).verdict)
+        self.assertEqual('corrupted', make(problems=('x',),
+                                           corrupted='Oops').verdict)
+
+    def test_exit_status(self):
+        self.assertTrue(report.failed([]))
+        self.assertTrue(report.failed([make(corrupted='Oops')]))
+        self.assertTrue(report.failed([make(), make(problems=('x',))]))
+        self.assertFalse(report.failed([make(), make(corrupted='Oops')]))
+
+    def test_summary_is_one_line(self):
+        text = report.summary([make(), make(corrupted='Oops')], 5)
+        self.assertEqual(1, len(text.splitlines()))
+        self.assertIn('seed 5', text)
+        self.assertIn('1 good, 0 wrong', text)
+        self.assertIn('1 not counted', text)
+        self.assertEqual(2, len(report.ledger([make(), make()]
+                                              ).splitlines()))
+
+
+class StockTest(unittest.TestCase):
+
+    def test_saved_and_loaded(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / 'stock.json'
+            self.assertEqual({}, stock.load(path))
+            stock.save([make(stock=True, signature='x')], path)
+            stock.save([make(stock=True, signature='y', phase='live'),
+                        make(signature='of a pair'),
+                        make(stock=True, signature='z', nothing='late'),
+                        make(stock=True, signature='z', corrupted='Oops')],
+                       path)
+            self.assertEqual({('a', 'stop'): 'x', ('a', 'live'): 'y'},
+                             stock.load(path))
+
+    def test_what_was_measured_is_in_the_catalogue(self):
+        self.assertLessEqual(set(stock.load()),
+                             set(catalogue.cases(stock=True)))
+
+
+class CommandLineTest(unittest.TestCase):
+
+    def test_defaults(self):
+        options = cli._parser().parse_args([])
+        self.assertEqual((30, None, [], False), (
+            options.minutes, options.seed, options.case, options.stock))

@@ -1,0 +1,82 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What a user or an administrator does in the middle of a migration."""
+
+import time
+
+from faultlib import phases
+from faultlib.fault import Fault, NothingThere
+from faultlib.scene import Scene
+from openstack import exceptions
+
+_MICROVERSION = '2.79'
+_FIND_S = 5.0
+
+
+class _Command(Fault):
+
+    def _migration(self, scene: Scene) -> int:
+        """:raises NothingThere: none is under way"""
+        deadline = time.monotonic() + _FIND_S
+        while time.monotonic() < deadline:
+            found = _get(scene)
+            if found:
+                return found[0]['id']
+        raise NothingThere('no migration is under way')
+
+
+class Aborted(_Command):
+    """``openstack server migration abort``"""
+
+    name = 'abort by the user'
+
+    def inject(self, scene: Scene) -> None:
+        number = self._migration(scene)
+        answer = scene.api._sdk.compute.delete(
+            f'/servers/{scene.server}/migrations/{number}',
+            microversion=_MICROVERSION)
+        _raise(self.name, answer)
+
+    def moves(self, landed: str) -> bool | None:
+        """What Nova accepts before the instance stops has to be heeded."""
+        return False if landed in (phases.BEGIN, phases.PREPARED,
+                                   phases.PRE_COPY) else None
+
+
+class Forced(_Command):
+    """``openstack server migration force complete``"""
+
+    name = 'force-complete'
+
+    def inject(self, scene: Scene) -> None:
+        number = self._migration(scene)
+        answer = scene.api._sdk.compute.post(
+            f'/servers/{scene.server}/migrations/{number}/action',
+            json={'force_complete': None}, microversion=_MICROVERSION)
+        _raise(self.name, answer)
+
+    def moves(self, landed: str) -> bool | None:
+        return True
+
+
+def _get(scene: Scene) -> list[dict]:
+    answer = scene.api._sdk.compute.get(
+        f'/servers/{scene.server}/migrations', microversion=_MICROVERSION)
+    exceptions.raise_from_response(answer)
+    return answer.json()['migrations']
+
+
+def _raise(name: str, answer) -> None:
+    """:raises NothingThere: too late, Nova says"""
+    if answer.status_code in (400, 404, 409):
+        raise NothingThere(f'{name}: {answer.text[:200]}')
+    exceptions.raise_from_response(answer)

@@ -1,0 +1,95 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What became of one migration with a fault."""
+
+import dataclasses
+
+from demolib.entries import User
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """
+    :param fault, phase: names; the fault is none in a quiet migration
+    :param stock: the instance had no Domain R
+    :param landed: the phase that had begun last when the fault was injected
+    :param nothing: why nothing happened, if so
+    :param requested: what Nova answered to the request for the migration
+    :param moved: the instance runs at the destination
+    :param signature: what Nova and libvirt say in the end
+    :param settled_s: from the repair until nothing was wrong any more, or
+        nothing if it still was
+    :param gaps, rebuilt: what the plug-in reported
+    :param users: what each noticed
+    :param problems: what is wrong
+    :param fit: the instance can be used for another migration
+    :param corrupted: what shows that the emulator corrupted a guest; nothing
+        else counts then
+    """
+
+    fault: str | None
+    phase: str | None
+    stock: bool
+    source: str
+    landed: str = ''
+    nothing: str = ''
+    requested: str = ''
+    moved: bool = False
+    signature: str = ''
+    settled_s: float | None = None
+    seconds: float = 0.0
+    gaps: tuple[tuple[str, str, int | None], ...] = ()
+    rebuilt: tuple[str, ...] = ()
+    users: dict[str, User] = dataclasses.field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    fit: bool = True
+    corrupted: str | None = None
+
+    @property
+    def verdict(self) -> str:
+        """``corrupted``, ``wrong``, ``nothing happened`` or ``good``."""
+        return ('corrupted' if self.corrupted else
+                'wrong' if self.problems else
+                'nothing happened' if self.nothing else 'good')
+
+    @property
+    def title(self) -> str:
+        return f'{self.fault} at {self.phase}' if self.fault else 'no fault'
+
+    def console(self) -> str:
+        """What became of the sessions, in a few words."""
+        if not self.users:
+            return ''
+        ended = sum(user.disconnects for user in self.users.values())
+        words = ['rebuilt' if self.rebuilt else
+                 'sessions ended' if ended else 'sessions went on']
+        for stream, kind, number in self.gaps:
+            words.append(f'{stream}: {kind} gap of '
+                         f'{"?" if number is None else number} bytes')
+        for kind, user in self.users.items():
+            words += [f'{kind}: {number} {what}' for what, number in (
+                ('keys lost', user.lost), ('keys doubled', user.duplicated),
+                ('bytes missing', user.output_bytes_missing),
+                ('bytes doubled', user.output_bytes_duplicated)) if number]
+        return '; '.join(words)
+
+    def line(self) -> str:
+        """For people."""
+        parts = [self.title, self.verdict.upper(),
+                 f'landed in {self.landed}' if self.landed else '',
+                 self.nothing, 'moved' if self.moved else 'stayed',
+                 self.signature, self.console(), *self.problems,
+                 self.corrupted or '',
+                 '' if self.settled_s is None
+                 else f'settled after {self.settled_s:.0f} s',
+                 f'{self.seconds:.0f} s in all']
+        return '; '.join(part for part in parts if part)

@@ -1,0 +1,69 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The phases of a live migration, as the source's nova-compute logs them.
+
+Pure. A stock instance has no phases of its own: for each of ours the line is
+taken that Nova logs nearest to it.
+"""
+
+import dataclasses
+
+BEGIN = 'begin'
+PREPARED = 'prepared'
+PRE_COPY = 'pre-copy'
+STOP = 'stop'
+CARRY_OVER = 'carry over'
+LIVE = 'live'
+DONE = 'done'
+#: Those in which faults are injected.
+PHASES = (BEGIN, PRE_COPY, STOP, CARRY_OVER, LIVE, DONE)
+#: Domain R does not come along, or stays with its instance.
+ENDS = ('alone', 'aborted')
+
+
+@dataclasses.dataclass(frozen=True)
+class Sign:
+    """What is logged when a phase begins.
+
+    :param words: all of them are in the line
+    :param ends: the line ends with this
+    :param delay_s: how much later the phase is what it is called
+    """
+
+    words: tuple[str, ...]
+    ends: str = ''
+    delay_s: float = 0.0
+
+    def matches(self, line: str) -> bool:
+        return (line.endswith(self.ends)
+                and all(word in line for word in self.words))
+
+
+def of_pair(server: str) -> dict[str, Sign]:
+    """Of an instance with its Domain R."""
+    return {phase: Sign((f'[instance: {server}] Co-migration ',),
+                        f': {phase}')
+            for phase in (*PHASES, PREPARED, *ENDS)}
+
+
+def of_stock(server: str) -> dict[str, Sign]:
+    """Of an instance alone."""
+    here = f'[instance: {server}] '
+    return {
+        BEGIN: Sign(('live_migration data is LibvirtLiveMigrateData',
+                     'nova.compute.manager')),
+        PRE_COPY: Sign((here + 'About to invoke the migrate API',), '', 0.3),
+        STOP: Sign((here + 'VM Paused (Lifecycle Event)',)),
+        CARRY_OVER: Sign((here + 'VM Paused (Lifecycle Event)',), '', 0.03),
+        LIVE: Sign((here + 'Migrate API has completed',)),
+        DONE: Sign((here + 'Migration operation has completed',), '', 0.3),
+    }

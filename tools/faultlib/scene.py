@@ -1,0 +1,180 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Where a fault happens: an instance that moves from one host to another."""
+
+import dataclasses
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+
+from demolib.api import Cloud
+from testbedlib import services, settings
+from testbedlib.progress import Failure
+from testbedlib.settings import Place
+
+SOURCE = 'source'
+DESTINATION = 'destination'
+_READY_S = 90.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """One migration of one instance.
+
+    :param server: the instance's id
+    :param domain: the name of its libvirt domain
+    :param source, destination: the names of the hosts
+    """
+
+    place: Place
+    api: Cloud
+    server: str
+    domain: str
+    source: str
+    destination: str
+
+    def host(self, side: str) -> str:
+        return self.source if side == SOURCE else self.destination
+
+    # Processes.
+
+    def processes(self, host: str, *words: str) -> list[int]:
+        """Pids, as this machine counts them, of those with these words.
+
+        Quick: what is to be killed at once is looked for only then.
+        """
+        return find(self.place.host(host).namespace, *words)
+
+    def instance_qemu(self, host: str) -> list[int]:
+        return self.processes(host, 'qemu-system', f'guest={self.domain},')
+
+    def domain_r_qemu(self, host: str) -> list[int]:
+        return self.processes(host, 'qemu-system',
+                              f'guest=domr-{self.server},')
+
+    def keeper(self, host: str) -> list[int]:
+        return self.processes(host, 'nova_dmore.shadow.keeper', self.server)
+
+    def worker(self, host: str) -> list[int]:
+        """The keeper's children that do the work."""
+        keepers = self.keeper(host)
+        return [pid for pid in self.processes(
+            host, 'nova_dmore.shadow.worker') if parent(pid) in keepers]
+
+    def pair_directory(self, host: str) -> pathlib.Path:
+        return (self.place.host(host).root() / 'run' / 'nova-dmore'
+                / self.server)
+
+    # Services.
+
+    def service(self, host: str, name: str) -> services.Service:
+        """:raises Failure: it was never started"""
+        for service in services.recorded([self.place.host(host)]):
+            if service.name == name:
+                return service
+        raise Failure(f'{name} on {host}', 'was never started')
+
+    def run(self, host: str, argv: list[str]) -> str:
+        """Run a program in a host; what it prints.
+
+        :raises Failure: it ended with an error
+        """
+        done = subprocess.run(self.place.host(host).enter(argv),
+                              capture_output=True, text=True, timeout=60)
+        if done.returncode:
+            raise Failure(f'{argv[0]} on {host}', done.stderr.strip())
+        return done.stdout
+
+    def log(self, host: str) -> pathlib.Path:
+        """nova-compute's."""
+        return self.place.log(host, 'nova-compute')
+
+
+def find(namespace: str, *words: str) -> list[int]:
+    """Pids of a network namespace's processes with these words."""
+    wanted = os.stat(f'/run/netns/{namespace}').st_ino
+    found = []
+    for name in os.listdir('/proc'):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f'/proc/{name}/cmdline', 'rb') as stream:
+                line = stream.read().replace(b'\0', b' ')
+            if (all(word.encode() in line for word in words) and
+                    os.stat(f'/proc/{name}/ns/net').st_ino == wanted):
+                found.append(int(name))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+def parent(pid: int) -> int | None:
+    """Of a process, or nothing if it has ended."""
+    try:
+        stat = pathlib.Path(f'/proc/{pid}/stat').read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return int(stat.rpartition(')')[2].split()[1])
+
+
+def kill(pids: list[int]) -> bool:
+    """With SIGKILL; whether there was one."""
+    killed = False
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+            killed = True
+        except ProcessLookupError:
+            continue
+    return killed
+
+
+def wait_for(condition: Callable[[], object], seconds: float) -> bool:
+    """Whether it has become so in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def start_again(scene: Scene, host: str, name: str) -> None:
+    """Start a service that was killed, and wait until it answers.
+
+    :raises Failure: it does not
+    """
+    service = scene.service(host, name)
+    if service.pid() is not None:
+        service.stop()
+    service.start()
+    if name in _PORTS:
+        address = (settings.address(host), settings.PORTS[_PORTS[name]])
+        if not wait_for(lambda: _answers(address), _READY_S):
+            raise Failure(f'{name} on {host}', 'does not answer', service.log)
+    service.wait_until_ready(_READY_S)
+
+
+_PORTS = {'libvirtd': 'libvirt', 'rabbitmq': 'rabbitmq'}
+
+
+def _answers(address: tuple[str, int]) -> bool:
+    try:
+        with socket.create_connection(address, 2):
+            return True
+    except OSError:
+        time.sleep(0.2)
+        return False

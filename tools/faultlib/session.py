@@ -1,0 +1,115 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""One instance after the other, each moved there and back with faults."""
+
+import contextlib
+import pathlib
+import shutil
+import subprocess
+from collections.abc import Callable
+
+from demolib.subject import Subject, Trial
+from faultlib import case, scene
+from faultlib.outcome import Outcome
+from openstack import exceptions
+from testbedlib import settings
+from testbedlib.progress import Failure
+from testbedlib.settings import COMPUTES
+
+PAIR = Trial('faults', 'm1.guest', {'ssh': 0, 'serial': 1})
+STOCK = Trial('faults-stock', 'm1.guest-stock', {})
+
+
+class Session:
+    """Keeps an instance for as long as it is well.
+
+    :param trial: what instances are started for
+    :param folder: for files
+    """
+
+    def __init__(self, runner: case.Runner, trial: Trial,
+                 folder: pathlib.Path,
+                 make: Callable[..., Subject] = Subject) -> None:
+        self._runner = runner
+        self._trial = trial
+        self._folder = folder
+        self._make = make
+        self._subject: Subject | None = None
+
+    def run(self, fault: str | None, phase: str | None) -> Outcome:
+        """Move the instance to the other host once.
+
+        :raises Failure: no instance can be started
+        """
+        subject = self._subject or self._start()
+        source = self._runner.api._sdk.compute.get_server(
+            subject.server).compute_host
+        destination, = set(COMPUTES) - {source}
+        try:
+            outcome = self._runner.run(subject, source, destination, fault,
+                                       phase)
+        except BaseException:
+            self.close()
+            raise
+        if outcome.corrupted or not outcome.fit:
+            self.close()
+        return outcome
+
+    def _start(self) -> Subject:
+        runner = self._runner
+        subject = self._make(self._trial, runner.api, runner.place,
+                             self._folder, runner.progress)
+        self._subject = subject
+        try:
+            subject.start(COMPUTES[0])
+        except BaseException:
+            self.close()
+            raise
+        return subject
+
+    def close(self) -> None:
+        """Remove the instance, in whatever state it is."""
+        subject, self._subject = self._subject, None
+        if subject is None:
+            return
+        sdk = self._runner.api._sdk
+        with contextlib.suppress(*case.NOT_NOW):
+            server = sdk.compute.get_server(subject.server)
+            if server.task_state is not None:
+                sdk.compute.reset_server_state(server, 'error')
+        try:
+            subject.close()
+        except (*case.NOT_NOW, exceptions.SDKException) as error:
+            self._runner.progress.say(f'{subject.server}: {error}')
+        sweep(self._runner, subject)
+
+
+def sweep(runner: case.Runner, subject: Subject) -> None:
+    """Remove what an instance has left behind after it was deleted, so that
+    what comes next does not find it. Its verdict has been spoken."""
+    if not subject.server:
+        return
+    where = scene.Scene(runner.place, runner.api, subject.server,
+                        subject.domain, *COMPUTES)
+    for host in COMPUTES:
+        for domain in (subject.domain, f'domr-{subject.server}'):
+            for action in ('destroy', 'undefine'):
+                subprocess.run(
+                    ['virsh', '-c', 'qemu+tcp://'
+                     f'{settings.address(host)}/system', action, domain],
+                    capture_output=True, timeout=60)
+        left = (where.keeper(host) + where.instance_qemu(host)
+                + where.domain_r_qemu(host))
+        if scene.kill(left):
+            runner.progress.say(f'{len(left)} processes were left on {host}')
+        with contextlib.suppress(Failure):
+            shutil.rmtree(where.pair_directory(host), ignore_errors=True)

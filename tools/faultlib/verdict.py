@@ -1,0 +1,199 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Whether all is as it has to be after a fault. Pure."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from demolib.entries import User
+from faultlib.state import Bound, On, State
+
+_GAP = re.compile(r'gap in (\S+): (\w+), (\w+) bytes: ([^\n]*)')
+_REBUILT = re.compile(r'was rebuilt, its sessions ended: ([^\n]*)')
+_RUNNING = 'running'
+_INPUT = ('in', 'input')
+_CUT = 200
+
+
+def signature(state: State, source: str) -> str:
+    """What Nova and libvirt say of the instance, without names of hosts."""
+    sides = {host: 'source' if host == source else 'destination'
+             for host in state.hosts}
+    where = [f'{on.instance} at the {sides[host]}' for host, on
+             in sorted(state.hosts.items(), key=lambda item: sides[item[0]])
+             if on.instance]
+    task = f' ({state.task})' if state.task else ''
+    ports = sorted({sides.get(host, '?') for port in state.instance_ports
+                    for host in port.bindings if host != state.host})
+    taps = sorted(sides[host] for host, on in state.hosts.items()
+                  if not on.instance and _taps(state, on))
+    return (f'Nova: {state.status}{task} at the '
+            f'{sides.get(state.host, "?")}; libvirt: '
+            f'{", ".join(where) or "none"}'
+            + ''.join(f'; a binding at the {side}, too' for side in ports)
+            + ''.join(f'; a tap at the {side}, too' for side in taps)
+            + (f'; {state.moving} migration under way' if state.moving
+               else ''))
+
+
+def _taps(state: State, on: On) -> frozenset[str]:
+    """The instance's own: they are Nova's."""
+    return on.taps & {port.tap for port in state.instance_ports}
+
+
+def agrees(state: State) -> bool:
+    """Whether Nova, libvirt and Neutron tell of one running copy at one
+    host, and nothing of a migration."""
+    return (state.status == 'ACTIVE' and state.task is None and
+            not state.moving and
+            {host for host, on in state.hosts.items() if on.instance} ==
+            {state.host} and state.hosts[state.host].instance == _RUNNING and
+            all(port.bindings == {state.host: 'ACTIVE'}
+                for port in state.instance_ports) and
+            not any(_taps(state, on) for host, on in state.hosts.items()
+                    if host != state.host))
+
+
+def problems(state: State, pair: bool, source: str,
+             as_stock: str | None = None) -> list[str]:
+    """What is wrong, in words.
+
+    :param pair: the instance has a Domain R
+    :param as_stock: the signature that stock Nova leaves under the same fault
+    """
+    found = []
+    running = [host for host, on in state.hosts.items()
+               if on.instance == _RUNNING]
+    if len(running) > 1:
+        found.append('two copies of the instance run')
+    if not agrees(state):
+        mine = signature(state, source)
+        if mine != as_stock:
+            found.append(f'{mine}, with stock Nova: {as_stock}')
+    found += [f'{service} does not run' for service in state.ended]
+    if pair and len(running) == 1:
+        found += _pair_problems(state, running[0])
+    elif pair:
+        found += [problem for host, on in state.hosts.items()
+                  for problem in _strays(host, on)]
+    return found
+
+
+def _pair_problems(state: State, here: str) -> list[str]:
+    found = []
+    for host, on in state.hosts.items():
+        if host == here:
+            found += _whole(host, on)
+        else:
+            found += _left(host, on, on.taps - _taps(state, on))
+        found += _strays(host, on)
+    if len(state.domain_r_ports) != 1:
+        found.append(f'Domain R has {len(state.domain_r_ports)} ports')
+    return found + [problem for port in state.domain_r_ports
+                    for problem in _unbound(port, here)]
+
+
+def _whole(host: str, on: On) -> list[str]:
+    found = []
+    if on.domain_r != _RUNNING:
+        found.append(f'Domain R is {on.domain_r} on {host}, where the '
+                     'instance is')
+    for what, number in (('keepers', on.keepers), ('workers', on.workers)):
+        if number != 1:
+            found.append(f'{number} {what} on {host}')
+    if on.qemus != 2:
+        found.append(f'{on.qemus} QEMU processes on {host}')
+    return found
+
+
+def _left(host: str, on: On, taps: Iterable[str]) -> list[str]:
+    left = [f'domain of the instance ({on.instance})' if on.instance else '',
+            f'domain of Domain R ({on.domain_r})' if on.domain_r else '',
+            f'{on.qemus} QEMU processes' if on.qemus else '',
+            f'{on.keepers} keepers' if on.keepers else '',
+            *sorted(taps), *sorted(on.files)]
+    return [f'left over on {host}: {what}' for what in left if what]
+
+
+def _strays(host: str, on: On) -> list[str]:
+    return [f'{on.strays} workers without a keeper on {host}'
+            ] if on.strays else []
+
+
+def _unbound(port: Bound, here: str) -> list[str]:
+    if port.bindings == {here: 'ACTIVE'}:
+        return []
+    return [f'the port of Domain R is bound {port.bindings}, not on {here} '
+            'alone']
+
+
+def reports(logs: Sequence[str], server: str
+            ) -> tuple[list[tuple[str, str, int | None]], list[str]]:
+    """What the plug-in said of a console: gaps (stream, kind, bytes), and
+    why it was rebuilt."""
+    gaps: list[tuple[str, str, int | None]] = []
+    rebuilt = []
+    for log in logs:
+        for line in log.splitlines():
+            if server not in line:
+                continue
+            if found := _GAP.search(line):
+                gaps.append((found[1], found[2], int(found[3])
+                             if found[3].isdigit() else None))
+            elif found := _REBUILT.search(line):
+                rebuilt.append(found[1])
+    return gaps, rebuilt
+
+
+def ledger(users: Mapping[str, User],
+           gaps: Sequence[tuple[str, str, int | None]],
+           rebuilt: Sequence[str]) -> list[str]:
+    """What users noticed that nobody had told."""
+    found = []
+    keys = _told(gaps, True)
+    output = _told(gaps, False)
+    for kind, user in users.items():
+        if user.disconnects and not rebuilt:
+            found.append(f'{kind}: {user.disconnects} sessions ended, and '
+                         'nothing was reported')
+        wrong = {'keys lost': user.lost, 'keys doubled': user.duplicated,
+                 'keys in another order': user.reordered}
+        for what, number in wrong.items():
+            if number and keys is not None and number > keys and (
+                    what != 'keys lost' or not rebuilt):
+                found.append(f'{kind}: {number} {what}, {keys} reported')
+        found += _output(kind, user, output, len(gaps), bool(rebuilt))
+    return found
+
+
+def _output(kind: str, user: User, told: int | None, gaps: int,
+            rebuilt: bool) -> list[str]:
+    """A gap cuts up to two lines, and is told within the output: what is left
+    of a cut line, and what is told, count among the bytes that are too many.
+    """
+    found = []
+    missing = user.output_bytes_missing - user.output_bytes_duplicated
+    if missing > 0 and not rebuilt and told is not None and missing > told:
+        found.append(f'{kind}: {missing} bytes missing, {told} reported')
+    if user.output_bytes_duplicated > gaps * _CUT:
+        found.append(f'{kind}: {user.output_bytes_duplicated} bytes doubled, '
+                     f'with {gaps} gaps')
+    return found
+
+
+def _told(gaps: Sequence[tuple[str, str, int | None]], keys: bool
+          ) -> int | None:
+    """Bytes that gaps of input, or of output, tell of; nothing if nobody
+    knows how many."""
+    numbers = [number for stream, _kind, number in gaps
+               if any(word in _INPUT for word in stream.split('_')) == keys]
+    return None if None in numbers else sum(numbers)

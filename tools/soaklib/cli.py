@@ -1,0 +1,139 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""``tools/soak``: the command line."""
+
+import argparse
+import dataclasses
+import itertools
+import json
+import pathlib
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+
+from demolib import clouds, machines
+from demolib.api import Cloud
+from faultlib import case, session, standpoint, stock
+from faultlib.outcome import Outcome
+from soaklib import report, schedule
+from testbedlib import prepare
+from testbedlib.layout import Layout
+from testbedlib.progress import Failure, Progress
+from testbedlib.settings import Place
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run it.
+
+    :returns: the exit status: 0 if no ledger and no state was wrong
+    """
+    options = _parser().parse_args(arguments)
+    progress = Progress()
+    layout = Layout.from_environment()
+    outcomes: list[Outcome] = []
+    try:
+        with clouds.alone(layout, 'soak'):
+            _soak(layout, options, progress, outcomes)
+    except Failure as failure:
+        print(f'soak: {failure}', file=sys.stderr)
+        _finish(options, outcomes)
+        return 1
+    except KeyboardInterrupt:
+        print('soak: interrupted; "tools/testbed down" removes the cloud',
+              file=sys.stderr)
+        _finish(options, outcomes)
+        return 130
+    return _finish(options, outcomes)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='soak', description='Live-migrate an instance there and back '
+        'while users type, with random faults, and keep a ledger.')
+    parser.add_argument('--minutes', type=float, default=30, metavar='N',
+                        help='no migration begins later (default: '
+                        '%(default)s)')
+    parser.add_argument('--seed', type=int, default=None, metavar='S',
+                        help='the same one gives the same faults in the same '
+                        'order (default: another one each time)')
+    parser.add_argument('--case', action='append', default=[],
+                        metavar='FAULT:PHASE', help='instead of random ones, '
+                        'each of these once; "*" for all of either')
+    parser.add_argument('--stock', action='store_true', help='with an '
+                        'instance without Domain R: what stock Nova leaves')
+    parser.add_argument('--record', type=pathlib.Path, metavar='FILE',
+                        help='append each outcome, a line of JSON')
+    parser.add_argument('--keep', action='store_true',
+                        help='leave the cloud up; a later run uses it')
+    return parser
+
+
+def _soak(layout: Layout, options: argparse.Namespace, progress: Progress,
+          outcomes: list[Outcome]) -> None:
+    """:raises Failure: no set-up, no cloud, or no instance in it"""
+    if options.seed is None:
+        options.seed = random.SystemRandom().randrange(10 ** 6)
+    steps = _steps(options)
+    prepare.Setup(layout, progress).everything()
+    place = clouds.get(layout, progress)
+    with tempfile.TemporaryDirectory() as folder:
+        with standpoint.at_the_controller(place):
+            _run(place, options, progress, pathlib.Path(folder), steps,
+                 outcomes)
+    if not options.keep:
+        clouds.testbed('remove the cloud', progress, 'down')
+
+
+def _steps(options: argparse.Namespace) -> Iterator[schedule.Step]:
+    """:raises Failure: there is no such case"""
+    if not options.case:
+        return schedule.schedule(options.seed, options.stock)
+    try:
+        return iter(schedule.chosen(options.case, options.stock))
+    except ValueError as error:
+        raise Failure('--case', str(error)) from error
+
+
+def _run(place: Place, options: argparse.Namespace, progress: Progress,
+         folder: pathlib.Path, steps: Iterator[schedule.Step],
+         outcomes: list[Outcome]) -> None:
+    api = Cloud(lambda host: machines.compute_log(place, host))
+    runner = case.Runner(place, api, progress,
+                         {} if options.stock else stock.load())
+    one = session.Session(
+        runner, session.STOCK if options.stock else session.PAIR, folder)
+    end = time.monotonic() + options.minutes * 60
+    try:
+        for number in itertools.count(1):
+            step = next(steps, None)
+            if step is None or time.monotonic() > end:
+                return
+            outcome = one.run(*step)
+            outcomes.append(outcome)
+            progress.say(f'{number}: {outcome.line()}')
+            if options.record:
+                with options.record.open('a') as stream:
+                    print(json.dumps(dataclasses.asdict(outcome)),
+                          file=stream)
+    finally:
+        one.close()
+
+
+def _finish(options: argparse.Namespace, outcomes: list[Outcome]) -> int:
+    print(report.ledger(outcomes))
+    for outcome in outcomes:
+        for problem in outcome.problems:
+            print(f'{outcome.title}: {problem}')
+    print(report.summary(outcomes, None if options.case else options.seed))
+    return 1 if report.failed(outcomes) else 0

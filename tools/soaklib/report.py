@@ -1,0 +1,58 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The ledger of a soak, and its verdict. Pure."""
+
+import collections
+from collections.abc import Sequence
+
+from faultlib.outcome import Outcome
+
+
+def ledger(outcomes: Sequence[Outcome]) -> str:
+    """A table: one line per migration, and what users typed and read."""
+    lines = [f'{number:4}  {outcome.verdict:16}  {outcome.title:62}  '
+             f'{_sum(outcome)}' for number, outcome in enumerate(outcomes, 1)]
+    return '\n'.join(lines)
+
+
+def _sum(outcome: Outcome) -> str:
+    users = outcome.users.values()
+    sent = sum(user.sent for user in users)
+    received = sum(user.received or 0 for user in users)
+    return f'keys {sent} typed, {received} received; {outcome.console()}'
+
+
+def failed(outcomes: Sequence[Outcome]) -> bool:
+    """Whether a ledger or a state was wrong, or nothing was shown."""
+    counts = count(outcomes)
+    return bool(counts['wrong']) or not (counts['good'] +
+                                         counts['nothing happened'])
+
+
+def count(outcomes: Sequence[Outcome]) -> collections.Counter[str]:
+    """Of each verdict."""
+    return collections.Counter(outcome.verdict for outcome in outcomes)
+
+
+def summary(outcomes: Sequence[Outcome], seed: int | None) -> str:
+    """One sentence."""
+    counts = count(outcomes)
+    keys = sum(user.sent for outcome in outcomes
+               for user in outcome.users.values())
+    faults = sum(1 for outcome in outcomes
+                 if outcome.fault and not outcome.nothing)
+    of = '' if seed is None else f' of seed {seed}'
+    return (f'{len(outcomes)} migrations{of} with {faults} faults and {keys} '
+            f'keys: {counts["good"]} good, {counts["wrong"]} wrong, '
+            f'{counts["nothing happened"]} in which the fault came too late '
+            f'or too early, {counts["corrupted"]} not counted because the '
+            'emulator corrupted a guest.')
