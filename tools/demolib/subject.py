@@ -34,6 +34,8 @@ _SEEN_S = 15
 _PROMPT = b'guest:'
 _ANSWER_S = 10
 _LEDGER_S = 20
+#: An answer may be lost as well as anything.
+_ASKS = 2
 _SETTLE_S = 20
 #: Where Domain R's VNC server listens, unless configured otherwise.
 _VNC_PORT = 5900
@@ -201,18 +203,26 @@ class Subject:
             client.wait_answers(_ANSWER_S)
         expected = {kind: client.ledgers
                     for kind, client in self.clients.items()}
-        # All users of a helper see its answer, whoever asked.
-        for client in {type(client): client
-                       for client in self.clients.values()}.values():
-            client.write(bytes([protocol.ASK]))
+        self._ask()
         mark = Mark({}, {})
         for kind, client in self.clients.items():
-            ledger = client.wait_ledger(expected[kind], _LEDGER_S)
-            if ledger is None:
+            for asked in range(_ASKS):
+                if asked:
+                    self._ask()
+                ledger = client.wait_ledger(expected[kind], _LEDGER_S)
+                if ledger is not None:
+                    break
+            else:
                 return None
             mark.ledgers[kind] = ledger.content
             mark.tallies[kind] = client.tally(ledger)
         return mark
+
+    def _ask(self) -> None:
+        """All users of a helper see its answer, whoever asked."""
+        for client in {type(client): client
+                       for client in self.clients.values()}.values():
+            client.write(bytes([protocol.ASK]))
 
     def wrong_pixels(self, kind: str, host: str) -> int | None:
         """How many pixels a user sees that QEMU does not show; of another
