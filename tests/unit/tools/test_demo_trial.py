@@ -22,6 +22,7 @@ from demolib import clouds
 from demolib import entries
 from demolib import machines
 from demolib import subject
+from demolib import transcript
 from demolib import trial
 from demolib import typist
 from testbedlib import layout
@@ -45,6 +46,28 @@ def user(before: subject.Mark, after: subject.Mark) -> entries.User:
     return trial.user_between(0, before, after, 'serial',
                               after.tallies['serial'],
                               12.34, 5)
+
+
+class MarkTest(unittest.TestCase):
+
+    def make(self, *ledgers: transcript.Ledger | None
+             ) -> tuple[subject.Subject, mock.Mock]:
+        made = subject.Subject(subject.STOCK, *[mock.Mock()] * 4)
+        user_ = made.clients['serial'] = mock.Mock()
+        user_.wait_ledger.side_effect = ledgers
+        return made, user_
+
+    def test_a_ledger_that_is_lost_is_asked_for_again(self):
+        told = transcript.Ledger({'lines': 3}, 0, 0)
+        made, user_ = self.make(None, told)
+        self.assertEqual({'serial': told.content}, made.mark().ledgers)
+        self.assertEqual([mock.call(b'\5')] * 2, user_.write.mock_calls)
+        user_.tally.assert_called_once_with(told)
+
+    def test_a_guest_that_tells_none(self):
+        made, user_ = self.make(None, None)
+        self.assertIsNone(made.mark())
+        user_.pause.assert_called_once_with()
 
 
 class UserTest(unittest.TestCase):
