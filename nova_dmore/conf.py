@@ -166,6 +166,11 @@ OPTIONS = [
         help='Bandwidth of Domain R\'s pre-copy while it waits for its '
              'instance to converge, in MiB/s. The lower it is, the fewer '
              'passes QEMU makes over the memory meanwhile.'),
+    cfg.BoolOpt(
+        'synchronise', default=True, advanced=True,
+        help='Move Domain R in step with its instance. With false it is '
+             'moved beside it, and the console loses what is under way: only '
+             'good for measuring what the synchronisation costs and gives.'),
     cfg.FloatOpt(
         'watch_interval', default=1.0, min=0.1,
         help='How often nova-compute looks after its pairs (restart of a '

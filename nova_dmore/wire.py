@@ -333,7 +333,6 @@ class PairState(enum.StrEnum):
     STARTING = 'starting'   # waits for Domain R or for the instance
     INCOMING = 'incoming'   # a destination: both VMs are still arriving
     LIVE = 'live'           # bytes flow
-    GATED = 'gated'         # no more input is sent; the instance stops soon
     FREEZING = 'freezing'   # the instance stopped; Domain R takes the rest
     FROZEN = 'frozen'       # nothing moves until the instance runs again
 
@@ -361,10 +360,6 @@ class Request(enum.StrEnum):
     ARM = 'arm'
     #: ``on``: ask Domain R to keep its pre-copy from converging.
     HOLD = 'hold'
-    #: Send no more input and wait until the instance's device has taken what
-    #: was sent, at most ``timeout_ms`` -> ``unread`` (0 or 1). The gate opens
-    #: by itself when the instance has not stopped GATE_LIMIT_S later.
-    GATE = 'gate'
     #: Wait at most ``timeout_ms`` for the instance's stop and Domain R's
     #: acknowledgement -> ``acknowledged``, ``carry_over`` (CarryOver as JSON)
     #: and ``at`` {``stopped``, ``frozen``} (CLOCK_MONOTONIC seconds).
@@ -378,9 +373,6 @@ class Request(enum.StrEnum):
     #: End the process and close everything; the sockets' files are removed.
     SHUTDOWN = 'shutdown'
 
-
-#: A closed gate opens again this many seconds later if nothing stopped.
-GATE_LIMIT_S = 2.0
 
 #: A destination waits this long for CARRY_OVER if Domain R did not freeze.
 CARRY_OVER_LIMIT_S = 2.0

@@ -169,10 +169,6 @@ class ShadowClient:
         """Ask Domain R to keep its pre-copy from converging, or no more."""
         self._request(wire.Request.HOLD, {'on': bool(on)})
 
-    def gate(self, timeout_ms=20):
-        """Close the input's gate -> number of bytes left unread (0 or 1)."""
-        return self._waiting(wire.Request.GATE, {}, timeout_ms)['unread']
-
     def frozen(self, timeout_ms):
         """Wait for the instance's stop and the freeze -> :class:`Frozen`."""
         result = self._waiting(wire.Request.FROZEN, {}, timeout_ms)

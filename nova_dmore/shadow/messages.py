@@ -77,6 +77,10 @@ class Failure(enum.StrEnum):
 #: The alias that libvirt gives the instance's first serial port.
 SERIAL0_CHARDEV = 'charserial0'
 
+#: An EVENT that is not one of QEMU's by this name: it begins to save the
+#: state of the devices, for a migration.
+SAVING = 'saving'
+
 #: Which VM a message speaks of.
 INSTANCE = 'instance'
 DOMAIN_R = 'domain_r'

@@ -143,10 +143,18 @@ class Pair:
                 self.stopped_at = message['at']
             elif message['event'] == 'RESUME':
                 self.stopped_at = None
+            elif message['event'] == messages.SAVING:
+                self._saving(message['at'])
         elif kind == messages.ToWorker.REPLY:
             self.commands.replied(message)
         elif kind == messages.ToWorker.DISPLAY:
             self.commands.display_opened(message, descriptors)
+
+    def _saving(self, at):
+        """The instance's QEMU saves its state, for its destination."""
+        if self.machine.state in (State.FREEZING, State.FROZEN):
+            self.devices.saved(at)
+            self.act(self._freeze_over())
 
     def _vm_changed(self, message, now):
         vm = message['vm']
@@ -231,13 +239,21 @@ class Pair:
     def _stop(self, now):
         """The stop sequence: everything here takes well under 1 ms."""
         stopped_at, self.stopped_at = self.stopped_at or now, None
-        self.devices.stop(self.machine.stopped_gated, now - stopped_at)
+        self.devices.stop()
         self.host_end.freeze()
         self.frozen = {'stopped': stopped_at}
-        if (self.host_end.state is host_end_module.HostState.FROZEN or
-                self.machine.domain_r_stopped):
-            return self.machine.freeze_over()
-        return []
+        return self._freeze_over()
+
+    def _freeze_over(self):
+        """-> actions, if nothing more can change before the carry-over.
+
+        The machine does not wait for ever.
+        """
+        if (self.host_end.state is not host_end_module.HostState.FROZEN and
+                not self.machine.domain_r_stopped or
+                self.devices.is_settling()):
+            return []
+        return self.machine.freeze_over()
 
     def _carry(self, now):
         self.devices.settle()
@@ -281,7 +297,7 @@ class Pair:
             self.report_gap(gap.stream, gap.kind, gap.reason, gap.at,
                             gap.count)
         if changes.frozen:
-            actions += self.machine.freeze_over()
+            actions += self._freeze_over()
         if changes.broken is not None:
             LOG.warning('Domain R: %s', ascii(changes.broken))
             actions += self.machine.broken(changes.restarted, now)

@@ -60,8 +60,6 @@ class PairMachine:
         self.role = None
         self.migration_id = None
         self.instance_running = False
-        #: The gate was closed, and settled, when the instance stopped.
-        self.stopped_gated = False
         #: At a destination: Domain R's page shows that it froze, and nothing
         #: was left over; see ``wants_exact``.
         self.exact = False
@@ -75,8 +73,6 @@ class PairMachine:
         self._lost_unreported = False
         self._carried = False
         self._both_since = None
-        self._gate_settled = False
-        self._gate_until = None
         self._freeze_until = None
 
     # -- what the worker may do now
@@ -89,7 +85,7 @@ class PairMachine:
     @property
     def output_flows(self):
         """Whether the instance's device may be read."""
-        return self.state not in (State.GATED, State.FREEZING, State.FROZEN)
+        return self.state not in (State.FREEZING, State.FROZEN)
 
     @property
     def domain_r_running(self):
@@ -125,8 +121,6 @@ class PairMachine:
     @property
     def next_deadline(self):
         """When :meth:`tick` is due, or None."""
-        if self.state is State.GATED:
-            return self._gate_until
         if self.state is State.FREEZING:
             return self._freeze_until
         if self.state is State.INCOMING and self._both_since is not None:
@@ -176,7 +170,7 @@ class PairMachine:
                 actions.append(Action.DOMAIN_R_LOST)
         if self.state is State.LIVE:
             self.state = State.STARTING
-        if self.state in (State.STARTING, State.GATED):
+        if self.state is State.STARTING:
             actions.append(Action.CLOSE)
         return actions + self.tick(now)
 
@@ -227,21 +221,6 @@ class PairMachine:
         self.role = role
         return self.tick(now)
 
-    def gate(self, now):
-        """See :attr:`wire.Request.GATE`."""
-        if self.state in (State.LIVE, State.STARTING, State.GATED):
-            if self.role is Role.SOURCE and not self.instance_running:
-                return self._stop(now)
-            if self.state is not State.GATED:
-                self._gate_settled = False
-            self.state = State.GATED
-            self._gate_until = now + wire.GATE_LIMIT_S
-        return []
-
-    def gate_settled(self):
-        """What the device has not read by now it has no room for."""
-        self._gate_settled = True
-
     def stop_expected(self, now):
         """A freeze is asked for: an instance at rest stops no more."""
         if (self.role is Role.SOURCE and not self.instance_running and
@@ -274,8 +253,6 @@ class PairMachine:
         actions = []
         if self.state is State.FREEZING and now >= self._freeze_until:
             actions += self._carry()
-        if self.state is State.GATED and now >= self._gate_until:
-            self.state = State.STARTING
         if self.state is State.INCOMING:
             actions += self._arrive(now)
         if self.state is State.STARTING:
@@ -328,8 +305,6 @@ class PairMachine:
     def _stop(self, now):
         if self.state in (State.FREEZING, State.FROZEN):
             return []
-        self.stopped_gated = (
-            self.state is State.GATED and self._gate_settled)
         self.state = State.FREEZING
         self._freeze_until = now + wire.FREEZE_TIMEOUT_S
         return [Action.STOP]
@@ -383,6 +358,4 @@ class PairMachine:
             machine.instance_running = True
         elif state in (State.INCOMING, State.FROZEN):
             machine.state = state
-        elif state is State.GATED:
-            machine.gate(now)
         return machine

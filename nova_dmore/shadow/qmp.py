@@ -30,7 +30,12 @@ LOG = logging.getLogger(__name__)
 
 #: Events that are passed on, with the run state they announce, if any.
 EVENTS = {'STOP': 'paused', 'RESUME': 'running', 'SHUTDOWN': None,
-          'RESET': None}
+          'RESET': None, 'MIGRATION': None}
+
+#: Status of a MIGRATION event -> what the worker is told. QEMU's main loop
+#: stands still from then on until its state is saved (migration_completion
+#: and postcopy_start in migration/migration.c hold the big lock).
+_MIGRATION = {'device': messages.SAVING, 'postcopy-active': messages.SAVING}
 
 #: Events in one command: two axes, and all buttons.
 EVENTS_MAX = 2 + len(input_event.BUTTONS)
@@ -108,7 +113,8 @@ class QmpLink:
         ``arriving`` tells that an incoming migration was seen on this
         connection.
     :param on_event: called with (name, monotonic seconds) for
-        :data:`EVENTS`, before the ``on_status`` that follows from it.
+        :data:`EVENTS` and ``messages.SAVING``, before the ``on_status``
+        that follows from it.
     """
 
     def __init__(self, path, on_status, on_event):
@@ -182,6 +188,11 @@ class QmpLink:
         async for event in listener:
             self._events_seen += 1
             name = event['event']
+            if name == 'MIGRATION':
+                status = _MIGRATION.get(event['data'].get('status'))
+                if status is not None:
+                    self._on_event(status, time.monotonic() - _age(event))
+                continue
             self._on_event(name, time.monotonic() - _age(event))
             if EVENTS[name] is not None:
                 self._on_status(True, EVENTS[name], self._arriving)

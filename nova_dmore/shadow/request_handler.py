@@ -24,9 +24,6 @@ from nova_dmore import wire
 
 State = wire.PairState
 
-#: How often a closing gate looks at the last byte, in seconds.
-_GATE_LOOK_S = 0.001
-
 
 class RequestHandler:
     """Methods named like the requests, in lower case.
@@ -94,6 +91,8 @@ class RequestHandler:
         except ValueError as e:
             raise requests.Refused(str(e)) from e
         self._pair.act(actions)
+        if on and self._machine.role is client.Role.SOURCE:
+            self._pair.devices.armed()
         return {}
 
     async def _hold(self, on):
@@ -101,39 +100,6 @@ class RequestHandler:
             raise requests.Refused('Domain R is not running here')
         self._pair.host_end.hold(bool(on))
         return {}
-
-    async def _gate(self, timeout_ms):
-        deadline = _deadline(timeout_ms)
-        pair = self._pair
-        pair.act(self._machine.gate(time.monotonic()))
-        pair.devices.gate()
-        idle = asyncio.create_task(self._device_idle())
-        try:
-            while (pair.devices.unread() and
-                   time.monotonic() < deadline and not idle.done() and
-                   self._machine.state is State.GATED):
-                await asyncio.sleep(_GATE_LOOK_S)
-        finally:
-            idle.cancel()
-        unread = pair.devices.unread()
-        if not unread or (idle.done() and not idle.cancelled()):
-            self._machine.gate_settled()
-        return {'unread': unread}
-
-    async def _device_idle(self):
-        """Wait until QEMU has had the time to read what it has room for.
-
-        Its main loop reads the serial socket and answers QMP; two answers
-        are a whole turn of it.
-        """
-        for _ in range(2):
-            answered = asyncio.get_running_loop().create_future()
-
-            def replied(message, answered=answered):
-                if 'error' not in message and not answered.done():
-                    answered.set_result(None)
-            self._pair.commands.execute('query-status', {}, replied)
-            await answered
 
     async def _frozen(self, timeout_ms):
         pair = self._pair

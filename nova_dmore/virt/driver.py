@@ -388,7 +388,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             destination=rpc.DestinationAPI(CONF.dmore.rpc_timeout),
             libvirt_uri=self._uri(),
             precopy_timeout_s=CONF.dmore.precopy_timeout,
-            hold_bandwidth_mib=CONF.dmore.hold_bandwidth_mib)
+            hold_bandwidth_mib=CONF.dmore.hold_bandwidth_mib,
+            synchronise=CONF.dmore.synchronise)
 
     def _console_log_to_carry(self, instance, shared):
         """The console log in base64, None where the destination has it."""

@@ -217,7 +217,6 @@ class TestMigration(DisplayTest):
         self.boot()
         self.shows_what_qemu_shows()
         self.pair.client.arm('m', client.Role.SOURCE)
-        self.pair.client.gate()
         self.qemu.execute('stop')
         self.assertTrue(self.pair.client.frozen(1000).acknowledged)
         self.domain_r.sends(*keys('typed\n'))

@@ -335,7 +335,7 @@ class TestFiles(base.BaseTestCase):
     def test_requests_that_are_wrong(self):
         pair = fakes.Pair(self)
         for line in (b'nonsense\n', b'{"id": 1, "method": "none"}\n',
-                     b'{"id": 1, "method": "gate"}\n', b'[]\n',
+                     b'{"id": 1, "method": "frozen"}\n', b'[]\n',
                      b'{"id": 1, "method": "hold", "params": 3}\n'):
             sock = socket.socket(socket.AF_UNIX)
             with sock:

@@ -71,21 +71,26 @@ class ShadowDevice(abc.ABC):
     def look(self):
         """The region may have changed, or the machine; called often."""
 
-    def unread(self):
-        """-> how many bytes of input QEMU has not read (0 or 1)."""
-        return 0
+    def armed(self):
+        """A migration of the instance begins here."""
 
-    def gate(self):
-        """The gate was closed: the instance stops soon for a migration."""
-
-    def stop(self, gated, lag):
+    def stop(self):
         """The instance stopped for a migration.
 
         Settle the input, and produce all output there is, without reading
         it from QEMU.
+        """
 
-        :param gated: no input was sent for the last milliseconds.
-        :param lag: seconds since QEMU stopped.
+    def is_settling(self):
+        """Whether QEMU may still take input that it had not when it
+        stopped; then ``saved`` is worth waiting for."""
+        return False
+
+    def saved(self, at):
+        """QEMU saves its state since a time (CLOCK_MONOTONIC seconds).
+
+        It reads nothing before that is done, and what it reads later is
+        lost. It comes after ``stop``, before or after ``settle``.
         """
 
     def settle(self):

@@ -122,11 +122,11 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
                 self._follow(now)
         self._set_timer(now)
 
-    def gate(self):
+    def armed(self):
         """See :class:`base.ShadowDevice`."""
-        self.look()
         if self._display.is_open:
-            # Now, while the instance still runs, for it takes milliseconds.
+            # Now, for it takes milliseconds; only what changes until the
+            # stop is left for then.
             self._display.picture()
 
     def opened(self):

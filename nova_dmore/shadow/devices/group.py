@@ -38,19 +38,24 @@ class DeviceGroup(base.ShadowDevice):
         for each in self._devices.values():
             each.look()
 
-    def unread(self):
-        """See :class:`base.ShadowDevice`."""
-        return max(each.unread() for each in self._devices.values())
-
-    def gate(self):
+    def armed(self):
         """See :class:`base.ShadowDevice`."""
         for each in self._devices.values():
-            each.gate()
+            each.armed()
 
-    def stop(self, gated, lag):
+    def stop(self):
         """See :class:`base.ShadowDevice`."""
         for each in self._devices.values():
-            each.stop(gated, lag)
+            each.stop()
+
+    def is_settling(self):
+        """See :class:`base.ShadowDevice`."""
+        return any(each.is_settling() for each in self._devices.values())
+
+    def saved(self, at):
+        """See :class:`base.ShadowDevice`."""
+        for each in self._devices.values():
+            each.saved(at)
 
     def settle(self):
         """See :class:`base.ShadowDevice`."""

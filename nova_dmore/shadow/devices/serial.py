@@ -83,18 +83,22 @@ class SerialDevice(base.ShadowDevice):
                 self.input.settle(self._current)
         self._watch()
 
-    def unread(self):
-        """See :class:`base.ShadowDevice`."""
-        if self._current is None:
-            return 0
-        return 0 if self.input.settle(self._current) else 1
-
-    def stop(self, gated, lag):
+    def stop(self):
         """See :class:`base.ShadowDevice`."""
         if self._current is not None:
-            self.input.stop(self._current, gated, lag)
+            self.input.stop(self._current)
             self.output.stop(self._current)
         self._watch()
+
+    def is_settling(self):
+        """See :class:`base.ShadowDevice`."""
+        return (self._current is not None and
+                self.input.is_settling(self._current))
+
+    def saved(self, at):
+        """See :class:`base.ShadowDevice`."""
+        if self._current is not None:
+            self.input.saved(self._current, at)
 
     def settle(self):
         """See :class:`base.ShadowDevice`."""

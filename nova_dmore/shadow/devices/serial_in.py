@@ -15,9 +15,12 @@ A byte counts as taken when QEMU has read it from the socket: it is then in
 the UART's FIFO, which a migration carries.
 """
 
+import collections
 import logging
+import time
 
 from nova_dmore.channel import errors
+from nova_dmore.shadow import client
 from nova_dmore.shadow.devices import unix_stream
 from nova_dmore.shadow import ledger as ledger_module
 from nova_dmore import wire
@@ -27,9 +30,12 @@ LOG = logging.getLogger(__name__)
 Fate = unix_stream.Fate
 Sending = ledger_module.Sending
 
-#: Input of a QEMU that stopped longer ago than this may have been read
-#: after its device state was saved, in seconds.
-_CERTAIN_LAG_S = 0.005
+#: For so long at least QEMU saves its state, and reads nothing meanwhile, in
+#: seconds.
+_SAVING_S = 0.005
+#: How many bytes are remembered that were taken last: more than a QEMU takes
+#: in the time for which a worker may be late.
+_TAKES = 4096
 
 
 class SerialInput:
@@ -42,12 +48,17 @@ class SerialInput:
         self._host_end = context.host_end
         self._journal = context.journal
         self._ledger = context.ledger
+        self._machine = context.machine
         self._report_gap = context.report_gap
         self._limit_reached = context.input_limit_reached
         self._stream = stream
         self._ready = b''       # a copy of what is readable
         self._next = 0          # index into it
-        self._reported = -1     # offset that was ambiguous at the stop
+        #: (offset, when it was seen) of the bytes that were taken last.
+        self._takes = collections.deque(maxlen=_TAKES)
+        self._saved = False     # QEMU has saved its state since the stop
+        self._carried = None    # ``taken`` when the freeze was over
+        self._inherited = -1    # offset that another worker had sent
         #: Offset before which input must stop for a break, or None.
         self.limit = None
 
@@ -71,6 +82,9 @@ class SerialInput:
         ledger = self._ledger
         if ledger.in_offset != self.taken:
             ledger.set_sending(Sending.IDLE, self.taken)
+        if ledger.sending is Sending.AFTER:
+            self._inherited = ledger.in_offset
+            self._check_inherited(connection)
         if ledger.sending is not Sending.BEFORE:
             return
         fate = connection.fate()
@@ -81,6 +95,14 @@ class SerialInput:
             ledger.set_sending(Sending.IDLE, self.taken)
         else:
             ledger.set_sending(Sending.AFTER, self.taken)
+
+    def _check_inherited(self, connection):
+        # This process may have missed that QEMU saved its state.
+        if (self._machine.role is client.Role.SOURCE and self.pending and
+                self._inherited == self.taken and
+                connection.fate() is Fate.TAKEN):
+            self._ambiguous('the process that had sent this byte ended '
+                            'before it was read')
 
     def settle(self, connection):
         """See whether the byte on its way arrived -> whether none is."""
@@ -109,27 +131,42 @@ class SerialInput:
                 return
             self._ledger.set_sending(Sending.AFTER, offset)
 
-    def stop(self, connection, gated, lag):
-        """The instance stopped ``lag`` seconds ago, for a migration."""
-        if not self.pending:
+    def stop(self, connection):
+        """The instance stopped, for a migration."""
+        self._saved, self._carried = False, None
+        self._check_inherited(connection)
+        self.settle(connection)
+
+    def is_settling(self, connection):
+        """Whether a byte is unread, and QEMU may still read it."""
+        return not self._saved and not self.settle(connection)
+
+    def saved(self, connection, at):
+        """QEMU saves its state since a time; see base.ShadowDevice.
+
+        A byte that is unread now is not in that state. One that was read is,
+        if this was seen before QEMU can have read on.
+        """
+        if self._saved:
             return
-        if not self.settle(connection):
-            # It is not in the UART, unless QEMU reads it between now and
-            # the moment it saves its state. With the gate closed it would
-            # have done so before, if it had room.
-            if not gated:
-                self._ambiguous('QEMU had not read this byte when it '
-                                'stopped; it is sent again')
-        elif not gated and lag > _CERTAIN_LAG_S:
-            self._ambiguous('QEMU may have read this byte after it had '
-                            'saved its state', self.taken - 1)
+        carried = self._carried
+        self.settle(connection)
+        self._saved = True
+        if carried is not None and self.taken > carried:
+            self._ambiguous('QEMU read this byte when it had been stopped '
+                            'for long; it is sent again', carried)
+        late = [offset for offset, seen in self._takes
+                if seen > at + _SAVING_S and offset != carried]
+        if late:
+            self._ambiguous(
+                'QEMU may have read these bytes after it had saved its '
+                'state', late[0], len(late))
 
     def settled_after_stop(self, connection):
-        """The freeze is over; report a byte that was read meanwhile."""
-        if (self.pending and self._reported != self.taken and
-                connection.fate() is Fate.TAKEN):
-            self._ambiguous('QEMU read this byte after it had stopped; it '
-                            'is sent again')
+        """The freeze is over: what is taken now is carried over."""
+        if not self._saved:
+            self.settle(connection)
+        self._carried = self.taken
 
     def retire(self, connection):
         """The connection is given up; the byte on its way may not be."""
@@ -147,6 +184,7 @@ class SerialInput:
         return self._ready[self._next:self._next + 1]
 
     def _take(self):
+        self._takes.append((self.taken, time.monotonic()))
         self._next += 1
         try:
             self._host_end.take(self._stream, 1)
@@ -157,9 +195,8 @@ class SerialInput:
         if self.limit is not None and self.taken >= self.limit:
             self._limit_reached()
 
-    def _ambiguous(self, reason, at=None):
+    def _ambiguous(self, reason, at=None, count=1):
         at = self.taken if at is None else at
-        self._reported = at
         LOG.warning('Input at %d is ambiguous: %s', at, reason)
         self._report_gap(self._stream, wire.GapKind.AMBIGUOUS, reason,
-                         at, 1)
+                         at, count)

@@ -100,7 +100,11 @@ class SerialOutput:
         ledger.end_reading()
 
     def pump(self, connection):
-        """Produce and read what there is -> False at the end of it."""
+        """Produce and read what there is -> False at the end of it.
+
+        The guest waits for Domain R as long as a client may hold it up; then
+        all is kept that there is room for, and then output is dropped.
+        """
         while True:
             queued = connection.queued()
             if not queued:
@@ -117,6 +121,9 @@ class SerialOutput:
                 self._transfer(connection, min(queued, room, _READ_MAX),
                                queued)
             elif self._stalled():
+                self._window.give_up()
+                if self._room(1):
+                    continue
                 self._drop(connection, min(queued, _READ_MAX))
             else:
                 return True

@@ -20,10 +20,10 @@ is held up then, as by any serial line that is slower than it.
 import collections
 
 #: Bounds of the window, in bytes. The least keeps a slow Domain R busy; the
-#: most is what fits between two of its looks on a fast machine.
-LEAST = 1 << 11
+#: most is what it takes between two of its looks on a fast machine.
+LEAST = 1 << 13
 MOST = 1 << 17
-FIRST = 1 << 13
+FIRST = 1 << 14
 #: How long output may wait for Domain R, in seconds.
 TARGET_S = 0.02
 #: Growth with each look that finds it stored in time, in bytes.
@@ -48,6 +48,10 @@ class Window:
         self._produced.clear()
         self.size = FIRST
         self._shrunk_at = 0
+
+    def give_up(self):
+        """Whoever waits has waited for too long: let as much in as may be."""
+        self.size = MOST
 
     def produced(self, end, now):
         """Output up to an offset was published."""

@@ -82,7 +82,15 @@ class Companion:
         return False
 
     def release(self) -> float:
-        """Stop it and let it go; when it stopped (CLOCK_MONOTONIC)."""
+        """Stop it and let it go; when it stopped (CLOCK_MONOTONIC).
+
+        :raises nova_dmore.exception.PairError: its migration has not begun
+            yet: stopped now, it would stay so.
+        """
+        if not self._limited and self._job.progress() is None:
+            raise exception.PairError(
+                'the instance stopped before the migration of Domain R had '
+                'begun')
         self._job.suspend()
         suspended_at = time.monotonic()
         self._job.limit(job.UNLIMITED_MIB, _FREE_DOWNTIME_MS)

@@ -82,14 +82,6 @@ class Job:
             return False
         return True
 
-    def resume(self) -> bool:
-        """Undo :meth:`suspend` after a job that failed."""
-        try:
-            self._domain.resume()
-        except libvirt.libvirtError:
-            return False
-        return True
-
     def abort(self) -> bool:
         """Cancel the job; libvirt then resumes the domain by itself."""
         try:

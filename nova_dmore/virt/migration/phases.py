@@ -27,7 +27,7 @@ class Phase(enum.Enum):
     #: The destination makes ready: image, port, shadow-device process.
     BEGIN = 'begin'
     PREPARED = 'prepared'
-    #: Domain R's memory is copied, then held until the instance's is.
+    #: Both are copied; Domain R is held until the instance stops.
     PRE_COPY = 'pre-copy'
     #: The instance stopped; Domain R takes the last output, and stops.
     STOP = 'stop'

@@ -13,10 +13,11 @@
 
 Reached from Nova's operation thread: ``_live_migration_operation`` calls
 ``guest.migrate()``, which :class:`nova_dmore.virt.migration.guest.
-CoMigratingGuest` answers with :meth:`SourceRole.run`. Two threads of our own
-help: the *leader* (leader.py) watches the instance's pre-copy and stops the
-instance when QEMU would do so anyway; the *follower* holds Domain R
-(companion.py) until that stop, whoever caused it, and lets it go then.
+CoMigratingGuest` answers with :meth:`SourceRole.run`. QEMU decides when the
+instance stops, as in any live migration. Two threads of our own help: the
+*follower* holds Domain R (companion.py) until that stop, whoever caused it,
+and lets it go then; the *leader* (leader.py) slows the end of the instance's
+pre-copy for a while if Domain R is not ready.
 
 The instance comes first: what fails here costs the console its continuity,
 never the instance its migration.
@@ -64,6 +65,8 @@ class Services:
     libvirt_uri: str
     precopy_timeout_s: float
     hold_bandwidth_mib: int
+    #: False: Domain R is moved beside its instance, but not in step.
+    synchronise: bool = True
 
 
 class SourceRole:
@@ -189,7 +192,9 @@ class SourceRole:
                 record_module.to_json(dataclasses.replace(
                     self._record, address=address, incoming=True)))
             self._connection = libvirt.open(self._services.libvirt_uri)
-            self._client.arm(self.migration_id, shadow_client.Role.SOURCE)
+            if self._services.synchronise:
+                self._client.arm(self.migration_id,
+                                 shadow_client.Role.SOURCE)
         except (exception.DMoreError, libvirt.libvirtError) as error:
             self._alone(error)
             return False
@@ -201,8 +206,7 @@ class SourceRole:
     def _pre_copy(self, destination: str, arguments: dict) -> None:
         """Copy Domain R's memory, and hold it until the instance stops.
 
-        Its first pass is made before the instance's begins: an instance
-        that converges at once then finds its Domain R ready.
+        The instance's own pre-copy begins as soon as this returns.
         """
         self._enter(Phase.PRE_COPY)
         services = self._services
@@ -217,33 +221,25 @@ class SourceRole:
                 self._connection, self._name, outgoing,
                 services.precopy_timeout_s, services.hold_bandwidth_mib)
             instance = job.Job(self._connection, self._instance_domain)
-            self._client.hold(True)
+            if services.synchronise:
+                self._client.hold(True)
         except (exception.DMoreError, libvirt.libvirtError) as error:
             self._companion = None      # it was never sent
             self._alone(error)
             return
         self._companion.start()
+        if not services.synchronise:
+            return
         self._leader = leader.Leader(
-            instance, self._companion_ready, self._gate,
-            parameters['bandwidth'], f'dmore-lead-{self._uuid}')
+            instance, self._companion_ready, parameters['bandwidth'],
+            f'dmore-lead-{self._uuid}')
         self._leader.start()
         self._follower_done.clear()
         threading.Thread(
             target=self._follow, name=f'dmore-follow-{self._uuid}',
             daemon=True).start()
-        self._companion_ready.wait()    # at most precopy_timeout
 
     # -- stop ---------------------------------------------------------------
-
-    def _gate(self) -> None:
-        try:
-            unread = self._client.gate()
-        except exception.ShadowProcessError as error:
-            LOG.warning('The gate did not close: %s', error,
-                        instance=self._instance)
-            return
-        LOG.debug('The gate is closed, %d byte unread', unread,
-                  instance=self._instance)
 
     def _follow(self) -> None:
         """Bring Domain R after its instance: thread of :meth:`_pre_copy`."""
@@ -301,9 +297,17 @@ class SourceRole:
             return None
 
     def _release(self) -> float:
-        """Let Domain R go; returns when it stopped (CLOCK_MONOTONIC)."""
+        """Let Domain R go; returns when it stopped (CLOCK_MONOTONIC).
+
+        :raises nova_dmore.exception.PairError: it cannot go any more.
+        """
         self._enter(Phase.STOP)
-        return self._companion.release()
+        try:
+            return self._companion.release()
+        except exception.PairError as error:
+            self._companion.give_up(_END_S)
+            self._alone(error)
+            raise
 
     def _hand_over(self, frozen) -> None:
         """Let the destination have the address and the offsets."""
@@ -353,10 +357,12 @@ class SourceRole:
         self._follower_done.wait(_END_S)
         if self.phase == Phase.ALONE:
             return False
-        if self.phase == Phase.PRE_COPY:
+        if self.phase == Phase.PRE_COPY and self._services.synchronise:
             # The stop was not noticed. Nothing is frozen then, but both
             # ends still know their offsets.
             self._release()
+        elif self.phase == Phase.PRE_COPY:
+            self._enter(Phase.STOP)
         if self.phase == Phase.STOP:
             self._enter(Phase.CARRY_OVER)
         if self._companion.arrived(_END_S):
@@ -371,7 +377,6 @@ class SourceRole:
     def _abort(self) -> None:
         """The instance stays here: so does its Domain R."""
         self._follower_done.wait(_END_S)
-        self._resume_instance()
         moved = False
         if self._companion is not None:
             self._companion.give_up(_END_S)
@@ -394,18 +399,6 @@ class SourceRole:
             self._services.reporter.rebuilt(
                 self._context, self._uuid,
                 'Domain R had left when the migration was rolled back')
-
-    def _resume_instance(self) -> None:
-        """Undo a stop by the leader that came after libvirt's resume."""
-        if self._leader is None:
-            return
-        self._leader.end()
-        if self._leader.suspended:
-            try:
-                job.Job(self._connection, self._instance_domain).resume()
-            except libvirt.libvirtError as error:
-                LOG.debug('Nothing to resume: %s', error,
-                          instance=self._instance)
 
 
 def _ms(start: float | None, end: float | None) -> float:

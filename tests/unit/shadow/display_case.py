@@ -79,8 +79,7 @@ class Machine:
 
     def set(self, state):
         self.state = state
-        self.output_flows = state not in (
-            State.GATED, State.FREEZING, State.FROZEN)
+        self.output_flows = state not in (State.FREEZING, State.FROZEN)
 
 
 class DisplayCase(base.BaseTestCase):

@@ -73,12 +73,17 @@ class FakeQmp:
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
-    def event(self, name, status):
-        """Change the run state as QEMU does."""
-        self.status = status
-        now = time.time()
-        self._send({'event': name, 'timestamp': {
-            'seconds': int(now), 'microseconds': int(now % 1 * 1e6)}})
+    def event(self, name, status=None, data=None, ago=0.0):
+        """Say that something happened, as QEMU does.
+
+        :param status: the run state from now on
+        :param ago: seconds since then
+        """
+        self.status = status or self.status
+        now = time.time() - ago
+        message = {'event': name, 'timestamp': {
+            'seconds': int(now), 'microseconds': int(now % 1 * 1e6)}}
+        self._send(message | ({'data': data} if data else {}))
 
     def close(self):
         self._listener.shutdown(socket.SHUT_RDWR)
@@ -159,6 +164,10 @@ class FakeInstance:
 
     def stop(self, status='paused'):
         self.qmp.event('STOP', status)
+
+    def save(self, ago=0.0):
+        """Begin to save the state of the devices, for a migration."""
+        self.qmp.event('MIGRATION', data={'status': 'device'}, ago=ago)
 
     def resume(self):
         self.qmp.event('RESUME', 'running')

@@ -37,9 +37,9 @@ class DisplayMigrationTest(display_case.DisplayCase):
 
     def test_nothing_moves_at_a_stop(self):
         self.shown()
-        for state in (State.GATED, State.FREEZING, State.FROZEN):
+        for state in (State.FREEZING, State.FROZEN):
             self.machine.set(state)
-            self.device.gate()
+            self.device.look()
             self.assertFalse(self.source.listening)
             self.loop.run(3)
             self.assertEqual([], self.source.requests())

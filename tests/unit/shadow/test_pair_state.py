@@ -63,11 +63,8 @@ class TestPairMachine(base.BaseTestCase):
     def test_migration_and_rollback(self):
         machine = live_machine()
         machine.arm('m', SOURCE, True, 1)
-        machine.gate(1)
-        self.assertFalse(machine.output_flows)
-        machine.gate_settled()
         self.assertEqual([Action.STOP], machine.instance_changed(False, 1.1))
-        self.assertTrue(machine.stopped_gated)
+        self.assertFalse(machine.output_flows)
         self.assertEqual([Action.CARRY], machine.freeze_over())
         self.assertEqual([], machine.freeze_over())
         self.assertIs(State.FROZEN, machine.state)
@@ -80,17 +77,8 @@ class TestPairMachine(base.BaseTestCase):
         machine = live_machine()
         machine.arm('m', SOURCE, True, 1)
         machine.instance_changed(False, 1)
-        self.assertFalse(machine.stopped_gated)
         self.assertEqual([], machine.tick(machine.next_deadline - 0.001))
         self.assertEqual([Action.CARRY], machine.tick(machine.next_deadline))
-
-    def test_gate_opens_by_itself(self):
-        machine = live_machine()
-        machine.gate(1)
-        machine.tick(1 + wire.GATE_LIMIT_S - 0.01)
-        self.assertIs(State.GATED, machine.state)
-        machine.tick(1 + wire.GATE_LIMIT_S)
-        self.assertIs(State.LIVE, machine.state)
 
     def arriving(self):
         machine = pair_state.PairMachine()
@@ -225,10 +213,6 @@ class Pairs(stateful.RuleBasedStateMachine):
             assert role is DESTINATION and on
 
     @stateful.rule()
-    def gate(self):
-        self.check(self.machine.gate(self.now))
-
-    @stateful.rule()
     def carried(self):
         try:
             self.check(self.machine.carried(self.now))
@@ -265,7 +249,7 @@ class Pairs(stateful.RuleBasedStateMachine):
 
     @stateful.invariant()
     def waiting_states_end(self):
-        if self.machine.state in (State.GATED, State.FREEZING):
+        if self.machine.state is State.FREEZING:
             assert self.machine.next_deadline is not None
 
 

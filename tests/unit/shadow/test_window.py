@@ -40,8 +40,8 @@ class WindowTest(testtools.TestCase):
         for number in range(8):
             self.window.stored(number * 100 + 100, 100.0 + late)
         self.assertEqual(window.FIRST // 2, self.window.size)
-        self._stored(900, late)
-        self.assertEqual(window.FIRST // 4, self.window.size)
+        self._stored(900, 0)
+        self.assertEqual(window.FIRST // 2 + window.STEP, self.window.size)
 
     def test_it_has_a_least(self):
         for number in range(20):
@@ -59,6 +59,11 @@ class WindowTest(testtools.TestCase):
         size = self.window.size
         self.window.stored(100, 500.0)
         self.assertEqual(size, self.window.size)
+
+    def test_given_up_it_is_as_large_as_can_be(self):
+        self._stored(100, 10.0)
+        self.window.give_up()
+        self.assertEqual(window.MOST, self.window.size)
 
     def test_another_epoch_begins_anew(self):
         self._stored(100, 10.0)

@@ -20,7 +20,6 @@ from nova_dmore.virt.migration import guest
 from nova_dmore.virt.migration import job
 from nova_dmore.virt.migration import leader
 from nova_dmore.virt.migration import source
-from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
 
@@ -30,19 +29,14 @@ class LeaderTest(fakes.TestCase):
         super().setUp()
         self.useFixture(fixtures.MockPatchObject(leader, '_LOOK_S', 0.001))
         self.log = []
-        self.bandwidths = []
         self.progress = job.Progress(1, 10 ** 9, 10 ** 6, 10 ** 9)
         self.there_is_a_job = True
-        self.suspended = threading.Event()
         self.instance = mock.create_autospec(job.Job, instance=True)
         self.instance.progress.side_effect = lambda: self.progress
         self.instance.limit.side_effect = self._limit
-        self.instance.suspend.side_effect = self._suspend
         self.companion_ready = threading.Event()
-        self.companion_ready.set()
         self.leader = leader.Leader(
-            self.instance, self.companion_ready,
-            lambda: self.log.append('gate'), 0, 'lead')
+            self.instance, self.companion_ready, 0, 'lead')
         self.addCleanup(self._end)
 
     def _end(self):
@@ -50,107 +44,68 @@ class LeaderTest(fakes.TestCase):
             self.leader.end()
 
     def _limit(self, bandwidth_mib=None, downtime_ms=None):
-        if self.there_is_a_job:
-            if bandwidth_mib is not None:
-                self.bandwidths.append(bandwidth_mib)
-            if downtime_ms is not None:
-                self.log.append(downtime_ms)
+        if self.there_is_a_job and (
+                self.log[-1:] != [(bandwidth_mib, downtime_ms)]):
+            self.log.append((bandwidth_mib, downtime_ms))
         return self.there_is_a_job
 
-    def _suspend(self):
-        self.log.append('suspend')
-        self.suspended.set()
-        return True
+    def _after(self, progress):
+        """What it has done by then."""
+        self.progress = progress
+        time.sleep(0.05)
+        return self.log
 
-    def _assert_not_suspended(self):
-        self.assertFalse(self.suspended.wait(0.05))
-
-    def test_gate_then_stop_then_the_limit_is_novas_again(self):
-        self.leader.start()
-        self._assert_not_suspended()
-        self.progress = job.Progress(2, 10 ** 5, 10 ** 6, 10 ** 9)
-        self.leader.join(5)
-        self.assertEqual([1, 'gate', 'suspend', 300], self.log)
-        self.assertTrue(self.leader.suspended)
-
-    def test_not_in_the_first_pass(self):
-        self.progress = job.Progress(1, 10, 10 ** 6, 10 ** 9)
-        self.leader.start()
-        self._assert_not_suspended()
-        self.assertEqual([1], self.log)
-
-    def test_the_end_of_the_first_pass_is_made_slowly(self):
-        self.leader.start()
-        self._assert_not_suspended()
-        self.assertEqual([], self.bandwidths)
-        self.progress = job.Progress(1, 40 << 20, 10 ** 6, 10 ** 9)
-        self._assert_not_suspended()
-        self.assertEqual([leader._TAIL_BANDWIDTH_MIB], self.bandwidths)
-        self.progress = job.Progress(1, 1 << 20, 10 ** 6, 10 ** 9)
-        self._assert_not_suspended()
-        self.assertEqual([leader._TAIL_BANDWIDTH_MIB,
-                          leader._LAST_BANDWIDTH_MIB], self.bandwidths)
-        self.progress = job.Progress(2, 10 ** 5, 10, 10 ** 9)
-        self.leader.join(5)
-        # What the slow end measured says nothing of the link.
-        self.assertEqual([1, 'gate', 'suspend', 300], self.log)
-        self.assertEqual(job.UNLIMITED_MIB, self.bandwidths[-1])
-
-    def test_a_busy_instance_is_not_slowed_for_long(self):
-        self.progress = job.Progress(1, 40 << 20, 10 ** 6, 10 ** 9)
-        self.leader.start()
-        self._assert_not_suspended()
-        self.progress = job.Progress(2, 10 ** 9, 10 ** 6, 10 ** 9)
-        self._assert_not_suspended()
-        self.assertEqual(
-            [leader._TAIL_BANDWIDTH_MIB, job.UNLIMITED_MIB], self.bandwidths)
-
-    def test_not_before_domain_r_was_copied(self):
-        self.useFixture(fixtures.MockPatchObject(leader, '_LAST_S', 0))
-        self.companion_ready.clear()
-        self.progress = job.Progress(1, 1 << 20, 10 ** 6, 10 ** 9)
-        self.leader.start()
-        self._assert_not_suspended()
-        self.assertEqual([leader._LAST_BANDWIDTH_MIB], self.bandwidths)
-        self.progress = job.Progress(2, 10 ** 5, 10 ** 6, 10 ** 9)
-        self._assert_not_suspended()
+    def test_a_domain_r_that_is_ready_costs_nothing(self):
         self.companion_ready.set()
-        self.assertTrue(self.suspended.wait(5))
-
-    def test_not_before_there_is_a_job(self):
-        self.there_is_a_job = False
-        self.progress = job.Progress(2, 0, 10 ** 6, 10 ** 9)
+        self.progress = job.Progress(2, 10, 10 ** 6, 10 ** 9)
         self.leader.start()
-        self._assert_not_suspended()
-        self.there_is_a_job = True
-        fake_host.wait(self.suspended)
+        self.leader.join(5)
+        self.assertEqual([], self.log)
 
-    def test_novas_limit(self):
-        # 100 ms remain.
-        self.leader.set_downtime(50)
-        self.progress = job.Progress(2, 10 ** 5, 10 ** 6, 10 ** 9)
+    def test_only_the_end_of_the_first_pass_is_slow(self):
         self.leader.start()
-        self._assert_not_suspended()
-        self.assertEqual([1], self.log)
+        self.assertEqual([], self._after(self.progress))
+        slow = [(leader._TAIL_BANDWIDTH_MIB, 1)]
+        self.assertEqual(slow, self._after(
+            job.Progress(1, 40 << 20, 10 ** 6, 10 ** 9)))
+        slow.append((leader._LAST_BANDWIDTH_MIB, 1))
+        self.assertEqual(slow, self._after(
+            job.Progress(1, 1 << 20, 10 ** 6, 10 ** 9)))
+        self.companion_ready.set()
+        self.leader.join(5)
+        self.assertEqual(slow + [(job.UNLIMITED_MIB, 300)], self.log)
+
+    def test_an_instance_is_not_slowed_for_long(self):
+        self.useFixture(fixtures.MockPatchObject(leader, 'PATIENCE_S', 0.05))
+        self.progress = job.Progress(2, 1 << 20, 10 ** 6, 10 ** 9)
+        self.leader.start()
+        self.leader.join(5)
+        self.assertEqual([(leader._LAST_BANDWIDTH_MIB, 1),
+                          (job.UNLIMITED_MIB, 300)], self.log)
+
+    def test_novas_limit_is_given_back(self):
+        self.progress = job.Progress(2, 1 << 20, 10 ** 6, 10 ** 9)
+        self.leader.start()
+        self._after(self.progress)
         self.leader.set_downtime(150)
-        self.leader.join(5)
-        self.assertEqual([1, 'gate', 'suspend', 150], self.log)
-
-    def test_a_limit_that_comes_late_is_qemus(self):
-        self.progress = job.Progress(2, 0, 10 ** 6, 10 ** 9)
-        self.leader.start()
-        self.leader.join(5)
-        self.leader.set_downtime(400)
-        self.assertEqual(400, self.log[-1])
-
-    def test_ended_from_outside(self):
-        self.leader.start()
-        while 1 not in self.log:
-            time.sleep(0.001)
-        self.progress = None
         self.leader.end()
-        self.assertEqual([1, 300], self.log)
-        self.assertFalse(self.leader.suspended)
+        self.assertEqual([(leader._LAST_BANDWIDTH_MIB, 1),
+                          (job.UNLIMITED_MIB, 150)], self.log)
+
+    def test_novas_limit_is_qemus_at_once_otherwise(self):
+        self.leader.start()
+        self.leader.set_downtime(150)
+        self.leader.end()
+        self.leader.set_downtime(400)
+        self.assertEqual([(None, 150), (None, 400)], self.log)
+
+    def test_without_a_job_there_is_nothing_to_slow(self):
+        self.there_is_a_job = False
+        self.leader.start()
+        self.assertEqual([], self._after(
+            job.Progress(2, 1 << 20, 10 ** 6, 10 ** 9)))
+        self.leader.end()
+        self.assertEqual([], self.log)
 
 
 class GuestTest(fakes.TestCase):

@@ -34,6 +34,7 @@ from tests.unit.virt import fakes
 INSTANCE = 'instance-00000001'
 URI = 'qemu+tcp://c2/system'
 CARRY_OVER = {'epoch': 7}
+HOLD_MIB = 8
 
 
 class MovingDomain(fake_host.Domain):
@@ -44,7 +45,8 @@ class MovingDomain(fake_host.Domain):
         self._log = log
         self.progress = (1, 10 ** 9)
         self.job = threading.Event()        # there is one
-        self.suspended = threading.Event()
+        self.stopped = threading.Event()    # by QEMU
+        self.suspended = threading.Event()  # by us
         self.resumed = threading.Event()
         self.freed = threading.Event()      # its bandwidth is not limited
         self.aborted = threading.Event()
@@ -96,7 +98,13 @@ class Companion(MovingDomain):
         super().__init__(*args)
         self.progress = (2, 10 ** 6)
         self.leave_early = threading.Event()
+        self.held = threading.Event()
         self.fail = None
+
+    def migrateSetMaxSpeed(self, bandwidth_mib):
+        super().migrateSetMaxSpeed(bandwidth_mib)
+        if bandwidth_mib == HOLD_MIB:
+            self.held.set()
 
     def migrateToURI3(self, destination, parameters, flags):
         self._log.append('migrate Domain R')
@@ -118,8 +126,9 @@ class Companion(MovingDomain):
 class Guest:
     """Nova's Guest: ``migrate`` blocks until the instance is there."""
 
-    def __init__(self, domain, log):
+    def __init__(self, domain, companion, log):
         self.domain = domain
+        self.companion = companion
         self.uuid = fakes.UUID
         self._log = log
         self.story = self.converge
@@ -131,14 +140,14 @@ class Guest:
         self.story()
 
     def converge(self):
-        """The second pass is small: QEMU would switch over."""
+        """The second pass is small: QEMU switches over."""
+        fake_host.wait(self.companion.held)
         self.domain.progress = (2, 10 ** 5)
-        fake_host.wait(self.domain.suspended)
-        self.domain.left()
+        self.switch_over_at_once()
 
     def switch_over_at_once(self):
-        """An idle instance: QEMU asks nobody."""
-        self.domain.suspended.set()
+        """An idle instance: QEMU does not wait for Domain R."""
+        self.domain.stopped.set()
         self.domain.left()
 
     def fail(self):
@@ -147,8 +156,8 @@ class Guest:
         raise fake_host.libvirt_error(text='connection lost')
 
     def fail_after_the_stop(self):
-        self.domain.progress = (2, 10 ** 5)
-        fake_host.wait(self.domain.suspended)
+        fake_host.wait(self.companion.held)
+        self.domain.stopped.set()
         self.fail()
 
 
@@ -168,7 +177,7 @@ class SourceTestCase(fake_host.HostTestCase):
         self.companion = Companion(self.libvirt, self.domr, self.log)
         self.libvirt.domains.update(
             {INSTANCE: self.domain, self.domr: self.companion})
-        self.guest = Guest(self.domain, self.log)
+        self.guest = Guest(self.domain, self.companion, self.log)
         self.log.clear()
         self.client().frozen.side_effect = self._frozen
         self.notices_the_stop = True
@@ -186,7 +195,7 @@ class SourceTestCase(fake_host.HostTestCase):
             lambda *args, **kwargs: self.log.append(text))
 
     def _frozen(self, timeout_ms):
-        stopped = self.domain.suspended.wait(min(timeout_ms, 20) / 1000)
+        stopped = self.domain.stopped.wait(min(timeout_ms, 20) / 1000)
         if self.notices_the_stop and stopped:
             self.log.append('frozen')
             return shadow_client.Frozen(True, CARRY_OVER, 1.0, 1.01)
@@ -200,7 +209,7 @@ class SourceTestCase(fake_host.HostTestCase):
                     'reporter': self.reporter,
                     'destination': self.destination,
                     'libvirt_uri': 'qemu:///system', 'precopy_timeout_s': 5.0,
-                    'hold_bandwidth_mib': 8, **changes}),
+                    'hold_bandwidth_mib': HOLD_MIB, **changes}),
                 'context', self.instance, fakes.OTHER_HOST,
                 lambda: self.console_log)
 
@@ -271,7 +280,7 @@ class TogetherTest(SourceTestCase):
         self._run()
         self._assert_order(
             'rpc prepare', 'arm', 'hold', 'migrate Domain R',
-            'migrate instance', 'gate', f'suspend {INSTANCE}', 'frozen',
+            'migrate instance', 'frozen',
             f'suspend {self.domr}', 'rpc carry_over', 'rpc finish',
             'shutdown')
         self._assert_gone_from_here()
@@ -333,13 +342,38 @@ class TogetherTest(SourceTestCase):
         self._run()
         self._assert_order('collect gaps', 'shutdown')
 
-    def test_qemu_switches_over_by_itself(self):
-        self.guest.story = self.guest.switch_over_at_once
+    def test_the_instance_is_not_stopped_by_us(self):
         self._run()
         self.assertNotIn(f'suspend {INSTANCE}', self.log)
+
+    def test_the_instance_does_not_wait_for_domain_r(self):
+        self.companion.progress = (1, 10 ** 6)
+
+        def story():
+            fake_host.wait(self.companion.job)
+            self.guest.switch_over_at_once()
+
+        self.guest.story = story
+        self._run()
         self._assert_order('frozen', f'suspend {self.domr}',
                            'rpc carry_over', 'rpc finish')
         self.assertIs(True, self._finished_with()[1])
+
+    def test_not_in_step(self):
+        self.role = self._role(synchronise=False)
+
+        def story():
+            self.companion.leave_early.set()
+            fake_host.wait(self.companion.gone)
+            self.guest.switch_over_at_once()
+
+        self.guest.story = story
+        self._run()
+        for word in ('arm', 'hold', 'frozen', 'rpc carry_over'):
+            self.assertNotIn(word, self.log)
+        self.assertEqual([], self.companion.limits)
+        self.assertIs(True, self._finished_with()[1])
+        self._assert_gone_from_here()
 
     def test_the_stop_is_not_noticed(self):
         self.notices_the_stop = False
@@ -351,39 +385,29 @@ class TogetherTest(SourceTestCase):
         self.assertIs(True, self._finished_with()[1])
         self._assert_gone_from_here()
 
-    def test_novas_limit_is_heeded_by_the_leader(self):
+    def test_novas_limit_goes_through_the_leader(self):
         self.assertFalse(self.role.take_downtime(50))
 
         def story():
             self.assertTrue(self.role.take_downtime(50))
-            self.domain.progress = (2, 10 ** 5)     # 100 ms
-            self.assertFalse(self.domain.suspended.wait(0.05))
-            self.assertTrue(self.role.take_downtime(200))
             self.guest.converge()
 
         self.guest.story = story
         self._run()
-        self.assertIs(True, self._finished_with()[1])
+        self.assertIn('50 ms', self.domain.limits)
 
     def test_domain_r_leaves_early(self):
         # The instance is not touched because of that.
         def story():
             self.companion.leave_early.set()
             fake_host.wait(self.companion.gone)
-            self.guest.converge()
+            self.guest.switch_over_at_once()
 
         self.guest.story = story
         self._run()
-        self.assertEqual(1, self.log.count(f'suspend {INSTANCE}'))
         self._assert_order('frozen', 'rpc carry_over', 'rpc finish')
         self.assertIs(True, self._finished_with()[1])
         self._assert_gone_from_here()
-
-    def test_the_gate_does_not_close(self):
-        self.shadow.refuse['gate'] = exception.ShadowProcessError('no')
-        self._run()
-        self._assert_order(f'suspend {INSTANCE}', 'frozen', 'rpc finish')
-        self.assertIs(True, self._finished_with()[1])
 
     def test_the_process_dies(self):
         self.client().frozen.side_effect = exception.ShadowProcessError('no')
@@ -513,27 +537,28 @@ class AloneTest(SourceTestCase):
         self._assert_moved_alone()
 
     def test_domain_r_takes_too_long(self):
-        self._converge_alone()
+        def story():
+            fake_host.wait(self.companion.aborted)
+            self.guest.switch_over_at_once()
+
+        self.guest.story = story
         self.role = self._role(precopy_timeout_s=0.05)
         self.companion.progress = (1, 10 ** 6)
         self._assert_moved_alone()
-        self._assert_order('migrate Domain R', f'abort job of {self.domr}',
-                           'migrate instance')
+        self._assert_order('migrate Domain R', f'abort job of {self.domr}')
 
-    def test_the_instance_stops_before_domain_r_was_copied(self):
-        # By somebody else, while nothing of it has moved.
-        self.guest.story = self.guest.switch_over_at_once
-        self.companion.progress = (1, 10 ** 6)
-        self.domain.suspended.set()
-        self._run()
-        self._assert_order('frozen', f'suspend {self.domr}',
-                           'rpc carry_over')
-        self.assertIs(True, self._finished_with()[1])
+    def test_domain_r_had_not_begun(self):
+        # Stopped now it would stay so.
+        self.companion.migrateToURI3 = lambda *args: fake_host.wait(
+            self.companion.aborted)
+        self._converge_alone()
+        self._assert_moved_alone()
+        self.assertNotIn(f'suspend {self.domr}', self.log)
 
     def test_domain_r_fails_after_the_stop(self):
         self.companion.fail = fake_host.libvirt_error(text='no memory')
         self._assert_moved_alone()
-        self._assert_order(f'suspend {INSTANCE}', f'suspend {self.domr}')
+        self._assert_order('frozen', f'suspend {self.domr}')
 
     def test_domain_r_does_not_come_to_an_end(self):
         self.useFixture(fixtures.MockPatchObject(source, '_END_S', 0.1))
@@ -592,25 +617,14 @@ class AbortTest(SourceTestCase):
         self.destination.abort.side_effect = TypeError('a bug')
         self._run_failing()
 
-    def test_the_leaders_stop_is_undone(self):
-        # libvirt has resumed the instance already when the leader's stop
-        # comes: nobody else would resume it again.
-        self.guest.story = self.guest.fail_after_the_stop
-        self.companion.freed = mock.Mock(spec=threading.Event,
-                                         **{'is_set.return_value': False})
-        self._run_failing()
-        self._assert_order(f'suspend {INSTANCE}', f'resume {INSTANCE}')
-        self._assert_still_here()
-
     def test_domain_r_had_left(self):
         def story():
-            self.domain.progress = (2, 10 ** 5)
+            self.domain.stopped.set()
             fake_host.wait(self.companion.gone)
             self.guest.fail()
 
         self.guest.story = story
         self._run_failing()
-        self.assertTrue(self.domain.resumed.is_set())
         self.assertIn('rpc abort', self.log)
         self.assertEqual(fakes.HOST, self.neutron.active_host(fakes.PORT))
         self.reporter.rebuilt.assert_called_once()
