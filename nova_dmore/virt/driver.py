@@ -57,8 +57,9 @@ LOG = logging.getLogger(__name__)
 SSH_PROPERTY = 'dmore:console_ssh'
 
 
-#: An instance begins to arrive as soon as its Domain R was copied once.
-_ARRIVAL_TIMEOUT_S = 600
+#: How long a user's abort of a live migration waits for libvirt's job of the
+#: instance, in seconds.
+_ABORT_WAIT_S = 15
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +102,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             settle.Settler(
                 self._pairs, self._reporter, admin,
                 lambda: self._host.get_connection(), inventory.host_of,
-                max(_ARRIVAL_TIMEOUT_S, 2 * CONF.dmore.precopy_timeout)))
+                inventory.is_live_migrating))
         self._rpc_server = None
         #: The co-migrations whose source this host is, by instance uuid.
         self._comigrations: dict[str, source.SourceRole] = {}
@@ -381,6 +382,17 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         super()._live_migration_monitor(
             context, instance, guest, dest, post_method, recover_method,
             block_migration, migrate_data, future, disk_paths)
+
+    def live_migration_abort(self, instance):
+        """Called at the source when a user aborts a live migration.
+
+        Domain R's migration begins before its instance's, which Nova can
+        only abort once libvirt has it.
+        """
+        role = self._comigrations.get(instance.uuid)
+        if role is not None:
+            role.wait_for_the_instances_job(_ABORT_WAIT_S)
+        super().live_migration_abort(instance)
 
     def _source_services(self):
         return source.Services(

@@ -16,6 +16,7 @@ nova-compute refuse to start, warns in each cycle, and counts as disk and
 memory in the resource tracker.
 """
 
+from nova.compute import task_states
 from nova import exception as nova_exception
 from nova import objects
 from nova.virt.libvirt import host
@@ -52,3 +53,15 @@ def host_of(context, instance_uuid: str) -> str | None:
     except nova_exception.InstanceNotFound:
         return None
     return instance.host or ''
+
+
+def is_live_migrating(context, instance_uuid: str) -> bool:
+    """Whether a live migration of an instance is under way, says Nova.
+
+    Called when a pair was prepared for an instance that does not arrive.
+    """
+    try:
+        instance = objects.Instance.get_by_uuid(context, instance_uuid)
+    except nova_exception.InstanceNotFound:
+        return False
+    return instance.task_state == task_states.MIGRATING

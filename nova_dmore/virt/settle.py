@@ -33,6 +33,9 @@ LOG = logging.getLogger(__name__)
 #: How long a role on the other host may take to say itself what became of a
 #: pair, in seconds: it waits for threads, and for RPC calls.
 PATIENCE_S = 60.0
+#: How often Nova is asked whether an instance still migrates that does not
+#: arrive, in seconds. Its Domain R may run here, and a new one at the source.
+ASK_S = 20.0
 
 
 class Here(enum.Enum):
@@ -104,18 +107,20 @@ class Settler:
     :param context: an admin ``RequestContext``.
     :param connect: returns Nova's ``libvirt.virConnect``.
     :param locate: :func:`nova_dmore.virt.inventory.host_of`.
-    :param arrival_timeout: seconds after which a pair whose instance did not
-        begin to arrive is given up.
+    :param is_migrating:
+        :func:`nova_dmore.virt.inventory.is_live_migrating`.
     """
 
     def __init__(self, pairs, reporter, context, connect, locate,
-                 arrival_timeout: float):
+                 is_migrating):
         self._pairs = pairs
         self._reporter = reporter
         self._context = context
         self._connect = connect
         self._locate = locate
-        self._arrival_timeout = arrival_timeout
+        self._is_migrating = is_migrating
+        #: When (CLOCK_MONOTONIC) Nova is asked next.
+        self._ask_at: dict[str, float] = {}
         #: Since when (CLOCK_MONOTONIC) the instance is where it is.
         self._since: dict[str, tuple[Here, float]] = {}
         #: Pairs of which no migration is left over from an earlier process.
@@ -165,6 +170,7 @@ class Settler:
     def forget(self, instance_uuid: str) -> None:
         """A role takes the pair over; what was seen counts no more."""
         self._since.pop(instance_uuid, None)
+        self._ask_at.pop(instance_uuid, None)
         self._settled.discard(instance_uuid)
 
     def _waited(self, uuid: str, here: Here) -> float:
@@ -191,13 +197,21 @@ class Settler:
             if waited >= PATIENCE_S and self._host(uuid) == self._pairs.host:
                 self._rebuild(record)
                 return True
-        elif here is Here.ABSENT and waited >= self._arrival_timeout:
+        elif here is Here.ABSENT and self._is_given_up(uuid, waited):
             LOG.warning('Instance %s did not arrive: removing what was '
                         'prepared for its console', uuid)
             self._remove(record, delete_address=False)
             self._pairs.addresses.drop_inactive_binding(
                 record.address.port_id, self._pairs.host)
         return False
+
+    def _is_given_up(self, uuid: str, waited: float) -> bool:
+        """Whether an instance that is not here does not migrate any more."""
+        now = time.monotonic()
+        if waited < ASK_S or now < self._ask_at.get(uuid, now):
+            return False
+        self._ask_at[uuid] = now + ASK_S
+        return not self._is_migrating(self._context, uuid)
 
     def _domain_r_came(self, uuid: str) -> bool:
         return self._pairs.client(uuid).status().domain_r.status == 'running'

@@ -11,11 +11,14 @@
 # under the License.
 """The shadow-device processes of a host, as nova-compute starts them."""
 
+import errno
 import os
 import shutil
+import socket
 
 from nova_dmore import exception
 from nova_dmore.shadow import spawn
+from nova_dmore import wire
 
 
 class ShadowProcesses:
@@ -50,7 +53,10 @@ class ShadowProcesses:
         """Have a directory for an instance that has no such process.
 
         Called when it arrives, or is resumed, without its pair: its QEMU
-        makes sockets there, and could not start without it.
+        makes sockets there, and libvirt takes hold of the one that QEMU
+        connects to (virSecurityDACSetChardevLabel in
+        src/security/security_dac.c). Nobody listens at it yet; QEMU tries
+        again until somebody does.
 
         :raises nova_dmore.exception.ConfigurationError: it cannot be made.
         """
@@ -61,6 +67,7 @@ class ShadowProcesses:
             os.chmod(directory, options.directory_mode)
             if options.group is not None:
                 shutil.chown(directory, group=options.group)
+            _make_socket(os.path.join(directory, wire.SERIAL0_SOCKET))
         except (OSError, LookupError) as error:
             raise exception.ConfigurationError(
                 f'[dmore] run_dir: {directory} cannot be made: {error}'
@@ -72,3 +79,13 @@ class ShadowProcesses:
             return spawn.KeeperOptions()
         return spawn.KeeperOptions(
             directory_mode=0o770, socket_mode=0o660, group=group)
+
+
+def _make_socket(path: str) -> None:
+    """A socket that refuses whoever connects, unless there is one."""
+    with socket.socket(socket.AF_UNIX) as nobody:
+        try:
+            nobody.bind(path)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise

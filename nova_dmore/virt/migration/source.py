@@ -26,6 +26,7 @@ never the instance its migration.
 import contextlib
 import dataclasses
 import threading
+import time
 import uuid
 
 import libvirt
@@ -49,6 +50,8 @@ LOG = logging.getLogger(__name__)
 #: the end of the migration is looked for later, in milliseconds.
 _LOOK_MS = 10
 _WAIT_MS = 1000
+#: How often the instance's job is looked for, in seconds.
+_JOB_LOOK_S = 0.1
 #: Longest wait for the end of Domain R's migration after its instance's.
 _END_S = 15.0
 
@@ -95,6 +98,7 @@ class SourceRole:
         self._companion_ready = threading.Event()
         self._leader: leader.Leader | None = None
         self._connection = None
+        self._job: job.Job | None = None    # the instance's
         #: Set when the instance's migration call has returned.
         self._ended = threading.Event()
         self._follower_done = threading.Event()
@@ -146,6 +150,13 @@ class SourceRole:
             return False
         self._leader.set_downtime(milliseconds)
         return True
+
+    def wait_for_the_instances_job(self, timeout_s: float) -> None:
+        """Return when the instance's own migration is under way, or over."""
+        deadline = time.monotonic() + timeout_s
+        while (time.monotonic() < deadline and not self._ended.is_set() and
+                (self._job is None or self._job.progress() is None)):
+            time.sleep(_JOB_LOOK_S)
 
     def _enter(self, phase: Phase) -> None:
         phases.check(self.phase, phase)
@@ -220,7 +231,7 @@ class SourceRole:
             self._companion = companion.Companion(
                 self._connection, self._name, outgoing,
                 services.precopy_timeout_s, services.hold_bandwidth_mib)
-            instance = job.Job(self._connection, self._instance_domain)
+            self._job = job.Job(self._connection, self._instance_domain)
             if services.synchronise:
                 self._client.hold(True)
         except (exception.DMoreError, libvirt.libvirtError) as error:
@@ -231,7 +242,7 @@ class SourceRole:
         if not services.synchronise:
             return
         self._leader = leader.Leader(
-            instance, self._companion_ready, parameters['bandwidth'],
+            self._job, self._companion_ready, parameters['bandwidth'],
             f'dmore-lead-{self._uuid}')
         self._leader.start()
         self._follower_done.clear()

@@ -71,6 +71,17 @@ class HostOfTest(fakes.TestCase):
         # Not to be taken for one that is no more.
         self.assertEqual('', self._host_of(host=None))
 
+    def test_live_migrating(self):
+        for task_state, migrating in (('migrating', True), (None, False),
+                                      ('rebooting', False)):
+            self.get_by_uuid.return_value = fakes.make_instance(
+                task_state=task_state)
+            self.assertIs(migrating, inventory.is_live_migrating(
+                'context', fakes.UUID))
+        self.get_by_uuid.side_effect = nova_exception.InstanceNotFound(
+            instance_id=fakes.UUID)
+        self.assertFalse(inventory.is_live_migrating('context', fakes.UUID))
+
     def test_no_more(self):
         self.get_by_uuid.side_effect = nova_exception.InstanceNotFound(
             instance_id=fakes.UUID)

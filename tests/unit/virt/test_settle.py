@@ -24,7 +24,6 @@ from nova_dmore import wire
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
-ARRIVAL_TIMEOUT = 600.0
 #: run_state of an instance whose memory is still arriving.
 ARRIVING = (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_MIGRATION)
 PAUSED = (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_USER)
@@ -87,14 +86,20 @@ class SettleTestCase(fake_host.HostTestCase):
         #: What Nova's database says.
         self.nova_says = fakes.HOST
         self.asked = 0
+        self.migrating = False
         self.settler = settle.Settler(
             self.pairs, self.reporter, 'context', lambda: self.libvirt,
-            self._locate, ARRIVAL_TIMEOUT)
+            self._locate, self._is_migrating)
 
     def _locate(self, context, instance_uuid):
         self.assertEqual(('context', fakes.UUID), (context, instance_uuid))
         self.asked += 1
         return self.nova_says
+
+    def _is_migrating(self, context, instance_uuid):
+        self.assertEqual(('context', fakes.UUID), (context, instance_uuid))
+        self.asked += 1
+        return self.migrating
 
     def _settle(self, after=0.0):
         self.now += after
@@ -175,7 +180,8 @@ class IncomingTest(SettleTestCase):
 
     def test_nothing_comes(self):
         self._assert_waits()
-        self._assert_waits(ARRIVAL_TIMEOUT - 1)
+        self._assert_waits(settle.ASK_S - 1)
+        self.assertEqual(0, self.asked)
         self.assertFalse(self._settle(1))
         self.assertIsNone(self.pairs.get(fakes.UUID))
         self.assertEqual(set(), self.shadow.alive)
@@ -184,16 +190,28 @@ class IncomingTest(SettleTestCase):
         self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],
                          list(self.neutron.bindings))
 
+    def test_nothing_comes_for_long(self):
+        # An instance with much memory, which waits for another migration.
+        self.migrating = True
+        self._assert_waits()
+        for count in range(1, 4):
+            self._assert_waits(settle.ASK_S)
+            self._assert_waits(1)
+            self.assertEqual(count, self.asked)
+        self.migrating = False
+        self._settle(2 * settle.ASK_S)
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+
     def test_nothing_comes_but_the_address_is_here(self):
         self.pairs.addresses.activate_binding(fakes.PORT, fakes.HOST)
         self._settle()
-        self._settle(ARRIVAL_TIMEOUT)
+        self._settle(settle.ASK_S)
         self.assertIsNone(self.pairs.get(fakes.UUID))
         self.assertEqual(fakes.HOST, self.neutron.active_host(fakes.PORT))
 
     def test_a_restart_of_nova_compute_begins_the_time_anew(self):
         self._settle()
-        self.now += ARRIVAL_TIMEOUT
+        self.now += settle.ASK_S
         self.settler.forget(fakes.UUID)
         self._assert_waits()
 

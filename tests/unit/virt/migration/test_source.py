@@ -396,6 +396,21 @@ class TogetherTest(SourceTestCase):
         self._run()
         self.assertIn('50 ms', self.domain.limits)
 
+    def test_a_user_who_aborts_waits_for_the_instances_job(self):
+        waited = []
+
+        def abort():
+            self.role.wait_for_the_instances_job(5)
+            waited.append('migrate instance' in self.log)
+
+        aborting = threading.Thread(target=abort)
+        aborting.start()
+        self.guest.story = lambda: (aborting.join(5), self.guest.converge())
+        self._run()
+        self.assertEqual([True], waited)
+        # And nobody waits for one that is over.
+        self.role.wait_for_the_instances_job(600)
+
     def test_domain_r_leaves_early(self):
         # The instance is not touched because of that.
         def story():
