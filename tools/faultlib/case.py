@@ -20,6 +20,7 @@ from demolib import machines, trial
 from demolib.api import Cloud
 from demolib.subject import Mark, Subject
 from faultlib import catalogue, phases, state, verdict
+from faultlib import scene as scene_module
 from faultlib.fault import Fault, NothingThere
 from faultlib.follower import Follower
 from faultlib.outcome import Outcome
@@ -38,6 +39,8 @@ SETTLE_S = 100.0
 _STEADY_S = 12.0
 _LOOK_S = 1.0
 _CONSOLE_S = 90.0
+#: How often a guest is asked for its ledger: a session may just end.
+_ASKED = 3
 #: What does not answer while a fault is there.
 NOT_NOW = (exceptions.SDKException, auth_exceptions.ClientException,
            subprocess.SubprocessError, Failure, OSError)
@@ -99,8 +102,10 @@ class _Case:
         moved = (last is not None and
                  last.hosts[scene.destination].instance == 'running')
         noticed = self._unheeded(landed, moved)
-        users, unanswered = (self._users(before) if before is not None
-                             else ({}, []))
+        _gaps, rebuilt = verdict.reports([log.grown() for log in logs],
+                                         scene.server)
+        users, unanswered = (self._users(before, bool(rebuilt))
+                             if before is not None else ({}, []))
         noticed += unanswered
         gaps, rebuilt = verdict.reports([log.grown() for log in logs],
                                         scene.server)
@@ -255,16 +260,31 @@ class _Case:
                 return last, wrong
             time.sleep(_LOOK_S)
 
-    def _users(self, before: Mark) -> tuple[dict, list[str]]:
-        """What each noticed; and what is wrong with the consoles."""
+    def _users(self, before: Mark, rebuilt: bool
+               ) -> tuple[dict, list[str]]:
+        """What each noticed; and what is wrong with the consoles.
+
+        :param rebuilt: the sessions have ended, whether the users know it or
+            not: a client learns it by what it sends next
+        """
         subject = self._subject
         clients = subject.clients
         try:
-            for client in clients.values():
+            for kind, client in clients.items():
+                known = before.tallies[kind].disconnects
+                if rebuilt:
+                    scene_module.wait_for(
+                        lambda client=client, known=known:
+                        client.tally().disconnects > known, _CONSOLE_S)
                 if not client.wait_connected(_CONSOLE_S):
                     return {}, [f'{client.name} is not open again']
-            time.sleep(_AFTER_S)
-            after = subject.mark()
+            after = None
+            for _attempt in range(_ASKED):
+                for client in clients.values():
+                    client.type_on()
+                time.sleep(_AFTER_S)
+                if after := subject.mark():
+                    break
         except NOT_NOW as error:
             return {}, [f'a console does not answer: {error}']
         users = {kind: trial.user_between(

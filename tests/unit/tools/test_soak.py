@@ -11,7 +11,9 @@
 # under the License.
 """The schedule of a soak, its ledger, and what is in the catalogue."""
 
+import dataclasses
 import itertools
+import json
 import pathlib
 import tempfile
 import unittest
@@ -21,6 +23,7 @@ from faultlib import catalogue
 from faultlib import outcome
 from faultlib import phases
 from faultlib import stock
+from faultlib import table
 from soaklib import cli
 from soaklib import report
 from soaklib import schedule
@@ -125,3 +128,34 @@ class CommandLineTest(unittest.TestCase):
         options = cli._parser().parse_args([])
         self.assertEqual((30, None, [], False), (
             options.minutes, options.seed, options.case, options.stock))
+
+
+class TableTest(unittest.TestCase):
+
+    def _rows(self, outcomes, as_stock=None):
+        text = table.render(outcomes, as_stock or {})
+        return {tuple(cell.strip() for cell in row.split('\n     - ')[:2]):
+                row for row in text.split('   * - ')[2:]}
+
+    def test_every_case_has_a_row(self):
+        rows = self._rows([])
+        self.assertEqual(len(list(catalogue.cases())), len(rows))
+        self.assertTrue(all('not run' in row for row in rows.values()))
+
+    def test_what_was_measured(self):
+        row = self._rows([
+            make(fault='force_complete', phase='begin', moved=True,
+                 signature='Nova: ACTIVE at the destination'),
+            make(fault='force_complete', phase='begin', corrupted='Oops'),
+            make(fault='force_complete', phase='begin', nothing='late')],
+            {('force_complete', 'begin'): 'as ever'})[
+                'force-complete', 'begin']
+        self.assertIn('moved', row)
+        self.assertIn('as ever', row)
+        for words in ('Oops', 'late', 'not run'):
+            self.assertNotIn(words, row)
+
+    def test_recorded_and_loaded(self):
+        one = make(gaps=(('serial0_out', 'exact', 5),), problems=('x',))
+        text = json.dumps(dataclasses.asdict(one))
+        self.assertEqual([one], table.load([text]))

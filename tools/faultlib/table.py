@@ -1,0 +1,107 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The table of the documentation, from what was recorded. Pure.
+
+``-m faultlib.table FILE...`` reads what ``tools/soak --record FILE`` wrote and
+prints reStructuredText. The newest record of a case counts, unless the
+emulator corrupted its guest or the fault did not happen.
+"""
+
+import json
+import pathlib
+import sys
+from collections.abc import Iterable, Mapping
+
+from demolib.entries import User
+from faultlib import catalogue, stock
+from faultlib.outcome import Outcome
+
+_HEAD = '''.. list-table::
+   :header-rows: 1
+   :widths: 22 8 22 24 24
+
+   * - Fault
+     - Phase
+     - The instance
+     - Its console
+     - The instance, with stock Nova
+'''
+_NOT_RUN = 'not run'
+
+
+def load(lines: Iterable[str]) -> list[Outcome]:
+    """Outcomes from lines of JSON."""
+    found = []
+    for line in lines:
+        data = json.loads(line)
+        data['users'] = {kind: User(**user)
+                         for kind, user in data['users'].items()}
+        data['gaps'] = tuple(map(tuple, data['gaps']))
+        for name in ('rebuilt', 'problems'):
+            data[name] = tuple(data[name])
+        found.append(Outcome(**data))
+    return found
+
+
+def newest(outcomes: Iterable[Outcome]) -> dict[tuple[str, str], Outcome]:
+    """What counts of each case."""
+    found: dict[tuple[str, str], Outcome] = {}
+    for outcome in outcomes:
+        key = (outcome.fault or '', outcome.phase or '')
+        if outcome.stock or not outcome.fault or outcome.corrupted:
+            continue
+        if outcome.nothing and key in found:
+            continue
+        found[key] = outcome
+    return found
+
+
+def render(outcomes: Iterable[Outcome], as_stock: Mapping[
+        tuple[str, str], str]) -> str:
+    """All cases of the catalogue, with what was measured."""
+    measured = newest(outcomes)
+    rows = []
+    alone = set(catalogue.cases(stock=True))
+    for case in catalogue.cases():
+        fault, phase = case
+        name = catalogue.FAULTS[fault]().name
+        rows.append('   * - ' + '\n     - '.join((
+            name, phase,
+            *_cells(measured.get(case)),
+            as_stock.get(case, _NOT_RUN) if case in alone else '\\-')))
+    return _HEAD + '\n'.join(rows) + '\n'
+
+
+def _cells(outcome: Outcome | None) -> tuple[str, str]:
+    if outcome is None:
+        return _NOT_RUN, '\\'
+    if outcome.nothing:
+        return f'nothing happened: {outcome.nothing}', '\\'
+    words = ['moved' if outcome.moved else 'stayed']
+    if outcome.landed not in (outcome.phase, 'before'):
+        words.append(f'(landed in {outcome.landed})')
+    if outcome.settled_s is not None:
+        words.append(f'settled {outcome.settled_s:.0f} s after the repair')
+    if 'Nova: ACTIVE at' not in outcome.signature:
+        words.append(outcome.signature)
+    wrong = [f'**wrong**: {problem}' for problem in outcome.problems]
+    return '; '.join(words), '; '.join([outcome.console() or '\\', *wrong])
+
+
+def main(paths: list[str]) -> None:
+    lines = [line for path in paths
+             for line in pathlib.Path(path).read_text().splitlines()]
+    print(render(load(lines), stock.load()), end='')
+
+
+if __name__ == '__main__':
+    main(sys.argv[1:])
