@@ -30,6 +30,7 @@ from benchlib.migration.rows import counted
 matplotlib.use('Agg')
 from matplotlib import pyplot  # noqa: E402  (needs the line above)
 from matplotlib.axes import Axes  # noqa: E402
+from matplotlib.ticker import MaxNLocator  # noqa: E402
 
 _TITLES = {'stock': 'stock', 'unsynchronised': 'unsynchronised pair',
            'dmore': 'synchronised pair'}
@@ -58,7 +59,7 @@ def draw(rows: Sequence[dict], folder: pathlib.Path) -> list[pathlib.Path]:
         make(rows, list(axes))
         # Both have the same, or the second one fewer.
         figure.legend(*axes[0].get_legend_handles_labels(),
-                      loc='outside upper center', ncols=4, fontsize=8)
+                      loc='outside upper center', ncols=3, fontsize=8)
         made.append(folder / f'{name}.png')
         figure.savefig(made[-1], dpi=_DPI)
         pyplot.close(figure)
@@ -82,7 +83,7 @@ def _keys_lost(rows: Sequence[dict], axes: Sequence[Axes]) -> None:
                  ylabel='keys lost')
         axis.set_yscale('symlog', linthresh=1)
         axis.set_ylim(bottom=-0.2)
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _total(rows: Sequence[dict], axes: Sequence[Axes]) -> None:

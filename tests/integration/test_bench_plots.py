@@ -1,0 +1,61 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The figures of a migration, drawn by the real library."""
+
+import pathlib
+import tempfile
+import unittest
+
+from PIL import Image
+
+# For the path that it sets.
+from tests.unit import tools  # noqa: F401
+from benchlib.migration import plan
+from benchlib.migration import plots
+from tests.unit.tools import test_bench_migration
+
+_COLOUR = (0, 114, 178)     # of the synchronised pair
+
+
+class PlotsTest(unittest.TestCase):
+
+    def draw(self, rows) -> list[Image.Image]:
+        folder = pathlib.Path(self.enterContext(
+            tempfile.TemporaryDirectory())) / 'new'
+        made = plots.draw(rows, folder)
+        self.assertEqual(['keys-lost.png', 'total.png', 'stop.png',
+                          'response.png'], [path.name for path in made])
+        pictures = []
+        for path in made:
+            with Image.open(path) as picture:
+                pictures.append(picture.convert('RGB'))
+        return pictures
+
+    def pixels(self, picture: Image.Image) -> int:
+        """How much of it has the colour of the synchronised pair."""
+        return sum(count for count, colour in picture.getcolors(1 << 20)
+                   if colour == _COLOUR)
+
+    def test_all_of_them(self):
+        rows = [row for cell in plan.QUICK for run in (1, 2)
+                for side in plan.SIDES
+                for row in test_bench_migration.make_rows(cell, run, side)]
+        without = self.draw([row for row in rows
+                             if row['side'] != plan.DMORE])
+        for picture, other in zip(self.draw(rows), without):
+            # The legend has it in any case.
+            self.assertGreater(self.pixels(picture), self.pixels(other))
+
+    def test_next_to_nothing(self):
+        self.draw(test_bench_migration.make_rows(
+            plan.QUICK[0], 1, plan.STOCK))
+        self.draw([])
