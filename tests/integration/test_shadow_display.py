@@ -153,7 +153,7 @@ class TestPicture(DisplayTest):
 
     def test_looks_only_while_somebody_does(self):
         self.start(*_VGA)
-        self.shows_what_qemu_shows()
+        self.shows_what_qemu_shows((720, 400))
         self.domain_r.views(False)
         fakes.wait_for(lambda: not self.pair.client.status().devices[
             'display']['connected'], 4)
@@ -163,14 +163,14 @@ class TestPicture(DisplayTest):
 
     def test_killed_worker(self):
         self.start(*_VGA)
-        self.shows_what_qemu_shows()
+        self.shows_what_qemu_shows((720, 400))
         os.kill(self.pair.client.status().worker_pid, 9)
         self.set_mode(1024, 768)
         self.shows_what_qemu_shows((1024, 768))
 
     def test_mode_switches_in_a_loop(self):
         self.start(*_VGA)
-        self.shows_what_qemu_shows()
+        self.shows_what_qemu_shows((720, 400))
         for n in range(60):
             self.set_mode(*((1024, 768), (800, 600))[n % 2])
         self.shows_what_qemu_shows((800, 600))
