@@ -70,10 +70,13 @@ class Agent:
         self._tasks: set[asyncio.Task[None]] = set()
         self._boot_s: float | None = None
         self._holding = False
+        self._broken = False    # the epoch could not be joined or was left
+        self._interval = wire.POLL_INTERVAL_S   # until the next look
 
     def poll(self) -> None:
-        """Look at the region: on each interrupt and every POLL_INTERVAL_S."""
+        """Look at the region: on each interrupt, and now and then."""
         changes = self._end.poll()
+        self._broken = changes.broken is not None
         # First: pixels are not good after a freeze, and somebody waits.
         self._screen.poll(self._end, changes)
         if changes.broken is not None:
@@ -126,7 +129,7 @@ class Agent:
             if self._context is None:
                 self._context = rms.Context(
                     config, self.console, self._screen, self._input, self.log,
-                    self._say_serving)
+                    self._clients_changed)
             self._context.config = config
             if old is None or _listeners(old) != _listeners(config):
                 try:
@@ -165,6 +168,10 @@ class Agent:
             message[name] = server.clients
         self._outbox.put(message)
 
+    def _clients_changed(self) -> None:
+        self._say_serving()
+        self._woken.set()       # the first one has it look more often
+
     async def run(self, device: uio.UioDevice) -> None:
         """Serve for ever.
 
@@ -184,8 +191,9 @@ class Agent:
             self.console.tick(loop.time())
             self._holding = self._end.hold_wanted
             holder.want(self._holding)
+            self._interval = self.interval()
             try:
-                async with asyncio.timeout(wire.POLL_INTERVAL_S):
+                async with asyncio.timeout(self._interval):
                     await self._woken.wait()
             except TimeoutError:
                 pass
@@ -193,11 +201,29 @@ class Agent:
 
     def _rung(self, device: uio.UioDevice) -> None:
         device.acknowledge()
-        # At once, not in the next turn of the loop. What this raises is only
-        # logged; ``run`` looks again soon, and then it ends.
-        self.poll()
-        if self._end.hold_wanted != self._holding:
+        try:
+            # At once, not in the next turn of the loop. What this raises is
+            # only logged; ``run`` looks again soon, and then it ends.
+            self.poll()
+        except Exception:
             self._woken.set()
+            raise
+        if (self._end.hold_wanted != self._holding
+                or self.interval() < self._interval):
+            self._woken.set()
+
+    def interval(self) -> float:
+        """Seconds after which to look at the region without an interrupt.
+
+        Interrupts are rung for everything, but an arrival at a destination
+        may lose one. Whoever was held or frozen for it, or has clients,
+        looks often; nobody waits for a Domain R that is idle.
+        """
+        idle = (self._end.state is domr_end.DomainRState.OPEN
+                and not self._broken and not self._end.hold_wanted
+                and not any(server.clients
+                            for server in self.servers.values()))
+        return wire.IDLE_POLL_INTERVAL_S if idle else wire.POLL_INTERVAL_S
 
 
 def notice_of(message: dict[str, Any]) -> str | None:

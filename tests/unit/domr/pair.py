@@ -62,9 +62,13 @@ def vnc(**changes: Any) -> dict[str, Any]:
 
 
 class Device:
-    """Stands for the UIO device: interrupts are an eventfd."""
+    """Stands for the UIO device: interrupts are an eventfd.
+
+    :ivar loses: interrupts do not arrive, as may be at a destination
+    """
 
     def __init__(self) -> None:
+        self.loses = False
         self._event = os.eventfd(0, os.EFD_NONBLOCK)
 
     def fileno(self) -> int:
@@ -74,7 +78,8 @@ class Device:
         os.eventfd_read(self._event)
 
     def interrupt(self, vector: wire.Vector) -> None:
-        os.eventfd_write(self._event, 1)
+        if not self.loses:
+            os.eventfd_write(self._event, 1)
 
     def close(self) -> None:
         os.close(self._event)
@@ -88,6 +93,7 @@ class Pair:
     :ivar typed: what the instance's serial device was given
     :ivar events: what its keyboard and pointer were given
     :ivar display: writes the instance's picture
+    :ivar device: the agent's device
     """
 
     def __init__(self, message: dict[str, Any],
@@ -99,10 +105,10 @@ class Pair:
         self.taking = True
         self.broken: list[str] = []
         self.waiting_output = bytearray()
-        self._device = Device()
+        self.device = Device()
         memory = bytearray(wire.REGION_SIZE)
         self.host = host_end.HostEnd(
-            region.Region(memory), self._device.interrupt,
+            region.Region(memory), self.device.interrupt,
             journal.Journal(bytearray(
                 journal.journal_size(journal.RETAIN_LIMITS))))
         self.display = display.HostDisplay(region.Region(memory))
@@ -115,7 +121,7 @@ class Pair:
 
     def ring(self, vector: wire.Vector) -> None:
         """Interrupt the agent."""
-        self._device.interrupt(vector)
+        self.device.interrupt(vector)
 
     def screen(self) -> screen.Screen:
         """A screen as an agent begins with it."""
@@ -127,7 +133,7 @@ class Pair:
     async def __aenter__(self) -> 'Pair':
         self.host.open(None)
         self.send(self.config)
-        self._tasks = [asyncio.create_task(self.agent.run(self._device)),
+        self._tasks = [asyncio.create_task(self.agent.run(self.device)),
                        asyncio.create_task(self._run_host())]
         await self.until(lambda: self.said(wire.SERVING))
         return self
@@ -138,8 +144,8 @@ class Pair:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for server in self.agent.servers.values():
             await server.close()
-        asyncio.get_running_loop().remove_reader(self._device.fileno())
-        self._device.close()
+        asyncio.get_running_loop().remove_reader(self.device.fileno())
+        self.device.close()
 
     async def _run_host(self) -> None:
         while True:

@@ -18,6 +18,7 @@ import tempfile
 import threading
 import unittest
 from typing import Any
+from unittest import mock
 
 from nova_dmore.channel import domr_end
 from nova_dmore.channel import host_end
@@ -123,6 +124,65 @@ class AgentTest(unittest.IsolatedAsyncioTestCase):
         await running.until(_holds, 2)
         running.host.hold(False)
         await running.until(lambda: not _holds(), 2)
+
+    def _never_idle(self) -> None:
+        """An agent that thinks it is idle does not look in this test."""
+        patch = mock.patch.object(wire, 'IDLE_POLL_INTERVAL_S', 600)
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    async def _idle(self, **changes: object) -> pair.Pair:
+        running = await self._pair(**changes)
+        await running.until(lambda: running.agent._interval
+                            == wire.IDLE_POLL_INTERVAL_S)
+        return running
+
+    async def test_lost_interrupt_of_an_idle_agent(self) -> None:
+        running = await self._idle()
+        running.device.loses = True
+        running.print(b'late')
+        await running.until(lambda: running.agent.console.end == 4)
+
+    async def test_idle_agent_looks_seldom(self) -> None:
+        self._never_idle()
+        running = await self._idle()
+        running.device.loses = True
+        running.print(b'never')
+        await asyncio.sleep(5 * wire.POLL_INTERVAL_S)
+        self.assertEqual(0, running.agent.console.end)
+
+    async def test_lost_interrupt_with_a_client(self) -> None:
+        self._never_idle()
+        running = await self._idle()
+        _, writer = await asyncio.open_connection(
+            '127.0.0.1', running.config['serial_port'])
+        self.addCleanup(writer.close)
+        await running.until(lambda: running.said(wire.SERVING)[-1]['serial'])
+        running.device.loses = True
+        running.print(b'soon')
+        await running.until(lambda: running.agent.console.end == 4)
+
+    async def test_lost_interrupt_after_a_freeze(self) -> None:
+        self._never_idle()
+        running = await self._idle()
+        running.host.freeze()
+        await running.until(lambda: running.host.acknowledged)
+        running.device.loses = True
+        running.host.open()
+        await running.until(
+            lambda: running.host.state is host_end.HostState.OPEN)
+
+    async def test_lost_interrupt_while_held(self) -> None:
+        self._never_idle()
+        running = await self._idle()
+        running.host.hold(True)
+        await running.until(_holds)
+        running.device.loses = True
+        running.host.open()     # as at a destination, without a freeze
+        await running.until(
+            lambda: running.host.state is host_end.HostState.OPEN)
+        running.host.hold(False)
+        await running.until(lambda: not _holds())
 
     async def test_restarted_agent_serves_again(self) -> None:
         running = await self._pair()
