@@ -39,6 +39,11 @@ _FAST_SYNC_BYTES = 64 * 4096
 #: QEMU rounds ``-m`` up to a multiple of this.
 _RAM_GRANULE_BYTES = 8192
 
+#: An emulated Domain R's buffer for translated code is at most so large: what
+#: is filled once stays resident. Its start fills this a few times; what it
+#: does afterwards fits.
+_TB_CACHE_MIB_MAX = 32
+
 #: Alias that libvirt gives the first shared memory device; the override that
 #: makes it migratable names it.
 _SHMEM_ALIAS = 'shmem0'
@@ -63,7 +68,8 @@ class DomainR:
     #: File for the console of Domain R's kernel.
     log_file: str
     emulator: str | None = None
-    #: Size in MiB of QEMU's TCG translation buffer, None for its default.
+    #: Size in MiB of the instances' TCG translation buffers, None for QEMU's
+    #: default; Domain R's is smaller.
     tb_cache_mib: int | None = None
 
 
@@ -89,9 +95,11 @@ def domain_r(config: DomainR) -> str:
     _add(features, 'apic')
     if config.virt_type == 'kvm':
         _add(root, 'cpu', mode='host-model')
-    elif config.tb_cache_mib:
+    else:
         tcg = _add(features, 'tcg')
-        _add(tcg, 'tb-cache', str(config.tb_cache_mib), unit='MiB')
+        _add(tcg, 'tb-cache', str(min(
+            config.tb_cache_mib or _TB_CACHE_MIB_MAX, _TB_CACHE_MIB_MAX)),
+            unit='MiB')
     _add(root, 'on_poweroff', 'destroy')
     # A Domain R that crashed or rebooted has lost its state: it is rebuilt
     # from outside, with a new epoch.

@@ -157,9 +157,9 @@ class DomainRTest(fakes.TestCase):
             virt_type='kvm', tb_cache_mib=64).find('cpu').get('mode'))
 
     def test_translation_buffer_is_tcgs_alone(self):
-        self.assertIsNone(self._root().find('features/tcg'))
-        self.assertEqual('64', self._root(
-            tb_cache_mib=64).findtext('features/tcg/tb-cache'))
+        for asked, given in ((None, '32'), (64, '32'), (16, '16')):
+            self.assertEqual(given, self._root(
+                tb_cache_mib=asked).findtext('features/tcg/tb-cache'))
         self.assertIsNone(self._root(
             virt_type='kvm', tb_cache_mib=64).find('features/tcg'))
 
