@@ -154,11 +154,11 @@ class AgentTest(unittest.IsolatedAsyncioTestCase):
     async def test_lost_interrupt_with_a_client(self) -> None:
         self._never_idle()
         running = await self._idle()
+        running.device.loses = True
         _, writer = await asyncio.open_connection(
             '127.0.0.1', running.config['serial_port'])
         self.addCleanup(writer.close)
         await running.until(lambda: running.said(wire.SERVING)[-1]['serial'])
-        running.device.loses = True
         running.print(b'soon')
         await running.until(lambda: running.agent.console.end == 4)
 
