@@ -18,14 +18,17 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 
+from lxml import etree
+
 from benchlib import memory
 from benchlib.cpu import Load, process_s
 from benchlib.pair import SERIAL_PORT, Image, Machines, Pair
+from nova_dmore.virt import xml
 from testbedlib.layout import Layout
 from testbedlib.progress import Failure, Progress
 
 #: As in the test cloud's nova.conf, ``[libvirt] tb_cache_size``.
-_TB_MIB = 64
+_TB_CACHE_SIZE = 64
 #: An instance that stays in its firmware, which prints on the serial port:
 #: what is measured is beside it.
 _INSTANCE = ('-m', '16M', '-machine', 'graphics=off')
@@ -74,6 +77,7 @@ class Pairs:
         self._machines = machines
         self._image = image
         self._progress = progress
+        self._tb_mib = tb_mib(image.manifest.memory_mib)
         self._pairs: list[Pair] = []
 
     def grow(self, count: int) -> list[float]:
@@ -88,7 +92,7 @@ class Pairs:
                     pair.serial_log.exists()
                     and pair.serial_log.stat().st_size > 0))
                 begin = time.monotonic()
-                pair.start_domain_r(self._image, _TB_MIB)
+                pair.start_domain_r(self._image, self._tb_mib)
                 self._wait(f'console of instance {number}',
                            lambda: _first_byte(pair.address))
                 times.append(time.monotonic() - begin)
@@ -115,6 +119,14 @@ class Pairs:
                  for same in zip(*pids)]
         time.sleep(seconds)
         return [load.percent() / len(pids) for load in loads]
+
+
+def tb_mib(memory_mib: int) -> int:
+    """What the plugin gives an emulated Domain R for translated code."""
+    made = etree.fromstring(xml.domain_r(xml.DomainR(
+        'name', 'uuid', 'instance', 'qemu', memory_mib, 'image', 'pair', '',
+        '<interface/>', 'log', tb_cache_mib=_TB_CACHE_SIZE)))
+    return int(made.findtext('features/tcg/tb-cache'))
 
 
 def _first_byte(address: str) -> bool:

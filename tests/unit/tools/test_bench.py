@@ -27,6 +27,7 @@ from benchlib import memory
 from benchlib import report
 from benchlib import stages
 from nova_dmore.channel import words
+from nova_dmore.virt import xml
 from nova_dmore import wire
 
 
@@ -162,6 +163,10 @@ class FootprintTest(unittest.TestCase):
         self.assertEqual(['met', 'MISSED', 'MISSED'],
                          [line.partition(':')[0] for line
                           in footprint_report.aims(made, 'kvm')])
+
+    def test_what_is_for_translated_code_is_as_in_the_plugin(self):
+        with mock.patch.object(xml, '_TB_CACHE_MIB_MAX', 7):
+            self.assertEqual(7, footprint.tb_mib(64))
 
     def test_of_what_an_emulator_consists(self):
         smaps = ''.join(
