@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from demolib import machines, trial
 from demolib.api import Cloud
 from demolib.subject import Mark, Subject
-from faultlib import catalogue, phases, state, verdict
+from faultlib import catalogue, phases, state, stock, verdict
 from faultlib import scene as scene_module
 from faultlib.fault import Fault, NothingThere
 from faultlib.follower import Follower
@@ -50,13 +50,13 @@ NOT_NOW = (exceptions.SDKException, auth_exceptions.ClientException,
 class Runner:
     """Runs cases in a cloud that is up.
 
-    :param as_stock: the signatures that stock Nova leaves, by fault and phase
+    :param as_stock: what stock Nova leaves, see :mod:`faultlib.stock`
     """
 
     place: Place
     api: Cloud
     progress: Progress
-    as_stock: Mapping[tuple[str, str], str]
+    as_stock: Mapping[tuple[str, str], frozenset[str]]
 
     def run(self, subject: Subject, source: str, destination: str,
             fault: str | None, phase: str | None) -> Outcome:
@@ -83,7 +83,7 @@ class _Case:
         self._fault: Fault = (catalogue.FAULTS[fault]() if fault
                               else Fault())
         self._phase = phase
-        self._as_stock = runner.as_stock.get((fault or '', phase or ''))
+        self._as_stock = stock.under(runner.as_stock, fault or '')
         self._begun = time.monotonic()
         self._nothing = ''
         self._outcome = Outcome(fault, phase, not self._pair, scene.source)
@@ -229,8 +229,8 @@ class _Case:
 
     def _wait_until_over(self) -> None:
         """Until Nova has ended it, or does nothing about it any more."""
-        wanted = self._as_stock or ''
-        limit = _STEADY_S * 2 if '(migrating)' in wanted else _END_S
+        stuck = any('(migrating)' in end for end in self._as_stock)
+        limit = _STEADY_S * 2 if stuck else _END_S
         if not self._pair:
             limit = _END_S / 4
         deadline = time.monotonic() + limit

@@ -12,6 +12,8 @@
 """What became of one migration with a fault."""
 
 import dataclasses
+import json
+from collections.abc import Iterable
 
 from demolib.entries import User
 
@@ -93,3 +95,17 @@ class Outcome:
                  else f'settled after {self.settled_s:.0f} s',
                  f'{self.seconds:.0f} s in all']
         return '; '.join(part for part in parts if part)
+
+
+def load(lines: Iterable[str]) -> list[Outcome]:
+    """Outcomes from lines of JSON."""
+    found = []
+    for line in lines:
+        data = json.loads(line)
+        data['users'] = {kind: User(**user)
+                         for kind, user in data['users'].items()}
+        data['gaps'] = tuple(map(tuple, data['gaps']))
+        for name in ('rebuilt', 'problems'):
+            data[name] = tuple(data[name])
+        found.append(Outcome(**data))
+    return found

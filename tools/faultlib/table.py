@@ -16,13 +16,12 @@ prints reStructuredText. The newest record of a case counts, unless the
 emulator corrupted its guest or the fault did not happen.
 """
 
-import json
 import pathlib
 import sys
 from collections.abc import Iterable, Mapping
 
-from demolib.entries import User
 from faultlib import catalogue, stock
+from faultlib import outcome as outcome_module
 from faultlib.outcome import Outcome
 
 _HEAD = '''.. list-table::
@@ -36,20 +35,6 @@ _HEAD = '''.. list-table::
      - The instance, with stock Nova
 '''
 _NOT_RUN = 'not run'
-
-
-def load(lines: Iterable[str]) -> list[Outcome]:
-    """Outcomes from lines of JSON."""
-    found = []
-    for line in lines:
-        data = json.loads(line)
-        data['users'] = {kind: User(**user)
-                         for kind, user in data['users'].items()}
-        data['gaps'] = tuple(map(tuple, data['gaps']))
-        for name in ('rebuilt', 'problems'):
-            data[name] = tuple(data[name])
-        found.append(Outcome(**data))
-    return found
 
 
 def newest(outcomes: Iterable[Outcome]) -> dict[tuple[str, str], Outcome]:
@@ -66,7 +51,7 @@ def newest(outcomes: Iterable[Outcome]) -> dict[tuple[str, str], Outcome]:
 
 
 def render(outcomes: Iterable[Outcome], as_stock: Mapping[
-        tuple[str, str], str]) -> str:
+        tuple[str, str], frozenset[str]]) -> str:
     """All cases of the catalogue, with what was measured."""
     measured = newest(outcomes)
     rows = []
@@ -77,8 +62,12 @@ def render(outcomes: Iterable[Outcome], as_stock: Mapping[
         rows.append('   * - ' + '\n     - '.join((
             name, phase,
             *_cells(measured.get(case)),
-            as_stock.get(case, _NOT_RUN) if case in alone else '\\-')))
+            _stock(as_stock.get(case)) if case in alone else 'has none')))
     return _HEAD + '\n'.join(rows) + '\n'
+
+
+def _stock(ends: frozenset[str] | None) -> str:
+    return '; or '.join(sorted(ends)) if ends else _NOT_RUN
 
 
 def _cells(outcome: Outcome | None) -> tuple[str, str]:
@@ -100,7 +89,7 @@ def _cells(outcome: Outcome | None) -> tuple[str, str]:
 def main(paths: list[str]) -> None:
     lines = [line for path in paths
              for line in pathlib.Path(path).read_text().splitlines()]
-    print(render(load(lines), stock.load()), end='')
+    print(render(outcome_module.load(lines), stock.load()), end='')
 
 
 if __name__ == '__main__':

@@ -12,7 +12,7 @@
 """Whether all is as it has to be after a fault. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from demolib.entries import User
 from faultlib.state import Bound, On, State
@@ -64,11 +64,12 @@ def agrees(state: State) -> bool:
 
 
 def problems(state: State, pair: bool, source: str,
-             as_stock: str | None = None) -> list[str]:
+             as_stock: Collection[str] = ()) -> list[str]:
     """What is wrong, in words.
 
     :param pair: the instance has a Domain R
-    :param as_stock: the signature that stock Nova leaves under the same fault
+    :param as_stock: the signatures that stock Nova leaves under the same
+        fault
     """
     found = []
     running = [host for host, on in state.hosts.items()
@@ -77,8 +78,9 @@ def problems(state: State, pair: bool, source: str,
         found.append('two copies of the instance run')
     if not agrees(state):
         mine = signature(state, source)
-        if mine != as_stock:
-            found.append(f'{mine}, with stock Nova: {as_stock}')
+        if mine not in as_stock:
+            found.append(f'{mine}; with stock Nova: '
+                         f'{" or ".join(sorted(as_stock)) or "not measured"}')
     found += [f'{service} does not run' for service in state.ended]
     if pair and len(running) == 1:
         found += _pair_problems(state, running[0])

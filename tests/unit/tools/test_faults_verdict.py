@@ -49,7 +49,7 @@ def user(**changes):
 
 class ProblemsTest(unittest.TestCase):
 
-    def _problems(self, now, as_stock=None):
+    def _problems(self, now, *as_stock):
         return verdict.problems(now, True, 'c1', as_stock)
 
     def test_all_is_well(self):
