@@ -35,7 +35,7 @@ DEFAULT_SCROLLBACK = 1 << 18
 DEFAULT_STALL_MS = 5000
 
 #: How much longer Domain R has, which deals with slow clients itself.
-_STALL_GRACE_S = 1.0
+_STALL_GRACE_S = 2.0
 
 _READ_MAX = 1 << 16
 
