@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         'step')
     migration.add_argument('--runs', type=_positive, metavar='N',
                            help='of each circumstance (default: 5; with '
-                           '--quick: 1)')
+                           '--quick: 2)')
     migration.add_argument('--quick', action='store_true',
                            help='only some circumstances, in 25 minutes')
     migration.add_argument('--only', type=_pattern, default='',
@@ -149,7 +149,7 @@ def _footprint(layout: Layout, options: argparse.Namespace) -> list[dict]:
 
 
 def _migration(layout: Layout, options: argparse.Namespace) -> dict:
-    runs = options.runs or (1 if options.quick else 5)
+    runs = options.runs or (2 if options.quick else 5)
     cells = [cell for cell in (plan.QUICK if options.quick else plan.FULL)
              if options.only.search(str(cell))]
     if not cells:

@@ -59,11 +59,12 @@ def _cells(instance_mib: int, guest: str) -> list[Cell]:
 
 FULL = [cell for memory, guest in itertools.product(
     _MEMORIES_MIB, (IDLE, DIRTY)) for cell in _cells(memory, guest)]
-#: ``--quick``: each circumstance by itself beside the usual ones.
+#: ``--quick``: each circumstance by itself beside the usual ones. An emulated
+#: keyboard takes a minute for what is typed at 5 ms meanwhile: not here.
 QUICK = [
     Cell(512, IDLE), Cell(512, IDLE, SSH, 50), Cell(512, IDLE, VNC, 50),
-    Cell(512, IDLE, SSH, 5), Cell(512, IDLE, VNC, 5),
-    Cell(512, DIRTY, SSH, 50), Cell(2048, IDLE, SSH, 50),
+    Cell(512, IDLE, SSH, 5), Cell(512, DIRTY, SSH, 50),
+    Cell(2048, IDLE, SSH, 50),
 ]
 
 
