@@ -114,7 +114,9 @@ class _Case:
         return dataclasses.replace(
             self._outcome, landed=landed, nothing=self._nothing,
             requested=requested, gaps=tuple(gaps), rebuilt=tuple(rebuilt),
-            users=users, problems=(*wrong, *noticed), settled_s=settled,
+            # What stock Nova leaves is measured, and not judged.
+            users=users, settled_s=settled,
+            problems=(*wrong, *noticed) if self._pair else (),
             moved=moved,
             signature=verdict.signature(last, scene.source) if last else '',
             fit=not wrong and last is not None and verdict.agrees(last) and (

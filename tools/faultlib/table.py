@@ -52,25 +52,44 @@ def newest(outcomes: Iterable[Outcome]) -> dict[tuple[str, str], Outcome]:
 
 def render(outcomes: Iterable[Outcome], as_stock: Mapping[
         tuple[str, str], frozenset[str]]) -> str:
-    """All cases of the catalogue, with what was measured."""
+    """What was measured of the catalogue, and what was not."""
     measured = newest(outcomes)
-    rows = []
     alone = set(catalogue.cases(stock=True))
+    rows = []
+    not_run: dict[str, list[str]] = {}
     for case in catalogue.cases():
         fault, phase = case
         name = catalogue.FAULTS[fault]().name
-        rows.append('   * - ' + '\n     - '.join((
-            name, phase,
-            *_cells(measured.get(case)),
-            _stock(as_stock.get(case)) if case in alone else 'has none')))
-    return _HEAD + '\n'.join(rows) + '\n'
+        if case not in measured:
+            not_run.setdefault(name, []).append(phase)
+        if case in measured or case in as_stock:
+            rows.append('   * - ' + '\n     - '.join((
+                name, phase, *_cells(measured.get(case),
+                                     stock.under(as_stock, fault)),
+                _stock(as_stock.get(case)) if case in alone
+                else 'has none')))
+    return (_HEAD + '\n'.join(rows) + '\n' + _rest(not_run, len(measured)))
+
+
+def _rest(not_run: Mapping[str, list[str]], measured: int) -> str:
+    """What nobody has run with Domain R yet."""
+    if not not_run:
+        return ''
+    total = measured + sum(map(len, not_run.values()))
+    return (f'\n{measured} of {total} cases were run with Domain R. Not run '
+            'yet:\n\n' + ''.join(f'- {name}: {", ".join(phases)}\n'
+                                for name, phases in not_run.items()))
 
 
 def _stock(ends: frozenset[str] | None) -> str:
     return '; or '.join(sorted(ends)) if ends else _NOT_RUN
 
 
-def _cells(outcome: Outcome | None) -> tuple[str, str]:
+def _cells(outcome: Outcome | None, as_stock: frozenset[str]
+           ) -> tuple[str, str]:
+    """
+    :param as_stock: may have been measured later than the outcome
+    """
     if outcome is None:
         return _NOT_RUN, '\\'
     if outcome.nothing:
@@ -82,7 +101,9 @@ def _cells(outcome: Outcome | None) -> tuple[str, str]:
         words.append(f'settled {outcome.settled_s:.0f} s after the repair')
     if 'Nova: ACTIVE at' not in outcome.signature:
         words.append(outcome.signature)
-    wrong = [f'**wrong**: {problem}' for problem in outcome.problems]
+    wrong = [f'**wrong**: {problem}' for problem in outcome.problems
+             if not (outcome.signature in as_stock and
+                     problem.startswith(outcome.signature))]
     return '; '.join(words), '; '.join([outcome.console() or '\\', *wrong])
 
 

@@ -17,6 +17,7 @@ import itertools
 import json
 import pathlib
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -42,6 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
     progress = Progress()
     layout = Layout.from_environment()
     outcomes: list[Outcome] = []
+    # What was broken is repaired before this process ends.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with clouds.alone(layout, 'soak'):
             _soak(layout, options, progress, outcomes)
