@@ -19,6 +19,7 @@ from nova_dmore.shadow import client as shadow_client
 from nova_dmore.virt.migration import destination
 from nova_dmore.virt import record
 from nova_dmore.virt import watch
+from nova_dmore import wire
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
@@ -87,12 +88,12 @@ class DestinationTest(DestinationTestCase):
         self.assertIsNotNone(self.pairs.get(fakes.UUID))
 
     def test_the_instance_can_arrive_alone(self):
-        # Its QEMU makes sockets in the directory.
+        # Its QEMU makes sockets in the directory, and connects to one.
         directory = self.pairs.records.directory(fakes.UUID)
         self.images.ensure.side_effect = exception.ImageError('no')
         self.assertRaises(exception.ImageError, self.role.prepare, None,
                           'm1', self.text)
-        self.assertEqual([], os.listdir(directory))
+        self.assertEqual([wire.SERIAL0_SOCKET], os.listdir(directory))
         self.assertEqual(0o700, os.stat(directory).st_mode & 0o777)
         self.role.abort('m0', fakes.UUID)
         self.assertTrue(os.path.isdir(directory))
