@@ -141,8 +141,9 @@ class TestTraffic(LivePair):
         instance, domain_r = self.go_live()
         domain_r.pause_output(True)
         data = os.urandom(1 << 19)
+        instance.serial.settimeout(30)
         instance.prints(data)   # does not hang for good
-        wait_for(lambda: not fakes.unread_bytes(instance.serial))
+        wait_for(lambda: not fakes.unread_bytes(instance.serial), 30)
         domain_r.pause_output(False)
         wait_for(lambda: domain_r.output)
         wait_for(lambda: self.client.status().streams['serial0_out'][
