@@ -131,6 +131,11 @@ class HostProducer:
         return True
 
 
+#: How many rings of input are kept that the device has not taken. One is
+#: what a Domain R can have sent; each further one comes after a restart.
+_RINGS_MAX = 4
+
+
 class HostConsumer:
     """A stream that Domain R produces; bytes are copied out of it once."""
 
@@ -211,9 +216,13 @@ class HostConsumer:
         ring_module.advance(
             self.stream.name, before, produced,
             self._ring.size - (before - self._words_taken()))
-        self._produced = produced
         # Domain R repeats what was copied in the epoch before.
         start = max(before, self._copied)
+        if produced - start + len(self._buffer) > _RINGS_MAX * self._ring.size:
+            raise errors.RingError(
+                f'{self.stream.name}: more than {_RINGS_MAX} rings of input '
+                'that the device does not take')
+        self._produced = produced
         if produced > start:
             self._buffer += self._ring.get(start, produced - start)
         return bool(self._buffer)

@@ -129,6 +129,25 @@ class HostileDomainRTest(unittest.TestCase):
         self.assertLessEqual(len(taken), 16 + 5)
 
 
+class GreedyTest(unittest.TestCase):
+    """A Domain R that starts again and again, and always types."""
+
+    def test_what_the_device_does_not_take_is_bounded(self):
+        pair = world.World()
+        broken = 0
+        for _ in range(20):
+            pair.host.open()
+            for _ in range(10):
+                broken += pair.host.poll().broken is not None
+                pair.domr.poll()
+                pair.domr.send(world.IN, bytes(pair.domr.sendable(world.IN)))
+            pair.domr = pair.new_domr()
+        copied = len(pair.host._in[world.IN].readable())
+        self.assertLessEqual(copied, 4 * 16)
+        self.assertGreater(copied, 2 * 16)
+        self.assertGreater(broken, 0)
+
+
 class HostileHostPageTest(unittest.TestCase):
     """Domain R's end against a host page, and rings, full of lies."""
 
