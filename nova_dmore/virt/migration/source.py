@@ -260,6 +260,8 @@ class SourceRole:
                 return
             # Domain R has stored the last output, or had its time.
             suspended_at = self._release()
+            if suspended_at is None:
+                return
             LOG.info('Instance stopped, Domain R %(freeze).1f ms later '
                      'frozen and %(skew).1f ms later stopped '
                      '(acknowledged: %(ack)s)', {
@@ -307,18 +309,16 @@ class SourceRole:
                         instance=self._instance)
             return None
 
-    def _release(self) -> float:
-        """Let Domain R go; returns when it stopped (CLOCK_MONOTONIC).
-
-        :raises nova_dmore.exception.PairError: it cannot go any more.
-        """
+    def _release(self) -> float | None:
+        """Let Domain R go; returns when it stopped (CLOCK_MONOTONIC), None
+        when it cannot go any more."""
         self._enter(Phase.STOP)
         try:
             return self._companion.release()
         except exception.PairError as error:
             self._companion.give_up(_END_S)
             self._alone(error)
-            raise
+            return None
 
     def _hand_over(self, frozen) -> None:
         """Let the destination have the address and the offsets."""
@@ -368,12 +368,13 @@ class SourceRole:
         self._follower_done.wait(_END_S)
         if self.phase == Phase.ALONE:
             return False
-        if self.phase == Phase.PRE_COPY and self._services.synchronise:
-            # The stop was not noticed. Nothing is frozen then, but both
+        if self.phase == Phase.PRE_COPY:
+            if not self._services.synchronise:
+                self._enter(Phase.STOP)
+            elif self._release() is None:
+                return False
+            # Else the stop was not noticed. Nothing is frozen then, but both
             # ends still know their offsets.
-            self._release()
-        elif self.phase == Phase.PRE_COPY:
-            self._enter(Phase.STOP)
         if self.phase == Phase.STOP:
             self._enter(Phase.CARRY_OVER)
         if self._companion.arrived(_END_S):

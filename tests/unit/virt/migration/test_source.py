@@ -570,6 +570,13 @@ class AloneTest(SourceTestCase):
         self._assert_moved_alone()
         self.assertNotIn(f'suspend {self.domr}', self.log)
 
+    def test_domain_r_had_not_begun_and_the_stop_is_not_noticed(self):
+        self.notices_the_stop = False
+        self.companion.migrateToURI3 = lambda *args: fake_host.wait(
+            self.companion.aborted)
+        self._converge_alone()
+        self._assert_moved_alone()
+
     def test_domain_r_fails_after_the_stop(self):
         self.companion.fail = fake_host.libvirt_error(text='no memory')
         self._assert_moved_alone()
