@@ -28,6 +28,9 @@ FIRST = 1 << 14
 TARGET_S = 0.02
 #: Growth with each look that finds it stored in time, in bytes.
 STEP = 1 << 10
+#: How many pieces of output are remembered; nobody counts how many come while
+#: there is no Domain R.
+_REMEMBERED = 1 << 10
 
 
 class Window:
@@ -38,8 +41,9 @@ class Window:
 
     def __init__(self):
         self.size = FIRST
-        #: (offset after it, when) of what was produced and is not stored.
-        self._produced = collections.deque()
+        #: (offset after it, when) of what was produced last and is not
+        #: stored.
+        self._produced = collections.deque(maxlen=_REMEMBERED)
         #: Output before this offset went out when the window was larger.
         self._shrunk_at = 0
 

@@ -65,6 +65,13 @@ class WindowTest(testtools.TestCase):
         self.window.give_up()
         self.assertEqual(window.MOST, self.window.size)
 
+    def test_what_is_remembered_is_bounded(self):
+        for number in range(2000):
+            self.window.produced(number + 1, 100.0 + number)
+        self.assertEqual(window._REMEMBERED, len(self.window._produced))
+        self.window.stored(2000, 2099.0 + window.TARGET_S / 2)
+        self.assertEqual(window.FIRST + window.STEP, self.window.size)
+
     def test_another_epoch_begins_anew(self):
         self._stored(100, 10.0)
         self.window.produced(200, 100.0)
