@@ -30,7 +30,7 @@ LOG = logging.getLogger(__name__)
 
 #: Events that are passed on, with the run state they announce, if any.
 EVENTS = {'STOP': 'paused', 'RESUME': 'running', 'SHUTDOWN': None,
-          'RESET': None, 'MIGRATION': None}
+          'RESET': None}
 
 #: Status of a MIGRATION event -> what the worker is told. QEMU's main loop
 #: stands still from then on until its state is saved (migration_completion
@@ -165,7 +165,7 @@ class QmpLink:
     async def _follow(self):
         client = qmp.QMPClient(os.path.basename(self._path),
                                readbuflen=_LINE_MAX)
-        listener = qmp.EventListener(tuple(EVENTS))
+        listener = qmp.EventListener((*EVENTS, 'MIGRATION'))
         client.register_listener(listener)
         await asyncio.wait_for(
             client.connect(self._path), _GREETING_TIMEOUT_S)
@@ -187,14 +187,11 @@ class QmpLink:
     async def _follow_events(self, listener):
         async for event in listener:
             self._events_seen += 1
-            name = event['event']
-            if name == 'MIGRATION':
-                status = _MIGRATION.get(event['data'].get('status'))
-                if status is not None:
-                    self._on_event(status, time.monotonic() - _age(event))
+            name = _told_as(event)
+            if name is None:
                 continue
             self._on_event(name, time.monotonic() - _age(event))
-            if EVENTS[name] is not None:
+            if EVENTS.get(name) is not None:
                 self._on_status(True, EVENTS[name], self._arriving)
                 await self._report_status()
 
@@ -213,6 +210,13 @@ class QmpLink:
         if status == 'inmigrate':
             self._arriving = True
         self._on_status(True, str(status), self._arriving)
+
+
+def _told_as(event):
+    """-> by which name the worker is told of an event; None: it is not."""
+    if event['event'] == 'MIGRATION':
+        return _MIGRATION.get(event['data'].get('status'))
+    return event['event']
 
 
 def _age(event):

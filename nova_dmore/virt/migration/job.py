@@ -33,9 +33,6 @@ class Progress:
     #: Passes over the memory that were begun.
     iteration: int
     remaining_bytes: int
-    bytes_per_second: int
-    #: All memory of the domain.
-    total_bytes: int
 
 
 class Job:
@@ -58,9 +55,7 @@ class Job:
             return None
         return Progress(
             iteration=statistics.get('memory_iteration', 0),
-            remaining_bytes=statistics.get('memory_remaining', 0),
-            bytes_per_second=statistics.get('memory_bps', 0),
-            total_bytes=statistics['memory_total'])
+            remaining_bytes=statistics.get('memory_remaining', 0))
 
     def limit(self, bandwidth_mib: int | None = None,
               downtime_ms: int | None = None) -> bool:

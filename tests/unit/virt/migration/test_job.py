@@ -36,7 +36,7 @@ class JobTest(fakes.TestCase):
             libvirt.VIR_DOMAIN_JOB_MEMORY_ITERATION: 3,
             libvirt.VIR_DOMAIN_JOB_MEMORY_REMAINING: 1024,
             libvirt.VIR_DOMAIN_JOB_MEMORY_BPS: 512}
-        self.assertEqual(job.Progress(3, 1024, 512, 4096), self.job.progress())
+        self.assertEqual(job.Progress(3, 1024), self.job.progress())
 
     def test_no_job(self):
         self.domain.jobStats.return_value = {'type': 0}

@@ -29,7 +29,7 @@ class LeaderTest(fakes.TestCase):
         super().setUp()
         self.useFixture(fixtures.MockPatchObject(leader, '_LOOK_S', 0.001))
         self.log = []
-        self.progress = job.Progress(1, 10 ** 9, 10 ** 6, 10 ** 9)
+        self.progress = job.Progress(1, 10 ** 9)
         self.there_is_a_job = True
         self.instance = mock.create_autospec(job.Job, instance=True)
         self.instance.progress.side_effect = lambda: self.progress
@@ -57,7 +57,7 @@ class LeaderTest(fakes.TestCase):
 
     def test_a_domain_r_that_is_ready_costs_nothing(self):
         self.companion_ready.set()
-        self.progress = job.Progress(2, 10, 10 ** 6, 10 ** 9)
+        self.progress = job.Progress(2, 10)
         self.leader.start()
         self.leader.join(5)
         self.assertEqual([], self.log)
@@ -67,24 +67,24 @@ class LeaderTest(fakes.TestCase):
         self.assertEqual([], self._after(self.progress))
         slow = [(leader._TAIL_BANDWIDTH_MIB, 1)]
         self.assertEqual(slow, self._after(
-            job.Progress(1, 40 << 20, 10 ** 6, 10 ** 9)))
+            job.Progress(1, 40 << 20)))
         slow.append((leader._LAST_BANDWIDTH_MIB, 1))
         self.assertEqual(slow, self._after(
-            job.Progress(1, 1 << 20, 10 ** 6, 10 ** 9)))
+            job.Progress(1, 1 << 20)))
         self.companion_ready.set()
         self.leader.join(5)
         self.assertEqual(slow + [(job.UNLIMITED_MIB, 300)], self.log)
 
     def test_an_instance_is_not_slowed_for_long(self):
         self.useFixture(fixtures.MockPatchObject(leader, 'PATIENCE_S', 0.05))
-        self.progress = job.Progress(2, 1 << 20, 10 ** 6, 10 ** 9)
+        self.progress = job.Progress(2, 1 << 20)
         self.leader.start()
         self.leader.join(5)
         self.assertEqual([(leader._LAST_BANDWIDTH_MIB, 1),
                           (job.UNLIMITED_MIB, 300)], self.log)
 
     def test_novas_limit_is_given_back(self):
-        self.progress = job.Progress(2, 1 << 20, 10 ** 6, 10 ** 9)
+        self.progress = job.Progress(2, 1 << 20)
         self.leader.start()
         self._after(self.progress)
         self.leader.set_downtime(150)
@@ -103,7 +103,7 @@ class LeaderTest(fakes.TestCase):
         self.there_is_a_job = False
         self.leader.start()
         self.assertEqual([], self._after(
-            job.Progress(2, 1 << 20, 10 ** 6, 10 ** 9)))
+            job.Progress(2, 1 << 20)))
         self.leader.end()
         self.assertEqual([], self.log)
 
