@@ -11,6 +11,7 @@
 # under the License.
 """What a user or an administrator does in the middle of a migration."""
 
+import abc
 import time
 
 from faultlib import phases
@@ -22,7 +23,20 @@ _MICROVERSION = '2.79'
 _FIND_S = 5.0
 
 
-class _Command(Fault):
+class _Command(Fault, abc.ABC):
+
+    def inject(self, scene: Scene) -> None:
+        """:raises NothingThere: too late, or Nova says so"""
+        answer = self._ask(
+            scene.api._sdk.compute, f'/servers/{scene.server}/migrations/'
+            f'{self._migration(scene)}')
+        if answer.status_code in (400, 404, 409):
+            raise NothingThere(f'{self.name}: {answer.text[:200]}')
+        exceptions.raise_from_response(answer)
+
+    @abc.abstractmethod
+    def _ask(self, compute, path: str):
+        """Send the request, about a migration; Nova's answer."""
 
     def _migration(self, scene: Scene) -> int:
         """:raises NothingThere: none is under way"""
@@ -39,12 +53,8 @@ class Aborted(_Command):
 
     name = 'abort by the user'
 
-    def inject(self, scene: Scene) -> None:
-        number = self._migration(scene)
-        answer = scene.api._sdk.compute.delete(
-            f'/servers/{scene.server}/migrations/{number}',
-            microversion=_MICROVERSION)
-        _raise(self.name, answer)
+    def _ask(self, compute, path: str):
+        return compute.delete(path, microversion=_MICROVERSION)
 
     def moves(self, landed: str) -> bool | None:
         """What Nova accepts before the instance stops has to be heeded."""
@@ -57,12 +67,9 @@ class Forced(_Command):
 
     name = 'force-complete'
 
-    def inject(self, scene: Scene) -> None:
-        number = self._migration(scene)
-        answer = scene.api._sdk.compute.post(
-            f'/servers/{scene.server}/migrations/{number}/action',
-            json={'force_complete': None}, microversion=_MICROVERSION)
-        _raise(self.name, answer)
+    def _ask(self, compute, path: str):
+        return compute.post(f'{path}/action', json={'force_complete': None},
+                            microversion=_MICROVERSION)
 
     def moves(self, landed: str) -> bool | None:
         return True
@@ -73,10 +80,3 @@ def _get(scene: Scene) -> list[dict]:
         f'/servers/{scene.server}/migrations', microversion=_MICROVERSION)
     exceptions.raise_from_response(answer)
     return answer.json()['migrations']
-
-
-def _raise(name: str, answer) -> None:
-    """:raises NothingThere: too late, Nova says"""
-    if answer.status_code in (400, 404, 409):
-        raise NothingThere(f'{name}: {answer.text[:200]}')
-    exceptions.raise_from_response(answer)

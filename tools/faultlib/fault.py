@@ -20,7 +20,8 @@ class NothingThere(Exception):
 
 
 class Fault:
-    """One fault for one migration; what it keeps is for its repair.
+    """One fault for one migration; what it keeps is for its repair. This one
+    is none: nothing happens.
 
     :ivar name: as people read it
     :ivar phases: in which it can happen at all
@@ -41,7 +42,6 @@ class Fault:
 
         :raises NothingThere: what it is for is not there
         """
-        raise NotImplementedError
 
     def moves(self, landed: str) -> bool | None:
         """Whether the instance has to be at the destination in the end;

@@ -17,17 +17,19 @@ taken that Nova logs nearest to it.
 
 import dataclasses
 
-BEGIN = 'begin'
-PREPARED = 'prepared'
-PRE_COPY = 'pre-copy'
-STOP = 'stop'
-CARRY_OVER = 'carry over'
-LIVE = 'live'
-DONE = 'done'
+from nova_dmore.virt.migration.phases import Phase
+
+BEGIN = Phase.BEGIN.value
+PREPARED = Phase.PREPARED.value
+PRE_COPY = Phase.PRE_COPY.value
+STOP = Phase.STOP.value
+CARRY_OVER = Phase.CARRY_OVER.value
+LIVE = Phase.LIVE.value
+DONE = Phase.DONE.value
 #: Those in which faults are injected.
 PHASES = (BEGIN, PRE_COPY, STOP, CARRY_OVER, LIVE, DONE)
 #: Domain R does not come along, or stays with its instance.
-ENDS = ('alone', 'aborted')
+ENDS = (Phase.ALONE.value, Phase.ABORTED.value)
 
 
 @dataclasses.dataclass(frozen=True)

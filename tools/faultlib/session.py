@@ -54,12 +54,11 @@ class Session:
         source = self._runner.api._sdk.compute.get_server(
             subject.server).compute_host
         destination, = set(COMPUTES) - {source}
-        try:
+        with contextlib.ExitStack() as failing:
+            failing.callback(self.close)
             outcome = self._runner.run(subject, source, destination, fault,
                                        phase)
-        except BaseException:
-            self.close()
-            raise
+            failing.pop_all()
         if outcome.corrupted or not outcome.fit:
             self.close()
         return outcome
@@ -69,11 +68,10 @@ class Session:
         subject = self._make(self._trial, runner.api, runner.place,
                              self._folder, runner.progress)
         self._subject = subject
-        try:
+        with contextlib.ExitStack() as failing:
+            failing.callback(self.close)
             subject.start(COMPUTES[0])
-        except BaseException:
-            self.close()
-            raise
+            failing.pop_all()
         return subject
 
     def close(self) -> None:

@@ -12,6 +12,7 @@
 """Has a cloud, of which one host sends pairs side by side, and runs the part
 in its controller."""
 
+import contextlib
 import dataclasses
 import json
 import subprocess
@@ -58,13 +59,12 @@ def _measure(place: Place, runs: int, cells: Sequence[Cell]
             stdout=subprocess.PIPE, text=True, env={
                 **place.environment(), **place.credentials(),
                 'PYTHONPATH': str(clouds.TOOLS),
-                'DMORE_STATE': str(place.layout.state)}) as process:
-        try:
-            for line in process.stdout:
-                made.append(json.loads(line))
-        except BaseException:
-            process.terminate()
-            raise
+                'DMORE_STATE': str(place.layout.state)}) as process, (
+                    contextlib.ExitStack()) as failing:
+        failing.callback(process.terminate)
+        for line in process.stdout:
+            made.append(json.loads(line))
+        failing.pop_all()
     return made, process.returncode
 
 
