@@ -17,7 +17,6 @@ Meanwhile the tests' thread is on the controller's network, where users are.
 
 import atexit
 import contextlib
-import ctypes
 import functools
 import os
 import pathlib
@@ -35,28 +34,22 @@ from demolib import machines
 from demolib import sessions
 from demolib import subject as demo_subject
 from demolib.api import Cloud
+from faultlib.processes import Processes
+from faultlib.standpoint import at_the_controller
 from testbedlib.layout import Layout
 from testbedlib.progress import Failure
 from testbedlib.progress import Progress
 from testbedlib import settings
 from testlib import cloud as own_cloud
 
-_CLONE_NEWNET = 0x40000000
 #: How often a test is repeated whose guest the emulator corrupted.
 _REPEATS = 2
 #: Seconds after which a shell that did not answer is asked again.
 _AGAIN_S = 2.0
 _SERVING_S = 60.0
 
-_libc = ctypes.CDLL(None, use_errno=True)
 
-
-def _set_network(descriptor):
-    if _libc.setns(descriptor, _CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), 'setns')
-
-
-class Machine:
+class Machine(Processes):
     """The cloud that is up, as tests see it.
 
     :ivar place: where it lies
@@ -65,41 +58,10 @@ class Machine:
     """
 
     def __init__(self, place, folder):
-        self.place = place
+        super().__init__(place)
         self.folder = folder
         self.api = Cloud(lambda host: machines.compute_log(place, host))
         self.progress = Progress()
-
-    def processes(self, host, *words):
-        """Pids, as this machine counts them, of those with these words."""
-        found = []
-        for pid in self.place.host(host).processes():
-            try:
-                line = pathlib.Path(f'/proc/{pid}/cmdline').read_bytes()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            arguments = line.decode(errors='replace').replace('\0', ' ')
-            if all(word in arguments for word in words):
-                found.append(pid)
-        return found
-
-    def instance_qemu(self, host, domain):
-        return self.processes(host, 'qemu-system', f'guest={domain},')
-
-    def domain_r_qemu(self, host, server):
-        return self.processes(host, 'qemu-system', f'guest=domr-{server},')
-
-    def keeper(self, host, server):
-        return self.processes(host, 'nova_dmore.shadow.keeper', server)
-
-    def worker(self, host, server):
-        """The keeper's children that do the work."""
-        keepers = self.keeper(host, server)
-        return [pid for pid in self.processes(
-            host, 'nova_dmore.shadow.worker') if _parent(pid) in keepers]
-
-    def pair_directory(self, host, server):
-        return (self.place.host(host).root() / 'run' / 'nova-dmore' / server)
 
     def log(self, host):
         """nova-compute's log of a host, from now on."""
@@ -108,14 +70,6 @@ class Machine:
     def restart(self, host, service):
         """:raises Failure: it does not get ready again"""
         own_cloud.testbed(Layout.from_environment(), 'restart', host, service)
-
-
-def _parent(pid):
-    try:
-        stat = pathlib.Path(f'/proc/{pid}/stat').read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return int(stat.rpartition(')')[2].split()[1])
 
 
 @functools.cache
@@ -142,15 +96,7 @@ def enter(*arguments):
     if os.geteuid() != 0:
         raise unittest.SkipTest('needs root')
     place = _up(*arguments)
-    outside = _entered.enter_context(open('/proc/thread-self/ns/net'))
-    inside = _entered.enter_context(open(
-        f'/run/netns/{place.host(settings.CONTROLLER).namespace}'))
-    _set_network(inside.fileno())
-    _entered.callback(_set_network, outside.fileno())
-    kept = dict(os.environ)
-    _entered.callback(os.environ.update, kept)
-    _entered.callback(os.environ.clear)
-    os.environ.update(place.credentials())
+    _entered.enter_context(at_the_controller(place))
     folder = _entered.enter_context(tempfile.TemporaryDirectory())
     return Machine(place, pathlib.Path(folder))
 

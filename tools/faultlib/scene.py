@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable
 
 from demolib.api import Cloud
+from faultlib.processes import Processes
 from testbedlib import services, settings
 from testbedlib.progress import Failure
 from testbedlib.settings import Place
@@ -52,31 +53,25 @@ class Scene:
     # Processes.
 
     def processes(self, host: str, *words: str) -> list[int]:
-        """Pids, as this machine counts them, of those with these words.
-
-        Quick: what is to be killed at once is looked for only then.
-        """
-        return find(self.place.host(host).namespace, *words)
+        return self._all().processes(host, *words)
 
     def instance_qemu(self, host: str) -> list[int]:
-        return self.processes(host, 'qemu-system', f'guest={self.domain},')
+        return self._all().instance_qemu(host, self.domain)
 
     def domain_r_qemu(self, host: str) -> list[int]:
-        return self.processes(host, 'qemu-system',
-                              f'guest=domr-{self.server},')
+        return self._all().domain_r_qemu(host, self.server)
 
     def keeper(self, host: str) -> list[int]:
-        return self.processes(host, 'nova_dmore.shadow.keeper', self.server)
+        return self._all().keeper(host, self.server)
 
     def worker(self, host: str) -> list[int]:
-        """The keeper's children that do the work."""
-        keepers = self.keeper(host)
-        return [pid for pid in self.processes(
-            host, 'nova_dmore.shadow.worker') if parent(pid) in keepers]
+        return self._all().worker(host, self.server)
 
     def pair_directory(self, host: str) -> pathlib.Path:
-        return (self.place.host(host).root() / 'run' / 'nova-dmore'
-                / self.server)
+        return self._all().pair_directory(host, self.server)
+
+    def _all(self) -> Processes:
+        return Processes(self.place)
 
     # Services.
 
@@ -101,33 +96,6 @@ class Scene:
     def log(self, host: str) -> pathlib.Path:
         """nova-compute's."""
         return self.place.log(host, 'nova-compute')
-
-
-def find(namespace: str, *words: str) -> list[int]:
-    """Pids of a network namespace's processes with these words."""
-    wanted = os.stat(f'/run/netns/{namespace}').st_ino
-    found = []
-    for name in os.listdir('/proc'):
-        if not name.isdigit():
-            continue
-        try:
-            with open(f'/proc/{name}/cmdline', 'rb') as stream:
-                line = stream.read().replace(b'\0', b' ')
-            if (all(word.encode() in line for word in words) and
-                    os.stat(f'/proc/{name}/ns/net').st_ino == wanted):
-                found.append(int(name))
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return found
-
-
-def parent(pid: int) -> int | None:
-    """Of a process, or nothing if it has ended."""
-    try:
-        stat = pathlib.Path(f'/proc/{pid}/stat').read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return int(stat.rpartition(')')[2].split()[1])
 
 
 def kill(pids: list[int]) -> bool:

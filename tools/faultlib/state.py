@@ -15,7 +15,8 @@ import dataclasses
 import re
 import subprocess
 
-from faultlib import scene as scene_module, shortages
+from faultlib import shortages
+from faultlib.processes import parent
 from faultlib.scene import Scene
 from openstack import exceptions
 from testbedlib import settings, status
@@ -111,7 +112,7 @@ def _on(scene: Scene, host: str, taps: set[str]) -> On:
         domains.get(scene.domain), domains.get(f'domr-{scene.server}'),
         len(scene.instance_qemu(host)) + len(scene.domain_r_qemu(host)),
         len(keepers),
-        sum(scene_module.parent(pid) in keepers for pid in workers),
+        sum(parent(pid) in keepers for pid in workers),
         _strays(scene, host, workers), frozenset(taps & _links(scene, host)),
         _files(scene, host))
 
@@ -128,7 +129,7 @@ def _domains(host: str) -> dict[str, str]:
 def _strays(scene: Scene, host: str, workers: list[int]) -> int:
     """Workers without a keeper."""
     everyone = scene.processes(host, 'nova_dmore.shadow.keeper')
-    return sum(scene_module.parent(pid) not in everyone for pid in workers)
+    return sum(parent(pid) not in everyone for pid in workers)
 
 
 def _links(scene: Scene, host: str) -> set[str]:

@@ -1,0 +1,77 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The processes of instances and of their pairs, in a cloud's hosts."""
+
+import os
+import pathlib
+
+from testbedlib.settings import Place
+
+
+class Processes:
+    """Finds them. Quick: what is to be killed at once is looked for only
+    then.
+
+    :ivar place: the cloud
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+
+    def processes(self, host: str, *words: str) -> list[int]:
+        """Pids, as this machine counts them, of those with these words."""
+        return _find(self.place.host(host).namespace, *words)
+
+    def instance_qemu(self, host: str, domain: str) -> list[int]:
+        return self.processes(host, 'qemu-system', f'guest={domain},')
+
+    def domain_r_qemu(self, host: str, server: str) -> list[int]:
+        return self.processes(host, 'qemu-system', f'guest=domr-{server},')
+
+    def keeper(self, host: str, server: str) -> list[int]:
+        return self.processes(host, 'nova_dmore.shadow.keeper', server)
+
+    def worker(self, host: str, server: str) -> list[int]:
+        """The keeper's children that do the work."""
+        keepers = self.keeper(host, server)
+        return [pid for pid in self.processes(
+            host, 'nova_dmore.shadow.worker') if parent(pid) in keepers]
+
+    def pair_directory(self, host: str, server: str) -> pathlib.Path:
+        return (self.place.host(host).root() / 'run' / 'nova-dmore' / server)
+
+
+def _find(namespace: str, *words: str) -> list[int]:
+    """Pids of a network namespace's processes with these words."""
+    wanted = os.stat(f'/run/netns/{namespace}').st_ino
+    found = []
+    for name in os.listdir('/proc'):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f'/proc/{name}/cmdline', 'rb') as stream:
+                line = stream.read().replace(b'\0', b' ')
+            if (all(word.encode() in line for word in words) and
+                    os.stat(f'/proc/{name}/ns/net').st_ino == wanted):
+                found.append(int(name))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+def parent(pid: int) -> int | None:
+    """Of a process, or nothing if it has ended."""
+    try:
+        stat = pathlib.Path(f'/proc/{pid}/stat').read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return int(stat.rpartition(')')[2].split()[1])
