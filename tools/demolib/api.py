@@ -11,11 +11,13 @@
 # under the License.
 """What a user and an administrator ask of the cloud."""
 
+import contextlib
 import pathlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import openstack
+from keystoneauth1 import exceptions as auth_exceptions
 from openstack import exceptions
 
 from testbedlib import settings
@@ -27,6 +29,20 @@ _LOOK_S = 0.2
 _SSH_PROPERTY = 'dmore:console_ssh'
 _KEY_PAIR = 'dmore'
 _READY = 'GUEST-READY'
+
+
+@contextlib.contextmanager
+def requests(place: settings.Place) -> Iterator[None]:
+    """Say of a request that fails that it was one.
+
+    :raises Failure: one failed
+    """
+    try:
+        yield
+    except (exceptions.SDKException,
+            auth_exceptions.ClientException) as error:
+        raise Failure('a request to the cloud', str(error),
+                      place.log(settings.CONTROLLER, 'nova-api')) from error
 
 
 class Cloud:

@@ -57,9 +57,17 @@ def get(layout: Layout, progress: Progress, block: bool = False,
         return place
     testbed('start the cloud', progress, 'up',
             *(['--block'] if block else []))
+    return up(layout)
+
+
+def up(layout: Layout) -> Place:
+    """The cloud that is up.
+
+    :raises Failure: there is none
+    """
     saved = settings.Cloud.load(layout)
     if saved is None:
-        raise Failure('start the cloud', f'{layout.cloud} holds none')
+        raise Failure('the cloud', f'{layout.cloud} holds none')
     return Place(saved, layout)
 
 

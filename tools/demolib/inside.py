@@ -20,47 +20,29 @@ import pathlib
 import sys
 import tempfile
 
-from keystoneauth1 import exceptions as auth_exceptions
-from openstack import exceptions
-
-from demolib import entries, machines
+from demolib import api, clouds, entries, machines
 from demolib.api import Cloud
 from demolib.entries import Results
 from demolib.subject import DMORE, STOCK
 from demolib.trial import Runner
-from testbedlib import settings
 from testbedlib.layout import Layout
 from testbedlib.progress import Failure, Progress
-from testbedlib.settings import CONTROLLER
 
 _TRIALS = {trial.name: trial for trial in (STOCK, DMORE)}
 
 
-def _place() -> settings.Place:
-    """:raises Failure: there is no cloud"""
-    layout = Layout.from_environment()
-    saved = settings.Cloud.load(layout)
-    if saved is None:
-        raise Failure('demo', 'there is no cloud')
-    return settings.Place(saved, layout)
-
-
 def _run(count: int, names: list[str], results: Results) -> None:
     """:raises Failure: something else than what is measured went wrong"""
-    place = _place()
+    place = clouds.up(Layout.from_environment())
     with tempfile.TemporaryDirectory() as folder:
         runner = Runner(
             Cloud(lambda host: machines.compute_log(place, host)), place,
             pathlib.Path(folder), Progress())
-        try:
+        with api.requests(place):
             for name in names:
                 results[name] = []
                 for entry in runner.run(_TRIALS[name], count):
                     results[name].append(entry)
-        except (exceptions.SDKException,
-                auth_exceptions.ClientException) as error:
-            raise Failure('a request to the cloud', str(error),
-                          place.log(CONTROLLER, 'nova-api')) from error
 
 
 def main(arguments: list[str]) -> int:

@@ -22,39 +22,26 @@ import pathlib
 import sys
 import tempfile
 
-from keystoneauth1 import exceptions as auth_exceptions
-from openstack import exceptions
-
 from benchlib.migration import plan
 from benchlib.migration.runner import Runner
-from demolib import machines
+from demolib import api, clouds, machines
 from demolib.api import Cloud
-from testbedlib import settings
 from testbedlib.layout import Layout
 from testbedlib.progress import Failure, Progress
-from testbedlib.settings import CONTROLLER
 
 
 def _run(runs: int, cells: list[plan.Cell]) -> None:
     """:raises Failure: something else than what is measured went wrong"""
-    layout = Layout.from_environment()
-    saved = settings.Cloud.load(layout)
-    if saved is None:
-        raise Failure('bench', 'there is no cloud')
-    place = settings.Place(saved, layout)
+    place = clouds.up(Layout.from_environment())
     cloud = Cloud(lambda host: machines.compute_log(place, host))
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         runner = stack.enter_context(Runner(
             cloud, place, pathlib.Path(folder), Progress()))
-        try:
+        with api.requests(place):
             for block in plan.blocks(cells):
                 for row in runner.block(block, runs):
                     print(json.dumps(row), flush=True)
-        except (exceptions.SDKException,
-                auth_exceptions.ClientException) as error:
-            raise Failure('a request to the cloud', str(error),
-                          place.log(CONTROLLER, 'nova-api')) from error
 
 
 def main(arguments: list[str]) -> int:
