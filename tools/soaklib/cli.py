@@ -12,131 +12,56 @@
 """``tools/soak``: the command line."""
 
 import argparse
-import dataclasses
-import itertools
-import json
+import os
 import pathlib
-import random
-import signal
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
 
-from demolib import clouds, machines
-from demolib.api import Cloud
-from faultlib import case, session, standpoint, stock
-from faultlib.outcome import Outcome
-from soaklib import report, schedule
+from demolib import clouds
 from testbedlib import prepare
 from testbedlib.layout import Layout
 from testbedlib.progress import Failure, Progress
-from testbedlib.settings import Place
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run it.
+    """Set up what is needed, and become what runs in it.
 
-    :returns: the exit status: 0 if no ledger and no state was wrong
+    :returns: the exit status, if that cannot be
     """
-    options = _parser().parse_args(arguments)
-    progress = Progress()
+    words = sys.argv[1:] if arguments is None else arguments
+    parser().parse_args(words)
     layout = Layout.from_environment()
-    outcomes: list[Outcome] = []
-    # What was broken is repaired before this process ends.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with clouds.alone(layout, 'soak'):
-            _soak(layout, options, progress, outcomes)
+            prepare.Setup(layout, Progress()).everything()
     except Failure as failure:
         print(f'soak: {failure}', file=sys.stderr)
-        _finish(options, outcomes)
         return 1
     except KeyboardInterrupt:
-        print('soak: interrupted; "tools/testbed down" removes the cloud',
-              file=sys.stderr)
-        _finish(options, outcomes)
+        print('soak: interrupted', file=sys.stderr)
         return 130
-    return _finish(options, outcomes)
+    python = str(layout.venv_program('python'))
+    os.execve(python, [python, '-m', 'soaklib.inside', *words], {
+        **os.environ, 'PYTHONPATH': str(clouds.TOOLS)})
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Of the command line."""
+    made = argparse.ArgumentParser(
         prog='soak', description='Live-migrate an instance there and back '
         'while users type, with random faults, and keep a ledger.')
-    parser.add_argument('--minutes', type=float, default=30, metavar='N',
-                        help='no migration begins later (default: '
-                        '%(default)s)')
-    parser.add_argument('--seed', type=int, default=None, metavar='S',
-                        help='the same one gives the same faults in the same '
-                        'order (default: another one each time)')
-    parser.add_argument('--case', action='append', default=[],
-                        metavar='FAULT:PHASE', help='instead of random ones, '
-                        'each of these once; "*" for all of either')
-    parser.add_argument('--stock', action='store_true', help='with an '
-                        'instance without Domain R: what stock Nova leaves')
-    parser.add_argument('--record', type=pathlib.Path, metavar='FILE',
-                        help='append each outcome, a line of JSON')
-    parser.add_argument('--keep', action='store_true',
-                        help='leave the cloud up; a later run uses it')
-    return parser
-
-
-def _soak(layout: Layout, options: argparse.Namespace, progress: Progress,
-          outcomes: list[Outcome]) -> None:
-    """:raises Failure: no set-up, no cloud, or no instance in it"""
-    if options.seed is None:
-        options.seed = random.SystemRandom().randrange(10 ** 6)
-    steps = _steps(options)
-    prepare.Setup(layout, progress).everything()
-    place = clouds.get(layout, progress)
-    with tempfile.TemporaryDirectory() as folder:
-        with standpoint.at_the_controller(place):
-            _run(place, options, progress, pathlib.Path(folder), steps,
-                 outcomes)
-    if not options.keep:
-        clouds.testbed('remove the cloud', progress, 'down')
-
-
-def _steps(options: argparse.Namespace) -> Iterator[schedule.Step]:
-    """:raises Failure: there is no such case"""
-    if not options.case:
-        return schedule.schedule(options.seed, options.stock)
-    try:
-        return iter(schedule.chosen(options.case, options.stock))
-    except ValueError as error:
-        raise Failure('--case', str(error)) from error
-
-
-def _run(place: Place, options: argparse.Namespace, progress: Progress,
-         folder: pathlib.Path, steps: Iterator[schedule.Step],
-         outcomes: list[Outcome]) -> None:
-    api = Cloud(lambda host: machines.compute_log(place, host))
-    runner = case.Runner(place, api, progress,
-                         {} if options.stock else stock.load())
-    one = session.Session(
-        runner, session.STOCK if options.stock else session.PAIR, folder)
-    end = time.monotonic() + options.minutes * 60
-    try:
-        for number in itertools.count(1):
-            step = next(steps, None)
-            if step is None or time.monotonic() > end:
-                return
-            outcome = one.run(*step)
-            outcomes.append(outcome)
-            progress.say(f'{number}: {outcome.line()}')
-            if options.record:
-                with options.record.open('a') as stream:
-                    print(json.dumps(dataclasses.asdict(outcome)),
-                          file=stream)
-    finally:
-        one.close()
-
-
-def _finish(options: argparse.Namespace, outcomes: list[Outcome]) -> int:
-    print(report.ledger(outcomes))
-    for outcome in outcomes:
-        for problem in outcome.problems:
-            print(f'{outcome.title}: {problem}')
-    print(report.summary(outcomes, None if options.case else options.seed))
-    return 1 if report.failed(outcomes) else 0
+    made.add_argument('--minutes', type=float, default=30, metavar='N',
+                      help='no migration begins later (default: '
+                      '%(default)s)')
+    made.add_argument('--seed', type=int, default=None, metavar='S',
+                      help='the same one gives the same faults in the same '
+                      'order (default: another one each time)')
+    made.add_argument('--case', action='append', default=[],
+                      metavar='FAULT:PHASE', help='instead of random ones, '
+                      'each of these once; "*" for all of either')
+    made.add_argument('--stock', action='store_true', help='with an '
+                      'instance without Domain R: what stock Nova leaves')
+    made.add_argument('--record', type=pathlib.Path, metavar='FILE',
+                      help='append each outcome, a line of JSON')
+    made.add_argument('--keep', action='store_true',
+                      help='leave the cloud up; a later run uses it')
+    return made

@@ -129,7 +129,7 @@ class StockTest(unittest.TestCase):
 class CommandLineTest(unittest.TestCase):
 
     def test_defaults(self):
-        options = cli._parser().parse_args([])
+        options = cli.parser().parse_args([])
         self.assertEqual((30, None, [], False), (
             options.minutes, options.seed, options.case, options.stock))
 

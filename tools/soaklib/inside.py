@@ -1,0 +1,122 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The part of ``tools/soak`` that needs what the set-up has made."""
+
+import argparse
+import dataclasses
+import itertools
+import json
+import pathlib
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+
+from demolib import clouds, machines
+from demolib.api import Cloud
+from faultlib import case, session, standpoint, stock
+from faultlib.outcome import Outcome
+from soaklib import cli, report, schedule
+from testbedlib.layout import Layout
+from testbedlib.progress import Failure, Progress
+from testbedlib.settings import Place
+
+
+def main(arguments: list[str]) -> int:
+    """Run it.
+
+    :returns: the exit status: 0 if no ledger and no state was wrong
+    """
+    options = cli.parser().parse_args(arguments)
+    progress = Progress()
+    layout = Layout.from_environment()
+    outcomes: list[Outcome] = []
+    # What was broken is repaired before this process ends.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with clouds.alone(layout, 'soak'):
+            _soak(layout, options, progress, outcomes)
+    except Failure as failure:
+        print(f'soak: {failure}', file=sys.stderr)
+        _finish(options, outcomes)
+        return 1
+    except KeyboardInterrupt:
+        print('soak: interrupted; "tools/testbed down" removes the cloud',
+              file=sys.stderr)
+        _finish(options, outcomes)
+        return 130
+    return _finish(options, outcomes)
+
+
+def _soak(layout: Layout, options: argparse.Namespace, progress: Progress,
+          outcomes: list[Outcome]) -> None:
+    """:raises Failure: no cloud, or no instance in it"""
+    if options.seed is None:
+        options.seed = random.SystemRandom().randrange(10 ** 6)
+    steps = _steps(options)
+    place = clouds.get(layout, progress)
+    with tempfile.TemporaryDirectory() as folder:
+        with standpoint.at_the_controller(place):
+            _run(place, options, progress, pathlib.Path(folder), steps,
+                 outcomes)
+    if not options.keep:
+        clouds.testbed('remove the cloud', progress, 'down')
+
+
+def _steps(options: argparse.Namespace) -> Iterator[schedule.Step]:
+    """:raises Failure: there is no such case"""
+    if not options.case:
+        return schedule.schedule(options.seed, options.stock)
+    try:
+        return iter(schedule.chosen(options.case, options.stock))
+    except ValueError as error:
+        raise Failure('--case', str(error)) from error
+
+
+def _run(place: Place, options: argparse.Namespace, progress: Progress,
+         folder: pathlib.Path, steps: Iterator[schedule.Step],
+         outcomes: list[Outcome]) -> None:
+    api = Cloud(lambda host: machines.compute_log(place, host))
+    runner = case.Runner(place, api, progress,
+                         {} if options.stock else stock.load())
+    one = session.Session(
+        runner, session.STOCK if options.stock else session.PAIR, folder)
+    end = time.monotonic() + options.minutes * 60
+    try:
+        for number in itertools.count(1):
+            step = next(steps, None)
+            if step is None or time.monotonic() > end:
+                return
+            outcome = one.run(*step)
+            outcomes.append(outcome)
+            progress.say(f'{number}: {outcome.line()}')
+            if options.record:
+                with options.record.open('a') as stream:
+                    print(json.dumps(dataclasses.asdict(outcome)),
+                          file=stream)
+    finally:
+        one.close()
+
+
+def _finish(options: argparse.Namespace, outcomes: list[Outcome]) -> int:
+    print(report.ledger(outcomes))
+    for outcome in outcomes:
+        for problem in outcome.problems:
+            print(f'{outcome.title}: {problem}')
+    print(report.summary(outcomes, None if options.case else options.seed))
+    return 1 if report.failed(outcomes) else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))
