@@ -1,0 +1,110 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The instance stays."""
+
+from unittest import mock
+
+from nova import exception as nova_exception
+
+from nova_dmore import exception
+from nova_dmore.shadow import client as shadow_client
+from nova_dmore.virt.migration.phases import Phase
+from tests.unit.virt import fake_host
+from tests.unit.virt import fakes
+from tests.unit.virt.migration import source_case
+
+
+class AbortTest(source_case.SourceTestCase):
+    """The instance stays: so does its Domain R."""
+
+    def test_before_the_stop(self):
+        self.guest.story = self.guest.fail
+        self._run_failing()
+        self._assert_order('migrate instance', f'abort job of {self.domr}',
+                           'hold', 'arm', 'rpc abort')
+        self.assertEqual(
+            [mock.call(True), mock.call(False)],
+            self.client().hold.call_args_list)
+        self.assertEqual(
+            mock.call(self.role.migration_id, shadow_client.Role.SOURCE,
+                      on=False), self.client().arm.call_args)
+        self._assert_still_here()
+        self.assertNotIn('rpc finish', self.log)
+        self.assertFalse(self.domain.resumed.is_set())
+        self.reporter.rebuilt.assert_not_called()
+
+    def test_an_error_of_another_type(self):
+        class Killed(BaseException):
+            pass
+
+        for kind in (RuntimeError, nova_exception.NovaException, Killed):
+            error = kind('unchanged')
+
+            def story():
+                self.domain.job.clear()
+                raise error
+
+            self.log.clear()
+            self.watch.reset_mock()
+            self.role = self._role()
+            self.guest.story = story
+            self.assertIs(error, self.assertRaises(
+                kind, self.role.run, self.guest, source_case.URI))
+            self.assertEqual(Phase.ABORTED, self.role.phase)
+            self._assert_watched_again()
+            self._assert_no_thread_left()
+            self._assert_still_here()
+            self.companion = source_case.Companion(
+                self.libvirt, self.domr, self.log)
+            self.libvirt.domains[self.domr] = self.companion
+
+    def test_a_bug_on_the_way_back_hides_nothing(self):
+        self.guest.story = self.guest.fail
+        self.destination.abort.side_effect = TypeError('a bug')
+        self._run_failing()
+
+    def test_domain_r_had_left(self):
+        def story():
+            self.domain.stopped.set()
+            fake_host.wait(self.companion.gone)
+            self.guest.fail()
+
+        self.guest.story = story
+        self._run_failing()
+        self.assertIn('rpc abort', self.log)
+        self.assertEqual(fakes.HOST, self.neutron.active_host(fakes.PORT))
+        self.reporter.rebuilt.assert_called_once()
+        # The watch builds it again: the process was kept.
+        self.assertEqual((True, False), self.pairs.is_alive(fakes.UUID))
+        self.assertTrue(self.pairs.rebuild(fakes.UUID))
+        self._assert_still_here()
+
+    def test_alone(self):
+        self.destination.prepare.side_effect = exception.PairError('no')
+        self.guest.story = self.guest.fail
+        self._run_failing()
+        self._assert_still_here()
+
+    def test_holding_had_failed(self):
+        self.shadow.refuse['hold'] = exception.ShadowProcessError('no')
+        self.guest.story = self.guest.fail
+        self._run_failing()
+        self._assert_still_here()
+        # It was never sent.
+        self.reporter.rebuilt.assert_not_called()
+
+    def test_a_step_back_that_fails_stops_no_other(self):
+        self.guest.story = self.guest.fail
+        self.destination.abort.side_effect = exception.PairError('no')
+        self._run_failing()
+        self.assertEqual([(fakes.PORT, fakes.HOST)],
+                         list(self.neutron.bindings))

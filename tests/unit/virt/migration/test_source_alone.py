@@ -1,0 +1,163 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The instance moves, and its Domain R does not."""
+
+import threading
+from unittest import mock
+
+import fixtures
+import libvirt
+
+from nova_dmore import exception
+from nova_dmore.virt.migration import source
+from tests.unit.virt import fake_host
+from tests.unit.virt import fakes
+from tests.unit.virt.migration import source_case
+
+
+class AloneTest(source_case.SourceTestCase):
+    """The instance moves; a new Domain R is built there."""
+
+    def _assert_moved_alone(self):
+        self._run()
+        self.assertIn('migrate instance', self.log)
+        record, moved, _console_log = self._finished_with()
+        self.assertIs(False, moved)
+        self.assertEqual(fakes.UUID, record['instance_uuid'])
+        self._assert_gone_from_here()
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
+
+    def _converge_alone(self):
+        self.guest.story = self.guest.switch_over_at_once
+
+    def test_the_destination_is_not_ready(self):
+        self._converge_alone()
+        self.destination.prepare.side_effect = exception.PairError('no')
+        self._assert_moved_alone()
+        self.assertNotIn('migrate Domain R', self.log)
+        self.assertNotIn('hold', self.log)
+
+    def test_the_port_cannot_be_bound_there(self):
+        self._converge_alone()
+        self.neutron.vif_type = 'binding_failed'
+        self._assert_moved_alone()
+        self.assertNotIn('rpc prepare', self.log)
+
+    def test_the_pair_is_dead_here(self):
+        self._converge_alone()
+        self.shadow.kill(fakes.UUID)
+        self._assert_moved_alone()
+
+    def test_no_second_connection_to_libvirt(self):
+        self._converge_alone()
+        libvirt.open.side_effect = fake_host.libvirt_error()
+        self._assert_moved_alone()
+
+    def test_arming_fails(self):
+        self._converge_alone()
+        self.shadow.refuse['arm'] = exception.ShadowProcessError('no')
+        self._assert_moved_alone()
+        self.assertNotIn('migrate Domain R', self.log)
+
+    def test_holding_fails(self):
+        self._converge_alone()
+        self.shadow.refuse['hold'] = exception.ShadowProcessError('no')
+        self._assert_moved_alone()
+        self.assertNotIn('migrate Domain R', self.log)
+
+    def test_domain_r_fails_in_its_first_pass(self):
+        self._converge_alone()
+        self.companion.progress = (1, 10 ** 6)
+        self.companion.fail = fake_host.libvirt_error(text='refused')
+        self.companion.leave_early.set()
+        self._assert_moved_alone()
+
+    def _break(self, name, kind=TypeError):
+        self.useFixture(fixtures.MockPatch(name, side_effect=kind('a bug')))
+
+    def test_a_bug_at_the_begin(self):
+        self._converge_alone()
+        self.destination.prepare.side_effect = TypeError('a bug')
+        self._assert_moved_alone()
+        self.assertNotIn('migrate Domain R', self.log)
+
+    def test_a_bug_before_domain_r_is_sent(self):
+        self._converge_alone()
+        self._break('nova_dmore.virt.migration.job.companion_flags')
+        self._assert_moved_alone()
+        self.assertNotIn('migrate Domain R', self.log)
+
+    def test_a_bug_while_domain_r_is_sent(self):
+        self._converge_alone()
+        self._break('nova_dmore.virt.migration.leader.Leader', ValueError)
+        self._assert_moved_alone()
+        self._assert_order('migrate Domain R', f'abort job of {self.domr}',
+                           'migrate instance')
+
+    def test_a_bug_in_the_destinations_xml(self):
+        self._converge_alone()
+        self._break('nova_dmore.virt.xml.for_destination', KeyError)
+        self._run(destination_xml='<domain/>')
+        self.assertEqual('<domain/>',
+                         self.guest.called_with[1]['destination_xml'])
+
+    def test_a_bug_at_the_end(self):
+        self._converge_alone()
+        self.watch.collect_gaps.side_effect = TypeError('a bug')
+        self.destination.finish.side_effect = TypeError('a bug')
+        self._run()
+        self._assert_gone_from_here()
+
+    def test_domain_r_is_gone_before_it_is_held(self):
+        self._converge_alone()
+        self.companion.progress = (1, 10 ** 6)
+        self.companion.leave_early.set()
+        self._assert_moved_alone()
+
+    def test_domain_r_takes_too_long(self):
+        def story():
+            fake_host.wait(self.companion.aborted)
+            self.guest.switch_over_at_once()
+
+        self.guest.story = story
+        self.role = self._role(precopy_timeout_s=0.05)
+        self.companion.progress = (1, 10 ** 6)
+        self._assert_moved_alone()
+        self._assert_order('migrate Domain R', f'abort job of {self.domr}')
+
+    def test_domain_r_had_not_begun(self):
+        # Stopped now it would stay so.
+        self.companion.migrateToURI3 = lambda *args: fake_host.wait(
+            self.companion.aborted)
+        self._converge_alone()
+        self._assert_moved_alone()
+        self.assertNotIn(f'suspend {self.domr}', self.log)
+
+    def test_domain_r_had_not_begun_and_the_stop_is_not_noticed(self):
+        self.notices_the_stop = False
+        self.companion.migrateToURI3 = lambda *args: fake_host.wait(
+            self.companion.aborted)
+        self._converge_alone()
+        self._assert_moved_alone()
+
+    def test_domain_r_fails_after_the_stop(self):
+        self.companion.fail = fake_host.libvirt_error(text='no memory')
+        self._assert_moved_alone()
+        self._assert_order('frozen', f'suspend {self.domr}')
+
+    def test_domain_r_does_not_come_to_an_end(self):
+        self.useFixture(fixtures.MockPatchObject(source, '_END_S', 0.1))
+        self.companion.freed = mock.Mock(spec=threading.Event,
+                                         **{'is_set.return_value': False})
+        self._assert_moved_alone()
+        self._assert_order(f'suspend {self.domr}',
+                           f'abort job of {self.domr}')
