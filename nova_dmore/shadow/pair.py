@@ -12,7 +12,9 @@
 """A pair in its worker: the channel, the devices and the requests, together.
 
 All that is known lies in memory that the keeper owns, so the process may be
-killed at any time.
+killed at any time. It is one file, for it is where what happened, from
+whichever of them, becomes an action of the machine, and an action something
+that all of them do.
 """
 
 import asyncio

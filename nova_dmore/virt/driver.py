@@ -14,7 +14,8 @@
 A subclass of Nova's LibvirtDriver whose overrides only delegate. They stand
 in the order of an instance's life. Which path of Nova reaches each of them is
 said where it is overridden; ``tests/unit/virt/test_signatures.py`` compares
-each with the method it overrides.
+each with the method it overrides. It is one file, however long the list, since
+Nova takes one class.
 """
 
 import base64

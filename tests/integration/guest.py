@@ -12,6 +12,7 @@
 """Small Linux guests in real QEMUs that a pair's keeper finds."""
 
 import glob
+import json
 import os
 import shutil
 import socket
@@ -19,6 +20,7 @@ import subprocess
 
 from nova_dmore.shadow import client
 from nova_dmore import wire
+from tests.unit.shadow import fake_qmp
 from tests.unit.shadow import fakes
 
 _KERNELS = sorted(glob.glob('/boot/vmlinuz-*cloud*'))
@@ -93,12 +95,12 @@ class Qemu:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(30)
         fakes.wait_for(lambda: self._socket.connect_ex(monitor) == 0, 30)
-        self._requests = fakes.json_values(self._socket)
+        self._requests = fake_qmp.json_values(self._socket)
         next(self._requests)
         self.execute('qmp_capabilities')
 
     def execute(self, command, **arguments):
-        self._socket.sendall(fakes.json.dumps({
+        self._socket.sendall(json.dumps({
             'execute': command, 'arguments': arguments}).encode())
         for message in self._requests:
             if 'return' in message or 'error' in message:

@@ -95,6 +95,12 @@ class TestStop(Stop):
         self.domain_r.types(b'ab')
         wait_for(lambda: fakes.queued_bytes(self.instance.serial))
 
+    def reads_one_after_the_stop(self):
+        self.types_two()
+        self.domain_r.running = False       # the freeze lasts
+        self.instance.stop()
+        self.assertEqual(b'a', self.instance.reads(1))
+
     def test_byte_that_qemu_did_not_read_is_sent_again(self):
         self.types_two()
         self.domain_r.running = False       # the freeze lasts
@@ -107,10 +113,7 @@ class TestStop(Stop):
         self.assertEqual((), self.pair.gaps())
 
     def test_byte_that_qemu_read_before_it_saved_is_taken(self):
-        self.types_two()
-        self.domain_r.running = False
-        self.instance.stop()
-        self.assertEqual(b'a', self.instance.reads(1))
+        self.reads_one_after_the_stop()
         time.sleep(0.01)
         self.instance.save()
         frozen = self.client.frozen(1000)
@@ -118,10 +121,7 @@ class TestStop(Stop):
         self.assertEqual((), self.pair.gaps())
 
     def test_byte_that_was_seen_to_be_read_late_is_ambiguous(self):
-        self.types_two()
-        self.domain_r.running = False
-        self.instance.stop()
-        self.assertEqual(b'a', self.instance.reads(1))
+        self.reads_one_after_the_stop()
         self.instance.save(ago=0.1)
         frozen = self.client.frozen(1000)
         self.assertEqual(1, frozen.carry_over['taken']['serial0_in'])

@@ -21,6 +21,8 @@ pre-copy for a while if Domain R is not ready.
 
 The instance comes first: what fails here costs the console its continuity,
 never the instance its migration.
+
+It is one file, though a long one, so that a migration is read in one place.
 """
 
 import contextlib

@@ -12,10 +12,8 @@
 """A QEMU of an instance and a Domain R, as the keeper sees them."""
 
 import array
-import contextlib
 import ctypes
 import fcntl
-import json
 import mmap
 import os
 import select
@@ -35,14 +33,11 @@ from nova_dmore.channel import region
 from nova_dmore.shadow import client
 from nova_dmore.shadow import spawn
 from nova_dmore import wire
+from tests.unit.shadow import fake_qmp
 from tests.unit.shadow import viewer
 
 OUT = wire.Stream.SERIAL0_OUT
 IN = wire.Stream.SERIAL0_IN
-
-_GREETING = {'QMP': {'version': {
-    'qemu': {'major': 7, 'minor': 2, 'micro': 22}, 'package': ''},
-    'capabilities': []}}
 
 
 def wait_for(what, timeout=5.0):
@@ -57,89 +52,11 @@ def wait_for(what, timeout=5.0):
         time.sleep(0.002)
 
 
-class FakeQmp:
-    """A QMP server, as QEMU makes it: one client at a time."""
-
-    def __init__(self, path, status):
-        self.status = status
-        self.commands = []
-        self._client = None
-        self._lock = threading.Lock()
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(path)
-        self._listener.listen(1)
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def event(self, name, status=None, data=None, ago=0.0):
-        """Say that something happened, as QEMU does.
-
-        :param status: the run state from now on
-        :param ago: seconds since then
-        """
-        self.status = status or self.status
-        now = time.time() - ago
-        message = {'event': name, 'timestamp': {
-            'seconds': int(now), 'microseconds': int(now % 1 * 1e6)}}
-        self._send(message | ({'data': data} if data else {}))
-
-    def close(self):
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        if self._client is not None:
-            with contextlib.suppress(OSError):
-                self._client.shutdown(socket.SHUT_RDWR)
-        self._thread.join(5)
-
-    def _send(self, message):
-        with self._lock:
-            if self._client is not None:
-                self._client.sendall(json.dumps(message).encode() + b'\r\n')
-
-    def _serve(self):
-        while True:
-            try:
-                self._client, _ = self._listener.accept()
-            except OSError:
-                return
-            with self._client:
-                self._send(_GREETING)
-                with contextlib.suppress(OSError):
-                    for request in json_values(self._client):
-                        self._answer(request)
-            self._client = None
-
-    def _answer(self, request):
-        self.commands.append(request)
-        result = {}
-        if request['execute'] == 'query-status':
-            result = {'status': self.status,
-                      'running': self.status == 'running'}
-        self._send({'return': result, 'id': request.get('id')})
-
-
-def json_values(sock):
-    """The JSON values that a peer sends; it may put nothing in between."""
-    decoder = json.JSONDecoder()
-    text = ''
-    while data := sock.recv(4096):
-        text = (text + data.decode()).lstrip()
-        while text:
-            try:
-                value, end = decoder.raw_decode(text)
-            except ValueError:
-                break
-            text = text[end:].lstrip()
-            yield value
-
-
 class FakeInstance:
     """The instance's QEMU: a serial port and a monitor."""
 
     def __init__(self, directory, status='running'):
-        self.qmp = FakeQmp(
+        self.qmp = fake_qmp.FakeQmp(
             os.path.join(directory, wire.INSTANCE_QMP_SOCKET), status)
         self.serial = socket.socket(socket.AF_UNIX)
         self.serial.connect(os.path.join(directory, wire.SERIAL0_SOCKET))
@@ -181,7 +98,7 @@ class FakeDomainR:
     """Domain R's QEMU, and with ``boot`` the guest in it."""
 
     def __init__(self, directory, status='running', boot=True):
-        self.qmp = FakeQmp(
+        self.qmp = fake_qmp.FakeQmp(
             os.path.join(directory, wire.DOMAIN_R_QMP_SOCKET), status)
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(os.path.join(directory, wire.IVSHMEM_SOCKET))

@@ -32,7 +32,7 @@ from nova_dmore.shadow import notes
 from nova_dmore.shadow import pair_state
 from nova_dmore.shadow import qmp
 from nova_dmore import wire
-from tests.unit.shadow import fakes
+from tests.unit.shadow import fake_qmp
 
 Fate = unix_stream.Fate
 OUT = wire.Stream.SERIAL0_OUT
@@ -306,13 +306,13 @@ class TestQmp(base.BaseTestCase):
                     path, lambda *state: seen.append(state),
                     lambda event, at: seen.append(event))
                 task = asyncio.create_task(link.run())
-                first = fakes.FakeQmp(path, 'inmigrate')
+                first = fake_qmp.FakeQmp(path, 'inmigrate')
                 await self._until(lambda: seen)
                 first.event('RESUME', 'running')
                 await self._until(lambda: len(seen) > 2)
                 await asyncio.to_thread(first.close)
                 await self._until(lambda: (False, None, True) in seen)
-                second = fakes.FakeQmp(path, 'paused')
+                second = fake_qmp.FakeQmp(path, 'paused')
                 await self._until(lambda: seen[-1][0])
                 self.assertEqual({}, await link.execute(
                     'chardev-send-break', {'id': 'charserial0'}))

@@ -1,0 +1,101 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""A QMP server, as QEMU makes it."""
+
+import contextlib
+import json
+import os
+import socket
+import threading
+import time
+
+_GREETING = {'QMP': {'version': {
+    'qemu': {'major': 7, 'minor': 2, 'micro': 22}, 'package': ''},
+    'capabilities': []}}
+
+
+class FakeQmp:
+    """A QMP server, as QEMU makes it: one client at a time."""
+
+    def __init__(self, path, status):
+        self.status = status
+        self.commands = []
+        self._client = None
+        self._lock = threading.Lock()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(path)
+        self._listener.listen(1)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def event(self, name, status=None, data=None, ago=0.0):
+        """Say that something happened, as QEMU does.
+
+        :param status: the run state from now on
+        :param ago: seconds since then
+        """
+        self.status = status or self.status
+        now = time.time() - ago
+        message = {'event': name, 'timestamp': {
+            'seconds': int(now), 'microseconds': int(now % 1 * 1e6)}}
+        self._send(message | ({'data': data} if data else {}))
+
+    def close(self):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        if self._client is not None:
+            with contextlib.suppress(OSError):
+                self._client.shutdown(socket.SHUT_RDWR)
+        self._thread.join(5)
+
+    def _send(self, message):
+        with self._lock:
+            if self._client is not None:
+                self._client.sendall(json.dumps(message).encode() + b'\r\n')
+
+    def _serve(self):
+        while True:
+            try:
+                self._client, _ = self._listener.accept()
+            except OSError:
+                return
+            with self._client:
+                self._send(_GREETING)
+                with contextlib.suppress(OSError):
+                    for request in json_values(self._client):
+                        self._answer(request)
+            self._client = None
+
+    def _answer(self, request):
+        self.commands.append(request)
+        result = {}
+        if request['execute'] == 'query-status':
+            result = {'status': self.status,
+                      'running': self.status == 'running'}
+        self._send({'return': result, 'id': request.get('id')})
+
+
+def json_values(sock):
+    """The JSON values that a peer sends; it may put nothing in between."""
+    decoder = json.JSONDecoder()
+    text = ''
+    while data := sock.recv(4096):
+        text = (text + data.decode()).lstrip()
+        while text:
+            try:
+                value, end = decoder.raw_decode(text)
+            except ValueError:
+                break
+            text = text[end:].lstrip()
+            yield value
