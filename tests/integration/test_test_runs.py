@@ -57,7 +57,7 @@ class RunTest(unittest.TestCase):
                               pathlib.Path(sys.prefix), self)
 
     def test_each_kind(self):
-        self.assertEqual(Counts(2, 1, 1), self.run_tests('''
+        counts = self.run_tests('''
             def test_a(self):
                 pass
 
@@ -71,7 +71,10 @@ class RunTest(unittest.TestCase):
             @unittest.expectedFailure
             def test_d(self):
                 self.fail('expected')
-            '''))
+            ''')
+        self.assertEqual(Counts(2, 1, 1), counts)
+        self.assertEqual(('some: some.test_it.It.test_b (fail): '
+                          'AssertionError: as written',), counts.failures)
 
     def test_a_process_that_ends_in_a_test(self):
         self.assertEqual(Counts(1, 1), self.run_tests('''

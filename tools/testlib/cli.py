@@ -43,6 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print('test: interrupted', file=sys.stderr)
         total += Counts(failed=1)
+    # Once more at the end, where the end is all that is kept of an output.
+    for failure in total.failures:
+        print(f'FAILED {failure}')
     print(total, flush=True)
     return 1 if total.failed else 0
 

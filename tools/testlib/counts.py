@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""How many tests passed, failed and were skipped."""
+"""How many tests passed, failed and were skipped, and which failed."""
 
 import dataclasses
 import json
@@ -23,15 +23,21 @@ _KINDS = {'success': 'passed', 'xfail': 'passed', 'skip': 'skipped',
 
 @dataclasses.dataclass(frozen=True)
 class Counts:
-    """Of one layer, or the sum of several."""
+    """Of one layer, or the sum of several.
+
+    :ivar failures: a line for each that failed, as far as one is known; no
+        part of what two counts are compared by
+    """
 
     passed: int = 0
     failed: int = 0
     skipped: int = 0
+    failures: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     def __add__(self, other: 'Counts') -> 'Counts':
         return Counts(self.passed + other.passed, self.failed + other.failed,
-                      self.skipped + other.skipped)
+                      self.skipped + other.skipped,
+                      self.failures + other.failures)
 
     def with_one(self, status: str) -> 'Counts':
         """With one more test, by subunit's word for how it ended.
@@ -52,7 +58,8 @@ class Counts:
         """
         if self.failed or (self.passed and ended_well):
             return self
-        return self + Counts(failed=1)
+        return self + Counts(failed=1, failures=(
+            'the run itself, see what it said above',))
 
     def __str__(self) -> str:
         text = f'{self.passed} passed, {self.failed} failed'
@@ -63,4 +70,5 @@ class Counts:
 
     @classmethod
     def load(cls, text: str) -> 'Counts':
-        return cls(**json.loads(text))
+        fields = json.loads(text)
+        return cls(**{**fields, 'failures': tuple(fields['failures'])})

@@ -30,6 +30,8 @@ from testlib.counts import Counts
 _TELL_S = 10
 #: The most lines that are shown of one thing.
 _LINES = 120
+#: The most characters of a failure's line at the end.
+_LINE = 300
 _RULE = '-' * 70
 
 
@@ -61,6 +63,9 @@ class Reader(testtools.StreamToDict):
         before = self.counts
         self.counts = before.with_one(status)
         if self.counts.failed > before.failed:
+            self.counts += Counts(failures=(
+                f'{self._layer}: {test["id"]} ({status}): '
+                f'{_last_line(test)}',))
             self._progress.say(
                 f'{self._layer}: FAILED {test["id"]} ({status})\n{_RULE}\n'
                 f'{_text(test)}\n{_RULE}')
@@ -88,6 +93,13 @@ def _text(test: dict[str, Any]) -> str:
     return '\n'.join(
         f'{name}:\n' + '\n'.join(text.splitlines()[-_LINES:])
         for name, text in sorted(texts.items()) if text)
+
+
+def _last_line(test: dict[str, Any]) -> str:
+    """Of its traceback: the exception."""
+    trace = test['details'].get('traceback')
+    lines = trace.as_text().strip().splitlines() if trace else []
+    return lines[-1][:_LINE] if lines else 'no traceback'
 
 
 def _seconds(test: dict[str, Any]) -> str:

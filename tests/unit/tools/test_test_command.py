@@ -52,8 +52,10 @@ class CountsTest(unittest.TestCase):
         self.assertEqual(Counts(3), Counts(3).checked(True))
 
     def test_through_a_pipe(self):
-        counts = Counts(1, 2, 3)
-        self.assertEqual(counts, Counts.load(counts.dump()))
+        counts = Counts(1, 2, 3, ('unit: a (fail): no', 'unit: b (fail): no'))
+        loaded = Counts.load(counts.dump())
+        self.assertEqual(counts, loaded)
+        self.assertEqual(counts.failures, loaded.failures)
 
 
 class CommandTest(unittest.TestCase):
@@ -84,6 +86,14 @@ class CommandTest(unittest.TestCase):
             (1, '3 passed, 1 failed\n'),
             self.run_command('unit', 'functional',
                              results=[Counts(0, 1), Counts(3)]))
+
+    def test_what_failed_is_said_before_the_last_line(self):
+        self.assertEqual(
+            (1, 'FAILED unit: a (fail): no\nFAILED functional: b (fail): no\n'
+                '3 passed, 2 failed\n'),
+            self.run_command('unit', 'functional', results=[
+                Counts(1, 1, failures=('unit: a (fail): no',)),
+                Counts(2, 1, failures=('functional: b (fail): no',))]))
 
     def test_set_up_fails(self):
         self.assertEqual((1, '0 passed, 1 failed\n'), self.run_command(
