@@ -108,6 +108,10 @@ class Ledger:
         """How many bytes ``reading`` speaks of."""
         return self._words[_W_OUT_COUNT]
 
+    @out_count.setter
+    def out_count(self, count):
+        self._words[_W_OUT_COUNT] = count
+
     @property
     def out_queued(self):
         """How many bytes were in the socket then."""

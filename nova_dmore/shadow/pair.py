@@ -242,7 +242,6 @@ class Pair:
         """The stop sequence: everything here takes well under 1 ms."""
         stopped_at, self.stopped_at = self.stopped_at or now, None
         self.devices.stop()
-        self.host_end.freeze()
         self.frozen = {'stopped': stopped_at}
         return self._freeze_over()
 
@@ -251,6 +250,9 @@ class Pair:
 
         The machine does not wait for ever.
         """
+        if self.devices.has_more_output():
+            return []       # Domain R freezes with all of it
+        self.host_end.freeze()
         if (self.host_end.state is not host_end_module.HostState.FROZEN and
                 not self.machine.domain_r_stopped or
                 self.devices.is_settling()):
@@ -259,6 +261,8 @@ class Pair:
 
     def _carry(self, now):
         self.devices.settle()
+        if self.host_end.state is host_end_module.HostState.OPEN:
+            self.host_end.freeze()      # there was no time to
         self.host_end.poll()    # for the last that Domain R has stored
         carry_over = self.host_end.carry_over()
         if carry_over is not None:

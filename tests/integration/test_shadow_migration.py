@@ -11,6 +11,7 @@
 # under the License.
 """The stop, the freeze, the arrival and the rollback, with real processes."""
 
+import base64
 import os
 import signal
 import time
@@ -79,6 +80,57 @@ class TestStop(Stop):
         wait_for(lambda: self.domain_r.output == b'lastUARTnext')
         wait_for(lambda: not fakes.unread_bytes(self.instance.serial))
         self.assertEqual((), self.pair.gaps())
+
+    def crowds(self):
+        """The socket was full, as far as can be known: QEMU may be waiting
+        for room, and then still push on when its guest has stopped."""
+        data = bytes(range(256)) * 4
+        self.instance.prints(data)
+        wait_for(lambda: self.domain_r.output == data)
+        self.instance.stop()
+        return data
+
+    def test_output_that_comes_after_the_stop_and_before_the_state(self):
+        data = self.crowds()
+        time.sleep(0.02)        # the stop is known
+        self.instance.prints(b'pushed on')
+        self.instance.save()
+        frozen = self.client.frozen(1000)
+        self.assertTrue(frozen.acknowledged)
+        self.assertEqual(data + b'pushed on', self.domain_r.output)
+        self.assertEqual(
+            {'base': len(data) + 9, 'data': ''},
+            frozen.carry_over['unstored']['serial0_out'])
+        self.assertTrue(fakes.unread_bytes(self.instance.serial))
+        self.instance.resume()
+        self.pair.live()
+        self.instance.prints(b'next')
+        wait_for(lambda: self.domain_r.output == data + b'pushed onnext')
+        self.assertEqual((), self.pair.gaps())
+
+    def test_output_that_comes_when_all_is_carried_over(self):
+        data = self.crowds()
+        frozen = self.client.frozen(1000)   # after the time for a freeze
+        self.assertGreater(frozen.frozen_at - frozen.stopped_at, 0.04)
+        self.instance.prints(b'too late')
+        self.instance.save()
+        gap, = wait_for(self.pair.gaps)
+        self.assertEqual(('serial0_out', len(data), 8, 'exact'),
+                         (gap.stream, gap.at, gap.bytes, gap.kind.value))
+
+    def test_killed_worker_keeps_what_comes_before_the_state(self):
+        data = self.crowds()
+        time.sleep(0.02)
+        os.kill(self.client.status().worker_pid, signal.SIGKILL)
+        self.instance.prints(b'pushed on')
+        frozen = self.client.frozen(3000)
+        carried = frozen.carry_over['unstored']['serial0_out']
+        self.assertEqual(
+            len(data) + 9,
+            carried['base'] + len(base64.b64decode(carried['data'])))
+        self.instance.resume()
+        self.pair.live()
+        wait_for(lambda: self.domain_r.output == data + b'pushed on')
 
     def test_twice(self):
         for n in range(3):
@@ -186,6 +238,7 @@ class TestStop(Stop):
         self.instance.prints(data)
         self.instance.prints(b'end')
         self.instance.stop()
+        self.instance.save()
         frozen = self.client.frozen(1000)
         unstored = frozen.carry_over['unstored']['serial0_out']
         self.assertEqual(len(self.domain_r.output), unstored['base'])

@@ -86,6 +86,11 @@ class ShadowDevice(abc.ABC):
         stopped; then ``saved`` is worth waiting for."""
         return False
 
+    def has_more_output(self):
+        """Whether QEMU may still give output that is not in the state that
+        it saves; Domain R is to freeze after ``saved`` then."""
+        return False
+
     def saved(self, at):
         """QEMU saves its state since a time (CLOCK_MONOTONIC seconds).
 

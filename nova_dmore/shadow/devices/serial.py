@@ -95,16 +95,21 @@ class SerialDevice(base.ShadowDevice):
         return (self._current is not None and
                 self.input.is_settling(self._current))
 
+    def has_more_output(self):
+        """See :class:`base.ShadowDevice`."""
+        return self._current is not None and self.output.is_settling()
+
     def saved(self, at):
         """See :class:`base.ShadowDevice`."""
         if self._current is not None:
             self.input.saved(self._current, at)
+            self.output.saved(self._current)
 
     def settle(self):
         """See :class:`base.ShadowDevice`."""
         if self._current is not None:
             self.input.settled_after_stop(self._current)
-        self.output.settled_after_stop()
+        self.output.settled_after_stop(self._current)
 
     def thaw(self):
         """See :class:`base.ShadowDevice`."""

@@ -16,6 +16,7 @@ read from it afterwards; the ledger tells a new worker where that stood.
 """
 
 import logging
+import math
 import time
 
 from nova_dmore.channel import carry_over
@@ -39,6 +40,13 @@ _STALL_GRACE_S = 2.0
 
 _READ_MAX = 1 << 16
 
+#: With so many bytes in it the socket may have been full for QEMU, which then
+#: waits for room: hundreds fit, for it sends each byte in a buffer of its own.
+_CROWDED = 64
+
+#: For how long after that a loaded host may take to let QEMU see the room.
+_CROWDED_S = 2.0
+
 
 class SerialOutput:
     """Reads the stream SERIAL0_OUT.
@@ -58,6 +66,9 @@ class SerialOutput:
         self._forgotten = 0
         self._ever_opened = False
         self._deadline = None
+        self._crowded_at = -math.inf
+        self._final = True          # nothing comes after what stop() found
+        self._settled = True        # the freeze is over
 
     def held_for(self):
         """-> seconds for which the guest is still held up; 0: it is not."""
@@ -78,10 +89,15 @@ class SerialOutput:
 
         To be called before the host end is opened, which may forget bytes.
         """
+        self._crowded_at = time.monotonic()     # it may have been
         ledger = self._ledger
+        count, start = ledger.out_count, ledger.out_offset
+        if ledger.reading is Reading.KEPT:
+            # What was not produced any more is not to be thrown away.
+            ledger.out_count = max(0, min(count, self._position() - start))
+            self._final = False
         if ledger.reading is not Reading.PRODUCED:
             return
-        count, start = ledger.out_count, ledger.out_offset
         if self._journal.position(self._stream) == start:
             ledger.end_reading()    # not even produced
             return
@@ -116,6 +132,8 @@ class SerialOutput:
                 if not data:
                     return False
                 continue
+            if queued >= _CROWDED:
+                self._crowded_at = time.monotonic()
             room = self._room(min(queued, _READ_MAX))
             if room:
                 self._transfer(connection, min(queued, room, _READ_MAX),
@@ -135,19 +153,59 @@ class SerialOutput:
         holds, which may be in the device state that was saved: it would
         be printed twice.
         """
-        ledger = self._ledger
-        if ledger.reading is Reading.KEPT:
-            return      # a worker before this one did it
-        self._report_dropped()
-        queued = connection.queued()
-        data = connection.peek(queued) if queued else b''
-        count = min(len(data), self._journal.room(self._stream))
-        ledger.set_reading(Reading.KEPT, self._position(), count, queued)
-        if count:
-            self._host_end.produce(self._stream, data[:count])
+        if self._ledger.reading is not Reading.KEPT:
+            self._report_dropped()
+            self._ledger.set_reading(Reading.KEPT, self._position(), 0, 0)
+        self._settled = False
+        self._final = time.monotonic() - self._crowded_at > _CROWDED_S
+        self._keep(connection)
 
-    def settled_after_stop(self):
-        """The freeze is over; report what cannot be carried over."""
+    def is_settling(self):
+        """Whether QEMU may still be pushing on what its UART holds.
+
+        It was waiting for room and has been given some, just before it
+        stopped. What it pushes on before it saves its state is in that state
+        no more.
+        """
+        return not self._final
+
+    def saved(self, connection):
+        """QEMU saves its state: what it says from now on is in it."""
+        if not self._final:
+            self._final = True
+            if self._ledger.reading is Reading.KEPT:
+                before = self._position()
+                self._keep(connection)
+                LOG.info('%d bytes of output came after the stop',
+                         self._position() - before)
+
+    def _keep(self, connection):
+        """Produce what is queued since the last time; it stays queued."""
+        ledger = self._ledger
+        queued = connection.queued()
+        kept = ledger.out_count
+        if queued <= kept:
+            return
+        more = (connection.peek(queued) or b'')[kept:]
+        count = 0 if self._settled else min(
+            len(more), self._journal.room(self._stream))
+        if count:
+            ledger.out_count = kept + count
+            self._host_end.produce(self._stream, more[:count])
+        if len(more) > count:
+            self._context.report_gap(
+                self._stream, wire.GapKind.EXACT,
+                'the instance had stopped, and they could not be carried '
+                'over', self._position(), len(more) - count)
+
+    def settled_after_stop(self, connection):
+        """The freeze is over; report what cannot be carried over.
+
+        :param connection: None if no QEMU is connected.
+        """
+        if not self._final and connection is not None:
+            self._keep(connection)
+        self._settled = True
         left = (self._host_end.unstored(self._stream)
                 - carry_over.CARRY_OVER_DATA_MAX)
         if left > 0:
