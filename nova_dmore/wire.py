@@ -99,7 +99,7 @@ import enum
 # -- 1. the region ----------------------------------------------------------
 
 MAGIC = int.from_bytes(b'DMOREreg', 'little')
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 
 #: Size of the region in bytes: a power of two, as a PCI BAR must be.
 REGION_SIZE = 1 << 24
@@ -118,7 +118,7 @@ HOST_PEER_ID = 0x20
 HOST_DOMAIN_R_PEER_ID = 0x28
 HOST_VECTOR_COUNT = 0x30
 HOST_EPOCH = 0x38           # written last; 0: the host is not ready
-HOST_FREEZE = 0x40          # the epoch that is to be frozen
+HOST_FREEZE = 0x40          # the epoch that is to be frozen | OPEN_ENDED
 HOST_FLAGS = 0x48
 HOST_RESUME_FROM = 0x50
 HOST_EXPECTED = 0x58        # the incarnation it has opened with; 0: unknown
@@ -129,7 +129,7 @@ DOMAIN_R_LAYOUT_VERSION = 0x08
 DOMAIN_R_INCARNATION = 0x10  # random, not 0: which start of Domain R this is
 DOMAIN_R_ACK_BY = 0x18      # the incarnation that wrote epoch_ack
 DOMAIN_R_EPOCH_ACK = 0x38   # written last
-DOMAIN_R_FREEZE_ACK = 0x40
+DOMAIN_R_FREEZE_ACK = 0x40  # HOST_FREEZE, when all of it is stored
 DOMAIN_R_GAVE_UP = 0x48     # the epoch whose words made no sense to it
 DOMAIN_R_VIEWERS = 0x50     # clients that look at the display now
 #: How many damage records of a display epoch it has dealt with: the low half
@@ -201,6 +201,10 @@ JUMP_MAX = 1 << 61
 #: threshold, so that its pre-copy cannot end before the instance's.
 FLAG_HOLD = 1
 
+#: HOST_FREEZE and what acknowledges it: what Domain R knows is not all. The
+#: instance stands still, but its QEMU may still take a byte or give some.
+OPEN_ENDED = 1 << 63
+
 
 class ResumeFrom(enum.IntEnum):
     """Whose offsets stand when an epoch is raised (HOST_RESUME_FROM)."""
@@ -217,7 +221,7 @@ class Direction(enum.IntEnum):
 
 
 class Stream(enum.IntEnum):
-    """The streams of layout version 2; the value is the table index."""
+    """The streams of layout version 3; the value is the table index."""
 
     CONTROL_TO_DOMAIN_R = 0
     CONTROL_TO_HOST = 1
@@ -274,6 +278,10 @@ IDLE_POLL_INTERVAL_S = 1.0
 
 #: How long the host waits for ``freeze_ack`` before it goes on without.
 FREEZE_TIMEOUT_S = 0.05
+
+#: How long after the stop it waits for the instance's QEMU to save its state;
+#: Domain R, and with it the console, goes ahead meanwhile.
+SAVE_TIMEOUT_S = 0.5
 
 #: Protocol version that QEMU's ivshmem server sends first
 #: (QEMU docs/specs/ivshmem-spec.txt, "Client-Server protocol").
@@ -366,9 +374,12 @@ class Request(enum.StrEnum):
     #: ``on``: ask Domain R to keep its pre-copy from converging.
     HOLD = 'hold'
     #: Wait at most ``timeout_ms`` for the instance's stop and Domain R's
-    #: acknowledgement -> ``acknowledged``, ``carry_over`` (CarryOver as JSON)
-    #: and ``at`` {``stopped``, ``frozen``} (CLOCK_MONOTONIC seconds).
+    #: acknowledgement, after which Domain R may stop -> ``acknowledged`` and
+    #: ``at`` {``stopped``, ``frozen``} (CLOCK_MONOTONIC seconds).
     FROZEN = 'frozen'
+    #: Wait at most ``timeout_ms`` until the instance's QEMU takes and gives
+    #: nothing more -> ``carry_over`` (CarryOver as JSON, null: there is none).
+    HAND_OVER = 'hand_over'
     #: Destination: ``migration_id``, ``carry_over``: what the source had.
     CARRY_OVER = 'carry_over'
     #: Wait at most ``timeout_ms`` until bytes flow -> ``state``.

@@ -28,7 +28,8 @@ class FoundState(enum.IntEnum):
     NEW = 1         # it was in no epoch
     COMPLETE = 2    # it froze, and nothing was left over
     REMAINDER = 3   # it froze, but the host had more than the ring took
-    TORN = 4        # it did not freeze, or not in the source's last epoch
+    TORN = 4        # it did not freeze, or not in the source's last epoch,
+                    # or the source had not ended then (OPEN_ENDED)
 
 
 @dataclasses.dataclass(frozen=True)

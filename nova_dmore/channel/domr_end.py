@@ -103,13 +103,13 @@ class DomainREnd:
         if self.state is not DomainRState.OPEN:
             return changes
         # Read before the positions: it was written after them.
-        freeze = words[at.HOST_FREEZE] == epoch
+        freeze = words[at.HOST_FREEZE]
         try:
             for producer in self._out.values():
                 if producer.look():
                     changes.writable.add(producer.stream)
-            if freeze:
-                self._freeze(changes)
+            if freeze & ~wire.OPEN_ENDED == epoch:
+                self._freeze(freeze, changes)
             else:
                 self._flow(changes)
         except errors.RingError as error:
@@ -124,11 +124,11 @@ class DomainREnd:
             if producer.publish():
                 self._doorbell(ring_module.VECTOR_OF[stream])
 
-    def _freeze(self, changes: changes_module.Changes) -> None:
+    def _freeze(self, asked: int, changes: changes_module.Changes) -> None:
         for stream, consumer in self._in.items():
             if consumer.freeze():
                 changes.readable.add(stream)
-        self._words[at.FREEZE_ACK] = self.epoch
+        self._words[at.FREEZE_ACK] = asked
         self.state = DomainRState.FROZEN
         changes.frozen = True
         self._doorbell(wire.Vector.CONTROL)

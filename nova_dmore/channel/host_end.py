@@ -279,7 +279,7 @@ class HostEnd:
         if words[at.GAVE_UP] == epoch:
             raise errors.RingError('Domain R gave the epoch up')
         # Read before the positions: it was written after them.
-        frozen = words[at.FREEZE_ACK] == epoch
+        frozen = words[at.FREEZE_ACK] & ~wire.OPEN_ENDED == epoch
         for stream, producer in self._out.items():
             if producer.look():
                 changes.writable.add(stream)
@@ -366,15 +366,19 @@ class HostEnd:
 
     # -- the stop -----------------------------------------------------------
 
-    def freeze(self) -> None:
+    def freeze(self, final: bool = True) -> None:
         """Ask Domain R to store everything and to stop.
 
         Unless OPEN there is nothing to ask for: FROZEN without an
         acknowledgement. When FREEZE_TIMEOUT_S passes, go on without.
+
+        :param final: nothing will be produced or taken any more; otherwise
+            a destination needs the carry-over
         """
         if self.state is HostState.OPEN:
             self._publish()
-            self._words[at.HOST_FREEZE] = self._journal.epoch
+            self._words[at.HOST_FREEZE] = self._journal.epoch | (
+                0 if final else wire.OPEN_ENDED)
             self.state = HostState.FREEZING
             self._doorbell(wire.Vector.CONTROL)
         elif self.state is not HostState.FREEZING:

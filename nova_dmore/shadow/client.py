@@ -91,11 +91,10 @@ class Frozen:
     """Result of FROZEN.
 
     ``stopped_at`` and ``frozen_at`` are CLOCK_MONOTONIC seconds, None if the
-    instance did not stop in the time given; ``carry_over`` is then None too.
+    instance did not stop in the time given.
     """
 
     acknowledged: bool
-    carry_over: dict | None
     stopped_at: float | None
     frozen_at: float | None
 
@@ -170,16 +169,24 @@ class ShadowClient:
         self._request(wire.Request.HOLD, {'on': bool(on)})
 
     def frozen(self, timeout_ms):
-        """Wait for the instance's stop and the freeze -> :class:`Frozen`."""
+        """Wait for the instance's stop and the freeze -> :class:`Frozen`.
+
+        Domain R may stop then.
+        """
         result = self._waiting(wire.Request.FROZEN, {}, timeout_ms)
         return Frozen(
             acknowledged=result['acknowledged'],
-            carry_over=result['carry_over'],
             stopped_at=result['at']['stopped'],
             frozen_at=result['at']['frozen'])
 
+    def hand_over(self, timeout_ms):
+        """After :meth:`frozen`: wait until the instance's QEMU saves its
+        state -> what a destination needs (a dict), None: nothing."""
+        return self._waiting(
+            wire.Request.HAND_OVER, {}, timeout_ms)['carry_over']
+
     def carry_over(self, migration_id, carry_over):
-        """Destination: hand in :attr:`Frozen.carry_over` of the source.
+        """Destination: hand in what :meth:`hand_over` gave at the source.
 
         -> :class:`CarryOverAnswer`; a late or repeated one is not accepted.
         """

@@ -71,7 +71,7 @@ class Pair:
             _map(files['notes'], notes_module.NOTES_SIZE))
         kept = self.notes.read() or {}
         self.gap_log = gaps.GapLog(kept.get('gaps'))
-        #: Result of FROZEN, or None while nothing is frozen.
+        #: Results of FROZEN and HAND_OVER; None while nothing is frozen.
         self.frozen = kept.get('frozen')
         #: Destination: the carry-over as JSON, or None.
         self.carried = kept.get('carried')
@@ -149,6 +149,7 @@ class Pair:
                 self._saving(message['at'])
         elif kind == messages.ToWorker.REPLY:
             self.commands.replied(message)
+            self._check_freeze()
         elif kind == messages.ToWorker.DISPLAY:
             self.commands.display_opened(message, descriptors)
 
@@ -156,7 +157,7 @@ class Pair:
         """The instance's QEMU saves its state, for its destination."""
         if self.machine.state in (State.FREEZING, State.FROZEN):
             self.devices.saved(at)
-            self.act(self._freeze_over())
+            self._check_freeze()
 
     def _vm_changed(self, message, now):
         vm = message['vm']
@@ -242,40 +243,59 @@ class Pair:
         """The stop sequence: everything here takes well under 1 ms."""
         stopped_at, self.stopped_at = self.stopped_at or now, None
         self.devices.stop()
-        self.frozen = {'stopped': stopped_at}
+        self.host_end.freeze(final=not self.devices.is_settling())
+        self.frozen = {'acknowledged': False, 'carry_over': None,
+                       'at': {'stopped': stopped_at, 'frozen': None}}
         return self._freeze_over()
+
+    @property
+    def domain_r_may_stop(self):
+        """Whether the instance stopped and Domain R has, or will have, all
+        that it can have here."""
+        return (self.frozen is not None and
+                self.frozen['at']['frozen'] is not None)
 
     def _freeze_over(self):
         """-> actions, if nothing more can change before the carry-over.
 
         The machine does not wait for ever.
         """
-        if self.devices.has_more_output():
-            return []       # Domain R freezes with all of it
-        self.host_end.freeze()
-        if (self.host_end.state is not host_end_module.HostState.FROZEN and
-                not self.machine.domain_r_stopped or
-                self.devices.is_settling()):
+        if not self.domain_r_may_stop:
+            if not (self.host_end.state is host_end_module.HostState.FROZEN or
+                    self.machine.domain_r_stopped or
+                    self.machine.freeze_overdue):
+                return []
+            self._domain_r_frozen(time.monotonic())
+        if self.devices.is_settling():
             return []
         return self.machine.freeze_over()
 
+    def _check_freeze(self):
+        if self.machine.state is State.FREEZING:
+            self.act(self._freeze_over())
+
+    def _domain_r_frozen(self, now):
+        """Domain R may stop now, whatever the instance's QEMU still does."""
+        at = self.frozen['at']
+        at['frozen'] = now
+        self.frozen['acknowledged'] = self.host_end.acknowledged
+        LOG.info('Frozen %.1f ms after the stop, %sacknowledged',
+                 (now - at['stopped']) * 1000,
+                 '' if self.host_end.acknowledged else 'not ')
+        self._wake_waiters()
+
     def _carry(self, now):
         self.devices.settle()
-        if self.host_end.state is host_end_module.HostState.OPEN:
-            self.host_end.freeze()      # there was no time to
         self.host_end.poll()    # for the last that Domain R has stored
         carry_over = self.host_end.carry_over()
         if carry_over is not None:
             carry_over = dataclasses.replace(
                 carry_over, **self.devices.carry_over())
-        stopped_at = self.frozen['stopped'] if self.frozen else now
-        self.frozen = {
-            'acknowledged': self.host_end.acknowledged,
-            'carry_over': carry_over and carry_over.to_json(),
-            'at': {'stopped': stopped_at, 'frozen': now}}
-        LOG.info('Frozen %.1f ms after the stop, %sacknowledged',
-                 (now - stopped_at) * 1000,
-                 '' if self.host_end.acknowledged else 'not ')
+        if not self.domain_r_may_stop:
+            self._domain_r_frozen(now)
+        self.frozen['carry_over'] = carry_over and carry_over.to_json()
+        LOG.info('Carried over %.1f ms after the stop',
+                 (now - self.frozen['at']['stopped']) * 1000)
         self._wake_waiters()
         self.note()
 
@@ -332,6 +352,7 @@ class Pair:
     def _on_timer(self):
         self._timer = None
         self.act(self.machine.tick(time.monotonic()))
+        self._check_freeze()
 
     # -- services
 

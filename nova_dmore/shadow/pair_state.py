@@ -73,7 +73,10 @@ class PairMachine:
         self._lost_unreported = False
         self._carried = False
         self._both_since = None
+        #: Domain R has not acknowledged a freeze in its time.
+        self.freeze_overdue = False
         self._freeze_until = None
+        self._save_until = None
 
     # -- what the worker may do now
 
@@ -122,7 +125,8 @@ class PairMachine:
     def next_deadline(self):
         """When :meth:`tick` is due, or None."""
         if self.state is State.FREEZING:
-            return self._freeze_until
+            return (self._save_until if self.freeze_overdue
+                    else self._freeze_until)
         if self.state is State.INCOMING and self._both_since is not None:
             return self._both_since + wire.CARRY_OVER_LIMIT_S
         return None
@@ -245,14 +249,17 @@ class PairMachine:
         return self.tick(now)
 
     def freeze_over(self):
-        """Domain R acknowledged the freeze, or cannot do so."""
+        """Domain R acknowledged the freeze, or cannot do so, and the
+        instance's QEMU takes and gives nothing more."""
         return self._carry() if self.state is State.FREEZING else []
 
     def tick(self, now):
         """Time passed, or something above changed -> actions."""
         actions = []
-        if self.state is State.FREEZING and now >= self._freeze_until:
-            actions += self._carry()
+        if self.state is State.FREEZING:
+            self.freeze_overdue = now >= self._freeze_until
+            if now >= self._save_until:
+                actions += self._carry()
         if self.state is State.INCOMING:
             actions += self._arrive(now)
         if self.state is State.STARTING:
@@ -306,7 +313,9 @@ class PairMachine:
         if self.state in (State.FREEZING, State.FROZEN):
             return []
         self.state = State.FREEZING
+        self.freeze_overdue = False
         self._freeze_until = now + wire.FREEZE_TIMEOUT_S
+        self._save_until = now + wire.SAVE_TIMEOUT_S
         return [Action.STOP]
 
     def _carry(self):

@@ -105,13 +105,20 @@ class RequestHandler:
         pair = self._pair
         if pair.vms[messages.INSTANCE][0]:
             pair.act(self._machine.stop_expected(time.monotonic()))
-        await pair.wait_until(
-            lambda: self._machine.state is State.FROZEN,
-            _deadline(timeout_ms))
-        if self._machine.state is State.FROZEN:
-            return pair.frozen
-        return {'acknowledged': False, 'carry_over': None,
+        await pair.wait_until(lambda: pair.domain_r_may_stop,
+                              _deadline(timeout_ms))
+        if pair.domain_r_may_stop and pair.frozen:
+            return {name: pair.frozen[name] for name in ('acknowledged', 'at')}
+        return {'acknowledged': False,
                 'at': {'stopped': None, 'frozen': None}}
+
+    async def _hand_over(self, timeout_ms):
+        pair = self._pair
+        await pair.wait_until(
+            lambda: self._machine.state is not State.FREEZING,
+            _deadline(timeout_ms))
+        frozen = self._machine.state is State.FROZEN and pair.frozen
+        return {'carry_over': frozen['carry_over'] if frozen else None}
 
     async def _carry_over(self, migration_id, carry_over):
         pair = self._pair

@@ -173,6 +173,18 @@ class AddressBook:
                 # The other host has done it since.
                 LOG.debug('Port %s is bound to %s already', port_id, host)
 
+    def is_bound(self, port_id: str, host: str) -> bool:
+        """Whether the port's traffic goes to ``host``."""
+        with _neutron_errors(f'the binding of port {port_id} on {host}'):
+            try:
+                binding = self._client().show_port_binding(
+                    port_id, host)['binding']
+            except neutron_exceptions.NeutronClientException as error:
+                if error.status_code != 404:
+                    raise
+                return False
+            return binding['status'] == 'ACTIVE'
+
     def delete_binding(self, port_id: str, host: str) -> None:
         """Forget that the port was, or might have been, on ``host``."""
         with _neutron_errors(f'the binding of port {port_id} on {host}'):

@@ -33,8 +33,9 @@ LOG = logging.getLogger(__name__)
 #: How long a role on the other host may take to say itself what became of a
 #: pair, in seconds: it waits for threads, and for RPC calls.
 PATIENCE_S = 60.0
-#: How often Nova is asked whether an instance still migrates that does not
-#: arrive, in seconds. Its Domain R may run here, and a new one at the source.
+#: How often is asked about an instance that is not here, in seconds: whether
+#: it still migrates, or where its address is. Its Domain R may run here, and
+#: a new one on the other host.
 ASK_S = 20.0
 
 
@@ -148,7 +149,8 @@ class Settler:
         if here is Here.MOVING:
             return False
         if here is Here.ABSENT:
-            return waited < PATIENCE_S or not self._has_left(record)
+            return not (self._is_due(uuid, waited)
+                        and self._has_left(record, waited))
         if self._end_outgoing(uuid):
             self._settled.add(uuid)
         return True
@@ -207,11 +209,16 @@ class Settler:
 
     def _is_given_up(self, uuid: str, waited: float) -> bool:
         """Whether an instance that is not here does not migrate any more."""
+        return (self._is_due(uuid, waited)
+                and not self._is_migrating(self._context, uuid))
+
+    def _is_due(self, uuid: str, waited: float) -> bool:
+        """Whether it is time to ask again."""
         now = time.monotonic()
         if waited < ASK_S or now < self._ask_at.get(uuid, now):
             return False
         self._ask_at[uuid] = now + ASK_S
-        return not self._is_migrating(self._context, uuid)
+        return True
 
     def _domain_r_came(self, uuid: str) -> bool:
         return self._pairs.client(uuid).status().domain_r.status == 'running'
@@ -232,9 +239,23 @@ class Settler:
 
     # -- a source, or a host that was evacuated -----------------------------
 
-    def _has_left(self, record) -> bool:
-        """Remove the pair of an instance that lives elsewhere."""
+    def _has_left(self, record, waited: float) -> bool:
+        """Remove the pair of an instance that lives elsewhere.
+
+        Nova need not know: its database is wrong for good when the source's
+        nova-compute ended in a migration. But the host where the instance
+        runs has taken the address for the Domain R there.
+        """
         uuid = record.instance_uuid
+        addresses, port_id = self._pairs.addresses, record.address.port_id
+        if not addresses.is_bound(port_id, self._pairs.host):
+            LOG.warning('The console of instance %s is on another host: '
+                        'removing its Domain R here', uuid)
+            self._remove(record, delete_address=False)
+            addresses.drop_inactive_binding(port_id, self._pairs.host)
+            return True
+        if waited < PATIENCE_S:
+            return False
         host = self._host(uuid)
         if host == self._pairs.host:
             return False

@@ -67,7 +67,9 @@ class MigrationTestCase(base.TestCase):
         self.port = self.assert_pair(self.server)
         self.stopped = threading.Event()
         self.companion_stopped = threading.Event()
-        self.shadow_client(self.server).frozen.side_effect = self._frozen
+        client = self.shadow_client(self.server)
+        client.frozen.side_effect = self._frozen
+        client.hand_over.return_value = CARRY_OVER
 
     def _suspend(self, domain):
         domain._state = fakelibvirt.VIR_DOMAIN_PAUSED
@@ -79,8 +81,8 @@ class MigrationTestCase(base.TestCase):
 
     def _frozen(self, timeout_ms):
         if self.stopped.wait(0.05):
-            return shadow_client.Frozen(True, CARRY_OVER, 1.0, 1.01)
-        return shadow_client.Frozen(False, None, None, None)
+            return shadow_client.Frozen(True, 1.0, 1.01)
+        return shadow_client.Frozen(False, None, None)
 
     def _migrate(self, domain, destination, params, flags):
         self.assertIn('c2', destination)

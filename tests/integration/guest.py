@@ -146,9 +146,10 @@ def migrate(test, migration_id, qemu, domain_r, during=lambda: None,
     domain_r.stop()
     during()
     test.assertTrue(frozen.acknowledged)
+    carried = pair.client.hand_over(2000)
 
     def carry_over():
-        return other.client.carry_over(migration_id, frozen.carry_over)
+        return other.client.carry_over(migration_id, carried)
     if not late:
         answer = carry_over()
         test.assertTrue(answer.accepted, answer.reason)

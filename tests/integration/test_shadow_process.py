@@ -289,10 +289,11 @@ class TestKilledWorker(LivePair):
         self.client.arm('m', SOURCE)
         instance.prints(b'last')
         instance.stop()
-        before = self.client.frozen(1000)
+        before = self.client.frozen(1000), self.client.hand_over(1000)
         self.kill()
         self.assertEqual(State.FROZEN, self.client.status().state)
-        self.assertEqual(before, self.client.frozen(1000))
+        self.assertEqual(before, (self.client.frozen(1000),
+                                  self.client.hand_over(1000)))
         instance.resume()
         self.pair.live()
         instance.prints(b'next')

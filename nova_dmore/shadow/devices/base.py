@@ -82,13 +82,8 @@ class ShadowDevice(abc.ABC):
         """
 
     def is_settling(self):
-        """Whether QEMU may still take input that it had not when it
-        stopped; then ``saved`` is worth waiting for."""
-        return False
-
-    def has_more_output(self):
-        """Whether QEMU may still give output that is not in the state that
-        it saves; Domain R is to freeze after ``saved`` then."""
+        """Whether QEMU may still take input, or give output, that it had
+        not when it stopped; then ``saved`` is worth waiting for."""
         return False
 
     def saved(self, at):

@@ -52,11 +52,6 @@ class DeviceGroup(base.ShadowDevice):
         """See :class:`base.ShadowDevice`."""
         return any(each.is_settling() for each in self._devices.values())
 
-    def has_more_output(self):
-        """See :class:`base.ShadowDevice`."""
-        return any(each.has_more_output()
-                   for each in self._devices.values())
-
     def saved(self, at):
         """See :class:`base.ShadowDevice`."""
         for each in self._devices.values():

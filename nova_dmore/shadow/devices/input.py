@@ -101,6 +101,11 @@ class InputDevice(base.ShadowDevice):
         """See :class:`base.ShadowDevice`."""
         return 0 if self._on_way is None else 1
 
+    def is_settling(self):
+        """See :class:`base.ShadowDevice`: QEMU refuses what comes after the
+        stop, so what it has accepted is in its state."""
+        return self._on_way is not None
+
     def settle(self):
         """See :class:`base.ShadowDevice`."""
         if self._on_way is not None:
@@ -211,9 +216,9 @@ class InputDevice(base.ShadowDevice):
         failure = reply.get('failure')
         error = str(reply.get('error'))
         if failure is None:
-            if self._machine.state in (wire.PairState.FREEZING,
-                                       wire.PairState.FROZEN):
-                self._ambiguous(note, 'QEMU answered after it had stopped')
+            if self._machine.state is wire.PairState.FROZEN:
+                self._ambiguous(note, 'QEMU answered when its state had been '
+                                'saved, or nearly so')
             self._buttons = note['buttons']
             if place is not None:
                 self._place = place

@@ -93,11 +93,8 @@ class SerialDevice(base.ShadowDevice):
     def is_settling(self):
         """See :class:`base.ShadowDevice`."""
         return (self._current is not None and
-                self.input.is_settling(self._current))
-
-    def has_more_output(self):
-        """See :class:`base.ShadowDevice`."""
-        return self._current is not None and self.output.is_settling()
+                (self.input.is_settling(self._current) or
+                 self.output.is_settling()))
 
     def saved(self, at):
         """See :class:`base.ShadowDevice`."""

@@ -52,6 +52,9 @@ LOG = logging.getLogger(__name__)
 #: the end of the migration is looked for later, in milliseconds.
 _LOOK_MS = 10
 _WAIT_MS = 1000
+#: Longest wait for the offsets after the stop: longer than the shadow-device
+#: process waits for QEMU, in milliseconds.
+_HAND_OVER_MS = 1000
 #: How often the instance's job is looked for, in seconds.
 _JOB_LOOK_S = 0.1
 #: Longest wait for the end of Domain R's migration after its instance's.
@@ -260,7 +263,7 @@ class SourceRole:
             frozen = self._hold_until_stop()
             if frozen is None:
                 return
-            # Domain R has stored the last output, or had its time.
+            # Domain R has stored the output, or had its time.
             suspended_at = self._release()
             if suspended_at is None:
                 return
@@ -272,7 +275,7 @@ class SourceRole:
                          'ack': frozen.acknowledged},
                      instance=self._instance)
             self._enter(Phase.CARRY_OVER)
-            self._hand_over(frozen)
+            self._hand_over()
         except exception.DMoreError as error:
             LOG.warning('Co-migration: %s', error, instance=self._instance)
         finally:
@@ -322,14 +325,16 @@ class SourceRole:
             self._alone(error)
             return None
 
-    def _hand_over(self, frozen) -> None:
+    def _hand_over(self) -> None:
         """Let the destination have the address and the offsets."""
         pairs = self._services.pairs
         try:
-            self._services.destination.carry_over(
-                self._context, self._host, self.migration_id, self._uuid,
-                frozen.carry_over)
-        except exception.PairError as error:
+            carry_over = self._client.hand_over(_HAND_OVER_MS)
+            if carry_over is not None:
+                self._services.destination.carry_over(
+                    self._context, self._host, self.migration_id, self._uuid,
+                    carry_over)
+        except (exception.PairError, exception.ShadowProcessError) as error:
             # Domain R carries its own offsets: this one is not lost yet.
             LOG.warning('%s', error, instance=self._instance)
         pairs.addresses.activate_binding(

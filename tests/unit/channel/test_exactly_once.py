@@ -114,10 +114,21 @@ class Steps(stateful.RuleBasedStateMachine):
 
     # -- epochs
 
-    @stateful.rule()
-    def freeze(self):
-        self.world.host.freeze()
+    @stateful.rule(final=strategies.booleans())
+    def freeze(self, final):
+        self.world.host.freeze(final)
         self.world.snapshot()
+
+    @stateful.rule(count=SOME)
+    def produce_after_the_stop(self, count):
+        if self.carried is None and self.world.open_ended:
+            self.world.produce(
+                min(count, self.world.host.room(OUT), self.space()))
+
+    @stateful.rule(count=SOME)
+    def take_after_the_stop(self, count):
+        if self.carried is None and self.world.open_ended:
+            self.world.take_after_the_stop(count)
 
     @stateful.rule()
     def roll_back(self):

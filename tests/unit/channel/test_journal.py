@@ -290,6 +290,17 @@ class StatesTest(unittest.TestCase):
         self.assertTrue(pair.host.acknowledged)
         self.assertFalse(pair.host.domain_r_complete)
 
+    def test_frozen_before_the_device_was_done_is_not_complete(self):
+        pair = world.World(out_ring=16)
+        pair.host.open()
+        pair.domr_poll()
+        pair.host_poll()
+        pair.host.freeze(final=False)
+        pair.domr_poll()
+        pair.host_poll()
+        self.assertTrue(pair.host.acknowledged)
+        self.assertFalse(pair.host.domain_r_complete)
+
     def test_frozen_before_a_roll_back_is_not_complete(self):
         pair = world.World(out_ring=16)
         pair.host.open()

@@ -142,6 +142,13 @@ class World:
         self.was_taken(len(data))
         self.snapshot()
 
+    def take_after_the_stop(self, count: int) -> None:
+        """The device takes what it had been sent before the stop."""
+        count = min(count, len(self.host._in[IN].readable()))
+        self.host.take(IN, count)
+        self.was_taken(count)
+        self.snapshot()
+
     def was_taken(self, count: int) -> None:
         del self.in_due[:count]
         self.in_taken += count
@@ -149,8 +156,15 @@ class World:
     @property
     def stopped(self) -> bool:
         """The instance stopped for a freeze, perhaps of an earlier worker."""
+        asked = self.region.words[words.HOST_FREEZE]
         return (self.host.epoch != 0 and
-                self.region.words[words.HOST_FREEZE] == self.host.epoch)
+                asked & ~wire.OPEN_ENDED == self.host.epoch)
+
+    @property
+    def open_ended(self) -> bool:
+        """Stopped, but the device may still take and give some."""
+        return bool(self.stopped and wire.OPEN_ENDED &
+                    self.region.words[words.HOST_FREEZE])
 
     def roll_back(self) -> None:
         """The host opens again, after a freeze because nobody moves."""

@@ -125,6 +125,14 @@ class LeftOverTest(BookTestCase):
             self.assertEqual([(made.port_id, 'c1')],
                              list(self.neutron.bindings))
 
+    def test_is_bound(self):
+        made = self.book.ensure(fakes.UUID, 'c1')
+        self.book.add_binding(made, 'c2')
+        self.assertEqual(
+            [True, False, False],
+            [self.book.is_bound(made.port_id, host)
+             for host in ('c1', 'c2', 'c3')])
+
     def test_an_active_binding(self):
         made = self.book.ensure(fakes.UUID, 'c1')
         self.book.drop_inactive_binding(made.port_id, 'c1')

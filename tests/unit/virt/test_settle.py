@@ -336,6 +336,22 @@ class OutgoingTest(SettleTestCase):
         self._assert_gone()
         self.assertEqual([fakes.PORT], list(self.neutron.ports))
 
+    def test_only_its_address_tells_that_the_instance_has_left(self):
+        record = self.pairs.get(fakes.UUID)
+        del self.libvirt.domains[self.instance.name()]
+        self.pairs.addresses.add_binding(record.address, fakes.OTHER_HOST)
+        self._settle()
+        self.assertTrue(self._settle(settle.ASK_S))
+        self.pairs.addresses.activate_binding(
+            record.address.port_id, fakes.OTHER_HOST)
+        # It is asked now and then only.
+        self.assertTrue(self._settle(settle.ASK_S - 1))
+        self.assertFalse(self._settle(1))
+        self._assert_gone()
+        self.assertEqual(0, self.asked)
+        self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],
+                         list(self.neutron.bindings))
+
     def test_only_libvirt_does_not_know_it(self):
         del self.libvirt.domains[self.instance.name()]
         self._settle()

@@ -178,6 +178,7 @@ class SourceTestCase(fake_host.HostTestCase):
         self.guest = Guest(self.domain, self.companion, self.log)
         self.log.clear()
         self.client().frozen.side_effect = self._frozen
+        self.client().hand_over.return_value = CARRY_OVER
         self.notices_the_stop = True
         self.watch = mock.create_autospec(watch.Watch, instance=True)
         self.reporter = mock.create_autospec(watch.Reporter, instance=True)
@@ -196,8 +197,8 @@ class SourceTestCase(fake_host.HostTestCase):
         stopped = self.domain.stopped.wait(min(timeout_ms, 20) / 1000)
         if self.notices_the_stop and stopped:
             self.log.append('frozen')
-            return shadow_client.Frozen(True, CARRY_OVER, 1.0, 1.01)
-        return shadow_client.Frozen(False, None, None, None)
+            return shadow_client.Frozen(True, 1.0, 1.01)
+        return shadow_client.Frozen(False, None, None)
 
     def _role(self, **changes):
         with mock.patch.object(type(self.instance), 'name', INSTANCE):
