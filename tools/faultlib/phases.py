@@ -61,8 +61,10 @@ def of_stock(server: str) -> dict[str, Sign]:
     """Of an instance alone."""
     here = f'[instance: {server}] '
     return {
-        BEGIN: Sign(('live_migration data is LibvirtLiveMigrateData',
-                     'nova.compute.manager')),
+        # The destination prepares itself, which ends 50 ms before the
+        # instance is copied: too late to be sure of anything.
+        BEGIN: Sign((here + 'Preparing to wait for external event',), '',
+                    1.0),
         PRE_COPY: Sign((here + 'About to invoke the migrate API',), '', 0.3),
         STOP: Sign((here + 'VM Paused (Lifecycle Event)',)),
         CARRY_OVER: Sign((here + 'VM Paused (Lifecycle Event)',), '', 0.03),
