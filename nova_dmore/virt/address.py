@@ -142,6 +142,16 @@ class AddressBook:
             if port is not None:
                 client.delete_port(port['id'])
 
+    def find(self, instance_uuid: str) -> Address:
+        """The instance's port, as the host plugs it that it is bound to."""
+        with _neutron_errors(f'the port of {device_id(instance_uuid)}'):
+            client = self._client()
+            port = self._find(client, instance_uuid)
+            if port is None:
+                raise exception.AddressError(
+                    f'there is no port of {device_id(instance_uuid)}')
+            return self._address(client, port)
+
     def add_binding(self, address: Address, host: str) -> Address:
         """Bind the port to a destination too, inactive for now.
 
@@ -149,8 +159,13 @@ class AddressBook:
         """
         with _neutron_errors(f'a binding of port {address.port_id} on {host}'):
             client = self._client()
-            binding = client.create_port_binding(address.port_id, {
-                'binding': {'host': host}})['binding']
+            try:
+                binding = client.create_port_binding(address.port_id, {
+                    'binding': {'host': host}})['binding']
+            except neutron_exceptions.Conflict:
+                # Of an earlier try.
+                binding = client.show_port_binding(
+                    address.port_id, host)['binding']
             profile = {'migrating_to': host}
             client.update_port(address.port_id, {'port': {
                 'binding:profile': profile}})

@@ -104,6 +104,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                 self._pairs, self._reporter, admin,
                 lambda: self._host.get_connection(), inventory.host_of,
                 inventory.is_live_migrating))
+        self._destination = destination.DestinationRole(
+            self._pairs, self._reporter, CONF.instances_path)
         self._rpc_server = None
         #: The co-migrations whose source this host is, by instance uuid.
         self._comigrations: dict[str, source.SourceRole] = {}
@@ -120,9 +122,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         nova-compute come to a stated end (:mod:`nova_dmore.virt.settle`).
         """
         super().init_host(host)
-        self._rpc_server = rpc.start_server(
-            host, destination.DestinationRole(
-                self._pairs, self._reporter, CONF.instances_path))
+        self._rpc_server = rpc.start_server(host, self._destination)
         self._watch.start()
 
     def cleanup_host(self, host):
@@ -337,6 +337,19 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         if (instance.host != self._pairs.host and
                 self._pairs.get(instance.uuid) is not None):
             self._remove_pair(instance, delete_address=False)
+
+    # -- it moves: destination ----------------------------------------------
+
+    def pre_live_migration(self, context, instance, block_device_info,
+                           network_info, disk_info, migrate_data):
+        """Called at the destination of a live migration, before the source
+        begins with it: what the pair needs here is made meanwhile."""
+        if SSH_PROPERTY in instance.metadata:
+            with boundary.instance_first(instance, 'Expecting its Domain R'):
+                self._destination.expect(instance)
+        return super().pre_live_migration(
+            context, instance, block_device_info, network_info, disk_info,
+            migrate_data)
 
     # -- it moves: source ---------------------------------------------------
 

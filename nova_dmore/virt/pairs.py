@@ -220,24 +220,40 @@ class Pairs:
                 self.domain(instance_uuid).start(self.domain_xml(record))
             undo.pop_all()
 
-    def start_incoming(self, record, migration_id: str) -> None:
-        """Prepare a destination: everything but Domain R itself.
+    def expect(self, record) -> None:
+        """Make what of a pair takes long, on a host that it may come to.
 
-        Called by the destination's role before anything moves.
+        Called by the destination's role.
 
         :raises nova_dmore.exception.DMoreError: and everything is undone.
         """
-        with self.locked(record.instance_uuid), \
-                contextlib.ExitStack() as undo:
-            undo.callback(_attempt, self.records.remove, record.instance_uuid)
+        uuid = record.instance_uuid
+        with self.locked(uuid), contextlib.ExitStack() as undo:
+            undo.callback(_attempt, self.records.remove, uuid)
             self._save(record)
-            undo.callback(_attempt, self._stop_shadow, record.instance_uuid)
-            self.shadows.start(record.instance_uuid)
-            client = self.client(record.instance_uuid)
-            client.arm(migration_id, shadow_client.Role.DESTINATION)
-            client.configure(self.config(record))
+            undo.callback(_attempt, self._stop_shadow, uuid)
+            self.shadows.start(uuid)
             undo.callback(_attempt, self._unplug, record)
             self._plug(record)
+            undo.pop_all()
+
+    def start_incoming(self, record, migration_id: str) -> None:
+        """Prepare a destination: everything but Domain R itself.
+
+        Called by the destination's role before anything moves. What was made
+        by :meth:`expect` is used.
+
+        :raises nova_dmore.exception.DMoreError: and everything is undone.
+        """
+        uuid = record.instance_uuid
+        with self.locked(uuid), contextlib.ExitStack() as undo:
+            undo.callback(_attempt, self.remove, uuid, delete_address=False)
+            if self.get(uuid) is None:
+                self.expect(record)
+            self._save(record)
+            client = self.client(uuid)
+            client.arm(migration_id, shadow_client.Role.DESTINATION)
+            client.configure(self.config(record))
             undo.pop_all()
 
     def _save(self, record) -> None:
@@ -371,10 +387,10 @@ class Pairs:
             self._conf.dmore, record, with_vnc=self._conf.vnc.enabled)
 
 
-def _attempt(function, *arguments) -> None:
+def _attempt(function, *arguments, **keywords) -> None:
     """Undo a step; what fails here must not hide why it is undone."""
     try:
-        function(*arguments)
+        function(*arguments, **keywords)
     except exception.DMoreError as error:
         LOG.warning('Something is left of a pair that could not be made: %s',
                     error)

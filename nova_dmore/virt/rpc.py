@@ -22,7 +22,7 @@ import oslo_messaging as messaging
 from nova_dmore import exception
 
 TOPIC = 'nova-dmore'
-VERSION = '1.0'
+VERSION = '2.0'
 
 
 class DestinationAPI:
@@ -40,8 +40,7 @@ class DestinationAPI:
                 record: str) -> None:
         """Make the destination ready for a pair.
 
-        :param record: the pair's record as text, its address as the
-            destination plugs it.
+        :param record: the pair's record as text.
         """
         self._call(context, host, 'prepare', migration_id=migration_id,
                    record=record)

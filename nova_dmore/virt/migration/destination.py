@@ -19,7 +19,9 @@ VMs run, with or without a nova-compute.
 import base64
 import binascii
 import contextlib
+import dataclasses
 import os
+import threading
 
 from oslo_log import log as logging
 
@@ -30,8 +32,46 @@ LOG = logging.getLogger(__name__)
 
 #: Longest console log that is accepted: Nova shows the last 100 KiB.
 _CONSOLE_LOG_MAX = 128 * 1024
+#: How long a source waits for what is made here already, in seconds.
+_EXPECT_S = 30.0
 #: Where Nova looks for what is older than ``console.log``.
 _OLDER_CONSOLE_LOG = 'console.log.0'
+
+
+class _Expectation(threading.Thread):
+    """Makes what of a pair takes long, in a thread of its own.
+
+    :ivar record: of what was made, None when there is nothing to go on from.
+    """
+
+    def __init__(self, pairs, instance):
+        super().__init__(name=f'dmore-expect-{instance.uuid}', daemon=True)
+        self._pairs = pairs
+        self._instance = instance
+        self.record: record_module.PairRecord | None = None
+
+    def run(self) -> None:
+        try:
+            self._make()
+        except exception.DMoreError as error:
+            LOG.info('Not ready for the Domain R of the instance yet: %s',
+                     error, instance=self._instance)
+
+    def _make(self) -> None:
+        pairs, instance = self._pairs, self._instance
+        with pairs.locked(instance.uuid):
+            if pairs.get(instance.uuid) is not None:
+                return      # left over; the source's call ends it
+            address = pairs.addresses.add_binding(
+                pairs.addresses.find(instance.uuid), pairs.host)
+            record = record_module.PairRecord(
+                instance_uuid=instance.uuid,
+                instance_name=instance.display_name or instance.name,
+                project_id=instance.project_id,
+                digest=pairs.images.current(), address=address,
+                key_data=instance.key_data, incoming=True)
+            pairs.expect(record)
+            self.record = record
 
 
 class DestinationRole:
@@ -50,6 +90,19 @@ class DestinationRole:
         self._arriving: dict[str, str] = {}
         #: The same, of instances that arrive without their pair.
         self._arriving_alone: dict[str, str] = {}
+        #: By instance uuid.
+        self._expected: dict[str, _Expectation] = {}
+
+    def expect(self, instance) -> None:
+        """Begin with what takes long, while Nova prepares the instance.
+
+        Called by the driver in ``pre_live_migration``, before the source
+        begins. Should it not begin, the pair is one whose instance does not
+        arrive (:mod:`nova_dmore.virt.settle`).
+        """
+        expectation = _Expectation(self._pairs, instance)
+        self._expected[instance.uuid] = expectation
+        expectation.start()
 
     def prepare(self, context, migration_id: str, record_text: str) -> None:
         """Phase *begin*: image, address, shadow-device process.
@@ -58,20 +111,33 @@ class DestinationRole:
             the directory that the instance's own QEMU needs.
         """
         record = _parse(record_text)
-        if self._arriving.get(record.instance_uuid) == migration_id:
+        uuid, pairs = record.instance_uuid, self._pairs
+        if self._arriving.get(uuid) == migration_id:
             return
-        if self._pairs.get(record.instance_uuid) is not None:
+        expected = self._take_expected(uuid)
+        if expected is None and pairs.get(uuid) is not None:
             # Left by a migration whose source did not come to its end.
-            LOG.warning('Removing a stale pair of instance %s',
-                        record.instance_uuid)
-            self._pairs.remove(record.instance_uuid, delete_address=False)
+            LOG.warning('Removing a stale pair of instance %s', uuid)
+            pairs.remove(uuid, delete_address=False)
         with contextlib.ExitStack() as alone:
-            alone.callback(self._arrives_alone, record.instance_uuid,
-                           migration_id)
-            self._pairs.images.ensure(record.digest)
-            self._pairs.start_incoming(record, migration_id)
+            alone.callback(self._arrives_alone, uuid, migration_id)
+            if expected is not None:
+                alone.callback(pairs.remove, uuid, delete_address=False)
+            pairs.images.ensure(record.digest)
+            address = (pairs.addresses.add_binding(record.address, pairs.host)
+                       if expected is None else expected.address)
+            pairs.start_incoming(dataclasses.replace(
+                record, address=address, incoming=True), migration_id)
             alone.pop_all()
-        self._arriving[record.instance_uuid] = migration_id
+        self._arriving[uuid] = migration_id
+
+    def _take_expected(self, uuid: str) -> record_module.PairRecord | None:
+        """The record of what :meth:`expect` has made, None: nothing."""
+        expectation = self._expected.pop(uuid, None)
+        if expectation is None:
+            return None
+        expectation.join(_EXPECT_S)
+        return expectation.record if self._pairs.get(uuid) else None
 
     def _arrives_alone(self, instance_uuid: str, migration_id: str) -> None:
         self._pairs.shadows.make_directory(instance_uuid)
@@ -117,6 +183,9 @@ class DestinationRole:
 
     def abort(self, migration_id: str, instance_uuid: str) -> None:
         """The instance stays at the source: remove what was prepared."""
+        if self._take_expected(instance_uuid) is not None:
+            self._pairs.remove(instance_uuid, delete_address=False)
+            return
         if self._arriving_alone.get(instance_uuid) == migration_id:
             del self._arriving_alone[instance_uuid]
             self._pairs.records.remove(instance_uuid)

@@ -201,12 +201,9 @@ class SourceRole:
         try:
             if not all(pairs.is_alive(self._uuid)):
                 raise exception.PairError('the pair is not alive here')
-            address = pairs.addresses.add_binding(
-                self._record.address, self._host)
             self._services.destination.prepare(
                 self._context, self._host, self.migration_id,
-                record_module.to_json(dataclasses.replace(
-                    self._record, address=address, incoming=True)))
+                record_module.to_json(self._record))
             self._connection = libvirt.open(self._services.libvirt_uri)
             if self._services.synchronise:
                 self._client.arm(self.migration_id,

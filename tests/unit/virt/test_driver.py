@@ -23,6 +23,7 @@ from nova.virt.libvirt import host as libvirt_host
 
 from nova_dmore import exception
 from nova_dmore.virt import driver
+from nova_dmore.virt.migration import destination
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
@@ -221,6 +222,38 @@ class ConsoleTest(DriverTestCase):
                     self.driver.get_serial_console):
             self.assertRaises(nova_exception.InstanceNotFound, get,
                               'context', self.instance)
+
+
+class ArrivalTest(DriverTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.stock_method = self.stock('pre_live_migration',
+                                       return_value='data')
+        self.driver._destination = mock.create_autospec(
+            destination.DestinationRole, instance=True)
+
+    def _arrive(self, **metadata):
+        self.instance.metadata = metadata
+        self.assertEqual('data', self.driver.pre_live_migration(
+            'context', self.instance, 'devices', 'networks', None, 'data'))
+        self.stock_method.assert_called_once_with(
+            self.driver, 'context', self.instance, 'devices', 'networks',
+            None, 'data')
+
+    def test_an_instance_with_domain_r_is_expected(self):
+        self._arrive(**{driver.SSH_PROPERTY: 'ssh://console@10.0.0.5'})
+        self.driver._destination.expect.assert_called_once_with(
+            self.instance)
+
+    def test_a_stock_instance_is_not(self):
+        self._arrive(some='property')
+        self.driver._destination.expect.assert_not_called()
+
+    def test_a_bug(self):
+        self.driver._destination.expect.side_effect = TypeError('a bug')
+        self._arrive(**{driver.SSH_PROPERTY: 'ssh://console@10.0.0.5'})
+        self.assertIn('Traceback', self.log.output)
 
 
 class LiveMigrationTest(DriverTestCase):

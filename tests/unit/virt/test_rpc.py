@@ -105,7 +105,7 @@ class RpcTest(fakes.TestCase):
 
     def test_another_version_is_refused(self):
         client = nova_rpc.get_client(messaging.Target(
-            topic=rpc.TOPIC, version='2.0')).prepare(server='c2', timeout=5)
+            topic=rpc.TOPIC, version='1.0')).prepare(server='c2', timeout=5)
         self.assertRaises(messaging.MessagingException, client.call,
                           self.context, 'abort', **ARGUMENTS['abort'])
         self.assertEqual([], self.destination.calls)

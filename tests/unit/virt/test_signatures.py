@@ -88,7 +88,8 @@ class SignatureTest(fakes.TestCase):
              '_create_guest', 'get_vnc_console', 'get_serial_console',
              'get_console_output',
              'destroy', '_hard_reboot', 'migrate_disk_and_power_off',
-             'confirm_migration', 'live_migration', 'live_migration_abort',
+             'confirm_migration', 'pre_live_migration', 'live_migration',
+             'live_migration_abort',
              '_live_migration_operation', '_live_migration_monitor'},
             set(_overridden(driver.DMoreDriver,
                             libvirt_driver.LibvirtDriver)))

@@ -24,6 +24,7 @@ from nova_dmore.virt.migration import job
 from nova_dmore.virt.migration import leader
 from nova_dmore.virt.migration.phases import Phase
 from nova_dmore.virt.migration import source
+from nova_dmore.virt import record as record_module
 from nova_dmore.virt import rpc
 from nova_dmore.virt import watch
 from tests.unit.virt import fake_host
@@ -184,10 +185,16 @@ class SourceTestCase(fake_host.HostTestCase):
         self.reporter = mock.create_autospec(watch.Reporter, instance=True)
         self.destination = mock.create_autospec(
             rpc.DestinationAPI, instance=True)
-        for name in ('prepare', 'carry_over', 'finish', 'abort'):
+        self.destination.prepare.side_effect = self._prepare
+        for name in ('carry_over', 'finish', 'abort'):
             self._note(self.destination, name, f'rpc {name}')
         self.console_log = None
         self.role = self._role()
+
+    def _prepare(self, context, host, migration_id, record):
+        self.log.append('rpc prepare')
+        self.pairs.addresses.add_binding(
+            record_module.from_json(record).address, host)
 
     def _note(self, service, name, text):
         getattr(service, name).side_effect = (

@@ -12,6 +12,7 @@
 
 import base64
 import os
+import threading
 from unittest import mock
 
 from nova_dmore import exception
@@ -31,9 +32,7 @@ class DestinationTestCase(fake_host.HostTestCase):
         # The port is where the instance comes from.
         here = self.pairs.addresses.ensure(fakes.UUID, fakes.OTHER_HOST)
         self.there = fakes.make_record(address=here)
-        self.text = record.to_json(fakes.make_record(
-            address=self.pairs.addresses.add_binding(here, fakes.HOST),
-            incoming=True))
+        self.text = record.to_json(self.there)
         self.reporter = mock.create_autospec(watch.Reporter, instance=True)
         self.instances_path = os.path.join(self.directory, 'instances')
         os.makedirs(os.path.join(self.instances_path, fakes.UUID))
@@ -62,6 +61,12 @@ class DestinationTest(DestinationTestCase):
         self.assertEqual(
             {'bridge_name': 'br-there'},
             self.pairs.get(fakes.UUID).address.vif_details)
+
+    def test_the_port_cannot_be_bound(self):
+        self.neutron.vif_type = 'binding_failed'
+        self.assertRaises(exception.AddressError, self.role.prepare, None,
+                          'm1', self.text)
+        self.assertIsNone(self.pairs.get(fakes.UUID))
 
     def test_prepare_twice(self):
         self.role.prepare(None, 'm1', self.text)
@@ -231,6 +236,80 @@ class DestinationTest(DestinationTestCase):
         self.assertEqual(1, len(self.shadow.alive))
         self.role.carry_over('m1', fakes.UUID, {})
         self.assertIn('carry_over', self.shadow.log)
+
+
+class ExpectTest(DestinationTestCase):
+    """What takes long is made before the source asks for it."""
+
+    def _expect(self):
+        self.role.expect(fakes.make_instance(host=fakes.OTHER_HOST))
+        for thread in threading.enumerate():
+            if thread.name == f'dmore-expect-{fakes.UUID}':
+                thread.join()
+
+    def test_prepare(self):
+        self._expect()
+        self.assertEqual(['start'], self.shadow.log)
+        expected = self.pairs.get(fakes.UUID)
+        self.assertTrue(expected.incoming)
+        self.assertEqual({'bridge_name': 'br-there'},
+                         expected.address.vif_details)
+        self.assertEqual(1, len(self.vif_driver.plugged))
+        self.text = record.to_json(fakes.make_record(
+            address=self.there.address, display=True, key_data='a key'))
+        self.role.prepare(None, 'm1', self.text)
+        self.assertEqual(['start', 'arm', 'configure'], self.shadow.log)
+        self.assertEqual(
+            (True, True, 'a key', expected.address),
+            (lambda made: (made.incoming, made.display, made.key_data,
+                           made.address))(self.pairs.get(fakes.UUID)))
+        self._domain_r_comes()
+        self._finish(True)
+        self.assertFalse(self.pairs.get(fakes.UUID).incoming)
+
+    def test_abort(self):
+        self._expect()
+        self.role.abort('m1', fakes.UUID)
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual(set(), self.vif_driver.plugged)
+        self.assertEqual(set(), self.shadow.alive)
+
+    def test_it_does_not_work_yet(self):
+        self.shadow.refuse_start = exception.ShadowProcessError('no')
+        self._expect()
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual(set(), self.vif_driver.plugged)
+        self.shadow.refuse_start = None
+        self.role.prepare(None, 'm1', self.text)
+        self.assertTrue(self.pairs.get(fakes.UUID).incoming)
+
+    def test_there_is_no_address(self):
+        self.neutron.ports.clear()
+        self._expect()
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+
+    def test_the_image_is_gone_since(self):
+        self._expect()
+        self.images.ensure.side_effect = exception.ImageError('no')
+        self.assertRaises(exception.ImageError, self.role.prepare, None,
+                          'm1', self.text)
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual(set(), self.shadow.alive)
+        self.assertEqual(set(), self.vif_driver.plugged)
+        # The instance can arrive alone.
+        self.assertEqual(
+            [wire.SERIAL0_SOCKET],
+            os.listdir(self.pairs.records.directory(fakes.UUID)))
+
+    def test_a_stale_pair_is_not_what_was_expected(self):
+        self.role.prepare(None, 'm0', self.text)
+        self.role = self._role()
+        self.shadow.log.clear()
+        self._expect()
+        self.assertEqual([], self.shadow.log)
+        self.role.prepare(None, 'm1', self.text)
+        self.assertEqual(['shutdown', 'start', 'arm', 'configure'],
+                         self.shadow.log)
 
 
 class ConsoleLogTest(DestinationTestCase):

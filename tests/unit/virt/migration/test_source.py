@@ -44,10 +44,7 @@ class TogetherTest(source_case.SourceTestCase):
         context, host, migration_id, record = call.args
         self.assertEqual(('context', fakes.OTHER_HOST),
                          (context, host))
-        prepared = json.loads(record)
-        self.assertIs(True, prepared['incoming'])
-        self.assertEqual({'bridge_name': 'br-there'},
-                         prepared['address']['vif_details'])
+        self.assertEqual(fakes.UUID, json.loads(record)['instance_uuid'])
         self.destination.carry_over.assert_called_once_with(
             'context', fakes.OTHER_HOST, migration_id, fakes.UUID,
             source_case.CARRY_OVER)

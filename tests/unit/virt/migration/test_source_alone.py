@@ -46,12 +46,6 @@ class AloneTest(source_case.SourceTestCase):
         self.assertNotIn('migrate Domain R', self.log)
         self.assertNotIn('hold', self.log)
 
-    def test_the_port_cannot_be_bound_there(self):
-        self._converge_alone()
-        self.neutron.vif_type = 'binding_failed'
-        self._assert_moved_alone()
-        self.assertNotIn('rpc prepare', self.log)
-
     def test_the_pair_is_dead_here(self):
         self._converge_alone()
         self.shadow.kill(fakes.UUID)
