@@ -28,8 +28,9 @@ class FoundState(enum.IntEnum):
     NEW = 1         # it was in no epoch
     COMPLETE = 2    # it froze, and nothing was left over
     REMAINDER = 3   # it froze, but the host had more than the ring took
-    TORN = 4        # it did not freeze, or not in the source's last epoch,
-                    # or the source had not ended then (OPEN_ENDED)
+    #: It did not freeze, or not in the source's last epoch, or the source
+    #: went on for a moment (OPEN_ENDED).
+    TORN = 4
 
 
 @dataclasses.dataclass(frozen=True)
