@@ -15,6 +15,7 @@ import contextlib
 import pathlib
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 
 from demolib.subject import Subject, Trial
@@ -27,6 +28,8 @@ from testbedlib.settings import COMPUTES
 
 PAIR = Trial('faults', 'm1.guest', {'ssh': 0, 'serial': 1})
 STOCK = Trial('faults-stock', 'm1.guest-stock', {})
+_SERVICES_S = 120.0
+_LOOK_S = 1.0
 
 
 class Session:
@@ -50,6 +53,7 @@ class Session:
 
         :raises Failure: no instance can be started
         """
+        self._wait_for_services()
         subject = self._subject or self._start()
         source = self._runner.api._sdk.compute.get_server(
             subject.server).compute_host
@@ -62,6 +66,26 @@ class Session:
         if outcome.corrupted or not outcome.fit:
             self.close()
         return outcome
+
+    def _wait_for_services(self) -> None:
+        """Nova disables a compute host whose libvirt does not answer, and
+        notices late that it does again.
+
+        :raises Failure: it does not notice
+        """
+        compute = self._runner.api._sdk.compute
+
+        def ready() -> bool:
+            with contextlib.suppress(*case.NOT_NOW):
+                if all(service.state == 'up' and service.status == 'enabled'
+                       for service in compute.services(
+                           binary='nova-compute')):
+                    return True
+            time.sleep(_LOOK_S)
+            return False
+
+        if not scene.wait_for(ready, _SERVICES_S):
+            raise Failure('nova-compute', 'is not up and enabled on each host')
 
     def _start(self) -> Subject:
         runner = self._runner
