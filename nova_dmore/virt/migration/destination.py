@@ -54,8 +54,8 @@ class _Expectation(threading.Thread):
         try:
             self._make()
         except exception.DMoreError as error:
-            LOG.info('Not ready for the Domain R of the instance yet: %s',
-                     error, instance=self._instance)
+            LOG.info('Not ready for Domain R yet: %s', error,
+                     instance=self._instance)
 
     def _make(self) -> None:
         pairs, instance = self._pairs, self._instance
@@ -68,8 +68,9 @@ class _Expectation(threading.Thread):
                 instance_uuid=instance.uuid,
                 instance_name=instance.display_name or instance.name,
                 project_id=instance.project_id,
-                digest=pairs.images.current(), address=address,
-                key_data=instance.key_data, incoming=True)
+                # Only the source knows; Glance takes long to tell another.
+                digest='', address=address, key_data=instance.key_data,
+                incoming=True)
             pairs.expect(record)
             self.record = record
 
