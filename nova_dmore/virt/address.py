@@ -166,14 +166,20 @@ class AddressBook:
                 # Of an earlier try.
                 binding = client.show_port_binding(
                     address.port_id, host)['binding']
-            profile = {'migrating_to': host}
-            client.update_port(address.port_id, {'port': {
-                'binding:profile': profile}})
             _check_bound({'id': address.port_id,
                           'binding:vif_type': binding['vif_type']}, host)
             return dataclasses.replace(
                 address, vif_type=binding['vif_type'],
                 vif_details=binding['vif_details'])
+
+    def announce(self, port_id: str, host: str) -> None:
+        """Have the port's tap on a destination wired before it is active.
+
+        It takes Neutron up to seconds, so not before anything waits for it.
+        """
+        with _neutron_errors(f'port {port_id} on its way to {host}'):
+            self._client().update_port(port_id, {'port': {
+                'binding:profile': {'migrating_to': host}}})
 
     def activate_binding(self, port_id: str, host: str) -> None:
         """Let the port's traffic go to ``host``."""
@@ -209,7 +215,12 @@ class AddressBook:
             except neutron_exceptions.NeutronClientException as error:
                 if error.status_code != 404:
                     raise
-            client.update_port(port_id, {'port': {'binding:profile': {}}})
+            # The profile is the active binding's: where the port has moved,
+            # what was announced went with the other one.
+            port = client.show_port(port_id)['port']
+            if port['binding:profile']:
+                client.update_port(port_id, {
+                    'port': {'binding:profile': {}}})
 
     def drop_inactive_binding(self, port_id: str, host: str) -> None:
         """Forget that the port was to come to ``host``, unless it has."""

@@ -104,6 +104,7 @@ class SourceRole:
         self._leader: leader.Leader | None = None
         self._connection = None
         self._job: job.Job | None = None    # the instance's
+        self._wiring: threading.Thread | None = None
         #: Set when the instance's migration call has returned.
         self._ended = threading.Event()
         self._follower_done = threading.Event()
@@ -241,6 +242,9 @@ class SourceRole:
             self._alone(error)
             return
         self._companion.start()
+        self._wiring = threading.Thread(
+            target=self._wire, name=f'dmore-wire-{self._uuid}', daemon=True)
+        self._wiring.start()
         if not services.synchronise:
             return
         self._leader = leader.Leader(
@@ -251,6 +255,13 @@ class SourceRole:
         threading.Thread(
             target=self._follow, name=f'dmore-follow-{self._uuid}',
             daemon=True).start()
+
+    def _wire(self) -> None:
+        """Have Domain R's tap wired at the destination: a thread of
+        :meth:`_pre_copy`."""
+        with self._step('The network of Domain R at the destination'):
+            self._services.pairs.addresses.announce(
+                self._record.address.port_id, self._host)
 
     # -- stop ---------------------------------------------------------------
 
@@ -342,6 +353,7 @@ class SourceRole:
     def _finish(self) -> None:
         """The instance is at the destination: so must its pair be."""
         moved = self._has_moved()
+        self._wait_for_wiring()
         with self._step('Reporting the gaps that the source knows'):
             self._services.watch.collect_gaps(self._uuid)
         pairs = self._services.pairs
@@ -360,6 +372,11 @@ class SourceRole:
                 port, self._host))
         self._attempt('the end', steps)
         self._enter(Phase.DONE)
+
+    def _wait_for_wiring(self) -> None:
+        """What follows takes back what it says."""
+        if self._wiring is not None:
+            self._wiring.join(_END_S)
 
     def _attempt(self, what: str, steps) -> None:
         """Take each step, whatever becomes of the others."""
@@ -398,6 +415,7 @@ class SourceRole:
             self._companion.give_up(_END_S)
             moved = self._companion.arrived(0)
         self._enter(Phase.ABORTED)
+        self._wait_for_wiring()
         addresses = self._services.pairs.addresses
         port = self._record.address.port_id
         self._attempt('going back', [

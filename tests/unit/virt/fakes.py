@@ -142,7 +142,8 @@ class Neutron:
             'fixed_ips': [{'subnet_id': SUBNET,
                            'ip_address': self.free_addresses.pop(0)}],
             'binding:vif_type': self.vif_type,
-            'binding:vif_details': {'bridge_name': 'br-int'}}
+            'binding:vif_details': {'bridge_name': 'br-int'},
+            'binding:profile': {}}
         self.ports[port['id']] = port
         self._bind(port['id'], port['binding:host_id'], 'ACTIVE')
         return {'port': dict(port)}
@@ -150,7 +151,7 @@ class Neutron:
     def _bind(self, port_id, host, status):
         self.bindings[port_id, host] = {
             'host': host, 'status': status, 'vif_type': self.vif_type,
-            'vif_details': {'bridge_name': 'br-int'}}
+            'vif_details': {'bridge_name': 'br-int'}, 'profile': {}}
         return self.bindings[port_id, host]
 
     def active_host(self, port_id):
@@ -167,6 +168,9 @@ class Neutron:
             del self.bindings[port, self.active_host(port)]
             self._bind(port, host, 'ACTIVE')
         self.ports[port].update(body['port'])
+        if 'binding:profile' in body['port']:
+            self.bindings[port, self.active_host(port)]['profile'] = (
+                body['port']['binding:profile'])
         return {'port': dict(self.ports[port])}
 
     def _delete_port(self, port):
@@ -186,6 +190,8 @@ class Neutron:
             item for item in self.networks if item['id'] == network)}
 
     def _create_port_binding(self, port_id, body):
+        if (port_id, body['binding']['host']) in self.bindings:
+            raise neutron_exceptions.Conflict()
         binding = self._bind(port_id, body['binding']['host'], 'INACTIVE')
         binding['vif_details'] = {'bridge_name': 'br-there'}
         return {'binding': dict(binding)}
@@ -208,6 +214,7 @@ class Neutron:
         binding['status'] = 'ACTIVE'
         self.ports[port_id].update({
             'binding:host_id': host_id,
+            'binding:profile': binding['profile'],
             'binding:vif_details': binding['vif_details']})
 
     def _delete_port_binding(self, port_id, host_id):

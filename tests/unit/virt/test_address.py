@@ -227,9 +227,28 @@ class BindingTest(BookTestCase):
         self.assertEqual(self.address.mac, there.mac)
         self.assertEqual(
             'INACTIVE', self.neutron.bindings[fakes.PORT, 'c2']['status'])
+        self.assertEqual('c1', self._port()['binding:host_id'])
+
+    def test_add_what_an_earlier_try_has_left(self):
+        self.assertEqual(self.book.add_binding(self.address, 'c2'),
+                         self.book.add_binding(self.address, 'c2'))
+
+    def test_announce_and_stay(self):
+        self.book.add_binding(self.address, 'c2')
+        self.book.announce(fakes.PORT, 'c2')
         self.assertEqual({'migrating_to': 'c2'},
                          self._port()['binding:profile'])
-        self.assertEqual('c1', self._port()['binding:host_id'])
+        self.book.delete_binding(fakes.PORT, 'c2')
+        self.assertEqual({}, self._port()['binding:profile'])
+
+    def test_announce_and_go(self):
+        self.book.add_binding(self.address, 'c2')
+        self.book.announce(fakes.PORT, 'c2')
+        self.book.activate_binding(fakes.PORT, 'c2')
+        self.neutron.client.update_port.reset_mock()
+        self.book.delete_binding(fakes.PORT, 'c1')
+        self.assertEqual({}, self._port()['binding:profile'])
+        self.neutron.client.update_port.assert_not_called()
 
     def test_add_fails(self):
         self.neutron.vif_type = 'binding_failed'
