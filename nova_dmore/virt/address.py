@@ -215,12 +215,9 @@ class AddressBook:
             except neutron_exceptions.NeutronClientException as error:
                 if error.status_code != 404:
                     raise
-            # The profile is the active binding's: where the port has moved,
-            # what was announced went with the other one.
-            port = client.show_port(port_id)['port']
-            if port['binding:profile']:
-                client.update_port(port_id, {
-                    'port': {'binding:profile': {}}})
+            # Also where nothing was announced: an agent skips a port with two
+            # bindings, and looks at it again when it is updated.
+            client.update_port(port_id, {'port': {'binding:profile': {}}})
 
     def drop_inactive_binding(self, port_id: str, host: str) -> None:
         """Forget that the port was to come to ``host``, unless it has."""

@@ -248,7 +248,8 @@ class BindingTest(BookTestCase):
         self.neutron.client.update_port.reset_mock()
         self.book.delete_binding(fakes.PORT, 'c1')
         self.assertEqual({}, self._port()['binding:profile'])
-        self.neutron.client.update_port.assert_not_called()
+        # The agent there is told.
+        self.neutron.client.update_port.assert_called_once()
 
     def test_add_fails(self):
         self.neutron.vif_type = 'binding_failed'
