@@ -28,9 +28,12 @@ KEY_S = 0.05
 #: Seconds between two attempts to open a console again, and all of them.
 _RETRY_S = 0.2
 _REOPEN_S = 60.0
-#: So many keys at most are typed at a console that is not there: the guest can
-#: tell how many it missed up to half a period of them in a row.
+#: So many keys at most are typed at a console that is not there, or says
+#: nothing: the guest can tell how many it missed up to half a period of them in
+#: a row.
 _UNSENT = protocol.PERIOD * 3 // 8
+#: A console that is silent for so long may be gone, in seconds.
+_SILENT_S = 3.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +82,7 @@ class Typist(abc.ABC):
         self._ledgers: list[Ledger] = []
         self._sent = self._unsent = self._disconnects = 0
         self._unsent_in_a_row = 0
+        self._heard = time.monotonic()
         self._break_s = 0.0
         self._closing = False
         self.reopen_s = _REOPEN_S
@@ -223,7 +227,7 @@ class Typist(abc.ABC):
     def _type_key(self) -> None:
         with self._changed:
             session = self._session
-            if session is None and self._unsent_in_a_row >= _UNSENT:
+            if self._perhaps_lost(session) >= _UNSENT:
                 return
             value = protocol.key(self._sent, self.typist)
             self._sent += 1
@@ -235,6 +239,13 @@ class Typist(abc.ABC):
                 self._unsent_in_a_row += 1
         else:
             self._unsent_in_a_row = 0
+
+    def _perhaps_lost(self, session: Session | None) -> int:
+        """How many keys in a row the guest may never have seen."""
+        if session is None:
+            return self._unsent_in_a_row
+        silent = time.monotonic() - self._heard > _SILENT_S
+        return self._clock.waiting if silent else 0
 
     @staticmethod
     def _try_send(session: Session, data: bytes) -> bool:
@@ -262,6 +273,7 @@ class Typist(abc.ABC):
 
     def _took(self, data: object, now: float) -> None:
         with self._changed:
+            self._heard = now
             said = self._take(data, now)
             self._changed.notify_all()
         if said:
@@ -274,6 +286,7 @@ class Typist(abc.ABC):
             # A console that is not there yet is not cut.
             self._disconnects += self._ready
             self._cut()
+            self._unsent_in_a_row = self._clock.waiting
             self._clock.dropped()
             self._changed.notify_all()
         self._say(f'{self.name}: not connected')

@@ -121,6 +121,20 @@ class ClientTest(unittest.TestCase):
         self.assertGreater(tally.break_s, 0)
         self.assertEqual(tally.sent - tally.unsent, ledger['received'])
 
+    def test_a_console_that_is_silent_gets_only_so_many_keys(self):
+        self.wait_sent(5)
+        self.user.key_s = 0.001
+        self.session.lose = 1 << 20
+        with (mock.patch.object(typist, '_UNSENT', 20),
+                mock.patch.object(typist, '_SILENT_S', 0.2)):
+            self.user.type_on()
+            self.user.wait_ledger(10, 1)
+            sent = self.user.tally().sent
+            self.user.wait_ledger(10, 0.5)
+            self.assertEqual(sent, self.user.tally().sent)
+            self.user.pause()
+        self.assertLess(20, sent)
+
     def test_a_console_that_stays_away_gets_only_so_many_keys(self):
         self.wait_sent(5)
         self.user.key_s = 0.001
