@@ -41,13 +41,16 @@ class NetworkError(Exception):
 
 def commands(interface: str, config: config_module.Config,
              ) -> list[tuple[str, ...]]:
-    """Arguments of ``ip`` that give an interface the configured address."""
+    """Arguments of ``ip`` that give an interface the configured address.
+
+    It has the address when it comes up: the kernel tells the network then.
+    """
     address = config.address
     gateway = config.gateway
     result: list[tuple[str, ...]] = [
         ('addr', 'flush', 'dev', interface),
-        ('link', 'set', interface, 'mtu', str(config.mtu), 'up'),
-        ('addr', 'add', str(address), 'dev', interface)]
+        ('addr', 'add', str(address), 'dev', interface),
+        ('link', 'set', interface, 'mtu', str(config.mtu), 'up')]
     if gateway is not None:
         family = '-4' if gateway.version == 4 else '-6'
         if gateway not in address.network:
@@ -87,6 +90,11 @@ async def set_up(config: config_module.Config) -> None:
         f'ipv6/conf/{interface}/disable_ipv6':
             '1' if config.address.version == 4 else '0',
         f'ipv6/conf/{interface}/accept_dad': '0',
+        # One that was built anew on another host is silent otherwise, and
+        # switches send what is for it, and what would tell a client that its
+        # session has ended, to the old host for minutes.
+        f'ipv4/conf/{interface}/arp_notify': '1',
+        f'ipv6/conf/{interface}/ndisc_notify': '1',
     }
     for name, value in {**SETTINGS, **per_interface}.items():
         (SYSCTL / name).write_text(value)

@@ -83,8 +83,8 @@ class CommandsTest(unittest.TestCase):
                                           gateway='10.0.0.1'))
         self.assertEqual([
             ('addr', 'flush', 'dev', 'eth0'),
-            ('link', 'set', 'eth0', 'mtu', '1500', 'up'),
             ('addr', 'add', '10.0.0.5/24', 'dev', 'eth0'),
+            ('link', 'set', 'eth0', 'mtu', '1500', 'up'),
             ('-4', 'route', 'add', 'default', 'via', '10.0.0.1', 'dev',
              'eth0')], network.commands('eth0', inside))
         outside = config.parse(pair.config(address='fd00::5/128',
