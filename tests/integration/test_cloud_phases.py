@@ -9,14 +9,17 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Faults at some phases of a live migration; ``tools/test faults`` runs all
+"""A fault at each phase of a live migration; ``tools/test faults`` runs all
 of them at all phases."""
 
 from tests.faults import phase_case
 from tests.integration import cloud
 
 _CASES = (
+    ('destination_without_the_domain_r_image', 'begin'),
     ('abort_by_the_user', 'pre-copy'),
+    ('network_between_the_hosts_cut_for_5_s', 'stop'),
+    ('destination_shadow_worker_killed', 'carry over'),
     ('destination_nova_compute_killed', 'live'),
     ('destination_domain_r_killed', 'done'),
 )
