@@ -276,11 +276,15 @@ POLL_INTERVAL_S = 0.1
 #: and no pre-copy is to be held: each look costs an emulated processor 2 ms.
 IDLE_POLL_INTERVAL_S = 1.0
 
+#: How long after the stop the host waits for the instance's QEMU to save its
+#: state before it asks Domain R to freeze without knowing all (OPEN_ENDED).
+FREEZE_DELAY_S = 0.02
+
 #: How long the host waits for ``freeze_ack`` before it goes on without.
 FREEZE_TIMEOUT_S = 0.05
 
-#: How long after the stop it waits for the instance's QEMU to save its state;
-#: Domain R, and with it the console, goes ahead meanwhile.
+#: How long after the stop it waits for that state in all; Domain R, and with it
+#: the console, goes ahead meanwhile.
 SAVE_TIMEOUT_S = 0.5
 
 #: Protocol version that QEMU's ivshmem server sends first

@@ -45,6 +45,10 @@ from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
 
+#: How long after QEMU has said that it saves its state its main loop stands
+#: still, in seconds; the state takes more than twice as long.
+_STANDS_STILL_S = 0.002
+
 Action = pair_state.Action
 State = wire.PairState
 
@@ -76,6 +80,7 @@ class Pair:
         #: Destination: the carry-over as JSON, or None.
         self.carried = kept.get('carried')
         self.stopped_at = None
+        self._freeze_at = None      # when Domain R is asked at the latest
         self.vms = {messages.INSTANCE: (False, None),
                     messages.DOMAIN_R: (False, None)}
         self.domain_r_attached = False
@@ -154,8 +159,15 @@ class Pair:
             self.commands.display_opened(message, descriptors)
 
     def _saving(self, at):
-        """The instance's QEMU saves its state, for its destination."""
-        if self.machine.state in (State.FREEZING, State.FROZEN):
+        """The instance's QEMU saves its state, for its destination.
+
+        It says so just before its main loop stands still for that
+        (migration_maybe_pause in migration/migration.c).
+        """
+        left = at + _STANDS_STILL_S - time.monotonic()
+        if left > 0:
+            self.loop.call_later(left, self._saving, at)
+        elif self.machine.state in (State.FREEZING, State.FROZEN):
             self.devices.saved(at)
             self._check_freeze()
 
@@ -243,7 +255,8 @@ class Pair:
         """The stop sequence: everything here takes well under 1 ms."""
         stopped_at, self.stopped_at = self.stopped_at or now, None
         self.devices.stop()
-        self.host_end.freeze(final=not self.devices.is_settling())
+        self._freeze_at = now + wire.FREEZE_DELAY_S
+        self.loop.call_later(wire.FREEZE_DELAY_S + 0.001, self._check_freeze)
         self.frozen = {'acknowledged': False, 'carry_over': None,
                        'at': {'stopped': stopped_at, 'frozen': None}}
         return self._freeze_over()
@@ -260,15 +273,19 @@ class Pair:
 
         The machine does not wait for ever.
         """
+        settling = self.devices.is_settling()
+        if self._freeze_at is not None:
+            if settling and time.monotonic() < self._freeze_at:
+                return []
+            self._freeze_at = None
+            self.host_end.freeze(final=not settling)
         if not self.domain_r_may_stop:
             if not (self.host_end.state is host_end_module.HostState.FROZEN or
                     self.machine.domain_r_stopped or
                     self.machine.freeze_overdue):
                 return []
             self._domain_r_frozen(time.monotonic())
-        if self.devices.is_settling():
-            return []
-        return self.machine.freeze_over()
+        return [] if settling else self.machine.freeze_over()
 
     def _check_freeze(self):
         if self.machine.state is State.FREEZING:

@@ -314,7 +314,8 @@ class PairMachine:
             return []
         self.state = State.FREEZING
         self.freeze_overdue = False
-        self._freeze_until = now + wire.FREEZE_TIMEOUT_S
+        self._freeze_until = (now + wire.FREEZE_DELAY_S
+                              + wire.FREEZE_TIMEOUT_S)
         self._save_until = now + wire.SAVE_TIMEOUT_S
         return [Action.STOP]
 

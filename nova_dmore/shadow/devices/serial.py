@@ -110,6 +110,7 @@ class SerialDevice(base.ShadowDevice):
 
     def thaw(self):
         """See :class:`base.ShadowDevice`."""
+        self.input.thaw()
         if self._current is not None:
             self.output.thaw(self._current)
 
@@ -161,7 +162,7 @@ class SerialDevice(base.ShadowDevice):
             self._timer = None
         if self._current is None or not self._machine.output_flows:
             return
-        if held or self.input.pending:
+        if held or self.input.waits:
             self._timer = self._loop.call_later(
                 min(held or _LOOK_INTERVAL_S, _LOOK_INTERVAL_S), self.pump)
 

@@ -12,11 +12,15 @@
 """Input of a serial port: one byte on its way at a time.
 
 A byte counts as taken when QEMU has read it from the socket: it is then in
-the UART's FIFO, which a migration carries.
+the UART's FIFO, which a migration carries. When a migration may be near, that
+is believed a moment later: a QEMU that has saved its state reads on, what it
+reads then is lost, and a loaded host may hear of it late.
 """
 
 import collections
+import dataclasses
 import logging
+import math
 import time
 
 from nova_dmore.channel import errors
@@ -30,12 +34,23 @@ LOG = logging.getLogger(__name__)
 Fate = unix_stream.Fate
 Sending = ledger_module.Sending
 
-#: For so long at least QEMU saves its state, and reads nothing meanwhile, in
-#: seconds.
+#: For so long at least QEMU saves its state, in seconds.
 _SAVING_S = 0.005
-#: How many bytes are remembered that were taken last: more than a QEMU takes
-#: in the time for which a worker may be late.
-_TAKES = 4096
+#: After so long it does not read any more, in seconds.
+_STANDS_STILL_S = 0.003
+#: For so long a byte that was read is not believed to be taken when a migration
+#: may be near, in seconds: longer than a worker is ever late.
+_BELIEVE_S = 0.3
+#: The most of them after which a new worker finds its predecessor's.
+_HELD_MAX = 1 << 14
+
+
+@dataclasses.dataclass(frozen=True)
+class _Byte:
+    """One that QEMU has read: times of CLOCK_MONOTONIC in seconds."""
+
+    sent_at: float
+    seen_at: float
 
 
 class SerialInput:
@@ -54,8 +69,11 @@ class SerialInput:
         self._stream = stream
         self._ready = b''       # a copy of what is readable
         self._next = 0          # index into it
-        #: (offset, when it was seen) of the bytes that were taken last.
-        self._takes = collections.deque(maxlen=_TAKES)
+        #: Read by QEMU, and not believed yet; they follow what is.
+        self._held = collections.deque()
+        #: How many of the last of them were read when the state was saved.
+        self._gone = 0
+        self._sent_at = 0.0
         self._saved = False     # QEMU has saved its state since the stop
         self._carried = None    # ``taken`` when the freeze was over
         self._inherited = -1    # offset that another worker had sent
@@ -64,14 +82,24 @@ class SerialInput:
 
     @property
     def taken(self):
-        """Offset up to which the device has the input."""
-        return self._journal.position(self._stream)
+        """Offset up to which the device has read the input."""
+        return self._journal.position(self._stream) + len(self._held)
 
     @property
     def pending(self):
         """Whether a byte is on its way."""
         return (self._ledger.sending is Sending.AFTER and
                 self._ledger.in_offset == self.taken)
+
+    @property
+    def _near(self):
+        """Whether a migration may end any time."""
+        return self._machine.role is client.Role.SOURCE
+
+    @property
+    def waits(self):
+        """Whether something is to be looked at again without being woken."""
+        return self.pending or bool(self._held)
 
     def opened(self):
         """A new epoch: what was copied before may be stale."""
@@ -80,6 +108,9 @@ class SerialInput:
     def recover(self, connection):
         """Find out what a killed worker was doing with a connection."""
         ledger = self._ledger
+        if 0 < ledger.in_offset - self.taken < _HELD_MAX:
+            # It had not believed these yet.
+            self._journal.set_position(self._stream, ledger.in_offset)
         if ledger.in_offset != self.taken:
             ledger.set_sending(Sending.IDLE, self.taken)
         if ledger.sending is Sending.AFTER:
@@ -118,6 +149,8 @@ class SerialInput:
 
     def pump(self, connection):
         """Send what there is, until a byte stays on its way."""
+        self._believe(time.monotonic() - _BELIEVE_S if self._near
+                      else math.inf)
         while self.settle(connection):
             offset = self.taken
             if self.limit is not None and offset >= self.limit:
@@ -126,6 +159,7 @@ class SerialInput:
             if not byte:
                 return
             self._ledger.set_sending(Sending.BEFORE, offset)
+            self._sent_at = time.monotonic()
             if not connection.send_byte(byte):
                 self._ledger.set_sending(Sending.IDLE, offset)
                 return
@@ -133,40 +167,53 @@ class SerialInput:
 
     def stop(self, connection):
         """The instance stopped, for a migration."""
-        self._saved, self._carried = False, None
+        self._saved, self._carried, self._gone = False, None, 0
         self._check_inherited(connection)
         self.settle(connection)
 
     def is_settling(self, connection):
-        """Whether a byte is unread, and QEMU may still read it."""
-        return not self._saved and not self.settle(connection)
+        """Whether a byte is unread, and QEMU may still read it, or some were
+        read that may not be in its state."""
+        return not self._saved and (
+            not self.settle(connection) or bool(self._held))
 
     def saved(self, connection, at):
         """QEMU saves its state since a time; see base.ShadowDevice.
 
         A byte that is unread now is not in that state. One that was read is,
-        if this was seen before QEMU can have read on.
+        if this was seen before QEMU can have read on, and is not if it was
+        sent later: QEMU reads nothing while it saves.
         """
         if self._saved:
             return
         carried = self._carried
         self.settle(connection)
         self._saved = True
-        if carried is not None and self.taken > carried:
-            self._ambiguous('QEMU read this byte when it had been stopped '
-                            'for long; it is sent again', carried)
-        late = [offset for offset, seen in self._takes
-                if seen > at + _SAVING_S and offset != carried]
-        if late:
-            self._ambiguous(
-                'QEMU may have read these bytes after it had saved its '
-                'state', late[0], len(late))
+        if carried is not None:
+            if self.taken > carried:
+                self._ambiguous('QEMU read this byte when it had been '
+                                'stopped for long; it is sent again', carried)
+            return
+        self._gone = sum(byte.sent_at > at + _STANDS_STILL_S for byte in self._held)
+        if self._gone:
+            LOG.info('%d bytes of input came when the state was saved; they '
+                     'are sent again', self._gone)
+        in_it = len(self._held) - self._gone
+        if in_it and self._held[in_it - 1].seen_at > at + _SAVING_S:
+            self._ambiguous('QEMU may have read this byte after it had saved '
+                            'its state', self.taken - self._gone - 1)
 
     def settled_after_stop(self, connection):
         """The freeze is over: what is taken now is carried over."""
         if not self._saved:
             self.settle(connection)
-        self._carried = self.taken
+        self._believe(math.inf, self._gone)
+        self._carried = self.taken - self._gone
+
+    def thaw(self):
+        """The migration was rolled back: what QEMU has read it has."""
+        self._gone = 0
+        self._believe(math.inf)
 
     def retire(self, connection):
         """The connection is given up; the byte on its way may not be."""
@@ -180,20 +227,31 @@ class SerialInput:
     def _peek(self):
         if self._next >= len(self._ready):
             self._ready = self._host_end.readable(self._stream)
-            self._next = 0
+            self._next = len(self._held)
         return self._ready[self._next:self._next + 1]
 
     def _take(self):
-        self._takes.append((self.taken, time.monotonic()))
+        self._held.append(_Byte(self._sent_at, time.monotonic()))
         self._next += 1
-        try:
-            self._host_end.take(self._stream, 1)
-        except errors.NoRoomError:
-            # Sent by an earlier worker: it is not in this one's copy.
-            self._journal.set_position(self._stream, self.taken + 1)
-            self.opened()
+        if not self._near:
+            self._believe(math.inf)
         if self.limit is not None and self.taken >= self.limit:
             self._limit_reached()
+
+    def _believe(self, until, but=0):
+        """Bytes that were seen to be read until a time are taken.
+
+        :param but: how many of the last ones are not.
+        """
+        while len(self._held) > but and self._held[0].seen_at <= until:
+            self._held.popleft()
+            try:
+                self._host_end.take(self._stream, 1)
+            except errors.NoRoomError:
+                # Sent by an earlier worker: it is not in this one's copy.
+                self._journal.set_position(
+                    self._stream, self._journal.position(self._stream) + 1)
+                self.opened()
 
     def _ambiguous(self, reason, at=None, count=1):
         at = self.taken if at is None else at

@@ -78,7 +78,8 @@ class TestPairMachine(base.BaseTestCase):
         machine.arm('m', SOURCE, True, 1)
         machine.instance_changed(False, 1)
         # Domain R has its time, and QEMU a longer one.
-        self.assertEqual(1 + wire.FREEZE_TIMEOUT_S, machine.next_deadline)
+        self.assertEqual(1 + wire.FREEZE_DELAY_S + wire.FREEZE_TIMEOUT_S,
+                         machine.next_deadline)
         self.assertEqual([], machine.tick(machine.next_deadline - 0.001))
         self.assertFalse(machine.freeze_overdue)
         self.assertEqual([], machine.tick(machine.next_deadline))
