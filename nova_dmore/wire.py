@@ -283,8 +283,8 @@ FREEZE_DELAY_S = 0.02
 #: How long the host waits for ``freeze_ack`` before it goes on without.
 FREEZE_TIMEOUT_S = 0.05
 
-#: How long after the stop it waits for that state in all; Domain R, and with it
-#: the console, goes ahead meanwhile.
+#: How long after the stop it waits for that state in all; Domain R, and with
+#: it the console, goes ahead meanwhile.
 SAVE_TIMEOUT_S = 0.5
 
 #: Protocol version that QEMU's ivshmem server sends first

@@ -29,8 +29,8 @@ KEY_S = 0.05
 _RETRY_S = 0.2
 _REOPEN_S = 60.0
 #: So many keys at most are typed at a console that is not there, or says
-#: nothing: the guest can tell how many it missed up to half a period of them in
-#: a row.
+#: nothing: the guest can tell how many it missed up to half a period of them
+#: in a row.
 _UNSENT = protocol.PERIOD * 3 // 8
 #: A console that is silent for so long may be gone, in seconds.
 _SILENT_S = 3.0
