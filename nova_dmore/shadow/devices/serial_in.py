@@ -38,8 +38,8 @@ Sending = ledger_module.Sending
 _SAVING_S = 0.005
 #: After so long it does not read any more, in seconds.
 _STANDS_STILL_S = 0.003
-#: For so long a byte that was read is not believed to be taken when a migration
-#: may be near, in seconds: longer than a worker is ever late.
+#: For so long a byte that was read is not believed to be taken when a
+#: migration may be near, in seconds: longer than a worker is ever late.
 _BELIEVE_S = 0.3
 #: The most of them after which a new worker finds its predecessor's.
 _HELD_MAX = 1 << 14
@@ -194,7 +194,8 @@ class SerialInput:
                 self._ambiguous('QEMU read this byte when it had been '
                                 'stopped for long; it is sent again', carried)
             return
-        self._gone = sum(byte.sent_at > at + _STANDS_STILL_S for byte in self._held)
+        self._gone = sum(byte.sent_at > at + _STANDS_STILL_S
+                         for byte in self._held)
         if self._gone:
             LOG.info('%d bytes of input came when the state was saved; they '
                      'are sent again', self._gone)
