@@ -211,7 +211,7 @@ class SummaryTest(unittest.TestCase):
                      if (row['run'], row['side']) != (3, plan.STOCK)]
         self.assertAlmostEqual(1.0, self.of('instance_stop_ms')[
             'dmore_over_stock'])
-        self.assertIsNone(self.of('keys_duplicated')['dmore_over_stock'])
+        self.assertIsNone(self.of('keys_doubled')['dmore_over_stock'])
 
     def test_what_does_not_count(self):
         before = summary.figures(self.rows)

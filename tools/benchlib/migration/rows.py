@@ -96,7 +96,7 @@ def _of_user(what: Measurement, user: User, client: str) -> dict:
     keys = {
         'keys_sent': user.sent, 'keys_lost': user.lost,
         'keys_lost_silently': user.silent,
-        'keys_duplicated': user.duplicated, 'keys_reordered': user.reordered,
+        'keys_doubled': user.duplicated, 'keys_reordered': user.reordered,
         # Who has no console waits as well.
         'max_response_ms': max(user.max_response_ms, user.break_s * 1000),
         'response_ms': user.responses}

@@ -21,7 +21,7 @@ from benchlib.tables import columns
 
 #: The figures with their units, in the order in which they are reported.
 UNITS = {
-    'keys_lost': 'keys', 'keys_duplicated': 'keys',
+    'keys_lost': 'keys', 'keys_doubled': 'keys',
     'tcp_retransmits': 'segments', 'output_bytes_missing': 'bytes',
     'total_s': 's', 'instance_stop_ms': 'ms', 'domr_stop_ms': 'ms',
     'stop_skew_ms': 'ms', 'max_response_ms': 'ms'}
