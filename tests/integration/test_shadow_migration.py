@@ -367,6 +367,19 @@ class TestMove(Stop):
         self.assertFalse(self.other.client.carry_over(
             'm', carried).accepted)
 
+    def test_without_carry_over_of_what_was_taken_just_before_the_stop(self):
+        self.domain_r.types(b'abc')
+        self.assertEqual(b'abc', self.instance.reads(3))
+        self.instance.stop()
+        self.instance.save()
+        self.assertTrue(self.client.frozen(1000).acknowledged)
+        self.domain_r.stop()
+        self.new_instance.resume()
+        self.arrive()
+        self.other.live()
+        self.assertTrue(self.new_instance.reads_nothing())
+        self.assertEqual((), self.other.gaps())
+
     def test_domain_r_that_cannot_know_all_waits_for_the_carry_over(self):
         self.types_two()
         self.instance.stop()

@@ -203,6 +203,9 @@ class SerialInput:
         if in_it and self._held[in_it - 1].seen_at > at + _SAVING_S:
             self._ambiguous('QEMU may have read this byte after it had saved '
                             'its state', self.taken - self._gone - 1)
+        # Domain R hears of it with the freeze: it may have to go without what
+        # is carried over.
+        self._believe(math.inf, self._gone)
 
     def settled_after_stop(self, connection):
         """The freeze is over: what is taken now is carried over."""
