@@ -254,7 +254,7 @@ class Pair:
     def _stop(self, now):
         """The stop sequence: everything here takes well under 1 ms."""
         stopped_at, self.stopped_at = self.stopped_at or now, None
-        self.devices.stop()
+        self.devices.stop(stopped_at)
         self._freeze_at = now + wire.FREEZE_DELAY_S
         self.loop.call_later(wire.FREEZE_DELAY_S + 0.001, self._check_freeze)
         self.frozen = {'acknowledged': False, 'carry_over': None,

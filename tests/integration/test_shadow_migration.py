@@ -179,7 +179,7 @@ class TestStop(Stop):
         time.sleep(0.3)
         self.domain_r.types(b'abc')
         self.assertEqual(b'abc', self.instance.reads(3))
-        self.instance.stop()
+        self.instance.stop(ago=0.21)
         self.instance.save(ago=0.2)
         self.assertEqual(0, self.carried()['taken']['serial0_in'])
         self.assertEqual((), self.pair.gaps())

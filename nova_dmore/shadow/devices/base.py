@@ -74,8 +74,9 @@ class ShadowDevice(abc.ABC):
     def armed(self):
         """A migration of the instance begins here."""
 
-    def stop(self):
-        """The instance stopped for a migration.
+    def stop(self, at):
+        """The instance stopped for a migration, at a time (CLOCK_MONOTONIC
+        seconds).
 
         Settle the input, and produce all output there is, without reading
         it from QEMU.

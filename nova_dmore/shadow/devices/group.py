@@ -43,10 +43,10 @@ class DeviceGroup(base.ShadowDevice):
         for each in self._devices.values():
             each.armed()
 
-    def stop(self):
+    def stop(self, at):
         """See :class:`base.ShadowDevice`."""
         for each in self._devices.values():
-            each.stop()
+            each.stop(at)
 
     def is_settling(self):
         """See :class:`base.ShadowDevice`."""

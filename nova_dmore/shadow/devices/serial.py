@@ -83,10 +83,10 @@ class SerialDevice(base.ShadowDevice):
                 self.input.settle(self._current)
         self._watch()
 
-    def stop(self):
+    def stop(self, at):
         """See :class:`base.ShadowDevice`."""
         if self._current is not None:
-            self.input.stop(self._current)
+            self.input.stop(self._current, at)
             self.output.stop(self._current)
         self._watch()
 

@@ -165,11 +165,13 @@ class SerialInput:
                 return
             self._ledger.set_sending(Sending.AFTER, offset)
 
-    def stop(self, connection):
-        """The instance stopped, for a migration."""
+    def stop(self, connection, at):
+        """The instance stopped, for a migration: what was read before is in
+        its state."""
         self._saved, self._carried, self._gone = False, None, 0
         self._check_inherited(connection)
         self.settle(connection)
+        self._believe(at)
 
     def is_settling(self, connection):
         """Whether a byte is unread, and QEMU may still read it, or some were

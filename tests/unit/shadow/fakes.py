@@ -79,8 +79,8 @@ class FakeInstance:
         ready, _, _ = select.select([self.serial], [], [], seconds)
         return not ready
 
-    def stop(self, status='paused'):
-        self.qmp.event('STOP', status)
+    def stop(self, status='paused', ago=0.0):
+        self.qmp.event('STOP', status, ago=ago)
 
     def save(self, ago=0.0):
         """Begin to save the state of the devices, for a migration."""

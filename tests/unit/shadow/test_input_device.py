@@ -160,7 +160,7 @@ class InputTest(input_case.InputCase):
         self.sends(Key(30, True), Key(30, False))
         self.machine.input_flows = False
         self.machine.state = State.FREEZING
-        self.device.stop()
+        self.device.stop(0.0)
         self.device.settle()
         self.assertEqual([(IN, wire.GapKind.AMBIGUOUS, mock.ANY, 0, 8)],
                          self.gaps)
