@@ -167,6 +167,8 @@ class DestinationRole:
         instance_uuid = record.instance_uuid
         if console_log is not None:
             self._keep_console_log(instance_uuid, console_log)
+        # The source may never have asked for it.
+        self._take_expected(instance_uuid)
         prepared = self._arrives(migration_id, instance_uuid)
         self._arriving.pop(instance_uuid, None)
         self._arriving_alone.pop(instance_uuid, None)

@@ -274,6 +274,16 @@ class ExpectTest(DestinationTestCase):
         self.assertEqual(set(), self.vif_driver.plugged)
         self.assertEqual(set(), self.shadow.alive)
 
+    def test_the_source_never_asks(self):
+        self._expect()
+        self._finish(False)
+        self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
+        self.shadow.log.clear()
+        # A pair that lives here is none that is expected the next time.
+        self.role.prepare(None, 'm2', self.text)
+        self.assertEqual(['shutdown', 'start', 'arm', 'configure'],
+                         self.shadow.log)
+
     def test_it_does_not_work_yet(self):
         self.shadow.refuse_start = exception.ShadowProcessError('no')
         self._expect()
