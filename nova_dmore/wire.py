@@ -11,8 +11,8 @@
 # under the License.
 """Everything that two processes of a pair must agree on, stated once.
 
-Three conversations are written down here, and both ends of each import this
-file:
+Three conversations are written down here, in one file, though a long one, that
+both ends of each import:
 
 1. the shared region between the shadow-device process on the host and
    Domain R (words, streams, vectors, epochs, the freeze handshake);
@@ -76,7 +76,9 @@ everything published, drops what was taken, writes its positions, then
 For a stream the host produces, the host's ``position`` says what it has in
 all, also what found no room in the ring; Domain R copies it to its ``base``
 word, so that a destination without carry-over knows how much is missing.
-It believes no freeze if the host page that arrived shows a later epoch.
+It believes no freeze if the host page that arrived shows a later epoch, nor an
+``OPEN_ENDED`` one: the host sets that bit in ``freeze``, and Domain R repeats
+it in ``freeze_ack``, where the instance's QEMU was not done when it was asked.
 
 Display
 -------

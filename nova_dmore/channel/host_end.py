@@ -367,13 +367,12 @@ class HostEnd:
     # -- the stop -----------------------------------------------------------
 
     def freeze(self, final: bool = True) -> None:
-        """Ask Domain R to store everything and to stop.
+        """Ask Domain R, once, to store everything and to stop.
 
         Unless OPEN there is nothing to ask for: FROZEN without an
         acknowledgement. When FREEZE_TIMEOUT_S passes, go on without.
 
-        :param final: nothing will be produced or taken any more; otherwise
-            a destination needs the carry-over
+        :param final: False: only the carry-over will tell all
         """
         if self.state is HostState.OPEN:
             self._publish()

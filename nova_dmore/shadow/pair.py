@@ -45,10 +45,6 @@ from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
 
-#: How long after QEMU has said that it saves its state its main loop stands
-#: still, in seconds; the state takes more than twice as long.
-_STANDS_STILL_S = 0.002
-
 Action = pair_state.Action
 State = wire.PairState
 
@@ -80,7 +76,6 @@ class Pair:
         #: Destination: the carry-over as JSON, or None.
         self.carried = kept.get('carried')
         self.stopped_at = None
-        self._freeze_at = None      # when Domain R is asked at the latest
         self.vms = {messages.INSTANCE: (False, None),
                     messages.DOMAIN_R: (False, None)}
         self.domain_r_attached = False
@@ -164,7 +159,7 @@ class Pair:
         It says so just before its main loop stands still for that
         (migration_maybe_pause in migration/migration.c).
         """
-        left = at + _STANDS_STILL_S - time.monotonic()
+        left = at + base.STANDS_STILL_S - time.monotonic()
         if left > 0:
             self.loop.call_later(left, self._saving, at)
         elif self.machine.state in (State.FREEZING, State.FROZEN):
@@ -255,8 +250,6 @@ class Pair:
         """The stop sequence: everything here takes well under 1 ms."""
         stopped_at, self.stopped_at = self.stopped_at or now, None
         self.devices.stop(stopped_at)
-        self._freeze_at = now + wire.FREEZE_DELAY_S
-        self.loop.call_later(wire.FREEZE_DELAY_S + 0.001, self._check_freeze)
         self.frozen = {'acknowledged': False, 'carry_over': None,
                        'at': {'stopped': stopped_at, 'frozen': None}}
         return self._freeze_over()
@@ -274,11 +267,9 @@ class Pair:
         The machine does not wait for ever.
         """
         settling = self.devices.is_settling()
-        if self._freeze_at is not None:
-            if settling and time.monotonic() < self._freeze_at:
-                return []
-            self._freeze_at = None
-            self.host_end.freeze(final=not settling)
+        if settling and not self.machine.freeze_due:
+            return []
+        self.host_end.freeze(final=not settling)    # once: it may be asked for
         if not self.domain_r_may_stop:
             if not (self.host_end.state is host_end_module.HostState.FROZEN or
                     self.machine.domain_r_stopped or

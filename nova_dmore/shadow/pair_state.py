@@ -23,6 +23,9 @@ from nova_dmore.shadow import client
 Role = client.Role
 State = wire.PairState
 
+#: When Domain R should have acknowledged a freeze, in seconds after the stop.
+_OVERDUE_S = wire.FREEZE_DELAY_S + wire.FREEZE_TIMEOUT_S
+
 
 class Action(enum.Enum):
     """What the worker has to do."""
@@ -73,10 +76,11 @@ class PairMachine:
         self._lost_unreported = False
         self._carried = False
         self._both_since = None
-        #: Domain R has not acknowledged a freeze in its time.
+        #: Domain R is asked to freeze now, whatever is still to come.
+        self.freeze_due = False
+        #: It has not acknowledged that in its time.
         self.freeze_overdue = False
-        self._freeze_until = None
-        self._save_until = None
+        self._stopped_at = None
 
     # -- what the worker may do now
 
@@ -125,8 +129,9 @@ class PairMachine:
     def next_deadline(self):
         """When :meth:`tick` is due, or None."""
         if self.state is State.FREEZING:
-            return (self._save_until if self.freeze_overdue
-                    else self._freeze_until)
+            return self._stopped_at + (
+                wire.SAVE_TIMEOUT_S if self.freeze_overdue
+                else _OVERDUE_S if self.freeze_due else wire.FREEZE_DELAY_S)
         if self.state is State.INCOMING and self._both_since is not None:
             return self._both_since + wire.CARRY_OVER_LIMIT_S
         return None
@@ -257,8 +262,10 @@ class PairMachine:
         """Time passed, or something above changed -> actions."""
         actions = []
         if self.state is State.FREEZING:
-            self.freeze_overdue = now >= self._freeze_until
-            if now >= self._save_until:
+            since = self._stopped_at
+            self.freeze_due = now >= since + wire.FREEZE_DELAY_S
+            self.freeze_overdue = now >= since + _OVERDUE_S
+            if now >= since + wire.SAVE_TIMEOUT_S:
                 actions += self._carry()
         if self.state is State.INCOMING:
             actions += self._arrive(now)
@@ -313,10 +320,8 @@ class PairMachine:
         if self.state in (State.FREEZING, State.FROZEN):
             return []
         self.state = State.FREEZING
-        self.freeze_overdue = False
-        self._freeze_until = (now + wire.FREEZE_DELAY_S
-                              + wire.FREEZE_TIMEOUT_S)
-        self._save_until = now + wire.SAVE_TIMEOUT_S
+        self.freeze_due = self.freeze_overdue = False
+        self._stopped_at = now
         return [Action.STOP]
 
     def _carry(self):

@@ -107,7 +107,7 @@ class RequestHandler:
             pair.act(self._machine.stop_expected(time.monotonic()))
         await pair.wait_until(lambda: pair.domain_r_may_stop,
                               _deadline(timeout_ms))
-        if pair.domain_r_may_stop and pair.frozen:
+        if pair.domain_r_may_stop:
             return {name: pair.frozen[name] for name in ('acknowledged', 'at')}
         return {'acknowledged': False,
                 'at': {'stopped': None, 'frozen': None}}

@@ -16,6 +16,10 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+#: How long after QEMU has said that it saves its state its main loop stands
+#: still, in seconds; the state takes more than twice as long.
+STANDS_STILL_S = 0.002
+
 
 @dataclasses.dataclass
 class DeviceContext:

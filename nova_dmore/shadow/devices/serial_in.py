@@ -25,6 +25,7 @@ import time
 
 from nova_dmore.channel import errors
 from nova_dmore.shadow import client
+from nova_dmore.shadow.devices import base
 from nova_dmore.shadow.devices import unix_stream
 from nova_dmore.shadow import ledger as ledger_module
 from nova_dmore import wire
@@ -36,8 +37,9 @@ Sending = ledger_module.Sending
 
 #: For so long at least QEMU saves its state, in seconds.
 _SAVING_S = 0.005
-#: After so long it does not read any more, in seconds.
-_STANDS_STILL_S = 0.003
+#: What is sent so long after QEMU says that it saves is not read before it
+#: has, in seconds: with a margin for its clock.
+_NOT_READ_S = base.STANDS_STILL_S + 0.001
 #: For so long a byte that was read is not believed to be taken when a
 #: migration may be near, in seconds: longer than a worker is ever late.
 _BELIEVE_S = 0.3
@@ -129,7 +131,7 @@ class SerialInput:
 
     def _check_inherited(self, connection):
         # This process may have missed that QEMU saved its state.
-        if (self._machine.role is client.Role.SOURCE and self.pending and
+        if (self._near and self.pending and
                 self._inherited == self.taken and
                 connection.fate() is Fate.TAKEN):
             self._ambiguous('the process that had sent this byte ended '
@@ -196,7 +198,7 @@ class SerialInput:
                 self._ambiguous('QEMU read this byte when it had been '
                                 'stopped for long; it is sent again', carried)
             return
-        self._gone = sum(byte.sent_at > at + _STANDS_STILL_S
+        self._gone = sum(byte.sent_at > at + _NOT_READ_S
                          for byte in self._held)
         if self._gone:
             LOG.info('%d bytes of input came when the state was saved; they '
@@ -207,13 +209,13 @@ class SerialInput:
                             'its state', self.taken - self._gone - 1)
         # Domain R hears of it with the freeze: it may have to go without what
         # is carried over.
-        self._believe(math.inf, self._gone)
+        self._believe(math.inf)
 
     def settled_after_stop(self, connection):
         """The freeze is over: what is taken now is carried over."""
         if not self._saved:
             self.settle(connection)
-        self._believe(math.inf, self._gone)
+        self._believe(math.inf)
         self._carried = self.taken - self._gone
 
     def thaw(self):
@@ -244,12 +246,10 @@ class SerialInput:
         if self.limit is not None and self.taken >= self.limit:
             self._limit_reached()
 
-    def _believe(self, until, but=0):
-        """Bytes that were seen to be read until a time are taken.
-
-        :param but: how many of the last ones are not.
-        """
-        while len(self._held) > but and self._held[0].seen_at <= until:
+    def _believe(self, until):
+        """Bytes that were seen to be read until a time are taken."""
+        while (len(self._held) > self._gone and
+               self._held[0].seen_at <= until):
             self._held.popleft()
             try:
                 self._host_end.take(self._stream, 1)
@@ -259,8 +259,8 @@ class SerialInput:
                     self._stream, self._journal.position(self._stream) + 1)
                 self.opened()
 
-    def _ambiguous(self, reason, at=None, count=1):
+    def _ambiguous(self, reason, at=None):
         at = self.taken if at is None else at
         LOG.warning('Input at %d is ambiguous: %s', at, reason)
         self._report_gap(self._stream, wire.GapKind.AMBIGUOUS, reason,
-                         at, count)
+                         at, 1)

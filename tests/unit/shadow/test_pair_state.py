@@ -77,6 +77,12 @@ class TestPairMachine(base.BaseTestCase):
         machine = live_machine()
         machine.arm('m', SOURCE, True, 1)
         machine.instance_changed(False, 1)
+        # It is asked at once, or when QEMU has had its time to save.
+        self.assertEqual(1 + wire.FREEZE_DELAY_S, machine.next_deadline)
+        self.assertEqual([], machine.tick(machine.next_deadline - 0.001))
+        self.assertFalse(machine.freeze_due)
+        self.assertEqual([], machine.tick(machine.next_deadline))
+        self.assertTrue(machine.freeze_due)
         # Domain R has its time, and QEMU a longer one.
         self.assertEqual(1 + wire.FREEZE_DELAY_S + wire.FREEZE_TIMEOUT_S,
                          machine.next_deadline)
