@@ -86,6 +86,19 @@ def to_vif(address: Address) -> network_model.VIF:
         ovs_interfaceid=address.port_id, active=True, delegate_create=True)
 
 
+def carrier(record) -> objects.Instance:
+    """A stand-in for the instance, for Nova's VIF driver.
+
+    The driver names the instance to os-vif, and asks its flavor and image
+    for properties of the interface; Domain R's are not the instance's.
+    """
+    return objects.Instance(
+        id=0, uuid=record.instance_uuid, project_id=record.project_id,
+        display_name=record.instance_name, image_ref='',
+        metadata={}, system_metadata={},
+        flavor=objects.Flavor(vcpus=1, memory_mb=128, extra_specs={}))
+
+
 class AddressBook:
     """Creates, binds and deletes Domain R ports.
 
@@ -175,7 +188,7 @@ class AddressBook:
     def announce(self, port_id: str, host: str) -> None:
         """Have the port's tap on a destination wired before it is active.
 
-        It takes Neutron up to seconds, so not before anything waits for it.
+        It takes Neutron up to seconds: nothing should wait for it.
         """
         with _neutron_errors(f'port {port_id} on its way to {host}'):
             self._client().update_port(port_id, {'port': {
@@ -197,24 +210,14 @@ class AddressBook:
     def is_bound(self, port_id: str, host: str) -> bool:
         """Whether the port's traffic goes to ``host``."""
         with _neutron_errors(f'the binding of port {port_id} on {host}'):
-            try:
-                binding = self._client().show_port_binding(
-                    port_id, host)['binding']
-            except neutron_exceptions.NeutronClientException as error:
-                if error.status_code != 404:
-                    raise
-                return False
-            return binding['status'] == 'ACTIVE'
+            return _status(self._client(), port_id, host) == 'ACTIVE'
 
     def delete_binding(self, port_id: str, host: str) -> None:
         """Forget that the port was, or might have been, on ``host``."""
         with _neutron_errors(f'the binding of port {port_id} on {host}'):
             client = self._client()
-            try:
+            with _perhaps_absent():
                 client.delete_port_binding(port_id, host)
-            except neutron_exceptions.NeutronClientException as error:
-                if error.status_code != 404:
-                    raise
             # Also where nothing was announced: an agent skips a port with two
             # bindings, and looks at it again when it is updated.
             client.update_port(port_id, {'port': {'binding:profile': {}}})
@@ -223,13 +226,9 @@ class AddressBook:
         """Forget that the port was to come to ``host``, unless it has."""
         with _neutron_errors(f'the binding of port {port_id} on {host}'):
             client = self._client()
-            try:
-                binding = client.show_port_binding(port_id, host)['binding']
-                if binding['status'] != 'ACTIVE':
+            if _status(client, port_id, host) not in (None, 'ACTIVE'):
+                with _perhaps_absent():
                     client.delete_port_binding(port_id, host)
-            except neutron_exceptions.NeutronClientException as error:
-                if error.status_code != 404:
-                    raise
 
     def _client(self):
         return neutron.get_client(self._context, admin=True)
@@ -305,6 +304,23 @@ class AddressBook:
             gateway=subnet.get('gateway_ip'), mtu=network.get('mtu') or 1500,
             vif_type=port['binding:vif_type'],
             vif_details=port['binding:vif_details'])
+
+
+@contextlib.contextmanager
+def _perhaps_absent():
+    """Let it be if Neutron does not know what is asked for."""
+    try:
+        yield
+    except neutron_exceptions.NeutronClientException as error:
+        if error.status_code != 404:
+            raise
+
+
+def _status(client, port_id: str, host: str) -> str | None:
+    """``ACTIVE`` or ``INACTIVE``; None where there is no binding."""
+    with _perhaps_absent():
+        return client.show_port_binding(port_id, host)['binding']['status']
+    return None
 
 
 def _check_bound(port, host: str) -> None:

@@ -23,11 +23,11 @@ import threading
 import uuid
 
 from nova import exception as nova_exception
-from nova import objects
 from oslo_log import log as logging
 
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
+from nova_dmore.virt import address as address_module
 from nova_dmore.virt import config_message
 from nova_dmore.virt import domain_r
 from nova_dmore.virt import record as record_module
@@ -250,7 +250,8 @@ class Pairs:
             undo.callback(_attempt, self.remove, uuid, delete_address=False)
             if self.get(uuid) is None:
                 self.expect(record)
-            self._save(record)
+            else:
+                self._save(record)
             client = self.client(uuid)
             client.arm(migration_id, shadow_client.Role.DESTINATION)
             client.configure(self.config(record))
@@ -348,7 +349,7 @@ class Pairs:
 
     def _plug(self, record) -> None:
         try:
-            self.plug.plug(_carrier(record), record.address)
+            self.plug.plug(address_module.carrier(record), record.address)
         except nova_exception.NovaException as error:
             raise exception.AddressError(
                 f'port {record.address.port_id} cannot be plugged: {error}'
@@ -356,7 +357,7 @@ class Pairs:
 
     def _unplug(self, record) -> None:
         try:
-            self.plug.unplug(_carrier(record), record.address)
+            self.plug.unplug(address_module.carrier(record), record.address)
         except nova_exception.NovaException as error:
             raise exception.AddressError(
                 f'port {record.address.port_id} cannot be unplugged: {error}'
@@ -375,7 +376,7 @@ class Pairs:
             directory=self.records.directory(record.instance_uuid),
             kernel_arguments=manifest.command_line,
             interface=self.plug.interface_xml(
-                _carrier(record), record.address),
+                address_module.carrier(record), record.address),
             log_file=os.path.join(
                 self._conf.dmore.log_dir,
                 f'domr-{record.instance_uuid}.log'),
@@ -394,16 +395,3 @@ def _attempt(function, *arguments, **keywords) -> None:
     except exception.DMoreError as error:
         LOG.warning('Something is left of a pair that could not be made: %s',
                     error)
-
-
-def _carrier(record) -> objects.Instance:
-    """A stand-in for the instance, for Nova's VIF driver.
-
-    The driver names the instance to os-vif, and asks its flavor and image
-    for properties of the interface; Domain R's are not the instance's.
-    """
-    return objects.Instance(
-        id=0, uuid=record.instance_uuid, project_id=record.project_id,
-        display_name=record.instance_name, image_ref='',
-        metadata={}, system_metadata={},
-        flavor=objects.Flavor(vcpus=1, memory_mb=128, extra_specs={}))
