@@ -1,0 +1,45 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What the tests of the driver share."""
+
+import fixtures
+from nova.virt.libvirt import driver as libvirt_driver
+
+from nova_dmore.virt import driver
+from tests.unit.virt import fake_host
+from tests.unit.virt import fakes
+
+XML = '''<domain type="qemu"><name>instance-1</name><devices>
+<serial type="pty"><log file="/console.log" append="off"/>
+<target port="0"/></serial></devices></domain>'''
+
+
+class DriverTestCase(fake_host.HostTestCase):
+    """The driver over a stock driver of which no method does anything."""
+
+    def setUp(self):
+        super().setUp()
+        # Nova's constructor asks libvirt and the host for too much.
+        self.driver = driver.DMoreDriver.__new__(driver.DMoreDriver)
+        self.driver._pairs = self.pairs
+        self.driver._comigrations = {}
+        self.driver._rebooting = set()
+        self.instance = fakes.make_instance()
+        self.saved = self.useFixture(fixtures.MockPatch(
+            'nova.objects.Instance.save', autospec=True)).mock
+        self.log = self.useFixture(fixtures.FakeLogger())
+
+    def stock(self, name, **behaviour):
+        """Replace one of Nova's methods."""
+        return self.useFixture(fixtures.MockPatchObject(
+            libvirt_driver.LibvirtDriver, name, autospec=True,
+            **behaviour)).mock

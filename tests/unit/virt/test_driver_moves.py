@@ -1,0 +1,227 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""An instance comes to a host, leaves it, or is destroyed."""
+
+from unittest import mock
+
+from nova.compute import task_states
+from nova.compute import vm_states
+from nova import exception as nova_exception
+
+from nova_dmore.virt import driver
+from nova_dmore.virt.migration import destination
+from tests.unit.virt import driver_case
+from tests.unit.virt import fakes
+
+XML = driver_case.XML
+
+
+class ArrivalTest(driver_case.DriverTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.stock_method = self.stock('pre_live_migration',
+                                       return_value='data')
+        self.driver._destination = mock.create_autospec(
+            destination.DestinationRole, instance=True)
+
+    def _arrive(self, **metadata):
+        self.instance.metadata = metadata
+        self.assertEqual('data', self.driver.pre_live_migration(
+            'context', self.instance, 'devices', 'networks', None, 'data'))
+        self.stock_method.assert_called_once_with(
+            self.driver, 'context', self.instance, 'devices', 'networks',
+            None, 'data')
+
+    def test_an_instance_with_domain_r_is_expected(self):
+        self._arrive(**{driver.SSH_PROPERTY: 'ssh://console@10.0.0.5'})
+        self.driver._destination.expect.assert_called_once_with(
+            self.instance)
+
+    def test_a_stock_instance_is_not(self):
+        self._arrive(some='property')
+        self.driver._destination.expect.assert_not_called()
+
+    def test_a_bug(self):
+        self.driver._destination.expect.side_effect = TypeError('a bug')
+        self._arrive(**{driver.SSH_PROPERTY: 'ssh://console@10.0.0.5'})
+        self.assertIn('Traceback', self.log.output)
+
+
+class LiveMigrationTest(driver_case.DriverTestCase):
+
+    def test_a_bug_before_it_begins(self):
+        self.pairs.ensure(self.instance)
+        migrate = self.stock('live_migration')
+        # Without migrate_data there is no role.
+        self.driver.live_migration('context', self.instance, 'c2', 'post',
+                                   'recover')
+        migrate.assert_called_once_with(
+            self.driver, 'context', self.instance, 'c2', 'post', 'recover',
+            False, None)
+        self.assertEqual({}, self.driver._comigrations)
+
+
+class LeaveTest(driver_case.DriverTestCase):
+    """What becomes of the pair, and of its address, when the instance goes."""
+
+    def setUp(self):
+        super().setUp()
+        self.pairs.ensure(self.instance)
+        self.instance.vm_state = vm_states.ACTIVE
+        self.instance.task_state = None
+        self.destroyed = self.stock('destroy')
+        self.stock('get_host_ip_addr', return_value='10.0.0.1')
+
+    def _destroy(self, **changes):
+        for name, value in changes.items():
+            setattr(self.instance, name, value)
+        self.driver.destroy('context', self.instance, 'network',
+                            destroy_disks=False)
+        self.destroyed.assert_called_once_with(
+            self.driver, 'context', self.instance, 'network',
+            block_device_info=None, destroy_disks=False,
+            destroy_secrets=True)
+
+    def _assert_gone(self):
+        """The pair, not the address."""
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
+        self.neutron.ports.clear()
+        self.assert_nothing_left()
+
+    def _assert_kept(self):
+        self.assertIsNotNone(self.pairs.get(fakes.UUID))
+        self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
+
+    def test_deleted(self):
+        self._destroy(task_state=task_states.DELETING)
+        self.assert_nothing_left()
+
+    def test_deleted_meanwhile(self):
+        self._destroy(deleted=True, host=fakes.OTHER_HOST)
+        self.assert_nothing_left()
+
+    def test_not_built(self):
+        self._destroy(vm_state=vm_states.BUILDING,
+                      task_state=task_states.SPAWNING)
+        self.assert_nothing_left()
+
+    def test_deleted_and_its_pair_is_elsewhere_or_gone(self):
+        self.pairs.remove(fakes.UUID, delete_address=False)
+        self.config.config(enabled=False, group='dmore')
+        self._destroy(task_state=task_states.DELETING)
+        self.assert_nothing_left()
+
+    def test_a_stock_cloud(self):
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.config.config(management_network=None, group='dmore')
+        self.neutron.client.reset_mock()
+        self._destroy(task_state=task_states.DELETING)
+        self.neutron.client.list_ports.assert_not_called()
+
+    def test_shelved(self):
+        self._destroy(task_state=task_states.SHELVING_OFFLOADING)
+        self._assert_gone()
+
+    def test_reverted_at_the_destination(self):
+        self._destroy(task_state=task_states.RESIZE_REVERTING)
+        self._assert_gone()
+
+    def test_evacuated(self):
+        self._destroy(host=fakes.OTHER_HOST,
+                      task_state=task_states.DELETING)
+        self._assert_gone()
+
+    def test_rolled_back(self):
+        self._destroy(host=fakes.OTHER_HOST,
+                      task_state=task_states.MIGRATING)
+        self._assert_gone()
+
+    def test_the_pair_cannot_be_removed(self):
+        self.neutron.client.list_ports.side_effect = TypeError('a bug')
+        self._destroy(task_state=task_states.DELETING)
+        self.assertIn('a bug', self.log.output)
+
+    def test_hard_reboot(self):
+        def reboot(driver, *args, **kwargs):
+            driver.destroy('context', self.instance, 'network',
+                           destroy_disks=False)
+            return 'result'
+
+        stock = self.stock('_hard_reboot', side_effect=reboot)
+        self.assertEqual('result', self.driver._hard_reboot(
+            'context', self.instance, 'network', 'shares', 'devices'))
+        stock.assert_called_once_with(
+            self.driver, 'context', self.instance, 'network', 'shares',
+            block_device_info='devices', accel_info=None)
+        self._assert_kept()
+        # The next time it is not rebooted; also when a reboot failed.
+        stock.side_effect = RuntimeError
+        self.assertRaises(RuntimeError, self.driver._hard_reboot, 'context',
+                          self.instance, 'network', 'shares')
+        self.destroyed.reset_mock()
+        self._destroy(task_state=task_states.DELETING)
+        self.assert_nothing_left()
+
+    def _migrate(self, dest, **behaviour):
+        stock = self.stock('migrate_disk_and_power_off', **behaviour)
+        result = self.driver.migrate_disk_and_power_off(
+            'context', self.instance, dest, 'flavor', 'network', 'devices',
+            30, 5)
+        stock.assert_called_once_with(
+            self.driver, 'context', self.instance, dest, 'flavor', 'network',
+            block_device_info='devices', timeout=30, retry_interval=5)
+        return result
+
+    def test_cold_migration(self):
+        self.assertEqual('disks', self._migrate(
+            '10.0.0.2', return_value='disks'))
+        self._assert_gone()
+
+    def test_there_and_back(self):
+        before = self.pairs.get(fakes.UUID).address.interface
+        self._migrate('10.0.0.2')
+        self.pairs.addresses.ensure(fakes.UUID, fakes.OTHER_HOST)
+        self.stock('_create_guest')
+        self.driver._create_guest('context', XML, self.instance)
+        self._assert_kept()
+        self.assertEqual(before, self.pairs.get(fakes.UUID).address.interface)
+        self.assertEqual(fakes.HOST, self.neutron.active_host(fakes.PORT))
+
+    def test_resize_on_this_host(self):
+        self._migrate('10.0.0.1')
+        self._assert_kept()
+
+    def test_a_migration_that_fails(self):
+        self.assertRaises(nova_exception.ResizeError, self._migrate,
+                          '10.0.0.2', side_effect=nova_exception.ResizeError(
+                              reason='no'))
+        self._assert_kept()
+
+    def test_a_start_at_the_destination_that_fails(self):
+        self.pairs.remove(fakes.UUID, delete_address=False)
+        self.stock('_create_guest', side_effect=RuntimeError)
+        self.assertRaises(RuntimeError, self.driver._create_guest,
+                          'context', XML, self.instance)
+        self._assert_gone()
+
+    def test_confirmed(self):
+        stock = self.stock('confirm_migration')
+        for host in (fakes.HOST, fakes.OTHER_HOST):
+            self._assert_kept()
+            self.instance.host = host
+            self.driver.confirm_migration(
+                'context', 'migration', self.instance, 'network')
+            stock.assert_called_with(self.driver, 'context', 'migration',
+                                     self.instance, 'network')
+        self._assert_gone()
