@@ -34,6 +34,9 @@ _REOPEN_S = 60.0
 _UNSENT = protocol.PERIOD * 3 // 8
 #: A console that is silent for so long may be gone, in seconds.
 _SILENT_S = 3.0
+#: A console that says nothing for so long after it was opened is loaded once
+#: more, in seconds.
+_FIRST_OUTPUT_S = 5.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -294,7 +297,7 @@ class Typist(abc.ABC):
         while not self._closing and time.monotonic() < since + self.reopen_s:
             try:
                 session = self._open()
-                data = session.receive()
+                data = self._first_output(session)
                 if data:
                     return self._reopened(session, data, since)
                 session.close()
@@ -306,6 +309,17 @@ class Typist(abc.ABC):
                              f'{": " if reason else ""}{reason}')
             self._changed.notify_all()
         return None
+
+    @staticmethod
+    def _first_output(session: Session) -> object:
+        """What a console begins with; nothing if it does not begin."""
+        limit = threading.Timer(_FIRST_OUTPUT_S, session.close)
+        limit.daemon = True
+        limit.start()
+        try:
+            return session.receive()
+        finally:
+            limit.cancel()
 
     def _reopened(self, session: Session, data: object, since: float
                   ) -> Session:

@@ -74,12 +74,16 @@ class ClientTest(unittest.TestCase):
         self.session = PipeSession(folder / client.PROGRAM)
         self.addCleanup(self.session.end)
         self.said: list[str] = []
+        #: So many sessions to come say nothing.
+        self.mute = 0
         self.user = client.Client('user', 1, self.open, self.said.append)
         self.addCleanup(self.user.close)
         self.assertTrue(self.user.wait_ready(10))
 
     def open(self) -> PipeSession:
         self.session.cut = False
+        self.session.silent = self.mute > 0
+        self.mute -= 1
         return self.session
 
     def ask(self):
@@ -124,6 +128,16 @@ class ClientTest(unittest.TestCase):
         self.assertEqual(1, tally.disconnects)
         self.assertGreater(tally.break_s, 0)
         self.assertEqual(tally.sent - tally.unsent, ledger['received'])
+
+    def test_a_console_that_says_nothing_is_opened_once_more(self):
+        self.wait_sent(5)
+        with mock.patch.object(typist, '_FIRST_OUTPUT_S', 0.2):
+            self.mute = 2
+            self.session.cut = True
+            self.wait_sent(12)
+            self.assertTrue(self.user.wait_connected(10))
+        self.assertEqual(-1, self.mute)
+        self.assertEqual(1, self.user.tally().disconnects)
 
     def test_a_console_that_is_silent_gets_only_so_many_keys(self):
         self.wait_sent(5)
