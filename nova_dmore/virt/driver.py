@@ -58,11 +58,6 @@ LOG = logging.getLogger(__name__)
 SSH_PROPERTY = 'dmore:console_ssh'
 
 
-#: How long a user's abort of a live migration waits for libvirt's job of the
-#: instance, in seconds.
-_ABORT_WAIT_S = 15
-
-
 @dataclasses.dataclass(frozen=True)
 class _Pair:
     """The pair of an instance that is to start."""
@@ -405,7 +400,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         """
         role = self._comigrations.get(instance.uuid)
         if role is not None:
-            role.wait_for_the_instances_job(_ABORT_WAIT_S)
+            role.wait_for_the_instances_job()
         super().live_migration_abort(instance)
 
     def _source_services(self):

@@ -12,6 +12,7 @@
 """A certificate authority for tests."""
 
 import datetime
+import ipaddress
 import pathlib
 
 from cryptography import x509
@@ -42,11 +43,17 @@ class Authority:
             not_valid_before=now - day, not_valid_after=now + day)
         builder = builder.add_extension(
             x509.BasicConstraints(is_authority, None), True)
+        if not is_authority:
+            builder = builder.add_extension(
+                x509.SubjectAlternativeName([_general_name(name)]), False)
         return builder.sign(self._key, hashes.SHA256()).public_bytes(
             serialization.Encoding.PEM).decode()
 
     def issue(self, name: str) -> tuple[str, str]:
-        """A certificate and its key, as PEM texts; also as files."""
+        """A certificate and its key, as PEM texts; also as files.
+
+        :param name: of a host, or its IP address
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         texts = self._make(name, key), key.private_bytes(
             serialization.Encoding.PEM,
@@ -56,3 +63,10 @@ class Authority:
             (self._directory / f'{name}-{part}.pem').write_text(text)
         (self._directory / 'ca.pem').write_text(self.certificate)
         return texts
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)

@@ -36,6 +36,7 @@ from demolib import subject as demo_subject
 from demolib.api import Cloud
 from faultlib.processes import Processes
 from faultlib.standpoint import at_the_controller
+from testbedlib import inifile
 from testbedlib.layout import Layout
 from testbedlib.progress import Failure
 from testbedlib.progress import Progress
@@ -70,6 +71,26 @@ class Machine(Processes):
     def restart(self, host, service):
         """:raises Failure: it does not get ready again"""
         own_cloud.testbed(Layout.from_environment(), 'restart', host, service)
+
+    @contextlib.contextmanager
+    def configured(self, host, service, **sections):
+        """Run a service of Nova with other options for a while.
+
+        :param sections: options, by section
+        :raises Failure: it does not get ready again
+        """
+        path = self.place.config('nova', 'nova.conf' if
+                                 host == settings.CONTROLLER else
+                                 f'nova-{host}.conf')
+        before = path.read_text()
+        try:
+            # A section may be there twice, and what comes last stands.
+            path.write_text(before + inifile.render(sections))
+            self.restart(host, service)
+            yield
+        finally:
+            path.write_text(before)
+            self.restart(host, service)
 
 
 @functools.cache

@@ -186,27 +186,14 @@ class VencryptTest(cloud.CloudTest):
             path = self.directory / name
             path.write_text(text)
             path.chmod(0o600)
-        place = self.machine.place
-        self._configure(HOST, 'nova-compute',
-                        place.config('nova', f'nova-{HOST}.conf'),
-                        'dmore', vnc_tls_dir=self.directory)
-        self._configure(settings.CONTROLLER, 'nova-novncproxy',
-                        place.config('nova', 'nova.conf'),
-                        'vnc', auth_schemes='vencrypt',
-                        vencrypt_client_key=self.directory / 'proxy-key.pem',
-                        vencrypt_client_cert=self.directory / 'proxy-cert.pem',
-                        vencrypt_ca_certs=self.directory / 'ca.pem')
-
-    def _configure(self, host, service, path, section, **options):
-        before = path.read_text()
-        # A section may be there twice, and what comes last stands.
-        path.write_text('\n'.join([
-            before, f'[{section}]', *(f'{name} = {value}'
-                                     for name, value in options.items()),
-            '']))
-        self.addCleanup(self.machine.restart, host, service)
-        self.addCleanup(path.write_text, before)
-        self.machine.restart(host, service)
+        self.enterContext(self.machine.configured(
+            HOST, 'nova-compute', dmore={'vnc_tls_dir': self.directory}))
+        self.enterContext(self.machine.configured(
+            settings.CONTROLLER, 'nova-novncproxy', vnc={
+                'auth_schemes': 'vencrypt',
+                'vencrypt_client_key': self.directory / 'proxy-key.pem',
+                'vencrypt_client_cert': self.directory / 'proxy-cert.pem',
+                'vencrypt_ca_certs': self.directory / 'ca.pem'}))
 
     def test_through_the_proxy_alone(self):
         api = self.machine.api

@@ -54,7 +54,7 @@ class Session:
 
         :raises Failure: no instance can be started
         """
-        subject = self._subject or self._start_soon()
+        subject = self.start()
         source = self._runner.api._sdk.compute.get_server(
             subject.server).compute_host
         destination, = set(COMPUTES) - {source}
@@ -66,6 +66,13 @@ class Session:
         if outcome.corrupted or not outcome.fit:
             self.close()
         return outcome
+
+    def start(self) -> Subject:
+        """The instance, which is started if there is none.
+
+        :raises Failure: it cannot be
+        """
+        return self._subject or self._start_soon()
 
     def _start_soon(self) -> Subject:
         """Nova boots nothing where libvirt did not answer, until it looks at

@@ -18,6 +18,9 @@ from testbedlib.settings import CONTROLLER, Place
 
 #: The unix socket of the host's Open vSwitch database, in its own /run.
 OVSDB = 'unix:/run/openvswitch/db.sock'
+#: Where QEMU looks for certificates when Nova asks for encrypted migrations:
+#: who wants to puts them there, with the names of QEMU's documentation.
+CERTIFICATES = '/etc/libvirt/pki'
 
 
 def nova_compute(place: Place, host: str) -> Sections:
@@ -130,6 +133,8 @@ def qemu(host: str) -> str:
         'group': 'root',
         'remember_owner': 0,
         'migration_host': settings.address(host),
+        'migrate_tls_x509_cert_dir': CERTIFICATES,
+        'migrate_tls_x509_verify': 1,
     }) + 'cgroup_controllers = [ ]\nnamespaces = [ ]\n'
 
 

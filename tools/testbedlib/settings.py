@@ -175,6 +175,10 @@ class Place:
         """A folder that only one host uses."""
         return self.root / 'hosts' / host / name
 
+    def certificates(self, host: str) -> pathlib.Path:
+        """Of QEMU's migrations; the host's own ``/etc/libvirt/pki``."""
+        return self.own(host, 'etc-libvirt') / 'pki'
+
     def host(self, name: str) -> Host:
         return Host(name, self.cloud.prefix, self.records)
 

@@ -27,6 +27,13 @@ class CoMigratingGuest:
         if not self._role.take_downtime(mstime):
             self._guest.migrate_configure_max_downtime(mstime)
 
+    def migrate_start_postcopy(self):
+        """Called by Nova's monitor for force-complete, or by itself, where
+        post-copy is permitted. QEMU refuses it before the job has begun, and
+        Nova asks only once."""
+        self._role.wait_for_the_instances_job()
+        self._guest.migrate_start_postcopy()
+
     def migrate(self, destination, **arguments):
         """Called by Nova with the arguments of ``Guest.migrate``."""
         self._role.run(self._guest, destination, **arguments)

@@ -55,8 +55,10 @@ _WAIT_MS = 1000
 #: Longest wait for the offsets after the stop: longer than the shadow-device
 #: process waits for QEMU, in milliseconds.
 _HAND_OVER_MS = 1000
-#: How often the instance's job is looked for, in seconds.
+#: How often the instance's job is looked for by who wants to abort it or to
+#: switch it to post-copy, and for how long, in seconds.
 _JOB_LOOK_S = 0.1
+_JOB_WAIT_S = 15.0
 #: Longest wait for the end of Domain R's migration after its instance's.
 _END_S = 15.0
 
@@ -157,12 +159,18 @@ class SourceRole:
         self._leader.set_downtime(milliseconds)
         return True
 
-    def wait_for_the_instances_job(self, timeout_s: float) -> None:
-        """Return when the instance's own migration is under way, or over."""
-        deadline = time.monotonic() + timeout_s
+    def wait_for_the_instances_job(self) -> None:
+        """Return when the instance's own migration is under way, or over;
+        Domain R's begins before it."""
+        deadline = time.monotonic() + _JOB_WAIT_S
         while (time.monotonic() < deadline and not self._ended.is_set() and
-                (self._job is None or self._job.progress() is None)):
+                not self._instance_is_sent()):
             time.sleep(_JOB_LOOK_S)
+
+    def _instance_is_sent(self) -> bool:
+        """libvirt has a job, and figures of it, before QEMU has begun."""
+        progress = self._job.progress() if self._job else None
+        return progress is not None and progress.iteration > 0
 
     def _enter(self, phase: Phase) -> None:
         phases.check(self.phase, phase)

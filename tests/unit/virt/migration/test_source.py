@@ -20,7 +20,9 @@ import libvirt
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
 from nova_dmore.virt.migration import companion
+from nova_dmore.virt.migration import guest as guest_module
 from nova_dmore.virt.migration import job
+from nova_dmore.virt.migration import source
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 from tests.unit.virt.migration import source_case
@@ -149,7 +151,7 @@ class TogetherTest(source_case.SourceTestCase):
         waited = []
 
         def abort():
-            self.role.wait_for_the_instances_job(5)
+            self.role.wait_for_the_instances_job()
             waited.append('migrate instance' in self.log)
 
         aborting = threading.Thread(target=abort)
@@ -158,7 +160,18 @@ class TogetherTest(source_case.SourceTestCase):
         self._run()
         self.assertEqual([True], waited)
         # And nobody waits for one that is over.
-        self.role.wait_for_the_instances_job(600)
+        with mock.patch.object(source, '_JOB_WAIT_S', 600):
+            self.role.wait_for_the_instances_job()
+
+    def test_a_switch_to_post_copy_waits_for_the_instances_job(self):
+        self.guest.migrate_start_postcopy = lambda: self.log.append(
+            'switched')
+        switching = threading.Thread(target=guest_module.CoMigratingGuest(
+            self.guest, self.role).migrate_start_postcopy)
+        switching.start()
+        self.guest.story = lambda: (switching.join(5), self.guest.converge())
+        self._run()
+        self._assert_order('migrate instance', 'switched', 'frozen')
 
     def test_domain_r_leaves_early(self):
         # The instance is not touched because of that.

@@ -1,0 +1,78 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What goes over the cloud's own network, as somebody between the hosts sees
+it."""
+
+import contextlib
+import ipaddress
+import socket
+import struct
+import threading
+
+#: Where libvirt has QEMU listen for migrations, unless configured otherwise.
+MIGRATIONS = range(49152, 49216)
+#: How a migration begins in the clear, and a handshake of TLS.
+PLAIN = b'QEVM'
+TLS = b'\x16\x03'
+
+_ETH_P_ALL = 3
+_ETHERNET = 14
+_IPV4 = b'\x08\x00'
+_TCP = 6
+#: Headers, and the first bytes of what is sent.
+_SEEN = 160
+_LOOK_S = 0.2
+
+
+class Sniffer(threading.Thread):
+    """Notes how each connection to a port of migrations begins.
+
+    A context manager; the thread that enters it decides about the network.
+
+    :ivar begins: the first bytes, by source address and port and destination
+        address and port
+    """
+
+    def __init__(self):
+        super().__init__(name='sniffer', daemon=True)
+        self.begins: dict[tuple[str, int, str, int], bytes] = {}
+        self._ended = threading.Event()
+        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
+                                     socket.htons(_ETH_P_ALL))
+        self._socket.settimeout(_LOOK_S)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_error):
+        self._ended.set()
+        self.join()
+        self._socket.close()
+
+    def run(self):
+        while not self._ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                self._take(self._socket.recv(_SEEN))
+
+    def _take(self, frame):
+        packet = frame[_ETHERNET:]
+        if frame[_ETHERNET - 2:_ETHERNET] != _IPV4 or packet[9] != _TCP:
+            return
+        segment = packet[(packet[0] & 15) * 4:]
+        source, destination = struct.unpack_from('>HH', segment)
+        payload = segment[(segment[12] >> 4) * 4:]
+        if destination in MIGRATIONS and payload:
+            self.begins.setdefault(
+                (str(ipaddress.ip_address(packet[12:16])), source,
+                 str(ipaddress.ip_address(packet[16:20])), destination),
+                payload)

@@ -1,0 +1,151 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Live migrations of other kinds: post-copy, several at a time, encrypted.
+
+In each the users go on typing, and all has to be well afterwards.
+"""
+
+import concurrent.futures
+
+import testtools
+from testtools import content
+
+from tests.integration import authority
+from tests.integration import cloud
+from tests.integration import sniffer
+from demolib.client import PROGRAM
+from demolib.subject import Trial
+from faultlib import case
+from faultlib import session
+from faultlib import stock
+from testbedlib import settings
+
+#: How often a migration is repeated whose guest the emulator corrupted.
+_REPEATS = 2
+_USERS = {'ssh': 0, 'serial': 1}
+#: So many lines per second that two cores emulate two pairs.
+_COMMAND = f'{PROGRAM} --rate 20'
+#: The guest writes to 128 MiB, 25 pages every 10 ms.
+_BUSY = f'dmore-dirty 128 25 & {_COMMAND}'
+#: What Nova's monitor logs when it obeys force-complete.
+_POST_COPY = 'Switching to post-copy migration'
+
+
+def setUpModule():
+    VariantTest.machine = cloud.enter()
+
+
+def tearDownModule():
+    cloud.leave()
+
+
+class VariantTest(testtools.TestCase):
+    """:cvar machine: what ``cloud.enter`` returned"""
+
+    machine: cloud.Machine
+
+    def configure(self, **sections):
+        """Have both hosts' nova-compute run with other options."""
+        for host in settings.COMPUTES:
+            self.enterContext(self.machine.configured(
+                host, 'nova-compute', **sections))
+
+    def start(self, name, command=_COMMAND):
+        """An instance with users, on the first host."""
+        machine = self.machine
+        made = session.Session(
+            case.Runner(machine.place, machine.api, machine.progress,
+                        stock.load()),
+            Trial(name, 'm1.guest', _USERS, command), machine.folder)
+        self.addCleanup(made.close)
+        made.start()
+        return made
+
+    def migrate(self, instance, fault=None, phase=None):
+        """To the other host: the sessions go on, and what of them is lost on
+        a machine with too few cores is reported."""
+        for _attempt in range(_REPEATS + 1):
+            outcome = instance.run(fault, phase)
+            self.addDetailUniqueName('note', content.text_content(
+                outcome.line()))
+            if outcome.corrupted is None:
+                break
+        self.assertIsNone(outcome.corrupted,
+                          'the emulator corrupted too many guests')
+        self.assertEqual(((), '', (), True), (
+            outcome.problems, outcome.nothing, outcome.rebuilt,
+            outcome.moved))
+        for user in outcome.users.values():
+            self.assertEqual(0, user.disconnects, str(user))
+
+    def migrate_at_once(self, *instances):
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            for done in [pool.submit(self.migrate, instance)
+                         for instance in instances]:
+                done.result()
+
+    def logs(self):
+        return [self.machine.log(host) for host in settings.COMPUTES]
+
+
+class PostCopyTest(VariantTest):
+
+    def test_forced(self):
+        self.configure(libvirt={'live_migration_permit_post_copy': True})
+        logs = self.logs()
+        instance = self.start('post-copy', _BUSY)
+        for _there_and_back in range(2):
+            self.migrate(instance, 'force_complete', 'pre-copy')
+        switched = sum(log.grown().count(_POST_COPY) for log in logs)
+        self.assertEqual(2, switched)
+
+
+class SeveralTest(VariantTest):
+
+    def test_side_by_side_and_crossing(self):
+        self.configure(DEFAULT={'max_concurrent_live_migrations': 2})
+        one, other = self.start('one'), self.start('other')
+        with sniffer.Sniffer() as seen:
+            self.migrate_at_once(one, other)
+        # Each instance and each Domain R; and it is how to tell encryption.
+        self.assertEqual([sniffer.PLAIN] * 4,
+                         [begin[:4] for begin in seen.begins.values()])
+        self.migrate(one)
+        self.migrate_at_once(one, other)
+
+
+class EncryptedTest(VariantTest):
+
+    def test_native_tls(self):
+        self._certify()
+        self.configure(libvirt={'live_migration_with_native_tls': True})
+        instance = self.start('encrypted')
+        with sniffer.Sniffer() as seen:
+            self.migrate(instance)
+        self.assertEqual([sniffer.TLS] * 2,
+                         [begin[:2] for begin in seen.begins.values()])
+
+    def _certify(self):
+        """Give each host what QEMU shows, as server and as client."""
+        made = authority.Authority(self.machine.folder)
+        for host in settings.COMPUTES:
+            folder = self.machine.place.certificates(host)
+            certificate, key = made.issue(settings.address(host))
+            for name, text in (
+                    ('ca-cert', made.certificate),
+                    *((f'{side}-{kind}', text)
+                      for side in ('server', 'client')
+                      for kind, text in (('cert', certificate),
+                                         ('key', key)))):
+                path = folder / f'{name}.pem'
+                path.write_text(text)
+                self.addCleanup(path.unlink)
