@@ -116,6 +116,7 @@ class AddressBook:
         self._network = network
         self._security_groups = security_groups
         self._context = context
+        self._network_id: str | None = None
 
     def ensure(self, instance_uuid: str, host: str) -> Address:
         """The instance's port, bound to ``host``; created if there is none.
@@ -148,11 +149,11 @@ class AddressBook:
                 and port['device_id'].startswith(_DEVICE_PREFIX)]
 
     def delete(self, instance_uuid: str) -> None:
-        """Delete the instance's port, if there is one."""
+        """Delete the instance's port, if there is one, also on a network that
+        was the management network before."""
         with _neutron_errors(f'the port of {device_id(instance_uuid)}'):
             client = self._client()
-            port = self._find(client, instance_uuid)
-            if port is not None:
+            for port in self._all(client, instance_uuid):
                 client.delete_port(port['id'])
 
     def find(self, instance_uuid: str) -> Address:
@@ -234,10 +235,19 @@ class AddressBook:
         return neutron.get_client(self._context, admin=True)
 
     def _find(self, client, instance_uuid: str):
-        ports = client.list_ports(
-            device_id=device_id(instance_uuid),
-            device_owner=DEVICE_OWNER)['ports']
-        return ports[0] if ports else None
+        """Any user may give a port on a network of his own this name; only
+        one on the management network is meant."""
+        if self._network_id is None:
+            self._network_id = self._find_network(client)['id']
+        for port in self._all(client, instance_uuid):
+            if port['network_id'] == self._network_id:
+                return port
+        return None
+
+    @staticmethod
+    def _all(client, instance_uuid: str) -> list[dict]:
+        return client.list_ports(device_id=device_id(instance_uuid),
+                                 device_owner=DEVICE_OWNER)['ports']
 
     def _create(self, client, instance_uuid: str, host: str):
         network = self._find_network(client)

@@ -100,7 +100,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                 lambda: self._host.get_connection(), inventory.host_of,
                 inventory.is_live_migrating))
         self._destination = destination.DestinationRole(
-            self._pairs, self._reporter, CONF.instances_path)
+            self._pairs, self._reporter,
+            lambda: self._host.get_connection(), CONF.instances_path)
         self._rpc_server = None
         #: The co-migrations whose source this host is, by instance uuid.
         self._comigrations: dict[str, source.SourceRole] = {}
@@ -376,9 +377,13 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         role = self._comigrations.get(instance.uuid)
         if role is not None:
             guest = guest_module.CoMigratingGuest(guest, role)
-        super()._live_migration_operation(
-            context, instance, dest, block_migration, migrate_data, guest,
-            device_names)
+        try:
+            super()._live_migration_operation(
+                context, instance, dest, block_migration, migrate_data, guest,
+                device_names)
+        finally:
+            if role is not None:
+                role.set_over()
 
     def _live_migration_monitor(self, context, instance, guest, dest,
                                 post_method, recover_method,
@@ -413,7 +418,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             synchronise=CONF.dmore.synchronise)
 
     def _console_log_to_carry(self, instance, shared):
-        """The console log in base64, None where the destination has it."""
+        """The console log in base64, nothing where the destination has it.
+        """
         if shared:
             return None
         return base64.b64encode(self._get_console_output_file(

@@ -225,11 +225,12 @@ class Pairs:
 
         Called by the destination's role.
 
-        :raises nova_dmore.exception.DMoreError: and everything is undone.
+        :raises nova_dmore.exception.DMoreError: and everything is undone but
+            the directory.
         """
         uuid = record.instance_uuid
         with self.locked(uuid), contextlib.ExitStack() as undo:
-            undo.callback(_attempt, self.records.remove, uuid)
+            undo.callback(_attempt, self.records.forget, uuid)
             self._save(record)
             undo.callback(_attempt, self._stop_shadow, uuid)
             self.shadows.start(uuid)
@@ -243,11 +244,12 @@ class Pairs:
         Called by the destination's role before anything moves. What was made
         by :meth:`expect` is used.
 
-        :raises nova_dmore.exception.DMoreError: and everything is undone.
+        :raises nova_dmore.exception.DMoreError: and everything is undone but
+            the directory.
         """
         uuid = record.instance_uuid
         with self.locked(uuid), contextlib.ExitStack() as undo:
-            undo.callback(_attempt, self.remove, uuid, delete_address=False)
+            undo.callback(_attempt, self.give_back, uuid)
             if self.get(uuid) is None:
                 self.expect(record)
             else:
@@ -256,6 +258,29 @@ class Pairs:
             client.arm(migration_id, shadow_client.Role.DESTINATION)
             client.configure(self.config(record))
             undo.pop_all()
+
+    def give_back(self, instance_uuid: str) -> None:
+        """Undo :meth:`expect` and :meth:`start_incoming`. The instance may
+        arrive without its pair, so the directory stays.
+
+        :raises nova_dmore.exception.DMoreError: something is left over; the
+            rest was removed all the same.
+        """
+        with self.locked(instance_uuid):
+            self._end(instance_uuid)
+            self.records.forget(instance_uuid)
+
+    def await_alone(self, record) -> None:
+        """Remember a pair that does not come with its instance: one is built
+        when the instance is here.
+
+        Called by the destination's role; what is in the record of the source
+        is kept.
+
+        :raises nova_dmore.exception.DMoreError: the directory cannot be made.
+        """
+        self.shadows.make_directory(record.instance_uuid)
+        self._save(dataclasses.replace(record, incoming=True))
 
     def _save(self, record) -> None:
         self._companions.add(domain_uuid(record.instance_uuid))
@@ -307,6 +332,8 @@ class Pairs:
             if self.get(record.instance_uuid) is not None:
                 self.domain(record.instance_uuid).stop()
                 self._stop_shadow(record.instance_uuid)
+            # Of a record that still arrives the watch makes a pair later.
+            self._save(dataclasses.replace(record, incoming=True))
             record = dataclasses.replace(
                 record, incoming=False, address=self.addresses.ensure(
                     record.instance_uuid, self.host))
@@ -321,15 +348,21 @@ class Pairs:
         Called when the instance is destroyed (``delete_address``), and when
         it has left for another host.
 
-        :raises nova_dmore.exception.DMoreError: something is left over; the
-            rest was removed all the same.
+        :raises nova_dmore.exception.DMoreError: something is left over. If
+            it runs, or is plugged, the record and the address stay, and the
+            watch removes the pair when it finds no instance.
         """
-        with self.locked(instance_uuid), contextlib.ExitStack() as steps:
+        with self.locked(instance_uuid):
+            self._end(instance_uuid)
+            self.records.remove(instance_uuid)
+            if delete_address:
+                self._delete_address(instance_uuid)
+
+    def _end(self, instance_uuid: str) -> None:
+        """Stop and unplug what there is of a pair."""
+        with contextlib.ExitStack() as steps:
             # Run in reverse, each whatever becomes of the others.
             record = self.get(instance_uuid)
-            if delete_address:
-                steps.callback(self._delete_address, instance_uuid)
-            steps.callback(self.records.remove, instance_uuid)
             if record is not None:
                 steps.callback(self._unplug, record)
             steps.callback(self._stop_shadow, instance_uuid)

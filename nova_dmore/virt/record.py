@@ -123,6 +123,12 @@ class Records:
                    if uuidutils.is_uuid_like(name)]
         return [record for record in records if record is not None]
 
+    def forget(self, instance_uuid: str) -> None:
+        """Forget a pair, but leave what else is in its directory: the
+        instance's QEMU may have its sockets there."""
+        path = pathlib.Path(self.directory(instance_uuid)) / _FILE
+        path.unlink(missing_ok=True)
+
     def remove(self, instance_uuid: str) -> None:
         """Forget a pair: the record and whatever is left beside it."""
         shutil.rmtree(self.directory(instance_uuid), ignore_errors=True)

@@ -22,6 +22,7 @@ import enum
 import time
 
 import libvirt
+from nova import exception as nova_exception
 from oslo_log import log as logging
 
 from nova_dmore import exception
@@ -131,11 +132,15 @@ class Settler:
         """Do what is due for a pair; the caller has locked it.
 
         :returns: whether the pair belongs to this host, and no migration of
-            its instance is under way.
+            its instance is under way. Without its instance, which may be
+            between two definitions, nothing of it is built.
         :raises nova_dmore.exception.DMoreError: try again later.
         """
         uuid = record.instance_uuid
-        connection = self._connect()
+        try:
+            connection = self._connect()
+        except nova_exception.HypervisorUnavailable as error:
+            raise exception.PairError(str(error)) from error
         if (uuid in self._settled and not record.incoming
                 and _lookup(connection, uuid) is not None):
             # No more is asked in each look at a pair that is well: libvirt
@@ -149,8 +154,9 @@ class Settler:
         if here is Here.MOVING:
             return False
         if here is Here.ABSENT:
-            return not (self._is_due(uuid, waited)
-                        and self._has_left(record, waited))
+            if self._is_due(uuid, waited):
+                self._leave(record, waited)
+            return False
         if self._end_outgoing(uuid):
             self._settled.add(uuid)
         return True
@@ -239,7 +245,7 @@ class Settler:
 
     # -- a source, or a host that was evacuated -----------------------------
 
-    def _has_left(self, record, waited: float) -> bool:
+    def _leave(self, record, waited: float) -> None:
         """Remove the pair of an instance that lives elsewhere.
 
         Nova need not know: its database is wrong for good when the source's
@@ -253,16 +259,12 @@ class Settler:
                         'removing its Domain R here', uuid)
             self._remove(record, delete_address=False)
             addresses.drop_inactive_binding(port_id, self._pairs.host)
-            return True
-        if waited < PATIENCE_S:
-            return False
-        host = self._host(uuid)
-        if host == self._pairs.host:
-            return False
-        LOG.warning('Instance %s is no longer on this host: removing its '
-                    'Domain R', uuid)
-        self._remove(record, delete_address=host is None)
-        return True
+        elif waited >= PATIENCE_S:
+            host = self._host(uuid)
+            if host != self._pairs.host:
+                LOG.warning('Instance %s is no longer on this host: removing '
+                            'its Domain R', uuid)
+                self._remove(record, delete_address=host is None)
 
     def _host(self, uuid: str) -> str | None:
         """Where the instance is; None when there is none any more."""

@@ -19,13 +19,8 @@ Domain R keeps more pages dirty than go into it for as long as it is asked to
 
 import time
 
-import libvirt
-from oslo_log import log as logging
-
 from nova_dmore import exception
 from nova_dmore.virt.migration import job
-
-LOG = logging.getLogger(__name__)
 
 #: A stop of 1 ms keeps QEMU from switching Domain R over by itself, as long
 #: as more pages stay dirty than are sent in that time.
@@ -52,6 +47,7 @@ class Companion:
         self._hold_bandwidth_mib = hold_bandwidth_mib
         self._deadline = 0.0
         self._limited = False
+        self._begun = False
 
     def start(self) -> None:
         """Begin to copy its memory, as fast as the link allows."""
@@ -72,6 +68,7 @@ class Companion:
         self._limited = self._limited or self._job.limit(
             downtime_ms=_HOLD_DOWNTIME_MS)
         progress = self._job.progress()
+        self._begun = self._begun or progress is not None
         if self._limited and progress and progress.iteration >= 2:
             self._job.limit(bandwidth_mib=self._hold_bandwidth_mib)
             return True
@@ -85,12 +82,16 @@ class Companion:
         """Stop it and let it go; when it stopped (CLOCK_MONOTONIC).
 
         :raises nova_dmore.exception.PairError: its migration has not begun
-            yet: stopped now, it would stay so.
+            yet, or has failed: stopped now, it would stay so.
         """
-        if not self._limited and self._job.progress() is None:
+        if self._outgoing.is_alive():
+            if not self._begun and self._job.progress() is None:
+                raise exception.PairError(
+                    'the instance stopped before the migration of Domain R '
+                    'had begun')
+        elif not self._outgoing.succeeded():
             raise exception.PairError(
-                'the instance stopped before the migration of Domain R had '
-                'begun')
+                f'the migration of Domain R has ended: {self._outgoing.error}')
         self._job.suspend()
         suspended_at = time.monotonic()
         self._job.limit(job.UNLIMITED_MIB, _FREE_DOWNTIME_MS)
@@ -108,10 +109,9 @@ class Companion:
 
     def give_up(self, timeout_s: float) -> None:
         """Undo start: cancel the job, and libvirt resumes Domain R."""
-        if not self._outgoing.is_alive():
-            return
-        try:
+        if self._outgoing.is_alive():
             self._job.abort()
-        except libvirt.libvirtError as error:
-            LOG.debug('No job to cancel: %s', error)
-        self._outgoing.join(timeout_s)
+            self._outgoing.join(timeout_s)
+        if not self._outgoing.is_alive() and not self._outgoing.succeeded():
+            # It may have been stopped when the job was over already.
+            self._job.resume()

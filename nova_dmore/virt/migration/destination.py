@@ -18,6 +18,7 @@ VMs run, with or without a nova-compute.
 
 import base64
 import binascii
+import collections
 import contextlib
 import dataclasses
 import os
@@ -27,11 +28,14 @@ from oslo_log import log as logging
 
 from nova_dmore import exception
 from nova_dmore.virt import record as record_module
+from nova_dmore.virt import settle
 
 LOG = logging.getLogger(__name__)
 
 #: Longest console log that is accepted: Nova shows the last 100 KiB.
 _CONSOLE_LOG_MAX = 128 * 1024
+#: So many migrations are remembered as over: a call of one may come late.
+_OVER_MAX = 256
 #: How long a source waits for what is made here already, in seconds.
 _EXPECT_S = 30.0
 #: Where Nova looks for what is older than ``console.log``.
@@ -80,17 +84,21 @@ class DestinationRole:
 
     :param pairs: a :class:`nova_dmore.virt.pairs.Pairs`.
     :param reporter: a :class:`nova_dmore.virt.watch.Reporter`.
+    :param connect: returns Nova's ``libvirt.virConnect``.
     :param instances_path: ``[DEFAULT] instances_path``.
     """
 
-    def __init__(self, pairs, reporter, instances_path: str):
+    def __init__(self, pairs, reporter, connect, instances_path: str):
         self._pairs = pairs
         self._reporter = reporter
+        self._connect = connect
         self._instances_path = instances_path
         #: Migration id of the pair that is arriving, by instance uuid.
         self._arriving: dict[str, str] = {}
         #: The same, of instances that arrive without their pair.
         self._arriving_alone: dict[str, str] = {}
+        #: Ids of migrations for which nothing is to be prepared any more.
+        self._over = collections.deque(maxlen=_OVER_MAX)
         #: By instance uuid.
         self._expected: dict[str, _Expectation] = {}
 
@@ -108,29 +116,42 @@ class DestinationRole:
     def prepare(self, context, migration_id: str, record_text: str) -> None:
         """Phase *begin*: image, address, shadow-device process.
 
-        :raises nova_dmore.exception.DMoreError: and nothing is left, but
-            the directory that the instance's own QEMU needs.
+        :raises nova_dmore.exception.DMoreError: and nothing is left but the
+            directory that the instance's own QEMU needs, and the record.
         """
         record = _parse(record_text)
         uuid, pairs = record.instance_uuid, self._pairs
         if self._arriving.get(uuid) == migration_id:
             return
+        # The source may lose patience with this call any time, and send the
+        # instance alone.
+        pairs.shadows.make_directory(uuid)
         expected = self._take_expected(uuid)
-        if expected is None and pairs.get(uuid) is not None:
-            # Left by a migration whose source did not come to its end.
-            LOG.warning('Removing a stale pair of instance %s', uuid)
-            pairs.remove(uuid, delete_address=False)
+        if expected is None:
+            self._remove_stale(uuid, migration_id)
         with contextlib.ExitStack() as alone:
-            alone.callback(self._arrives_alone, uuid, migration_id)
-            if expected is not None:
-                alone.callback(pairs.remove, uuid, delete_address=False)
+            alone.callback(self._arrives_alone, record, migration_id)
             pairs.images.ensure(record.digest)
             address = (pairs.addresses.add_binding(record.address, pairs.host)
                        if expected is None else expected.address)
-            pairs.start_incoming(dataclasses.replace(
-                record, address=address, incoming=True), migration_id)
+            with pairs.locked(uuid):
+                if migration_id in self._over:
+                    raise exception.PairError(
+                        f'migration {migration_id} is over')
+                pairs.start_incoming(dataclasses.replace(
+                    record, address=address, incoming=True), migration_id)
+                self._arriving[uuid] = migration_id
             alone.pop_all()
-        self._arriving[uuid] = migration_id
+
+    def _remove_stale(self, uuid: str, migration_id: str) -> None:
+        """Remove what a migration left whose source did not come to its end.
+        """
+        pairs = self._pairs
+        with pairs.locked(uuid):
+            if pairs.get(uuid) is not None and migration_id not in self._over:
+                LOG.warning('Removing a stale pair of instance %s', uuid)
+                pairs.remove(uuid, delete_address=False)
+                pairs.shadows.make_directory(uuid)
 
     def _take_expected(self, uuid: str) -> record_module.PairRecord | None:
         """The record of what :meth:`expect` has made, None: nothing."""
@@ -140,9 +161,18 @@ class DestinationRole:
         expectation.join(_EXPECT_S)
         return expectation.record if self._pairs.get(uuid) else None
 
-    def _arrives_alone(self, instance_uuid: str, migration_id: str) -> None:
-        self._pairs.shadows.make_directory(instance_uuid)
-        self._arriving_alone[instance_uuid] = migration_id
+    def _arrives_alone(self, record: record_module.PairRecord,
+                       migration_id: str) -> None:
+        """Undo what was prepared; the instance comes without its pair."""
+        uuid, pairs = record.instance_uuid, self._pairs
+        with pairs.locked(uuid):
+            if migration_id in self._over:
+                # It has come; what is here is its new pair.
+                return
+            self._arriving_alone[uuid] = migration_id
+            with contextlib.ExitStack() as last:
+                last.callback(pairs.await_alone, record)
+                pairs.give_back(uuid)
 
     def carry_over(self, migration_id: str, instance_uuid: str,
                    carry_over: dict) -> None:
@@ -165,8 +195,13 @@ class DestinationRole:
         """
         record = _parse(record_text)
         instance_uuid = record.instance_uuid
-        if console_log is not None:
+        if settle.find(self._connect(),
+                       instance_uuid) is settle.Here.ABSENT:
+            LOG.info('Instance %s is not here any more', instance_uuid)
+            return
+        if console_log:
             self._keep_console_log(instance_uuid, console_log)
+        self._set_over(migration_id, instance_uuid)
         # The source may never have asked for it.
         self._take_expected(instance_uuid)
         prepared = self._arrives(migration_id, instance_uuid)
@@ -186,6 +221,7 @@ class DestinationRole:
 
     def abort(self, migration_id: str, instance_uuid: str) -> None:
         """The instance stays at the source: remove what was prepared."""
+        self._set_over(migration_id, instance_uuid)
         if self._take_expected(instance_uuid) is not None:
             self._pairs.remove(instance_uuid, delete_address=False)
             return
@@ -196,6 +232,11 @@ class DestinationRole:
             return
         self._arriving.pop(instance_uuid, None)
         self._pairs.remove(instance_uuid, delete_address=False)
+
+    def _set_over(self, migration_id: str, instance_uuid: str) -> None:
+        """A call of :meth:`prepare` that still runs shall make nothing."""
+        with self._pairs.locked(instance_uuid):
+            self._over.append(migration_id)
 
     def _arrives(self, migration_id: str, instance_uuid: str) -> bool:
         """Whether a pair was prepared here in this migration.

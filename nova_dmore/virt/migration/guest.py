@@ -31,7 +31,7 @@ class CoMigratingGuest:
         """Called by Nova's monitor for force-complete, or by itself, where
         post-copy is permitted. QEMU refuses it before the job has begun, and
         Nova asks only once."""
-        self._role.wait_for_the_instances_job()
+        self._role.wait_for_the_instances_job(is_sent=True)
         self._guest.migrate_start_postcopy()
 
     def migrate(self, destination, **arguments):

@@ -59,7 +59,8 @@ class Job:
 
     def limit(self, bandwidth_mib: int | None = None,
               downtime_ms: int | None = None) -> bool:
-        """Change the job's limits; whether there was a job to change."""
+        """Change the limits of this job, or of the next; whether libvirt
+        could."""
         try:
             if bandwidth_mib is not None:
                 self._domain.migrateSetMaxSpeed(bandwidth_mib)
@@ -73,6 +74,14 @@ class Job:
         """Stop the domain, which makes QEMU switch over."""
         try:
             self._domain.suspend()
+        except libvirt.libvirtError:
+            return False
+        return True
+
+    def resume(self) -> bool:
+        """Undo :meth:`suspend` where there is no job any more."""
+        try:
+            self._domain.resume()
         except libvirt.libvirtError:
             return False
         return True

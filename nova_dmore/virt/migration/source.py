@@ -107,10 +107,13 @@ class SourceRole:
         self._connection = None
         self._job: job.Job | None = None    # the instance's
         self._wiring: threading.Thread | None = None
+        #: Set when libvirt is asked to migrate the instance.
+        self._asked = threading.Event()
         #: Set when the instance's migration call has returned.
         self._ended = threading.Event()
         self._follower_done = threading.Event()
         self._follower_done.set()
+        self._is_blind = False
 
     # -- the story ----------------------------------------------------------
 
@@ -129,6 +132,7 @@ class SourceRole:
                     self._pre_copy(destination, arguments)
             if prepared.error is not None:
                 self._stumbled(prepared.error)
+            self._asked.set()
             try:
                 guest.migrate(destination, **arguments)
             except BaseException:
@@ -159,18 +163,29 @@ class SourceRole:
         self._leader.set_downtime(milliseconds)
         return True
 
-    def wait_for_the_instances_job(self) -> None:
+    def set_over(self) -> None:
+        """Nova's operation is over, wherever it ended."""
+        self._ended.set()
+
+    def wait_for_the_instances_job(self, is_sent: bool = False) -> None:
         """Return when the instance's own migration is under way, or over;
-        Domain R's begins before it."""
+        Domain R's begins before it.
+
+        :param is_sent: under way is what QEMU sends; it begins some time
+            after libvirt has a job
+        """
         deadline = time.monotonic() + _JOB_WAIT_S
         while (time.monotonic() < deadline and not self._ended.is_set() and
-                not self._instance_is_sent()):
+                not self._is_under_way(is_sent)):
             time.sleep(_JOB_LOOK_S)
 
-    def _instance_is_sent(self) -> bool:
-        """libvirt has a job, and figures of it, before QEMU has begun."""
-        progress = self._job.progress() if self._job else None
-        return progress is not None and progress.iteration > 0
+    def _is_under_way(self, is_sent: bool) -> bool:
+        if self._job is None:
+            # Domain R does not come along: nothing goes before the instance.
+            return self._asked.is_set()
+        progress = self._job.progress()
+        return progress is not None and (progress.iteration > 0
+                                         or not is_sent)
 
     def _enter(self, phase: Phase) -> None:
         phases.check(self.phase, phase)
@@ -326,8 +341,12 @@ class SourceRole:
             frozen = self._client.frozen(timeout_ms=timeout_ms)
             return None if frozen.stopped_at is None else frozen
         except exception.ShadowProcessError as error:
-            LOG.warning('The stop was not seen: %s', error,
-                        instance=self._instance)
+            # It may be gone for as long as the instance's pre-copy takes.
+            if not self._is_blind:
+                LOG.warning('A stop cannot be seen: %s', error,
+                            instance=self._instance)
+            self._is_blind = True
+            self._ended.wait(max(timeout_ms, _LOOK_MS) / 1000)
             return None
 
     def _release(self) -> float | None:
@@ -360,6 +379,10 @@ class SourceRole:
 
     def _finish(self) -> None:
         """The instance is at the destination: so must its pair be."""
+        console_log = None
+        with self._step('Reading the console log'):
+            # At once: Nova removes it in another thread.
+            console_log = self._read_console_log()
         moved = self._has_moved()
         self._wait_for_wiring()
         with self._step('Reporting the gaps that the source knows'):
@@ -369,17 +392,30 @@ class SourceRole:
         steps = [
             lambda: self._services.destination.finish(
                 self._context, self._host, self.migration_id,
-                record_module.to_json(self._record), moved,
-                self._read_console_log()),
+                record_module.to_json(self._record), moved, console_log),
             # Whatever the destination says: the instance is no longer here,
             # and no Domain R may be built for it here.
-            lambda: pairs.remove(self._uuid, delete_address=False),
-            lambda: pairs.addresses.delete_binding(port, pairs.host)]
+            self._leave]
         if moved:
             steps.insert(0, lambda: pairs.addresses.activate_binding(
                 port, self._host))
         self._attempt('the end', steps)
         self._enter(Phase.DONE)
+
+    def _leave(self) -> None:
+        """Remove the pair's part here, unless it comes back already: Nova
+        ends a migration, and begins another one, without waiting for us."""
+        pairs = self._services.pairs
+        with pairs.locked(self._uuid):
+            record = pairs.get(self._uuid)
+            if record is not None and record.incoming:
+                LOG.info('The pair is on its way back already',
+                         instance=self._instance)
+                return
+            with contextlib.ExitStack() as steps:
+                steps.callback(pairs.addresses.delete_binding,
+                               self._record.address.port_id, pairs.host)
+                pairs.remove(self._uuid, delete_address=False)
 
     def _wait_for_wiring(self) -> None:
         """What follows takes back what it says."""

@@ -93,6 +93,17 @@ class ProblemsTest(unittest.TestCase):
         self.assertEqual(['x on c1 does not run'], self._problems(
             dataclasses.replace(GOOD, ended=('x on c1',))))
 
+    def test_a_migration_that_nova_takes_for_being_under_way(self):
+        left = dataclasses.replace(GOOD, host='c1')
+        moving = dataclasses.replace(left, moving=1)
+        ends = [verdict.signature(state, 'c1') for state in (left, moving)]
+        self.assertEqual([], self._problems(left, ends[1]))
+        self.assertNotEqual([], self._problems(moving, ends[0]))
+        # What agrees but for that is not worse than what does not.
+        ended = dataclasses.replace(GOOD, moving=1)
+        self.assertEqual([], self._problems(ended, ends[1]))
+        self.assertNotEqual([], self._problems(ended, ends[0]))
+
     def test_as_stock_leaves_it(self):
         stuck = dataclasses.replace(GOOD, host='c1', task='migrating')
         self.assertEqual(1, len(self._problems(stuck)))

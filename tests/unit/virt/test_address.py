@@ -93,6 +93,15 @@ class EnsureTest(BookTestCase):
         self.book.delete(fakes.UUID)
         self.assertEqual({}, self.neutron.ports)
 
+    def test_a_users_port_of_that_name(self):
+        made = self.book.ensure(fakes.UUID, 'c1')
+        port = self._port()
+        theirs = {**port, 'id': 'a-users', 'network_id': 'a-users'}
+        self.neutron.ports = {'a-users': theirs, port['id']: port}
+        self.assertEqual(made, self.book.find(fakes.UUID))
+        del self.neutron.ports[port['id']]
+        self.assertFalse(self.book.exists(fakes.UUID))
+
     def test_security_groups(self):
         self._book(security_groups=['sg-1']).ensure(fakes.UUID, 'c1')
         self.assertEqual(['sg-1'], self._port()['security_groups'])

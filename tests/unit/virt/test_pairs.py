@@ -11,6 +11,7 @@
 # under the License.
 
 import threading
+from unittest import mock
 
 import fixtures
 from lxml import etree
@@ -383,18 +384,24 @@ class RemoveTest(fake_host.HostTestCase):
         self.assertRaises(
             exception.ShadowProcessError, self.pairs.remove, fakes.UUID,
             delete_address=True)
-        self.shadow.alive.clear()
+        # The address is not another instance's while something may use it.
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
+        self.assertNotIn(self.domr, self.libvirt.domains)
+        self.shadow.refuse.clear()
+        self.pairs.remove(fakes.UUID, delete_address=True)
         self.assert_nothing_left()
 
     def test_libvirt_refuses(self):
         domain = self.libvirt.domains[self.domr]
-        domain.destroy = lambda: (_ for _ in ()).throw(
-            fake_host.libvirt_error(text='busy'))
+        domain.destroy = mock.Mock(
+            side_effect=fake_host.libvirt_error(text='busy'))
         error = self.assertRaises(
             exception.PairError, self.pairs.remove, fakes.UUID,
             delete_address=True)
         self.assertIn('busy', str(error))
+        self.assertIsNotNone(self.pairs.get(fakes.UUID))
         self.libvirt.domains.clear()
+        self.pairs.remove(fakes.UUID, delete_address=True)
         self.assert_nothing_left()
 
 

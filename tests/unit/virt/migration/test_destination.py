@@ -40,11 +40,21 @@ class DestinationTestCase(fake_host.HostTestCase):
 
     def _role(self):
         return destination.DestinationRole(
-            self.pairs, self.reporter, self.instances_path)
+            self.pairs, self.reporter, lambda: self.libvirt,
+            self.instances_path)
 
     def _finish(self, moved, console_log=None):
+        self.libvirt.add_instance()
         self.role.finish(None, 'm1', record.to_json(self.there), moved,
                          console_log)
+
+    def _assert_awaited_alone(self):
+        """Nothing is left but what the instance needs, and the record."""
+        self.assertTrue(self.pairs.get(fakes.UUID).incoming)
+        self.assertEqual(set(), self.shadow.alive)
+        self.assertEqual(set(), self.vif_driver.plugged)
+        self.assertIn(wire.SERIAL0_SOCKET, os.listdir(
+            self.pairs.records.directory(fakes.UUID)))
 
     def _domain_r_comes(self):
         self.libvirt.createXML(
@@ -66,7 +76,7 @@ class DestinationTest(DestinationTestCase):
         self.neutron.vif_type = 'binding_failed'
         self.assertRaises(exception.AddressError, self.role.prepare, None,
                           'm1', self.text)
-        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self._assert_awaited_alone()
 
     def test_prepare_twice(self):
         self.role.prepare(None, 'm1', self.text)
@@ -87,10 +97,42 @@ class DestinationTest(DestinationTestCase):
         self.images.ensure.side_effect = exception.ImageError('no')
         self.assertRaises(exception.ImageError, self.role.prepare, None,
                           'm1', self.text)
-        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self._assert_awaited_alone()
         self.images.ensure.side_effect = None
         self.role.prepare(None, 'm1', self.text)
-        self.assertIsNotNone(self.pairs.get(fakes.UUID))
+        self.assertEqual(1, len(self.shadow.alive))
+
+    def _during(self, step, error=None):
+        """Have something happen while the image is fetched."""
+        def ensure(digest):
+            self.images.ensure.side_effect = None
+            step()
+            if error is not None:
+                raise error
+        self.images.ensure.side_effect = ensure
+
+    def test_prepare_that_outlives_the_migration(self):
+        # The source had no patience, and the instance came alone.
+        for error in (None, exception.ImageError('no')):
+            self._during(lambda: self._finish(False), error)
+            self.assertRaises(exception.DMoreError, self.role.prepare, None,
+                              'm1', self.text)
+            self._assert_rebuilt()
+            self.reporter.reset_mock()
+            self.role = self._role()
+
+    def test_prepare_that_outlives_an_abort(self):
+        self._during(lambda: self.role.abort('m1', fakes.UUID))
+        self.assertRaises(exception.PairError, self.role.prepare, None,
+                          'm1', self.text)
+        self.assertEqual(set(), self.shadow.alive)
+
+    def test_the_instance_needs_its_directory_before_all_else(self):
+        seen = []
+        self._during(lambda: seen.extend(os.listdir(
+            self.pairs.records.directory(fakes.UUID))))
+        self.role.prepare(None, 'm1', self.text)
+        self.assertEqual([wire.SERIAL0_SOCKET], seen)
 
     def test_the_instance_can_arrive_alone(self):
         # Its QEMU makes sockets in the directory, and connects to one.
@@ -98,7 +140,7 @@ class DestinationTest(DestinationTestCase):
         self.images.ensure.side_effect = exception.ImageError('no')
         self.assertRaises(exception.ImageError, self.role.prepare, None,
                           'm1', self.text)
-        self.assertEqual([wire.SERIAL0_SOCKET], os.listdir(directory))
+        self._assert_awaited_alone()
         self.assertEqual(0o700, os.stat(directory).st_mode & 0o777)
         self.role.abort('m0', fakes.UUID)
         self.assertTrue(os.path.isdir(directory))
@@ -153,6 +195,19 @@ class DestinationTest(DestinationTestCase):
     def test_finish_of_what_was_never_prepared(self):
         self._finish(False)
         self._assert_rebuilt()
+
+    def test_finish_of_what_has_moved_on(self):
+        self.role.finish(None, 'm1', self.text, False, None)
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual(fakes.OTHER_HOST,
+                         self.neutron.active_host(fakes.PORT))
+
+    def test_finish_when_there_is_no_address(self):
+        with mock.patch.object(self.pairs.addresses, 'ensure',
+                               side_effect=exception.AddressError('no')):
+            self.assertRaises(exception.AddressError, self._finish, False)
+        # So the watch makes one.
+        self.assertTrue(self.pairs.get(fakes.UUID).incoming)
 
     def test_finish_after_a_restart_of_another_migration(self):
         # Better a new Domain R than one of another migration.
@@ -303,13 +358,7 @@ class ExpectTest(DestinationTestCase):
         self.images.ensure.side_effect = exception.ImageError('no')
         self.assertRaises(exception.ImageError, self.role.prepare, None,
                           'm1', self.text)
-        self.assertIsNone(self.pairs.get(fakes.UUID))
-        self.assertEqual(set(), self.shadow.alive)
-        self.assertEqual(set(), self.vif_driver.plugged)
-        # The instance can arrive alone.
-        self.assertEqual(
-            [wire.SERIAL0_SOCKET],
-            os.listdir(self.pairs.records.directory(fakes.UUID)))
+        self._assert_awaited_alone()
 
     def test_a_stale_pair_is_not_what_was_expected(self):
         self.role.prepare(None, 'm0', self.text)

@@ -72,6 +72,19 @@ class AbortTest(source_case.SourceTestCase):
         self.destination.abort.side_effect = TypeError('a bug')
         self._run_failing()
 
+    def test_domain_r_was_stopped_and_has_no_job(self):
+        self.companion.fail = fake_host.libvirt_error(text='no memory')
+
+        def story():
+            self.domain.stopped.set()
+            fake_host.wait(self.companion.suspended)
+            self.guest.fail()
+
+        self.guest.story = story
+        self._run_failing()
+        self._assert_order(f'suspend {self.domr}', f'resume {self.domr}')
+        self._assert_still_here()
+
     def test_domain_r_had_left(self):
         def story():
             self.domain.stopped.set()

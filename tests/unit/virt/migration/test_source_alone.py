@@ -143,6 +143,34 @@ class AloneTest(source_case.SourceTestCase):
         self._converge_alone()
         self._assert_moved_alone()
 
+    def test_domain_r_fails_while_it_is_held(self):
+        # Stopped now, it would stay so if the instance stays.
+        self.companion.fail = fake_host.libvirt_error(text='no memory')
+
+        def story():
+            fake_host.wait(self.companion.held)
+            self.companion.fail_now.set()
+            for thread in threading.enumerate():
+                if thread.name == f'dmore-migrate-{self.domr}':
+                    thread.join()
+            self.guest.converge()
+
+        self.guest.story = story
+        self._assert_moved_alone()
+        self.assertNotIn(f'suspend {self.domr}', self.log)
+
+    def test_nobody_waits_for_a_job_that_is_not_looked_at(self):
+        self.destination.prepare.side_effect = exception.PairError('no')
+        with mock.patch.object(source, '_JOB_WAIT_S', 600):
+            self.guest.story = lambda: (
+                self.role.wait_for_the_instances_job(is_sent=True),
+                self.guest.switch_over_at_once())
+            self._assert_moved_alone()
+            # Nor for one that Nova never began.
+            self.role = self._role()
+            self.role.set_over()
+            self.role.wait_for_the_instances_job()
+
     def test_domain_r_fails_after_the_stop(self):
         self.companion.fail = fake_host.libvirt_error(text='no memory')
         self._assert_moved_alone()
