@@ -66,6 +66,10 @@ class HostEnd:
         self._doorbell = ring_doorbell
         self._journal = journal
         self._geometry = geometry
+        # Of the process before, if it is the page that it wrote.
+        self._flags = (
+            self._words[at.HOST_FLAGS] & wire.FLAG_HOLD
+            if 0 != journal.epoch == self._words[at.HOST_EPOCH] else 0)
         region_module.format_region(region, geometry)
         self._out: dict[wire.Stream, host_streams.HostProducer] = {}
         self._in: dict[wire.Stream, host_streams.HostConsumer] = {}
@@ -80,7 +84,6 @@ class HostEnd:
         self.acknowledged = False
         self._resume_from = wire.ResumeFrom.DOMAIN_R
         self._incarnation = self._raised_for = 0
-        self._flags = 0
         self._before: arrival.Found | None = None
 
     # -- state --------------------------------------------------------------

@@ -132,7 +132,8 @@ class HostProducer:
 
 
 #: How many rings of input are kept that the device has not taken. One is
-#: what a Domain R can have sent; each further one comes after a restart.
+#: what a Domain R can have sent in an epoch; each further one comes in
+#: another, and what is beyond stays in Domain R.
 _RINGS_MAX = 4
 
 
@@ -218,10 +219,10 @@ class HostConsumer:
             self._ring.size - (before - self._words_taken()))
         # Domain R repeats what was copied in the epoch before.
         start = max(before, self._copied)
-        if produced - start + len(self._buffer) > _RINGS_MAX * self._ring.size:
-            raise errors.RingError(
-                f'{self.stream.name}: more than {_RINGS_MAX} rings of input '
-                'that the device does not take')
+        produced = min(produced, start + _RINGS_MAX * self._ring.size
+                       - len(self._buffer))
+        if produced <= before:
+            return False
         self._produced = produced
         if produced > start:
             self._buffer += self._ring.get(start, produced - start)

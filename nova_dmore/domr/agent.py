@@ -71,6 +71,8 @@ class Agent:
         self._boot_s: float | None = None
         self._holding = False
         self._broken = False    # the epoch could not be joined or was left
+        self._trouble: str | None = None        # that was logged
+        self._served: config_module.Config | None = None
         self._interval = wire.POLL_INTERVAL_S   # until the next look
 
     def poll(self) -> None:
@@ -79,8 +81,9 @@ class Agent:
         self._broken = changes.broken is not None
         # First: pixels are not good after a freeze, and somebody waits.
         self._screen.poll(self._end, changes)
-        if changes.broken is not None:
+        if changes.broken not in (None, self._trouble):
             self.log('warning', f'the channel waits: {changes.broken}')
+        self._trouble = changes.broken
         for gap in changes.gaps:
             self._report_gap(gap)
         # Always, not only if told so: a freeze and a resume leave bytes too.
@@ -90,8 +93,8 @@ class Agent:
         for message in self._codec.feed(
                 self._end.received(wire.Stream.CONTROL_TO_DOMAIN_R)):
             self._handle(message)
-        self.console.flush_input()
         self._outbox.flush()
+        self.console.flush_input()
         if changes.opened:
             self._say_serving()
 
@@ -125,7 +128,7 @@ class Agent:
                 self.log('warning', f'the configuration is refused: {error}')
                 return
             self.console.configure(config.scrollback_bytes, config.stall_ms)
-            old = self._context.config if self._context is not None else None
+            old = self._served
             if self._context is None:
                 self._context = rms.Context(
                     config, self.console, self._screen, self._input, self.log,
@@ -134,9 +137,12 @@ class Agent:
             if old is None or _listeners(old) != _listeners(config):
                 try:
                     await self._restart(config, old)
-                except network.NetworkError as error:
-                    self.log('warning', f'network: {error}')
+                except (network.NetworkError, OSError) as error:
+                    # So that the same message tries again.
+                    self._served = None
+                    self.log('warning', f'network: {ascii(str(error))}')
                     return
+            self._served = config
             self._say_serving()
 
     async def _restart(self, config: config_module.Config,

@@ -32,6 +32,8 @@ REPLAY_SLACK = 1 << 16
 CHUNK = 1 << 11
 #: Bytes of one client's input that wait for room before it is held back.
 INPUT_LIMIT = 1 << 14
+#: A break that waits counts as so many bytes: of memory.
+_BREAK_SIZE = 512
 
 Log = Callable[[str, str], None]
 Later = Callable[[Callable[[], None]], object]
@@ -46,8 +48,8 @@ class Line(Protocol):
     def send(self, data: bytes) -> None:
         """Send input; it is kept until the device has taken it."""
 
-    def send_break(self) -> None:
-        """Send a break after all input sent so far."""
+    def send_break(self) -> bool:
+        """Send a break after all input sent so far; whether it could be."""
 
     def hold_output(self, on: bool) -> None:
         """Take no more output, so that the guest is slowed; or go on."""
@@ -298,7 +300,8 @@ class Console:
         while self._queue:
             item = self._queue[0]
             if item.data is None:
-                self._line.send_break()
+                if not self._line.send_break():
+                    return
             else:
                 room = self._line.sendable()
                 if room == 0:
@@ -313,5 +316,5 @@ class Console:
                 item.client.port.hold_input(False)
 
     def _waiting(self, client: Client) -> int:
-        return sum(len(item.data) for item in self._queue
-                   if item.client is client and item.data is not None)
+        return sum(_BREAK_SIZE if item.data is None else len(item.data)
+                   for item in self._queue if item.client is client)

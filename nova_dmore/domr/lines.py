@@ -33,6 +33,11 @@ class Outbox:
         self._end = end
         self._messages: list[dict[str, Any]] = []
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether some found no room yet."""
+        return bool(self._messages)
+
     def put(self, message: dict[str, Any]) -> None:
         """Send a message as soon as there is room."""
         if (message['type'] == wire.LOG
@@ -77,12 +82,16 @@ class SerialLine:
         """Send input."""
         self._end.send(wire.Stream.SERIAL0_IN, data)
 
-    def send_break(self) -> None:
-        """Ask the host for a break after all input sent so far."""
+    def send_break(self) -> bool:
+        """Ask the host for a break after all input sent so far; whether
+        earlier messages leave room to ask."""
+        if self._outbox.is_waiting:
+            return False
         self._outbox.put({
             'type': wire.BREAK,
             'stream': wire.Stream.SERIAL0_IN.name.lower(),
             'at': self._end.position(wire.Stream.SERIAL0_IN)})
+        return True
 
     def hold_output(self, on: bool) -> None:
         """Take no more output, or go on."""

@@ -16,6 +16,7 @@ that come back, in their order. Times are seconds of one monotonic clock.
 """
 
 import enum
+import math
 
 from nova_dmore import wire
 from nova_dmore.shadow import client
@@ -25,6 +26,12 @@ State = wire.PairState
 
 #: When Domain R should have acknowledged a freeze, in seconds after the stop.
 _OVERDUE_S = wire.FREEZE_DELAY_S + wire.FREEZE_TIMEOUT_S
+
+#: A Domain R that breaks an epoch gets the next one at once; one that breaks
+#: another one within so many seconds waits, for longer each time.
+_CALM_S = 10.0
+_FIRST_PAUSE_S = 0.1
+_LAST_PAUSE_S = 30.0
 
 
 class Action(enum.Enum):
@@ -81,6 +88,11 @@ class PairMachine:
         #: It has not acknowledged that in its time.
         self.freeze_overdue = False
         self._stopped_at = None
+        #: Whether the instance runs is not known; its output waits for that.
+        self._instance_unknown = False
+        #: The next epoch is not raised before.
+        self._open_at = -math.inf
+        self._pause = 0.0
 
     # -- what the worker may do now
 
@@ -92,7 +104,8 @@ class PairMachine:
     @property
     def output_flows(self):
         """Whether the instance's device may be read."""
-        return self.state not in (State.FREEZING, State.FROZEN)
+        return (self.state not in (State.FREEZING, State.FROZEN)
+                and not self._instance_unknown)
 
     @property
     def domain_r_running(self):
@@ -132,8 +145,14 @@ class PairMachine:
             return self._stopped_at + (
                 wire.SAVE_TIMEOUT_S if self.freeze_overdue
                 else _OVERDUE_S if self.freeze_due else wire.FREEZE_DELAY_S)
+        if not (self._needs_epoch and self.domain_r_running):
+            return None
+        if self.state is State.STARTING:
+            return self._open_at
         if self.state is State.INCOMING and self._both_since is not None:
-            return self._both_since + wire.CARRY_OVER_LIMIT_S
+            return (self._open_at if self._carried or self.exact else
+                    max(self._open_at,
+                        self._both_since + wire.CARRY_OVER_LIMIT_S))
         return None
 
     # -- what happened
@@ -141,9 +160,11 @@ class PairMachine:
     def instance_changed(self, running, now):
         """The instance's QEMU runs the guest (QMP ``running``), or not."""
         was, self.instance_running = self.instance_running, running
+        unknown, self._instance_unknown = self._instance_unknown, False
         if was and not running and self.role is Role.SOURCE:
             return self._stop(now)
-        if running and self.state in (State.FREEZING, State.FROZEN):
+        if running and (self.state in (State.FREEZING, State.FROZEN)
+                        or unknown):
             return self._thaw(now)
         return self.tick(now)
 
@@ -199,6 +220,9 @@ class PairMachine:
         first = not self._needs_epoch
         self._needs_epoch = True
         self._epoch_open = False
+        self._pause = (0.0 if now >= self._open_at + _CALM_S else min(
+            max(_FIRST_PAUSE_S, 2 * self._pause), _LAST_PAUSE_S))
+        self._open_at = now + self._pause
         actions = [Action.DOMAIN_R_LOST] if restarted and first else []
         if self.state is State.FREEZING:
             actions += self._carry()
@@ -270,7 +294,7 @@ class PairMachine:
         if self.state is State.INCOMING:
             actions += self._arrive(now)
         if self.state is State.STARTING:
-            actions += self._open()
+            actions += self._open(now)
         if (self.state in (State.STARTING, State.INCOMING) and
                 self._epoch_open and self.instance_running):
             if self.state is State.INCOMING:
@@ -278,13 +302,14 @@ class PairMachine:
             self.state = State.LIVE
         elif self.state is State.LIVE and self._needs_epoch:
             self.state = State.STARTING
-            actions += self._open()
+            actions += self._open(now)
         return actions
 
     # -- transitions
 
-    def _open(self):
-        if not (self._needs_epoch and self.domain_r_running):
+    def _open(self, now):
+        if (not (self._needs_epoch and self.domain_r_running)
+                or now < self._open_at):
             return []
         actions = [Action.OPEN_AS_HOST]
         if self._lost_unreported and not self._arriving:
@@ -298,7 +323,7 @@ class PairMachine:
             return []
         if self._both_since is None:
             self._both_since = now
-        if not self._needs_epoch:
+        if not self._needs_epoch or now < self._open_at:
             return []
         if self._carried:
             action = Action.OPEN_CARRIED
@@ -357,7 +382,9 @@ class PairMachine:
         """Continue for a worker that ended.
 
         The epoch is raised again in any case. A freeze that was not over is
-        made again, since the instance is found to be stopped.
+        made again if the instance is found to be stopped, and ends if not;
+        until then what a source has said is not touched: it may be what is
+        to stay in the socket.
         """
         machine = cls()
         state = State(notes['state'])
@@ -370,7 +397,9 @@ class PairMachine:
         machine._lost_unreported = notes['lost_unreported']
         machine._carried = notes['carried']
         if state is State.FREEZING:
-            machine.instance_running = True
+            machine.instance_running = machine._instance_unknown = True
         elif state in (State.INCOMING, State.FROZEN):
             machine.state = state
+        else:
+            machine._instance_unknown = machine.role is Role.SOURCE
         return machine

@@ -46,7 +46,9 @@ class Here(enum.Enum):
     ABSENT = 'absent'
     #: It arrives, or leaves.
     MOVING = 'moving'
-    #: It is at rest: shut off, or paused.
+    #: Its user paused it; or it ran on elsewhere, and libvirt did not see
+    #: the end of that migration.
+    PAUSED = 'paused'
     AT_REST = 'at rest'
     RUNNING = 'running'
 
@@ -64,9 +66,9 @@ def find(connection, instance_uuid: str) -> Here:
         if _has_job(domain):
             return Here.MOVING
         state = domain.info()[0]
-        if (state == libvirt.VIR_DOMAIN_PAUSED and
-                domain.state()[1] == libvirt.VIR_DOMAIN_PAUSED_MIGRATION):
-            return Here.MOVING
+        if state == libvirt.VIR_DOMAIN_PAUSED:
+            return (Here.MOVING if domain.state()[1] ==
+                    libvirt.VIR_DOMAIN_PAUSED_MIGRATION else Here.PAUSED)
     except libvirt.libvirtError as error:
         _must_be_gone(instance_uuid, error)
         return Here.ABSENT
@@ -154,9 +156,14 @@ class Settler:
         if here is Here.MOVING:
             return False
         if here is Here.ABSENT:
-            if self._is_due(uuid, waited):
+            if self._is_due(uuid, waited) and not self._left(record):
                 self._leave(record, waited)
             return False
+        if here is Here.PAUSED:
+            if self._is_due(uuid, waited) and self._left(record):
+                return False
+            self._end_outgoing(uuid)
+            return True
         if self._end_outgoing(uuid):
             self._settled.add(uuid)
         return True
@@ -200,7 +207,7 @@ class Settler:
             if waited >= PATIENCE_S:
                 self._rebuild(record)
                 return True
-        elif here is Here.AT_REST:
+        elif here in (Here.AT_REST, Here.PAUSED):
             # So arrives a paused one; or it was stopped here since.
             if waited >= PATIENCE_S and self._host(uuid) == self._pairs.host:
                 self._rebuild(record)
@@ -245,26 +252,32 @@ class Settler:
 
     # -- a source, or a host that was evacuated -----------------------------
 
-    def _leave(self, record, waited: float) -> None:
-        """Remove the pair of an instance that lives elsewhere.
+    def _left(self, record) -> bool:
+        """Remove a pair whose address another host has; whether it was.
 
-        Nova need not know: its database is wrong for good when the source's
-        nova-compute ended in a migration. But the host where the instance
-        runs has taken the address for the Domain R there.
+        Nova need not know that the instance has moved: its database is wrong
+        for good when the source's nova-compute ended in a migration. But the
+        host where it runs has taken the address for the Domain R there.
         """
-        uuid = record.instance_uuid
         addresses, port_id = self._pairs.addresses, record.address.port_id
-        if not addresses.is_bound(port_id, self._pairs.host):
-            LOG.warning('The console of instance %s is on another host: '
-                        'removing its Domain R here', uuid)
-            self._remove(record, delete_address=False)
-            addresses.drop_inactive_binding(port_id, self._pairs.host)
-        elif waited >= PATIENCE_S:
-            host = self._host(uuid)
-            if host != self._pairs.host:
-                LOG.warning('Instance %s is no longer on this host: removing '
-                            'its Domain R', uuid)
-                self._remove(record, delete_address=host is None)
+        if addresses.is_bound(port_id, self._pairs.host):
+            return False
+        LOG.warning('The console of instance %s is on another host: removing '
+                    'its Domain R here', record.instance_uuid)
+        self._remove(record, delete_address=False)
+        addresses.drop_inactive_binding(port_id, self._pairs.host)
+        return True
+
+    def _leave(self, record, waited: float) -> None:
+        """Remove the pair of an instance that Nova has elsewhere, or not."""
+        uuid = record.instance_uuid
+        if waited < PATIENCE_S:
+            return
+        host = self._host(uuid)
+        if host != self._pairs.host:
+            LOG.warning('Instance %s is no longer on this host: removing its '
+                        'Domain R', uuid)
+            self._remove(record, delete_address=host is None)
 
     def _host(self, uuid: str) -> str | None:
         """Where the instance is; None when there is none any more."""

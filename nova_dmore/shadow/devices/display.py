@@ -293,6 +293,9 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
             if size != (self._display.width, self._display.height):
                 self._display.set_mode(*size)
                 self._begin_refresh()
+            elif self._display.is_open:
+                # It shows a part of another picture now.
+                self._display.shut()
             self._display.set_cursor(self._cursor)
         if self._complete_at is not None:
             self._open(now)
@@ -386,9 +389,9 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
                 times.append(self._reminded_at + REMIND_S)
             elif self._display.is_open:
                 times.append(self._told_at + wire.DISPLAY_PATIENCE_S)
-            if self._complete_at is not None:
+            if self._complete_at is not None and self._is_open():
                 times.append(self._complete_at + CARRIED_PATIENCE_S)
-            elif not self._requested:
+            elif not self._requested and self._complete_at is None:
                 times.append(self._refreshed_at + REFRESH_INTERVAL_S)
         if times:
             self._timer = self._loop.call_later(

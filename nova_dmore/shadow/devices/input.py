@@ -265,7 +265,8 @@ class InputDevice(base.ShadowDevice):
         if last['answer'] is None:
             self._context.commands.expect(last['id'], self._replied)
         else:
-            self._replied(last['answer'])
+            # What a gap is reported to is still being made.
+            self._context.loop.call_soon(self._replied, last['answer'])
 
     def _ambiguous(self, note, reason):
         if not self._reported:

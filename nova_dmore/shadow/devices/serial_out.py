@@ -80,7 +80,8 @@ class SerialOutput:
         """Domain R is there (again): report what it cannot have."""
         self._window.restart()
         forgotten, self._forgotten = self._forgotten, 0
-        if forgotten and self._ever_opened:
+        if forgotten and (self._ever_opened or self._context.machine.state
+                          is wire.PairState.INCOMING):
             self._report(forgotten, 'no room while Domain R was away')
         self._ever_opened = True
 
@@ -273,9 +274,13 @@ class SerialOutput:
         return min(wanted, self._journal.room(self._stream))
 
     def _limit(self):
-        """How many bytes are kept while there is no Domain R."""
+        """How many bytes are kept while there is no Domain R, or one that has
+        not come so far: it could not acknowledge an epoch of which some are
+        forgotten meanwhile."""
         limit = self._journal.limits[self._stream]
-        if self._context.machine.state is not wire.PairState.INCOMING:
+        machine = self._context.machine
+        if not (machine.state is wire.PairState.INCOMING
+                or machine.domain_r_running):
             limit = min(limit, self._context.config.get(
                 'scrollback_bytes', DEFAULT_SCROLLBACK))
         return limit

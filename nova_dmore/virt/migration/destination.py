@@ -220,7 +220,16 @@ class DestinationRole:
             'Domain R did not follow its instance in a live migration')
 
     def abort(self, migration_id: str, instance_uuid: str) -> None:
-        """The instance stays at the source: remove what was prepared."""
+        """The instance stays at the source: remove what was prepared.
+
+        Unless it runs here: then the source has lost sight of it, and the
+        watch settles what becomes of the pair (:mod:`nova_dmore.virt.settle`).
+        """
+        if settle.find(self._connect(),
+                       instance_uuid) is settle.Here.RUNNING:
+            LOG.warning('Instance %s runs here, whatever the source says',
+                        instance_uuid)
+            return
         self._set_over(migration_id, instance_uuid)
         if self._take_expected(instance_uuid) is not None:
             self._pairs.remove(instance_uuid, delete_address=False)

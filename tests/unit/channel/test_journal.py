@@ -329,5 +329,10 @@ class StatesTest(unittest.TestCase):
         self.assertFalse(pair.domr.hold_wanted)
         pair.host.hold(True)
         self.assertTrue(pair.domr.hold_wanted)
+        # Who asked for it does not know of another worker.
+        pair.host = pair.new_host()
+        pair.host.open()
+        pair.domr.poll()
+        self.assertTrue(pair.domr.hold_wanted)
         pair.host.hold(False)
         self.assertFalse(pair.domr.hold_wanted)

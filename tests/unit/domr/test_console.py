@@ -24,6 +24,7 @@ class Line:
         self.room = 1 << 20
         self.sent: list[bytes | None] = []
         self.held = False
+        self.breaks = True      # there is room for one
 
     def sendable(self) -> int:
         return self.room
@@ -33,8 +34,10 @@ class Line:
         self.room -= len(data)
         self.sent.append(data)
 
-    def send_break(self) -> None:
-        self.sent.append(None)
+    def send_break(self) -> bool:
+        if self.breaks:
+            self.sent.append(None)
+        return self.breaks
 
     def hold_output(self, on: bool) -> None:
         self.held = on

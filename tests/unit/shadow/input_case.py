@@ -95,13 +95,21 @@ class InputCase(base.BaseTestCase):
             loop=self.loop, region=self.area, ring=None,
             host_end=self.host_end, journal=held, ledger=None,
             machine=self.machine,
-            report_gap=lambda *gap: self.gaps.append(gap),
+            report_gap=self.report_gap,
             close_connection=None, commands=self.commands,
             last_input=self.commands.last, input_limit_reached=None,
             config={})
+        # Nobody can take a report before the pair is made.
+        self.making = True
         self.device = input_device.InputDevice(self.context)
+        self.making = False
+        self.loop.run(0)
         self.host_end.open()
         self.pump()
+
+    def report_gap(self, *gap):
+        self.assertFalse(self.making)
+        self.gaps.append(gap)
 
     def pump(self):
         self.domr.poll()

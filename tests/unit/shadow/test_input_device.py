@@ -220,6 +220,13 @@ class InputTest(input_case.InputCase):
             self.assertEqual([(30, True)] * (1 + again) + [(31, True)],
                              self.commands.keys())
 
+    def test_qemu_went_away_while_no_worker_was_there(self):
+        self.sends(Key(30, True))
+        self.commands.callbacks.clear()
+        self.commands.answer({'failure': messages.Failure.LOST})
+        self.new_worker()
+        self.assertEqual(1, len(self.gaps))
+
     @examples.settings(60)
     @hypothesis.given(strategies.lists(strategies.sampled_from(
         ['send', 'answer', 'no', 'lose', 'kill', 'kill', 'time', 'epoch']),

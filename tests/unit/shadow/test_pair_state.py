@@ -158,8 +158,45 @@ class TestPairMachine(base.BaseTestCase):
         machine.arm('m', SOURCE, True, 1)
         machine.instance_changed(False, 1)
         second = pair_state.PairMachine.from_notes(machine.to_notes(), 2)
+        # What is to stay in the socket stays there.
+        self.assertFalse(second.output_flows)
         second.domain_r_attached(1, 2)
+        self.assertFalse(second.output_flows)
         self.assertEqual([Action.STOP], second.instance_changed(False, 2))
+
+    def test_restart_in_the_middle_of_a_freeze_that_ended(self):
+        machine = live_machine()
+        machine.arm('m', SOURCE, True, 1)
+        machine.instance_changed(False, 1)
+        second = pair_state.PairMachine.from_notes(machine.to_notes(), 2)
+        self.assertIn(Action.THAW, second.instance_changed(True, 2))
+        self.assertTrue(second.output_flows)
+
+    def test_a_source_that_stopped_during_a_restart(self):
+        machine = live_machine()
+        machine.arm('m', SOURCE, True, 1)
+        second = pair_state.PairMachine.from_notes(machine.to_notes(), 2)
+        self.assertFalse(second.output_flows)
+        self.assertEqual([Action.STOP], second.instance_changed(False, 2))
+
+    def test_a_domain_r_that_breaks_one_epoch_after_the_other(self):
+        machine = live_machine()
+        now, opened = 1.0, []
+        while now < 200:
+            if Action.OPEN_AS_HOST in machine.broken(False, now):
+                opened.append(now)
+            else:
+                now = machine.next_deadline
+                self.assertEqual([Action.OPEN_AS_HOST], machine.tick(now))
+                opened.append(now)
+            machine.opened(now)
+            now += 0.001
+        self.assertEqual(1.0, opened[0])
+        self.assertAlmostEqual(0.1, opened[1] - opened[0], 2)
+        self.assertLess(len(opened), 20)
+        # It behaves: the next one comes at once.
+        self.assertEqual([Action.OPEN_AS_HOST],
+                         machine.broken(False, now + 60))
 
     def test_restart_does_not_lose_domain_r(self):
         second = pair_state.PairMachine.from_notes(
@@ -248,6 +285,8 @@ class Pairs(stateful.RuleBasedStateMachine):
     def later(self, seconds):
         self.now += seconds
         self.check(self.machine.tick(self.now))
+        # Or the timer would be due again and again.
+        assert (self.machine.next_deadline or self.now) >= self.now
 
     @stateful.rule()
     def restart(self):

@@ -52,9 +52,10 @@ class FindTest(fakes.TestCase):
         self._assert_found(Here.ABSENT)
 
     def test_at_rest(self):
-        for state in (PAUSED, (libvirt.VIR_DOMAIN_SHUTOFF, 1)):
+        for state, here in ((PAUSED, Here.PAUSED),
+                            ((libvirt.VIR_DOMAIN_SHUTOFF, 1), Here.AT_REST)):
             self.domain.run_state = state
-            self._assert_found(Here.AT_REST)
+            self._assert_found(here)
 
     def test_leaving(self):
         self.domain.job = True
@@ -360,6 +361,18 @@ class OutgoingTest(SettleTestCase):
         self.assertEqual(0, self.asked)
         self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],
                          list(self.neutron.bindings))
+
+    def test_only_a_paused_copy_is_left(self):
+        record = self.pairs.get(fakes.UUID)
+        self.instance.run_state = PAUSED
+        self.assertTrue(self._settle())
+        self.assertTrue(self._settle(settle.ASK_S))
+        self.pairs.addresses.add_binding(record.address, fakes.OTHER_HOST)
+        self.pairs.addresses.activate_binding(
+            record.address.port_id, fakes.OTHER_HOST)
+        self.assertFalse(self._settle(settle.ASK_S))
+        self._assert_gone()
+        self.assertEqual(0, self.asked)
 
     def test_only_libvirt_does_not_know_it(self):
         del self.libvirt.domains[self.instance.name()]

@@ -285,6 +285,13 @@ class DestinationTest(DestinationTestCase):
         self.neutron.ports.clear()
         self.assert_nothing_left()
 
+    def test_abort_of_an_instance_that_runs_here(self):
+        self.role.prepare(None, 'm1', self.text)
+        self._domain_r_comes()
+        self.libvirt.add_instance()
+        self.role.abort('m1', fakes.UUID)
+        self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
+
     def test_abort_of_another_migration(self):
         self.role.prepare(None, 'm1', self.text)
         self.role.abort('m0', fakes.UUID)
