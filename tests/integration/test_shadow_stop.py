@@ -113,6 +113,21 @@ class TestStop(stop_case.Stop):
         self.pair.live()
         wait_for(lambda: self.domain_r.output == data + b'pushed on')
 
+    def test_killed_worker_keeps_what_the_stop_left_in_the_socket(self):
+        self.types_two()        # the freeze lasts
+        worker = self.client.status().worker_pid
+        os.kill(worker, signal.SIGSTOP)
+        self.instance.stop()
+        time.sleep(0.05)
+        self.instance.prints(b'last')
+        os.kill(worker, signal.SIGCONT)
+        wait_for(lambda: self.client.status().state is State.FREEZING)
+        os.kill(worker, signal.SIGKILL)
+        carried = self.carried()['unstored']['serial0_out']
+        self.assertEqual(
+            4, carried['base'] + len(base64.b64decode(carried['data'])))
+        self.assertTrue(fakes.unread_bytes(self.instance.serial))
+
     def test_twice(self):
         for n in range(3):
             self.client.arm(f'm{n}', SOURCE)

@@ -134,6 +134,7 @@ class SerialInput:
         if (self._near and self.pending and
                 self._inherited == self.taken and
                 connection.fate() is Fate.TAKEN):
+            self._inherited = -1
             self._ambiguous('the process that had sent this byte ended '
                             'before it was read')
 
