@@ -212,6 +212,7 @@ class Pair:
 
     def _domain_r_lost(self):
         self.control.lost()
+        self.devices.domain_r_lost()
         for stream in (wire.Stream.SERIAL0_IN, wire.Stream.INPUT0_IN):
             # A console that nobody used has lost nothing.
             if (stream is wire.Stream.SERIAL0_IN or

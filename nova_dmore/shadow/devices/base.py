@@ -119,6 +119,9 @@ class ShadowDevice(abc.ABC):
     def opened(self):
         """Domain R joined an epoch."""
 
+    def domain_r_lost(self):
+        """Domain R ended, and nobody in it says any more what is over."""
+
     def status(self):
         """-> a JSON object for STATUS, or None."""
         return None

@@ -84,6 +84,11 @@ class DeviceGroup(base.ShadowDevice):
         for each in self._devices.values():
             each.opened()
 
+    def domain_r_lost(self):
+        """See :class:`base.ShadowDevice`."""
+        for each in self._devices.values():
+            each.domain_r_lost()
+
     def status(self):
         """-> {device: its status}, of those that have one."""
         found = {name: each.status()

@@ -67,6 +67,8 @@ class InputDevice(base.ShadowDevice):
         self._on_way = None         # its note, see _send
         self._reported = False      # as ambiguous
         self._buttons = 0
+        self._down = frozenset()    # numbers of keys
+        self._lifting = False
         self._place = None          # where a pointer without position is
         self._arrival_open = False  # the source's buttons may come yet
         self._relative = False
@@ -93,6 +95,8 @@ class InputDevice(base.ShadowDevice):
             self._relative = False
             self._place = None
         self._flowed = flows
+        if self._lifting and self._on_way is None and self._timer is None:
+            self._lift()
         while (flows and self._on_way is None and self._timer is None and
                 self._send(now)):
             pass
@@ -128,6 +132,12 @@ class InputDevice(base.ShadowDevice):
             self._arrival_open = False
             self._buttons = carried.buttons
 
+    def domain_r_lost(self):
+        """See :class:`base.ShadowDevice`: what its clients held down would
+        stay so."""
+        self._lifting = bool(self._down or self._buttons)
+        self.pump()
+
     def status(self):
         """See :class:`base.ShadowDevice`."""
         return {'dropped': self.dropped}
@@ -154,9 +164,9 @@ class InputDevice(base.ShadowDevice):
             return False
         if not moved_only:
             self._pacer.sent(now)
-        note = {'offset': self.taken, 'size': count * _SIZE,
-                'before': self._buttons,
-                'buttons': getattr(event, 'buttons', self._buttons)}
+        note = self._note(count * _SIZE,
+                          getattr(event, 'buttons', self._buttons),
+                          self._down_after(event))
         place = self._pixels(event)
         events = self._qemu_events(event, place)
         if not events:      # the first place of a pointer without one
@@ -171,6 +181,31 @@ class InputDevice(base.ShadowDevice):
             lambda reply: self._replied(reply, place), note)
         return False
 
+    def _note(self, size, buttons, down):
+        return {'offset': self.taken, 'size': size,
+                'before': self._buttons, 'buttons': buttons,
+                'down_before': sorted(self._down), 'down': sorted(down)}
+
+    def _down_after(self, event):
+        if not isinstance(event, input_event.Key):
+            return self._down
+        return (self._down | {event.number} if event.down
+                else self._down - {event.number})
+
+    def _lift(self):
+        """Release everything that is down."""
+        if not self._machine.instance_running or not (
+                self._machine.output_flows):
+            return      # it is moved, or somebody presses it again
+        self._lifting = False
+        events = [_key(number, False) for number in sorted(self._down)]
+        events += [_button(name, False)
+                   for bit, name in enumerate(input_event.BUTTONS)
+                   if self._buttons >> bit & 1]
+        self._on_way = note = self._note(0, 0, ())
+        self._context.commands.execute(
+            'input-send-event', {'events': events}, self._replied, note)
+
     def _wait(self, seconds):
         self._timer = self._context.loop.call_later(seconds, self._on_timer)
 
@@ -181,9 +216,7 @@ class InputDevice(base.ShadowDevice):
     def _qemu_events(self, event, place):
         """-> InputEvents of QEMU's QMP."""
         if isinstance(event, input_event.Key):
-            return [{'type': 'key', 'data': {
-                'key': {'type': 'number', 'data': event.number},
-                'down': event.down}}]
+            return [_key(event.number, event.down)]
         if self._relative:
             old = self._place or place
             events = [{'type': 'rel', 'data': {'axis': axis, 'value': by}}
@@ -194,8 +227,7 @@ class InputDevice(base.ShadowDevice):
                       for axis, value in (('x', event.x), ('y', event.y))]
         changed = event.buttons ^ self._buttons
         return events + [
-            {'type': 'btn', 'data': {
-                'button': name, 'down': bool(event.buttons >> bit & 1)}}
+            _button(name, bool(event.buttons >> bit & 1))
             for bit, name in enumerate(input_event.BUTTONS)
             if changed >> bit & 1]
 
@@ -220,6 +252,7 @@ class InputDevice(base.ShadowDevice):
                 self._ambiguous(note, 'QEMU answered when its state had been '
                                 'saved, or nearly so')
             self._buttons = note['buttons']
+            self._down = frozenset(note['down'])
             if place is not None:
                 self._place = place
             self._take(note['offset'], note['size'])
@@ -228,20 +261,23 @@ class InputDevice(base.ShadowDevice):
         elif failure == messages.Failure.LOST:
             self._ambiguous(note, 'QEMU went away while it took this event; '
                             'it is sent again')
-            self._later()
+            self._later(note)
         elif failure == messages.Failure.NOT_SENT or _NOT_RUNNING in error:
-            self._later()
+            self._later(note)
         elif _NO_TABLET in error and not self._relative:
             LOG.info('The guest has no tablet: its pointer is moved')
             self._relative = True
         else:
             self._drop(f'QEMU does not take an event: {error}')
             self._buttons = note['buttons']
+            self._down = frozenset(note['down'])
             self._take(note['offset'], note['size'])
         self._reported = False
         self.pump()
 
-    def _later(self):
+    def _later(self, note):
+        """Have it sent again."""
+        self._lifting = self._lifting or not note['size']
         if self._timer is None:
             self._wait(_RETRY_S)
 
@@ -259,8 +295,10 @@ class InputDevice(base.ShadowDevice):
         """Settle what the last worker had sent."""
         if last['offset'] != self.taken:
             self._buttons = last['buttons']
+            self._down = frozenset(last['down'])
             return
         self._buttons = last['before']
+        self._down = frozenset(last['down_before'])
         self._on_way = last
         if last['answer'] is None:
             self._context.commands.expect(last['id'], self._replied)
@@ -269,7 +307,7 @@ class InputDevice(base.ShadowDevice):
             self._context.loop.call_soon(self._replied, last['answer'])
 
     def _ambiguous(self, note, reason):
-        if not self._reported:
+        if not self._reported and note['size']:
             self._reported = True
             self._context.report_gap(
                 _STREAM, wire.GapKind.AMBIGUOUS, reason,
@@ -280,6 +318,15 @@ class InputDevice(base.ShadowDevice):
         if reason not in self._known and len(self._known) < 16:
             self._known.add(reason)
             LOG.warning('%s', ascii(reason))
+
+
+def _key(number, down):
+    return {'type': 'key', 'data': {
+        'key': {'type': 'number', 'data': number}, 'down': down}}
+
+
+def _button(name, down):
+    return {'type': 'btn', 'data': {'button': name, 'down': down}}
 
 
 def _next(data):

@@ -34,7 +34,7 @@ OK = {'result': {}}
 class Machine:
 
     state = State.LIVE
-    input_flows = True
+    input_flows = output_flows = instance_running = True
 
 
 class Commands:

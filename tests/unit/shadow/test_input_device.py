@@ -195,6 +195,53 @@ class InputTest(input_case.InputCase):
         self.served()
         self.assertEqual({'buttons': 0}, self.device.carry_over())
 
+    # -- a Domain R that ends
+
+    def test_what_it_held_down_is_lifted(self):
+        self.sends(Key(29, True), Key(30, True), Key(30, False),
+                   Pointer(1, 5, 5))
+        self.served(4)
+        before = len(self.commands.sent)
+        self.device.domain_r_lost()
+        (events, note), = self.commands.sent[before:]
+        self.assertEqual(
+            [('key', False), ('btn', False)],
+            [(each['type'], each['data']['down']) for each in events])
+        self.assertEqual(29, events[0]['data']['key']['data'])
+        self.served()
+        # Once, and nothing of the stream was taken with it.
+        self.device.domain_r_lost()
+        self.assertEqual(before + 1, len(self.commands.sent))
+        self.assertEqual(32, self.device.taken)
+
+    def test_what_is_lifted_waits_for_an_answer_and_a_running_instance(self):
+        self.sends(Key(29, True), Key(30, True))
+        self.served()
+        self.machine.instance_running = False
+        self.device.domain_r_lost()
+        self.served()
+        self.assertEqual(2, len(self.commands.sent))
+        self.machine.instance_running = True
+        self.device.pump()
+        self.commands.answer(NOT_RUNNING)
+        self.loop.run(0.1)
+        self.served()
+        self.assertEqual(
+            [(29, True), (30, True), *[(29, False), (30, False)] * 2],
+            self.commands.keys())
+        self.assertEqual([], self.gaps)
+
+    def test_what_is_down_outlives_the_worker(self):
+        self.sends(Key(29, True), Key(30, True))
+        self.served()
+        for kill_before_the_answer in (True, False):
+            self.new_worker()
+            if kill_before_the_answer:
+                self.served()
+        self.device.domain_r_lost()
+        self.assertEqual([(29, False), (30, False)],
+                         self.commands.keys()[-2:])
+
     # -- killed workers
 
     def test_answer_after_the_worker_was_killed(self):
