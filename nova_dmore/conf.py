@@ -30,10 +30,10 @@ OPTIONS = [
              '(property dmore_domain_r=disabled) opts out by itself.'),
     cfg.BoolOpt(
         'required', default=False,
-        help='Fail a boot when the instance cannot have a Domain R, with '
-             'the reason in the fault of the instance. With false, the '
-             'instance runs with the stock consoles and a warning is '
-             'logged.'),
+        help='Fail a boot, and any later start (power on, hard reboot, '
+             'resume), when the instance cannot have a Domain R, with the '
+             'reason in the fault of the instance. With false, the instance '
+             'runs with the stock consoles and a warning is logged.'),
     cfg.StrOpt(
         'management_network',
         help='Name or id of the Neutron network on which each Domain R gets '

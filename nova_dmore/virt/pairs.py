@@ -325,8 +325,8 @@ class Pairs:
         its QEMU connects again by itself.
 
         :param record: as the source had it.
-        :raises nova_dmore.exception.DMoreError: the record is kept, so that
-            the watch tries again.
+        :raises nova_dmore.exception.DMoreError: a record is kept, so that the
+            watch tries again.
         """
         with self.locked(record.instance_uuid):
             if self.get(record.instance_uuid) is not None:

@@ -295,10 +295,10 @@ class InputDevice(base.ShadowDevice):
         """Settle what the last worker had sent."""
         if last['offset'] != self.taken:
             self._buttons = last['buttons']
-            self._down = frozenset(last['down'])
+            self._down = frozenset(last.get('down', ()))
             return
         self._buttons = last['before']
-        self._down = frozenset(last['down_before'])
+        self._down = frozenset(last.get('down_before', ()))
         self._on_way = last
         if last['answer'] is None:
             self._context.commands.expect(last['id'], self._replied)
