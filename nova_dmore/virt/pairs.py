@@ -115,15 +115,16 @@ class Pairs:
         return domain in self._companions
 
     @contextlib.contextmanager
-    def locked(self, instance_uuid: str, wait: bool = True):
+    def locked(self, instance_uuid: str, wait_s: float = -1):
         """Exclude every other change of this pair.
 
-        :param wait: False: do not wait for a change that is under way.
+        :param wait_s: longest wait for a change that is under way, in
+            seconds; -1: for as long as it takes.
         :returns: a context manager; whether the pair is locked.
         """
         with self._guard:
             lock = self._locks.setdefault(instance_uuid, threading.RLock())
-        locked = lock.acquire(blocking=wait)
+        locked = lock.acquire(timeout=wait_s)
         try:
             yield locked
         finally:

@@ -35,6 +35,8 @@ REBUILT = 'dmore.console.rebuilt'
 #: doubled each time up to the limit.
 _FIRST_RETRY_S = 2.0
 _LAST_RETRY_S = 300.0
+#: How long a migration waits for what is just being done with its pair.
+_LAST_LOOK_S = 10.0
 #: How often ports are looked for whose instances are no more.
 _SWEEP_S = 1800.0
 
@@ -112,9 +114,16 @@ class Watch:
         self._thread.join()
 
     def leave_alone(self, instance_uuid: str) -> None:
-        """Do not touch a pair: it is being moved."""
-        with self._pairs.locked(instance_uuid):
-            self._moving.add(instance_uuid)
+        """Do not touch a pair: it is being moved.
+
+        What is under way with it ends first, but its instance does not wait
+        for ever: an image may be on its way.
+        """
+        self._moving.add(instance_uuid)
+        with self._pairs.locked(instance_uuid, _LAST_LOOK_S) as locked:
+            if not locked:
+                LOG.warning('The pair of instance %s is still being rebuilt',
+                            instance_uuid)
             self._settler.forget(instance_uuid)
 
     def look_after(self, instance_uuid: str) -> None:
@@ -158,7 +167,7 @@ class Watch:
         if time.monotonic() < not_before:
             return
         try:
-            with self._pairs.locked(instance_uuid, wait=False) as locked:
+            with self._pairs.locked(instance_uuid, wait_s=0) as locked:
                 # A pair that is just being made or removed is not looked at.
                 record = self._pairs.get(instance_uuid)
                 if (locked and record is not None

@@ -249,6 +249,22 @@ class WatchTest(fake_host.HostTestCase):
         fake_host.wait(left_alone)
         thread.join()
 
+    def test_leaving_alone_does_not_wait_for_ever(self):
+        looking, go_on = threading.Event(), threading.Event()
+
+        def look(record):
+            looking.set()
+            fake_host.wait(go_on)
+            return True
+
+        self.settler.settle.side_effect = look
+        self._start()
+        fake_host.wait(looking)
+        with mock.patch.object(watch, '_LAST_LOOK_S', 0.05):
+            self.watch.leave_alone(fakes.UUID)
+        self.libvirt.domains.clear()
+        go_on.set()
+
     def test_ports_are_swept_now_and_then(self):
         self._start()
         self._looked()
