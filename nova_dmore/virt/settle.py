@@ -44,10 +44,10 @@ class Here(enum.Enum):
     """What this host's libvirt knows of an instance."""
 
     ABSENT = 'absent'
-    #: It arrives, or leaves.
+    #: It arrives, or leaves; or it has left, and libvirt's daemon ended
+    #: before it saw that.
     MOVING = 'moving'
-    #: Its user paused it; or it ran on elsewhere, and libvirt did not see
-    #: the end of that migration.
+    #: By its user.
     PAUSED = 'paused'
     AT_REST = 'at rest'
     RUNNING = 'running'
@@ -153,20 +153,17 @@ class Settler:
         waited = self._waited(uuid, here)
         if record.incoming:
             return self._settle_incoming(record, here, waited)
-        if here is Here.MOVING:
-            return False
-        if here is Here.ABSENT:
-            if self._is_due(uuid, waited) and not self._left(record):
+        if here in (Here.RUNNING, Here.AT_REST):
+            if self._end_outgoing(uuid):
+                self._settled.add(uuid)
+            return True
+        if self._is_due(uuid, waited) and not self._left(record):
+            if here is Here.ABSENT:
                 self._leave(record, waited)
-            return False
-        if here is Here.PAUSED:
-            if self._is_due(uuid, waited) and self._left(record):
-                return False
+        if here is Here.PAUSED and self._pairs.get(uuid) is not None:
             self._end_outgoing(uuid)
             return True
-        if self._end_outgoing(uuid):
-            self._settled.add(uuid)
-        return True
+        return False
 
     def sweep(self) -> None:
         """Delete the addresses on this host that nobody needs any more.

@@ -362,11 +362,18 @@ class OutgoingTest(SettleTestCase):
         self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],
                          list(self.neutron.bindings))
 
+    def test_paused(self):
+        self.instance.run_state = PAUSED
+        for _time in range(3):
+            self.assertTrue(self._settle(settle.ASK_S))
+        self.assertIsNotNone(self.pairs.get(fakes.UUID))
+
     def test_only_a_paused_copy_is_left(self):
         record = self.pairs.get(fakes.UUID)
-        self.instance.run_state = PAUSED
-        self.assertTrue(self._settle())
-        self.assertTrue(self._settle(settle.ASK_S))
+        self.instance.run_state = ARRIVING      # libvirt says the same then
+        self.assertFalse(self._settle())
+        self.assertFalse(self._settle(settle.ASK_S))
+        self.assertIsNotNone(self.pairs.get(fakes.UUID))
         self.pairs.addresses.add_binding(record.address, fakes.OTHER_HOST)
         self.pairs.addresses.activate_binding(
             record.address.port_id, fakes.OTHER_HOST)
