@@ -38,6 +38,8 @@ PATIENCE_S = 60.0
 #: it still migrates, or where its address is. Its Domain R may run here, and
 #: a new one on the other host.
 ASK_S = 20.0
+#: When another host has taken the address of what is at rest here, if it does.
+_SURE_S = PATIENCE_S + 2 * ASK_S
 
 
 class Here(enum.Enum):
@@ -47,8 +49,7 @@ class Here(enum.Enum):
     #: It arrives, or leaves; or it has left, and libvirt's daemon ended
     #: before it saw that.
     MOVING = 'moving'
-    #: By its user.
-    PAUSED = 'paused'
+    #: It is shut off, or paused by its user; or it has left, as above.
     AT_REST = 'at rest'
     RUNNING = 'running'
 
@@ -66,9 +67,9 @@ def find(connection, instance_uuid: str) -> Here:
         if _has_job(domain):
             return Here.MOVING
         state = domain.info()[0]
-        if state == libvirt.VIR_DOMAIN_PAUSED:
-            return (Here.MOVING if domain.state()[1] ==
-                    libvirt.VIR_DOMAIN_PAUSED_MIGRATION else Here.PAUSED)
+        if (state == libvirt.VIR_DOMAIN_PAUSED and
+                domain.state()[1] == libvirt.VIR_DOMAIN_PAUSED_MIGRATION):
+            return Here.MOVING
     except libvirt.libvirtError as error:
         _must_be_gone(instance_uuid, error)
         return Here.ABSENT
@@ -153,17 +154,17 @@ class Settler:
         waited = self._waited(uuid, here)
         if record.incoming:
             return self._settle_incoming(record, here, waited)
-        if here in (Here.RUNNING, Here.AT_REST):
-            if self._end_outgoing(uuid):
-                self._settled.add(uuid)
-            return True
-        if self._is_due(uuid, waited) and not self._left(record):
+        if here is not Here.RUNNING and self._is_due(uuid, waited):
+            if self._left(record):
+                return False
             if here is Here.ABSENT:
                 self._leave(record, waited)
-        if here is Here.PAUSED and self._pairs.get(uuid) is not None:
-            self._end_outgoing(uuid)
-            return True
-        return False
+        if here in (Here.ABSENT, Here.MOVING):
+            return False
+        if self._end_outgoing(uuid) and (here is Here.RUNNING
+                                         or waited >= _SURE_S):
+            self._settled.add(uuid)
+        return True
 
     def sweep(self) -> None:
         """Delete the addresses on this host that nobody needs any more.
@@ -204,7 +205,7 @@ class Settler:
             if waited >= PATIENCE_S:
                 self._rebuild(record)
                 return True
-        elif here in (Here.AT_REST, Here.PAUSED):
+        elif here is Here.AT_REST:
             # So arrives a paused one; or it was stopped here since.
             if waited >= PATIENCE_S and self._host(uuid) == self._pairs.host:
                 self._rebuild(record)

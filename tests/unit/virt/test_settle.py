@@ -27,6 +27,7 @@ from tests.unit.virt import fakes
 
 #: run_state of an instance whose memory is still arriving.
 ARRIVING = (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_MIGRATION)
+SHUT_OFF = (libvirt.VIR_DOMAIN_SHUTOFF, 1)
 PAUSED = (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_USER)
 
 
@@ -52,10 +53,9 @@ class FindTest(fakes.TestCase):
         self._assert_found(Here.ABSENT)
 
     def test_at_rest(self):
-        for state, here in ((PAUSED, Here.PAUSED),
-                            ((libvirt.VIR_DOMAIN_SHUTOFF, 1), Here.AT_REST)):
+        for state in (PAUSED, SHUT_OFF):
             self.domain.run_state = state
-            self._assert_found(here)
+            self._assert_found(Here.AT_REST)
 
     def test_leaving(self):
         self.domain.job = True
@@ -362,17 +362,27 @@ class OutgoingTest(SettleTestCase):
         self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],
                          list(self.neutron.bindings))
 
-    def test_paused(self):
-        self.instance.run_state = PAUSED
-        for _time in range(3):
-            self.assertTrue(self._settle(settle.ASK_S))
-        self.assertIsNotNone(self.pairs.get(fakes.UUID))
+    def test_at_rest(self):
+        for self.instance.run_state in (PAUSED, SHUT_OFF):
+            self.settler.forget(fakes.UUID)
+            with mock.patch.object(self.pairs.addresses, 'is_bound',
+                                   return_value=True) as is_bound:
+                for _time in range(20):
+                    self.assertTrue(self._settle(settle.ASK_S))
+                # Not for ever.
+                self.assertEqual(5, is_bound.call_count)
 
-    def test_only_a_paused_copy_is_left(self):
+    def test_what_libvirtd_left_when_it_ended(self):
+        for state in (ARRIVING, PAUSED, SHUT_OFF):
+            self.settler.forget(fakes.UUID)
+            self.pairs.ensure(fakes.make_instance())
+            self._check_left(state)
+
+    def _check_left(self, state):
         record = self.pairs.get(fakes.UUID)
-        self.instance.run_state = ARRIVING      # libvirt says the same then
-        self.assertFalse(self._settle())
-        self.assertFalse(self._settle(settle.ASK_S))
+        self.instance.run_state = state
+        self._settle()
+        self._settle(settle.ASK_S)
         self.assertIsNotNone(self.pairs.get(fakes.UUID))
         self.pairs.addresses.add_binding(record.address, fakes.OTHER_HOST)
         self.pairs.addresses.activate_binding(
