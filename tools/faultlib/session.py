@@ -123,6 +123,8 @@ def sweep(runner: case.Runner, subject: Subject) -> None:
     what comes next does not find it. Its verdict has been spoken."""
     if not subject.server:
         return
+    with contextlib.suppress(*case.NOT_NOW):
+        _give_back(runner.api._sdk, subject.server)
     where = scene.Scene(runner.place, runner.api, subject.server,
                         subject.domain, *COMPUTES)
     for host in COMPUTES:
@@ -138,3 +140,13 @@ def sweep(runner: case.Runner, subject: Subject) -> None:
             runner.progress.say(f'{len(left)} processes were left on {host}')
         with contextlib.suppress(Failure):
             shutil.rmtree(where.pair_directory(host), ignore_errors=True)
+
+
+def _give_back(sdk, server: str) -> None:
+    """Have Placement forget what a migration that failed keeps for good: some
+    of them later no host has room."""
+    answer = sdk.compute.get(f'/os-migrations?instance_uuid={server}',
+                             microversion='2.59')
+    exceptions.raise_from_response(answer)
+    for migration in answer.json()['migrations']:
+        sdk.placement.delete(f'/allocations/{migration["uuid"]}')
