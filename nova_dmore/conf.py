@@ -37,8 +37,9 @@ OPTIONS = [
     cfg.StrOpt(
         'management_network',
         help='Name or id of the Neutron network on which each Domain R gets '
-             'a port. SSH clients and the console proxies must reach it. No '
-             'default: without it no instance gets a Domain R.'),
+             'a port. SSH clients and the console proxies must reach it, and '
+             'users must not be able to create ports on it. No default: '
+             'without it no instance gets a Domain R.'),
     cfg.ListOpt(
         'security_groups', default=[],
         help='Ids of the Neutron security groups of the Domain R ports. '
