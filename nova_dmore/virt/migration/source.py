@@ -59,6 +59,9 @@ _HAND_OVER_MS = 1000
 #: switch it to post-copy, and for how long, in seconds.
 _JOB_LOOK_S = 0.1
 _JOB_WAIT_S = 15.0
+#: After this time Neutron's agent has seen that a port has left; it looks
+#: every 2 s ([agent] polling_interval), in seconds.
+_SEEN_S = 5.0
 #: Longest wait for the end of Domain R's migration after its instance's.
 _END_S = 15.0
 
@@ -114,6 +117,7 @@ class SourceRole:
         self._follower_done = threading.Event()
         self._follower_done.set()
         self._is_blind = False
+        self._has_given_address = False
 
     # -- the story ----------------------------------------------------------
 
@@ -372,6 +376,7 @@ class SourceRole:
         except (exception.PairError, exception.ShadowProcessError) as error:
             # Domain R carries its own offsets: this one is not lost yet.
             LOG.warning('%s', error, instance=self._instance)
+        self._has_given_address = True
         pairs.addresses.activate_binding(
             self._record.address.port_id, self._host)
 
@@ -471,12 +476,20 @@ class SourceRole:
             lambda: addresses.activate_binding(
                 port, self._services.pairs.host),
             lambda: addresses.delete_binding(port, self._host)])
+        if self._has_given_address:
+            rewiring = threading.Timer(_SEEN_S, self._rewire)
+            rewiring.daemon = True
+            rewiring.start()
         if moved:
             # It went ahead of its instance and is gone here; the watch
             # builds a new one, on the same address.
             self._services.reporter.rebuilt(
                 self._context, self._uuid,
                 'Domain R had left when the migration was rolled back')
+
+    def _rewire(self) -> None:
+        with self._step('The network of Domain R after it came back'):
+            self._services.pairs.addresses.rewire(self._record.address.port_id)
 
 
 def _ms(start: float | None, end: float | None) -> float:

@@ -11,6 +11,7 @@
 # under the License.
 """The instance stays."""
 
+import threading
 from unittest import mock
 
 from nova import exception as nova_exception
@@ -18,6 +19,7 @@ from nova import exception as nova_exception
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
 from nova_dmore.virt.migration.phases import Phase
+from nova_dmore.virt.migration import source
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 from tests.unit.virt.migration import source_case
@@ -84,6 +86,21 @@ class AbortTest(source_case.SourceTestCase):
         self._run_failing()
         self._assert_order(f'suspend {self.domr}', f'resume {self.domr}')
         self._assert_still_here()
+
+    def test_a_port_that_left_and_came_back_is_wired_again(self):
+        def story():
+            self.domain.stopped.set()
+            fake_host.wait(self.companion.gone)
+            self.role._follower_done.wait(5)
+            self.guest.fail()
+
+        self.guest.story = story
+        done = threading.Event()
+        with (mock.patch.object(source, '_SEEN_S', 0.01),
+                mock.patch.object(self.pairs.addresses, 'rewire',
+                                  side_effect=lambda _port: done.set())):
+            self._run_failing()
+            fake_host.wait(done)
 
     def test_domain_r_had_left(self):
         def story():
