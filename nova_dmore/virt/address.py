@@ -223,20 +223,6 @@ class AddressBook:
             # bindings, and looks at it again when it is updated.
             client.update_port(port_id, {'port': {'binding:profile': {}}})
 
-    def rewire(self, port_id: str) -> None:
-        """Have the agent of the port's host look at it again.
-
-        Two looks of Neutron's agent are seconds apart. If a port leaves and
-        comes back between them, it deals with both at once, and takes the port
-        for gone.
-        """
-        with _neutron_errors(f'port {port_id}'):
-            client = self._client()
-            for profile in ({'rewire': 'true'}, {}):
-                # A change is what it hears of.
-                client.update_port(port_id, {'port': {
-                    'binding:profile': profile}})
-
     def drop_inactive_binding(self, port_id: str, host: str) -> None:
         """Forget that the port was to come to ``host``, unless it has."""
         with _neutron_errors(f'the binding of port {port_id} on {host}'):

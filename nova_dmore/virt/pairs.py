@@ -379,6 +379,21 @@ class Pairs:
         self._forget_tokens(instance_uuid)
         self.addresses.delete(instance_uuid)
 
+    def plug_again(self, instance_uuid: str) -> None:
+        """Plug Domain R's port, which another host had for a moment.
+
+        Neutron's agent takes a port whose binding was deactivated from its
+        bridge (process_deactivated_bindings in
+        neutron/plugins/ml2/drivers/openvswitch/agent/ovs_neutron_agent.py),
+        and does not put it back. It is no fault if the port is there.
+
+        :raises nova_dmore.exception.AddressError: it cannot be plugged.
+        """
+        with self.locked(instance_uuid):
+            record = self.get(instance_uuid)
+            if record is not None and not record.incoming:
+                self._plug(record)
+
     # -- parts --------------------------------------------------------------
 
     def _plug(self, record) -> None:

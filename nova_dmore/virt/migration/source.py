@@ -59,9 +59,10 @@ _HAND_OVER_MS = 1000
 #: switch it to post-copy, and for how long, in seconds.
 _JOB_LOOK_S = 0.1
 _JOB_WAIT_S = 15.0
-#: After this time Neutron's agent has seen that a port has left; it looks
-#: every 2 s ([agent] polling_interval), in seconds.
-_SEEN_S = 5.0
+#: When a port that came back is plugged again: Neutron's agent takes it away
+#: in one of its looks, which are 2 s apart ([agent] polling_interval), in
+#: seconds after each other.
+_PLUG_S = (1.0, 2.0, 3.0, 6.0)
 #: Longest wait for the end of Domain R's migration after its instance's.
 _END_S = 15.0
 
@@ -477,9 +478,9 @@ class SourceRole:
                 port, self._services.pairs.host),
             lambda: addresses.delete_binding(port, self._host)])
         if self._has_given_address:
-            rewiring = threading.Timer(_SEEN_S, self._rewire)
-            rewiring.daemon = True
-            rewiring.start()
+            threading.Thread(
+                target=self._plug_again, name=f'dmore-plug-{self._uuid}',
+                daemon=True).start()
         if moved:
             # It went ahead of its instance and is gone here; the watch
             # builds a new one, on the same address.
@@ -487,9 +488,12 @@ class SourceRole:
                 self._context, self._uuid,
                 'Domain R had left when the migration was rolled back')
 
-    def _rewire(self) -> None:
+    def _plug_again(self) -> None:
+        """Thread of :meth:`_abort`."""
         with self._step('The network of Domain R after it came back'):
-            self._services.pairs.addresses.rewire(self._record.address.port_id)
+            for seconds in _PLUG_S:
+                time.sleep(seconds)
+                self._services.pairs.plug_again(self._uuid)
 
 
 def _ms(start: float | None, end: float | None) -> float:

@@ -298,13 +298,6 @@ class BindingTest(BookTestCase):
         self.book.delete_binding(fakes.PORT, 'c3')
         self.assertEqual({}, self._port()['binding:profile'])
 
-    def test_rewire(self):
-        self.book.rewire(fakes.PORT)
-        self.assertEqual(
-            [{'rewire': 'true'}, {}],
-            [call.args[1]['port']['binding:profile'] for call
-             in self.neutron.client.update_port.call_args_list])
-
     def test_delete_fails(self):
         self.neutron.client.delete_port_binding.side_effect = (
             neutron_exceptions.Conflict())

@@ -87,20 +87,22 @@ class AbortTest(source_case.SourceTestCase):
         self._assert_order(f'suspend {self.domr}', f'resume {self.domr}')
         self._assert_still_here()
 
-    def test_a_port_that_left_and_came_back_is_wired_again(self):
+    def test_a_port_that_left_and_came_back_is_plugged_again(self):
         def story():
             self.domain.stopped.set()
             fake_host.wait(self.companion.gone)
             self.role._follower_done.wait(5)
+            # What Neutron's agent does then.
+            self.vif_driver.plugged.clear()
             self.guest.fail()
 
         self.guest.story = story
-        done = threading.Event()
-        with (mock.patch.object(source, '_SEEN_S', 0.01),
-                mock.patch.object(self.pairs.addresses, 'rewire',
-                                  side_effect=lambda _port: done.set())):
+        with mock.patch.object(source, '_PLUG_S', (0.01, 0.01)):
             self._run_failing()
-            fake_host.wait(done)
+            for thread in threading.enumerate():
+                if thread.name == f'dmore-plug-{fakes.UUID}':
+                    thread.join()
+        self.assertEqual({fakes.PORT}, self.vif_driver.plugged)
 
     def test_domain_r_had_left(self):
         def story():
