@@ -84,6 +84,10 @@ class TestCase(base.ServersTestBase):
 
     def setUp(self):
         dmore_conf.register(CONF)
+        # It asks what Nova asks, too, and so the fake answers with its own
+        # kind of error.
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova_dmore.virt.settle.libvirt', fakelibvirt))
         self.flags(api_paste_config=str(API_PASTE), group='wsgi')
         self.directory = self.useFixture(fixtures.TempDir()).path
         self.flags(

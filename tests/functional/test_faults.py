@@ -150,7 +150,11 @@ class DeleteTest(base.TestCase):
     def test_the_process_does_not_end(self):
         self.shadow.refuse['shutdown'] = exception.ShadowProcessError('no')
         self._delete_server(self.server)
-        self.shadow.alive.clear()
+        # Its address is nobody else's until it does.
+        self.assertEqual(1, len(self.neutron_for_domain_r.ports))
+        self.shadow.refuse.clear()
+        # As the watch does.
+        self.driver()._pairs.remove(self.server['id'], delete_address=True)
         self.assert_nothing_left()
 
     def test_neutron_is_away(self):

@@ -163,13 +163,23 @@ class TestStop(stop_case.Stop):
 
     def test_bytes_that_were_sent_when_it_saved_are_sent_again(self):
         """The host is loaded, and all that QEMU said comes late."""
+        self.types_after_the_save(0.2)
+        self.assertEqual((), self.pair.gaps())
+
+    def types_after_the_save(self, ago):
         time.sleep(0.3)
         self.domain_r.types(b'abc')
         self.assertEqual(b'abc', self.instance.reads(3))
-        self.instance.stop(ago=0.21)
-        self.instance.save(ago=0.2)
+        self.instance.stop(ago=ago + 0.01)
+        self.instance.save(ago=ago)
         self.assertEqual(0, self.carried()['taken']['serial0_in'])
-        self.assertEqual((), self.pair.gaps())
+
+    def test_bytes_that_were_sent_just_when_it_saved_are_ambiguous(self):
+        # It may have been late to do what it had said.
+        self.types_after_the_save(0.07)
+        gap, = self.pair.gaps()
+        self.assertEqual(('serial0_in', 0, 3, 'ambiguous'),
+                         (gap.stream, gap.at, gap.bytes, gap.kind.value))
 
     def test_bytes_are_not_sent_again_after_a_rollback(self):
         self.test_bytes_that_were_sent_when_it_saved_are_sent_again()

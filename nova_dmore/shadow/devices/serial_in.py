@@ -40,6 +40,8 @@ _SAVING_S = 0.005
 #: What is sent so long after QEMU says that it saves is not read before it
 #: has, in seconds: with a margin for its clock.
 _NOT_READ_S = base.STANDS_STILL_S + 0.001
+#: On a loaded host it may come to that so much later: seen once.
+_UNSURE_S = 0.1
 #: For so long a byte that was read is not believed to be taken when a
 #: migration may be near, in seconds: longer than a worker is ever late.
 _BELIEVE_S = 0.3
@@ -201,9 +203,12 @@ class SerialInput:
             return
         self._gone = sum(byte.sent_at > at + _NOT_READ_S
                          for byte in self._held)
-        if self._gone:
-            LOG.info('%d bytes of input came when the state was saved; they '
-                     'are sent again', self._gone)
+        unsure = sum(at + _NOT_READ_S < byte.sent_at <= at + _UNSURE_S
+                     for byte in self._held)
+        if unsure:
+            self._ambiguous('QEMU was about to save its state when these '
+                            'bytes came; they are sent again',
+                            self.taken - self._gone, unsure)
         in_it = len(self._held) - self._gone
         if in_it and self._held[in_it - 1].seen_at > at + _SAVING_S:
             self._ambiguous('QEMU may have read this byte after it had saved '
@@ -260,8 +265,8 @@ class SerialInput:
                     self._stream, self._journal.position(self._stream) + 1)
                 self.opened()
 
-    def _ambiguous(self, reason, at=None):
+    def _ambiguous(self, reason, at=None, count=1):
         at = self.taken if at is None else at
         LOG.warning('Input at %d is ambiguous: %s', at, reason)
         self._report_gap(self._stream, wire.GapKind.AMBIGUOUS, reason,
-                         at, 1)
+                         at, count)
