@@ -24,7 +24,8 @@ HOST = 'c1'
 #: Seconds of typing before something is broken, and after.
 _BEFORE_S = 1.0
 _AFTER_S = 2.0
-_WORKER_S = 2.0
+#: Far below what a client takes for the end of a session.
+_WORKER_S = 10.0
 _REBUILD_S = 90.0
 
 
