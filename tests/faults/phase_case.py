@@ -52,16 +52,27 @@ class PhaseTest(testtools.TestCase):
 
     def run_case(self, fault, phase):
         """One migration with this fault; all has to be well afterwards."""
-        for _attempt in range(_REPEATS + 1):
-            outcome = self._session.run(fault, phase)
-            self.addDetailUniqueName('note', content.text_content(
-                outcome.line()))
-            if outcome.corrupted is None:
-                break
-        self.assertIsNone(outcome.corrupted,
-                          'the emulator corrupted too many guests')
+        outcome = migrate(self, self._session, fault, phase)
         self.assertEqual((), outcome.problems)
         self.assertEqual('', outcome.nothing)
+
+
+def migrate(test, instance, fault=None, phase=None):
+    """One migration in which the emulator corrupted no guest.
+
+    :param test: fails if there is none, and gets a note of each
+    :param instance: a ``faultlib.session.Session``
+    :returns: its Outcome
+    """
+    for _attempt in range(_REPEATS + 1):
+        outcome = instance.run(fault, phase)
+        test.addDetailUniqueName('note', content.text_content(
+            outcome.line()))
+        if outcome.corrupted is None:
+            break
+    test.assertIsNone(outcome.corrupted,
+                      'the emulator corrupted too many guests')
+    return outcome
 
 
 def with_cases(cases):

@@ -226,17 +226,22 @@ class WatchTest(fake_host.HostTestCase):
         self.watch.look_after(fakes.UUID)
         self._until(lambda: self.settler.settle.called)
 
-    def test_leaving_alone_waits_for_a_look(self):
-        looking, go_on, left_alone = (threading.Event() for _ in range(3))
+    def _look_until_told(self, settled):
+        """The watch looks at a pair; what ends that look."""
+        looking, go_on = threading.Event(), threading.Event()
 
         def look(record):
             looking.set()
             fake_host.wait(go_on)
-            return False
+            return settled
 
         self.settler.settle.side_effect = look
         self._start()
         fake_host.wait(looking)
+        return go_on
+
+    def test_leaving_alone_waits_for_a_look(self):
+        go_on, left_alone = self._look_until_told(False), threading.Event()
 
         def leave_alone():
             self.watch.leave_alone(fakes.UUID)
@@ -250,16 +255,7 @@ class WatchTest(fake_host.HostTestCase):
         thread.join()
 
     def test_leaving_alone_does_not_wait_for_ever(self):
-        looking, go_on = threading.Event(), threading.Event()
-
-        def look(record):
-            looking.set()
-            fake_host.wait(go_on)
-            return True
-
-        self.settler.settle.side_effect = look
-        self._start()
-        fake_host.wait(looking)
+        go_on = self._look_until_told(True)
         with mock.patch.object(watch, '_LAST_LOOK_S', 0.05):
             self.watch.leave_alone(fakes.UUID)
         self.libvirt.domains.clear()
