@@ -199,9 +199,7 @@ class InputDevice(base.ShadowDevice):
             return      # it is moved, or somebody presses it again
         self._lifting = False
         events = [_key(number, False) for number in sorted(self._down)]
-        events += [_button(name, False)
-                   for bit, name in enumerate(input_event.BUTTONS)
-                   if self._buttons >> bit & 1]
+        events += _button_events(self._buttons, 0)
         self._on_way = note = self._note(0, 0, ())
         self._context.commands.execute(
             'input-send-event', {'events': events}, self._replied, note)
@@ -225,11 +223,7 @@ class InputDevice(base.ShadowDevice):
         else:
             events = [{'type': 'abs', 'data': {'axis': axis, 'value': value}}
                       for axis, value in (('x', event.x), ('y', event.y))]
-        changed = event.buttons ^ self._buttons
-        return events + [
-            _button(name, bool(event.buttons >> bit & 1))
-            for bit, name in enumerate(input_event.BUTTONS)
-            if changed >> bit & 1]
+        return events + _button_events(self._buttons, event.buttons)
 
     def _pixels(self, event):
         """-> where a pointer is, in pixels, or None for a key."""
@@ -251,11 +245,9 @@ class InputDevice(base.ShadowDevice):
             if self._machine.state is wire.PairState.FROZEN:
                 self._ambiguous(note, 'QEMU answered when its state had been '
                                 'saved, or nearly so')
-            self._buttons = note['buttons']
-            self._down = frozenset(note['down'])
             if place is not None:
                 self._place = place
-            self._take(note['offset'], note['size'])
+            self._settled(note)
             for each in self._context.input_taken:
                 each()
         elif failure == messages.Failure.LOST:
@@ -269,9 +261,7 @@ class InputDevice(base.ShadowDevice):
             self._relative = True
         else:
             self._drop(f'QEMU does not take an event: {error}')
-            self._buttons = note['buttons']
-            self._down = frozenset(note['down'])
-            self._take(note['offset'], note['size'])
+            self._settled(note)
         self._reported = False
         self.pump()
 
@@ -280,6 +270,12 @@ class InputDevice(base.ShadowDevice):
         self._lifting = self._lifting or not note['size']
         if self._timer is None:
             self._wait(_RETRY_S)
+
+    def _settled(self, note):
+        """QEMU has, or will never have, what was on its way."""
+        self._buttons = note['buttons']
+        self._down = frozenset(note['down'])
+        self._take(note['offset'], note['size'])
 
     def _take(self, offset, size):
         """Record that QEMU has what begins at ``offset``."""
@@ -325,8 +321,12 @@ def _key(number, down):
         'key': {'type': 'number', 'data': number}, 'down': down}}
 
 
-def _button(name, down):
-    return {'type': 'btn', 'data': {'button': name, 'down': down}}
+def _button_events(before, after):
+    """What changes between two states of all buttons."""
+    return [{'type': 'btn', 'data': {
+                'button': name, 'down': bool(after >> bit & 1)}}
+            for bit, name in enumerate(input_event.BUTTONS)
+            if (before ^ after) >> bit & 1]
 
 
 def _next(data):
