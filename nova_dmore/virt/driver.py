@@ -83,7 +83,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             self._host)
         admin = nova_context.get_admin_context()
         self._pairs = pairs.Pairs(
-            CONF, lambda: self._host.get_connection(),
+            CONF, self._get_connection,
             address.Plug(self.vif_driver, CONF.libvirt.virt_type),
             address.AddressBook(
                 CONF.dmore.management_network, CONF.dmore.security_groups,
@@ -96,12 +96,11 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         self._watch = watch.Watch(
             self._pairs, self._reporter, CONF.dmore.watch_interval, admin,
             settle.Settler(
-                self._pairs, self._reporter, admin,
-                lambda: self._host.get_connection(), inventory.host_of,
-                inventory.is_live_migrating))
+                self._pairs, self._reporter, admin, self._get_connection,
+                inventory.host_of, inventory.is_live_migrating))
         self._destination = destination.DestinationRole(
-            self._pairs, self._reporter,
-            lambda: self._host.get_connection(), CONF.instances_path)
+            self._pairs, self._reporter, self._get_connection,
+            CONF.instances_path)
         self._rpc_server = None
         #: The co-migrations whose source this host is, by instance uuid.
         self._comigrations: dict[str, source.SourceRole] = {}

@@ -41,7 +41,7 @@ class Compute:
         libvirt = place.own(name, 'etc-libvirt')
         inifile.write(libvirt / 'libvirtd.conf', conf_compute.libvirtd(name))
         inifile.write(libvirt / 'qemu.conf', conf_compute.qemu(name))
-        self._place.certificates(name).mkdir(exist_ok=True)
+        place.certificates(name).mkdir(exist_ok=True)
         place.own(name, 'nova').mkdir(parents=True, exist_ok=True)
 
     def storage(self) -> None:

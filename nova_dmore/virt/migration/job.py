@@ -72,27 +72,24 @@ class Job:
 
     def suspend(self) -> bool:
         """Stop the domain, which makes QEMU switch over."""
-        try:
-            self._domain.suspend()
-        except libvirt.libvirtError:
-            return False
-        return True
+        return _succeeds(self._domain.suspend)
 
     def resume(self) -> bool:
         """Undo :meth:`suspend` where there is no job any more."""
-        try:
-            self._domain.resume()
-        except libvirt.libvirtError:
-            return False
-        return True
+        return _succeeds(self._domain.resume)
 
     def abort(self) -> bool:
         """Cancel the job; libvirt then resumes the domain by itself."""
-        try:
-            self._domain.abortJob()
-        except libvirt.libvirtError:
-            return False
-        return True
+        return _succeeds(self._domain.abortJob)
+
+
+def _succeeds(request) -> bool:
+    """Whether libvirt does what is asked for."""
+    try:
+        request()
+    except libvirt.libvirtError:
+        return False
+    return True
 
 
 class OutgoingDomain(threading.Thread):
