@@ -11,6 +11,7 @@
 # under the License.
 """The console before there is an operating system: at the boot loader."""
 
+import re
 import time
 
 from tests.integration import cloud
@@ -21,7 +22,8 @@ from browserlib.browser import Browser
 from testbedlib import emulator
 from testbedlib.layout import Layout
 
-_PROMPT = 'boot: '
+#: And not "reboot: Restarting system", which the kernel says before.
+_PROMPT = re.compile('(?<!re)boot: ')
 _STAY = 'x'
 #: A reset, the firmware, and the boot loader.
 _LOADER_S = 120.0
@@ -53,7 +55,7 @@ class BiosTest(graphical.GraphicalTest):
         self.browser.open(instance.url())
         console = novnc.Console(self.browser)
         self._save(console, '0-shell')
-        starts = instance.log().count(_PROMPT)
+        starts = len(_PROMPT.findall(instance.log()))
         shells = instance.log().count(graphical.SHELL)
         console.press(keys.DELETE, keys.CONTROL, keys.ALT)
         typed = self._stay(console, starts)
@@ -79,7 +81,7 @@ class BiosTest(graphical.GraphicalTest):
         """
         deadline = time.monotonic() + _LOADER_S
         while True:
-            parts = self.instance.log().split(_PROMPT)
+            parts = _PROMPT.split(self.instance.log())
             asks = len(parts) > starts + 1
             if asks and parts[-1].startswith(_STAY):
                 break
@@ -91,7 +93,7 @@ class BiosTest(graphical.GraphicalTest):
                 console.type(_STAY)
         # Keys may be on their way still.
         time.sleep(2)
-        return self.instance.log().rpartition(_PROMPT)[2].count(_STAY)
+        return _PROMPT.split(self.instance.log())[-1].count(_STAY)
 
 
 class UefiTest(BiosTest):

@@ -105,11 +105,13 @@ class Service:
         text = pid_file.read_text().strip()
         if not text:
             return None
-        stat = self.host.root() / 'proc' / text / 'stat'
-        if not stat.exists():
+        try:
+            stat = (self.host.root() / 'proc' / text / 'stat').read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            # The latter if it ends between the opening and the reading.
             return None
         # A zombie is about to be reaped: it is not running any more.
-        state = stat.read_text().rpartition(')')[2].split()[0]
+        state = stat.rpartition(')')[2].split()[0]
         return None if state == 'Z' else int(text)
 
     def stop(self, seconds: float = 15) -> None:
