@@ -14,6 +14,8 @@
 import ipaddress
 import itertools
 
+from oslo_log import log as logging
+
 from nova_dmore.channel import control
 from nova_dmore.channel import errors
 from nova_dmore import exception
@@ -21,6 +23,12 @@ from nova_dmore.virt import identity
 from nova_dmore.virt import vnc
 from nova_dmore import wire
 
+LOG = logging.getLogger(__name__)
+
+#: Longest key of a user, with its comment, in characters: RSA of 16384 bits,
+#: the most that OpenSSH takes, has less than 3000. A longer one must not fill
+#: the message, which the whole pair depends on.
+_USER_KEY_MAX = 8192
 #: Options that are ports of Domain R.
 _PORTS = ('ssh_port', 'serial_port', 'vnc_port')
 #: Options that are lists of networks.
@@ -38,8 +46,7 @@ def build(options, record, with_vnc: bool) -> dict:
         that it names, cannot be used.
     """
     keys = identity.read_authorized_keys(options.console_authorized_keys)
-    if record.key_data and identity.is_public_key(record.key_data):
-        keys.append(record.key_data)
+    keys += _user_keys(record)
     secret = identity.read_secret(options.secret_file)
     for name in _NETWORKS:
         _check_networks(name, getattr(options, name))
@@ -62,6 +69,20 @@ def build(options, record, with_vnc: bool) -> dict:
     }
     _check_length(message)
     return message
+
+
+def _user_keys(record) -> list[str]:
+    """The key that the user gave the instance, if it is of use."""
+    key = record.key_data
+    if not key:
+        return []
+    if len(key) > _USER_KEY_MAX or not identity.is_public_key(key):
+        # Nova takes certificates for Windows, too, and comments of any length.
+        LOG.info('The key pair of instance %s is no OpenSSH public key of at '
+                 'most %d characters: its SSH console does not take it',
+                 record.instance_uuid, _USER_KEY_MAX)
+        return []
+    return [key]
 
 
 def _check_networks(name: str, networks: list[str]) -> None:

@@ -18,6 +18,7 @@ this process is moving. The address is deleted only if Nova has no such
 instance any more.
 """
 
+import dataclasses
 import enum
 import time
 
@@ -27,6 +28,7 @@ from oslo_log import log as logging
 
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
+from nova_dmore.virt import xml
 from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
@@ -84,6 +86,16 @@ def _lookup(connection, instance_uuid: str):
     except libvirt.libvirtError as error:
         _must_be_gone(instance_uuid, error)
         return None
+
+
+def _has_display(connection, instance_uuid: str) -> bool:
+    """Whether it is one of the pair's."""
+    domain = _lookup(connection, instance_uuid)
+    try:
+        return domain is not None and xml.has_display(domain.XMLDesc(0))
+    except libvirt.libvirtError as error:
+        _must_be_gone(instance_uuid, error)
+        return False
 
 
 def _must_be_gone(instance_uuid: str, error: libvirt.libvirtError) -> None:
@@ -242,7 +254,9 @@ class Settler:
         self._pairs.arrived(uuid)
 
     def _rebuild(self, record) -> None:
-        self._pairs.take_over(record)
+        # The source may not have come to saying it.
+        display = _has_display(self._connect(), record.instance_uuid)
+        self._pairs.take_over(dataclasses.replace(record, display=display))
         self._reporter.rebuilt(
             self._context, record.instance_uuid,
             'Domain R did not follow its instance in a live migration that '

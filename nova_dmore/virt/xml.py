@@ -225,6 +225,14 @@ def has_shadow_devices(xml: str) -> bool:
         if device.find('source') is not None)
 
 
+def has_display(xml: str) -> bool:
+    """Whether an instance was started with a display of its shadow devices.
+    """
+    return any(
+        os.path.basename(argument) == wire.DISPLAY_SOCKET
+        for argument in _arguments(etree.fromstring(xml)))
+
+
 def for_destination(xml: str) -> str:
     """Adapt an instance's XML, as Nova made it, to its destination.
 

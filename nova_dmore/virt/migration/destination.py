@@ -66,16 +66,19 @@ class _Expectation(threading.Thread):
         with pairs.locked(instance.uuid):
             if pairs.get(instance.uuid) is not None:
                 return      # left over; the source's call ends it
-            address = pairs.addresses.add_binding(
-                pairs.addresses.find(instance.uuid), pairs.host)
-            record = record_module.PairRecord(
-                instance_uuid=instance.uuid,
-                instance_name=instance.display_name or instance.name,
-                project_id=instance.project_id,
-                # Only the source knows; Glance takes long to tell another.
-                digest='', address=address, key_data=instance.key_data,
-                incoming=True)
-            pairs.expect(record)
+            known = pairs.addresses.find(instance.uuid)
+            with contextlib.ExitStack() as undo:
+                undo.callback(pairs.addresses.drop_inactive_binding,
+                              known.port_id, pairs.host)
+                record = record_module.PairRecord(
+                    instance_uuid=instance.uuid,
+                    instance_name=instance.display_name or instance.name,
+                    project_id=instance.project_id,
+                    # Only the source knows; Glance takes long to tell another.
+                    digest='', key_data=instance.key_data, incoming=True,
+                    address=pairs.addresses.add_binding(known, pairs.host))
+                pairs.expect(record)
+                undo.pop_all()
             self.record = record
 
 

@@ -69,6 +69,9 @@ class Domain:
     def name(self):
         return self._name
 
+    def XMLDesc(self, flags):
+        return self.xml
+
     def isActive(self):
         return int(self._name in self._connection.domains)
 
@@ -96,9 +99,10 @@ class Libvirt:
                 return domain
         raise libvirt_error(libvirt.VIR_ERR_NO_DOMAIN)
 
-    def add_instance(self, uuid=fakes.UUID, name='instance-00000001'):
+    def add_instance(self, uuid=fakes.UUID, name='instance-00000001',
+                     xml='<domain/>'):
         """As Nova, or a migration, does."""
-        domain = self.domains[name] = Domain(self, name)
+        domain = self.domains[name] = Domain(self, name, xml)
         domain.uuid = uuid
         return domain
 

@@ -21,6 +21,7 @@ from nova_dmore.virt import config_message
 from nova_dmore.virt import vnc
 from nova_dmore import wire
 from tests.unit.virt import fakes
+from tests.unit.virt import test_identity
 from tests.unit.virt import test_pairs
 from tests.unit.virt import test_vnc
 
@@ -40,9 +41,18 @@ class ConfigMessageTest(fakes.TestCase):
         path.chmod(0o600)
         return str(path)
 
-    def _build(self, with_vnc=True):
+    def _build(self, with_vnc=True, **record):
         return config_message.build(
-            self.conf.dmore, fakes.make_record(), with_vnc)
+            self.conf.dmore, fakes.make_record(**record), with_vnc)
+
+    def test_key_of_the_user(self):
+        self.assertEqual(
+            [test_identity.KEY],
+            self._build(key_data=test_identity.KEY)['authorized_keys'])
+        for useless in (None, '', '-----BEGIN CERTIFICATE-----',
+                        f'{test_identity.KEY} {"x" * 100000}'):
+            self.assertEqual(
+                [], self._build(key_data=useless)['authorized_keys'])
 
     def test_vnc(self):
         self.assertEqual(vnc.build(self.conf.dmore), self._build()['vnc'])

@@ -21,6 +21,7 @@ from nova_dmore.shadow import client as shadow_client
 from nova_dmore.virt import settle
 from nova_dmore.virt.settle import Here
 from nova_dmore.virt import watch
+from nova_dmore.virt import xml
 from nova_dmore import wire
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
@@ -168,6 +169,16 @@ class IncomingTest(SettleTestCase):
         self.assertTrue(self._settle(2))
         self._assert_whole()
         self.reporter.rebuilt.assert_called_once()
+        self.assertFalse(self.pairs.get(fakes.UUID).display)
+
+    def test_the_source_never_told_of_the_display(self):
+        self.libvirt.add_instance(xml=xml.with_shadow_devices(
+            '<domain><devices><graphics type="vnc"/></devices></domain>',
+            self.pairs.records.directory(fakes.UUID)).xml)
+        self._assert_waits()
+        self.assertTrue(self._settle(settle.PATIENCE_S))
+        self._assert_whole()
+        self.assertTrue(self.pairs.get(fakes.UUID).display)
 
     def test_a_paused_instance(self):
         self.libvirt.add_instance().run_state = PAUSED

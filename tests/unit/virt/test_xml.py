@@ -285,6 +285,12 @@ class ShadowDevicesTest(fakes.TestCase):
                 xml.with_shadow_devices(text, DIRECTORY).xml))
         self.assertFalse(xml.has_shadow_devices('<domain><devices/></domain>'))
 
+    def test_has_display(self):
+        for text in (TCP, PTY):
+            shadowed = xml.with_shadow_devices(text, DIRECTORY)
+            self.assertFalse(xml.has_display(text))
+            self.assertEqual(shadowed.display, xml.has_display(shadowed.xml))
+
 
 class DestinationTest(fakes.TestCase):
 

@@ -351,6 +351,9 @@ class ExpectTest(DestinationTestCase):
         self._expect()
         self.assertIsNone(self.pairs.get(fakes.UUID))
         self.assertEqual(set(), self.vif_driver.plugged)
+        # The source may have given up by now.
+        self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],
+                         list(self.neutron.bindings))
         self.shadow.refuse_start = None
         self.role.prepare(None, 'm1', self.text)
         self.assertTrue(self.pairs.get(fakes.UUID).incoming)
