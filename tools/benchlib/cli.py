@@ -71,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
                            default=[1, 5, 20], metavar='N',
                            help='how many on the machine, ever more '
                            '(default: 1 5 20)')
+    footprint.add_argument('--ksm', action='store_true',
+                           help='have the kernel merge equal pages, and leave '
+                           'that as it was')
     footprint.set_defaults(run=_footprint)
     migration = commands.add_parser(
         'migration', help='a live migration with the stock consoles, with a '
@@ -136,8 +139,8 @@ def _console(layout: Layout, options: argparse.Namespace) -> list[dict]:
 
 
 def _footprint(layout: Layout, options: argparse.Namespace) -> list[dict]:
-    found = _inside(layout, 'footprint', options.accel,
-                    *sorted(set(options.pairs)))
+    found = _inside(layout, 'footprint-ksm' if options.ksm else 'footprint',
+                    options.accel, *sorted(set(options.pairs)))
     made = found['footprints']
     print(footprint_report.table(made), '', sep='\n')
     for name, heading in (('pss_mib', 'PSS of a pair, MiB'),

@@ -11,6 +11,7 @@
 # under the License.
 """What a pair costs on the host while nobody uses its console."""
 
+import contextlib
 import dataclasses
 import pathlib
 import socket
@@ -20,7 +21,7 @@ from collections.abc import Callable, Sequence
 
 from lxml import etree
 
-from benchlib import memory
+from benchlib import memory, merging
 from benchlib.cpu import Load, process_s
 from benchlib.pair import SERIAL_PORT, Image, Machines, Pair
 from nova_dmore.virt import xml
@@ -143,16 +144,20 @@ def _first_byte(address: str) -> bool:
 
 def measure_footprint(layout: Layout, folder: pathlib.Path,
                       counts: Sequence[int], accelerator: str,
-                      progress: Progress) -> dict:
+                      progress: Progress, merge: bool = False) -> dict:
     """What ``cli`` reports: footprints, and of each one what its memory
     (PARTS, in MiB) and its CPU time (PROCESSES, in percent) consist of.
 
     :param folder: for sockets and logs
     :param counts: of pairs, one after the other, ever more
+    :param merge: with the kernel's merging of pages
     :raises Failure: it cannot be measured
     """
     footprints, parts, idles = [], [], []
-    with Machines(folder, accelerator) as machines:
+    with contextlib.ExitStack() as stack:
+        wait_for_merging = (stack.enter_context(merging.on()) if merge
+                            else lambda: None)
+        machines = stack.enter_context(Machines(folder, accelerator))
         machines.make_network()
         image = Image(layout, folder)
         pairs = Pairs(machines, image, progress)
@@ -162,6 +167,7 @@ def measure_footprint(layout: Layout, folder: pathlib.Path,
                 raise Failure('footprint', 'the numbers of pairs do not grow')
             with progress.step(f'{count} idle'):
                 time.sleep(_SETTLE_S)
+                wait_for_merging()
                 idle = pairs.idle_pct(_IDLE_S)
                 shares = pairs.parts_mib()
             means = [statistics.fmean(each) for each in zip(*shares)]

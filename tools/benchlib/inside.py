@@ -12,8 +12,8 @@
 """The part that runs in a network of its own: starts all, and measures.
 
 ``-m benchlib.inside console ACCELERATOR RUNS`` or ``-m benchlib.inside
-footprint ACCELERATOR PAIRS...`` prints what it has found as JSON; what it says
-meanwhile, and a failure, go to standard error.
+footprint[-ksm] ACCELERATOR PAIRS...`` prints what it has found as JSON; what
+it says meanwhile, and a failure, go to standard error.
 """
 
 import json
@@ -34,9 +34,10 @@ def _run(name: str, accelerator: str, numbers: list[int]) -> object:
     layout, progress = Layout.from_environment(), Progress()
     with tempfile.TemporaryDirectory(prefix='dmore-bench-') as text:
         folder = pathlib.Path(text)
-        if name == 'footprint':
-            return footprint.measure_footprint(layout, folder, numbers,
-                                               accelerator, progress)
+        if name.startswith('footprint'):
+            return footprint.measure_footprint(
+                layout, folder, numbers, accelerator, progress,
+                merge=name == 'footprint-ksm')
         runs, = numbers
         return console.measure_console(layout, folder, runs, accelerator,
                                        progress)

@@ -24,11 +24,13 @@ from benchlib import cpu
 from benchlib import footprint
 from benchlib import footprint_report
 from benchlib import memory
+from benchlib import merging
 from benchlib import report
 from benchlib import stages
 from nova_dmore.channel import words
 from nova_dmore.virt import xml
 from nova_dmore import wire
+from testbedlib.progress import Failure
 
 
 def runs(**changes: list[float]) -> dict[str, list[float]]:
@@ -189,6 +191,44 @@ class FootprintTest(unittest.TestCase):
         rollup, whole = memory.pss_mib(pid), memory.emulator(pid, 1)
         self.assertGreater(rollup, 1)
         self.assertAlmostEqual(rollup, whole.rest, delta=2)
+
+
+class MergingTest(unittest.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def _fill(self, **numbers):
+        for name, number in numbers.items():
+            (self.folder / name).write_text(f'{number}\n')
+
+    def _read(self):
+        return {name: int((self.folder / name).read_text())
+                for name in ('run', 'pages_to_scan')}
+
+    def test_for_a_while(self):
+        self._fill(run=0, pages_to_scan=100, full_scans=7)
+        with self.assertRaises(ZeroDivisionError), merging.on(self.folder):
+            self.assertEqual(1, self._read()['run'])
+            self.assertGreater(self._read()['pages_to_scan'], 100)
+            raise ZeroDivisionError
+        self.assertEqual({'run': 0, 'pages_to_scan': 100}, self._read())
+
+    def test_what_is_waited_for(self):
+        self._fill(run=0, pages_to_scan=100, full_scans=7)
+        with (merging.on(self.folder) as wait,
+              mock.patch.object(merging.time, 'sleep') as sleep):
+            sleep.side_effect = lambda seconds: self._fill(
+                full_scans=7 + sleep.call_count)
+            wait()
+            self.assertEqual(3, sleep.call_count)
+
+    def test_a_kernel_without(self):
+        with self.assertRaisesRegex(Failure, '--ksm: .*no KSM'):
+            merging.on(self.folder).__enter__()
 
 
 class CommandLineTest(unittest.TestCase):
