@@ -16,7 +16,8 @@ import contextlib
 import ipaddress
 import socket
 import struct
-import threading
+
+from tests.integration import watcher
 
 #: Where libvirt has QEMU listen for migrations, unless configured otherwise.
 MIGRATIONS = range(49152, 49216)
@@ -33,34 +34,26 @@ _SEEN = 160
 _LOOK_S = 0.2
 
 
-class Sniffer(threading.Thread):
+class Sniffer(watcher.Watcher):
     """Notes how each connection to a port of migrations begins.
-
-    A context manager; the thread that enters it decides about the network.
 
     :ivar begins: the first bytes, by source address and port and destination
         address and port
     """
 
     def __init__(self):
-        super().__init__(name='sniffer', daemon=True)
+        super().__init__('sniffer')
         self.begins: dict[tuple[str, int, str, int], bytes] = {}
-        self._ended = threading.Event()
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
                                      socket.htons(_ETH_P_ALL))
         self._socket.settimeout(_LOOK_S)
 
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_error):
-        self._ended.set()
-        self.join()
+    def __exit__(self, *error):
+        super().__exit__(*error)
         self._socket.close()
 
     def run(self):
-        while not self._ended.is_set():
+        while not self.ended.is_set():
             with contextlib.suppress(TimeoutError):
                 self._take(self._socket.recv(_SEEN))
 

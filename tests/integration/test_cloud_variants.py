@@ -22,6 +22,7 @@ from tests.faults import phase_case
 from tests.integration import authority
 from tests.integration import cloud
 from tests.integration import sniffer
+from tests.integration import throttle
 from demolib.client import PROGRAM
 from demolib.subject import Trial
 from faultlib import case
@@ -34,6 +35,9 @@ _USERS = {'ssh': 0, 'serial': 1}
 _COMMAND = f'{PROGRAM} --rate 20'
 #: The guest writes to 128 MiB, 25 pages every 10 ms.
 _BUSY = f'dmore-dirty 128 25 & {_COMMAND}'
+#: And to 32 MiB at up to 40 MiB/s, more than is sent.
+_BUSIER = f'dmore-dirty 32 100 & {_COMMAND}'
+_BANDWIDTH_MIB = 16
 #: What Nova's monitor logs when it obeys force-complete.
 _POST_COPY = 'Switching to post-copy migration'
 
@@ -98,6 +102,19 @@ class PostCopyTest(VariantTest):
             self.migrate(instance, 'force_complete', 'pre-copy')
         switched = sum(log.grown().count(_POST_COPY) for log in logs)
         self.assertEqual(2, switched)
+
+
+class AutoConvergeTest(VariantTest):
+
+    def test_more_is_written_than_sent(self):
+        self.configure(libvirt={'live_migration_permit_auto_converge': True,
+                                'live_migration_bandwidth': _BANDWIDTH_MIB})
+        instance = self.start('auto-converge', _BUSIER)
+        domain = instance.start().domain
+        for _there_and_back in range(2):
+            with throttle.Throttle(domain) as seen:
+                self.migrate(instance)
+            self.assertGreater(seen.most, 0)
 
 
 class SeveralTest(VariantTest):

@@ -186,6 +186,8 @@ class _Case:
             self._fault.inject(self._scene)
         except NothingThere as reason:
             self._nothing = str(reason)
+        except exceptions.SDKException as error:
+            raise Failure(self._fault.name, str(error)) from error
 
     def _repair(self) -> None:
         if self._nothing:

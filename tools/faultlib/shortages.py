@@ -16,8 +16,9 @@ import pathlib
 from faultlib import scene as scene_module
 from faultlib.fault import Fault, NothingThere
 from faultlib.scene import Scene
+import openstack
 from openstack import exceptions
-from testbedlib import settings
+from testbedlib import conf_controller, settings
 from testbedlib.progress import Failure
 
 _AGENT = 'neutron-openvswitch-agent'
@@ -147,7 +148,8 @@ class PairBindingRefused(Fault):
     stock = False
 
     def inject(self, scene: Scene) -> None:
-        network = scene.api._sdk.network
+        # Neutron lets only services bind.
+        network = _as_nova(scene).network
         ports = list(network.ports(device_id=port_name(scene.server)))
         if not ports:
             raise NothingThere(self.name)
@@ -158,3 +160,10 @@ class PairBindingRefused(Fault):
             # The migration's own: it is there already.
             made = network.delete(f'{path}/{scene.destination}')
         exceptions.raise_from_response(made)
+
+
+def _as_nova(scene: Scene) -> openstack.connection.Connection:
+    """What Nova's own user may."""
+    return openstack.connect(
+        load_envvars=False, load_yaml_config=False,
+        **conf_controller.credentials(scene.place, 'nova'))

@@ -1,0 +1,48 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""How much QEMU slows a guest down so that its migration converges."""
+
+import re
+import subprocess
+
+from tests.integration import watcher
+from testbedlib import settings
+
+_LOOK_S = 0.5
+_THROTTLE = re.compile(r'^Auto converge throttle:\s+(\d+)', re.MULTILINE)
+
+
+class Throttle(watcher.Watcher):
+    """Looks at the migration of an instance, wherever it comes from.
+
+    :param domain: its name
+    :ivar most: how much of its processor time it lost at most, in percent;
+        0: it was not slowed down
+    """
+
+    def __init__(self, domain):
+        super().__init__('throttle')
+        self.most = 0
+        self._domain = domain
+
+    def run(self):
+        while not self.ended.wait(_LOOK_S):
+            for host in settings.COMPUTES:
+                seen = _THROTTLE.search(self._job(host))
+                if seen:
+                    self.most = max(self.most, int(seen[1]))
+
+    def _job(self, host):
+        return subprocess.run(
+            ['virsh', '-c', f'qemu+tcp://{settings.address(host)}/system',
+             'domjobinfo', self._domain], capture_output=True, text=True,
+            timeout=30).stdout
