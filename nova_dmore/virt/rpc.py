@@ -24,6 +24,9 @@ from nova_dmore import exception
 TOPIC = 'nova-dmore'
 VERSION = '2.0'
 
+#: What the other side is told, without a stack in the log of this one.
+_told = messaging.expected_exceptions(exception.DMoreError)
+
 
 class DestinationAPI:
     """The client's side, used by the source's role.
@@ -74,6 +77,11 @@ class DestinationAPI:
         client = self._client.prepare(server=host, timeout=self._timeout)
         try:
             client.call(context, method, **arguments)
+        except messaging.RemoteError as error:
+            # As text it has the other side's stack, too.
+            raise exception.PairError(
+                f'nova-compute on {host} did not {method}: {error.exc_type}: '
+                f'{error.value}') from error
         except messaging.MessagingException as error:
             raise exception.PairError(
                 f'nova-compute on {host} did not {method}: {error!r}'
@@ -92,20 +100,24 @@ class DestinationServer:
     def __init__(self, destination):
         self._destination = destination
 
+    @_told
     def prepare(self, context, migration_id, record):
         """See :meth:`DestinationAPI.prepare`."""
         self._destination.prepare(context, migration_id, record)
 
+    @_told
     def carry_over(self, context, migration_id, instance_uuid, carry_over):
         """See :meth:`DestinationAPI.carry_over`."""
         self._destination.carry_over(migration_id, instance_uuid, carry_over)
 
+    @_told
     def finish(self, context, migration_id, record, domain_r_moved,
                console_log):
         """See :meth:`DestinationAPI.finish`."""
         self._destination.finish(
             context, migration_id, record, domain_r_moved, console_log)
 
+    @_told
     def abort(self, context, migration_id, instance_uuid):
         """See :meth:`DestinationAPI.abort`."""
         self._destination.abort(migration_id, instance_uuid)

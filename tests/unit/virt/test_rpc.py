@@ -10,6 +10,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import logging
+
+import fixtures
 from nova import context
 from nova import rpc as nova_rpc
 import oslo_messaging as messaging
@@ -98,6 +101,17 @@ class RpcTest(fakes.TestCase):
             self.assertIn('c2', str(error))
             self.assertIn(method, str(error))
             self.assertIn('[dmore] image: gone', str(error))
+
+    def test_an_error_of_ours_over_there(self):
+        log = self.useFixture(fixtures.FakeLogger(level=logging.INFO))
+        self.destination.error = exception.ImageError('[dmore] image: gone')
+        for method in ARGUMENTS:
+            self.assertRaises(exception.DMoreError, self._call, method)
+        # Not for every full disk.
+        self.assertNotIn('Traceback', log.output)
+        self.destination.error = ZeroDivisionError()
+        self.assertRaises(ZeroDivisionError, self._call, 'abort')
+        self.assertIn('Traceback', log.output)
 
     def test_nobody_there(self):
         self.api = rpc.DestinationAPI(1)
