@@ -199,14 +199,17 @@ class AddressBook:
         """Let the port's traffic go to ``host``."""
         with _neutron_errors(f'the binding of port {port_id} on {host}'):
             client = self._client()
-            binding = client.show_port_binding(port_id, host)['binding']
-            if binding['status'] == 'ACTIVE':
-                return
-            try:
-                client.activate_port_binding(port_id, host)
-            except neutron_exceptions.Conflict:
-                # The other host has done it since.
-                LOG.debug('Port %s is bound to %s already', port_id, host)
+            status = _status(client, port_id, host)
+            if status is None:
+                LOG.warning('Port %s has no binding on %s any more: it is '
+                            'bound anew', port_id, host)
+                _check_bound(self._bind(client, port_id, host), host)
+            elif status != 'ACTIVE':
+                try:
+                    client.activate_port_binding(port_id, host)
+                except neutron_exceptions.Conflict:
+                    # The other host has done it since.
+                    LOG.debug('Port %s is bound to %s already', port_id, host)
 
     def is_bound(self, port_id: str, host: str) -> bool:
         """Whether the port's traffic goes to ``host``."""
@@ -214,11 +217,14 @@ class AddressBook:
             return _status(self._client(), port_id, host) == 'ACTIVE'
 
     def delete_binding(self, port_id: str, host: str) -> None:
-        """Forget that the port was, or might have been, on ``host``."""
+        """Forget that the port was, or might have been, on ``host``.
+
+        Where its traffic goes there, it stays: Neutron would not find a port
+        again that has no binding at all.
+        """
         with _neutron_errors(f'the binding of port {port_id} on {host}'):
             client = self._client()
-            with _perhaps_absent():
-                client.delete_port_binding(port_id, host)
+            self._drop_inactive(client, port_id, host)
             # Also where nothing was announced: an agent skips a port with two
             # bindings, and looks at it again when it is updated.
             client.update_port(port_id, {'port': {'binding:profile': {}}})
@@ -226,10 +232,13 @@ class AddressBook:
     def drop_inactive_binding(self, port_id: str, host: str) -> None:
         """Forget that the port was to come to ``host``, unless it has."""
         with _neutron_errors(f'the binding of port {port_id} on {host}'):
-            client = self._client()
-            if _status(client, port_id, host) not in (None, 'ACTIVE'):
-                with _perhaps_absent():
-                    client.delete_port_binding(port_id, host)
+            self._drop_inactive(self._client(), port_id, host)
+
+    @staticmethod
+    def _drop_inactive(client, port_id: str, host: str) -> None:
+        if _status(client, port_id, host) not in (None, 'ACTIVE'):
+            with _perhaps_absent():
+                client.delete_port_binding(port_id, host)
 
     def _client(self):
         return neutron.get_client(self._context, admin=True)
@@ -278,9 +287,14 @@ class AddressBook:
         except neutron_exceptions.NeutronClientException as error:
             if error.status_code != 404:
                 raise
-            return client.update_port(port['id'], {'port': {
-                'binding:host_id': host}})['port']
+            return self._bind(client, port['id'], host)
         return client.show_port(port['id'])['port']
+
+    @staticmethod
+    def _bind(client, port_id: str, host: str):
+        """Move the binding with the traffic, where there is none yet."""
+        return client.update_port(port_id, {'port': {
+            'binding:host_id': host}})['port']
 
     def _find_network(self, client):
         if not self._network:

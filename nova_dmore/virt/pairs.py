@@ -312,10 +312,17 @@ class Pairs:
             return True
 
     def arrived(self, instance_uuid: str) -> None:
-        """Note that a pair belongs to this host now."""
+        """Note that a pair belongs to this host now.
+
+        :raises nova_dmore.exception.DMoreError: it is not noted yet: its
+            traffic cannot go here, or there is no room for its record.
+        """
         with self.locked(instance_uuid):
             record = self.get(instance_uuid)
             if record is not None and record.incoming:
+                # The source does this at once, if it can.
+                self.addresses.activate_binding(
+                    record.address.port_id, self.host)
                 self._save(dataclasses.replace(
                     record, incoming=False))
 

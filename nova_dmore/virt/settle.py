@@ -249,8 +249,6 @@ class Settler:
     def _adopt(self, record) -> None:
         uuid = record.instance_uuid
         LOG.info('Instance %s arrived with its Domain R', uuid)
-        self._pairs.addresses.activate_binding(
-            record.address.port_id, self._pairs.host)
         self._pairs.arrived(uuid)
 
     def _rebuild(self, record) -> None:

@@ -167,6 +167,7 @@ class Neutron:
         if host is not None:
             del self.bindings[port, self.active_host(port)]
             self._bind(port, host, 'ACTIVE')
+            self.ports[port]['binding:vif_type'] = self.vif_type
         self.ports[port].update(body['port'])
         if 'binding:profile' in body['port']:
             self.bindings[port, self.active_host(port)]['profile'] = (

@@ -285,6 +285,12 @@ class BindingTest(BookTestCase):
         self.assertEqual('c2', self.neutron.active_host(fakes.PORT))
 
     def test_activate_what_is_not_there(self):
+        self.book.activate_binding(fakes.PORT, 'c3')
+        self.assertEqual([(fakes.PORT, 'c3')], list(self.neutron.bindings))
+        self.assertEqual('c3', self.neutron.active_host(fakes.PORT))
+
+    def test_activate_what_cannot_be(self):
+        self.neutron.vif_type = 'binding_failed'
         self.assertRaises(exception.AddressError,
                           self.book.activate_binding, fakes.PORT, 'c3')
 
@@ -298,7 +304,12 @@ class BindingTest(BookTestCase):
         self.book.delete_binding(fakes.PORT, 'c3')
         self.assertEqual({}, self._port()['binding:profile'])
 
+    def test_what_has_the_traffic_is_not_deleted(self):
+        self.book.delete_binding(fakes.PORT, 'c1')
+        self.assertEqual([(fakes.PORT, 'c1')], list(self.neutron.bindings))
+
     def test_delete_fails(self):
+        self.book.add_binding(self.address, 'c2')
         self.neutron.client.delete_port_binding.side_effect = (
             neutron_exceptions.Conflict())
         self.assertRaises(exception.AddressError,
