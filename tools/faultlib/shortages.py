@@ -13,7 +13,7 @@
 
 import pathlib
 
-from faultlib import scene as scene_module
+from faultlib import phases, scene as scene_module
 from faultlib.fault import Fault, NothingThere
 from faultlib.scene import Scene
 import openstack
@@ -140,10 +140,12 @@ class PairBindingRefused(Fault):
     """Neutron refuses Domain R's port alone, and not the instance's.
 
     Before, it has a binding that nobody took back; later, the one that the
-    migration made is gone.
+    migration made is gone. From the stop on the source makes it active at
+    once: then there is nothing to refuse any more.
     """
 
     name = 'destination port binding of Domain R refused'
+    phases = (phases.BEGIN, phases.PRE_COPY)
     ahead = True
     stock = False
 
