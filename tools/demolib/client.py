@@ -12,6 +12,7 @@
 """A user at a console of text: an SSH session or a serial port."""
 
 import collections
+import re
 import time
 from collections.abc import Callable
 
@@ -24,6 +25,9 @@ _ENTER_S = 1.0
 PROGRAM = 'dmore-echo-print'
 #: Bytes of the latest output that are kept for a message.
 _RECENT = 400
+#: What a console tells a client for which it has waited long enough.
+_SKIPPED = re.compile(rb'^\[nova-dmore: (\d+) bytes of output are missing here: '
+                      rb'this client was too slow\]', re.MULTILINE)
 #: So often output is remembered to have come.
 _TICKS = 4096
 
@@ -85,6 +89,7 @@ class Client(Typist):
         del self._recent[:-_RECENT]
         odd = bytes(self._transcript.odd[self._told:])
         self._told = len(self._transcript.odd)
+        self.skipped += sum(map(int, _SKIPPED.findall(odd)))
         return (f'unexpected output {ascii(odd[:200].decode("latin-1"))}'
                 if odd else None)
 

@@ -70,6 +70,8 @@ class Typist(abc.ABC):
     :param say: takes messages about what happens
     :ivar reopen_s: seconds for which it tries to open a console again
     :ivar key_s: seconds between two keys
+    :ivar skipped: bytes of output of which the console has said that it did
+        not wait for this user any more
     """
 
     def __init__(self, name: str, typist: int,
@@ -78,6 +80,7 @@ class Typist(abc.ABC):
         self.name = name
         self.typist = typist
         self.key_s = KEY_S
+        self.skipped = 0
         self._open = open_session
         self._say = say
         self._changed = threading.Condition()

@@ -94,6 +94,7 @@ class _Case:
         logs = [machines.GrowingLog(scene.log(host))
                 for host in (scene.source, scene.destination)]
         kernels = machines.KernelLogs(scene.place, scene.server)
+        skipped = self._skipped()
         landed, requested = self._migrate_with_fault()
         repaired = time.monotonic()
         self._wait_until_over()
@@ -109,6 +110,9 @@ class _Case:
         noticed += unanswered
         gaps, rebuilt = verdict.reports([log.grown() for log in logs],
                                         scene.server)
+        gaps += [(kind, verdict.TOO_SLOW, number - skipped[kind])
+                 for kind, number in self._skipped().items()
+                 if number > skipped[kind]]
         if before is not None:
             noticed += verdict.ledger(users, gaps, rebuilt)
         return dataclasses.replace(
@@ -144,6 +148,11 @@ class _Case:
             client.type_on()
         time.sleep(_BEFORE_S)
         return before
+
+    def _skipped(self) -> dict[str, int]:
+        """What each user was told that he was too slow for."""
+        return {kind: client.skipped
+                for kind, client in self._subject.clients.items()}
 
     def _sign(self, kernels: machines.KernelLogs) -> str | None:
         try:

@@ -119,6 +119,14 @@ class ClientTest(unittest.TestCase):
         self.assertEqual(3, tally.sent - ledger['received'])
         self.assertEqual(3, ledger['lost'])
 
+    def test_output_that_the_console_did_not_wait_with(self):
+        self.assertEqual(0, self.user.skipped)
+        notice = ('\r\n[nova-dmore: %d bytes of output are missing here: '
+                  'this client was too slow]\r\n')
+        for number in (12, 30):
+            self.user._take((notice % number).encode(), 0.0)
+        self.assertEqual(42, self.user.skipped)
+
     def test_a_cut_session_is_opened_again(self):
         self.wait_sent(5)
         self.session.cut = True

@@ -167,6 +167,11 @@ class LedgerTest(unittest.TestCase):
         self.assertEqual(1, len(verdict.ledger(
             {'ssh': user(lost=1)}, [('serial0_out', 'exact', 9)], [])))
 
+    def test_what_one_user_was_too_slow_for(self):
+        users = {kind: user(output_bytes_missing=9) for kind in ('ssh', 'vnc')}
+        wrong, = verdict.ledger(users, [('ssh', verdict.TOO_SLOW, 9)], [])
+        self.assertIn('vnc', wrong)
+
     def test_nobody_knows(self):
         self.assertEqual([], verdict.ledger(
             {'ssh': user(lost=7)}, [('serial0_in', 'unknown', None)], []))
