@@ -26,8 +26,8 @@ PROGRAM = 'dmore-echo-print'
 #: Bytes of the latest output that are kept for a message.
 _RECENT = 400
 #: What a console tells a client for which it has waited long enough.
-_SKIPPED = re.compile(rb'^\[nova-dmore: (\d+) bytes of output are missing here: '
-                      rb'this client was too slow\]', re.MULTILINE)
+_SKIPPED = re.compile(rb'^\[nova-dmore: (\d+) bytes of output are missing '
+                      rb'here: this client was too slow\]', re.MULTILINE)
 #: So often output is remembered to have come.
 _TICKS = 4096
 
