@@ -105,8 +105,10 @@ class _Case:
         noticed = self._unheeded(landed, moved)
         _gaps, rebuilt = verdict.reports([log.grown() for log in logs],
                                          scene.server)
+        # An instance that was killed, and stays so, has lost what it knew.
         users, unanswered = (self._users(before, bool(rebuilt))
-                             if before is not None else ({}, []))
+                             if before is not None and _runs(last)
+                             else ({}, []))
         noticed += unanswered
         gaps, rebuilt = verdict.reports([log.grown() for log in logs],
                                         scene.server)
@@ -307,3 +309,9 @@ class _Case:
             for kind, client in clients.items()}
         return users, ([] if after else
                        ['the guest does not tell its ledger any more'])
+
+
+def _runs(last: state.State | None) -> bool:
+    """Whether there is a guest to be asked."""
+    return last is None or any(on.instance == 'running'
+                               for on in last.hosts.values())
