@@ -39,6 +39,8 @@ SETTLE_S = 100.0
 _STEADY_S = 12.0
 _LOOK_S = 1.0
 _CONSOLE_S = 90.0
+#: Longest pause of TCP after a break of half a minute.
+_BACKOFF_S = 60.0
 #: How often a guest is asked for its ledger: a session may just end.
 _ASKED = 3
 #: What does not answer while a fault is there.
@@ -293,6 +295,11 @@ class _Case:
                         client.tally().disconnects > known, _CONSOLE_S)
                 if not client.wait_connected(_CONSOLE_S):
                     return {}, [f'{client.name} is not open again']
+                if client.skipped:
+                    # His network was away: what he typed meanwhile waits
+                    # until TCP tries again.
+                    client.pause()
+                    client.wait_answers(_BACKOFF_S)
             after = None
             for _attempt in range(_ASKED):
                 for client in clients.values():
