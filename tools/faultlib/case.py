@@ -295,9 +295,9 @@ class _Case:
                         client.tally().disconnects > known, _CONSOLE_S)
                 if not client.wait_connected(_CONSOLE_S):
                     return {}, [f'{client.name} is not open again']
-                if client.skipped:
-                    # His network was away: what he typed meanwhile waits
-                    # until TCP tries again.
+                if not rebuilt:
+                    # His network may have been away: what he typed meanwhile
+                    # waits until TCP tries again.
                     client.pause()
                     client.wait_answers(_BACKOFF_S)
             after = None
