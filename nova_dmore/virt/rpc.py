@@ -68,15 +68,19 @@ class DestinationAPI:
                    console_log=console_log)
 
     def abort(self, context, host: str, migration_id: str,
-              instance_uuid: str) -> None:
-        """The instance stays at the source; clean up."""
-        self._call(context, host, 'abort', migration_id=migration_id,
-                   instance_uuid=instance_uuid)
+              instance_uuid: str) -> bool:
+        """The instance stays at the source; clean up.
 
-    def _call(self, context, host: str, method: str, **arguments) -> None:
+        :returns: whether it runs at the destination all the same.
+        """
+        return bool(self._call(
+            context, host, 'abort', migration_id=migration_id,
+            instance_uuid=instance_uuid))
+
+    def _call(self, context, host: str, method: str, **arguments):
         client = self._client.prepare(server=host, timeout=self._timeout)
         try:
-            client.call(context, method, **arguments)
+            return client.call(context, method, **arguments)
         except messaging.RemoteError as error:
             # As text it has the other side's stack, too.
             raise exception.PairError(
@@ -120,7 +124,7 @@ class DestinationServer:
     @_told
     def abort(self, context, migration_id, instance_uuid):
         """See :meth:`DestinationAPI.abort`."""
-        self._destination.abort(migration_id, instance_uuid)
+        return self._destination.abort(migration_id, instance_uuid)
 
 
 def start_server(host: str, destination):

@@ -222,28 +222,30 @@ class DestinationRole:
             context, instance_uuid,
             'Domain R did not follow its instance in a live migration')
 
-    def abort(self, migration_id: str, instance_uuid: str) -> None:
+    def abort(self, migration_id: str, instance_uuid: str) -> bool:
         """The instance stays at the source: remove what was prepared.
 
         Unless it runs here: then the source has lost sight of it, and the
         watch settles what becomes of the pair (:mod:`nova_dmore.virt.settle`).
+
+        :returns: whether it runs here.
         """
         if settle.find(self._connect(),
                        instance_uuid) is settle.Here.RUNNING:
             LOG.warning('Instance %s runs here, whatever the source says',
                         instance_uuid)
-            return
+            return True
         self._set_over(migration_id, instance_uuid)
         if self._take_expected(instance_uuid) is not None:
             self._pairs.remove(instance_uuid, delete_address=False)
-            return
+            return False
         if self._arriving_alone.get(instance_uuid) == migration_id:
             del self._arriving_alone[instance_uuid]
             self._pairs.records.remove(instance_uuid)
-        if not self._arrives(migration_id, instance_uuid):
-            return
-        self._arriving.pop(instance_uuid, None)
-        self._pairs.remove(instance_uuid, delete_address=False)
+        if self._arrives(migration_id, instance_uuid):
+            self._arriving.pop(instance_uuid, None)
+            self._pairs.remove(instance_uuid, delete_address=False)
+        return False
 
     def _set_over(self, migration_id: str, instance_uuid: str) -> None:
         """A call of :meth:`prepare` that still runs shall make nothing."""

@@ -472,8 +472,7 @@ class SourceRole:
             lambda: self._client.hold(False),
             lambda: self._client.arm(
                 self.migration_id, shadow_client.Role.SOURCE, on=False),
-            lambda: self._services.destination.abort(
-                self._context, self._host, self.migration_id, self._uuid),
+            self._abort_there,
             lambda: addresses.activate_binding(
                 port, self._services.pairs.host),
             lambda: addresses.delete_binding(port, self._host)])
@@ -487,6 +486,17 @@ class SourceRole:
             self._services.reporter.rebuilt(
                 self._context, self._uuid,
                 'Domain R had left when the migration was rolled back')
+
+    def _abort_there(self) -> None:
+        if self._services.destination.abort(
+                self._context, self._host, self.migration_id, self._uuid):
+            # libvirt resumes it here when the connection between the hosts
+            # breaks before the other one can say that it runs
+            # (qemuMigrationSrcPerformPeer2Peer3 in
+            # src/qemu/qemu_migration.c).
+            LOG.error('The instance runs at %s, and libvirt here has not '
+                      'given it up: look at both hosts, and end one of the '
+                      'two', self._host, instance=self._instance)
 
     def _plug_again(self) -> None:
         """Thread of :meth:`_abort`."""

@@ -38,6 +38,7 @@ class Destination:
     def __init__(self):
         self.calls = []
         self.error = None
+        self.runs = False
 
     def prepare(self, context, migration_id, record_text):
         self._note('prepare', migration_id, record_text)
@@ -52,6 +53,7 @@ class Destination:
 
     def abort(self, migration_id, instance_uuid):
         self._note('abort', migration_id, instance_uuid)
+        return self.runs
 
     def _note(self, *call):
         if self.error is not None:
@@ -90,6 +92,12 @@ class RpcTest(fakes.TestCase):
             (method, *arguments.values())
             for method, arguments in ARGUMENTS.items()],
             self.destination.calls)
+
+    def test_the_instance_runs_over_there(self):
+        for runs in (False, True):
+            self.destination.runs = runs
+            self.assertIs(runs, self.api.abort(
+                self.context, 'c2', **ARGUMENTS['abort']))
 
     def test_an_error_over_there(self):
         # What a transport makes of an error of the other side: the one in

@@ -279,8 +279,8 @@ class DestinationTest(DestinationTestCase):
     def test_abort(self):
         self.role.prepare(None, 'm1', self.text)
         self._domain_r_comes()
-        self.role.abort('m1', fakes.UUID)
-        self.role.abort('m1', fakes.UUID)
+        self.assertFalse(self.role.abort('m1', fakes.UUID))
+        self.assertFalse(self.role.abort('m1', fakes.UUID))
         self.assertEqual([fakes.PORT], list(self.neutron.ports))
         self.neutron.ports.clear()
         self.assert_nothing_left()
@@ -289,7 +289,7 @@ class DestinationTest(DestinationTestCase):
         self.role.prepare(None, 'm1', self.text)
         self._domain_r_comes()
         self.libvirt.add_instance()
-        self.role.abort('m1', fakes.UUID)
+        self.assertTrue(self.role.abort('m1', fakes.UUID))
         self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
 
     def test_abort_of_another_migration(self):

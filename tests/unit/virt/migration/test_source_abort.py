@@ -11,9 +11,11 @@
 # under the License.
 """The instance stays."""
 
+import logging
 import threading
 from unittest import mock
 
+import fixtures
 from nova import exception as nova_exception
 
 from nova_dmore import exception
@@ -103,6 +105,19 @@ class AbortTest(source_case.SourceTestCase):
                 if thread.name == f'dmore-plug-{fakes.UUID}':
                     thread.join()
         self.assertEqual({fakes.PORT}, self.vif_driver.plugged)
+
+    def _logged_when_it_runs(self, over_there):
+        log = self.useFixture(fixtures.FakeLogger(level=logging.ERROR))
+        self.guest.story = self.guest.fail
+        self.destination.abort.side_effect = [over_there]
+        self._run_failing()
+        return log.output
+
+    def test_it_runs_on_this_host_alone(self):
+        self.assertEqual('', self._logged_when_it_runs(False))
+
+    def test_it_runs_on_both_hosts(self):
+        self.assertIn('end one of the two', self._logged_when_it_runs(True))
 
     def test_domain_r_had_left(self):
         def story():
