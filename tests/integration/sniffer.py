@@ -29,6 +29,7 @@ _ETH_P_ALL = 3
 _ETHERNET = 14
 _IPV4 = b'\x08\x00'
 _TCP = 6
+_SYN, _ACK = 0x02, 0x10
 #: Headers, and the first bytes of what is sent.
 _SEEN = 160
 _LOOK_S = 0.2
@@ -44,6 +45,7 @@ class Sniffer(watcher.Watcher):
     def __init__(self):
         super().__init__('sniffer')
         self.begins: dict[tuple[str, int, str, int], bytes] = {}
+        self._opened: set[tuple[str, int, str, int]] = set()
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
                                      socket.htons(_ETH_P_ALL))
         self._socket.settimeout(_LOOK_S)
@@ -63,9 +65,13 @@ class Sniffer(watcher.Watcher):
             return
         segment = packet[(packet[0] & 15) * 4:]
         source, destination = struct.unpack_from('>HH', segment)
+        if destination not in MIGRATIONS:
+            return
+        connection = (str(ipaddress.ip_address(packet[12:16])), source,
+                      str(ipaddress.ip_address(packet[16:20])), destination)
+        if segment[13] & (_SYN | _ACK) == _SYN:
+            self._opened.add(connection)
         payload = segment[(segment[12] >> 4) * 4:]
-        if destination in MIGRATIONS and payload:
-            self.begins.setdefault(
-                (str(ipaddress.ip_address(packet[12:16])), source,
-                 str(ipaddress.ip_address(packet[16:20])), destination),
-                payload)
+        # A client of another service may have got one of these ports, too.
+        if payload and connection in self._opened:
+            self.begins.setdefault(connection, payload)
