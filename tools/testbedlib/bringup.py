@@ -69,8 +69,11 @@ def _graph(place: Place) -> tasks.Graph:
         'neutron': (['neutron database', 'rabbitmq'], main.neutron),
         'neutron workers': (['neutron database', 'rabbitmq'],
                             main.neutron_workers),
-        'nova workers': (['nova databases', 'rabbitmq'], main.nova_workers),
-        'nova': (['nova databases', 'rabbitmq'], main.nova_api),
+        # After the users: a catalogue without Placement counts for as long as
+        # a scheduler runs.
+        'nova workers': (['nova databases', 'rabbitmq', 'users'],
+                         main.nova_workers),
+        'nova': (['nova databases', 'rabbitmq', 'users'], main.nova_api),
         'nova proxies': (['nova databases', 'rabbitmq'], main.nova_proxies),
         'neutron policy': (['neutron', 'users'], main.neutron_policy),
         'images, flavors, networks': (
