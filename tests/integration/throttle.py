@@ -12,9 +12,9 @@
 """How much QEMU slows a guest down so that its migration converges."""
 
 import re
-import subprocess
 
 from tests.integration import watcher
+from demolib import machines
 from testbedlib import settings
 
 _LOOK_S = 0.5
@@ -37,12 +37,6 @@ class Throttle(watcher.Watcher):
     def run(self):
         while not self.ended.wait(_LOOK_S):
             for host in settings.COMPUTES:
-                seen = _THROTTLE.search(self._job(host))
+                seen = _THROTTLE.search(machines.job(host, self._domain))
                 if seen:
                     self.most = max(self.most, int(seen[1]))
-
-    def _job(self, host):
-        return subprocess.run(
-            ['virsh', '-c', f'qemu+tcp://{settings.address(host)}/system',
-             'domjobinfo', self._domain], capture_output=True, text=True,
-            timeout=30).stdout

@@ -28,9 +28,15 @@ _LOG_DIRECTORY = '/var/log/nova-dmore'
 
 def downtime_ms(host: str, domain: str) -> float | None:
     """For how long a domain that has arrived on a host stood still."""
-    return figures.total_downtime_ms(_output([
-        'virsh', '-c', f'qemu+tcp://{settings.address(host)}/system',
-        'domjobinfo', '--completed', '--keep-completed', domain]))
+    return figures.total_downtime_ms(
+        job(host, domain, '--completed', '--keep-completed'))
+
+
+def job(host: str, domain: str, *options: str) -> str:
+    """What libvirt tells of a migration; nothing if it knows of none."""
+    return _output(['virsh', '-c',
+                    f'qemu+tcp://{settings.address(host)}/system',
+                    'domjobinfo', *options, domain])
 
 
 def screenshot(host: str, domain: str) -> Pixels:

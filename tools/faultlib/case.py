@@ -103,13 +103,14 @@ class _Case:
         last, wrong = self._settle(repaired)
         settled = None if wrong else time.monotonic() - repaired
         moved = (last is not None and
-                 last.hosts[scene.destination].instance == 'running')
+                 scene.destination in verdict.running(last))
         noticed = self._unheeded(landed, moved)
         _gaps, rebuilt = verdict.reports([log.grown() for log in logs],
                                          scene.server)
         # An instance that was killed, and stays so, has lost what it knew.
         users, unanswered = (self._users(before, bool(rebuilt))
-                             if before is not None and _runs(last)
+                             if before is not None and (
+                                 last is None or verdict.running(last))
                              else ({}, []))
         noticed += unanswered
         gaps, rebuilt = verdict.reports([log.grown() for log in logs],
@@ -316,9 +317,3 @@ class _Case:
             for kind, client in clients.items()}
         return users, ([] if after else
                        ['the guest does not tell its ledger any more'])
-
-
-def _runs(last: state.State | None) -> bool:
-    """Whether there is a guest to be asked."""
-    return last is None or any(on.instance == 'running'
-                               for on in last.hosts.values())

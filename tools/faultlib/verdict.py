@@ -55,6 +55,12 @@ def _taps(state: State, on: On) -> frozenset[str]:
     return on.taps & {port.tap for port in state.instance_ports}
 
 
+def running(state: State) -> list[str]:
+    """The hosts on which the instance runs."""
+    return [host for host, on in state.hosts.items()
+            if on.instance == _RUNNING]
+
+
 def agrees(state: State) -> bool:
     """Whether Nova, libvirt and Neutron tell of one running copy at one
     host, and nothing of a migration."""
@@ -77,16 +83,15 @@ def problems(state: State, pair: bool, source: str,
         fault
     """
     found = []
-    running = [host for host, on in state.hosts.items()
-               if on.instance == _RUNNING]
-    if len(running) > 1:
+    here = running(state)
+    if len(here) > 1:
         found.append('two copies of the instance run')
     if not agrees(state) and not _is_as_stock(state, source, as_stock):
         found.append(f'{signature(state, source)}; with stock Nova: '
                      f'{" or ".join(sorted(as_stock)) or "not measured"}')
     found += [f'{service} does not run' for service in state.ended]
-    if pair and len(running) == 1:
-        found += _pair_problems(state, running[0])
+    if pair and len(here) == 1:
+        found += _pair_problems(state, here[0])
     elif pair:
         found += [problem for host, on in state.hosts.items()
                   for problem in _strays(host, on)]
