@@ -27,6 +27,8 @@ from nova_dmore.virt.migration import job
 _HOLD_DOWNTIME_MS = 1
 #: Limits that let a stopped Domain R go: as fast as it can.
 _FREE_DOWNTIME_MS = 5000
+#: Longest wait for the end of a job that is cancelled, in seconds.
+_CANCEL_S = 15.0
 
 
 class Companion:
@@ -107,11 +109,11 @@ class Companion:
         """libvirt's text when the migration failed."""
         return self._outgoing.error
 
-    def give_up(self, timeout_s: float) -> None:
+    def give_up(self) -> None:
         """Undo start: cancel the job, and libvirt resumes Domain R."""
         if self._outgoing.is_alive():
             self._job.abort()
-            self._outgoing.join(timeout_s)
+            self._outgoing.join(_CANCEL_S)
         if not self._outgoing.is_alive() and not self._outgoing.succeeded():
             # It may have been stopped when the job was over already.
             self._job.resume()

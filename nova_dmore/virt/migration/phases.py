@@ -12,8 +12,13 @@
 """The phases of a co-migration, as both roles name them."""
 
 import enum
+import uuid
+
+from oslo_log import log as logging
 
 from nova_dmore import exception
+
+LOG = logging.getLogger(__name__)
 
 
 class Phase(enum.Enum):
@@ -65,3 +70,35 @@ def check(before: Phase, after: Phase) -> None:
         raise exception.PairError(
             f'a co-migration cannot go from {before.value!r} to '
             f'{after.value!r}')
+
+
+class Course:
+    """The phases of one co-migration, as the source enters them.
+
+    :param instance: Nova's, named in the log.
+    :param host: the destination's.
+    """
+
+    def __init__(self, instance, host: str):
+        self.instance = instance
+        self.migration_id = str(uuid.uuid4())
+        self.phase = Phase.IDLE
+        self._host = host
+
+    def enter(self, phase: Phase) -> None:
+        """Come to a phase.
+
+        :raises nova_dmore.exception.PairError: it does not follow this one.
+        """
+        check(self.phase, phase)
+        LOG.info('Co-migration %(id)s to %(host)s: %(phase)s',
+                 {'id': self.migration_id, 'host': self._host,
+                  'phase': phase.value}, instance=self.instance)
+        self.phase = phase
+
+    def alone(self, why) -> None:
+        """Give Domain R up; the instance goes on."""
+        LOG.warning('Domain R does not come along to %(host)s, its console '
+                    'will be built anew there: %(why)s',
+                    {'host': self._host, 'why': why}, instance=self.instance)
+        self.enter(Phase.ALONE)

@@ -15,21 +15,18 @@ Reached from Nova's operation thread: ``_live_migration_operation`` calls
 ``guest.migrate()``, which :class:`nova_dmore.virt.migration.guest.
 CoMigratingGuest` answers with :meth:`SourceRole.run`. QEMU decides when the
 instance stops, as in any live migration. Two threads of our own help: the
-*follower* holds Domain R (companion.py) until that stop, whoever caused it,
-and lets it go then; the *leader* (leader.py) slows the end of the instance's
-pre-copy for a while if Domain R is not ready.
+*follower* (follower.py) holds Domain R (companion.py) until that stop, whoever
+caused it, and lets it go then; the *leader* (leader.py) slows the end of the
+instance's pre-copy for a while if Domain R is not ready.
 
 The instance comes first: what fails here costs the console its continuity,
 never the instance its migration.
-
-It is one file, though a long one, so that a migration is read in one place.
 """
 
 import contextlib
 import dataclasses
 import threading
 import time
-import uuid
 
 import libvirt
 from oslo_log import log as logging
@@ -39,6 +36,7 @@ from nova_dmore.shadow import client as shadow_client
 from nova_dmore.virt import boundary
 from nova_dmore.virt import domain_r
 from nova_dmore.virt.migration import companion
+from nova_dmore.virt.migration import follower
 from nova_dmore.virt.migration import job
 from nova_dmore.virt.migration import leader
 from nova_dmore.virt.migration import phases
@@ -48,10 +46,6 @@ from nova_dmore.virt import xml
 
 LOG = logging.getLogger(__name__)
 
-#: How often Domain R's pre-copy is looked at until it is held, and how often
-#: the end of the migration is looked for later, in milliseconds.
-_LOOK_MS = 10
-_WAIT_MS = 1000
 #: Longest wait for the offsets after the stop: longer than the shadow-device
 #: process waits for QEMU, in milliseconds.
 _HAND_OVER_MS = 1000
@@ -100,13 +94,11 @@ class SourceRole:
         self._instance_domain = instance.name
         self._host = destination_host
         self._read_console_log = read_console_log
-        self.migration_id = str(uuid.uuid4())
-        self.phase = Phase.IDLE
+        self.course = phases.Course(instance, destination_host)
         self._client = services.pairs.client(instance.uuid)
         self._record = services.pairs.get(instance.uuid)
         self._companion: companion.Companion | None = None
-        #: Set when Domain R was copied once, or never will be.
-        self._companion_ready = threading.Event()
+        self._follower: follower.Follower | None = None
         self._leader: leader.Leader | None = None
         self._connection = None
         self._job: job.Job | None = None    # the instance's
@@ -115,9 +107,6 @@ class SourceRole:
         self._asked = threading.Event()
         #: Set when the instance's migration call has returned.
         self._ended = threading.Event()
-        self._follower_done = threading.Event()
-        self._follower_done.set()
-        self._is_blind = False
         self._has_given_address = False
 
     # -- the story ----------------------------------------------------------
@@ -157,9 +146,9 @@ class SourceRole:
         """Give Domain R up after an error that nobody expected."""
         with self._step('Giving Domain R up'):
             if self._companion is not None:
-                self._companion.give_up(_END_S)
-        if self.phase != Phase.ALONE:
-            self._alone(error)
+                self._companion.give_up()
+        if self.course.phase != Phase.ALONE:
+            self.course.alone(error)
 
     def take_downtime(self, milliseconds: int) -> bool:
         """Take Nova's downtime limit; whether somebody here heeds it."""
@@ -192,21 +181,6 @@ class SourceRole:
         return progress is not None and (progress.iteration > 0
                                          or not is_sent)
 
-    def _enter(self, phase: Phase) -> None:
-        phases.check(self.phase, phase)
-        LOG.info('Co-migration %(id)s to %(host)s: %(phase)s',
-                 {'id': self.migration_id, 'host': self._host,
-                  'phase': phase.value}, instance=self._instance)
-        self.phase = phase
-
-    def _alone(self, why) -> None:
-        """Give Domain R up; the instance goes on."""
-        LOG.warning('Domain R does not come along to %(host)s, its console '
-                    'will be built anew there: %(why)s',
-                    {'host': self._host, 'why': why},
-                    instance=self._instance)
-        self._enter(Phase.ALONE)
-
     @contextlib.contextmanager
     def _keep_watch_off(self):
         self._services.watch.leave_alone(self._uuid)
@@ -225,22 +199,22 @@ class SourceRole:
 
     def _begin(self) -> bool:
         """Have the destination ready; whether it is."""
-        self._enter(Phase.BEGIN)
+        self.course.enter(Phase.BEGIN)
         pairs = self._services.pairs
         try:
             if not all(pairs.is_alive(self._uuid)):
                 raise exception.PairError('the pair is not alive here')
             self._services.destination.prepare(
-                self._context, self._host, self.migration_id,
+                self._context, self._host, self.course.migration_id,
                 record_module.to_json(self._record))
             self._connection = libvirt.open(self._services.libvirt_uri)
             if self._services.synchronise:
-                self._client.arm(self.migration_id,
+                self._client.arm(self.course.migration_id,
                                  shadow_client.Role.SOURCE)
         except (exception.DMoreError, libvirt.libvirtError) as error:
-            self._alone(error)
+            self.course.alone(error)
             return False
-        self._enter(Phase.PREPARED)
+        self.course.enter(Phase.PREPARED)
         return True
 
     # -- pre-copy -----------------------------------------------------------
@@ -250,7 +224,7 @@ class SourceRole:
 
         The instance's own pre-copy begins as soon as this returns.
         """
-        self._enter(Phase.PRE_COPY)
+        self.course.enter(Phase.PRE_COPY)
         services = self._services
         parameters = {'bandwidth': arguments.get('bandwidth') or 0}
         if arguments.get('migrate_uri'):
@@ -267,7 +241,7 @@ class SourceRole:
                 self._client.hold(True)
         except (exception.DMoreError, libvirt.libvirtError) as error:
             self._companion = None      # it was never sent
-            self._alone(error)
+            self.course.alone(error)
             return
         self._companion.start()
         self._wiring = threading.Thread(
@@ -275,14 +249,14 @@ class SourceRole:
         self._wiring.start()
         if not services.synchronise:
             return
+        self._follower = follower.Follower(
+            self.course, self._client, self._companion, self._ended,
+            self._hand_over, f'dmore-follow-{self._uuid}')
         self._leader = leader.Leader(
-            self._job, self._companion_ready, parameters['bandwidth'],
-            f'dmore-lead-{self._uuid}')
+            self._job, self._follower.companion_ready,
+            parameters['bandwidth'], f'dmore-lead-{self._uuid}')
         self._leader.start()
-        self._follower_done.clear()
-        threading.Thread(
-            target=self._follow, name=f'dmore-follow-{self._uuid}',
-            daemon=True).start()
+        self._follower.start()
 
     def _wire(self) -> None:
         """Have Domain R's tap wired at the destination: a thread of
@@ -291,79 +265,7 @@ class SourceRole:
             self._services.pairs.addresses.announce(
                 self._record.address.port_id, self._host)
 
-    # -- stop ---------------------------------------------------------------
-
-    def _follow(self) -> None:
-        """Bring Domain R after its instance: thread of :meth:`_pre_copy`."""
-        try:
-            frozen = self._hold_until_stop()
-            if frozen is None:
-                return
-            # Domain R has stored the output, or had its time.
-            suspended_at = self._release()
-            if suspended_at is None:
-                return
-            LOG.info('Instance stopped, Domain R %(freeze).1f ms later '
-                     'frozen and %(skew).1f ms later stopped '
-                     '(acknowledged: %(ack)s)', {
-                         'freeze': _ms(frozen.stopped_at, frozen.frozen_at),
-                         'skew': _ms(frozen.stopped_at, suspended_at),
-                         'ack': frozen.acknowledged},
-                     instance=self._instance)
-            self._enter(Phase.CARRY_OVER)
-            self._hand_over()
-        except exception.DMoreError as error:
-            LOG.warning('Co-migration: %s', error, instance=self._instance)
-        finally:
-            self._companion_ready.set()
-            self._follower_done.set()
-
-    def _hold_until_stop(self):
-        """Hold Domain R until the instance stops.
-
-        :returns: a Frozen, or None when the migration ended without a stop
-            or Domain R cannot follow.
-        """
-        while True:
-            ended = self._ended.is_set()
-            if not self._companion_ready.is_set():
-                try:
-                    if self._companion.hold():
-                        self._companion_ready.set()
-                except exception.PairError as error:
-                    self._companion.give_up(_END_S)
-                    self._alone(error)
-                    return None
-            frozen = self._look_for_stop(
-                0 if ended else
-                _WAIT_MS if self._companion_ready.is_set() else _LOOK_MS)
-            if frozen is not None or ended:
-                return frozen
-
-    def _look_for_stop(self, timeout_ms: int):
-        """A Frozen, or None; also across a restart of the worker."""
-        try:
-            frozen = self._client.frozen(timeout_ms=timeout_ms)
-            return None if frozen.stopped_at is None else frozen
-        except exception.ShadowProcessError as error:
-            # It may be gone for as long as the instance's pre-copy takes.
-            if not self._is_blind:
-                LOG.warning('A stop cannot be seen: %s', error,
-                            instance=self._instance)
-            self._is_blind = True
-            self._ended.wait(max(timeout_ms, _LOOK_MS) / 1000)
-            return None
-
-    def _release(self) -> float | None:
-        """Let Domain R go; returns when it stopped (CLOCK_MONOTONIC), None
-        when it cannot go any more."""
-        self._enter(Phase.STOP)
-        try:
-            return self._companion.release()
-        except exception.PairError as error:
-            self._companion.give_up(_END_S)
-            self._alone(error)
-            return None
+    # -- stop: follower.py; then carry over ---------------------------------
 
     def _hand_over(self) -> None:
         """Let the destination have the address and the offsets."""
@@ -372,8 +274,8 @@ class SourceRole:
             carry_over = self._client.hand_over(_HAND_OVER_MS)
             if carry_over is not None:
                 self._services.destination.carry_over(
-                    self._context, self._host, self.migration_id, self._uuid,
-                    carry_over)
+                    self._context, self._host, self.course.migration_id,
+                    self._uuid, carry_over)
         except (exception.PairError, exception.ShadowProcessError) as error:
             # Domain R carries its own offsets: this one is not lost yet.
             LOG.warning('%s', error, instance=self._instance)
@@ -397,7 +299,7 @@ class SourceRole:
         port = self._record.address.port_id
         steps = [
             lambda: self._services.destination.finish(
-                self._context, self._host, self.migration_id,
+                self._context, self._host, self.course.migration_id,
                 record_module.to_json(self._record), moved, console_log),
             # Whatever the destination says: the instance is no longer here,
             # and no Domain R may be built for it here.
@@ -406,7 +308,7 @@ class SourceRole:
             steps.insert(0, lambda: pairs.addresses.activate_binding(
                 port, self._host))
         self._attempt('the end', steps)
-        self._enter(Phase.DONE)
+        self.course.enter(Phase.DONE)
 
     def _leave(self) -> None:
         """Remove the pair's part here, unless it comes back already: Nova
@@ -423,6 +325,11 @@ class SourceRole:
                                self._record.address.port_id, pairs.host)
                 pairs.remove(self._uuid, delete_address=False)
 
+    def _wait_for_follower(self) -> None:
+        """Let Domain R come to its end of the move, or not."""
+        if self._follower is not None and self._follower.is_alive():
+            self._follower.join(_END_S)
+
     def _wait_for_wiring(self) -> None:
         """What follows takes back what it says."""
         if self._wiring is not None:
@@ -431,47 +338,50 @@ class SourceRole:
     def _attempt(self, what: str, steps) -> None:
         """Take each step, whatever becomes of the others."""
         for step in steps:
-            with self._step(f'Co-migration {self.migration_id}, {what}'):
+            with self._step(
+                    f'Co-migration {self.course.migration_id}, {what}'):
                 step()
 
     def _has_moved(self) -> bool:
         """Wait for Domain R's end of the move; whether it went well."""
-        self._follower_done.wait(_END_S)
-        if self.phase == Phase.ALONE:
+        self._wait_for_follower()
+        if self.course.phase == Phase.ALONE:
             return False
-        if self.phase == Phase.PRE_COPY:
+        if self.course.phase == Phase.PRE_COPY:
             if not self._services.synchronise:
-                self._enter(Phase.STOP)
-            elif self._release() is None:
+                self.course.enter(Phase.STOP)
+            elif self._follower.release() is None:
                 return False
             # Else the stop was not noticed. Nothing is frozen then, but both
             # ends still know their offsets.
-        if self.phase == Phase.STOP:
-            self._enter(Phase.CARRY_OVER)
+        if self.course.phase == Phase.STOP:
+            self.course.enter(Phase.CARRY_OVER)
         if self._companion.arrived(_END_S):
-            self._enter(Phase.LIVE)
+            self.course.enter(Phase.LIVE)
             return True
-        self._companion.give_up(_END_S)
-        self._alone(self._companion.error or 'it did not arrive in time')
+        self._companion.give_up()
+        self.course.alone(
+            self._companion.error or 'it did not arrive in time')
         return False
 
     # -- undone -------------------------------------------------------------
 
     def _abort(self) -> None:
         """The instance stays here: so does its Domain R."""
-        self._follower_done.wait(_END_S)
+        self._wait_for_follower()
         moved = False
         if self._companion is not None:
-            self._companion.give_up(_END_S)
+            self._companion.give_up()
             moved = self._companion.arrived(0)
-        self._enter(Phase.ABORTED)
+        self.course.enter(Phase.ABORTED)
         self._wait_for_wiring()
         addresses = self._services.pairs.addresses
         port = self._record.address.port_id
         self._attempt('going back', [
             lambda: self._client.hold(False),
             lambda: self._client.arm(
-                self.migration_id, shadow_client.Role.SOURCE, on=False),
+                self.course.migration_id, shadow_client.Role.SOURCE,
+                on=False),
             self._abort_there,
             lambda: addresses.activate_binding(
                 port, self._services.pairs.host),
@@ -489,7 +399,8 @@ class SourceRole:
 
     def _abort_there(self) -> None:
         if self._services.destination.abort(
-                self._context, self._host, self.migration_id, self._uuid):
+                self._context, self._host, self.course.migration_id,
+                self._uuid):
             # libvirt resumes it here when the connection between the hosts
             # breaks before the other one can say that it runs
             # (qemuMigrationSrcPerformPeer2Peer3 in
@@ -504,9 +415,3 @@ class SourceRole:
             for seconds in _PLUG_S:
                 time.sleep(seconds)
                 self._services.pairs.plug_again(self._uuid)
-
-
-def _ms(start: float | None, end: float | None) -> float:
-    if start is None or end is None:
-        return float('nan')
-    return (end - start) * 1000

@@ -19,6 +19,7 @@ import fixtures
 import libvirt
 
 from nova_dmore.shadow import client as shadow_client
+from nova_dmore.virt.migration import follower
 from nova_dmore.virt.migration import guest as guest_module
 from nova_dmore.virt.migration import job
 from nova_dmore.virt.migration import leader
@@ -165,7 +166,7 @@ class SourceTestCase(fake_host.HostTestCase):
 
     def setUp(self):
         super().setUp()
-        self.useFixture(fixtures.MockPatchObject(source, '_LOOK_MS', 1))
+        self.useFixture(fixtures.MockPatchObject(follower, '_LOOK_MS', 1))
         self.useFixture(fixtures.MockPatchObject(leader, '_LOOK_S', 0.001))
         self.useFixture(fixtures.MockPatchObject(source, '_END_S', 5.0))
         self.useFixture(fixtures.MockPatchObject(
@@ -224,7 +225,7 @@ class SourceTestCase(fake_host.HostTestCase):
         arguments.setdefault('flags', libvirt.VIR_MIGRATE_LIVE)
         guest_module.CoMigratingGuest(self.guest, self.role).migrate(
             URI, **arguments)
-        self.assertEqual(Phase.DONE, self.role.phase)
+        self.assertEqual(Phase.DONE, self.role.course.phase)
         self._assert_watched_again()
         self._assert_no_thread_left()
 
@@ -232,7 +233,7 @@ class SourceTestCase(fake_host.HostTestCase):
         error = self.assertRaises(
             libvirt.libvirtError, self.role.run, self.guest, URI)
         self.assertEqual(text, str(error))
-        self.assertEqual(Phase.ABORTED, self.role.phase)
+        self.assertEqual(Phase.ABORTED, self.role.course.phase)
         self._assert_watched_again()
         self._assert_no_thread_left()
 
@@ -276,6 +277,6 @@ class SourceTestCase(fake_host.HostTestCase):
         """What the destination was told: the record, moved, the log."""
         (call,) = self.destination.finish.call_args_list
         _context, host, migration_id, record, moved, console_log = call.args
-        self.assertEqual((fakes.OTHER_HOST, self.role.migration_id),
+        self.assertEqual((fakes.OTHER_HOST, self.role.course.migration_id),
                          (host, migration_id))
         return json.loads(record), moved, console_log

@@ -39,7 +39,7 @@ class AbortTest(source_case.SourceTestCase):
             [mock.call(True), mock.call(False)],
             self.client().hold.call_args_list)
         self.assertEqual(
-            mock.call(self.role.migration_id, shadow_client.Role.SOURCE,
+            mock.call(self.role.course.migration_id, shadow_client.Role.SOURCE,
                       on=False), self.client().arm.call_args)
         self._assert_still_here()
         self.assertNotIn('rpc finish', self.log)
@@ -63,7 +63,7 @@ class AbortTest(source_case.SourceTestCase):
             self.guest.story = story
             self.assertIs(error, self.assertRaises(
                 kind, self.role.run, self.guest, source_case.URI))
-            self.assertEqual(Phase.ABORTED, self.role.phase)
+            self.assertEqual(Phase.ABORTED, self.role.course.phase)
             self._assert_watched_again()
             self._assert_no_thread_left()
             self._assert_still_here()
@@ -93,7 +93,7 @@ class AbortTest(source_case.SourceTestCase):
         def story():
             self.domain.stopped.set()
             fake_host.wait(self.companion.gone)
-            self.role._follower_done.wait(5)
+            self.role._wait_for_follower()
             # What Neutron's agent does then.
             self.vif_driver.plugged.clear()
             self.guest.fail()

@@ -1,0 +1,139 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Holds Domain R until its instance stops, and lets it go then.
+
+Whoever caused the stop, QEMU's ``STOP`` event tells it to the shadow-device
+process, which has Domain R freeze and answers here. So Domain R follows a
+switch-over, one to post-copy and a force-complete alike.
+"""
+
+import math
+import threading
+
+from oslo_log import log as logging
+
+from nova_dmore import exception
+from nova_dmore.virt.migration.phases import Phase
+
+LOG = logging.getLogger(__name__)
+
+#: How often Domain R's pre-copy is looked at until it was copied once, and
+#: how often the end of the migration is looked for later, in milliseconds.
+_LOOK_MS = 10
+_WAIT_MS = 1000
+
+
+class Follower(threading.Thread):
+    """One thread for one co-migration.
+
+    :param course: the phases of the co-migration (``phases.Course``).
+    :param shadow: client of the pair's shadow-device process.
+    :param companion: Domain R's own migration, started.
+    :param ended: set when the instance's migration is over.
+    :param hand_over: called when Domain R has been let go.
+    """
+
+    def __init__(self, course, shadow, companion, ended: threading.Event,
+                 hand_over, name: str):
+        super().__init__(name=name, daemon=True)
+        self._course = course
+        self._shadow = shadow
+        self._companion = companion
+        self._ended = ended
+        self._hand_over = hand_over
+        self._is_blind = False
+        #: Set when Domain R was copied once, or does not come along.
+        self.companion_ready = threading.Event()
+
+    def run(self) -> None:
+        """Called by ``start()``."""
+        try:
+            frozen = self._hold_until_stop()
+            if frozen is None:
+                return
+            # Domain R has stored the output, or had its time.
+            suspended_at = self.release()
+            if suspended_at is None:
+                return
+            LOG.info('Instance stopped, Domain R %(freeze).1f ms later '
+                     'frozen and %(skew).1f ms later stopped '
+                     '(acknowledged: %(ack)s)', {
+                         'freeze': _ms(frozen.stopped_at, frozen.frozen_at),
+                         'skew': _ms(frozen.stopped_at, suspended_at),
+                         'ack': frozen.acknowledged},
+                     instance=self._course.instance)
+            self._course.enter(Phase.CARRY_OVER)
+            self._hand_over()
+        except exception.DMoreError as error:
+            LOG.warning('Co-migration: %s', error,
+                        instance=self._course.instance)
+        finally:
+            self.companion_ready.set()
+
+    def _hold_until_stop(self):
+        """Hold Domain R until the instance stops.
+
+        :returns: a Frozen, or None when the migration ended without a stop
+            or Domain R cannot follow.
+        """
+        while True:
+            ended = self._ended.is_set()
+            if not self.companion_ready.is_set():
+                try:
+                    if self._companion.hold():
+                        self.companion_ready.set()
+                except exception.PairError as error:
+                    self._give_up(error)
+                    return None
+            frozen = self._look_for_stop(
+                0 if ended else
+                _WAIT_MS if self.companion_ready.is_set() else _LOOK_MS)
+            if frozen is not None or ended:
+                return frozen
+
+    def _look_for_stop(self, timeout_ms: int):
+        """A Frozen, or None; also across a restart of the worker."""
+        try:
+            frozen = self._shadow.frozen(timeout_ms=timeout_ms)
+            return None if frozen.stopped_at is None else frozen
+        except exception.ShadowProcessError as error:
+            # It may be gone for as long as the instance's pre-copy takes.
+            if not self._is_blind:
+                LOG.warning('A stop cannot be seen: %s', error,
+                            instance=self._course.instance)
+            self._is_blind = True
+            self._ended.wait(max(timeout_ms, _LOOK_MS) / 1000)
+            return None
+
+    def release(self) -> float | None:
+        """Let Domain R go; returns when it stopped (CLOCK_MONOTONIC), None
+        when it cannot go any more.
+
+        Called by the source's role too, after the end of a thread that did
+        not notice the stop.
+        """
+        self._course.enter(Phase.STOP)
+        try:
+            return self._companion.release()
+        except exception.PairError as error:
+            self._give_up(error)
+            return None
+
+    def _give_up(self, error: exception.PairError) -> None:
+        self._companion.give_up()
+        self._course.alone(error)
+
+
+def _ms(start: float | None, end: float | None) -> float:
+    if start is None or end is None:
+        return math.nan
+    return (end - start) * 1000

@@ -1,0 +1,50 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Both move in step."""
+
+import time
+from unittest import mock
+
+from nova_dmore import exception
+from nova_dmore.virt.migration import follower
+from nova_dmore.virt.migration.phases import Phase
+from tests.unit.virt import fake_host
+from tests.unit.virt.migration import source_case
+
+
+class FollowerTest(source_case.SourceTestCase):
+
+    def test_the_process_is_gone_for_long(self):
+        self.client().frozen.side_effect = exception.ShadowProcessError('no')
+
+        def story():
+            fake_host.wait(self.companion.held)
+            before = self.client().frozen.call_count
+            time.sleep(0.2)
+            self.calls = self.client().frozen.call_count - before
+            self.guest.converge()
+
+        self.guest.story = story
+        with (mock.patch.object(follower, '_WAIT_MS', 50),
+                mock.patch.object(follower.LOG, 'warning') as warning):
+            self._run()
+        self.assertLess(self.calls, 20)
+        self.assertEqual(1, sum('cannot be seen' in call.args[0]
+                                for call in warning.call_args_list))
+
+    def test_a_thread_that_never_began_is_not_waited_for(self):
+        with mock.patch.object(follower.Follower, 'start', autospec=True,
+                               side_effect=RuntimeError('no more threads')):
+            self.guest.story = self.guest.switch_over_at_once
+            self._run()
+        self.assertIn(f'abort job of {self.domr}', self.log)
+        self.assertEqual(Phase.DONE, self.role.course.phase)
