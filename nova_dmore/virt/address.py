@@ -198,18 +198,7 @@ class AddressBook:
     def activate_binding(self, port_id: str, host: str) -> None:
         """Let the port's traffic go to ``host``."""
         with _neutron_errors(f'the binding of port {port_id} on {host}'):
-            client = self._client()
-            status = _status(client, port_id, host)
-            if status is None:
-                LOG.warning('Port %s has no binding on %s any more: it is '
-                            'bound anew', port_id, host)
-                _check_bound(self._bind(client, port_id, host), host)
-            elif status != 'ACTIVE':
-                try:
-                    client.activate_port_binding(port_id, host)
-                except neutron_exceptions.Conflict:
-                    # The other host has done it since.
-                    LOG.debug('Port %s is bound to %s already', port_id, host)
+            self._activate(self._client(), port_id, host)
 
     def is_bound(self, port_id: str, host: str) -> bool:
         """Whether the port's traffic goes to ``host``."""
@@ -282,13 +271,20 @@ class AddressBook:
     def _move(self, client, port, host: str):
         """Bind a port to another host, on which it may have a binding that a
         migration left inactive."""
+        self._activate(client, port['id'], host)
+        return client.show_port(port['id'])['port']
+
+    def _activate(self, client, port_id: str, host: str) -> None:
         try:
-            client.activate_port_binding(port['id'], host)
+            client.activate_port_binding(port_id, host)
+        except neutron_exceptions.Conflict:
+            LOG.debug('Port %s is bound to %s already', port_id, host)
         except neutron_exceptions.NeutronClientException as error:
             if error.status_code != 404:
                 raise
-            return self._bind(client, port['id'], host)
-        return client.show_port(port['id'])['port']
+            LOG.info('Port %s has no binding on %s: it is bound anew',
+                     port_id, host)
+            _check_bound(self._bind(client, port_id, host), host)
 
     @staticmethod
     def _bind(client, port_id: str, host: str):

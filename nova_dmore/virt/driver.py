@@ -335,6 +335,18 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
 
     # -- it moves: destination ----------------------------------------------
 
+    def check_can_live_migrate_destination(
+            self, context, instance, src_compute_info, dst_compute_info,
+            block_migration=False, disk_over_commit=False):
+        """Called at a possible destination of a live migration, long before
+        anything is made for it there."""
+        if SSH_PROPERTY in instance.metadata:
+            with boundary.instance_first(instance, 'Looking up its Domain R'):
+                self._destination.look_up(instance)
+        return super().check_can_live_migrate_destination(
+            context, instance, src_compute_info, dst_compute_info,
+            block_migration, disk_over_commit)
+
     def pre_live_migration(self, context, instance, block_device_info,
                            network_info, disk_info, migrate_data):
         """Called at the destination of a live migration, before the source
@@ -367,7 +379,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                 context, instance, dest, post_method, recover_method,
                 block_migration, migrate_data)
         finally:
-            self._comigrations.pop(instance.uuid, None)
+            if role := self._comigrations.pop(instance.uuid, None):
+                role.set_nova_done()
 
     def _live_migration_operation(self, context, instance, dest,
                                   block_migration, migrate_data, guest,

@@ -226,7 +226,7 @@ class Settler:
             LOG.warning('Instance %s did not arrive: removing what was '
                         'prepared for its console', uuid)
             self._remove(record, delete_address=False)
-            self._pairs.addresses.drop_inactive_binding(
+            self._pairs.addresses.delete_binding(
                 record.address.port_id, self._pairs.host)
         return False
 

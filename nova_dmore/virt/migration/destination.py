@@ -22,11 +22,11 @@ import collections
 import contextlib
 import dataclasses
 import os
-import threading
 
 from oslo_log import log as logging
 
 from nova_dmore import exception
+from nova_dmore.virt.migration import expectation
 from nova_dmore.virt import record as record_module
 from nova_dmore.virt import settle
 
@@ -36,50 +36,8 @@ LOG = logging.getLogger(__name__)
 _CONSOLE_LOG_MAX = 128 * 1024
 #: So many migrations are remembered as over: a call of one may come late.
 _OVER_MAX = 256
-#: How long a source waits for what is made here already, in seconds.
-_EXPECT_S = 30.0
 #: Where Nova looks for what is older than ``console.log``.
 _OLDER_CONSOLE_LOG = 'console.log.0'
-
-
-class _Expectation(threading.Thread):
-    """Makes what of a pair takes long, in a thread of its own.
-
-    :ivar record: of what was made, None when there is nothing to go on from.
-    """
-
-    def __init__(self, pairs, instance):
-        super().__init__(name=f'dmore-expect-{instance.uuid}', daemon=True)
-        self._pairs = pairs
-        self._instance = instance
-        self.record: record_module.PairRecord | None = None
-
-    def run(self) -> None:
-        try:
-            self._make()
-        except exception.DMoreError as error:
-            LOG.info('Not ready for Domain R yet: %s', error,
-                     instance=self._instance)
-
-    def _make(self) -> None:
-        pairs, instance = self._pairs, self._instance
-        with pairs.locked(instance.uuid):
-            if pairs.get(instance.uuid) is not None:
-                return      # left over; the source's call ends it
-            known = pairs.addresses.find(instance.uuid)
-            with contextlib.ExitStack() as undo:
-                undo.callback(pairs.addresses.drop_inactive_binding,
-                              known.port_id, pairs.host)
-                record = record_module.PairRecord(
-                    instance_uuid=instance.uuid,
-                    instance_name=instance.display_name or instance.name,
-                    project_id=instance.project_id,
-                    # Only the source knows; Glance takes long to tell another.
-                    digest='', key_data=instance.key_data, incoming=True,
-                    address=pairs.addresses.add_binding(known, pairs.host))
-                pairs.expect(record)
-                undo.pop_all()
-            self.record = record
 
 
 class DestinationRole:
@@ -102,19 +60,22 @@ class DestinationRole:
         self._arriving_alone: dict[str, str] = {}
         #: Ids of migrations for which nothing is to be prepared any more.
         self._over = collections.deque(maxlen=_OVER_MAX)
-        #: By instance uuid.
-        self._expected: dict[str, _Expectation] = {}
+        self._expectations = expectation.Expectations(pairs)
+
+    def look_up(self, instance) -> None:
+        """Begin to ask for what Neutron knows of the pair; nothing is made.
+
+        Called by the driver in ``check_can_live_migrate_destination``.
+        """
+        self._expectations.look_up(instance.uuid)
 
     def expect(self, instance) -> None:
         """Begin with what takes long, while Nova prepares the instance.
 
         Called by the driver in ``pre_live_migration``, before the source
-        begins. Should it not begin, the pair is one whose instance does not
-        arrive (:mod:`nova_dmore.virt.settle`).
+        begins.
         """
-        expectation = _Expectation(self._pairs, instance)
-        self._expected[instance.uuid] = expectation
-        expectation.start()
+        self._expectations.begin(instance)
 
     def prepare(self, context, migration_id: str, record_text: str) -> None:
         """Phase *begin*: image, address, shadow-device process.
@@ -129,7 +90,7 @@ class DestinationRole:
         # The source may lose patience with this call any time, and send the
         # instance alone.
         pairs.shadows.make_directory(uuid)
-        expected = self._take_expected(uuid)
+        expected = self._expectations.take(uuid)
         if expected is None:
             self._remove_stale(uuid, migration_id)
         with contextlib.ExitStack() as alone:
@@ -145,6 +106,16 @@ class DestinationRole:
                     record, address=address, incoming=True), migration_id)
                 self._arriving[uuid] = migration_id
             alone.pop_all()
+        if expected is None:
+            self._announce(address.port_id)
+
+    def _announce(self, port_id: str) -> None:
+        """Have a tap wired that nobody expected here."""
+        try:
+            self._pairs.addresses.announce(port_id, self._pairs.host)
+        except exception.AddressError as error:
+            LOG.warning('The network of Domain R is wired when it has '
+                        'arrived: %s', error)
 
     def _remove_stale(self, uuid: str, migration_id: str) -> None:
         """Remove what a migration left whose source did not come to its end.
@@ -155,14 +126,6 @@ class DestinationRole:
                 LOG.warning('Removing a stale pair of instance %s', uuid)
                 pairs.remove(uuid, delete_address=False)
                 pairs.shadows.make_directory(uuid)
-
-    def _take_expected(self, uuid: str) -> record_module.PairRecord | None:
-        """The record of what :meth:`expect` has made, None: nothing."""
-        expectation = self._expected.pop(uuid, None)
-        if expectation is None:
-            return None
-        expectation.join(_EXPECT_S)
-        return expectation.record if self._pairs.get(uuid) else None
 
     def _arrives_alone(self, record: record_module.PairRecord,
                        migration_id: str) -> None:
@@ -206,7 +169,7 @@ class DestinationRole:
             self._keep_console_log(instance_uuid, console_log)
         self._set_over(migration_id, instance_uuid)
         # The source may never have asked for it.
-        self._take_expected(instance_uuid)
+        self._expectations.end(instance_uuid)
         prepared = self._arrives(migration_id, instance_uuid)
         self._arriving.pop(instance_uuid, None)
         self._arriving_alone.pop(instance_uuid, None)
@@ -236,7 +199,7 @@ class DestinationRole:
                         instance_uuid)
             return True
         self._set_over(migration_id, instance_uuid)
-        if self._take_expected(instance_uuid) is not None:
+        if self._expectations.end(instance_uuid) is not None:
             self._pairs.remove(instance_uuid, delete_address=False)
             return False
         if self._arriving_alone.get(instance_uuid) == migration_id:

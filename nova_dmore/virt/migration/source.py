@@ -59,6 +59,8 @@ _JOB_WAIT_S = 15.0
 _PLUG_S = (1.0, 2.0, 3.0, 6.0)
 #: Longest wait for the end of Domain R's migration after its instance's.
 _END_S = 15.0
+#: Longest wait for Nova's end of it, in seconds.
+_NOVA_END_S = 30.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,11 +104,11 @@ class SourceRole:
         self._leader: leader.Leader | None = None
         self._connection = None
         self._job: job.Job | None = None    # the instance's
-        self._wiring: threading.Thread | None = None
         #: Set when libvirt is asked to migrate the instance.
         self._asked = threading.Event()
         #: Set when the instance's migration call has returned.
         self._ended = threading.Event()
+        self._nova_is_done = threading.Event()
         self._has_given_address = False
 
     # -- the story ----------------------------------------------------------
@@ -160,6 +162,10 @@ class SourceRole:
     def set_over(self) -> None:
         """Nova's operation is over, wherever it ended."""
         self._ended.set()
+
+    def set_nova_done(self) -> None:
+        """Nova does nothing about the migration any more."""
+        self._nova_is_done.set()
 
     def wait_for_the_instances_job(self, is_sent: bool = False) -> None:
         """Return when the instance's own migration is under way, or over;
@@ -244,9 +250,6 @@ class SourceRole:
             self.course.alone(error)
             return
         self._companion.start()
-        self._wiring = threading.Thread(
-            target=self._wire, name=f'dmore-wire-{self._uuid}', daemon=True)
-        self._wiring.start()
         if not services.synchronise:
             return
         self._follower = follower.Follower(
@@ -257,13 +260,6 @@ class SourceRole:
             parameters['bandwidth'], f'dmore-lead-{self._uuid}')
         self._leader.start()
         self._follower.start()
-
-    def _wire(self) -> None:
-        """Have Domain R's tap wired at the destination: a thread of
-        :meth:`_pre_copy`."""
-        with self._step('The network of Domain R at the destination'):
-            self._services.pairs.addresses.announce(
-                self._record.address.port_id, self._host)
 
     # -- stop: follower.py; then carry over ---------------------------------
 
@@ -292,27 +288,25 @@ class SourceRole:
             # At once: Nova removes it in another thread.
             console_log = self._read_console_log()
         moved = self._has_moved()
-        self._wait_for_wiring()
         with self._step('Reporting the gaps that the source knows'):
             self._services.watch.collect_gaps(self._uuid)
-        pairs = self._services.pairs
-        port = self._record.address.port_id
-        steps = [
+        self._attempt('the end', [
             lambda: self._services.destination.finish(
                 self._context, self._host, self.course.migration_id,
                 record_module.to_json(self._record), moved, console_log),
             # Whatever the destination says: the instance is no longer here,
             # and no Domain R may be built for it here.
-            self._leave]
-        if moved:
-            steps.insert(0, lambda: pairs.addresses.activate_binding(
-                port, self._host))
-        self._attempt('the end', steps)
+            self._leave])
         self.course.enter(Phase.DONE)
 
     def _leave(self) -> None:
         """Remove the pair's part here, unless it comes back already: Nova
-        ends a migration, and begins another one, without waiting for us."""
+        ends a migration, and begins another one, without waiting for us.
+
+        Nobody waits for this, but Nova's own end of the migration would for
+        Neutron, and for a core.
+        """
+        self._nova_is_done.wait(_NOVA_END_S)
         pairs = self._services.pairs
         with pairs.locked(self._uuid):
             record = pairs.get(self._uuid)
@@ -329,11 +323,6 @@ class SourceRole:
         """Let Domain R come to its end of the move, or not."""
         if self._follower is not None and self._follower.is_alive():
             self._follower.join(_END_S)
-
-    def _wait_for_wiring(self) -> None:
-        """What follows takes back what it says."""
-        if self._wiring is not None:
-            self._wiring.join(_END_S)
 
     def _attempt(self, what: str, steps) -> None:
         """Take each step, whatever becomes of the others."""
@@ -374,7 +363,6 @@ class SourceRole:
             self._companion.give_up()
             moved = self._companion.arrived(0)
         self.course.enter(Phase.ABORTED)
-        self._wait_for_wiring()
         addresses = self._services.pairs.addresses
         port = self._record.address.port_id
         self._attempt('going back', [

@@ -268,21 +268,10 @@ class BindingTest(BookTestCase):
 
     def test_activate(self):
         self.book.add_binding(self.address, 'c2')
-        self.book.activate_binding(fakes.PORT, 'c2')
-        self.book.activate_binding(fakes.PORT, 'c2')
-        self.assertEqual(
-            'ACTIVE', self.neutron.bindings[fakes.PORT, 'c2']['status'])
-        self.neutron.client.activate_port_binding.assert_called_once_with(
-            fakes.PORT, 'c2')
-
-    def test_activate_what_the_other_host_activates(self):
-        self.book.add_binding(self.address, 'c2')
-        stale = self.neutron.client.show_port_binding(fakes.PORT, 'c2')
-        self.neutron.client.show_port_binding.side_effect = (
-            lambda *args: stale)
-        self.book.activate_binding(fakes.PORT, 'c2')
-        self.book.activate_binding(fakes.PORT, 'c2')
-        self.assertEqual('c2', self.neutron.active_host(fakes.PORT))
+        # The other host may do so, too.
+        for _time in range(2):
+            self.book.activate_binding(fakes.PORT, 'c2')
+            self.assertEqual('c2', self.neutron.active_host(fakes.PORT))
 
     def test_activate_what_is_not_there(self):
         self.book.activate_binding(fakes.PORT, 'c3')

@@ -57,6 +57,31 @@ class ArrivalTest(driver_case.DriverTestCase):
         self.assertIn('Traceback', self.log.output)
 
 
+class CheckTest(driver_case.DriverTestCase):
+
+    def _check(self, **metadata):
+        self.instance.metadata = metadata
+        check = self.stock('check_can_live_migrate_destination',
+                           return_value='data')
+        self.driver._destination = mock.create_autospec(
+            destination.DestinationRole, instance=True)
+        self.assertEqual(
+            'data', self.driver.check_can_live_migrate_destination(
+                'context', self.instance, 'source', 'destination'))
+        check.assert_called_once_with(
+            self.driver, 'context', self.instance, 'source', 'destination',
+            False, False)
+        return self.driver._destination.look_up
+
+    def test_domain_r_is_looked_up(self):
+        look_up = self._check(
+            **{driver.SSH_PROPERTY: 'ssh://console@10.0.0.5'})
+        look_up.assert_called_once_with(self.instance)
+
+    def test_a_stock_instance_has_none(self):
+        self._check(some='property').assert_not_called()
+
+
 class LiveMigrationTest(driver_case.DriverTestCase):
 
     def test_a_bug_before_it_begins(self):

@@ -192,6 +192,7 @@ class SourceTestCase(fake_host.HostTestCase):
             self._note(self.destination, name, f'rpc {name}')
         self.console_log = None
         self.role = self._role()
+        self.role.set_nova_done()
 
     def _prepare(self, context, host, migration_id, record):
         self.log.append('rpc prepare')

@@ -12,56 +12,17 @@
 
 import base64
 import os
-import threading
 from unittest import mock
 
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
-from nova_dmore.virt.migration import destination
-from nova_dmore.virt import record
-from nova_dmore.virt import watch
 from nova_dmore import wire
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
+from tests.unit.virt.migration import destination_case
 
 
-class DestinationTestCase(fake_host.HostTestCase):
-
-    def setUp(self):
-        super().setUp()
-        # The port is where the instance comes from.
-        here = self.pairs.addresses.ensure(fakes.UUID, fakes.OTHER_HOST)
-        self.there = fakes.make_record(address=here)
-        self.text = record.to_json(self.there)
-        self.reporter = mock.create_autospec(watch.Reporter, instance=True)
-        self.instances_path = os.path.join(self.directory, 'instances')
-        os.makedirs(os.path.join(self.instances_path, fakes.UUID))
-        self.role = self._role()
-
-    def _role(self):
-        return destination.DestinationRole(
-            self.pairs, self.reporter, lambda: self.libvirt,
-            self.instances_path)
-
-    def _finish(self, moved, console_log=None):
-        self.libvirt.add_instance()
-        self.role.finish(None, 'm1', record.to_json(self.there), moved,
-                         console_log)
-
-    def _assert_awaited_alone(self):
-        """Nothing is left but what the instance needs, and the record."""
-        self.assertTrue(self.pairs.get(fakes.UUID).incoming)
-        self.assertEqual(set(), self.shadow.alive)
-        self.assertEqual(set(), self.vif_driver.plugged)
-        self.assertIn(wire.SERIAL0_SOCKET, os.listdir(
-            self.pairs.records.directory(fakes.UUID)))
-
-    def _domain_r_comes(self):
-        self.libvirt.createXML(
-            self.pairs.domain_xml(self.pairs.get(fakes.UUID)), 0)
-
-
-class DestinationTest(DestinationTestCase):
+class DestinationTest(destination_case.DestinationTestCase):
 
     def test_prepare(self):
         self.role.prepare(None, 'm1', self.text)
@@ -300,88 +261,7 @@ class DestinationTest(DestinationTestCase):
         self.assertIn('carry_over', self.shadow.log)
 
 
-class ExpectTest(DestinationTestCase):
-    """What takes long is made before the source asks for it."""
-
-    def _expect(self):
-        self.role.expect(fakes.make_instance(host=fakes.OTHER_HOST))
-        for thread in threading.enumerate():
-            if thread.name == f'dmore-expect-{fakes.UUID}':
-                thread.join()
-
-    def test_prepare(self):
-        self._expect()
-        self.assertEqual(['start'], self.shadow.log)
-        expected = self.pairs.get(fakes.UUID)
-        self.assertTrue(expected.incoming)
-        self.assertEqual({'bridge_name': 'br-there'},
-                         expected.address.vif_details)
-        self.assertEqual(1, len(self.vif_driver.plugged))
-        self.text = record.to_json(fakes.make_record(
-            address=self.there.address, display=True, key_data='a key'))
-        self.role.prepare(None, 'm1', self.text)
-        self.assertEqual(['start', 'arm', 'configure'], self.shadow.log)
-        self.assertEqual(
-            (True, True, 'a key', expected.address),
-            (lambda made: (made.incoming, made.display, made.key_data,
-                           made.address))(self.pairs.get(fakes.UUID)))
-        self._domain_r_comes()
-        self._finish(True)
-        self.assertFalse(self.pairs.get(fakes.UUID).incoming)
-
-    def test_abort(self):
-        self._expect()
-        self.role.abort('m1', fakes.UUID)
-        self.assertIsNone(self.pairs.get(fakes.UUID))
-        self.assertEqual(set(), self.vif_driver.plugged)
-        self.assertEqual(set(), self.shadow.alive)
-
-    def test_the_source_never_asks(self):
-        self._expect()
-        self._finish(False)
-        self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
-        self.shadow.log.clear()
-        # A pair that lives here is none that is expected the next time.
-        self.role.prepare(None, 'm2', self.text)
-        self.assertEqual(['shutdown', 'start', 'arm', 'configure'],
-                         self.shadow.log)
-
-    def test_it_does_not_work_yet(self):
-        self.shadow.refuse_start = exception.ShadowProcessError('no')
-        self._expect()
-        self.assertIsNone(self.pairs.get(fakes.UUID))
-        self.assertEqual(set(), self.vif_driver.plugged)
-        # The source may have given up by now.
-        self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],
-                         list(self.neutron.bindings))
-        self.shadow.refuse_start = None
-        self.role.prepare(None, 'm1', self.text)
-        self.assertTrue(self.pairs.get(fakes.UUID).incoming)
-
-    def test_there_is_no_address(self):
-        self.neutron.ports.clear()
-        self._expect()
-        self.assertIsNone(self.pairs.get(fakes.UUID))
-
-    def test_the_image_is_gone_since(self):
-        self._expect()
-        self.images.ensure.side_effect = exception.ImageError('no')
-        self.assertRaises(exception.ImageError, self.role.prepare, None,
-                          'm1', self.text)
-        self._assert_awaited_alone()
-
-    def test_a_stale_pair_is_not_what_was_expected(self):
-        self.role.prepare(None, 'm0', self.text)
-        self.role = self._role()
-        self.shadow.log.clear()
-        self._expect()
-        self.assertEqual([], self.shadow.log)
-        self.role.prepare(None, 'm1', self.text)
-        self.assertEqual(['shutdown', 'start', 'arm', 'configure'],
-                         self.shadow.log)
-
-
-class ConsoleLogTest(DestinationTestCase):
+class ConsoleLogTest(destination_case.DestinationTestCase):
 
     def _keep(self, console_log):
         self.role.prepare(None, 'm1', self.text)

@@ -199,6 +199,22 @@ class TogetherTest(source_case.SourceTestCase):
         self.assertEqual(back, self.pairs.get(fakes.UUID))
         self.assertIn((fakes.PORT, fakes.HOST), self.neutron.bindings)
 
+    def test_nova_is_not_made_wait_for_the_end(self):
+        self.role = self._role()
+        noticed = []
+        self.destination.finish.side_effect = lambda *args: threading.Timer(
+            0.1, lambda: (noticed.append(self.pairs.get(fakes.UUID)),
+                          self.role.set_nova_done())).start()
+        self._run()
+        self.assertEqual([self.record], noticed)
+        self._assert_gone_from_here()
+
+    def test_nova_does_not_come_to_an_end(self):
+        self.role = self._role()
+        with mock.patch.object(source, '_NOVA_END_S', 0.05):
+            self._run()
+        self._assert_gone_from_here()
+
     def test_carry_over_does_not_arrive(self):
         self.destination.carry_over.side_effect = exception.PairError('no')
         self._run()

@@ -1,0 +1,173 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What a destination does for a pair before its source asks for it.
+
+Nova checks a destination, prepares the instance there, and lets the source
+begin when that is done. Neutron, and the start of a process, take as long as
+that: so the address is looked up while Nova checks, which makes nothing, and
+the binding, the shadow-device process and the tap are made while Nova makes
+the instance's. Should the source not begin, the pair is one whose instance
+does not arrive (:mod:`nova_dmore.virt.settle`).
+"""
+
+import contextlib
+import threading
+import time
+
+from oslo_log import log as logging
+
+from nova_dmore import exception
+from nova_dmore.virt import address as address_module
+from nova_dmore.virt import record as record_module
+
+LOG = logging.getLogger(__name__)
+
+#: How long somebody waits for what is made already, in seconds.
+_WAIT_S = 30.0
+#: For how long an address that was looked up is believed, in seconds: Nova
+#: may have a live migration wait for others.
+_FRESH_S = 60.0
+
+
+class _LookUp(threading.Thread):
+    """Asks Neutron for the address of one instance's Domain R."""
+
+    def __init__(self, addresses, instance_uuid: str):
+        super().__init__(name=f'dmore-look-up-{instance_uuid}', daemon=True)
+        self._addresses = addresses
+        self._instance_uuid = instance_uuid
+        self._address: address_module.Address | None = None
+        self._begun = time.monotonic()
+
+    def run(self) -> None:
+        try:
+            self._address = self._addresses.find(self._instance_uuid)
+        except exception.DMoreError as error:
+            LOG.debug('No address of a Domain R yet: %s', error)
+
+    def is_fresh(self) -> bool:
+        """Whether it says how things are."""
+        return time.monotonic() - self._begun < _FRESH_S
+
+    def address(self) -> address_module.Address:
+        """What it has found; looked up anew if that is old, or nothing."""
+        self.join(_WAIT_S)
+        if self._address is None or not self.is_fresh():
+            return self._addresses.find(self._instance_uuid)
+        return self._address
+
+
+class _Expectation(threading.Thread):
+    """Makes what of one pair takes long, and has its tap wired."""
+
+    def __init__(self, pairs, instance, look_up: _LookUp):
+        super().__init__(name=f'dmore-expect-{instance.uuid}', daemon=True)
+        self._pairs = pairs
+        self._instance = instance
+        self._look_up = look_up
+        self._is_made = threading.Event()
+        #: Of what was made; None: there is nothing to go on from.
+        self._record: record_module.PairRecord | None = None
+
+    def run(self) -> None:
+        try:
+            self._make()
+            self._is_made.set()
+            if self._record is not None:
+                self._pairs.addresses.announce(
+                    self._record.address.port_id, self._pairs.host)
+        except exception.DMoreError as error:
+            LOG.info('Not ready for Domain R yet: %s', error,
+                     instance=self._instance)
+        finally:
+            self._is_made.set()
+
+    def record(self) -> record_module.PairRecord | None:
+        """Of what was made; wiring goes on."""
+        self._is_made.wait(_WAIT_S)
+        return self._record
+
+    def _make(self) -> None:
+        pairs, instance = self._pairs, self._instance
+        with pairs.locked(instance.uuid):
+            if pairs.get(instance.uuid) is not None:
+                return      # left over; the source's call ends it
+            known = self._look_up.address()
+            with contextlib.ExitStack() as undo:
+                undo.callback(pairs.addresses.drop_inactive_binding,
+                              known.port_id, pairs.host)
+                record = record_module.PairRecord(
+                    instance_uuid=instance.uuid,
+                    instance_name=instance.display_name or instance.name,
+                    project_id=instance.project_id,
+                    # Only the source knows; Glance takes long to tell another.
+                    digest='', key_data=instance.key_data, incoming=True,
+                    address=pairs.addresses.add_binding(known, pairs.host))
+                pairs.expect(record)
+                undo.pop_all()
+            self._record = record
+
+
+class Expectations:
+    """Of one host; called by the destination's role.
+
+    :param pairs: a :class:`nova_dmore.virt.pairs.Pairs`.
+    """
+
+    def __init__(self, pairs):
+        self._pairs = pairs
+        #: All by instance uuid.
+        self._looked_up: dict[str, _LookUp] = {}
+        self._expected: dict[str, _Expectation] = {}
+        #: Those that were taken.
+        self._wiring: dict[str, _Expectation] = {}
+
+    def look_up(self, instance_uuid: str) -> None:
+        """Begin to ask for the address."""
+        for uuid, known in list(self._looked_up.items()):
+            if not known.is_fresh():
+                # Its migration did not come to more.
+                self._looked_up.pop(uuid, None)
+        look_up = _LookUp(self._pairs.addresses, instance_uuid)
+        look_up.start()
+        self._looked_up[instance_uuid] = look_up
+
+    def begin(self, instance) -> None:
+        """Begin to make what takes long."""
+        look_up = self._looked_up.pop(instance.uuid, None)
+        if look_up is None:
+            look_up = _LookUp(self._pairs.addresses, instance.uuid)
+            look_up.start()
+        expectation = _Expectation(self._pairs, instance, look_up)
+        self._expected[instance.uuid] = expectation
+        expectation.start()
+
+    def take(self, instance_uuid: str) -> record_module.PairRecord | None:
+        """The record of what was made, None: nothing. Its tap may still be
+        wired; nothing needs to wait for that."""
+        expectation = self._expected.pop(instance_uuid, None)
+        if expectation is None:
+            return None
+        self._wiring[instance_uuid] = expectation
+        made = expectation.record()
+        return made if self._pairs.get(instance_uuid) else None
+
+    def end(self, instance_uuid: str) -> record_module.PairRecord | None:
+        """Wait until nothing is under way any more.
+
+        :returns: the record of what was made, if nobody took it.
+        """
+        made = self.take(instance_uuid)
+        expectation = self._wiring.pop(instance_uuid, None)
+        if expectation is not None:
+            expectation.join(_WAIT_S)
+        return made

@@ -1,0 +1,57 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import os
+from unittest import mock
+
+from nova_dmore.virt.migration import destination
+from nova_dmore.virt import record
+from nova_dmore.virt import watch
+from nova_dmore import wire
+from tests.unit.virt import fake_host
+from tests.unit.virt import fakes
+
+
+class DestinationTestCase(fake_host.HostTestCase):
+
+    def setUp(self):
+        super().setUp()
+        # The port is where the instance comes from.
+        here = self.pairs.addresses.ensure(fakes.UUID, fakes.OTHER_HOST)
+        self.there = fakes.make_record(address=here)
+        self.text = record.to_json(self.there)
+        self.reporter = mock.create_autospec(watch.Reporter, instance=True)
+        self.instances_path = os.path.join(self.directory, 'instances')
+        os.makedirs(os.path.join(self.instances_path, fakes.UUID))
+        self.role = self._role()
+
+    def _role(self):
+        return destination.DestinationRole(
+            self.pairs, self.reporter, lambda: self.libvirt,
+            self.instances_path)
+
+    def _finish(self, moved, console_log=None):
+        self.libvirt.add_instance()
+        self.role.finish(None, 'm1', record.to_json(self.there), moved,
+                         console_log)
+
+    def _assert_awaited_alone(self):
+        """Nothing is left but what the instance needs, and the record."""
+        self.assertTrue(self.pairs.get(fakes.UUID).incoming)
+        self.assertEqual(set(), self.shadow.alive)
+        self.assertEqual(set(), self.vif_driver.plugged)
+        self.assertIn(wire.SERIAL0_SOCKET, os.listdir(
+            self.pairs.records.directory(fakes.UUID)))
+
+    def _domain_r_comes(self):
+        self.libvirt.createXML(
+            self.pairs.domain_xml(self.pairs.get(fakes.UUID)), 0)

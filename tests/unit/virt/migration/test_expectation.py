@@ -1,0 +1,188 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import threading
+from unittest import mock
+
+from neutronclient.common import exceptions as neutron_exceptions
+
+from nova_dmore import exception
+from nova_dmore.virt.migration import expectation
+from nova_dmore.virt import record
+from tests.unit.virt import fakes
+from tests.unit.virt.migration import destination_case
+
+_OTHER_UUID = '2f6ce0a5-9a0d-4c0e-8a6a-0f6d6c7c6d11'
+
+
+class ExpectTest(destination_case.DestinationTestCase):
+    """What takes long is made before the source asks for it."""
+
+    def setUp(self):
+        super().setUp()
+        self.instance = fakes.make_instance(host=fakes.OTHER_HOST)
+
+    def _expect(self):
+        self.role.expect(self.instance)
+        self._join('expect')
+
+    def _join(self, what):
+        for thread in threading.enumerate():
+            if thread.name == f'dmore-{what}-{fakes.UUID}':
+                thread.join()
+
+    def _profile(self):
+        return self.neutron.ports[fakes.PORT]['binding:profile']
+
+    def test_prepare(self):
+        self._expect()
+        self.assertEqual(['start'], self.shadow.log)
+        expected = self.pairs.get(fakes.UUID)
+        self.assertTrue(expected.incoming)
+        self.assertEqual({'bridge_name': 'br-there'},
+                         expected.address.vif_details)
+        self.assertEqual(1, len(self.vif_driver.plugged))
+        self.text = record.to_json(fakes.make_record(
+            address=self.there.address, display=True, key_data='a key'))
+        self.role.prepare(None, 'm1', self.text)
+        self.assertEqual(['start', 'arm', 'configure'], self.shadow.log)
+        self.assertEqual(
+            (True, True, 'a key', expected.address),
+            (lambda made: (made.incoming, made.display, made.key_data,
+                           made.address))(self.pairs.get(fakes.UUID)))
+        self._domain_r_comes()
+        self._finish(True)
+        self.assertFalse(self.pairs.get(fakes.UUID).incoming)
+
+    def test_abort(self):
+        self._expect()
+        self.role.abort('m1', fakes.UUID)
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual(set(), self.vif_driver.plugged)
+        self.assertEqual(set(), self.shadow.alive)
+
+    def test_the_source_never_asks(self):
+        self._expect()
+        self._finish(False)
+        self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
+        self.shadow.log.clear()
+        # A pair that lives here is none that is expected the next time.
+        self.role.prepare(None, 'm2', self.text)
+        self.assertEqual(['shutdown', 'start', 'arm', 'configure'],
+                         self.shadow.log)
+
+    def test_it_does_not_work_yet(self):
+        self.shadow.refuse_start = exception.ShadowProcessError('no')
+        self._expect()
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual(set(), self.vif_driver.plugged)
+        # The source may have given up by now.
+        self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],
+                         list(self.neutron.bindings))
+        self.shadow.refuse_start = None
+        self.role.prepare(None, 'm1', self.text)
+        self.assertTrue(self.pairs.get(fakes.UUID).incoming)
+
+    def test_there_is_no_address(self):
+        self.neutron.ports.clear()
+        self._expect()
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+
+    def test_the_image_is_gone_since(self):
+        self._expect()
+        self.images.ensure.side_effect = exception.ImageError('no')
+        self.assertRaises(exception.ImageError, self.role.prepare, None,
+                          'm1', self.text)
+        self._assert_awaited_alone()
+
+    def test_a_stale_pair_is_not_what_was_expected(self):
+        self.role.prepare(None, 'm0', self.text)
+        self.role = self._role()
+        self.shadow.log.clear()
+        self._expect()
+        self.assertEqual([], self.shadow.log)
+        self.role.prepare(None, 'm1', self.text)
+        self.assertEqual(['shutdown', 'start', 'arm', 'configure'],
+                         self.shadow.log)
+
+    def test_its_tap_is_wired(self):
+        self._expect()
+        self.assertEqual({'migrating_to': fakes.HOST}, self._profile())
+        self.neutron.client.update_port.reset_mock()
+        self.role.prepare(None, 'm1', self.text)
+        self.neutron.client.update_port.assert_not_called()
+
+    def test_a_tap_that_nobody_expected_is_wired(self):
+        self.role.prepare(None, 'm1', self.text)
+        self.assertEqual({'migrating_to': fakes.HOST}, self._profile())
+
+    def test_nothing_waits_until_it_is_wired(self):
+        wired = threading.Event()
+        update_port = self.neutron.client.update_port.side_effect
+
+        def slow(*args):
+            wired.wait(10)
+            return update_port(*args)
+
+        self.neutron.client.update_port.side_effect = slow
+        self.role.expect(self.instance)
+        self.role.prepare(None, 'm1', self.text)
+        self.assertEqual({}, self._profile())
+        threading.Timer(0.05, wired.set).start()
+        # What the source does next must not be overtaken.
+        self.role.abort('m1', fakes.UUID)
+        self.assertEqual({'migrating_to': fakes.HOST}, self._profile())
+
+    def test_a_tap_cannot_be_wired(self):
+        self.neutron.client.update_port.side_effect = (
+            neutron_exceptions.NeutronClientException('no'))
+        for migration_id, expect in (('m1', self._expect),
+                                     ('m2', lambda: None)):
+            expect()
+            self.role.prepare(None, migration_id, self.text)
+            self.assertTrue(self.pairs.get(fakes.UUID).incoming)
+            self.role.abort(migration_id, fakes.UUID)
+
+    def test_the_address_is_looked_up_before(self):
+        self.role.look_up(self.instance)
+        self._join('look-up')
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.neutron.client.list_ports.reset_mock()
+        self._expect()
+        self.neutron.client.list_ports.assert_not_called()
+        self.assertTrue(self.pairs.get(fakes.UUID).incoming)
+
+    def test_it_was_looked_up_long_ago(self):
+        with mock.patch.object(expectation, '_FRESH_S', 0.0):
+            self.role.look_up(self.instance)
+            self._join('look-up')
+            self.neutron.client.list_ports.reset_mock()
+            self._expect()
+        self.neutron.client.list_ports.assert_called_once()
+        self.assertTrue(self.pairs.get(fakes.UUID).incoming)
+
+    def test_it_could_not_be_looked_up_then(self):
+        ports = dict(self.neutron.ports)
+        self.neutron.ports.clear()
+        self.role.look_up(self.instance)
+        self._join('look-up')
+        self.neutron.ports.update(ports)
+        self._expect()
+        self.assertTrue(self.pairs.get(fakes.UUID).incoming)
+
+    def test_what_was_looked_up_in_vain_is_forgotten(self):
+        with mock.patch.object(expectation, '_FRESH_S', 0.0):
+            self.role.look_up(self.instance)
+            other = fakes.make_instance(uuid=_OTHER_UUID)
+            self.role.look_up(other)
+        self.assertEqual([_OTHER_UUID],
+                         list(self.role._expectations._looked_up))
