@@ -379,8 +379,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                 context, instance, dest, post_method, recover_method,
                 block_migration, migrate_data)
         finally:
-            if role := self._comigrations.pop(instance.uuid, None):
-                role.set_nova_done()
+            self._comigrations.pop(instance.uuid, None)
 
     def _live_migration_operation(self, context, instance, dest,
                                   block_migration, migrate_data, guest,
@@ -405,9 +404,13 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         role = self._comigrations.get(instance.uuid)
         if role is not None:
             guest = guest_module.CoMigratingGuest(guest, role)
-        super()._live_migration_monitor(
-            context, instance, guest, dest, post_method, recover_method,
-            block_migration, migrate_data, future, disk_paths)
+        try:
+            super()._live_migration_monitor(
+                context, instance, guest, dest, post_method, recover_method,
+                block_migration, migrate_data, future, disk_paths)
+        finally:
+            if role is not None:
+                role.set_nova_done()
 
     def live_migration_abort(self, instance):
         """Called at the source when a user aborts a live migration.

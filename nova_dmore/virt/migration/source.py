@@ -59,8 +59,8 @@ _JOB_WAIT_S = 15.0
 _PLUG_S = (1.0, 2.0, 3.0, 6.0)
 #: Longest wait for the end of Domain R's migration after its instance's.
 _END_S = 15.0
-#: Longest wait for Nova's end of it, in seconds.
-_NOVA_END_S = 30.0
+#: Longest wait for Nova's, in seconds.
+_NOVA_END_S = 10.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,7 +164,8 @@ class SourceRole:
         self._ended.set()
 
     def set_nova_done(self) -> None:
-        """Nova does nothing about the migration any more."""
+        """Nova has told everybody where the instance is now; it waits for
+        the operation, then lets the next live migration begin."""
         self._nova_is_done.set()
 
     def wait_for_the_instances_job(self, is_sent: bool = False) -> None:
@@ -303,8 +304,8 @@ class SourceRole:
         """Remove the pair's part here, unless it comes back already: Nova
         ends a migration, and begins another one, without waiting for us.
 
-        Nobody waits for this, but Nova's own end of the migration would for
-        Neutron, and for a core.
+        No user waits for this; he would for Nova's own end of the migration,
+        which has to share Neutron and the cores with it.
         """
         self._nova_is_done.wait(_NOVA_END_S)
         pairs = self._services.pairs

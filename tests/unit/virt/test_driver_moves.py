@@ -19,6 +19,7 @@ from nova import exception as nova_exception
 
 from nova_dmore.virt import driver
 from nova_dmore.virt.migration import destination
+from nova_dmore.virt.migration import source
 from tests.unit.virt import driver_case
 from tests.unit.virt import fakes
 
@@ -94,6 +95,19 @@ class LiveMigrationTest(driver_case.DriverTestCase):
             self.driver, 'context', self.instance, 'c2', 'post', 'recover',
             False, None)
         self.assertEqual({}, self.driver._comigrations)
+
+
+    def test_the_role_learns_when_nova_is_done(self):
+        role = mock.create_autospec(source.SourceRole, instance=True)
+        self.driver._comigrations[self.instance.uuid] = role
+        monitor = self.stock('_live_migration_monitor')
+        monitor.side_effect = lambda *args: self.assertFalse(
+            role.set_nova_done.called)
+        self.driver._live_migration_monitor(
+            'context', self.instance, 'guest', 'c2', 'post', 'recover',
+            False, None, 'future', [])
+        monitor.assert_called_once()
+        role.set_nova_done.assert_called_once_with()
 
 
 class LeaveTest(driver_case.DriverTestCase):
