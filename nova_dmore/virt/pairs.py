@@ -21,6 +21,7 @@ import dataclasses
 import os
 import threading
 import uuid
+from concurrent import futures
 
 from nova import exception as nova_exception
 from oslo_log import log as logging
@@ -221,23 +222,34 @@ class Pairs:
                 self.domain(instance_uuid).start(self.domain_xml(record))
             undo.pop_all()
 
-    def expect(self, record) -> None:
+    def expect(self, record, bind=None) -> record_module.PairRecord:
         """Make what of a pair takes long, on a host that it may come to.
 
         Called by the destination's role.
 
+        :param bind: returns the record's address as this host plugs it;
+            called while the shadow-device process starts. None: it is known.
+        :returns: the record with that address.
         :raises nova_dmore.exception.DMoreError: and everything is undone but
             the directory.
         """
         uuid = record.instance_uuid
         with self.locked(uuid), contextlib.ExitStack() as undo:
             undo.callback(_attempt, self.records.forget, uuid)
+            # First: a process without a record would never be ended.
             self._save(record)
             undo.callback(_attempt, self._stop_shadow, uuid)
-            self.shadows.start(uuid)
+            with futures.ThreadPoolExecutor(max_workers=1) as aside:
+                starting = aside.submit(self.shadows.start, uuid)
+                if bind is not None:
+                    record = dataclasses.replace(
+                        record, address=bind(record.address))
+                    self._save(record)
+                starting.result()
             undo.callback(_attempt, self._unplug, record)
             self._plug(record)
             undo.pop_all()
+        return record
 
     def start_incoming(self, record, migration_id: str) -> None:
         """Prepare a destination: everything but Domain R itself.
@@ -320,9 +332,11 @@ class Pairs:
         with self.locked(instance_uuid):
             record = self.get(instance_uuid)
             if record is not None and record.incoming:
-                # The source does this at once, if it can.
-                self.addresses.activate_binding(
-                    record.address.port_id, self.host)
+                # The source has done it by now, if it could. To ask costs
+                # Neutron less than to be refused.
+                port_id = record.address.port_id
+                if not self.addresses.is_bound(port_id, self.host):
+                    self.addresses.activate_binding(port_id, self.host)
                 self._save(dataclasses.replace(
                     record, incoming=False))
 

@@ -105,16 +105,17 @@ class _Expectation(threading.Thread):
             with contextlib.ExitStack() as undo:
                 undo.callback(pairs.addresses.drop_inactive_binding,
                               known.port_id, pairs.host)
-                record = record_module.PairRecord(
+                self._record = pairs.expect(record_module.PairRecord(
                     instance_uuid=instance.uuid,
                     instance_name=instance.display_name or instance.name,
                     project_id=instance.project_id,
                     # Only the source knows; Glance takes long to tell another.
                     digest='', key_data=instance.key_data, incoming=True,
-                    address=pairs.addresses.add_binding(known, pairs.host))
-                pairs.expect(record)
+                    address=known), self._bind)
                 undo.pop_all()
-            self._record = record
+
+    def _bind(self, address: address_module.Address) -> address_module.Address:
+        return self._pairs.addresses.add_binding(address, self._pairs.host)
 
 
 class Expectations:

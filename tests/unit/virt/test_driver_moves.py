@@ -96,7 +96,6 @@ class LiveMigrationTest(driver_case.DriverTestCase):
             False, None)
         self.assertEqual({}, self.driver._comigrations)
 
-
     def test_the_role_learns_when_nova_is_done(self):
         role = mock.create_autospec(source.SourceRole, instance=True)
         self.driver._comigrations[self.instance.uuid] = role

@@ -92,6 +92,14 @@ class ExpectTest(destination_case.DestinationTestCase):
         self.role.prepare(None, 'm1', self.text)
         self.assertTrue(self.pairs.get(fakes.UUID).incoming)
 
+    def test_the_address_cannot_be_bound_here(self):
+        self.neutron.vif_type = 'binding_failed'
+        self._expect()
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual(set(), self.shadow.alive)
+        self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],
+                         list(self.neutron.bindings))
+
     def test_there_is_no_address(self):
         self.neutron.ports.clear()
         self._expect()
