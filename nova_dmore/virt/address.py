@@ -29,7 +29,6 @@ from neutronclient.common import exceptions as neutron_exceptions
 from nova import exception as nova_exception
 from nova.network import model as network_model
 from nova.network import neutron
-from nova import objects
 from oslo_log import log as logging
 
 from nova_dmore import exception
@@ -65,38 +64,6 @@ class Address:
 def device_id(instance_uuid: str) -> str:
     """The ``device_id`` of an instance's Domain R port."""
     return _DEVICE_PREFIX + instance_uuid
-
-
-def to_vif(address: Address) -> network_model.VIF:
-    """The port as Nova's VIF drivers want it.
-
-    The tap is made at the plug, not by libvirt, so that at a destination
-    the network is wired before Domain R arrives.
-    """
-    details = dict(address.vif_details)
-    details[network_model.VIF_DETAILS_OVS_CREATE_TAP] = True
-    network = network_model.Network(
-        id=address.network_id,
-        bridge=details.get(network_model.VIF_DETAILS_BRIDGE_NAME),
-        label='dmore', mtu=address.mtu)
-    return network_model.VIF(
-        id=address.port_id, address=address.mac, network=network,
-        type=address.vif_type, details=details,
-        devname=('tap' + address.port_id)[:network_model.NIC_NAME_LEN],
-        ovs_interfaceid=address.port_id, active=True, delegate_create=True)
-
-
-def carrier(record) -> objects.Instance:
-    """A stand-in for the instance, for Nova's VIF driver.
-
-    The driver names the instance to os-vif, and asks its flavor and image
-    for properties of the interface; Domain R's are not the instance's.
-    """
-    return objects.Instance(
-        id=0, uuid=record.instance_uuid, project_id=record.project_id,
-        display_name=record.instance_name, image_ref='',
-        metadata={}, system_metadata={},
-        flavor=objects.Flavor(vcpus=1, memory_mb=128, extra_specs={}))
 
 
 class AddressBook:
@@ -362,35 +329,3 @@ def _neutron_errors(what: str):
             keystone_exceptions.ClientException) as error:
         raise exception.AddressError(f'{what}: Neutron says: {error}'
                                      ) from error
-
-
-class Plug:
-    """Plugs Domain R's port through Nova's own VIF driver and os-vif.
-
-    :param vif_driver: Nova's ``LibvirtGenericVIFDriver``.
-    :param virt_type: ``[libvirt] virt_type``.
-    """
-
-    #: What the VIF driver asks of an image and of a flavor: nothing special.
-    _IMAGE_META = objects.ImageMeta.from_dict(
-        {'properties': {'hw_vif_model': 'virtio'}})
-
-    def __init__(self, vif_driver, virt_type: str):
-        self._vif_driver = vif_driver
-        self._virt_type = virt_type
-
-    def plug(self, instance, address: Address) -> None:
-        """Make the tap and connect it to this host's network."""
-        self._vif_driver.plug(instance, to_vif(address))
-
-    def unplug(self, instance, address: Address) -> None:
-        """Undo :meth:`plug`."""
-        self._vif_driver.unplug(instance, to_vif(address))
-
-    def interface_xml(self, instance, address: Address) -> str:
-        """The ``<interface>`` element of Domain R's domain."""
-        flavor = objects.Flavor(vcpus=1, memory_mb=128, extra_specs={})
-        config = self._vif_driver.get_config(
-            instance, to_vif(address), self._IMAGE_META, flavor,
-            self._virt_type)
-        return config.to_xml()

@@ -11,6 +11,8 @@
 # under the License.
 """Domain R as a libvirt domain: names, start, stop, look-up."""
 
+import uuid
+
 import libvirt
 from oslo_log import log as logging
 
@@ -20,11 +22,18 @@ LOG = logging.getLogger(__name__)
 
 #: Domain names are this prefix and the instance's uuid.
 NAME_PREFIX = 'domr-'
+#: Namespace of the domains' uuids, so that they are stable.
+_UUID_NAMESPACE = uuid.UUID('6f0e9d6e-4a5c-5d2b-9a53-6b0f2b1d9c11')
 
 
 def name_of(instance_uuid: str) -> str:
     """The name of an instance's Domain R."""
     return NAME_PREFIX + instance_uuid
+
+
+def uuid_of(instance_uuid: str) -> str:
+    """The libvirt uuid of an instance's Domain R."""
+    return str(uuid.uuid5(_UUID_NAMESPACE, instance_uuid))
 
 
 def is_domain_r_name(name: str) -> bool:

@@ -43,6 +43,7 @@ from nova_dmore.virt.migration import destination
 from nova_dmore.virt.migration import guest as guest_module
 from nova_dmore.virt.migration import source
 from nova_dmore.virt import pairs
+from nova_dmore.virt import plug
 from nova_dmore.virt import policy
 from nova_dmore.virt import record as record_module
 from nova_dmore.virt import rpc
@@ -84,7 +85,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         admin = nova_context.get_admin_context()
         self._pairs = pairs.Pairs(
             CONF, self._get_connection,
-            address.Plug(self.vif_driver, CONF.libvirt.virt_type),
+            plug.Plug(self.vif_driver, CONF.libvirt.virt_type),
             address.AddressBook(
                 CONF.dmore.management_network, CONF.dmore.security_groups,
                 admin),

@@ -18,32 +18,19 @@ business of :mod:`nova_dmore.virt.migration`.
 
 import contextlib
 import dataclasses
-import os
 import threading
-import uuid
 from concurrent import futures
 
-from nova import exception as nova_exception
 from oslo_log import log as logging
 
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
-from nova_dmore.virt import address as address_module
-from nova_dmore.virt import config_message
+from nova_dmore.virt import blueprint
 from nova_dmore.virt import domain_r
 from nova_dmore.virt import record as record_module
 from nova_dmore.virt import shadow_process
-from nova_dmore.virt import xml
 
 LOG = logging.getLogger(__name__)
-
-#: Namespace of the companions' domain uuids, so that they are stable.
-_UUID_NAMESPACE = uuid.UUID('6f0e9d6e-4a5c-5d2b-9a53-6b0f2b1d9c11')
-
-
-def domain_uuid(instance_uuid: str) -> str:
-    """The libvirt uuid of an instance's Domain R."""
-    return str(uuid.uuid5(_UUID_NAMESPACE, instance_uuid))
 
 
 class Pairs:
@@ -54,7 +41,7 @@ class Pairs:
 
     :param conf: Nova's configuration, with the ``[dmore]`` options.
     :param connect: returns Nova's ``libvirt.virConnect``.
-    :param plug: an :class:`nova_dmore.virt.address.Plug`.
+    :param plug: a :class:`nova_dmore.virt.plug.Plug`.
     :param addresses: an :class:`nova_dmore.virt.address.AddressBook`.
     :param images: an :class:`nova_dmore.virt.image_store.ImageStore`.
     :param forget_tokens: :func:`nova_dmore.virt.tokens.forget` of an
@@ -66,19 +53,21 @@ class Pairs:
         self._conf = conf
         self.host = conf.host
         self._connect = connect
-        self.plug = plug
+        self._plug = plug
         self.addresses = addresses
         self.images = images
         self._forget_tokens = forget_tokens
         self.records = record_module.Records(conf.dmore.run_dir)
         self.shadows = shadow_process.ShadowProcesses(
             conf.dmore, self.records)
+        self._blueprint = blueprint.Blueprint(
+            conf, plug, images, self.records)
         self._guard = threading.Lock()
         self._locks: dict[str, threading.RLock] = {}
         self._clients: dict[str, shadow_client.ShadowClient] = {}
         #: libvirt uuids of every companion seen so far, also removed ones:
         #: their last events come late.
-        self._companions = {domain_uuid(record.instance_uuid)
+        self._companions = {domain_r.uuid_of(record.instance_uuid)
                             for record in self.records.all()}
 
     # -- look-up ------------------------------------------------------------
@@ -215,11 +204,13 @@ class Pairs:
                 domain_lives = False
                 undo.callback(_attempt, self._stop_shadow, instance_uuid)
                 self.shadows.start(instance_uuid)
-            self.client(instance_uuid).configure(self.config(record))
+            self.client(instance_uuid).configure(
+                self._blueprint.config(record))
             if not domain_lives:
-                undo.callback(_attempt, self._unplug, record)
-                self._plug(record)
-                self.domain(instance_uuid).start(self.domain_xml(record))
+                undo.callback(_attempt, self._plug.unplug, record)
+                self._plug.plug(record)
+                self.domain(instance_uuid).start(
+                    self._blueprint.domain_xml(record))
             undo.pop_all()
 
     def expect(self, record, bind=None) -> record_module.PairRecord:
@@ -246,8 +237,8 @@ class Pairs:
                         record, address=bind(record.address))
                     self._save(record)
                 starting.result()
-            undo.callback(_attempt, self._unplug, record)
-            self._plug(record)
+            undo.callback(_attempt, self._plug.unplug, record)
+            self._plug.plug(record)
             undo.pop_all()
         return record
 
@@ -269,7 +260,7 @@ class Pairs:
                 self._save(record)
             client = self.client(uuid)
             client.arm(migration_id, shadow_client.Role.DESTINATION)
-            client.configure(self.config(record))
+            client.configure(self._blueprint.config(record))
             undo.pop_all()
 
     def give_back(self, instance_uuid: str) -> None:
@@ -296,7 +287,7 @@ class Pairs:
         self._save(dataclasses.replace(record, incoming=True))
 
     def _save(self, record) -> None:
-        self._companions.add(domain_uuid(record.instance_uuid))
+        self._companions.add(domain_r.uuid_of(record.instance_uuid))
         try:
             self.records.save(record)
         except OSError as error:
@@ -386,7 +377,7 @@ class Pairs:
             # Run in reverse, each whatever becomes of the others.
             record = self.get(instance_uuid)
             if record is not None:
-                steps.callback(self._unplug, record)
+                steps.callback(self._plug.unplug, record)
             steps.callback(self._stop_shadow, instance_uuid)
             steps.callback(self.domain(instance_uuid).stop)
 
@@ -413,49 +404,7 @@ class Pairs:
         with self.locked(instance_uuid):
             record = self.get(instance_uuid)
             if record is not None and not record.incoming:
-                self._plug(record)
-
-    # -- parts --------------------------------------------------------------
-
-    def _plug(self, record) -> None:
-        try:
-            self.plug.plug(address_module.carrier(record), record.address)
-        except nova_exception.NovaException as error:
-            raise exception.AddressError(
-                f'port {record.address.port_id} cannot be plugged: {error}'
-            ) from error
-
-    def _unplug(self, record) -> None:
-        try:
-            self.plug.unplug(address_module.carrier(record), record.address)
-        except nova_exception.NovaException as error:
-            raise exception.AddressError(
-                f'port {record.address.port_id} cannot be unplugged: {error}'
-            ) from error
-
-    def domain_xml(self, record) -> str:
-        """The XML of Domain R as this host starts or receives it."""
-        manifest = self.images.manifest(record.digest)
-        return xml.domain_r(xml.DomainR(
-            name=domain_r.name_of(record.instance_uuid),
-            uuid=domain_uuid(record.instance_uuid),
-            instance_uuid=record.instance_uuid,
-            virt_type=self._conf.libvirt.virt_type,
-            memory_mib=self._conf.dmore.memory_mib or manifest.memory_mib,
-            image_dir=str(self.images.directory(record.digest)),
-            directory=self.records.directory(record.instance_uuid),
-            kernel_arguments=manifest.command_line,
-            interface=self.plug.interface_xml(
-                address_module.carrier(record), record.address),
-            log_file=os.path.join(
-                self._conf.dmore.log_dir,
-                f'domr-{record.instance_uuid}.log'),
-            tb_cache_mib=self._conf.libvirt.tb_cache_size))
-
-    def config(self, record) -> dict:
-        """The CONFIG message of a pair (:data:`nova_dmore.wire.CONFIG`)."""
-        return config_message.build(
-            self._conf.dmore, record, with_vnc=self._conf.vnc.enabled)
+                self._plug.plug(record)
 
 
 def _attempt(function, *arguments, **keywords) -> None:

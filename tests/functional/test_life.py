@@ -20,7 +20,7 @@ from nova import objects
 from nova.tests import fixtures as nova_fixtures
 
 from nova_dmore.virt import driver
-from nova_dmore.virt import pairs
+from nova_dmore.virt import domain_r
 from tests.functional import base
 
 
@@ -202,7 +202,7 @@ class InventoryTest(base.TestCase):
         server = self.boot()
         seen = []
         self.driver().register_event_listener(seen.append)
-        for uuid in (pairs.domain_uuid(server['id']), server['id']):
+        for uuid in (domain_r.uuid_of(server['id']), server['id']):
             self.driver().emit_event(nova.virt.event.LifecycleEvent(
                 uuid, nova.virt.event.EVENT_LIFECYCLE_STOPPED))
         self.assertEqual([server['id']], [event.uuid for event in seen])

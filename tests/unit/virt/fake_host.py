@@ -28,6 +28,7 @@ from nova_dmore.shadow import spawn
 from nova_dmore.virt import address
 from nova_dmore.virt import image_store
 from nova_dmore.virt import pairs
+from nova_dmore.virt import plug
 from nova_dmore import wire
 from tests.unit.virt import fakes
 
@@ -196,7 +197,7 @@ def _shadow_client(number):
 
 
 class VifDriver:
-    """Nova's VIF driver as :class:`address.Plug` uses it."""
+    """Nova's VIF driver as :class:`plug.Plug` uses it."""
 
     def __init__(self):
         self.plugged = set()
@@ -253,7 +254,7 @@ class HostTestCase(fakes.TestCase):
         """As a (re)started nova-compute does."""
         return pairs.Pairs(
             self.conf, lambda: self.libvirt,
-            address.Plug(self.vif_driver, 'qemu'),
+            plug.Plug(self.vif_driver, 'qemu'),
             address.AddressBook('consoles', [], None), self.images,
             self.forget_tokens)
 

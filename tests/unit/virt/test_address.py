@@ -10,16 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-from unittest import mock
-
 import fixtures
 from keystoneauth1 import exceptions as keystone_exceptions
-from lxml import etree
 from neutronclient.common import exceptions as neutron_exceptions
 from nova import context
 from nova import exception as nova_exception
-from nova.virt.libvirt import host
-from nova.virt.libvirt import vif
 
 from nova_dmore import exception
 from nova_dmore.virt import address
@@ -303,39 +298,3 @@ class BindingTest(BookTestCase):
             neutron_exceptions.Conflict())
         self.assertRaises(exception.AddressError,
                           self.book.delete_binding, fakes.PORT, 'c2')
-
-
-class PlugTest(fakes.TestCase):
-
-    def setUp(self):
-        super().setUp()
-        self.instance = fakes.make_instance()
-        self.stock = vif.LibvirtGenericVIFDriver(
-            mock.create_autospec(host.Host, instance=True))
-
-    def test_vif(self):
-        made = address.to_vif(fakes.make_address())
-        self.assertEqual('tapf1e2d3c4-00', made['devname'])
-        self.assertEqual('br-int', made['network']['bridge'])
-        self.assertEqual(1450, made['network']['meta']['mtu'])
-        self.assertIs(True, made['details']['ovs_create_tap'])
-        self.assertEqual('fa:16:3e:00:00:01', made['address'])
-
-    def test_interface(self):
-        # Nova's own driver makes the element.
-        element = etree.fromstring(address.Plug(
-            self.stock, 'qemu').interface_xml(
-                self.instance, fakes.make_address()))
-        self.assertEqual('fa:16:3e:00:00:01',
-                         element.find('mac').get('address'))
-        self.assertEqual('virtio', element.find('model').get('type'))
-        self.assertEqual('tapf1e2d3c4-00', element.find('target').get('dev'))
-
-    def test_plug_and_unplug(self):
-        driver = mock.create_autospec(self.stock, instance=True)
-        plug = address.Plug(driver, 'qemu')
-        vif_ = address.to_vif(fakes.make_address())
-        plug.plug(self.instance, fakes.make_address())
-        driver.plug.assert_called_once_with(self.instance, vif_)
-        plug.unplug(self.instance, fakes.make_address())
-        driver.unplug.assert_called_once_with(self.instance, vif_)

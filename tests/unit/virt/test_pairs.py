@@ -17,13 +17,12 @@ import fixtures
 from lxml import etree
 
 from nova_dmore import exception
+from nova_dmore.virt import domain_r
 from nova_dmore.virt import pairs
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
 OTHER_UUID = '9b0b0c52-59c1-4b0e-8f58-0a5a4c3d2b10'
-KEY = ('ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okW'
-       'i0dh2l9GKJl web')
 
 
 class EnsureTest(fake_host.HostTestCase):
@@ -45,7 +44,7 @@ class EnsureTest(fake_host.HostTestCase):
         self._ensure()
         root = etree.fromstring(self.libvirt.domains[self.domr].xml)
         self.assertEqual('96', root.findtext('memory'))
-        self.assertEqual(pairs.domain_uuid(fakes.UUID), root.findtext('uuid'))
+        self.assertEqual(domain_r.uuid_of(fakes.UUID), root.findtext('uuid'))
         self.assertEqual(f'/images/{fakes.DIGEST}/vmlinuz',
                          root.findtext('os/kernel'))
         self.assertEqual('fa:16:3e:00:00:01',
@@ -74,7 +73,7 @@ class EnsureTest(fake_host.HostTestCase):
         self.assertEqual(record, self._ensure())
         self.assertEqual([], self.shadow.log)
         self.assertTrue(self.pairs.is_domain_r(
-            pairs.domain_uuid(fakes.UUID)))
+            domain_r.uuid_of(fakes.UUID)))
 
     def test_after_a_reboot_of_the_host_the_address_is_the_same(self):
         record = self._ensure()
@@ -87,14 +86,14 @@ class EnsureTest(fake_host.HostTestCase):
 
     def test_is_domain_r(self):
         self.assertFalse(self.pairs.is_domain_r(
-            pairs.domain_uuid(fakes.UUID)))
+            domain_r.uuid_of(fakes.UUID)))
         self._ensure()
-        self.assertTrue(self.pairs.is_domain_r(pairs.domain_uuid(fakes.UUID)))
+        self.assertTrue(self.pairs.is_domain_r(domain_r.uuid_of(fakes.UUID)))
         self.assertFalse(self.pairs.is_domain_r(fakes.UUID))
         self.assertFalse(self.pairs.is_domain_r(None))
         # Its last event comes when it is gone.
         self.pairs.remove(fakes.UUID, delete_address=True)
-        self.assertTrue(self.pairs.is_domain_r(pairs.domain_uuid(fakes.UUID)))
+        self.assertTrue(self.pairs.is_domain_r(domain_r.uuid_of(fakes.UUID)))
 
     def test_qemu_group(self):
         self._ensure()
@@ -482,30 +481,3 @@ class ArrivalTest(fake_host.HostTestCase):
         self.libvirt.refuse = None
         self.assertTrue(self.pairs.rebuild(fakes.UUID))
         self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
-
-
-class ConfigTest(fake_host.HostTestCase):
-
-    def test_keys_and_address(self):
-        path = self.create_tempfiles([('keys', f'# ops\n{KEY}\n')], ext='')[0]
-        self.config.config(
-            group='dmore', console_authorized_keys=path, ssh_port=2222,
-            serial_proxy_networks=['10.1.0.0/24'], scrollback_kib=64)
-        other = KEY.replace(' web', ' mine')
-        config = self.pairs.config(fakes.make_record(key_data=other))
-        self.assertEqual([KEY, other], config['authorized_keys'])
-        self.assertIn('PRIVATE KEY', config['host_key'])
-        self.assertEqual(
-            ('10.0.0.5/24', '10.0.0.1', 'fa:16:3e:00:00:01', 1450),
-            (config['address'], config['gateway'], config['mac'],
-             config['mtu']))
-        self.assertEqual((2222, 6083, ['10.1.0.0/24'], 65536, 5000), (
-            config['ssh_port'], config['serial_port'],
-            config['serial_networks'], config['scrollback_bytes'],
-            config['stall_ms']))
-
-    def test_a_key_pair_that_is_no_ssh_key_is_left_out(self):
-        # Nova has x509 key pairs too.
-        config = self.pairs.config(fakes.make_record(
-            key_data='-----BEGIN CERTIFICATE-----'))
-        self.assertEqual([], config['authorized_keys'])
