@@ -26,6 +26,12 @@ from vnclib.encodings import Pixels
 _LOG_DIRECTORY = '/var/log/nova-dmore'
 
 
+def virsh(host: str, *words: str) -> list[str]:
+    """A command to the libvirt of a host."""
+    return ['virsh', '-c', f'qemu+tcp://{settings.address(host)}/system',
+            *words]
+
+
 def downtime_ms(host: str, domain: str) -> float | None:
     """For how long a domain that has arrived on a host stood still."""
     return figures.total_downtime_ms(
@@ -34,9 +40,7 @@ def downtime_ms(host: str, domain: str) -> float | None:
 
 def job(host: str, domain: str, *options: str) -> str:
     """What libvirt tells of a migration; nothing if it knows of none."""
-    return _output(['virsh', '-c',
-                    f'qemu+tcp://{settings.address(host)}/system',
-                    'domjobinfo', *options, domain])
+    return _output(virsh(host, 'domjobinfo', *options, domain))
 
 
 def screenshot(host: str, domain: str) -> Pixels:
@@ -46,9 +50,8 @@ def screenshot(host: str, domain: str) -> Pixels:
     """
     with tempfile.NamedTemporaryFile() as file:
         done = subprocess.run(
-            ['virsh', '-c', f'qemu+tcp://{settings.address(host)}/system',
-             'screenshot', domain, file.name], capture_output=True, text=True,
-            timeout=30)
+            virsh(host, 'screenshot', domain, file.name),
+            capture_output=True, text=True, timeout=30)
         if done.returncode:
             raise Failure(f'screendump of {domain}', done.stderr)
         return picture.load(pathlib.Path(file.name))

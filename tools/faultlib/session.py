@@ -18,11 +18,11 @@ import subprocess
 import time
 from collections.abc import Callable
 
+from demolib import machines
 from demolib.subject import Subject, Trial
 from faultlib import case, scene
 from faultlib.outcome import Outcome
 from openstack import exceptions
-from testbedlib import settings
 from testbedlib.progress import Failure
 from testbedlib.settings import COMPUTES
 
@@ -131,8 +131,7 @@ def sweep(runner: case.Runner, subject: Subject) -> None:
         for domain in (subject.domain, f'domr-{subject.server}'):
             for action in ('destroy', 'undefine'):
                 subprocess.run(
-                    ['virsh', '-c', 'qemu+tcp://'
-                     f'{settings.address(host)}/system', action, domain],
+                    machines.virsh(host, action, domain),
                     capture_output=True, timeout=60)
         left = (where.keeper(host) + where.instance_qemu(host)
                 + where.domain_r_qemu(host))

@@ -15,11 +15,12 @@ import dataclasses
 import re
 import subprocess
 
+from demolib import machines
 from faultlib import shortages
 from faultlib.processes import parent
 from faultlib.scene import Scene
 from openstack import exceptions
-from testbedlib import settings, status
+from testbedlib import status
 from testbedlib.settings import COMPUTES
 
 _DOMAIN = re.compile(r'^\s*(?:\d+|-)\s+(\S+)\s+(\S.*?)\s*$', re.MULTILINE)
@@ -120,9 +121,8 @@ def _on(scene: Scene, host: str, taps: set[str]) -> On:
 def _domains(host: str) -> dict[str, str]:
     """:raises subprocess.SubprocessError: libvirt does not answer"""
     done = subprocess.run(
-        ['virsh', '-c', f'qemu+tcp://{settings.address(host)}/system',
-         'list', '--all'], capture_output=True, text=True, timeout=30,
-        check=True)
+        machines.virsh(host, 'list', '--all'), capture_output=True, text=True,
+        timeout=30, check=True)
     return dict(_DOMAIN.findall(done.stdout))
 
 

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 
 from benchlib.migration import stops
 from benchlib.migration.stops import Event, Stop
+from demolib import machines
 from testbedlib import settings
 
 #: The controller's end of the operator's network.
@@ -44,8 +45,7 @@ class Machines(contextlib.ExitStack):
         self._events: list[Event] = []
         for host in settings.COMPUTES:
             process = subprocess.Popen(
-                ['virsh', '-c', f'qemu+tcp://{settings.address(host)}/system',
-                 'qemu-monitor-event', '--loop'],
+                machines.virsh(host, 'qemu-monitor-event', '--loop'),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
             self.callback(process.wait)
             self.callback(process.terminate)
