@@ -15,6 +15,7 @@ import dataclasses
 import pathlib
 import time
 import urllib.parse
+from collections.abc import Collection, Iterable
 
 from demolib import corruption, machines
 from demolib.api import Cloud
@@ -37,6 +38,8 @@ _LEDGER_S = 20
 #: An answer may be lost as well as anything.
 _ASKS = 2
 _SETTLE_S = 20
+#: The users who come by Nova's proxies.
+PROXIED = ('serial', 'vnc')
 #: Where Domain R's VNC server listens, unless configured otherwise.
 _VNC_PORT = 5900
 
@@ -191,24 +194,26 @@ class Subject:
                 raise Failure(client.name, f'{PROGRAM} does not start; the '
                               f'console shows {ascii(client.recent)}', log)
 
-    def mark(self) -> Mark | None:
+    def mark(self, kinds: Collection[str] | None = None) -> Mark | None:
         """Pause the users and ask the helpers; nothing if one does not answer.
 
+        :param kinds: of the users who have a console; all, if not given
         :raises Failure: a console could not be opened any more
         """
-        for client in self.clients.values():
+        clients = {kind: client for kind, client in self.clients.items()
+                   if kinds is None or kind in kinds}
+        for client in clients.values():
             client.pause()
-        for client in self.clients.values():
+        for client in clients.values():
             # A lost key has no answer, so there may be less to wait for.
             client.wait_answers(_ANSWER_S)
-        expected = {kind: client.ledgers
-                    for kind, client in self.clients.items()}
-        self._ask()
+        expected = {kind: client.ledgers for kind, client in clients.items()}
+        self._ask(clients.values())
         mark = Mark({}, {})
-        for kind, client in self.clients.items():
+        for kind, client in clients.items():
             for asked in range(_ASKS):
                 if asked:
-                    self._ask()
+                    self._ask(clients.values())
                 ledger = client.wait_ledger(expected[kind], _LEDGER_S)
                 if ledger is not None:
                     break
@@ -218,10 +223,10 @@ class Subject:
             mark.tallies[kind] = client.tally(ledger)
         return mark
 
-    def _ask(self) -> None:
+    @staticmethod
+    def _ask(clients: Iterable[Client | Viewer]) -> None:
         """All users of a helper see its answer, whoever asked."""
-        for client in {type(client): client
-                       for client in self.clients.values()}.values():
+        for client in {type(client): client for client in clients}.values():
             client.write(bytes([protocol.ASK]))
 
     def wrong_pixels(self, kind: str, host: str) -> int | None:

@@ -14,11 +14,11 @@
 import dataclasses
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from demolib import machines, trial
 from demolib.api import Cloud
-from demolib.subject import Mark, Subject
+from demolib.subject import PROXIED, Mark, Subject
 from faultlib import catalogue, phases, state, stock, verdict
 from faultlib import scene as scene_module
 from faultlib.fault import Fault, NothingThere
@@ -108,7 +108,8 @@ class _Case:
         _gaps, rebuilt = verdict.reports([log.grown() for log in logs],
                                          scene.server)
         # An instance that was killed, and stays so, has lost what it knew.
-        users, unanswered = (self._users(before, bool(rebuilt))
+        users, unanswered = (self._users(before, bool(rebuilt),
+                                         self._with_console(last, rebuilt))
                              if before is not None and (
                                  last is None or verdict.running(last))
                              else ({}, []))
@@ -278,7 +279,17 @@ class _Case:
                 return last, wrong
             time.sleep(_LOOK_S)
 
-    def _users(self, before: Mark, rebuilt: bool
+    def _with_console(self, last: state.State | None,
+                      rebuilt: Sequence[str]) -> list[str]:
+        """The kinds of users that have a console in the end. Nova's proxies
+        lead to the host that Nova believes in, also with the stock consoles;
+        only a session that goes on does not notice."""
+        everybody = list(self._subject.clients)
+        if not rebuilt or last is None or last.host in verdict.running(last):
+            return everybody
+        return [kind for kind in everybody if kind not in PROXIED]
+
+    def _users(self, before: Mark, rebuilt: bool, kinds: Sequence[str]
                ) -> tuple[dict, list[str]]:
         """What each noticed; and what is wrong with the consoles.
 
@@ -286,7 +297,7 @@ class _Case:
             not: a client learns it by what it sends next
         """
         subject = self._subject
-        clients = subject.clients
+        clients = {kind: subject.clients[kind] for kind in kinds}
         try:
             for kind, client in clients.items():
                 known = before.tallies[kind].disconnects
@@ -306,7 +317,7 @@ class _Case:
                 for client in clients.values():
                     client.type_on()
                 time.sleep(_AFTER_S)
-                if after := subject.mark():
+                if after := subject.mark(kinds):
                     break
         except NOT_NOW as error:
             return {}, [f'a console does not answer: {error}']

@@ -64,6 +64,14 @@ class MarkTest(unittest.TestCase):
         self.assertEqual([mock.call(b'\5')] * 2, user_.write.mock_calls)
         user_.tally.assert_called_once_with(told)
 
+    def test_who_has_no_console_is_not_asked(self):
+        told = transcript.Ledger({'lines': 3}, 0, 0)
+        made, user_ = self.make()
+        other = made.clients['ssh'] = mock.Mock()
+        other.wait_ledger.return_value = told
+        self.assertEqual({'ssh': told.content}, made.mark(['ssh']).ledgers)
+        self.assertEqual([], user_.mock_calls)
+
     def test_a_guest_that_tells_none(self):
         made, user_ = self.make(None, None)
         self.assertIsNone(made.mark())
