@@ -46,6 +46,7 @@ from nova_dmore.virt import pairs
 from nova_dmore.virt import plug
 from nova_dmore.virt import policy
 from nova_dmore.virt import record as record_module
+from nova_dmore.virt import reporter
 from nova_dmore.virt import rpc
 from nova_dmore.virt import settle
 from nova_dmore.virt import tokens
@@ -93,7 +94,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                 CONF.dmore.image, CONF.dmore.image_digest,
                 CONF.dmore.image_cache_dir, credentials.service_context),
             functools.partial(tokens.forget, admin))
-        self._reporter = watch.Reporter(CONF.host)
+        self._reporter = reporter.Reporter(CONF.host)
         self._watch = watch.Watch(
             self._pairs, self._reporter, CONF.dmore.watch_interval, admin,
             settle.Settler(

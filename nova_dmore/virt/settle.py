@@ -120,7 +120,7 @@ class Settler:
     """Settles the pairs of one host.
 
     :param pairs: a :class:`nova_dmore.virt.pairs.Pairs`.
-    :param reporter: a :class:`nova_dmore.virt.watch.Reporter`.
+    :param reporter: a :class:`nova_dmore.virt.reporter.Reporter`.
     :param context: an admin ``RequestContext``.
     :param connect: returns Nova's ``libvirt.virConnect``.
     :param locate: :func:`nova_dmore.virt.inventory.host_of`.
@@ -143,6 +143,29 @@ class Settler:
         #: Pairs of which no migration is left over from an earlier process.
         self._settled: set[str] = set()
 
+    def is_settled(self, record) -> bool:
+        """Whether a pair belongs to this host, with its instance, and no
+        migration of that is left over. A migration that is under way has its
+        roles.
+
+        No more is asked in each look at a pair that is well: libvirt may make
+        a question about jobs wait.
+
+        :raises nova_dmore.exception.DMoreError: libvirt does not say.
+        """
+        uuid = record.instance_uuid
+        if (uuid not in self._settled or record.incoming or
+                _lookup(self._connect_to_libvirt(), uuid) is None):
+            return False
+        self._since.pop(uuid, None)
+        return True
+
+    def _connect_to_libvirt(self):
+        try:
+            return self._connect()
+        except nova_exception.HypervisorUnavailable as error:
+            raise exception.PairError(str(error)) from error
+
     def settle(self, record) -> bool:
         """Do what is due for a pair; the caller has locked it.
 
@@ -152,16 +175,9 @@ class Settler:
         :raises nova_dmore.exception.DMoreError: try again later.
         """
         uuid = record.instance_uuid
-        try:
-            connection = self._connect()
-        except nova_exception.HypervisorUnavailable as error:
-            raise exception.PairError(str(error)) from error
-        if (uuid in self._settled and not record.incoming
-                and _lookup(connection, uuid) is not None):
-            # No more is asked in each look at a pair that is well: libvirt
-            # may make a question about jobs wait.
-            self._since.pop(uuid, None)
+        if self.is_settled(record):
             return True
+        connection = self._connect_to_libvirt()
         here = find(connection, uuid)
         waited = self._waited(uuid, here)
         if record.incoming:

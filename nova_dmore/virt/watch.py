@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Looks after the pairs of a host: one thread of nova-compute.
+"""Looks after the pairs of a host, in threads of nova-compute.
 
 It starts again what died, and passes on what the shadow-device processes
 report: a gap in a console is logged and notified (``dmore.console.gap``),
@@ -19,78 +19,39 @@ never hidden.
 import threading
 import time
 
-from nova import rpc
-import oslo_messaging as messaging
 from oslo_log import log as logging
 
 from nova_dmore import exception
 
 LOG = logging.getLogger(__name__)
 
-#: Event types of the notifications.
-GAP = 'dmore.console.gap'
-REBUILT = 'dmore.console.rebuilt'
-
 #: A pair that cannot be rebuilt is tried again after this many seconds,
 #: doubled each time up to the limit.
 _FIRST_RETRY_S = 2.0
 _LAST_RETRY_S = 300.0
-#: How long a migration waits for what is just being done with its pair.
+#: How long a migration waits for what is just being done with its pair, and
+#: the end of nova-compute for what is being done at all.
 _LAST_LOOK_S = 10.0
 #: How often ports are looked for whose instances are no more.
 _SWEEP_S = 1800.0
 
 
-class Reporter:
-    """Logs and notifies what happened to a console."""
-
-    def __init__(self, host: str):
-        self._host = host
-
-    def gap(self, context, instance_uuid: str, **what) -> None:
-        """Report bytes that are missing from a console, or may be.
-
-        :param what: ``stream``, ``kind`` (a wire.GapKind), ``bytes`` (None
-            when nobody knows), ``at`` (stream offset), ``reason``.
-        """
-        LOG.warning(
-            'Console of instance %(uuid)s: gap in %(stream)s: %(kind)s, '
-            '%(bytes)s bytes: %(reason)s', {'uuid': instance_uuid, **what})
-        self._notify(context, GAP, {'instance_uuid': instance_uuid, **what})
-
-    def rebuilt(self, context, instance_uuid: str, reason: str) -> None:
-        """Report that sessions ended because Domain R was built anew."""
-        LOG.warning('Console of instance %(uuid)s was rebuilt, its sessions '
-                    'ended: %(reason)s',
-                    {'uuid': instance_uuid, 'reason': reason})
-        self._notify(context, REBUILT,
-                     {'instance_uuid': instance_uuid, 'reason': reason})
-
-    def _notify(self, context, event_type: str, payload: dict) -> None:
-        try:
-            notifier = messaging.Notifier(
-                rpc.NOTIFICATION_TRANSPORT,
-                publisher_id=f'nova-dmore.{self._host}')
-            notifier.warn(context.to_dict(), event_type, payload)
-        except Exception as error:  # noqa: H201
-            # It was logged above. What drivers and transports raise is not
-            # documented, and an operation on an instance, or the thread that
-            # looks after all pairs, may be what called this.
-            LOG.warning('Notification %(type)s was not sent: %(error)r',
-                        {'type': event_type, 'error': error})
-
-
 class Watch:
-    """The thread; started in ``init_host``, stopped in ``cleanup_host``.
+    """Started in ``init_host``, stopped in ``cleanup_host``.
+
+    One thread looks at all pairs, and collects their gaps. That takes no more
+    than this host. Whatever has to be done with a pair may ask Neutron or Nova
+    and wait for them: it is done by a thread of its own, so that no pair waits
+    for another one.
 
     :param pairs: a :class:`nova_dmore.virt.pairs.Pairs`.
+    :param reporter: a :class:`nova_dmore.virt.reporter.Reporter`.
     :param interval: seconds between two looks.
     :param context: an admin ``RequestContext``.
     :param settler: a :class:`nova_dmore.virt.settle.Settler`.
     """
 
-    def __init__(self, pairs, reporter: Reporter, interval: float, context,
-                 settler):
+    def __init__(self, pairs, reporter, interval: float, context, settler):
         self._pairs = pairs
         self._reporter = reporter
         self._interval = interval
@@ -101,6 +62,10 @@ class Watch:
         #: Pairs that are being moved: their roles look after them.
         self._moving: set[str] = set()
         self._retry: dict[str, tuple[float, float]] = {}
+        #: What is being done, by what it is done with.
+        self._aside: dict[str, threading.Thread] = {}
+        #: A gap is reported by who has found it first.
+        self._collecting = threading.Lock()
         self._thread = threading.Thread(
             target=self._run, name='dmore-watch', daemon=True)
 
@@ -109,9 +74,14 @@ class Watch:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop looking; returns when the last look has ended."""
+        """Stop looking; returns when the last look has ended, and what is
+        being done with pairs, unless that takes long."""
         self._stopped.set()
         self._thread.join()
+        deadline = time.monotonic() + _LAST_LOOK_S
+        for thread in self._aside.values():
+            thread.join(max(0, deadline - time.monotonic()))
+        self._reporter.flush(max(0, deadline - time.monotonic()))
 
     def leave_alone(self, instance_uuid: str) -> None:
         """Do not touch a pair: it is being moved.
@@ -135,37 +105,74 @@ class Watch:
 
         :raises nova_dmore.exception.ShadowProcessError: it is gone.
         """
-        client = self._pairs.client(instance_uuid)
-        gaps = client.status().gaps
-        for gap in gaps:
-            self._reporter.gap(
-                self._context, instance_uuid, stream=gap.stream,
-                kind=gap.kind, bytes=gap.bytes, at=gap.at, reason=gap.reason)
-        if gaps:
-            client.forget_gaps([gap.number for gap in gaps])
+        with self._collecting:
+            client = self._pairs.client(instance_uuid)
+            gaps = client.status().gaps
+            for gap in gaps:
+                self._reporter.gap(
+                    self._context, instance_uuid, stream=gap.stream,
+                    kind=gap.kind, bytes=gap.bytes, at=gap.at,
+                    reason=gap.reason)
+            if gaps:
+                client.forget_gaps([gap.number for gap in gaps])
 
     def _run(self) -> None:
         while not self._stopped.wait(self._interval):
             try:
                 for record in self._pairs.records.all():
-                    self._look_at(record.instance_uuid)
-                self._sweep()
+                    self._look_at(record)
+                if time.monotonic() >= self._next_sweep:
+                    self._next_sweep = time.monotonic() + _SWEEP_S
+                    self._do_aside('all', self._sweep)
             except Exception as error:  # noqa: H201
                 # This thread has to outlive whatever is wrong for a while:
                 # nobody starts it again.
-                LOG.error('The pairs of this host: %s', error,
-                          exc_info=not isinstance(error,
-                                                  exception.DMoreError))
+                _log_host_error(error)
+
+    def _look_at(self, record) -> None:
+        uuid = record.instance_uuid
+        _delay, not_before = self._retry.get(uuid, (0.0, 0.0))
+        if uuid in self._moving or time.monotonic() < not_before:
+            return
+        try:
+            if self._is_well(record):
+                self._retry.pop(uuid, None)
+                return
+        except Exception as error:  # noqa: H201
+            self._try_later(uuid, error)
+            return
+        self._do_aside(uuid, self._look_after, uuid)
+
+    def _is_well(self, record) -> bool:
+        """Whether nothing has to be done with a pair; its gaps are
+        reported, whatever else is wrong."""
+        uuid = record.instance_uuid
+        try:
+            self.collect_gaps(uuid)
+        except exception.ShadowProcessError as error:
+            LOG.debug('Console of instance %s: %s', uuid, error)
+            return False
+        return (self._settler.is_settled(record)
+                and all(self._pairs.is_alive(uuid)))
+
+    def _do_aside(self, what: str, function, *arguments) -> None:
+        """Have a thread do it, unless one is at it already."""
+        if what in self._aside and self._aside[what].is_alive():
+            return
+        self._aside = {key: thread for key, thread in self._aside.items()
+                       if thread.is_alive()}
+        thread = threading.Thread(target=function, args=arguments,
+                                  name=f'dmore-watch-{what}', daemon=True)
+        thread.start()
+        self._aside[what] = thread
 
     def _sweep(self) -> None:
-        if time.monotonic() >= self._next_sweep:
-            self._next_sweep = time.monotonic() + _SWEEP_S
+        try:
             self._settler.sweep()
+        except Exception as error:  # noqa: H201
+            _log_host_error(error)
 
-    def _look_at(self, instance_uuid: str) -> None:
-        _delay, not_before = self._retry.get(instance_uuid, (0.0, 0.0))
-        if time.monotonic() < not_before:
-            return
+    def _look_after(self, instance_uuid: str) -> None:
         try:
             with self._pairs.locked(instance_uuid, wait_s=0) as locked:
                 # A pair that is just being made or removed is not looked at.
@@ -175,14 +182,18 @@ class Watch:
                     self._look_after_locked(record)
             self._retry.pop(instance_uuid, None)
         except Exception as error:  # noqa: H201
-            # Whatever is wrong with one pair must not keep the others from
-            # being looked after, nor end this thread.
-            delay = min(max(_delay * 2, _FIRST_RETRY_S), _LAST_RETRY_S)
-            self._retry[instance_uuid] = (delay, time.monotonic() + delay)
-            LOG.error('Console of instance %(uuid)s: %(error)s; trying again '
-                      'in %(delay).0f s',
-                      {'uuid': instance_uuid, 'error': error, 'delay': delay},
-                      exc_info=not isinstance(error, exception.DMoreError))
+            self._try_later(instance_uuid, error)
+
+    def _try_later(self, instance_uuid: str, error: Exception) -> None:
+        """Whatever is wrong with one pair must not keep the others from
+        being looked after, nor end a thread."""
+        delay, _not_before = self._retry.get(instance_uuid, (0.0, 0.0))
+        delay = min(max(delay * 2, _FIRST_RETRY_S), _LAST_RETRY_S)
+        self._retry[instance_uuid] = (delay, time.monotonic() + delay)
+        LOG.error('Console of instance %(uuid)s: %(error)s; trying again in '
+                  '%(delay).0f s',
+                  {'uuid': instance_uuid, 'error': error, 'delay': delay},
+                  exc_info=not isinstance(error, exception.DMoreError))
 
     def _look_after_locked(self, record) -> None:
         instance_uuid = record.instance_uuid
@@ -192,10 +203,14 @@ class Watch:
         shadow_lives, domain_lives = self._pairs.is_alive(instance_uuid)
         if not shadow_lives or not domain_lives:
             self._rebuild(instance_uuid, shadow_lives)
-        self.collect_gaps(instance_uuid)
 
     def _rebuild(self, instance_uuid: str, shadow_lives: bool) -> None:
         if self._pairs.rebuild(instance_uuid):
             what = 'Domain R' if shadow_lives else 'the shadow-device process'
             self._reporter.rebuilt(
                 self._context, instance_uuid, f'{what} had ended')
+
+
+def _log_host_error(error: Exception) -> None:
+    LOG.error('The pairs of this host: %s', error,
+              exc_info=not isinstance(error, exception.DMoreError))

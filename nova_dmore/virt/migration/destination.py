@@ -44,7 +44,7 @@ class DestinationRole:
     """All co-migrations towards this host.
 
     :param pairs: a :class:`nova_dmore.virt.pairs.Pairs`.
-    :param reporter: a :class:`nova_dmore.virt.watch.Reporter`.
+    :param reporter: a :class:`nova_dmore.virt.reporter.Reporter`.
     :param connect: returns Nova's ``libvirt.virConnect``.
     :param instances_path: ``[DEFAULT] instances_path``.
     """

@@ -69,7 +69,7 @@ class Services:
 
     pairs: object               # nova_dmore.virt.pairs.Pairs
     watch: object               # nova_dmore.virt.watch.Watch
-    reporter: object            # nova_dmore.virt.watch.Reporter
+    reporter: object            # nova_dmore.virt.reporter.Reporter
     destination: object         # nova_dmore.virt.rpc.DestinationAPI
     #: URI of this host's libvirt.
     libvirt_uri: str

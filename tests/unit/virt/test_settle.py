@@ -18,9 +18,9 @@ from nova import exception as nova_exception
 
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
+from nova_dmore.virt import reporter
 from nova_dmore.virt import settle
 from nova_dmore.virt.settle import Here
-from nova_dmore.virt import watch
 from nova_dmore.virt import xml
 from nova_dmore import wire
 from tests.unit.virt import fake_host
@@ -85,7 +85,7 @@ class SettleTestCase(fake_host.HostTestCase):
         self.now = 1000.0
         self.useFixture(fixtures.MockPatchObject(
             settle.time, 'monotonic', lambda: self.now))
-        self.reporter = mock.create_autospec(watch.Reporter, instance=True)
+        self.reporter = mock.create_autospec(reporter.Reporter, instance=True)
         #: What Nova's database says.
         self.nova_says = fakes.HOST
         self.asked = 0

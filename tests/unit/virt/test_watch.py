@@ -10,20 +10,16 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-import json
 import threading
 import time
 from unittest import mock
 
 import fixtures
-from nova import context
-from nova import rpc
 import oslo_messaging as messaging
-from oslo_messaging import conffixture
-from oslo_messaging.notify import _impl_test as test_notifier
 
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
+from nova_dmore.virt import reporter
 from nova_dmore.virt import settle
 from nova_dmore.virt import watch
 from nova_dmore import wire
@@ -40,87 +36,14 @@ def _gap(number):
         time=1.0)
 
 
-class ReporterTest(fakes.TestCase):
-
-    def setUp(self):
-        super().setUp()
-        self.useFixture(fixtures.MonkeyPatch(
-            'nova.rpc.NOTIFICATION_TRANSPORT', mock.sentinel.transport))
-        self.notifier = self.useFixture(fixtures.MockPatchObject(
-            messaging, 'Notifier', autospec=True)).mock
-        self.context = context.get_admin_context()
-        self.reporter = watch.Reporter('c1')
-        self.log = self.useFixture(fixtures.FakeLogger())
-
-    def _notified(self):
-        self.notifier.assert_called_once_with(
-            rpc.NOTIFICATION_TRANSPORT, publisher_id='nova-dmore.c1')
-        (call,) = self.notifier.return_value.warn.call_args_list
-        return call.args[1:]
-
-    def test_gap(self):
-        what = {'stream': 'serial0_out', 'kind': 'exact', 'bytes': 5,
-                'at': 100, 'reason': 'too slow'}
-        self.reporter.gap(self.context, fakes.UUID, **what)
-        self.assertEqual(
-            ('dmore.console.gap', {'instance_uuid': fakes.UUID, **what}),
-            self._notified())
-        self.assertIn('5 bytes: too slow', self.log.output)
-
-    def test_rebuilt(self):
-        self.reporter.rebuilt(self.context, fakes.UUID, 'Domain R had ended')
-        self.assertEqual(
-            ('dmore.console.rebuilt', {
-                'instance_uuid': fakes.UUID,
-                'reason': 'Domain R had ended'}), self._notified())
-        self.assertIn(fakes.UUID, self.log.output)
-
-    def test_it_cannot_be_sent(self):
-        for error in (messaging.MessageDeliveryFailure('no bus'),
-                      AttributeError('no bus')):
-            self.notifier.return_value.warn.side_effect = error
-            self.reporter.rebuilt(self.context, fakes.UUID, 'x')
-            self.assertIn('no bus', self.log.output)
-        self.notifier.side_effect = TypeError('no transport')
-        self.reporter.gap(self.context, fakes.UUID, stream='serial0_out',
-                          kind='unknown', bytes=None, at=None, reason='x')
-        self.assertIn('no transport', self.log.output)
-
-
-class NotificationTest(fakes.TestCase):
-    """With Nova's transport and oslo.messaging's own driver."""
-
-    def test_as_nova_sends_its_own(self):
-        self.useFixture(conffixture.ConfFixture(
-            self.conf, transport_url='fake:/'))
-        self.config.config(group='oslo_messaging_notifications',
-                           driver=['test'], topics=['consoles'])
-        rpc.init(self.conf)
-        self.addCleanup(rpc.cleanup)
-        self.addCleanup(test_notifier.reset)
-        gap = _gap(1)
-        watch.Reporter('c1').gap(
-            context.get_admin_context(), fakes.UUID, stream=gap.stream,
-            kind=gap.kind, bytes=gap.bytes, at=gap.at, reason=gap.reason)
-        ((_context, message, priority, _retry),) = (
-            test_notifier.NOTIFICATIONS)
-        self.assertEqual('WARN', priority)
-        self.assertEqual('nova-dmore.c1', message['publisher_id'])
-        self.assertEqual('dmore.console.gap', message['event_type'])
-        # What doc/source/configuration tells.
-        self.assertEqual(
-            {'instance_uuid': fakes.UUID, 'stream': 'serial0_out',
-             'kind': 'exact', 'bytes': 5, 'at': 100, 'reason': 'too slow'},
-            json.loads(json.dumps(message['payload'])))
-
-
 class WatchTest(fake_host.HostTestCase):
 
     def setUp(self):
         super().setUp()
         self.record = self.pairs.ensure(fakes.make_instance())
-        self.reporter = mock.create_autospec(watch.Reporter, instance=True)
+        self.reporter = mock.create_autospec(reporter.Reporter, instance=True)
         self.settler = mock.create_autospec(settle.Settler, instance=True)
+        self.settler.is_settled.return_value = False
         self.settler.settle.return_value = True
         self.watch = watch.Watch(self.pairs, self.reporter, 0.002, 'context',
                                  self.settler)
@@ -146,6 +69,14 @@ class WatchTest(fake_host.HostTestCase):
         self._start()
         self._looked()
         self.assertEqual([], self.reporter.mock_calls)
+
+    def test_a_pair_that_is_well(self):
+        self.settler.is_settled.return_value = True
+        self._start()
+        self._looked()
+        self.settler.settle.assert_not_called()
+        self.libvirt.domains.clear()
+        self._until(lambda: self.domr in self.libvirt.domains)
 
     def test_domain_r_died(self):
         self.libvirt.domains.clear()
@@ -260,6 +191,29 @@ class WatchTest(fake_host.HostTestCase):
             self.watch.leave_alone(fakes.UUID)
         self.libvirt.domains.clear()
         go_on.set()
+
+    def test_what_waits_for_neutron_keeps_nobody_waiting(self):
+        other = 'domr-' + OTHER_UUID
+        self.pairs.ensure(fakes.make_instance(uuid=OTHER_UUID, id=2))
+        go_on = threading.Event()
+        self.addCleanup(go_on.set)
+        self.settler.settle.side_effect = lambda record: (
+            record.instance_uuid == OTHER_UUID or go_on.wait(10))
+        self._start()
+        self._until(lambda: self.settler.settle.call_count > 2)
+        # Of the pair that waits, too.
+        self.client().status.side_effect = (
+            lambda timeout=None: fake_host.status(gaps=(_gap(1),)))
+        self._until(lambda: self.reporter.gap.called)
+        self.libvirt.domains.pop(other)
+        self._until(lambda: other in self.libvirt.domains)
+
+    def test_stopping_does_not_wait_for_ever(self):
+        go_on = self._look_until_told(True)
+        with mock.patch.object(watch, '_LAST_LOOK_S', 0.05):
+            self.watch.stop()
+        go_on.set()
+        self.reporter.flush.assert_called_once()
 
     def test_ports_are_swept_now_and_then(self):
         self._start()

@@ -15,7 +15,7 @@ from unittest import mock
 
 from nova_dmore.virt.migration import destination
 from nova_dmore.virt import record
-from nova_dmore.virt import watch
+from nova_dmore.virt import reporter
 from nova_dmore import wire
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
@@ -29,7 +29,7 @@ class DestinationTestCase(fake_host.HostTestCase):
         here = self.pairs.addresses.ensure(fakes.UUID, fakes.OTHER_HOST)
         self.there = fakes.make_record(address=here)
         self.text = record.to_json(self.there)
-        self.reporter = mock.create_autospec(watch.Reporter, instance=True)
+        self.reporter = mock.create_autospec(reporter.Reporter, instance=True)
         self.instances_path = os.path.join(self.directory, 'instances')
         os.makedirs(os.path.join(self.instances_path, fakes.UUID))
         self.role = self._role()

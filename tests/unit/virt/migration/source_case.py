@@ -26,6 +26,7 @@ from nova_dmore.virt.migration import leader
 from nova_dmore.virt.migration.phases import Phase
 from nova_dmore.virt.migration import source
 from nova_dmore.virt import record as record_module
+from nova_dmore.virt import reporter
 from nova_dmore.virt import rpc
 from nova_dmore.virt import watch
 from tests.unit.virt import fake_host
@@ -184,7 +185,7 @@ class SourceTestCase(fake_host.HostTestCase):
         self.client().hand_over.return_value = CARRY_OVER
         self.notices_the_stop = True
         self.watch = mock.create_autospec(watch.Watch, instance=True)
-        self.reporter = mock.create_autospec(watch.Reporter, instance=True)
+        self.reporter = mock.create_autospec(reporter.Reporter, instance=True)
         self.destination = mock.create_autospec(
             rpc.DestinationAPI, instance=True)
         self.destination.prepare.side_effect = self._prepare

@@ -1,0 +1,99 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Tells operators what happened to a console: in the log, and by notification.
+"""
+
+import queue
+import threading
+import time
+
+from nova import rpc
+import oslo_messaging as messaging
+from oslo_log import log as logging
+
+LOG = logging.getLogger(__name__)
+
+#: Event types of the notifications.
+GAP = 'dmore.console.gap'
+REBUILT = 'dmore.console.rebuilt'
+
+#: So many wait for the broker at most.
+_UNSENT_MAX = 1000
+_FLUSH_LOOK_S = 0.01
+
+
+class Reporter:
+    """Logs and notifies what happened to a console.
+
+    It is logged at once. Notifications wait for the broker, as long as that
+    takes; nobody waits for them.
+    """
+
+    def __init__(self, host: str):
+        self._host = host
+        self._unsent: queue.Queue = queue.Queue(_UNSENT_MAX)
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def gap(self, context, instance_uuid: str, **what) -> None:
+        """Report bytes that are missing from a console, or may be.
+
+        :param what: ``stream``, ``kind`` (a wire.GapKind), ``bytes`` (None
+            when nobody knows), ``at`` (stream offset), ``reason``.
+        """
+        LOG.warning(
+            'Console of instance %(uuid)s: gap in %(stream)s: %(kind)s, '
+            '%(bytes)s bytes: %(reason)s', {'uuid': instance_uuid, **what})
+        self._notify(context, GAP, {'instance_uuid': instance_uuid, **what})
+
+    def rebuilt(self, context, instance_uuid: str, reason: str) -> None:
+        """Report that sessions ended because Domain R was built anew."""
+        LOG.warning('Console of instance %(uuid)s was rebuilt, its sessions '
+                    'ended: %(reason)s',
+                    {'uuid': instance_uuid, 'reason': reason})
+        self._notify(context, REBUILT,
+                     {'instance_uuid': instance_uuid, 'reason': reason})
+
+    def flush(self, timeout_s: float) -> None:
+        """Wait until everything is sent, but not longer."""
+        deadline = time.monotonic() + timeout_s
+        while self._unsent.unfinished_tasks and time.monotonic() < deadline:
+            time.sleep(_FLUSH_LOOK_S)
+
+    def _notify(self, context, event_type: str, payload: dict) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name='dmore-notify', daemon=True)
+                self._thread.start()
+        try:
+            self._unsent.put_nowait((context, event_type, payload))
+        except queue.Full:
+            LOG.warning('Notification %(type)s was not sent: %(number)d wait '
+                        'for the broker',
+                        {'type': event_type, 'number': _UNSENT_MAX})
+
+    def _run(self) -> None:
+        while True:
+            context, event_type, payload = self._unsent.get()
+            try:
+                messaging.Notifier(
+                    rpc.NOTIFICATION_TRANSPORT,
+                    publisher_id=f'nova-dmore.{self._host}'
+                ).warn(context.to_dict(), event_type, payload)
+            except Exception as error:  # noqa: H201
+                # It was logged before. What drivers and transports raise is
+                # not documented, and nobody starts this thread again.
+                LOG.warning('Notification %(type)s was not sent: %(error)r',
+                            {'type': event_type, 'error': error})
+            finally:
+                self._unsent.task_done()
