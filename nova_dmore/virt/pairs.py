@@ -60,7 +60,7 @@ class Pairs:
         self.records = record_module.Records(conf.dmore.run_dir)
         self.shadows = shadow_process.ShadowProcesses(
             conf.dmore, self.records)
-        self._blueprint = blueprint.Blueprint(
+        self.blueprint = blueprint.Blueprint(
             conf, plug, images, self.records)
         self._guard = threading.Lock()
         self._locks: dict[str, threading.RLock] = {}
@@ -205,12 +205,12 @@ class Pairs:
                 undo.callback(_attempt, self._stop_shadow, instance_uuid)
                 self.shadows.start(instance_uuid)
             self.client(instance_uuid).configure(
-                self._blueprint.config(record))
+                self.blueprint.config(record))
             if not domain_lives:
                 undo.callback(_attempt, self._plug.unplug, record)
                 self._plug.plug(record)
                 self.domain(instance_uuid).start(
-                    self._blueprint.domain_xml(record))
+                    self.blueprint.domain_xml(record))
             undo.pop_all()
 
     def expect(self, record, bind=None) -> record_module.PairRecord:
@@ -260,7 +260,7 @@ class Pairs:
                 self._save(record)
             client = self.client(uuid)
             client.arm(migration_id, shadow_client.Role.DESTINATION)
-            client.configure(self._blueprint.config(record))
+            client.configure(self.blueprint.config(record))
             undo.pop_all()
 
     def give_back(self, instance_uuid: str) -> None:

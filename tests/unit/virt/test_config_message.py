@@ -22,7 +22,7 @@ from nova_dmore.virt import vnc
 from nova_dmore import wire
 from tests.unit.virt import fakes
 from tests.unit.virt import test_identity
-from tests.unit.virt import test_pairs
+from tests.unit.virt import test_blueprint
 from tests.unit.virt import test_vnc
 
 
@@ -102,7 +102,7 @@ class ConfigMessageTest(fakes.TestCase):
 
     def _write_keys(self, count):
         self.config.config(group='dmore', console_authorized_keys=self._write(
-            'keys', (test_pairs.KEY + '\n') * count))
+            'keys', (test_blueprint.KEY + '\n') * count))
 
     def test_what_is_usual_fits(self):
         self._write_tls(3)

@@ -54,4 +54,4 @@ class DestinationTestCase(fake_host.HostTestCase):
 
     def _domain_r_comes(self):
         self.libvirt.createXML(
-            self.pairs.domain_xml(self.pairs.get(fakes.UUID)), 0)
+            self.pairs.blueprint.domain_xml(self.pairs.get(fakes.UUID)), 0)
