@@ -383,6 +383,7 @@ class Pairs:
 
     def _stop_shadow(self, instance_uuid: str) -> None:
         self.client(instance_uuid).shutdown()
+        self.shadows.close_sink(instance_uuid)
         with self._guard:
             self._clients.pop(instance_uuid, None)
 

@@ -14,11 +14,16 @@
 import errno
 import os
 import shutil
-import socket
+import threading
 
 from nova_dmore import exception
 from nova_dmore.shadow import spawn
+from nova_dmore.virt import sink
 from nova_dmore import wire
+
+#: Linux' table of the sockets of this network namespace (net/unix/af_unix.c).
+_UNIX_SOCKETS = '/proc/net/unix'
+_ACCEPTS = 1 << 16      # __SO_ACCEPTCON, include/linux/net.h
 
 
 class ShadowProcesses:
@@ -31,6 +36,8 @@ class ShadowProcesses:
     def __init__(self, options, records):
         self._options = options
         self._records = records
+        self._lock = threading.Lock()
+        self._sinks: dict[str, sink.Sink] = {}
 
     def start(self, instance_uuid: str) -> None:
         """Start that of a pair, if it does not live.
@@ -48,6 +55,8 @@ class ShadowProcesses:
             self._records.directory(instance_uuid),
             os.path.join(log_dir, f'shadow-{instance_uuid}.log'),
             options=self._keeper_options())
+        # QEMU connects to the new one within a second.
+        self.close_sink(instance_uuid)
 
     def make_directory(self, instance_uuid: str) -> None:
         """Have a directory for an instance that has no such process.
@@ -55,8 +64,8 @@ class ShadowProcesses:
         Called when it arrives, or is resumed, without its pair: its QEMU
         makes sockets there, and libvirt takes hold of the one that QEMU
         connects to (virSecurityDACSetChardevLabel in
-        src/security/security_dac.c). Nobody listens at it yet; QEMU tries
-        again until somebody does.
+        src/security/security_dac.c). What it prints is dropped until a
+        process is started.
 
         :raises nova_dmore.exception.ConfigurationError: it cannot be made.
         """
@@ -67,11 +76,35 @@ class ShadowProcesses:
             os.chmod(directory, options.directory_mode)
             if options.group is not None:
                 shutil.chown(directory, group=options.group)
-            _make_socket(os.path.join(directory, wire.SERIAL0_SOCKET))
+            self._open_sink(instance_uuid)
         except (OSError, LookupError) as error:
             raise exception.ConfigurationError(
                 f'[dmore] run_dir: {directory} cannot be made: {error}'
             ) from error
+
+    def _open_sink(self, instance_uuid: str) -> None:
+        """Listen for an instance's serial port, unless somebody does."""
+        path = os.path.join(self._records.directory(instance_uuid),
+                            wire.SERIAL0_SOCKET)
+        with self._lock:
+            try:
+                opened = sink.Sink(path)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                if _is_served(path):
+                    return
+                os.unlink(path)     # of a process that is no more
+                opened = sink.Sink(path)
+            opened.start()
+            self._sinks[instance_uuid] = opened
+
+    def close_sink(self, instance_uuid: str) -> None:
+        """Drop nothing any more that an instance prints."""
+        with self._lock:
+            opened = self._sinks.pop(instance_uuid, None)
+        if opened is not None:
+            opened.close()
 
     def _keeper_options(self) -> spawn.KeeperOptions:
         group = self._options.qemu_group
@@ -81,11 +114,12 @@ class ShadowProcesses:
             directory_mode=0o770, socket_mode=0o660, group=group)
 
 
-def _make_socket(path: str) -> None:
-    """A socket that refuses whoever connects, unless there is one."""
-    with socket.socket(socket.AF_UNIX) as nobody:
-        try:
-            nobody.bind(path)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
+def _is_served(path: str) -> bool:
+    """Whether somebody listens at a socket, who shall not be bothered."""
+    with open(_UNIX_SOCKETS) as sockets:
+        for line in sockets:
+            # Num RefCount Protocol Flags Type St Inode Path
+            fields = line.rstrip('\n').split(' ', 7)
+            if fields[7:] == [path] and int(fields[3], 16) & _ACCEPTS:
+                return True
+    return False

@@ -17,6 +17,7 @@ import tempfile
 from unittest import mock
 
 from nova_dmore import exception
+from nova_dmore.shadow import spawn
 from nova_dmore.virt import shadow_process
 from nova_dmore import wire
 from tests.unit.virt import fakes
@@ -32,25 +33,51 @@ class DirectoryTest(fakes.TestCase):
         self.directory = os.path.join(folder.name, fakes.UUID)
         records = mock.Mock(**{'directory.return_value': self.directory})
         self.processes = shadow_process.ShadowProcesses(
-            mock.Mock(qemu_group=None), records)
+            mock.Mock(qemu_group=None, log_dir=folder.name), records)
+
+        self.path = os.path.join(self.directory, wire.SERIAL0_SOCKET)
+        self.addCleanup(self.processes.close_sink, fakes.UUID)
 
     def _connect(self):
-        with socket.socket(socket.AF_UNIX) as client:
-            client.connect(os.path.join(self.directory, wire.SERIAL0_SOCKET))
+        client = socket.socket(socket.AF_UNIX)
+        self.addCleanup(client.close)
+        client.settimeout(5)
+        client.connect(self.path)
+        return client
 
-    def test_there_is_a_socket_and_nobody_listens(self):
+    def test_what_the_instance_prints_is_dropped(self):
         for _ in range(2):
             self.processes.make_directory(fakes.UUID)
-            self.assertRaises(ConnectionRefusedError, self._connect)
+            # More than a socket holds.
+            with self._connect() as client:
+                client.sendall(bytes(1 << 20))
         self.assertEqual(0o700, os.stat(self.directory).st_mode & 0o777)
 
     def test_a_process_that_listens_is_let_be(self):
         os.mkdir(self.directory)
         with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(os.path.join(self.directory, wire.SERIAL0_SOCKET))
+            listener.bind(self.path)
             listener.listen()
+            listener.settimeout(0.05)
             self.processes.make_directory(fakes.UUID)
+            self.assertRaises(TimeoutError, listener.accept)
             self._connect()
+            listener.accept()[0].close()
+
+    def test_a_process_that_is_no_more_has_left_its_socket(self):
+        os.mkdir(self.directory)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(self.path)
+        self.processes.make_directory(fakes.UUID)
+        self._connect()
+
+    def test_a_process_takes_the_instance_over(self):
+        self.processes.make_directory(fakes.UUID)
+        client = self._connect()
+        with mock.patch.object(spawn, 'start_keeper', autospec=True):
+            self.processes.start(fakes.UUID)
+        self.assertEqual(b'', client.recv(1))
+        self.assertRaises(ConnectionRefusedError, self._connect)
 
     def test_it_cannot_be_made(self):
         with open(self.directory, 'w'):
