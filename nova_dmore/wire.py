@@ -390,7 +390,7 @@ class Request(enum.StrEnum):
     CARRY_OVER = 'carry_over'
     #: Wait at most ``timeout_ms`` until bytes flow -> ``state``.
     LIVE = 'live'
-    #: ``numbers``: gap reports that nova-compute has logged and notified.
+    #: ``numbers``: gap reports that nova-compute has logged.
     FORGET_GAPS = 'forget_gaps'
     #: End the process and close everything; the sockets' files are removed.
     SHUTDOWN = 'shutdown'

@@ -199,7 +199,7 @@ class ShadowClient:
         return wire.PairState(result['state'])
 
     def forget_gaps(self, numbers):
-        """Gap reports that were logged and notified need not be kept."""
+        """Gap reports that were logged need not be kept."""
         self._request(wire.Request.FORGET_GAPS, {'numbers': list(numbers)})
 
     def shutdown(self, timeout=None):

@@ -183,7 +183,8 @@ class AddressBook:
             self._drop_inactive(client, port_id, host)
             # Also where nothing was announced: an agent skips a port with two
             # bindings, and looks at it again when it is updated.
-            client.update_port(port_id, {'port': {'binding:profile': {}}})
+            with _perhaps_absent():
+                client.update_port(port_id, {'port': {'binding:profile': {}}})
 
     def drop_inactive_binding(self, port_id: str, host: str) -> None:
         """Forget that the port was to come to ``host``, unless it has."""

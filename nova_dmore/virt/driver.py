@@ -273,9 +273,14 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         if instance.uuid in self._rebooting:
             return
         for_good = self._goes_for_good(instance)
+        record = self._pairs.get(instance.uuid)
+        if record is not None and record.incoming and not for_good:
+            with boundary.instance_first(instance, 'Expecting it no more'):
+                self._destination.give_up(instance.uuid)
+            return
         # Whatever Nova says of the instance's Domain R now, it may have had
         # one before its flavor was changed, and has its address then.
-        if (self._pairs.get(instance.uuid) is not None or
+        if (record is not None or
                 for_good and CONF.dmore.management_network):
             self._remove_pair(instance, delete_address=for_good)
 

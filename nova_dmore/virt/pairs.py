@@ -343,8 +343,8 @@ class Pairs:
         """
         with self.locked(record.instance_uuid):
             if self.get(record.instance_uuid) is not None:
-                self.domain(record.instance_uuid).stop()
                 self._stop_shadow(record.instance_uuid)
+                self.domain(record.instance_uuid).stop()
             # Of a record that still arrives the watch makes a pair later.
             self._save(dataclasses.replace(record, incoming=True))
             record = dataclasses.replace(
@@ -378,8 +378,9 @@ class Pairs:
             record = self.get(instance_uuid)
             if record is not None:
                 steps.callback(self._plug.unplug, record)
-            steps.callback(self._stop_shadow, instance_uuid)
             steps.callback(self.domain(instance_uuid).stop)
+            # First: it would report the end of Domain R as a gap.
+            steps.callback(self._stop_shadow, instance_uuid)
 
     def _stop_shadow(self, instance_uuid: str) -> None:
         self.client(instance_uuid).shutdown()

@@ -72,9 +72,10 @@ class Reporter:
     def _notify(self, context, event_type: str, payload: dict) -> None:
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(
+                thread = threading.Thread(
                     target=self._run, name='dmore-notify', daemon=True)
-                self._thread.start()
+                thread.start()
+                self._thread = thread
         try:
             self._unsent.put_nowait((context, event_type, payload))
         except queue.Full:

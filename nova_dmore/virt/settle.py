@@ -241,9 +241,9 @@ class Settler:
         elif here is Here.ABSENT and self._is_given_up(uuid, waited):
             LOG.warning('Instance %s did not arrive: removing what was '
                         'prepared for its console', uuid)
-            self._remove(record, delete_address=False)
             self._pairs.addresses.delete_binding(
                 record.address.port_id, self._pairs.host)
+            self._remove(record, delete_address=False)
         return False
 
     def _is_given_up(self, uuid: str, waited: float) -> bool:
@@ -290,8 +290,9 @@ class Settler:
             return False
         LOG.warning('The console of instance %s is on another host: removing '
                     'its Domain R here', record.instance_uuid)
+        # Without its record nobody would try that again.
+        addresses.delete_binding(port_id, self._pairs.host)
         self._remove(record, delete_address=False)
-        addresses.drop_inactive_binding(port_id, self._pairs.host)
         return True
 
     def _leave(self, record, waited: float) -> None:

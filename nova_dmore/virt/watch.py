@@ -32,6 +32,8 @@ _LAST_RETRY_S = 300.0
 #: How long a migration waits for what is just being done with its pair, and
 #: the end of nova-compute for what is being done at all.
 _LAST_LOOK_S = 10.0
+#: So many pairs are rebuilt at the same time.
+_REBUILT_AT_ONCE = 4
 #: How often ports are looked for whose instances are no more.
 _SWEEP_S = 1800.0
 
@@ -39,8 +41,8 @@ _SWEEP_S = 1800.0
 class Watch:
     """Started in ``init_host``, stopped in ``cleanup_host``.
 
-    One thread looks at all pairs, and collects their gaps. That takes no more
-    than this host. Whatever has to be done with a pair may ask Neutron or Nova
+    One thread looks at all pairs, and collects their gaps, for which it asks
+    only this host. Whatever has to be done with a pair may ask Neutron or Nova
     and wait for them: it is done by a thread of its own, so that no pair waits
     for another one.
 
@@ -66,6 +68,8 @@ class Watch:
         self._aside: dict[str, threading.Thread] = {}
         #: A gap is reported by who has found it first.
         self._collecting = threading.Lock()
+        #: Domain Rs that start at the same time make each other slow.
+        self._rebuilding = threading.BoundedSemaphore(_REBUILT_AT_ONCE)
         self._thread = threading.Thread(
             target=self._run, name='dmore-watch', daemon=True)
 
@@ -131,29 +135,32 @@ class Watch:
 
     def _look_at(self, record) -> None:
         uuid = record.instance_uuid
-        _delay, not_before = self._retry.get(uuid, (0.0, 0.0))
-        if uuid in self._moving or time.monotonic() < not_before:
+        if uuid in self._moving:
             return
+        _delay, not_before = self._retry.get(uuid, (0.0, 0.0))
+        is_due = time.monotonic() >= not_before
         try:
-            if self._is_well(record):
+            # Whatever else is wrong.
+            lives = self._collect_if_alive(uuid)
+            if not is_due:
+                return
+            if (lives and self._settler.is_settled(record)
+                    and all(self._pairs.is_alive(uuid))):
                 self._retry.pop(uuid, None)
                 return
         except Exception as error:  # noqa: H201
-            self._try_later(uuid, error)
+            if is_due:
+                self._try_later(uuid, error)
             return
         self._do_aside(uuid, self._look_after, uuid)
 
-    def _is_well(self, record) -> bool:
-        """Whether nothing has to be done with a pair; its gaps are
-        reported, whatever else is wrong."""
-        uuid = record.instance_uuid
+    def _collect_if_alive(self, instance_uuid: str) -> bool:
         try:
-            self.collect_gaps(uuid)
+            self.collect_gaps(instance_uuid)
         except exception.ShadowProcessError as error:
-            LOG.debug('Console of instance %s: %s', uuid, error)
+            LOG.debug('Console of instance %s: %s', instance_uuid, error)
             return False
-        return (self._settler.is_settled(record)
-                and all(self._pairs.is_alive(uuid)))
+        return True
 
     def _do_aside(self, what: str, function, *arguments) -> None:
         """Have a thread do it, unless one is at it already."""
@@ -202,7 +209,8 @@ class Watch:
             return
         shadow_lives, domain_lives = self._pairs.is_alive(instance_uuid)
         if not shadow_lives or not domain_lives:
-            self._rebuild(instance_uuid, shadow_lives)
+            with self._rebuilding:
+                self._rebuild(instance_uuid, shadow_lives)
 
     def _rebuild(self, instance_uuid: str, shadow_lives: bool) -> None:
         if self._pairs.rebuild(instance_uuid):

@@ -77,6 +77,22 @@ class DestinationRole:
         """
         self._expectations.begin(instance)
 
+    def give_up(self, instance_uuid: str) -> None:
+        """Undo :meth:`expect`: Nova has rolled the migration back, perhaps
+        before the source began.
+
+        Called by the driver in ``destroy``.
+
+        :raises nova_dmore.exception.DMoreError: something is left over, which
+            the watch settles.
+        """
+        self._expectations.end(instance_uuid)
+        record = self._pairs.get(instance_uuid)
+        if record is not None:
+            self._pairs.addresses.delete_binding(
+                record.address.port_id, self._pairs.host)
+            self._pairs.remove(instance_uuid, delete_address=False)
+
     def prepare(self, context, migration_id: str, record_text: str) -> None:
         """Phase *begin*: image, address, shadow-device process.
 
@@ -107,15 +123,7 @@ class DestinationRole:
                 self._arriving[uuid] = migration_id
             alone.pop_all()
         if expected is None:
-            self._announce(address.port_id)
-
-    def _announce(self, port_id: str) -> None:
-        """Have a tap wired that nobody expected here."""
-        try:
-            self._pairs.addresses.announce(port_id, self._pairs.host)
-        except exception.AddressError as error:
-            LOG.warning('The network of Domain R is wired when it has '
-                        'arrived: %s', error)
+            self._expectations.announce(uuid, address.port_id)
 
     def _remove_stale(self, uuid: str, migration_id: str) -> None:
         """Remove what a migration left whose source did not come to its end.
@@ -168,14 +176,15 @@ class DestinationRole:
         if console_log:
             self._keep_console_log(instance_uuid, console_log)
         self._set_over(migration_id, instance_uuid)
-        # The source may never have asked for it.
-        self._expectations.end(instance_uuid)
         prepared = self._arrives(migration_id, instance_uuid)
         self._arriving.pop(instance_uuid, None)
         self._arriving_alone.pop(instance_uuid, None)
         if prepared and domain_r_moved:
             self._pairs.arrived(instance_uuid)
+            self._expectations.end(instance_uuid)
             return
+        # The source may never have asked for it.
+        self._expectations.end(instance_uuid)
         if self._is_whole(instance_uuid):
             # The watch did not wait for this call.
             self._pairs.addresses.ensure(instance_uuid, self._pairs.host)

@@ -31,8 +31,11 @@ from nova_dmore.virt import record as record_module
 
 LOG = logging.getLogger(__name__)
 
-#: How long somebody waits for what is made already, in seconds.
+#: How long the begin of a migration waits for what is made already, and its
+#: end for what is still under way, in seconds: the source waits for both, for
+#: [dmore] rpc_timeout.
 _WAIT_S = 30.0
+_END_S = 10.0
 #: For how long an address that was looked up is believed, in seconds: Nova
 #: may have a live migration wait for others.
 _FRESH_S = 60.0
@@ -60,7 +63,8 @@ class _LookUp(threading.Thread):
 
     def address(self) -> address_module.Address:
         """What it has found; looked up anew if that is old, or nothing."""
-        self.join(_WAIT_S)
+        if self.is_fresh():
+            self.join(_WAIT_S)
         if self._address is None or not self.is_fresh():
             return self._addresses.find(self._instance_uuid)
         return self._address
@@ -80,7 +84,7 @@ class _Expectation(threading.Thread):
 
     def run(self) -> None:
         try:
-            self._make()
+            self._make(self._look_up.address())
             self._is_made.set()
             if self._record is not None:
                 self._pairs.addresses.announce(
@@ -91,17 +95,16 @@ class _Expectation(threading.Thread):
         finally:
             self._is_made.set()
 
-    def record(self) -> record_module.PairRecord | None:
+    def record(self, timeout_s: float) -> record_module.PairRecord | None:
         """Of what was made; wiring goes on."""
-        self._is_made.wait(_WAIT_S)
+        self._is_made.wait(timeout_s)
         return self._record
 
-    def _make(self) -> None:
+    def _make(self, known: address_module.Address) -> None:
         pairs, instance = self._pairs, self._instance
         with pairs.locked(instance.uuid):
             if pairs.get(instance.uuid) is not None:
                 return      # left over; the source's call ends it
-            known = self._look_up.address()
             with contextlib.ExitStack() as undo:
                 undo.callback(pairs.addresses.drop_inactive_binding,
                               known.port_id, pairs.host)
@@ -130,7 +133,7 @@ class Expectations:
         self._looked_up: dict[str, _LookUp] = {}
         self._expected: dict[str, _Expectation] = {}
         #: Those that were taken.
-        self._wiring: dict[str, _Expectation] = {}
+        self._wiring: dict[str, threading.Thread] = {}
 
     def look_up(self, instance_uuid: str) -> None:
         """Begin to ask for the address."""
@@ -152,23 +155,40 @@ class Expectations:
         self._expected[instance.uuid] = expectation
         expectation.start()
 
-    def take(self, instance_uuid: str) -> record_module.PairRecord | None:
+    def announce(self, instance_uuid: str, port_id: str) -> None:
+        """Have a tap wired that nobody expected here."""
+        wiring = threading.Thread(
+            target=self._announce, args=(port_id,),
+            name=f'dmore-wire-{instance_uuid}', daemon=True)
+        wiring.start()
+        self._wiring[instance_uuid] = wiring
+
+    def _announce(self, port_id: str) -> None:
+        try:
+            self._pairs.addresses.announce(port_id, self._pairs.host)
+        except exception.AddressError as error:
+            LOG.warning('The network of Domain R is wired when it has '
+                        'arrived: %s', error)
+
+    def take(self, instance_uuid: str, timeout_s: float = _WAIT_S
+             ) -> record_module.PairRecord | None:
         """The record of what was made, None: nothing. Its tap may still be
         wired; nothing needs to wait for that."""
         expectation = self._expected.pop(instance_uuid, None)
         if expectation is None:
             return None
         self._wiring[instance_uuid] = expectation
-        made = expectation.record()
+        made = expectation.record(timeout_s)
         return made if self._pairs.get(instance_uuid) else None
 
     def end(self, instance_uuid: str) -> record_module.PairRecord | None:
-        """Wait until nothing is under way any more.
+        """Wait until nothing is under way any more, but not for ever.
 
         :returns: the record of what was made, if nobody took it.
         """
-        made = self.take(instance_uuid)
-        expectation = self._wiring.pop(instance_uuid, None)
-        if expectation is not None:
-            expectation.join(_WAIT_S)
+        deadline = time.monotonic() + _END_S
+        made = self.take(instance_uuid, _END_S)
+        wiring = self._wiring.pop(instance_uuid, None)
+        if wiring is not None:
+            wiring.join(max(0, deadline - time.monotonic()))
         return made

@@ -276,6 +276,8 @@ class SourceRole:
         except (exception.PairError, exception.ShadowProcessError) as error:
             # Domain R carries its own offsets: this one is not lost yet.
             LOG.warning('%s', error, instance=self._instance)
+        if self.course.phase not in (Phase.CARRY_OVER, Phase.LIVE):
+            return      # it took so long that the migration is rolled back
         self._has_given_address = True
         pairs.addresses.activate_binding(
             self._record.address.port_id, self._host)
@@ -304,21 +306,28 @@ class SourceRole:
         """Remove the pair's part here, unless it comes back already: Nova
         ends a migration, and begins another one, without waiting for us.
 
-        No user waits for this; he would for Nova's own end of the migration,
-        which has to share Neutron and the cores with it.
+        Neutron's agents heed the binding over there when there is none here
+        any more. For the rest nobody waits, but Nova would, which ends the
+        migration at the same time, and on the same cores.
         """
-        self._nova_is_done.wait(_NOVA_END_S)
         pairs = self._services.pairs
         with pairs.locked(self._uuid):
-            record = pairs.get(self._uuid)
-            if record is not None and record.incoming:
-                LOG.info('The pair is on its way back already',
-                         instance=self._instance)
+            if not self._is_here():
                 return
-            with contextlib.ExitStack() as steps:
-                steps.callback(pairs.addresses.delete_binding,
-                               self._record.address.port_id, pairs.host)
+            # If that fails, the watch removes the pair, and tries it again.
+            pairs.addresses.delete_binding(
+                self._record.address.port_id, pairs.host)
+        self._nova_is_done.wait(_NOVA_END_S)
+        with pairs.locked(self._uuid):
+            if self._is_here():
                 pairs.remove(self._uuid, delete_address=False)
+
+    def _is_here(self) -> bool:
+        record = self._services.pairs.get(self._uuid)
+        if record is not None and record.incoming:
+            LOG.info('The pair is on its way back already',
+                     instance=self._instance)
+        return record is not None and not record.incoming
 
     def _wait_for_follower(self) -> None:
         """Let Domain R come to its end of the move, or not."""

@@ -11,6 +11,7 @@
 # under the License.
 """An instance comes to a host, leaves it, or is destroyed."""
 
+import dataclasses
 from unittest import mock
 
 from nova.compute import task_states
@@ -140,6 +141,15 @@ class LeaveTest(driver_case.DriverTestCase):
     def _assert_kept(self):
         self.assertIsNotNone(self.pairs.get(fakes.UUID))
         self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
+
+    def test_a_migration_to_here_is_rolled_back(self):
+        self.pairs.records.save(dataclasses.replace(
+            self.pairs.get(fakes.UUID), incoming=True))
+        self.driver._destination = mock.create_autospec(
+            destination.DestinationRole, instance=True)
+        self._destroy(host=fakes.OTHER_HOST,
+                      task_state=task_states.MIGRATING)
+        self.driver._destination.give_up.assert_called_once_with(fakes.UUID)
 
     def test_deleted(self):
         self._destroy(task_state=task_states.DELETING)

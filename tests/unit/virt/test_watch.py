@@ -208,6 +208,15 @@ class WatchTest(fake_host.HostTestCase):
         self.libvirt.domains.pop(other)
         self._until(lambda: other in self.libvirt.domains)
 
+    def test_gaps_of_a_pair_that_is_tried_again_later(self):
+        self.settler.settle.side_effect = exception.AddressError('no answer')
+        self._start()
+        self._until(lambda: 'trying again' in self.log.output)
+        self.client().status.side_effect = (
+            lambda timeout=None: fake_host.status(gaps=(_gap(1),)))
+        self._until(lambda: self.reporter.gap.called)
+        self.assertEqual(1, self.settler.settle.call_count)
+
     def test_stopping_does_not_wait_for_ever(self):
         go_on = self._look_until_told(True)
         with mock.patch.object(watch, '_LAST_LOOK_S', 0.05):

@@ -70,6 +70,21 @@ class ExpectTest(destination_case.DestinationTestCase):
         self.assertEqual(set(), self.vif_driver.plugged)
         self.assertEqual(set(), self.shadow.alive)
 
+    def test_nova_gives_it_up(self):
+        self._expect()
+        self.role.give_up(fakes.UUID)
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual(set(), self.vif_driver.plugged)
+        self.assertEqual(set(), self.shadow.alive)
+        self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],
+                         list(self.neutron.bindings))
+        self.assertEqual({}, self._profile())
+
+    def test_nova_gives_up_what_is_not_there(self):
+        self.role.give_up(fakes.UUID)
+        self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],
+                         list(self.neutron.bindings))
+
     def test_the_source_never_asks(self):
         self._expect()
         self._finish(False)

@@ -11,13 +11,18 @@
 # under the License.
 """Both move in step."""
 
+import threading
 import time
 from unittest import mock
+
+import libvirt
 
 from nova_dmore import exception
 from nova_dmore.virt.migration import follower
 from nova_dmore.virt.migration.phases import Phase
+from nova_dmore.virt.migration import source
 from tests.unit.virt import fake_host
+from tests.unit.virt import fakes
 from tests.unit.virt.migration import source_case
 
 
@@ -40,6 +45,25 @@ class FollowerTest(source_case.SourceTestCase):
         self.assertLess(self.calls, 20)
         self.assertEqual(1, sum('cannot be seen' in call.args[0]
                                 for call in warning.call_args_list))
+
+    def test_the_migration_is_rolled_back_meanwhile(self):
+        def story():
+            self.domain.stopped.set()
+            fake_host.wait(self.companion.gone)
+            self.guest.fail()
+
+        rolled_back = threading.Event()
+        self.destination.carry_over.side_effect = (
+            lambda *args: fake_host.wait(rolled_back))
+        self.guest.story = story
+        with mock.patch.object(source, '_END_S', 0.05):
+            error = self.assertRaises(
+                libvirt.libvirtError, self.role.run, self.guest,
+                source_case.URI)
+        self.assertEqual('connection lost', str(error))
+        rolled_back.set()
+        self._assert_no_thread_left()
+        self.assertEqual(fakes.HOST, self.neutron.active_host(fakes.PORT))
 
     def test_a_thread_that_never_began_is_not_waited_for(self):
         with mock.patch.object(follower.Follower, 'start', autospec=True,
