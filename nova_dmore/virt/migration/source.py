@@ -293,28 +293,30 @@ class SourceRole:
         moved = self._has_moved()
         with self._step('Reporting the gaps that the source knows'):
             self._services.watch.collect_gaps(self._uuid)
-        self._attempt('the end', [
-            lambda: self._services.destination.finish(
+        with self._step('Telling the destination'):
+            self._services.destination.finish(
                 self._context, self._host, self.course.migration_id,
-                record_module.to_json(self._record), moved, console_log),
-            # Whatever the destination says: the instance is no longer here,
-            # and no Domain R may be built for it here.
-            self._leave])
+                record_module.to_json(self._record), moved, console_log)
         self.course.enter(Phase.DONE)
+        # Whatever the destination says: the instance is no longer here, and
+        # no Domain R may be built for it here.
+        self._leave()
 
     def _leave(self) -> None:
         """Remove the pair's part here, unless it comes back already: Nova
         ends a migration, and begins another one, without waiting for us.
 
         Neutron's agents heed the binding over there when there is none here
-        any more. For the rest nobody waits, but Nova would, which ends the
-        migration at the same time, and on the same cores.
+        any more. The rest can wait until Nova is done, which would have to
+        share its cores.
+
+        :raises nova_dmore.exception.DMoreError: the watch removes what is
+            left.
         """
         pairs = self._services.pairs
         with pairs.locked(self._uuid):
             if not self._is_here():
                 return
-            # If that fails, the watch removes the pair, and tries it again.
             pairs.addresses.delete_binding(
                 self._record.address.port_id, pairs.host)
         self._nova_is_done.wait(_NOVA_END_S)
@@ -334,11 +336,10 @@ class SourceRole:
         if self._follower is not None and self._follower.is_alive():
             self._follower.join(_END_S)
 
-    def _attempt(self, what: str, steps) -> None:
+    def _attempt(self, steps) -> None:
         """Take each step, whatever becomes of the others."""
         for step in steps:
-            with self._step(
-                    f'Co-migration {self.course.migration_id}, {what}'):
+            with self._step('Going back'):
                 step()
 
     def _has_moved(self) -> bool:
@@ -375,7 +376,7 @@ class SourceRole:
         self.course.enter(Phase.ABORTED)
         addresses = self._services.pairs.addresses
         port = self._record.address.port_id
-        self._attempt('going back', [
+        self._attempt([
             lambda: self._client.hold(False),
             lambda: self._client.arm(
                 self.course.migration_id, shadow_client.Role.SOURCE,
