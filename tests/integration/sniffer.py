@@ -13,6 +13,7 @@
 it."""
 
 import contextlib
+import ctypes
 import ipaddress
 import socket
 import struct
@@ -30,6 +31,26 @@ _ETHERNET = 14
 _IPV4 = b'\x08\x00'
 _TCP = 6
 _SYN, _ACK = 0x02, 0x10
+_SO_ATTACH_FILTER = 26
+_SO_RCVBUFFORCE = 33
+_BUFFER = 16 << 20
+#: What Python takes of a flood of memory: segments to these ports that open a
+#: connection, or begin as one of these does; classic BPF, as in
+#: linux/filter.h: code, jump if true, if false, operand.
+_FILTER = (
+    (0x28, 0, 0, 12), (0x15, 0, 19, 0x0800),        # IPv4
+    (0x30, 0, 0, 23), (0x15, 0, 17, _TCP),
+    (0x28, 0, 0, 20), (0x45, 15, 0, 0x1fff),        # no fragment
+    (0xb1, 0, 0, 14),                               # x = length of its header
+    (0x48, 0, 0, 16), (0x35, 0, 12, MIGRATIONS.start),
+    (0x35, 11, 0, MIGRATIONS.stop),
+    (0x50, 0, 0, 27), (0x45, 10, 0, _SYN),
+    (0x50, 0, 0, 26), (0x74, 0, 0, 4), (0x64, 0, 0, 2),
+    (0x0c, 0, 0, 0), (0x07, 0, 0, 0),               # x += length of TCP's
+    (0x40, 0, 0, 14), (0x15, 3, 0, int.from_bytes(PLAIN, 'big')),
+    (0x48, 0, 0, 14), (0x15, 1, 0, int.from_bytes(TLS, 'big')),
+    (0x06, 0, 0, 0),
+    (0x06, 0, 0, 0x40000))
 #: Headers, and the first bytes of what is sent.
 _SEEN = 160
 _LOOK_S = 0.2
@@ -48,11 +69,20 @@ class Sniffer(watcher.Watcher):
         self._opened: set[tuple[str, int, str, int]] = set()
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
                                      socket.htons(_ETH_P_ALL))
+        self._attach_filter()
         self._socket.settimeout(_LOOK_S)
 
     def __exit__(self, *error):
         super().__exit__(*error)
         self._socket.close()
+
+    def _attach_filter(self):
+        program = b''.join(struct.pack('=HBBI', *each) for each in _FILTER)
+        kept = ctypes.create_string_buffer(program)
+        self._socket.setsockopt(
+            socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack(
+                '@HP', len(_FILTER), ctypes.addressof(kept)))
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
 
     def run(self):
         while not self.ended.is_set():
