@@ -208,14 +208,11 @@ class DestinationRole:
                         instance_uuid)
             return True
         self._set_over(migration_id, instance_uuid)
-        if self._expectations.end(instance_uuid) is not None:
-            self._pairs.remove(instance_uuid, delete_address=False)
-            return False
-        if self._arriving_alone.get(instance_uuid) == migration_id:
-            del self._arriving_alone[instance_uuid]
-            self._pairs.records.remove(instance_uuid)
-        if self._arrives(migration_id, instance_uuid):
+        if (self._expectations.end(instance_uuid) is not None
+                or self._arriving_alone.get(instance_uuid) == migration_id
+                or self._arrives(migration_id, instance_uuid)):
             self._arriving.pop(instance_uuid, None)
+            self._arriving_alone.pop(instance_uuid, None)
             self._pairs.remove(instance_uuid, delete_address=False)
         return False
 

@@ -12,6 +12,7 @@
 
 import base64
 import os
+import threading
 from unittest import mock
 
 from nova_dmore import exception
@@ -105,8 +106,16 @@ class DestinationTest(destination_case.DestinationTestCase):
         self.assertEqual(0o700, os.stat(directory).st_mode & 0o777)
         self.role.abort('m0', fakes.UUID)
         self.assertTrue(os.path.isdir(directory))
+        self.assertEqual(1, self._sinks())
         self.role.abort('m1', fakes.UUID)
         self.assertFalse(os.path.exists(directory))
+        self.assertEqual(0, self._sinks())
+
+    def _sinks(self):
+        """How many listen where this instance may arrive."""
+        directory = self.pairs.records.directory(fakes.UUID)
+        return sum(thread.name.startswith(f'dmore-sink-{directory}')
+                   for thread in threading.enumerate())
 
     def test_no_directory_can_be_made(self):
         self.images.ensure.side_effect = exception.ImageError('no')
