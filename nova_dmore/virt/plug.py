@@ -13,6 +13,8 @@
 os-vif.
 """
 
+import contextlib
+
 from nova import exception as nova_exception
 from nova.network import model as network_model
 from nova import objects
@@ -53,6 +55,15 @@ def carrier(record) -> objects.Instance:
         flavor=objects.Flavor(vcpus=1, memory_mb=128, extra_specs={}))
 
 
+@contextlib.contextmanager
+def _nova_errors(what: str):
+    """Turn errors of Nova's driver into AddressError."""
+    try:
+        yield
+    except nova_exception.NovaException as error:
+        raise exception.AddressError(f'{what}: {error}') from error
+
+
 class Plug:
     """Plugs the ports of one host.
 
@@ -73,24 +84,17 @@ class Plug:
 
         :raises nova_dmore.exception.AddressError: it cannot be plugged.
         """
-        try:
+        with _nova_errors(f'port {record.address.port_id} cannot be plugged'):
             self._vif_driver.plug(carrier(record), to_vif(record.address))
-        except nova_exception.NovaException as error:
-            raise exception.AddressError(
-                f'port {record.address.port_id} cannot be plugged: {error}'
-            ) from error
 
     def unplug(self, record) -> None:
         """Undo :meth:`plug`.
 
         :raises nova_dmore.exception.AddressError: it stays plugged.
         """
-        try:
+        with _nova_errors(
+                f'port {record.address.port_id} cannot be unplugged'):
             self._vif_driver.unplug(carrier(record), to_vif(record.address))
-        except nova_exception.NovaException as error:
-            raise exception.AddressError(
-                f'port {record.address.port_id} cannot be unplugged: {error}'
-            ) from error
 
     def interface_xml(self, record) -> str:
         """The ``<interface>`` element of Domain R's domain."""

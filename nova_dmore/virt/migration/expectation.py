@@ -85,15 +85,13 @@ class _Expectation(threading.Thread):
     def run(self) -> None:
         try:
             self._make(self._look_up.address())
-            self._is_made.set()
-            if self._record is not None:
-                self._pairs.addresses.announce(
-                    self._record.address.port_id, self._pairs.host)
         except exception.DMoreError as error:
             LOG.info('Not ready for Domain R yet: %s', error,
                      instance=self._instance)
         finally:
             self._is_made.set()
+        if self._record is not None:
+            _announce(self._pairs, self._record.address.port_id)
 
     def record(self, timeout_s: float) -> record_module.PairRecord | None:
         """Of what was made; wiring goes on."""
@@ -158,17 +156,10 @@ class Expectations:
     def announce(self, instance_uuid: str, port_id: str) -> None:
         """Have a tap wired that nobody expected here."""
         wiring = threading.Thread(
-            target=self._announce, args=(port_id,),
+            target=_announce, args=(self._pairs, port_id),
             name=f'dmore-wire-{instance_uuid}', daemon=True)
         wiring.start()
         self._wiring[instance_uuid] = wiring
-
-    def _announce(self, port_id: str) -> None:
-        try:
-            self._pairs.addresses.announce(port_id, self._pairs.host)
-        except exception.AddressError as error:
-            LOG.warning('The network of Domain R is wired when it has '
-                        'arrived: %s', error)
 
     def take(self, instance_uuid: str, timeout_s: float = _WAIT_S
              ) -> record_module.PairRecord | None:
@@ -192,3 +183,12 @@ class Expectations:
         if wiring is not None:
             wiring.join(max(0, deadline - time.monotonic()))
         return made
+
+
+def _announce(pairs, port_id: str) -> None:
+    """Have a tap wired; what fails is done when Domain R has arrived."""
+    try:
+        pairs.addresses.announce(port_id, pairs.host)
+    except exception.AddressError as error:
+        LOG.warning('The network of Domain R is wired when it has arrived: '
+                    '%s', error)

@@ -12,6 +12,7 @@
 """What the tests of virt share: a record, a configuration, fake services."""
 
 import functools
+import socket
 from unittest import mock
 
 from neutronclient.common import exceptions as neutron_exceptions
@@ -57,6 +58,15 @@ def make_record(**changes) -> record.PairRecord:
         'instance_uuid': UUID, 'instance_name': 'web', 'project_id': 'p1',
         'digest': DIGEST, 'address': make_address(), 'key_data': None}
     return record.PairRecord(**{**fields, **changes})
+
+
+def connect(test, path: str) -> socket.socket:
+    """A client of a UNIX socket, closed with the test."""
+    client = socket.socket(socket.AF_UNIX)
+    test.addCleanup(client.close)
+    client.settimeout(5)
+    client.connect(path)
+    return client
 
 
 def make_instance(**changes) -> objects.Instance:

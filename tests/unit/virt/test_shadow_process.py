@@ -34,16 +34,11 @@ class DirectoryTest(fakes.TestCase):
         records = mock.Mock(**{'directory.return_value': self.directory})
         self.processes = shadow_process.ShadowProcesses(
             mock.Mock(qemu_group=None, log_dir=folder.name), records)
-
         self.path = os.path.join(self.directory, wire.SERIAL0_SOCKET)
         self.addCleanup(self.processes.close_sink, fakes.UUID)
 
     def _connect(self):
-        client = socket.socket(socket.AF_UNIX)
-        self.addCleanup(client.close)
-        client.settimeout(5)
-        client.connect(self.path)
-        return client
+        return fakes.connect(self, self.path)
 
     def test_what_the_instance_prints_is_dropped(self):
         for _ in range(2):

@@ -19,6 +19,7 @@ import threading
 from oslotest import base
 
 from nova_dmore.virt import sink
+from tests.unit.virt import fakes
 
 
 class SinkTest(base.BaseTestCase):
@@ -36,11 +37,7 @@ class SinkTest(base.BaseTestCase):
         return made
 
     def _connect(self):
-        client = socket.socket(socket.AF_UNIX)
-        self.addCleanup(client.close)
-        client.settimeout(5)
-        client.connect(self.path)
-        return client
+        return fakes.connect(self, self.path)
 
     def test_one_connection_after_the_other(self):
         made = self._sink()
