@@ -280,7 +280,7 @@ IDLE_POLL_INTERVAL_S = 1.0
 
 #: How long after the stop the host waits for the instance's QEMU to save its
 #: state before it asks Domain R to freeze without knowing all (OPEN_ENDED).
-FREEZE_DELAY_S = 0.02
+FREEZE_DELAY_S = 0.01
 
 #: How long the host waits for ``freeze_ack`` before it goes on without.
 FREEZE_TIMEOUT_S = 0.05
@@ -379,9 +379,14 @@ class Request(enum.StrEnum):
     ARM = 'arm'
     #: ``on``: ask Domain R to keep its pre-copy from converging.
     HOLD = 'hold'
+    #: ``on``: Domain R has a migration that goes on when it stops. So it is
+    #: stopped as soon as it may, whoever is late; or that no more. Disarming
+    #: ends it too.
+    LET_GO = 'let_go'
     #: Wait at most ``timeout_ms`` for the instance's stop and Domain R's
     #: acknowledgement, after which Domain R may stop -> ``acknowledged`` and
-    #: ``at`` {``stopped``, ``frozen``} (CLOCK_MONOTONIC seconds).
+    #: ``at`` {``stopped``, ``frozen``, ``domain_r_stopped``} (CLOCK_MONOTONIC
+    #: seconds; the last one null until it has).
     FROZEN = 'frozen'
     #: Wait at most ``timeout_ms`` until the instance's QEMU takes and gives
     #: nothing more -> ``carry_over`` (CarryOver as JSON, null: there is none).

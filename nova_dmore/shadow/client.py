@@ -90,13 +90,14 @@ class Status:
 class Frozen:
     """Result of FROZEN.
 
-    ``stopped_at`` and ``frozen_at`` are CLOCK_MONOTONIC seconds, None if the
-    instance did not stop in the time given.
+    The times are CLOCK_MONOTONIC seconds; None if the instance did not stop
+    in the time given, and ``domain_r_stopped_at`` until that has.
     """
 
     acknowledged: bool
     stopped_at: float | None
     frozen_at: float | None
+    domain_r_stopped_at: float | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,6 +169,11 @@ class ShadowClient:
         """Ask Domain R to keep its pre-copy from converging, or no more."""
         self._request(wire.Request.HOLD, {'on': bool(on)})
 
+    def let_go(self, on):
+        """Have Domain R stopped as soon as it may: its migration goes on
+        then. Or no more."""
+        self._request(wire.Request.LET_GO, {'on': bool(on)})
+
     def frozen(self, timeout_ms):
         """Wait for the instance's stop and the freeze -> :class:`Frozen`.
 
@@ -177,7 +183,8 @@ class ShadowClient:
         return Frozen(
             acknowledged=result['acknowledged'],
             stopped_at=result['at']['stopped'],
-            frozen_at=result['at']['frozen'])
+            frozen_at=result['at']['frozen'],
+            domain_r_stopped_at=result['at']['domain_r_stopped'])
 
     def hand_over(self, timeout_ms):
         """After :meth:`frozen`: wait until the instance's QEMU saves its

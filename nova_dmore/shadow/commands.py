@@ -27,8 +27,9 @@ class Commands:
         self._waiting = {}
         self._display = None
 
-    def execute(self, command, arguments, replied, note=None):
-        """Have the instance's QEMU run a command.
+    def execute(self, command, arguments, replied, note=None,
+                vm=messages.INSTANCE):
+        """Have a QEMU run a command.
 
         :param replied: called with the REPLY message.
         :param note: for an event of input: what the keeper remembers, see
@@ -38,7 +39,7 @@ class Commands:
         self._waiting[self._next] = replied
         messages.send(self._link, {
             'type': messages.ToKeeper.QMP, 'id': self._next,
-            'vm': messages.INSTANCE, 'command': command,
+            'vm': vm, 'command': command,
             'arguments': arguments, 'note': note})
 
     def expect(self, number, replied):
@@ -58,6 +59,14 @@ class Commands:
         """
         self.execute('chardev-send-break', {'id': messages.SERIAL0_CHARDEV},
                      lambda message: done('error' not in message))
+
+    def stop_domain_r(self, done):
+        """Stop Domain R, which is about to leave.
+
+        :param done: called with QEMU's error, or None.
+        """
+        self.execute('stop', {}, lambda message: done(message.get('error')),
+                     vm=messages.DOMAIN_R)
 
     def close_serial(self, number):
         """A serial connection is not needed any more."""

@@ -87,7 +87,7 @@ class Keeper:
             loop.add_reader(listener, self._accept, listener, handlers[name])
         for vm, name in _QMP_SOCKETS.items():
             self._links[vm] = qmp.QmpLink(
-                os.path.join(self._resources.directory, name),
+                vm, os.path.join(self._resources.directory, name),
                 lambda *state, vm=vm: self._vm_changed(vm, state),
                 lambda event, at, vm=vm: self._event(vm, event, at))
             self._keep(self._links[vm].run())

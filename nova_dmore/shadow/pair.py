@@ -76,6 +76,8 @@ class Pair:
         #: Destination: the carry-over as JSON, or None.
         self.carried = kept.get('carried')
         self.stopped_at = None
+        #: Whether Domain R is stopped as soon as it may.
+        self._lets_go = kept.get('lets_go', False)
         self.vms = {messages.INSTANCE: (False, None),
                     messages.DOMAIN_R: (False, None)}
         self.domain_r_attached = False
@@ -140,8 +142,8 @@ class Pair:
         elif kind == messages.ToWorker.EVENT:
             LOG.info('%s: %s', message['vm'], message['event'])
             if message['vm'] != messages.INSTANCE:
-                return
-            if message['event'] == 'STOP':
+                self._domain_r_event(message)
+            elif message['event'] == 'STOP':
                 self.stopped_at = message['at']
             elif message['event'] == 'RESUME':
                 self.stopped_at = None
@@ -152,6 +154,10 @@ class Pair:
             self._check_freeze()
         elif kind == messages.ToWorker.DISPLAY:
             self.commands.display_opened(message, descriptors)
+
+    def _domain_r_event(self, message):
+        if message['event'] == 'STOP' and self.frozen is not None:
+            self.frozen['at']['domain_r_stopped'] = message['at']
 
     def _saving(self, at):
         """The instance's QEMU saves its state, for its destination.
@@ -252,7 +258,8 @@ class Pair:
         stopped_at, self.stopped_at = self.stopped_at or now, None
         self.devices.stop(stopped_at)
         self.frozen = {'acknowledged': False, 'carry_over': None,
-                       'at': {'stopped': stopped_at, 'frozen': None}}
+                       'at': {'stopped': stopped_at, 'frozen': None,
+                              'domain_r_stopped': None}}
         return self._freeze_over()
 
     @property
@@ -261,6 +268,21 @@ class Pair:
         that it can have here."""
         return (self.frozen is not None and
                 self.frozen['at']['frozen'] is not None)
+
+    def let_go(self, on):
+        """See :attr:`wire.Request.LET_GO`."""
+        if on != self._lets_go:
+            self._lets_go = on
+            self.note()
+            if self.domain_r_may_stop:
+                self._stop_domain_r()
+
+    def _stop_domain_r(self):
+        def replied(error):
+            if error is not None:
+                LOG.warning('Domain R cannot be stopped: %s', ascii(error))
+        if self._lets_go:
+            self.commands.stop_domain_r(replied)
 
     def _freeze_over(self):
         """-> actions, if nothing more can change before the carry-over.
@@ -285,6 +307,7 @@ class Pair:
 
     def _domain_r_frozen(self, now):
         """Domain R may stop now, whatever the instance's QEMU still does."""
+        self._stop_domain_r()
         at = self.frozen['at']
         at['frozen'] = now
         self.frozen['acknowledged'] = self.host_end.acknowledged
@@ -410,6 +433,7 @@ class Pair:
             'frozen': self.frozen if self.machine.state is State.FROZEN
             else None,
             'carried': self.carried,
+            'lets_go': self._lets_go,
             'serving': self.control.serving,
             'waiting': self.control.waiting,
             'config': self.control.config})

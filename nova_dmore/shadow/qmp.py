@@ -59,14 +59,21 @@ class NotSent(ConnectionError):
     """QEMU is not connected; it has not seen the command."""
 
 
-def check_allowed(command, arguments):
-    """Raise :class:`NotAllowed` unless the worker may run this command."""
+def check_allowed(vm, command, arguments):
+    """Raise :class:`NotAllowed` unless the worker may run this command.
+
+    Domain R may be stopped, for that is the worker's part of a migration; its
+    instance never.
+    """
     if command == 'query-status' and not arguments:
         return
-    if command == 'chardev-send-break' and arguments == {
-            'id': messages.SERIAL0_CHARDEV}:
-        return
-    if command == 'input-send-event' and _are_events(arguments):
+    if vm == messages.DOMAIN_R:
+        if command == 'stop' and not arguments:
+            return
+    elif command == 'chardev-send-break':
+        if arguments == {'id': messages.SERIAL0_CHARDEV}:
+            return
+    elif command == 'input-send-event' and _are_events(arguments):
         return
     raise NotAllowed(f'{command!a} is not allowed')
 
@@ -108,6 +115,7 @@ def _in(value, least, most):
 class QmpLink:
     """Keeps one QEMU's monitor connected for as long as QEMU is there.
 
+    :param vm: ``messages.INSTANCE`` or ``DOMAIN_R``.
     :param path: the unix socket that QEMU makes.
     :param on_status: called with (connected, run state or None, arriving);
         ``arriving`` tells that an incoming migration was seen on this
@@ -117,7 +125,8 @@ class QmpLink:
         that follows from it.
     """
 
-    def __init__(self, path, on_status, on_event):
+    def __init__(self, vm, path, on_status, on_event):
+        self._vm = vm
         self._path = path
         self._on_status = on_status
         self._on_event = on_event
@@ -144,7 +153,7 @@ class QmpLink:
         :raises ConnectionError: QEMU went away before it answered.
         :raises RuntimeError: QEMU refused; its text.
         """
-        check_allowed(command, arguments)
+        check_allowed(self._vm, command, arguments)
         if self._client is None:
             raise NotSent('QEMU is not connected')
         try:

@@ -90,6 +90,8 @@ class RequestHandler:
                 migration_id, role, on, time.monotonic())
         except ValueError as e:
             raise requests.Refused(str(e)) from e
+        if not on:
+            self._pair.let_go(False)
         self._pair.act(actions)
         if on and self._machine.role is client.Role.SOURCE:
             self._pair.devices.armed()
@@ -101,6 +103,10 @@ class RequestHandler:
         self._pair.host_end.hold(bool(on))
         return {}
 
+    async def _let_go(self, on):
+        self._pair.let_go(bool(on))
+        return {}
+
     async def _frozen(self, timeout_ms):
         pair = self._pair
         if pair.vms[messages.INSTANCE][0]:
@@ -110,7 +116,8 @@ class RequestHandler:
         if pair.domain_r_may_stop:
             return {name: pair.frozen[name] for name in ('acknowledged', 'at')}
         return {'acknowledged': False,
-                'at': {'stopped': None, 'frozen': None}}
+                'at': {'stopped': None, 'frozen': None,
+                       'domain_r_stopped': None}}
 
     async def _hand_over(self, timeout_ms):
         pair = self._pair

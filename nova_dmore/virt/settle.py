@@ -336,6 +336,9 @@ class Settler:
                 LOG.info('Cancelling a left-over migration of the Domain R '
                          'of instance %s', uuid)
                 domain.abortJob()
+            elif status.domain_r.status == 'paused':
+                # It was stopped when its migration had failed already.
+                domain.resume()
         except libvirt.libvirtError as error:
             LOG.debug('No job to cancel: %s', error)
         if status.migration_id is not None:

@@ -81,8 +81,8 @@ class MigrationTestCase(base.TestCase):
 
     def _frozen(self, timeout_ms):
         if self.stopped.wait(0.05):
-            return shadow_client.Frozen(True, 1.0, 1.01)
-        return shadow_client.Frozen(False, None, None)
+            return shadow_client.Frozen(True, 1.0, 1.01, 1.02)
+        return shadow_client.Frozen(False, None, None, None)
 
     def _migrate(self, domain, destination, params, flags):
         self.assertIn('c2', destination)

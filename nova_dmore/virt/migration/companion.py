@@ -80,8 +80,14 @@ class Companion:
                 f'precopy_timeout ({self._timeout_s} s)')
         return False
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether its migration goes on if it is stopped now."""
+        return self._begun
+
     def release(self) -> float:
-        """Stop it and let it go; when it stopped (CLOCK_MONOTONIC).
+        """Let it go, and stop it if it has not been; by when it stood still
+        (CLOCK_MONOTONIC).
 
         :raises nova_dmore.exception.PairError: its migration has not begun
             yet, or has failed: stopped now, it would stay so.

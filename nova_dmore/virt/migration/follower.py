@@ -12,8 +12,9 @@
 """Holds Domain R until its instance stops, and lets it go then.
 
 Whoever caused the stop, QEMU's ``STOP`` event tells it to the shadow-device
-process, which has Domain R freeze and answers here. So Domain R follows a
-switch-over, one to post-copy and a force-complete alike.
+process, which has Domain R freeze, stops it, and answers here. So Domain R
+follows a switch-over, one to post-copy and a force-complete alike, and is not
+kept waiting by a busy nova-compute or libvirt.
 """
 
 import math
@@ -51,6 +52,7 @@ class Follower(threading.Thread):
         self._ended = ended
         self._hand_over = hand_over
         self._is_blind = False
+        self._is_let_go = False
         #: Set when Domain R was copied once, or does not come along.
         self.companion_ready = threading.Event()
 
@@ -64,20 +66,26 @@ class Follower(threading.Thread):
             suspended_at = self.release()
             if suspended_at is None:
                 return
-            LOG.info('Instance stopped, Domain R %(freeze).1f ms later '
-                     'frozen and %(skew).1f ms later stopped '
-                     '(acknowledged: %(ack)s)', {
-                         'freeze': _ms(frozen.stopped_at, frozen.frozen_at),
-                         'skew': _ms(frozen.stopped_at, suspended_at),
-                         'ack': frozen.acknowledged},
-                     instance=self._course.instance)
             self._course.enter(Phase.CARRY_OVER)
             self._hand_over()
+            self._tell(frozen, suspended_at)
         except exception.DMoreError as error:
             LOG.warning('Co-migration: %s', error,
                         instance=self._course.instance)
         finally:
             self.companion_ready.set()
+            self._let_go(False)
+
+    def _tell(self, frozen, suspended_at: float) -> None:
+        """Log the stop; only now, for nobody waits any more."""
+        now = self._look_for_stop(0) or frozen
+        LOG.info('Instance stopped, Domain R %(freeze).1f ms later frozen and '
+                 '%(skew).1f ms later stopped (acknowledged: %(ack)s)', {
+                     'freeze': _ms(frozen.stopped_at, frozen.frozen_at),
+                     'skew': _ms(frozen.stopped_at,
+                                 now.domain_r_stopped_at or suspended_at),
+                     'ack': frozen.acknowledged},
+                 instance=self._course.instance)
 
     def _hold_until_stop(self):
         """Hold Domain R until the instance stops.
@@ -94,6 +102,7 @@ class Follower(threading.Thread):
                 except exception.PairError as error:
                     self._give_up(error)
                     return None
+                self._let_go(self._companion.has_begun)
             frozen = self._look_for_stop(
                 0 if ended else
                 _WAIT_MS if self.companion_ready.is_set() else _LOOK_MS)
@@ -114,6 +123,16 @@ class Follower(threading.Thread):
             self._ended.wait(max(timeout_ms, _LOOK_MS) / 1000)
             return None
 
+    def _let_go(self, on: bool) -> None:
+        """Have Domain R stopped by who sees the stop first, or no more."""
+        if on is not self._is_let_go:
+            try:
+                self._shadow.let_go(on)
+                self._is_let_go = on
+            except exception.ShadowProcessError as error:
+                # ``release`` stops it then.
+                LOG.info('%s', error, instance=self._course.instance)
+
     def release(self) -> float | None:
         """Let Domain R go; returns when it stopped (CLOCK_MONOTONIC), None
         when it cannot go any more.
@@ -129,6 +148,7 @@ class Follower(threading.Thread):
             return None
 
     def _give_up(self, error: exception.PairError) -> None:
+        self._let_go(False)
         self._companion.give_up()
         self._course.alone(error)
 

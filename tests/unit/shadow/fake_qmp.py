@@ -26,8 +26,9 @@ _GREETING = {'QMP': {'version': {
 class FakeQmp:
     """A QMP server, as QEMU makes it: one client at a time."""
 
-    def __init__(self, path, status):
+    def __init__(self, path, status, on_stop=lambda: None):
         self.status = status
+        self._on_stop = on_stop
         self.commands = []
         self._client = None
         self._lock = threading.Lock()
@@ -83,6 +84,9 @@ class FakeQmp:
         if request['execute'] == 'query-status':
             result = {'status': self.status,
                       'running': self.status == 'running'}
+        elif request['execute'] == 'stop':
+            self._on_stop()
+            self.event('STOP', 'paused')
         self._send({'return': result, 'id': request.get('id')})
 
 

@@ -99,7 +99,8 @@ class FakeDomainR:
 
     def __init__(self, directory, status='running', boot=True):
         self.qmp = fake_qmp.FakeQmp(
-            os.path.join(directory, wire.DOMAIN_R_QMP_SOCKET), status)
+            os.path.join(directory, wire.DOMAIN_R_QMP_SOCKET), status,
+            on_stop=self._halt_processors)
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(os.path.join(directory, wire.IVSHMEM_SOCKET))
         self._memfd, self.interrupts, self._doorbells = self._greeting()
@@ -202,9 +203,12 @@ class FakeDomainR:
             self.got[wire.Stream.CONTROL_TO_DOMAIN_R])
         return [each for each in found if each['type'] == kind]
 
+    def _halt_processors(self):
+        self.running = False
+
     def stop(self):
         """The virtual CPUs stand still."""
-        self.running = False
+        self._halt_processors()
         self.qmp.event('STOP', 'paused')
 
     def resume(self):

@@ -22,6 +22,7 @@ from nova_dmore.channel import journal
 from nova_dmore.channel import region
 from nova_dmore.shadow.devices import base as device_base
 from nova_dmore.shadow.devices import input as input_device
+from nova_dmore.shadow import messages
 from nova_dmore.shadow import qmp
 from nova_dmore import wire
 from tests.unit.shadow import fake_loop
@@ -46,7 +47,7 @@ class Commands:
         self.callbacks = {}
 
     def execute(self, command, arguments, replied, note):
-        qmp.check_allowed(command, arguments)
+        qmp.check_allowed(messages.INSTANCE, command, arguments)
         self.sent.append((arguments['events'], note))
         self.last = {**note, 'id': len(self.sent), 'answer': None}
         self.callbacks = {len(self.sent): replied}

@@ -251,17 +251,25 @@ class TestMessages(base.BaseTestCase):
 class TestQmp(base.BaseTestCase):
 
     def test_allow_list(self):
-        qmp.check_allowed('query-status', {})
-        qmp.check_allowed('chardev-send-break', {'id': 'charserial0'})
+        for vm in (messages.INSTANCE, messages.DOMAIN_R):
+            qmp.check_allowed(vm, 'query-status', {})
+        qmp.check_allowed(messages.INSTANCE, 'chardev-send-break',
+                          {'id': 'charserial0'})
+        qmp.check_allowed(messages.DOMAIN_R, 'stop', {})
         for command, arguments in (
                 ('quit', {}), ('human-monitor-command', {}),
                 ('chardev-send-break', {'id': 'other'}),
                 ('chardev-send-break', {}),
                 ('query-status', {'x': 1}),
                 ('input-send-event', {'events': [], 'x': 1}),
-                ('input-send-event', None)):
+                ('input-send-event', None), ('stop', {})):
             self.assertRaises(qmp.NotAllowed, qmp.check_allowed,
-                              command, arguments)
+                              messages.INSTANCE, command, arguments)
+        for command, arguments in (
+                ('quit', {}), ('cont', {}), ('stop', {'x': 1}),
+                ('chardev-send-break', {'id': 'charserial0'})):
+            self.assertRaises(qmp.NotAllowed, qmp.check_allowed,
+                              messages.DOMAIN_R, command, arguments)
 
     def test_events_of_input(self):
         def key(**changes):
@@ -275,8 +283,10 @@ class TestQmp(base.BaseTestCase):
                 of('abs', axis='x', value=0x7fff),
                 of('rel', axis='y', value=-5)]
         for events in ([each] for each in good):
-            qmp.check_allowed('input-send-event', {'events': events})
-        qmp.check_allowed('input-send-event', {'events': good})
+            qmp.check_allowed(messages.INSTANCE, 'input-send-event',
+                              {'events': events})
+        qmp.check_allowed(messages.INSTANCE, 'input-send-event',
+                          {'events': good})
         for events in (
                 [], [key()] * (qmp.EVENTS_MAX + 1), 'key', {}, [None], [[]],
                 [key(type='qcode', data='a')], [key(data=0)],
@@ -293,8 +303,8 @@ class TestQmp(base.BaseTestCase):
                 [of('mtt', axis='x', value=1)],
                 [{'type': ['key'], 'data': 'xx'}]):
             self.assertRaises(
-                qmp.NotAllowed, qmp.check_allowed, 'input-send-event',
-                {'events': events})
+                qmp.NotAllowed, qmp.check_allowed, messages.INSTANCE,
+                'input-send-event', {'events': events})
 
     def test_follows_and_reconnects(self):
         seen = []
@@ -303,7 +313,7 @@ class TestQmp(base.BaseTestCase):
 
             async def follow():
                 link = qmp.QmpLink(
-                    path, lambda *state: seen.append(state),
+                    messages.INSTANCE, path, lambda *state: seen.append(state),
                     lambda event, at: seen.append(event))
                 task = asyncio.create_task(link.run())
                 first = fake_qmp.FakeQmp(path, 'inmigrate')

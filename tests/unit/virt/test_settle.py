@@ -271,6 +271,14 @@ class OutgoingTest(SettleTestCase):
         self.assertTrue(self.companion.job)
         self.assertEqual(['arm', 'hold'], self.shadow.log)
 
+    def test_domain_r_was_stopped_and_could_not_leave(self):
+        status = fake_host.status(domain_r=shadow_client.VmStatus(
+            connected=True, status='paused', attached=True))
+        self.client().status.side_effect = lambda timeout=None: status
+        resume = self.companion.resume = mock.Mock()
+        self.assertTrue(self._settle())
+        resume.assert_called_once_with()
+
     def test_a_pair_that_is_well_costs_one_look_up(self):
         self._settle()
         self.instance.jobInfo = self.instance.info = self.fail

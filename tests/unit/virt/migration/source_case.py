@@ -208,8 +208,8 @@ class SourceTestCase(fake_host.HostTestCase):
         stopped = self.domain.stopped.wait(min(timeout_ms, 20) / 1000)
         if self.notices_the_stop and stopped:
             self.log.append('frozen')
-            return shadow_client.Frozen(True, 1.0, 1.01)
-        return shadow_client.Frozen(False, None, None)
+            return shadow_client.Frozen(True, 1.0, 1.01, 1.02)
+        return shadow_client.Frozen(False, None, None, None)
 
     def _role(self, **changes):
         with mock.patch.object(type(self.instance), 'name', INSTANCE):

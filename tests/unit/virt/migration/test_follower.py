@@ -46,6 +46,38 @@ class FollowerTest(source_case.SourceTestCase):
         self.assertEqual(1, sum('cannot be seen' in call.args[0]
                                 for call in warning.call_args_list))
 
+    def test_domain_r_is_stopped_by_who_sees_the_stop(self):
+        """From when it can leave until it is not asked for any more."""
+        let_go = self.client().let_go
+        let_go.side_effect = lambda on: self.log.append(f'let go {on}')
+        with mock.patch.object(follower.LOG, 'info') as info:
+            self._run()
+        self._assert_order('migrate Domain R', 'let go True', 'frozen',
+                           'rpc carry_over', 'let go False')
+        self.assertEqual(2, let_go.call_count)
+        told, = (call.args for call in info.call_args_list
+                 if 'Instance stopped' in call.args[0])
+        self.assertEqual('20.0', f'{told[1]["skew"]:.1f}')
+
+    def test_it_cannot_be_let_go_but_by_libvirt(self):
+        self.client().let_go.side_effect = exception.ShadowProcessError('no')
+        self._run()
+        self._assert_order('frozen', f'suspend {self.domr}', 'rpc carry_over')
+
+    def test_given_up_it_is_not_stopped(self):
+        let_go = self.client().let_go
+        let_go.side_effect = lambda on: self.log.append(f'let go {on}')
+        role = self._role(precopy_timeout_s=0.05)
+        role.set_nova_done()
+        self.role = role
+        self.companion.progress = (1, 10 ** 6)
+        self.guest.story = lambda: (
+            fake_host.wait(self.companion.aborted),
+            self.guest.switch_over_at_once())
+        self._run()
+        self._assert_order('let go True', 'let go False',
+                           f'abort job of {self.domr}')
+
     def test_the_migration_is_rolled_back_meanwhile(self):
         def story():
             self.domain.stopped.set()
