@@ -184,7 +184,8 @@ class ShadowClient:
             acknowledged=result['acknowledged'],
             stopped_at=result['at']['stopped'],
             frozen_at=result['at']['frozen'],
-            domain_r_stopped_at=result['at']['domain_r_stopped'])
+            # One that runs since before an upgrade does not tell.
+            domain_r_stopped_at=result['at'].get('domain_r_stopped'))
 
     def hand_over(self, timeout_ms):
         """After :meth:`frozen`: wait until the instance's QEMU saves its

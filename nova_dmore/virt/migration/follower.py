@@ -125,13 +125,14 @@ class Follower(threading.Thread):
 
     def _let_go(self, on: bool) -> None:
         """Have Domain R stopped by who sees the stop first, or no more."""
-        if on is not self._is_let_go:
-            try:
-                self._shadow.let_go(on)
-                self._is_let_go = on
-            except exception.ShadowProcessError as error:
-                # ``release`` stops it then.
-                LOG.info('%s', error, instance=self._course.instance)
+        if on is self._is_let_go:
+            return
+        self._is_let_go = on
+        try:
+            self._shadow.let_go(on)
+        except exception.ShadowProcessError as error:
+            # ``release`` stops it then.
+            LOG.info('%s', error, instance=self._course.instance)
 
     def release(self) -> float | None:
         """Let Domain R go; returns when it stopped (CLOCK_MONOTONIC), None

@@ -233,7 +233,9 @@ class SourceRole:
         """
         self.course.enter(Phase.PRE_COPY)
         services = self._services
-        parameters = {'bandwidth': arguments.get('bandwidth') or 0}
+        limit_mib = arguments.get('bandwidth') or 0
+        parameters = {'bandwidth': companion.first_bandwidth_mib(limit_mib)
+                      if services.synchronise else limit_mib}
         if arguments.get('migrate_uri'):
             parameters['migrate_uri'] = arguments['migrate_uri']
         outgoing = job.OutgoingDomain(
@@ -242,7 +244,8 @@ class SourceRole:
         try:
             self._companion = companion.Companion(
                 self._connection, self._name, outgoing,
-                services.precopy_timeout_s, services.hold_bandwidth_mib)
+                services.precopy_timeout_s, services.hold_bandwidth_mib,
+                limit_mib)
             self._job = job.Job(self._connection, self._instance_domain)
             if services.synchronise:
                 self._client.hold(True)
@@ -257,8 +260,8 @@ class SourceRole:
             self.course, self._client, self._companion, self._ended,
             self._hand_over, f'dmore-follow-{self._uuid}')
         self._leader = leader.Leader(
-            self._job, self._follower.companion_ready,
-            parameters['bandwidth'], f'dmore-lead-{self._uuid}')
+            self._job, self._follower.companion_ready, limit_mib,
+            f'dmore-lead-{self._uuid}')
         self._leader.start()
         self._follower.start()
 

@@ -1,0 +1,133 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+from unittest import mock
+
+import hypothesis
+from hypothesis import strategies
+from oslotest import base
+
+from nova_dmore.domr import hold
+from nova_dmore.virt.migration import companion
+from nova_dmore.virt.migration import job
+from nova_dmore import wire
+from tests import examples
+
+MIB = 1 << 20
+HOLD_MIB = 1
+WINDOW_MS = 100
+
+
+class Qemu:
+    """The first passes over Domain R's memory, a millisecond at a time.
+
+    It sends what it may send in a window at once, as
+    ``migration_rate_limit`` (migration/migration.c) has it. Memory of zeros
+    costs nothing: that is spread over its first half, and the region.
+    """
+
+    def __init__(self, link_mib_s, data_mib, zeros_mib, first_mib):
+        self._link = link_mib_s * MIB // 1000
+        self._data = data_mib * MIB
+        self._zeros = zeros_mib * MIB
+        self._first_half = self._data // 2
+        self._sent_in_window = self._now = 0
+        self._pass = 1
+        self.limit_mib = first_mib
+        self.left = False
+
+    def progress(self):
+        zeros = wire.REGION_SIZE
+        if self._data > self._first_half:
+            zeros += self._zeros * (
+                self._data - self._first_half) // self._first_half
+        return job.Progress(self._pass, self._data + zeros)
+
+    def limit(self, bandwidth_mib=None, downtime_ms=None):
+        if bandwidth_mib is not None:
+            self.limit_mib = bandwidth_mib
+        return True
+
+    def run(self, milliseconds):
+        for _ in range(milliseconds):
+            if self._now % WINDOW_MS == 0:
+                self._sent_in_window = 0
+            self._now += 1
+            room = self.limit_mib * MIB * WINDOW_MS // 1000
+            sent = max(0, min(self._link, self._data,
+                              room - self._sent_in_window))
+            self._sent_in_window += sent
+            self._data -= sent
+            if self._data == 0:
+                # What is written to all the time; but within the next pass
+                # perhaps not.
+                self.left = self._pass == 2
+                self._pass = 2
+                self._data = hold.HOLD_BYTES
+
+
+class CompanionTest(base.BaseTestCase):
+
+    def _companion(self, qemu, bandwidth_mib=0):
+        with mock.patch.object(job, 'Job', return_value=qemu):
+            return companion.Companion(
+                mock.sentinel.connection, 'domr-x',
+                mock.Mock(is_alive=lambda: True), 60.0, HOLD_MIB,
+                bandwidth_mib)
+
+    def test_at_its_end_less_is_sent_than_is_kept_dirty(self):
+        self.assertLess(companion.TAIL_BANDWIDTH_MIB * MIB * WINDOW_MS / 1000,
+                        hold.HOLD_BYTES)
+
+    @examples.settings()
+    @hypothesis.given(
+        strategies.integers(50, 5000), strategies.integers(60, 200),
+        strategies.integers(0, 20), strategies.integers(5, 40))
+    def test_it_does_not_leave(self, link_mib_s, data_mib, zeros_mib, look_ms):
+        qemu = Qemu(link_mib_s, data_mib, zeros_mib,
+                    companion.first_bandwidth_mib(0))
+        held = self._companion(qemu)
+        held.start()
+        waited = 0
+        while not held.hold():
+            self.assertFalse(qemu.left)
+            qemu.run(look_ms)
+            waited += look_ms
+        self.assertEqual(HOLD_MIB, qemu.limit_mib)
+        qemu.run(3 * WINDOW_MS)
+        self.assertFalse(qemu.left)
+        # Not much longer than the link takes.
+        self.assertLess(waited, data_mib * 1000 / link_mib_s + 1000)
+
+    def test_at_full_speed_it_would(self):
+        qemu = Qemu(1000, 80, 10, job.UNLIMITED_MIB)
+        qemu.run(WINDOW_MS)
+        self.assertTrue(qemu.left)
+
+    def test_novas_limit(self):
+        self.assertEqual(5, companion.first_bandwidth_mib(5))
+        qemu = Qemu(1000, 80, 10, 5)
+        held = self._companion(qemu, 5)
+        held.start()
+        for _ in range(100):
+            self.assertFalse(held.hold())
+            self.assertEqual(5, qemu.limit_mib)
+            qemu.run(10)
+
+    def test_a_migration_that_has_not_begun_is_not_slowed(self):
+        qemu = Qemu(1000, 80, 10, 256)
+        qemu.progress = lambda: job.Progress(0, 0)
+        held = self._companion(qemu)
+        held.start()
+        self.assertFalse(held.hold())
+        self.assertEqual(256, qemu.limit_mib)
+        self.assertTrue(held.has_begun)
