@@ -17,10 +17,10 @@ Domain R keeps more pages dirty than go into it for as long as it is asked to
 (:mod:`nova_dmore.domr.hold`).
 
 A fast link takes all of these in a few milliseconds, and if none is written to
-meanwhile, Domain R leaves. So the bandwidth has to be low before the first pass
-is over, but not much sooner, or the pass takes long. QEMU sends what it may
-send in 100 ms as fast as it can, and then waits for the next 100 ms: in each
-of them it may send what brings it near the end, and at the end less than
+meanwhile, Domain R leaves. So the bandwidth has to be low before the first
+pass is over, but not much sooner, or the pass takes long. QEMU sends what it
+may send in 100 ms as fast as it can, and then waits for the next 100 ms: in
+each of them it may send what brings it near the end, and at the end less than
 Domain R keeps dirty. At 1 to 2.5 GB/s, 16 of 24 left early without that, and
 none of 46 with it; their first pass took 0.3 s instead of 0.1.
 """
@@ -34,7 +34,7 @@ from nova_dmore import wire
 #: A stop of 1 ms keeps QEMU from switching Domain R over by itself, as long
 #: as more pages stay dirty than are sent in that time.
 _HOLD_DOWNTIME_MS = 1
-#: The bandwidth that its first pass begins with: so little of it is sent in the
+#: The bandwidth that its first pass begins with: so little is sent in the
 #: first 100 ms that it is not near its end when it is first looked at.
 _FIRST_BANDWIDTH_MIB = 256
 #: What comes last: QEMU sends the largest piece of memory first. The region is
