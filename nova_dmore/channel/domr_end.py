@@ -90,6 +90,12 @@ class DomainREnd:
         return (self._words[at.HOST_EPOCH] == self.epoch
                 and bool(self._words[at.HOST_FLAGS] & wire.FLAG_HOLD))
 
+    @property
+    def freeze_wanted(self) -> bool:
+        """Whether the host waits for a freeze, which ``poll`` does."""
+        return (self.state is DomainRState.OPEN and
+                self._words[at.HOST_FREEZE] & ~wire.OPEN_ENDED == self.epoch)
+
     def poll(self) -> changes_module.Changes:
         """Look everywhere: on each interrupt, and every POLL_INTERVAL_S."""
         changes = changes_module.Changes()

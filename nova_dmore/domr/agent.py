@@ -61,7 +61,8 @@ class Agent:
         self.log = self._outbox.log
         self._woken = asyncio.Event()
         self.console = console_module.Console(
-            lines.SerialLine(end, self._outbox, self._woken.set), self.log,
+            lines.SerialLine(end, self._outbox, self._woken.set, self.poll),
+            self.log,
             lambda function: asyncio.get_running_loop().call_soon(function))
         self._input = lines.InputLine(end)
         self.servers: dict[str, rms.Server] = {}

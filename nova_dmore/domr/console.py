@@ -54,6 +54,9 @@ class Line(Protocol):
     def hold_output(self, on: bool) -> None:
         """Take no more output, so that the guest is slowed; or go on."""
 
+    def look(self) -> None:
+        """Do what cannot wait; called before each piece of work."""
+
 
 class Port(Protocol):
     """A client's connection, as the console sees it."""
@@ -227,6 +230,7 @@ class Console:
 
     def _go_on(self, client: Client) -> None:
         client.has_turn = False
+        self._line.look()
         if client in self._clients:
             self.pump(client)
 
@@ -287,6 +291,7 @@ class Console:
         """Send input of a client, or a break (None), when its turn comes."""
         if data == b'':
             return
+        self._line.look()
         self._queue.append(_Queued(client, data))
         self.flush_input()
         # A held connection that is closed loses what it has not delivered,

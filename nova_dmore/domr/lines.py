@@ -69,10 +69,14 @@ class SerialLine:
     """The streams of the serial port, as the console's Line."""
 
     def __init__(self, end: domr_end.DomainREnd, outbox: Outbox,
-                 wake: Callable[[], None]) -> None:
+                 wake: Callable[[], None], poll: Callable[[], None]) -> None:
+        """:param wake: has the region looked at, soon
+        :param poll: looks at it
+        """
         self._end = end
         self._outbox = outbox
         self._wake = wake
+        self._poll = poll
 
     def sendable(self) -> int:
         """How many bytes ``send`` takes now."""
@@ -100,6 +104,16 @@ class SerialLine:
         else:
             self._end.resume(wire.Stream.SERIAL0_OUT)
             self._wake()
+
+    def look(self) -> None:
+        """Freeze, if the host waits for that.
+
+        The interrupt is heard in the next turn of the loop. A turn that has a
+        dozen keys of a client takes 50 ms of an emulated processor, and the
+        instance stands still meanwhile.
+        """
+        if self._end.freeze_wanted:
+            self._poll()
 
 
 class InputLine:

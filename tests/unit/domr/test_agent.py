@@ -162,6 +162,29 @@ class AgentTest(unittest.IsolatedAsyncioTestCase):
         running.print(b'soon')
         await running.until(lambda: running.agent.console.end == 4)
 
+    async def test_freeze_comes_before_a_key(self) -> None:
+        self._never_idle()
+        running = await self._idle()
+        reader, writer = await asyncio.open_connection(
+            '127.0.0.1', running.config['serial_port'])
+        self.addCleanup(writer.close)
+        await running.until(lambda: running.said(wire.SERVING)[-1]['serial'])
+        with mock.patch.object(wire, 'POLL_INTERVAL_S', 600):
+            running.print(b'once')
+            await reader.readexactly(4)
+            running.device.loses = True
+            running.print(b'last')
+            running.step()
+            running.host.freeze()
+            writer.write(b'x')
+            await running.until(lambda: running.host.acknowledged)
+        self.assertEqual(8, running.agent.console.end)
+        # The key waits for the next epoch.
+        self.assertEqual(b'', running.typed)
+        running.device.loses = False
+        running.host.open()
+        await running.until(lambda: running.typed == b'x')
+
     async def test_lost_interrupt_after_a_freeze(self) -> None:
         self._never_idle()
         running = await self._idle()

@@ -25,6 +25,7 @@ class Line:
         self.sent: list[bytes | None] = []
         self.held = False
         self.breaks = True      # there is room for one
+        self.looks: list[int] = []      # how much had been sent then
 
     def sendable(self) -> int:
         return self.room
@@ -41,6 +42,9 @@ class Line:
 
     def hold_output(self, on: bool) -> None:
         self.held = on
+
+    def look(self) -> None:
+        self.looks.append(len(self.sent))
 
 
 class Port:
@@ -131,6 +135,16 @@ class ConsoleTest(unittest.TestCase):
             turns.pop(0)()
         self.assertEqual([data + b' of it'] * 2, [port.got
                                                   for port in ports])
+
+    def test_what_cannot_wait_comes_before_each_turn_and_key(self) -> None:
+        port = self.attach()
+        assert port.client is not None
+        self.line.looks.clear()
+        self.console.output(bytes(2 * console.CHUNK))
+        self.assertEqual([0], self.line.looks)
+        port.client.input(b'a')
+        port.client.input(b'b')
+        self.assertEqual([0, 0, 1], self.line.looks)
 
     def test_a_client_that_left_has_no_turn(self) -> None:
         turns: list[Callable[[], None]] = []
