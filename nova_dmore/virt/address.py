@@ -180,13 +180,22 @@ class AddressBook:
         """
         with _neutron_errors(f'the binding of port {port_id} on {host}'):
             client = self._client()
-            if _status(client, port_id, host) not in (None, 'ACTIVE'):
-                with _perhaps_absent():
-                    client.delete_port_binding(port_id, host)
+            self._drop_inactive(client, port_id, host)
             # Also where nothing was announced: an agent skips a port with two
             # bindings, and looks at it again when it is updated.
             with _perhaps_absent():
                 client.update_port(port_id, {'port': {'binding:profile': {}}})
+
+    def drop_inactive_binding(self, port_id: str, host: str) -> None:
+        """Forget that the port was to come to ``host``, unless it has."""
+        with _neutron_errors(f'the binding of port {port_id} on {host}'):
+            self._drop_inactive(self._client(), port_id, host)
+
+    @staticmethod
+    def _drop_inactive(client, port_id: str, host: str) -> None:
+        if _status(client, port_id, host) not in (None, 'ACTIVE'):
+            with _perhaps_absent():
+                client.delete_port_binding(port_id, host)
 
     def _client(self):
         return neutron.get_client(self._context, admin=True)

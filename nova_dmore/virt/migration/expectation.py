@@ -81,7 +81,6 @@ class _Expectation(threading.Thread):
         self._is_made = threading.Event()
         #: Of what was made; None: there is nothing to go on from.
         self._record: record_module.PairRecord | None = None
-        self._announcing: threading.Thread | None = None
 
     def run(self) -> None:
         try:
@@ -91,8 +90,8 @@ class _Expectation(threading.Thread):
                      instance=self._instance)
         finally:
             self._is_made.set()
-        if self._announcing is not None:
-            self._announcing.join()
+        if self._record is not None:
+            _announce(self._pairs, self._record.address.port_id)
 
     def record(self, timeout_s: float) -> record_module.PairRecord | None:
         """Of what was made; wiring goes on."""
@@ -105,13 +104,8 @@ class _Expectation(threading.Thread):
             if pairs.get(instance.uuid) is not None:
                 return      # left over; the source's call ends it
             with contextlib.ExitStack() as undo:
-                undo.callback(pairs.addresses.delete_binding,
+                undo.callback(pairs.addresses.drop_inactive_binding,
                               known.port_id, pairs.host)
-                # At once: the agent looks for new taps every two seconds, and
-                # then has to know by whom this one is expected.
-                self._announcing = _announcing(pairs, instance.uuid,
-                                               known.port_id)
-                undo.callback(self._announcing.join)
                 self._record = pairs.expect(record_module.PairRecord(
                     instance_uuid=instance.uuid,
                     instance_name=instance.display_name or instance.name,
@@ -161,8 +155,11 @@ class Expectations:
 
     def announce(self, instance_uuid: str, port_id: str) -> None:
         """Have a tap wired that nobody expected here."""
-        self._wiring[instance_uuid] = _announcing(
-            self._pairs, instance_uuid, port_id)
+        wiring = threading.Thread(
+            target=_announce, args=(self._pairs, port_id),
+            name=f'dmore-wire-{instance_uuid}', daemon=True)
+        wiring.start()
+        self._wiring[instance_uuid] = wiring
 
     def take(self, instance_uuid: str, timeout_s: float = _WAIT_S
              ) -> record_module.PairRecord | None:
@@ -186,14 +183,6 @@ class Expectations:
         if wiring is not None:
             wiring.join(max(0, deadline - time.monotonic()))
         return made
-
-
-def _announcing(pairs, instance_uuid: str, port_id: str) -> threading.Thread:
-    """A thread that is started, for Neutron may take a second."""
-    thread = threading.Thread(target=_announce, args=(pairs, port_id),
-                              name=f'dmore-wire-{instance_uuid}', daemon=True)
-    thread.start()
-    return thread
 
 
 def _announce(pairs, port_id: str) -> None:

@@ -125,7 +125,7 @@ class LeftOverTest(BookTestCase):
         made = self.book.ensure(fakes.UUID, 'c1')
         self.book.add_binding(made, 'c2')
         for _time in range(2):
-            self.book.delete_binding(made.port_id, 'c2')
+            self.book.drop_inactive_binding(made.port_id, 'c2')
             self.assertEqual([(made.port_id, 'c1')],
                              list(self.neutron.bindings))
 
@@ -139,7 +139,7 @@ class LeftOverTest(BookTestCase):
 
     def test_an_active_binding(self):
         made = self.book.ensure(fakes.UUID, 'c1')
-        self.book.delete_binding(made.port_id, 'c1')
+        self.book.drop_inactive_binding(made.port_id, 'c1')
         self.assertEqual('c1', self.neutron.active_host(made.port_id))
 
     def test_instances_on(self):

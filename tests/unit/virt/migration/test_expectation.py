@@ -103,7 +103,6 @@ class ExpectTest(destination_case.DestinationTestCase):
         # The source may have given up by now.
         self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],
                          list(self.neutron.bindings))
-        self.assertEqual({}, self._profile())
         self.shadow.refuse_start = None
         self.role.prepare(None, 'm1', self.text)
         self.assertTrue(self.pairs.get(fakes.UUID).incoming)
@@ -144,26 +143,6 @@ class ExpectTest(destination_case.DestinationTestCase):
         self.neutron.client.update_port.reset_mock()
         self.role.prepare(None, 'm1', self.text)
         self.neutron.client.update_port.assert_not_called()
-
-    def test_its_tap_is_wired_while_it_is_bound(self):
-        announced = threading.Event()
-        create, update = (
-            self.neutron.client.create_port_binding.side_effect,
-            self.neutron.client.update_port.side_effect)
-
-        def wait_and_create(*args):
-            self.assertTrue(announced.wait(10))
-            return create(*args)
-
-        def update_and_tell(*args):
-            update(*args)
-            announced.set()
-
-        self.neutron.client.create_port_binding.side_effect = wait_and_create
-        self.neutron.client.update_port.side_effect = update_and_tell
-        self._expect()
-        self.assertTrue(self.pairs.get(fakes.UUID).incoming)
-        self.assertEqual({'migrating_to': fakes.HOST}, self._profile())
 
     def test_a_tap_that_nobody_expected_is_wired(self):
         self.role.prepare(None, 'm1', self.text)
