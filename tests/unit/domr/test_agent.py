@@ -165,11 +165,12 @@ class AgentTest(unittest.IsolatedAsyncioTestCase):
     async def test_freeze_comes_before_a_key(self) -> None:
         self._never_idle()
         running = await self._idle()
-        reader, writer = await asyncio.open_connection(
-            '127.0.0.1', running.config['serial_port'])
-        self.addCleanup(writer.close)
-        await running.until(lambda: running.said(wire.SERVING)[-1]['serial'])
         with mock.patch.object(wire, 'POLL_INTERVAL_S', 600):
+            reader, writer = await asyncio.open_connection(
+                '127.0.0.1', running.config['serial_port'])
+            self.addCleanup(writer.close)
+            await running.until(
+                lambda: running.said(wire.SERVING)[-1]['serial'])
             running.print(b'once')
             await reader.readexactly(4)
             running.device.loses = True
