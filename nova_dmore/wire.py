@@ -380,8 +380,8 @@ class Request(enum.StrEnum):
     #: ``on``: ask Domain R to keep its pre-copy from converging.
     HOLD = 'hold'
     #: ``on``: Domain R has a migration that goes on when it stops. So it is
-    #: stopped as soon as it may, whoever is late; or that no more. Disarming
-    #: ends it too.
+    #: stopped as soon as it may, whoever is late; or that no more. The end of
+    #: the migration that ARM tells of ends it, and so does the next one.
     LET_GO = 'let_go'
     #: Wait at most ``timeout_ms`` for the instance's stop and Domain R's
     #: acknowledgement, after which Domain R may stop -> ``acknowledged`` and

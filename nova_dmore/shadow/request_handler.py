@@ -83,14 +83,16 @@ class RequestHandler:
         if not isinstance(migration_id, str) or not isinstance(on, bool):
             raise ValueError('migration_id is not text or on not a boolean')
         role = client.Role(role)
-        if on and migration_id != self._machine.migration_id:
+        is_known = migration_id == self._machine.migration_id
+        if on and not is_known:
             self._pair.carried = None
         try:
             actions = self._machine.arm(
                 migration_id, role, on, time.monotonic())
         except ValueError as e:
             raise requests.Refused(str(e)) from e
-        if not on:
+        if on is not is_known:
+            # Another migration begins, or this one is over.
             self._pair.let_go(False)
         self._pair.act(actions)
         if on and self._machine.role is client.Role.SOURCE:

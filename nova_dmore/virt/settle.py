@@ -337,10 +337,13 @@ class Settler:
                          'of instance %s', uuid)
                 domain.abortJob()
             elif status.domain_r.status == 'paused':
-                # It was stopped when its migration had failed already.
+                # It was stopped when its migration had failed already. The
+                # rest can be ended when it runs.
                 domain.resume()
+                return False
         except libvirt.libvirtError as error:
-            LOG.debug('No job to cancel: %s', error)
+            LOG.debug('Left over of the Domain R of instance %s: %s', uuid,
+                      error)
         if status.migration_id is not None:
             client.arm(status.migration_id, shadow_client.Role.SOURCE,
                        on=False)

@@ -48,6 +48,8 @@ class TestStop(stop_case.Stop):
 
     def test_domain_r_is_let_go(self):
         self.client.let_go(True)
+        self.client.arm('another', SOURCE, on=False)
+        self.client.arm('m', SOURCE)
         self.instance.prints(b'last')
         self.assertTrue(self.domain_r.running)
         self.instance.stop()
@@ -71,7 +73,9 @@ class TestStop(stop_case.Stop):
 
     def test_domain_r_is_not_let_go_any_more(self):
         for undo in (lambda: self.client.let_go(False),
-                     lambda: self.client.arm('m', SOURCE, on=False)):
+                     lambda: self.client.arm('m', SOURCE, on=False),
+                     lambda: self.client.arm('next', SOURCE)):
+            self.client.arm('m', SOURCE)
             self.client.let_go(True)
             undo()
             self.client.arm('m', SOURCE)

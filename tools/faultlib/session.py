@@ -23,6 +23,7 @@ from demolib.subject import Subject, Trial
 from faultlib import case, scene
 from faultlib.outcome import Outcome
 from openstack import exceptions
+from testbedlib import resources
 from testbedlib.progress import Failure
 from testbedlib.settings import COMPUTES
 
@@ -30,8 +31,6 @@ PAIR = Trial('faults', 'm1.guest', {'ssh': 0, 'serial': 1})
 STOCK = Trial('faults-stock', 'm1.guest-stock', {})
 #: Longer than Nova's interval between two looks at a host.
 _HOST_S = 90.0
-#: Longer than a report of nova-compute waits for a reply that was lost.
-_REPORT_S = 120.0
 _LOOK_S = 5.0
 
 
@@ -56,7 +55,10 @@ class Session:
 
         :raises Failure: no instance can be started
         """
-        self._wait_for_reports()
+        # Nova moves nothing to a host that has not reported lately, as after
+        # RabbitMQ was away.
+        with contextlib.suppress(TimeoutError, *case.NOT_NOW):
+            resources.wait(self._runner.api._sdk, COMPUTES)
         subject = self.start()
         source = self._runner.api._sdk.compute.get_server(
             subject.server).compute_host
@@ -69,18 +71,6 @@ class Session:
         if outcome.corrupted or not outcome.fit:
             self.close()
         return outcome
-
-    def _wait_for_reports(self) -> None:
-        """Nova moves nothing to a host that has not reported lately, as after
-        RabbitMQ was away."""
-        deadline = time.monotonic() + _REPORT_S
-        while time.monotonic() < deadline:
-            with contextlib.suppress(*case.NOT_NOW):
-                if all(service.state == 'up' for service in
-                       self._runner.api._sdk.compute.services(
-                           binary='nova-compute')):
-                    return
-            time.sleep(_LOOK_S)
 
     def start(self) -> Subject:
         """The instance, which is started if there is none.

@@ -131,9 +131,8 @@ class Companion:
         """Whether its migration goes on if it is stopped now."""
         return self._begun
 
-    def release(self) -> float:
-        """Let it go, and stop it if it has not been; by when it stood still
-        (CLOCK_MONOTONIC).
+    def release(self) -> None:
+        """Let it go, and stop it if it has not been.
 
         :raises nova_dmore.exception.PairError: its migration has not begun
             yet, or has failed: stopped now, it would stay so.
@@ -147,9 +146,7 @@ class Companion:
             raise exception.PairError(
                 f'the migration of Domain R has ended: {self._outgoing.error}')
         self._job.suspend()
-        suspended_at = time.monotonic()
         self._job.limit(job.UNLIMITED_MIB, _FREE_DOWNTIME_MS)
-        return suspended_at
 
     def arrived(self, timeout_s: float) -> bool:
         """Wait for the end of the migration; whether it ended well."""

@@ -63,12 +63,11 @@ class Follower(threading.Thread):
             if frozen is None:
                 return
             # Domain R has stored the output, or had its time.
-            suspended_at = self.release()
-            if suspended_at is None:
+            if not self.release():
                 return
             self._course.enter(Phase.CARRY_OVER)
             self._hand_over()
-            self._tell(frozen, suspended_at)
+            self._tell(frozen)
         except exception.DMoreError as error:
             LOG.warning('Co-migration: %s', error,
                         instance=self._course.instance)
@@ -76,14 +75,13 @@ class Follower(threading.Thread):
             self.companion_ready.set()
             self._let_go(False)
 
-    def _tell(self, frozen, suspended_at: float) -> None:
+    def _tell(self, frozen) -> None:
         """Log the stop; only now, for nobody waits any more."""
         now = self._look_for_stop(0) or frozen
         LOG.info('Instance stopped, Domain R %(freeze).1f ms later frozen and '
                  '%(skew).1f ms later stopped (acknowledged: %(ack)s)', {
                      'freeze': _ms(frozen.stopped_at, frozen.frozen_at),
-                     'skew': _ms(frozen.stopped_at,
-                                 now.domain_r_stopped_at or suspended_at),
+                     'skew': _ms(frozen.stopped_at, now.domain_r_stopped_at),
                      'ack': frozen.acknowledged},
                  instance=self._course.instance)
 
@@ -124,29 +122,29 @@ class Follower(threading.Thread):
             return None
 
     def _let_go(self, on: bool) -> None:
-        """Have Domain R stopped by who sees the stop first, or no more."""
+        """Have Domain R stopped by who sees it freeze, or no more."""
         if on is self._is_let_go:
             return
         self._is_let_go = on
         try:
             self._shadow.let_go(on)
         except exception.ShadowProcessError as error:
-            # ``release`` stops it then.
+            # ``release`` stops it then; and disarming ends this, too.
             LOG.info('%s', error, instance=self._course.instance)
 
-    def release(self) -> float | None:
-        """Let Domain R go; returns when it stopped (CLOCK_MONOTONIC), None
-        when it cannot go any more.
+    def release(self) -> bool:
+        """Let Domain R go; whether it still can.
 
         Called by the source's role too, after the end of a thread that did
         not notice the stop.
         """
         self._course.enter(Phase.STOP)
         try:
-            return self._companion.release()
+            self._companion.release()
         except exception.PairError as error:
             self._give_up(error)
-            return None
+            return False
+        return True
 
     def _give_up(self, error: exception.PairError) -> None:
         self._let_go(False)

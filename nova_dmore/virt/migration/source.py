@@ -339,12 +339,6 @@ class SourceRole:
         if self._follower is not None and self._follower.is_alive():
             self._follower.join(_END_S)
 
-    def _attempt(self, steps) -> None:
-        """Take each step, whatever becomes of the others."""
-        for step in steps:
-            with self._step('Going back'):
-                step()
-
     def _has_moved(self) -> bool:
         """Wait for Domain R's end of the move; whether it went well."""
         self._wait_for_follower()
@@ -353,7 +347,7 @@ class SourceRole:
         if self.course.phase == Phase.PRE_COPY:
             if not self._services.synchronise:
                 self.course.enter(Phase.STOP)
-            elif self._follower.release() is None:
+            elif not self._follower.release():
                 return False
             # Else the stop was not noticed. Nothing is frozen then, but both
             # ends still know their offsets.
@@ -379,15 +373,18 @@ class SourceRole:
         self.course.enter(Phase.ABORTED)
         addresses = self._services.pairs.addresses
         port = self._record.address.port_id
-        self._attempt([
-            lambda: self._client.hold(False),
-            lambda: self._client.arm(
-                self.course.migration_id, shadow_client.Role.SOURCE,
-                on=False),
-            self._abort_there,
-            lambda: addresses.activate_binding(
-                port, self._services.pairs.host),
-            lambda: addresses.delete_binding(port, self._host)])
+        for step in (
+                lambda: self._client.hold(False),
+                lambda: self._client.arm(
+                    self.course.migration_id, shadow_client.Role.SOURCE,
+                    on=False),
+                self._abort_there,
+                lambda: addresses.activate_binding(
+                    port, self._services.pairs.host),
+                lambda: addresses.delete_binding(port, self._host)):
+            # Whatever becomes of the others.
+            with self._step('Going back'):
+                step()
         if self._has_given_address:
             threading.Thread(
                 target=self._plug_again, name=f'dmore-plug-{self._uuid}',

@@ -10,6 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import dataclasses
 from unittest import mock
 
 import fixtures
@@ -272,12 +273,17 @@ class OutgoingTest(SettleTestCase):
         self.assertEqual(['arm', 'hold'], self.shadow.log)
 
     def test_domain_r_was_stopped_and_could_not_leave(self):
-        status = fake_host.status(domain_r=shadow_client.VmStatus(
-            connected=True, status='paused', attached=True))
+        there = fake_host.status(migration_id='m1')
+        status = dataclasses.replace(there, domain_r=dataclasses.replace(
+            there.domain_r, status='paused'))
         self.client().status.side_effect = lambda timeout=None: status
         resume = self.companion.resume = mock.Mock()
         self.assertTrue(self._settle())
+        self.assertEqual([], self.shadow.log)
+        status = there
+        self.assertTrue(self._settle(1))
         resume.assert_called_once_with()
+        self.assertEqual(['arm', 'hold'], self.shadow.log)
 
     def test_a_pair_that_is_well_costs_one_look_up(self):
         self._settle()
