@@ -285,9 +285,9 @@ FREEZE_DELAY_S = 0.01
 #: How long the host waits for ``freeze_ack`` before it goes on without.
 FREEZE_TIMEOUT_S = 0.05
 
-#: How long after the stop it waits for that state in all; Domain R, and with
-#: it the console, goes ahead meanwhile.
-SAVE_TIMEOUT_S = 0.5
+#: How long after the stop it waits for the end of that at most; Domain R, and
+#: with it the console, goes ahead meanwhile.
+SAVE_TIMEOUT_S = 10.0
 
 #: Protocol version that QEMU's ivshmem server sends first
 #: (QEMU docs/specs/ivshmem-spec.txt, "Client-Server protocol").
@@ -377,6 +377,9 @@ class Request(enum.StrEnum):
     #: now on a stop of the instance is the stop of a migration (source), or
     #: its start the arrival of one (destination).
     ARM = 'arm'
+    #: nova-compute knows that the instance belongs to this host now, running
+    #: or paused: a Domain R that arrived may run, and the channel be opened.
+    ADOPT = 'adopt'
     #: ``on``: ask Domain R to keep its pre-copy from converging.
     HOLD = 'hold'
     #: ``on``: Domain R has a migration that goes on when it stops. So it is
@@ -407,7 +410,8 @@ CARRY_OVER_LIMIT_S = 2.0
 #: Files of a pair, in ``[dmore] run_dir/<instance uuid>/``.
 CONTROL_SOCKET = 'control.sock'     # requests from nova-compute
 IVSHMEM_SOCKET = 'ivshmem.sock'     # Domain R's QEMU connects
-SERIAL0_SOCKET = 'serial0.sock'     # the instance's QEMU connects
+SERIAL0_PIPE = 'serial0'            # .in and .out: FIFOs of its serial port
+SERIAL0_SOCKET = 'serial0.sock'     # that of an instance started by 0.1
 INSTANCE_QMP_SOCKET = 'instance.qmp'    # the instance's QEMU listens
 DISPLAY_SOCKET = 'display.sock'     # VNC; the instance's QEMU listens
 DOMAIN_R_QMP_SOCKET = 'domain_r.qmp'    # Domain R's QEMU listens

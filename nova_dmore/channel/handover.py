@@ -28,7 +28,7 @@ def adopt(journal: journal_module.Journal,
         for stream, each in carried.unstored.items():
             journal.prepend(stream, each.base, each.data)
         for stream, offset in carried.taken.items():
-            journal.set_position(stream, offset)
+            journal.jump(stream, offset)
         journal.anchored = True
 
 

@@ -12,6 +12,7 @@
 """The host's end of the channel; the worker of the shadow devices uses it."""
 
 import enum
+import os
 import secrets
 from collections.abc import Callable
 
@@ -330,6 +331,35 @@ class HostEnd:
         if self.state is HostState.OPEN and self._out[stream].publish():
             self._doorbell(ring_module.VECTOR_OF[stream])
 
+    def produce_from(self, stream: wire.Stream, pipe: int,
+                     count: int) -> int:
+        """Produce bytes that are read from a pipe; -> how many.
+
+        A worker that is killed in the middle has read them into the journal,
+        or has not read them: see :meth:`recover`.
+
+        :raises NoRoomError: they are more than can be kept
+        :raises BlockingIOError: there are none
+        """
+        read = os.readv(pipe, self._journal.area(stream, count))
+        self.recover(stream, read)
+        return read
+
+    def recover(self, stream: wire.Stream, count: int) -> None:
+        """Produce bytes that were read into the journal."""
+        self._journal.set_position(
+            stream, self._journal.position(stream) + count)
+        if self.state is HostState.OPEN and self._out[stream].publish():
+            self._doorbell(ring_module.VECTOR_OF[stream])
+
+    def drop_from(self, stream: wire.Stream, pipe: int, count: int) -> None:
+        """Read bytes from a pipe, and give them up.
+
+        :raises NoRoomError: there is no room to read them into
+        """
+        self._journal.add_dropped(stream, os.readv(
+            pipe, self._journal.area(stream, count)))
+
     def forget(self, stream: wire.Stream, count: int) -> None:
         """Give the oldest kept bytes up while Domain R is not there.
 
@@ -356,12 +386,10 @@ class HostEnd:
         return self._in[stream].readable() if open_ else b''
 
     def take(self, stream: wire.Stream, count: int) -> None:
-        """Record that the device has bytes that were readable.
+        """Record that the device has the next bytes.
 
         Allowed in every state, since it states a fact; Domain R is told
         when it can be.
-
-        :raises NoRoomError: more than was readable
         """
         self._in[stream].take(count)
         if self.state is HostState.OPEN and self._in[stream].publish():

@@ -16,6 +16,11 @@ that is killed at any instruction leaves it consistent: a change of one word
 is one machine access, a change of several is made in a copy that replaces
 the original with one more access. It also holds the bytes that the host has
 produced and Domain R has not stored, so that a new worker has them.
+
+Beside the offsets of a stream, which begin anew when another host's or Domain
+R's are adopted, it counts what this host has moved of it in all. Whoever moves
+bytes between here and a pipe compares that with what the pipe has seen: what
+a killed worker had read is in the ``area`` already, and only not counted.
 """
 
 import contextlib
@@ -28,12 +33,12 @@ from nova_dmore.channel import region
 from nova_dmore import wire
 
 _MAGIC = int.from_bytes(b'DMOREjnl', 'little')
-_VERSION = 1
+_VERSION = 2
 _SIGN = 1 << 64
 
 # Words of the first page.
 _W_MAGIC, _W_VERSION, _W_ACTIVE = 0, 1, 2
-_W_INTENT = 16              # one word per stream
+_W_DROPPED, _W_REPORTED = 16, 32    # one word per stream each
 _SLOTS = (64, 256)          # where the two copies begin
 _SLOT_WORDS = 192
 # Words of a copy.
@@ -56,7 +61,7 @@ def journal_size(limits: dict[wire.Stream, int] = RETAIN_LIMITS) -> int:
 
 
 class Journal:
-    """Positions, unstored bytes and intents of the host end.
+    """Positions and unstored bytes of the host end.
 
     Offsets of a stream are local (they begin at 0) until the journal is
     ``anchored``: until a carry-over or Domain R said where the stream is.
@@ -173,8 +178,40 @@ class Journal:
         return self._get(_index(stream, _POSITION))
 
     def set_position(self, stream: wire.Stream, offset: int) -> None:
-        """Record what was taken of a stream that the host consumes."""
+        """Record what was produced, or taken, of a stream."""
         self._set(_index(stream, _POSITION), offset)
+
+    def moved(self, stream: wire.Stream) -> int:
+        """How many bytes this host has produced, or taken, in all, whatever
+        their offsets."""
+        return (self.position(stream)
+                - self._get(_index(stream, _ORIGIN))) % _SIGN
+
+    def jump(self, stream: wire.Stream, offset: int) -> None:
+        """Go on at another offset of a stream that the host consumes.
+
+        Only in a transaction.
+        """
+        by = offset - self.position(stream)
+        self.set_position(stream, offset)
+        origin = _index(stream, _ORIGIN)
+        self._set(origin, (self._get(origin) + by) % _SIGN)
+
+    def dropped(self, stream: wire.Stream) -> int:
+        """How many bytes in all were read and given up."""
+        return self._words[_W_DROPPED + stream]
+
+    def add_dropped(self, stream: wire.Stream, count: int) -> None:
+        """Give up bytes that lie in the ``area``."""
+        self._words[_W_DROPPED + stream] += count
+
+    def unreported(self, stream: wire.Stream) -> int:
+        """How many of the dropped bytes nobody was told of."""
+        return self.dropped(stream) - self._words[_W_REPORTED + stream]
+
+    def set_reported(self, stream: wire.Stream) -> None:
+        """All that was dropped was reported."""
+        self._words[_W_REPORTED + stream] = self.dropped(stream)
 
     def base(self, stream: wire.Stream) -> int:
         """The oldest offset of which the host still has the byte."""
@@ -204,6 +241,21 @@ class Journal:
         position = self.position(stream)
         self._put(stream, position, data)
         self.set_position(stream, position + len(data))
+
+    def area(self, stream: wire.Stream, count: int) -> list[memoryview]:
+        """Where the next bytes of a stream belong, to be read into: they
+        count when ``set_position`` says so.
+
+        :raises NoRoomError: there is no ``room``
+        """
+        if count > self.room(stream):
+            raise errors.NoRoomError(
+                f'{stream.name}: {count} bytes, room for '
+                f'{self.room(stream)}')
+        area = self._areas[stream]
+        first = self._at(stream, self.position(stream))
+        split = min(count, len(area) - first)
+        return [area[first:first + split], area[:count - split]]
 
     def prepend(self, stream: wire.Stream, base: int, data: bytes) -> None:
         """Put carried bytes before local ones, which follow them from now on.
@@ -263,24 +315,6 @@ class Journal:
         view = memoryview(data)
         area[first:first + split] = view[:split]
         area[:len(data) - split] = view[split:]
-
-    # An intent is the position + 1 at which a byte's fate becomes uncertain.
-    # When the position moves on the intent is over without another write.
-
-    def begin(self, stream: wire.Stream) -> None:
-        """Say that the device is about to be read (host produces the stream)
-        or that the next byte is about to be written to it (host consumes)."""
-        self._words[_W_INTENT + stream] = self.position(stream) + 1
-
-    def end(self, stream: wire.Stream) -> None:
-        """Say that nothing was read, or written, after ``begin``."""
-        self._words[_W_INTENT + stream] = 0
-
-    def interrupted(self, stream: wire.Stream) -> bool:
-        """Whether the last worker ended between ``begin`` and the change of
-        the position, or ``end``: bytes may have been read and lost, or the
-        next byte may have been written."""
-        return self._words[_W_INTENT + stream] == self.position(stream) + 1
 
 
 def _index(stream: wire.Stream, name: int) -> int:

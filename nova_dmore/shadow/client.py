@@ -201,6 +201,11 @@ class ShadowClient:
         return CarryOverAnswer(**self._request(wire.Request.CARRY_OVER, {
             'migration_id': migration_id, 'carry_over': carry_over}))
 
+    def adopt(self):
+        """The instance belongs to this host now, running or paused: see
+        :attr:`nova_dmore.wire.Request.ADOPT`."""
+        self._request(wire.Request.ADOPT, {})
+
     def live(self, timeout_ms):
         """Wait until bytes flow -> the :class:`wire.PairState` then."""
         result = self._waiting(wire.Request.LIVE, {}, timeout_ms)

@@ -68,10 +68,14 @@ class Commands:
         self.execute('stop', {}, lambda message: done(message.get('error')),
                      vm=messages.DOMAIN_R)
 
-    def close_serial(self, number):
-        """A serial connection is not needed any more."""
+    def leaving(self, on):
+        """The instance is about to leave, or it is not."""
         messages.send(self._link, {
-            'type': messages.ToKeeper.CLOSE_SERIAL, 'connection': number})
+            'type': messages.ToKeeper.LEAVING, 'on': on})
+
+    def adopted(self):
+        """The instance belongs to this host."""
+        messages.send(self._link, {'type': messages.ToKeeper.ADOPTED})
 
     def shut_down(self):
         """The keeper is to end."""

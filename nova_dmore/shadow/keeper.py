@@ -11,15 +11,14 @@
 # under the License.
 """The keeper of a pair: holds everything that must outlive a worker.
 
-It owns the memory, the eventfds, the sockets and the QMP connections of one
-pair, and starts the worker again when it ends. It parses nothing that comes
-from the region or from the instance's console. Started by
+It owns the memory, the eventfds, the sockets, the serial line and the QMP
+connections of one pair, and starts the worker again when it ends. It parses
+nothing that comes from the region or from the instance's console. Started by
 :func:`nova_dmore.shadow.spawn.start_keeper`; ends on SIGTERM or SHUTDOWN.
 """
 
 import argparse
 import asyncio
-import grp
 import logging
 import os
 import signal
@@ -29,10 +28,12 @@ import time
 
 from nova_dmore.channel import errors
 from nova_dmore.channel import ivshmem
+from nova_dmore.shadow import line as line_module
 from nova_dmore.shadow import messages
 from nova_dmore.shadow import privileges
 from nova_dmore.shadow import qmp
 from nova_dmore.shadow import resources as resources_module
+from nova_dmore.shadow import spawn
 from nova_dmore.shadow import unix_connect
 from nova_dmore import wire
 
@@ -62,8 +63,6 @@ class Keeper:
             resources.memory['region'], resources.from_domain_r,
             resources.to_domain_r)
         self._generation = 0
-        self._serial = {}           # number -> socket
-        self._serial_count = 0
         self._waiting_controls = []     # accepted while no worker was there
         self._last_input = None     # see messages.ToWorker.START
         self._worker = None         # (process, link)
@@ -71,8 +70,17 @@ class Keeper:
         self._worker_started = 0.0
         self._pause = _PAUSE_S[0]
         self._vms = {vm: (False, None, False) for vm in _QMP_SOCKETS}
-        self._links = {}
-        self._tasks = set()
+        self._links = {
+            vm: qmp.QmpLink(
+                loop, vm, os.path.join(resources.directory, name),
+                lambda *state, vm=vm: self._vm_changed(vm, state),
+                lambda event, at, vm=vm: self._event(vm, event, at))
+            for vm, name in _QMP_SOCKETS.items()}
+        self._line = line_module.Line(
+            loop, resources.directory, self._links[messages.INSTANCE].look,
+            self._send)
+        self._adopted = False
+        self._let_run = False       # the Domain R that arrived
         self._ended = loop.create_future()
 
     async def run(self):
@@ -85,12 +93,8 @@ class Keeper:
                     wire.SERIAL0_SOCKET: self._serial_accepted}
         for name, listener in self._resources.listeners.items():
             loop.add_reader(listener, self._accept, listener, handlers[name])
-        for vm, name in _QMP_SOCKETS.items():
-            self._links[vm] = qmp.QmpLink(
-                vm, os.path.join(self._resources.directory, name),
-                lambda *state, vm=vm: self._vm_changed(vm, state),
-                lambda event, at, vm=vm: self._event(vm, event, at))
-            self._keep(self._links[vm].run())
+        for link in self._links.values():
+            link.start()
         self._start_worker()
         try:
             await self._ended
@@ -98,10 +102,8 @@ class Keeper:
             for listener in self._resources.listeners.values():
                 loop.remove_reader(listener)
             self._resources.remove_files()
-            for task in self._tasks:
-                task.cancel()
-            if self._tasks:
-                await asyncio.wait(self._tasks, timeout=1)
+            for link in self._links.values():
+                link.close()
             if self._worker is not None:
                 self._worker[0].kill()
                 self._worker[0].wait()
@@ -128,14 +130,10 @@ class Keeper:
         sock.close()
 
     def _serial_accepted(self, sock):
-        self._serial_count += 1
-        self._serial[self._serial_count] = sock
-        LOG.info('Serial connection %d', self._serial_count)
-        self._send_serial(self._serial_count)
-
-    def _send_serial(self, number):
-        self._send({'type': messages.ToWorker.SERIAL, 'connection': number},
-                   [self._serial[number].fileno()])
+        LOG.info('The instance was started by 0.1: it has a socket')
+        self._line.connect(sock)
+        self._send({'type': messages.ToWorker.SERIAL},
+                   self._line.descriptors[-1:])
 
     def _ivshmem_accepted(self, sock):
         if self._server.connection is not None:
@@ -170,9 +168,15 @@ class Keeper:
     # -- QMP
 
     def _vm_changed(self, vm, state):
-        if state != self._vms[vm]:
-            self._vms[vm] = state
-            self._send_vm(vm)
+        if state == self._vms[vm]:
+            return
+        self._vms[vm] = state
+        if vm == messages.INSTANCE:
+            self._line.status(*state)
+        elif not state[0]:
+            self._let_run = False
+        self._send_vm(vm)
+        self._let_domain_r_run()
 
     def _send_vm(self, vm):
         connected, status, arriving = self._vms[vm]
@@ -181,24 +185,48 @@ class Keeper:
                     'arriving': arriving})
 
     def _event(self, vm, event, at):
+        if vm == messages.INSTANCE:
+            self._line.event(event, at)
         self._send({'type': messages.ToWorker.EVENT, 'vm': vm,
                     'event': event, 'at': at})
 
-    async def _execute(self, message, last):
-        """:param last: the part of ``_last_input`` to complete, or None."""
-        reply = {'type': messages.ToWorker.REPLY, 'id': message['id']}
-        try:
-            reply['result'] = await self._links[message['vm']].execute(
-                message['command'], message['arguments'])
-        except qmp.NotSent as e:
-            reply |= {'error': str(e), 'failure': messages.Failure.NOT_SENT}
-        except ConnectionError as e:
-            reply |= {'error': str(e), 'failure': messages.Failure.LOST}
-        except (qmp.NotAllowed, RuntimeError) as e:
-            reply |= {'error': str(e), 'failure': messages.Failure.REFUSED}
-        if last is not None:
-            last['answer'] = reply
-        self._send(reply)
+    def _let_domain_r_run(self):
+        """Let a Domain R run that arrived, paused, once its instance runs.
+
+        So it never runs on two hosts, nor ahead of its instance, whoever was
+        migrated first. QEMU obeys at once, or when it has loaded the state.
+        """
+        def replied(reply):
+            if 'error' in reply:
+                LOG.warning('Domain R cannot run: %s', ascii(reply['error']))
+        connected, _, arriving = self._vms[messages.DOMAIN_R]
+        is_here = (self._adopted or
+                   self._vms[messages.INSTANCE][1] == 'running')
+        if connected and arriving and is_here and not self._let_run:
+            self._let_run = True
+            LOG.info('Domain R may run')
+            self._links[messages.DOMAIN_R].execute('cont', None, replied)
+
+    def _execute(self, message):
+        """Have a QEMU run a command for the worker."""
+        last = None
+        if message['note'] is not None:
+            # At once: the worker may be gone before there is an answer.
+            self._last_input = last = {
+                **message['note'], 'id': message['id'], 'answer': None}
+
+        def replied(outcome):
+            reply = {'type': messages.ToWorker.REPLY, 'id': message['id'],
+                     **outcome}
+            if last is not None:
+                last['answer'] = reply
+            self._send(reply)
+        vm, command = message['vm'], message['command']
+        if qmp.is_allowed(vm, command, message['arguments']):
+            self._links[vm].execute(command, message['arguments'], replied)
+        else:
+            replied({'error': f'{command!a} is not allowed',
+                     'failure': messages.Failure.REFUSED})
 
     def _open_display(self):
         answer = {'type': messages.ToWorker.DISPLAY, 'error': None}
@@ -227,17 +255,16 @@ class Keeper:
                  process.pid)
         self._loop.add_reader(ours, self._worker_readable, ours)
         self._send({'type': messages.ToWorker.START,
+                    'version': messages.VERSION,
                     'worker_starts': self._worker_starts,
                     'keeper_pid': os.getpid(),
+                    'serial': self._line.totals(),
                     'last_input': self._last_input},
-                   self._resources.start_descriptors())
-        # Connections first: what the last worker left unfinished there has
-        # to be settled before anything else happens.
-        for number in sorted(self._serial):
-            self._send_serial(number)
+                   self._resources.start_descriptors(self._line))
         self._send_domain_r()
         for vm in self._vms:
             self._send_vm(vm)
+        self._line.repeat()
         waiting, self._waiting_controls = self._waiting_controls, []
         for sock in waiting:
             self._control_accepted(sock)
@@ -249,17 +276,14 @@ class Keeper:
             return
         if message is None:
             self._worker_ended()
-        elif message['type'] == messages.ToKeeper.CLOSE_SERIAL:
-            sock = self._serial.pop(message['connection'], None)
-            if sock is not None:
-                sock.close()
         elif message['type'] == messages.ToKeeper.QMP:
-            last = None
-            if message['note'] is not None:
-                # At once: the worker may be gone before there is an answer.
-                self._last_input = last = {
-                    **message['note'], 'id': message['id'], 'answer': None}
-            self._keep(self._execute(message, last))
+            self._execute(message)
+        elif message['type'] == messages.ToKeeper.LEAVING:
+            self._line.leaving(message['on'])
+        elif message['type'] == messages.ToKeeper.ADOPTED:
+            self._adopted = True
+            self._line.adopted()
+            self._let_domain_r_run()
         elif message['type'] == messages.ToKeeper.OPEN_DISPLAY:
             self._open_display()
         elif message['type'] == messages.ToKeeper.SHUTDOWN:
@@ -290,18 +314,6 @@ class Keeper:
             LOG.warning('The worker does not listen: %s', e)
             # Not from here: the caller may be starting it.
             self._worker[0].kill()
-
-    def _keep(self, coroutine):
-        task = self._loop.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
-def _group(text):
-    """-> group id of a name or number, or None."""
-    if text is None:
-        return None
-    return int(text) if text.isdigit() else grp.getgrnam(text).gr_gid
 
 
 def _make_directory(path, mode, group):
@@ -337,10 +349,8 @@ def main():
     logging.basicConfig(
         level=logging.DEBUG if args.debug else logging.INFO,
         format='%(asctime)s keeper[%(process)d] %(levelname)s %(message)s')
-    # It reports each failed attempt to connect, twenty per second.
-    logging.getLogger('qemu.qmp').setLevel(logging.CRITICAL)
     try:
-        group = _group(args.group)
+        group = spawn.group_id(args.group)
         _make_directory(args.directory, args.directory_mode, group)
         resources = resources_module.Resources(
             args.directory, args.socket_mode, group)

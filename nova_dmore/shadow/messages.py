@@ -28,13 +28,22 @@ class ToWorker(enum.StrEnum):
     """Types of messages that the keeper sends."""
 
     #: The first one. Descriptors: see :data:`START_DESCRIPTORS`;
-    #: ``worker_starts``, ``keeper_pid``, and ``last_input``: null, or the
-    #: last ``note`` of a QMP message with its ``id`` and ``answer``: the
-    #: REPLY, null as long as there is none.
+    #: ``version`` (:data:`VERSION`), ``worker_starts``, ``keeper_pid``,
+    #: ``serial``: how many bytes of input workers have ``written``, and of
+    #: output ``read``, in all; and ``last_input``: null, or the last ``note``
+    #: of a QMP message with its ``id`` and ``answer``: the REPLY, null as
+    #: long as there is none.
     START = 'start'
-    #: ``connection``; descriptor: an accepted serial connection. The highest
-    #: number is the current one.
+    #: Descriptor: where the input now lies that the instance's QEMU has not
+    #: read: see :func:`nova_dmore.shadow.line.unread`.
     SERIAL = 'serial'
+    #: The instance has stopped, to leave. ``output``: how many bytes of
+    #: output workers will have read in all when they have all that counts,
+    #: null: not known yet; ``unread``: bytes of input that its QEMU has not
+    #: read; ``final``: its state is saved, and there will be no other COUNT
+    #: of this stop; ``unsure_in``, ``unsure_out``: bytes of which nobody can
+    #: tell whether they are in its state.
+    COUNT = 'count'
     #: Descriptor: an accepted control connection.
     CONTROL = 'control'
     #: ``connected``, ``generation``: Domain R's ivshmem connection.
@@ -54,8 +63,12 @@ class ToWorker(enum.StrEnum):
 class ToKeeper(enum.StrEnum):
     """Types of messages that the worker sends."""
 
-    #: ``connection``: the worker is done with it.
-    CLOSE_SERIAL = 'close_serial'
+    #: ``on``: the instance is about to leave: from its stop on nothing passes
+    #: its serial port but what is counted.
+    LEAVING = 'leaving'
+    #: The instance belongs to this host, whether it runs or not: a Domain R
+    #: that arrived may run.
+    ADOPTED = 'adopted'
     #: ``id``, ``vm``, ``command``, ``arguments``; and ``note``: null, or
     #: for an event of input: ``offset`` and ``size`` in the stream,
     #: ``buttons`` of the pointer ``before`` and after it.
@@ -77,9 +90,12 @@ class Failure(enum.StrEnum):
 #: The alias that libvirt gives the instance's first serial port.
 SERIAL0_CHARDEV = 'charserial0'
 
-#: An EVENT that is not one of QEMU's by this name: it begins to save the
-#: state of the devices, for a migration.
+#: EVENTs that are not QEMU's by these names: it begins to save the state of
+#: the devices, for a migration; for one that will fetch the memory later; it
+#: has sent everything.
 SAVING = 'saving'
+SAVING_POSTCOPY = 'saving for postcopy'
+SAVED = 'saved'
 
 #: Which VM a message speaks of.
 INSTANCE = 'instance'
@@ -87,7 +103,12 @@ DOMAIN_R = 'domain_r'
 
 #: What START carries, in this order, before the eventfds: per vector one
 #: that Domain R rings, then per vector one that rings Domain R.
-START_DESCRIPTORS = ('region', 'journal', 'ledger', 'notes')
+START_DESCRIPTORS = ('region', 'journal', 'notes', 'serial_in', 'serial_out',
+                     'serial_unread')
+
+#: Raised when a worker could not serve a keeper of the version before. A pair's
+#: keeper outlives an upgrade; a worker that it starts afterwards does not.
+VERSION = 2
 
 
 def pair():

@@ -35,7 +35,6 @@ from nova_dmore.shadow.devices import base
 from nova_dmore.shadow.devices import group
 from nova_dmore.shadow import domain_r_control
 from nova_dmore.shadow import gaps
-from nova_dmore.shadow import ledger as ledger_module
 from nova_dmore.shadow import messages
 from nova_dmore.shadow import notes as notes_module
 from nova_dmore.shadow import pair_state
@@ -63,12 +62,12 @@ class Pair:
         self.keeper_pid = start['keeper_pid']
         self.worker_starts = start['worker_starts']
         count = len(messages.START_DESCRIPTORS)
-        files = dict(zip(messages.START_DESCRIPTORS, descriptors[:count]))
+        given = dict(zip(messages.START_DESCRIPTORS, descriptors[:count]))
         vectors = len(wire.Vector)
         self._from_domain_r = descriptors[count:count + vectors]
         self._to_domain_r = descriptors[count + vectors:]
         self.notes = notes_module.Notes(
-            _map(files['notes'], notes_module.NOTES_SIZE))
+            _map(given['notes'], notes_module.NOTES_SIZE))
         kept = self.notes.read() or {}
         self.gap_log = gaps.GapLog(kept.get('gaps'))
         #: Results of FROZEN and HAND_OVER; None while nothing is frozen.
@@ -87,20 +86,21 @@ class Pair:
             if 'machine' in kept else pair_state.PairMachine())
         self._noted = self.machine.to_notes()
         journal = journal_module.Journal(
-            _map(files['journal'], journal_module.journal_size()))
+            _map(given['journal'], journal_module.journal_size()))
         region = region_module.Region(
-            _map(files['region'], wire.REGION_SIZE))
+            _map(given['region'], wire.REGION_SIZE))
         self.host_end = host_end_module.HostEnd(region, self._ring, journal)
         self.commands = commands.Commands(link, self.worker_starts)
         self._context = base.DeviceContext(
             loop=loop, region=region, ring=self._ring,
             host_end=self.host_end, journal=journal,
-            ledger=ledger_module.Ledger(
-                _map(files['ledger'], ledger_module.LEDGER_SIZE)),
+            serial=base.SerialPipes(
+                given['serial_in'], given['serial_out'],
+                given['serial_unread'], **start['serial']),
             machine=self.machine, report_gap=self.report_gap,
-            close_connection=self.commands.close_serial,
             commands=self.commands, last_input=start['last_input'],
             input_limit_reached=lambda: loop.call_soon(self._move),
+            settled=self._check_freeze,
             config={})
         self.devices = group.DeviceGroup(modules, self._context)
         self.control = domain_r_control.DomainRControl(
@@ -127,8 +127,11 @@ class Pair:
         machine = self.machine
         kind = message['type']
         if kind == messages.ToWorker.SERIAL:
-            self.devices['serial'].attach(
-                socket.socket(fileno=descriptors[0]), message['connection'])
+            self.devices['serial'].moved(descriptors[0])
+        elif kind == messages.ToWorker.COUNT:
+            self.act(machine.leaves(now))
+            self.devices['serial'].counted(message)
+            self._check_freeze()
         elif kind == messages.ToWorker.CONTROL:
             self._keep(requests.serve(
                 socket.socket(fileno=descriptors[0]), self._handler.handle))
@@ -147,8 +150,6 @@ class Pair:
                 self.stopped_at = message['at']
             elif message['event'] == 'RESUME':
                 self.stopped_at = None
-            elif message['event'] == messages.SAVING:
-                self._saving(message['at'])
         elif kind == messages.ToWorker.REPLY:
             self.commands.replied(message)
             self._check_freeze()
@@ -158,19 +159,6 @@ class Pair:
     def _domain_r_event(self, message):
         if message['event'] == 'STOP' and self.frozen is not None:
             self.frozen['at']['domain_r_stopped'] = message['at']
-
-    def _saving(self, at):
-        """The instance's QEMU saves its state, for its destination.
-
-        It says so just before its main loop stands still for that
-        (migration_maybe_pause in migration/migration.c).
-        """
-        left = at + base.STANDS_STILL_S - time.monotonic()
-        if left > 0:
-            self.loop.call_later(left, self._saving, at)
-        elif self.machine.state in (State.FREEZING, State.FROZEN):
-            self.devices.saved(at)
-            self._check_freeze()
 
     def _vm_changed(self, message, now):
         vm = message['vm']
@@ -281,7 +269,7 @@ class Pair:
         def replied(error):
             if error is not None:
                 LOG.warning('Domain R cannot be stopped: %s', ascii(error))
-        if self._lets_go:
+        if self._lets_go and not self.machine.domain_r_stopped:
             self.commands.stop_domain_r(replied)
 
     def _freeze_over(self):
@@ -299,7 +287,8 @@ class Pair:
                     self.machine.freeze_overdue):
                 return []
             self._domain_r_frozen(time.monotonic())
-        return [] if settling else self.machine.freeze_over()
+        is_over = not settling and self.devices.is_saved()
+        return self.machine.freeze_over() if is_over else []
 
     def _check_freeze(self):
         if self.machine.state is State.FREEZING:

@@ -90,6 +90,8 @@ class PairMachine:
         self._stopped_at = None
         #: Whether the instance runs is not known; its output waits for that.
         self._instance_unknown = False
+        #: The instance belongs to this host, though it need not run.
+        self._adopted = False
         #: The next epoch is not raised before.
         self._open_at = -math.inf
         self._pause = 0.0
@@ -98,8 +100,13 @@ class PairMachine:
 
     @property
     def input_flows(self):
-        """Whether bytes may be sent to the instance's device."""
-        return self.state is State.LIVE and self.instance_running
+        """Whether bytes may be sent to the instance's device.
+
+        Not when Domain R has left ahead of its instance: it could not learn
+        here what was taken.
+        """
+        return (self.state is State.LIVE and self.instance_running
+                and not self.domain_r_left)
 
     @property
     def output_flows(self):
@@ -117,6 +124,12 @@ class PairMachine:
         """Whether Domain R is known not to run."""
         return (not self._attached or
                 self._domain_r_status not in (None, 'running'))
+
+    @property
+    def domain_r_left(self):
+        """Whether Domain R waits at the destination, or is on its way."""
+        return (self.role is Role.SOURCE and self._ever_open
+                and self.domain_r_stopped)
 
     @property
     def takes_output(self):
@@ -150,7 +163,7 @@ class PairMachine:
         if self.state is State.STARTING:
             return self._open_at
         if self.state is State.INCOMING and self._both_since is not None:
-            return (self._open_at if self._carried or self.exact else
+            return (self._open_at if self._carried else
                     max(self._open_at,
                         self._both_since + wire.CARRY_OVER_LIMIT_S))
         return None
@@ -238,6 +251,10 @@ class PairMachine:
                 self.role = None
                 if self.state is State.INCOMING:
                     self.state = State.STARTING
+                elif (self.state in (State.FREEZING, State.FROZEN)
+                        and not self.instance_running):
+                    # It was paused before, and stays so.
+                    return self._thaw(now)
             return self.tick(now)
         if (migration_id, role) == (self.migration_id, self.role):
             return self.tick(now)
@@ -254,12 +271,17 @@ class PairMachine:
         self.role = role
         return self.tick(now)
 
-    def stop_expected(self, now):
-        """A freeze is asked for: an instance at rest stops no more."""
+    def leaves(self, now):
+        """The instance's QEMU saves its state: one at rest stops no more."""
         if (self.role is Role.SOURCE and not self.instance_running and
                 self.state not in (State.FREEZING, State.FROZEN)):
             return self._stop(now)
         return []
+
+    def adopt(self, now):
+        """See :attr:`wire.Request.ADOPT`."""
+        self._adopted = True
+        return self.tick(now)
 
     def carried(self, now):
         """The source's carry-over is here -> actions.
@@ -296,7 +318,7 @@ class PairMachine:
         if self.state is State.STARTING:
             actions += self._open(now)
         if (self.state in (State.STARTING, State.INCOMING) and
-                self._epoch_open and self.instance_running):
+                self._epoch_open and self._is_here):
             if self.state is State.INCOMING:
                 self.role = None
             self.state = State.LIVE
@@ -317,8 +339,12 @@ class PairMachine:
         self._epoch_raised()
         return actions
 
+    @property
+    def _is_here(self):
+        return self.instance_running or self._adopted
+
     def _arrive(self, now):
-        if not (self.instance_running and self.domain_r_running):
+        if not (self._is_here and self.domain_r_running):
             self._both_since = None
             return []
         if self._both_since is None:
@@ -327,12 +353,12 @@ class PairMachine:
             return []
         if self._carried:
             action = Action.OPEN_CARRIED
+        elif now - self._both_since < wire.CARRY_OVER_LIMIT_S:
+            return []
         elif self.exact:
             action = Action.OPEN_AS_DOMAIN_R
-        elif now - self._both_since >= wire.CARRY_OVER_LIMIT_S:
-            action = Action.OPEN_UNKNOWN
         else:
-            return []
+            action = Action.OPEN_UNKNOWN
         self._epoch_raised()
         return [action]
 
@@ -375,6 +401,7 @@ class PairMachine:
             'generation': self._generation,
             'ever_open': self._ever_open,
             'lost_unreported': self._lost_unreported,
+            'adopted': self._adopted,
             'carried': self._carried}
 
     @classmethod
@@ -395,6 +422,7 @@ class PairMachine:
         machine._generation = notes['generation']
         machine._ever_open = notes['ever_open']
         machine._lost_unreported = notes['lost_unreported']
+        machine._adopted = notes['adopted']
         machine._carried = notes['carried']
         if state is State.FREEZING:
             machine.instance_running = machine._instance_unknown = True

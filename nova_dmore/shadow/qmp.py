@@ -13,18 +13,21 @@
 
 A full QMP connection can run programs as QEMU's user, so the worker, which
 reads what guests wrote, gets these few commands and no more.
+
+It is a client of its own, and not the well-kept ``qemu.qmp``, for one reason:
+whether a byte may be given to QEMU depends on what QEMU has said before, and
+:meth:`QmpLink.look` takes that in at once. A client that reads in tasks has
+events under way that nobody can ask for.
 """
 
-import asyncio
+import enum
+import json
 import logging
-import os
-import stat
 import time
-
-from qemu import qmp
 
 from nova_dmore.channel import input_event
 from nova_dmore.shadow import messages
+from nova_dmore.shadow import unix_connect
 
 LOG = logging.getLogger(__name__)
 
@@ -32,10 +35,10 @@ LOG = logging.getLogger(__name__)
 EVENTS = {'STOP': 'paused', 'RESUME': 'running', 'SHUTDOWN': None,
           'RESET': None}
 
-#: Status of a MIGRATION event -> what the worker is told. QEMU's main loop
-#: stands still from then on until its state is saved (migration_completion
-#: and postcopy_start in migration/migration.c hold the big lock).
-_MIGRATION = {'device': messages.SAVING, 'postcopy-active': messages.SAVING}
+#: Status of a MIGRATION event -> what is passed on.
+_MIGRATION = {'device': messages.SAVING,
+              'postcopy-active': messages.SAVING_POSTCOPY,
+              'completed': messages.SAVED}
 
 #: Events in one command: two axes, and all buttons.
 EVENTS_MAX = 2 + len(input_event.BUTTONS)
@@ -45,37 +48,26 @@ RETRY_INTERVAL_S = 0.05
 
 #: Longest line that is read, in bytes.
 _LINE_MAX = 1 << 20
+_CHUNK = 1 << 16
 
 _GREETING_TIMEOUT_S = 5.0
 
 _AGE_MAX_S = 10.0
 
 
-class NotAllowed(Exception):
-    """A command that is not on the list."""
-
-
-class NotSent(ConnectionError):
-    """QEMU is not connected; it has not seen the command."""
-
-
-def check_allowed(vm, command, arguments):
-    """Raise :class:`NotAllowed` unless the worker may run this command.
+def is_allowed(vm, command, arguments):
+    """-> whether the worker may have this command run.
 
     Domain R may be stopped, for that is the worker's part of a migration; its
     instance never.
     """
-    if command == 'query-status' and not arguments:
-        return
+    if command == 'query-status':
+        return not arguments
     if vm == messages.DOMAIN_R:
-        if command == 'stop' and not arguments:
-            return
-    elif command == 'chardev-send-break':
-        if arguments == {'id': messages.SERIAL0_CHARDEV}:
-            return
-    elif command == 'input-send-event' and _are_events(arguments):
-        return
-    raise NotAllowed(f'{command!a} is not allowed')
+        return command == 'stop' and not arguments
+    if command == 'chardev-send-break':
+        return arguments == {'id': messages.SERIAL0_CHARDEV}
+    return command == 'input-send-event' and _are_events(arguments)
 
 
 def _are_events(arguments):
@@ -112,6 +104,15 @@ def _in(value, least, most):
     return type(value) is int and least <= value <= most
 
 
+class LinkState(enum.Enum):
+    """Where a connection is; each -> AWAY when it ends."""
+
+    AWAY = 'away'               # -> GREETED when QEMU accepts
+    GREETED = 'greeted'         # its greeting is awaited
+    AGREEING = 'agreeing'       # it is asked for commands -> READY
+    READY = 'ready'             # commands may be sent
+
+
 class QmpLink:
     """Keeps one QEMU's monitor connected for as long as QEMU is there.
 
@@ -121,117 +122,201 @@ class QmpLink:
         ``arriving`` tells that an incoming migration was seen on this
         connection.
     :param on_event: called with (name, monotonic seconds) for
-        :data:`EVENTS` and ``messages.SAVING``, before the ``on_status``
-        that follows from it.
+        :data:`EVENTS` and those of a migration (messages.SAVING ...), before
+        the ``on_status`` that follows from it. Neither may call :meth:`look`.
     """
 
-    def __init__(self, vm, path, on_status, on_event):
+    def __init__(self, loop, vm, path, on_status, on_event):
+        self._loop = loop
         self._vm = vm
         self._path = path
         self._on_status = on_status
         self._on_event = on_event
-        self._client = None
+        self.state = LinkState.AWAY
+        self._socket = None
+        self._received = bytearray()
+        self._to_send = bytearray()
+        self._waiting = {}      # id -> callback
+        self._last_id = 0
         self._arriving = False
         self._events_seen = 0
+        self._timer = None
 
-    async def run(self):
-        """Connect, follow, reconnect; ends only by being cancelled."""
-        while True:
-            try:
-                if self._is_socket():
-                    await self._follow()
-            except (qmp.QMPError, OSError, EOFError,
-                    asyncio.TimeoutError) as e:
-                LOG.debug('%s: %s', self._path, ascii(str(e)))
-            await asyncio.sleep(RETRY_INTERVAL_S)
-
-    async def execute(self, command, arguments):
-        """Run an allowed command -> its result.
-
-        :raises NotAllowed: by :func:`check_allowed`.
-        :raises NotSent: QEMU is not connected.
-        :raises ConnectionError: QEMU went away before it answered.
-        :raises RuntimeError: QEMU refused; its text.
-        """
-        check_allowed(self._vm, command, arguments)
-        if self._client is None:
-            raise NotSent('QEMU is not connected')
+    def start(self):
+        """Connect, follow, reconnect, until :meth:`close`."""
+        self._timer = None
         try:
-            return await self._client.execute(command, arguments or None)
-        except qmp.ExecuteError as e:
-            raise RuntimeError(str(e)) from e
-        except qmp.StateError as e:
-            raise NotSent(str(e)) from e
-        except qmp.QMPError as e:
-            raise ConnectionError(str(e)) from e
-
-    def _is_socket(self):
-        try:
-            return stat.S_ISSOCK(os.stat(self._path).st_mode)
+            self._socket = unix_connect.connect(self._path)
         except OSError:
-            return False
-
-    async def _follow(self):
-        client = qmp.QMPClient(os.path.basename(self._path),
-                               readbuflen=_LINE_MAX)
-        listener = qmp.EventListener((*EVENTS, 'MIGRATION'))
-        client.register_listener(listener)
-        await asyncio.wait_for(
-            client.connect(self._path), _GREETING_TIMEOUT_S)
-        self._client = client
+            self._timer = self._loop.call_later(RETRY_INTERVAL_S, self.start)
+            return
+        self.state = LinkState.GREETED
         self._arriving = False
-        LOG.info('%s: connected', self._path)
-        follower = asyncio.create_task(self._follow_events(listener))
-        try:
-            await self._report_status()
-            while client.runstate is qmp.Runstate.RUNNING:
-                await client.runstate_changed()
-        finally:
-            self._client = None
-            follower.cancel()
-            self._on_status(False, None, self._arriving)
-            LOG.info('%s: disconnected', self._path)
-            await client.disconnect()
+        self._loop.add_reader(self._socket, self.look)
+        self._timer = self._loop.call_later(
+            _GREETING_TIMEOUT_S, self._lost, 'no greeting in time')
 
-    async def _follow_events(self, listener):
-        async for event in listener:
-            self._events_seen += 1
-            name = _told_as(event)
-            if name is None:
-                continue
-            self._on_event(name, time.monotonic() - _age(event))
-            if EVENTS.get(name) is not None:
-                self._on_status(True, EVENTS[name], self._arriving)
-                await self._report_status()
+    def close(self):
+        """End; nobody is called any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._socket is not None:
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
+            self._socket.close()
+            self._socket = None
+        self.state = LinkState.AWAY
 
-    async def _report_status(self):
-        """Ask QEMU for its run state and pass it on."""
-        while True:
-            seen = self._events_seen
+    def look(self):
+        """Take in all that QEMU has said by now."""
+        while self._socket is not None:
             try:
-                result = await self.execute('query-status', {})
-            except ConnectionError:
+                data = self._socket.recv(_CHUNK)
+            except BlockingIOError:
                 return
+            except OSError as e:
+                self._lost(e)
+                return
+            if not data:
+                self._lost('it hung up')
+                return
+            self._received += data
+            self._take_lines()
+
+    def execute(self, command, arguments, replied):
+        """Have QEMU run a command.
+
+        :param replied: called with ``{'result': ...}``, or with ``error``
+            (text) and ``failure`` (a :class:`messages.Failure`).
+        """
+        if self.state is not LinkState.READY:
+            replied({'error': 'QEMU is not connected',
+                     'failure': messages.Failure.NOT_SENT})
+            return
+        self._send(command, arguments, replied)
+
+    def _send(self, command, arguments, replied):
+        self._last_id += 1
+        self._waiting[self._last_id] = replied
+        message = {'execute': command, 'id': self._last_id}
+        if arguments:
+            message['arguments'] = arguments
+        self._to_send += json.dumps(message).encode() + b'\n'
+        self._flush()
+
+    def _flush(self):
+        try:
+            while self._to_send:
+                del self._to_send[:self._socket.send(self._to_send)]
+        except BlockingIOError:
+            self._loop.add_writer(self._socket, self._flush)
+            return
+        except OSError:
+            pass        # its end is read, too
+        self._loop.remove_writer(self._socket)
+
+    def _lost(self, reason):
+        LOG.info('%s: disconnected: %s', self._path, ascii(str(reason)))
+        was, arriving = self.state, self._arriving
+        self.close()
+        self._received.clear()
+        self._to_send.clear()
+        waiting, self._waiting = self._waiting, {}
+        for replied in waiting.values():
+            replied({'error': 'QEMU went away',
+                     'failure': messages.Failure.LOST})
+        if was is LinkState.READY:
+            self._on_status(False, None, arriving)
+        # At once: an old QEMU's bytes must not wait for a new one.
+        self._timer = self._loop.call_later(
+            0 if was is LinkState.READY else RETRY_INTERVAL_S, self.start)
+
+    # -- what QEMU says
+
+    def _take_lines(self):
+        while self._socket is not None:
+            line, newline, rest = self._received.partition(b'\n')
+            if not newline:
+                if len(line) > _LINE_MAX:
+                    self._lost('an endless line')
+                return
+            self._received = rest
+            try:
+                message = json.loads(line)
+                if not isinstance(message, dict):
+                    raise ValueError('no object')
+            except ValueError as e:
+                self._lost(e)
+                return
+            self._handle(message)
+
+    def _handle(self, message):
+        if 'event' in message:
+            self._handle_event(message)
+        elif 'QMP' in message and self.state is LinkState.GREETED:
+            self.state = LinkState.AGREEING
+            self._send('qmp_capabilities', None, self._agreed)
+        elif 'return' in message or 'error' in message:
+            number = message.get('id')
+            replied = (self._waiting.pop(number, None)
+                       if type(number) is int else None)
+            if replied is not None:
+                replied({'result': message['return']} if 'return' in message
+                        else {'error': _text_of(message['error']),
+                              'failure': messages.Failure.REFUSED})
+
+    def _agreed(self, reply):
+        if 'result' not in reply:
+            return
+        self._timer.cancel()
+        self.state = LinkState.READY
+        LOG.info('%s: connected', self._path)
+        self._ask_for_status()
+
+    def _handle_event(self, message):
+        name = _told_as(message)
+        if name is None or self.state is not LinkState.READY:
+            return
+        self._events_seen += 1
+        self._on_event(name, time.monotonic() - _age(message))
+        if EVENTS.get(name) is not None:
+            self._on_status(True, EVENTS[name], self._arriving)
+            self._ask_for_status()
+
+    def _ask_for_status(self):
+        seen = self._events_seen
+
+        def replied(reply):
             # An answer that an event has overtaken is out of date.
-            if seen == self._events_seen:
-                break
+            if 'result' in reply and seen == self._events_seen:
+                self._status_is(reply['result'])
+        self.execute('query-status', None, replied)
+
+    def _status_is(self, result):
         status = result.get('status') if isinstance(result, dict) else None
         if status == 'inmigrate':
             self._arriving = True
         self._on_status(True, str(status), self._arriving)
 
 
-def _told_as(event):
-    """-> by which name the worker is told of an event; None: it is not."""
-    if event['event'] == 'MIGRATION':
-        return _MIGRATION.get(event['data'].get('status'))
-    return event['event']
+def _text_of(error):
+    return str(error.get('desc') if isinstance(error, dict) else error)
 
 
-def _age(event):
+def _told_as(message):
+    """-> by which name an event is passed on; None: it is not."""
+    name = message['event']
+    if name == 'MIGRATION':
+        data = message.get('data')
+        status = data.get('status') if isinstance(data, dict) else None
+        return _MIGRATION.get(status) if isinstance(status, str) else None
+    return name if isinstance(name, str) and name in EVENTS else None
+
+
+def _age(message):
     """-> how long ago QEMU sent an event, in seconds, as far as it says."""
     try:
-        stamp = event['timestamp']
+        stamp = message['timestamp']
         age = time.time() - stamp['seconds'] - stamp['microseconds'] / 1e6
     except (KeyError, TypeError):
         return 0.0

@@ -53,7 +53,7 @@ class RequestHandler:
             'epoch': pair.host_end.epoch,
             'migration_id': self._machine.migration_id,
             'instance': self._vm(
-                messages.INSTANCE, pair.devices['serial'].attached),
+                messages.INSTANCE, pair.vms[messages.INSTANCE][0]),
             'domain_r': self._vm(messages.DOMAIN_R,
                                  pair.domain_r_attached),
             'streams': {
@@ -94,9 +94,16 @@ class RequestHandler:
         if on is not is_known:
             # Another migration begins, or this one is over.
             self._pair.let_go(False)
+        self._pair.commands.leaving(
+            self._machine.role is client.Role.SOURCE)
         self._pair.act(actions)
         if on and self._machine.role is client.Role.SOURCE:
             self._pair.devices.armed()
+        return {}
+
+    async def _adopt(self):
+        self._pair.commands.adopted()
+        self._pair.act(self._machine.adopt(time.monotonic()))
         return {}
 
     async def _hold(self, on):
@@ -111,8 +118,6 @@ class RequestHandler:
 
     async def _frozen(self, timeout_ms):
         pair = self._pair
-        if pair.vms[messages.INSTANCE][0]:
-            pair.act(self._machine.stop_expected(time.monotonic()))
         await pair.wait_until(lambda: pair.domain_r_may_stop,
                               _deadline(timeout_ms))
         if pair.domain_r_may_stop:

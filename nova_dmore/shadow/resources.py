@@ -17,13 +17,12 @@ import socket
 
 from nova_dmore.channel import ivshmem
 from nova_dmore.channel import journal
-from nova_dmore.shadow import ledger
-from nova_dmore.shadow import messages
+from nova_dmore.shadow import fifos
 from nova_dmore.shadow import notes
 from nova_dmore import wire
 
 _SIZES = {'region': wire.REGION_SIZE, 'journal': journal.journal_size(),
-          'ledger': ledger.LEDGER_SIZE, 'notes': notes.NOTES_SIZE}
+          'notes': notes.NOTES_SIZE}
 
 #: Held locked by the keeper for its life; contains its process id.
 LOCK_FILE = 'keeper.lock'
@@ -42,8 +41,9 @@ class Resources:
         self._lock = os.open(os.path.join(directory, LOCK_FILE),
                              os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self.memory = {name: _memory(name, _SIZES[name])
-                       for name in messages.START_DESCRIPTORS}
+        fifos.make(directory, socket_mode, group)
+        self.memory = {name: _memory(name, size)
+                       for name, size in _SIZES.items()}
         self.from_domain_r = ivshmem.make_eventfds()
         self.to_domain_r = ivshmem.make_eventfds()
         self.listeners = {name: self._listen(name, socket_mode, group)
@@ -54,13 +54,17 @@ class Resources:
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f'{os.getpid()}\n'.encode(), 0)
 
-    def start_descriptors(self):
-        """What goes with START."""
-        return [self.memory[name] for name in messages.START_DESCRIPTORS
-                ] + self.from_domain_r + self.to_domain_r
+    def start_descriptors(self, line):
+        """What goes with START.
+
+        :param line: :class:`nova_dmore.shadow.line.Line`.
+        """
+        return [*self.memory.values(), *line.descriptors,
+                *self.from_domain_r, *self.to_domain_r]
 
     def remove_files(self):
-        """Remove the sockets; the lock goes with the process."""
+        """Remove the sockets; the lock goes with the process, and the FIFOs
+        stay: the instance may live on."""
         for name, listener in self.listeners.items():
             listener.close()
             _unlink(os.path.join(self.directory, name))

@@ -13,6 +13,7 @@
 
 import dataclasses
 import fcntl
+import grp
 import logging
 import os
 import shutil
@@ -46,6 +47,17 @@ class KeeperOptions:
     #: Name or number; None: the group of this process.
     group: str | None = None
     debug: bool = False
+
+
+def group_id(group):
+    """-> the id of a group given as name or number, or None.
+
+    :raises KeyError: there is none of that name.
+    """
+    if group is None:
+        return None
+    text = str(group)
+    return int(text) if text.isdigit() else grp.getgrnam(text).gr_gid
 
 
 def start_keeper(directory, log_file, *, options=KeeperOptions(),

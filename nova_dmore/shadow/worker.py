@@ -67,6 +67,10 @@ def main():
     start, descriptors = messages.receive(link)
     if start is None:
         raise SystemExit('the keeper is gone')
+    if start.get('version') != messages.VERSION:
+        # It was started before an upgrade. nova-compute sees that nobody
+        # answers, and makes the pair anew.
+        raise SystemExit('the keeper is of another version')
     link.setblocking(False)
     # Nobody may not be able to read the files of an interpreter.
     modules = {name: devices.load(name) for name in devices.NAMES}

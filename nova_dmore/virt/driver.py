@@ -186,7 +186,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                 self._remove_pair(instance, delete_address=True)
             return None
         shadowed = xml_module.with_shadow_devices(
-            xml, self._pairs.records.directory(instance.uuid))
+            xml, self._pairs.records.directory(instance.uuid),
+            relabel=CONF.dmore.qemu_group is None)
         record = self._pairs.ensure(instance, shadowed.display)
         return _Pair(record, not known, shadowed)
 
@@ -437,6 +438,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             libvirt_uri=self._uri(),
             precopy_timeout_s=CONF.dmore.precopy_timeout,
             hold_bandwidth_mib=CONF.dmore.hold_bandwidth_mib,
+            relabel=CONF.dmore.qemu_group is None,
             synchronise=CONF.dmore.synchronise)
 
     def _console_log_to_carry(self, instance, shared):

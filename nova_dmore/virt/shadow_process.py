@@ -17,6 +17,7 @@ import shutil
 import threading
 
 from nova_dmore import exception
+from nova_dmore.shadow import fifos
 from nova_dmore.shadow import spawn
 from nova_dmore.virt import sink
 from nova_dmore import wire
@@ -62,10 +63,8 @@ class ShadowProcesses:
         """Have a directory for an instance that has no such process.
 
         Called when it arrives, or is resumed, without its pair: its QEMU
-        makes sockets there, and libvirt takes hold of the one that QEMU
-        connects to (virSecurityDACSetChardevLabel in
-        src/security/security_dac.c). What it prints is dropped until a
-        process is started.
+        makes sockets there, and does not start without the FIFOs. What it
+        prints is dropped until a process is started.
 
         :raises nova_dmore.exception.ConfigurationError: it cannot be made.
         """
@@ -76,26 +75,27 @@ class ShadowProcesses:
             os.chmod(directory, options.directory_mode)
             if options.group is not None:
                 shutil.chown(directory, group=options.group)
-            self._open_sink(instance_uuid)
+            fifos.make(directory, options.socket_mode,
+                       spawn.group_id(options.group))
+            self._open_sink(directory, instance_uuid)
         except (OSError, LookupError) as error:
             raise exception.ConfigurationError(
                 f'[dmore] run_dir: {directory} cannot be made: {error}'
             ) from error
 
-    def _open_sink(self, instance_uuid: str) -> None:
-        """Listen for an instance's serial port, unless somebody does."""
-        path = os.path.join(self._records.directory(instance_uuid),
-                            wire.SERIAL0_SOCKET)
+    def _open_sink(self, directory: str, instance_uuid: str) -> None:
+        """Take what an instance's serial port says, unless somebody does."""
+        path = os.path.join(directory, wire.SERIAL0_SOCKET)
         with self._lock:
             try:
-                opened = sink.Sink(path)
+                opened = sink.Sink(directory)
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
                     raise
                 if _is_served(path):
                     return
                 os.unlink(path)     # of a process that is no more
-                opened = sink.Sink(path)
+                opened = sink.Sink(directory)
             opened.start()
             self._sinks[instance_uuid] = opened
 

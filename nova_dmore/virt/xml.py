@@ -156,16 +156,19 @@ class ShadowedInstance:
     display: bool
 
 
-def with_shadow_devices(xml: str, directory: str) -> ShadowedInstance:
+def with_shadow_devices(xml: str, directory: str, relabel: bool = True
+                        ) -> ShadowedInstance:
     """Connect an instance's console devices to its shadow devices.
 
-    The first serial port becomes a connection to the shadow-device process
+    The first serial port becomes a pair of FIFOs of the shadow-device process
     (its log file stays), and QEMU gets a second QMP socket. If the instance
     has a VNC server, that one listens on a socket in the pair's directory,
     for the shadow-device process alone. The guest sees no difference.
 
     :param xml: the domain as Nova would start it, or as libvirt has kept it.
     :param directory: the pair's directory.
+    :param relabel: whether libvirt gives the FIFOs to QEMU's user; else a
+        group of that user lets it in.
     """
     # qemu:commandline is ignored unless its prefix is declared on the root.
     old_root = etree.fromstring(xml)
@@ -175,26 +178,33 @@ def with_shadow_devices(xml: str, directory: str) -> ShadowedInstance:
     root.text = old_root.text
     root.extend(list(old_root))
     released = []
-    socket = os.path.join(directory, wire.SERIAL0_SOCKET)
+    path = os.path.join(directory, wire.SERIAL0_PIPE)
     for device in _first_serial_ports(root):
         source = device.find('source')
         if device.get('type') == 'tcp' and source is not None:
             endpoint = (source.get('host'), int(source.get('service')))
             if endpoint not in released:
                 released.append(endpoint)
-        for name in ('source', 'protocol', 'alias'):
-            for element in device.findall(name):
-                device.remove(element)
-        device.attrib.pop('tty', None)
-        device.set('type', 'unix')
-        source = etree.Element('source', mode='connect', path=socket)
-        _add(source, 'reconnect', enabled='yes', timeout='1')
-        device.insert(0, source)
+        _make_pipe(device, path, relabel)
     _add_qmp_socket(root, os.path.join(directory, wire.INSTANCE_QMP_SOCKET))
     display = _move_vnc_server(
         root, os.path.join(directory, wire.DISPLAY_SOCKET))
     return ShadowedInstance(
         etree.tostring(root, encoding='unicode'), released, display)
+
+
+def _make_pipe(device, path: str, relabel: bool) -> None:
+    """Make a serial port, or its console, one of a pair of FIFOs."""
+    for name in ('source', 'protocol', 'alias'):
+        for element in device.findall(name):
+            device.remove(element)
+    device.attrib.pop('tty', None)
+    device.set('type', 'pipe')
+    source = etree.Element('source', path=path)
+    if not relabel:
+        # Given to QEMU's user, another keeper could not open them.
+        _add(source, 'seclabel', model='dac', relabel='no')
+    device.insert(0, source)
 
 
 def _move_vnc_server(root, path: str) -> bool:
@@ -216,13 +226,17 @@ def _move_vnc_server(root, path: str) -> bool:
 
 def has_shadow_devices(xml: str) -> bool:
     """Whether an instance was started with shadow devices."""
-    root = etree.fromstring(xml)
-    return any(
-        device.get('type') == 'unix' and
-        os.path.basename(device.find('source').get('path', '')) ==
-        wire.SERIAL0_SOCKET
-        for device in _first_serial_ports(root)
-        if device.find('source') is not None)
+    return any(_shadow_path(device) is not None
+               for device in _first_serial_ports(etree.fromstring(xml)))
+
+
+def _shadow_path(device) -> str | None:
+    """Where a serial port leads to, if that is a shadow device."""
+    source = device.find('source')
+    path = source.get('path', '') if source is not None else ''
+    name = wire.SERIAL0_PIPE if device.get('type') == 'pipe' else (
+        wire.SERIAL0_SOCKET)    # of an instance started by 0.1
+    return path if os.path.basename(path) == name else None
 
 
 def has_display(xml: str) -> bool:
@@ -233,13 +247,21 @@ def has_display(xml: str) -> bool:
         for argument in _arguments(etree.fromstring(xml)))
 
 
-def for_destination(xml: str) -> str:
+def for_destination(xml: str, relabel: bool = True) -> str:
     """Adapt an instance's XML, as Nova made it, to its destination.
 
-    The console log goes on: the destination's QEMU must append to it.
+    The console log goes on: the destination's QEMU must append to it. A
+    socket of an earlier release becomes a pair of FIFOs, which is no matter
+    of the guest's.
+
+    :param relabel: see :func:`with_shadow_devices`.
     """
     root = etree.fromstring(xml)
     for device in _first_serial_ports(root):
+        path = _shadow_path(device)
+        if path is not None and device.get('type') != 'pipe':
+            _make_pipe(device, os.path.join(
+                os.path.dirname(path), wire.SERIAL0_PIPE), relabel)
         for log in device.findall('log'):
             log.set('append', 'on')
     return etree.tostring(root, encoding='unicode')

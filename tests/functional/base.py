@@ -236,7 +236,7 @@ class TestCase(base.ServersTestBase):
         self.assertEqual('unix', kind)
         self.assertEqual(
             os.path.join(self.pair_directory(server, hostname),
-                         'serial0.sock'),
+                         'serial0'),
             source.get('path'))
         (port,) = [port for port in self.neutron_for_domain_r.ports.values()
                    if port['device_id'] == address.device_id(server['id'])]

@@ -19,6 +19,7 @@ import socket
 import subprocess
 
 from nova_dmore.shadow import client
+from nova_dmore.shadow import fifos
 from nova_dmore import wire
 from tests.unit.shadow import fake_qmp
 from tests.unit.shadow import fakes
@@ -77,13 +78,13 @@ class Qemu:
         self.pair = pair
         self.arguments = arguments
         monitor = os.path.join(os.path.dirname(pair.directory), 'own.qmp')
-        serial = os.path.join(pair.directory, wire.SERIAL0_SOCKET)
+        serial = fifos.path_of(pair.directory)
         qmp = os.path.join(pair.directory, wire.INSTANCE_QMP_SOCKET)
         display = os.path.join(pair.directory, wire.DISPLAY_SOCKET)
         command = [
             _QEMU, '-accel', 'tcg,tb-size=64', '-m', _RAM, '-nodefaults',
             '-vnc', f'unix:{display}', *arguments,
-            '-chardev', f'socket,id=charserial0,path={serial},reconnect=1',
+            '-chardev', f'pipe,id=charserial0,path={serial}',
             '-device', 'isa-serial,chardev=charserial0',
             '-chardev', f'socket,id=dmore,path={qmp},server=on,wait=off',
             '-mon', 'chardev=dmore,mode=control',
@@ -146,7 +147,7 @@ def migrate(test, migration_id, qemu, domain_r, during=lambda: None,
     domain_r.stop()
     during()
     test.assertTrue(frozen.acknowledged)
-    carried = pair.client.hand_over(2000)
+    carried = pair.client.hand_over(30000)
 
     def carry_over():
         return other.client.carry_over(migration_id, carried)
@@ -158,7 +159,6 @@ def migrate(test, migration_id, qemu, domain_r, during=lambda: None,
     fakes.wait_for(lambda: new.execute('query-status')['status'] in (
         'running', 'paused'), 30)
     new_domain_r.arrive_from(domain_r)
-    new_domain_r.resume()
     other.live()
     if late:
         test.assertFalse(carry_over().accepted)

@@ -37,6 +37,6 @@ class Stop(base.BaseTestCase):
         return self.client.hand_over(1000)
 
     def types_two(self):
-        """One of them stays in the socket."""
+        """They stay unread."""
         self.domain_r.types(b'ab')
-        fakes.wait_for(lambda: fakes.queued_bytes(self.instance.serial))
+        fakes.wait_for(lambda: self.instance.unread() == 2)

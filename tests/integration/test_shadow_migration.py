@@ -25,6 +25,7 @@ from tests.integration import stop_case
 from tests.unit.shadow import fakes
 
 State = wire.PairState
+SOURCE = client.Role.SOURCE
 DESTINATION = client.Role.DESTINATION
 wait_for = fakes.wait_for
 
@@ -43,14 +44,13 @@ class TestMove(stop_case.Stop):
 
     def freeze(self):
         self.instance.prints(b'last')
-        self.instance.stop()
+        self.instance.leaves()
         self.frozen = self.client.frozen(1000)
         self.domain_r.stop()
         return self.client.hand_over(1000)
 
     def arrive(self, mangle=lambda memory: None):
         self.new_domain_r.arrive_from(self.domain_r, mangle)
-        self.new_domain_r.resume()
 
     def check_both_ways(self, before=b''):
         self.other.live()
@@ -88,47 +88,92 @@ class TestMove(stop_case.Stop):
         time.sleep(2 * wire.POLL_INTERVAL_S)
         self.assertEqual(before, bytes(self.new_domain_r.memory))
 
-    def test_without_carry_over_after_a_freeze(self):
+    def test_domain_r_does_not_run_before_its_instance(self):
+        self.freeze()
+        self.arrive()
+        time.sleep(0.2)
+        self.assertFalse(self.new_domain_r.running)
+        self.new_instance.resume()
+        wait_for(lambda: self.new_domain_r.running)
+        self.assertEqual(1, [
+            each['execute'] for each in self.new_domain_r.qmp.commands
+        ].count('cont'))
+
+    def leaves_early(self):
+        """Domain R's QEMU switches over by itself, and goes."""
+        self.domain_r.types(b'w')
+        self.assertEqual(b'w', self.instance.reads(1))
+        self.instance.prints(b'before')
+        wait_for(lambda: self.domain_r.output == b'before')
+        self.domain_r.stop()
+        self.arrive()
+        self.domain_r.qmp.close()
+        self.domain_r._socket.close()
+        self.domain_r.types(b'x')       # in its own memory
+        wait_for(lambda: not self.client.status().domain_r.attached)
+
+    def test_domain_r_leaves_early(self):
+        self.leaves_early()
+        data = b''.join(b'%07d\n' % n for n in range(10000))
+        self.instance.prints(data)
+        self.assertTrue(self.instance.reads_nothing())
+        self.instance.leaves()
+        self.assertIsNotNone(self.client.frozen(1000).stopped_at)
+        answer = self.other.client.carry_over(
+            'm', self.client.hand_over(1000))
+        self.assertTrue(answer.accepted, answer.reason)
+        self.assertFalse(self.new_domain_r.running)
+        self.new_instance.resume()
+        self.check_both_ways(b'before' + data)
+        self.assertEqual((), self.client.status().gaps)
+        self.assertEqual((), self.other.gaps())
+
+    def test_domain_r_that_left_early_comes_back(self):
+        self.leaves_early()
+        self.instance.prints(b'meanwhile')
+        self.client.arm('m', SOURCE, on=False)
+        back = self.pair.domain_r('inmigrate', boot=False)
+        back.arrive_from(self.new_domain_r)
+        self.pair.live()
+        self.assertTrue(back.running)
+        wait_for(lambda: back.output == b'beforemeanwhile')
+        self.assertEqual(b'x', self.instance.reads(1))
+        back.types(b'y')
+        self.assertEqual(b'y', self.instance.reads(1))
+        self.assertEqual((), self.client.status().gaps)
+
+    def test_paused_instance_that_arrives(self):
         carried = self.freeze()
+        self.other.client.carry_over('m', carried)
+        self.arrive()
+        self.assertEqual(State.INCOMING, self.other.client.live(100))
+        self.other.client.adopt()
+        self.other.live()
+        wait_for(lambda: self.new_domain_r.output == b'last')
+        self.new_domain_r.types(b'x')
+        self.assertTrue(self.new_instance.reads_nothing())
+        self.new_instance.resume()
+        self.assertEqual(b'x', self.new_instance.reads(1))
+        self.assertEqual((), self.other.gaps())
+
+    def test_output_from_before_the_resume_counts_only_with_it(self):
+        carried = self.freeze()
+        self.new_instance.prints(b'UART')
+        time.sleep(0.1)
+        self.assertEqual(4, self.new_instance.printed())
+        self.other.client.carry_over('m', carried)
+        self.new_instance.resume()
+        self.arrive()
+        self.other.live()
+        wait_for(lambda: self.new_domain_r.output == b'lastUART')
+
+    def test_without_carry_over_after_a_freeze(self):
+        self.freeze()
         self.domain_r.types(b'x')
         self.new_instance.resume()
         self.arrive()
+        # It knows all itself; that is asked when nothing else comes.
         self.check_both_ways(b'last')
-        self.assertEqual((), self.other.gaps())
-        self.assertFalse(self.other.client.carry_over(
-            'm', carried).accepted)
-
-    def test_without_carry_over_of_what_was_taken_just_before_the_stop(self):
-        self.domain_r.types(b'abc')
-        self.assertEqual(b'abc', self.instance.reads(3))
-        self.instance.stop()
-        self.instance.save()
-        self.assertTrue(self.client.frozen(1000).acknowledged)
-        self.domain_r.stop()
-        self.new_instance.resume()
-        self.arrive()
-        self.other.live()
-        self.assertTrue(self.new_instance.reads_nothing())
-        self.assertEqual((), self.other.gaps())
-
-    def test_domain_r_that_cannot_know_all_waits_for_the_carry_over(self):
-        self.types_two()
-        self.instance.stop()
-        self.assertTrue(self.client.frozen(1000).acknowledged)
-        self.domain_r.stop()
-        # Domain R does not hear of it any more, and would send it again.
-        self.assertEqual(b'a', self.instance.reads(1))
-        self.instance.save()
-        carried = self.client.hand_over(1000)
-        self.assertEqual(1, carried['taken']['serial0_in'])
-        self.new_instance.resume()
-        self.arrive()
-        self.assertEqual(State.INCOMING, self.other.client.live(200))
-        self.assertTrue(
-            self.other.client.carry_over('m', carried).accepted)
-        self.other.live()
-        self.assertEqual(b'b', self.new_instance.reads(1))
-        self.assertTrue(self.new_instance.reads_nothing())
         self.assertEqual((), self.other.gaps())
 
     def test_without_carry_over_and_freeze(self):

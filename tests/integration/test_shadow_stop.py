@@ -27,13 +27,23 @@ wait_for = fakes.wait_for
 
 class TestStop(stop_case.Stop):
 
+    def taken(self):
+        return self.client.status().streams['serial0_in']['position']
+
+    def output_carried(self):
+        """Offset after the last byte of output that Domain R has or gets."""
+        unstored = self.client.hand_over(3000)['unstored']['serial0_out']
+        return unstored['base'] + len(base64.b64decode(unstored['data']))
+
     def test_in_step(self):
         self.domain_r.types(b'a')
         self.assertEqual(b'a', self.instance.reads(1))
+        wait_for(lambda: self.taken() == 1)
         self.instance.prints(b'last')
         self.instance.stop()
         self.instance.save()
         frozen = self.client.frozen(1000)
+        self.instance.saved()
         self.domain_r.types(b'b')
         self.assertTrue(self.instance.reads_nothing())
         self.assertTrue(frozen.acknowledged)
@@ -51,6 +61,7 @@ class TestStop(stop_case.Stop):
         self.client.arm('another', SOURCE, on=False)
         self.client.arm('m', SOURCE)
         self.instance.prints(b'last')
+        wait_for(lambda: self.domain_r.output == b'last')
         self.assertTrue(self.domain_r.running)
         self.instance.stop()
         self.assertTrue(self.client.frozen(1000).acknowledged)
@@ -94,84 +105,113 @@ class TestStop(stop_case.Stop):
     def test_rollback(self):
         self.domain_r.types(b'x')
         self.instance.prints(b'last')
+        wait_for(lambda: self.domain_r.output == b'last')
         self.instance.stop()
         self.client.frozen(1000)
+        self.domain_r.types(b'y')
         self.instance.prints(b'UART')
-        # Nothing is read from the socket: QEMU could push on a byte that is
-        # in its saved state, too.
-        self.assertTrue(fakes.unread_bytes(self.instance.serial))
+        # Nothing makes room: QEMU could push on a byte that is in its saved
+        # state, too.
+        time.sleep(0.1)
+        self.assertEqual(4, self.instance.printed())
         self.instance.resume()
         self.pair.live()
         self.instance.prints(b'next')
-        self.assertEqual(b'x', self.instance.reads(1))
+        self.assertEqual(b'xy', self.instance.reads(2))
         wait_for(lambda: self.domain_r.output == b'lastUARTnext')
-        wait_for(lambda: not fakes.unread_bytes(self.instance.serial))
+        self.assertEqual(0, self.instance.printed())
         self.assertEqual((), self.pair.gaps())
 
-    def crowds(self):
-        """The socket was full, as far as can be known: QEMU may be waiting
-        for room, and then still push on when its guest has stopped."""
-        data = bytes(range(256)) * 4
-        self.instance.prints(data)
-        wait_for(lambda: self.domain_r.output == data)
-        self.instance.stop()
-        return data
+    def test_rollback_when_all_was_carried_over(self):
+        self.types_two()
+        self.instance.prints(b'last')
+        self.instance.leaves()
+        self.assertEqual(0, self.carried()['taken']['serial0_in'])
+        self.instance.prints(b'UART')
+        self.instance.resume()
+        self.pair.live()
+        self.instance.prints(b'next')
+        wait_for(lambda: self.domain_r.output == b'lastUARTnext')
+        self.assertEqual(b'ab', self.instance.reads(2))
+        self.types_and_reads_only(b'c')
+        self.assertEqual((), self.pair.gaps())
 
     def test_output_that_comes_after_the_stop_and_before_the_state(self):
-        data = self.crowds()
+        self.instance.prints(b'before')
+        wait_for(lambda: self.domain_r.output == b'before')
+        self.instance.stop()
         time.sleep(0.02)        # the stop is known
         self.instance.prints(b'pushed on')
         self.instance.save()
-        frozen = self.client.frozen(1000)
-        self.assertTrue(frozen.acknowledged)
-        # Domain R has it, or may have stopped already.
-        unstored = self.client.hand_over(1000)['unstored']['serial0_out']
-        self.assertEqual(
-            len(data) + 9,
-            unstored['base'] + len(base64.b64decode(unstored['data'])))
-        self.assertTrue(fakes.unread_bytes(self.instance.serial))
-        self.instance.resume()
-        self.pair.live()
-        self.instance.prints(b'next')
-        wait_for(lambda: self.domain_r.output == data + b'pushed onnext')
+        time.sleep(0.02)
+        self.instance.saved()
+        self.assertIsNotNone(self.client.frozen(1000).stopped_at)
+        self.assertEqual(15, self.output_carried())
         self.assertEqual((), self.pair.gaps())
 
-    def test_output_that_comes_when_all_is_carried_over(self):
-        data = self.crowds()
-        self.assertIsNotNone(self.carried())
-        self.instance.prints(b'too late')
+    def test_output_that_comes_when_the_state_is_saved_is_left(self):
+        self.instance.prints(b'last')
+        self.instance.leaves()
+        self.assertEqual(4, self.output_carried())
+        self.instance.prints(b'a second time')
+        time.sleep(0.1)
+        self.assertEqual(13, self.instance.printed())
+        self.assertEqual(4, self.output_carried())
+        self.assertEqual((), self.pair.gaps())
+
+    def holds_up(self):
+        """-> what the guest said, as much as there is room for."""
+        self.domain_r.pause_output(True)
+        data = b''
+        while True:
+            try:
+                self.instance.prints(b'0123456789abcde\n', timeout=0.2)
+            except AssertionError:
+                break
+            data += b'0123456789abcde\n'
+        return data
+
+    def test_output_of_a_guest_that_is_held_up(self):
+        data = self.holds_up()
+        self.instance.stop()
         self.instance.save()
-        gap, = wait_for(self.pair.gaps)
-        self.assertEqual(('serial0_out', len(data), 8, 'exact'),
-                         (gap.stream, gap.at, gap.bytes, gap.kind.value))
+        time.sleep(0.05)
+        # QEMU waits for room, and would push on what is in its state.
+        self.assertGreater(self.instance.printed(), 4000)
+        self.instance.saved()
+        self.assertGreaterEqual(self.output_carried(), len(data))
+        wait_for(lambda: not self.instance.printed())
+        self.assertEqual((), self.pair.gaps())
 
-    def test_killed_worker_keeps_what_comes_before_the_state(self):
-        data = self.crowds()
-        time.sleep(0.02)
-        os.kill(self.client.status().worker_pid, signal.SIGKILL)
-        self.instance.prints(b'pushed on')
-        carried = self.carried()['unstored']['serial0_out']
-        self.assertEqual(
-            len(data) + 9,
-            carried['base'] + len(base64.b64decode(carried['data'])))
-        self.instance.resume()
-        self.pair.live()
-        wait_for(lambda: self.domain_r.output == data + b'pushed on')
-
-    def test_killed_worker_keeps_what_the_stop_left_in_the_socket(self):
-        self.types_two()        # the freeze lasts
+    def test_killed_worker_keeps_what_the_stop_left(self):
+        self.types_two()
         worker = self.client.status().worker_pid
         os.kill(worker, signal.SIGSTOP)
-        self.instance.stop()
+        self.instance.prints(b'first')
         time.sleep(0.05)
+        self.instance.stop()
         self.instance.prints(b'last')
-        os.kill(worker, signal.SIGCONT)
-        wait_for(lambda: self.client.status().state is State.FREEZING)
+        self.instance.save()
+        time.sleep(0.01)
+        self.instance.saved()
         os.kill(worker, signal.SIGKILL)
-        carried = self.carried()['unstored']['serial0_out']
-        self.assertEqual(
-            4, carried['base'] + len(base64.b64decode(carried['data'])))
-        self.assertTrue(fakes.unread_bytes(self.instance.serial))
+        self.assertIsNotNone(self.carried())
+        self.assertEqual(9, self.output_carried())
+        self.assertEqual((), self.pair.gaps())
+
+    def test_killed_worker_in_the_freeze(self):
+        self.instance.prints(b'last')
+        self.instance.stop()
+        wait_for(lambda: self.client.status().state is State.FREEZING)
+        os.kill(self.client.status().worker_pid, signal.SIGKILL)
+        self.instance.save()
+        time.sleep(0.01)
+        self.instance.saved()
+        self.assertIsNotNone(self.carried())
+        self.assertEqual(4, self.output_carried())
+        self.instance.resume()
+        self.pair.live()
+        wait_for(lambda: self.domain_r.output == b'last')
 
     def test_twice(self):
         for n in range(3):
@@ -183,33 +223,34 @@ class TestStop(stop_case.Stop):
             self.pair.live()
         wait_for(lambda: self.domain_r.output == b'012')
 
-    def reads_one_after_the_stop(self):
+    def test_bytes_that_qemu_did_not_read_are_sent_again(self):
         self.types_two()
-        self.domain_r.running = False       # the freeze lasts
-        self.instance.stop()
-        self.assertEqual(b'a', self.instance.reads(1))
-
-    def test_byte_that_qemu_did_not_read_is_sent_again(self):
-        self.types_two()
-        self.domain_r.running = False       # the freeze lasts
-        self.instance.stop()
-        self.instance.save()
+        self.instance.leaves()
         self.assertEqual(0, self.carried()['taken']['serial0_in'])
         # A QEMU that has moved away reads it, and it is lost.
         self.assertEqual(b'a', self.instance.reads(1))
         self.assertEqual((), self.pair.gaps())
 
     def test_byte_that_qemu_read_before_it_saved_is_taken(self):
-        self.reads_one_after_the_stop()
+        self.types_two()
+        self.instance.stop()
+        self.assertEqual(b'a', self.instance.reads(1))
         time.sleep(0.01)
         self.instance.save()
+        time.sleep(0.01)
+        self.instance.saved()
         self.assertEqual(1, self.carried()['taken']['serial0_in'])
         self.assertEqual((), self.pair.gaps())
 
-    def test_bytes_that_were_sent_when_it_saved_are_sent_again(self):
-        """The host is loaded, and all that QEMU said comes late."""
-        self.types_after_the_save(0.2)
-        self.assertEqual((), self.pair.gaps())
+    def test_byte_that_qemu_read_while_it_saved_is_ambiguous(self):
+        self.types_two()
+        self.instance.stop()
+        self.instance.save()
+        time.sleep(0.05)
+        self.assertEqual(b'a', self.instance.reads(1))
+        self.instance.saved()
+        self.assertEqual(1, self.carried()['taken']['serial0_in'])
+        self.check_ambiguous(0, 1)
 
     def types_after_the_save(self, ago):
         time.sleep(0.3)
@@ -217,19 +258,16 @@ class TestStop(stop_case.Stop):
         self.assertEqual(b'abc', self.instance.reads(3))
         self.instance.stop(ago=ago + 0.01)
         self.instance.save(ago=ago)
+        time.sleep(0.01)
+        self.instance.saved()
+
+    def test_bytes_that_were_sent_when_it_saved_are_sent_again(self):
+        """All that QEMU said came late."""
+        self.types_after_the_save(0.2)
         self.assertEqual(0, self.carried()['taken']['serial0_in'])
-
-    def test_bytes_that_were_sent_just_when_it_saved_are_ambiguous(self):
-        # It may have been late to do what it had said.
-        self.types_after_the_save(0.07)
-        gap, = self.pair.gaps()
-        self.assertEqual(('serial0_in', 0, 3, 'ambiguous'),
-                         (gap.stream, gap.at, gap.bytes, gap.kind.value))
-
-    def test_bytes_are_not_sent_again_after_a_rollback(self):
-        self.test_bytes_that_were_sent_when_it_saved_are_sent_again()
         self.instance.resume()
         self.pair.live()
+        # Rolled back, it has them.
         self.types_and_reads_only(b'd')
 
     def types_and_reads_only(self, byte):
@@ -237,55 +275,50 @@ class TestStop(stop_case.Stop):
         self.assertEqual(byte, self.instance.reads(1))
         self.assertTrue(self.instance.reads_nothing())
 
-    def test_killed_worker_had_not_believed_a_byte(self):
-        self.domain_r.types(b'abc')
-        self.assertEqual(b'abc', self.instance.reads(3))
-        os.kill(self.client.status().worker_pid, signal.SIGKILL)
-        self.pair.live()
-        self.types_and_reads_only(b'd')
+    def test_instance_that_ends_before_it_says_that_it_is_saved(self):
+        self.types_two()
+        self.instance.prints(b'last')
         self.instance.stop()
         self.instance.save()
-        self.assertEqual(4, self.carried()['taken']['serial0_in'])
-
-    def test_byte_that_was_seen_to_be_read_late_is_ambiguous(self):
-        self.types_two()
-        time.sleep(0.2)
-        self.domain_r.running = False       # the freeze lasts
-        self.instance.stop()
-        self.assertEqual(b'a', self.instance.reads(1))
-        self.instance.save(ago=0.1)
-        self.assertEqual(1, self.carried()['taken']['serial0_in'])
-        self.check_ambiguous()
-
-    def test_byte_that_was_read_when_it_was_carried_over_is_ambiguous(self):
-        self.types_two()
-        self.instance.stop()
+        time.sleep(0.02)
+        self.instance.ends()
         self.assertEqual(0, self.carried()['taken']['serial0_in'])
-        self.assertEqual(b'a', self.instance.reads(1))
-        self.instance.save()
-        wait_for(self.pair.gaps)
-        self.check_ambiguous()
+        self.assertEqual(4, self.output_carried())
+        self.assertEqual((), self.pair.gaps())
 
-    def test_byte_of_a_killed_worker_is_ambiguous(self):
+    def test_switch_to_post_copy(self):
+        """There will be no word of the end for long."""
         self.types_two()
-        os.kill(self.client.status().worker_pid, signal.SIGKILL)
+        self.instance.prints(b'last')
         self.instance.stop()
-        self.assertEqual(b'a', self.instance.reads(1))
-        self.assertEqual(1, self.carried()['taken']['serial0_in'])
-        self.check_ambiguous()
+        self.instance.save(status='postcopy-active')
+        self.assertEqual(0, self.carried()['taken']['serial0_in'])
+        self.assertEqual(4, self.output_carried())
+        self.assertEqual((), self.pair.gaps())
 
-    def check_ambiguous(self):
+    def check_ambiguous(self, at, count):
         gap, = self.pair.gaps()
         self.assertEqual(
-            ('serial0_in', 0, 1, wire.GapKind.AMBIGUOUS, 'm'),
+            ('serial0_in', at, count, wire.GapKind.AMBIGUOUS, 'm'),
             (gap.stream, gap.at, gap.bytes, gap.kind, gap.migration_id))
+
+    def test_reset_of_the_guest(self):
+        self.instance.prints(b'one')
+        self.instance.qmp.event('RESET')
+        self.instance.prints(b'two')
+        self.types_two()
+        self.assertEqual(b'ab', self.instance.reads(2))
+        wait_for(lambda: self.domain_r.output == b'onetwo')
+        self.instance.leaves()
+        self.assertEqual(2, self.carried()['taken']['serial0_in'])
+        self.assertEqual((), self.pair.gaps())
 
     def test_domain_r_that_does_not_answer(self):
         self.instance.prints(b'seen')
         wait_for(lambda: self.domain_r.output == b'seen')
         self.domain_r.stop()
         self.instance.prints(b'unseen')
-        self.instance.stop()
+        self.instance.leaves()
         frozen = self.client.frozen(1000)
         self.assertFalse(frozen.acknowledged)
         # It is known to stand still: nothing is waited for.
@@ -302,20 +335,40 @@ class TestStop(stop_case.Stop):
             self.client.hand_over(100)))
         self.assertEqual(State.LIVE, self.client.status().state)
 
-    def test_paused_instance_that_moves(self):
+    def pauses(self):
         self.client.arm('m', SOURCE, on=False)
+        self.instance.prints(b'last')
         self.instance.stop()
         wait_for(lambda: self.client.status().instance.status == 'paused')
+        wait_for(lambda: self.domain_r.output == b'last')
         self.client.arm('n', SOURCE)
+
+    def test_paused_instance_that_moves(self):
+        self.pauses()
+        self.domain_r.types(b'x')
+        self.assertIsNone(self.client.frozen(200).stopped_at)
+        self.instance.save()
         self.assertTrue(self.client.frozen(1000).acknowledged)
+        self.instance.saved()
+        self.assertEqual(0, self.carried()['taken']['serial0_in'])
+
+    def test_paused_instance_that_stays(self):
+        self.pauses()
+        self.instance.save()
+        self.assertTrue(self.client.frozen(1000).acknowledged)
+        self.client.arm('n', SOURCE, on=False)
+        wait_for(lambda: self.client.status().state is not State.FREEZING)
+        self.instance.resume()
+        self.pair.live()
+        self.instance.prints(b'next')
+        wait_for(lambda: self.domain_r.output == b'lastnext')
 
     def test_more_than_domain_r_takes(self):
         self.domain_r.pause_output(True)
         data = os.urandom(6000)
         self.instance.prints(data)
         self.instance.prints(b'end')
-        self.instance.stop()
-        self.instance.save()
+        self.instance.leaves()
         unstored = self.carried()['unstored']['serial0_out']
         self.assertEqual(len(self.domain_r.output), unstored['base'])
         self.instance.resume()
@@ -325,9 +378,9 @@ class TestStop(stop_case.Stop):
     def test_killed_worker_between_stop_and_answer(self):
         self.instance.prints(b'last')
         os.kill(self.client.status().worker_pid, signal.SIGKILL)
-        self.instance.stop()
-        carried = self.carried()['unstored']['serial0_out']
-        self.assertEqual({'base': 0, 'data': 'bGFzdA=='}, carried)
+        self.instance.leaves()
+        self.assertIsNotNone(self.carried())
+        self.assertEqual(4, self.output_carried())
         self.instance.resume()
         self.pair.live()
         wait_for(lambda: self.domain_r.output == b'last')

@@ -40,7 +40,8 @@ ALLOWED_MODULES = {
     'channel': {'nova_dmore.channel.carry_over',
                 'nova_dmore.channel.changes', 'nova_dmore.channel.control',
                 'nova_dmore.channel.errors'},
-    'shadow': {'nova_dmore.shadow.client', 'nova_dmore.shadow.spawn'},
+    'shadow': {'nova_dmore.shadow.client', 'nova_dmore.shadow.fifos',
+               'nova_dmore.shadow.spawn'},
 }
 
 #: Top-level modules that a part must never import.

@@ -44,7 +44,7 @@ RULES = {
               'oslo_config', 'oslo_log', 'oslo_messaging', 'oslo_utils'}),
 }
 #: Of the shadow-device process, nova-compute needs the client's side only.
-SHADOW_FOR_VIRT = {'client', 'spawn'}
+SHADOW_FOR_VIRT = {'client', 'fifos', 'spawn'}
 
 
 def _imports(path):

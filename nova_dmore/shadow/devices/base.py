@@ -16,9 +16,24 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-#: How long after QEMU has said that it saves its state its main loop stands
-#: still, in seconds; the state takes more than twice as long.
-STANDS_STILL_S = 0.002
+
+@dataclasses.dataclass(frozen=True)
+class SerialPipes:
+    """The worker's part of the instance's serial line.
+
+    :ivar input: descriptor of the pipe to write to.
+    :ivar output: descriptor of the pipe to read from.
+    :ivar unread: a descriptor that tells how much input QEMU has not read
+        (:func:`nova_dmore.shadow.line.unread`).
+    :ivar written: bytes that workers have written in all.
+    :ivar read: bytes that workers have read in all.
+    """
+
+    input: int
+    output: int
+    unread: int
+    written: int
+    read: int
 
 
 @dataclasses.dataclass
@@ -30,17 +45,17 @@ class DeviceContext:
     :ivar ring: called with a :class:`wire.Vector`: wakes Domain R.
     :ivar host_end: :class:`nova_dmore.channel.host_end.HostEnd`.
     :ivar journal: the host end's journal, to look into.
-    :ivar ledger: :class:`nova_dmore.shadow.ledger.Ledger` of the device.
+    :ivar serial: :class:`SerialPipes`.
     :ivar machine: :class:`nova_dmore.shadow.pair_state.PairMachine`, to ask
         whether input and output flow.
     :ivar report_gap: called with (stream, kind, reason, at, count).
-    :ivar close_connection: called with a connection's number when the
-        device is done with it and has closed it.
     :ivar commands: :class:`nova_dmore.shadow.commands.Commands`.
     :ivar last_input: the keeper's memory of the last event of input, see
         :attr:`nova_dmore.shadow.messages.ToWorker.START`.
     :ivar input_taken: functions to be called when QEMU has taken an event.
     :ivar input_limit_reached: called when all input before a break is taken.
+    :ivar settled: called when ``is_settling`` or ``is_saved`` may have
+        changed while the instance stands still to leave.
     :ivar config: the CONFIG message in force, empty before the first.
     """
 
@@ -49,13 +64,13 @@ class DeviceContext:
     ring: Callable[[Any], None]
     host_end: Any
     journal: Any
-    ledger: Any
+    serial: SerialPipes
     machine: Any
     report_gap: Callable[..., None]
-    close_connection: Callable[[int], None]
     commands: Any
     last_input: dict | None
     input_limit_reached: Callable[[], None]
+    settled: Callable[[], None]
     config: dict
     input_taken: list[Callable[[], None]] = dataclasses.field(
         default_factory=list)
@@ -63,9 +78,6 @@ class DeviceContext:
 
 class ShadowDevice(abc.ABC):
     """One console device of the instance."""
-
-    #: Whether the device's part of QEMU is connected.
-    attached = False
 
     @abc.abstractmethod
     def pump(self):
@@ -80,26 +92,20 @@ class ShadowDevice(abc.ABC):
 
     def stop(self, at):
         """The instance stopped for a migration, at a time (CLOCK_MONOTONIC
-        seconds).
-
-        Settle the input, and produce all output there is, without reading
-        it from QEMU.
-        """
+        seconds)."""
 
     def is_settling(self):
-        """Whether QEMU may still take input, or give output, that it had
-        not when it stopped; then ``saved`` is worth waiting for."""
+        """Whether input that QEMU has, or output that it gave, is not known
+        yet, which may be any moment."""
         return False
 
-    def saved(self, at):
-        """QEMU saves its state since a time (CLOCK_MONOTONIC seconds).
-
-        It reads nothing before that is done, and what it reads later is
-        lost. It comes after ``stop``, before or after ``settle``.
-        """
+    def is_saved(self):
+        """Whether QEMU has saved its state, and what it has and gave is known
+        for good."""
+        return True
 
     def settle(self):
-        """The freeze is over: the input's fate must not have changed."""
+        """The freeze is over, and all is carried over that is known."""
 
     def carry_over(self):
         """-> fields of :class:`carry_over.CarryOver` that are this device's;

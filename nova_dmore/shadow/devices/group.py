@@ -52,10 +52,9 @@ class DeviceGroup(base.ShadowDevice):
         """See :class:`base.ShadowDevice`."""
         return any(each.is_settling() for each in self._devices.values())
 
-    def saved(self, at):
+    def is_saved(self):
         """See :class:`base.ShadowDevice`."""
-        for each in self._devices.values():
-            each.saved(at)
+        return all(each.is_saved() for each in self._devices.values())
 
     def settle(self):
         """See :class:`base.ShadowDevice`."""

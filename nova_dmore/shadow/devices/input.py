@@ -281,11 +281,7 @@ class InputDevice(base.ShadowDevice):
         """Record that QEMU has what begins at ``offset``."""
         if offset != self.taken:
             return      # another Domain R's offsets stand meanwhile
-        try:
-            self._host_end.take(_STREAM, size)
-        except errors.NoRoomError:
-            # Sent by an earlier worker: it is not in this one's copy.
-            self._journal.set_position(_STREAM, offset + size)
+        self._host_end.take(_STREAM, size)
 
     def _recover(self, last):
         """Settle what the last worker had sent."""

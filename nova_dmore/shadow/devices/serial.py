@@ -11,18 +11,12 @@
 # under the License.
 """The shadow device of the instance's first serial port."""
 
-import logging
-import select
+import os
 
 from nova_dmore.shadow.devices import base
 from nova_dmore.shadow.devices import serial_in
 from nova_dmore.shadow.devices import serial_out
-from nova_dmore.shadow.devices import unix_stream
-
-LOG = logging.getLogger(__name__)
-
-#: How often a byte on its way is looked after without being woken, seconds.
-_LOOK_INTERVAL_S = 0.5
+from nova_dmore import wire
 
 
 def create(context):
@@ -31,142 +25,84 @@ def create(context):
 
 
 class SerialDevice(base.ShadowDevice):
-    """Connections of QEMU's serial port, one after the other.
+    """The worker's ends of the pipes to the keeper, which outlive it.
 
-    The current connection is served until its end, or until another one has
-    come: an instance that was started anew connects again.
+    What passes between the keeper and QEMU, and when, is the keeper's
+    (:mod:`nova_dmore.shadow.line`).
     """
 
     def __init__(self, context):
         self.input = serial_in.SerialInput(context)
         self.output = serial_out.SerialOutput(context)
-        self._context = context
         self._loop = context.loop
         self._machine = context.machine
-        self._ledger = context.ledger
-        self._current = None
-        self._number = 0
-        self._waiting = []
-        self._reading = False
+        self._settled = context.settled
+        self._pipe = context.serial.output
+        self._is_reading = False
         self._timer = None
-        # Edge-triggered: "can be written" is said again for each byte that
-        # QEMU has read. asyncio's own selector is level-triggered.
-        self._edges = select.epoll()
-        self._loop.add_reader(self._edges.fileno(), self._on_edge)
-
-    @property
-    def attached(self):
-        """Whether a QEMU is connected."""
-        return self._current is not None
-
-    def attach(self, sock, connection):
-        """See :class:`base.ShadowDevice`."""
-        stream = unix_stream.UnixStream(sock)
-        if self._current is None:
-            self._adopt(stream, connection)
-        else:
-            self._waiting.append((stream, connection))
-        self.pump()
 
     def pump(self):
         """See :class:`base.ShadowDevice`."""
-        if self._machine.output_flows:
-            while self._waiting:
-                self._retire()
-                self._adopt(*self._waiting.pop(0))
-            if self._current and not self.output.pump(self._current):
-                self._retire()
-        if self._current:
-            if self._machine.input_flows:
-                self.input.pump(self._current)
-            elif self._machine.output_flows:
-                self.input.settle(self._current)
+        self.output.pump()
+        if self._machine.input_flows:
+            self.input.pump()
+        elif self._machine.output_flows:
+            self.input.settle()
         self._watch()
+        if self._machine.state is wire.PairState.FREEZING:
+            self._settled()
+
+    def counted(self, message):
+        """The keeper has counted at the stop; see
+        :attr:`messages.ToWorker.COUNT`."""
+        self.input.counted(message)
+        self.output.counted(message)
+        self._watch()
+
+    def moved(self, descriptor):
+        """The input now lies elsewhere; see
+        :attr:`messages.ToWorker.SERIAL`."""
+        os.close(self.input.unread_in)
+        self.input.unread_in = descriptor
 
     def stop(self, at):
         """See :class:`base.ShadowDevice`."""
-        if self._current is not None:
-            self.input.stop(self._current, at)
-            self.output.stop(self._current)
+        self.input.stop()
         self._watch()
 
     def is_settling(self):
         """See :class:`base.ShadowDevice`."""
-        return (self._current is not None and
-                (self.input.is_settling(self._current) or
-                 self.output.is_settling()))
+        return not self.output.has_all
 
-    def saved(self, at):
+    def is_saved(self):
         """See :class:`base.ShadowDevice`."""
-        if self._current is not None:
-            self.input.saved(self._current, at)
-            self.output.saved(self._current)
+        return self.input.is_final and self.output.has_all
 
     def settle(self):
         """See :class:`base.ShadowDevice`."""
-        if self._current is not None:
-            self.input.settled_after_stop(self._current)
-        self.output.settled_after_stop(self._current)
+        self.output.settle()
 
     def thaw(self):
         """See :class:`base.ShadowDevice`."""
         self.input.thaw()
-        if self._current is not None:
-            self.output.thaw(self._current)
+        self.output.thaw()
 
     def opened(self):
         """See :class:`base.ShadowDevice`."""
-        self.input.opened()
         self.output.opened()
-
-    def _adopt(self, stream, number):
-        self._current, self._number = stream, number
-        if self._ledger.connection == number:
-            self.input.recover(stream)
-            self.output.recover(stream)
-        else:
-            self._ledger.set_connection(number)
-        self._edges.register(
-            stream.fileno(), select.EPOLLOUT | select.EPOLLET)
-        LOG.info('Serial connection %d', number)
-
-    def _retire(self):
-        """End the current connection; nothing it took or gave is lost."""
-        if self._current is None:
-            return
-        self.output.drain(self._current)
-        self.input.retire(self._current)
-        if self._reading:
-            self._loop.remove_reader(self._current.fileno())
-            self._reading = False
-        self._edges.unregister(self._current.fileno())
-        self._ledger.set_connection(0)
-        self._current.close()
-        LOG.info('Serial connection %d ended', self._number)
-        self._context.close_connection(self._number)
-        self._current = None
 
     def _watch(self):
         """Be woken for what is worth waking for."""
         held = self.output.held_for()
-        wanted = (self._current is not None and
-                  self._machine.output_flows and not held)
-        if wanted != self._reading:
-            if wanted:
-                self._loop.add_reader(self._current.fileno(), self.pump)
-            elif self._current is not None:
-                self._loop.remove_reader(self._current.fileno())
-            self._reading = wanted
+        if self._is_reading is bool(held):
+            self._is_reading = not held
+            if self._is_reading:
+                self._loop.add_reader(self._pipe, self.pump)
+            else:
+                self._loop.remove_reader(self._pipe)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._current is None or not self._machine.output_flows:
-            return
-        if held or self.input.waits:
-            self._timer = self._loop.call_later(
-                min(held or _LOOK_INTERVAL_S, _LOOK_INTERVAL_S), self.pump)
-
-    def _on_edge(self):
-        self._edges.poll(0)
-        if self._machine.output_flows:
-            self.pump()
+        waits = [each for each in (held, self.input.look_in()) if each]
+        if waits:
+            self._timer = self._loop.call_later(min(waits), self.pump)

@@ -9,25 +9,25 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Output of a serial port: never lost by a killed worker, never doubled.
+"""Output of a serial port: read from the keeper's pipe into the journal.
 
-Bytes are produced from a copy while they are still queued in the socket, and
-read from it afterwards; the ledger tells a new worker where that stood.
+The keeper's pipe keeps what a killed worker has not read, and the journal what
+it has: a new one learns from the keeper how much was read in all, and goes on
+there. At the stop the keeper lets through what counts, and says how much.
 """
 
 import logging
-import math
 import time
 
 from nova_dmore.channel import carry_over
 from nova_dmore.channel import host_end
 from nova_dmore.shadow.devices import window as window_module
-from nova_dmore.shadow import ledger as ledger_module
+from nova_dmore.shadow import line
 from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
 
-Reading = ledger_module.Reading
+State = wire.PairState
 
 #: Without it, unless CONFIG says otherwise: how much is kept, in bytes.
 DEFAULT_SCROLLBACK = 1 << 18
@@ -40,13 +40,6 @@ _STALL_GRACE_S = 2.0
 
 _READ_MAX = 1 << 16
 
-#: With so many bytes in it the socket may have been full for QEMU, which then
-#: waits for room: hundreds fit, for it sends each byte in a buffer of its own.
-_CROWDED = 64
-
-#: For how long after that a loaded host may take to let QEMU see the room.
-_CROWDED_S = 2.0
-
 
 class SerialOutput:
     """Reads the stream SERIAL0_OUT.
@@ -58,17 +51,29 @@ class SerialOutput:
         self._context = context
         self._host_end = context.host_end
         self._journal = context.journal
-        self._ledger = context.ledger
+        self._machine = context.machine
         self._stream = stream
+        self._pipe = context.serial.output
         self._window = window_module.Window()
         self._held_base = -1        # what Domain R had stored when
-        self._held_since = None     # the guest was held up first
+        self._held_since = 0.0      # the guest was held up first
         self._forgotten = 0
         self._ever_opened = False
         self._deadline = None
-        self._crowded_at = -math.inf
-        self._final = True          # nothing comes after what stop() found
-        self._settled = True        # the freeze is over
+        self._expected = None       # the keeper's count at the stop
+        # The last worker may have been killed right after it had read.
+        self._host_end.recover(stream, context.serial.read - self._read)
+
+    @property
+    def _read(self):
+        """How many bytes were read from the pipe in all."""
+        return (self._journal.moved(self._stream)
+                + self._journal.dropped(self._stream))
+
+    @property
+    def has_all(self):
+        """Whether all is here that the instance said before it left."""
+        return self._expected is not None and self._read >= self._expected
 
     def held_for(self):
         """-> seconds for which the guest is still held up; 0: it is not."""
@@ -80,133 +85,46 @@ class SerialOutput:
         """Domain R is there (again): report what it cannot have."""
         self._window.restart()
         forgotten, self._forgotten = self._forgotten, 0
-        if forgotten and (self._ever_opened or self._context.machine.state
-                          is wire.PairState.INCOMING):
+        if forgotten and (self._ever_opened or
+                          self._machine.state is State.INCOMING):
             self._report(forgotten, 'no room while Domain R was away')
         self._ever_opened = True
 
-    def recover(self, connection):
-        """Find out what a killed worker was doing with a connection.
-
-        To be called before the host end is opened, which may forget bytes.
-        """
-        self._crowded_at = time.monotonic()     # it may have been
-        ledger = self._ledger
-        count, start = ledger.out_count, ledger.out_offset
-        if ledger.reading is Reading.KEPT:
-            # What was not produced any more is not to be thrown away.
-            ledger.out_count = max(0, min(count, self._position() - start))
-            self._final = False
-        if ledger.reading is not Reading.PRODUCED:
-            return
-        if self._journal.position(self._stream) == start:
-            ledger.end_reading()    # not even produced
-            return
-        queued = connection.queued()
-        if queued < ledger.out_queued:
-            ledger.end_reading()    # read, too
-            return
-        # Nothing was read, or as much came after it was.
-        known = self._journal.read(self._stream, start, start + count)
-        if connection.peek(count) == known:
-            connection.receive(count)
-            self._context.report_gap(
-                self._stream, wire.GapKind.AMBIGUOUS,
-                'the process ended while it read these bytes; equal ones '
-                'may have followed, and be missing', start, count)
-        ledger.end_reading()
-
-    def pump(self, connection):
-        """Produce and read what there is -> False at the end of it.
+    def pump(self):
+        """Read and produce what there is.
 
         The guest waits for Domain R as long as a client may hold it up; then
         all is kept that there is room for, and then output is dropped.
         """
-        while True:
-            queued = connection.queued()
-            if not queued:
-                self._let_go()
-                # Nothing there, or the end; only a read can tell.
-                data = connection.peek(1)
-                if data is None:
-                    return True
-                if not data:
-                    return False
-                continue
-            if queued >= _CROWDED:
-                self._crowded_at = time.monotonic()
-            room = self._room(min(queued, _READ_MAX))
+        while queued := min(line.unread(self._pipe), _READ_MAX):
+            room = self._room(queued)
             if room:
-                self._transfer(connection, min(queued, room, _READ_MAX),
-                               queued)
+                self._report_dropped()
+                self._host_end.produce_from(
+                    self._stream, self._pipe, min(queued, room))
+                self._window.produced(self._position(), time.monotonic())
             elif self._stalled():
                 self._window.give_up()
-                if self._room(1):
-                    continue
-                self._drop(connection, min(queued, _READ_MAX))
+                if not self._room(1):
+                    self._host_end.drop_from(self._stream, self._pipe, queued)
             else:
-                return True
+                return
+        self._deadline = None
 
-    def stop(self, connection):
-        """Produce all that is queued and leave it queued.
-
-        With room in the socket QEMU would push on what its UART still
-        holds, which may be in the device state that was saved: it would
-        be printed twice.
-        """
-        if self._ledger.reading is not Reading.KEPT:
-            self._report_dropped()
-            self._ledger.set_reading(Reading.KEPT, self._position(), 0, 0)
-        self._settled = False
-        self._final = time.monotonic() - self._crowded_at > _CROWDED_S
-        self._keep(connection)
-
-    def is_settling(self):
-        """Whether QEMU may still be pushing on what its UART holds.
-
-        It was waiting for room and has been given some, just before it
-        stopped. What it pushes on before it saves its state is in that state
-        no more.
-        """
-        return not self._final
-
-    def saved(self, connection):
-        """QEMU saves its state: what it says from now on is in it."""
-        if not self._final:
-            self._final = True
-            if self._ledger.reading is Reading.KEPT:
-                before = self._position()
-                self._keep(connection)
-                LOG.info('%d bytes of output came after the stop',
-                         self._position() - before)
-
-    def _keep(self, connection):
-        """Produce what is queued since the last time; it stays queued."""
-        ledger = self._ledger
-        queued = connection.queued()
-        kept = ledger.out_count
-        if queued <= kept:
-            return
-        more = (connection.peek(queued) or b'')[kept:]
-        count = 0 if self._settled else min(
-            len(more), self._journal.room(self._stream))
-        if count:
-            ledger.out_count = kept + count
-            self._host_end.produce(self._stream, more[:count])
-        if len(more) > count:
+    def counted(self, message):
+        """See :attr:`messages.ToWorker.COUNT`."""
+        self._expected = message['output']
+        self.pump()
+        if message['unsure_out']:
+            count = message['unsure_out']
             self._context.report_gap(
-                self._stream, wire.GapKind.EXACT,
-                'the instance had stopped, and they could not be carried '
-                'over', self._position(), len(more) - count)
+                self._stream, wire.GapKind.AMBIGUOUS,
+                'QEMU got room for them while it saved its state: they may '
+                'come a second time', self._position(), count)
 
-    def settled_after_stop(self, connection):
-        """The freeze is over; report what cannot be carried over.
-
-        :param connection: None if no QEMU is connected.
-        """
-        if not self._final and connection is not None:
-            self._keep(connection)
-        self._settled = True
+    def settle(self):
+        """All is here: report what cannot be carried over."""
+        self._report_dropped()
         left = (self._host_end.unstored(self._stream)
                 - carry_over.CARRY_OVER_DATA_MAX)
         if left > 0:
@@ -215,49 +133,22 @@ class SerialOutput:
                 'more output than is carried over',
                 self._journal.base(self._stream), left)
 
-    def thaw(self, connection):
-        """Read at last what :meth:`stop` left queued."""
-        ledger = self._ledger
-        if ledger.reading is not Reading.KEPT:
-            return
-        left = ledger.out_count
-        while left:
-            data = connection.receive(left)
-            if not data:
-                break
-            left -= len(data)
-        ledger.end_reading()
-
-    def drain(self, connection):
-        """Take all that a connection that is given up still holds."""
-        self.thaw(connection)
-        while count := min(connection.queued(), _READ_MAX):
-            room = min(count, self._journal.room(self._stream))
-            if room:
-                self._transfer(connection, room, count)
-            else:
-                self._drop(connection, count)
-        self._report_dropped()
-
-    def _transfer(self, connection, count, queued):
-        """Produce bytes, then read them."""
-        self._let_go()
-        data = connection.peek(count)
-        self._report_dropped()
-        self._ledger.set_reading(
-            Reading.PRODUCED, self._position(), len(data), queued)
-        self._host_end.produce(self._stream, data)
-        self._window.produced(self._position(), time.monotonic())
-        left = len(data)
-        while left:
-            left -= len(connection.receive(left))
-        self._ledger.end_reading()
+    def thaw(self):
+        """The migration was rolled back."""
+        self._expected = None
 
     def _room(self, wanted):
         """How many bytes may be produced now."""
+        machine = self._machine
         unstored = self._host_end.unstored(self._stream)
-        room = self._journal.room(self._stream)
-        if self._context.machine.takes_output:
+        room = self._journal_room()
+        if machine.state in (State.FREEZING, State.FROZEN):
+            return room     # only what counts comes
+        if machine.domain_r_left:
+            # As much as is carried over; it waits for its instance.
+            return min(max(0, carry_over.CARRY_OVER_DATA_MAX - _READ_MAX
+                           - unstored), room)
+        if machine.takes_output:
             self._window.stored(self._journal.base(self._stream),
                                 time.monotonic())
             return min(max(0, self._window.size - unstored), room)
@@ -271,15 +162,19 @@ class SerialOutput:
         if excess > 0:
             self._host_end.forget(self._stream, excess)
             self._forgotten += excess
-        return min(wanted, self._journal.room(self._stream))
+        return min(wanted, self._journal_room())
+
+    def _journal_room(self):
+        """Room in the journal, less what is needed to drop bytes."""
+        return max(0, self._journal.room(self._stream) - _READ_MAX)
 
     def _limit(self):
         """How many bytes are kept while there is no Domain R, or one that has
         not come so far: it could not acknowledge an epoch of which some are
         forgotten meanwhile."""
-        limit = self._journal.limits[self._stream]
-        machine = self._context.machine
-        if not (machine.state is wire.PairState.INCOMING
+        limit = self._journal.limits[self._stream] - _READ_MAX
+        machine = self._machine
+        if not (machine.state is State.INCOMING
                 or machine.domain_r_running):
             limit = min(limit, self._context.config.get(
                 'scrollback_bytes', DEFAULT_SCROLLBACK))
@@ -287,29 +182,22 @@ class SerialOutput:
 
     def _stalled(self):
         """Whether Domain R has held the guest up for long enough."""
-        if not self._context.machine.takes_output:
+        if not (self._machine.takes_output or self._machine.domain_r_left):
             return True     # nobody will make room
         now = time.monotonic()
         base = self._journal.base(self._stream)
-        if self._held_since is None or base != self._held_base:
+        if base != self._held_base:
             self._held_base, self._held_since = base, now
         stall_s = self._context.config.get(
             'stall_ms', DEFAULT_STALL_MS) / 1000 + _STALL_GRACE_S
         self._deadline = self._held_since + stall_s
         return now >= self._deadline
 
-    def _let_go(self):
-        self._held_since = self._deadline = None
-
-    def _drop(self, connection, count):
-        data = connection.receive(count)
-        self._ledger.dropped += len(data or b'')
-
     def _report_dropped(self):
-        dropped = self._ledger.dropped
+        dropped = self._journal.unreported(self._stream)
         if dropped:
             self._report(dropped, 'Domain R did not take them in time')
-            self._ledger.dropped = 0
+            self._journal.set_reported(self._stream)
 
     def _report(self, count, reason):
         LOG.warning('%d bytes of output are lost: %s', count, reason)

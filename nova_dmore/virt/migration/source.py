@@ -75,6 +75,8 @@ class Services:
     libvirt_uri: str
     precopy_timeout_s: float
     hold_bandwidth_mib: int
+    #: Whether libvirt gives the FIFOs of a serial port to QEMU's user.
+    relabel: bool = True
     #: False: Domain R is moved beside its instance, but not in step.
     synchronise: bool = True
 
@@ -121,7 +123,8 @@ class SourceRole:
         with self._step('The way of the console to the destination'):
             if arguments.get('destination_xml'):
                 arguments['destination_xml'] = xml.for_destination(
-                    arguments['destination_xml'])
+                    arguments['destination_xml'],
+                    self._services.relabel)
         with self._keep_watch_off():
             with self._step('Preparing the co-migration') as prepared:
                 if self._begin():

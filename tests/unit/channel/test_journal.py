@@ -122,11 +122,9 @@ class KilledTest(unittest.TestCase):
     def step(self, pair, step, count):
         if step == 'produce':
             count = min(count, pair.host.room(OUT))
-            pair.host._journal.begin(OUT)
             pair.produce(count)
         elif step == 'take':
             count = min(count, len(pair.host.readable(IN)))
-            pair.host._journal.begin(IN)
             pair.take(count)
         elif step == 'send':
             pair.send(count)
@@ -144,10 +142,8 @@ class KilledTest(unittest.TestCase):
         kept = pair.host._journal
         if killed_in == 'produce':
             # World counts what was produced only when that returned.
-            position = kept.position(OUT)
-            if not kept.interrupted(OUT):
-                pair.out_sent = self.sent(pair, position)
-        if killed_in == 'take' and not kept.interrupted(IN):
+            pair.out_sent = self.sent(pair, kept.position(OUT))
+        if killed_in == 'take':
             pair.was_taken(kept.position(IN) - pair.in_taken)
         self.assertIn(pair.out_sent - before[0], range(31))
         self.assertIn(pair.in_taken - before[1], range(31))
@@ -215,16 +211,40 @@ class JournalTest(unittest.TestCase):
         for each in (kept, self.make(buffer)[0]):
             self.assertEqual(0, each.base(OUT))
 
-    def test_intents(self):
+    def test_what_was_moved_in_all(self):
         kept, buffer = self.make()
-        self.assertFalse(kept.interrupted(OUT))
-        kept.begin(OUT)
-        self.assertTrue(self.make(buffer)[0].interrupted(OUT))
-        kept.append(OUT, b'x')
-        self.assertFalse(kept.interrupted(OUT))
-        kept.begin(OUT)
-        kept.end(OUT)
-        self.assertFalse(self.make(buffer)[0].interrupted(OUT))
+        kept.append(OUT, b'12')
+        kept.set_position(IN, 5)
+        with kept.transaction():
+            kept.prepend(OUT, 100, b'abc')
+            kept.jump(IN, 70)
+        kept.append(OUT, b'3')
+        kept.set_position(IN, 71)
+        kept = self.make(buffer)[0]
+        self.assertEqual((106, 3), (kept.position(OUT), kept.moved(OUT)))
+        self.assertEqual((71, 6), (kept.position(IN), kept.moved(IN)))
+
+    def test_area_is_what_comes_next(self):
+        kept, _ = self.make()
+        kept.append(OUT, b'123456')
+        kept.anchored = True
+        kept.set_base(OUT, 6)
+        kept.append(OUT, b'789012')
+        first, second = kept.area(OUT, 8)
+        self.assertEqual((4, 4), (len(first), len(second)))
+        first[:], second[:2] = b'abcd', b'ef'
+        kept.set_position(OUT, 18)
+        self.assertEqual(b'789012abcdef', kept.read(OUT, 6, 18))
+        self.assertRaises(errors.NoRoomError, kept.area, OUT, 5)
+
+    def test_dropped(self):
+        kept, buffer = self.make()
+        kept.add_dropped(OUT, 3)
+        kept.set_reported(OUT)
+        kept.add_dropped(OUT, 4)
+        kept = self.make(buffer)[0]
+        self.assertEqual((7, 4), (kept.dropped(OUT), kept.unreported(OUT)))
+        self.assertEqual(0, kept.moved(OUT))
 
 
 class StatesTest(unittest.TestCase):

@@ -111,10 +111,10 @@ class DisplayCase(base.BaseTestCase):
         commands.open_display = self.wishes.append
         self.context = device_base.DeviceContext(
             loop=self.loop, region=self.area, ring=self.rings.append,
-            host_end=self.host_end, journal=None, ledger=None,
-            machine=self.machine, report_gap=None, close_connection=None,
+            host_end=self.host_end, journal=None, serial=None,
+            machine=self.machine, report_gap=None,
             commands=commands, last_input=None, input_limit_reached=None,
-            config={})
+            settled=None, config={})
         self.device = display_device.DisplayDevice(
             self.context, self.make_source)
 

@@ -26,10 +26,14 @@ _GREETING = {'QMP': {'version': {
 class FakeQmp:
     """A QMP server, as QEMU makes it: one client at a time."""
 
-    def __init__(self, path, status, on_stop=lambda: None):
+    def __init__(self, path, status, on_stop=lambda: None,
+                 on_cont=lambda: None):
         self.status = status
         self._on_stop = on_stop
+        self._on_cont = on_cont
         self.commands = []
+        self.refuses = None     # the text of an error
+        self.is_mute = False
         self._client = None
         self._lock = threading.Lock()
         with contextlib.suppress(FileNotFoundError):
@@ -52,7 +56,18 @@ class FakeQmp:
             'seconds': int(now), 'microseconds': int(now % 1 * 1e6)}}
         self._send(message | ({'data': data} if data else {}))
 
+    def says(self, message):
+        """Send any message."""
+        self._send(message)
+
+    def sends(self, data):
+        """Send any bytes, as far as they are read."""
+        with self._lock, contextlib.suppress(OSError):
+            self._client.sendall(data)
+
     def close(self):
+        if not self._thread.is_alive():
+            return
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         if self._client is not None:
@@ -80,6 +95,13 @@ class FakeQmp:
 
     def _answer(self, request):
         self.commands.append(request)
+        if self.is_mute:
+            return
+        if self.refuses is not None:
+            self._send({'error': {'class': 'GenericError',
+                                  'desc': self.refuses},
+                        'id': request.get('id')})
+            return
         result = {}
         if request['execute'] == 'query-status':
             result = {'status': self.status,
@@ -87,6 +109,8 @@ class FakeQmp:
         elif request['execute'] == 'stop':
             self._on_stop()
             self.event('STOP', 'paused')
+        elif request['execute'] == 'cont':
+            self._on_cont()
         self._send({'return': result, 'id': request.get('id')})
 
 

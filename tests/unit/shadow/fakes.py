@@ -11,16 +11,13 @@
 # under the License.
 """A QEMU of an instance and a Domain R, as the keeper sees them."""
 
-import array
 import ctypes
-import fcntl
 import mmap
 import os
 import select
 import socket
 import struct
 import tempfile
-import termios
 import threading
 import time
 
@@ -31,6 +28,8 @@ from nova_dmore.channel import domr_end
 from nova_dmore.channel import input_event
 from nova_dmore.channel import region
 from nova_dmore.shadow import client
+from nova_dmore.shadow import fifos
+from nova_dmore.shadow import line
 from nova_dmore.shadow import spawn
 from nova_dmore import wire
 from tests.unit.shadow import fake_qmp
@@ -58,40 +57,74 @@ class FakeInstance:
     def __init__(self, directory, status='running'):
         self.qmp = fake_qmp.FakeQmp(
             os.path.join(directory, wire.INSTANCE_QMP_SOCKET), status)
-        self.serial = socket.socket(socket.AF_UNIX)
-        self.serial.connect(os.path.join(directory, wire.SERIAL0_SOCKET))
-        self.serial.settimeout(5)
+        self._input, self._output = fifos.open_both(directory)
 
-    def prints(self, data):
-        self.serial.sendall(data)
+    def prints(self, data, timeout=30):
+        """Write byte by byte, as a UART does, waiting for room."""
+        deadline = time.monotonic() + timeout
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(self._output, view[:1]):]
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise AssertionError('the guest is held up')
+                time.sleep(0.001)
 
-    def reads(self, count):
+    def printed(self):
+        """How many bytes nobody has read."""
+        return line.unread(self._output)
+
+    def unread(self):
+        """How many bytes of input this QEMU has not read."""
+        return line.unread(self._input)
+
+    def reads(self, count, timeout=5):
         """Read exactly so many bytes of input, as the guest would."""
         data = b''
+        deadline = time.monotonic() + timeout
         while len(data) < count:
-            more = self.serial.recv(count - len(data))
-            if not more:
-                raise AssertionError('the serial connection ended')
-            data += more
+            try:
+                data += os.read(self._input, count - len(data))
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise AssertionError(f'only {data} came')
+                time.sleep(0.001)
         return data
 
     def reads_nothing(self, seconds=0.15):
-        ready, _, _ = select.select([self.serial], [], [], seconds)
+        ready, _, _ = select.select([self._input], [], [], seconds)
         return not ready
 
     def stop(self, status='paused', ago=0.0):
         self.qmp.event('STOP', status, ago=ago)
 
-    def save(self, ago=0.0):
+    def save(self, ago=0.0, status='device'):
         """Begin to save the state of the devices, for a migration."""
-        self.qmp.event('MIGRATION', data={'status': 'device'}, ago=ago)
+        self.qmp.event('MIGRATION', data={'status': status}, ago=ago)
+
+    def saved(self):
+        """All of the state is sent."""
+        self.qmp.event('MIGRATION', data={'status': 'completed'})
+
+    def leaves(self):
+        """Stop, and be saved."""
+        self.stop()
+        self.save()
+        time.sleep(0.01)
+        self.saved()
 
     def resume(self):
         self.qmp.event('RESUME', 'running')
 
-    def close(self):
-        self.serial.close()
+    def ends(self):
+        """QEMU is no more; what is in the FIFOs stays."""
         self.qmp.close()
+
+    def close(self):
+        self.qmp.close()
+        os.close(self._input)
+        os.close(self._output)
 
 
 class FakeDomainR:
@@ -100,7 +133,9 @@ class FakeDomainR:
     def __init__(self, directory, status='running', boot=True):
         self.qmp = fake_qmp.FakeQmp(
             os.path.join(directory, wire.DOMAIN_R_QMP_SOCKET), status,
-            on_stop=self._halt_processors)
+            on_stop=self._halt_processors, on_cont=self._may_run)
+        self._is_loaded = status != 'inmigrate'
+        self._runs_when_loaded = False
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(os.path.join(directory, wire.IVSHMEM_SOCKET))
         self._memfd, self.interrupts, self._doorbells = self._greeting()
@@ -109,7 +144,7 @@ class FakeDomainR:
         self._first = self      # where the guest started
         self._host = self       # of the first: whose doorbells it rings
         self.got = {stream: b'' for stream in wire.Stream}
-        self.running = True
+        self.running = status == 'running'
         self.viewer = None
         self._lock = threading.Lock()
         self._closing = False
@@ -160,6 +195,9 @@ class FakeDomainR:
             source.viewer)
         self._first = source._first
         self._first._host = self
+        self._is_loaded = True
+        if self._runs_when_loaded:
+            self.resume()
         self.boot(source.end)
 
     def types(self, data):
@@ -214,6 +252,12 @@ class FakeDomainR:
     def resume(self):
         self.running = True
         self.qmp.event('RESUME', 'running')
+
+    def _may_run(self):
+        """QEMU is told ``cont``: now, or when it has loaded the state."""
+        self._runs_when_loaded = True
+        if self._is_loaded and not self.running:
+            self.resume()
 
     def _run(self):
         while not self._closing:
@@ -309,19 +353,3 @@ class Pair:
         fake.close = once
         self._test.addCleanup(fake.close)
         return fake
-
-
-def queued_bytes(sock):
-    """How many bytes a socket has to be received."""
-    return _ioctl(sock, termios.FIONREAD)
-
-
-def unread_bytes(sock):
-    """Not 0 if the peer has not read all that was sent."""
-    return _ioctl(sock, termios.TIOCOUTQ)
-
-
-def _ioctl(sock, request):
-    number = array.array('i', [0])
-    fcntl.ioctl(sock, request, number)
-    return number[0]

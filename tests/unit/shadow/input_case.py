@@ -47,7 +47,7 @@ class Commands:
         self.callbacks = {}
 
     def execute(self, command, arguments, replied, note):
-        qmp.check_allowed(messages.INSTANCE, command, arguments)
+        assert qmp.is_allowed(messages.INSTANCE, command, arguments)
         self.sent.append((arguments['events'], note))
         self.last = {**note, 'id': len(self.sent), 'answer': None}
         self.callbacks = {len(self.sent): replied}
@@ -94,12 +94,11 @@ class InputCase(base.BaseTestCase):
             self.area, lambda vector: None, held)
         self.context = device_base.DeviceContext(
             loop=self.loop, region=self.area, ring=None,
-            host_end=self.host_end, journal=held, ledger=None,
+            host_end=self.host_end, journal=held, serial=None,
             machine=self.machine,
             report_gap=self.report_gap,
-            close_connection=None, commands=self.commands,
-            last_input=self.commands.last, input_limit_reached=None,
-            config={})
+            commands=self.commands, last_input=self.commands.last,
+            input_limit_reached=None, settled=None, config={})
         # Nobody can take a report before the pair is made.
         self.making = True
         self.device = input_device.InputDevice(self.context)

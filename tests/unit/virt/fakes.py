@@ -69,6 +69,15 @@ def connect(test, path: str) -> socket.socket:
     return client
 
 
+def is_hung_up(client: socket.socket) -> bool:
+    """Whether the other side has closed, having read what it was sent or
+    not."""
+    try:
+        return client.recv(1) == b''
+    except ConnectionResetError:
+        return True
+
+
 def make_instance(**changes) -> objects.Instance:
     """An instance as nova-compute has it."""
     fields = {

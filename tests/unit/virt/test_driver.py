@@ -47,7 +47,7 @@ class CreateTest(driver_case.DriverTestCase):
         self.assertIn('stock consoles', self.log.output)
 
     def test_with_a_pair(self):
-        self.assertIn('serial0.sock', self._create())
+        self.assertIn('/serial0"', self._create())
         self.assertIn(self.domr, self.libvirt.domains)
         self.assertIn('dmore:console_ssh', self.instance.metadata)
 

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The directory of an instance that has no shadow-device process."""
+"""What an instance says that has no shadow-device process is dropped."""
 
 import os
 import socket
@@ -18,7 +18,9 @@ import threading
 
 from oslotest import base
 
+from nova_dmore.shadow import fifos
 from nova_dmore.virt import sink
+from nova_dmore import wire
 from tests.unit.virt import fakes
 
 
@@ -29,15 +31,27 @@ class SinkTest(base.BaseTestCase):
         # A socket's path must be short.
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        self.path = os.path.join(folder.name, 'serial')
+        self.directory = folder.name
+        self.path = os.path.join(folder.name, wire.SERIAL0_SOCKET)
+        fifos.make(self.directory, 0o600, None)
 
     def _sink(self):
-        made = sink.Sink(self.path)
+        made = sink.Sink(self.directory)
         made.start()
         return made
 
     def _connect(self):
         return fakes.connect(self, self.path)
+
+    def test_what_the_fifo_holds_is_dropped(self):
+        made = self._sink()
+        self.addCleanup(made.close)
+        for each in fifos.open_both(self.directory):
+            self.addCleanup(os.close, each)
+        os.set_blocking(each, True)
+        for _time in range(3):
+            # More than it holds.
+            self.assertEqual(1 << 18, os.write(each, bytes(1 << 18)))
 
     def test_one_connection_after_the_other(self):
         made = self._sink()
@@ -49,9 +63,10 @@ class SinkTest(base.BaseTestCase):
     def test_it_hangs_up(self):
         made = self._sink()
         client = self._connect()
+        client.sendall(b'a')
         made.close()
         self.assertFalse(made.is_alive())
-        self.assertEqual(b'', client.recv(1))
+        self.assertTrue(fakes.is_hung_up(client))
 
     def test_nobody_came(self):
         self._sink().close()
@@ -73,7 +88,7 @@ class SinkTest(base.BaseTestCase):
             except OSError:
                 pass    # it was closed before
 
-    def test_there_is_a_socket_already(self):
+    def test_there_is_a_process_already(self):
         made = self._sink()
         self.addCleanup(made.close)
-        self.assertRaises(OSError, sink.Sink, self.path)
+        self.assertRaises(OSError, sink.Sink, self.directory)

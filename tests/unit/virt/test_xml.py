@@ -181,19 +181,41 @@ class ShadowDevicesTest(fakes.TestCase):
         return etree.fromstring(shadow.xml), shadow
 
     def _assert_shadow(self, device, root):
-        self.assertEqual('unix', device.get('type'))
+        self._assert_pipe(device)
         self.assertIsNone(device.get('tty'))
-        sources = device.findall('source')
-        self.assertEqual(1, len(sources))
-        self.assertEqual(
-            {'mode': 'connect', 'path': f'{DIRECTORY}/serial0.sock'},
-            dict(sources[0].attrib))
-        self.assertEqual('yes', sources[0].find('reconnect').get('enabled'))
         self.assertIsNone(device.find('protocol'))
         self.assertEqual('/i/console.log', device.find('log').get('file'))
         self.assertEqual(
             ['-qmp', f'unix:{DIRECTORY}/instance.qmp,server=on,wait=off'],
             _arguments(root)[:2])
+
+    def _assert_pipe(self, device):
+        self.assertEqual('pipe', device.get('type'))
+        source, = device.findall('source')
+        self.assertEqual({'path': f'{DIRECTORY}/serial0'},
+                         dict(source.attrib))
+        return source
+
+    def test_group_that_lets_qemu_in(self):
+        shadow = xml.with_shadow_devices(PTY, DIRECTORY, relabel=False)
+        device = etree.fromstring(shadow.xml).find('devices/serial')
+        label = self._assert_pipe(device).find('seclabel')
+        self.assertEqual({'model': 'dac', 'relabel': 'no'},
+                         dict(label.attrib))
+
+    def test_socket_of_an_earlier_release(self):
+        shadow = xml.with_shadow_devices(TCP, DIRECTORY)
+        old = shadow.xml.replace('type="pipe"', 'type="unix"').replace(
+            f'<source path="{DIRECTORY}/serial0"/>',
+            f'<source mode="connect" path="{DIRECTORY}/serial0.sock">'
+            '<reconnect enabled="yes" timeout="1"/></source>')
+        self.assertIn('serial0.sock', old)
+        self.assertTrue(xml.has_shadow_devices(old))
+        new = etree.fromstring(xml.for_destination(old))
+        self._assert_pipe(new.find('devices/serial'))
+        self.assertEqual('on', new.find('devices/serial/log').get('append'))
+        # Its second port is the guest's own.
+        self.assertEqual('tcp', new.findall('devices/serial')[1].get('type'))
 
     def test_tcp(self):
         root, shadow = self._shadow(TCP)

@@ -94,7 +94,8 @@ class DestinationTest(destination_case.DestinationTestCase):
         self._during(lambda: seen.extend(os.listdir(
             self.pairs.records.directory(fakes.UUID))))
         self.role.prepare(None, 'm1', self.text)
-        self.assertEqual([wire.SERIAL0_SOCKET], seen)
+        self.assertEqual(['serial0.in', 'serial0.out', wire.SERIAL0_SOCKET],
+                         sorted(seen))
 
     def test_the_instance_can_arrive_alone(self):
         # Its QEMU makes sockets in the directory, and connects to one.

@@ -1,0 +1,375 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The keeper's part of the instance's serial port: what passes, and counting.
+
+QEMU reads from one FIFO and writes to the other, and the keeper alone moves
+bytes between these and two pipes of the worker's, with ``splice``, which moves
+them or does not, whoever is killed. Right before each move it takes in what
+QEMU has said, so that nothing passes when the instance has stopped to leave:
+then the kernel's counts of the unread bytes are those of QEMU's saved state
+(doc/source/architecture/serial.rst says why).
+"""
+
+import array
+import collections
+import enum
+import fcntl
+import functools
+import logging
+import math
+import os
+import stat
+import termios
+import time
+
+from nova_dmore.shadow import fifos
+from nova_dmore.shadow import messages
+
+LOG = logging.getLogger(__name__)
+
+#: Room for output in QEMU's FIFO and in the worker's pipe, in bytes, each a
+#: page: the echo of a key comes after what lies there.
+OUTPUT_ROOM = 4096
+#: With so little room left QEMU may wait for more: it writes byte by byte.
+_CROWDED = 64
+#: What it may then still hold: the FIFO of the UART and its shift register.
+_HELD_BY_UART = 17
+#: A unix socket takes a few hundred pieces, each a byte.
+_SOCKET_ROOM = OUTPUT_ROOM - 64
+_MOVE_MAX = 1 << 16
+#: So many of the last pieces of input are remembered.
+_GIFTS = 64
+#: How long after QEMU has said that it saves its state its main loop may
+#: still finish what it had begun, in seconds.
+_SETTLE_S = 0.002
+#: How often a byte in a socket is looked after, in seconds.
+_SOCKET_LOOK_S = 0.002
+
+#: <linux/sockios.h>; a unix socket counts memory, not bytes: an unread byte
+#: is hundreds, and a buffer that is just given back counts as one.
+_SIOCOUTQ = termios.TIOCOUTQ
+_BEING_FREED = 1
+
+
+def unread(descriptor):
+    """-> how many bytes lie in a pipe, or, of the one byte that may be in a
+    socket, whether its peer has not read it."""
+    if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+        return int(_ioctl(descriptor, _SIOCOUTQ) > _BEING_FREED)
+    return _ioctl(descriptor, termios.FIONREAD)
+
+
+def _ioctl(descriptor, request):
+    number = array.array('i', [0])
+    fcntl.ioctl(descriptor, request, number)
+    return number[0]
+
+
+class Gate(enum.Enum):
+    """What passes between QEMU and the worker."""
+
+    CLOSED = 'closed'       # nothing: no QEMU has run here, or one arrives
+    OPEN = 'open'           # both ways: the instance runs
+    OUTPUT = 'output'       # what it said: it stands still, or is off
+    HELD = 'held'           # it stopped to leave: what was counted
+
+
+class Line:
+    """One serial port.
+
+    :param directory: where the FIFOs lie.
+    :param look: takes in what QEMU has said; called before each move.
+    :param tell: called with a COUNT message for the worker.
+    :raises OSError: there are no FIFOs.
+    """
+
+    def __init__(self, loop, directory, look, tell):
+        self._loop = loop
+        self._look = look
+        self._tell = tell
+        self._fifo_in, self._fifo_out = fifos.open_both(directory)
+        self._to_count = fifos.open_to_count(directory)
+        # The worker's pipes: its end, and the keeper's.
+        self._input_end, self._input = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._output, self._output_end = os.pipe2(
+            os.O_NONBLOCK | os.O_CLOEXEC)
+        for pipe in (self._fifo_out, self._output_end):
+            _resize(pipe, OUTPUT_ROOM)
+        self._source, self._sink = self._fifo_out, self._fifo_in
+        self._socket = None         # of an instance started by 0.1
+        self.gate = Gate.CLOSED
+        self._leaving = False
+        self._allowed = 0           # counted bytes that may pass while HELD
+        self._count = None          # the last COUNT of this stop
+        self._saving_at = None
+        self._written = 0           # input that has left the worker's pipe
+        self._read = 0              # output that was put into its pipe
+        self._made_room_at = None   # when QEMU, perhaps waiting, got some
+        self._gave = collections.deque(maxlen=_GIFTS)   # (when, bytes)
+        self._has_no_room = {}      # way -> whether a move found none
+        self._watched = {}          # what for -> how to end it
+
+    # -- for the worker
+
+    @property
+    def descriptors(self):
+        """-> (to write input to, to read output from, to count the unread).
+        """
+        return self._input, self._output, (
+            self._to_count if self._socket is None else self._sink)
+
+    def totals(self):
+        """-> ``serial`` of START; to be asked while there is no worker."""
+        return {'written': self._written + unread(self._input),
+                'read': self._read - unread(self._output)}
+
+    def repeat(self):
+        """Tell a new worker what the last one was told."""
+        if self._count is not None:
+            self._tell(self._count)
+
+    # -- what happens
+
+    def status(self, connected, status, arriving):
+        """QEMU's run state, as :class:`qmp.QmpLink` tells it."""
+        if not connected:
+            self._gone(arriving)
+        elif status == 'running':
+            self._enter(Gate.OPEN)
+        elif status == 'inmigrate':
+            self._enter(Gate.CLOSED)
+        elif self.gate is Gate.CLOSED and not arriving:
+            self._enter(Gate.OUTPUT)
+        elif self.gate is Gate.OPEN:
+            self._enter(Gate.HELD if self._leaving else Gate.OUTPUT)
+
+    def event(self, name, at):
+        """QEMU said something at a time (CLOCK_MONOTONIC seconds)."""
+        if name == 'STOP' and self._leaving and self.gate is Gate.OPEN:
+            self._enter(Gate.HELD)
+        elif name in (messages.SAVING, messages.SAVING_POSTCOPY):
+            if self.gate in (Gate.OPEN, Gate.OUTPUT):
+                self._enter(Gate.HELD)      # it was paused before
+            self._saving_at = at
+            self._loop.call_later(
+                max(0, at + _SETTLE_S - time.monotonic()), self._saving,
+                name == messages.SAVING_POSTCOPY)
+        elif name == messages.SAVED and self.gate is Gate.HELD:
+            self._saved()
+
+    def leaving(self, on):
+        """See :attr:`messages.ToKeeper.LEAVING`."""
+        self._leaving = on
+        if not on and self.gate is Gate.HELD:
+            self._enter(Gate.OUTPUT)
+
+    def adopted(self):
+        """The instance belongs here, and need not run."""
+        if self.gate is Gate.CLOSED:
+            self._enter(Gate.OUTPUT)
+
+    def connect(self, sock):
+        """An instance that was started by 0.1 has a socket."""
+        self._disconnect()
+        sock.setblocking(False)
+        self._socket = sock
+        self._source = self._sink = sock.fileno()
+        self._watch()
+
+    def _disconnect(self):
+        if self._socket is not None:
+            self._unwatch()
+            self._socket.close()
+            self._socket = None
+            self._source, self._sink = self._fifo_out, self._fifo_in
+            self._watch()
+
+    # -- the gate
+
+    def _enter(self, gate):
+        if gate is self.gate:
+            return
+        LOG.info('Serial port: %s', gate.value)
+        self.gate = gate
+        self._allowed = 0
+        self._count = self._saving_at = None
+        self._watch()
+
+    def _gone(self, arriving):
+        """QEMU has ended: what it left counts, what it did not read is lost.
+        """
+        if self.gate is Gate.HELD:
+            if self._count is None or not self._count['final']:
+                self._saved()
+        elif self.gate is Gate.CLOSED and arriving:
+            # It never ran here: what it said it says elsewhere, too.
+            _empty(self._fifo_out)
+        else:
+            self._enter(Gate.OUTPUT)
+        _empty(self._fifo_in)
+        if self.gate is not Gate.HELD:
+            self._written += _empty(self._input_end)
+
+    def _saving(self, for_postcopy):
+        """QEMU saves its state; its main loop stands still."""
+        if self.gate is not Gate.HELD or self._count is not None:
+            return
+        if for_postcopy:
+            self._saved()       # the rest is memory
+            return
+        if has_all_output := not self._is_crowded():
+            # It does not wait for room: there will not be more.
+            self._allowed = unread(self._source)
+        self._report(has_all_output, False)
+
+    def _saved(self):
+        """QEMU's state is saved: what it did by now is in it."""
+        self._allowed = unread(self._source)
+        self._report(True, True)
+
+    def _report(self, has_all_output, final):
+        before, saving_at = self._count, self._saving_at
+        left, unsure_in, unsure_out = self._unread(), 0, 0
+        if saving_at is not None:
+            # What it got while it saved it cannot have read before.
+            surely = self._given_since(saving_at + _SETTLE_S)
+            left = max(left, surely)
+            if before is None:
+                unsure_in = max(0, self._given_since(saving_at) - left)
+                if (self._made_room_at or -math.inf) >= saving_at:
+                    unsure_out = _HELD_BY_UART
+        if before is not None:
+            unsure_in = max(0, before['unread'] - left)
+        self._count = {
+            'type': messages.ToWorker.COUNT,
+            'output': self._read + self._allowed if has_all_output else None,
+            'unread': left, 'final': final,
+            'unsure_in': unsure_in, 'unsure_out': unsure_out}
+        LOG.info('Serial port: %s', self._count)
+        self._tell(self._count)
+        self._watch()
+
+    def _unread(self):
+        return unread(self._sink)
+
+    def _given_since(self, when):
+        return sum(count for at, count in self._gave if at >= when)
+
+    def _is_crowded(self):
+        """Whether QEMU may wait for room, and write when it gets some."""
+        room = _CROWDED if self._socket is None else _SOCKET_ROOM
+        return unread(self._source) > OUTPUT_ROOM - room
+
+    # -- moving
+
+    def _move_output(self):
+        self._look()
+        most = self._allowed if self.gate is Gate.HELD else _MOVE_MAX
+        if self.gate is Gate.CLOSED or not most:
+            return
+        crowded = self._is_crowded()
+        moved = _splice(self._source, self._output_end, most)
+        if moved is None:
+            self._has_no_room['output'] = unread(self._source) > 0
+        elif not moved:
+            self._disconnect()      # the end of a socket
+            return
+        else:
+            if crowded:
+                self._made_room_at = time.monotonic()
+            self._has_no_room['output'] = False
+            self._read += moved
+            if self.gate is Gate.HELD:
+                self._allowed -= moved
+        self._watch()
+
+    def _move_input(self):
+        self._look()
+        if self.gate is not Gate.OPEN:
+            return
+        self._has_no_room['input'] = False
+        if self._socket is None:
+            moved = _splice(self._input_end, self._sink, _MOVE_MAX)
+            if moved is None and unread(self._input_end):
+                self._has_no_room['input'] = True
+        else:
+            # Only of one byte can be said whether it was read.
+            self._has_no_room['input'] = bool(self._unread())
+            moved = None if self._has_no_room['input'] else _splice(
+                self._input_end, self._sink, 1)
+        if moved:
+            self._written += moved
+            self._gave.append((time.monotonic(), moved))
+        self._watch()
+
+    def _watch(self):
+        """Be woken for what can be moved, and for nothing else."""
+        output = (self.gate in (Gate.OPEN, Gate.OUTPUT) or
+                  self.gate is Gate.HELD and self._allowed > 0)
+        no_room = self._has_no_room.get('output', False)
+        self._wake('output', output and not no_room, self._loop.add_reader,
+                   self._loop.remove_reader, self._source, self._move_output)
+        self._wake('its room', output and no_room, self._loop.add_writer,
+                   self._loop.remove_writer, self._output_end,
+                   self._move_output)
+        opened = self.gate is Gate.OPEN
+        no_room = self._has_no_room.get('input', False)
+        self._wake('input', opened and not no_room, self._loop.add_reader,
+                   self._loop.remove_reader, self._input_end,
+                   self._move_input)
+        if self._socket is None:
+            self._wake('room for it', opened and no_room,
+                       self._loop.add_writer, self._loop.remove_writer,
+                       self._sink, self._move_input)
+        elif opened and no_room:
+            self._loop.call_later(_SOCKET_LOOK_S, self._move_input)
+
+    def _wake(self, what, wanted, add, remove, descriptor, callback):
+        if wanted and what not in self._watched:
+            add(descriptor, callback)
+            self._watched[what] = functools.partial(remove, descriptor)
+        elif not wanted and what in self._watched:
+            self._watched.pop(what)()
+
+    def _unwatch(self):
+        for end in self._watched.values():
+            end()
+        self._watched.clear()
+
+
+def _splice(source, sink, most):
+    """-> how many bytes were moved; None: there are none, or no room."""
+    try:
+        return os.splice(source, sink, most, flags=os.SPLICE_F_NONBLOCK)
+    except BlockingIOError:
+        return None
+    except (BrokenPipeError, ConnectionResetError):
+        return 0
+
+
+def _empty(descriptor):
+    """Throw away what is in a pipe -> how many bytes."""
+    count = 0
+    try:
+        while data := os.read(descriptor, _MOVE_MAX):
+            count += len(data)
+    except BlockingIOError:
+        pass
+    return count
+
+
+def _resize(pipe, size):
+    try:
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, size)
+    except OSError as e:
+        # More than that is in it: what is larger holds up an echo, no more.
+        LOG.info('A pipe keeps its size: %s', e)

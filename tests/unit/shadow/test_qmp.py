@@ -1,0 +1,188 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The keeper's QMP connection: its allow-list, and what it makes of QEMU."""
+
+import asyncio
+import os
+import tempfile
+
+from oslotest import base
+
+from nova_dmore.shadow import messages
+from nova_dmore.shadow import qmp
+from tests.unit.shadow import fake_qmp
+
+Failure = messages.Failure
+
+
+class TestAllowList(base.BaseTestCase):
+
+    def test_commands(self):
+        for vm in (messages.INSTANCE, messages.DOMAIN_R):
+            self.assertTrue(qmp.is_allowed(vm, 'query-status', {}))
+        self.assertTrue(qmp.is_allowed(
+            messages.INSTANCE, 'chardev-send-break', {'id': 'charserial0'}))
+        self.assertTrue(qmp.is_allowed(messages.DOMAIN_R, 'stop', {}))
+        for command, arguments in (
+                ('quit', {}), ('human-monitor-command', {}),
+                ('chardev-send-break', {'id': 'other'}),
+                ('chardev-send-break', {}), ('cont', {}),
+                ('query-status', {'x': 1}),
+                ('input-send-event', {'events': [], 'x': 1}),
+                ('input-send-event', None), ('stop', {})):
+            self.assertFalse(qmp.is_allowed(
+                messages.INSTANCE, command, arguments))
+        for command, arguments in (
+                ('quit', {}), ('cont', {}), ('stop', {'x': 1}),
+                ('chardev-send-break', {'id': 'charserial0'})):
+            self.assertFalse(qmp.is_allowed(
+                messages.DOMAIN_R, command, arguments))
+
+    def test_events_of_input(self):
+        def key(**changes):
+            return {'type': 'key', 'data': {
+                'key': {'type': 'number', 'data': 30, **changes},
+                'down': True}}
+
+        def of(kind, **data):
+            return {'type': kind, 'data': data}
+
+        def is_allowed(events):
+            return qmp.is_allowed(messages.INSTANCE, 'input-send-event',
+                                  {'events': events})
+        good = [key(), of('btn', button='wheel-up', down=False),
+                of('abs', axis='x', value=0x7fff),
+                of('rel', axis='y', value=-5)]
+        for events in [[each] for each in good] + [good]:
+            self.assertTrue(is_allowed(events))
+        for events in (
+                [], [key()] * (qmp.EVENTS_MAX + 1), 'key', {}, [None], [[]],
+                [key(type='qcode', data='a')], [key(data=0)],
+                [key(data=256)], [key(data=True)], [key(data=[30])],
+                [key(more=1)], [{**key(), 'more': 1}],
+                [of('btn', button='left', down=1)],
+                [of('btn', button='touch', down=True)],
+                [of('btn', button=['left'], down=True)],
+                [of('abs', axis='x', value=0x8000)],
+                [of('abs', axis='x', value=-1)],
+                [of('abs', axis='z', value=1)],
+                [of('abs', axis='x', value='1')],
+                [of('rel', axis='x', value=1 << 40)],
+                [of('mtt', axis='x', value=1)],
+                [{'type': ['key'], 'data': 'xx'}]):
+            self.assertFalse(is_allowed(events), events)
+
+
+class TestLink(base.BaseTestCase):
+
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = os.path.join(folder.name, 'qmp')
+        self.seen = []
+
+    def run_with(self, scenario):
+        async def run():
+            loop = asyncio.get_running_loop()
+            self.link = qmp.QmpLink(
+                loop, messages.INSTANCE, self.path,
+                lambda *state: self.seen.append(state),
+                lambda event, at: self.seen.append(event))
+            self.link.start()
+            try:
+                await scenario()
+            finally:
+                self.link.close()
+        asyncio.run(run())
+
+    async def until(self, what):
+        for _ in range(500):
+            if what():
+                return
+            await asyncio.sleep(0.01)
+        self.fail('waited in vain')
+
+    async def serve(self, status):
+        fake = fake_qmp.FakeQmp(self.path, status)
+        self.addCleanup(fake.close)
+        await self.until(lambda: (True, status) in [
+            each[:2] for each in self.seen])
+        return fake
+
+    def test_follows_and_reconnects(self):
+        async def scenario():
+            first = await self.serve('inmigrate')
+            first.event('RESUME', 'running')
+            await self.until(lambda: len(self.seen) > 2)
+            await asyncio.to_thread(first.close)
+            await self.until(lambda: (False, None, True) in self.seen)
+            await self.serve('paused')
+        self.run_with(scenario)
+        self.assertEqual(
+            [(True, 'inmigrate', True), 'RESUME', (True, 'running', True),
+             (True, 'running', True), (False, None, True),
+             (True, 'paused', False)], self.seen[:6])
+
+    def test_a_look_takes_in_what_was_said(self):
+        async def scenario():
+            fake = await self.serve('running')
+            del self.seen[:]
+            fake.event('STOP', 'paused')
+            fake.event('MIGRATION', data={'status': 'device'})
+            fake.event('MIGRATION', data={'status': 'completed'})
+            # No other turn of the loop.
+            self.link.look()
+            self.assertEqual(['STOP', (True, 'paused', False), 'saving',
+                              'saved'], self.seen)
+        self.run_with(scenario)
+
+    def test_commands_and_their_answers(self):
+        replies = []
+
+        async def scenario():
+            self.link.execute('cont', None, replies.append)
+            fake = await self.serve('running')
+            self.link.execute('cont', None, replies.append)
+            await self.until(lambda: len(replies) == 2)
+            fake.refuses = 'no'
+            self.link.execute('stop', {}, replies.append)
+            await self.until(lambda: len(replies) == 3)
+            fake.refuses = None
+            fake.is_mute = True
+            self.link.execute('stop', {}, replies.append)
+            await asyncio.to_thread(fake.close)
+            await self.until(lambda: len(replies) == 4)
+        self.run_with(scenario)
+        self.assertEqual(
+            [Failure.NOT_SENT, None, Failure.REFUSED, Failure.LOST],
+            [each.get('failure') for each in replies])
+        self.assertEqual('no', replies[2]['error'])
+
+    def test_nonsense_ends_the_connection_and_nothing_else(self):
+        async def scenario():
+            for line in (b'nonsense\n', b'[]\n', b'\xff\n',
+                         b'x' * ((1 << 20) + 1)):
+                fake = await self.serve('running')
+                self.link.look()
+                for odd in ({'event': 5}, {'event': 'MIGRATION'},
+                            {'event': 'MIGRATION', 'data': {'status': []}},
+                            {'return': {}, 'id': []}, {'return': {}},
+                            {'event': 'STOP', 'timestamp': 'x'}):
+                    fake.says(odd)
+                await asyncio.sleep(0.02)
+                self.assertIs(qmp.LinkState.READY, self.link.state)
+                del self.seen[:]
+                await asyncio.to_thread(fake.sends, line)
+                await self.until(lambda: (False, None, False) in self.seen)
+                await asyncio.to_thread(fake.close)
+        self.run_with(scenario)
