@@ -245,7 +245,7 @@ class Line:
             left = max(left, surely)
             if before is None:
                 unsure_in = max(0, self._given_since(saving_at) - left)
-                if (self._made_room_at or -math.inf) >= saving_at:
+                if (self._made_room_at or -math.inf) > saving_at:
                     unsure_out = _HELD_BY_UART
         if before is not None:
             unsure_in = max(0, before['unread'] - left)
@@ -262,7 +262,7 @@ class Line:
         return unread(self._sink)
 
     def _given_since(self, when):
-        return sum(count for at, count in self._gave if at >= when)
+        return sum(count for at, count in self._gave if at > when)
 
     def _is_crowded(self):
         """Whether QEMU may wait for room, and write when it gets some."""
