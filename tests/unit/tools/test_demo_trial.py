@@ -11,6 +11,7 @@
 # under the License.
 """How a migration is measured, without a cloud."""
 
+import io
 import pathlib
 import tempfile
 import unittest
@@ -209,6 +210,26 @@ class CommandLineTest(unittest.TestCase):
         for wrong in ('0', '-1', 'two'):
             with mock.patch('sys.stderr'):
                 self.assertRaises(SystemExit, parse, ['--migrations', wrong])
+                self.assertRaises(SystemExit, parse, ['--load', wrong])
+        self.assertEqual((0, 3), (parse([]).load, parse(['--load', '3']).load))
+
+    def test_an_earlier_run(self):
+        parse = cli._parser().parse_args
+        with tempfile.NamedTemporaryFile('w') as file:
+            for content, rate in (
+                    ('{"dmore": {"output_bytes_per_s": [5, null, 7]}}', 6),
+                    ('{"dmore": {}}', None), ('[]', None), ('', None)):
+                file.seek(0)
+                file.truncate()
+                file.write(content)
+                file.flush()
+                words = ['--before', file.name]
+                if rate is not None:
+                    self.assertEqual(rate, parse(words).before)
+                    continue
+                with mock.patch('sys.stderr', io.StringIO()) as said:
+                    self.assertRaises(SystemExit, parse, words)
+                self.assertIn('argument --before: ', said.getvalue())
 
     def test_a_file_that_cannot_be_written(self):
         path = pathlib.Path('/nonexistent/demo.json')
