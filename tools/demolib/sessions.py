@@ -163,7 +163,8 @@ class SshSession:
                  terminal: bool = True) -> None:
         with log.open('a') as stream:
             self._process = subprocess.Popen(
-                ['ssh', '-tt' if terminal else '-T', '-F', 'none', '-i', str(key),
+                ['ssh', '-tt' if terminal else '-T', '-F', 'none',
+                 '-i', str(key),
                  '-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes',
                  '-o', 'StrictHostKeyChecking=accept-new',
                  '-o', f'UserKnownHostsFile={known_hosts}',

@@ -29,7 +29,7 @@ from testbedlib.settings import COMPUTES
 
 PAIR = Trial('faults', 'm1.guest', {'ssh': 0, 'serial': 1})
 #: With all the users that there can be, for migrations without a fault.
-EVERYBODY = Trial('plain', 'm1.guest', DMORE.users)
+EVERYBODY = Trial('soak', 'm1.guest', DMORE.users)
 STOCK = Trial('faults-stock', 'm1.guest-stock', {})
 #: Longer than Nova's interval between two looks at a host.
 _HOST_S = 90.0
