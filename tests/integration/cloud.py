@@ -128,11 +128,15 @@ def leave():
 
 
 class Console:
-    """A plain ``ssh`` at an instance's console, and what it has shown."""
+    """A plain ``ssh`` at an instance's console, and what it has shown.
 
-    def __init__(self, machine, server):
+    :param terminal: whether it has one at the other end
+    """
+
+    def __init__(self, machine, server, terminal=True):
         self._machine = machine
         self._server = server
+        self._terminal = terminal
         self.shown = b''
         # Domain R may still be booting.
         deadline = time.monotonic() + _SERVING_S
@@ -147,7 +151,12 @@ class Console:
         self._session = sessions.SshSession(
             [machine.api.ssh_url(self._server)], machine.place.private_key,
             machine.folder / f'known-hosts-{self._server}',
-            machine.place.log(settings.CONTROLLER, 'test-ssh'))
+            machine.place.log(settings.CONTROLLER, 'test-ssh'),
+            self._terminal)
+        if not self._terminal:
+            # Nobody greets, so have the shell say something.
+            with contextlib.suppress(BrokenPipeError):
+                self.type(b'\r')
         self.shown = self._session.receive()
         if not self.shown:
             self._session.close()
@@ -158,8 +167,11 @@ class Console:
     def type(self, data):
         self._session.send(data)
 
-    def _read(self):
-        """:raises AssertionError: the session has ended"""
+    def read(self):
+        """Take what has come.
+
+        :raises AssertionError: the session has ended
+        """
         with contextlib.suppress(BlockingIOError):
             while True:
                 data = self._session.receive()
@@ -197,15 +209,22 @@ class Console:
                 typed = now
                 self.type(again)
             time.sleep(0.05)
-            self._read()
+            self.read()
         before, _text, self.shown = self.shown.partition(text)
         return before
 
     def assert_lives(self):
-        self._read()
+        self.read()
 
     def close(self):
         self._session.close()
+
+
+class PlainSubject(demo_subject.Subject):
+    """An instance at whose console a shell is, with no user yet."""
+
+    def _start_helper(self, host):
+        return
 
 
 class CloudTest(testtools.TestCase):

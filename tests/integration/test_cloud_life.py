@@ -39,17 +39,10 @@ def _domain_xml(machine, domain):
     return (libvirt / f'{domain}.xml').read_text()
 
 
-class PlainSubject(demo_subject.Subject):
-    """An instance at whose console a shell is, with no user yet."""
-
-    def _start_helper(self, host):
-        return
-
-
 class ShellTest(cloud.CloudTest):
     """:ivar console: a plain ``ssh`` at the shell"""
 
-    subject_class = PlainSubject
+    subject_class = cloud.PlainSubject
 
     def open(self, subject):
         console = cloud.Console(self.machine, subject.server)

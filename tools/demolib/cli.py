@@ -17,7 +17,7 @@ import pathlib
 import subprocess
 import sys
 
-from demolib import clouds, entries, report
+from demolib import clouds, entries, load, report
 from demolib.entries import Results
 from testbedlib import prepare
 from testbedlib.layout import Layout
@@ -64,6 +64,10 @@ def _parser() -> argparse.ArgumentParser:
                         'shared')
     parser.add_argument('--only', choices=_TRIALS,
                         help='one of the two instances')
+    parser.add_argument('--before', type=_earlier, metavar='FILE',
+                        help='what --json FILE wrote in an earlier run: say '
+                        'how much of the output of then comes now')
+    load.add_option(parser)
     return parser
 
 
@@ -71,6 +75,17 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f'{text} is no positive number')
     return int(text)
+
+
+def _earlier(path: str) -> float:
+    """The rate of output of an earlier run."""
+    try:
+        rate = report.output_rate(json.loads(pathlib.Path(path).read_text()))
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise argparse.ArgumentTypeError(f'{path}: {error}') from error
+    if rate is None:
+        raise argparse.ArgumentTypeError(f'{path} tells no rate of output')
+    return rate
 
 
 def _demonstrate(layout: Layout, options: argparse.Namespace,
@@ -82,18 +97,19 @@ def _demonstrate(layout: Layout, options: argparse.Namespace,
     place = clouds.get(layout, progress, options.block,
                        options.only != 'stock')
     names = [options.only] if options.only else list(_TRIALS)
-    results, ended = _measure(place, options.migrations, names)
+    with load.busy(options.load):
+        results, ended = _measure(place, options.migrations, names)
     print(report.table(results))
     if ended:
         print('demo: the cloud is left as it is; "tools/testbed down" removes '
               'it', file=sys.stderr)
         return 1
     if options.json is not None:
-        _write_json(options.json, report.as_json(results))
+        _write_json(options.json, report.as_json(results, options.load))
     if not options.keep:
         clouds.testbed('remove the cloud', progress, 'down')
     wrong = report.problems(results, options.migrations)
-    for line in (*wrong, report.aim(results)):
+    for line in (*wrong, report.aim(results, options.before)):
         if line is not None:
             print(line)
     print(report.summary(results, options.migrations))

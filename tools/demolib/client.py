@@ -37,6 +37,7 @@ class Client(Typist):
 
     :ivar ticks: of the latest output, how many numbered lines there were, and
         when
+    :ivar received: bytes of output that have come
     """
 
     def __init__(self, name: str, typist: int,
@@ -45,6 +46,7 @@ class Client(Typist):
         super().__init__(name, typist, open_session, say)
         self._transcript = Transcript(PROGRAM)
         self._told = 0
+        self.received = 0
         self._recent = bytearray()
         self.ticks: collections.deque[tuple[int, float]] = collections.deque(
             maxlen=_TICKS)
@@ -77,6 +79,7 @@ class Client(Typist):
 
     def _take(self, data: object, now: float) -> str | None:
         assert isinstance(data, bytes)
+        self.received += len(data)
         lines = self._transcript.lines
         for event in self._transcript.feed(data):
             if isinstance(event, Ledger):

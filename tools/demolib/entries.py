@@ -25,6 +25,7 @@ class User:
     :param break_s: seconds without a session
     :param max_response_ms: from a key to its answer, the longest
     :param responses: how the others were, see :func:`figures.distribution`
+    :param echoes: how they were when no migration was under way
     :param wrong_pixels: after it, of a picture that had settled
     """
 
@@ -42,6 +43,7 @@ class User:
     tcp_retransmits: int
     responses: dict[str, float] = dataclasses.field(default_factory=dict)
     wrong_pixels: int | None = None
+    echoes: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def faults(self) -> int:
         """All that a console without a fault has none of."""
@@ -58,6 +60,8 @@ class Entry:
     :param users: by the kind of the client: ``ssh``, ``serial``, ``vnc``
     :param corrupted: what shows that the emulator corrupted a guest's kernel;
         nothing in ``users`` means anything then
+    :param output_bytes_per_s: what came to the first user of a text console
+        with Domain R while no migration was under way
     """
 
     source: str
@@ -68,6 +72,7 @@ class Entry:
     domr_downtime_ms: float | None = None
     stop_skew_ms: float | None = None
     corrupted: str | None = None
+    output_bytes_per_s: float | None = None
 
 
 #: Trials by name, ``stock`` and ``dmore``, to their migrations.

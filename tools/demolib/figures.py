@@ -39,6 +39,31 @@ def distribution(values: Sequence[float]) -> dict[str, float]:
                                 ('max', 1.0)) if ranked}
 
 
+def apart(responses: Sequence[tuple[float, float]], begin: float, end: float
+          ) -> tuple[list[float], list[float]]:
+    """How long answers took that something may have delayed, and how long
+    the others did, in ms.
+
+    :param responses: when each key was typed and when it was answered
+    :param begin, end: of what may have delayed them
+    """
+    during, others = [], []
+    for sent, answered in responses:
+        among = others if answered < begin or sent > end else during
+        among.append((answered - sent) * 1000)
+    return during, others
+
+
+def rate(*spans: tuple[tuple[float, int], tuple[float, int]]) -> float | None:
+    """By how much a count grows per second.
+
+    :param spans: what the time was and the count, at a beginning and an end
+    """
+    seconds = sum(end - begin for (begin, _), (end, _) in spans)
+    grown = sum(after - before for (_, before), (_, after) in spans)
+    return round(grown / seconds, 1) if seconds > 0 else None
+
+
 def retransmits(text: str) -> int:
     """``ss -tinO``: how often the sockets listed sent a segment again."""
     return sum(int(count) for count in _RETRANSMITS.findall(text))

@@ -17,13 +17,19 @@ import collections
 class KeyClock:
     """Matches one typist's keys with the answers that its client receives.
 
-    :ivar responses_s: of each answered key since :meth:`restart`, in seconds
+    :ivar responses: of each answered key since :meth:`restart`, when it was
+        typed and when it was answered, in seconds
     """
 
     def __init__(self) -> None:
         self._waiting: collections.deque[tuple[int, int, float]] = (
             collections.deque())
-        self.responses_s: list[float] = []
+        self.responses: list[tuple[float, float]] = []
+
+    @property
+    def responses_s(self) -> list[float]:
+        """How long each answer took."""
+        return [answered - sent for sent, answered in self.responses]
 
     @property
     def worst_s(self) -> float:
@@ -44,7 +50,7 @@ class KeyClock:
         """An answer came; it is for the oldest key of this value."""
         for place, (_, waiting, sent) in enumerate(self._waiting):
             if waiting == value:
-                self.responses_s.append(now - sent)
+                self.responses.append((sent, now))
                 for _ in range(place + 1):
                     self._waiting.popleft()
                 return
@@ -52,7 +58,7 @@ class KeyClock:
     def answered_before(self, number: int, now: float) -> None:
         """All keys below a number were answered."""
         while self._waiting and self._waiting[0][0] < number:
-            self.responses_s.append(now - self._waiting.popleft()[2])
+            self.responses.append((self._waiting.popleft()[2], now))
 
     def dropped(self) -> None:
         """The connection ended: no answer to what was typed is expected."""
@@ -60,4 +66,4 @@ class KeyClock:
 
     def restart(self) -> None:
         """Forget the responses so far."""
-        self.responses_s = []
+        self.responses = []

@@ -79,13 +79,25 @@ class GrowingLog:
 
     def grown(self) -> str:
         """What was written since."""
+        return self._read().decode(errors='replace')
+
+    def fresh(self) -> str:
+        """What was written since this was asked last, in whole lines; this is
+        where the log begins then."""
+        data = self._read()
+        whole = data[:data.rfind(b'\n') + 1]
+        self._begin += len(whole)
+        return whole.decode(errors='replace')
+
+    def _read(self) -> bytes:
         if not self.path.exists():
-            return ''
+            return b''
         with self.path.open('rb') as stream:
             # A file that became shorter is another one.
-            size = self.path.stat().st_size
-            stream.seek(self._begin if size >= self._begin else 0)
-            return stream.read().decode(errors='replace')
+            if self.path.stat().st_size < self._begin:
+                self._begin = 0
+            stream.seek(self._begin)
+            return stream.read()
 
 
 def compute_log(place: Place, host: str) -> pathlib.Path:

@@ -148,20 +148,23 @@ def websocket_url(url: str) -> str:
 
 
 class SshSession:
-    """A plain OpenSSH client with a terminal at the other end.
+    """A plain OpenSSH client.
 
     :param target: the words that say where to connect to
     :param key: the private key
     :param known_hosts: accepts one key per address, and refuses another one
     :param log: takes what ``ssh`` says about itself
+    :param terminal: the other end is to behave as one; else it is a pipe
     :raises OSError: ``ssh`` cannot be started
     """
 
     def __init__(self, target: Sequence[str], key: pathlib.Path,
-                 known_hosts: pathlib.Path, log: pathlib.Path) -> None:
+                 known_hosts: pathlib.Path, log: pathlib.Path,
+                 terminal: bool = True) -> None:
         with log.open('a') as stream:
             self._process = subprocess.Popen(
-                ['ssh', '-tt', '-F', 'none', '-i', str(key),
+                ['ssh', '-tt' if terminal else '-T', '-F', 'none',
+                 '-i', str(key),
                  '-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes',
                  '-o', 'StrictHostKeyChecking=accept-new',
                  '-o', f'UserKnownHostsFile={known_hosts}',

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 
 from demolib import entries, figures, machines
 from demolib.api import Cloud
+from demolib.client import Client
 from demolib.entries import Entry, User
 from demolib.machines import GrowingLog
 from demolib.subject import DMORE, Mark, Subject, Trial
@@ -95,14 +96,19 @@ class Runner:
         for client in subject.clients.values():
             client.restart_clock()
             client.type_on()
+        seen = [_seen(subject)]
         time.sleep(_BEFORE_S)
+        seen.append(_seen(subject))
         seconds = self._cloud.migrate(subject.server, source, destination)
+        seen.append(_seen(subject))
         time.sleep(_AFTER_S)
+        seen.append(_seen(subject))
         for client in subject.clients.values():
             if not client.wait_connected(_REOPEN_S):
                 raise Failure(client.name, 'is not open again', log.path)
         after = self._settled(subject)
-        responses = {kind: client.responses_ms()
+        (_, (begin, _), (end, _), _) = seen
+        responses = {kind: figures.apart(client.responses(), begin, end)
                      for kind, client in subject.clients.items()}
         sign = subject.corrupted() or kernels.sign()
         if after is None and sign is None:
@@ -115,15 +121,17 @@ class Runner:
             {kind: user_between(
                 typist, before, after, kind,
                 after.tallies[kind] if after else client.tally(),
-                max(responses[kind], default=0.0),
+                max(responses[kind][0], default=0.0),
                 max(0, subject.retransmits(kind) - resent[kind]),
-                figures.distribution(responses[kind]), wrong.get(kind))
+                *map(figures.distribution, responses[kind]),
+                wrong.get(kind))
              for (kind, client), typist in zip(subject.clients.items(),
                                                trial.users.values())},
             round(seconds, 2),
             machines.downtime_ms(destination, subject.domain),
-            corrupted=sign, **self._of_the_pair(trial, subject, log,
-                                                destination))
+            corrupted=sign, **self._of_the_pair(
+                trial, subject, log, destination,
+                figures.rate(seen[:2], seen[2:])))
         return entry, after
 
     def _settled(self, subject: Subject) -> Mark | None:
@@ -133,19 +141,24 @@ class Runner:
 
     @staticmethod
     def _of_the_pair(trial: Trial, subject: Subject, log: GrowingLog,
-                     destination: str) -> dict[str, float | None]:
+                     destination: str, output_bytes_per_s: float | None
+                     ) -> dict[str, float | None]:
         if trial is not DMORE:
             return {}
         return {
             'domr_downtime_ms': machines.downtime_ms(
                 destination, f'domr-{subject.server}'),
             'stop_skew_ms': figures.stop_skew_ms(log.grown(), subject.server),
+            # A session that is opened again begins with old output, so this
+            # has no meaning with the stock consoles.
+            'output_bytes_per_s': output_bytes_per_s,
         }
 
 
 def user_between(typist: int, before: Mark, after: Mark | None, kind: str,
                  tally: Tally, max_response_ms: float, tcp_retransmits: int,
                  responses: dict[str, float] | None = None,
+                 echoes: dict[str, float] | None = None,
                  wrong_pixels: int | None = None) -> User:
     """One user's part of an entry: what was added between two marks."""
     tally = tally.since(before.tallies[kind])
@@ -159,7 +172,14 @@ def user_between(typist: int, before: Mark, after: Mark | None, kind: str,
         disconnects=tally.disconnects, break_s=round(tally.break_s, 2),
         max_response_ms=round(max_response_ms, 1),
         tcp_retransmits=tcp_retransmits, responses=responses or {},
-        wrong_pixels=wrong_pixels)
+        wrong_pixels=wrong_pixels, echoes=echoes or {})
+
+
+def _seen(subject: Subject) -> tuple[float, int]:
+    """The time, and what has come to the first user who reads a text."""
+    reader = next((client for client in subject.clients.values()
+                   if isinstance(client, Client)), None)
+    return time.monotonic(), reader.received if reader else 0
 
 
 def _keys(before: dict, after: dict, typist: int, tally: Tally

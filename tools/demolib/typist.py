@@ -196,6 +196,11 @@ class Typist(abc.ABC):
         with self._changed:
             return [seconds * 1000 for seconds in self._clock.responses_s]
 
+    def responses(self) -> list[tuple[float, float]]:
+        """Since then, when each answered key was typed and when answered."""
+        with self._changed:
+            return list(self._clock.responses)
+
     def close(self) -> None:
         """Leave."""
         with self._changed:

@@ -104,7 +104,7 @@ class _Case:
         settled = None if wrong else time.monotonic() - repaired
         moved = (last is not None and
                  scene.destination in verdict.running(last))
-        noticed = self._unheeded(landed, moved)
+        noticed = self._unheeded(landed, moved, requested)
         _gaps, rebuilt = verdict.reports([log.grown() for log in logs],
                                          scene.server)
         # An instance that was killed, and stays so, has lost what it knew.
@@ -135,10 +135,14 @@ class _Case:
             corrupted=self._sign(kernels),
             seconds=time.monotonic() - self._begun)
 
-    def _unheeded(self, landed: str, moved: bool) -> list[str]:
+    def _unheeded(self, landed: str, moved: bool, requested: str
+                  ) -> list[str]:
         """Whether the instance is not where the fault has to leave it."""
+        if not self._phase:
+            return [] if moved else [': '.join(filter(None, (
+                'without a fault the instance has not moved', requested)))]
         wanted = self._fault.moves(landed)
-        if not self._phase or self._nothing or wanted in (None, moved):
+        if self._nothing or wanted in (None, moved):
             return []
         return [f'the instance has {"" if moved else "not "}moved']
 

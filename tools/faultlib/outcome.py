@@ -31,6 +31,9 @@ class Outcome:
     :param settled_s: from the repair until nothing was wrong any more, or
         nothing if it still was
     :param gaps, rebuilt: what the plug-in reported
+    :param ambiguous: how many gaps of bytes that may have arrived or not were
+        reported since the migration before, as ``tools/soak`` counts them
+    :param load: how many busy loops ran beside it
     :param users: what each noticed
     :param problems: what is wrong
     :param fit: the instance can be used for another migration
@@ -55,6 +58,8 @@ class Outcome:
     problems: tuple[str, ...] = ()
     fit: bool = True
     corrupted: str | None = None
+    ambiguous: int = 0
+    load: int = 0
 
     @property
     def verdict(self) -> str:

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 
 from demolib import machines
-from demolib.subject import Subject, Trial
+from demolib.subject import DMORE, Subject, Trial
 from faultlib import case, scene
 from faultlib.outcome import Outcome
 from openstack import exceptions
@@ -28,6 +28,8 @@ from testbedlib.progress import Failure
 from testbedlib.settings import COMPUTES
 
 PAIR = Trial('faults', 'm1.guest', {'ssh': 0, 'serial': 1})
+#: With all the users that there can be, for migrations without a fault.
+EVERYBODY = Trial('soak', 'm1.guest', DMORE.users)
 STOCK = Trial('faults-stock', 'm1.guest-stock', {})
 #: Longer than Nova's interval between two looks at a host.
 _HOST_S = 90.0

@@ -26,6 +26,8 @@ _INPUT = ('in', 'input')
 #: The kind of a gap that one user alone was told of, and not the operator:
 #: his network did not take what the guest printed.
 TOO_SLOW = 'too slow'
+#: As the plug-in names it.
+AMBIGUOUS = 'ambiguous'
 _CUT = 200
 
 
@@ -174,6 +176,12 @@ def reports(logs: Sequence[str], server: str
             elif found := _REBUILT.search(line):
                 rebuilt.append(found[1])
     return gaps, rebuilt
+
+
+def ambiguous(gaps: Iterable[tuple[str, str, int | None]]) -> int:
+    """How many of them tell of bytes of which nobody knows whether they have
+    arrived."""
+    return sum(kind == AMBIGUOUS for _stream, kind, _number in gaps)
 
 
 def ledger(users: Mapping[str, User],

@@ -40,6 +40,11 @@ bytes, how many bytes that were read are ``foreign`` to both typists, and a
 list ``typists`` with the counts of each. With ``--ledger FILE`` these lines
 are written to that file, too, which can be another terminal.
 
+**Pasting.** ``dmore-take`` prints its READY to standard error and copies what
+is typed, whatever it is, to standard output until 0x04 comes; then it prints
+``TAKEN 10485760 0`` to standard error: how many bytes that were, and how many
+more the guest's own kernel dropped because it had no room for them.
+
 **Screen.** ``dmore-screen`` shows the same of typist 0 as a text that a client
 finds in the picture. The first row begins with the sixteen digits, from which
 the client learns what each looks like; rows of numbers follow, see

@@ -16,7 +16,7 @@ import os
 import pathlib
 import sys
 
-from demolib import clouds
+from demolib import clouds, load
 from testbedlib import prepare
 from testbedlib.layout import Layout
 from testbedlib.progress import Failure, Progress
@@ -52,16 +52,30 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument('--minutes', type=float, default=30, metavar='N',
                       help='no migration begins later (default: '
                       '%(default)s)')
+    made.add_argument('--migrations', type=_positive, metavar='N',
+                      help='end after so many, if the minutes are not over '
+                      'before')
     made.add_argument('--seed', type=int, default=None, metavar='S',
                       help='the same one gives the same faults in the same '
                       'order (default: another one each time)')
-    made.add_argument('--case', action='append', default=[],
-                      metavar='FAULT:PHASE', help='instead of random ones, '
-                      'each of these once; "*" for all of either')
+    which = made.add_mutually_exclusive_group()
+    which.add_argument('--faults', choices=('random', 'none'),
+                       default='random', help='"none": plain migrations, with '
+                       'three users as in tools/demo (default: %(default)s)')
+    which.add_argument('--case', action='append', default=[],
+                       metavar='FAULT:PHASE', help='instead of random '
+                       'ones, each of these once; "*" for all of either')
     made.add_argument('--stock', action='store_true', help='with an '
                       'instance without Domain R: what stock Nova leaves')
     made.add_argument('--record', type=pathlib.Path, metavar='FILE',
                       help='append each outcome, a line of JSON')
     made.add_argument('--keep', action='store_true',
                       help='leave the cloud up; a later run uses it')
+    load.add_option(made)
     return made
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text} is no positive number')
+    return int(text)

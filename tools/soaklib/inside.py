@@ -21,16 +21,17 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from demolib import clouds, machines
+from demolib import clouds, load, machines
 from demolib.api import Cloud
-from faultlib import case, session, standpoint, stock
+from demolib.subject import Trial
+from faultlib import case, session, standpoint, stock, verdict
 from faultlib.outcome import Outcome
 from soaklib import cli, report, schedule
 from testbedlib.layout import Layout
 from testbedlib.progress import Failure, Progress
-from testbedlib.settings import Place
+from testbedlib.settings import COMPUTES, Place
 
 
 def main(arguments: list[str]) -> int:
@@ -67,7 +68,7 @@ def _soak(layout: Layout, options: argparse.Namespace, progress: Progress,
     steps = _steps(options)
     place = clouds.get(layout, progress)
     with tempfile.TemporaryDirectory() as folder:
-        with standpoint.at_the_controller(place):
+        with load.busy(options.load), standpoint.at_the_controller(place):
             _run(place, options, progress, pathlib.Path(folder), steps,
                  outcomes)
     if not options.keep:
@@ -76,12 +77,21 @@ def _soak(layout: Layout, options: argparse.Namespace, progress: Progress,
 
 def _steps(options: argparse.Namespace) -> Iterator[schedule.Step]:
     """:raises Failure: there is no such case"""
-    if not options.case:
-        return schedule.schedule(options.seed, options.stock)
-    try:
-        return iter(schedule.chosen(options.case, options.stock))
-    except ValueError as error:
-        raise Failure('--case', str(error)) from error
+    steps = schedule.schedule(options.seed, options.stock)
+    if options.faults == 'none':
+        steps = schedule.plain()
+    if options.case:
+        try:
+            steps = iter(schedule.chosen(options.case, options.stock))
+        except ValueError as error:
+            raise Failure('--case', str(error)) from error
+    return itertools.islice(steps, options.migrations)
+
+
+def _trial(options: argparse.Namespace) -> Trial:
+    if options.stock:
+        return session.STOCK
+    return session.EVERYBODY if options.faults == 'none' else session.PAIR
 
 
 def _run(place: Place, options: argparse.Namespace, progress: Progress,
@@ -90,8 +100,9 @@ def _run(place: Place, options: argparse.Namespace, progress: Progress,
     api = Cloud(lambda host: machines.compute_log(place, host))
     runner = case.Runner(place, api, progress,
                          {} if options.stock else stock.load())
-    one = session.Session(
-        runner, session.STOCK if options.stock else session.PAIR, folder)
+    one = session.Session(runner, _trial(options), folder)
+    logs = [machines.GrowingLog(machines.compute_log(place, host))
+            for host in COMPUTES]
     end = time.monotonic() + options.minutes * 60
     try:
         for number in itertools.count(1):
@@ -99,6 +110,10 @@ def _run(place: Place, options: argparse.Namespace, progress: Progress,
             if step is None or time.monotonic() > end:
                 return
             outcome = one.run(*step)
+            # Not from when this migration began: a host tells at its next
+            # look only, and what it told meanwhile counts as well.
+            outcome = dataclasses.replace(
+                outcome, ambiguous=_ambiguous(logs), load=options.load)
             outcomes.append(outcome)
             progress.say(f'{number}: {outcome.line()}')
             if options.record:
@@ -109,12 +124,19 @@ def _run(place: Place, options: argparse.Namespace, progress: Progress,
         one.close()
 
 
+def _ambiguous(logs: Sequence[machines.GrowingLog]) -> int:
+    """How many such reports have come since this was asked last."""
+    gaps, _rebuilt = verdict.reports([log.fresh() for log in logs], '')
+    return verdict.ambiguous(gaps)
+
+
 def _finish(options: argparse.Namespace, outcomes: list[Outcome]) -> int:
     print(report.ledger(outcomes))
     for outcome in outcomes:
         for problem in outcome.problems:
             print(f'{outcome.title}: {problem}')
-    print(report.summary(outcomes, None if options.case else options.seed))
+    random_ones = not options.case and options.faults == 'random'
+    print(report.summary(outcomes, options.seed if random_ones else None))
     return 1 if report.failed(outcomes) else 0
 
 

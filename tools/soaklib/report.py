@@ -28,7 +28,8 @@ def _sum(outcome: Outcome) -> str:
     users = outcome.users.values()
     sent = sum(user.sent for user in users)
     received = sum(user.received or 0 for user in users)
-    return f'keys {sent} typed, {received} received; {outcome.console()}'
+    return (f'keys {sent} typed, {received} received; {outcome.ambiguous} '
+            f'ambiguous; {outcome.console()}')
 
 
 def failed(outcomes: Sequence[Outcome]) -> bool:
@@ -46,13 +47,23 @@ def count(outcomes: Sequence[Outcome]) -> collections.Counter[str]:
 def summary(outcomes: Sequence[Outcome], seed: int | None) -> str:
     """One sentence."""
     counts = count(outcomes)
-    keys = sum(user.sent for outcome in outcomes
-               for user in outcome.users.values())
+    users = [user for outcome in outcomes if not outcome.corrupted
+             for user in outcome.users.values()]
+    keys, lost, again, missing, doubled = (
+        sum(getattr(user, name) or 0 for user in users)
+        for name in ('sent', 'lost', 'duplicated', 'output_bytes_missing',
+                     'output_bytes_duplicated'))
+    ambiguous = sum(outcome.ambiguous for outcome in outcomes
+                    if not outcome.corrupted)
+    load = max((outcome.load for outcome in outcomes), default=0)
     faults = sum(1 for outcome in outcomes
                  if outcome.fault and not outcome.nothing)
     of = '' if seed is None else f' of seed {seed}'
-    return (f'{len(outcomes)} migrations{of} with {faults} faults and {keys} '
-            f'keys: {counts["good"]} good, {counts["wrong"]} wrong, '
+    beside = f' beside {load} busy loops' if load else ''
+    return (f'{len(outcomes)} migrations{of} with {faults} faults{beside}; '
+            f'{keys} keys, {lost} lost, {again} doubled; {missing} bytes of '
+            f'output missing, {doubled} doubled; {ambiguous} ambiguous '
+            f'reports: {counts["good"]} good, {counts["wrong"]} wrong, '
             f'{counts["nothing happened"]} in which the fault came too late '
             f'or too early, {counts["corrupted"]} not counted because the '
             'emulator corrupted a guest.')

@@ -11,6 +11,7 @@
 # under the License.
 """What happens in which order, from a seed. Pure."""
 
+import itertools
 import random
 from collections.abc import Iterator
 
@@ -36,6 +37,11 @@ def schedule(seed: int, stock: bool = False) -> Iterator[Step]:
             while source.randrange(100) < _QUIET:
                 yield None, None
             yield case
+
+
+def plain() -> Iterator[Step]:
+    """Migrations without a fault, without an end."""
+    return itertools.repeat((None, None))
 
 
 def chosen(words: list[str], stock: bool = False) -> list[Step]:

@@ -109,6 +109,10 @@ class ClientTest(unittest.TestCase):
                                            ledger['lost']))
         self.assertEqual(typist.Tally(tally.sent, 0, 0, 0.0, 0, 0), tally)
         self.assertGreater(self.user.worst_response_ms(), 0)
+        self.assertEqual(self.user.responses_ms(), [
+            (answered - sent) * 1000
+            for sent, answered in self.user.responses()])
+        self.assertGreater(self.user.received, ledger['received'])
         self.assertEqual([], self.said)
 
     def test_keys_that_are_lost_on_the_way(self):

@@ -43,12 +43,15 @@ def make_user(**changes) -> entries.User:
 
 
 def make_entry(corrupted: str | None = None, **changes) -> entries.Entry:
-    users = {'ssh': make_user(**changes), 'serial': make_user(),
-             'vnc': make_user(responses={'p50': 9.0, 'max': 321.5},
-                              wrong_pixels=0)}
-    return entries.Entry('c1', 'c2', users, 4.5, 300.0, 350.0, 6.5, corrupted)
+    users = {'ssh': make_user(**changes),
+             'serial': make_user(responses=RESPONSES, echoes=ECHOES),
+             'vnc': make_user(responses=RESPONSES, wrong_pixels=0)}
+    return entries.Entry('c1', 'c2', users, 4.5, 300.0, 350.0, 6.5, corrupted,
+                         40000.0)
 
 
+RESPONSES = {'p50': 9.0, 'max': 321.5}
+ECHOES = {'p50': 80.4, 'max': 90.0}
 CUT = {'received': 60, 'lost': 40, 'silent': 4, 'disconnects': 1,
        'break_s': 2.5}
 STOCK = entries.Entry(
@@ -72,6 +75,20 @@ class FiguresTest(unittest.TestCase):
         self.assertEqual({'p50': 1.2, 'p90': 1.2, 'p99': 1.2, 'max': 1.2},
                          figures.distribution([1.23]))
         self.assertEqual({}, figures.distribution([]))
+
+    def test_answers_that_a_migration_may_have_delayed(self):
+        responses = [(1.0, 1.1), (4.9, 5.0), (4.9, 7.4), (8.0, 8.2),
+                     (8.1, 8.4)]
+        during, others = figures.apart(responses, 5.0, 8.0)
+        for expected, made in (((100, 2500, 200), during),
+                               ((100, 300), others)):
+            self.assertEqual(expected, tuple(map(round, made)))
+        self.assertEqual(([], []), figures.apart([], 5.0, 8.0))
+
+    def test_the_rate_of_what_came(self):
+        self.assertEqual(60.0, figures.rate(
+            ((10.0, 100), (12.0, 300)), ((20.0, 5000), (23.0, 5100))))
+        self.assertIsNone(figures.rate(((1.0, 0), (1.0, 9))))
 
     def test_stop_skew_of_the_last_migration_of_this_instance(self):
         log = (SKEW.format('id-1', '9.0') + SKEW.format('id-1', '7.5')
@@ -106,30 +123,43 @@ class ReportTest(unittest.TestCase):
     def test_the_form_of_the_json(self):
         made = report.as_json({'stock': [STOCK, STOCK],
                                'dmore': [make_entry(), make_entry()]})
-        self.assertEqual({'stock', 'dmore'}, set(made))
+        self.assertEqual({'load', 'stock', 'dmore'}, set(made))
+        self.assertEqual(0, made['load'])
+        self.assertEqual(3, report.as_json({}, 3)['load'])
         stock, dmore = made['stock'], made['dmore']
         self.assertEqual({'serial', 'vnc', 'instance_downtime_ms',
                           'migration_s'}, set(stock))
         self.assertEqual([{'sent': 100, 'received': 60, 'lost': 40,
-                           'disconnects': 1, 'break_s': 2.5}] * 2,
+                           'disconnects': 1, 'break_s': 2.5,
+                           'response_ms': {}, 'echo_ms': {},
+                           'over_stop_ms': 71.5}] * 2,
                          stock['serial'])
         self.assertEqual({'ssh', 'serial', 'vnc', 'instance_downtime_ms',
-                          'domr_downtime_ms', 'stop_skew_ms', 'migration_s'},
-                         set(dmore))
-        for kind in ('ssh', 'serial'):
+                          'domr_downtime_ms', 'stop_skew_ms', 'migration_s',
+                          'output_bytes_per_s'}, set(dmore))
+        for kind, responses, echoes in (('ssh', {}, {}),
+                                        ('serial', RESPONSES, ECHOES)):
             self.assertEqual([{
                 'sent': 100, 'received': 100, 'lost': 0, 'duplicated': 0,
                 'reordered': 0, 'output_bytes_missing': 0,
                 'output_bytes_duplicated': 0, 'disconnects': 0,
                 'max_response_ms': 321.5, 'tcp_retransmits': 0,
+                'response_ms': responses, 'echo_ms': echoes,
+                'over_stop_ms': 21.5,
                 'emulator_corrupted': False}] * 2, dmore[kind])
         self.assertEqual([6.5, 6.5], dmore['stop_skew_ms'])
+        self.assertEqual([40000.0] * 2, dmore['output_bytes_per_s'])
         ssh = set(dmore['ssh'][0])
         for vnc in (*stock['vnc'], *dmore['vnc']):
             self.assertLessEqual(ssh | {'wrong_pixels'}, set(vnc))
         self.assertEqual(21.5, dmore['vnc'][0]['over_stop_ms'])
-        self.assertEqual({'p50': 9.0, 'max': 321.5},
-                         dmore['vnc'][0]['response_ms'])
+        self.assertEqual(RESPONSES, dmore['vnc'][0]['response_ms'])
+
+    def test_the_table_tells_of_the_echo_and_the_flood(self):
+        table = report.table({'dmore': [make_entry()]})
+        self.assertRegex(table, 'echo_p50 +echo_p90 +echo_p99 +echo_max')
+        self.assertRegex(table, r'serial +9\.0 .* 80\.4 +- +- +90\.0')
+        self.assertRegex(table, r'output_bytes_per_s\n.* 40000\.0\n')
 
     def test_as_asked_for(self):
         results = {'stock': [STOCK] * 2, 'dmore': [make_entry()] * 2}
@@ -141,10 +171,42 @@ class ReportTest(unittest.TestCase):
         self.assertIsNone(report.aim({'stock': [STOCK]}))
         good = report.aim({'dmore': [make_entry()]})
         self.assertIn(': 22 ms above', good)
-        self.assertIn(': met.', good)
+        self.assertEqual(3, good.count(': met.'))
+        self.assertNotIn('MISSED', good)
+        self.assertIn('serial 80 ms', good)
         slow = make_entry()
         slow.users['vnc'] = make_user(max_response_ms=451.0)
         self.assertIn('MISSED', report.aim({'dmore': [make_entry(), slow]}))
+
+    def test_a_late_echo_misses_the_aim(self):
+        slow = make_entry()
+        slow.users['ssh'] = make_user(echoes={'p50': 250.0})
+        missed, = (line for line in report.aim({'dmore': [slow]}).split('\n')
+                   if 'MISSED' in line)
+        self.assertIn('ssh 250 ms, serial 80 ms, aim: at most 100', missed)
+
+    def test_of_the_longest_responses_the_median_counts(self):
+        slow = make_entry(max_response_ms=9300.0)
+        good = make_entry()
+        self.assertIn('median of 3: 22 ms', report.aim(
+            {'dmore': [good, slow, good]}))
+        missed = report.aim({'dmore': [good, slow, slow]})
+        self.assertIn('9000 ms above', missed)
+        self.assertIn('MISSED', missed)
+
+    def test_output_is_compared_with_an_earlier_run(self):
+        results = {'dmore': [make_entry()]}
+        self.assertEqual(40000.0, report.output_rate(report.as_json(results)))
+        self.assertIsNone(report.output_rate({'stock': {}, 'dmore': {}}))
+        self.assertIn('no earlier run', report.aim(results))
+        for earlier, ends in ((44000.0, 'met.'), (50000.0, 'MISSED.')):
+            self.assertRegex(report.aim(results, earlier),
+                             f'of {earlier:.0f} bytes/s, {ends}$')
+
+    def test_what_is_missed_does_not_make_it_wrong(self):
+        slow = make_entry(max_response_ms=9300.0, echoes={'p50': 999.0})
+        self.assertIn('MISSED', report.aim({'dmore': [slow]}))
+        self.assertEqual([], report.problems({'dmore': [slow]}, 1))
 
     def test_each_fault_counts(self):
         for fault in ('lost', 'duplicated', 'reordered', 'disconnects',

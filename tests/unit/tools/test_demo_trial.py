@@ -11,6 +11,7 @@
 # under the License.
 """How a migration is measured, without a cloud."""
 
+import io
 import pathlib
 import tempfile
 import unittest
@@ -18,6 +19,7 @@ from unittest import mock
 
 from tests.unit import tools  # noqa: F401  (finds the imports below)
 from demolib import cli
+from demolib import client
 from demolib import clouds
 from demolib import entries
 from demolib import machines
@@ -171,6 +173,63 @@ class RunnerTest(unittest.TestCase):
         self.assertEqual(2, len(made))
 
 
+class MeasuredTest(unittest.TestCase):
+    """One migration, from 12 s to 20 s by the clock."""
+
+    def measure(self, what: subject.Trial, user_: mock.Mock, kind: str
+                ) -> entries.Entry:
+        before = make_mark(make_ledger(), 0)
+        after = make_mark(make_ledger(received=9), 9)
+        for one in (before, after):
+            one.ledgers[kind] = one.ledgers['serial']
+            one.tallies[kind] = one.tallies['serial']
+        of = mock.Mock(clients={kind: user_}, server='id')
+        of.mark.return_value = after
+        of.retransmits.return_value = 0
+        of.corrupted.return_value = None
+        of.wrong_pixels.return_value = None
+        cloud = mock.Mock()
+        cloud.migrate.return_value = 8.0
+
+        def sleep(_seconds: float) -> None:
+            user_.received += 500
+
+        with (mock.patch.object(trial, 'machines') as machines_,
+                mock.patch.object(trial, 'GrowingLog') as log,
+                mock.patch.object(trial, 'time') as time):
+            machines_.KernelLogs.return_value.sign.return_value = None
+            machines_.downtime_ms.return_value = 60.0
+            log.return_value.grown.return_value = ''
+            time.monotonic.side_effect = (10.0, 12.0, 20.0, 23.0)
+            time.sleep.side_effect = sleep
+            entry, _mark = trial.Runner(
+                cloud, mock.Mock(), pathlib.Path('/'), mock.Mock())._migrate(
+                    what, of, before, 'c1', 'c2')
+        return entry
+
+    def user(self) -> mock.Mock:
+        made = mock.Mock(spec=client.Client, received=0)
+        made.responses.return_value = [(11.0, 11.1), (19.0, 20.5),
+                                       (21.0, 21.2)]
+        return made
+
+    def test_what_a_migration_delays_is_apart(self):
+        entry = self.measure(subject.DMORE, self.user(), 'ssh')
+        measured = entry.users['ssh']
+        self.assertEqual((1500.0, 1500.0, 1), (
+            measured.max_response_ms, measured.responses['max'],
+            len(set(measured.responses.values()))))
+        self.assertEqual((100.0, 200.0), (measured.echoes['p50'],
+                                          measured.echoes['max']))
+        # 500 bytes in two seconds before it, as many in three after it.
+        self.assertEqual(200.0, entry.output_bytes_per_s)
+
+    def test_the_stock_consoles_begin_again_with_old_output(self):
+        entry = self.measure(subject.STOCK, self.user(), 'serial')
+        self.assertIsNone(entry.output_bytes_per_s)
+        self.assertEqual(200.0, entry.users['serial'].echoes['max'])
+
+
 class GrowingLogTest(unittest.TestCase):
 
     def setUp(self):
@@ -209,6 +268,26 @@ class CommandLineTest(unittest.TestCase):
         for wrong in ('0', '-1', 'two'):
             with mock.patch('sys.stderr'):
                 self.assertRaises(SystemExit, parse, ['--migrations', wrong])
+                self.assertRaises(SystemExit, parse, ['--load', wrong])
+        self.assertEqual((0, 3), (parse([]).load, parse(['--load', '3']).load))
+
+    def test_an_earlier_run(self):
+        parse = cli._parser().parse_args
+        with tempfile.NamedTemporaryFile('w') as file:
+            for content, rate in (
+                    ('{"dmore": {"output_bytes_per_s": [5, null, 7]}}', 6),
+                    ('{"dmore": {}}', None), ('[]', None), ('', None)):
+                file.seek(0)
+                file.truncate()
+                file.write(content)
+                file.flush()
+                words = ['--before', file.name]
+                if rate is not None:
+                    self.assertEqual(rate, parse(words).before)
+                    continue
+                with mock.patch('sys.stderr', io.StringIO()) as said:
+                    self.assertRaises(SystemExit, parse, words)
+                self.assertIn('argument --before: ', said.getvalue())
 
     def test_a_file_that_cannot_be_written(self):
         path = pathlib.Path('/nonexistent/demo.json')

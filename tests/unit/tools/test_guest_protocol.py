@@ -29,7 +29,8 @@ def compile_guest(folder: pathlib.Path) -> None:
     sources = sorted((tools.TOOLS / 'guest' / 'src').glob('*.c'))
     subprocess.run(['gcc', '-O1', '-Wall', '-Wextra', '-Werror', '-o',
                     folder / 'dmore-guest', *sources], check=True)
-    for name in ('dmore-count-in', 'dmore-echo-print', 'dmore-screen'):
+    for name in ('dmore-count-in', 'dmore-print', 'dmore-echo-print',
+                 'dmore-screen', 'dmore-take'):
         (folder / name).symlink_to('dmore-guest')
 
 

@@ -12,19 +12,26 @@
 """The schedule of a soak, its ledger, and what is in the catalogue."""
 
 import dataclasses
+import io
 import itertools
 import json
 import pathlib
 import tempfile
 import unittest
+from unittest import mock
 
 from tests.unit import tools  # noqa: F401  (finds the imports below)
+from demolib import entries
+from demolib import machines
+from faultlib import case
 from faultlib import catalogue
 from faultlib import outcome
 from faultlib import phases
+from faultlib import session
 from faultlib import stock
 from faultlib import table
 from soaklib import cli
+from soaklib import inside
 from soaklib import report
 from soaklib import schedule
 
@@ -32,6 +39,14 @@ from soaklib import schedule
 def make(**changes):
     return outcome.Outcome(**{'fault': 'a', 'phase': 'stop', 'stock': False,
                               'source': 'c1', **changes})
+
+
+def make_user(**changes):
+    nothing = dict.fromkeys((
+        'lost', 'silent', 'duplicated', 'reordered', 'output_bytes_missing',
+        'output_bytes_duplicated', 'disconnects', 'tcp_retransmits'), 0)
+    return entries.User(**{'sent': 100, 'received': 100, 'break_s': 0.0,
+                           'max_response_ms': 9.0, **nothing, **changes})
 
 
 class CatalogueTest(unittest.TestCase):
@@ -64,6 +79,10 @@ class ScheduleTest(unittest.TestCase):
     def test_all_cases_and_quiet_ones_come(self):
         taken = self._take(1)
         self.assertEqual(set(catalogue.cases()) | {(None, None)}, set(taken))
+
+    def test_plain(self):
+        self.assertEqual([(None, None)] * 3,
+                         list(itertools.islice(schedule.plain(), 3)))
 
     def test_chosen(self):
         self.assertEqual([('force_complete', 'stop')],
@@ -101,6 +120,22 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(2, len(report.ledger([make(), make()]
                                               ).splitlines()))
 
+    def test_summary_counts_what_was_lost_and_what_is_ambiguous(self):
+        lossy = make_user(lost=2, duplicated=1, output_bytes_missing=30)
+        outcomes = [
+            make(users={'ssh': lossy, 'vnc': make_user()}, ambiguous=1),
+            make(users={'ssh': make_user(output_bytes_duplicated=9)},
+                 ambiguous=2),
+            make(users={'ssh': lossy}, ambiguous=4, corrupted='Oops')]
+        text = report.summary(outcomes, None)
+        self.assertTrue(text.startswith('3 migrations with '), text)
+        self.assertIn('300 keys, 2 lost, 1 doubled; 30 bytes of output '
+                      'missing, 9 doubled; 3 ambiguous reports', text)
+        self.assertNotIn('busy', text)
+        self.assertIn('beside 2 busy loops', report.summary(
+            [make(load=2)], None))
+        self.assertIn('2 ambiguous', report.ledger(outcomes).splitlines()[1])
+
 
 class StockTest(unittest.TestCase):
 
@@ -132,6 +167,69 @@ class CommandLineTest(unittest.TestCase):
         options = cli.parser().parse_args([])
         self.assertEqual((30, None, [], False), (
             options.minutes, options.seed, options.case, options.stock))
+        self.assertEqual((None, 'random', 0), (
+            options.migrations, options.faults, options.load))
+
+    def test_plain_migrations_under_load(self):
+        options = cli.parser().parse_args(
+            '--minutes 15 --load 2 --faults none --migrations 3'.split())
+        self.assertEqual((15, 2), (options.minutes, options.load))
+        self.assertEqual([(None, None)] * 3, list(inside._steps(options)))
+        self.assertEqual({'ssh', 'serial', 'vnc'},
+                         set(inside._trial(options).users))
+
+    def test_so_many_migrations_with_faults(self):
+        parse = cli.parser().parse_args
+        options = parse(['--migrations', '7', '--seed', '1'])
+        self.assertEqual(7, len(list(inside._steps(options))))
+        self.assertIs(session.PAIR, inside._trial(options))
+        self.assertIs(session.STOCK, inside._trial(parse(['--stock'])))
+
+    def test_wrong_ones_name_their_option(self):
+        for option, *words in (
+                ('--load', '--load', '0'), ('--load', '--load', 'two'),
+                ('--migrations', '--migrations', '0'),
+                ('--faults', '--faults', 'some'),
+                ('--case', '--faults', 'none', '--case', '*:stop')):
+            with mock.patch('sys.stderr', io.StringIO()) as said:
+                self.assertRaises(SystemExit, cli.parser().parse_args, words)
+            self.assertIn(f'error: argument {option}: ', said.getvalue())
+
+
+class AmbiguousTest(unittest.TestCase):
+
+    def test_each_report_counts_once(self):
+        report_ = ('Console of instance x: gap in serial0_in: {}, 1 bytes: '
+                   'why\n')
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / 'log'
+            path.write_text(report_.format('ambiguous'))
+            logs = [machines.GrowingLog(path)]
+            self.assertEqual(0, inside._ambiguous(logs))
+            with path.open('a') as stream:
+                stream.write(report_.format('ambiguous'))
+                stream.write(report_.format('exact'))
+                stream.write(report_.format('ambiguous')[:-3])
+            self.assertEqual(1, inside._ambiguous(logs))
+            with path.open('a') as stream:
+                stream.write(report_.format('ambiguous')[-3:])
+            self.assertEqual(1, inside._ambiguous(logs))
+            self.assertEqual(0, inside._ambiguous(logs))
+            # A log that was made anew.
+            path.write_text(report_.format('ambiguous'))
+            self.assertEqual(1, inside._ambiguous(logs))
+
+
+class UnheededTest(unittest.TestCase):
+
+    def test_a_plain_migration_has_to_move(self):
+        one = mock.Mock(_phase=None)
+        unheeded = case._Case._unheeded
+        self.assertEqual([], unheeded(one, '', True, ''))
+        self.assertEqual(['without a fault the instance has not moved'],
+                         unheeded(one, '', False, ''))
+        self.assertEqual(['without a fault the instance has not moved: no'],
+                         unheeded(one, '', False, 'no'))
 
 
 class TableTest(unittest.TestCase):

@@ -19,5 +19,6 @@ int console_main(int argc, char **argv, int reads, int prints);
 int dirty_main(int argc, char **argv);
 int screen_main(void);
 int switch_main(void);
+int take_main(void);
 
 #endif

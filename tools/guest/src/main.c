@@ -37,6 +37,8 @@ int main(int argc, char **argv)
         return dirty_main(argc, argv);
     if (!strcmp(name, "dmore-switch"))
         return switch_main();
+    if (!strcmp(name, "dmore-take"))
+        return take_main();
     fprintf(stderr, "%s: no helper of this name\n", name);
     return 2;
 }
