@@ -163,7 +163,7 @@ class Line:
             self._loop.call_later(
                 max(0, at + _SETTLE_S - time.monotonic()), self._saving,
                 name == messages.SAVING_POSTCOPY)
-        elif name == messages.SAVED and self.gate is Gate.HELD:
+        elif name == messages.SAVED:
             self._saved()
 
     def leaving(self, on):
@@ -208,8 +208,7 @@ class Line:
         """QEMU has ended: what it left counts, what it did not read is lost.
         """
         if self.gate is Gate.HELD:
-            if self._count is None or not self._count['final']:
-                self._saved()
+            self._saved()
         elif self.gate is Gate.CLOSED and arriving:
             # It never ran here: what it said it says elsewhere, too.
             _empty(self._fifo_out)
@@ -233,6 +232,9 @@ class Line:
 
     def _saved(self):
         """QEMU's state is saved: what it did by now is in it."""
+        if self.gate is not Gate.HELD or (
+                self._count is not None and self._count['final']):
+            return      # what it does after that is not
         self._allowed = unread(self._source)
         self._report(True, True)
 
