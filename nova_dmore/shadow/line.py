@@ -65,6 +65,11 @@ def unread(descriptor):
     socket, whether its peer has not read it."""
     if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
         return int(_ioctl(descriptor, _SIOCOUTQ) > _BEING_FREED)
+    return _waiting(descriptor)
+
+
+def _waiting(descriptor):
+    """-> how many bytes can be read from a pipe or a socket."""
     return _ioctl(descriptor, termios.FIONREAD)
 
 
@@ -156,6 +161,9 @@ class Line:
         """QEMU said something at a time (CLOCK_MONOTONIC seconds)."""
         if name == 'STOP' and self._leaving and self.gate is Gate.OPEN:
             self._enter(Gate.HELD)
+        elif name == messages.SAVED or (
+                name == messages.SAVING_POSTCOPY and self._saving_at):
+            self._saved()       # QEMU 10.0 says both, this one afterwards
         elif name in (messages.SAVING, messages.SAVING_POSTCOPY):
             if self.gate in (Gate.OPEN, Gate.OUTPUT):
                 self._enter(Gate.HELD)      # it was paused before
@@ -163,8 +171,6 @@ class Line:
             self._loop.call_later(
                 max(0, at + _SETTLE_S - time.monotonic()), self._saving,
                 name == messages.SAVING_POSTCOPY)
-        elif name == messages.SAVED:
-            self._saved()
 
     def leaving(self, on):
         """See :attr:`messages.ToKeeper.LEAVING`."""
@@ -180,6 +186,7 @@ class Line:
     def connect(self, sock):
         """An instance that was started by 0.1 has a socket."""
         self._disconnect()
+        self._unwatch()
         sock.setblocking(False)
         self._socket = sock
         self._source = self._sink = sock.fileno()
@@ -227,7 +234,7 @@ class Line:
             return
         if has_all_output := not self._is_crowded():
             # It does not wait for room: there will not be more.
-            self._allowed = unread(self._source)
+            self._allowed = _waiting(self._source)
         self._report(has_all_output, False)
 
     def _saved(self):
@@ -235,7 +242,7 @@ class Line:
         if self.gate is not Gate.HELD or (
                 self._count is not None and self._count['final']):
             return      # what it does after that is not
-        self._allowed = unread(self._source)
+        self._allowed = _waiting(self._source)
         self._report(True, True)
 
     def _report(self, has_all_output, final):
@@ -269,7 +276,7 @@ class Line:
     def _is_crowded(self):
         """Whether QEMU may wait for room, and write when it gets some."""
         room = _CROWDED if self._socket is None else _SOCKET_ROOM
-        return unread(self._source) > OUTPUT_ROOM - room
+        return _waiting(self._source) > OUTPUT_ROOM - room
 
     # -- moving
 
@@ -281,7 +288,7 @@ class Line:
         crowded = self._is_crowded()
         moved = _splice(self._source, self._output_end, most)
         if moved is None:
-            self._has_no_room['output'] = unread(self._source) > 0
+            self._has_no_room['output'] = _waiting(self._source) > 0
         elif not moved:
             self._disconnect()      # the end of a socket
             return

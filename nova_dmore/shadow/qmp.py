@@ -38,6 +38,7 @@ EVENTS = {'STOP': 'paused', 'RESUME': 'running', 'SHUTDOWN': None,
 #: Status of a MIGRATION event -> what is passed on.
 _MIGRATION = {'device': messages.SAVING,
               'postcopy-active': messages.SAVING_POSTCOPY,
+              'postcopy-device': messages.SAVING_POSTCOPY,
               'completed': messages.SAVED}
 
 #: Events in one command: two axes, and all buttons.

@@ -163,6 +163,8 @@ class Host:
                     os.write(self.line.descriptors[0], data[:100])
         except Killed:
             pass
+        if self.device._timer is not None:
+            self.device._timer.cancel()
         self.start_worker()
 
     @property
