@@ -154,7 +154,7 @@ class DestinationTest(destination_case.DestinationTestCase):
         self.shadow.log.clear()
         self._finish(True)
         self.assertFalse(self.pairs.get(fakes.UUID).incoming)
-        self.assertEqual([], self.shadow.log)
+        self.assertEqual(['adopt'], self.shadow.log)
         self.reporter.rebuilt.assert_not_called()
 
     def test_finish_without_domain_r(self):
@@ -208,7 +208,7 @@ class DestinationTest(destination_case.DestinationTestCase):
         self._restart('m1')
         self._finish(True)
         self.assertFalse(self.pairs.get(fakes.UUID).incoming)
-        self.assertEqual([], self.shadow.log)
+        self.assertEqual(['adopt'], self.shadow.log)
         self.reporter.rebuilt.assert_not_called()
 
     def test_abort_after_a_restart(self):
