@@ -121,6 +121,8 @@ class MigrationTestCase(base.TestCase):
                 raise self.companion_error
             xml = self.connection('c1').xml[domain.name()]
             self.connection('c2').createXML(xml, 0)
+            self.domain_r(self.server, 'c2')._state = (
+                fakelibvirt.VIR_DOMAIN_PAUSED)
             domain.destroy()
             return
         if self.instance_error is not None:

@@ -224,6 +224,9 @@ class DestinationRole:
             if settle.find(self._connect(),
                            instance_uuid) is settle.Here.RUNNING:
                 raise exception.PairError('the instance runs here')
+            if not self._pairs.domain(instance_uuid).is_paused():
+                # The instance may be dead already that it was let run for.
+                raise exception.PairError('Domain R does not wait here')
             parameters = {} if migrate_uri is None else {
                 'migrate_uri': migrate_uri}
             outgoing = job.OutgoingDomain(

@@ -295,6 +295,8 @@ class SendBackTest(destination_case.DestinationTestCase):
         self.role.prepare(None, 'm1', self.text)
         self._domain_r_comes()
         self.domain = self.libvirt.domains[self.domr]
+        self.domain.run_state = (libvirt.VIR_DOMAIN_PAUSED,
+                                 libvirt.VIR_DOMAIN_PAUSED_MIGRATION)
         self.domain.migrateToURI3 = mock.Mock(side_effect=self._leave)
         self.may_leave = threading.Event()
         self.may_leave.set()
@@ -333,6 +335,16 @@ class SendBackTest(destination_case.DestinationTestCase):
         self.libvirt.add_instance()
         self._assert_refused('runs here')
 
+    def test_it_has_run_here(self):
+        # What it has got from its instance here, that one at the source
+        # never said.
+        self.domain.run_state = (libvirt.VIR_DOMAIN_RUNNING, 1)
+        self._assert_refused('does not wait here')
+
+    def test_libvirt_does_not_say(self):
+        self.domain.info = mock.Mock(side_effect=fake_host.libvirt_error())
+        self._assert_refused('cannot be looked at')
+
     def test_it_fails(self):
         self.domain.migrateToURI3.side_effect = fake_host.libvirt_error(
             text='no memory')
@@ -344,7 +356,7 @@ class SendBackTest(destination_case.DestinationTestCase):
 
     def test_it_is_gone(self):
         del self.libvirt.domains[self.domr]
-        self.assertRaises(exception.PairError, self._send_back)
+        self._assert_refused('does not wait here')
 
     def test_it_takes_too_long(self):
         def migrate(uri, parameters, flags):
