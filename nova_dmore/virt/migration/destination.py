@@ -23,6 +23,7 @@ import contextlib
 import dataclasses
 import os
 
+import libvirt
 from oslo_log import log as logging
 
 from nova_dmore import exception
@@ -218,35 +219,46 @@ class DestinationRole:
         :raises nova_dmore.exception.PairError: it is not at the source.
         """
         with self._pairs.locked(instance_uuid):
-            if not self._arrives(migration_id, instance_uuid):
-                raise exception.PairError(
-                    f'nothing of migration {migration_id} is here')
-            if settle.find(self._connect(),
-                           instance_uuid) is settle.Here.RUNNING:
-                raise exception.PairError('the instance runs here')
-            if not self._pairs.domain(instance_uuid).is_paused():
-                # The instance may be dead already that it was let run for.
-                raise exception.PairError('Domain R does not wait here')
-            parameters = {} if migrate_uri is None else {
-                'migrate_uri': migrate_uri}
+            waiting = self._waiting(migration_id, instance_uuid)
+            # QEMU activates the disks of what has arrived when it runs first,
+            # and one before 10.0 aborts when it is to give disks away that it
+            # has not activated (bdrv_inactivate_recurse in block.c; seen with
+            # 7.2). Without its instance Domain R gets no epoch, so nothing
+            # counts that it does in this moment.
+            waiting.resume()
+            waiting.suspend()
             outgoing = job.OutgoingDomain(
                 self._libvirt_uri, domain_r.name_of(instance_uuid), uri,
-                parameters, flags)
+                {} if migrate_uri is None else {'migrate_uri': migrate_uri},
+                flags)
             outgoing.start()
             outgoing.join(within_s)
             if outgoing.is_alive():
-                self._cancel(outgoing, instance_uuid)
+                # It may come to its end meanwhile.
+                waiting.abort()
+                outgoing.join(_CANCEL_S)
         if not outgoing.succeeded():
             raise exception.PairError(
                 f'Domain R cannot be sent back: {outgoing.error}')
 
-    def _cancel(self, outgoing: job.OutgoingDomain, instance_uuid: str
-                ) -> None:
-        """Give up what takes too long; it may come to its end meanwhile."""
-        domain = self._pairs.domain(instance_uuid).find()
-        if domain is not None:
-            job.abort(domain)
-        outgoing.join(_CANCEL_S)
+    def _waiting(self, migration_id: str, instance_uuid: str) -> job.Job:
+        """A Domain R that has arrived and not run.
+
+        :raises nova_dmore.exception.PairError: there is none.
+        """
+        if not self._arrives(migration_id, instance_uuid):
+            raise exception.PairError(
+                f'nothing of migration {migration_id} is here')
+        connection = self._connect()
+        if settle.find(connection, instance_uuid) is settle.Here.RUNNING:
+            raise exception.PairError('the instance runs here')
+        if not self._pairs.domain(instance_uuid).is_paused():
+            # The instance may be dead already that it was let run for.
+            raise exception.PairError('Domain R does not wait here')
+        try:
+            return job.Job(connection, domain_r.name_of(instance_uuid))
+        except libvirt.libvirtError as error:
+            raise exception.PairError(f'Domain R: {error}') from error
 
     def abort(self, migration_id: str, instance_uuid: str) -> bool:
         """The instance stays at the source: remove what was prepared.

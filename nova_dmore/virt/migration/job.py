@@ -80,12 +80,7 @@ class Job:
 
     def abort(self) -> bool:
         """Cancel the job; libvirt then resumes the domain by itself."""
-        return abort(self._domain)
-
-
-def abort(domain) -> bool:
-    """Cancel the job of a ``libvirt.virDomain``; whether libvirt does."""
-    return _succeeds(domain.abortJob)
+        return _succeeds(self._domain.abortJob)
 
 
 def _succeeds(request) -> bool:

@@ -297,11 +297,15 @@ class SendBackTest(destination_case.DestinationTestCase):
         self.domain = self.libvirt.domains[self.domr]
         self.domain.run_state = (libvirt.VIR_DOMAIN_PAUSED,
                                  libvirt.VIR_DOMAIN_PAUSED_MIGRATION)
+        self.calls = []
+        self.domain.resume = lambda: self.calls.append('resume')
+        self.domain.suspend = lambda: self.calls.append('suspend')
         self.domain.migrateToURI3 = mock.Mock(side_effect=self._leave)
         self.may_leave = threading.Event()
         self.may_leave.set()
 
     def _leave(self, uri, parameters, flags):
+        self.calls.append('migrate')
         fake_host.wait(self.may_leave)
         del self.libvirt.domains[self.domr]
 
@@ -313,13 +317,15 @@ class SendBackTest(destination_case.DestinationTestCase):
         error = self.assertRaises(exception.PairError, self._send_back,
                                   **arguments)
         self.assertIn(text, str(error))
-        self.domain.migrateToURI3.assert_not_called()
+        self.assertEqual([], self.calls)
 
     def test_sent(self):
         self._send_back()
         self.open.assert_called_once_with('qemu:///system')
         self.domain.migrateToURI3.assert_called_once_with(
             'qemu+tcp://c2/system', {}, 33)
+        # QEMU aborts if it has not run.
+        self.assertEqual(['resume', 'suspend', 'migrate'], self.calls)
         self.assertFalse(self.role.abort('m1', fakes.UUID))
         self.assertIsNone(self.pairs.get(fakes.UUID))
 
