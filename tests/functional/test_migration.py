@@ -206,10 +206,12 @@ class LiveMigrationTest(MigrationTestCase):
         raise exception.ImageError('[dmore] image: none')
 
     def test_domain_r_leaves_early(self):
+        self.flags(hold=False, group='dmore')
         self.leaves_early = True
         self.go()
         self._assert_at_destination()
         self.assertEqual(2, self.shadow.log.count('start'))
+        self.assertNotIn('hold', self.shadow.log)
 
     def test_the_instance_stays_and_domain_r_had_left(self):
         self.leaves_early = True
