@@ -336,7 +336,9 @@ class Settler:
         status = client.status()
         if status.state is wire.PairState.INCOMING:
             # It has just arrived, and may wait for what the source carries
-            # over.
+            # over; or nobody could tell its process that it belongs here.
+            if status.domain_r.status == 'paused':
+                self._pairs.adopt(uuid)
             return False
         try:
             if _has_job(domain):

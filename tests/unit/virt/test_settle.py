@@ -352,6 +352,21 @@ class OutgoingTest(SettleTestCase):
         self.assertTrue(self._settle(1))
         self.assertEqual(['arm', 'adopt', 'hold'], self.shadow.log)
 
+    def test_a_pair_that_has_arrived_is_not_let_run_yet(self):
+        self.instance.run_state = PAUSED
+        arrived = fake_host.status(
+            migration_id='m1', state=wire.PairState.INCOMING)
+        self.status = dataclasses.replace(arrived, domain_r=(
+            dataclasses.replace(arrived.domain_r, status='paused')))
+        self.shadow.refuse['adopt'] = exception.ShadowProcessError('no')
+        self.assertTrue(self._settle())
+        del self.shadow.refuse['adopt']
+        self.assertTrue(self._settle(1))
+        self.assertEqual(['adopt'], self.shadow.log)
+        self.status = arrived
+        self.assertTrue(self._settle(1))
+        self.assertEqual(['adopt'], self.shadow.log)
+
     def test_nothing_was_left_over(self):
         self.status = fake_host.status()
         self.assertTrue(self._settle())
