@@ -168,6 +168,12 @@ OPTIONS = [
              'instance to converge, in MiB/s. The lower it is, the fewer '
              'passes QEMU makes over the memory meanwhile.'),
     cfg.BoolOpt(
+        'hold', default=True, advanced=True,
+        help='Keep Domain R from leaving before its instance. With false it '
+             'leaves as soon as it was copied, and the console stands still '
+             'until its instance has moved too; nothing is lost. Only good '
+             'for testing and measuring that.'),
+    cfg.BoolOpt(
         'synchronise', default=True, advanced=True,
         help='Move Domain R in step with its instance. With false it is '
              'moved beside it, and the console loses what is under way: only '

@@ -378,7 +378,9 @@ class Request(enum.StrEnum):
     #: its start the arrival of one (destination).
     ARM = 'arm'
     #: nova-compute knows that the instance belongs to this host now, running
-    #: or paused: a Domain R that arrived may run, and the channel be opened.
+    #: or paused: one that is paused never reports that it runs. So a Domain R
+    #: that arrived is let run, and the channel opened. Without harm to a pair
+    #: that is live.
     ADOPT = 'adopt'
     #: ``on``: ask Domain R to keep its pre-copy from converging.
     HOLD = 'hold'
@@ -391,8 +393,9 @@ class Request(enum.StrEnum):
     #: ``at`` {``stopped``, ``frozen``, ``domain_r_stopped``} (CLOCK_MONOTONIC
     #: seconds; the last one null until it has).
     FROZEN = 'frozen'
-    #: Wait at most ``timeout_ms`` until the instance's QEMU takes and gives
-    #: nothing more -> ``carry_over`` (CarryOver as JSON, null: there is none).
+    #: Wait at most ``timeout_ms`` until the instance's QEMU has saved its
+    #: state, and takes and gives nothing more -> ``carry_over`` (CarryOver as
+    #: JSON, null: there is none).
     HAND_OVER = 'hand_over'
     #: Destination: ``migration_id``, ``carry_over``: what the source had.
     CARRY_OVER = 'carry_over'

@@ -165,6 +165,11 @@ class ShadowClient:
             'migration_id': migration_id, 'role': Role(role).value,
             'on': bool(on)})
 
+    def adopt(self):
+        """The instance belongs to this host now, running or paused: let an
+        arrived Domain R run. Harmless for a pair that is live."""
+        self._request(wire.Request.ADOPT, {})
+
     def hold(self, on):
         """Ask Domain R to keep its pre-copy from converging, or no more."""
         self._request(wire.Request.HOLD, {'on': bool(on)})
@@ -188,7 +193,7 @@ class ShadowClient:
             domain_r_stopped_at=result['at'].get('domain_r_stopped'))
 
     def hand_over(self, timeout_ms):
-        """After :meth:`frozen`: wait until the instance's QEMU saves its
+        """After :meth:`frozen`: wait until the instance's QEMU has saved its
         state -> what a destination needs (a dict), None: nothing."""
         return self._waiting(
             wire.Request.HAND_OVER, {}, timeout_ms)['carry_over']
@@ -200,11 +205,6 @@ class ShadowClient:
         """
         return CarryOverAnswer(**self._request(wire.Request.CARRY_OVER, {
             'migration_id': migration_id, 'carry_over': carry_over}))
-
-    def adopt(self):
-        """The instance belongs to this host now, running or paused: see
-        :attr:`nova_dmore.wire.Request.ADOPT`."""
-        self._request(wire.Request.ADOPT, {})
 
     def live(self, timeout_ms):
         """Wait until bytes flow -> the :class:`wire.PairState` then."""

@@ -265,7 +265,7 @@ class PairMachine:
                 raise ValueError(f'a pair that is {self.state} cannot be '
                                  f'the destination of a migration')
             self.state = State.INCOMING
-            self._carried = self.exact = False
+            self._carried = self.exact = self._adopted = False
             self._both_since = None
         self.migration_id = migration_id
         self.role = role

@@ -73,11 +73,23 @@ class DomainR:
 
         :raises nova_dmore.exception.PairError: libvirt does not say.
         """
+        return self._is(lambda domain: domain.isActive())
+
+    def is_paused(self) -> bool:
+        """Whether all of it is here and does not run.
+
+        :raises nova_dmore.exception.PairError: libvirt does not say.
+        """
+        return self._is(lambda domain: (
+            domain.info()[0] == libvirt.VIR_DOMAIN_PAUSED))
+
+    def _is(self, so) -> bool:
+        """Whether the domain exists, and something is so."""
         domain = self.find()
         if domain is None:
             return False
         try:
-            return bool(domain.isActive())
+            return bool(so(domain))
         except libvirt.libvirtError as error:
             if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
                 return False

@@ -41,6 +41,7 @@ from nova_dmore.virt import image_store
 from nova_dmore.virt import inventory
 from nova_dmore.virt.migration import destination
 from nova_dmore.virt.migration import guest as guest_module
+from nova_dmore.virt.migration import rollback
 from nova_dmore.virt.migration import source
 from nova_dmore.virt import pairs
 from nova_dmore.virt import plug
@@ -101,7 +102,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                 self._pairs, self._reporter, admin, self._get_connection,
                 inventory.host_of, inventory.is_live_migrating))
         self._destination = destination.DestinationRole(
-            self._pairs, self._reporter, self._get_connection,
+            self._pairs, self._reporter, self._get_connection, self._uri(),
             CONF.instances_path)
         self._rpc_server = None
         #: The co-migrations whose source this host is, by instance uuid.
@@ -439,7 +440,16 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             precopy_timeout_s=CONF.dmore.precopy_timeout,
             hold_bandwidth_mib=CONF.dmore.hold_bandwidth_mib,
             relabel=CONF.dmore.qemu_group is None,
+            way_here=self._way_here(), hold=CONF.dmore.hold,
             synchronise=CONF.dmore.synchronise)
+
+    def _way_here(self):
+        """How a Domain R comes back whose instance stays: as Nova has a live
+        migration come to this host."""
+        address = CONF.libvirt.live_migration_inbound_addr
+        return rollback.WayHere(
+            self._live_migration_uri(address or self._pairs.host),
+            self._migrate_uri(address) if address else None)
 
     def _console_log_to_carry(self, instance, shared):
         """The console log in base64, nothing where the destination has it.

@@ -323,6 +323,8 @@ class Pairs:
         with self.locked(instance_uuid):
             record = self.get(instance_uuid)
             if record is not None and record.incoming:
+                # First: it waits for nothing else.
+                self.adopt(instance_uuid)
                 # The source has done it by now, if it could. To ask costs
                 # Neutron less than to be refused.
                 port_id = record.address.port_id
@@ -330,6 +332,19 @@ class Pairs:
                     self.addresses.activate_binding(port_id, self.host)
                 self._save(dataclasses.replace(
                     record, incoming=False))
+
+    def adopt(self, instance_uuid: str) -> None:
+        """Let a Domain R that arrived paused run: its instance belongs to
+        this host, running or paused.
+
+        Called by a source, too, whose instance stays. The shadow-device
+        process does so by itself where the instance runs, so that it cannot
+        be asked is no fault; one that runs since before an upgrade refuses.
+        """
+        try:
+            self.client(instance_uuid).adopt()
+        except exception.ShadowProcessError as error:
+            LOG.info('Console of instance %s: %s', instance_uuid, error)
 
     def take_over(self, record) -> None:
         """Build a pair on this host whose Domain R could not come along.

@@ -22,7 +22,11 @@ import oslo_messaging as messaging
 from nova_dmore import exception
 
 TOPIC = 'nova-dmore'
-VERSION = '2.0'
+VERSION = '2.1'
+#: What every call but :meth:`DestinationAPI.send_back` asks for.
+_BASE_VERSION = '2.0'
+#: How much longer than it is given a destination may take to answer.
+_GRACE_S = 10.0
 
 #: What the other side is told, without a stack in the log of this one.
 _told = messaging.expected_exceptions(exception.DMoreError)
@@ -36,17 +40,20 @@ class DestinationAPI:
 
     def __init__(self, timeout: int):
         self._client = rpc.get_client(
-            messaging.Target(topic=TOPIC, version=VERSION))
+            messaging.Target(topic=TOPIC, version=_BASE_VERSION))
         self._timeout = timeout
 
     def prepare(self, context, host: str, migration_id: str,
-                record: str) -> None:
+                record: str) -> bool:
         """Make the destination ready for a pair.
 
         :param record: the pair's record as text.
+        :returns: whether a Domain R that arrives paused is let run there;
+            before version 2.1 it is not.
         """
-        self._call(context, host, 'prepare', migration_id=migration_id,
-                   record=record)
+        return bool(self._call(
+            context, host, 'prepare', migration_id=migration_id,
+            record=record))
 
     def carry_over(self, context, host: str, migration_id: str,
                    instance_uuid: str, carry_over: dict) -> None:
@@ -77,8 +84,32 @@ class DestinationAPI:
             context, host, 'abort', migration_id=migration_id,
             instance_uuid=instance_uuid))
 
+    def send_back(self, context, host: str, migration_id: str,
+                  instance_uuid: str, uri: str, migrate_uri: str | None,
+                  flags: int, within_s: float) -> None:
+        """The instance stays at the source; its Domain R, which waits at the
+        destination, comes back.
+
+        :param uri: libvirt URI of the source.
+        :param migrate_uri: where QEMU's data goes, None: libvirt decides.
+        :param flags: of libvirt's migration.
+        :param within_s: seconds after which it is given up.
+        """
+        client = self._client.prepare(
+            server=host, timeout=max(self._timeout, within_s + _GRACE_S),
+            version='2.1')
+        self._send(client, context, host, 'send_back',
+                   migration_id=migration_id, instance_uuid=instance_uuid,
+                   uri=uri, migrate_uri=migrate_uri, flags=flags,
+                   within_s=within_s)
+
     def _call(self, context, host: str, method: str, **arguments):
-        client = self._client.prepare(server=host, timeout=self._timeout)
+        return self._send(
+            self._client.prepare(server=host, timeout=self._timeout),
+            context, host, method, **arguments)
+
+    @staticmethod
+    def _send(client, context, host: str, method: str, **arguments):
         try:
             return client.call(context, method, **arguments)
         except messaging.RemoteError as error:
@@ -107,7 +138,7 @@ class DestinationServer:
     @_told
     def prepare(self, context, migration_id, record):
         """See :meth:`DestinationAPI.prepare`."""
-        self._destination.prepare(context, migration_id, record)
+        return self._destination.prepare(context, migration_id, record)
 
     @_told
     def carry_over(self, context, migration_id, instance_uuid, carry_over):
@@ -125,6 +156,13 @@ class DestinationServer:
     def abort(self, context, migration_id, instance_uuid):
         """See :meth:`DestinationAPI.abort`."""
         return self._destination.abort(migration_id, instance_uuid)
+
+    @_told
+    def send_back(self, context, migration_id, instance_uuid, uri,
+                  migrate_uri, flags, within_s):
+        """See :meth:`DestinationAPI.send_back`."""
+        self._destination.send_back(
+            migration_id, instance_uuid, uri, migrate_uri, flags, within_s)
 
 
 def start_server(host: str, destination):

@@ -234,9 +234,14 @@ class Settler:
                 self._rebuild(record)
                 return True
         elif here is Here.AT_REST:
-            # So arrives a paused one; or it was stopped here since.
+            # So arrives a paused one; or it was stopped here since. Only Nova
+            # can tell that it does not stay where it comes from.
             if waited >= PATIENCE_S and self._host(uuid) == self._pairs.host:
-                self._rebuild(record)
+                if all(self._pairs.is_alive(uuid)) and self._domain_r_came(
+                        uuid):
+                    self._adopt(record)
+                else:
+                    self._rebuild(record)
                 return True
         elif here is Here.ABSENT and self._is_given_up(uuid, waited):
             LOG.warning('Instance %s did not arrive: removing what was '
@@ -260,7 +265,9 @@ class Settler:
         return True
 
     def _domain_r_came(self, uuid: str) -> bool:
-        return self._pairs.client(uuid).status().domain_r.status == 'running'
+        """Whether all of it is here: it is paused until it is let run."""
+        return self._pairs.client(uuid).status().domain_r.status in (
+            'running', 'paused')
 
     def _adopt(self, record) -> None:
         uuid = record.instance_uuid
@@ -329,7 +336,9 @@ class Settler:
         status = client.status()
         if status.state is wire.PairState.INCOMING:
             # It has just arrived, and may wait for what the source carries
-            # over.
+            # over; or nobody could tell its process that it belongs here.
+            if status.domain_r.status == 'paused':
+                self._pairs.adopt(uuid)
             return False
         try:
             if _has_job(domain):
@@ -347,6 +356,8 @@ class Settler:
         if status.migration_id is not None:
             client.arm(status.migration_id, shadow_client.Role.SOURCE,
                        on=False)
+            # A paused instance does not tell that it stays.
+            self._pairs.adopt(uuid)
         if status.domain_r.status == 'running':
             client.hold(False)
         return True

@@ -27,6 +27,24 @@ from tests.unit.virt import fake_host
 CARRY_OVER = {'epoch': 7}
 
 
+class Hosts:
+    """Connections to the libvirt where a domain is, by Domain R's name."""
+
+    def __init__(self, connections):
+        self._connections = connections
+
+    def lookupByName(self, name):
+        for connection in self._connections[:-1]:
+            try:
+                return connection.lookupByName(name)
+            except libvirt.libvirtError:
+                continue
+        return self._connections[-1].lookupByName(name)
+
+    def close(self):
+        pass
+
+
 def kept_xml(domain, flags=0):
     """``XMLDesc`` of what libvirt was given, with the consoles."""
     return domain._connection.xml[domain.name()]
@@ -43,8 +61,11 @@ class MigrationTestCase(base.TestCase):
         self.companion_error = None
         self.instance_error = None
         self.useFixture(fixtures.MockPatchObject(source, '_END_S', 5.0))
-        self.useFixture(fixtures.MonkeyPatch(
-            'libvirt.open', lambda uri: self.connection('c1')))
+        # Each host opens its own.
+        self.useFixture(fixtures.MonkeyPatch('libvirt.open', lambda uri: Hosts(
+            [self.connection('c1'), self.connection('c2')])))
+        self.sent_back = False
+        self.leaves_early = False
         stock_statistics = fakelibvirt.Domain.jobStats
         for name, function in {
                 'migrateToURI3': self._migrate,
@@ -85,16 +106,28 @@ class MigrationTestCase(base.TestCase):
         return shadow_client.Frozen(False, None, None, None)
 
     def _migrate(self, domain, destination, params, flags):
+        if domain.name().startswith('domr-') and 'c1' in destination:
+            self.connection('c1').createXML(
+                self.connection('c2').xml[domain.name()], 0)
+            domain.destroy()
+            self.sent_back = True
+            return
         self.assertIn('c2', destination)
         if domain.name().startswith('domr-'):
-            self.assertTrue(self.companion_stopped.wait(10))
+            self.assertTrue(flags & libvirt.VIR_MIGRATE_PAUSED)
+            self.assertTrue(self.leaves_early
+                            or self.companion_stopped.wait(10))
             if self.companion_error is not None:
                 raise self.companion_error
             xml = self.connection('c1').xml[domain.name()]
             self.connection('c2').createXML(xml, 0)
+            self.domain_r(self.server, 'c2')._state = (
+                fakelibvirt.VIR_DOMAIN_PAUSED)
             domain.destroy()
             return
         if self.instance_error is not None:
+            if self.leaves_early:
+                self.until(lambda: self.domain_r(self.server, 'c1') is None)
             domain.fail_job()
             raise self.instance_error
         self.connection('c2').createXML(params['destination_xml'], 0)
@@ -149,6 +182,7 @@ class LiveMigrationTest(MigrationTestCase):
         self.assertEqual(CARRY_OVER, carried)
         # It is the one that was moved, not one that was started.
         self.assertEqual(2, self.shadow.log.count('start'))
+        self.shadow_client(self.server, 'c2').adopt.assert_called_with()
         self._delete_server(self.server)
         self.assert_nothing_left()
 
@@ -170,6 +204,20 @@ class LiveMigrationTest(MigrationTestCase):
     @staticmethod
     def _refuse(digest):
         raise exception.ImageError('[dmore] image: none')
+
+    def test_domain_r_leaves_early(self):
+        self.flags(hold=False, group='dmore')
+        self.leaves_early = True
+        self.go()
+        self._assert_at_destination()
+        self.assertEqual(2, self.shadow.log.count('start'))
+        self.assertNotIn('hold', self.shadow.log)
+
+    def test_the_instance_stays_and_domain_r_had_left(self):
+        self.leaves_early = True
+        self.test_the_instance_stays()
+        self.assertTrue(self.sent_back)
+        self.shadow_client(self.server).adopt.assert_called_with()
 
     def test_the_instance_stays(self):
         self.instance_error = fakelibvirt.make_libvirtError(

@@ -11,9 +11,12 @@
 # under the License.
 """Domain R's own migration: begun, held, let go, or given up.
 
-It must not leave before its instance. QEMU switches over as soon as what
-remains can be sent within the downtime limit, so the limit is the lowest, and
-Domain R keeps more pages dirty than go into it for as long as it is asked to
+It arrives paused, and is let run where its instance runs. So if it leaves
+before its instance, nothing is lost: but the console stands still from then
+until the instance has moved too, which may be long. It is held for the
+shortness of that alone. QEMU switches over as soon as what remains can be sent
+within the downtime limit, so the limit is the lowest, and Domain R keeps more
+pages dirty than go into it for as long as it is asked to
 (:mod:`nova_dmore.domr.hold`).
 
 A fast link takes all of these in a few milliseconds, and if none is written to
@@ -55,7 +58,7 @@ _CANCEL_S = 15.0
 
 
 def first_bandwidth_mib(limit_mib: int) -> int:
-    """The bandwidth that the migration has to begin with.
+    """The bandwidth that a migration that is held has to begin with.
 
     :param limit_mib: Nova's limit, 0 for none.
     """
@@ -70,18 +73,24 @@ class Companion:
     :param timeout_s: longest duration of the first pass over its memory.
     :param hold_bandwidth_mib: bandwidth after that, in MiB/s.
     :param bandwidth_mib: Nova's limit, 0 for none.
+    :param holds: False: it leaves as soon as QEMU finds that it can.
+    :param arrives_paused: False: it runs as soon as it has arrived, at a
+        destination that lets none run.
     :raises libvirt.libvirtError: there is no such domain.
     """
 
     def __init__(self, connection, name: str, outgoing: job.OutgoingDomain,
                  timeout_s: float, hold_bandwidth_mib: int,
-                 bandwidth_mib: int = 0):
+                 bandwidth_mib: int = 0, holds: bool = True,
+                 arrives_paused: bool = True):
         self._job = job.Job(connection, name)
         self._outgoing = outgoing
         self._timeout_s = timeout_s
         self._hold_bandwidth_mib = hold_bandwidth_mib
         self._most_mib = bandwidth_mib or job.UNLIMITED_MIB
         self._paced_mib = float(first_bandwidth_mib(bandwidth_mib))
+        self._holds = holds
+        self._arrives_paused = arrives_paused
         self._deadline = 0.0
         self._limited = False
         self._begun = False
@@ -94,28 +103,39 @@ class Companion:
     def hold(self) -> bool:
         """Keep it from leaving; whether all its memory was copied once.
 
-        To be called again and again, until then.
+        To be called again and again, until then. One that has left all the
+        same waits for its instance.
 
-        :raises nova_dmore.exception.PairError: it ended or takes too long.
+        :raises nova_dmore.exception.PairError: it failed or takes too long.
         """
         if not self._outgoing.is_alive():
+            if self._arrives_paused and self._outgoing.succeeded():
+                return True
             raise exception.PairError(
                 'the migration of Domain R ended early: '
                 f'{self._outgoing.error or "it left by itself"}')
-        self._limited = self._limited or self._job.limit(
-            downtime_ms=_HOLD_DOWNTIME_MS)
+        if self._holds:
+            self._limited = self._limited or self._job.limit(
+                downtime_ms=_HOLD_DOWNTIME_MS)
         progress = self._job.progress()
         self._begun = self._begun or progress is not None
-        if progress and progress.iteration >= 2:
-            self._job.limit(bandwidth_mib=self._hold_bandwidth_mib)
-            if self._limited:
-                return True
-        elif progress and progress.iteration == 1:
-            self._pace(progress.remaining_bytes)
+        if progress is not None and self._is_copied(progress):
+            return True
         if time.monotonic() > self._deadline:
             raise exception.PairError(
                 'the pre-copy of Domain R took longer than [dmore] '
                 f'precopy_timeout ({self._timeout_s} s)')
+        return False
+
+    def _is_copied(self, progress: job.Progress) -> bool:
+        """Whether all was copied once, and it is held if it shall be."""
+        if not self._holds:
+            return progress.iteration >= 2
+        if progress.iteration >= 2:
+            self._job.limit(bandwidth_mib=self._hold_bandwidth_mib)
+            return self._limited
+        if progress.iteration == 1:
+            self._pace(progress.remaining_bytes)
         return False
 
     def _pace(self, remaining_bytes: int) -> None:
@@ -127,24 +147,27 @@ class Companion:
                 self._paced_mib = wanted
 
     @property
-    def has_begun(self) -> bool:
-        """Whether its migration goes on if it is stopped now."""
-        return self._begun
+    def may_be_stopped(self) -> bool:
+        """Whether it runs at the destination if it is stopped now: what is
+        stopped before libvirt has begun with it arrives paused."""
+        return self._arrives_paused or self._begun
 
     def release(self) -> None:
-        """Let it go, and stop it if it has not been.
+        """Let it go, and stop it if it has not been; nothing is to be done
+        if it has left already.
 
-        :raises nova_dmore.exception.PairError: its migration has not begun
-            yet, or has failed: stopped now, it would stay so.
+        :raises nova_dmore.exception.PairError: its migration has failed, or
+            it may not be stopped yet.
         """
-        if self._outgoing.is_alive():
-            if not self._begun and self._job.progress() is None:
-                raise exception.PairError(
-                    'the instance stopped before the migration of Domain R '
-                    'had begun')
-        elif not self._outgoing.succeeded():
+        if not self._outgoing.is_alive():
+            if self._outgoing.succeeded():
+                return
             raise exception.PairError(
                 f'the migration of Domain R has ended: {self._outgoing.error}')
+        if not self.may_be_stopped and self._job.progress() is None:
+            raise exception.PairError(
+                'the instance stopped before the migration of Domain R had '
+                'begun')
         self._job.suspend()
         self._job.limit(job.UNLIMITED_MIB, _FREE_DOWNTIME_MS)
 

@@ -23,10 +23,13 @@ import contextlib
 import dataclasses
 import os
 
+import libvirt
 from oslo_log import log as logging
 
 from nova_dmore import exception
+from nova_dmore.virt import domain_r
 from nova_dmore.virt.migration import expectation
+from nova_dmore.virt.migration import job
 from nova_dmore.virt import record as record_module
 from nova_dmore.virt import settle
 
@@ -36,6 +39,8 @@ LOG = logging.getLogger(__name__)
 _CONSOLE_LOG_MAX = 128 * 1024
 #: So many migrations are remembered as over: a call of one may come late.
 _OVER_MAX = 256
+#: Longest wait for the end of a job that is cancelled, in seconds.
+_CANCEL_S = 5.0
 #: Where Nova looks for what is older than ``console.log``.
 _OLDER_CONSOLE_LOG = 'console.log.0'
 
@@ -46,13 +51,16 @@ class DestinationRole:
     :param pairs: a :class:`nova_dmore.virt.pairs.Pairs`.
     :param reporter: a :class:`nova_dmore.virt.reporter.Reporter`.
     :param connect: returns Nova's ``libvirt.virConnect``.
+    :param libvirt_uri: URI of this host's libvirt.
     :param instances_path: ``[DEFAULT] instances_path``.
     """
 
-    def __init__(self, pairs, reporter, connect, instances_path: str):
+    def __init__(self, pairs, reporter, connect, libvirt_uri: str,
+                 instances_path: str):
         self._pairs = pairs
         self._reporter = reporter
         self._connect = connect
+        self._libvirt_uri = libvirt_uri
         self._instances_path = instances_path
         #: Migration id of the pair that is arriving, by instance uuid.
         self._arriving: dict[str, str] = {}
@@ -93,16 +101,17 @@ class DestinationRole:
                 record.address.port_id, self._pairs.host)
             self._pairs.remove(instance_uuid, delete_address=False)
 
-    def prepare(self, context, migration_id: str, record_text: str) -> None:
+    def prepare(self, context, migration_id: str, record_text: str) -> bool:
         """Phase *begin*: image, address, shadow-device process.
 
+        :returns: True: that process lets a Domain R run that arrives paused.
         :raises nova_dmore.exception.DMoreError: and nothing is left but the
             directory that the instance's own QEMU needs, and the record.
         """
         record = _parse(record_text)
         uuid, pairs = record.instance_uuid, self._pairs
         if self._arriving.get(uuid) == migration_id:
-            return
+            return True
         # The source may lose patience with this call any time, and send the
         # instance alone.
         pairs.shadows.make_directory(uuid)
@@ -124,6 +133,7 @@ class DestinationRole:
             alone.pop_all()
         if expected is None:
             self._expectations.announce(uuid, address.port_id)
+        return True
 
     def _remove_stale(self, uuid: str, migration_id: str) -> None:
         """Remove what a migration left whose source did not come to its end.
@@ -193,6 +203,62 @@ class DestinationRole:
         self._reporter.rebuilt(
             context, instance_uuid,
             'Domain R did not follow its instance in a live migration')
+
+    def send_back(self, migration_id: str, instance_uuid: str, uri: str,
+                  migrate_uri: str | None, flags: int, within_s: float
+                  ) -> None:
+        """The instance stays at the source: so does its Domain R, which
+        waits here and has never run here.
+
+        :meth:`abort` follows, and waits for the end of this.
+
+        :param uri: libvirt URI of the source.
+        :param migrate_uri: where QEMU's data goes, None: libvirt decides.
+        :param flags: as Domain R came.
+        :param within_s: seconds after which it is given up.
+        :raises nova_dmore.exception.PairError: it is not at the source.
+        """
+        with self._pairs.locked(instance_uuid):
+            waiting = self._waiting(migration_id, instance_uuid)
+            # QEMU activates the disks of what has arrived when it runs first,
+            # and one before 10.0 aborts when it is to give disks away that it
+            # has not activated (bdrv_inactivate_recurse in block.c; seen with
+            # 7.2). Without its instance Domain R gets no epoch, so nothing
+            # counts that it does in this moment.
+            waiting.resume()
+            waiting.suspend()
+            outgoing = job.OutgoingDomain(
+                self._libvirt_uri, domain_r.name_of(instance_uuid), uri,
+                {} if migrate_uri is None else {'migrate_uri': migrate_uri},
+                flags)
+            outgoing.start()
+            outgoing.join(within_s)
+            if outgoing.is_alive():
+                # It may come to its end meanwhile.
+                waiting.abort()
+                outgoing.join(_CANCEL_S)
+        if not outgoing.succeeded():
+            raise exception.PairError(
+                f'Domain R cannot be sent back: {outgoing.error}')
+
+    def _waiting(self, migration_id: str, instance_uuid: str) -> job.Job:
+        """A Domain R that has arrived and not run.
+
+        :raises nova_dmore.exception.PairError: there is none.
+        """
+        if not self._arrives(migration_id, instance_uuid):
+            raise exception.PairError(
+                f'nothing of migration {migration_id} is here')
+        connection = self._connect()
+        if settle.find(connection, instance_uuid) is settle.Here.RUNNING:
+            raise exception.PairError('the instance runs here')
+        if not self._pairs.domain(instance_uuid).is_paused():
+            # The instance may be dead already that it was let run for.
+            raise exception.PairError('Domain R does not wait here')
+        try:
+            return job.Job(connection, domain_r.name_of(instance_uuid))
+        except libvirt.libvirtError as error:
+            raise exception.PairError(f'Domain R: {error}') from error
 
     def abort(self, migration_id: str, instance_uuid: str) -> bool:
         """The instance stays at the source: remove what was prepared.

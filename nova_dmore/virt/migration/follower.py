@@ -14,7 +14,8 @@
 Whoever caused the stop, QEMU's ``STOP`` event tells it to the shadow-device
 process, which has Domain R freeze, stops it, and answers here. So Domain R
 follows a switch-over, one to post-copy and a force-complete alike, and is not
-kept waiting by a busy nova-compute or libvirt.
+kept waiting by a busy nova-compute or libvirt. One that left before waits at
+the destination, paused; what counts of it stands still since then.
 """
 
 import math
@@ -86,7 +87,7 @@ class Follower(threading.Thread):
                  instance=self._course.instance)
 
     def _hold_until_stop(self):
-        """Hold Domain R until the instance stops.
+        """Hold Domain R until the instance stops, wherever it waits then.
 
         :returns: a Frozen, or None when the migration ended without a stop
             or Domain R cannot follow.
@@ -100,7 +101,7 @@ class Follower(threading.Thread):
                 except exception.PairError as error:
                     self._give_up(error)
                     return None
-                self._let_go(self._companion.has_begun)
+                self._let_go(self._companion.may_be_stopped)
             frozen = self._look_for_stop(
                 0 if ended else
                 _WAIT_MS if self.companion_ready.is_set() else _LOOK_MS)

@@ -131,14 +131,17 @@ class OutgoingDomain(threading.Thread):
         return not self.is_alive() and self._arrived
 
 
-def companion_flags(instance_flags: int) -> int:
+def companion_flags(instance_flags: int, arrives_paused: bool = True) -> int:
     """The migration flags of Domain R, from those of its instance.
 
     Encryption and transport are the instance's. Domain R is transient, has
-    no disk to copy, must arrive paused or running as it was, and must not be
-    slowed down nor fetched page by page.
+    no disk to copy, and must not be slowed down nor fetched page by page.
+
+    :param arrives_paused: where it arrives somebody lets it run, when its
+        instance does.
     """
-    return instance_flags & ~(
+    paused = libvirt.VIR_MIGRATE_PAUSED if arrives_paused else 0
+    return paused | instance_flags & ~(
         libvirt.VIR_MIGRATE_NON_SHARED_DISK
         | libvirt.VIR_MIGRATE_NON_SHARED_INC
         | libvirt.VIR_MIGRATE_PERSIST_DEST

@@ -41,22 +41,19 @@ from nova_dmore.virt.migration import job
 from nova_dmore.virt.migration import leader
 from nova_dmore.virt.migration import phases
 from nova_dmore.virt.migration.phases import Phase
+from nova_dmore.virt.migration import rollback
 from nova_dmore.virt import record as record_module
 from nova_dmore.virt import xml
 
 LOG = logging.getLogger(__name__)
 
-#: Longest wait for the offsets after the stop: longer than the shadow-device
-#: process waits for QEMU, in milliseconds.
-_HAND_OVER_MS = 1000
+#: Longest wait for the offsets after the stop, in milliseconds: they are exact
+#: when QEMU has saved the instance's state and sent the rest of its memory.
+_HAND_OVER_MS = 5000
 #: How often the instance's job is looked for by who wants to abort it or to
 #: switch it to post-copy, and for how long, in seconds.
 _JOB_LOOK_S = 0.1
 _JOB_WAIT_S = 15.0
-#: When a port that came back is plugged again: Neutron's agent takes it away
-#: in one of its looks, which are 2 s apart ([agent] polling_interval), in
-#: seconds after each other.
-_PLUG_S = (1.0, 2.0, 3.0, 6.0)
 #: Longest wait for the end of Domain R's migration after its instance's.
 _END_S = 15.0
 #: Longest wait for Nova's, in seconds.
@@ -75,8 +72,11 @@ class Services:
     libvirt_uri: str
     precopy_timeout_s: float
     hold_bandwidth_mib: int
+    way_here: rollback.WayHere
     #: Whether libvirt gives the FIFOs of a serial port to QEMU's user.
     relabel: bool = True
+    #: False: Domain R leaves as soon as it can.
+    hold: bool = True
     #: False: Domain R is moved beside its instance, but not in step.
     synchronise: bool = True
 
@@ -111,7 +111,11 @@ class SourceRole:
         #: Set when the instance's migration call has returned.
         self._ended = threading.Event()
         self._nova_is_done = threading.Event()
-        self._has_given_address = False
+        #: Lets the destination have the address of Domain R.
+        self._address: threading.Thread | None = None
+        self._flags = 0     # of Domain R's migration
+        #: Whether Domain R runs there only when its instance does.
+        self._arrives_paused = False
 
     # -- the story ----------------------------------------------------------
 
@@ -214,9 +218,11 @@ class SourceRole:
         try:
             if not all(pairs.is_alive(self._uuid)):
                 raise exception.PairError('the pair is not alive here')
-            self._services.destination.prepare(
+            lets_run = self._services.destination.prepare(
                 self._context, self._host, self.course.migration_id,
                 record_module.to_json(self._record))
+            # Beside its instance and not in step it waits for nothing.
+            self._arrives_paused = lets_run and self._services.synchronise
             self._connection = libvirt.open(self._services.libvirt_uri)
             if self._services.synchronise:
                 self._client.arm(self.course.migration_id,
@@ -237,20 +243,23 @@ class SourceRole:
         self.course.enter(Phase.PRE_COPY)
         services = self._services
         limit_mib = arguments.get('bandwidth') or 0
+        holds = services.synchronise and services.hold
         parameters = {'bandwidth': companion.first_bandwidth_mib(limit_mib)
-                      if services.synchronise else limit_mib}
+                      if holds else limit_mib}
         if arguments.get('migrate_uri'):
             parameters['migrate_uri'] = arguments['migrate_uri']
+        self._flags = job.companion_flags(
+            arguments.get('flags', 0), self._arrives_paused)
         outgoing = job.OutgoingDomain(
             services.libvirt_uri, self._name, destination, parameters,
-            job.companion_flags(arguments.get('flags', 0)))
+            self._flags)
         try:
             self._companion = companion.Companion(
                 self._connection, self._name, outgoing,
                 services.precopy_timeout_s, services.hold_bandwidth_mib,
-                limit_mib)
+                limit_mib, holds, self._arrives_paused)
             self._job = job.Job(self._connection, self._instance_domain)
-            if services.synchronise:
+            if holds:
                 self._client.hold(True)
         except (exception.DMoreError, libvirt.libvirtError) as error:
             self._companion = None      # it was never sent
@@ -271,8 +280,16 @@ class SourceRole:
     # -- stop: follower.py; then carry over ---------------------------------
 
     def _hand_over(self) -> None:
-        """Let the destination have the address and the offsets."""
-        pairs = self._services.pairs
+        """Let the destination have the address and the offsets.
+
+        Neutron takes its time with the one, while the instance's QEMU comes
+        to the end that the other has to wait for.
+        """
+        address = threading.Thread(
+            target=self._give_address, name=f'dmore-address-{self._uuid}',
+            daemon=True)
+        address.start()
+        self._address = address
         try:
             carry_over = self._client.hand_over(_HAND_OVER_MS)
             if carry_over is not None:
@@ -282,11 +299,13 @@ class SourceRole:
         except (exception.PairError, exception.ShadowProcessError) as error:
             # Domain R carries its own offsets: this one is not lost yet.
             LOG.warning('%s', error, instance=self._instance)
-        if self.course.phase not in (Phase.CARRY_OVER, Phase.LIVE):
-            return      # it took so long that the migration is rolled back
-        self._has_given_address = True
-        pairs.addresses.activate_binding(
-            self._record.address.port_id, self._host)
+        address.join()
+
+    def _give_address(self) -> None:
+        """Thread of :meth:`_hand_over`."""
+        with self._step('Letting the destination have the address'):
+            self._services.pairs.addresses.activate_binding(
+                self._record.address.port_id, self._host)
 
     # -- done ---------------------------------------------------------------
 
@@ -364,56 +383,19 @@ class SourceRole:
             self._companion.error or 'it did not arrive in time')
         return False
 
-    # -- undone -------------------------------------------------------------
+    # -- undone: rollback.py ------------------------------------------------
 
     def _abort(self) -> None:
         """The instance stays here: so does its Domain R."""
         self._wait_for_follower()
-        moved = False
+        if self._address is not None:
+            # Late, it would be taken from here again.
+            self._address.join(_END_S)
+        has_left = False
         if self._companion is not None:
             self._companion.give_up()
-            moved = self._companion.arrived(0)
+            has_left = self._companion.arrived(0)
         self.course.enter(Phase.ABORTED)
-        addresses = self._services.pairs.addresses
-        port = self._record.address.port_id
-        for step in (
-                lambda: self._client.hold(False),
-                lambda: self._client.arm(
-                    self.course.migration_id, shadow_client.Role.SOURCE,
-                    on=False),
-                self._abort_there,
-                lambda: addresses.activate_binding(
-                    port, self._services.pairs.host),
-                lambda: addresses.delete_binding(port, self._host)):
-            # Whatever becomes of the others.
-            with self._step('Going back'):
-                step()
-        if self._has_given_address:
-            threading.Thread(
-                target=self._plug_again, name=f'dmore-plug-{self._uuid}',
-                daemon=True).start()
-        if moved:
-            # It went ahead of its instance and is gone here; the watch
-            # builds a new one, on the same address.
-            self._services.reporter.rebuilt(
-                self._context, self._uuid,
-                'Domain R had left when the migration was rolled back')
-
-    def _abort_there(self) -> None:
-        if self._services.destination.abort(
-                self._context, self._host, self.course.migration_id,
-                self._uuid):
-            # libvirt resumes it here when the connection between the hosts
-            # breaks before the other one can say that it runs
-            # (qemuMigrationSrcPerformPeer2Peer3 in
-            # src/qemu/qemu_migration.c).
-            LOG.error('The instance runs at %s, and libvirt here has not '
-                      'given it up: look at both hosts, and end one of the '
-                      'two', self._host, instance=self._instance)
-
-    def _plug_again(self) -> None:
-        """Thread of :meth:`_abort`."""
-        with self._step('The network of Domain R after it came back'):
-            for seconds in _PLUG_S:
-                time.sleep(seconds)
-                self._services.pairs.plug_again(self._uuid)
+        rollback.Rollback(
+            self._services, self._context, self.course, self._host,
+            self._record).run(self._flags, has_left, self._address is not None)

@@ -179,7 +179,8 @@ class ShadowProcesses(fixtures.Fixture):
 
         for name, result in {
                 'status': status(), 'configure': None, 'arm': None,
-                'shutdown': None, 'forget_gaps': None, 'hold': None,
+                'adopt': None, 'shutdown': None, 'forget_gaps': None,
+                'hold': None,
                 'carry_over': shadow_client.CarryOverAnswer(True, '')}.items():
             answer(name, result)
         client.is_gone.side_effect = lambda: directory not in self.alive

@@ -20,6 +20,7 @@ from nova import exception as nova_exception
 
 from nova_dmore.virt import driver
 from nova_dmore.virt.migration import destination
+from nova_dmore.virt.migration import rollback
 from nova_dmore.virt.migration import source
 from tests.unit.virt import driver_case
 from tests.unit.virt import fakes
@@ -96,6 +97,17 @@ class LiveMigrationTest(driver_case.DriverTestCase):
             self.driver, 'context', self.instance, 'c2', 'post', 'recover',
             False, None)
         self.assertEqual({}, self.driver._comigrations)
+
+    def test_the_way_here(self):
+        """As Nova tells a source."""
+        self.assertEqual(
+            rollback.WayHere(f'qemu+tcp://{fakes.HOST}/system', None),
+            self.driver._way_here())
+        self.config.config(group='libvirt', live_migration_scheme='tls',
+                           live_migration_inbound_addr='fd00::1')
+        self.assertEqual(
+            rollback.WayHere('qemu+tls://[fd00::1]/system', 'tcp://[fd00::1]'),
+            self.driver._way_here())
 
     def test_the_role_learns_when_nova_is_done(self):
         role = mock.create_autospec(source.SourceRole, instance=True)

@@ -446,6 +446,26 @@ class ArrivalTest(fake_host.HostTestCase):
         self.pairs.start_incoming(self.record, 'm1')
         self.pairs.arrived(fakes.UUID)
         self.assertFalse(self.pairs.get(fakes.UUID).incoming)
+        self.assertEqual(['start', 'arm', 'configure', 'adopt'],
+                         self.shadow.log)
+        # It is once enough.
+        self.pairs.arrived(fakes.UUID)
+        self.assertEqual(1, self.shadow.log.count('adopt'))
+
+    def test_arrived_and_neutron_is_away(self):
+        self.pairs.start_incoming(self.record, 'm1')
+        with mock.patch.object(self.pairs.addresses, 'is_bound',
+                               side_effect=exception.AddressError('no')):
+            self.assertRaises(exception.AddressError, self.pairs.arrived,
+                              fakes.UUID)
+        # Domain R does not wait for that.
+        self.assertEqual('adopt', self.shadow.log[-1])
+
+    def test_arrived_at_a_process_that_cannot_adopt(self):
+        self.pairs.start_incoming(self.record, 'm1')
+        self.shadow.refuse['adopt'] = exception.ShadowProcessError('no')
+        self.pairs.arrived(fakes.UUID)
+        self.assertFalse(self.pairs.get(fakes.UUID).incoming)
 
     def test_the_instance_is_started_here_instead(self):
         self.pairs.start_incoming(self.record, 'm1')

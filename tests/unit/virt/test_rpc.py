@@ -11,6 +11,7 @@
 # under the License.
 
 import logging
+from unittest import mock
 
 import fixtures
 from nova import context
@@ -29,6 +30,9 @@ ARGUMENTS = {
     'finish': {'migration_id': 'm1', 'record': '{}', 'domain_r_moved': True,
                'console_log': None},
     'abort': {'migration_id': 'm1', 'instance_uuid': fakes.UUID},
+    'send_back': {'migration_id': 'm1', 'instance_uuid': fakes.UUID,
+                  'uri': 'qemu+tcp://c1/system', 'migrate_uri': None,
+                  'flags': 33, 'within_s': 5.0},
 }
 
 
@@ -39,9 +43,11 @@ class Destination:
         self.calls = []
         self.error = None
         self.runs = False
+        self.lets_run = True
 
     def prepare(self, context, migration_id, record_text):
         self._note('prepare', migration_id, record_text)
+        return self.lets_run
 
     def carry_over(self, migration_id, instance_uuid, carry_over):
         self._note('carry_over', migration_id, instance_uuid, carry_over)
@@ -54,6 +60,11 @@ class Destination:
     def abort(self, migration_id, instance_uuid):
         self._note('abort', migration_id, instance_uuid)
         return self.runs
+
+    def send_back(self, migration_id, instance_uuid, uri, migrate_uri, flags,
+                  within_s):
+        self._note('send_back', migration_id, instance_uuid, uri, migrate_uri,
+                   flags, within_s)
 
     def _note(self, *call):
         if self.error is not None:
@@ -98,6 +109,21 @@ class RpcTest(fakes.TestCase):
             self.destination.runs = runs
             self.assertIs(runs, self.api.abort(
                 self.context, 'c2', **ARGUMENTS['abort']))
+
+    def test_a_paused_domain_r_is_let_run(self):
+        # One before version 2.1 says nothing.
+        for lets_run, answer in ((True, True), (None, False)):
+            self.destination.lets_run = lets_run
+            self.assertIs(answer, self.api.prepare(
+                self.context, 'c2', **ARGUMENTS['prepare']))
+
+    def test_a_destination_that_sends_nothing_back(self):
+        with mock.patch.object(rpc.DestinationServer, 'target',
+                               messaging.Target(version='2.0')):
+            for method in ARGUMENTS:
+                if method != 'send_back':
+                    self._call(method)
+            self.assertRaises(exception.PairError, self._call, 'send_back')
 
     def test_an_error_over_there(self):
         # What a transport makes of an error of the other side: the one in

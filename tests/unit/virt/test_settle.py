@@ -142,7 +142,7 @@ class IncomingTest(SettleTestCase):
         self.assertTrue(self._settle(1))
         self._assert_whole()
         # No session ended.
-        self.assertEqual([], self.shadow.log)
+        self.assertEqual(['adopt'], self.shadow.log)
         self.reporter.rebuilt.assert_not_called()
 
     def test_while_they_arrive(self):
@@ -152,12 +152,23 @@ class IncomingTest(SettleTestCase):
         for _hour in range(3):
             self._assert_waits(3600)
 
+    def _domain_r_is(self, status):
+        answer = fake_host.status(domain_r=shadow_client.VmStatus(
+            connected=True, status=status, attached=True))
+        self.client().status.side_effect = lambda timeout=None: answer
+
+    def test_domain_r_arrived_paused(self):
+        self.libvirt.add_instance()
+        self._domain_r_comes()
+        self._domain_r_is('paused')
+        self.assertTrue(self._settle())
+        self._assert_whole()
+        self.assertEqual(['adopt'], self.shadow.log)
+
     def test_domain_r_is_still_arriving(self):
         self.libvirt.add_instance()
         self._domain_r_comes()
-        status = fake_host.status(domain_r=shadow_client.VmStatus(
-            connected=True, status='inmigrate', attached=False))
-        self.client().status.side_effect = lambda timeout=None: status
+        self._domain_r_is('inmigrate')
         self._assert_waits()
         self._assert_waits(settle.PATIENCE_S - 1)
 
@@ -191,6 +202,22 @@ class IncomingTest(SettleTestCase):
         self.nova_says = fakes.HOST
         self.assertTrue(self._settle(settle.PATIENCE_S))
         self._assert_whole()
+        self.reporter.rebuilt.assert_called_once()
+
+    def test_a_paused_instance_with_its_domain_r(self):
+        self.libvirt.add_instance().run_state = PAUSED
+        self._domain_r_comes()
+        self._domain_r_is('paused')
+        self.nova_says = fakes.OTHER_HOST
+        self._assert_waits()
+        # It may be one that stays where it comes from.
+        self._assert_waits(settle.PATIENCE_S)
+        self._assert_waits(1)
+        self.nova_says = fakes.HOST
+        self.assertTrue(self._settle(settle.PATIENCE_S))
+        self._assert_whole()
+        self.assertEqual(['adopt'], self.shadow.log)
+        self.reporter.rebuilt.assert_not_called()
 
     def test_nothing_comes(self):
         self._assert_waits()
@@ -262,7 +289,7 @@ class OutgoingTest(SettleTestCase):
         self.companion.job = True
         self.assertTrue(self._settle())
         self.assertFalse(self.companion.job)
-        self.assertEqual(['arm', 'hold'], self.shadow.log)
+        self.assertEqual(['arm', 'adopt', 'hold'], self.shadow.log)
         self.client().arm.assert_called_once_with(
             'm1', shadow_client.Role.SOURCE, on=False)
         self.client().hold.assert_called_once_with(False)
@@ -270,7 +297,7 @@ class OutgoingTest(SettleTestCase):
         self.companion.job = True
         self.assertTrue(self._settle(1))
         self.assertTrue(self.companion.job)
-        self.assertEqual(['arm', 'hold'], self.shadow.log)
+        self.assertEqual(['arm', 'adopt', 'hold'], self.shadow.log)
 
     def test_domain_r_was_stopped_and_could_not_leave(self):
         there = fake_host.status(migration_id='m1')
@@ -283,7 +310,7 @@ class OutgoingTest(SettleTestCase):
         status = there
         self.assertTrue(self._settle(1))
         resume.assert_called_once_with()
-        self.assertEqual(['arm', 'hold'], self.shadow.log)
+        self.assertEqual(['arm', 'adopt', 'hold'], self.shadow.log)
 
     def test_a_pair_that_is_well_costs_one_look_up(self):
         self._settle()
@@ -323,7 +350,22 @@ class OutgoingTest(SettleTestCase):
         self.assertEqual([], self.shadow.log)
         self.status = arrived
         self.assertTrue(self._settle(1))
-        self.assertEqual(['arm', 'hold'], self.shadow.log)
+        self.assertEqual(['arm', 'adopt', 'hold'], self.shadow.log)
+
+    def test_a_pair_that_has_arrived_is_not_let_run_yet(self):
+        self.instance.run_state = PAUSED
+        arrived = fake_host.status(
+            migration_id='m1', state=wire.PairState.INCOMING)
+        self.status = dataclasses.replace(arrived, domain_r=(
+            dataclasses.replace(arrived.domain_r, status='paused')))
+        self.shadow.refuse['adopt'] = exception.ShadowProcessError('no')
+        self.assertTrue(self._settle())
+        del self.shadow.refuse['adopt']
+        self.assertTrue(self._settle(1))
+        self.assertEqual(['adopt'], self.shadow.log)
+        self.status = arrived
+        self.assertTrue(self._settle(1))
+        self.assertEqual(['adopt'], self.shadow.log)
 
     def test_nothing_was_left_over(self):
         self.status = fake_host.status()

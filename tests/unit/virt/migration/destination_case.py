@@ -37,7 +37,7 @@ class DestinationTestCase(fake_host.HostTestCase):
     def _role(self):
         return destination.DestinationRole(
             self.pairs, self.reporter, lambda: self.libvirt,
-            self.instances_path)
+            'qemu:///system', self.instances_path)
 
     def _finish(self, moved, console_log=None):
         self.libvirt.add_instance()

@@ -24,6 +24,7 @@ from nova_dmore.virt.migration import guest as guest_module
 from nova_dmore.virt.migration import job
 from nova_dmore.virt.migration import leader
 from nova_dmore.virt.migration.phases import Phase
+from nova_dmore.virt.migration import rollback
 from nova_dmore.virt.migration import source
 from nova_dmore.virt import record as record_module
 from nova_dmore.virt import reporter
@@ -36,6 +37,7 @@ INSTANCE = 'instance-00000001'
 URI = 'qemu+tcp://c2/system'
 CARRY_OVER = {'epoch': 7}
 HOLD_MIB = 8
+WAY_HERE = rollback.WayHere('qemu+tcp://c1/system', 'tcp://10.0.0.1')
 
 
 class MovingDomain(fake_host.Domain):
@@ -191,6 +193,9 @@ class SourceTestCase(fake_host.HostTestCase):
         self.destination.prepare.side_effect = self._prepare
         for name in ('carry_over', 'finish', 'abort'):
             self._note(self.destination, name, f'rpc {name}')
+        self.destination.send_back.side_effect = self._send_back
+        #: Whether the destination knows that Domain R arrives paused.
+        self.lets_run = True
         self.console_log = None
         self.role = self._role()
         self.role.set_nova_done()
@@ -199,6 +204,14 @@ class SourceTestCase(fake_host.HostTestCase):
         self.log.append('rpc prepare')
         self.pairs.addresses.add_binding(
             record_module.from_json(record).address, host)
+        return self.lets_run
+
+    def _send_back(self, *args):
+        self.log.append('rpc send back')
+        self.assertEqual({fakes.PORT}, self.vif_driver.plugged)
+        self.assertNotIn(self.domr, self.libvirt.domains)
+        self.libvirt.domains[self.domr] = fake_host.Domain(
+            self.libvirt, self.domr)
 
     def _note(self, service, name, text):
         getattr(service, name).side_effect = (
@@ -219,7 +232,8 @@ class SourceTestCase(fake_host.HostTestCase):
                     'reporter': self.reporter,
                     'destination': self.destination,
                     'libvirt_uri': 'qemu:///system', 'precopy_timeout_s': 5.0,
-                    'hold_bandwidth_mib': HOLD_MIB, **changes}),
+                    'hold_bandwidth_mib': HOLD_MIB,
+                    'way_here': WAY_HERE, **changes}),
                 'context', self.instance, fakes.OTHER_HOST,
                 lambda: self.console_log)
 

@@ -17,6 +17,7 @@ from hypothesis import strategies
 from oslotest import base
 
 from nova_dmore.domr import hold
+from nova_dmore import exception
 from nova_dmore.virt.migration import companion
 from nova_dmore.virt.migration import job
 from nova_dmore import wire
@@ -130,4 +131,78 @@ class CompanionTest(base.BaseTestCase):
         held.start()
         self.assertFalse(held.hold())
         self.assertEqual(256, qemu.limit_mib)
-        self.assertTrue(held.has_begun)
+
+
+class StateTest(base.BaseTestCase):
+    """What is done with it, whatever its passes."""
+
+    def setUp(self):
+        super().setUp()
+        self.job = mock.create_autospec(job.Job, instance=True)
+        self.job.progress.return_value = None
+        self.outgoing = mock.create_autospec(job.OutgoingDomain,
+                                             instance=True, error=None)
+        self._is(alive=True)
+
+    def _is(self, alive, succeeded=False):
+        self.outgoing.is_alive.return_value = alive
+        self.outgoing.succeeded.return_value = succeeded
+
+    def _companion(self, **changes):
+        with mock.patch.object(job, 'Job', return_value=self.job):
+            made = companion.Companion(
+                mock.sentinel.connection, 'domr-x', self.outgoing, 60.0,
+                HOLD_MIB, **changes)
+        made.start()
+        return made
+
+    def test_it_left_by_itself(self):
+        made = self._companion()
+        self.assertFalse(made.hold())
+        self._is(alive=False, succeeded=True)
+        self.job.reset_mock()
+        # It waits, so there is nothing left to be done with it.
+        self.assertTrue(made.hold())
+        made.release()
+        self.assertEqual([], self.job.mock_calls)
+
+    def test_it_left_by_itself_and_runs_there(self):
+        made = self._companion(arrives_paused=False)
+        self._is(alive=False, succeeded=True)
+        error = self.assertRaises(exception.PairError, made.hold)
+        self.assertIn('left by itself', str(error))
+
+    def test_it_failed(self):
+        self.outgoing.error = 'no memory'
+        self._is(alive=False)
+        made = self._companion()
+        for step in (made.hold, made.release):
+            self.assertIn('no memory', str(
+                self.assertRaises(exception.PairError, step)))
+
+    def test_not_held(self):
+        made = self._companion(holds=False)
+        for number in (0, 1):
+            self.job.progress.return_value = job.Progress(number, 10 ** 6)
+            self.assertFalse(made.hold())
+        self.job.progress.return_value = job.Progress(2, 10 ** 6)
+        self.assertTrue(made.hold())
+        self.job.limit.assert_not_called()
+
+    def test_stopped_before_libvirt_has_begun(self):
+        made = self._companion()
+        self.assertTrue(made.may_be_stopped)
+        made.release()
+        self.job.suspend.assert_called_once_with()
+
+    def test_stopped_it_would_arrive_so_where_nobody_lets_it_run(self):
+        made = self._companion(arrives_paused=False)
+        self.assertFalse(made.hold())
+        self.assertFalse(made.may_be_stopped)
+        self.assertRaises(exception.PairError, made.release)
+        self.job.suspend.assert_not_called()
+        self.job.progress.return_value = job.Progress(0, 0)
+        self.assertFalse(made.hold())
+        self.assertTrue(made.may_be_stopped)
+        made.release()
+        self.job.suspend.assert_called_once_with()

@@ -13,7 +13,11 @@
 import base64
 import os
 import threading
+import time
 from unittest import mock
+
+import fixtures
+import libvirt
 
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
@@ -26,7 +30,7 @@ from tests.unit.virt.migration import destination_case
 class DestinationTest(destination_case.DestinationTestCase):
 
     def test_prepare(self):
-        self.role.prepare(None, 'm1', self.text)
+        self.assertIs(True, self.role.prepare(None, 'm1', self.text))
         self.images.ensure.assert_called_once_with(fakes.DIGEST)
         self.assertEqual(['start', 'arm', 'configure'], self.shadow.log)
         self.assertTrue(self.pairs.get(fakes.UUID).incoming)
@@ -42,7 +46,7 @@ class DestinationTest(destination_case.DestinationTestCase):
 
     def test_prepare_twice(self):
         self.role.prepare(None, 'm1', self.text)
-        self.role.prepare(None, 'm1', self.text)
+        self.assertIs(True, self.role.prepare(None, 'm1', self.text))
         self.assertEqual(['start', 'arm', 'configure'], self.shadow.log)
 
     def test_prepare_for_the_next_try(self):
@@ -155,7 +159,18 @@ class DestinationTest(destination_case.DestinationTestCase):
         self.shadow.log.clear()
         self._finish(True)
         self.assertFalse(self.pairs.get(fakes.UUID).incoming)
-        self.assertEqual([], self.shadow.log)
+        self.assertEqual(['adopt'], self.shadow.log)
+        self.reporter.rebuilt.assert_not_called()
+
+    def test_finish_of_a_paused_instance(self):
+        self.role.prepare(None, 'm1', self.text)
+        self._domain_r_comes()
+        self.shadow.log.clear()
+        self.libvirt.add_instance().run_state = (
+            libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_USER)
+        self.role.finish(None, 'm1', self.text, True, None)
+        # It never tells the process that it runs.
+        self.assertEqual(['adopt'], self.shadow.log)
         self.reporter.rebuilt.assert_not_called()
 
     def test_finish_without_domain_r(self):
@@ -209,7 +224,7 @@ class DestinationTest(destination_case.DestinationTestCase):
         self._restart('m1')
         self._finish(True)
         self.assertFalse(self.pairs.get(fakes.UUID).incoming)
-        self.assertEqual([], self.shadow.log)
+        self.assertEqual(['adopt'], self.shadow.log)
         self.reporter.rebuilt.assert_not_called()
 
     def test_abort_after_a_restart(self):
@@ -269,6 +284,121 @@ class DestinationTest(destination_case.DestinationTestCase):
         self.assertEqual(1, len(self.shadow.alive))
         self.role.carry_over('m1', fakes.UUID, {})
         self.assertIn('carry_over', self.shadow.log)
+
+
+class SendBackTest(destination_case.DestinationTestCase):
+    """The instance stays at the source; its Domain R waits here."""
+
+    def setUp(self):
+        super().setUp()
+        self.open = self.useFixture(fixtures.MockPatchObject(
+            libvirt, 'open', autospec=True, return_value=self.libvirt)).mock
+        self.role.prepare(None, 'm1', self.text)
+        self._domain_r_comes()
+        self.domain = self.libvirt.domains[self.domr]
+        self.domain.run_state = (libvirt.VIR_DOMAIN_PAUSED,
+                                 libvirt.VIR_DOMAIN_PAUSED_MIGRATION)
+        self.calls = []
+        self.domain.resume = lambda: self.calls.append('resume')
+        self.domain.suspend = lambda: self.calls.append('suspend')
+        self.domain.migrateToURI3 = mock.Mock(side_effect=self._leave)
+        self.may_leave = threading.Event()
+        self.may_leave.set()
+
+    def _leave(self, uri, parameters, flags):
+        self.calls.append('migrate')
+        fake_host.wait(self.may_leave)
+        del self.libvirt.domains[self.domr]
+
+    def _send_back(self, migration_id='m1', migrate_uri=None, within_s=5.0):
+        self.role.send_back(migration_id, fakes.UUID, 'qemu+tcp://c2/system',
+                            migrate_uri, 33, within_s)
+
+    def _assert_refused(self, text, **arguments):
+        error = self.assertRaises(exception.PairError, self._send_back,
+                                  **arguments)
+        self.assertIn(text, str(error))
+        self.assertEqual([], self.calls)
+
+    def test_sent(self):
+        self._send_back()
+        self.open.assert_called_once_with('qemu:///system')
+        self.domain.migrateToURI3.assert_called_once_with(
+            'qemu+tcp://c2/system', {}, 33)
+        # QEMU aborts if it has not run.
+        self.assertEqual(['resume', 'suspend', 'migrate'], self.calls)
+        self.assertFalse(self.role.abort('m1', fakes.UUID))
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+
+    def test_sent_by_another_network(self):
+        self._send_back(migrate_uri='tcp://10.0.0.2')
+        self.assertEqual({'migrate_uri': 'tcp://10.0.0.2'},
+                         self.domain.migrateToURI3.call_args.args[1])
+
+    def test_of_another_migration(self):
+        self._assert_refused('m0', migration_id='m0')
+
+    def test_the_instance_runs_here(self):
+        self.libvirt.add_instance()
+        self._assert_refused('runs here')
+
+    def test_it_has_run_here(self):
+        # What it has got from its instance here, that one at the source
+        # never said.
+        self.domain.run_state = (libvirt.VIR_DOMAIN_RUNNING, 1)
+        self._assert_refused('does not wait here')
+
+    def test_libvirt_does_not_say(self):
+        self.domain.info = mock.Mock(side_effect=fake_host.libvirt_error())
+        self._assert_refused('cannot be looked at')
+
+    def test_it_fails(self):
+        self.domain.migrateToURI3.side_effect = fake_host.libvirt_error(
+            text='no memory')
+        error = self.assertRaises(exception.PairError, self._send_back)
+        self.assertIn('no memory', str(error))
+        # What is left of it goes with the rest.
+        self.assertFalse(self.role.abort('m1', fakes.UUID))
+        self.assertNotIn(self.domr, self.libvirt.domains)
+
+    def test_it_is_gone(self):
+        del self.libvirt.domains[self.domr]
+        self._assert_refused('does not wait here')
+
+    def test_it_takes_too_long(self):
+        def migrate(uri, parameters, flags):
+            fake_host.wait(cancelled)
+            raise fake_host.libvirt_error(text='cancelled')
+
+        cancelled = threading.Event()
+        self.domain.abortJob = cancelled.set
+        self.domain.migrateToURI3.side_effect = migrate
+        error = self.assertRaises(exception.PairError, self._send_back,
+                                  within_s=0.02)
+        self.assertIn('cancelled', str(error))
+
+    def test_it_came_to_its_end_when_it_was_cancelled(self):
+        self.may_leave.clear()
+        self.domain.abortJob = self.may_leave.set
+        self._send_back(within_s=0.02)
+
+    def test_an_abort_waits_for_its_end(self):
+        self.may_leave.clear()
+        sending = threading.Thread(target=self._send_back)
+        sending.start()
+        while not self.domain.migrateToURI3.called:
+            time.sleep(0.002)
+        aborting = threading.Thread(
+            target=self.role.abort, args=('m1', fakes.UUID))
+        aborting.start()
+        aborting.join(0.1)
+        self.assertTrue(aborting.is_alive())
+        self.assertEqual(1, len(self.shadow.alive))
+        self.may_leave.set()
+        for thread in (sending, aborting):
+            thread.join(5)
+            self.assertFalse(thread.is_alive())
+        self.assertIsNone(self.pairs.get(fakes.UUID))
 
 
 class ConsoleLogTest(destination_case.DestinationTestCase):

@@ -116,7 +116,12 @@ class FlagsTest(fakes.TestCase):
     def test_transport_is_that_of_the_instance(self):
         for flag in (libvirt.VIR_MIGRATE_LIVE, libvirt.VIR_MIGRATE_PEER2PEER,
                      libvirt.VIR_MIGRATE_TUNNELLED, libvirt.VIR_MIGRATE_TLS):
-            self.assertEqual(flag, job.companion_flags(flag))
+            self.assertEqual(flag | libvirt.VIR_MIGRATE_PAUSED,
+                             job.companion_flags(flag))
+
+    def test_where_nobody_lets_it_run_it_arrives_running(self):
+        self.assertEqual(libvirt.VIR_MIGRATE_LIVE, job.companion_flags(
+            libvirt.VIR_MIGRATE_LIVE, arrives_paused=False))
 
     def test_what_domain_r_has_not_or_must_not(self):
         for flag in (libvirt.VIR_MIGRATE_NON_SHARED_DISK,
@@ -126,5 +131,5 @@ class FlagsTest(fakes.TestCase):
                      libvirt.VIR_MIGRATE_AUTO_CONVERGE,
                      libvirt.VIR_MIGRATE_POSTCOPY):
             self.assertEqual(
-                libvirt.VIR_MIGRATE_LIVE,
+                libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PAUSED,
                 job.companion_flags(flag | libvirt.VIR_MIGRATE_LIVE))

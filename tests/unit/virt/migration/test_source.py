@@ -13,6 +13,7 @@
 
 import json
 import threading
+import time
 from unittest import mock
 
 import libvirt
@@ -87,7 +88,15 @@ class TogetherTest(source_case.SourceTestCase):
         self.assertEqual(
             (source_case.URI,
              {'bandwidth': 3, 'migrate_uri': 'tcp://10.0.0.2'},
-             libvirt.VIR_MIGRATE_LIVE), self.companion.called_with)
+             libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PAUSED),
+            self.companion.called_with)
+
+    def test_to_a_destination_that_lets_none_run(self):
+        self.lets_run = False
+        self._run()
+        self.assertEqual(libvirt.VIR_MIGRATE_LIVE,
+                         self.companion.called_with[2])
+        self.assertIs(True, self._finished_with()[1])
 
     def test_gaps_are_collected_before_the_process_ends(self):
         self._note(self.watch, 'collect_gaps', 'collect gaps')
@@ -123,8 +132,23 @@ class TogetherTest(source_case.SourceTestCase):
         for word in ('arm', 'hold', 'frozen', 'rpc carry_over'):
             self.assertNotIn(word, self.log)
         self.assertEqual([], self.companion.limits)
+        self.assertEqual(libvirt.VIR_MIGRATE_LIVE,
+                         self.companion.called_with[2])
         self.assertIs(True, self._finished_with()[1])
         self._assert_gone_from_here()
+
+    def test_in_step_but_not_held(self):
+        self.role = self._role(hold=False)
+        self.role.set_nova_done()
+        self.guest.story = self._domain_r_leaves_first
+        self._run(bandwidth=300)
+        self.assertNotIn('hold', self.log)
+        self._assert_order('arm', 'migrate Domain R', 'frozen',
+                           'rpc carry_over', 'rpc finish')
+        _uri, parameters, flags = self.companion.called_with
+        self.assertEqual({'bandwidth': 300}, parameters)
+        self.assertTrue(flags & libvirt.VIR_MIGRATE_PAUSED)
+        self.assertIs(True, self._finished_with()[1])
 
     def test_the_stop_is_not_noticed(self):
         self.notices_the_stop = False
@@ -180,6 +204,66 @@ class TogetherTest(source_case.SourceTestCase):
         self._assert_order('frozen', 'rpc carry_over', 'rpc finish')
         self.assertIs(True, self._finished_with()[1])
         self._assert_gone_from_here()
+
+    def test_domain_r_is_gone_before_it_is_held(self):
+        def story():
+            self.companion.leave_early.set()
+            # Nothing is slowed down for one that has left.
+            fake_host.wait(self.role._follower.companion_ready)
+            self.guest.switch_over_at_once()
+
+        self.companion.progress = (1, 10 ** 6)
+        self.guest.story = story
+        self._run()
+        self._assert_order('frozen', 'rpc carry_over', 'rpc finish')
+        self.assertNotIn(f'suspend {self.domr}', self.log)
+        self.assertIs(True, self._finished_with()[1])
+
+    def test_domain_r_has_not_begun_when_the_instance_stops(self):
+        migrate = self.companion.migrateToURI3
+
+        def begin_late(*args):
+            fake_host.wait(self.companion.suspended)
+            migrate(*args)
+
+        self.companion.migrateToURI3 = begin_late
+        self.guest.story = self.guest.switch_over_at_once
+        self._run()
+        self._assert_order('frozen', f'suspend {self.domr}',
+                           'migrate Domain R', 'rpc finish')
+        self.assertIs(True, self._finished_with()[1])
+
+    def test_nothing_waits_for_the_address(self):
+        given = threading.Event()
+        self.destination.carry_over.side_effect = lambda *args: given.set()
+
+        def activate(port_id, host):
+            fake_host.wait(given)
+            self.log.append(f'address to {host}')
+
+        with mock.patch.object(self.pairs.addresses, 'activate_binding',
+                               side_effect=activate):
+            self._run()
+        self._assert_order('frozen', f'address to {fakes.OTHER_HOST}',
+                           'rpc finish')
+
+    def test_the_address_waits_for_nothing(self):
+        def hand_over(timeout_ms):
+            while self.neutron.active_host(fakes.PORT) == fakes.HOST:
+                time.sleep(0.002)
+            return source_case.CARRY_OVER
+
+        self.client().hand_over.side_effect = hand_over
+        self._run()
+        self.destination.carry_over.assert_called_once()
+
+    def test_the_address_cannot_be_given(self):
+        with mock.patch.object(self.pairs.addresses, 'activate_binding',
+                               side_effect=exception.AddressError('no')):
+            self._run()
+        # The destination takes it.
+        self.assertIs(True, self._finished_with()[1])
+        self._assert_order('rpc carry_over', 'rpc finish')
 
     def test_the_process_dies(self):
         self.client().frozen.side_effect = exception.ShadowProcessError('no')

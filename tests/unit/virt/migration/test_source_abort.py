@@ -21,7 +21,7 @@ from nova import exception as nova_exception
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
 from nova_dmore.virt.migration.phases import Phase
-from nova_dmore.virt.migration import source
+from nova_dmore.virt.migration import rollback
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 from tests.unit.virt.migration import source_case
@@ -99,7 +99,7 @@ class AbortTest(source_case.SourceTestCase):
             self.guest.fail()
 
         self.guest.story = story
-        with mock.patch.object(source, '_PLUG_S', (0.01, 0.01)):
+        with mock.patch.object(rollback, '_PLUG_S', (0.01, 0.01)):
             self._run_failing()
             for thread in threading.enumerate():
                 if thread.name == f'dmore-plug-{fakes.UUID}':
@@ -118,22 +118,6 @@ class AbortTest(source_case.SourceTestCase):
 
     def test_it_runs_on_both_hosts(self):
         self.assertIn('end one of the two', self._logged_when_it_runs(True))
-
-    def test_domain_r_had_left(self):
-        def story():
-            self.domain.stopped.set()
-            fake_host.wait(self.companion.gone)
-            self.guest.fail()
-
-        self.guest.story = story
-        self._run_failing()
-        self.assertIn('rpc abort', self.log)
-        self.assertEqual(fakes.HOST, self.neutron.active_host(fakes.PORT))
-        self.reporter.rebuilt.assert_called_once()
-        # The watch builds it again: the process was kept.
-        self.assertEqual((True, False), self.pairs.is_alive(fakes.UUID))
-        self.assertTrue(self.pairs.rebuild(fakes.UUID))
-        self._assert_still_here()
 
     def test_alone(self):
         self.destination.prepare.side_effect = exception.PairError('no')

@@ -111,7 +111,8 @@ class AloneTest(source_case.SourceTestCase):
         self._run()
         self._assert_gone_from_here()
 
-    def test_domain_r_is_gone_before_it_is_held(self):
+    def test_domain_r_is_gone_before_it_is_held_and_runs_there(self):
+        self.lets_run = False
         self._converge_alone()
         self.companion.progress = (1, 10 ** 6)
         self.companion.leave_early.set()
@@ -129,7 +130,8 @@ class AloneTest(source_case.SourceTestCase):
         self._assert_order('migrate Domain R', f'abort job of {self.domr}')
 
     def test_domain_r_had_not_begun(self):
-        # Stopped now it would stay so.
+        # Stopped now it would stay so over there.
+        self.lets_run = False
         self.companion.migrateToURI3 = lambda *args: fake_host.wait(
             self.companion.aborted)
         self._converge_alone()
@@ -137,6 +139,7 @@ class AloneTest(source_case.SourceTestCase):
         self.assertNotIn(f'suspend {self.domr}', self.log)
 
     def test_domain_r_had_not_begun_and_the_stop_is_not_noticed(self):
+        self.lets_run = False
         self.notices_the_stop = False
         self.companion.migrateToURI3 = lambda *args: fake_host.wait(
             self.companion.aborted)

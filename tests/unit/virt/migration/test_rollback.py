@@ -1,0 +1,197 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Domain R has left, and the instance stays."""
+
+import threading
+import time
+from unittest import mock
+
+import fixtures
+import libvirt
+
+from nova_dmore import exception
+from nova_dmore.shadow import client as shadow_client
+from nova_dmore.virt.migration import rollback
+from nova_dmore.virt.migration import source
+from tests.unit.virt import fake_host
+from tests.unit.virt import fakes
+from tests.unit.virt.migration import source_case
+
+
+class SendBackTest(source_case.SourceTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture(fixtures.MockPatchObject(
+            rollback, '_PLUG_S', ()))
+        self.guest.story = self._fail_after_both_stopped
+
+    def _fail_after_both_stopped(self):
+        self.domain.stopped.set()
+        fake_host.wait(self.companion.gone)
+        self.role._wait_for_follower()
+        self.guest.fail()
+
+    def _assert_back(self):
+        self.reporter.rebuilt.assert_not_called()
+        self._assert_still_here()
+
+    def _assert_rebuilt(self):
+        self.reporter.rebuilt.assert_called_once()
+        self.assertIn('rpc abort', self.log)
+        self.assertEqual(fakes.HOST, self.neutron.active_host(fakes.PORT))
+        # The watch builds it again: what else is of the pair was kept.
+        self.assertTrue(self.pairs.rebuild(fakes.UUID))
+        self._assert_still_here()
+
+    def test_it_comes_back(self):
+        self._run_failing()
+        self._assert_order('rpc carry_over', 'hold', 'rpc send back', 'arm',
+                           'adopt', 'rpc abort')
+        self._assert_back()
+
+    def test_it_comes_back_before_its_instance_had_stopped(self):
+        def story():
+            self.companion.leave_early.set()
+            fake_host.wait(self.companion.gone)
+            self.guest.fail()
+
+        self.guest.story = story
+        self._run_failing()
+        self.assertNotIn('rpc carry_over', self.log)
+        self._assert_order('rpc send back', 'rpc abort')
+        self._assert_back()
+
+    def test_it_has_its_address_before_it_comes(self):
+        send_back = self.destination.send_back.side_effect
+
+        def check(*args):
+            self.assertEqual(fakes.HOST,
+                             self.neutron.active_host(fakes.PORT))
+            send_back(*args)
+
+        self.destination.send_back.side_effect = check
+        self._run_failing()
+        self._assert_back()
+
+    def test_its_tap_was_taken_away(self):
+        def story():
+            self.domain.stopped.set()
+            fake_host.wait(self.companion.gone)
+            self.role._wait_for_follower()
+            self.vif_driver.plugged.clear()
+            self.guest.fail()
+
+        self.guest.story = story
+        self._run_failing()
+        self.assertEqual({fakes.PORT}, self.vif_driver.plugged)
+        self._assert_back()
+
+    def _way(self, **arguments):
+        self.assertRaises(libvirt.libvirtError, self.role.run, self.guest,
+                          source_case.URI, **arguments)
+        (call,) = self.destination.send_back.call_args_list
+        (context, host, migration_id, uuid, uri, migrate_uri, flags,
+         _within_s) = call.args
+        self.assertEqual(
+            ('context', fakes.OTHER_HOST, self.role.course.migration_id,
+             fakes.UUID, source_case.WAY_HERE.uri),
+            (context, host, migration_id, uuid, uri))
+        self.assertEqual(self.companion.called_with[2], flags)
+        return migrate_uri, flags
+
+    def test_the_way(self):
+        self.assertEqual(
+            ('tcp://10.0.0.1',
+             libvirt.VIR_MIGRATE_TLS | libvirt.VIR_MIGRATE_PAUSED),
+            self._way(flags=libvirt.VIR_MIGRATE_TLS |
+                      libvirt.VIR_MIGRATE_NON_SHARED_INC))
+
+    def test_the_way_of_a_tunnel(self):
+        self.assertEqual(
+            (None,
+             libvirt.VIR_MIGRATE_TUNNELLED | libvirt.VIR_MIGRATE_PAUSED),
+            self._way(flags=libvirt.VIR_MIGRATE_TUNNELLED))
+
+    def test_it_cannot_come_back(self):
+        self.destination.send_back.side_effect = exception.PairError('no')
+        self._run_failing()
+        self._assert_rebuilt()
+
+    def test_a_bug_on_its_way(self):
+        self.destination.send_back.side_effect = TypeError('a bug')
+        self._run_failing()
+        self._assert_rebuilt()
+
+    def test_its_port_cannot_be_plugged(self):
+        # Its tap may be there all the same; libvirt will say.
+        self.vif_driver.refuse = fake_host.plug_error()
+        self._run_failing()
+        self._assert_back()
+
+    def test_it_may_have_run_there(self):
+        self.lets_run = False
+        self._run_failing()
+        self.assertNotIn('rpc send back', self.log)
+        self._assert_rebuilt()
+
+    def test_there_is_nothing_to_come_back_to(self):
+        def story():
+            self.domain.stopped.set()
+            fake_host.wait(self.companion.gone)
+            self.role._wait_for_follower()
+            self.shadow.kill(fakes.UUID)
+            self.guest.fail()
+
+        self.guest.story = story
+        self._run_failing()
+        self.assertNotIn('rpc send back', self.log)
+        self._assert_rebuilt()
+
+    def test_a_late_address_is_waited_for(self):
+        activate = self.pairs.addresses.activate_binding
+        carried_over = threading.Event()
+        self.destination.carry_over.side_effect = (
+            lambda *args: fake_host.wait(carried_over))
+
+        def slowly(port_id, host):
+            if host == fakes.OTHER_HOST:
+                time.sleep(0.3)
+            activate(port_id, host)
+
+        with (mock.patch.object(self.pairs.addresses, 'activate_binding',
+                                side_effect=slowly),
+                mock.patch.object(source, '_END_S', 0.2)):
+            self.assertRaises(libvirt.libvirtError, self.role.run,
+                              self.guest, source_case.URI)
+        carried_over.set()
+        self._assert_no_thread_left()
+        self._assert_back()
+
+
+class RollbackTest(source_case.SourceTestCase):
+
+    def test_a_paused_instance_stays(self):
+        """It never reports that it runs."""
+        self.guest.story = self.guest.fail
+        self._run_failing()
+        self._assert_order('arm', 'adopt', 'rpc abort')
+        self.client().arm.assert_called_with(
+            self.role.course.migration_id, shadow_client.Role.SOURCE,
+            on=False)
+        self.assertNotIn('rpc send back', self.log)
+
+    def test_a_process_that_cannot_adopt(self):
+        self.shadow.refuse['adopt'] = exception.ShadowProcessError('no')
+        self.guest.story = self.guest.fail
+        self._run_failing()
+        self._assert_still_here()
