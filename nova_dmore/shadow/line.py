@@ -44,8 +44,12 @@ _CROWDED = 64
 #: What it may then still hold: the FIFO of the UART and its shift register.
 _HELD_BY_UART = 17
 #: A unix socket takes a few hundred pieces, each a byte.
-_SOCKET_ROOM = OUTPUT_ROOM - 64
+_SOCKET_ROOM = 64
 _MOVE_MAX = 1 << 16
+#: For how long a piece of output may lie in the worker's pipe, in seconds, and
+#: what is moved at once at least.
+_PIECE_S = 0.02
+_PIECE_LEAST = 256
 #: So many of the last pieces of input are remembered.
 _GIFTS = 64
 #: How long after QEMU has said that it saves its state its main loop may
@@ -118,7 +122,12 @@ class Line:
         self._saving_at = None
         self._written = 0           # input that has left the worker's pipe
         self._read = 0              # output that was put into its pipe
-        self._made_room_at = None   # when QEMU, perhaps waiting, got some
+        #: Of moves that made room for a QEMU that perhaps waited for it: when
+        #: they began and ended, and all output that was there by then.
+        self._rooms = collections.deque(maxlen=_GIFTS)
+        self._piece = OUTPUT_ROOM   # of output, moved at once
+        self._of_page = 0           # moved of what QEMU's FIFO has room for
+        self._moved_at = 0.0
         self._gave = collections.deque(maxlen=_GIFTS)   # (when, bytes)
         self._has_no_room = {}      # way -> whether a move found none
         self._watched = {}          # what for -> how to end it
@@ -234,7 +243,7 @@ class Line:
             return
         if has_all_output := not self._is_crowded():
             # It does not wait for room: there will not be more.
-            self._allowed = _waiting(self._source)
+            self._allowed = self._counting_output()
         self._report(has_all_output, False)
 
     def _saved(self):
@@ -242,8 +251,24 @@ class Line:
         if self.gate is not Gate.HELD or (
                 self._count is not None and self._count['final']):
             return      # what it does after that is not
-        self._allowed = _waiting(self._source)
+        self._allowed = self._counting_output()
         self._report(True, True)
+
+    def _counting_output(self):
+        """-> how much of the output that is here is not in QEMU's state."""
+        output = _waiting(self._source)
+        after = (self._saving_at or math.inf) + _SETTLE_S
+        for began_at, _, total in self._rooms:
+            if began_at > after:
+                # It had saved: what it wrote into this room it will say again.
+                return max(0, min(output, total - self._read))
+        return output
+
+    def _is_unsure_of_output(self):
+        """Whether QEMU got room while it may or may not have saved."""
+        at = self._saving_at
+        return any(ended_at > at and began_at <= at + _SETTLE_S
+                   for began_at, ended_at, _ in self._rooms)
 
     def _report(self, has_all_output, final):
         before, saving_at = self._count, self._saving_at
@@ -254,7 +279,7 @@ class Line:
             left = max(left, surely)
             if before is None:
                 unsure_in = max(0, self._given_since(saving_at) - left)
-                if (self._made_room_at or -math.inf) > saving_at:
+                if self._is_unsure_of_output():
                     unsure_out = _HELD_BY_UART
         if before is not None:
             unsure_in = max(0, before['unread'] - left)
@@ -275,16 +300,19 @@ class Line:
 
     def _is_crowded(self):
         """Whether QEMU may wait for room, and write when it gets some."""
-        room = _CROWDED if self._socket is None else _SOCKET_ROOM
-        return _waiting(self._source) > OUTPUT_ROOM - room
+        used = _waiting(self._source)
+        if self._socket is not None:
+            return used > _SOCKET_ROOM
+        return used + self._of_page > OUTPUT_ROOM - _CROWDED
 
     # -- moving
 
     def _move_output(self):
         self._look()
-        most = self._allowed if self.gate is Gate.HELD else _MOVE_MAX
+        most = self._allowed if self.gate is Gate.HELD else self._piece
         if self.gate is Gate.CLOSED or not most:
             return
+        began_at = time.monotonic()
         crowded = self._is_crowded()
         moved = _splice(self._source, self._output_end, most)
         if moved is None:
@@ -293,13 +321,26 @@ class Line:
             self._disconnect()      # the end of a socket
             return
         else:
-            if crowded:
-                self._made_room_at = time.monotonic()
-            self._has_no_room['output'] = False
             self._read += moved
+            left = _waiting(self._source)
+            # A page has room again when all of it was moved.
+            self._of_page = (self._of_page + moved) % OUTPUT_ROOM if left else 0
+            now = time.monotonic()
+            if crowded:
+                self._rooms.append((began_at, now, self._read + left))
+            self._pace(began_at)
+            self._moved_at = now
             if self.gate is Gate.HELD:
                 self._allowed -= moved
         self._watch()
+
+    def _pace(self, now):
+        """Have a worker that is slow take less at once: what lies in its pipe
+        comes before the echo of a key."""
+        if self._has_no_room.pop('output', False):
+            is_slow = now - self._moved_at > _PIECE_S
+            self._piece = (max(self._piece // 2, _PIECE_LEAST) if is_slow
+                           else min(self._piece * 2, OUTPUT_ROOM))
 
     def _move_input(self):
         self._look()

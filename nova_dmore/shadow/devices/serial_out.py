@@ -35,8 +35,9 @@ DEFAULT_SCROLLBACK = 1 << 18
 #: How long a client may hold the guest up, unless CONFIG says otherwise.
 DEFAULT_STALL_MS = 5000
 
-#: How much longer Domain R has, which deals with slow clients itself.
-_STALL_GRACE_S = 2.0
+#: How much longer Domain R has, which deals with slow clients itself; after a
+#: migration it may have to wait for its network, and for a processor.
+_STALL_GRACE_S = 10.0
 
 _READ_MAX = 1 << 16
 

@@ -11,6 +11,7 @@
 # under the License.
 """The keeper's part of the serial port: its gate, and what it counts."""
 
+import contextlib
 import os
 import socket
 import tempfile
@@ -216,17 +217,48 @@ class CountTest(LineCase):
                          self.last('output', 'final'))
         self.assertEqual(line.OUTPUT_ROOM - 10, len(self.received()))
 
-    def test_room_made_while_it_saves_is_told(self):
+    def makes_room(self, late):
+        """QEMU waits for room, and gets it so late after it has begun to
+        save its state; all that it says comes later."""
         self.runs()
         os.write(self.output, bytes(line.OUTPUT_ROOM))
-        now = self.loop.time()
-        self.loop.run(0.5)
+        at = self.loop.time()
+        self.loop.run(late)
         self.received()
         self.line.leaving(True)
-        self.line.event('STOP', now)
-        self.line.event(messages.SAVING, now + 0.001)
+        self.line.event('STOP', at - 0.001)
+        self.line.event(messages.SAVING, at)
         self.loop.run(0.01)
+        os.write(self.output, b'in its state, too')
+
+    def test_room_made_when_its_state_is_saved(self):
+        self.makes_room(0.5)
+        self.line.event(messages.SAVED, self.loop.time())
+        self.assertEqual((line.OUTPUT_ROOM, True, 0), self.last(
+            'output', 'final', 'unsure_out'))
+        self.assertEqual(b'', self.received())
+
+    def test_room_made_just_when_it_saves_is_told(self):
+        self.makes_room(0.001)
         self.assertEqual((17,), self.last('unsure_out'))
+
+    def test_worker_that_is_slow_gets_less_at_once(self):
+        self.runs()
+        self.assertEqual(line._PIECE_LEAST, self.moves(slowness=0.05)[-1])
+        self.assertGreater(max(self.moves(slowness=0.001)[-3:]), 2000)
+
+    def moves(self, slowness):
+        """-> sizes of what a worker gets at once that is so slow."""
+        sizes = []
+        for _ in range(80):
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    os.write(self.output, bytes(10))
+            self.loop.turn()
+            self.loop.run(slowness)
+            with contextlib.suppress(BlockingIOError):
+                sizes.append(len(os.read(self.line.descriptors[1], 1 << 16)))
+        return sizes
 
     def test_post_copy_of_qemu_7(self):
         self.runs()
