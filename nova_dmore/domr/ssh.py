@@ -19,7 +19,9 @@ import functools
 from typing import Any
 
 import asyncssh
+from asyncssh import constants
 
+from nova_dmore.domr.cipher import library as cipher
 from nova_dmore.domr import console as console_module
 from nova_dmore.domr import escape
 from nova_dmore.domr import rms
@@ -50,6 +52,8 @@ class Connection(asyncssh.SSHServer):
         # full, all of it into this small machine's memory.
         setattr(conn, 'pause_writing', functools.partial(self._flow, True))
         setattr(conn, 'resume_writing', functools.partial(self._flow, False))
+        setattr(conn, 'send_packet', functools.partial(
+            _send_packet, conn.send_packet))
         # Nor does it tell of its transport, whose buffer (64 KiB by default)
         # has to be full before these are called.
         rms.bound_buffers(getattr(conn, '_transport'))
@@ -243,6 +247,7 @@ class SshServer:
         :raises OSError: the address cannot be used
         :raises ValueError: the host key cannot be used
         """
+        cipher.use()
         host_key = asyncssh.import_private_key(self.context.config.host_key)
         self._acceptor = await asyncssh.listen(
             host, port, server_factory=lambda: Connection(self),
@@ -267,6 +272,17 @@ class SshServer:
         """Accept no more; the clients that are attached stay."""
         if self._acceptor is not None:
             self._acceptor.close()
+
+
+def _send_packet(send: Any, kind: int, *arguments: bytes,
+                 **options: Any) -> None:
+    """Leave out the empty packet that asyncssh sends before each other one.
+
+    It protects a mode of ciphers (CBC) that this server does not offer, and
+    costs as much as a packet with output.
+    """
+    if kind != constants.MSG_IGNORE:
+        send(kind, *arguments, **options)
 
 
 def authorized_keys(lines: tuple[str, ...],
