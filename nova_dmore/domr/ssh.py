@@ -24,6 +24,7 @@ from asyncssh import constants
 from nova_dmore.domr.cipher import library as cipher
 from nova_dmore.domr import console as console_module
 from nova_dmore.domr import escape
+from nova_dmore.domr import pace
 from nova_dmore.domr import rms
 
 #: Bytes a client may send ahead of what the console takes.
@@ -56,10 +57,16 @@ class Connection(asyncssh.SSHServer):
             _send_packet, conn.send_packet))
         # Nor does it tell of its transport, whose buffer (64 KiB by default)
         # has to be full before these are called.
-        rms.bound_buffers(getattr(conn, '_transport'))
+        self.bound(pace.MOST)
         if not self._server.add(self):
             self._server.log('warning', f'{self.name} refused: too many')
             conn.abort()
+
+    def bound(self, size: int) -> None:
+        """Let no more than so many bytes wait."""
+        transport = getattr(self.conn, '_transport')
+        if transport is not None:
+            rms.bound_buffers(transport, size)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection; its sessions are told by themselves."""
@@ -100,7 +107,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
         """Keep the channel."""
         self._chan = chan
-        chan.set_write_buffer_limits(high=rms.WRITE_HIGH)
+        chan.set_write_buffer_limits(high=pace.MOST)
 
     def pty_requested(self, *args: Any) -> bool:
         """A person's terminal: escapes are looked for."""
@@ -213,11 +220,21 @@ class Session(asyncssh.SSHServerSession[bytes]):
 
     def progress(self) -> object:
         """What the channel still buffers and what the peer acknowledged."""
-        acked = 0
-        if self._connection.full:
-            acked = rms.bytes_acked(
-                self._connection.conn.get_extra_info('socket'))
+        acked = self.taken() if self._connection.full else 0
         return self._chan.get_write_buffer_size(), acked
+
+    def taken(self) -> int:
+        """Bytes that the peer has acknowledged.
+
+        Of a connection with several sessions it is what all of them take.
+        """
+        return rms.bytes_acked(self._connection.conn.get_extra_info('socket'))
+
+    def bound(self, size: int) -> None:
+        """Let no more than so many bytes wait."""
+        self._connection.bound(size)
+        if not self._chan.is_closing():
+            self._chan.set_write_buffer_limits(high=size)
 
 
 class SshServer:
