@@ -55,6 +55,7 @@ class Connection(asyncssh.SSHServer):
         setattr(conn, 'resume_writing', functools.partial(self._flow, False))
         setattr(conn, 'send_packet', functools.partial(
             _send_packet, conn.send_packet))
+        _say_nothing_of_packets(conn)
         # Nor does it tell of its transport, whose buffer (64 KiB by default)
         # has to be full before these are called.
         self.bound(pace.MOST)
@@ -107,6 +108,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
         """Keep the channel."""
         self._chan = chan
+        _say_nothing_of_packets(chan)
         chan.set_write_buffer_limits(high=pace.MOST)
 
     def pty_requested(self, *args: Any) -> bool:
@@ -300,6 +302,12 @@ def _send_packet(send: Any, kind: int, *arguments: bytes,
     """
     if kind != constants.MSG_IGNORE:
         send(kind, *arguments, **options)
+
+
+def _say_nothing_of_packets(of: object) -> None:
+    """asyncssh makes a text of each packet for a log that nobody keeps."""
+    for name in ('log_sent_packet', 'log_received_packet'):
+        setattr(of, name, lambda *_arguments, **_options: None)
 
 
 def authorized_keys(lines: tuple[str, ...],
