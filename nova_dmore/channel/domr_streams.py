@@ -109,7 +109,8 @@ class DomainRConsumer:
     def host_waits(self) -> bool:
         """Whether the host may be waiting for the room made since it was
         last told."""
-        if self.stored - self._told >= TELL_AFTER:
+        if self._ring and self.stored - self._told >= min(
+                self._ring.size >> 2, TELL_AFTER):
             self._told = self.stored
             return True
         return False
