@@ -22,14 +22,14 @@ import functools
 from collections.abc import Callable
 from typing import Protocol
 
-#: How far a client may lag behind before the guest is slowed, in bytes. What
-#: lies there comes before the answer to a key.
-LAG_LIMIT = 1 << 12
+from nova_dmore.domr import pace
+
 #: How much more than the scroll-back a client that is replaying it may lag.
 REPLAY_SLACK = 1 << 16
-#: Bytes handed to a client at once. Then others have their turn: encrypting
-#: them takes an emulated processor milliseconds, and a picture may wait.
-CHUNK = 1 << 11
+#: Bytes handed to a client at once. Then others have their turn: to encrypt
+#: and send them takes an emulated processor a millisecond, and a picture may
+#: wait.
+CHUNK = pace.MOST
 #: Bytes of one client's input that wait for room before it is held back.
 INPUT_LIMIT = 1 << 14
 #: A break that waits counts as so many bytes: of memory.
@@ -73,6 +73,12 @@ class Port(Protocol):
     def progress(self) -> object:
         """Some value that changes when the client takes output."""
 
+    def taken(self) -> int:
+        """How many bytes the client's machine has acknowledged."""
+
+    def bound(self, size: int) -> None:
+        """Let no more than so many bytes wait in the connection."""
+
 
 class ClientState(enum.Enum):
     """Why a client may lag, and how far."""
@@ -96,6 +102,7 @@ class Client:
         self.cursor = cursor
         self.state = ClientState.REPLAYING
         self.writable = False
+        self.pace = pace.Pace()
         self.has_turn = False   # it will be given more
         self.missed = 0
         self.held = False       # its input
@@ -105,6 +112,7 @@ class Client:
     def pause_writing(self) -> None:
         """The connection is full."""
         self.writable = False
+        self.pace.is_full()
 
     def resume_writing(self) -> None:
         """The connection has room again."""
@@ -218,7 +226,7 @@ class Console:
             if client.state is ClientState.STALLED:
                 client.state = ClientState.REPLAYING
             start = client.cursor - self._base
-            data = bytes(self._buffer[start:start + CHUNK])
+            data = bytes(self._buffer[start:start + client.pace.limit])
             client.cursor += len(data)
             client.since = None
             client.port.write(data)
@@ -247,7 +255,7 @@ class Console:
         """Whether the guest must wait for this client."""
         if self._stall_s == 0 or client.state is ClientState.STALLED:
             return False
-        limit = (LAG_LIMIT if client.state is ClientState.LIVE
+        limit = (client.pace.limit if client.state is ClientState.LIVE
                  else self._scrollback + REPLAY_SLACK)
         return self.end - client.cursor > limit
 
@@ -272,6 +280,7 @@ class Console:
         :param now: monotonic seconds
         """
         for client in list(self._clients):
+            self._measure(client, now)
             if not self._holds(client):
                 client.since = None
                 continue
@@ -284,6 +293,13 @@ class Console:
                           f'{now - client.since:.1f} s; the instance no '
                           'longer waits for it')
         self._settle()
+
+    def _measure(self, client: Client, now: float) -> None:
+        """Let as much wait for a client as it takes in some time."""
+        if not client.writable:
+            client.pace.is_full()
+        if client.pace.measure(now, client.port.taken):
+            client.port.bound(client.pace.limit)
 
     # -- input
 

@@ -27,6 +27,7 @@ from typing import Protocol
 from nova_dmore.domr import config as config_module
 from nova_dmore.domr import console as console_module
 from nova_dmore.domr import lines
+from nova_dmore.domr import pace
 from nova_dmore.domr import screen as screen_module
 
 #: The entry points that the image was built with, ``name = module`` a line.
@@ -35,11 +36,10 @@ RMS_FILE = pathlib.Path('/etc/nova-dmore/rms')
 #: Clients of one server at a time, and of one peer before it is known.
 CLIENTS_MAX = 16
 
-#: Output that may wait for a client of the serial console, in bytes: in the
-#: process, and in the kernel, which counts its own overhead too. The echo of
-#: a key comes after it.
-WRITE_HIGH = 1 << 12
-_SEND_BUFFER = 1 << 14
+#: Room in the kernel for what waits for a client of the serial console, in
+#: what may wait in the process: it counts its own overhead too, and what is
+#: on its way.
+_KERNEL_ROOM = 4
 
 # struct tcp_info of <linux/tcp.h>: tcpi_bytes_acked.
 _BYTES_ACKED_OFFSET = 120
@@ -93,22 +93,28 @@ async def start(module: str, context: Context) -> Server:
     return await importlib.import_module(module).start(context)
 
 
-def bound_buffers(transport: asyncio.Transport) -> None:
+def bound_buffers(transport: asyncio.Transport, size: int = pace.MOST
+                  ) -> None:
     """Let little output wait for a client of the serial console.
 
     :param transport: of its TCP connection
+    :param size: how many bytes, see ``pace``
     """
-    transport.set_write_buffer_limits(high=WRITE_HIGH)
+    if transport.is_closing():
+        return
+    transport.set_write_buffer_limits(high=size)
     transport.get_extra_info('socket').setsockopt(
-        socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_ROOM * size)
 
 
-def bytes_acked(sock: socket.socket) -> int:
+def bytes_acked(sock: socket.socket | None) -> int:
     """How many bytes the peer of a TCP connection has acknowledged so far.
 
     Unlike the amount that is buffered, it only grows, and by each byte that
     reaches the other side. 0 if the socket is closed.
     """
+    if sock is None:
+        return 0
     try:
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO,
                                _TCP_INFO_SIZE)

@@ -88,8 +88,17 @@ class SerialConnection(asyncio.Protocol):
 
     def progress(self) -> object:
         """Bytes that the peer has acknowledged."""
+        return self.taken()
+
+    def taken(self) -> int:
+        """Bytes that the peer has acknowledged."""
         assert self._transport is not None
         return rms.bytes_acked(self._transport.get_extra_info('socket'))
+
+    def bound(self, size: int) -> None:
+        """Let no more than so many bytes wait."""
+        assert self._transport is not None
+        rms.bound_buffers(self._transport, size)
 
 
 class SerialServer:

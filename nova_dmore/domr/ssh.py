@@ -19,9 +19,12 @@ import functools
 from typing import Any
 
 import asyncssh
+from asyncssh import constants
 
+from nova_dmore.domr.cipher import library as cipher
 from nova_dmore.domr import console as console_module
 from nova_dmore.domr import escape
+from nova_dmore.domr import pace
 from nova_dmore.domr import rms
 
 #: Bytes a client may send ahead of what the console takes.
@@ -50,12 +53,21 @@ class Connection(asyncssh.SSHServer):
         # full, all of it into this small machine's memory.
         setattr(conn, 'pause_writing', functools.partial(self._flow, True))
         setattr(conn, 'resume_writing', functools.partial(self._flow, False))
+        setattr(conn, 'send_packet', functools.partial(
+            _send_packet, conn.send_packet))
+        _say_nothing_of_packets(conn)
         # Nor does it tell of its transport, whose buffer (64 KiB by default)
         # has to be full before these are called.
-        rms.bound_buffers(getattr(conn, '_transport'))
+        self.bound(pace.MOST)
         if not self._server.add(self):
             self._server.log('warning', f'{self.name} refused: too many')
             conn.abort()
+
+    def bound(self, size: int) -> None:
+        """Let no more than so many bytes wait."""
+        transport = getattr(self.conn, '_transport')
+        if transport is not None:
+            rms.bound_buffers(transport, size)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection; its sessions are told by themselves."""
@@ -96,7 +108,8 @@ class Session(asyncssh.SSHServerSession[bytes]):
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
         """Keep the channel."""
         self._chan = chan
-        chan.set_write_buffer_limits(high=rms.WRITE_HIGH)
+        _say_nothing_of_packets(chan)
+        chan.set_write_buffer_limits(high=pace.MOST)
 
     def pty_requested(self, *args: Any) -> bool:
         """A person's terminal: escapes are looked for."""
@@ -209,11 +222,21 @@ class Session(asyncssh.SSHServerSession[bytes]):
 
     def progress(self) -> object:
         """What the channel still buffers and what the peer acknowledged."""
-        acked = 0
-        if self._connection.full:
-            acked = rms.bytes_acked(
-                self._connection.conn.get_extra_info('socket'))
+        acked = self.taken() if self._connection.full else 0
         return self._chan.get_write_buffer_size(), acked
+
+    def taken(self) -> int:
+        """Bytes that the peer has acknowledged.
+
+        Of a connection with several sessions it is what all of them take.
+        """
+        return rms.bytes_acked(self._connection.conn.get_extra_info('socket'))
+
+    def bound(self, size: int) -> None:
+        """Let no more than so many bytes wait."""
+        self._connection.bound(size)
+        if not self._chan.is_closing():
+            self._chan.set_write_buffer_limits(high=size)
 
 
 class SshServer:
@@ -243,6 +266,7 @@ class SshServer:
         :raises OSError: the address cannot be used
         :raises ValueError: the host key cannot be used
         """
+        cipher.use()
         host_key = asyncssh.import_private_key(self.context.config.host_key)
         self._acceptor = await asyncssh.listen(
             host, port, server_factory=lambda: Connection(self),
@@ -267,6 +291,23 @@ class SshServer:
         """Accept no more; the clients that are attached stay."""
         if self._acceptor is not None:
             self._acceptor.close()
+
+
+def _send_packet(send: Any, kind: int, *arguments: bytes,
+                 **options: Any) -> None:
+    """Leave out the empty packet that asyncssh sends before each other one.
+
+    It protects a mode of ciphers (CBC) that this server does not offer, and
+    costs as much as a packet with output.
+    """
+    if kind != constants.MSG_IGNORE:
+        send(kind, *arguments, **options)
+
+
+def _say_nothing_of_packets(of: object) -> None:
+    """asyncssh makes a text of each packet for a log that nobody keeps."""
+    for name in ('log_sent_packet', 'log_received_packet'):
+        setattr(of, name, lambda *_arguments, **_options: None)
 
 
 def authorized_keys(lines: tuple[str, ...],

@@ -12,11 +12,7 @@
 """The VNC server with the real library, on a region in this process."""
 
 import asyncio
-import pathlib
 import random
-import shutil
-import sys
-import tempfile
 import unittest
 from typing import Any
 
@@ -25,24 +21,11 @@ from nova_dmore.channel import host_end
 from nova_dmore.domr.vnc import desktop
 from nova_dmore.domr.vnc import ffi_build
 from nova_dmore import wire
+from tests.integration import compiled
 from tests.integration import rfb
 from tests.unit.domr import pair
 
 SERVERS = {'vnc': 'nova_dmore.domr.vnc.server'}
-
-
-def load_native() -> None:
-    """Compile the part in C and make it importable, once per process."""
-    if ffi_build.MODULE in sys.modules:
-        return
-    directory = pathlib.Path(tempfile.mkdtemp(prefix='dmore-vnc-'))
-    try:
-        ffi_build.build(directory)
-        sys.path.insert(0, str(directory))
-        __import__(ffi_build.MODULE)
-        sys.path.remove(str(directory))
-    finally:
-        shutil.rmtree(directory)
 
 
 class Painter:
@@ -115,7 +98,7 @@ class Case(unittest.IsolatedAsyncioTestCase):
 
     @classmethod
     def setUpClass(cls) -> None:
-        load_native()
+        compiled.load(ffi_build.MODULE)
 
     async def serve(self, width: int = 64, height: int = 48,
                     **changes: Any) -> None:

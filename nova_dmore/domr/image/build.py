@@ -22,10 +22,11 @@ import nova_dmore
 from nova_dmore import exception
 from nova_dmore import image_file
 from nova_dmore import wire
+from nova_dmore.domr.cipher import ffi_build as cipher_build
 from nova_dmore.domr.image import kernel
 from nova_dmore.domr.image import root
 from nova_dmore.domr.image import steps
-from nova_dmore.domr.vnc import ffi_build
+from nova_dmore.domr.vnc import ffi_build as vnc_build
 
 #: Time stamp of everything in the image, in seconds since 1970.
 EPOCH = 1700000000
@@ -34,6 +35,9 @@ MEMORY_MIB = 96
 #: Without the trace file system the kernel keeps 8 MiB less in its caches.
 COMMAND_LINE = ('console=ttyS0 quiet panic=-1 '
                 'initcall_blacklist=tracer_init_tracefs no_timer_check')
+
+#: What of Domain R is in C.
+NATIVE = (vnc_build.MODULE, cipher_build.MODULE)
 
 #: Remembers in the output directory what the newest file was made from.
 RECIPE_FILE = 'recipe.json'
@@ -51,7 +55,9 @@ def recipe(kernel_version: str, servers: list[str]) -> str:
              *(package / path for path in
                root.agent_files(root.agent_modules(servers))),
              *(package / 'domr/image').rglob('*'),
-             pathlib.Path(ffi_build.__file__), *ffi_build.NATIVE.iterdir()}
+             pathlib.Path(vnc_build.__file__),
+             pathlib.Path(cipher_build.__file__),
+             *(path for each in NATIVE for path in each.folder.iterdir())}
     for path in sorted(paths):
         if path.is_file() and path.suffix != '.pyc':
             digest.update(f'\0{path.relative_to(package)}\0'.encode())
@@ -131,5 +137,6 @@ def _make_members(scratch: pathlib.Path, members: pathlib.Path, version: str,
         shutil.copy(tree / f'boot/vmlinuz-{version}',
                     members / image_file.KERNEL)
     with steps.step(report, 'root file system'):
-        root.make_root(tree, root_directory, ffi_build.build(native))
+        root.make_root(tree, root_directory,
+                       {each.name: each.build(native) for each in NATIVE})
         root.pack_root(root_directory, members / image_file.ROOT, EPOCH)

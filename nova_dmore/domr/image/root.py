@@ -16,14 +16,13 @@ import os
 import pathlib
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 
 import nova_dmore
 from nova_dmore import exception
 from nova_dmore.domr.image import kernel
 from nova_dmore.domr.image import steps
-from nova_dmore.domr.vnc import ffi_build
 
 SUITE = 'bookworm'
 PYTHON = 'usr/bin/python3.11'
@@ -159,10 +158,10 @@ def _copy_agent(root: pathlib.Path, modules: Iterable[str]) -> None:
 
 
 def make_root(tree: pathlib.Path, root: pathlib.Path,
-              native: pathlib.Path) -> None:
+              native: Mapping[str, pathlib.Path]) -> None:
     """Lay out Domain R's root directory from the unpacked packages.
 
-    :param native: the compiled part of the VNC server, see ``ffi_build``
+    :param native: names and files of the modules in C
     :raises ImageError: a wanted file is missing or a tool failed
     """
     for name in DIRECTORIES:
@@ -180,7 +179,8 @@ def make_root(tree: pathlib.Path, root: pathlib.Path,
                 f'the Debian packages of {SUITE} contain no /{name}')
     for top in (tree, root):    # the loader looks for its libraries in tree
         (top / AGENT).mkdir(parents=True)
-        shutil.copy(native, top / AGENT)
+        for module in native.values():
+            shutil.copy(module, top / AGENT)
     _copy_libraries(tree, root)
     servers = installed_servers()
     modules = agent_modules(servers)
@@ -195,7 +195,7 @@ def make_root(tree: pathlib.Path, root: pathlib.Path,
               env={**os.environ, 'PYTHONHASHSEED': '0'})
     # What is missing in the image is to fail here, not in Domain R.
     steps.run(['chroot', str(root), f'/{PYTHON}', '-S', '-B', '-c',
-               f'import {", ".join([*modules, ffi_build.MODULE])}'],
+               f'import {", ".join([*modules, *native])}'],
               'A file that Domain R needs is not copied into its image.',
               env={**os.environ,
                    'PYTHONPATH': f'/{AGENT}:/{DEBIAN_PYTHON}'})

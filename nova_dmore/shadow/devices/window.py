@@ -15,17 +15,26 @@ The echo of a key waits behind all output that Domain R has not stored yet, so
 what may wait there is bounded by time, not by bytes: a Domain R that stores
 late, because its processor or its clients are slow, is given less. The guest
 is held up then, as by any serial line that is slower than it.
+
+A Domain R that looks late because others have its processor takes all there is
+when it does, and less would only make it slower. That cannot be told from one
+whose clients are slow, but for how much is stored in all.
 """
 
 import collections
 
-#: Bounds of the window, in bytes. The least keeps a slow Domain R busy; the
-#: most is what it takes between two of its looks on a fast machine.
-LEAST = 1 << 13
+#: Bounds of the window, in bytes. The most is what Domain R takes between two
+#: of its looks on a fast machine.
+LEAST = 1 << 10
 MOST = 1 << 17
 FIRST = 1 << 14
 #: How long output may wait for Domain R, in seconds.
 TARGET_S = 0.02
+#: What keeps a slow Domain R busy is so many seconds of what it stores, but no
+#: more than so many bytes; and how long that is measured, in seconds.
+BUSY_S = 0.1
+BUSY_MOST = 1 << 13
+MEASURED_S = 0.5
 #: Growth with each look that finds it stored in time, in bytes.
 STEP = 1 << 10
 #: How many pieces of output are remembered; nobody counts how many come while
@@ -46,12 +55,17 @@ class Window:
         self._produced = collections.deque(maxlen=_REMEMBERED)
         #: Output before this offset went out when the window was larger.
         self._shrunk_at = 0
+        self._least = BUSY_MOST
+        #: (offset, when) since what is stored has been measured.
+        self._measured = None
 
     def restart(self):
         """Another Domain R, or another epoch."""
         self._produced.clear()
         self.size = FIRST
         self._shrunk_at = 0
+        self._least = BUSY_MOST
+        self._measured = None
 
     def give_up(self):
         """Whoever waits has waited for too long: let as much in as may be."""
@@ -63,6 +77,7 @@ class Window:
 
     def stored(self, offset, now):
         """Domain R has stored all before an offset."""
+        self._measure(offset, now)
         since = None
         while self._produced and self._produced[0][0] <= offset:
             end, since = self._produced.popleft()
@@ -71,6 +86,18 @@ class Window:
         if now - since <= TARGET_S:
             self.size = min(self.size + STEP, MOST)
         elif end > self._shrunk_at:
-            self.size = max(self.size // 2, LEAST)
+            self.size = max(self.size // 2, self._least)
             self._shrunk_at = (self._produced[-1][0] if self._produced
                                else offset)
+
+    def _measure(self, offset, now):
+        """How much is stored per second, and thus keeps Domain R busy."""
+        if self._measured is None:
+            self._measured = offset, now
+        start, since = self._measured
+        if now - since < MEASURED_S:
+            return
+        self._measured = offset, now
+        wanted = int((offset - start) / (now - since) * BUSY_S)
+        self._least = min(max(wanted, LEAST), BUSY_MOST)
+        self.size = max(self.size, self._least)

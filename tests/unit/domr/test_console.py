@@ -15,6 +15,7 @@ import unittest
 from collections.abc import Callable
 
 from nova_dmore.domr import console
+from nova_dmore.domr import pace
 
 
 class Line:
@@ -55,6 +56,7 @@ class Port:
         self.got = bytearray()
         self.told: list[str] = []
         self.reading = True
+        self.bounds: list[int] = []
         self.client: console.Client | None = None
 
     def write(self, data: bytes) -> None:
@@ -72,6 +74,12 @@ class Port:
 
     def progress(self) -> object:
         return len(self.got)
+
+    def taken(self) -> int:
+        return len(self.got)
+
+    def bound(self, size: int) -> None:
+        self.bounds.append(size)
 
     def more(self, room: int) -> None:
         self.room = room
@@ -183,6 +191,28 @@ class ConsoleTest(unittest.TestCase):
             self.console.output(bytes(1 << 14))     # stays behind
             self.assertTrue(self.line.held)
         self.assertEqual([], slow.told)
+
+    def test_what_waits_for_a_slow_client_is_bounded_by_time(self) -> None:
+        slow, quick = self.attach(1), self.attach()
+        data = bytes(range(256)) * 256
+        self.console.output(data)
+        self.console.tick(0.0)
+        for number in range(1, 9):      # one look finds how much it takes
+            slow.more(10000 // 8)
+            self.console.tick(number / 8)
+        assert slow.client is not None and quick.client is not None
+        self.assertLess(slow.client.pace.limit, pace.MOST)
+        self.assertEqual(slow.client.pace.limit, slow.bounds[-1])
+        self.assertEqual([], quick.bounds)
+        # It holds up the guest as soon as it lags so far behind.
+        slow.more(len(data) - len(slow.got))
+        self.assertFalse(self.line.held)
+        slow.room = 0
+        slow.client.pause_writing()
+        self.console.output(bytes(slow.client.pace.limit))
+        self.assertFalse(self.line.held)
+        self.console.output(b'x')
+        self.assertTrue(self.line.held)
 
     def test_stalled_client_lets_go_and_is_told_exactly(self) -> None:
         stalled, other = self.attach(1), self.attach()

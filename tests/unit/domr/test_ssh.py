@@ -19,6 +19,7 @@ import tempfile
 import unittest
 
 import asyncssh
+from asyncssh import constants
 
 from nova_dmore.channel import host_end
 from nova_dmore import wire
@@ -71,6 +72,17 @@ class SshTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual((1, 0), (serving['ssh'], serving['serial']))
         self.assertGreater(serving['boot_s'], 0)
         self.assertGreater(serving['memory_kib'], 1000)
+
+    async def test_no_packets_without_content(self) -> None:
+        running = await self._pair()
+        connection = await self._connect(running)
+        kinds = []
+        setattr(connection, 'log_received_packet',
+                lambda kind, *_others: kinds.append(kind))
+        process = await connection.create_process(encoding=None)
+        running.print(b'text')
+        self.assertEqual(b'text', await process.stdout.readexactly(4))
+        self.assertNotIn(constants.MSG_IGNORE, kinds)
 
     async def test_scrollback_and_second_client(self) -> None:
         running = await self._pair(scrollback_bytes=4096)

@@ -13,6 +13,7 @@
 
 import testtools
 
+from nova_dmore.channel import domr_streams
 from nova_dmore.shadow.devices import window
 
 
@@ -43,10 +44,32 @@ class WindowTest(testtools.TestCase):
         self._stored(900, 0)
         self.assertEqual(window.FIRST // 2 + window.STEP, self.window.size)
 
+    def _store_late(self, rate, times=100):
+        """As many bytes a second, all of them late."""
+        for number in range(1, times + 1):
+            self._stored(number * rate // 10, 2 * window.TARGET_S,
+                         100 + number / 10)
+
     def test_it_has_a_least(self):
-        for number in range(20):
-            self._stored(number * 100 + 100, 10.0)
+        self._store_late(100)
         self.assertEqual(window.LEAST, self.window.size)
+
+    def test_domain_r_tells_of_the_least_that_it_stores(self):
+        self.assertLessEqual(domr_streams.TELL_AFTER, window.LEAST)
+
+    def test_a_domain_r_that_is_late_is_kept_busy(self):
+        self._store_late(50000)
+        self.assertEqual(50000 * window.BUSY_S, self.window.size)
+
+    def test_one_that_becomes_faster_is_given_more_at_once(self):
+        self._store_late(20000)
+        self.assertLess(self.window.size, 2048 + window.STEP)
+        self.window.stored(2000000, 120.0)
+        self.assertEqual(window.BUSY_MOST, self.window.size)
+
+    def test_what_keeps_it_busy_has_a_most(self):
+        self._store_late(1 << 20)
+        self.assertEqual(window.BUSY_MOST, self.window.size)
 
     def test_the_last_of_what_was_stored_counts(self):
         self.window.produced(100, 100.0)

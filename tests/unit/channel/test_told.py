@@ -1,0 +1,55 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""When the host is told that Domain R has stored something."""
+
+import unittest
+
+from nova_dmore.channel import domr_end
+from nova_dmore.channel import domr_streams
+from nova_dmore.channel import host_end
+from nova_dmore.channel import journal
+from nova_dmore.channel import region
+from nova_dmore import wire
+
+OUT = wire.Stream.SERIAL0_OUT
+
+
+class ToldTest(unittest.TestCase):
+
+    def setUp(self):
+        memory = bytearray(wire.REGION_SIZE)
+        self.host = host_end.HostEnd(
+            region.Region(memory), lambda vector: None,
+            journal.Journal(bytearray(journal.journal_size())))
+        self.told = []
+        self.domr = domr_end.DomainREnd(region.Region(memory),
+                                        self.told.append)
+        self.host.open()
+        self.domr.poll()
+        self.host.poll()
+        self.told.clear()
+
+    def _store(self, count):
+        self.host.produce(OUT, bytes(count))
+        self.domr.poll()
+        self.assertEqual(count, len(self.domr.received(OUT)))
+
+    def test_of_as_much_as_is_ever_waited_for(self):
+        self._store(domr_streams.TELL_AFTER - 1)
+        self.assertEqual([], self.told)
+        self._store(1)
+        self.assertEqual([wire.Vector.SERIAL], self.told)
+
+    def test_once_for_all_that_is_stored_at_once(self):
+        self._store(10 * domr_streams.TELL_AFTER)
+        self._store(1)
+        self.assertEqual([wire.Vector.SERIAL], self.told)
