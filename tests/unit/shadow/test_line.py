@@ -251,10 +251,11 @@ class CountTest(LineCase):
         """-> sizes of what a worker gets at once that is so slow."""
         sizes = []
         for _ in range(80):
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    os.write(self.output, bytes(10))
-            self.loop.turn()
+            for _move in range(2):
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        os.write(self.output, bytes(10))
+                self.loop.turn()
             self.loop.run(slowness)
             with contextlib.suppress(BlockingIOError):
                 sizes.append(len(os.read(self.line.descriptors[1], 1 << 16)))
