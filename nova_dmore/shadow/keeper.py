@@ -42,6 +42,9 @@ LOG = logging.getLogger(__name__)
 _QMP_SOCKETS = {messages.INSTANCE: wire.INSTANCE_QMP_SOCKET,
                 messages.DOMAIN_R: wire.DOMAIN_R_QMP_SOCKET}
 
+#: How soon a Domain R that is to run, and does not, is told again, in seconds.
+_RUN_AGAIN_S = 0.1
+
 #: A worker that ends sooner than this is started again with a pause, which
 #: doubles from the first to the last of these, in seconds.
 _STEADY_S = 5.0
@@ -80,7 +83,8 @@ class Keeper:
             loop, resources.directory, self._links[messages.INSTANCE].look,
             self._send)
         self._adopted = False
-        self._let_run = False       # the Domain R that arrived
+        # The Domain R that arrived:
+        self._is_let_run = self._has_run = False
         self._ended = loop.create_future()
 
     async def run(self):
@@ -174,7 +178,9 @@ class Keeper:
         if vm == messages.INSTANCE:
             self._line.status(*state)
         elif not state[0]:
-            self._let_run = False
+            self._is_let_run = self._has_run = False
+        elif state[1] == 'running':
+            self._has_run = True
         self._send_vm(vm)
         self._let_domain_r_run()
 
@@ -187,14 +193,19 @@ class Keeper:
     def _event(self, vm, event, at):
         if vm == messages.INSTANCE:
             self._line.event(event, at)
+        elif event == messages.SAVED:
+            self._let_domain_r_run(again=True)
         self._send({'type': messages.ToWorker.EVENT, 'vm': vm,
                     'event': event, 'at': at})
 
-    def _let_domain_r_run(self):
+    def _let_domain_r_run(self, again=False):
         """Let a Domain R run that arrived, paused, once its instance runs.
 
         So it never runs on two hosts, nor ahead of its instance, whoever was
-        migrated first. QEMU obeys at once, or when it has loaded the state.
+        migrated first. QEMU obeys at once. While it loads the state it only
+        does for a Domain R that ran when it was saved (qmp_cont and
+        process_incoming_migration_bh): it is told again when it has loaded it,
+        and in case that is not heard, until it runs.
         """
         def replied(reply):
             if 'error' in reply:
@@ -202,10 +213,14 @@ class Keeper:
         connected, _, arriving = self._vms[messages.DOMAIN_R]
         is_here = (self._adopted or
                    self._vms[messages.INSTANCE][1] == 'running')
-        if connected and arriving and is_here and not self._let_run:
-            self._let_run = True
+        if not (connected and arriving and is_here) or self._has_run or (
+                self._is_let_run and not again):
+            return
+        if not self._is_let_run:
             LOG.info('Domain R may run')
-            self._links[messages.DOMAIN_R].execute('cont', None, replied)
+        self._is_let_run = True
+        self._links[messages.DOMAIN_R].execute('cont', None, replied)
+        self._loop.call_later(_RUN_AGAIN_S, self._let_domain_r_run, True)
 
     def _execute(self, message):
         """Have a QEMU run a command for the worker."""

@@ -95,9 +95,24 @@ class TestMove(stop_case.Stop):
         self.assertFalse(self.new_domain_r.running)
         self.new_instance.resume()
         wait_for(lambda: self.new_domain_r.running)
-        self.assertEqual(1, [
-            each['execute'] for each in self.new_domain_r.qmp.commands
-        ].count('cont'))
+
+    def commands(self):
+        return [each['execute'] for each in self.new_domain_r.qmp.commands]
+
+    def test_instance_runs_while_domain_r_is_loaded(self):
+        self.freeze()
+        self.new_instance.resume()
+        wait_for(lambda: 'cont' in self.commands())
+        self.assertFalse(self.new_domain_r.running)
+        self.new_domain_r.tells_that_it_is_loaded = False
+        self.arrive()
+        wait_for(lambda: self.new_domain_r.running)
+        before = self.commands().count('cont')
+        # Whoever stops it now has a reason.
+        self.new_domain_r.stop()
+        time.sleep(0.3)
+        self.assertEqual(before, self.commands().count('cont'))
+        self.assertFalse(self.new_domain_r.running)
 
     def leaves_early(self):
         """Domain R's QEMU switches over by itself, and goes."""

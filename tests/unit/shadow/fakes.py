@@ -130,12 +130,13 @@ class FakeInstance:
 class FakeDomainR:
     """Domain R's QEMU, and with ``boot`` the guest in it."""
 
+    tells_that_it_is_loaded = True
+
     def __init__(self, directory, status='running', boot=True):
         self.qmp = fake_qmp.FakeQmp(
             os.path.join(directory, wire.DOMAIN_R_QMP_SOCKET), status,
             on_stop=self._halt_processors, on_cont=self._may_run)
         self._is_loaded = status != 'inmigrate'
-        self._runs_when_loaded = False
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(os.path.join(directory, wire.IVSHMEM_SOCKET))
         self._memfd, self.interrupts, self._doorbells = self._greeting()
@@ -196,8 +197,9 @@ class FakeDomainR:
         self._first = source._first
         self._first._host = self
         self._is_loaded = True
-        if self._runs_when_loaded:
-            self.resume()
+        self.qmp.status = 'paused'
+        if self.tells_that_it_is_loaded:
+            self.qmp.event('MIGRATION', data={'status': 'completed'})
         self.boot(source.end)
 
     def types(self, data):
@@ -254,8 +256,8 @@ class FakeDomainR:
         self.qmp.event('RESUME', 'running')
 
     def _may_run(self):
-        """QEMU is told ``cont``: now, or when it has loaded the state."""
-        self._runs_when_loaded = True
+        """QEMU is told ``cont``, which is for nothing while it loads the
+        state of a Domain R that stood still."""
         if self._is_loaded and not self.running:
             self.resume()
 
