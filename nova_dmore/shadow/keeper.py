@@ -172,6 +172,11 @@ class Keeper:
     # -- QMP
 
     def _vm_changed(self, vm, state):
+        if vm == messages.DOMAIN_R and state[1] == 'paused' and (
+                not self._vms[vm][0] or self._vms[vm][2]):
+            # One that is found so has arrived: one that starts here is in
+            # prelaunch until it runs.
+            state = (True, 'paused', True)
         if state == self._vms[vm]:
             return
         self._vms[vm] = state
