@@ -105,6 +105,12 @@ def _up(*arguments):
     return settings.Place(settings.Cloud.load(layout), layout)
 
 
+def domain_xml(machine, host, domain):
+    """The XML of a domain that runs, as libvirt keeps it."""
+    libvirt = machine.place.host(host).root() / 'run' / 'libvirt' / 'qemu'
+    return (libvirt / f'{domain}.xml').read_text()
+
+
 _entered = contextlib.ExitStack()
 
 

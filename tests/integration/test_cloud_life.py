@@ -21,7 +21,7 @@ from demolib import sessions
 from demolib import subject as demo_subject
 from testbedlib import settings
 
-HOST = 'c1'
+HOST, OTHER = settings.COMPUTES
 _READY = b'GUEST-READY'
 
 
@@ -31,12 +31,6 @@ def setUpModule():
 
 def tearDownModule():
     cloud.leave()
-
-
-def _domain_xml(machine, domain):
-    place = machine.place
-    libvirt = place.host(HOST).root() / 'run' / 'libvirt' / 'qemu'
-    return (libvirt / f'{domain}.xml').read_text()
 
 
 class ShellTest(cloud.CloudTest):
@@ -115,6 +109,22 @@ class LifeTest(ShellTest):
         console.wait_for(b'42-paused')
 
     @cloud.repeated
+    def test_paused_one_moves(self, subject):
+        """Its Domain R comes along, with all sessions."""
+        console = self.open(subject)
+        self.act(subject, 'pause_server', 'PAUSED')
+        for source, destination in ((HOST, OTHER), (OTHER, HOST)):
+            console.type(b'echo $((6*7))-moved\r')
+            self.machine.api.migrate(subject.server, source, destination)
+            time.sleep(2)
+            console.assert_lives()
+            self.assertNotIn(b'42-moved', console.shown)
+        self.act(subject, 'unpause_server', 'ACTIVE')
+        for _time in range(2):
+            console.wait_for(b'42-moved')
+        console.find_shell()
+
+    @cloud.repeated
     def test_hard_reboot(self, subject):
         console = self.open(subject)
         self.act(subject, 'reboot_server', 'ACTIVE', reboot_type='HARD')
@@ -144,7 +154,7 @@ class StockTest(ShellTest):
         self.assertEqual([], machine.keeper(HOST, subject.server))
         self.assertFalse(machine.pair_directory(
             HOST, subject.server).exists())
-        xml = _domain_xml(machine, subject.domain)
+        xml = cloud.domain_xml(machine, HOST, subject.domain)
         # The names of our sockets; the cloud's own folder may be named
         # after the project.
         self.assertNotIn("type='pipe'", xml)

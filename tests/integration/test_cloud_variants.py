@@ -9,12 +9,14 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Live migrations of other kinds: post-copy, several at a time, encrypted.
+"""Live migrations of other kinds: post-copy, several at a time, encrypted,
+with a Domain R that leaves early.
 
 In each the users go on typing, and all has to be well afterwards.
 """
 
 import concurrent.futures
+import re
 
 import testtools
 
@@ -61,13 +63,13 @@ class VariantTest(testtools.TestCase):
             self.enterContext(self.machine.configured(
                 host, 'nova-compute', **sections))
 
-    def start(self, name, command=_COMMAND):
+    def start(self, name, command=_COMMAND, flavor='m1.guest'):
         """An instance with users, on the first host."""
         machine = self.machine
         made = session.Session(
             case.Runner(machine.place, machine.api, machine.progress,
                         stock.load()),
-            Trial(name, 'm1.guest', _USERS, command), machine.folder)
+            Trial(name, flavor, _USERS, command), machine.folder)
         self.addCleanup(made.close)
         made.start()
         return made
@@ -115,6 +117,34 @@ class AutoConvergeTest(VariantTest):
             with throttle.Throttle(domain) as seen:
                 self.migrate(instance)
             self.assertGreater(seen.most, 0)
+
+
+class EarlyTest(VariantTest):
+
+    def test_domain_r_is_not_held(self):
+        """It leaves as soon as it can, and waits there for its instance."""
+        self.configure(dmore={'hold': False})
+        logs = self.logs()
+        instance = self.start('early', _BUSY)
+        for _there_and_back in range(2):
+            self.migrate(instance)
+        gaps = [line for log in logs for line in log.grown().splitlines()
+                if 'gap in' in line]
+        self.assertEqual([], gaps)
+
+
+class TwoPortsTest(VariantTest):
+
+    def test_second_port_is_the_instances_own(self):
+        self.machine.api.flavor('m1.guest-two-ports', 96,
+                                **{'hw:serial_port_count': '2'})
+        instance = self.start('two-ports', flavor='m1.guest-two-ports')
+        subject = instance.start()
+        for host in (settings.COMPUTES[1], settings.COMPUTES[0]):
+            self.migrate(instance)
+            xml = cloud.domain_xml(self.machine, host, subject.domain)
+            self.assertEqual(['pipe', 'tcp'], re.findall(
+                "<serial type='([a-z]+)'", xml))
 
 
 class SeveralTest(VariantTest):
