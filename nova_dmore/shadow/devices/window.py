@@ -32,11 +32,11 @@ FIRST = 1 << 14
 TARGET_S = 0.02
 #: What keeps a slow Domain R busy is so many seconds of what it stores, but no
 #: more than so many bytes; and how long that is measured, in seconds.
-BUSY_S = 0.1
+BUSY_S = 0.06
 BUSY_MOST = 1 << 13
 MEASURED_S = 0.5
 #: Growth with each look that finds it stored in time, in bytes.
-STEP = 1 << 10
+STEP = 1 << 9
 #: How many pieces of output are remembered; nobody counts how many come while
 #: there is no Domain R.
 _REMEMBERED = 1 << 10
