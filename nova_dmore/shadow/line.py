@@ -19,20 +19,17 @@ then the kernel's counts of the unread bytes are those of QEMU's saved state
 (doc/source/architecture/serial.rst says why).
 """
 
-import array
 import collections
 import enum
-import fcntl
 import functools
 import logging
 import math
 import os
-import stat
-import termios
 import time
 
 from nova_dmore.shadow import fifos
 from nova_dmore.shadow import messages
+from nova_dmore.shadow import pipes
 
 LOG = logging.getLogger(__name__)
 
@@ -57,31 +54,6 @@ _GIFTS = 64
 _SETTLE_S = 0.002
 #: How often a byte in a socket is looked after, in seconds.
 _SOCKET_LOOK_S = 0.002
-
-#: <linux/sockios.h>; a unix socket counts memory, not bytes: an unread byte
-#: is hundreds, and a buffer that is just given back counts as one.
-_SIOCOUTQ = termios.TIOCOUTQ
-_BEING_FREED = 1
-
-
-def unread(descriptor):
-    """-> how many bytes lie in a pipe, or, of the one byte that may be in a
-    socket, whether its peer has not read it."""
-    if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
-        return int(_ioctl(descriptor, _SIOCOUTQ) > _BEING_FREED)
-    return _waiting(descriptor)
-
-
-def _waiting(descriptor):
-    """-> how many bytes can be read from a pipe or a socket."""
-    return _ioctl(descriptor, termios.FIONREAD)
-
-
-def _ioctl(descriptor, request):
-    number = array.array('i', [0])
-    fcntl.ioctl(descriptor, request, number)
-    return number[0]
-
 
 class Gate(enum.Enum):
     """What passes between QEMU and the worker."""
@@ -112,7 +84,9 @@ class Line:
         self._output, self._output_end = os.pipe2(
             os.O_NONBLOCK | os.O_CLOEXEC)
         for pipe in (self._fifo_out, self._output_end):
-            _resize(pipe, OUTPUT_ROOM)
+            if not pipes.resize(pipe, OUTPUT_ROOM):
+                # What is larger holds up an echo, no more.
+                LOG.info('A pipe keeps its size')
         self._source, self._sink = self._fifo_out, self._fifo_in
         self._socket = None         # of an instance started by 0.1
         self.gate = Gate.CLOSED
@@ -143,8 +117,8 @@ class Line:
 
     def totals(self):
         """-> ``serial`` of START; to be asked while there is no worker."""
-        return {'written': self._written + unread(self._input),
-                'read': self._read - unread(self._output)}
+        return {'written': self._written + pipes.unread(self._input),
+                'read': self._read - pipes.unread(self._output)}
 
     def repeat(self):
         """Tell a new worker what the last one was told."""
@@ -227,12 +201,12 @@ class Line:
             self._saved()
         elif self.gate is Gate.CLOSED and arriving:
             # It never ran here: what it said it says elsewhere, too.
-            _empty(self._fifo_out)
+            pipes.empty(self._fifo_out)
         else:
             self._enter(Gate.OUTPUT)
-        _empty(self._fifo_in)
+        pipes.empty(self._fifo_in)
         if self.gate is not Gate.HELD:
-            self._written += _empty(self._input_end)
+            self._written += pipes.empty(self._input_end)
 
     def _saving(self, for_postcopy):
         """QEMU saves its state; its main loop stands still."""
@@ -256,7 +230,7 @@ class Line:
 
     def _counting_output(self):
         """-> how much of the output that is here is not in QEMU's state."""
-        output = _waiting(self._source)
+        output = pipes.waiting(self._source)
         after = (self._saving_at or math.inf) + _SETTLE_S
         for began_at, _, total in self._rooms:
             if began_at > after:
@@ -293,14 +267,14 @@ class Line:
         self._watch()
 
     def _unread(self):
-        return unread(self._sink)
+        return pipes.unread(self._sink)
 
     def _given_since(self, when):
         return sum(count for at, count in self._gave if at > when)
 
     def _is_crowded(self):
         """Whether QEMU may wait for room, and write when it gets some."""
-        used = _waiting(self._source)
+        used = pipes.waiting(self._source)
         if self._socket is not None:
             return used > _SOCKET_ROOM
         return used + self._of_page > OUTPUT_ROOM - _CROWDED
@@ -314,15 +288,15 @@ class Line:
             return
         began_at = time.monotonic()
         crowded = self._is_crowded()
-        moved = _splice(self._source, self._output_end, most)
+        moved = pipes.splice(self._source, self._output_end, most)
         if moved is None:
-            self._has_no_room['output'] = _waiting(self._source) > 0
+            self._has_no_room['output'] = pipes.waiting(self._source) > 0
         elif not moved:
             self._disconnect()      # the end of a socket
             return
         else:
             self._read += moved
-            left = _waiting(self._source)
+            left = pipes.waiting(self._source)
             # A page has room again when all of it was moved.
             self._of_page = (self._of_page + moved) % OUTPUT_ROOM if left else 0
             now = time.monotonic()
@@ -348,13 +322,13 @@ class Line:
             return
         self._has_no_room['input'] = False
         if self._socket is None:
-            moved = _splice(self._input_end, self._sink, _MOVE_MAX)
-            if moved is None and unread(self._input_end):
+            moved = pipes.splice(self._input_end, self._sink, _MOVE_MAX)
+            if moved is None and pipes.unread(self._input_end):
                 self._has_no_room['input'] = True
         else:
             # Only of one byte can be said whether it was read.
             self._has_no_room['input'] = bool(self._unread())
-            moved = None if self._has_no_room['input'] else _splice(
+            moved = None if self._has_no_room['input'] else pipes.splice(
                 self._input_end, self._sink, 1)
         if moved:
             self._written += moved
@@ -394,32 +368,3 @@ class Line:
         for end in self._watched.values():
             end()
         self._watched.clear()
-
-
-def _splice(source, sink, most):
-    """-> how many bytes were moved; None: there are none, or no room."""
-    try:
-        return os.splice(source, sink, most, flags=os.SPLICE_F_NONBLOCK)
-    except BlockingIOError:
-        return None
-    except (BrokenPipeError, ConnectionResetError):
-        return 0
-
-
-def _empty(descriptor):
-    """Throw away what is in a pipe -> how many bytes."""
-    count = 0
-    try:
-        while data := os.read(descriptor, _MOVE_MAX):
-            count += len(data)
-    except BlockingIOError:
-        pass
-    return count
-
-
-def _resize(pipe, size):
-    try:
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, size)
-    except OSError as e:
-        # More than that is in it: what is larger holds up an echo, no more.
-        LOG.info('A pipe keeps its size: %s', e)

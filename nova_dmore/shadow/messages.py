@@ -35,7 +35,7 @@ class ToWorker(enum.StrEnum):
     #: long as there is none.
     START = 'start'
     #: Descriptor: where the input now lies that the instance's QEMU has not
-    #: read: see :func:`nova_dmore.shadow.line.unread`.
+    #: read: see :func:`nova_dmore.shadow.pipes.unread`.
     SERIAL = 'serial'
     #: The instance has stopped, to leave. ``output``: how many bytes of
     #: output workers will have read in all when they have all that counts,

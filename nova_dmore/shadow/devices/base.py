@@ -24,7 +24,7 @@ class SerialPipes:
     :ivar input: descriptor of the pipe to write to.
     :ivar output: descriptor of the pipe to read from.
     :ivar unread: a descriptor that tells how much input QEMU has not read
-        (:func:`nova_dmore.shadow.line.unread`).
+        (:func:`nova_dmore.shadow.pipes.unread`).
     :ivar written: bytes that workers have written in all.
     :ivar read: bytes that workers have read in all.
     """

@@ -20,7 +20,7 @@ when the instance leaves is sent again to its next QEMU.
 import logging
 import os
 
-from nova_dmore.shadow import line
+from nova_dmore.shadow import pipes
 from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class SerialInput:
         self._limit_reached = context.input_limit_reached
         self._stream = stream
         self._pipe = context.serial.input
-        #: Where input lies that has left the pipe; :func:`line.unread`.
+        #: Where input lies that has left the pipe; :func:`pipes.unread`.
         self.unread_in = context.serial.unread
         self._written = context.serial.written      # in all
         self._look_s = _FIRST_LOOK_S
@@ -87,7 +87,7 @@ class SerialInput:
         """See what was read since the last look."""
         # In this order: what moves on meanwhile is counted twice, so that
         # nothing is taken for read.
-        self._settle(line.unread(self._pipe) + line.unread(self.unread_in))
+        self._settle(pipes.unread(self._pipe) + pipes.unread(self.unread_in))
 
     def _settle(self, unread):
         # Older bytes may lie there, of a keeper before; they are read first.
@@ -106,7 +106,7 @@ class SerialInput:
 
     def counted(self, message):
         """See :attr:`messages.ToWorker.COUNT`."""
-        self._settle(line.unread(self._pipe) + message['unread'])
+        self._settle(pipes.unread(self._pipe) + message['unread'])
         self.is_final = message['final']
         if message['unsure_in']:
             reason = 'QEMU got these bytes while it saved its state'

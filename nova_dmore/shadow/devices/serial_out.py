@@ -22,7 +22,7 @@ import time
 from nova_dmore.channel import carry_over
 from nova_dmore.channel import host_end
 from nova_dmore.shadow.devices import window as window_module
-from nova_dmore.shadow import line
+from nova_dmore.shadow import pipes
 from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ class SerialOutput:
         The guest waits for Domain R as long as a client may hold it up; then
         all is kept that there is room for, and then output is dropped.
         """
-        while queued := min(line.unread(self._pipe), _READ_MAX):
+        while queued := min(pipes.unread(self._pipe), _READ_MAX):
             room = self._room(queued)
             if room:
                 self._report_dropped()

@@ -29,7 +29,7 @@ from nova_dmore.channel import input_event
 from nova_dmore.channel import region
 from nova_dmore.shadow import client
 from nova_dmore.shadow import fifos
-from nova_dmore.shadow import line
+from nova_dmore.shadow import pipes
 from nova_dmore.shadow import spawn
 from nova_dmore import wire
 from tests.unit.shadow import fake_qmp
@@ -73,11 +73,11 @@ class FakeInstance:
 
     def printed(self):
         """How many bytes nobody has read."""
-        return line.unread(self._output)
+        return pipes.unread(self._output)
 
     def unread(self):
         """How many bytes of input this QEMU has not read."""
-        return line.unread(self._input)
+        return pipes.unread(self._input)
 
     def reads(self, count, timeout=5):
         """Read exactly so many bytes of input, as the guest would."""

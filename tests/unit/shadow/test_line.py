@@ -21,6 +21,7 @@ from unittest import mock
 from nova_dmore.shadow import fifos
 from nova_dmore.shadow import line
 from nova_dmore.shadow import messages
+from nova_dmore.shadow import pipes
 from tests.unit.shadow import poll_loop
 
 Gate = line.Gate
@@ -64,10 +65,10 @@ class LineCase(unittest.TestCase):
             return b''
 
     def unread(self):
-        return line.unread(self.input)
+        return pipes.unread(self.input)
 
     def printed(self):
-        return line.unread(self.output)
+        return pipes.unread(self.output)
 
     def runs(self):
         self.line.status(True, 'running', False)
@@ -334,11 +335,11 @@ class SocketTest(LineCase):
         self.types(b'abc')
         self.pass_on()
         counted = self.line.descriptors[2]
-        self.assertEqual(1, line.unread(counted))
+        self.assertEqual(1, pipes.unread(counted))
         for each in (b'a', b'b', b'c'):
             self.assertEqual(each, self.socket.recv(5))
             self.pass_on()
-        self.assertEqual(0, line.unread(counted))
+        self.assertEqual(0, pipes.unread(counted))
 
     def test_at_the_stop(self):
         self.types(b'ab')

@@ -1,0 +1,81 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What the kernel tells about a pipe, and does with what is in it."""
+
+import array
+import fcntl
+import os
+import stat
+import termios
+
+#: <linux/sockios.h>; a unix socket counts memory, not bytes: an unread byte
+#: is hundreds, and a buffer that is just given back counts as one.
+_SIOCOUTQ = termios.TIOCOUTQ
+_BEING_FREED = 1
+
+#: How much is read at once of what is thrown away.
+_READ_MAX = 1 << 16
+
+
+def unread(descriptor):
+    """-> how many bytes lie in a pipe, or, of the one byte that may be in a
+    socket, whether its peer has not read it."""
+    if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+        return int(_ioctl(descriptor, _SIOCOUTQ) > _BEING_FREED)
+    return waiting(descriptor)
+
+
+def waiting(descriptor):
+    """-> how many bytes can be read from a pipe or a socket."""
+    return _ioctl(descriptor, termios.FIONREAD)
+
+
+def _ioctl(descriptor, request):
+    number = array.array('i', [0])
+    fcntl.ioctl(descriptor, request, number)
+    return number[0]
+
+
+def splice(source, sink, most):
+    """Move bytes between two pipes, or a pipe and a socket.
+
+    Whoever is killed meanwhile, they are in one of the two.
+
+    -> how many were moved; None: there are none, or no room; 0: the end.
+    """
+    try:
+        return os.splice(source, sink, most, flags=os.SPLICE_F_NONBLOCK)
+    except BlockingIOError:
+        return None
+    except (BrokenPipeError, ConnectionResetError):
+        return 0
+
+
+def empty(descriptor):
+    """Throw away what is in a pipe -> how many bytes."""
+    count = 0
+    try:
+        while data := os.read(descriptor, _READ_MAX):
+            count += len(data)
+    except BlockingIOError:
+        pass
+    return count
+
+
+def resize(descriptor, size):
+    """Give a pipe room for so many bytes -> whether it could be; not if there
+    are more in it."""
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, size)
+    except OSError:
+        return False
+    return True
