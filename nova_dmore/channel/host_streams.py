@@ -13,7 +13,6 @@
 
 import zlib
 
-from nova_dmore.channel import errors
 from nova_dmore.channel import journal as journal_module
 from nova_dmore.channel import region as region_module
 from nova_dmore.channel import ring as ring_module

@@ -55,6 +55,7 @@ _SETTLE_S = 0.002
 #: How often a byte in a socket is looked after, in seconds.
 _SOCKET_LOOK_S = 0.002
 
+
 class Gate(enum.Enum):
     """What passes between QEMU and the worker."""
 
@@ -298,7 +299,8 @@ class Line:
             self._read += moved
             left = pipes.waiting(self._source)
             # A page has room again when all of it was moved.
-            self._of_page = (self._of_page + moved) % OUTPUT_ROOM if left else 0
+            self._of_page = ((self._of_page + moved) % OUTPUT_ROOM if left
+                             else 0)
             now = time.monotonic()
             if crowded:
                 self._rooms.append((began_at, now, self._read + left))

@@ -106,8 +106,9 @@ DOMAIN_R = 'domain_r'
 START_DESCRIPTORS = ('region', 'journal', 'notes', 'serial_in', 'serial_out',
                      'serial_unread')
 
-#: Raised when a worker could not serve a keeper of the version before. A pair's
-#: keeper outlives an upgrade; a worker that it starts afterwards does not.
+#: Raised when a worker could not serve a keeper of the version before. A
+#: pair's keeper outlives an upgrade; a worker that it starts afterwards does
+#: not.
 VERSION = 2
 
 
