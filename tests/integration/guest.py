@@ -72,19 +72,26 @@ def linux(path):
 
 
 class Qemu:
-    """An instance's QEMU in the directory of a pair."""
+    """An instance's QEMU in the directory of a pair.
 
-    def __init__(self, pair, arguments, incoming=None):
+    :param has_socket: its serial port is a socket, as that of an instance that was
+        started by 0.1.
+    """
+
+    def __init__(self, pair, arguments, incoming=None, has_socket=False):
         self.pair = pair
         self.arguments = arguments
         monitor = os.path.join(os.path.dirname(pair.directory), 'own.qmp')
-        serial = fifos.path_of(pair.directory)
+        serial = f'pipe,id=charserial0,path={fifos.path_of(pair.directory)}'
+        if has_socket:
+            path = os.path.join(pair.directory, wire.SERIAL0_SOCKET)
+            serial = f'socket,id=charserial0,path={path},reconnect=1'
         qmp = os.path.join(pair.directory, wire.INSTANCE_QMP_SOCKET)
         display = os.path.join(pair.directory, wire.DISPLAY_SOCKET)
         command = [
             _QEMU, '-accel', 'tcg,tb-size=64', '-m', _RAM, '-nodefaults',
             '-vnc', f'unix:{display}', *arguments,
-            '-chardev', f'pipe,id=charserial0,path={serial}',
+            '-chardev', serial,
             '-device', 'isa-serial,chardev=charserial0',
             '-chardev', f'socket,id=dmore,path={qmp},server=on,wait=off',
             '-mon', 'chardev=dmore,mode=control',

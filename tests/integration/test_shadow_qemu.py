@@ -45,10 +45,17 @@ class TestMigration(base.BaseTestCase):
         guest.check(self)
 
     def test_nothing_lost_either_way(self):
+        self._migrate_often(MIGRATIONS)
+
+    def test_instance_of_an_earlier_release(self):
+        """Its socket becomes a pair of FIFOs."""
+        self._migrate_often(1, has_socket=True)
+
+    def _migrate_often(self, count, **keywords):
         pair = fakes.Pair(self)
         qemu = guest.Qemu(pair, guest.linux(guest.initramfs(
             os.path.dirname(pair.directory), _INIT, 'mount', 'stty', 'echo',
-            'dd')))
+            'dd')), **keywords)
         self.addCleanup(lambda: qemu.end())
         domain_r = pair.domain_r()
         pair.live()
@@ -59,7 +66,7 @@ class TestMigration(base.BaseTestCase):
         typing.start()
         self.addCleanup(setattr, self, 'typing', False)
         took = []
-        for number in range(MIGRATIONS):
+        for number in range(count):
             time.sleep(0.5)
             old = qemu, domain_r
             pair, qemu, domain_r, frozen = guest.migrate(
