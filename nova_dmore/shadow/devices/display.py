@@ -44,6 +44,10 @@ REFRESH_INTERVAL_S = 0.1
 #: one in 3 s. In seconds.
 REMIND_S = 0.5
 
+#: QEMU is asked for the next picture although Domain R has not dealt with the
+#: last one, if that and those before make up at most this share of it.
+AHEAD_SHARE = 16
+
 #: When QEMU should look for what an event of input has changed, in seconds
 #: after it, until something is found. Looks are 30 ms apart at least: one at
 #: once would find nothing, and delay the next.
@@ -87,6 +91,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         self._refreshed_at = 0.0
         self._reminded_at = 0.0
         self._told_at = 0.0         # when damage was published
+        self._ahead = 0             # pixels of it since Domain R saw all
         self._epoch = 0             # the one that is opened, or to be
         self._refresh = False       # all of the picture is (to be) asked for
         self._requested = False
@@ -326,8 +331,12 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         self._source.request(True)
 
     def _request_changes(self, now):
+        if self._display.seen:
+            self._ahead = 0
+        # The answer to a key is small, and does not wait for the one before.
+        small = self._display.width * self._display.height // AHEAD_SHARE
         if not self._source.asked and (
-                self._display.seen
+                self._ahead <= small
                 or now >= self._told_at + wire.DISPLAY_PATIENCE_S):
             self._reminded_at = now
             self._source.request(False)
@@ -354,6 +363,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         self._complete_at = None
         self._pause = RETRY_S[0]
         self._display.open(self._epoch, damage)
+        self._ahead = sum(each[2] * each[3] for each in damage)
         self._told_at = now
         self._context.ring(wire.Vector.DISPLAY)
 
@@ -364,6 +374,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
             rectangles = display.bands_to_rectangles(
                 bands, self._display.width, self._display.height)
         self._display.damage(rectangles)
+        self._ahead += sum(each[2] * each[3] for each in rectangles)
         self._told_at = now
         self._context.ring(wire.Vector.DISPLAY)
 

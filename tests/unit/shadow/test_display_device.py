@@ -107,7 +107,7 @@ class DisplayDeviceTest(display_case.DisplayCase):
         self.shown()
         self.viewer.acknowledges = False
         for n in range(3):
-            self.source.sends(2 + n, (0, n, 5, 1))
+            self.source.sends(2 + n, (0, n, 64, 4))
             self.viewer.look()
             self.device.look()
             self.assertEqual([], self.source.requests())
@@ -117,6 +117,19 @@ class DisplayDeviceTest(display_case.DisplayCase):
             self.assertEqual(['changes'], self.source.requests())
         self.viewer.acknowledges = True
         self.source.sends(9, (0, 0, 64, 48))
+        self.viewer.look()
+        self.device.look()
+        self.assertEqual(['changes'], self.source.requests())
+
+    def test_what_is_small_is_not_waited_for(self):
+        self.shown()
+        self.viewer.acknowledges = False
+        for n in range(3):      # 192 of 3072 pixels
+            self.source.sends(2 + n, (0, n, 64, 1))
+            self.assertEqual(['changes'], self.source.requests())
+        self.source.sends(5, (0, 4, 1, 1))
+        self.assertEqual([], self.source.requests())
+        self.viewer.acknowledges = True
         self.viewer.look()
         self.device.look()
         self.assertEqual(['changes'], self.source.requests())
