@@ -285,10 +285,6 @@ FREEZE_DELAY_S = 0.01
 #: How long the host waits for ``freeze_ack`` before it goes on without.
 FREEZE_TIMEOUT_S = 0.05
 
-#: How long after the stop it waits for the end of that at most; Domain R, and
-#: with it the console, goes ahead meanwhile.
-SAVE_TIMEOUT_S = 10.0
-
 #: Protocol version that QEMU's ivshmem server sends first
 #: (QEMU docs/specs/ivshmem-spec.txt, "Client-Server protocol").
 IVSHMEM_PROTOCOL_VERSION = 0

@@ -385,6 +385,12 @@ class HostEnd:
         open_ = self.state is HostState.OPEN
         return self._in[stream].readable() if open_ else b''
 
+    def watch_under_way(self, stream: wire.Stream,
+                        under_way: Callable[[], int]) -> None:
+        """Have a function asked how many bytes of a stream that was consumed
+        are on their way to the device, and not taken."""
+        self._in[stream].under_way = under_way
+
     def take(self, stream: wire.Stream, count: int) -> None:
         """Record that the device has the next bytes.
 

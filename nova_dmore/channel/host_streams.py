@@ -12,6 +12,7 @@
 """The host's side of one stream: one class for each direction."""
 
 import zlib
+from collections.abc import Callable
 
 from nova_dmore.channel import journal as journal_module
 from nova_dmore.channel import region as region_module
@@ -157,7 +158,10 @@ class HostConsumer:
         self._produced = 0
         self._began = 0
         self._told = 0
+        self._is_renewed = False
         self.opening_taken = 0
+        #: -> how many bytes are on their way to the device.
+        self.under_way: Callable[[], int] = lambda: 0
 
     @property
     def _copied(self) -> int:
@@ -173,6 +177,7 @@ class HostConsumer:
         :param renewed: Domain R is not the one that bytes were copied from;
             the new one's follow them
         """
+        self._is_renewed = renewed
         self.opening_taken = (
             self._copied if renewed else self._journal.position(self.stream))
         self._words[self._mine] = self.opening_taken
@@ -198,8 +203,14 @@ class HostConsumer:
                                 wire.OFFSET_MAX)
             missing = max(0, base - self._copied)
         if adopt or missing:
-            self._journal.jump(self.stream, base)
+            self._journal.jump(self.stream, base, self.under_way())
             self._buffer.clear()
+        elif self._is_renewed:
+            # What an earlier worker had from a Domain R that is no more has
+            # no offsets any more: the new one's begin before it.
+            unknown = max(0, self.under_way() - len(self._buffer))
+            self._journal.jump(
+                self.stream, self._journal.position(self.stream), unknown)
         self._began = self._produced = self._told = base
         return missing
 

@@ -187,12 +187,15 @@ class Journal:
         return (self.position(stream)
                 - self._get(_index(stream, _ORIGIN))) % _SIGN
 
-    def jump(self, stream: wire.Stream, offset: int) -> None:
+    def jump(self, stream: wire.Stream, offset: int, lost: int = 0) -> None:
         """Go on at another offset of a stream that the host consumes.
 
         Only in a transaction.
+
+        :param lost: bytes before it that count as moved from now on: they are
+            on their way to the device
         """
-        by = offset - self.position(stream)
+        by = offset - self.position(stream) - lost
         self.set_position(stream, offset)
         origin = _index(stream, _ORIGIN)
         self._set(origin, (self._get(origin) + by) % _SIGN)

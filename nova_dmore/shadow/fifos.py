@@ -43,9 +43,13 @@ def make(directory, mode, group):
             os.mkfifo(path, 0o600)
         except FileExistsError:
             continue        # libvirt may have given it to QEMU's user
-        if group is not None:
-            os.chown(path, -1, group)
-        os.chmod(path, mode)
+        made = _open(path, os.O_RDWR)
+        try:
+            if group is not None:
+                os.fchown(made, -1, group)
+            os.fchmod(made, mode)
+        finally:
+            os.close(made)
 
 
 def open_both(directory):

@@ -28,6 +28,7 @@ import time
 
 from nova_dmore.channel import errors
 from nova_dmore.channel import ivshmem
+from nova_dmore.shadow import crash
 from nova_dmore.shadow import line as line_module
 from nova_dmore.shadow import messages
 from nova_dmore.shadow import privileges
@@ -85,6 +86,7 @@ class Keeper:
         self._adopted = False
         # The Domain R that arrived:
         self._is_let_run = self._has_run = False
+        self._run_timer = None
         self._ended = loop.create_future()
 
     async def run(self):
@@ -108,6 +110,7 @@ class Keeper:
             self._resources.remove_files()
             for link in self._links.values():
                 link.close()
+            self._line.make_room()
             if self._worker is not None:
                 self._worker[0].kill()
                 self._worker[0].wait()
@@ -136,8 +139,6 @@ class Keeper:
     def _serial_accepted(self, sock):
         LOG.info('The instance was started by 0.1: it has a socket')
         self._line.connect(sock)
-        self._send({'type': messages.ToWorker.SERIAL},
-                   self._line.descriptors[-1:])
 
     def _ivshmem_accepted(self, sock):
         if self._server.connection is not None:
@@ -215,6 +216,9 @@ class Keeper:
         def replied(reply):
             if 'error' in reply:
                 LOG.warning('Domain R cannot run: %s', ascii(reply['error']))
+            if self._run_timer is None:
+                self._run_timer = self._loop.call_later(
+                    _RUN_AGAIN_S, self._look_whether_it_runs)
         connected, _, arriving = self._vms[messages.DOMAIN_R]
         is_here = (self._adopted or
                    self._vms[messages.INSTANCE][1] == 'running')
@@ -225,7 +229,10 @@ class Keeper:
             LOG.info('Domain R may run')
         self._is_let_run = True
         self._links[messages.DOMAIN_R].execute('cont', None, replied)
-        self._loop.call_later(_RUN_AGAIN_S, self._let_domain_r_run, True)
+
+    def _look_whether_it_runs(self):
+        self._run_timer = None
+        self._let_domain_r_run(again=True)
 
     def _execute(self, message):
         """Have a QEMU run a command for the worker."""
@@ -236,8 +243,9 @@ class Keeper:
                 **message['note'], 'id': message['id'], 'answer': None}
 
         def replied(outcome):
+            # What QEMU returns may be long, and nobody needs it.
             reply = {'type': messages.ToWorker.REPLY, 'id': message['id'],
-                     **outcome}
+                     **({'result': None} if 'result' in outcome else outcome)}
             if last is not None:
                 last['answer'] = reply
             self._send(reply)
@@ -265,9 +273,16 @@ class Keeper:
                    '--link', str(theirs.fileno())]
         if self._debug:
             command.append('--debug')
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
-        theirs.close()
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+        except OSError as e:
+            LOG.error('No worker can be started: %s', e)
+            ours.close()
+            self._loop.call_later(_PAUSE_S[1], self._start_worker)
+            return
+        finally:
+            theirs.close()
         self._worker = (process, ours)
         self._worker_starts += 1
         self._worker_started = time.monotonic()
@@ -300,6 +315,8 @@ class Keeper:
             self._execute(message)
         elif message['type'] == messages.ToKeeper.LEAVING:
             self._line.leaving(message['on'])
+            if message['on']:
+                self._adopted = False
         elif message['type'] == messages.ToKeeper.ADOPTED:
             self._adopted = True
             self._line.adopted()
@@ -330,7 +347,7 @@ class Keeper:
             return
         try:
             messages.send(self._worker[1], message, descriptors)
-        except OSError as e:
+        except (OSError, ValueError) as e:
             LOG.warning('The worker does not listen: %s', e)
             # Not from here: the caller may be starting it.
             self._worker[0].kill()
@@ -351,7 +368,9 @@ def _detach():
 
 
 async def _run(resources, debug):
-    await Keeper(asyncio.get_running_loop(), resources, debug).run()
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(crash.end_process)
+    await Keeper(loop, resources, debug).run()
 
 
 def main():

@@ -42,6 +42,8 @@ _CROWDED = 64
 _HELD_BY_UART = 17
 #: A unix socket takes a few hundred pieces, each a byte.
 _SOCKET_ROOM = 64
+#: Room for output where no keeper reads it: as much as anybody may ask for.
+_ROOM_ALONE = 1 << 20
 _MOVE_MAX = 1 << 16
 #: For how long a piece of output may lie in the worker's pipe, in seconds, and
 #: what is moved at once at least.
@@ -70,7 +72,8 @@ class Line:
 
     :param directory: where the FIFOs lie.
     :param look: takes in what QEMU has said; called before each move.
-    :param tell: called with a COUNT message for the worker.
+    :param tell: called with a COUNT or SERIAL message for the worker, and its
+        descriptors.
     :raises OSError: there are no FIFOs.
     """
 
@@ -90,6 +93,7 @@ class Line:
                 LOG.info('A pipe keeps its size')
         self._source, self._sink = self._fifo_out, self._fifo_in
         self._socket = None         # of an instance started by 0.1
+        self._socket_timer = None
         self.gate = Gate.CLOSED
         self._leaving = False
         self._allowed = 0           # counted bytes that may pass while HELD
@@ -102,6 +106,7 @@ class Line:
         self._rooms = collections.deque(maxlen=_GIFTS)
         self._piece = OUTPUT_ROOM   # of output, moved at once
         self._of_page = 0           # moved of what QEMU's FIFO has room for
+        self._has_ended = False     # the last QEMU has, and no other is there
         self._moved_at = 0.0
         self._gave = collections.deque(maxlen=_GIFTS)   # (when, bytes)
         self._has_no_room = {}      # way -> whether a move found none
@@ -131,8 +136,15 @@ class Line:
     def status(self, connected, status, arriving):
         """QEMU's run state, as :class:`qmp.QmpLink` tells it."""
         if not connected:
-            self._gone(arriving)
-        elif status == 'running':
+            # One that is confused may still read.
+            if status is None:
+                self._gone(arriving)
+            return
+        if self._has_ended:
+            # What was typed before the last one ended is not this one's.
+            self._has_ended = False
+            self._written += pipes.empty(self._input_end)
+        if status == 'running':
             self._enter(Gate.OPEN)
         elif status == 'inmigrate':
             self._enter(Gate.CLOSED)
@@ -148,7 +160,8 @@ class Line:
         elif name == messages.SAVED or (
                 name == messages.SAVING_POSTCOPY and self._saving_at):
             self._saved()       # QEMU 10.0 says both, this one afterwards
-        elif name in (messages.SAVING, messages.SAVING_POSTCOPY):
+        elif self._leaving and name in (messages.SAVING,
+                                        messages.SAVING_POSTCOPY):
             if self.gate in (Gate.OPEN, Gate.OUTPUT):
                 self._enter(Gate.HELD)      # it was paused before
             self._saving_at = at
@@ -174,6 +187,7 @@ class Line:
         sock.setblocking(False)
         self._socket = sock
         self._source = self._sink = sock.fileno()
+        self._say_where_input_lies()
         self._watch()
 
     def _disconnect(self):
@@ -182,7 +196,11 @@ class Line:
             self._socket.close()
             self._socket = None
             self._source, self._sink = self._fifo_out, self._fifo_in
+            self._say_where_input_lies()
             self._watch()
+
+    def _say_where_input_lies(self):
+        self._tell({'type': messages.ToWorker.SERIAL}, self.descriptors[-1:])
 
     # -- the gate
 
@@ -205,6 +223,7 @@ class Line:
             pipes.empty(self._fifo_out)
         else:
             self._enter(Gate.OUTPUT)
+        self._has_ended = True
         pipes.empty(self._fifo_in)
         if self.gate is not Gate.HELD:
             self._written += pipes.empty(self._input_end)
@@ -275,10 +294,11 @@ class Line:
 
     def _is_crowded(self):
         """Whether QEMU may wait for room, and write when it gets some."""
-        used = pipes.waiting(self._source)
-        if self._socket is not None:
-            return used > _SOCKET_ROOM
-        return used + self._of_page > OUTPUT_ROOM - _CROWDED
+        return self._is_full(pipes.waiting(self._source) + self._of_page)
+
+    def _is_full(self, used):
+        return used > (OUTPUT_ROOM - _CROWDED if self._socket is None
+                       else _SOCKET_ROOM)
 
     # -- moving
 
@@ -298,9 +318,12 @@ class Line:
         else:
             self._read += moved
             left = pipes.waiting(self._source)
+            # It may have filled the page meanwhile.
+            crowded = crowded or self._is_full(
+                self._of_page + moved + left)
             # A page has room again when all of it was moved.
-            self._of_page = ((self._of_page + moved) % OUTPUT_ROOM if left
-                             else 0)
+            self._of_page = (0 if moved < most or not left else
+                             (self._of_page + moved) % OUTPUT_ROOM)
             now = time.monotonic()
             if crowded:
                 self._rooms.append((began_at, now, self._read + left))
@@ -337,6 +360,14 @@ class Line:
             self._gave.append((time.monotonic(), moved))
         self._watch()
 
+    def _look_at_socket(self):
+        self._socket_timer = None
+        self._move_input()
+
+    def make_room(self):
+        """Let the guest go on for a while without a keeper."""
+        pipes.resize(self._fifo_out, _ROOM_ALONE)
+
     def _watch(self):
         """Be woken for what can be moved, and for nothing else."""
         output = (self.gate in (Gate.OPEN, Gate.OUTPUT) or
@@ -356,8 +387,9 @@ class Line:
             self._wake('room for it', opened and no_room,
                        self._loop.add_writer, self._loop.remove_writer,
                        self._sink, self._move_input)
-        elif opened and no_room:
-            self._loop.call_later(_SOCKET_LOOK_S, self._move_input)
+        elif opened and no_room and self._socket_timer is None:
+            self._socket_timer = self._loop.call_later(
+                _SOCKET_LOOK_S, self._look_at_socket)
 
     def _wake(self, what, wanted, add, remove, descriptor, callback):
         if wanted and what not in self._watched:

@@ -130,8 +130,9 @@ class Pair:
             self.devices['serial'].moved(descriptors[0])
         elif kind == messages.ToWorker.COUNT:
             self.act(machine.leaves(now))
-            self.devices['serial'].counted(message)
-            self._check_freeze()
+            if machine.state is State.FREEZING:
+                self.devices['serial'].counted(message)
+                self._check_freeze()
         elif kind == messages.ToWorker.CONTROL:
             self._keep(requests.serve(
                 socket.socket(fileno=descriptors[0]), self._handler.handle))
@@ -236,6 +237,7 @@ class Pair:
     def _close(self):
         """Wait for another Domain R, which needs no old messages."""
         if self.host_end.state in (host_end_module.HostState.OPEN,
+                                   host_end_module.HostState.FREEZING,
                                    host_end_module.HostState.FROZEN):
             self.host_end.open()
             stream = wire.Stream.CONTROL_TO_DOMAIN_R

@@ -155,9 +155,10 @@ class PairMachine:
     def next_deadline(self):
         """When :meth:`tick` is due, or None."""
         if self.state is State.FREEZING:
+            if self.freeze_overdue:
+                return None     # QEMU says when its state is saved, or ends
             return self._stopped_at + (
-                wire.SAVE_TIMEOUT_S if self.freeze_overdue
-                else _OVERDUE_S if self.freeze_due else wire.FREEZE_DELAY_S)
+                _OVERDUE_S if self.freeze_due else wire.FREEZE_DELAY_S)
         if not (self._needs_epoch and self.domain_r_running):
             return None
         if self.state is State.STARTING:
@@ -311,8 +312,6 @@ class PairMachine:
             since = self._stopped_at
             self.freeze_due = now >= since + wire.FREEZE_DELAY_S
             self.freeze_overdue = now >= since + _OVERDUE_S
-            if now >= since + wire.SAVE_TIMEOUT_S:
-                actions += self._carry()
         if self.state is State.INCOMING:
             actions += self._arrive(now)
         if self.state is State.STARTING:

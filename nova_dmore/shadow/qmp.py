@@ -41,6 +41,9 @@ _MIGRATION = {'device': messages.SAVING,
               'postcopy-device': messages.SAVING_POSTCOPY,
               'completed': messages.SAVED}
 
+#: Of a QEMU whose connection was ended for what it said.
+CONFUSED = 'confused'
+
 #: Events in one command: two axes, and all buttons.
 EVENTS_MAX = 2 + len(input_event.BUTTONS)
 
@@ -54,6 +57,11 @@ _CHUNK = 1 << 16
 _GREETING_TIMEOUT_S = 5.0
 
 _AGE_MAX_S = 10.0
+
+#: So many pieces are read in one look: QEMU may never stop talking.
+_READS_MAX = 16
+#: Of an error's text, in characters.
+_TEXT_MAX = 1000
 
 
 def is_allowed(vm, command, arguments):
@@ -121,7 +129,8 @@ class QmpLink:
     :param path: the unix socket that QEMU makes.
     :param on_status: called with (connected, run state or None, arriving);
         ``arriving`` tells that an incoming migration was seen on this
-        connection.
+        connection. The state of a QEMU that is not connected any more is
+        :data:`CONFUSED` if it lives, and said what cannot be.
     :param on_event: called with (name, monotonic seconds) for
         :data:`EVENTS` and those of a migration (messages.SAVING ...), before
         the ``on_status`` that follows from it. Neither may call :meth:`look`.
@@ -170,7 +179,9 @@ class QmpLink:
 
     def look(self):
         """Take in all that QEMU has said by now."""
-        while self._socket is not None:
+        for _ in range(_READS_MAX):
+            if self._socket is None:
+                return
             try:
                 data = self._socket.recv(_CHUNK)
             except BlockingIOError:
@@ -216,10 +227,15 @@ class QmpLink:
             pass        # its end is read, too
         self._loop.remove_writer(self._socket)
 
-    def _lost(self, reason):
-        LOG.info('%s: disconnected: %s', self._path, ascii(str(reason)))
+    def _lost(self, reason, is_confused=False):
+        LOG.info('%s: disconnected: %s', self._path,
+                 ascii(str(reason))[:_TEXT_MAX])
         was, arriving = self.state, self._arriving
         self.close()
+        # At once: an old QEMU's bytes must not wait for a new one.
+        self._timer = self._loop.call_later(
+            0 if was is LinkState.READY and not is_confused
+            else RETRY_INTERVAL_S, self.start)
         self._received.clear()
         self._to_send.clear()
         waiting, self._waiting = self._waiting, {}
@@ -227,10 +243,8 @@ class QmpLink:
             replied({'error': 'QEMU went away',
                      'failure': messages.Failure.LOST})
         if was is LinkState.READY:
-            self._on_status(False, None, arriving)
-        # At once: an old QEMU's bytes must not wait for a new one.
-        self._timer = self._loop.call_later(
-            0 if was is LinkState.READY else RETRY_INTERVAL_S, self.start)
+            self._on_status(False, CONFUSED if is_confused else None,
+                            arriving)
 
     # -- what QEMU says
 
@@ -239,15 +253,15 @@ class QmpLink:
             line, newline, rest = self._received.partition(b'\n')
             if not newline:
                 if len(line) > _LINE_MAX:
-                    self._lost('an endless line')
+                    self._lost('an endless line', is_confused=True)
                 return
             self._received = rest
             try:
                 message = json.loads(line)
                 if not isinstance(message, dict):
                     raise ValueError('no object')
-            except ValueError as e:
-                self._lost(e)
+            except (ValueError, RecursionError) as e:
+                self._lost(e, is_confused=True)
                 return
             self._handle(message)
 
@@ -278,10 +292,13 @@ class QmpLink:
         name = _told_as(message)
         if name is None or self.state is not LinkState.READY:
             return
-        self._events_seen += 1
         self._on_event(name, time.monotonic() - _age(message))
         if EVENTS.get(name) is not None:
+            self._events_seen += 1
             self._on_status(True, EVENTS[name], self._arriving)
+            self._ask_for_status()
+        elif name == messages.SAVED:
+            # One that has arrived is paused now, without a word.
             self._ask_for_status()
 
     def _ask_for_status(self):
@@ -297,11 +314,12 @@ class QmpLink:
         status = result.get('status') if isinstance(result, dict) else None
         if status == 'inmigrate':
             self._arriving = True
-        self._on_status(True, str(status), self._arriving)
+        self._on_status(True, str(status)[:_TEXT_MAX], self._arriving)
 
 
 def _text_of(error):
-    return str(error.get('desc') if isinstance(error, dict) else error)
+    text = error.get('desc') if isinstance(error, dict) else error
+    return str(text)[:_TEXT_MAX]
 
 
 def _told_as(message):
@@ -319,7 +337,7 @@ def _age(message):
     try:
         stamp = message['timestamp']
         age = time.time() - stamp['seconds'] - stamp['microseconds'] / 1e6
-    except (KeyError, TypeError):
+    except (KeyError, OverflowError, TypeError):
         return 0.0
     # The clock may have been set in between.
     return age if 0 <= age < _AGE_MAX_S else 0.0

@@ -20,6 +20,7 @@ import logging
 import os
 import socket
 
+from nova_dmore.shadow import crash
 from nova_dmore.shadow import devices
 from nova_dmore.shadow import messages
 from nova_dmore.shadow import pair
@@ -28,6 +29,7 @@ from nova_dmore.shadow import privileges
 
 async def _run(link, start, descriptors, modules):
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(crash.end_process)
     this = pair.Pair(loop, link, start, descriptors, modules)
     ended = loop.create_future()
 

@@ -189,7 +189,12 @@ class Pairs:
                                    'digest': digest, 'error': error})
             record = dataclasses.replace(record, digest=digest)
             self._save(record)
-        self._start(record)
+        try:
+            self._start(record)
+        except exception.DMoreError:
+            # The instance may run: what it prints must not fill its FIFO.
+            _attempt(self.shadows.make_directory, record.instance_uuid)
+            raise
         return record
 
     def _start(self, record) -> None:

@@ -195,16 +195,28 @@ def with_shadow_devices(xml: str, directory: str, relabel: bool = True
 
 def _make_pipe(device, path: str, relabel: bool) -> None:
     """Make a serial port, or its console, one of a pair of FIFOs."""
+    source = _lead_to(device, 'pipe', path=path)
+    if not relabel:
+        # Given to QEMU's user, another keeper could not open them.
+        _add(source, 'seclabel', model='dac', relabel='no')
+
+
+def _make_socket(device, path: str) -> None:
+    """Make a serial port, or its console, a connection to a 0.1 keeper."""
+    source = _lead_to(device, 'unix', mode='connect', path=path)
+    _add(source, 'reconnect', enabled='yes', timeout='1')
+
+
+def _lead_to(device, kind: str, **attributes):
+    """Have a port lead elsewhere -> its new source."""
     for name in ('source', 'protocol', 'alias'):
         for element in device.findall(name):
             device.remove(element)
     device.attrib.pop('tty', None)
-    device.set('type', 'pipe')
-    source = etree.Element('source', path=path)
-    if not relabel:
-        # Given to QEMU's user, another keeper could not open them.
-        _add(source, 'seclabel', model='dac', relabel='no')
+    device.set('type', kind)
+    source = etree.Element('source', attributes)
     device.insert(0, source)
+    return source
 
 
 def _move_vnc_server(root, path: str) -> bool:
@@ -247,21 +259,28 @@ def has_display(xml: str) -> bool:
         for argument in _arguments(etree.fromstring(xml)))
 
 
-def for_destination(xml: str, relabel: bool = True) -> str:
+def for_destination(xml: str, has_fifos: bool = True, relabel: bool = True
+                    ) -> str:
     """Adapt an instance's XML, as Nova made it, to its destination.
 
-    The console log goes on: the destination's QEMU must append to it. A
-    socket of an earlier release becomes a pair of FIFOs, which is no matter
-    of the guest's.
+    The console log goes on: the destination's QEMU must append to it. What the
+    serial port leads to is no matter of the guest's: FIFOs, or the socket of
+    version 0.1.
 
+    :param has_fifos: whether the destination is later than that.
     :param relabel: see :func:`with_shadow_devices`.
     """
     root = etree.fromstring(xml)
     for device in _first_serial_ports(root):
         path = _shadow_path(device)
-        if path is not None and device.get('type') != 'pipe':
-            _make_pipe(device, os.path.join(
-                os.path.dirname(path), wire.SERIAL0_PIPE), relabel)
+        if path is not None:
+            folder = os.path.dirname(path)
+            if has_fifos:
+                _make_pipe(device, os.path.join(folder, wire.SERIAL0_PIPE),
+                           relabel)
+            else:
+                _make_socket(device, os.path.join(
+                    folder, wire.SERIAL0_SOCKET))
         for log in device.findall('log'):
             log.set('append', 'on')
     return etree.tostring(root, encoding='unicode')

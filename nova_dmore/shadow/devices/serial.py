@@ -68,6 +68,7 @@ class SerialDevice(base.ShadowDevice):
     def stop(self, at):
         """See :class:`base.ShadowDevice`."""
         self.input.stop()
+        self.output.stop()
         self._watch()
 
     def is_settling(self):

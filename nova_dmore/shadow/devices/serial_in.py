@@ -52,6 +52,7 @@ class SerialInput:
         self.is_final = False
         #: Offset before which input must stop for a break, or None.
         self.limit = None
+        self._host_end.watch_under_way(stream, lambda: self._under_way)
 
     @property
     def taken(self):

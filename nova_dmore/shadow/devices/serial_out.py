@@ -112,6 +112,10 @@ class SerialOutput:
                 return
         self._deadline = None
 
+    def stop(self):
+        """The instance stopped, to leave: the keeper counts now."""
+        self._expected = None
+
     def counted(self, message):
         """See :attr:`messages.ToWorker.COUNT`."""
         self._expected = message['output']

@@ -95,6 +95,10 @@ class DestinationRole:
             the watch settles.
         """
         self._expectations.end(instance_uuid)
+        if instance_uuid in self._arriving:
+            # Its Domain R may wait here; the source sends for it, and says
+            # then that nothing of it is needed any more.
+            return
         record = self._pairs.get(instance_uuid)
         if record is not None:
             self._pairs.addresses.delete_binding(

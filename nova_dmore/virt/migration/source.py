@@ -116,6 +116,7 @@ class SourceRole:
         self._flags = 0     # of Domain R's migration
         #: Whether Domain R runs there only when its instance does.
         self._arrives_paused = False
+        self._has_fifos_there = True
 
     # -- the story ----------------------------------------------------------
 
@@ -124,17 +125,17 @@ class SourceRole:
 
         :raises: what the instance's migration raised; nothing of ours.
         """
-        with self._step('The way of the console to the destination'):
-            if arguments.get('destination_xml'):
-                arguments['destination_xml'] = xml.for_destination(
-                    arguments['destination_xml'],
-                    self._services.relabel)
         with self._keep_watch_off():
             with self._step('Preparing the co-migration') as prepared:
                 if self._begin():
                     self._pre_copy(destination, arguments)
             if prepared.error is not None:
                 self._stumbled(prepared.error)
+            with self._step('The way of the console to the destination'):
+                if arguments.get('destination_xml'):
+                    arguments['destination_xml'] = xml.for_destination(
+                        arguments['destination_xml'], self._has_fifos_there,
+                        self._services.relabel)
             self._asked.set()
             try:
                 guest.migrate(destination, **arguments)
@@ -221,6 +222,8 @@ class SourceRole:
             lets_run = self._services.destination.prepare(
                 self._context, self._host, self.course.migration_id,
                 record_module.to_json(self._record))
+            # One of 0.1 neither lets it run nor has FIFOs.
+            self._has_fifos_there = lets_run
             # Beside its instance and not in step it waits for nothing.
             self._arrives_paused = lets_run and self._services.synchronise
             self._connection = libvirt.open(self._services.libvirt_uri)
@@ -291,7 +294,7 @@ class SourceRole:
         address.start()
         self._address = address
         try:
-            carry_over = self._client.hand_over(_HAND_OVER_MS)
+            carry_over = self._wait_for_counts()
             if carry_over is not None:
                 self._services.destination.carry_over(
                     self._context, self._host, self.course.migration_id,
@@ -300,6 +303,16 @@ class SourceRole:
             # Domain R carries its own offsets: this one is not lost yet.
             LOG.warning('%s', error, instance=self._instance)
         address.join()
+
+    def _wait_for_counts(self) -> dict | None:
+        """What the source's process carries over; the rest of an instance that
+        was forced to stop may take minutes."""
+        while True:
+            ended = self._ended.is_set()
+            carry_over = self._client.hand_over(_HAND_OVER_MS)
+            if carry_over is not None or ended:
+                return carry_over
+            self._ended.wait(_JOB_LOOK_S)
 
     def _give_address(self) -> None:
         """Thread of :meth:`_hand_over`."""

@@ -40,11 +40,17 @@ class LineCase(unittest.TestCase):
         self.addCleanup(patch.stop)
         self.said = []          # what QEMU has said, and nobody heard
         self.counts = []
-        self.line = line.Line(self.loop, self.directory, self.hear,
-                              self.counts.append)
+        self.moves_to = []      # what tells how much is unread
+        self.line = line.Line(self.loop, self.directory, self.hear, self.tell)
         self.input, self.output = fifos.open_both(self.directory)
         self.addCleanup(os.close, self.input)
         self.addCleanup(os.close, self.output)
+
+    def tell(self, message, descriptors=()):
+        if message['type'] == messages.ToWorker.COUNT:
+            self.counts.append(message)
+        else:
+            self.moves_to += descriptors
 
     def hear(self):
         while self.said:
@@ -162,6 +168,32 @@ class GateTest(LineCase):
         self.assertEqual({'written': 7, 'read': 4}, self.line.totals())
         self.runs()
         self.assertEqual(0, self.unread())
+
+    def test_what_was_typed_before_the_end_is_not_the_next_ones(self):
+        self.runs()
+        self.stops()
+        self.types(b'old')
+        self.line.status(False, None, False)
+        self.line.leaving(False)
+        self.line.status(True, 'prelaunch', False)
+        self.runs()
+        self.types(b'new')
+        self.assertEqual(b'new', os.read(self.input, 10))
+
+    def test_one_that_is_confused_keeps_what_it_may_read(self):
+        self.runs()
+        self.types(b'abc')
+        self.line.status(False, 'confused', False)
+        self.assertEqual(3, self.unread())
+
+    def test_saving_for_a_suspend_is_no_migration(self):
+        self.runs()
+        self.line.event('STOP', self.loop.time())
+        self.line.status(True, 'paused', False)
+        self.saves()
+        self.line.event(messages.SAVED, self.loop.time())
+        self.assertIs(Gate.OUTPUT, self.line.gate)
+        self.assertEqual([], self.counts)
 
     def test_full_in_both_directions(self):
         self.runs()
@@ -359,3 +391,13 @@ class SocketTest(LineCase):
         self.received()
         os.write(self.output, b'a')
         self.assertEqual(b'a', self.received())
+        self.types(b'xy')
+        self.assertEqual(2, pipes.unread(self.moves_to[-1]))
+
+    def test_one_timer_looks_after_it(self):
+        self.types(b'ab')
+        for _ in range(50):
+            self.socket.send(b'x')
+            self.received()
+        self.assertEqual(1, len([
+            each for each in self.loop.timers if each.callback]))

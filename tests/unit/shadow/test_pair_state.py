@@ -90,8 +90,9 @@ class TestPairMachine(base.BaseTestCase):
         self.assertFalse(machine.freeze_overdue)
         self.assertEqual([], machine.tick(machine.next_deadline))
         self.assertTrue(machine.freeze_overdue)
-        self.assertEqual(1 + wire.SAVE_TIMEOUT_S, machine.next_deadline)
-        self.assertEqual([Action.CARRY], machine.tick(machine.next_deadline))
+        # QEMU has as long as it takes: what is left of it may be much.
+        self.assertIsNone(machine.next_deadline)
+        self.assertEqual([Action.CARRY], machine.freeze_over())
 
     def arriving(self):
         machine = pair_state.PairMachine()

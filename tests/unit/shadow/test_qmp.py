@@ -146,6 +146,23 @@ class TestLink(base.BaseTestCase):
                               'saved'], self.seen)
         self.run_with(scenario)
 
+    def test_answer_that_a_reset_has_overtaken_stands(self):
+        async def scenario():
+            fake = fake_qmp.FakeQmp(self.path, 'running')
+            self.addCleanup(fake.close)
+            await self.until(lambda: self.link.state is qmp.LinkState.READY)
+            fake.event('RESET')
+            await self.until(lambda: (True, 'running', False) in self.seen)
+        self.run_with(scenario)
+
+    def test_one_that_has_arrived_is_asked_again(self):
+        async def scenario():
+            fake = await self.serve('inmigrate')
+            fake.status = 'paused'
+            fake.event('MIGRATION', data={'status': 'completed'})
+            await self.until(lambda: (True, 'paused', True) in self.seen)
+        self.run_with(scenario)
+
     def test_commands_and_their_answers(self):
         replies = []
 
@@ -183,6 +200,8 @@ class TestLink(base.BaseTestCase):
                 self.assertIs(qmp.LinkState.READY, self.link.state)
                 del self.seen[:]
                 await asyncio.to_thread(fake.sends, line)
-                await self.until(lambda: (False, None, False) in self.seen)
+                # It lives; what it would read must not be touched.
+                await self.until(
+                    lambda: (False, 'confused', False) in self.seen)
                 await asyncio.to_thread(fake.close)
         self.run_with(scenario)

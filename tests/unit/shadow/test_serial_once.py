@@ -123,7 +123,7 @@ class Host:
                     self.machine.input_flows = True
                     self.machine.output_flows = True
 
-    def tell(self, message):
+    def tell(self, message, descriptors=()):
         self.unsure += message['unsure_in'] + message['unsure_out']
         self.device.counted(message)
 

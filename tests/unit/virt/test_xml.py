@@ -214,6 +214,12 @@ class ShadowDevicesTest(fakes.TestCase):
         new = etree.fromstring(xml.for_destination(old))
         self._assert_pipe(new.find('devices/serial'))
         self.assertEqual('on', new.find('devices/serial/log').get('append'))
+        back = etree.fromstring(xml.for_destination(
+            shadow.xml, has_fifos=False)).find('devices/serial')
+        self.assertEqual('unix', back.get('type'))
+        self.assertEqual(f'{DIRECTORY}/serial0.sock',
+                         back.find('source').get('path'))
+        self.assertEqual('1', back.find('source/reconnect').get('timeout'))
         # Its second port is the guest's own.
         self.assertEqual('tcp', new.findall('devices/serial')[1].get('type'))
 
