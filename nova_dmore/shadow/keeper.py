@@ -85,7 +85,7 @@ class Keeper:
             self._send)
         self._adopted = False
         # The Domain R that arrived:
-        self._is_let_run = self._has_run = False
+        self._has_come = self._is_let_run = self._has_run = False
         self._run_timer = None
         self._ended = loop.create_future()
 
@@ -173,11 +173,14 @@ class Keeper:
     # -- QMP
 
     def _vm_changed(self, vm, state):
-        if vm == messages.DOMAIN_R and state[1] == 'paused' and (
-                not self._vms[vm][0] or self._vms[vm][2]):
-            # One that is found so has arrived: one that starts here is in
+        connected, status, arriving = state
+        if vm == messages.DOMAIN_R:
+            # One that is found paused has arrived: one that starts here is in
             # prelaunch until it runs.
-            state = (True, 'paused', True)
+            self._has_come = connected and (
+                self._has_come or
+                status == 'paused' and not self._vms[vm][0])
+            state = (connected, status, arriving or self._has_come)
         if state == self._vms[vm]:
             return
         self._vms[vm] = state

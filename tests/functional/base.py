@@ -233,7 +233,7 @@ class TestCase(base.ServersTestBase):
         self.assertEqual((True, True), self.driver(
             hostname)._pairs.is_alive(server['id']))
         kind, source = self.serial(server, hostname)
-        self.assertEqual('unix', kind)
+        self.assertEqual('pipe', kind)
         self.assertEqual(
             os.path.join(self.pair_directory(server, hostname),
                          'serial0'),

@@ -74,8 +74,8 @@ def linux(path):
 class Qemu:
     """An instance's QEMU in the directory of a pair.
 
-    :param has_socket: its serial port is a socket, as that of an instance that was
-        started by 0.1.
+    :param has_socket: its serial port is a socket, as that of an instance
+        that was started by 0.1.
     """
 
     def __init__(self, pair, arguments, incoming=None, has_socket=False):
