@@ -18,7 +18,11 @@ next finds what nobody has read.
 import os
 import stat
 
+from nova_dmore.shadow import pipes
 from nova_dmore import wire
+
+#: In bytes: as much as anybody may ask for (/proc/sys/fs/pipe-max-size).
+_ROOM_ALONE = 1 << 20
 
 #: QEMU adds these to the path that it is given (chardev/char-pipe.c).
 _SUFFIXES = ('.in', '.out')
@@ -80,6 +84,14 @@ def open_to_count(directory):
     :raises OSError: it is not there, or is no FIFO.
     """
     return _open(_paths(directory)[0], os.O_WRONLY)
+
+
+def make_room(output):
+    """Let the guest go on for a while where nobody reads its output.
+
+    :param output: the descriptor of that FIFO.
+    """
+    pipes.resize(output, _ROOM_ALONE)
 
 
 def _paths(directory):

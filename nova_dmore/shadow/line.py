@@ -42,8 +42,6 @@ _CROWDED = 64
 _HELD_BY_UART = 17
 #: A unix socket takes a few hundred pieces, each a byte.
 _SOCKET_ROOM = 64
-#: Room for output where no keeper reads it: as much as anybody may ask for.
-_ROOM_ALONE = 1 << 20
 _MOVE_MAX = 1 << 16
 #: For how long a piece of output may lie in the worker's pipe, in seconds, and
 #: what is moved at once at least.
@@ -87,10 +85,9 @@ class Line:
         self._input_end, self._input = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._output, self._output_end = os.pipe2(
             os.O_NONBLOCK | os.O_CLOEXEC)
-        for pipe in (self._fifo_out, self._output_end):
-            if not pipes.resize(pipe, OUTPUT_ROOM):
-                # What is larger holds up an echo, no more.
-                LOG.info('A pipe keeps its size')
+        pipes.resize(self._output_end, OUTPUT_ROOM)
+        # Not yet, if there is more in it.
+        self._fits = pipes.resize(self._fifo_out, OUTPUT_ROOM)
         self._source, self._sink = self._fifo_out, self._fifo_in
         self._socket = None         # of an instance started by 0.1
         self._socket_timer = None
@@ -324,6 +321,8 @@ class Line:
             # A page has room again when all of it was moved.
             self._of_page = (0 if moved < most or not left else
                              (self._of_page + moved) % OUTPUT_ROOM)
+            if not (left or self._fits):
+                self._fits = pipes.resize(self._fifo_out, OUTPUT_ROOM)
             now = time.monotonic()
             if crowded:
                 self._rooms.append((began_at, now, self._read + left))
@@ -366,7 +365,7 @@ class Line:
 
     def make_room(self):
         """Let the guest go on for a while without a keeper."""
-        pipes.resize(self._fifo_out, _ROOM_ALONE)
+        fifos.make_room(self._fifo_out)
 
     def _watch(self):
         """Be woken for what can be moved, and for nothing else."""

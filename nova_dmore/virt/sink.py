@@ -47,6 +47,8 @@ class Sink(threading.Thread):
             self._listener.listen()
             self._listener.setblocking(False)
             self._fifo_in, self._fifo_out = fifos.open_both(directory)
+            # nova-compute may end, and take this thread with it.
+            fifos.make_room(self._fifo_out)
         except OSError:
             self._listener.close()
             raise

@@ -212,6 +212,24 @@ class GateTest(LineCase):
         self.assertEqual(1 << 16, self.unread())
 
 
+class RoomTest(LineCase):
+
+    def test_more_than_fits_waits_for_a_keeper(self):
+        fifos.make_room(self.output)
+        os.write(self.output, bytes(100000))
+        self.line.make_room()
+        other = line.Line(self.loop, self.directory, self.hear, self.tell)
+        self.assertFalse(other._fits)
+        self.line = other
+        self.runs()
+        count = 0
+        while data := self.received():
+            count += len(data)
+        self.assertEqual(100000, count)
+        os.write(self.output, bytes(line.OUTPUT_ROOM))
+        self.assertRaises(BlockingIOError, os.write, self.output, b'a')
+
+
 class CountTest(LineCase):
 
     def test_at_rest(self):
