@@ -145,8 +145,8 @@ class Pair:
             '-vga', 'std', *arguments,
             # From here on as the plugin has it, see virt/xml.py.
             '-vnc', f'unix:{self.directory / wire.DISPLAY_SOCKET}',
-            '-chardev', 'socket,id=charserial0,reconnect=1,path='
-            f'{self.directory / wire.SERIAL0_SOCKET},logfile='
+            '-chardev', 'pipe,id=charserial0,path='
+            f'{self.directory / wire.SERIAL0_PIPE},logfile='
             f'{self.serial_log}',
             '-device', 'isa-serial,chardev=charserial0',
             '-qmp', f'unix:{self.directory / wire.INSTANCE_QMP_SOCKET},'
