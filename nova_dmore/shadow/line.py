@@ -274,12 +274,12 @@ class Line:
                     unsure_out = _HELD_BY_UART
         if before is not None:
             unsure_in = max(0, before['unread'] - left)
-        self._count = {
-            'type': messages.ToWorker.COUNT,
+        counts = {
             'output': self._read + self._allowed if has_all_output else None,
             'unread': left, 'final': final,
             'unsure_in': unsure_in, 'unsure_out': unsure_out}
-        LOG.info('Serial port: %s', self._count)
+        LOG.info('Serial port: %s', counts)
+        self._count = {'type': messages.ToWorker.COUNT, **counts}
         self._tell(self._count)
         self._watch()
 
