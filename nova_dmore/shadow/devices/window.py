@@ -24,10 +24,11 @@ whose clients are slow, but for how much is stored in all.
 import collections
 
 #: Bounds of the window, in bytes. The most is what Domain R takes between two
-#: of its looks on a fast machine.
+#: of its looks on a fast machine. It begins small: a Domain R that has just
+#: arrived is slow at first where it is emulated, and a key comes after it.
 LEAST = 1 << 10
 MOST = 1 << 17
-FIRST = 1 << 14
+FIRST = 1 << 11
 #: How long output may wait for Domain R, in seconds.
 TARGET_S = 0.02
 #: What keeps a slow Domain R busy is so many seconds of what it stores, but no
@@ -55,7 +56,7 @@ class Window:
         self._produced = collections.deque(maxlen=_REMEMBERED)
         #: Output before this offset went out when the window was larger.
         self._shrunk_at = 0
-        self._least = BUSY_MOST
+        self._least = LEAST
         #: (offset, when) since what is stored has been measured.
         self._measured = None
 
@@ -64,7 +65,7 @@ class Window:
         self._produced.clear()
         self.size = FIRST
         self._shrunk_at = 0
-        self._least = BUSY_MOST
+        self._least = LEAST
         self._measured = None
 
     def give_up(self):
