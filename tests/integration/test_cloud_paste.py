@@ -15,6 +15,7 @@
 migration is over, however fast they are.
 """
 
+import abc
 import contextlib
 import threading
 import time
@@ -66,16 +67,16 @@ class Flow(contextlib.AbstractContextManager):
         self._thread.join()
 
     @property
+    @abc.abstractmethod
     def length(self):
         """How many bytes have been moved."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _move(self):
         """Move some.
 
         :raises OSError, AssertionError: the session has ended
         """
-        raise NotImplementedError
 
     def _run(self):
         try:
