@@ -21,11 +21,11 @@ import socket
 from collections.abc import Callable
 
 from nova_dmore.channel import display as display_module
+from nova_dmore.domr import once
 from nova_dmore.domr import rms
 from nova_dmore.domr import screen as screen_module
 from nova_dmore.domr.vnc import keyboard
 from nova_dmore.domr.vnc import library
-from nova_dmore.domr.vnc import once
 from nova_dmore.domr.vnc import pointer
 
 #: How long a client that is the first one waits for the picture.

@@ -19,6 +19,7 @@ nothing yet costs no thread.
 import asyncio
 import dataclasses
 import hmac
+import math
 import os
 import re
 import socket
@@ -36,8 +37,14 @@ _VENCRYPT_VERSION = b'\x00\x02'
 _X509_NONE = 260
 _CHALLENGE_SIZE = 16
 
-#: What a wrong password costs, in seconds.
+#: After how many seconds a wrong password is answered.
 _WRONG_PASSWORD_S = 1.0
+#: A client that has to wait no longer than this before its password is
+#: looked at waits; any other is refused.
+PATIENCE_S = 5.0
+
+#: What is logged of a client that has to wait.
+TOO_MANY = 'has given too many wrong passwords'
 
 #: What VNC authentication answers to a challenge, given a password.
 Encrypt: TypeAlias = Callable[[bytes, str], bytes]
@@ -45,6 +52,23 @@ Encrypt: TypeAlias = Callable[[bytes, str], bytes]
 
 class HandshakeError(Exception):
     """The client may not go on, or did not speak RFB; printable."""
+
+
+class WrongPasswordError(HandshakeError):
+    """The client gave a wrong password; ``Tries`` were told."""
+
+
+class Tries(Protocol):
+    """Limits how often passwords are tried; see ``admission``."""
+
+    def wait_s(self) -> float:
+        """Seconds until a password may be looked at; 0: now."""
+
+    def failed(self) -> None:
+        """One was wrong."""
+
+    def succeeded(self) -> None:
+        """One was right."""
 
 
 class Channel(Protocol):
@@ -110,12 +134,14 @@ class Terms:
     :ivar passwords: a password; True with one that only lets look
     :ivar start_tls: a certificate: makes the channel an encrypted one
     :ivar encrypt: needed for passwords
+    :ivar tries: limits them; None: nothing does
     """
 
     without: bool = False
     passwords: tuple[tuple[str, bool], ...] = ()
     start_tls: Callable[[], Awaitable[StreamChannel]] | None = None
     encrypt: Encrypt | None = None
+    tries: Tries | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -218,19 +244,45 @@ async def _password(channel: Channel, terms: Terms, minor: int) -> bool:
     challenge = os.urandom(_CHALLENGE_SIZE)
     await channel.write(challenge)
     answer = await channel.read(_CHALLENGE_SIZE)
+    tries = terms.tries
+    while tries is not None and (wait := tries.wait_s()) > 0:
+        if wait > PATIENCE_S:
+            await _refuse_password(channel, minor, too_many(wait))
+            raise HandshakeError(TOO_MANY)
+        await asyncio.sleep(wait)
+    # Nothing is waited for from here until the try is counted: no other one
+    # comes between, and a client that hangs up is counted like any other.
     found = None
     for password, view_only in terms.passwords:
         if hmac.compare_digest(answer, terms.encrypt(challenge, password)):
             found = view_only if found is None else found
-    if found is None:
-        await asyncio.sleep(_WRONG_PASSWORD_S)
-        if minor >= 8:
-            await _fail(channel, 'wrong password')
+    if tries is not None:
+        if found is None:
+            tries.failed()
         else:
-            await channel.write(struct.pack('>I', 1))
-        raise HandshakeError('gave a wrong password')
+            tries.succeeded()
+    if found is None:
+        try:
+            await asyncio.sleep(_WRONG_PASSWORD_S)
+            await _refuse_password(channel, minor, 'wrong password')
+        except OSError:
+            pass    # it did not wait for the answer
+        raise WrongPasswordError('gave a wrong password')
     await channel.write(struct.pack('>I', 0))
     return found
+
+
+async def _refuse_password(channel: Channel, minor: int,
+                           reason: str) -> None:
+    if minor >= 8:
+        await _fail(channel, reason)
+    else:
+        await channel.write(struct.pack('>I', 1))
+
+
+def too_many(wait_s: float) -> str:
+    """What a client is told that has to wait so many seconds."""
+    return f'too many wrong passwords: wait {math.ceil(wait_s)} seconds'
 
 
 async def _fail(channel: Channel, reason: str) -> None:

@@ -15,22 +15,34 @@ import asyncio
 import ipaddress
 import socket
 import ssl
+import time
 
+from nova_dmore.domr import admission
 from nova_dmore.domr import config as config_module
+from nova_dmore.domr import once
 from nova_dmore.domr import rms
+from nova_dmore.domr import tcp
 from nova_dmore.domr.vnc import desktop as desktop_module
 from nova_dmore.domr.vnc import handshake
-from nova_dmore.domr.vnc import once
 from nova_dmore.domr.vnc import tls
 
 #: How long a proxy's handshake may take, and that of a person who is asked
-#: for a password, in seconds.
+#: for a password, in seconds. It is the time of all of it, so a client that
+#: sends a byte now and then gains nothing.
 PROXY_HANDSHAKE_S = 20
 DIRECT_HANDSHAKE_S = 90
-#: Handshakes at a time; one more ends the oldest.
+#: Handshakes at a time, of proxies and of others each; for one more the
+#: oldest one of the source that has most of them is ended.
 HANDSHAKES_MAX = 32
+#: What wrong passwords cost. The first is answered a second late, and after
+#: it one waits 1, 2, 4 ... seconds, and 10 minutes at most; all sources
+#: together may give 60 of them at once, and then one a second.
+PASSWORDS = admission.Policy(free=0, first_s=1.0, most_s=600.0, total=60,
+                             total_every_s=1.0)
 
 _BACKLOG = 64
+#: How long to accept nothing when there is no descriptor or memory for it.
+_NO_ROOM_S = 1.0
 
 
 class VncServer:
@@ -44,8 +56,13 @@ class VncServer:
                          else desktop_module.Desktop.of(context))
         self._log = once.Once(context.log)
         self._listener: socket.socket | None = None
-        self._handshakes: list[asyncio.Task[None]] = []
+        self._proxies: admission.Pending[asyncio.Task[None]] = (
+            admission.Pending(HANDSHAKES_MAX))
+        self._direct: admission.Pending[asyncio.Task[None]] = (
+            admission.Pending(HANDSHAKES_MAX))
+        self._attempts = admission.Attempts(PASSWORDS, time.monotonic)
         self._tls: ssl.SSLContext | None = None
+        self._tls_config: config_module.Tls | None = None
 
     @property
     def clients(self) -> int:
@@ -61,15 +78,29 @@ class VncServer:
         config = self._context.config
         if config.vnc is None:
             return
-        if config.vnc.tls is not None:
-            self._tls = tls.server_context(config.vnc.tls)
+        self._use(config.vnc.tls)
         listener = socket.create_server(
             (str(config.address.ip), config.vnc.port), backlog=_BACKLOG,
             family=(socket.AF_INET if config.address.version == 4
                     else socket.AF_INET6))
         listener.setblocking(False)
         self._listener = listener
-        asyncio.get_running_loop().add_reader(listener, self._accept)
+        self._accept_again()
+
+    def reconfigure(self) -> None:
+        """Show another certificate to those that come from now on.
+
+        :raises OSError, ValueError: it cannot be used, or its key or
+            authority; the one before is still shown
+        """
+        vnc = self._context.config.vnc
+        if vnc is not None:
+            self._use(vnc.tls)
+
+    def _use(self, config: config_module.Tls | None) -> None:
+        if config != self._tls_config:
+            self._tls = None if config is None else tls.server_context(config)
+            self._tls_config = config
 
     async def close(self) -> None:
         """Accept no more; the clients that are attached stay."""
@@ -77,61 +108,81 @@ class VncServer:
             asyncio.get_running_loop().remove_reader(self._listener)
             self._listener.close()
             self._listener = None
-        for task in self._handshakes:
+        for task in (*self._proxies, *self._direct):
             task.cancel()
+
+    def _accept_again(self) -> None:
+        if self._listener is not None:
+            asyncio.get_running_loop().add_reader(self._listener, self._accept)
 
     def _accept(self) -> None:
         assert self._listener is not None
         try:
             connection, address = self._listener.accept()
-        except OSError:
-            return      # it has gone already, or there are too many files
+        except (BlockingIOError, InterruptedError, ConnectionError):
+            return      # it has gone already
+        except OSError as error:
+            # It would be called again at once, and for ever.
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._listener)
+            loop.call_later(_NO_ROOM_S, self._accept_again)
+            self._log.say('accept', 'warning', 'VNC clients cannot be '
+                          f'accepted now: {ascii(str(error))}')
+            return
         host = address[0]
         name = f'VNC client {host} port {address[1]}'
+        source = admission.source_of(host)
         if not self._permits(host):
-            self._log.say(f'network {host}', 'warning', f'{name} refused: it '
-                          'is in none of the networks that may connect')
+            self._log.say(f'network {source}', 'warning', f'{name} refused: '
+                          'it is in none of the networks that may connect')
             connection.close()
             return
-        if len(self._handshakes) >= HANDSHAKES_MAX:
-            self._log.say('handshakes', 'warning', 'too many VNC clients '
-                          'begin at a time: the oldest is cut off')
-            self._handshakes.pop(0).cancel()
-        connection.setblocking(False)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        try:
+            connection.setblocking(False)
+            tcp.prepare(connection)
+        except OSError:
+            connection.close()
+            return
         task = asyncio.get_running_loop().create_task(
             self._serve(connection, host, name))
-        self._handshakes.append(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        if task in self._handshakes:
-            self._handshakes.remove(task)
+        pending = self._proxies if self._is_proxy(host) else self._direct
+        task.add_done_callback(pending.remove)
+        dropped = pending.add(source, task)
+        if dropped is not None:
+            self._log.say(f'handshakes {source}', 'warning', f'{name}: too '
+                          'many VNC clients begin at a time; the oldest of '
+                          'the address with most of them is cut off')
+            dropped.cancel()
 
     def _permits(self, host: str) -> bool:
         vnc = self._context.config.vnc
         return vnc is not None and (_is_in(host, vnc.proxy_networks)
                                     or _is_in(host, vnc.direct_networks))
 
+    def _is_proxy(self, host: str) -> bool:
+        vnc = self._context.config.vnc
+        return vnc is not None and _is_in(host, vnc.proxy_networks)
+
     async def _serve(self, connection: socket.socket, host: str,
                      name: str) -> None:
-        """Let a client in, or not, and log the latter once per host."""
+        """Let a client in, or not, and log the latter once per source."""
         vnc, desktop = self._context.config.vnc, self._desktop
-        assert vnc is not None and desktop is not None  # or none may come
-        limit = (PROXY_HANDSHAKE_S if _is_in(host, vnc.proxy_networks)
+        if vnc is None or desktop is None:      # since it was accepted
+            connection.close()
+            return
+        limit = (PROXY_HANDSHAKE_S if self._is_proxy(host)
                  else DIRECT_HANDSHAKE_S)
         fault = None
         try:
             async with asyncio.timeout(limit):
                 if desktop.is_full:
-                    await handshake.refuse(
-                        handshake.SocketChannel(connection),
-                        'too many clients')
-                    raise handshake.HandshakeError('is one too many')
+                    await self._refuse(connection, 'too many clients',
+                                       'is one too many')
                 await self._let_in(connection, host, name, vnc, desktop)
         except TimeoutError:
             fault = 'took too long to begin'
+        except handshake.WrongPasswordError:
+            pass        # was logged when it was counted
         except handshake.HandshakeError as error:
             fault = str(error)
         except ssl.SSLError as error:
@@ -142,25 +193,43 @@ class VncServer:
             # Harmless for one that was taken over.
             connection.close()
         if fault is not None:
-            self._log.say(f'{host} {fault[:20]}', 'warning',
-                          f'{name} {fault}')
+            self._log.say(f'{admission.source_of(host)} {fault[:20]}',
+                          'warning', f'{name} {fault}')
+
+    async def _refuse(self, connection: socket.socket, reason: str,
+                      fault: str) -> None:
+        """:raises HandshakeError: when the client has been told"""
+        await handshake.refuse(handshake.SocketChannel(connection), reason)
+        raise handshake.HandshakeError(fault)
 
     async def _let_in(self, connection: socket.socket, host: str, name: str,
                       vnc: config_module.Vnc,
                       desktop: desktop_module.Desktop) -> None:
         config = self._context.config
-        admission = await handshake.admit(
-            handshake.SocketChannel(connection),
-            self._terms(connection, host, vnc, desktop.encrypt))
+        encrypted: list[handshake.StreamChannel] = []
+        terms = self._terms(connection, host, name, vnc, desktop.encrypt,
+                            encrypted)
+        if not (terms.without or terms.passwords or terms.start_tls):
+            assert terms.tries is not None
+            await self._refuse(connection,
+                               handshake.too_many(terms.tries.wait_s()),
+                               handshake.TOO_MANY)
+        try:
+            admitted = await handshake.admit(
+                handshake.SocketChannel(connection), terms)
+        except BaseException:
+            for channel in encrypted:   # else it would stay open for ever
+                channel.writer.transport.abort()
+            raise
         relay = None
-        if isinstance(admission.channel, handshake.StreamChannel):
-            relay = tls.Relay(admission.channel)
+        if isinstance(admitted.channel, handshake.StreamChannel):
+            relay = tls.Relay(admitted.channel)
         try:
             await desktop.add(
                 connection if relay is None else relay.inner,
-                client=name, view_only=admission.view_only,
+                client=name, view_only=admitted.view_only,
                 name=f'{config.instance_name} ({config.instance_uuid})',
-                shared=admission.shared,
+                shared=admitted.shared,
                 on_gone=None if relay is None else relay.close)
         except BaseException:
             if relay is not None:
@@ -170,22 +239,35 @@ class VncServer:
         if relay is not None:
             relay.start()
 
-    def _terms(self, connection: socket.socket, host: str,
-               vnc: config_module.Vnc,
-               encrypt: handshake.Encrypt) -> handshake.Terms:
+    def _terms(self, connection: socket.socket, host: str, name: str,
+               vnc: config_module.Vnc, encrypt: handshake.Encrypt,
+               encrypted: list[handshake.StreamChannel]) -> handshake.Terms:
+        """The ways in for a client; none if it would have to wait for them.
+
+        :param encrypted: gets the channel that the connection becomes
+        """
         is_proxy = _is_in(host, vnc.proxy_networks)
+        source = admission.source_of(host)
+        tries = self._attempts.of(source, lambda: self._log.say(
+            f'password {source}', 'warning', f'{name} gave a wrong password'))
         passwords: list[tuple[str, bool]] = []
-        if _is_in(host, vnc.direct_networks):
+        if (_is_in(host, vnc.direct_networks)
+                and tries.wait_s() <= handshake.PATIENCE_S):
             passwords += [(password, view_only) for password, view_only in (
                 (vnc.password, False), (vnc.view_only_password, True))
                 if password is not None]
         context = self._tls
-        if not is_proxy or context is None:
-            return handshake.Terms(is_proxy, tuple(passwords), None, encrypt)
+
+        async def start_tls() -> handshake.StreamChannel:
+            assert context is not None
+            encrypted.append(await tls.start_tls(connection, context,
+                                                 PROXY_HANDSHAKE_S))
+            return encrypted[0]
+
         return handshake.Terms(
-            False, tuple(passwords),
-            lambda: tls.start_tls(connection, context, PROXY_HANDSHAKE_S),
-            encrypt)
+            is_proxy and context is None, tuple(passwords),
+            start_tls if is_proxy and context is not None else None, encrypt,
+            tries)
 
 
 def _is_in(host: str, networks: tuple[config_module.Network, ...]) -> bool:

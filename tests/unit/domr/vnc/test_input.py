@@ -16,7 +16,6 @@ import unittest
 
 from nova_dmore.channel import input_event
 from nova_dmore.domr.vnc import keyboard
-from nova_dmore.domr.vnc import once
 from nova_dmore.domr.vnc import pointer
 
 _A, _B, _ONE, _SHIFT, _CAPS = 0x1e, 0x30, 0x02, 0x2a, 0x3a
@@ -195,16 +194,3 @@ class PointerTest(unittest.TestCase):
                           pointer.scale(0, 1))
         self.assertEqual(self.sent[0], input_event.unpack(
             input_event.pack(self.sent[0])))
-
-
-class OnceTest(unittest.TestCase):
-
-    def test_once_and_not_without_end(self) -> None:
-        said: list[str] = []
-        log = once.Once(lambda level, text: said.append(text))
-        for _ in range(3):
-            log.say('a', 'info', 'x')
-        self.assertEqual(['x'], said)
-        for number in range(1000):
-            log.say(f'{number}', 'info', 'y')
-        self.assertEqual(once.KEPT, len(said))
