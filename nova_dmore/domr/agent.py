@@ -143,6 +143,8 @@ class Agent:
                     self._served = None
                     self.log('warning', f'network: {ascii(str(error))}')
                     return
+            else:
+                self._reconfigure()
             self._served = config
             self._say_serving()
 
@@ -165,6 +167,14 @@ class Agent:
         # marks would dirty during a migration.
         gc.collect()
         gc.freeze()
+
+    def _reconfigure(self) -> None:
+        for name, server in self.servers.items():
+            try:
+                server.reconfigure()
+            except (OSError, ValueError) as error:
+                self.log('warning', f'server {name} goes on as before: '
+                         f'{ascii(error)}')
 
     def _say_serving(self) -> None:
         if not self.servers:
@@ -258,7 +268,7 @@ def _addressing(config: config_module.Config) -> tuple[Any, ...]:
 def _listeners(config: config_module.Config) -> tuple[Any, ...]:
     return (*_addressing(config), config.host_key, config.ssh_port,
             config.serial_port,
-            config.vnc and (config.vnc.port, config.vnc.tls))
+            config.vnc and config.vnc.port)
 
 
 def memory_used_kib(meminfo: str = '/proc/meminfo') -> int:

@@ -33,7 +33,7 @@ from nova_dmore.domr import screen as screen_module
 #: The entry points that the image was built with, ``name = module`` a line.
 RMS_FILE = pathlib.Path('/etc/nova-dmore/rms')
 
-#: Clients of one server at a time, and of one peer before it is known.
+#: Clients of one server that are attached at a time.
 CLIENTS_MAX = 16
 
 #: Room in the kernel for what waits for a client of the serial console, in
@@ -68,6 +68,14 @@ class Server(Protocol):
     @property
     def clients(self) -> int:
         """Clients that are attached to the console."""
+
+    def reconfigure(self) -> None:
+        """The context has another configuration, with the same addresses.
+
+        Neither the listener nor a client is to notice.
+
+        :raises OSError, ValueError: it cannot be used; go on as before
+        """
 
     async def close(self) -> None:
         """Accept no more; the clients that are attached stay."""

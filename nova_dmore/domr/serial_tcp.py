@@ -9,13 +9,22 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The serial console as raw bytes over TCP, for nova-serialproxy."""
+"""The serial console as raw bytes over TCP, for nova-serialproxy.
+
+Nobody logs in: whoever connects from ``serial_networks`` is attached. When
+there are as many as there may be, a further one is told so and cut off: the
+others are consoles that somebody has open, and one that is silent may be
+watched. Those of a proxy that has gone end by keepalives (see ``tcp``).
+"""
 
 import asyncio
 import ipaddress
 
+from nova_dmore.domr import admission
 from nova_dmore.domr import console as console_module
+from nova_dmore.domr import once
 from nova_dmore.domr import rms
+from nova_dmore.domr import tcp
 
 
 class SerialConnection(asyncio.Protocol):
@@ -34,10 +43,24 @@ class SerialConnection(asyncio.Protocol):
         self._transport = transport
         peer = transport.get_extra_info('peername')
         name = f'serial client {peer[0]} port {peer[1]}'
+        source = admission.source_of(peer[0])
         if not self._server.permits(peer[0]):
-            self._server.log('warning', f'{name} refused: it is not in '
-                             'serial_networks or there are too many')
+            self._server.log.say(f'network {source}', 'warning', f'{name} '
+                                 'refused: it is not in serial_networks')
             transport.abort()
+            return
+        if self._server.clients >= rms.CLIENTS_MAX:
+            self._server.log.say(f'full {source}', 'warning', f'{name} '
+                                 f'refused: {rms.CLIENTS_MAX} others are '
+                                 'attached already')
+            self.tell('too many clients are attached to this console; close '
+                      'one, or try again later')
+            transport.close()
+            return
+        try:
+            tcp.prepare(transport.get_extra_info('socket'))
+        except OSError:
+            transport.abort()   # it has gone already
             return
         rms.bound_buffers(transport)
         self._server.add(self)
@@ -109,7 +132,7 @@ class SerialServer:
         self._connections: set[SerialConnection] = set()
         self._listener: asyncio.Server | None = None
         self.console = context.console
-        self.log = context.log
+        self.log = once.Once(context.log)
 
     @property
     def clients(self) -> int:
@@ -131,11 +154,13 @@ class SerialServer:
             lambda: SerialConnection(self), host, port)
 
     def permits(self, peer: str) -> bool:
-        """Whether this peer may attach now."""
+        """Whether this peer may attach."""
         address = ipaddress.ip_address(peer)
-        return (len(self._connections) < rms.CLIENTS_MAX
-                and any(address in network for network
-                        in self._context.config.serial_networks))
+        return any(address in network for network
+                   in self._context.config.serial_networks)
+
+    def reconfigure(self) -> None:
+        """See rms.Server; all of it is read at each use."""
 
     def add(self, connection: SerialConnection) -> None:
         """Count a connection that is attached."""

@@ -16,22 +16,37 @@ it is a plain pipe of bytes, for programs.
 """
 
 import functools
+import time
 from typing import Any
 
 import asyncssh
-from asyncssh import constants
 
+from nova_dmore.domr import admission
 from nova_dmore.domr.cipher import library as cipher
 from nova_dmore.domr import console as console_module
 from nova_dmore.domr import escape
+from nova_dmore.domr import once
 from nova_dmore.domr import pace
 from nova_dmore.domr import rms
+from nova_dmore.domr import ssh_packets
+from nova_dmore.domr import tcp
 
 #: Bytes a client may send ahead of what the console takes.
 WINDOW = 1 << 16
+#: How long a log-in may take in all.
 LOGIN_TIMEOUT_S = 30
-#: Connections that are not logged in yet count, too.
-CONNECTIONS_MAX = 2 * rms.CLIENTS_MAX
+#: Connections that have not logged in, at a time; for one more the oldest
+#: one of the source that has most of them is ended.
+PENDING_MAX = 32
+#: Connections that have logged in; one more is refused.
+LOGGED_IN_MAX = 2 * rms.CLIENTS_MAX
+#: Channels of one connection, whether or not they are attached.
+CHANNELS_MAX = rms.CLIENTS_MAX
+#: What it costs to end without having logged in. There is no password to
+#: guess; it is the time for exchanging keys that has to be shared. From the
+#: eleventh time on the source waits 1, 2, 4 ... 10 seconds.
+LOG_INS = admission.Policy(free=10, first_s=1.0, most_s=10.0,
+                           spares_known=True)
 
 
 class Connection(asyncssh.SSHServer):
@@ -40,28 +55,40 @@ class Connection(asyncssh.SSHServer):
     def __init__(self, server: 'SshServer') -> None:
         self._server = server
         self.sessions: set['Session'] = set()
+        self.channels = 0
         self.name = 'ssh client'
         self.full = False
+        self.has_logged_in = False
+        self.was_refused = False        # without having had a chance
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-        """Cut the connection if there are too many."""
+        """Prepare it, and cut it if its source has to wait."""
         self.conn = conn
         peer = conn.get_extra_info('peername')
         self.name = f'ssh client {peer[0]} port {peer[1]}'
+        self.source = admission.source_of(peer[0])
         # asyncssh leaves these two callbacks of asyncio.Protocol empty, so
         # a channel writes on until the peer's window (2 MiB with OpenSSH) is
         # full, all of it into this small machine's memory.
         setattr(conn, 'pause_writing', functools.partial(self._flow, True))
         setattr(conn, 'resume_writing', functools.partial(self._flow, False))
-        setattr(conn, 'send_packet', functools.partial(
-            _send_packet, conn.send_packet))
-        _say_nothing_of_packets(conn)
+        ssh_packets.bound(conn, lambda: self.has_logged_in, self.cut)
+        ssh_packets.leave_out_empty(conn)
+        ssh_packets.say_nothing(conn)
         # Nor does it tell of its transport, whose buffer (64 KiB by default)
         # has to be full before these are called.
         self.bound(pace.MOST)
-        if not self._server.add(self):
-            self._server.log('warning', f'{self.name} refused: too many')
-            conn.abort()
+        try:
+            tcp.prepare(conn.get_extra_info('socket'))
+        except OSError:
+            pass    # it has gone already
+        self._server.begun(self)
+
+    def cut(self, reason: str) -> None:
+        """End it for a reason, which is logged."""
+        self._server.log.say(f'{reason} {self.source}', 'warning',
+                             f'{self.name} {reason}: it is cut off')
+        self.conn.abort()
 
     def bound(self, size: int) -> None:
         """Let no more than so many bytes wait."""
@@ -71,7 +98,12 @@ class Connection(asyncssh.SSHServer):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection; its sessions are told by themselves."""
-        self._server.remove(self)
+        self._server.ended(self)
+
+    def auth_completed(self) -> None:
+        """It has logged in, and is not ended for others from now on."""
+        self.has_logged_in = True
+        self._server.logged_in(self)
 
     def _flow(self, full: bool) -> None:
         self.full = full
@@ -80,16 +112,17 @@ class Connection(asyncssh.SSHServer):
 
     def begin_auth(self, username: str) -> bool:
         """Any user name will do; the key decides."""
-        self.conn.set_authorized_keys(
-            authorized_keys(self._server.context.config.authorized_keys,
-                            self._server.log))
+        self.conn.set_authorized_keys(self._server.authorized_keys())
         return True
 
     def session_requested(self) -> Any:
         """Open a session unless there are too many."""
-        if self._server.clients >= rms.CLIENTS_MAX:
-            self._server.log('warning', f'{self.name} refused: too many')
+        if (self._server.clients >= rms.CLIENTS_MAX
+                or self.channels >= CHANNELS_MAX):
+            self._server.log.say(f'full {self.source}', 'warning',
+                                 f'{self.name} refused: too many sessions')
             return False
+        self.channels += 1
         return Session(self._server, self)
 
 
@@ -108,7 +141,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
         """Keep the channel."""
         self._chan = chan
-        _say_nothing_of_packets(chan)
+        ssh_packets.say_nothing(chan)
         chan.set_write_buffer_limits(high=pace.MOST)
 
     def pty_requested(self, *args: Any) -> bool:
@@ -177,6 +210,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Detach."""
+        self._connection.channels -= 1
         self._connection.sessions.discard(self)
         self._server.attached.discard(self)
         if self._client is not None:
@@ -244,9 +278,14 @@ class SshServer:
 
     def __init__(self, context: rms.Context) -> None:
         self.context = context
-        self.log = context.log
+        self.log = once.Once(context.log)
         self.attached: set[Session] = set()
-        self._connections: set[Connection] = set()
+        self._pending: admission.Pending[Connection] = admission.Pending(
+            PENDING_MAX)
+        self._logged_in: set[Connection] = set()
+        self._attempts = admission.Attempts(LOG_INS, time.monotonic)
+        self._keys: tuple[tuple[str, ...], asyncssh.SSHAuthorizedKeys] = (
+            (), asyncssh.import_authorized_keys(''))
         self._acceptor: asyncssh.SSHAcceptor | None = None
 
     @property
@@ -278,36 +317,51 @@ class SshServer:
             gss_host=None, compression_algs=['none'], x11_forwarding=False,
             agent_forwarding=False, allow_scp=False)
 
-    def add(self, connection: Connection) -> bool:
-        """Count a connection; False if there are too many."""
-        self._connections.add(connection)
-        return len(self._connections) <= CONNECTIONS_MAX
+    def begun(self, connection: Connection) -> None:
+        """Count a connection; end it, or another one, if need be."""
+        if self._attempts.wait_s(connection.source):
+            connection.was_refused = True
+            connection.cut('ended too often without logging in')
+            return
+        dropped = self._pending.add(connection.source, connection)
+        if dropped is not None:
+            dropped.cut('was the oldest of too many that do not log in')
 
-    def remove(self, connection: Connection) -> None:
+    def logged_in(self, connection: Connection) -> None:
+        """Count it as one that has logged in; end it if there are many."""
+        self._pending.remove(connection)
+        self._attempts.succeeded(connection.source)
+        if len(self._logged_in) >= LOGGED_IN_MAX:
+            self.log.say(f'connections {connection.source}', 'warning',
+                         f'{connection.name} refused: too many connections')
+            connection.conn.disconnect(asyncssh.DISC_TOO_MANY_CONNECTIONS,
+                                       'too many connections')
+            return
+        self._logged_in.add(connection)
+
+    def ended(self, connection: Connection) -> None:
         """Forget a connection that ended."""
-        self._connections.discard(connection)
+        self._logged_in.discard(connection)
+        self._pending.remove(connection)
+        if not connection.has_logged_in and not connection.was_refused:
+            self._attempts.failed(connection.source)
+            self.log.say(f'log-in {connection.source}', 'info',
+                         f'{connection.name} did not log in')
+
+    def authorized_keys(self) -> asyncssh.SSHAuthorizedKeys:
+        """The keys that may log in now; read once for each configuration."""
+        lines = self.context.config.authorized_keys
+        if self._keys[0] != lines:
+            self._keys = lines, authorized_keys(lines, self.context.log)
+        return self._keys[1]
+
+    def reconfigure(self) -> None:
+        """See rms.Server; all of it is read at each use."""
 
     async def close(self) -> None:
         """Accept no more; the clients that are attached stay."""
         if self._acceptor is not None:
             self._acceptor.close()
-
-
-def _send_packet(send: Any, kind: int, *arguments: bytes,
-                 **options: Any) -> None:
-    """Leave out the empty packet that asyncssh sends before each other one.
-
-    It protects a mode of ciphers (CBC) that this server does not offer, and
-    costs as much as a packet with output.
-    """
-    if kind != constants.MSG_IGNORE:
-        send(kind, *arguments, **options)
-
-
-def _say_nothing_of_packets(of: object) -> None:
-    """asyncssh makes a text of each packet for a log that nobody keeps."""
-    for name in ('log_sent_packet', 'log_received_packet'):
-        setattr(of, name, lambda *_arguments, **_options: None)
 
 
 def authorized_keys(lines: tuple[str, ...],
