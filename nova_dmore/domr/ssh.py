@@ -42,8 +42,9 @@ PENDING_MAX = 32
 LOGGED_IN_MAX = 2 * rms.CLIENTS_MAX
 #: Channels of one connection, whether or not they are attached.
 CHANNELS_MAX = rms.CLIENTS_MAX
-#: What it costs to end without having logged in. There is no password to
-#: guess; it is the time for exchanging keys that has to be shared. From the
+#: What it costs to end without having logged in, but for a client that said
+#: nothing. There is no password to guess; it is the time that exchanging
+#: keys takes that is to be shared. From the
 #: eleventh time on the source waits 1, 2, 4 ... 10 seconds.
 LOG_INS = admission.Policy(free=10, first_s=1.0, most_s=10.0,
                            spares_known=True)
@@ -59,7 +60,6 @@ class Connection(asyncssh.SSHServer):
         self.name = 'ssh client'
         self.full = False
         self.has_logged_in = False
-        self.was_refused = False        # without having had a chance
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         """Prepare it, and cut it if its source has to wait."""
@@ -89,6 +89,15 @@ class Connection(asyncssh.SSHServer):
         self._server.log.say(f'{reason} {self.source}', 'warning',
                              f'{self.name} {reason}: it is cut off')
         self.conn.abort()
+
+    @property
+    def has_cost(self) -> bool:
+        """Whether it was a try to log in; silence costs nothing but a place.
+
+        A client that has sent its version may have exchanged keys.
+        """
+        return (not self.has_logged_in
+                and self.conn.get_extra_info('client_version') is not None)
 
     def bound(self, size: int) -> None:
         """Let no more than so many bytes wait."""
@@ -320,7 +329,6 @@ class SshServer:
     def begun(self, connection: Connection) -> None:
         """Count a connection; end it, or another one, if need be."""
         if self._attempts.wait_s(connection.source):
-            connection.was_refused = True
             connection.cut('ended too often without logging in')
             return
         dropped = self._pending.add(connection.source, connection)
@@ -343,7 +351,7 @@ class SshServer:
         """Forget a connection that ended."""
         self._logged_in.discard(connection)
         self._pending.remove(connection)
-        if not connection.has_logged_in and not connection.was_refused:
+        if connection.has_cost:
             self._attempts.failed(connection.source)
             self.log.say(f'log-in {connection.source}', 'info',
                          f'{connection.name} did not log in')

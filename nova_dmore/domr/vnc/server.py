@@ -144,14 +144,15 @@ class VncServer:
             connection.close()
             return
         task = asyncio.get_running_loop().create_task(
-            self._serve(connection, host, name))
+            self._serve(connection, host, name), name=name)
         pending = self._proxies if self._is_proxy(host) else self._direct
         task.add_done_callback(pending.remove)
         dropped = pending.add(source, task)
         if dropped is not None:
-            self._log.say(f'handshakes {source}', 'warning', f'{name}: too '
-                          'many VNC clients begin at a time; the oldest of '
-                          'the address with most of them is cut off')
+            who = dropped.get_name()
+            self._log.say(f'begin {who.rpartition(" port ")[0]}', 'warning',
+                          f'{who} is cut off: too many clients begin at a '
+                          'time, and most of them from there')
             dropped.cancel()
 
     def _permits(self, host: str) -> bool:

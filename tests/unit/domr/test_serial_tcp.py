@@ -14,8 +14,10 @@
 import asyncio
 import socket
 import unittest
+from unittest import mock
 
 from nova_dmore.domr import rms
+from nova_dmore.domr import tcp
 from nova_dmore import wire
 from tests.unit.domr import pair
 
@@ -58,16 +60,47 @@ class SerialTcpTest(unittest.IsolatedAsyncioTestCase):
             'serial_networks' in each['text']
             for each in running.said(wire.LOG)))
 
-    async def test_too_many_are_cut(self) -> None:
+    async def test_too_many_are_told_so_and_cut(self) -> None:
         running = await self._pair()
-        for _ in range(rms.CLIENTS_MAX):
-            await self._connect(running)
+        attached = [await self._connect(running)
+                    for _ in range(rms.CLIENTS_MAX)]
         await running.until(lambda: (running.agent.servers['serial'].clients
                                      == rms.CLIENTS_MAX))
+        for _ in range(3):
+            reader, _ = await self._connect(running)
+            self.assertIn(b'too many clients', await asyncio.wait_for(
+                reader.read(), 5))
+        running.print(b'text')
+        for reader, _ in attached:      # silent ones too are watched
+            self.assertEqual(b'text', await reader.readexactly(4))
+        self.assertEqual(1, len(running.said(wire.LOG)))
+        attached[0][1].close()
+        await running.until(lambda: (running.agent.servers['serial'].clients
+                                     < rms.CLIENTS_MAX))
         reader, _ = await self._connect(running)
-        with self.assertRaises((ConnectionResetError,
-                                asyncio.IncompleteReadError)):
-            await reader.readexactly(1)
+        self.assertEqual(b'text', await reader.readexactly(4))
+
+    async def test_refusals_are_one_line(self) -> None:
+        running = await self._pair(serial_networks=['10.0.0.0/8'])
+        for _ in range(20):
+            await self._connect(running)
+        await running.until(lambda: running.said(wire.LOG))
+        await asyncio.sleep(0.1)
+        self.assertEqual(1, len(running.said(wire.LOG)))
+
+    async def test_proxies_that_have_gone_are_noticed(self) -> None:
+        """By the kernel: a test cannot take a machine away."""
+        running = await self._pair()
+        with mock.patch.object(tcp, 'prepare',
+                               side_effect=tcp.prepare) as prepare:
+            await self._connect(running)
+            await running.until(
+                lambda: running.agent.servers['serial'].clients)
+        connection = prepare.call_args.args[0]
+        self.assertEqual(tcp.KEEPALIVE_PROBES, connection.getsockopt(
+            socket.IPPROTO_TCP, socket.TCP_KEEPCNT))
+        self.assertTrue(connection.getsockopt(
+            socket.SOL_SOCKET, socket.SO_KEEPALIVE))
 
     async def test_a_gap_is_told(self) -> None:
         running = await self._pair()
