@@ -11,7 +11,7 @@
 # under the License.
 """The serial console as raw bytes over TCP, for nova-serialproxy.
 
-Nobody logs in: whoever connects from ``serial_networks`` is attached. When
+Nobody logs in: whoever connects from the proxy networks is attached. When
 there are as many as there may be, a further one is told so and cut off: the
 others are consoles that somebody has open, and one that is silent may be
 watched. Those of a proxy that has gone end by keepalives (see ``tcp``).
@@ -46,7 +46,8 @@ class SerialConnection(asyncio.Protocol):
         source = admission.source_of(peer[0])
         if not self._server.permits(peer[0]):
             self._server.log.say(f'network {source}', 'warning', f'{name} '
-                                 'refused: it is not in serial_networks')
+                                 'refused: it is not in '
+                                 'serial_proxy_networks')
             transport.abort()
             return
         if self._server.clients >= rms.CLIENTS_MAX:

@@ -19,12 +19,17 @@ import asyncio
 import os
 import socket
 import ssl
+from asyncio import sslproto
 
 from nova_dmore.domr import config as config_module
 from nova_dmore.domr.vnc import handshake
 
 #: Bytes that each direction holds, apart from the kernel's buffers.
 _HELD = 1 << 16
+#: What asyncio has for the bytes that it decrypts: a proxy sends keys and
+#: motions. Its own 256 KiB for each connection, in memory from the first
+#: byte on, would be 8 MiB for those that have only begun.
+_DECRYPTED = 1 << 15
 
 
 def server_context(tls: config_module.Tls) -> ssl.SSLContext:
@@ -54,6 +59,7 @@ async def start_tls(connection: socket.socket, context: ssl.SSLContext,
     :raises OSError: the client has no good certificate, or it broke
     """
     loop = asyncio.get_running_loop()
+    sslproto.SSLProtocol.max_size = _DECRYPTED      # no option sets it
     connection = socket.socket(fileno=connection.detach())
     reader = asyncio.StreamReader(limit=_HELD, loop=loop)
     protocol = asyncio.StreamReaderProtocol(reader, loop=loop)

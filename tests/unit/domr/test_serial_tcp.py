@@ -57,7 +57,7 @@ class SerialTcpTest(unittest.IsolatedAsyncioTestCase):
             await reader.readexactly(1)
         self.assertEqual(0, running.agent.servers['serial'].clients)
         await running.until(lambda: any(
-            'serial_networks' in each['text']
+            'serial_proxy_networks' in each['text']
             for each in running.said(wire.LOG)))
 
     async def test_too_many_are_told_so_and_cut(self) -> None:

@@ -31,6 +31,7 @@ from nova_dmore.domr import tcp
 from nova_dmore.domr.vnc import desktop
 from nova_dmore.domr.vnc import handshake
 from nova_dmore.domr.vnc import server
+from nova_dmore.domr.vnc import tls
 from nova_dmore import wire
 from tests.integration import authority
 from tests.unit.domr import pair
@@ -375,6 +376,18 @@ class TlsTest(Case):
         self.assertEqual('first', (await self._session())[1])
         await self._configure(self._tls('third'))
         self.assertEqual('third', (await self._session())[1])
+
+    async def test_memory_of_one_that_has_begun(self) -> None:
+        start_tls, begun = tls.start_tls, []
+
+        async def keep(*arguments: Any) -> handshake.StreamChannel:
+            begun.append(await start_tls(*arguments))
+            return begun[0]
+
+        with mock.patch.object(tls, 'start_tls', keep):
+            await self._session()
+        protocol = begun[0].writer.transport._ssl_protocol
+        self.assertLessEqual(len(protocol._ssl_buffer), 1 << 15)
 
     async def test_silence_after_tls_is_ended(self) -> None:
         with mock.patch.object(server, 'PROXY_HANDSHAKE_S', 2):
