@@ -143,8 +143,8 @@ class Agent:
                     self._served = None
                     self.log('warning', f'network: {ascii(str(error))}')
                     return
-            else:
-                self._reconfigure()
+            elif config != old:
+                await self._reconfigure()
             self._served = config
             self._say_serving()
 
@@ -156,11 +156,7 @@ class Agent:
         self.servers.clear()
         if old is None or _addressing(old) != _addressing(config):
             await self._set_up_network(config)
-        for name, module in self._modules.items():
-            try:
-                self.servers[name] = await rms.start(module, self._context)
-            except (OSError, ValueError, ImportError) as error:
-                self.log('warning', f'server {name}: {ascii(error)}')
+        await self._start()
         if self.servers and self._boot_s is None:
             self._boot_s = round(time.clock_gettime(time.CLOCK_BOOTTIME), 3)
         # What was loaded stays: spare the collector, and the pages that its
@@ -168,13 +164,26 @@ class Agent:
         gc.collect()
         gc.freeze()
 
-    def _reconfigure(self) -> None:
+    async def _start(self) -> None:
+        """Start the servers that do not run."""
+        assert self._context is not None
+        for name, module in self._modules.items():
+            if name in self.servers:
+                continue
+            try:
+                self.servers[name] = await rms.start(module, self._context)
+            except (OSError, ValueError, ImportError) as error:
+                self.log('warning', f'server {name}: {ascii(error)}')
+
+    async def _reconfigure(self) -> None:
+        """Tell the servers; start those that could not be started before."""
         for name, server in self.servers.items():
             try:
                 server.reconfigure()
             except (OSError, ValueError) as error:
                 self.log('warning', f'server {name} goes on as before: '
                          f'{ascii(error)}')
+        await self._start()
 
     def _say_serving(self) -> None:
         if not self.servers:

@@ -11,6 +11,7 @@
 # under the License.
 """The handshake, with a client that is a list of bytes."""
 
+import dataclasses
 import struct
 import unittest
 from unittest import mock
@@ -92,6 +93,40 @@ class HandshakeTest(unittest.IsolatedAsyncioTestCase):
                     await self._admit(b'RFB 003.00' + version + b'\n\2'
                                       + _encrypt(b'', 'other'), _PASSWORDS)
                 self.assertEqual(sent, len(self.channel.sent[-1]))
+
+    async def test_wrong_password_counts_before_it_is_answered(self) -> None:
+        tries = mock.Mock()
+        tries.wait_s.return_value = 0
+        terms = dataclasses.replace(_PASSWORDS, tries=tries)
+
+        async def gone(channel: FakeChannel, data: bytes) -> None:
+            if len(channel.sent) == 3:      # the challenge was the last
+                tries.failed.assert_called_once()
+                raise BrokenPipeError
+            else:
+                channel.sent.append(data)
+
+        with mock.patch.object(handshake, '_WRONG_PASSWORD_S', 0), \
+                mock.patch.object(FakeChannel, 'write', gone), \
+                self.assertRaises(handshake.WrongPasswordError):
+            await self._admit(_VERSION + b'\2' + _encrypt(b'', 'other'),
+                              terms)
+        tries.failed.assert_called_once()
+        tries.succeeded.assert_not_called()
+
+    async def test_password_that_has_to_wait(self) -> None:
+        """Not for long: it waits. Longer: it is not even looked at."""
+        tries = mock.Mock()
+        tries.wait_s.side_effect = [0.1, 0.05, 0]
+        terms = dataclasses.replace(_PASSWORDS, tries=tries)
+        data = _VERSION + b'\2' + _encrypt(b'', 'full') + b'\1'
+        await self._admit(data, terms)
+        tries.succeeded.assert_called_once()
+        tries.wait_s.side_effect = [handshake.PATIENCE_S + 0.5]
+        with self.assertRaisesRegex(handshake.HandshakeError, 'too many'):
+            await self._admit(data, terms)
+        self.assertIn(b'wait 6 seconds', self.channel.sent[-1])
+        tries.failed.assert_not_called()
 
     async def test_vencrypt(self) -> None:
         encrypted = FakeChannel(b'\0')

@@ -73,7 +73,7 @@ class FakeDesktop:
 class Case(unittest.IsolatedAsyncioTestCase):
     """A VNC server in an agent."""
 
-    async def serve(self, **changes: Any) -> None:
+    async def serve(self, starts: bool = True, **changes: Any) -> None:
         self.desktop = FakeDesktop()
         self.addCleanup(self.desktop.close)
         patch = mock.patch.object(desktop.Desktop, 'of',
@@ -85,10 +85,12 @@ class Case(unittest.IsolatedAsyncioTestCase):
             'direct_networks': ['127.1.0.0/16'], 'password': 'secret',
             'view_only_password': 'look', **changes})
         self.port = vnc['port']
-        self.pair = pair.Pair(pair.config(vnc=vnc),
-                              {'vnc': 'nova_dmore.domr.vnc.server'})
+        self.pair = pair.Pair(pair.config(vnc=vnc), {
+            'serial': 'nova_dmore.domr.serial_tcp',
+            'vnc': 'nova_dmore.domr.vnc.server'})
         await self.enterAsyncContext(self.pair)
-        self.server: server.VncServer = self.pair.agent.servers['vnc']
+        if starts:
+            self.server: server.VncServer = self.pair.agent.servers['vnc']
 
     async def open(self, source: str) -> _Streams:
         reader, writer = await asyncio.open_connection(
@@ -376,6 +378,14 @@ class TlsTest(Case):
         self.assertEqual('first', (await self._session())[1])
         await self._configure(self._tls('third'))
         self.assertEqual('third', (await self._session())[1])
+
+    async def test_first_certificate_cannot_be_used(self) -> None:
+        await self.serve(starts=False, tls={**self._tls('bad'), 'key': ''})
+        self.assertNotIn('vnc', self.pair.agent.servers)
+        serial = self.pair.agent.servers['serial']
+        await self._configure(self._tls('good'))
+        self.assertEqual('good', (await self._session())[1])
+        self.assertIs(serial, self.pair.agent.servers['serial'])
 
     async def test_memory_of_one_that_has_begun(self) -> None:
         start_tls, begun = tls.start_tls, []
