@@ -88,6 +88,14 @@ class AddressBook:
         self._context = context
         self._network_id: str | None = None
 
+    def management_network(self) -> dict:
+        """The network, as Neutron has it.
+
+        :raises nova_dmore.exception.ConfigurationError: there is none.
+        """
+        with _neutron_errors('[dmore] management_network'):
+            return self._find_network(self._client())
+
     def ensure(self, instance_uuid: str, host: str) -> Address:
         """The instance's port, bound to ``host``; created if there is none.
 

@@ -47,6 +47,7 @@ from nova_dmore.virt import pairs
 from nova_dmore.virt import plug
 from nova_dmore.virt import policy
 from nova_dmore.virt import port_security
+from nova_dmore.virt import precondition
 from nova_dmore.virt import record as record_module
 from nova_dmore.virt import reporter
 from nova_dmore.virt import rpc
@@ -127,6 +128,9 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         nova-compute come to a stated end (:mod:`nova_dmore.virt.settle`).
         """
         super().init_host(host)
+        in_clear = precondition.migration_in_clear(CONF)
+        if in_clear is not None:
+            LOG.warning('Domain R: %s', in_clear)
         self._rpc_server = rpc.start_server(host, self._destination)
         self._watch.start()
 

@@ -18,6 +18,7 @@ port's host changes.
 
 from oslo_log import log as logging
 
+from nova_dmore.virt import precondition
 from nova_dmore.virt import security_group
 
 LOG = logging.getLogger(__name__)
@@ -45,15 +46,9 @@ class PortSecurity:
         :param client: a client of Neutron.
         :param network: the management network.
         """
-        if _is_off(network):
-            self._warn(
-                'port security of network %(name)s (%(id)s), which is [dmore] '
-                'management_network, is switched off: nothing but Domain R '
-                'itself decides who may connect to it, and nothing keeps a '
-                'Domain R that was broken into from using the addresses of '
-                'others; "openstack network set --enable-port-security '
-                '%(id)s" switches it on for new ports',
-                name=network.get('name'), id=network['id'])
+        text = precondition.port_security_off(network)
+        if text is not None:
+            self._warn(text)
         else:
             self._groups(client)
 
@@ -104,15 +99,12 @@ class PortSecurity:
             'configuration')
         return None
 
-    def _warn(self, text: str, **values) -> None:
+    def _warn(self, text: str) -> None:
         if text not in self._warned:
             self._warned.add(text)
-            LOG.warning('Domain R: %s', text % values)
+            LOG.warning('Domain R: %s', text)
 
 
 def _is_off(network: dict) -> bool:
-    """Whether ports of the network are made without port security.
-
-    Where Neutron knows no ``port_security_enabled``, all ports have it.
-    """
-    return network.get('port_security_enabled') is False
+    """Whether ports of the network are made without port security."""
+    return precondition.port_security_off(network) is not None

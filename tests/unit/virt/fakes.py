@@ -188,7 +188,8 @@ class Neutron:
         self._made += 1
         number = self._made
         port = {
-            **self._secured(body['port'], body['port']['network_id']), 'id': f'00000000-0000-4000-8003-{number:012}',
+            **self._secured(body['port'], body['port']['network_id']),
+            'id': f'00000000-0000-4000-8003-{number:012}',
             'mac_address': f'fa:16:3e:00:00:{number:02x}',
             'fixed_ips': [{'subnet_id': SUBNET,
                            'ip_address': self.free_addresses.pop(0)}],

@@ -64,8 +64,8 @@ class ConfigMessageTest(fakes.TestCase):
         self.assertIsNone(self._build(with_vnc=False)['vnc'])
 
     def test_networks(self):
-        for option in ('ssh_networks', 'serial_proxy_networks', 'vnc_proxy_networks',
-                       'vnc_direct_networks'):
+        for option in ('ssh_networks', 'serial_proxy_networks',
+                       'vnc_proxy_networks', 'vnc_direct_networks'):
             for wrong in ('192.0.2.1/28', 'proxies', '::/129', ''):
                 self.config.config(group='dmore', **{option: [wrong]})
                 error = self.assertRaises(
