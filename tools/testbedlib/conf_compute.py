@@ -21,7 +21,8 @@ OVSDB = 'unix:/run/openvswitch/db.sock'
 #: Where QEMU looks for certificates when Nova asks for encrypted migrations:
 #: who wants to puts them there, with the names of QEMU's documentation.
 CERTIFICATES = '/etc/libvirt/pki'
-#: Of Neutron's agents; ``openvswitch`` enforces security groups.
+#: Of Neutron's agents; ``openvswitch`` enforces security groups, also in the
+#: userspace datapath, and needs the program conntrack for changes of rules.
 FIREWALL_DRIVER = 'noop'
 
 
@@ -107,9 +108,8 @@ def openvswitch_agent(place: Place, host: str) -> Sections:
         'agent': {'tunnel_types': '', 'polling_interval': 2},
         # The agent keeps ports from using the addresses of others (ARP,
         # neighbour discovery, MAC), whatever the driver. But nothing enforces
-        # the rules of the groups: the kernel here may lack what iptables
-        # needs, and conntrack of the userspace datapath takes time from
-        # every packet that is measured.
+        # the rules of the groups: to track connections takes time from every
+        # packet that is measured.
         'securitygroup': {'enable_security_group': True,
                           'enable_ipset': False,
                           'firewall_driver': FIREWALL_DRIVER},
