@@ -43,9 +43,21 @@ OPTIONS = [
     cfg.ListOpt(
         'security_groups', default=[],
         help='Ids of the Neutron security groups of the Domain R ports. '
-             'Empty: port security is switched off on the ports of networks '
-             'that have it, and only Domain R itself decides who may '
-             'connect.'),
+             'Empty: the plug-in makes and keeps one in the project of '
+             '[neutron], which lets in what ssh_networks, '
+             'serial_proxy_networks, vnc_proxy_networks and '
+             'vnc_direct_networks say.'),
+    cfg.BoolOpt(
+        'replies_after_migration', default=True,
+        help='Let the plug-in\'s security group pass what Domain R sends to '
+             'the ports that its clients connect from: TCP, to 32768 and '
+             'above, but not to the ports on which QEMU takes migrations or '
+             'another Domain R listens. A host\'s packet filter does not '
+             'know the connections of a Domain R that has just arrived, and '
+             'takes its replies for connections of its own. With false they '
+             'are dropped until the client sends something: a session in '
+             'which somebody only watches stands still after each '
+             'migration.'),
     cfg.StrOpt(
         'image', default='nova-dmore-domr',
         help='Name or id of the Glance image that holds Domain R, as '
@@ -100,6 +112,11 @@ OPTIONS = [
     cfg.PortOpt(
         'ssh_port', default=22, min=1,
         help='TCP port of the SSH server in Domain R.'),
+    cfg.ListOpt(
+        'ssh_networks', default=['0.0.0.0/0', '::/0'],
+        item_type=types.String(),
+        help='Networks (CIDR) from which the SSH server in Domain R may be '
+             'reached.'),
     cfg.PortOpt(
         'serial_port', default=6083, min=1,
         help='TCP port of the raw serial server in Domain R, to which '

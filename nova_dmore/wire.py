@@ -301,7 +301,8 @@ CONTROL_LINE_MAX = 32768
 #: ``host_key`` (private key, PKCS #8 text), ``authorized_keys`` (list of
 #: OpenSSH public key lines), ``instance_uuid``, ``instance_name`` (text for
 #: the greeting), ``address`` (``'10.0.0.5/24'``), ``gateway`` (or null),
-#: ``mac``, ``mtu``, ``ssh_port``, ``serial_port``,
+#: ``mac``, ``mtu``, ``ssh_port``, ``ssh_networks`` (list of CIDR that may use
+#: the SSH port; missing: all), ``serial_port``,
 #: ``serial_networks`` (list of CIDR that may use the raw serial port),
 #: ``scrollback_bytes``, ``stall_ms``; and ``vnc``, null for none, else an
 #: object: ``port``, ``proxy_networks`` (list of CIDR whose clients need no

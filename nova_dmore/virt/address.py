@@ -39,6 +39,10 @@ LOG = logging.getLogger(__name__)
 #: of an instance's port.
 DEVICE_OWNER = 'compute:dmore'
 _DEVICE_PREFIX = 'domr-'
+#: What a call to Neutron may raise: Nova translates some of its errors.
+_NEUTRON_ERRORS = (neutron_exceptions.NeutronClientException,
+                   nova_exception.NovaException,
+                   keystone_exceptions.ClientException)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,16 +78,23 @@ class AddressBook:
     :class:`nova_dmore.exception.AddressError`.
 
     :param network: name or id (``[dmore] management_network``).
-    :param security_groups: ids (``[dmore] security_groups``).
+    :param security: a :class:`nova_dmore.virt.port_security.PortSecurity`.
     :param context: an admin ``RequestContext``.
     """
 
-    def __init__(self, network: str | None, security_groups: list[str],
-                 context):
+    def __init__(self, network: str | None, security, context):
         self._network = network
-        self._security_groups = security_groups
+        self._security = security
         self._context = context
         self._network_id: str | None = None
+
+    def management_network(self) -> dict:
+        """The network, as Neutron has it.
+
+        :raises nova_dmore.exception.ConfigurationError: there is none.
+        """
+        with _neutron_errors('[dmore] management_network'):
+            return self._find_network(self._client())
 
     def ensure(self, instance_uuid: str, host: str) -> Address:
         """The instance's port, bound to ``host``; created if there is none.
@@ -95,8 +106,10 @@ class AddressBook:
             port = self._find(client, instance_uuid)
             if port is None:
                 port = self._create(client, instance_uuid, host)
-            elif port['binding:host_id'] != host:
-                port = self._move(client, port, host)
+            else:
+                if port['binding:host_id'] != host:
+                    port = self._move(client, port, host)
+                self._mend_if_possible(client, port)
             _check_bound(port, host)
             return self._address(client, port)
 
@@ -108,12 +121,28 @@ class AddressBook:
     def instances_on(self, host: str) -> list[str]:
         """Uuids of the instances whose ports are bound to ``host``."""
         with _neutron_errors(f'the ports of host {host}'):
-            ports = self._client().list_ports(**{
-                'device_owner': DEVICE_OWNER, 'binding:host_id': host})
-        return [port['device_id'].removeprefix(_DEVICE_PREFIX)
-                for port in ports['ports']
-                if port['binding:host_id'] == host
-                and port['device_id'].startswith(_DEVICE_PREFIX)]
+            return [port['device_id'].removeprefix(_DEVICE_PREFIX)
+                    for port in self._ports_on(self._client(), host)]
+
+    def secure(self, host: str) -> None:
+        """Have security groups as the configuration says, and the ports that
+        are bound to ``host`` mended that an earlier release made.
+
+        Called when nova-compute starts, and now and then.
+        """
+        if not self._network:
+            return
+        with _neutron_errors('port security of Domain R'):
+            client = self._client()
+            self._security.look_at(client, self._find_network(client))
+            networks: dict[str, dict] = {}
+            for port in self._ports_on(client, host):
+                network_id = port['network_id']
+                if network_id not in networks:
+                    networks[network_id] = client.show_network(
+                        network_id)['network']
+                with _perhaps_absent():     # deleted meanwhile
+                    self._security.mend(client, port, networks[network_id])
 
     def delete(self, instance_uuid: str) -> None:
         """Delete the instance's port, if there is one, also on a network that
@@ -215,6 +244,23 @@ class AddressBook:
         return client.list_ports(device_id=device_id(instance_uuid),
                                  device_owner=DEVICE_OWNER)['ports']
 
+    @staticmethod
+    def _ports_on(client, host: str) -> list[dict]:
+        return [port for port in client.list_ports(**{
+            'device_owner': DEVICE_OWNER, 'binding:host_id': host})['ports']
+            if port['binding:host_id'] == host
+            and port['device_id'].startswith(_DEVICE_PREFIX)]
+
+    def _mend_if_possible(self, client, port) -> None:
+        """Its pair does not wait for what can be done later."""
+        try:
+            self._security.mend(client, port, client.show_network(
+                port['network_id'])['network'])
+        except (*_NEUTRON_ERRORS, exception.DMoreError) as error:
+            LOG.warning('Port %(id)s of a Domain R keeps the security groups '
+                        'that it has: %(error)s',
+                        {'id': port['id'], 'error': error})
+
     def _create(self, client, instance_uuid: str, host: str):
         network = self._find_network(client)
         port = {
@@ -225,16 +271,30 @@ class AddressBook:
             'admin_state_up': True,
             'binding:host_id': host,
         }
-        if self._security_groups:
-            port['security_groups'] = self._security_groups
-        elif network.get('port_security_enabled'):
-            port['port_security_enabled'] = False
         try:
-            return client.create_port({'port': port})['port']
+            return self._create_secured(client, network, port)
+        except neutron_exceptions.OverQuotaClient as error:
+            raise exception.AddressError(
+                'the quota of ports of the project of [neutron] is used up, '
+                'each Domain R needs one; raise it ("openstack quota set '
+                f'--ports N PROJECT"): {error}') from error
         except neutron_exceptions.NeutronClientException as error:
             raise exception.AddressError(
                 f'[dmore] management_network: {self._network!r} gives Domain '
                 f'R no port: {error}') from error
+
+    def _create_secured(self, client, network, port):
+        """Another nova-compute may have deleted the plug-in's security group,
+        since it is one too many: then there is one that stays."""
+        try:
+            return client.create_port({'port': {
+                **port, **self._security.of_new_port(client, network)}})[
+                    'port']
+        except neutron_exceptions.NeutronClientException as error:
+            if error.status_code != 404 or not self._security.forget_group():
+                raise
+        return client.create_port({'port': {
+            **port, **self._security.of_new_port(client, network)}})['port']
 
     def _move(self, client, port, host: str):
         """Bind a port to another host, on which it may have a binding that a
@@ -325,8 +385,6 @@ def _neutron_errors(what: str):
     """Turn errors of Neutron's client and of Nova's into AddressError."""
     try:
         yield
-    except (neutron_exceptions.NeutronClientException,
-            nova_exception.NovaException,
-            keystone_exceptions.ClientException) as error:
+    except _NEUTRON_ERRORS as error:
         raise exception.AddressError(f'{what}: Neutron says: {error}'
                                      ) from error

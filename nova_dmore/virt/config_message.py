@@ -13,6 +13,7 @@
 
 import ipaddress
 import itertools
+from typing import TypeAlias
 
 from oslo_log import log as logging
 
@@ -25,6 +26,8 @@ from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
 
+IPNetwork: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 #: Longest key of a user, with its comment, in characters: RSA of 16384 bits,
 #: the most that OpenSSH takes, has less than 3000. A longer one must not fill
 #: the message, which the whole pair depends on.
@@ -32,7 +35,7 @@ _USER_KEY_MAX = 8192
 #: Options that are ports of Domain R.
 _PORTS = ('ssh_port', 'serial_port', 'vnc_port')
 #: Options that are lists of networks.
-_NETWORKS = ('serial_proxy_networks', 'vnc_proxy_networks',
+_NETWORKS = ('ssh_networks', 'serial_proxy_networks', 'vnc_proxy_networks',
              'vnc_direct_networks')
 
 
@@ -49,7 +52,7 @@ def build(options, record, with_vnc: bool) -> dict:
     keys += _user_keys(record)
     secret = identity.read_secret(options.secret_file)
     for name in _NETWORKS:
-        _check_networks(name, getattr(options, name))
+        networks(options, name)
     _check_ports({name: getattr(options, name) for name in _PORTS})
     message = {
         'host_key': identity.host_key(secret, record.instance_uuid),
@@ -61,6 +64,7 @@ def build(options, record, with_vnc: bool) -> dict:
         'mac': record.address.mac,
         'mtu': record.address.mtu,
         'ssh_port': options.ssh_port,
+        'ssh_networks': options.ssh_networks,
         'serial_port': options.serial_port,
         'serial_networks': options.serial_proxy_networks,
         'scrollback_bytes': options.scrollback_kib * 1024,
@@ -69,6 +73,21 @@ def build(options, record, with_vnc: bool) -> dict:
     }
     _check_length(message)
     return message
+
+
+def networks(options, name: str) -> list[IPNetwork]:
+    """The networks of an option; also for the security group.
+
+    :param options: the ``[dmore]`` options.
+    :raises nova_dmore.exception.ConfigurationError: one is none.
+    """
+    try:
+        return [ipaddress.ip_network(network)
+                for network in getattr(options, name)]
+    except ValueError as error:
+        raise exception.ConfigurationError(
+            f'[dmore] {name}: {error}; write networks as 192.0.2.0/28'
+        ) from error
 
 
 def _user_keys(record) -> list[str]:
@@ -83,16 +102,6 @@ def _user_keys(record) -> list[str]:
                  record.instance_uuid, _USER_KEY_MAX)
         return []
     return [key]
-
-
-def _check_networks(name: str, networks: list[str]) -> None:
-    for network in networks:
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as error:
-            raise exception.ConfigurationError(
-                f'[dmore] {name}: {error}; write networks as 192.0.2.0/28'
-            ) from error
 
 
 def _check_ports(ports: dict[str, int]) -> None:

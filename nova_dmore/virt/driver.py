@@ -46,9 +46,12 @@ from nova_dmore.virt.migration import source
 from nova_dmore.virt import pairs
 from nova_dmore.virt import plug
 from nova_dmore.virt import policy
+from nova_dmore.virt import port_security
+from nova_dmore.virt import precondition
 from nova_dmore.virt import record as record_module
 from nova_dmore.virt import reporter
 from nova_dmore.virt import rpc
+from nova_dmore.virt import security_group
 from nova_dmore.virt import settle
 from nova_dmore.virt import tokens
 from nova_dmore.virt import watch
@@ -89,7 +92,12 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             CONF, self._get_connection,
             plug.Plug(self.vif_driver, CONF.libvirt.virt_type),
             address.AddressBook(
-                CONF.dmore.management_network, CONF.dmore.security_groups,
+                CONF.dmore.management_network,
+                port_security.PortSecurity(
+                    CONF.dmore.security_groups,
+                    security_group.OwnGroup(functools.partial(
+                        security_group.wanted, CONF.dmore,
+                        CONF.vnc.enabled))),
                 admin),
             image_store.ImageStore(
                 CONF.dmore.image, CONF.dmore.image_digest,
@@ -120,6 +128,9 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         nova-compute come to a stated end (:mod:`nova_dmore.virt.settle`).
         """
         super().init_host(host)
+        in_clear = precondition.migration_in_clear(CONF)
+        if in_clear is not None:
+            LOG.warning('Domain R: %s', in_clear)
         self._rpc_server = rpc.start_server(host, self._destination)
         self._watch.start()
 

@@ -34,8 +34,10 @@ _LAST_RETRY_S = 300.0
 _LAST_LOOK_S = 10.0
 #: So many pairs are rebuilt at the same time.
 _REBUILT_AT_ONCE = 4
-#: How often ports are looked for whose instances are no more.
+#: How often ports are looked for whose instances are no more, or that were
+#: made by an earlier release; and when it is tried again, if it failed.
 _SWEEP_S = 1800.0
+_SWEEP_RETRY_S = 30.0
 
 
 class Watch:
@@ -59,7 +61,9 @@ class Watch:
         self._interval = interval
         self._context = context
         self._settler = settler
-        self._next_sweep = time.monotonic()
+        #: What is done for the whole host, and when (CLOCK_MONOTONIC) next.
+        self._sweeps = {'sweep': settler.sweep, 'ports': self._secure_ports}
+        self._sweep_at = dict.fromkeys(self._sweeps, time.monotonic())
         self._stopped = threading.Event()
         #: Pairs that are being moved: their roles look after them.
         self._moving: set[str] = set()
@@ -125,9 +129,10 @@ class Watch:
             try:
                 for record in self._pairs.records.all():
                     self._look_at(record)
-                if time.monotonic() >= self._next_sweep:
-                    self._next_sweep = time.monotonic() + _SWEEP_S
-                    self._do_aside('all', self._sweep)
+                for name, due in list(self._sweep_at.items()):
+                    if time.monotonic() >= due:
+                        self._sweep_at[name] = time.monotonic() + _SWEEP_S
+                        self._do_aside(name, self._sweep, name)
             except Exception as error:  # noqa: H201
                 # This thread has to outlive whatever is wrong for a while:
                 # nobody starts it again.
@@ -173,11 +178,15 @@ class Watch:
         thread.start()
         self._aside[what] = thread
 
-    def _sweep(self) -> None:
+    def _sweep(self, name: str) -> None:
         try:
-            self._settler.sweep()
+            self._sweeps[name]()
         except Exception as error:  # noqa: H201
+            self._sweep_at[name] = time.monotonic() + _SWEEP_RETRY_S
             _log_host_error(error)
+
+    def _secure_ports(self) -> None:
+        self._pairs.addresses.secure(self._pairs.host)
 
     def _look_after(self, instance_uuid: str) -> None:
         try:

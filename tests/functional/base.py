@@ -32,6 +32,7 @@ from nova.tests.functional.libvirt import base
 from nova_dmore import conf as dmore_conf
 from nova_dmore import image_file
 from nova_dmore.virt import address
+from nova_dmore.virt import security_group
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 from tests.unit.virt import test_image_store
@@ -241,6 +242,15 @@ class TestCase(base.ServersTestBase):
         (port,) = [port for port in self.neutron_for_domain_r.ports.values()
                    if port['device_id'] == address.device_id(server['id'])]
         return port
+
+    def assert_secured(self, port):
+        """A port may use its own addresses alone, and has the one group that
+        the plug-in keeps."""
+        self.assertTrue(port['port_security_enabled'])
+        (group,) = [
+            group['id'] for group in self.neutron_for_domain_r.groups.values()
+            if group['name'] == security_group.NAME]
+        self.assertEqual([group], port['security_groups'])
 
     def assert_no_pair(self, server, hostname='c1'):
         """The server runs as stock Nova runs it; nothing is left of a pair."""

@@ -39,6 +39,7 @@ class LifeTest(base.TestCase):
         server = self.boot()
         port = self.assert_pair(server)
         self.assertEqual('c1', port['binding:host_id'])
+        self.assert_secured(port)
         self._delete_server(server)
         self.assert_nothing_left()
 
@@ -238,6 +239,21 @@ class RestartTest(base.TestCase):
             if self.domain_r(server) is not None:
                 break
             time.sleep(0.1)
+        self.assert_pair(server)
+
+    def test_a_port_of_an_earlier_release_gets_port_security(self):
+        self.flags(watch_interval=0.1, group='dmore')
+        self.start()
+        server = self.boot()
+        self.computes['c1'].driver._watch.stop()
+        port = self.assert_pair(server)
+        port.update(port_security_enabled=False, security_groups=[])
+        self.restart_compute_service('c1')
+        for _attempt in range(100):
+            if port['port_security_enabled']:
+                break
+            time.sleep(0.1)
+        self.assert_secured(port)
         self.assert_pair(server)
 
     def test_instances_of_the_database_are_not_companions(self):

@@ -42,7 +42,8 @@ RULES = {
                        'nova_dmore.virt'},
              {'nova', 'libvirt', 'lxml', 'os_vif', 'cryptography',
               'neutronclient', 'glanceclient', 'keystoneauth1', 'stevedore',
-              'oslo_config', 'oslo_log', 'oslo_messaging', 'oslo_utils'}),
+              'oslo_config', 'oslo_log', 'oslo_messaging',
+              'oslo_upgradecheck', 'oslo_utils'}),
 }
 #: Of the shadow-device process, nova-compute needs the client's side only.
 SHADOW_FOR_VIRT = {'client', 'fifos', 'spawn'}

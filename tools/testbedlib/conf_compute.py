@@ -21,6 +21,9 @@ OVSDB = 'unix:/run/openvswitch/db.sock'
 #: Where QEMU looks for certificates when Nova asks for encrypted migrations:
 #: who wants to puts them there, with the names of QEMU's documentation.
 CERTIFICATES = '/etc/libvirt/pki'
+#: Of Neutron's agents; ``openvswitch`` enforces security groups, also in the
+#: userspace datapath, and needs the program conntrack for changes of rules.
+FIREWALL_DRIVER = 'noop'
 
 
 def nova_compute(place: Place, host: str) -> Sections:
@@ -103,8 +106,13 @@ def openvswitch_agent(place: Place, host: str) -> Sections:
             'ovsdb_connection': OVSDB,
         },
         'agent': {'tunnel_types': '', 'polling_interval': 2},
-        'securitygroup': {'enable_security_group': False,
-                          'firewall_driver': 'noop'},
+        # The agent keeps ports from using the addresses of others (ARP,
+        # neighbour discovery, MAC), whatever the driver. But nothing enforces
+        # the rules of the groups: to track connections takes time from every
+        # packet that is measured.
+        'securitygroup': {'enable_security_group': True,
+                          'enable_ipset': False,
+                          'firewall_driver': FIREWALL_DRIVER},
     }
 
 

@@ -127,7 +127,10 @@ def ml2(place: Place) -> Sections:
         'ml2_type_flat': {'flat_networks': settings.PHYSICAL_NETWORK},
         'ml2_type_vlan': {
             'network_vlan_ranges': f'{settings.PHYSICAL_NETWORK}:100:200'},
-        'securitygroup': {'enable_security_group': False},
+        # Ports have groups, as in every cloud; who enforces them is said on
+        # the hosts (conf_compute).
+        'securitygroup': {'enable_security_group': True,
+                          'enable_ipset': False},
     }
 
 

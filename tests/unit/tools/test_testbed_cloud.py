@@ -99,6 +99,12 @@ class ConfigurationTest(CloudTest):
                          second['DEFAULT']['instances_path'])
         self.assertNotEqual(*map(conf_compute.libvirtd, settings.COMPUTES))
 
+    def test_ports_have_security_groups(self):
+        for sections in (conf_controller.ml2(self.place),
+                         conf_compute.openvswitch_agent(self.place, 'c1')):
+            self.assertTrue(self.read(sections).getboolean(
+                'securitygroup', 'enable_security_group'))
+
     def test_a_compute_host_cannot_reach_the_databases(self):
         text = inifile.render(conf_compute.nova_compute(self.place, 'c1'))
         self.assertNotIn(self.cloud.database, text)

@@ -256,8 +256,9 @@ class HostTestCase(fakes.TestCase):
         return pairs.Pairs(
             self.conf, lambda: self.libvirt,
             plug.Plug(self.vif_driver, 'qemu'),
-            address.AddressBook('consoles', [], None), self.images,
-            self.forget_tokens)
+            address.AddressBook(
+                'consoles', fakes.make_port_security(self.conf.dmore), None),
+            self.images, self.forget_tokens)
 
     @property
     def domr(self):

@@ -11,8 +11,10 @@
 # under the License.
 """What the tests of virt share: a record, a configuration, fake services."""
 
+import copy
 import functools
 import socket
+import types
 from unittest import mock
 
 from neutronclient.common import exceptions as neutron_exceptions
@@ -25,7 +27,9 @@ from oslotest import base
 
 from nova_dmore import conf as dmore_conf
 from nova_dmore.virt import address
+from nova_dmore.virt import port_security
 from nova_dmore.virt import record
+from nova_dmore.virt import security_group
 
 objects.register_all()
 os_vif_objects.register_all()
@@ -50,6 +54,17 @@ def make_address(**changes) -> address.Address:
         'vif_type': 'ovs',
         'vif_details': {'bridge_name': 'br-int', 'port_filter': False}}
     return address.Address(**{**fields, **changes})
+
+
+def make_port_security(options, security_groups=(),
+                       with_vnc=True) -> port_security.PortSecurity:
+    """As the driver makes it.
+
+    :param options: the ``[dmore]`` options.
+    """
+    return port_security.PortSecurity(
+        list(security_groups), security_group.OwnGroup(functools.partial(
+            security_group.wanted, options, with_vnc)))
 
 
 def make_record(**changes) -> record.PairRecord:
@@ -107,7 +122,10 @@ def _not_found(what: str):
 _CALLS = ('list_ports', 'list_networks', 'create_port', 'update_port',
           'delete_port', 'show_port', 'show_subnet', 'show_network',
           'create_port_binding', 'show_port_binding',
-          'activate_port_binding', 'delete_port_binding')
+          'activate_port_binding', 'delete_port_binding',
+          'list_security_groups', 'create_security_group',
+          'delete_security_group', 'create_security_group_rule',
+          'delete_security_group_rule')
 
 
 @functools.cache
@@ -119,12 +137,23 @@ def _neutron_client():
         instance=True)
 
 
+#: A group that nobody has made (:attr:`Neutron.groups`).
+DEFAULT_GROUP = 'sg-default'
+PROJECT = 'p-service'
+
+
 class Neutron:
-    """Ports, networks and bindings in memory, behind the real client's
-    signatures (:attr:`client`)."""
+    """Ports, networks, bindings and security groups in memory, behind the
+    real client's signatures (:attr:`client`)."""
 
     def __init__(self):
         self._made = 0
+        self._rules = 0
+        self.project = PROJECT
+        #: Security groups by their ids.
+        self.groups: dict[str, dict] = {}
+        self.add_group(id=DEFAULT_GROUP, name='default')
+        self.quota = {'groups': 10, 'rules': 100, 'ports': 500}
         self.ports: dict[str, dict] = {}
         #: Bindings by port and host; the active one is that of the port too.
         self.bindings: dict[tuple[str, str], dict] = {}
@@ -136,6 +165,8 @@ class Neutron:
         self.vif_type = 'ovs'
         self.client = _neutron_client()
         self.client.reset_mock(side_effect=True)
+        self.client.httpclient = types.SimpleNamespace(
+            get_project_id=lambda: self.project)
         for name in _CALLS:
             getattr(self.client, name).side_effect = getattr(self, '_' + name)
 
@@ -153,10 +184,12 @@ class Neutron:
         if not self.free_addresses:
             raise neutron_exceptions.IpAddressGenerationFailureClient(
                 message='No more IP addresses available on network net-1.')
+        self._check_quota('ports', len(self.ports))
         self._made += 1
         number = self._made
         port = {
-            **body['port'], 'id': f'00000000-0000-4000-8003-{number:012}',
+            **self._secured(body['port'], body['port']['network_id']),
+            'id': f'00000000-0000-4000-8003-{number:012}',
             'mac_address': f'fa:16:3e:00:00:{number:02x}',
             'fixed_ips': [{'subnet_id': SUBNET,
                            'ip_address': self.free_addresses.pop(0)}],
@@ -166,6 +199,93 @@ class Neutron:
         self.ports[port['id']] = port
         self._bind(port['id'], port['binding:host_id'], 'ACTIVE')
         return {'port': dict(port)}
+
+    def _secured(self, port, network_id):
+        """What a port has that names nothing; checked."""
+        network = self._show_network(network_id)['network']
+        on = port.get('port_security_enabled',
+                      network.get('port_security_enabled', True))
+        result = dict(port)
+        if 'port_security_enabled' in network:
+            result['port_security_enabled'] = on
+        if not on and port.get('security_groups'):
+            raise neutron_exceptions.BadRequest(
+                message='Port security must be enabled and port must have an '
+                        'IP address in order to use security groups.')
+        result.setdefault('security_groups', [DEFAULT_GROUP] if on else [])
+        for group in result['security_groups']:
+            if group not in self.groups:
+                raise _not_found(f'security group {group}')
+        return result
+
+    def _check_quota(self, what, used):
+        if used >= self.quota[what]:
+            raise neutron_exceptions.OverQuotaClient(
+                message=f'Quota exceeded for resources: {what}.')
+
+    def add_group(self, project=None, **values):
+        """A security group as it is when it was made, with the two rules
+        that Neutron gives it."""
+        group = {
+            'id': f'sg-{len(self.groups)}', 'security_group_rules': [],
+            'project_id': project or self.project,
+            'created_at': f'2026-01-01T00:00:{len(self.groups):02}Z',
+            **values}
+        self.groups[group['id']] = group
+        for ethertype in ('IPv4', 'IPv6'):
+            self._add_rule(group, {
+                'direction': 'egress', 'ethertype': ethertype})
+        return group
+
+    def _add_rule(self, group, rule):
+        self._rules += 1
+        group['security_group_rules'].append({
+            'protocol': None, 'port_range_min': None, 'port_range_max': None,
+            'remote_ip_prefix': None, 'remote_group_id': None,
+            'remote_address_group_id': None, **rule,
+            'id': f'rule-{self._rules}'})
+
+    def _list_security_groups(self, **wanted):
+        return {'security_groups': [
+            copy.deepcopy(group) for group in self.groups.values()
+            if wanted.items() <= group.items()]}
+
+    def _create_security_group(self, body):
+        self._check_quota('groups', sum(
+            group['project_id'] == self.project
+            for group in self.groups.values()))
+        return {'security_group': copy.deepcopy(self.add_group(
+            **body['security_group']))}
+
+    def _delete_security_group(self, security_group):
+        if any(security_group in port['security_groups']
+               for port in self.ports.values()):
+            raise neutron_exceptions.Conflict(
+                message=f'Security Group {security_group} in use.')
+        if self.groups.pop(security_group, None) is None:
+            raise _not_found(f'security group {security_group}')
+
+    def _create_security_group_rule(self, body):
+        rule = dict(body['security_group_rule'])
+        group = self.groups.get(rule.pop('security_group_id'))
+        if group is None:
+            raise _not_found('the security group')
+        self._check_quota('rules', sum(
+            len(group['security_group_rules'])
+            for group in self.groups.values()))
+        if any(rule.items() <= other.items()
+               for other in group['security_group_rules']):
+            raise neutron_exceptions.Conflict(
+                message='Security group rule already exists.')
+        self._add_rule(group, rule)
+
+    def _delete_security_group_rule(self, security_group_rule):
+        for group in self.groups.values():
+            for rule in group['security_group_rules']:
+                if rule['id'] == security_group_rule:
+                    group['security_group_rules'].remove(rule)
+                    return
+        raise _not_found(f'rule {security_group_rule}')
 
     def _bind(self, port_id, host, status):
         self.bindings[port_id, host] = {
@@ -187,6 +307,8 @@ class Neutron:
             del self.bindings[port, self.active_host(port)]
             self._bind(port, host, 'ACTIVE')
             self.ports[port]['binding:vif_type'] = self.vif_type
+        self._secured({**self.ports[port], **body['port']},
+                      self.ports[port]['network_id'])
         self.ports[port].update(body['port'])
         if 'binding:profile' in body['port']:
             self.bindings[port, self.active_host(port)]['profile'] = (

@@ -33,7 +33,8 @@ class BookTestCase(fakes.TestCase):
         self.book = self._book()
 
     def _book(self, network='consoles', security_groups=()):
-        return address.AddressBook(network, list(security_groups), self.admin)
+        return address.AddressBook(network, fakes.make_port_security(
+            self.conf.dmore, security_groups), self.admin)
 
     def _port(self):
         (port,) = self.neutron.ports.values()
@@ -96,20 +97,6 @@ class EnsureTest(BookTestCase):
         self.assertEqual(made, self.book.find(fakes.UUID))
         del self.neutron.ports[port['id']]
         self.assertFalse(self.book.exists(fakes.UUID))
-
-    def test_security_groups(self):
-        self._book(security_groups=['sg-1']).ensure(fakes.UUID, 'c1')
-        self.assertEqual(['sg-1'], self._port()['security_groups'])
-        self.assertNotIn('port_security_enabled', self._port())
-
-    def test_without_security_groups_port_security_is_off(self):
-        self.book.ensure(fakes.UUID, 'c1')
-        self.assertIs(False, self._port()['port_security_enabled'])
-
-    def test_no_port_security_in_the_network(self):
-        del self.neutron.networks[0]['port_security_enabled']
-        self.book.ensure(fakes.UUID, 'c1')
-        self.assertNotIn('port_security_enabled', self._port())
 
     def test_ipv6_and_no_gateway(self):
         self.neutron.subnet.update(cidr='2001:db8::/64', gateway_ip=None)

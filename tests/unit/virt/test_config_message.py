@@ -64,8 +64,8 @@ class ConfigMessageTest(fakes.TestCase):
         self.assertIsNone(self._build(with_vnc=False)['vnc'])
 
     def test_networks(self):
-        for option in ('serial_proxy_networks', 'vnc_proxy_networks',
-                       'vnc_direct_networks'):
+        for option in ('ssh_networks', 'serial_proxy_networks',
+                       'vnc_proxy_networks', 'vnc_direct_networks'):
             for wrong in ('192.0.2.1/28', 'proxies', '::/129', ''):
                 self.config.config(group='dmore', **{option: [wrong]})
                 error = self.assertRaises(
@@ -73,6 +73,12 @@ class ConfigMessageTest(fakes.TestCase):
                 self.assertIn(f'[dmore] {option}', str(error))
                 self.assertIn('192.0.2.0/28', str(error))
             self.config.config(group='dmore', **{option: []})
+
+    def test_ssh_networks(self):
+        self.assertEqual(['0.0.0.0/0', '::/0'],
+                         self._build()['ssh_networks'])
+        self.config.config(group='dmore', ssh_networks=['192.0.2.0/28'])
+        self.assertEqual(['192.0.2.0/28'], self._build()['ssh_networks'])
 
     def test_ports(self):
         for first, second in (('ssh_port', 'vnc_port'),

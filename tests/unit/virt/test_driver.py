@@ -25,6 +25,28 @@ from tests.unit.virt import fakes
 XML = driver_case.XML
 
 
+class StartTest(driver_case.DriverTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.stock('init_host')
+        self.useFixture(fixtures.MockPatch(
+            'nova_dmore.virt.rpc.start_server', autospec=True))
+        self.driver._destination = self.driver._watch = mock.Mock()
+
+    def test_migrations_in_clear(self):
+        self.driver.init_host('c1')
+        self.assertEqual(1, self.log.output.count(
+            'live_migration_with_native_tls'))
+        self.driver._watch.start.assert_called_once_with()
+
+    def test_encrypted_migrations(self):
+        self.config.config(group='libvirt',
+                           live_migration_with_native_tls=True)
+        self.driver.init_host('c1')
+        self.assertNotIn('live_migration', self.log.output)
+
+
 class CreateTest(driver_case.DriverTestCase):
     """The instance comes first."""
 

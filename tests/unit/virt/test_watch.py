@@ -15,6 +15,7 @@ import time
 from unittest import mock
 
 import fixtures
+from neutronclient.common import exceptions as neutron_exceptions
 import oslo_messaging as messaging
 
 from nova_dmore import exception
@@ -230,12 +231,33 @@ class WatchTest(fake_host.HostTestCase):
         self.settler.sweep.assert_called_once_with()
 
     def test_a_sweep_that_fails(self):
-        self.useFixture(fixtures.MockPatchObject(watch, '_SWEEP_S', 0.01))
+        self.useFixture(fixtures.MockPatchObject(
+            watch, '_SWEEP_RETRY_S', 0.01))
         self.settler.sweep.side_effect = RuntimeError('a bug')
         self._start()
         self._until(lambda: self.settler.sweep.call_count > 2)
         self.assertIn('a bug', self.log.output)
         self._looked()
+
+    def test_port_security_does_not_wait_for_the_sweep(self):
+        self.settler.sweep.side_effect = RuntimeError('a bug')
+        (port,) = self.neutron.ports.values()
+        port.update(port_security_enabled=False, security_groups=[])
+        self._start()
+        self._until(lambda: port['port_security_enabled'])
+
+    def test_neutron_is_away_at_the_start(self):
+        self.useFixture(fixtures.MockPatchObject(
+            watch, '_SWEEP_RETRY_S', 0.01))
+        (port,) = self.neutron.ports.values()
+        port.update(port_security_enabled=False, security_groups=[])
+        listed = self.neutron.client.list_networks
+        answer, listed.side_effect = listed.side_effect, (
+            neutron_exceptions.ConnectionFailed(reason='refused'))
+        self._start()
+        self._until(lambda: 'refused' in self.log.output)
+        listed.side_effect = answer
+        self._until(lambda: port['port_security_enabled'])
 
     def test_a_pair_that_is_being_changed_is_left_alone(self):
         with self.pairs.locked(fakes.UUID):
