@@ -19,6 +19,7 @@ from typing import Any
 from nova_dmore.channel import display
 from nova_dmore.channel import errors
 from nova_dmore.channel import input_event
+from nova_dmore.channel import text
 from nova_dmore import wire
 
 #: Bytes of one stream that a carry-over holds at most.
@@ -91,7 +92,8 @@ class CarryOver:
         version = fields.get('layout_version')
         if version != wire.LAYOUT_VERSION:
             raise errors.CarryOverError(
-                f'carry-over of layout version {version!a}, not '
+                f'carry-over of layout version '
+                f'{text.printable(version, 40)}, not '
                 f'{wire.LAYOUT_VERSION}')
         epoch = _number('epoch', fields.get('epoch'), wire.JUMP_MAX)
         acknowledged = fields.get('acknowledged')
@@ -123,7 +125,8 @@ def _number(what: str, value: object, limit: int) -> int:
     # A bool is an int to isinstance.
     if type(value) is not int or not 0 <= value <= limit:
         raise errors.CarryOverError(
-            f'{what} is {str(value)[:40]!a}, not a number from 0 to {limit}')
+            f'{what} is {text.printable(value, 40)}, not a number from 0 to '
+            f'{limit}')
     return value
 
 
@@ -162,12 +165,12 @@ def _picture(value: object) -> display.Picture | None:
         for start in range(0, len(data), display.HASH_SIZE)))
 
 
-def _data(what: str, text: object, limit: int) -> bytes:
-    if not isinstance(text, str) or len(text) > (limit + 2) // 3 * 4:
+def _data(what: str, encoded: object, limit: int) -> bytes:
+    if not isinstance(encoded, str) or len(encoded) > (limit + 2) // 3 * 4:
         raise errors.CarryOverError(
             f'the data of {what} is no text or too long')
     try:
-        data = base64.b64decode(text, validate=True)
+        data = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError) as error:
         raise errors.CarryOverError(
             f'the data of {what} is not base64: {error}') from error

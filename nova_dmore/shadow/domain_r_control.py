@@ -16,6 +16,7 @@ import time
 
 from nova_dmore.channel import control
 from nova_dmore.channel import errors
+from nova_dmore.channel import text
 from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
@@ -166,7 +167,7 @@ class DomainRControl:
         level = (logging.WARNING if message.get('level') == 'warning'
                  else logging.INFO)
         LOG.log(level, 'Domain R: %s',
-                ascii(message.get('text'))[:_TEXT_MAX])
+                text.printable(message.get('text'), _TEXT_MAX))
 
     def _send(self, message):
         try:

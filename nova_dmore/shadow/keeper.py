@@ -28,8 +28,10 @@ import time
 
 from nova_dmore.channel import errors
 from nova_dmore.channel import ivshmem
+from nova_dmore.channel import text
 from nova_dmore.shadow import crash
 from nova_dmore.shadow import line as line_module
+from nova_dmore.shadow import log
 from nova_dmore.shadow import messages
 from nova_dmore.shadow import privileges
 from nova_dmore.shadow import qmp
@@ -218,7 +220,8 @@ class Keeper:
         """
         def replied(reply):
             if 'error' in reply:
-                LOG.warning('Domain R cannot run: %s', ascii(reply['error']))
+                LOG.warning('Domain R cannot run: %s', 
+                            text.printable(reply['error']))
             if self._run_timer is None:
                 self._run_timer = self._loop.call_later(
                     _RUN_AGAIN_S, self._look_whether_it_runs)
@@ -256,7 +259,7 @@ class Keeper:
         if qmp.is_allowed(vm, command, message['arguments']):
             self._links[vm].execute(command, message['arguments'], replied)
         else:
-            replied({'error': f'{command!a} is not allowed',
+            replied({'error': f'{text.printable(command)} is not allowed',
                      'failure': messages.Failure.REFUSED})
 
     def _open_display(self):
@@ -372,7 +375,7 @@ def _detach():
 
 async def _run(resources, debug):
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(crash.end_process)
+    crash.install(loop)
     await Keeper(loop, resources, debug).run()
 
 
@@ -388,9 +391,7 @@ def main():
     parser.add_argument('--detach', action='store_true')
     parser.add_argument('--debug', action='store_true')
     args = parser.parse_args()
-    logging.basicConfig(
-        level=logging.DEBUG if args.debug else logging.INFO,
-        format='%(asctime)s keeper[%(process)d] %(levelname)s %(message)s')
+    log.set_up('keeper', args.debug)
     try:
         group = spawn.group_id(args.group)
         _make_directory(args.directory, args.directory_mode, group)

@@ -30,6 +30,7 @@ from nova_dmore.channel import errors
 from nova_dmore.channel import host_end as host_end_module
 from nova_dmore.channel import journal as journal_module
 from nova_dmore.channel import region as region_module
+from nova_dmore.channel import text
 from nova_dmore.shadow import commands
 from nova_dmore.shadow.devices import base
 from nova_dmore.shadow.devices import group
@@ -270,7 +271,8 @@ class Pair:
     def _stop_domain_r(self):
         def replied(error):
             if error is not None:
-                LOG.warning('Domain R cannot be stopped: %s', ascii(error))
+                LOG.warning('Domain R cannot be stopped: %s',
+                            text.printable(error))
         if self._lets_go and not self.machine.domain_r_stopped:
             self.commands.stop_domain_r(replied)
 
@@ -348,7 +350,7 @@ class Pair:
         if changes.frozen:
             actions += self._freeze_over()
         if changes.broken is not None:
-            LOG.warning('Domain R: %s', ascii(changes.broken))
+            LOG.warning('Domain R: %s', text.printable(changes.broken))
             actions += self.machine.broken(changes.restarted, now)
         if actions or changes.opened or changes.broken is not None:
             self.act(actions)

@@ -26,6 +26,7 @@ import logging
 import time
 
 from nova_dmore.channel import input_event
+from nova_dmore.channel import text
 from nova_dmore.shadow import messages
 from nova_dmore.shadow import unix_connect
 
@@ -229,7 +230,7 @@ class QmpLink:
 
     def _lost(self, reason, is_confused=False):
         LOG.info('%s: disconnected: %s', self._path,
-                 ascii(str(reason))[:_TEXT_MAX])
+                 text.printable(reason))
         was, arriving = self.state, self._arriving
         self.close()
         # At once: an old QEMU's bytes must not wait for a new one.
