@@ -132,7 +132,7 @@ class Pair:
         elif kind == messages.ToWorker.COUNT:
             self.act(machine.leaves(now))
             if machine.state is State.FREEZING:
-                self.devices['serial'].counted(message)
+                self.devices.counted(message)
                 self._check_freeze()
         elif kind == messages.ToWorker.CONTROL:
             self._keep(requests.serve(

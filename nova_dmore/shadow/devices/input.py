@@ -57,6 +57,8 @@ class InputDevice(base.ShadowDevice):
     :param context: a :class:`base.DeviceContext`.
     """
 
+    streams = (_STREAM,)
+
     def __init__(self, context):
         self._context = context
         self._host_end = context.host_end
