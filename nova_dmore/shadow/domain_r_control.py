@@ -35,6 +35,16 @@ _LOG_LINES = 60
 _TEXT_MAX = 1024
 
 
+#: Of what Domain R says in numbers: they go to nova-compute, which may compute
+#: with them.
+_AMOUNT_MAX = 1 << 53
+
+
+def _is_amount(value):
+    # Neither infinite nor NaN, which JSON in Python knows.
+    return type(value) in (int, float) and 0 <= value <= _AMOUNT_MAX
+
+
 class DomainRControl:
     """Sends CONFIG and GAP; takes BREAK, SERVING and LOG.
 
@@ -153,7 +163,7 @@ class DomainRControl:
                 name: message[name]
                 for name in ('ssh', 'serial', 'vnc', 'boot_s',
                          'memory_kib')
-                if type(message.get(name)) in (int, float)}
+                if _is_amount(message.get(name))}
         elif kind == wire.LOG:
             self._log(message)
 

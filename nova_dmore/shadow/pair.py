@@ -32,6 +32,7 @@ from nova_dmore.channel import journal as journal_module
 from nova_dmore.channel import region as region_module
 from nova_dmore.channel import text
 from nova_dmore.shadow import commands
+from nova_dmore.shadow import crash
 from nova_dmore.shadow.devices import base
 from nova_dmore.shadow.devices import group
 from nova_dmore.shadow import domain_r_control
@@ -458,6 +459,7 @@ class Pair:
 
     def _keep(self, coroutine):
         task = self.loop.create_task(coroutine)
+        crash.watch(task)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
