@@ -25,6 +25,11 @@ from nova_dmore import wire
 #: Bytes of one stream that a carry-over holds at most.
 CARRY_OVER_DATA_MAX = 1 << 19
 
+#: What a source may have reached: what a hostile Domain R has moved it to, and
+#: as much again, but no more than leaves room to go on from.
+_EPOCH_MAX = wire.EPOCH_MAX - (wire.EPOCH_MAX >> 2)
+_OFFSET_MAX = wire.OFFSET_MAX - (wire.OFFSET_MAX >> 2)
+
 
 @dataclasses.dataclass(frozen=True)
 class Unstored:
@@ -95,13 +100,13 @@ class CarryOver:
                 f'carry-over of layout version '
                 f'{text.printable(version, 40)}, not '
                 f'{wire.LAYOUT_VERSION}')
-        epoch = _number('epoch', fields.get('epoch'), wire.JUMP_MAX)
+        # JUMP_MAX is how far a Domain R can have moved it; hosts go on.
+        epoch = _number('epoch', fields.get('epoch'), _EPOCH_MAX)
         acknowledged = fields.get('acknowledged')
         if not isinstance(acknowledged, bool):
             raise errors.CarryOverError('acknowledged is not a boolean')
         taken = {
-            stream: _number(f'taken of {stream.name}', offset,
-                            wire.OFFSET_MAX)
+            stream: _number(f'taken of {stream.name}', offset, _OFFSET_MAX)
             for stream, offset in _streams(
                 'taken', fields.get('taken'), wire.Direction.TO_HOST)}
         unstored = {
@@ -145,7 +150,7 @@ def _streams(what: str, value: object, direction: wire.Direction
 def _unstored(stream: wire.Stream, value: object) -> Unstored:
     fields = _object(stream.name, value)
     base = _number(f'base of {stream.name}', fields.get('base'),
-                   wire.JUMP_MAX)
+                   _OFFSET_MAX)
     return Unstored(base, _data(stream.name, fields.get('data'),
                                 CARRY_OVER_DATA_MAX))
 

@@ -75,6 +75,8 @@ class Agent:
         self._trouble: str | None = None        # that was logged
         self._served: config_module.Config | None = None
         self._interval = wire.POLL_INTERVAL_S   # until the next look
+        #: What was raised outside of ``run``, and ends it.
+        self._failure: BaseException | None = None
 
     def poll(self) -> None:
         """Look at the region: on each interrupt, and now and then."""
@@ -110,9 +112,16 @@ class Agent:
             task = asyncio.get_running_loop().create_task(
                 self._configure(message))
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._task_done)
         elif message['type'] == wire.GAP:
             self._show_gap(message)
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        """A task of the agent's own has no reason to fail."""
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._failure = task.exception()
+            self._woken.set()
 
     def _show_gap(self, message: dict[str, Any]) -> None:
         """Tell the clients of a gap that the host found."""
@@ -205,16 +214,19 @@ class Agent:
             except TimeoutError:
                 pass
             self._woken.clear()
+            if self._failure is not None:
+                raise self._failure
 
     def _rung(self, device: uio.UioDevice) -> None:
         device.acknowledge()
         try:
-            # At once, not in the next turn of the loop. What this raises is
-            # only logged; ``run`` looks again soon, and then it ends.
+            # At once, not in the next turn of the loop.
             self.poll()
-        except Exception:
+        except Exception as error:
+            # The loop would log it and go on: ``run`` raises it.
+            self._failure = error
             self._woken.set()
-            raise
+            return
         if (self._end.hold_wanted != self._holding
                 or self.interval() < self._interval):
             self._woken.set()
