@@ -30,8 +30,8 @@ from nova_dmore import wire
 
 #: How long QEMU's end of the socket may stay full during the greeting.
 _SEND_TIMEOUT_MS = 1000
-#: Greetings that nobody has read, before no other one is sent. Descriptors that
-#: are under way count for the user of this process, and all pairs share that.
+#: Greetings that nobody has read, before no other one is sent. Descriptors
+#: that are under way count for the user of this process, whom pairs share.
 _UNREAD_MAX = 2
 #: What is counted of a socket when its peer has read everything.
 _BEING_FREED = 1

@@ -48,8 +48,8 @@ _QMP_SOCKETS = {messages.INSTANCE: wire.INSTANCE_QMP_SOCKET,
 #: How soon a Domain R that is to run, and does not, is told again, in seconds.
 _RUN_AGAIN_S = 0.1
 
-#: After a connection that QEMU has made the next is accepted so much later, and
-#: any after one that could not be, in seconds.
+#: After a connection that QEMU has made the next is accepted so much later,
+#: and any after one that could not be, in seconds.
 _ACCEPT_PAUSE_S = 0.05
 #: Control connections that wait for a worker.
 _CONTROLS_MAX = 64

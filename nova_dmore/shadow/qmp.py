@@ -61,8 +61,8 @@ _AGE_MAX_S = 10.0
 
 #: So many pieces are read in one look: QEMU may never stop talking.
 _READS_MAX = 16
-#: Bytes, and events that are passed on, of one second; a QEMU that says more is
-#: left alone for a second, as any that is confused.
+#: Bytes, and events that are passed on, of one second; a QEMU that says more
+#: is left alone for a second, as any that is confused.
 _BYTES_MAX = 1 << 23
 _EVENTS_RATE_MAX = 1000
 _CONFUSED_PAUSE_S = 1.0

@@ -113,6 +113,30 @@ class TestMessages(base.BaseTestCase):
         self.assertRaises(OSError, messages.send, theirs, {})
         theirs.close()
 
+    def test_what_a_worker_may_say(self):
+        note = {'offset': 1, 'size': 8, 'before': 0, 'buttons': 1,
+                'down_before': [], 'down': [30]}
+        command = {'type': 'qmp', 'id': 1, 'vm': 'instance', 'note': note,
+                   'command': 'input-send-event', 'arguments': {}}
+        good = [command, {**command, 'note': None, 'arguments': None},
+                {'type': 'leaving', 'on': True}, {'type': 'adopted'},
+                {'type': 'open_display'}, {'type': 'shutdown'}]
+        for message in good:
+            messages.check_to_keeper(message)
+        for message in (
+                {}, {'type': 'start'}, {'type': []}, {'type': 'leaving'},
+                {'type': 'leaving', 'on': 1}, {'type': 'adopted', 'x': 1},
+                {'type': 'qmp'}, {**command, 'vm': 'other'},
+                {**command, 'vm': []}, {**command, 'id': 1 << 64},
+                {**command, 'id': True}, {**command, 'command': None},
+                {**command, 'arguments': []}, {**command, 'note': []},
+                {**command, 'note': {}},
+                {**command, 'note': {**note, 'more': 'x' * 60000}},
+                {**command, 'note': {**note, 'offset': '1'}},
+                {**command, 'note': {**note, 'down': [1] * 20000}},
+                {**command, 'note': {**note, 'down': [1 << 900]}}):
+            self.assertRaises(ValueError, messages.check_to_keeper, message)
+
     def test_too_long(self):
         ours, theirs = messages.pair()
         self.addCleanup(ours.close)
