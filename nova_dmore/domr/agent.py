@@ -188,12 +188,26 @@ class Agent:
         self._say_serving()
         self._woken.set()       # the first one has it look more often
 
+    def _unexpected(self, loop: asyncio.AbstractEventLoop,
+                    context: dict[str, Any]) -> None:
+        """Exception handler of the loop, which would log and go on.
+
+        A fault of one connection, or an accept for which something lacks, is
+        not the agent's: no client can end it so.
+        """
+        loop.default_exception_handler(context)
+        if 'handle' in context and 'exception' in context:
+            self._failure = context['exception']
+            self._woken.set()
+
     async def run(self, device: uio.UioDevice) -> None:
         """Serve for ever.
 
-        :raises ChannelError: the channel cannot be used; start anew
+        :raises ChannelError: the channel cannot be used; start anew. Whatever
+            else a callback of the loop raised is raised here, too.
         """
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._unexpected)
         loop.add_reader(device.fileno(), self._rung, device)
         try:
             await self._look_for_ever(loop)

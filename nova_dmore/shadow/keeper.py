@@ -225,6 +225,10 @@ class Keeper:
             self._line.event(event, at)
         elif event == messages.SAVED:
             self._let_domain_r_run(again=True)
+        if qmp.EVENTS.get(event, event) is None:
+            # Nobody does anything about it.
+            LOG.info('%s: %s', vm, event)
+            return
         self._send({'type': messages.ToWorker.EVENT, 'vm': vm,
                     'event': event, 'at': at})
 
