@@ -167,9 +167,13 @@ OPTIONS = [
         help='How much of the serial output a new client is shown, in KiB.'),
     cfg.IntOpt(
         'serial_stall_ms', default=5000, min=0, max=600000,
-        help='How long a client that reads nothing may hold up the serial '
-             'output of the instance, in milliseconds. Then output is '
-             'dropped for that client, and the client is told how much.'),
+        help='How long a client that reads nothing, or too little, may hold '
+             'up the serial output of the instance, in milliseconds. The '
+             'time adds up, and what the client reads makes up for it: 480 '
+             'bytes, what a line of 4800 baud carries, for a second. So a '
+             'client that is slow but reads as much goes on for ever. '
+             'Output is dropped for one that does not, and it is told how '
+             'much.'),
     cfg.IntOpt(
         'precopy_timeout', default=60, min=1,
         help='How long the pre-copy of Domain R may take before its '

@@ -285,6 +285,12 @@ FREEZE_DELAY_S = 0.01
 #: How long the host waits for ``freeze_ack`` before it goes on without.
 FREEZE_TIMEOUT_S = 0.05
 
+#: Whoever takes less of the serial output than so many bytes a second, while
+#: the guest waits for it, uses up the time for which it may hold the guest up
+#: (``stall_ms``); one that takes as much never does. It is what a line of 4800
+#: baud carries, and each end goes by it: see channel/patience.py.
+SERIAL_RATE_LEAST = 480
+
 #: Protocol version that QEMU's ivshmem server sends first
 #: (QEMU docs/specs/ivshmem-spec.txt, "Client-Server protocol").
 IVSHMEM_PROTOCOL_VERSION = 0

@@ -19,10 +19,16 @@ from typing import Any
 from nova_dmore.channel import display
 from nova_dmore.channel import errors
 from nova_dmore.channel import input_event
+from nova_dmore.channel import text
 from nova_dmore import wire
 
 #: Bytes of one stream that a carry-over holds at most.
 CARRY_OVER_DATA_MAX = 1 << 19
+
+#: What a source may have reached: what a hostile Domain R has moved it to, and
+#: as much again, but no more than leaves room to go on from.
+_EPOCH_MAX = wire.EPOCH_MAX - (wire.EPOCH_MAX >> 2)
+_OFFSET_MAX = wire.OFFSET_MAX - (wire.OFFSET_MAX >> 2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,15 +97,16 @@ class CarryOver:
         version = fields.get('layout_version')
         if version != wire.LAYOUT_VERSION:
             raise errors.CarryOverError(
-                f'carry-over of layout version {version!a}, not '
+                f'carry-over of layout version '
+                f'{text.printable(version, 40)}, not '
                 f'{wire.LAYOUT_VERSION}')
-        epoch = _number('epoch', fields.get('epoch'), wire.JUMP_MAX)
+        # JUMP_MAX is how far a Domain R can have moved it; hosts go on.
+        epoch = _number('epoch', fields.get('epoch'), _EPOCH_MAX)
         acknowledged = fields.get('acknowledged')
         if not isinstance(acknowledged, bool):
             raise errors.CarryOverError('acknowledged is not a boolean')
         taken = {
-            stream: _number(f'taken of {stream.name}', offset,
-                            wire.OFFSET_MAX)
+            stream: _number(f'taken of {stream.name}', offset, _OFFSET_MAX)
             for stream, offset in _streams(
                 'taken', fields.get('taken'), wire.Direction.TO_HOST)}
         unstored = {
@@ -123,7 +130,8 @@ def _number(what: str, value: object, limit: int) -> int:
     # A bool is an int to isinstance.
     if type(value) is not int or not 0 <= value <= limit:
         raise errors.CarryOverError(
-            f'{what} is {str(value)[:40]!a}, not a number from 0 to {limit}')
+            f'{what} is {text.printable(value, 40)}, not a number from 0 to '
+            f'{limit}')
     return value
 
 
@@ -142,7 +150,7 @@ def _streams(what: str, value: object, direction: wire.Direction
 def _unstored(stream: wire.Stream, value: object) -> Unstored:
     fields = _object(stream.name, value)
     base = _number(f'base of {stream.name}', fields.get('base'),
-                   wire.JUMP_MAX)
+                   _OFFSET_MAX)
     return Unstored(base, _data(stream.name, fields.get('data'),
                                 CARRY_OVER_DATA_MAX))
 
@@ -162,12 +170,12 @@ def _picture(value: object) -> display.Picture | None:
         for start in range(0, len(data), display.HASH_SIZE)))
 
 
-def _data(what: str, text: object, limit: int) -> bytes:
-    if not isinstance(text, str) or len(text) > (limit + 2) // 3 * 4:
+def _data(what: str, encoded: object, limit: int) -> bytes:
+    if not isinstance(encoded, str) or len(encoded) > (limit + 2) // 3 * 4:
         raise errors.CarryOverError(
             f'the data of {what} is no text or too long')
     try:
-        data = base64.b64decode(text, validate=True)
+        data = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError) as error:
         raise errors.CarryOverError(
             f'the data of {what} is not base64: {error}') from error

@@ -30,7 +30,7 @@ def encode(message: dict[str, Any],
     """
     try:
         text = json.dumps(message, separators=(',', ':'))
-    except (TypeError, ValueError) as error:
+    except (RecursionError, TypeError, ValueError) as error:
         raise errors.ControlError(
             f'message {message.get("type")!a}: {error}') from error
     line = text.encode('ascii') + b'\n'

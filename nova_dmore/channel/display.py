@@ -253,6 +253,8 @@ class HostDisplay:
         other = set(self._writing)
         for number in range(1, unseen + 1):
             other.update(self._recent[-number])
+        # Some of it may have been of a picture that was higher.
+        other.intersection_update(range(len(bands)))
         for number in other:
             bands[number] = os.urandom(HASH_SIZE)
         return Picture(self.width, self.height, tuple(bands))

@@ -17,16 +17,26 @@ so that the device that arrives by migration fits the one it left.
 """
 
 import array
+import contextlib
+import fcntl
 import os
 import select
 import socket
 import struct
+import termios
 
 from nova_dmore.channel import errors
 from nova_dmore import wire
 
 #: How long QEMU's end of the socket may stay full during the greeting.
 _SEND_TIMEOUT_MS = 1000
+#: Greetings that nobody has read, before no other one is sent. Descriptors
+#: that are under way count for the user of this process, whom pairs share.
+_UNREAD_MAX = 2
+#: What is counted of a socket when its peer has read everything.
+_BEING_FREED = 1
+#: Bytes that are thrown away, of a QEMU that never sends any.
+_SENT_MAX = 1 << 16
 
 
 def make_eventfds() -> list[int]:
@@ -56,14 +66,25 @@ class IvshmemServer:
         self._host_eventfds = host_eventfds
         self._domain_r_eventfds = domain_r_eventfds
         self.connection: socket.socket | None = None
+        self._sent = 0
+        # Replaced, with a greeting that was not read: not closed, for then
+        # nobody could tell how many there are.
+        self._unread: list[socket.socket] = []
 
     def connected(self, connection: socket.socket) -> None:
         """Greet a new connection; it replaces an older one.
 
-        :raises IvshmemError: it broke; it is closed
+        :raises IvshmemError: it broke, or too many greetings were not read;
+            it is closed
         """
-        self.disconnected()
+        self._replace()
+        if len(self._unread) >= _UNREAD_MAX:
+            connection.close()
+            raise errors.IvshmemError(
+                f'Domain R\'s QEMU has read none of {_UNREAD_MAX} greetings')
         connection.setblocking(False)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+        self._sent = 0
         messages = [(wire.IVSHMEM_PROTOCOL_VERSION, None),
                     (wire.DOMAIN_R_PEER, None),
                     (-1, self._memory)]
@@ -83,14 +104,16 @@ class IvshmemServer:
     def readable(self) -> bool:
         """Look at the current connection when its socket is readable.
 
-        QEMU never sends anything: bytes are thrown away.
+        QEMU never sends anything: bytes are thrown away, but not for ever.
 
         :returns: whether it is still there; if not it is closed
         """
         if self.connection is None:
             return False
         try:
-            if self.connection.recv(4096):
+            count = len(self.connection.recv(4096))
+            self._sent += count
+            if count and self._sent <= _SENT_MAX:
                 return True
         except BlockingIOError:
             return True
@@ -99,11 +122,40 @@ class IvshmemServer:
         self.disconnected()
         return False
 
+    def _replace(self) -> None:
+        """Close what can be closed."""
+        old = self._unread
+        if self.connection is not None:
+            with contextlib.suppress(OSError):
+                self.connection.shutdown(socket.SHUT_RDWR)
+            old = old + [self.connection]
+            self.connection = None
+        self._unread = []
+        for each in old:
+            if _is_unread(each):
+                self._unread.append(each)
+            else:
+                each.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.disconnected()
+        for each in self._unread:
+            each.close()
+        self._unread.clear()
+
     def disconnected(self) -> None:
         """Close the current connection, if there is one."""
         if self.connection is not None:
             self.connection.close()
             self.connection = None
+
+
+def _is_unread(connection: socket.socket) -> bool:
+    """Whether the peer has not read all, nor closed its end."""
+    number = array.array('i', [0])
+    fcntl.ioctl(connection, termios.TIOCOUTQ, number)
+    return number[0] > _BEING_FREED
 
 
 def _send(connection: socket.socket, value: int,

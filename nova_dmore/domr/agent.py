@@ -75,6 +75,8 @@ class Agent:
         self._trouble: str | None = None        # that was logged
         self._served: config_module.Config | None = None
         self._interval = wire.POLL_INTERVAL_S   # until the next look
+        #: What was raised outside of ``run``, and ends it.
+        self._failure: BaseException | None = None
 
     def poll(self) -> None:
         """Look at the region: on each interrupt, and now and then."""
@@ -110,9 +112,16 @@ class Agent:
             task = asyncio.get_running_loop().create_task(
                 self._configure(message))
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._task_done)
         elif message['type'] == wire.GAP:
             self._show_gap(message)
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        """A task of the agent's own has no reason to fail."""
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._failure = task.exception()
+            self._woken.set()
 
     def _show_gap(self, message: dict[str, Any]) -> None:
         """Tell the clients of a gap that the host found."""
@@ -198,12 +207,26 @@ class Agent:
         self._say_serving()
         self._woken.set()       # the first one has it look more often
 
+    def _unexpected(self, loop: asyncio.AbstractEventLoop,
+                    context: dict[str, Any]) -> None:
+        """Exception handler of the loop, which would log and go on.
+
+        A fault of one connection, or an accept for which something lacks, is
+        not the agent's: no client can end it so.
+        """
+        loop.default_exception_handler(context)
+        if 'handle' in context and 'exception' in context:
+            self._failure = context['exception']
+            self._woken.set()
+
     async def run(self, device: uio.UioDevice) -> None:
         """Serve for ever.
 
-        :raises ChannelError: the channel cannot be used; start anew
+        :raises ChannelError: the channel cannot be used; start anew. Whatever
+            else a callback of the loop raised is raised here, too.
         """
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._unexpected)
         loop.add_reader(device.fileno(), self._rung, device)
         try:
             await self._look_for_ever(loop)
@@ -224,16 +247,19 @@ class Agent:
             except TimeoutError:
                 pass
             self._woken.clear()
+            if self._failure is not None:
+                raise self._failure
 
     def _rung(self, device: uio.UioDevice) -> None:
         device.acknowledge()
         try:
-            # At once, not in the next turn of the loop. What this raises is
-            # only logged; ``run`` looks again soon, and then it ends.
+            # At once, not in the next turn of the loop.
             self.poll()
-        except Exception:
+        except Exception as error:
+            # The loop would log it and go on: ``run`` raises it.
+            self._failure = error
             self._woken.set()
-            raise
+            return
         if (self._end.hold_wanted != self._holding
                 or self.interval() < self._interval):
             self._woken.set()

@@ -22,7 +22,9 @@ import functools
 from collections.abc import Callable
 from typing import Protocol
 
+from nova_dmore.channel import patience
 from nova_dmore.domr import pace
+from nova_dmore import wire
 
 #: How much more than the scroll-back a client that is replaying it may lag.
 REPLAY_SLACK = 1 << 16
@@ -32,6 +34,10 @@ REPLAY_SLACK = 1 << 16
 CHUNK = pace.MOST
 #: Bytes of one client's input that wait for room before it is held back.
 INPUT_LIMIT = 1 << 14
+#: What a client was given it need not have taken: it may hold the guest up so
+#: much longer, in seconds, while it takes some; the host's patience, which is
+#: with all of Domain R, lasts for 10 s more.
+_SLACK_S = pace.MOST / wire.SERIAL_RATE_LEAST
 #: A break that waits counts as so many bytes: of memory.
 _BREAK_SIZE = 512
 
@@ -108,6 +114,7 @@ class Client:
         self.held = False       # its input
         self.seen: object = None        # the port's progress ...
         self.since: float | None = None     # ... and when it last changed
+        self.patience = patience.Patience()
 
     def pause_writing(self) -> None:
         """The connection is full."""
@@ -245,6 +252,7 @@ class Console:
     def _skip(self, client: Client) -> None:
         missing = self._base - client.cursor
         client.cursor = self._base
+        client.patience.restart()
         client.missed += missing
         self._log('warning', f'{client.name} could not keep up: {missing} '
                   'bytes of output were not shown to it')
@@ -281,18 +289,26 @@ class Console:
         """
         for client in list(self._clients):
             self._measure(client, now)
-            if not self._holds(client):
+            holds = self._holds(client)
+            held = client.patience.look(now, client.cursor, holds)
+            if not holds:
                 client.since = None
                 continue
             seen = client.port.progress()
             if client.since is None or seen != client.seen:
                 client.since, client.seen = now, seen
-            elif now - client.since >= self._stall_s:
-                client.state = ClientState.STALLED
-                self._log('warning', f'{client.name} takes no output since '
-                          f'{now - client.since:.1f} s; the instance no '
-                          'longer waits for it')
+            if now - client.since >= self._stall_s:
+                self._give_up(client, 'takes no output since '
+                              f'{now - client.since:.1f} s')
+            elif held >= self._stall_s + _SLACK_S:
+                self._give_up(client, 'takes less than '
+                              f'{wire.SERIAL_RATE_LEAST} bytes a second')
         self._settle()
+
+    def _give_up(self, client: Client, why: str) -> None:
+        client.state = ClientState.STALLED
+        self._log('warning', f'{client.name} {why}; the instance no longer '
+                  'waits for it')
 
     def _measure(self, client: Client, now: float) -> None:
         """Let as much wait for a client as it takes in some time."""

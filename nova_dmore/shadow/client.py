@@ -26,6 +26,7 @@ import socket
 import threading
 import time
 
+from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore import wire
 
@@ -136,19 +137,18 @@ class ShadowClient:
                 state=wire.PairState(result['state']),
                 epoch=result['epoch'],
                 migration_id=result['migration_id'],
-                instance=VmStatus(**result['instance']),
-                domain_r=VmStatus(**result['domain_r']),
+                instance=_vm_status(result['instance']),
+                domain_r=_vm_status(result['domain_r']),
                 streams=result['streams'],
                 serving=result['serving'],
                 devices=result.get('devices', {}),
-                gaps=tuple(
-                    GapReport(**{**gap, 'kind': wire.GapKind(gap['kind'])})
-                    for gap in result['gaps']),
+                gaps=tuple(map(_gap_report, result['gaps'])),
                 worker_starts=result['worker_starts'],
                 pid=result['pid'],
                 worker_pid=result['worker_pid'])
         except (KeyError, TypeError, ValueError) as e:
-            raise self._error(f'answered STATUS wrongly: {e!r}') from e
+            raise self._error(
+                f'answered STATUS wrongly: {text.printable(repr(e))}') from e
 
     def configure(self, config):
         """Give the CONFIG message (a dict) for this and later Domain Rs."""
@@ -203,8 +203,10 @@ class ShadowClient:
 
         -> :class:`CarryOverAnswer`; a late or repeated one is not accepted.
         """
-        return CarryOverAnswer(**self._request(wire.Request.CARRY_OVER, {
-            'migration_id': migration_id, 'carry_over': carry_over}))
+        answer = self._request(wire.Request.CARRY_OVER, {
+            'migration_id': migration_id, 'carry_over': carry_over})
+        return CarryOverAnswer(accepted=answer.get('accepted') is True,
+                               reason=text.printable(answer.get('reason')))
 
     def live(self, timeout_ms):
         """Wait until bytes flow -> the :class:`wire.PairState` then."""
@@ -324,7 +326,8 @@ class ShadowClient:
         if answer.get('id') != number:
             raise self._error(f'answered {method} with a wrong id')
         if 'error' in answer:
-            raise self._error(f'refused {method}: {answer["error"]}')
+            raise self._error(
+                f'refused {method}: {text.printable(answer["error"])}')
         result = answer.get('result')
         if not isinstance(result, dict):
             raise self._error(f'answered {method} without a result')
@@ -342,12 +345,36 @@ class ShadowClient:
                 raise self._error('sent an endless answer')
         try:
             answer = json.loads(buffer)
-        except ValueError as e:
-            raise self._error(f'sent an answer that is not JSON: {e}') from e
+        except (RecursionError, ValueError) as e:
+            raise self._error('sent an answer that is not JSON: '
+                              f'{text.printable(e)}') from e
         if not isinstance(answer, dict):
             raise self._error('sent an answer that is not an object')
         return answer
 
-    def _error(self, text):
+    def _error(self, what):
         return exception.ShadowProcessError(
-            f'The shadow-device process at {self.path} {text}')
+            f'The shadow-device process at {self.path} {what}')
+
+
+def _vm_status(value):
+    """A worker tells what a QEMU has told it."""
+    status = value['status']
+    return VmStatus(
+        connected=value['connected'], attached=value['attached'],
+        status=status if status is None else text.printable(status))
+
+
+def _gap_report(gap):
+    """Numbers and names are what they should be, and texts are printable.
+
+    :raises KeyError, TypeError, ValueError: they are not.
+    """
+    for name in ('number', 'at', 'bytes'):
+        if type(gap[name]) is not int and (
+                name == 'number' or gap[name] is not None):
+            raise ValueError(f'{name} of a gap')
+    return GapReport(**{
+        **gap, 'kind': wire.GapKind(gap['kind']),
+        'stream': wire.Stream[str(gap['stream']).upper()].name.lower(),
+        'reason': text.printable(gap['reason'])})

@@ -13,17 +13,53 @@
 
 import logging
 import os
+import sys
+import threading
 
 LOG = logging.getLogger(__name__)
 
 
-def end_process(loop, context):
-    """Exception handler of an asyncio loop, which would log and go on.
+def install(loop):
+    """Have whatever nobody expected end the process, wherever it is raised.
 
-    A worker's successor goes on from what is kept; nova-compute makes a pair
-    anew whose keeper ends.
+    Called by keeper and worker when their loop runs. A worker's successor
+    goes on from what is kept, after a pause that grows
+    (:mod:`nova_dmore.shadow.keeper`); nova-compute makes a pair anew whose
+    keeper ends, likewise.
     """
+    loop.set_exception_handler(end_process)
+    threading.excepthook = lambda raised: _end(
+        'a thread', (raised.exc_type, raised.exc_value, raised.exc_traceback))
+    # What leaves the loop ends the process anyway; but not the log's limits.
+    sys.excepthook = lambda *raised: _end('the main thread', raised)
+    sys.unraisablehook = lambda raised: _end(
+        'a finalizer', (raised.exc_type, raised.exc_value,
+                        raised.exc_traceback))
+
+
+def end_process(loop, context):
+    """Exception handler of an asyncio loop, which would log and go on."""
     loop.default_exception_handler(context)
-    LOG.critical('This was not expected: the process ends')
+    _end('the event loop')
+
+
+def watch(task):
+    """Have a task whose result nobody awaits end the process if it fails.
+
+    By itself asyncio tells so when the task is forgotten: some time.
+    """
+    task.add_done_callback(_done)
+
+
+def _done(task):
+    if not task.cancelled() and task.exception() is not None:
+        task.get_loop().call_exception_handler({
+            'message': 'A task failed', 'exception': task.exception(),
+            'task': task})
+
+
+def _end(where, raised=None):
+    LOG.critical('This was not expected in %s: the process ends', where,
+                 exc_info=raised)
     logging.shutdown()
     os._exit(1)

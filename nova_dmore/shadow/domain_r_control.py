@@ -16,6 +16,7 @@ import time
 
 from nova_dmore.channel import control
 from nova_dmore.channel import errors
+from nova_dmore.channel import text
 from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
@@ -32,6 +33,16 @@ BREAK_LIMIT_S = 30.0
 #: Lines of Domain R that are logged per minute.
 _LOG_LINES = 60
 _TEXT_MAX = 1024
+
+
+#: Of what Domain R says in numbers: they go to nova-compute, which may compute
+#: with them.
+_AMOUNT_MAX = 1 << 53
+
+
+def _is_amount(value):
+    # Neither infinite nor NaN, which JSON in Python knows.
+    return type(value) in (int, float) and 0 <= value <= _AMOUNT_MAX
 
 
 class DomainRControl:
@@ -152,7 +163,7 @@ class DomainRControl:
                 name: message[name]
                 for name in ('ssh', 'serial', 'vnc', 'boot_s',
                          'memory_kib')
-                if type(message.get(name)) in (int, float)}
+                if _is_amount(message.get(name))}
         elif kind == wire.LOG:
             self._log(message)
 
@@ -166,7 +177,7 @@ class DomainRControl:
         level = (logging.WARNING if message.get('level') == 'warning'
                  else logging.INFO)
         LOG.log(level, 'Domain R: %s',
-                ascii(message.get('text'))[:_TEXT_MAX])
+                text.printable(message.get('text'), _TEXT_MAX))
 
     def _send(self, message):
         try:

@@ -28,8 +28,10 @@ import time
 
 from nova_dmore.channel import errors
 from nova_dmore.channel import ivshmem
+from nova_dmore.channel import text
 from nova_dmore.shadow import crash
 from nova_dmore.shadow import line as line_module
+from nova_dmore.shadow import log
 from nova_dmore.shadow import messages
 from nova_dmore.shadow import privileges
 from nova_dmore.shadow import qmp
@@ -45,6 +47,12 @@ _QMP_SOCKETS = {messages.INSTANCE: wire.INSTANCE_QMP_SOCKET,
 
 #: How soon a Domain R that is to run, and does not, is told again, in seconds.
 _RUN_AGAIN_S = 0.1
+
+#: After a connection that QEMU has made the next is accepted so much later,
+#: and any after one that could not be, in seconds.
+_ACCEPT_PAUSE_S = 0.05
+#: Control connections that wait for a worker.
+_CONTROLS_MAX = 64
 
 #: A worker that ends sooner than this is started again with a pause, which
 #: doubles from the first to the last of these, in seconds.
@@ -94,11 +102,8 @@ class Keeper:
         loop = self._loop
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
-        handlers = {wire.CONTROL_SOCKET: self._control_accepted,
-                    wire.IVSHMEM_SOCKET: self._ivshmem_accepted,
-                    wire.SERIAL0_SOCKET: self._serial_accepted}
-        for name, listener in self._resources.listeners.items():
-            loop.add_reader(listener, self._accept, listener, handlers[name])
+        for name in self._resources.listeners:
+            self._listen(name)
         for link in self._links.values():
             link.start()
         self._start_worker()
@@ -121,17 +126,33 @@ class Keeper:
 
     # -- sockets
 
-    def _accept(self, listener, handler):
+    def _listen(self, name):
+        listener = self._resources.listeners[name]
+        if listener.fileno() >= 0:      # not ended meanwhile
+            self._loop.add_reader(listener, self._accept, name)
+
+    def _accept(self, name):
+        handlers = {wire.CONTROL_SOCKET: self._control_accepted,
+                    wire.IVSHMEM_SOCKET: self._ivshmem_accepted,
+                    wire.SERIAL0_SOCKET: self._serial_accepted}
+        listener = self._resources.listeners[name]
         try:
             sock, _ = listener.accept()
         except OSError as e:
             LOG.warning('Not accepted: %s', e)
-            return
-        handler(sock)
+            sock = None
+        if sock is None or name != wire.CONTROL_SOCKET:
+            # Whoever connects again and again is not served at that rate.
+            self._loop.remove_reader(listener)
+            self._loop.call_later(_ACCEPT_PAUSE_S, self._listen, name)
+        if sock is not None:
+            handlers[name](sock)
 
     def _control_accepted(self, sock):
         if self._worker is None:
             self._waiting_controls.append(sock)
+            if len(self._waiting_controls) > _CONTROLS_MAX:
+                self._waiting_controls.pop(0).close()
             return
         self._send({'type': messages.ToWorker.CONTROL}, [sock.fileno()])
         sock.close()
@@ -204,6 +225,10 @@ class Keeper:
             self._line.event(event, at)
         elif event == messages.SAVED:
             self._let_domain_r_run(again=True)
+        if qmp.EVENTS.get(event, event) is None:
+            # Nobody does anything about it.
+            LOG.info('%s: %s', vm, event)
+            return
         self._send({'type': messages.ToWorker.EVENT, 'vm': vm,
                     'event': event, 'at': at})
 
@@ -218,7 +243,8 @@ class Keeper:
         """
         def replied(reply):
             if 'error' in reply:
-                LOG.warning('Domain R cannot run: %s', ascii(reply['error']))
+                LOG.warning('Domain R cannot run: %s',
+                            text.printable(reply['error']))
             if self._run_timer is None:
                 self._run_timer = self._loop.call_later(
                     _RUN_AGAIN_S, self._look_whether_it_runs)
@@ -256,7 +282,7 @@ class Keeper:
         if qmp.is_allowed(vm, command, message['arguments']):
             self._links[vm].execute(command, message['arguments'], replied)
         else:
-            replied({'error': f'{command!a} is not allowed',
+            replied({'error': f'{text.printable(command)} is not allowed',
                      'failure': messages.Failure.REFUSED})
 
     def _open_display(self):
@@ -309,8 +335,17 @@ class Keeper:
 
     def _worker_readable(self, link):
         try:
-            message, _ = messages.receive(link)
+            message, descriptors = messages.receive(link)
+            for each in descriptors:    # it has none to give
+                os.close(each)
+            if message is not None:
+                messages.check_to_keeper(message)
         except BlockingIOError:
+            return
+        except (ValueError, RecursionError) as e:
+            LOG.error('The worker sent what is no message, and is ended: %s',
+                      text.printable(e))
+            self._worker[0].kill()
             return
         if message is None:
             self._worker_ended()
@@ -372,7 +407,7 @@ def _detach():
 
 async def _run(resources, debug):
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(crash.end_process)
+    crash.install(loop)
     await Keeper(loop, resources, debug).run()
 
 
@@ -388,9 +423,7 @@ def main():
     parser.add_argument('--detach', action='store_true')
     parser.add_argument('--debug', action='store_true')
     args = parser.parse_args()
-    logging.basicConfig(
-        level=logging.DEBUG if args.debug else logging.INFO,
-        format='%(asctime)s keeper[%(process)d] %(levelname)s %(message)s')
+    log.set_up('keeper', args.debug)
     try:
         group = spawn.group_id(args.group)
         _make_directory(args.directory, args.directory_mode, group)

@@ -30,6 +30,7 @@ import time
 from nova_dmore.shadow import fifos
 from nova_dmore.shadow import messages
 from nova_dmore.shadow import pipes
+from nova_dmore.shadow import unix_connect
 
 LOG = logging.getLogger(__name__)
 
@@ -181,7 +182,7 @@ class Line:
         """An instance that was started by 0.1 has a socket."""
         self._disconnect()
         self._unwatch()
-        sock.setblocking(False)
+        unix_connect.prepare(sock)
         self._socket = sock
         self._source = self._sink = sock.fileno()
         self._say_where_input_lies()
@@ -354,6 +355,9 @@ class Line:
             self._has_no_room['input'] = bool(self._unread())
             moved = None if self._has_no_room['input'] else pipes.splice(
                 self._input_end, self._sink, 1)
+            if moved == 0:
+                self._disconnect()      # it takes nothing any more
+                return
         if moved:
             self._written += moved
             self._gave.append((time.monotonic(), moved))

@@ -11,8 +11,9 @@
 # under the License.
 """Messages between keeper and worker: JSON and descriptors, whole or not.
 
-They travel over a SOCK_SEQPACKET pair. Both ends are this package and trust
-each other's form; what the values came from (a guest, QEMU) is not trusted.
+They travel over a SOCK_SEQPACKET pair. Both ends are this package, and the
+worker trusts the keeper; but the worker reads what guests and Domain R wrote,
+so the keeper checks what it sends.
 """
 
 import enum
@@ -110,6 +111,56 @@ START_DESCRIPTORS = ('region', 'journal', 'notes', 'serial_in', 'serial_out',
 #: pair's keeper outlives an upgrade; a worker that it starts afterwards does
 #: not.
 VERSION = 2
+
+
+#: Numbers in messages are smaller; those of keys and buttons are bytes.
+_NUMBER_MAX = 1 << 63
+_NOTE = {'offset': int, 'size': int, 'before': int, 'buttons': int,
+         'down_before': list, 'down': list}
+
+
+def check_to_keeper(message):
+    """Validate what a worker sent.
+
+    :raises ValueError: it is none of :class:`ToKeeper`.
+    """
+    try:
+        kind = ToKeeper(message.get('type'))
+        fields = {ToKeeper.LEAVING: ('on',), ToKeeper.QMP: (
+            'id', 'vm', 'command', 'arguments', 'note')}.get(kind, ())
+        if set(message) != {'type', *fields}:
+            raise ValueError(f'{kind} with other fields')
+        if kind == ToKeeper.LEAVING:
+            _check(type(message['on']) is bool, 'on')
+        elif kind == ToKeeper.QMP:
+            _check(_is_number(message['id']), 'id')
+            _check(message['vm'] in (INSTANCE, DOMAIN_R), 'vm')
+            _check(type(message['command']) is str, 'command')
+            _check(type(message['arguments']) in (dict, type(None)),
+                   'arguments')
+            _check(message['note'] is None or _is_note(message['note']),
+                   'note')
+    except TypeError as e:
+        raise ValueError(str(e)) from e
+
+
+def _check(is_right, name):
+    if not is_right:
+        raise ValueError(f'{name} is wrong')
+
+
+def _is_number(value, limit=_NUMBER_MAX):
+    return type(value) is int and 0 <= value < limit
+
+
+def _is_note(note):
+    if type(note) is not dict or set(note) != set(_NOTE):
+        return False
+    return all(
+        _is_number(note[name]) if kind is int else
+        type(note[name]) is list and len(note[name]) <= 256 and
+        all(_is_number(each, 256) for each in note[name])
+        for name, kind in _NOTE.items())
 
 
 def pair():

@@ -30,7 +30,9 @@ from nova_dmore.channel import errors
 from nova_dmore.channel import host_end as host_end_module
 from nova_dmore.channel import journal as journal_module
 from nova_dmore.channel import region as region_module
+from nova_dmore.channel import text
 from nova_dmore.shadow import commands
+from nova_dmore.shadow import crash
 from nova_dmore.shadow.devices import base
 from nova_dmore.shadow.devices import group
 from nova_dmore.shadow import domain_r_control
@@ -131,7 +133,7 @@ class Pair:
         elif kind == messages.ToWorker.COUNT:
             self.act(machine.leaves(now))
             if machine.state is State.FREEZING:
-                self.devices['serial'].counted(message)
+                self.devices.counted(message)
                 self._check_freeze()
         elif kind == messages.ToWorker.CONTROL:
             self._keep(requests.serve(
@@ -270,7 +272,8 @@ class Pair:
     def _stop_domain_r(self):
         def replied(error):
             if error is not None:
-                LOG.warning('Domain R cannot be stopped: %s', ascii(error))
+                LOG.warning('Domain R cannot be stopped: %s',
+                            text.printable(error))
         if self._lets_go and not self.machine.domain_r_stopped:
             self.commands.stop_domain_r(replied)
 
@@ -348,7 +351,7 @@ class Pair:
         if changes.frozen:
             actions += self._freeze_over()
         if changes.broken is not None:
-            LOG.warning('Domain R: %s', ascii(changes.broken))
+            LOG.warning('Domain R: %s', text.printable(changes.broken))
             actions += self.machine.broken(changes.restarted, now)
         if actions or changes.opened or changes.broken is not None:
             self.act(actions)
@@ -456,6 +459,7 @@ class Pair:
 
     def _keep(self, coroutine):
         task = self.loop.create_task(coroutine)
+        crash.watch(task)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

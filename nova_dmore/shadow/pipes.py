@@ -29,7 +29,7 @@ _READ_MAX = 1 << 16
 def unread(descriptor):
     """-> how many bytes lie in a pipe, or, of the one byte that may be in a
     socket, whether its peer has not read it."""
-    if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+    if _is_socket(descriptor):
         return int(_ioctl(descriptor, _SIOCOUTQ) > _BEING_FREED)
     return waiting(descriptor)
 
@@ -37,6 +37,10 @@ def unread(descriptor):
 def waiting(descriptor):
     """-> how many bytes can be read from a pipe or a socket."""
     return _ioctl(descriptor, termios.FIONREAD)
+
+
+def _is_socket(descriptor):
+    return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
 
 
 def _ioctl(descriptor, request):
@@ -56,7 +60,11 @@ def splice(source, sink, most):
         return os.splice(source, sink, most, flags=os.SPLICE_F_NONBLOCK)
     except BlockingIOError:
         return None
-    except (BrokenPipeError, ConnectionResetError):
+    except OSError:
+        # However it was brought about, a socket is of no use any more; the
+        # pipes are the keeper's own, and have nothing but the above.
+        if not (_is_socket(source) or _is_socket(sink)):
+            raise
         return 0
 
 

@@ -26,6 +26,7 @@ import logging
 import time
 
 from nova_dmore.channel import input_event
+from nova_dmore.channel import text
 from nova_dmore.shadow import messages
 from nova_dmore.shadow import unix_connect
 
@@ -60,8 +61,15 @@ _AGE_MAX_S = 10.0
 
 #: So many pieces are read in one look: QEMU may never stop talking.
 _READS_MAX = 16
-#: Of an error's text, in characters.
-_TEXT_MAX = 1000
+#: Bytes, and events that say or change something, of one second; a QEMU that
+#: says more is left alone for a second, as any that is confused.
+_BYTES_MAX = 1 << 23
+_EVENTS_RATE_MAX = 100
+_CONFUSED_PAUSE_S = 1.0
+#: Commands that QEMU has not answered.
+_WAITING_MAX = 256
+#: Of a run state, in characters.
+_STATUS_MAX = 40
 
 
 def is_allowed(vm, command, arguments):
@@ -149,7 +157,10 @@ class QmpLink:
         self._waiting = {}      # id -> callback
         self._last_id = 0
         self._arriving = False
-        self._events_seen = 0
+        self._is_asking = False     # for the run state
+        self._asked = 0             # how often it was wanted
+        self._second = 0.0          # when it began; what was said in it
+        self._bytes = self._events = 0
         self._timer = None
 
     def start(self):
@@ -193,7 +204,19 @@ class QmpLink:
                 self._lost('it hung up')
                 return
             self._received += data
+            if self._is_flood(len(data)):
+                self._lost('it talks without end', is_confused=True)
+                return
             self._take_lines()
+
+    def _is_flood(self, count, events=0):
+        now = time.monotonic()
+        if now - self._second >= 1.0:
+            self._second = now
+            self._bytes = self._events = 0
+        self._bytes += count
+        self._events += events
+        return self._bytes > _BYTES_MAX or self._events > _EVENTS_RATE_MAX
 
     def execute(self, command, arguments, replied):
         """Have QEMU run a command.
@@ -203,6 +226,10 @@ class QmpLink:
         """
         if self.state is not LinkState.READY:
             replied({'error': 'QEMU is not connected',
+                     'failure': messages.Failure.NOT_SENT})
+            return
+        if len(self._waiting) >= _WAITING_MAX:
+            replied({'error': 'QEMU does not answer',
                      'failure': messages.Failure.NOT_SENT})
             return
         self._send(command, arguments, replied)
@@ -229,13 +256,14 @@ class QmpLink:
 
     def _lost(self, reason, is_confused=False):
         LOG.info('%s: disconnected: %s', self._path,
-                 ascii(str(reason))[:_TEXT_MAX])
+                 text.printable(reason))
         was, arriving = self.state, self._arriving
         self.close()
         # At once: an old QEMU's bytes must not wait for a new one.
         self._timer = self._loop.call_later(
-            0 if was is LinkState.READY and not is_confused
-            else RETRY_INTERVAL_S, self.start)
+            _CONFUSED_PAUSE_S if is_confused
+            else 0 if was is LinkState.READY else RETRY_INTERVAL_S,
+            self.start)
         self._received.clear()
         self._to_send.clear()
         waiting, self._waiting = self._waiting, {}
@@ -249,13 +277,13 @@ class QmpLink:
     # -- what QEMU says
 
     def _take_lines(self):
-        while self._socket is not None:
-            line, newline, rest = self._received.partition(b'\n')
-            if not newline:
-                if len(line) > _LINE_MAX:
-                    self._lost('an endless line', is_confused=True)
-                return
-            self._received = rest
+        *lines, self._received = self._received.split(b'\n')
+        if len(self._received) > _LINE_MAX:
+            self._lost('an endless line', is_confused=True)
+            return
+        for line in lines:
+            if self._socket is None:
+                return      # of a connection that has ended
             try:
                 message = json.loads(line)
                 if not isinstance(message, dict):
@@ -292,9 +320,12 @@ class QmpLink:
         name = _told_as(message)
         if name is None or self.state is not LinkState.READY:
             return
+        # A guest may reset itself as often as it can.
+        if self._is_flood(0, events=EVENTS.get(name, name) is not None):
+            self._lost('too many events', is_confused=True)
+            return
         self._on_event(name, time.monotonic() - _age(message))
         if EVENTS.get(name) is not None:
-            self._events_seen += 1
             self._on_status(True, EVENTS[name], self._arriving)
             self._ask_for_status()
         elif name == messages.SAVED:
@@ -302,24 +333,35 @@ class QmpLink:
             self._ask_for_status()
 
     def _ask_for_status(self):
-        seen = self._events_seen
+        self._asked += 1
+        if self._is_asking:
+            return      # again, when the answer is here
+        self._is_asking = True
+        asked = self._asked
 
         def replied(reply):
-            # An answer that an event has overtaken is out of date.
-            if 'result' in reply and seen == self._events_seen:
+            self._is_asking = False
+            if 'result' not in reply:
+                return
+            if asked == self._asked:
                 self._status_is(reply['result'])
+            else:
+                # An event has overtaken it: it is out of date.
+                self._ask_for_status()
         self.execute('query-status', None, replied)
 
     def _status_is(self, result):
         status = result.get('status') if isinstance(result, dict) else None
         if status == 'inmigrate':
             self._arriving = True
-        self._on_status(True, str(status)[:_TEXT_MAX], self._arriving)
+        self._on_status(
+            True, text.printable(status, _STATUS_MAX)
+            if isinstance(status, str) else 'unknown', self._arriving)
 
 
 def _text_of(error):
-    text = error.get('desc') if isinstance(error, dict) else error
-    return str(text)[:_TEXT_MAX]
+    found = error.get('desc') if isinstance(error, dict) else error
+    return text.printable(found)
 
 
 def _told_as(message):

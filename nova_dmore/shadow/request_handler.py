@@ -12,6 +12,7 @@
 """What each request of nova-compute does (see :class:`wire.Request`)."""
 
 import asyncio
+import inspect
 import os
 import time
 
@@ -23,6 +24,9 @@ from nova_dmore.shadow import requests
 from nova_dmore import wire
 
 State = wire.PairState
+
+_MIGRATION_ID_MAX = 200
+_TIMEOUT_MAX_MS = 1e9
 
 
 class RequestHandler:
@@ -38,13 +42,15 @@ class RequestHandler:
     async def handle(self, method, params):
         """One request -> its result.
 
-        :raises requests.Refused: it cannot be granted now.
-        :raises KeyError, TypeError, ValueError: its params are wrong.
+        :raises requests.Refused: it cannot be granted now, or its params are
+            wrong.
         """
+        function = getattr(self, f'_{method.value}')
         try:
-            return await getattr(self, f'_{method.value}')(**params)
-        except errors.ChannelError as e:
-            raise requests.Refused(str(e)) from e
+            inspect.signature(function).bind(**params)
+        except TypeError as e:
+            raise requests.BadRequest(f'bad request: {e}') from e
+        return await function(**params)
 
     async def _status(self):
         pair = self._pair
@@ -73,15 +79,19 @@ class RequestHandler:
                 'attached': attached}
 
     async def _configure(self, config):
-        if not isinstance(config, dict):
-            raise ValueError('config is not an object')
-        self._pair.configure(config)
+        _check(isinstance(config, dict), 'config is not an object')
+        try:
+            self._pair.configure(config)
+        except errors.ControlError as e:
+            raise requests.Refused(str(e)) from e
         self._pair.note()
         return {}
 
     async def _arm(self, migration_id, role, on):
-        if not isinstance(migration_id, str) or not isinstance(on, bool):
-            raise ValueError('migration_id is not text or on not a boolean')
+        _check(isinstance(migration_id, str) and
+               len(migration_id) <= _MIGRATION_ID_MAX and
+               isinstance(on, bool) and role in list(client.Role),
+               'migration_id is no short text, on no boolean, or role none')
         role = client.Role(role)
         is_known = migration_id == self._machine.migration_id
         if on and not is_known:
@@ -139,7 +149,10 @@ class RequestHandler:
         if migration_id != self._machine.migration_id:
             return {'accepted': False,
                     'reason': 'this migration is not known'}
-        parsed = carry_over_module.CarryOver.from_json(carry_over)
+        try:
+            parsed = carry_over_module.CarryOver.from_json(carry_over)
+        except errors.CarryOverError as e:
+            raise requests.Refused(str(e)) from e
         kept, pair.carried = pair.carried, carry_over
         try:
             actions = self._machine.carried(time.monotonic())
@@ -159,6 +172,9 @@ class RequestHandler:
         return {'state': self._machine.state.value}
 
     async def _forget_gaps(self, numbers):
+        _check(isinstance(numbers, list) and
+               all(type(each) is int for each in numbers),
+               'numbers is no list of numbers')
         self._pair.gap_log.forget(numbers)
         self._pair.note()
         return {}
@@ -170,7 +186,13 @@ class RequestHandler:
         return {}
 
 
+def _check(is_right, text):
+    if not is_right:
+        raise requests.BadRequest(f'bad request: {text}')
+
+
 def _deadline(timeout_ms):
-    if type(timeout_ms) not in (int, float) or timeout_ms < 0:
-        raise ValueError('timeout_ms is not a number')
+    _check(type(timeout_ms) in (int, float) and
+           0 <= timeout_ms <= _TIMEOUT_MAX_MS,
+           'timeout_ms is not a number, or too large')
     return time.monotonic() + timeout_ms / 1000

@@ -15,6 +15,8 @@ import asyncio
 import json
 import logging
 
+from nova_dmore.channel import text
+from nova_dmore.shadow import crash
 from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
@@ -24,12 +26,17 @@ class Refused(Exception):
     """A request that cannot be granted; the text is the answer."""
 
 
+class BadRequest(Refused):
+    """A request that makes no sense."""
+
+
 async def serve(sock, handle):
     """Answer the requests on one connection until it ends.
 
     :param sock: connected unix stream socket; closed at the end.
     :param handle: coroutine function, called with (:class:`wire.Request`,
-        params) -> result (a dict); raises :class:`Refused`.
+        params) -> result (a dict); raises :class:`Refused`. Whatever else
+        it raises was not expected, and ends the process.
     """
     reader, writer = await asyncio.open_unix_connection(
         sock=sock, limit=wire.REQUEST_LINE_MAX)
@@ -37,10 +44,11 @@ async def serve(sock, handle):
     try:
         while line := await reader.readline():
             task = asyncio.create_task(_answer(line, writer, handle))
+            crash.watch(task)
             answers.add(task)
             task.add_done_callback(answers.discard)
     except (OSError, ValueError) as e:      # ValueError: a line too long
-        LOG.warning('A control connection is closed: %s', e)
+        LOG.warning('A control connection is closed: %s', text.printable(e))
     finally:
         for task in answers:
             task.cancel()
@@ -54,8 +62,6 @@ async def _answer(line, writer, handle):
         answer = {'id': number, 'result': await handle(method, params)}
     except Refused as e:
         answer = {'id': number, 'error': str(e)}
-    except (KeyError, TypeError, ValueError) as e:
-        answer = {'id': number, 'error': f'bad request: {e!r}'}
     try:
         writer.write(json.dumps(answer).encode() + b'\n')
         await writer.drain()
@@ -64,10 +70,13 @@ async def _answer(line, writer, handle):
 
 
 def _parse(line):
-    request = json.loads(line)
-    if not isinstance(request, dict):
-        raise ValueError('not an object')
-    params = request.get('params', {})
-    if not isinstance(params, dict):
-        raise ValueError('params is not an object')
-    return request['id'], wire.Request(request['method']), params
+    try:
+        request = json.loads(line)
+        if not isinstance(request, dict):
+            raise ValueError('not an object')
+        params = request.get('params', {})
+        if not isinstance(params, dict):
+            raise ValueError('params is not an object')
+        return request['id'], wire.Request(request['method']), params
+    except (KeyError, RecursionError, TypeError, ValueError) as e:
+        raise BadRequest(f'bad request: {text.printable(repr(e))}') from e

@@ -9,12 +9,22 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Connect to a unix socket that somebody less trusted has made."""
+"""Unix sockets to somebody less trusted."""
 
 import errno
 import os
 import socket
 import stat
+
+
+def prepare(sock):
+    """Make a socket non-blocking, with nothing in it but a stream of bytes.
+
+    Out-of-band data (MSG_OOB, unix(7)) would make it readable, and no call
+    that reads would return it: a loop without an end.
+    """
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
 
 
 def connect(path):
@@ -31,7 +41,7 @@ def connect(path):
             raise OSError(errno.ENOTSOCK, os.strerror(errno.ENOTSOCK), path)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            sock.setblocking(False)
+            prepare(sock)
             sock.connect(f'/proc/self/fd/{place}')
         except OSError:
             sock.close()

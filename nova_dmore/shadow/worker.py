@@ -16,12 +16,12 @@ Started by the keeper only, which hands it all that it holds.
 
 import argparse
 import asyncio
-import logging
 import os
 import socket
 
 from nova_dmore.shadow import crash
 from nova_dmore.shadow import devices
+from nova_dmore.shadow import log
 from nova_dmore.shadow import messages
 from nova_dmore.shadow import pair
 from nova_dmore.shadow import privileges
@@ -29,7 +29,7 @@ from nova_dmore.shadow import privileges
 
 async def _run(link, start, descriptors, modules):
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(crash.end_process)
+    crash.install(loop)
     this = pair.Pair(loop, link, start, descriptors, modules)
     ended = loop.create_future()
 
@@ -59,9 +59,7 @@ def main():
     parser.add_argument('--link', type=int, required=True)
     parser.add_argument('--debug', action='store_true')
     args = parser.parse_args()
-    logging.basicConfig(
-        level=logging.DEBUG if args.debug else logging.INFO,
-        format='%(asctime)s worker[%(process)d] %(levelname)s %(message)s')
+    log.set_up('worker', args.debug)
     keeper = os.getppid()
     privileges.restrict()
     link = socket.socket(fileno=args.link)

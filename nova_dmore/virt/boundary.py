@@ -15,6 +15,7 @@ import contextlib
 
 from oslo_log import log as logging
 
+from nova_dmore.channel import text
 from nova_dmore import exception
 
 LOG = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ def instance_first(instance, what: str):
         # it is, a console is not worth that.
         outcome.error = error
         # One that is foreseen tells what is wrong; of others, where.
-        LOG.error('%(what)s: %(error)s', {'what': what, 'error': error},
+        LOG.error('%(what)s: %(error)s',
+                  {'what': what, 'error': text.printable(error)},
                   exc_info=not isinstance(error, exception.DMoreError),
                   instance=instance)

@@ -33,6 +33,7 @@ from nova.virt.libvirt import driver as libvirt_driver
 import nova.conf
 from oslo_log import log as logging
 
+from nova_dmore.channel import text
 from nova_dmore import conf as dmore_conf
 from nova_dmore.virt import address
 from nova_dmore.virt import boundary
@@ -169,7 +170,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                     instance_uuid=instance.uuid,
                     reason=str(outcome.error) or repr(outcome.error))
             LOG.warning('The instance runs with the stock consoles: %s',
-                        outcome.error, instance=instance)
+                        text.printable(outcome.error), instance=instance)
         if pair is None:
             with boundary.instance_first(instance, 'Withdrawing the console'):
                 self._withdraw(xml, instance)

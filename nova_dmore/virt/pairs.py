@@ -23,6 +23,7 @@ from concurrent import futures
 
 from oslo_log import log as logging
 
+from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
 from nova_dmore.virt import blueprint
@@ -186,7 +187,8 @@ class Pairs:
             digest = self.images.current()
             LOG.info('Domain R of instance %(uuid)s gets image %(digest)s: '
                      '%(error)s', {'uuid': record.instance_uuid,
-                                   'digest': digest, 'error': error})
+                                   'digest': digest,
+                                   'error': text.printable(error)})
             record = dataclasses.replace(record, digest=digest)
             self._save(record)
         try:
@@ -349,7 +351,8 @@ class Pairs:
         try:
             self.client(instance_uuid).adopt()
         except exception.ShadowProcessError as error:
-            LOG.info('Console of instance %s: %s', instance_uuid, error)
+            LOG.info('Console of instance %s: %s', instance_uuid,
+                     text.printable(error))
 
     def take_over(self, record) -> None:
         """Build a pair on this host whose Domain R could not come along.
@@ -435,4 +438,4 @@ def _attempt(function, *arguments, **keywords) -> None:
         function(*arguments, **keywords)
     except exception.DMoreError as error:
         LOG.warning('Something is left of a pair that could not be made: %s',
-                    error)
+                    text.printable(error))

@@ -26,6 +26,7 @@ import shutil
 from oslo_log import log as logging
 from oslo_utils import uuidutils
 
+from nova_dmore.channel import text
 from nova_dmore.virt import address
 
 LOG = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ class Records:
             return None
         except (OSError, ValueError) as error:
             LOG.warning('Ignoring the damaged pair record %s: %s',
-                        path, error)
+                        path, text.printable(error))
             return None
 
     def all(self) -> list[PairRecord]:

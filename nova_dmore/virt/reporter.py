@@ -20,6 +20,9 @@ from nova import rpc
 import oslo_messaging as messaging
 from oslo_log import log as logging
 
+from nova_dmore.channel import text
+from nova_dmore import wire
+
 LOG = logging.getLogger(__name__)
 
 #: Event types of the notifications.
@@ -50,18 +53,34 @@ class Reporter:
         :param what: ``stream``, ``kind`` (a wire.GapKind), ``bytes`` (None
             when nobody knows), ``at`` (stream offset), ``reason``.
         """
+        for name in ('stream', 'reason'):
+            what[name] = text.printable(what[name])
         LOG.warning(
             'Console of instance %(uuid)s: gap in %(stream)s: %(kind)s, '
             '%(bytes)s bytes: %(reason)s', {'uuid': instance_uuid, **what})
         self._notify(context, GAP, {'instance_uuid': instance_uuid, **what})
 
+    def more_gaps(self, context, instance_uuid: str, gaps) -> None:
+        """Report in one line those that are too many for one each.
+
+        :param gaps: with ``stream`` and ``bytes``, as in :meth:`gap`.
+        """
+        for stream in sorted({gap.stream for gap in gaps}):
+            sizes = [gap.bytes for gap in gaps if gap.stream == stream]
+            self.gap(
+                context, instance_uuid, stream=stream,
+                kind=wire.GapKind.UNKNOWN, at=None,
+                bytes=None if None in sizes else sum(sizes),
+                reason=f'{len(sizes)} gaps more, exact or not')
+
     def rebuilt(self, context, instance_uuid: str, reason: str) -> None:
         """Report that sessions ended because Domain R was built anew."""
+        shown = text.printable(reason)
         LOG.warning('Console of instance %(uuid)s was rebuilt, its sessions '
                     'ended: %(reason)s',
-                    {'uuid': instance_uuid, 'reason': reason})
+                    {'uuid': instance_uuid, 'reason': shown})
         self._notify(context, REBUILT,
-                     {'instance_uuid': instance_uuid, 'reason': reason})
+                     {'instance_uuid': instance_uuid, 'reason': shown})
 
     def flush(self, timeout_s: float) -> None:
         """Wait until everything is sent, but not longer."""
@@ -94,7 +113,8 @@ class Reporter:
             except Exception as error:  # noqa: H201
                 # It was logged before. What drivers and transports raise is
                 # not documented, and nobody starts this thread again.
-                LOG.warning('Notification %(type)s was not sent: %(error)r',
-                            {'type': event_type, 'error': error})
+                LOG.warning('Notification %(type)s was not sent: %(error)s',
+                            {'type': event_type,
+                             'error': text.printable(repr(error))})
             finally:
                 self._unsent.task_done()

@@ -26,6 +26,7 @@ import libvirt
 from nova import exception as nova_exception
 from oslo_log import log as logging
 
+from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
 from nova_dmore.virt import xml
@@ -352,7 +353,7 @@ class Settler:
                 return False
         except libvirt.libvirtError as error:
             LOG.debug('Left over of the Domain R of instance %s: %s', uuid,
-                      error)
+                      text.printable(error))
         if status.migration_id is not None:
             client.arm(status.migration_id, shadow_client.Role.SOURCE,
                        on=False)

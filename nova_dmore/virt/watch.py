@@ -21,6 +21,7 @@ import time
 
 from oslo_log import log as logging
 
+from nova_dmore.channel import text
 from nova_dmore import exception
 
 LOG = logging.getLogger(__name__)
@@ -34,6 +35,8 @@ _LAST_RETRY_S = 300.0
 _LAST_LOOK_S = 10.0
 #: So many pairs are rebuilt at the same time.
 _REBUILT_AT_ONCE = 4
+#: Of so many gaps in one look each is reported; of the others, how many.
+_GAPS_AT_ONCE = 20
 #: How often ports are looked for whose instances are no more, or that were
 #: made by an earlier release; and when it is tried again, if it failed.
 _SWEEP_S = 1800.0
@@ -116,11 +119,14 @@ class Watch:
         with self._collecting:
             client = self._pairs.client(instance_uuid)
             gaps = client.status().gaps
-            for gap in gaps:
+            for gap in gaps[:_GAPS_AT_ONCE]:
                 self._reporter.gap(
                     self._context, instance_uuid, stream=gap.stream,
                     kind=gap.kind, bytes=gap.bytes, at=gap.at,
                     reason=gap.reason)
+            if len(gaps) > _GAPS_AT_ONCE:
+                self._reporter.more_gaps(
+                    self._context, instance_uuid, gaps[_GAPS_AT_ONCE:])
             if gaps:
                 client.forget_gaps([gap.number for gap in gaps])
 
@@ -163,7 +169,8 @@ class Watch:
         try:
             self.collect_gaps(instance_uuid)
         except exception.ShadowProcessError as error:
-            LOG.debug('Console of instance %s: %s', instance_uuid, error)
+            LOG.debug('Console of instance %s: %s', instance_uuid,
+                      text.printable(error))
             return False
         return True
 
@@ -208,7 +215,8 @@ class Watch:
         self._retry[instance_uuid] = (delay, time.monotonic() + delay)
         LOG.error('Console of instance %(uuid)s: %(error)s; trying again in '
                   '%(delay).0f s',
-                  {'uuid': instance_uuid, 'error': error, 'delay': delay},
+                  {'uuid': instance_uuid, 'error': text.printable(error),
+                   'delay': delay},
                   exc_info=not isinstance(error, exception.DMoreError))
 
     def _look_after_locked(self, record) -> None:
@@ -229,5 +237,5 @@ class Watch:
 
 
 def _log_host_error(error: Exception) -> None:
-    LOG.error('The pairs of this host: %s', error,
+    LOG.error('The pairs of this host: %s', text.printable(error),
               exc_info=not isinstance(error, exception.DMoreError))

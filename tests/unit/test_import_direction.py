@@ -39,7 +39,7 @@ ALLOWED = {
 ALLOWED_MODULES = {
     'channel': {'nova_dmore.channel.carry_over',
                 'nova_dmore.channel.changes', 'nova_dmore.channel.control',
-                'nova_dmore.channel.errors'},
+                'nova_dmore.channel.errors', 'nova_dmore.channel.text'},
     'shadow': {'nova_dmore.shadow.client', 'nova_dmore.shadow.fifos',
                'nova_dmore.shadow.spawn'},
 }

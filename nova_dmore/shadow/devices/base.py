@@ -77,7 +77,13 @@ class DeviceContext:
 
 
 class ShadowDevice(abc.ABC):
-    """One console device of the instance."""
+    """One console device of the instance.
+
+    :cvar streams: those that it serves, of which nobody knows what passed
+        should it fail.
+    """
+
+    streams = ()
 
     @abc.abstractmethod
     def pump(self):
@@ -93,6 +99,10 @@ class ShadowDevice(abc.ABC):
     def stop(self, at):
         """The instance stopped for a migration, at a time (CLOCK_MONOTONIC
         seconds)."""
+
+    def counted(self, message):
+        """The keeper has counted what passed the serial port at the stop; see
+        :attr:`messages.ToWorker.COUNT`."""
 
     def is_settling(self):
         """Whether input that QEMU has, or output that it gave, is not known

@@ -21,6 +21,7 @@ import time
 
 from nova_dmore.channel import display
 from nova_dmore.channel import host_end as host_end_module
+from nova_dmore.channel import text
 from nova_dmore.shadow.devices import base
 from nova_dmore.shadow.devices import rfb
 from nova_dmore.shadow.devices import source as source_module
@@ -270,11 +271,11 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
             self._display.shut()
         self._begin_refresh()
 
-    def _trouble(self, text):
+    def _trouble(self, what):
         """Log what happened, each kind once."""
-        if text not in self._troubles and len(self._troubles) < 16:
-            self._troubles.add(text)
-            LOG.warning('%s', ascii(text))
+        if what not in self._troubles and len(self._troubles) < 16:
+            self._troubles.add(what)
+            LOG.warning('%s', text.printable(what))
 
     # -- the picture
 

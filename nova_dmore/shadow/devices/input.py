@@ -22,6 +22,7 @@ import time
 
 from nova_dmore.channel import errors
 from nova_dmore.channel import input_event
+from nova_dmore.channel import text
 from nova_dmore.channel import words as at
 from nova_dmore.shadow.devices import base
 from nova_dmore.shadow.devices import pacing
@@ -55,6 +56,8 @@ class InputDevice(base.ShadowDevice):
 
     :param context: a :class:`base.DeviceContext`.
     """
+
+    streams = (_STREAM,)
 
     def __init__(self, context):
         self._context = context
@@ -309,7 +312,7 @@ class InputDevice(base.ShadowDevice):
         self.dropped += 1
         if reason not in self._known and len(self._known) < 16:
             self._known.add(reason)
-            LOG.warning('%s', ascii(reason))
+            LOG.warning('%s', text.printable(reason))
 
 
 def _key(number, down):

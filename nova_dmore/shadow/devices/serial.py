@@ -31,6 +31,8 @@ class SerialDevice(base.ShadowDevice):
     (:mod:`nova_dmore.shadow.line`).
     """
 
+    streams = (wire.Stream.SERIAL0_OUT, wire.Stream.SERIAL0_IN)
+
     def __init__(self, context):
         self.input = serial_in.SerialInput(context)
         self.output = serial_out.SerialOutput(context)
@@ -53,8 +55,7 @@ class SerialDevice(base.ShadowDevice):
             self._settled()
 
     def counted(self, message):
-        """The keeper has counted at the stop; see
-        :attr:`messages.ToWorker.COUNT`."""
+        """See :class:`base.ShadowDevice`."""
         self.input.counted(message)
         self.output.counted(message)
         self._watch()

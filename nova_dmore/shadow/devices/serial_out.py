@@ -17,10 +17,12 @@ there. At the stop the keeper lets through what counts, and says how much.
 """
 
 import logging
+import math
 import time
 
 from nova_dmore.channel import carry_over
 from nova_dmore.channel import host_end
+from nova_dmore.channel import patience
 from nova_dmore.shadow.devices import window as window_module
 from nova_dmore.shadow import pipes
 from nova_dmore import wire
@@ -32,7 +34,8 @@ State = wire.PairState
 #: Without it, unless CONFIG says otherwise: how much is kept, in bytes.
 DEFAULT_SCROLLBACK = 1 << 18
 
-#: How long a client may hold the guest up, unless CONFIG says otherwise.
+#: How long a client may hold the guest up in all, beside the time that a line
+#: of wire.SERIAL_RATE_LEAST takes, unless CONFIG says otherwise.
 DEFAULT_STALL_MS = 5000
 
 #: How much longer Domain R has, which deals with slow clients itself; after a
@@ -40,6 +43,10 @@ DEFAULT_STALL_MS = 5000
 _STALL_GRACE_S = 10.0
 
 _READ_MAX = 1 << 16
+
+#: A Domain R that lets output through now and then has it dropped meanwhile,
+#: so that there are no more gaps than one in so many seconds.
+_GAP_INTERVAL_S = 1.0
 
 
 class SerialOutput:
@@ -56,8 +63,8 @@ class SerialOutput:
         self._stream = stream
         self._pipe = context.serial.output
         self._window = window_module.Window()
-        self._held_base = -1        # what Domain R had stored when
-        self._held_since = 0.0      # the guest was held up first
+        self._patience = patience.Patience()
+        self._gap_at = -math.inf    # when the last one was reported
         self._forgotten = 0
         self._ever_opened = False
         self._deadline = None
@@ -85,6 +92,7 @@ class SerialOutput:
     def opened(self):
         """Domain R is there (again): report what it cannot have."""
         self._window.restart()
+        self._patience.restart()
         forgotten, self._forgotten = self._forgotten, 0
         if forgotten and (self._ever_opened or
                           self._machine.state is State.INCOMING):
@@ -97,9 +105,11 @@ class SerialOutput:
         The guest waits for Domain R as long as a client may hold it up; then
         all is kept that there is room for, and then output is dropped.
         """
+        self._waits(False)
         while queued := min(pipes.unread(self._pipe), _READ_MAX):
-            room = self._room(queued)
-            if room:
+            if not self._may_report():
+                self._drop(queued)
+            elif room := self._room(queued):
                 self._report_dropped()
                 self._host_end.produce_from(
                     self._stream, self._pipe, min(queued, room))
@@ -107,7 +117,7 @@ class SerialOutput:
             elif self._stalled():
                 self._window.give_up()
                 if not self._room(1):
-                    self._host_end.drop_from(self._stream, self._pipe, queued)
+                    self._drop(queued)
             else:
                 return
         self._deadline = None
@@ -186,21 +196,35 @@ class SerialOutput:
         return limit
 
     def _stalled(self):
-        """Whether Domain R has held the guest up for long enough."""
+        """Whether Domain R has held the guest up for long enough, in all."""
         if not (self._machine.takes_output or self._machine.domain_r_left):
             return True     # nobody will make room
-        now = time.monotonic()
-        base = self._journal.base(self._stream)
-        if base != self._held_base:
-            self._held_base, self._held_since = base, now
         stall_s = self._context.config.get(
             'stall_ms', DEFAULT_STALL_MS) / 1000 + _STALL_GRACE_S
-        self._deadline = self._held_since + stall_s
-        return now >= self._deadline
+        left = stall_s - self._waits(True)
+        self._deadline = time.monotonic() + left
+        return left <= 0
+
+    def _waits(self, holds):
+        """-> seconds for which the guest was held up, and perhaps still is.
+        """
+        return self._patience.look(
+            time.monotonic(), self._journal.base(self._stream), holds)
+
+    def _may_report(self):
+        """Whether what was dropped, if anything was, may be reported now: at
+        the place of the next byte that is kept."""
+        return (not self._journal.unreported(self._stream) or
+                self._machine.state in (State.FREEZING, State.FROZEN) or
+                time.monotonic() >= self._gap_at + _GAP_INTERVAL_S)
+
+    def _drop(self, count):
+        self._host_end.drop_from(self._stream, self._pipe, count)
 
     def _report_dropped(self):
         dropped = self._journal.unreported(self._stream)
         if dropped:
+            self._gap_at = time.monotonic()
             self._report(dropped, 'Domain R did not take them in time')
             self._journal.set_reported(self._stream)
 

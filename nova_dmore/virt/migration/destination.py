@@ -26,6 +26,7 @@ import os
 import libvirt
 from oslo_log import log as logging
 
+from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt import domain_r
 from nova_dmore.virt.migration import expectation
@@ -172,7 +173,7 @@ class DestinationRole:
             migration_id, carry_over)
         if not answer.accepted:
             LOG.info('Carry-over of migration %s was not needed: %s',
-                     migration_id, answer.reason)
+                     migration_id, text.printable(answer.reason))
 
     def finish(self, context, migration_id: str, record_text: str,
                domain_r_moved: bool, console_log: str | None) -> None:
@@ -313,14 +314,14 @@ class DestinationRole:
         return (record is not None and not record.incoming
                 and all(self._pairs.is_alive(instance_uuid)))
 
-    def _keep_console_log(self, instance_uuid: str, text: str) -> None:
+    def _keep_console_log(self, instance_uuid: str, encoded: str) -> None:
         """Put the source's console log before the one that began here.
 
         Nova reads ``console.log.0`` as the older part of ``console.log``,
         so nothing has to be written where QEMU writes.
         """
         try:
-            data = base64.b64decode(text, validate=True)
+            data = base64.b64decode(encoded, validate=True)
         except (binascii.Error, ValueError):
             LOG.warning('Ignoring a console log that is not base64')
             return
@@ -333,7 +334,7 @@ class DestinationRole:
                 log_file.write(data[-_CONSOLE_LOG_MAX:])
         except OSError as error:
             LOG.warning('The older console log of instance %s is lost: %s',
-                        instance_uuid, error)
+                        instance_uuid, text.printable(error))
 
 
 def _parse(text: str) -> record_module.PairRecord:

@@ -25,6 +25,7 @@ import time
 
 from oslo_log import log as logging
 
+from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt import address as address_module
 from nova_dmore.virt import record as record_module
@@ -55,7 +56,8 @@ class _LookUp(threading.Thread):
         try:
             self._address = self._addresses.find(self._instance_uuid)
         except exception.DMoreError as error:
-            LOG.debug('No address of a Domain R yet: %s', error)
+            LOG.debug('No address of a Domain R yet: %s',
+                      text.printable(error))
 
     def is_fresh(self) -> bool:
         """Whether it says how things are."""
@@ -86,7 +88,7 @@ class _Expectation(threading.Thread):
         try:
             self._make(self._look_up.address())
         except exception.DMoreError as error:
-            LOG.info('Not ready for Domain R yet: %s', error,
+            LOG.info('Not ready for Domain R yet: %s', text.printable(error),
                      instance=self._instance)
         finally:
             self._is_made.set()
@@ -191,4 +193,4 @@ def _announce(pairs, port_id: str) -> None:
         pairs.addresses.announce(port_id, pairs.host)
     except exception.AddressError as error:
         LOG.warning('The network of Domain R is wired when it has arrived: '
-                    '%s', error)
+                    '%s', text.printable(error))

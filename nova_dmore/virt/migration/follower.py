@@ -23,6 +23,7 @@ import threading
 
 from oslo_log import log as logging
 
+from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt.migration.phases import Phase
 
@@ -70,7 +71,7 @@ class Follower(threading.Thread):
             self._hand_over()
             self._tell(frozen)
         except exception.DMoreError as error:
-            LOG.warning('Co-migration: %s', error,
+            LOG.warning('Co-migration: %s', text.printable(error),
                         instance=self._course.instance)
         finally:
             self.companion_ready.set()
@@ -116,7 +117,7 @@ class Follower(threading.Thread):
         except exception.ShadowProcessError as error:
             # It may be gone for as long as the instance's pre-copy takes.
             if not self._is_blind:
-                LOG.warning('A stop cannot be seen: %s', error,
+                LOG.warning('A stop cannot be seen: %s', text.printable(error),
                             instance=self._course.instance)
             self._is_blind = True
             self._ended.wait(max(timeout_ms, _LOOK_MS) / 1000)
@@ -131,7 +132,8 @@ class Follower(threading.Thread):
             self._shadow.let_go(on)
         except exception.ShadowProcessError as error:
             # ``release`` stops it then; and disarming ends this, too.
-            LOG.info('%s', error, instance=self._course.instance)
+            LOG.info('%s', text.printable(error),
+                     instance=self._course.instance)
 
     def release(self) -> bool:
         """Let Domain R go; whether it still can.

@@ -16,6 +16,7 @@ import uuid
 
 from oslo_log import log as logging
 
+from nova_dmore.channel import text
 from nova_dmore import exception
 
 LOG = logging.getLogger(__name__)
@@ -100,5 +101,6 @@ class Course:
         """Give Domain R up; the instance goes on."""
         LOG.warning('Domain R does not come along to %(host)s, its console '
                     'will be built anew there: %(why)s',
-                    {'host': self._host, 'why': why}, instance=self.instance)
+                    {'host': self._host, 'why': text.printable(why)},
+                    instance=self.instance)
         self.enter(Phase.ALONE)

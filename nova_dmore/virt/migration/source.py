@@ -31,6 +31,7 @@ import time
 import libvirt
 from oslo_log import log as logging
 
+from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
 from nova_dmore.virt import boundary
@@ -301,7 +302,7 @@ class SourceRole:
                     self._uuid, carry_over)
         except (exception.PairError, exception.ShadowProcessError) as error:
             # Domain R carries its own offsets: this one is not lost yet.
-            LOG.warning('%s', error, instance=self._instance)
+            LOG.warning('%s', text.printable(error), instance=self._instance)
         address.join()
 
     def _wait_for_counts(self) -> dict | None:

@@ -24,7 +24,8 @@ from nova_dmore import wire
 from tests import examples
 
 OUT = wire.Stream.SERIAL0_OUT
-OFFSETS = strategies.integers(0, wire.JUMP_MAX)
+# What a Domain R has moved it to, and some way from there.
+OFFSETS = strategies.integers(0, wire.JUMP_MAX + (1 << 60))
 CARRY_OVERS = strategies.builds(
     carry_over.CarryOver, OFFSETS, strategies.booleans(),
     strategies.fixed_dictionaries({

@@ -319,3 +319,16 @@ class PictureTest(unittest.TestCase):
             ends.host.seen_picture(), ends.host.picture()))
         ends.host.shut()
         self.assertIsNone(ends.host.seen_picture())
+
+    def test_a_lower_picture_after_damage_that_nobody_saw(self):
+        ends = Ends().opened()
+        ends.paint((0, 40, 80, 20), 1)
+        ends.host.damage([(0, 40, 80, 20)])
+        ends.host.set_mode(80, 20)
+        ends.host.open(5, [(0, 0, 80, 20)])
+        seen = ends.host.seen_picture()
+        self.assertEqual((80, 20, 2), (
+            seen.width, seen.height, len(seen.bands)))
+        # Nobody has seen anything of it.
+        self.assertEqual([(0, 0, 80, 20)], display.changed_bands(
+            seen, ends.host.picture()))

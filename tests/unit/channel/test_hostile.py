@@ -16,6 +16,7 @@ import unittest
 import hypothesis
 from hypothesis import strategies
 
+from nova_dmore.channel import carry_over
 from nova_dmore.channel import domr_end
 from nova_dmore.channel import host_end
 from nova_dmore.channel import region
@@ -127,6 +128,61 @@ class HostileDomainRTest(unittest.TestCase):
         # What the predecessor sent was copied, and comes first.
         self.assertEqual(b'typed', taken[-5:])
         self.assertLessEqual(len(taken), 16 + 5)
+
+
+class FarAheadTest(unittest.TestCase):
+    """A Domain R that pushes the host as far ahead as it can."""
+
+    def test_carry_overs_of_its_successors_are_of_use(self):
+        pair = world.World()
+        words = pair.region.words
+        page = wire.DOMAIN_R_PAGE >> 3
+        pair.host.open()
+        for _ in range(3):      # it does so again and again
+            words[page + (wire.DOMAIN_R_EPOCH_ACK >> 3)] = wire.JUMP_MAX - 1
+            pair.host.open()
+            words[page + (wire.DOMAIN_R_EPOCH_ACK >> 3)] = pair.host.epoch
+            words[page + (wire.DOMAIN_R_ACK_BY >> 3)] = words[
+                page + (wire.DOMAIN_R_INCARNATION >> 3)]
+            for stream in (OUT, IN):
+                for word in (0, 1):
+                    words[region.position_word(
+                        wire.DOMAIN_R_PAGE, stream) + word] = wire.JUMP_MAX
+            pair.host.poll()
+        self.assertGreater(pair.host.epoch, wire.JUMP_MAX - 1)
+        # A rebuilt one prints and types.
+        pair.domr = pair.new_domr()
+        pair.host.open()
+        pair.host.produce(OUT, b'printed')
+        for _ in range(10):
+            if pair.host.poll().broken:
+                pair.host.open()
+            pair.domr.poll()
+            pair.domr.received(OUT)
+        self.assertIs(host_end.HostState.OPEN, pair.host.state)
+        pair.host.produce(OUT, b'more')
+        self.assertGreater(pair.host.positions()[OUT][0], wire.JUMP_MAX)
+        pair.host.freeze()
+        pair.domr.poll()
+        pair.host.poll()
+        sent = pair.host.carry_over()
+        # The destination has a region that Domain R arrives in.
+        carried = carry_over.CarryOver.from_json(sent.to_json())
+        self.assertEqual(sent, carried)
+        arrived = bytes(pair.buffer)
+        pair.journal_buffer[:] = bytes(len(pair.journal_buffer))
+        pair.buffer[:] = bytes(len(pair.buffer))
+        pair.host = pair.new_host()
+        pair.buffer[:] = arrived
+        pair.host.open(carried)
+        pair.host.produce(OUT, b', and there')
+        got = b''
+        for _ in range(10):
+            self.assertIsNone(pair.host.poll().broken)
+            pair.domr.poll()
+            got += pair.domr.received(OUT)
+        self.assertIs(host_end.HostState.OPEN, pair.host.state)
+        self.assertTrue(got.endswith(b', and there'), got)
 
 
 class GreedyTest(unittest.TestCase):

@@ -12,6 +12,7 @@
 """What QEMU gets when it connects."""
 
 import os
+import select
 import socket
 import struct
 import unittest
@@ -32,7 +33,7 @@ class IvshmemServerTest(unittest.TestCase):
             self.addCleanup(os.close, each)
         self.server = ivshmem.IvshmemServer(
             self.memory, self.host, self.domain_r)
-        self.addCleanup(self.server.disconnected)
+        self.addCleanup(self.server.close)
 
     def pair(self):
         ours, theirs = socket.socketpair()
@@ -83,6 +84,39 @@ class IvshmemServerTest(unittest.TestCase):
         self.assertIs(second, self.server.connection)
         while first_end.recv(4096):
             pass    # ends: it was closed
+
+    def test_greetings_that_nobody_reads_have_a_limit(self):
+        """Their descriptors would count for all pairs of the host."""
+        ends, refused = [], 0
+        for _ in range(20):
+            ours, theirs = self.pair()
+            ends.append(theirs)
+            try:
+                self.server.connected(ours)
+            except errors.IvshmemError:
+                refused += 1
+        self.assertEqual(18, refused)
+        for each in ends:
+            each.close()
+        ours, theirs = self.pair()
+        self.server.connected(ours)
+        self.assertEqual((0, []), self.receive(theirs))
+
+    def test_qemu_that_talks_is_not_listened_to_for_ever(self):
+        ours, theirs = self.pair()
+        self.server.connected(ours)
+        sent = 0
+        while self.server.readable():
+            sent += theirs.send(bytes(4096))
+            self.assertLess(sent, 1 << 20)
+
+    def test_out_of_band_byte_is_read(self):
+        ours, theirs = self.pair()
+        self.server.connected(ours)
+        theirs.send(b'x', socket.MSG_OOB)
+        self.assertTrue(self.server.readable())
+        self.assertEqual(1, self.server._sent)
+        self.assertEqual([], select.select([ours], [], [ours], 0)[0])
 
     def test_greeting_fails(self):
         ours, theirs = self.pair()

@@ -12,6 +12,7 @@
 """The agent: configuration, restart, hold, messages."""
 
 import asyncio
+import contextlib
 import os
 import pathlib
 import tempfile
@@ -69,6 +70,43 @@ class AgentTest(unittest.IsolatedAsyncioTestCase):
         running = pair.Pair(pair.config(**changes))
         await self.enterAsyncContext(running)
         return running
+
+    async def test_what_nobody_expected_ends_it(self) -> None:
+        def fails(*_: object) -> None:
+            raise IndexError('oh')
+
+        async def fails_later(*_: object) -> None:
+            fails()
+
+        def by_callback(running: pair.Pair) -> None:
+            asyncio.get_running_loop().call_soon(fails)
+
+        def by_interrupt(running: pair.Pair) -> None:
+            with mock.patch.object(running.agent, 'poll', fails):
+                running.ring(wire.Vector.CONTROL)
+                running.agent._rung(running.device)     # type: ignore
+
+        def by_configuration(running: pair.Pair) -> None:
+            running.agent._configure = fails_later      # type: ignore
+            running.send({**running.config, 'stall_ms': 1})
+        for way in (by_callback, by_interrupt, by_configuration):
+            running = pair.Pair(pair.config())
+            await running.__aenter__()
+            way(running)
+            ran = running._tasks[0]
+            done, _ = await asyncio.wait([ran], timeout=5)
+            self.assertTrue(done, way)
+            self.assertIsInstance(ran.exception(), IndexError)
+            with contextlib.suppress(IndexError):
+                await running.__aexit__(None, None, None)
+
+    async def test_a_fault_of_a_connection_is_its_own(self) -> None:
+        running = await self._pair()
+        asyncio.get_running_loop().call_exception_handler({
+            'message': 'Fatal error', 'exception': IndexError(),
+            'transport': None, 'protocol': None})
+        await asyncio.sleep(0.3)
+        self.assertFalse(running._tasks[0].done())
 
     async def test_wrong_configuration_is_reported_and_ignored(self) -> None:
         running = await self._pair()

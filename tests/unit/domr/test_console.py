@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from nova_dmore.domr import console
 from nova_dmore.domr import pace
+from nova_dmore import wire
 
 
 class Line:
@@ -85,6 +86,18 @@ class Port:
         self.room = room
         assert self.client is not None
         self.client.resume_writing()
+
+
+class Reader(Port):
+    """A client that reads what it was given little by little."""
+
+    read = 0
+
+    def progress(self) -> object:
+        return self.read
+
+    def taken(self) -> int:
+        return self.read
 
 
 class Turns:
@@ -234,6 +247,33 @@ class ConsoleTest(unittest.TestCase):
         stalled.room = 1
         self.console.output(b'c' * 65536)
         self.assertTrue(self.line.held)
+
+    def held_for(self, rate: float, most: float) -> float:
+        """For how long the guest waits for a client that reads so fast."""
+        slow = Reader()
+        slow.client = self.console.attach(slow, 'client')
+        slow.more(1)
+        self.console.output(bytes(65536))
+        now = 0.0
+        while self.line.held and now < most:
+            now += 0.25
+            slow.read = int(rate * now)
+            if slow.read >= len(slow.got):
+                slow.more(1)
+            # The guest goes on as soon as it may.
+            self.console.output(bytes(max(
+                0, slow.client.cursor + 65536 - self.console.end)))
+            self.console.tick(now)
+        return now
+
+    def test_client_that_reads_a_byte_now_and_then_lets_go(self) -> None:
+        least = 2.0 + pace.MOST / wire.SERIAL_RATE_LEAST
+        self.assertLessEqual(self.held_for(2, 100.0), least + 1)
+        self.assertIn('bytes a second', self.logged[0])
+
+    def test_client_that_reads_the_least_is_waited_for(self) -> None:
+        self.assertEqual(
+            200.0, self.held_for(wire.SERIAL_RATE_LEAST, 200.0))
 
     def test_client_that_leaves_lets_go(self) -> None:
         slow = self.attach(1)

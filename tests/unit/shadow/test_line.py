@@ -412,6 +412,21 @@ class SocketTest(LineCase):
         self.types(b'xy')
         self.assertEqual(2, pipes.unread(self.moves_to[-1]))
 
+    def test_out_of_band_byte_is_output(self):
+        self.socket.send(b'a')
+        self.socket.send(b'x', socket.MSG_OOB)
+        self.assertEqual(b'ax', self.received() + self.received())
+        self.assertFalse(self.loop.turn())
+
+    def test_one_that_takes_no_input_any_more(self):
+        self.socket.shutdown(socket.SHUT_RD)
+        self.types(b'abc')
+        self.pass_on()
+        self.assertIsNone(self.line._socket)
+        # Nothing turns for ever.
+        os.read(self.input, 10)
+        self.assertFalse(self.loop.turn() and self.loop.turn())
+
     def test_one_timer_looks_after_it(self):
         self.types(b'ab')
         for _ in range(50):

@@ -57,9 +57,40 @@ class TestGapLog(base.BaseTestCase):
         log = gaps.GapLog()
         for _ in range(gaps.GAPS_MAX + 5):
             log.add(OUT, wire.GapKind.EXACT, 'a', 0, 1)
-        numbers = [g['number'] for g in log.reports()]
+        *kept, more = log.reports()
+        numbers = [g['number'] for g in kept]
         self.assertEqual(gaps.GAPS_MAX, len(numbers))
-        self.assertEqual((1, gaps.GAPS_MAX + 5), (numbers[0], numbers[-1]))
+        self.assertEqual(1, numbers[0])
+        self.assertEqual(numbers, sorted(numbers))
+        self.assertEqual(('serial0_out', 'unknown', 5), (
+            more['stream'], more['kind'], more['bytes']))
+        self.assertIn('5 reports more', more['reason'])
+
+    def test_those_that_gave_way_are_counted_until_they_are_taken(self):
+        log = gaps.GapLog()
+        for _ in range(gaps.GAPS_MAX + 2):
+            log.add(OUT, wire.GapKind.EXACT, 'a', 0, 7)
+        log.add(IN, wire.GapKind.UNKNOWN, 'b')
+        taken = log.reports()
+        log.add(IN, wire.GapKind.UNKNOWN, 'b')
+        log = gaps.GapLog(log.to_notes())
+        log.forget([each['number'] for each in taken])
+        # That there was one more is not among what was taken.
+        last, more = log.reports()
+        self.assertEqual('serial0_in', last['stream'])
+        self.assertEqual(('serial0_out', 4 * 7), (
+            more['stream'], more['bytes']))
+        log.forget([more['number'], last['number']])
+        self.assertEqual([], log.reports())
+        self.assertEqual([], gaps.GapLog(log.to_notes()).reports())
+
+    def test_a_reason_is_one_line_that_does_nothing(self):
+        log = gaps.GapLog()
+        gap = log.add(OUT, wire.GapKind.EXACT, 'a\nb\x1b[2J\u202e' * 999)
+        self.assertTrue(gap['reason'].startswith(
+            r'a\nb\x1b[2J\u202ea\n'))
+        self.assertTrue(gap['reason'].isascii())
+        self.assertLess(len(gap['reason']), 600)
 
 
 class TestMessages(base.BaseTestCase):
@@ -81,6 +112,30 @@ class TestMessages(base.BaseTestCase):
         self.assertEqual((None, []), messages.receive(theirs))
         self.assertRaises(OSError, messages.send, theirs, {})
         theirs.close()
+
+    def test_what_a_worker_may_say(self):
+        note = {'offset': 1, 'size': 8, 'before': 0, 'buttons': 1,
+                'down_before': [], 'down': [30]}
+        command = {'type': 'qmp', 'id': 1, 'vm': 'instance', 'note': note,
+                   'command': 'input-send-event', 'arguments': {}}
+        good = [command, {**command, 'note': None, 'arguments': None},
+                {'type': 'leaving', 'on': True}, {'type': 'adopted'},
+                {'type': 'open_display'}, {'type': 'shutdown'}]
+        for message in good:
+            messages.check_to_keeper(message)
+        for message in (
+                {}, {'type': 'start'}, {'type': []}, {'type': 'leaving'},
+                {'type': 'leaving', 'on': 1}, {'type': 'adopted', 'x': 1},
+                {'type': 'qmp'}, {**command, 'vm': 'other'},
+                {**command, 'vm': []}, {**command, 'id': 1 << 64},
+                {**command, 'id': True}, {**command, 'command': None},
+                {**command, 'arguments': []}, {**command, 'note': []},
+                {**command, 'note': {}},
+                {**command, 'note': {**note, 'more': 'x' * 60000}},
+                {**command, 'note': {**note, 'offset': '1'}},
+                {**command, 'note': {**note, 'down': [1] * 20000}},
+                {**command, 'note': {**note, 'down': [1 << 900]}}):
+            self.assertRaises(ValueError, messages.check_to_keeper, message)
 
     def test_too_long(self):
         ours, theirs = messages.pair()

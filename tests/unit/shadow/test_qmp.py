@@ -13,7 +13,9 @@
 
 import asyncio
 import os
+import socket
 import tempfile
+import time
 
 from oslotest import base
 
@@ -187,6 +189,113 @@ class TestLink(base.BaseTestCase):
             [Failure.NOT_SENT, None, Failure.REFUSED, Failure.LOST],
             [each.get('failure') for each in replies])
         self.assertEqual('no', replies[2]['error'])
+
+    def test_long_answers_are_answers(self):
+        """They have a limit, but it is not one that QEMU reaches."""
+        async def scenario():
+            fake = await self.serve('running')
+            replies = []
+            fake.refuses = 'e' * 300000
+            self.link.execute('stop', {}, replies.append)
+            await self.until(lambda: replies)
+            self.assertLess(len(replies[0]['error']), 600)
+            fake.refuses = None
+            fake.event('STOP', 'y' * 200000)
+            await self.until(lambda: self.seen[-1][1].startswith('yyy'))
+            self.assertLess(len(self.seen[-1][1]), 100)
+            fake.event('RESUME', 'running')
+            await self.until(lambda: (True, 'running', False) ==
+                             self.seen[-1])
+            self.assertIs(qmp.LinkState.READY, self.link.state)
+            # Another QEMU is connected to as ever.
+            await asyncio.to_thread(fake.close)
+            await self.serve('paused')
+        self.run_with(scenario)
+
+    def test_numbers_and_depths_that_cannot_be(self):
+        times = []
+
+        async def scenario():
+            fake = await self.serve('running')
+            self.link._on_event = lambda name, at: times.append(at)
+            for stamp in ('1e999', '-1e999', 'NaN', '1' * 4000, '-1', '[]',
+                          'null', '1e308', '"1"'):
+                await asyncio.to_thread(
+                    fake.sends, b'{"event": "RESET", "timestamp": '
+                    b'{"seconds": %s, "microseconds": %s}}\n' % (
+                        (stamp.encode(),) * 2))
+            await self.until(lambda: len(times) == 9)
+            for odd in (b'{"return": {"status": ' + b'[' * 400 + b']' * 400
+                        + b'}, "id": 1}\n',
+                        b'{"return": {}, "id": 1e999}\n',
+                        b'{"return": {}, "id": true}\n',
+                        b'{"error": {"desc": ' + b'[' * 400 + b']' * 400
+                        + b'}, "id": 2}\n'):
+                await asyncio.to_thread(fake.sends, odd)
+            await asyncio.sleep(0.1)
+            self.assertIs(qmp.LinkState.READY, self.link.state)
+            # Beyond what is read it lives, but is not listened to.
+            for odd in (b'[' * 100000 + b'\n', b'1' * 5000 + b'\n'):
+                del self.seen[:]
+                await asyncio.to_thread(fake.sends, odd)
+                await self.until(
+                    lambda: (False, 'confused', False) in self.seen)
+                await self.until(
+                    lambda: (True, 'running', False) in self.seen)
+        self.run_with(scenario)
+        now = time.monotonic()
+        self.assertTrue(all(now - 60 < at <= now for at in times), times)
+
+    def test_flood_of_events(self):
+        async def scenario():
+            fake = await self.serve('running')
+            # Those of a guest that resets itself are no flood.
+            await asyncio.to_thread(
+                fake.sends, b'{"event": "RESET"}\n' * 2000)
+            await self.until(lambda: self.seen.count('RESET') == 2000)
+            line = b'{"event": "STOP"}\n'
+            await asyncio.to_thread(fake.sends, line * 5000)
+            await self.until(
+                lambda: (False, 'confused', False) in self.seen)
+            self.assertLessEqual(self.seen.count('STOP'), 100)
+            await self.until(lambda: self.seen[-1] == (True, 'running', False))
+        self.run_with(scenario)
+
+    def test_flood_of_what_is_not_passed_on(self):
+        async def scenario():
+            fake = await self.serve('running')
+            line = b'{"event": "X", "y": "%s"}\n' % (b'z' * 100000)
+            await asyncio.to_thread(fake.sends, line * 200)
+            await self.until(
+                lambda: (False, 'confused', False) in self.seen)
+        self.run_with(scenario)
+
+    def test_one_that_never_answers_is_asked_no_more(self):
+        replies = []
+
+        async def scenario():
+            fake = await self.serve('running')
+            fake.is_mute = True
+            for _ in range(50):
+                fake.event('RESUME', 'running')
+            await self.until(lambda: self.seen.count('RESUME') == 50)
+            self.assertEqual(1, len(self.link._waiting))
+            for _ in range(1000):
+                self.link.execute('stop', {}, replies.append)
+            self.assertLess(len(self.link._waiting), 300)
+            self.assertEqual({Failure.NOT_SENT},
+                             {each['failure'] for each in replies})
+        self.run_with(scenario)
+
+    def test_out_of_band_byte(self):
+        async def scenario():
+            fake = await self.serve('running')
+            fake._client.send(b'x', socket.MSG_OOB)
+            fake._client.send(b'\n')
+            # It is a byte like any other, and makes no sense.
+            await self.until(
+                lambda: (False, 'confused', False) in self.seen)
+        self.run_with(scenario)
 
     def test_nonsense_ends_the_connection_and_nothing_else(self):
         async def scenario():

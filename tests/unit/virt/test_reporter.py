@@ -54,6 +54,26 @@ class ReporterTest(fakes.TestCase):
             self._notified())
         self.assertIn('5 bytes: too slow', self.log.output)
 
+    def test_a_reason_cannot_write_the_log(self):
+        self.reporter.gap(
+            self.context, fakes.UUID, stream='serial0_in', kind='exact',
+            bytes=5, at=1, reason='a\n2026 ERROR b\x1b]0;c\x07\u202e' +
+            'd' * 9999)
+        _, payload = self._notified()
+        self.assertTrue(payload['reason'].startswith(
+            r'a\n2026 ERROR b\x1b]0;c\x07\u202eddd'))
+        self.assertLess(len(payload['reason']), 600)
+        self.assertEqual(1, self.log.output.count('\n'))
+        self.assertNotIn('\x1b', self.log.output)
+
+    def test_many_gaps_are_one_line_for_each_stream(self):
+        gaps = [mock.Mock(stream='serial0_out', bytes=2)] * 300
+        self.reporter.more_gaps(self.context, fakes.UUID, gaps)
+        _, payload = self._notified()
+        self.assertEqual(('serial0_out', 'unknown', 600), (
+            payload['stream'], payload['kind'], payload['bytes']))
+        self.assertIn('300 gaps more', payload['reason'])
+
     def test_rebuilt(self):
         self.reporter.rebuilt(self.context, fakes.UUID, 'Domain R had ended')
         self.assertEqual(

@@ -66,6 +66,16 @@ class WatchTest(fake_host.HostTestCase):
         looks = status.call_count + times
         self._until(lambda: status.call_count >= looks)
 
+    def test_gaps_without_number_are_reported_together(self):
+        self.client().status.return_value = fake_host.status(
+            gaps=tuple(map(_gap, range(256))))
+        self.client().status.side_effect = None
+        self.watch.collect_gaps(self.record.instance_uuid)
+        self.assertEqual(watch._GAPS_AT_ONCE, self.reporter.gap.call_count)
+        (call,) = self.reporter.more_gaps.call_args_list
+        self.assertEqual(256 - watch._GAPS_AT_ONCE, len(call.args[-1]))
+        self.client().forget_gaps.assert_called_once_with(list(range(256)))
+
     def test_nothing_to_do(self):
         self._start()
         self._looked()

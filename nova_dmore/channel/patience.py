@@ -1,0 +1,50 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""How long the guest's serial output may be held up, in all."""
+
+from nova_dmore import wire
+
+
+class Patience:
+    """Of the guest with one whom its output waits for.
+
+    The time of all waits adds up, and each byte that was taken takes some of
+    it away, as long as a line of ``wire.SERIAL_RATE_LEAST`` would need for it.
+    So whoever takes as many bytes a second may go on for ever; one that takes
+    less, be it a byte now and then, has held the guest up for too long sooner
+    or later. Times are seconds of one monotonic clock.
+    """
+
+    def __init__(self) -> None:
+        self._held_s = 0.0
+        self._since: float | None = None
+        self._taken: int | None = None
+
+    def restart(self) -> None:
+        """Offsets are others from now on; the time counts on."""
+        self._taken = None
+
+    def look(self, now: float, taken: int, holds: bool) -> float:
+        """Add up, to be called whenever one of these has changed.
+
+        :param taken: offset up to which output was taken
+        :param holds: whether the guest waits from now on
+        :returns: for how many seconds it was held up
+        """
+        if self._since is not None:
+            self._held_s += max(0.0, now - self._since)
+        if self._taken is not None and taken > self._taken:
+            self._held_s = max(0.0, self._held_s - (
+                taken - self._taken) / wire.SERIAL_RATE_LEAST)
+        self._since = now if holds else None
+        self._taken = taken
+        return self._held_s

@@ -1,0 +1,49 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Text that somebody else has written, for a log or a terminal."""
+
+import re
+
+#: Of one text, in characters; what is cut off is counted.
+TEXT_MAX = 500
+
+_UNSAFE = re.compile(r'[^\x20-\x7e]')
+_CUT = re.compile(r'\.\.\. \(of \d{1,20} characters\)')
+
+
+def printable(value: object, limit: int = TEXT_MAX) -> str:
+    """A value as text that moves no cursor, begins no line, and ends.
+
+    For everything that comes from a guest, a client, QEMU, Domain R, a worker
+    or another host. Control characters (so also escapes of terminals and
+    newlines) and whatever is not ASCII (so also what changes the direction of
+    writing) are written as Python escapes. Repeating it changes nothing.
+
+    :param limit: characters that are shown, after which is said how many
+        there were
+    """
+    try:
+        text = value if isinstance(value, str) else str(value)
+    except (RecursionError, ValueError):    # too deep, or too many digits
+        text = f'an unreadable {type(value).__name__}'
+    shown = escaped(text[:limit + 1])
+    if len(shown) <= limit:
+        return shown
+    if shown[:limit] == text[:limit] and _CUT.fullmatch(text, limit):
+        return text     # cut before
+    return f'{shown[:limit]}... (of {len(text)} characters)'
+
+
+def escaped(text: str) -> str:
+    """The same for text of any length."""
+    return _UNSAFE.sub(
+        lambda found: found[0].encode('unicode_escape').decode('ascii'), text)

@@ -1,0 +1,144 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The log of keeper and worker: no peer makes it long, or writes it.
+
+Both processes append to one file for as long as the instance lives, and much
+of what they log is caused by a guest, by QEMU or by Domain R. So each place in
+the program may log so often, all of a process so many bytes, and none writes
+into a file that is full; what is left out is counted in one line. logrotate
+(etc/nova-dmore/logrotate.conf) makes room again.
+"""
+
+import logging
+import os
+import stat
+import time
+
+from nova_dmore.channel import text
+
+#: Messages that one place in the program may log at once, and per second.
+SITE_BURST, SITE_RATE = 200, 1.0
+#: Bytes that a process may log at once, and per second.
+BYTES_BURST, BYTES_RATE = 1 << 20, 2048.0
+#: Nothing is written into a file of this size.
+FILE_MAX = 1 << 24
+#: Of one message, and of one traceback, in characters.
+MESSAGE_MAX = 2000
+_TRACEBACK_MAX = 8000
+
+
+class _Bucket:
+    """Fills with time, up to a size; what is in it may be spent."""
+
+    def __init__(self, size, rate, now):
+        self._size, self._rate = size, rate
+        self._left, self._at = size, now
+
+    def has(self, amount, now):
+        self._left = min(self._size,
+                         self._left + (now - self._at) * self._rate)
+        self._at = now
+        return self._left >= amount
+
+    def spend(self, amount):
+        self._left -= amount
+
+
+class PrintableFormatter(logging.Formatter):
+    """Writes one line per message, and a traceback if there is one."""
+
+    def formatMessage(self, record):
+        """Escape what is in the message."""
+        record.message = text.printable(record.message, MESSAGE_MAX)
+        return super().formatMessage(record)
+
+    def formatException(self, ei):
+        """Escape what is in the lines of a traceback."""
+        lines = super().formatException(ei)[-_TRACEBACK_MAX:].split('\n')
+        return '\n'.join(map(text.escaped, lines))
+
+
+class BoundedHandler(logging.StreamHandler):
+    """See the module.
+
+    :param stream: standard error; its file's size is looked at.
+    :param clock: -> monotonic seconds.
+    """
+
+    def __init__(self, stream=None, clock=time.monotonic):
+        super().__init__(stream)
+        self._clock = clock
+        self._sites = {}        # as many as the program has
+        self._bytes = _Bucket(BYTES_BURST, BYTES_RATE, clock())
+        self._dropped = 0
+
+    def emit(self, record):
+        """Write a record, or count it."""
+        try:
+            self._emit(record)
+        except RecursionError:
+            raise
+        except Exception:
+            self.handleError(record)
+
+    def close(self):
+        """Say what was left out at last; the stream stays open."""
+        with self.lock:
+            if self._dropped and not self._is_full():
+                self._write(self._more())
+        super().close()
+
+    def _emit(self, record):
+        now = self._clock()
+        site = self._sites.setdefault(
+            (record.pathname, record.lineno),
+            _Bucket(SITE_BURST, SITE_RATE, now))
+        if not site.has(1, now) or self._is_full():
+            self._dropped += 1
+            return
+        line = self.format(record)
+        more = self._more() if self._dropped else ''
+        size = len(line) + len(more) + 1
+        if not self._bytes.has(size, now):
+            self._dropped += 1
+            return
+        site.spend(1)
+        self._bytes.spend(size)
+        self._dropped = 0
+        self._write(more + line + self.terminator)
+
+    def _more(self):
+        return f'{self._dropped} messages more' + self.terminator
+
+    def _write(self, data):
+        self.stream.write(data)
+        self.flush()
+
+    def _is_full(self):
+        try:
+            found = os.fstat(self.stream.fileno())
+        except (OSError, ValueError):       # it is no file
+            return False
+        return stat.S_ISREG(found.st_mode) and found.st_size >= FILE_MAX
+
+
+def set_up(name, debug):
+    """Log to standard error; called once, when a process begins.
+
+    :param name: of the process.
+    :param debug: whether to log what is of interest to developers.
+    """
+    handler = BoundedHandler()
+    handler.setFormatter(PrintableFormatter(
+        f'%(asctime)s {name}[%(process)d] %(levelname)s %(message)s'))
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.INFO, handlers=[handler])

@@ -1,0 +1,136 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""A pair whose QEMU, or Domain R, does what it can to its processes."""
+
+import contextlib
+import os
+import socket
+import time
+
+from nova_dmore.shadow import client
+from nova_dmore import wire
+from tests.integration import test_shadow_process
+from tests.unit.shadow import fakes
+
+
+def processor_s(pid):
+    """Processor time that a process has used, in seconds."""
+    with open(f'/proc/{pid}/stat') as file:
+        fields = file.read().rsplit(')', 1)[1].split()
+    return sum(map(int, fields[11:13])) / os.sysconf('SC_CLK_TCK')
+
+
+class TestHostile(test_shadow_process.LivePair):
+
+    def still_serves(self):
+        """The processes are those of the beginning, and at rest."""
+        status = self.client.status()
+        self.assertEqual((self.pair.pid, 1), (
+            status.pid, status.worker_starts))
+        pids = status.pid, status.worker_pid
+        before = sum(map(processor_s, pids))
+        time.sleep(1)
+        self.assertLess(sum(map(processor_s, pids)) - before, 0.5)
+        self.assertLess(os.path.getsize(self.pair.log), 200_000)
+
+    def connect(self, name):
+        sock = socket.socket(socket.AF_UNIX)
+        self.addCleanup(sock.close)
+        sock.settimeout(5)
+        sock.connect(os.path.join(self.pair.directory, name))
+        return sock
+
+    def test_out_of_band_bytes(self):
+        instance, _ = self.go_live()
+        for name in (wire.SERIAL0_SOCKET, wire.IVSHMEM_SOCKET):
+            self.connect(name).send(b'x', socket.MSG_OOB)
+        self.still_serves()
+        instance.qmp._client.send(b'x', socket.MSG_OOB)
+        self.still_serves()
+
+    def test_connections_without_end(self):
+        self.pair.instance()
+        for name in (wire.SERIAL0_SOCKET, wire.IVSHMEM_SOCKET):
+            end = time.monotonic() + 1.5
+            with contextlib.ExitStack() as held:
+                while time.monotonic() < end:
+                    sock = held.enter_context(socket.socket(socket.AF_UNIX))
+                    sock.setblocking(False)
+                    with contextlib.suppress(BlockingIOError):
+                        sock.connect(os.path.join(self.pair.directory, name))
+                    time.sleep(0.01)
+                count = len(os.listdir(f'/proc/{self.pair.pid}/fd'))
+                self.assertLess(count, 100)
+        self.still_serves()
+
+    def test_half_closed_ends(self):
+        instance, domain_r = self.go_live()
+        serial = self.connect(wire.SERIAL0_SOCKET)
+        serial.shutdown(socket.SHUT_RD)
+        domain_r.types(b'abc')
+        self.connect(wire.IVSHMEM_SOCKET).shutdown(socket.SHUT_WR)
+        self.still_serves()
+
+    def test_events_without_end(self):
+        instance, _ = self.go_live()
+        for _ in range(900):
+            instance.qmp.event('RESET')
+        self.still_serves()
+        for event, status in (('STOP', 'paused'), ('RESUME', 'running')):
+            with contextlib.suppress(OSError):
+                for _ in range(5000):
+                    instance.qmp.event(event, status)
+        self.still_serves()
+        fakes.wait_for(lambda: self.client.status().instance.connected)
+
+    def test_requests_that_cannot_be(self):
+        for line in (b'[' * 100000, b'{"id": 1, "method": "frozen", '
+                     b'"params": {"timeout_ms": 1e999}}',
+                     b'{"id": 1, "method": "frozen", '
+                     b'"params": {"timeout_ms": NaN}}',
+                     b'{"id": 1, "method": "frozen", '
+                     b'"params": {"timeout_ms": %s}}' % (b'9' * 4000),
+                     b'{"id": 1, "method": "forget_gaps", '
+                     b'"params": {"numbers": [[]]}}',
+                     b'{"id": 1, "method": "arm", "params": {"role": {}, '
+                     b'"migration_id": "m", "on": true}}',
+                     b'{"id": 1, "method": "status", "params": {"x": 1}}'):
+            sock = self.connect(wire.CONTROL_SOCKET)
+            sock.sendall(line + b'\n')
+            self.assertIn(b'"error"', sock.recv(10000), line[:80])
+        self.still_serves()
+
+    def test_what_domain_r_says_in_numbers(self):
+        _, domain_r = self.go_live()
+        domain_r.says({'type': wire.SERVING, 'ssh': float('inf'),
+                       'serial': float('nan'), 'vnc': -1, 'boot_s': 10 ** 99,
+                       'memory_kib': 5})
+        fakes.wait_for(lambda: self.client.status().serving)
+        self.assertEqual({'memory_kib': 5}, self.client.status().serving)
+
+    def test_reasons_and_states_are_printable(self):
+        instance, domain_r = self.go_live()
+        instance.qmp.event('STOP', 'pau\nsed\x1b[2J\u202e')
+        status = fakes.wait_for(
+            lambda: self.client.status().instance.status.startswith('pau\\n')
+            and self.client.status())
+        self.assertEqual(r'pau\nsed\x1b[2J\u202e', status.instance.status)
+        domain_r.says({'type': wire.LOG, 'text': 'a\n2026 b\x1b[2J\u202e'})
+        with open(self.pair.log) as log:
+            lines = []
+            fakes.wait_for(lambda: lines.extend(log) or any(
+                r'a\n2026 b\x1b[2J\u202e' in each for each in lines))
+
+    def test_an_unexpected_answer_of_the_process(self):
+        self.assertRaises(ValueError, client._gap_report, {
+            'number': 1, 'stream': 'serial0_out', 'at': '\x1b', 'bytes': 1,
+            'kind': 'exact', 'reason': 'x', 'migration_id': None, 'time': 1})
