@@ -149,7 +149,10 @@ def receive(sock):
             raise EOFError
         if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
             raise ValueError('a message was cut off')
-        message = json.loads(data)
+        try:
+            message = json.loads(data)
+        except RecursionError as error:
+            raise ValueError('a message is too deep') from error
         if not isinstance(message, dict):
             raise ValueError('a message is not an object')
     except EOFError:

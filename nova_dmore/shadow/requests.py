@@ -64,7 +64,10 @@ async def _answer(line, writer, handle):
 
 
 def _parse(line):
-    request = json.loads(line)
+    try:
+        request = json.loads(line)
+    except RecursionError as error:
+        raise ValueError('too deep') from error
     if not isinstance(request, dict):
         raise ValueError('not an object')
     params = request.get('params', {})

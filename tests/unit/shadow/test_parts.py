@@ -12,6 +12,7 @@
 """The small parts of the shadow-device process."""
 
 import os
+import socket
 
 from oslotest import base
 
@@ -81,6 +82,18 @@ class TestMessages(base.BaseTestCase):
         self.assertEqual((None, []), messages.receive(theirs))
         self.assertRaises(OSError, messages.send, theirs, {})
         theirs.close()
+
+    def test_what_is_no_message(self):
+        keeper, worker = messages.pair()
+        self.addCleanup(keeper.close)
+        self.addCleanup(worker.close)
+        for data in (b'{', b'[]', b'\xff', b'[' * 50000,
+                     b'{"a":' * 10000):
+            with open(os.devnull) as passed:
+                socket.send_fds(worker, [data], [passed.fileno()])
+            before = len(os.listdir('/proc/self/fd'))
+            self.assertRaises(ValueError, messages.receive, keeper)
+            self.assertEqual(before, len(os.listdir('/proc/self/fd')))
 
     def test_too_long(self):
         ours, theirs = messages.pair()
