@@ -95,6 +95,16 @@ class TestMessages(base.BaseTestCase):
             self.assertRaises(ValueError, messages.receive, keeper)
             self.assertEqual(before, len(os.listdir('/proc/self/fd')))
 
+    def test_nothing_but_descriptors(self):
+        keeper, worker = messages.pair()
+        self.addCleanup(keeper.close)
+        self.addCleanup(worker.close)
+        before = len(os.listdir('/proc/self/fd'))
+        with open(os.devnull) as passed:
+            socket.send_fds(worker, [b''], [passed.fileno()] * 9)
+        self.assertEqual((None, []), messages.receive(keeper))
+        self.assertEqual(before, len(os.listdir('/proc/self/fd')))
+
     def test_too_long(self):
         ours, theirs = messages.pair()
         self.addCleanup(ours.close)
