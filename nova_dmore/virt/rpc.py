@@ -53,6 +53,11 @@ def _told(method):
                 raise exception.PairError(
                     f'{method.__name__}: {name} is '
                     f'{ascii(value)[:_SHOWN_MAX]}')
+        # It is logged, and no more is made of it.
+        number = arguments.get('migration_id', '')
+        if not (number.isprintable() and len(number) <= _SHOWN_MAX):
+            raise exception.PairError(f'{method.__name__}: migration_id is '
+                                      f'{ascii(number)[:_SHOWN_MAX]}')
         uuid = arguments.get('instance_uuid')
         if uuid is not None and not uuidutils.is_uuid_like(uuid):
             raise exception.PairError(f'{method.__name__}: instance_uuid is '

@@ -121,6 +121,10 @@ class RpcTest(fakes.TestCase):
             self.assertRaises(
                 messaging.ExpectedException, getattr(server, method), None,
                 **{**ARGUMENTS[method], 'instance_uuid': '../../etc'})
+            for number in ('a\nb', '\x1b[2J', '\ud800', 'm' * 9000):
+                self.assertRaises(
+                    messaging.ExpectedException, getattr(server, method),
+                    None, **{**ARGUMENTS[method], 'migration_id': number})
         self.assertEqual([], self.destination.calls)
 
     def test_the_instance_runs_over_there(self):
