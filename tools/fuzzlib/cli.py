@@ -25,6 +25,8 @@ from testbedlib.layout import REPOSITORY, Layout
 from testbedlib.progress import Failure, Progress
 
 _TOOLS = REPOSITORY / 'tools'
+#: Bytes of an input that is shown with what it brings about.
+_SHOWN_MAX = 1024
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -183,6 +185,10 @@ class _Run:
         for name, find in finds:
             print(f'FOUND {name}: {find.text}\n  again: tools/fuzz {name} '
                   f'--reproduce {find.file}')
+            data = find.file.read_bytes()
+            if len(data) <= _SHOWN_MAX:
+                # The machine may be gone when somebody reads this.
+                print(f'  {data.hex()}')
         print(f'{sum(each.executions for each in results)} executions, '
               f'{len(finds)} finds, seed {seed}', flush=True)
         return 1 if finds else 0

@@ -50,7 +50,7 @@ def run(data: bytes) -> None:
     except config.ConfigError as error:
         oracle.check(str(error).isprintable() and str(error).isascii(),
                      'an error %a', str(error)[:200])
-        oracle.check(len(str(error)) < 100000, 'an error of %d characters',
+        oracle.check(len(str(error)) < 1000, 'an error of %d characters',
                      len(str(error)))
         return
     for name in ('instance_name', 'instance_uuid', 'mac'):

@@ -19,12 +19,11 @@ import subprocess
 import time
 from collections.abc import Sequence
 
-from fuzzlib import parts
+from fuzzlib import again, parts
 from testbedlib.layout import REPOSITORY
 from testbedlib.progress import Failure, Progress
 
-#: Of one input: seconds, and MiB of the process.
-TIMEOUT_S = 10
+#: Of the process, in MiB.
 MEMORY_MIB = 1536
 #: Seconds between two lines that tell how far it is.
 _TELL_S = 10
@@ -150,7 +149,7 @@ def fuzz(part: parts.Part, command: Sequence[str], seconds: float, seed: int,
             break
         flags = [f'-max_total_time={max(1, round(left))}',
                  f'-seed={(seed + start) % (1 << 31) or 1}',
-                 f'-max_len={part.length}', f'-timeout={TIMEOUT_S}',
+                 f'-max_len={part.length}', f'-timeout={again.LIMIT_S}',
                  f'-rss_limit_mb={MEMORY_MIB}', '-print_final_stats=1',
                  f'-artifact_prefix={finds}/{part.file_name}-',
                  str(folder), *([str(part.corpus)] if part.corpus.is_dir()

@@ -119,6 +119,9 @@ class Connection:
     def setblocking(self, on: bool) -> None:
         """As a socket has it."""
 
+    def setsockopt(self, *option: int) -> None:
+        """As a socket has it."""
+
     def recv(self, count: int) -> bytes:
         """As a socket has it."""
         if not self._pieces:
