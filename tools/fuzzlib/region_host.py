@@ -117,7 +117,7 @@ class _World:
         if self.reader.byte() & 1:
             carried = carry_over.CarryOver(
                 self.reader.word() % (wire.JUMP_MAX + 1), True,
-                {stream: self.reader.word() % wire.OFFSET_MAX
+                {stream: self.reader.word() % (wire.JUMP_MAX + 1)
                  for stream in _IN},
                 {stream: carry_over.Unstored(
                     self.reader.word() % (wire.JUMP_MAX + 1),
