@@ -26,16 +26,15 @@ class CorpusTest(unittest.TestCase):
     def check(self, name: str) -> None:
         (part,) = parts.chosen(name)
         inputs = again.inputs(part)
-        self.assertGreater(len(inputs), len(part.module().SEEDS),
-                           f'nothing in {part.corpus}')
+        self.assertGreater(len(inputs), 2)
         self.assertEqual(len(inputs), again.run_all(part, inputs))
 
     def test_each_folder_is_of_a_part(self) -> None:
         folders = {str(path.parent.relative_to(parts.CORPUS))
                    for path in parts.CORPUS.glob('*/*/*')}
-        self.assertEqual({part.name for part in parts.PARTS
-                          if not part.native or part.corpus.is_dir()},
-                         folders)
+        self.assertGreater(len(folders), 10)
+        self.assertEqual(set(), folders - {
+            part.name for part in parts.PARTS})
 
 
 def _add_tests() -> None:
