@@ -255,5 +255,3 @@ def run(data: bytes) -> None:
             break
         world.step()
     world.settle()
-
-

@@ -27,7 +27,8 @@ from fuzzlib import minimise
 from fuzzlib import oracle
 from fuzzlib import parts
 from fuzzlib import reader
-from testbedlib.progress import Failure, Progress
+from testbedlib.progress import Failure
+from testbedlib.progress import Progress
 
 #: A libFuzzer that finds something as long as there is a file that says so.
 _FAKE = '''
@@ -62,7 +63,7 @@ class FuzzerTest(unittest.TestCase):
         self.folder = pathlib.Path(folder.name)
         (self.part,) = parts.chosen('control/lines')
 
-    def fuzz(self, *finds: int) -> fuzzer.Result:
+    def run_fuzzer(self, *finds: int) -> fuzzer.Result:
         todo = self.folder / 'todo'
         todo.write_text(' '.join(map(str, finds)))
         return fuzzer.fuzz(
@@ -72,12 +73,12 @@ class FuzzerTest(unittest.TestCase):
             Progress(quiet=True), {})
 
     def test_nothing_is_found(self) -> None:
-        result = self.fuzz()
+        result = self.run_fuzzer()
         self.assertEqual('control/lines: 1000 executions, coverage 31, 8 '
                          'inputs, 0 finds', str(result))
 
     def test_each_place_is_found_once(self) -> None:
-        result = self.fuzz(3, 3, 8, 3)
+        result = self.run_fuzzer(3, 3, 8, 3)
         self.assertEqual(4 * 900 + 1000, result.executions)
         self.assertEqual(
             ["IndexError: \\x1b7 (nova_dmore/a.py:3 run)",
