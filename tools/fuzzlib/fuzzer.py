@@ -181,12 +181,14 @@ def _run(command: Sequence[str], result: Result, log: pathlib.Path,
         # By itself when nobody is there any more to do it.
         process = subprocess.Popen(
             ['timeout', '--signal=KILL', str(round(limit_s)), *command],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, text=True, errors='replace',
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors='replace',
             env={**os.environ, **environment}, cwd=REPOSITORY)
-        assert process.stderr is not None   # it is a pipe
+        assert process.stdout is not None   # it is a pipe
         try:
-            for line in process.stderr:
+            # atheris shows exceptions on one, libFuzzer all else on the
+            # other.
+            for line in process.stdout:
                 stream.write(line)
                 reader.take(line.rstrip('\n'))
                 if time.monotonic() - told > _TELL_S:

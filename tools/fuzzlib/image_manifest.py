@@ -24,7 +24,8 @@ from nova_dmore.virt import image_store
 _GOOD = json.loads(image_part.manifest().to_json())
 
 SEEDS = [b'\x00' + json.dumps(_GOOD).encode(), b'\x02\xff',
-         b'\x00' + b'[' * 900, b'\x01' + bytes(range(1, 200)), b'\x03' + bytes(range(60, 255))]
+         b'\x00' + b'[' * 900, b'\x01' + bytes(range(1, 200)),
+         b'\x03' + bytes(range(60, 255))]
 
 
 class _Store(image_store.ImageStore):
