@@ -48,6 +48,8 @@ _VERSION = re.compile(r'[0-9A-Za-z.+~-]{1,64}')
 _SHA256 = re.compile(r'[0-9a-f]{64}')
 _COMMAND_LINE = re.compile(r'[0-9A-Za-z=,._ -]{0,1024}')
 _CHUNK = 1 << 20
+#: Characters of a wrong value that a message shows.
+_SHOWN_MAX = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,30 +79,30 @@ def parse_manifest(data: bytes) -> Manifest:
     """
     try:
         fields: Any = json.loads(data)
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise _damaged(f'{MANIFEST} is not JSON') from error
     if not isinstance(fields, dict):
         raise _damaged(f'{MANIFEST} is not an object')
     layout = fields.get('layout_version')
-    if layout != wire.LAYOUT_VERSION:
+    if type(layout) is not int or layout != wire.LAYOUT_VERSION:
         raise exception.ImageError(
-            f'the Domain R image has layout version {layout!r}, this '
+            f'the Domain R image has layout version {_shown(layout)}, this '
             f'nova-dmore needs {wire.LAYOUT_VERSION}: build and upload it '
             'again with nova-dmore-image of the same release')
     memory, digests = fields.get('memory_mib'), fields.get('sha256')
     if (type(memory) is not int
             or not MEMORY_MIB_MIN <= memory <= MEMORY_MIB_MAX):
-        raise _damaged(f'memory_mib is {memory!r}')
+        raise _damaged(f'memory_mib is {_shown(memory)}')
     for name, pattern in (('version', _VERSION),
                           ('command_line', _COMMAND_LINE)):
         value = fields.get(name)
         if not isinstance(value, str) or not pattern.fullmatch(value):
-            raise _damaged(f'{name} is {value!r}')
+            raise _damaged(f'{name} is {_shown(value)}')
     if (not isinstance(digests, dict)
             or set(digests) != {*MEMBERS} - {MANIFEST}
             or not all(isinstance(value, str) and _SHA256.fullmatch(value)
                        for value in digests.values())):
-        raise _damaged(f'sha256 is {digests!r}')
+        raise _damaged(f'sha256 is {_shown(digests)}')
     return Manifest(layout, fields['version'], memory,
                     fields['command_line'], dict(digests))
 
@@ -128,8 +130,8 @@ def unpack(tar: pathlib.Path, directory: pathlib.Path) -> Manifest:
     try:
         scratch = pathlib.Path(tempfile.mkdtemp(
             prefix=f'.{directory.name}.', dir=directory.parent))
-        with tarfile.open(tar, 'r:') as archive:
-            manifest = _extract(archive, scratch)
+        with tar.open('rb') as file:
+            manifest = _extract(file, scratch)
         scratch.chmod(0o755)
         scratch.rename(directory)
     except tarfile.TarError as error:
@@ -175,41 +177,72 @@ def pack(directory: pathlib.Path, manifest: Manifest,
                 archive.addfile(info, file)
 
 
-def _extract(archive: tarfile.TarFile, directory: pathlib.Path) -> Manifest:
-    members = list(archive)
-    if [member.name for member in members] != list(MEMBERS):
-        names = [member.name for member in members[:8]]
-        raise _damaged(f'its members are {names!r}')
-    for member in members:
-        if not member.isreg() or member.size > MEMBERS[member.name]:
-            raise _damaged(f'{member.name} has {member.size} bytes or is not '
-                           'a plain file')
-    source = archive.extractfile(members[0])
-    assert source is not None      # it is a plain file
-    data = source.read()
-    manifest = parse_manifest(data)
-    (directory / MANIFEST).write_bytes(data)
-    for member in members[1:]:
-        source = archive.extractfile(member)
-        assert source is not None
-        if _copy(source, directory / member.name) != (
-                manifest.sha256[member.name]):
-            raise _damaged(f'{member.name} has another digest than the '
-                           'manifest says')
+def _extract(file: IO[bytes], directory: pathlib.Path) -> Manifest:
+    """Read the members one after the other, as their headers say.
+
+    :class:`tarfile.TarFile` understands far more than such a file may have
+    (links, sparse files, headers of any length that it reads into memory),
+    and some of that makes it fail in ways that are no ``TarError``.
+    """
+    manifest = None
+    for name, limit in MEMBERS.items():
+        size = _read_header(file, name, limit)
+        if manifest is None:
+            data = _read(file, size)
+            manifest = parse_manifest(data)
+            (directory / MANIFEST).write_bytes(data)
+        elif _copy(file, size, directory / name) != manifest.sha256[name]:
+            raise _damaged(f'{name} has another digest than the manifest '
+                           'says')
+        _read(file, -size % tarfile.BLOCKSIZE)
+    if any(file.read(tarfile.RECORDSIZE)) or file.read(1):
+        raise _damaged('something follows its last member')
+    assert manifest is not None     # the first of the members
     return manifest
 
 
-def _copy(source: IO[bytes], target: pathlib.Path) -> str:
-    """Write a stream to a file, safely on disk, and return its SHA-256."""
+def _read_header(file: IO[bytes], name: str, limit: int) -> int:
+    """The size of the next member, which has to be the one of that name."""
+    info = tarfile.TarInfo.frombuf(
+        _read(file, tarfile.BLOCKSIZE), 'ascii', 'surrogateescape')
+    if info.name != name:
+        raise _damaged(f'a member is {info.name!a} in place of {name}')
+    if (info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE)
+            or not 0 <= info.size <= limit):
+        raise _damaged(f'{name} has {info.size} bytes or is not a plain file')
+    return info.size
+
+
+def _read(file: IO[bytes], size: int) -> bytes:
+    """Exactly so many bytes."""
+    data = file.read(size)
+    if len(data) != size:
+        raise _damaged('it ends too early')
+    return data
+
+
+def _copy(source: IO[bytes], size: int, target: pathlib.Path) -> str:
+    """Write a part of a stream to a file, safely on disk.
+
+    :returns: its SHA-256
+    """
     digest_ = hashlib.sha256()
     with target.open('xb') as file:
-        while chunk := source.read(_CHUNK):
+        while size:
+            chunk = _read(source, min(size, _CHUNK))
+            size -= len(chunk)
             digest_.update(chunk)
             file.write(chunk)
         file.flush()
         os.fsync(file.fileno())
     target.chmod(0o644)
     return digest_.hexdigest()
+
+
+def _shown(value: object) -> str:
+    """A value as a message may have it: of any content, but not any length.
+    """
+    return ascii(value)[:_SHOWN_MAX]
 
 
 def _damaged(what: str) -> exception.ImageError:

@@ -85,7 +85,7 @@ def parse(message: dict[str, Any]) -> Config:
     gateway = message.get('gateway')
     mac = _text(message, 'mac').lower()
     if not _MAC.fullmatch(mac):
-        raise ConfigError(f'mac is {mac!a}')
+        raise ConfigError(f'mac is {_shown(mac)}')
     return Config(
         instance_uuid=_printable(_text(message, 'instance_uuid')),
         instance_name=_printable(_text(message, 'instance_name')),
@@ -171,7 +171,8 @@ def _texts(message: dict[str, Any], name: str) -> list[str]:
 def _number(message: dict[str, Any], name: str, low: int, high: int) -> int:
     value = message.get(name)
     if type(value) is not int or not low <= value <= high:
-        raise ConfigError(f'{name} is {value!a}, not from {low} to {high}')
+        raise ConfigError(
+            f'{name} is {_shown(value)}, not from {low} to {high}')
     return value
 
 
@@ -179,4 +180,10 @@ def _ip(parser: Any, message: dict[str, Any], name: str) -> Any:
     try:
         return parser(_text(message, name))
     except ValueError as error:
-        raise ConfigError(f'{name}: {ascii(error)}') from error
+        raise ConfigError(f'{name}: {_shown(error)}') from error
+
+
+def _shown(value: Any) -> str:
+    """A wrong value as an error may have it: of any content, not any length.
+    """
+    return ascii(value)[:NAME_MAX]

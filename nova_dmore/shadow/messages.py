@@ -197,16 +197,20 @@ def receive(sock):
         return None, []
     try:
         if not data:
+            # The end, unless it is an empty message that brings descriptors.
             raise EOFError
         if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
             raise ValueError('a message was cut off')
-        message = json.loads(data)
+        try:
+            message = json.loads(data)
+        except RecursionError as error:
+            raise ValueError('a message is too deep') from error
         if not isinstance(message, dict):
             raise ValueError('a message is not an object')
-    except EOFError:
-        return None, []
-    except ValueError:
+    except (EOFError, ValueError) as error:
         for descriptor in descriptors:
             os.close(descriptor)
+        if isinstance(error, EOFError):
+            return None, []
         raise
     return message, descriptors

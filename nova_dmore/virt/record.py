@@ -22,6 +22,8 @@ import json
 import os
 import pathlib
 import shutil
+import types
+import typing
 
 from oslo_log import log as logging
 from oslo_utils import uuidutils
@@ -32,6 +34,8 @@ from nova_dmore.virt import address
 LOG = logging.getLogger(__name__)
 
 _FILE = 'pair.json'
+#: Characters of a wrong record that a message shows.
+_SHOWN_MAX = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,11 +71,31 @@ def from_json(text: str) -> PairRecord:
         fields = json.loads(text)
         fields['address'] = address.Address(**fields['address'])
         record = PairRecord(**fields)
-    except (TypeError, KeyError) as error:
-        raise ValueError(f'not a pair record: {error}') from error
+    except (TypeError, KeyError, RecursionError, ValueError) as error:
+        raise ValueError(
+            f'not a pair record: {ascii(str(error))[:_SHOWN_MAX]}') from error
+    for part in (record.address, record):
+        _check_types(part)
     if not uuidutils.is_uuid_like(record.instance_uuid):
-        raise ValueError(f'no instance uuid: {record.instance_uuid!r}')
+        raise ValueError(
+            f'no instance uuid: {record.instance_uuid[:_SHOWN_MAX]!a}')
     return record
+
+
+def _check_types(value: PairRecord | address.Address) -> None:
+    """What is in a record reaches XML, paths and requests.
+
+    :raises ValueError: a field is of another type than it is declared
+    """
+    for name, wanted in typing.get_type_hints(type(value)).items():
+        given = getattr(value, name)
+        allowed = (typing.get_args(wanted)
+                   if isinstance(wanted, types.UnionType)
+                   else (typing.get_origin(wanted) or wanted,))
+        # A bool is an int to isinstance.
+        if type(given) not in allowed:
+            raise ValueError(f'not a pair record: {name} is '
+                             f'{ascii(given)[:_SHOWN_MAX]}')
 
 
 class Records:

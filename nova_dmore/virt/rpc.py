@@ -16,8 +16,11 @@ A topic of our own, beside Nova's: what passes through Nova's conductor
 call carries the migration's id, and a repeated or late one is harmless.
 """
 
+import functools
+
 from nova import rpc
 import oslo_messaging as messaging
+from oslo_utils import uuidutils
 
 from nova_dmore import exception
 
@@ -27,9 +30,40 @@ VERSION = '2.1'
 _BASE_VERSION = '2.0'
 #: How much longer than it is given a destination may take to answer.
 _GRACE_S = 10.0
+#: Characters of a wrong argument that a message shows.
+_SHOWN_MAX = 200
 
-#: What the other side is told, without a stack in the log of this one.
-_told = messaging.expected_exceptions(exception.DMoreError)
+#: Which types an argument may have.
+_TYPES = {
+    'migration_id': (str,), 'instance_uuid': (str,), 'record': (str,),
+    'carry_over': (dict,), 'domain_r_moved': (bool,),
+    'console_log': (str, type(None)), 'uri': (str,),
+    'migrate_uri': (str, type(None)), 'flags': (int,),
+    'within_s': (int, float)}
+
+
+def _told(method):
+    """Check the arguments of a call; of our errors the other side is told,
+    without a stack in the log of this one."""
+    @messaging.expected_exceptions(exception.DMoreError)
+    @functools.wraps(method)
+    def told(self, context, **arguments):
+        for name, value in arguments.items():
+            if type(value) not in _TYPES.get(name, (type(value),)):
+                raise exception.PairError(
+                    f'{method.__name__}: {name} is '
+                    f'{ascii(value)[:_SHOWN_MAX]}')
+        # It is logged, and no more is made of it.
+        number = arguments.get('migration_id', '')
+        if not (number.isprintable() and len(number) <= _SHOWN_MAX):
+            raise exception.PairError(f'{method.__name__}: migration_id is '
+                                      f'{ascii(number)[:_SHOWN_MAX]}')
+        uuid = arguments.get('instance_uuid')
+        if uuid is not None and not uuidutils.is_uuid_like(uuid):
+            raise exception.PairError(f'{method.__name__}: instance_uuid is '
+                                      f'{uuid[:_SHOWN_MAX]!a}')
+        return method(self, context, **arguments)
+    return told
 
 
 class DestinationAPI:

@@ -131,6 +131,38 @@ class ImageFileTest(unittest.TestCase):
         self.write([(image_file.MANIFEST, b' ' * 70000), *_CONTENT.items()])
         self.refused('70000 bytes')
 
+    def test_headers_of_other_kinds_are_refused(self) -> None:
+        for kind in (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
+                     tarfile.GNUTYPE_SPARSE, tarfile.XHDTYPE,
+                     tarfile.XGLTYPE, tarfile.CONTTYPE, tarfile.DIRTYPE):
+            for size in (0, 1 << 62, -512):
+                with self.subTest(kind=kind, size=size):
+                    info = tarfile.TarInfo(image_file.MANIFEST)
+                    info.type, info.size = kind, size
+                    self.tar.write_bytes(
+                        info.tobuf(tarfile.GNU_FORMAT)
+                        + b'22 GNU.sparse.map=0,1\n' * 50)
+                    self.refused('damaged')
+
+    def test_something_after_the_last_member(self) -> None:
+        self.write(self.good())
+        good = self.tar.read_bytes()
+        for rest in (b'x', bytes(tarfile.RECORDSIZE), b'\0' * 511 + b'x'):
+            self.tar.write_bytes(good.rstrip(b'\0') + bytes(508) + rest * 2)
+            self.refused('damaged')
+
+    def test_errors_show_little_of_what_was_read(self) -> None:
+        for changes in ({'layout_version': ['x' * 30000]},
+                        {'memory_mib': '\x1b' * 9000},
+                        {'version': 'x' * 30000}, {'sha256': 'x' * 30000}):
+            self.write(self.good(**changes))
+            with self.assertRaises(exception.ImageError) as raised:
+                image_file.unpack(self.tar, self.target)
+            self.assertLess(len(str(raised.exception)), 600)
+            self.assertTrue(str(raised.exception).isprintable())
+        with self.assertRaises(exception.ImageError):
+            image_file.parse_manifest(b'[' * 50000)
+
     def test_cut_file(self) -> None:
         self.write(self.good())
         self.tar.write_bytes(self.tar.read_bytes()[:1200])

@@ -30,6 +30,7 @@ from testbedlib.progress import Failure, Progress
 _CONSTRAINTS = REPOSITORY / 'constraints.txt'
 _CLOUD_REQUIREMENTS = REPOSITORY / 'tools' / 'cloud-requirements.txt'
 _PLOT_REQUIREMENTS = REPOSITORY / 'tools' / 'plot-requirements.txt'
+_FUZZ_REQUIREMENTS = REPOSITORY / 'tools' / 'fuzz-requirements.txt'
 _TEST_REQUIREMENTS = REPOSITORY / 'test-requirements.txt'
 #: What an editable install of this project depends on.
 _PROJECT = (*(REPOSITORY / name for name in (
@@ -130,6 +131,17 @@ class Setup:
                       self._make_unit_environment, here=True))
         return self._layout.unit_venv
 
+    def fuzz_environment(self) -> pathlib.Path:
+        """That of the unit tests, with a fuzzer.
+
+        :raises Failure: it cannot be made
+        """
+        venv = self.unit_environment()
+        self._do(Step('fuzzer', (_FUZZ_REQUIREMENTS,),
+                      _packages(venv) / 'atheris',
+                      functools.partial(self._add_fuzzer, venv)))
+        return venv
+
     def horizon(self) -> None:
         """What browsers load of Horizon, gathered once."""
         self._do(Step('Horizon', (_CONSTRAINTS, dashboard.SETTINGS),
@@ -153,6 +165,7 @@ class Setup:
         self.packages()
         self.environment()
         self.plots()
+        self.fuzz_environment()
         self.horizon()
         self.guest_image()
         self.domr_image()
@@ -200,6 +213,9 @@ class Setup:
     def _add_plots(self, log: pathlib.Path) -> None:
         _pip('plots', self._layout.venv, log,
              '--requirement', str(_PLOT_REQUIREMENTS))
+
+    def _add_fuzzer(self, venv: pathlib.Path, log: pathlib.Path) -> None:
+        _pip('fuzzer', venv, log, '--requirement', str(_FUZZ_REQUIREMENTS))
 
     def _make_unit_environment(self, log: pathlib.Path) -> None:
         venv = self._layout.unit_venv

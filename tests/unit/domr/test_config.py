@@ -40,6 +40,15 @@ class ConfigTest(unittest.TestCase):
                     with self.assertRaisesRegex(config.ConfigError, name):
                         config.parse({**message, name: value})
 
+    def test_an_error_shows_little_of_a_value(self) -> None:
+        for name in _WRONG:
+            for value in ('x' * 30000, ['\x1b[2J' * 9000], 10 ** 4000):
+                try:
+                    config.parse(pair.config(**{name: value}))
+                except config.ConfigError as error:
+                    self.assertLess(len(str(error)), 400)
+                    self.assertTrue(str(error).isprintable())
+
     def test_names_are_printable(self) -> None:
         parsed = config.parse(pair.config(instance_name='\x1b]0;x\x07\n"é'))
         self.assertTrue(parsed.instance_name.isascii())

@@ -51,6 +51,28 @@ class TextTest(fakes.TestCase):
         for text in bad:
             self.assertRaises(ValueError, record.from_json, text)
 
+    def test_each_field_has_its_type(self):
+        good = json.loads(record.to_json(fakes.make_record()))
+        odd = (7, True, None, 'x', ['\x1b' * 70000], {})
+        for path in (good, good['address']):
+            for name, right in list(path.items()):
+                for value in odd:
+                    path[name] = value
+                    try:
+                        found = record.from_json(json.dumps(good))
+                    except ValueError as error:
+                        self.assertLess(len(str(error)), 500)
+                        self.assertTrue(str(error).isprintable(), error)
+                    else:
+                        # Another value, or none where there may be none.
+                        self.assertIn(type(value), (str, type(None))
+                                      if name in ('key_data', 'gateway')
+                                      else (type(right),), (name, found))
+                path[name] = right
+
+    def test_deep_json(self):
+        self.assertRaises(ValueError, record.from_json, '[' * 50000)
+
 
 class RecordsTest(fakes.TestCase):
 

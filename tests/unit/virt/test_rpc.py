@@ -104,6 +104,29 @@ class RpcTest(fakes.TestCase):
             for method, arguments in ARGUMENTS.items()],
             self.destination.calls)
 
+    def test_arguments_of_other_types_are_refused(self):
+        server = rpc.DestinationServer(self.destination)
+        for method, arguments in ARGUMENTS.items():
+            for name in arguments:
+                for value in ([], {'x': '\x1b' * 9000} if name != 'carry_over'
+                              else 7, b'x'):
+                    error = self.assertRaises(
+                        messaging.ExpectedException, getattr(server, method),
+                        None, **{**arguments, name: value}).exc_info[1]
+                    self.assertIsInstance(error, exception.PairError)
+                    self.assertIn(name, str(error))
+                    self.assertLess(len(str(error)), 300)
+                    self.assertTrue(str(error).isprintable())
+        for method in ('carry_over', 'abort', 'send_back'):
+            self.assertRaises(
+                messaging.ExpectedException, getattr(server, method), None,
+                **{**ARGUMENTS[method], 'instance_uuid': '../../etc'})
+            for number in ('a\nb', '\x1b[2J', '\ud800', 'm' * 9000):
+                self.assertRaises(
+                    messaging.ExpectedException, getattr(server, method),
+                    None, **{**ARGUMENTS[method], 'migration_id': number})
+        self.assertEqual([], self.destination.calls)
+
     def test_the_instance_runs_over_there(self):
         for runs in (False, True):
             self.destination.runs = runs

@@ -1,0 +1,49 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The operator's secret file and key file."""
+
+import os
+import tempfile
+
+from fuzzlib import oracle, reader as reader_module
+from nova_dmore import exception
+from nova_dmore.virt import identity
+
+SEEDS = [b'\x00' + b'f' * 64 + b'\n', b'\x00' + b'\n' * 4096, b'\x00short',
+         b'\x01# comment\n\nssh-ed25519 AAAA comment\n', b'\x01\xff\xfe\n',
+         b'\x01ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGN7FbNzrTnGBlOQGZ0PqcmMQ'
+         b'kJ1Yz9oVbqUu3VQfX1k a@b\n']
+
+
+def run(data: bytes) -> None:
+    """A file holds any bytes."""
+    reader = reader_module.Reader(data)
+    kind = reader.byte()
+    with tempfile.NamedTemporaryFile(dir=_folder()) as file:
+        file.write(reader.rest())
+        file.flush()
+        try:
+            if kind & 1:
+                keys = identity.read_authorized_keys(file.name)
+                oracle.check(all(map(identity.is_public_key, keys)),
+                             'a key that is none')
+            else:
+                secret = identity.read_secret(file.name)
+                identity.host_key(secret, 'x')
+        except exception.ConfigurationError as error:
+            oracle.check(str(error).isprintable(), 'an error %a',
+                         str(error))
+
+
+def _folder() -> str | None:
+    """In memory, if there is such a folder."""
+    return '/dev/shm' if os.path.isdir('/dev/shm') else None

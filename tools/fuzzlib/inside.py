@@ -1,0 +1,42 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The process that fuzzes one part: ``-m fuzzlib.inside PART [FLAG...]``.
+
+The flags are libFuzzer's, and at least one folder; the part's seeds are put
+into the first one. Only this imports atheris.
+"""
+
+import pathlib
+import sys
+
+import atheris
+
+from fuzzlib import oracle, parts
+
+
+def main() -> None:
+    """Fuzz until libFuzzer says that it is over; does not return."""
+    name, *flags = sys.argv[1:]
+    (part,) = parts.chosen(name)
+    with atheris.instrument_imports(include=list(part.watched),
+                                    enable_loader_override=False):
+        module = part.module()
+    folder = next(each for each in flags if not each.startswith('-'))
+    for number, data in enumerate(module.SEEDS):
+        (pathlib.Path(folder) / f'seed-{number}').write_bytes(data)
+    oracle.watch_logs()
+    atheris.Setup([sys.argv[0], *flags], module.run)
+    atheris.Fuzz()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,49 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What must hold whatever a peer sends."""
+
+import logging
+from typing import Any
+
+#: Characters of one line in a log that a peer can bring about.
+LINE_MAX = 3000
+
+
+class Finding(AssertionError):
+    """Something that must hold does not."""
+
+
+def check(holds: Any, text: str, *values: Any) -> None:
+    """:raises Finding: it does not hold"""
+    if not holds:
+        raise Finding(text % values if values else text)
+
+
+class Log(logging.Handler):
+    """Looks at each line that is logged: a terminal may show it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """:raises Finding: it can be more than one short line of text"""
+        text = record.getMessage()
+        check(text.isprintable(), 'a log line with %a', text[:200])
+        check(len(text) <= LINE_MAX, 'a log line of %d characters',
+              len(text))
+        check(record.levelno < logging.CRITICAL, 'logged: %s', text)
+
+
+def watch_logs() -> None:
+    """Look at all lines from now on, and show none."""
+    root = logging.getLogger()
+    root.handlers[:] = [Log()]
+    root.setLevel(logging.INFO)
+    # Otherwise an exception that leaves a handler is swallowed.
+    logging.raiseExceptions = True
