@@ -258,7 +258,8 @@ def _addressing(config: config_module.Config) -> tuple[Any, ...]:
 def _listeners(config: config_module.Config) -> tuple[Any, ...]:
     return (*_addressing(config), config.host_key, config.ssh_port,
             config.serial_port,
-            config.vnc and (config.vnc.port, config.vnc.tls))
+            # A new certificate is read by the next client's handshake.
+            config.vnc and (config.vnc.port, config.vnc.tls is None))
 
 
 def memory_used_kib(meminfo: str = '/proc/meminfo') -> int:

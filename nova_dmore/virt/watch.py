@@ -51,14 +51,17 @@ class Watch:
     :param interval: seconds between two looks.
     :param context: an admin ``RequestContext``.
     :param settler: a :class:`nova_dmore.virt.settle.Settler`.
+    :param renewal: a :class:`nova_dmore.virt.renewal.Renewal`.
     """
 
-    def __init__(self, pairs, reporter, interval: float, context, settler):
+    def __init__(self, pairs, reporter, interval: float, context, settler,
+                 renewal):
         self._pairs = pairs
         self._reporter = reporter
         self._interval = interval
         self._context = context
         self._settler = settler
+        self._renewal = renewal
         self._next_sweep = time.monotonic()
         self._stopped = threading.Event()
         #: Pairs that are being moved: their roles look after them.
@@ -123,8 +126,12 @@ class Watch:
     def _run(self) -> None:
         while not self._stopped.wait(self._interval):
             try:
-                for record in self._pairs.records.all():
+                records = self._pairs.records.all()
+                for record in records:
                     self._look_at(record)
+                self._renewal.look([
+                    record for record in records
+                    if record.instance_uuid not in self._moving])
                 if time.monotonic() >= self._next_sweep:
                     self._next_sweep = time.monotonic() + _SWEEP_S
                     self._do_aside('all', self._sweep)

@@ -45,7 +45,8 @@ class VncServer:
         self._log = once.Once(context.log)
         self._listener: socket.socket | None = None
         self._handshakes: list[asyncio.Task[None]] = []
-        self._tls: ssl.SSLContext | None = None
+        #: What was made of which certificate.
+        self._tls: tuple[config_module.Tls, ssl.SSLContext] | None = None
 
     @property
     def clients(self) -> int:
@@ -61,8 +62,7 @@ class VncServer:
         config = self._context.config
         if config.vnc is None:
             return
-        if config.vnc.tls is not None:
-            self._tls = tls.server_context(config.vnc.tls)
+        self._tls_context(config.vnc)
         listener = socket.create_server(
             (str(config.address.ip), config.vnc.port), backlog=_BACKLOG,
             family=(socket.AF_INET if config.address.version == 4
@@ -179,13 +179,31 @@ class VncServer:
             passwords += [(password, view_only) for password, view_only in (
                 (vnc.password, False), (vnc.view_only_password, True))
                 if password is not None]
-        context = self._tls
+        try:
+            context = self._tls_context(vnc)
+        except ValueError as error:
+            raise handshake.HandshakeError(
+                'cannot be served, for want of a good certificate: '
+                f'{ascii(str(error))}') from error
         if not is_proxy or context is None:
             return handshake.Terms(is_proxy, tuple(passwords), None, encrypt)
         return handshake.Terms(
             False, tuple(passwords),
             lambda: tls.start_tls(connection, context, PROXY_HANDSHAKE_S),
             encrypt)
+
+
+    def _tls_context(self, vnc: config_module.Vnc) -> ssl.SSLContext | None:
+        """With the certificate of today: the host sends a new one now and
+        then. Sessions go on with the one that they have begun with.
+
+        :raises ssl.SSLError, ValueError: it cannot be used
+        """
+        if vnc.tls is None:
+            return None
+        if self._tls is None or self._tls[0] != vnc.tls:
+            self._tls = vnc.tls, tls.server_context(vnc.tls)
+        return self._tls[1]
 
 
 def _is_in(host: str, networks: tuple[config_module.Network, ...]) -> bool:
