@@ -138,7 +138,7 @@ OPTIONS = [
         deprecated_reason='Its password opened the consoles of all '
                           'instances, so it is ignored: each instance has '
                           'passwords of its own, see vnc_direct_networks.',
-        help='Ignored.'),
+        help='Ignored. No default: nothing is set that is ignored.'),
     cfg.StrOpt(
         'vnc_tls_dir',
         help='Directory with server-ca-cert.pem and server-ca-key.pem, the '
