@@ -192,7 +192,6 @@ class VncServer:
             lambda: tls.start_tls(connection, context, PROXY_HANDSHAKE_S),
             encrypt)
 
-
     def _tls_context(self, vnc: config_module.Vnc) -> ssl.SSLContext | None:
         """With the certificate of today: the host sends a new one now and
         then. Sessions go on with the one that they have begun with.

@@ -78,8 +78,9 @@ class SecretsTest(fakes.TestCase):
         good = f'0:{"f" * 64}\n'
         for wrong in ('1', ':' + 'e' * 64, 'one:' + 'e' * 64, '1: ' + 'e' * 64,
                       '-1:' + 'e' * 64, '65536:' + 'e' * 64,
-                      '1:' + 'e' * 31, '1:hex:' + 'e' * 62, '1:hex:' + 'x' * 64,
-                      '1:hex:' + 'e' * 65, 'e' * 64, '1:' + 'e' * 4097,
+                      '1:' + 'e' * 31, '1:hex:' + 'e' * 62,
+                      '1:hex:' + 'x' * 64, '1:hex:' + 'e' * 65, 'e' * 64,
+                      '1:' + 'e' * 4097,
                       '0:' + 'e' * 64, '1:' + 'e' * 40 + ':' + 'e' * 40):
             for content in (good + wrong, wrong + '\n' + good):
                 text = self._assert_refused(self._file(content), 'line')
@@ -149,7 +150,8 @@ class HostKeyTest(fakes.TestCase):
 class VncPasswordTest(fakes.TestCase):
 
     def test_stays_what_it_was_in_earlier_releases(self):
-        self.assertEqual('sLN6gg1G', identity.vnc_password(b's' * 32, fakes.UUID))
+        self.assertEqual(
+            'sLN6gg1G', identity.vnc_password(b's' * 32, fakes.UUID))
 
     def test_is_one(self):
         for view_only in (False, True):

@@ -11,7 +11,6 @@
 # under the License.
 """When the certificates of a host's pairs are renewed."""
 
-import time
 from unittest import mock
 
 import fixtures
