@@ -181,7 +181,7 @@ class VncServer:
                 if password is not None]
         try:
             context = self._tls_context(vnc)
-        except ValueError as error:
+        except (ssl.SSLError, ValueError) as error:
             raise handshake.HandshakeError(
                 'cannot be served, for want of a good certificate: '
                 f'{ascii(str(error))}') from error
