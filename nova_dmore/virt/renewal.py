@@ -9,11 +9,12 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Renews the certificates of the Domain Rs that a host has.
+"""Renews what Domain R's VNC server shows and asks for.
 
-A new one comes with CONFIG, which the host issues it for. A nova-compute that
-starts does not know how old those are that its predecessor has issued, and so
-begins with all of them, one after the other.
+A certificate comes with CONFIG, which the host issues it for. A nova-compute
+that starts does not know how old those are that its predecessor has issued,
+nor whether the passwords are of a release whose were the same everywhere; and
+so begins with all pairs, one after the other.
 """
 
 import time
@@ -43,11 +44,13 @@ class Renewal:
         self._retry: dict[str, float] = {}
 
     def look(self, records) -> None:
-        """Renew the certificate of one pair, if one is old enough.
+        """Tell one pair again what to serve, if one needs it.
 
         :param records: of the pairs that are not being moved.
         """
-        if not self._conf.vnc.enabled or self._conf.dmore.vnc_tls_dir is None:
+        options = self._conf.dmore
+        if not self._conf.vnc.enabled or not (
+                options.vnc_tls_dir or options.vnc_direct_networks):
             return
         now = time.monotonic()
         for record in records:
@@ -59,8 +62,9 @@ class Renewal:
         uuid = record.instance_uuid
         configured = self._pairs.configured.get(uuid)
         return now >= self._retry.get(uuid, 0.0) and (
-            configured is None or now - configured >=
-            certificate.RENEWED_AFTER.total_seconds())
+            configured is None or
+            self._conf.dmore.vnc_tls_dir is not None and
+            now - configured >= certificate.RENEWED_AFTER.total_seconds())
 
     def _renew(self, instance_uuid: str, now: float) -> None:
         self._retry = {uuid: due for uuid, due in self._retry.items()
@@ -70,9 +74,6 @@ class Renewal:
         try:
             self._pairs.configure_again(instance_uuid)
         except exception.DMoreError as error:
-            LOG.warning('The certificate of the VNC console of instance '
-                        '%(uuid)s is not renewed yet: %(error)s',
+            LOG.warning('The certificate and passwords of the VNC console '
+                        'of instance %(uuid)s are not renewed yet: %(error)s',
                         {'uuid': instance_uuid, 'error': error})
-            return
-        LOG.debug('The certificate of the VNC console of instance %s is a '
-                  'new one', instance_uuid)

@@ -71,7 +71,15 @@ class RenewalTest(fakes.TestCase):
         self.records = [fakes.make_record(incoming=True)]
         self.assertEqual([], self._look())
 
-    def test_without_certificates(self):
+    def test_passwords_that_an_earlier_release_has_told(self):
+        self.config.config(group='dmore', vnc_tls_dir=None,
+                           vnc_direct_networks=['192.0.2.0/28'])
+        self.assertEqual([[fakes.UUID], [OTHER_UUID], []],
+                         [self._look() for _ in range(3)])
+        # They stay what they are.
+        self.assertEqual([], self._look(_DUE_S))
+
+    def test_without_certificates_and_passwords(self):
         self.config.config(group='dmore', vnc_tls_dir=None)
         self.assertEqual([], self._look())
         self.config.config(group='dmore', vnc_tls_dir='/etc/nova/vnc')
