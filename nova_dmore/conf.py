@@ -32,8 +32,10 @@ OPTIONS = [
         'required', default=False,
         help='Fail a boot, and any later start (power on, hard reboot, '
              'resume), when the instance cannot have a Domain R, with the '
-             'reason in the fault of the instance. With false, the instance '
-             'runs with the stock consoles and a warning is logged.'),
+             'reason in the fault of the instance; and keep a live migration '
+             'from a host without the secret of its Domain R. With false, '
+             'the instance runs with the stock consoles and a warning is '
+             'logged.'),
     cfg.StrOpt(
         'management_network',
         help='Name or id of the Neutron network on which each Domain R gets '
@@ -101,9 +103,11 @@ OPTIONS = [
         'secret_file', default='/etc/nova/dmore.secret',
         help='File with at least 32 random bytes (for instance made by '
              '"openssl rand -hex 32"), readable by nova-compute alone and '
-             'the same on all hosts. The SSH host key of each instance is '
-             'derived from it, so it stays the same wherever the instance '
-             'runs.'),
+             'the same on all hosts. The SSH host key and the VNC passwords '
+             'of each instance are derived from it, so they stay the same '
+             'wherever the instance runs. To change it, write "id:secret" '
+             'lines, with a number as id; the old one gets the id 0, and new '
+             'instances take that of the last line.'),
     cfg.StrOpt(
         'console_authorized_keys',
         help='File in the format of sshd\'s authorized_keys: keys that may '
@@ -141,27 +145,29 @@ OPTIONS = [
     cfg.ListOpt(
         'vnc_direct_networks', default=[],
         item_type=types.String(),
-        help='Networks (CIDR) whose VNC clients may connect with a password, '
-             'that of vnc_password_file. Such a session is not encrypted, and '
-             'the password is the same for all instances. Empty: none.'),
+        help='Networks (CIDR) whose VNC clients may connect with a password. '
+             'Each instance has its own, and one with which a client may only '
+             'look; "nova-dmore-manage vnc-password" prints them. Such a '
+             'session is not encrypted. Empty: none.'),
     cfg.StrOpt(
         'vnc_password_file',
-        help='File with the VNC password for clients of '
-             'vnc_direct_networks, readable by nova-compute alone: 1 to 8 '
-             'printable ASCII characters (VNC uses no more) in its first '
-             'line, and if there is a second line, it is a password with '
-             'which a client may only look. Needed if vnc_direct_networks '
-             'is set. No default: VNC clients come through the proxies '
-             'only.'),
+        deprecated_for_removal=True,
+        deprecated_reason='Its password opened the consoles of all '
+                          'instances, so it is ignored: each instance has '
+                          'passwords of its own, see vnc_direct_networks.',
+        help='Ignored. No default: nothing is set that is ignored.'),
     cfg.StrOpt(
         'vnc_tls_dir',
-        help='Directory with ca-cert.pem, server-cert.pem and '
-             'server-key.pem, as libvirt\'s vnc_tls_x509_cert_dir. If set, '
-             'clients of vnc_proxy_networks must speak VeNCrypt with '
-             'X509None and show a certificate of that authority: Nova\'s '
-             '[vnc] auth_schemes = vencrypt. The certificate is presented by '
-             'every Domain R; nova-novncproxy does not compare it with an '
-             'address. No default: no encryption (auth_schemes = none).'),
+        help='Directory with server-ca-cert.pem and server-ca-key.pem, the '
+             'authority that issues a certificate for each Domain R, and '
+             'client-ca-cert.pem, the certificate of another authority, that '
+             'of the proxies. The key is readable by nova-compute alone. If '
+             'set, clients of vnc_proxy_networks must speak VeNCrypt with '
+             'X509None and show a certificate of client-ca-cert.pem: Nova\'s '
+             '[vnc] auth_schemes = vencrypt, with server-ca-cert.pem as '
+             'vencrypt_ca_certs. A certificate is good for 30 days, and '
+             'replaced after 7. No default: no encryption (auth_schemes = '
+             'none).'),
     cfg.IntOpt(
         'scrollback_kib', default=256, min=64, max=4096,
         help='How much of the serial output a new client is shown, in KiB.'),
@@ -213,6 +219,19 @@ def register(conf):
     """
     conf.register_group(GROUP)
     conf.register_opts(OPTIONS, group=GROUP)
+
+
+def warn_of_ignored(conf):
+    """Have oslo.config warn, once, of options that have no effect.
+
+    Called at the start of nova-compute. It warns of a deprecated option when
+    that is read, and nobody else reads these.
+
+    :param conf: an ``oslo_config.cfg.ConfigOpts``.
+    """
+    for option in OPTIONS:
+        if option.deprecated_for_removal:
+            conf[GROUP.name][option.dest]
 
 
 def list_opts():

@@ -16,6 +16,7 @@ import binascii
 import dataclasses
 from typing import Any
 
+from nova_dmore.channel import control
 from nova_dmore.channel import display
 from nova_dmore.channel import errors
 from nova_dmore.channel import input_event
@@ -118,6 +119,25 @@ class CarryOver:
                    _picture(fields.get('picture')),
                    _number('buttons', fields.get('buttons'),
                            (1 << len(input_event.BUTTONS)) - 1))
+
+
+def without_secrets(value: object) -> dict[str, Any]:
+    """A carry-over, as JSON, as it may leave the host.
+
+    What the source's process gives has no secrets already, unless that
+    process runs since before an upgrade.
+
+    :raises CarryOverError: the control stream is not found in it
+    """
+    stream = wire.Stream.CONTROL_TO_DOMAIN_R
+    name = stream.name.lower()
+    fields = _object('carry-over', value)
+    unstored = _object('unstored', fields.get('unstored'))
+    each = _object(name, unstored.get(name))
+    data = control.without_secrets(
+        _data(stream.name, each.get('data'), CARRY_OVER_DATA_MAX))
+    return {**fields, 'unstored': {**unstored, name: {
+        **each, 'data': base64.b64encode(data).decode('ascii')}}}
 
 
 def _object(what: str, value: object) -> dict[str, Any]:

@@ -12,10 +12,13 @@
 """JSON lines in the two control streams."""
 
 import json
+import re
 from typing import Any
 
 from nova_dmore.channel import errors
 from nova_dmore import wire
+
+_LINE = re.compile(rb'[^\n]*\n|[^\n]+')
 
 
 def encode(message: dict[str, Any],
@@ -39,6 +42,39 @@ def encode(message: dict[str, Any],
             f'message {message.get("type")!a} has {len(line)} bytes, at most '
             f'{limit} are possible')
     return b'\n' + line
+
+
+def without_secrets(data: bytes) -> bytes:
+    """Bytes of the stream to Domain R as they may leave the host.
+
+    CONFIG holds private keys and passwords, and every host sends its own to
+    a Domain R that arrives. So only whole GAP messages stay, which hold none.
+    All else is blank, and a line that Domain R has read the first part of
+    ends with it: as what is left of a line after a gap, it is ignored.
+
+    :param data: it may begin and end anywhere in a line
+    :returns: as many bytes: the offsets of what follows stay
+    """
+    result = bytearray()
+    blank = 0
+    for line in _LINE.findall(data):
+        message = _parse(line) if line.endswith(b'\n') else None
+        if message is not None and message['type'] == wire.GAP:
+            result += _blank(blank) + line
+            blank = 0
+        else:
+            blank += len(line)
+    return bytes(result + _blank(blank))
+
+
+def _blank(count: int) -> bytes:
+    """So many bytes: the end of a line, and one that says nothing.
+
+    Not all of them are ends of lines: each costs an emulated processor time.
+    """
+    if count < 2:
+        return b'\n' * count
+    return b'\n' + b' ' * (count - 2) + b'\n'
 
 
 class LineCodec:

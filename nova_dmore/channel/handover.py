@@ -14,6 +14,7 @@
 from collections.abc import Iterable
 
 from nova_dmore.channel import carry_over as carry_over_module
+from nova_dmore.channel import control
 from nova_dmore.channel import journal as journal_module
 from nova_dmore import wire
 
@@ -26,7 +27,9 @@ def adopt(journal: journal_module.Journal,
     """
     with journal.transaction():
         for stream, each in carried.unstored.items():
-            journal.prepend(stream, each.base, each.data)
+            # A source of an earlier release sends its CONFIG, too.
+            journal.prepend(stream, each.base,
+                            _without_secrets(stream, each.data))
         for stream, offset in carried.taken.items():
             journal.jump(stream, offset)
         journal.anchored = True
@@ -36,14 +39,20 @@ def carry_over(journal: journal_module.Journal, acknowledged: bool,
                produced: Iterable[wire.Stream],
                consumed: Iterable[wire.Stream]
                ) -> carry_over_module.CarryOver:
-    """What a destination needs of an anchored journal."""
+    """What a destination needs of an anchored journal; no secret is in it."""
     unstored = {}
     for stream in produced:
         end = journal.position(stream)
         base = max(journal.base(stream),
                    end - carry_over_module.CARRY_OVER_DATA_MAX)
         unstored[stream] = carry_over_module.Unstored(
-            base, journal.read(stream, base, end))
+            base, _without_secrets(stream, journal.read(stream, base, end)))
     return carry_over_module.CarryOver(
         journal.epoch, acknowledged,
         {stream: journal.position(stream) for stream in consumed}, unstored)
+
+
+def _without_secrets(stream: wire.Stream, data: bytes) -> bytes:
+    if stream is wire.Stream.CONTROL_TO_DOMAIN_R:
+        return control.without_secrets(data)
+    return data

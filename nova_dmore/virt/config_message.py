@@ -50,7 +50,7 @@ def build(options, record, with_vnc: bool) -> dict:
     """
     keys = identity.read_authorized_keys(options.console_authorized_keys)
     keys += _user_keys(record)
-    secret = identity.read_secret(options.secret_file)
+    secret = identity.read_secrets(options.secret_file).get(record.secret_id)
     for name in _NETWORKS:
         networks(options, name)
     _check_ports({name: getattr(options, name) for name in _PORTS})
@@ -69,7 +69,7 @@ def build(options, record, with_vnc: bool) -> dict:
         'serial_networks': options.serial_proxy_networks,
         'scrollback_bytes': options.scrollback_kib * 1024,
         'stall_ms': options.serial_stall_ms,
-        'vnc': vnc.build(options) if with_vnc else None,
+        'vnc': vnc.build(options, record, secret) if with_vnc else None,
     }
     _check_length(message)
     return message

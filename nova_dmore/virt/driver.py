@@ -35,9 +35,11 @@ from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import conf as dmore_conf
+from nova_dmore import exception
 from nova_dmore.virt import address
 from nova_dmore.virt import boundary
 from nova_dmore.virt import credentials
+from nova_dmore.virt import host_secrets
 from nova_dmore.virt import image_store
 from nova_dmore.virt import inventory
 from nova_dmore.virt.migration import destination
@@ -50,6 +52,7 @@ from nova_dmore.virt import policy
 from nova_dmore.virt import port_security
 from nova_dmore.virt import precondition
 from nova_dmore.virt import record as record_module
+from nova_dmore.virt import renewal
 from nova_dmore.virt import reporter
 from nova_dmore.virt import rpc
 from nova_dmore.virt import security_group
@@ -82,6 +85,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         """Called once by nova-compute; connects to nothing yet."""
         super().__init__(virtapi, read_only=read_only)
         dmore_conf.register(CONF)
+        dmore_conf.warn_of_ignored(CONF)
         self._host = inventory.DMoreHost(
             self._uri(), read_only,
             lifecycle_event_handler=self.emit_event,
@@ -109,7 +113,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             self._pairs, self._reporter, CONF.dmore.watch_interval, admin,
             settle.Settler(
                 self._pairs, self._reporter, admin, self._get_connection,
-                inventory.host_of, inventory.is_live_migrating))
+                inventory.host_of, inventory.is_live_migrating),
+            renewal.Renewal(CONF, self._pairs))
         self._destination = destination.DestinationRole(
             self._pairs, self._reporter, self._get_connection, self._uri(),
             CONF.instances_path)
@@ -218,11 +223,13 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
 
     @staticmethod
     def _announce(instance, record):
-        """Tell the user the SSH address, in the server's properties."""
+        """Tell the user the SSH address, in the server's properties; and
+        Nova the secret that its keys are derived from."""
         url = f'ssh://console@{record.address.ip}:{CONF.dmore.ssh_port}'
         if instance.metadata.get(SSH_PROPERTY) != url:
             instance.metadata[SSH_PROPERTY] = url
             instance.save()
+        host_secrets.note(instance, record.secret_id)
 
     # -- its consoles -------------------------------------------------------
 
@@ -362,8 +369,14 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         """Called at a possible destination of a live migration, long before
         anything is made for it there."""
         if SSH_PROPERTY in instance.metadata:
-            with boundary.instance_first(instance, 'Looking up its Domain R'):
+            with boundary.instance_first(
+                    instance, 'Looking up its Domain R') as outcome:
                 self._destination.look_up(instance)
+            if (CONF.dmore.required and isinstance(
+                    outcome.error, exception.ConfigurationError)):
+                # Nova tries another host, if it was not told this one.
+                raise nova_exception.MigrationPreCheckError(
+                    reason=str(outcome.error))
         return super().check_can_live_migrate_destination(
             context, instance, src_compute_info, dst_compute_info,
             block_migration, disk_over_commit)

@@ -19,6 +19,7 @@ business of :mod:`nova_dmore.virt.migration`.
 import contextlib
 import dataclasses
 import threading
+import time
 from concurrent import futures
 
 from oslo_log import log as logging
@@ -28,6 +29,7 @@ from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
 from nova_dmore.virt import blueprint
 from nova_dmore.virt import domain_r
+from nova_dmore.virt import host_secrets
 from nova_dmore.virt import record as record_module
 from nova_dmore.virt import shadow_process
 
@@ -57,6 +59,7 @@ class Pairs:
         self._plug = plug
         self.addresses = addresses
         self.images = images
+        self.secrets = host_secrets.HostSecrets(conf)
         self._forget_tokens = forget_tokens
         self.records = record_module.Records(conf.dmore.run_dir)
         self.shadows = shadow_process.ShadowProcesses(
@@ -66,6 +69,9 @@ class Pairs:
         self._guard = threading.Lock()
         self._locks: dict[str, threading.RLock] = {}
         self._clients: dict[str, shadow_client.ShadowClient] = {}
+        #: When each pair was last told what to serve, by CLOCK_MONOTONIC;
+        #: of what an earlier process has told nothing is known.
+        self.configured: dict[str, float] = {}
         #: libvirt uuids of every companion seen so far, also removed ones:
         #: their last events come late.
         self._companions = {domain_r.uuid_of(record.instance_uuid)
@@ -136,8 +142,10 @@ class Pairs:
         """
         with self.locked(instance.uuid):
             record = self.get(instance.uuid)
-            if record is not None and record.incoming:
-                # Nova starts the instance here: none is arriving any more.
+            if record is not None and (record.incoming or
+                                       self._is_retired(record)):
+                # Nova starts the instance here: none is arriving any more,
+                # and who is attached expects no other.
                 self.remove(instance.uuid, delete_address=False)
                 record = None
             if record is None:
@@ -164,7 +172,8 @@ class Pairs:
                 instance_name=instance.display_name or instance.name,
                 project_id=instance.project_id, digest=digest,
                 address=address, key_data=instance.key_data,
-                display=display)
+                display=display,
+                secret_id=self.secrets.choose(instance, known))
             undo.callback(_attempt, self.records.remove, instance.uuid)
             self._save(record)
             self._start(record)
@@ -177,9 +186,10 @@ class Pairs:
         """Start what died of a pair, or never was on this host.
 
         A Domain R that starts afresh need not have the image of the one
-        before: where that is gone the current one will do.
+        before: where that is gone the current one will do. And so for the
+        secret that its keys are derived from.
 
-        :returns: the record, with the digest that is used.
+        :returns: the record, with the digest and the secret that are used.
         """
         try:
             self.images.ensure(record.digest)
@@ -192,6 +202,10 @@ class Pairs:
             record = dataclasses.replace(record, digest=digest)
             self._save(record)
         try:
+            replaced = self.secrets.replaced(record)
+            if replaced != record:
+                record = replaced
+                self._save(record)
             self._start(record)
         except exception.DMoreError:
             # The instance may run: what it prints must not fill its FIFO.
@@ -211,14 +225,39 @@ class Pairs:
                 domain_lives = False
                 undo.callback(_attempt, self._stop_shadow, instance_uuid)
                 self.shadows.start(instance_uuid)
-            self.client(instance_uuid).configure(
-                self.blueprint.config(record))
+            self._configure(record)
             if not domain_lives:
                 undo.callback(_attempt, self._plug.unplug, record)
                 self._plug.plug(record)
                 self.domain(instance_uuid).start(
                     self.blueprint.domain_xml(record))
             undo.pop_all()
+
+    def _configure(self, record) -> None:
+        """Tell Domain R, this one and each later one, what to serve."""
+        self.client(record.instance_uuid).configure(
+            self.blueprint.config(record))
+        self.configured[record.instance_uuid] = time.monotonic()
+
+    def configure_again(self, instance_uuid: str) -> None:
+        """Tell a pair again what to serve: its certificate is a new one then.
+        Sessions go on. Not if it is arriving, or something is being done.
+
+        Called by :mod:`nova_dmore.virt.renewal`.
+
+        :raises nova_dmore.exception.DMoreError: it could not be told.
+        """
+        with self.locked(instance_uuid, wait_s=0) as locked:
+            record = self.get(instance_uuid)
+            if locked and record is not None and not record.incoming:
+                self._configure(record)
+
+    def _is_retired(self, record) -> bool:
+        """Whether its keys cannot be had any more."""
+        try:
+            return self.secrets.is_retired(record.secret_id)
+        except exception.ConfigurationError:
+            return False    # nothing new could be made instead
 
     def expect(self, record, bind=None) -> record_module.PairRecord:
         """Make what of a pair takes long, on a host that it may come to.
@@ -265,9 +304,9 @@ class Pairs:
                 self.expect(record)
             else:
                 self._save(record)
-            client = self.client(uuid)
-            client.arm(migration_id, shadow_client.Role.DESTINATION)
-            client.configure(self.blueprint.config(record))
+            self.client(uuid).arm(
+                migration_id, shadow_client.Role.DESTINATION)
+            self._configure(record)
             undo.pop_all()
 
     def give_back(self, instance_uuid: str) -> None:
@@ -408,6 +447,7 @@ class Pairs:
     def _stop_shadow(self, instance_uuid: str) -> None:
         self.client(instance_uuid).shutdown()
         self.shadows.close_sink(instance_uuid)
+        self.configured.pop(instance_uuid, None)
         with self._guard:
             self._clients.pop(instance_uuid, None)
 

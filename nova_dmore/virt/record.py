@@ -30,12 +30,18 @@ from oslo_utils import uuidutils
 
 from nova_dmore.channel import text
 from nova_dmore.virt import address
+from nova_dmore.virt import identity
 
 LOG = logging.getLogger(__name__)
 
 _FILE = 'pair.json'
 #: Characters of a wrong record that a message shows.
 _SHOWN_MAX = 200
+
+#: What a record says that needs a host of a later release than the first;
+#: one that says no more is the same text as ever, so that a host of the
+#: first takes it. Version 2: ``secret_id``.
+VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,11 +61,18 @@ class PairRecord:
     display: bool = False
     #: Whether it is still arriving from another host.
     incoming: bool = False
+    #: Which secret of ``[dmore] secret_file`` its keys are derived from.
+    secret_id: int = identity.FIRST_SECRET_ID
 
 
 def to_json(record: PairRecord) -> str:
     """The record as text, for the file and for the RPC between hosts."""
-    return json.dumps(dataclasses.asdict(record), sort_keys=True)
+    fields = dataclasses.asdict(record)
+    if record.secret_id == identity.FIRST_SECRET_ID:
+        del fields['secret_id']
+    else:
+        fields['version'] = VERSION
+    return json.dumps(fields, sort_keys=True)
 
 
 def from_json(text: str) -> PairRecord:
@@ -69,13 +82,21 @@ def from_json(text: str) -> PairRecord:
     """
     try:
         fields = json.loads(text)
+        version = fields.pop('version', VERSION)
+        if type(version) is not int or version > VERSION:
+            raise ValueError(
+                f'a pair record of version {str(version)[:40]!a}; this host '
+                f'knows those up to {VERSION}: upgrade it')
         fields['address'] = address.Address(**fields['address'])
         record = PairRecord(**fields)
-    except (TypeError, KeyError, RecursionError, ValueError) as error:
+    except (AttributeError, TypeError, KeyError, RecursionError,
+            ValueError) as error:
         raise ValueError(
             f'not a pair record: {ascii(str(error))[:_SHOWN_MAX]}') from error
     for part in (record.address, record):
         _check_types(part)
+    if not 0 <= record.secret_id <= identity.SECRET_ID_MAX:
+        raise ValueError(f'no id of a secret: {record.secret_id!a}'[:80])
     if not uuidutils.is_uuid_like(record.instance_uuid):
         raise ValueError(
             f'no instance uuid: {record.instance_uuid[:_SHOWN_MAX]!a}')

@@ -13,7 +13,9 @@
 
 A topic of our own, beside Nova's: what passes through Nova's conductor
 (``migrate_data``) may have no fields that the conductor does not know. Every
-call carries the migration's id, and a repeated or late one is harmless.
+call carries the migration's id, and a repeated or late one is harmless. None
+carries a secret: who reads the message queue learns no key or password of a
+console.
 """
 
 import functools
@@ -22,6 +24,8 @@ from nova import rpc
 import oslo_messaging as messaging
 from oslo_utils import uuidutils
 
+from nova_dmore.channel import carry_over as carry_over_module
+from nova_dmore.channel import errors
 from nova_dmore import exception
 
 TOPIC = 'nova-dmore'
@@ -91,7 +95,16 @@ class DestinationAPI:
 
     def carry_over(self, context, host: str, migration_id: str,
                    instance_uuid: str, carry_over: dict) -> None:
-        """Hand over what the source's shadow-device process had."""
+        """Hand over what the source's shadow-device process had.
+
+        :raises nova_dmore.exception.PairError: it was not handed over.
+        """
+        try:
+            carry_over = carry_over_module.without_secrets(carry_over)
+        except errors.CarryOverError as error:
+            raise exception.PairError(
+                f'what the shadow-device process of instance {instance_uuid} '
+                f'carries over cannot be used: {error}') from error
         self._call(context, host, 'carry_over', migration_id=migration_id,
                    instance_uuid=instance_uuid, carry_over=carry_over)
 

@@ -56,9 +56,11 @@ class Watch:
     :param interval: seconds between two looks.
     :param context: an admin ``RequestContext``.
     :param settler: a :class:`nova_dmore.virt.settle.Settler`.
+    :param renewal: a :class:`nova_dmore.virt.renewal.Renewal`.
     """
 
-    def __init__(self, pairs, reporter, interval: float, context, settler):
+    def __init__(self, pairs, reporter, interval: float, context, settler,
+                 renewal):
         self._pairs = pairs
         self._reporter = reporter
         self._interval = interval
@@ -67,6 +69,7 @@ class Watch:
         #: What is done for the whole host, and when (CLOCK_MONOTONIC) next.
         self._sweeps = {'sweep': settler.sweep, 'ports': self._secure_ports}
         self._sweep_at = dict.fromkeys(self._sweeps, time.monotonic())
+        self._renewal = renewal
         self._stopped = threading.Event()
         #: Pairs that are being moved: their roles look after them.
         self._moving: set[str] = set()
@@ -133,12 +136,16 @@ class Watch:
     def _run(self) -> None:
         while not self._stopped.wait(self._interval):
             try:
-                for record in self._pairs.records.all():
+                records = self._pairs.records.all()
+                for record in records:
                     self._look_at(record)
                 for name, due in list(self._sweep_at.items()):
                     if time.monotonic() >= due:
                         self._sweep_at[name] = time.monotonic() + _SWEEP_S
                         self._do_aside(name, self._sweep, name)
+                self._renewal.look([
+                    record for record in records
+                    if record.instance_uuid not in self._moving])
             except Exception as error:  # noqa: H201
                 # This thread has to outlive whatever is wrong for a while:
                 # nobody starts it again.

@@ -95,18 +95,14 @@ class FaultTest(base.TestCase):
         self.flags(group='dmore', vnc_proxy_networks=['the proxies'])
         self._assert_tells('[dmore] vnc_proxy_networks', 'the proxies')
 
-    def test_no_password(self):
-        self.flags(group='dmore', vnc_direct_networks=['192.0.2.0/28'])
-        self._assert_tells('[dmore] vnc_password_file is not set')
-
-    def test_password_that_others_may_read(self):
-        self.flags(group='dmore', vnc_direct_networks=['192.0.2.0/28'],
-                   vnc_password_file=self._file('vnc', 'secret', 0o644))
-        self._assert_tells('[dmore] vnc_password_file', '0600')
-
     def test_no_certificates(self):
         self.flags(group='dmore', vnc_tls_dir=self._path('none'))
-        self._assert_tells('[dmore] vnc_tls_dir', 'ca-cert.pem')
+        self._assert_tells('[dmore] vnc_tls_dir', 'server-ca-cert.pem')
+
+    def test_a_secret_that_is_none(self):
+        self.flags(group='dmore', secret_file=self._file(
+            'secret', f'0:{"s" * 64}\n1:short\n'))
+        self._assert_tells('[dmore] secret_file', 'line 2')
 
     def test_secret_that_others_may_read(self):
         self.flags(group='dmore', secret_file=self._file(

@@ -24,7 +24,8 @@ from nova_dmore.virt.migration import source
 from tests.functional import base
 from tests.unit.virt import fake_host
 
-CARRY_OVER = {'epoch': 7}
+CARRY_OVER = {'epoch': 7, 'unstored': {
+    'control_to_domain_r': {'base': 3, 'data': 'CiAK'}}}
 
 
 class Hosts:

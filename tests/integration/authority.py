@@ -22,14 +22,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 class Authority:
-    """Makes certificates; files of the last one lie in a directory."""
+    """Makes certificates; files of the last one lie in a directory.
 
-    def __init__(self, directory: pathlib.Path) -> None:
+    :ivar certificate: its own, as PEM text
+    :ivar key: the private one, as PEM text
+    """
+
+    def __init__(self, directory: pathlib.Path,
+                 name: str = 'authority') -> None:
         self._directory = directory
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(
-            x509.NameOID.COMMON_NAME, 'authority')])
-        self.certificate = self._make('authority', self._key, True)
+            x509.NameOID.COMMON_NAME, name)])
+        self.certificate = self._make(name, self._key, True)
+        self.key = _key_text(self._key)
 
     def _make(self, name: str, key: ec.EllipticCurvePrivateKey,
               is_authority: bool = False) -> str:
@@ -55,14 +61,17 @@ class Authority:
         :param name: of a host, or its IP address
         """
         key = ec.generate_private_key(ec.SECP256R1())
-        texts = self._make(name, key), key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption()).decode()
+        texts = self._make(name, key), _key_text(key)
         for part, text in zip(('cert', 'key'), texts):
             (self._directory / f'{name}-{part}.pem').write_text(text)
         (self._directory / 'ca.pem').write_text(self.certificate)
         return texts
+
+
+def _key_text(key: ec.EllipticCurvePrivateKey) -> str:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption()).decode()
 
 
 def _general_name(name: str) -> x509.GeneralName:

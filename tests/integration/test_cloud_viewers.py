@@ -42,6 +42,16 @@ class ViewerTest(graphical.GraphicalTest):
         subprocess.run([word.format(action) for word in self._route],
                        check=True)
 
+    def _password(self, *options):
+        """What the operator's command says that the instance has."""
+        place = self.machine.place
+        return subprocess.run(
+            [place.layout.venv_program('python'), '-m',
+             'nova_dmore.cmd.manage', '--config-file',
+             place.config('nova', f'nova-{self.instance.host}.conf'),
+             'vnc-password', *options, self.instance.server],
+            check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
     def _tigervnc(self, password):
         viewer = TigerVnc(self.instance.address, graphical.VNC_PORT,
                           self.client_log, password=password)
@@ -49,16 +59,16 @@ class ViewerTest(graphical.GraphicalTest):
         return viewer
 
     def test_tigervnc(self):
-        viewer = self._tigervnc(self.machine.place.cloud.vnc)
+        viewer = self._tigervnc(self._password())
         self.there_and_back(
             viewer, lambda: self.assertTrue(viewer.connected))
 
     def test_vncdotool_while_another_looks(self):
         """What the other types, who may only look, is no key."""
-        given = self.machine.place.cloud
-        script = Dotool(self.instance.address, graphical.VNC_PORT, given.vnc)
+        script = Dotool(self.instance.address, graphical.VNC_PORT,
+                        self._password())
         self.addCleanup(script.close)
-        other = self._tigervnc(given.vnc_view)
+        other = self._tigervnc(self._password('--view-only'))
 
         def live():
             other.type('never typed', 0.01)

@@ -18,7 +18,7 @@ import secrets
 import socket
 import tempfile
 
-from nova_dmore.virt import vnc
+from nova_dmore.virt import certificate
 from tests.integration import authority
 from tests.integration import cloud
 from demolib import machines
@@ -177,12 +177,13 @@ class VencryptTest(cloud.CloudTest):
         super().setUp()
         self.directory = pathlib.Path(self.enterContext(
             tempfile.TemporaryDirectory()))
-        self.authority = authority.Authority(self.directory)
-        certificate, key = self.authority.issue('domr')
-        self.authority.issue('proxy')
-        for name, text in ((vnc.CA_FILE, self.authority.certificate),
-                           (vnc.CERTIFICATE_FILE, certificate),
-                           (vnc.KEY_FILE, key)):
+        servers = authority.Authority(self.directory, 'servers')
+        proxies = authority.Authority(self.directory, 'proxies')
+        proxies.issue('proxy')
+        for name, text in (
+                (certificate.SERVER_CA_FILE, servers.certificate),
+                (certificate.SERVER_CA_KEY_FILE, servers.key),
+                (certificate.CLIENT_CA_FILE, proxies.certificate)):
             path = self.directory / name
             path.write_text(text)
             path.chmod(0o600)
@@ -193,7 +194,8 @@ class VencryptTest(cloud.CloudTest):
                 'auth_schemes': 'vencrypt',
                 'vencrypt_client_key': self.directory / 'proxy-key.pem',
                 'vencrypt_client_cert': self.directory / 'proxy-cert.pem',
-                'vencrypt_ca_certs': self.directory / 'ca.pem'}))
+                'vencrypt_ca_certs':
+                    self.directory / certificate.SERVER_CA_FILE}))
 
     def test_through_the_proxy_alone(self):
         api = self.machine.api

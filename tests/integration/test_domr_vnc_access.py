@@ -22,8 +22,10 @@ from unittest import mock
 
 from nova.console.rfb import authvencrypt
 from nova.console.securityproxy import rfb as securityproxy
+from nova import exception
 
 from nova_dmore.domr.vnc import handshake
+from nova_dmore import wire
 from tests.integration import authority
 from tests.integration import rfb
 from tests.integration import vnc_case
@@ -171,6 +173,7 @@ class VencryptTest(vnc_case.Case):
     async def _through_the_proxy(self, name: str) -> rfb.Client:
         encrypted = await asyncio.to_thread(self._proxy, name)
         self.addCleanup(encrypted.close)
+        self._shown = encrypted.getpeercert(binary_form=True)
         ours, theirs = socket.socketpair()
         self.addCleanup(ours.close)
         task = asyncio.create_task(asyncio.to_thread(
@@ -211,6 +214,43 @@ class VencryptTest(vnc_case.Case):
         await self.pair.until(lambda: len(self.pair.events) == 2)
         await client.close()
         await self.pair.until(lambda: self.desktop.clients == 0)
+
+    async def test_a_new_certificate_ends_no_session(self) -> None:
+        self.authority.issue('proxy')
+        client = await self._through_the_proxy('proxy')
+        listeners = dict(self.pair.agent.servers)
+        shown = self._shown
+        certificate, key = self.authority.issue('renewed')
+        tls = {**self.pair.config['vnc']['tls'],
+               'certificate': certificate, 'key': key}
+        await self._configure(tls)
+        client.request(incremental=False)
+        await client.settle(self.painter.pixels)
+        other = await self._through_the_proxy('proxy')
+        self.assertNotEqual(shown, self._shown)
+        self.assertEqual(ssl.PEM_cert_to_DER_cert(certificate), self._shown)
+        for each in (client, other):
+            self.painter.scribble()
+            await each.settle(self.painter.pixels)
+        self.assertEqual(listeners, self.pair.agent.servers)
+
+        # One that cannot be used costs the new clients alone.
+        await self._configure({**tls, 'key': 'none'})
+        with self.assertRaises((exception.NovaException, OSError)):
+            await self._through_the_proxy('proxy')
+        self.painter.scribble()
+        await client.settle(self.painter.pixels)
+        self.assertIn('certificate', self.warnings()[-1])
+        await self._configure(tls)
+        await self._through_the_proxy('proxy')
+
+    async def _configure(self, tls: dict[str, str]) -> None:
+        """Have Domain R take another CONFIG."""
+        count = len(self.pair.said(wire.SERVING))
+        self.pair.send({**self.pair.config, 'vnc': {
+            **self.pair.config['vnc'], 'tls': tls}})
+        await self.pair.until(
+            lambda: len(self.pair.said(wire.SERVING)) > count)
 
     async def test_cut_by_the_server(self) -> None:
         self.authority.issue('proxy')

@@ -32,6 +32,7 @@ ALLOWED = {
     'shadow': BASE | {'channel'},
     # Of these only what is named in ALLOWED_MODULES.
     'virt': BASE | {'channel', 'shadow', 'image_file'},
+    'cmd': BASE | {'virt'},
 }
 
 #: What virt may see of other parts: what does no input or output on a

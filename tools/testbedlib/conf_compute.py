@@ -87,7 +87,6 @@ def nova_compute(place: Place, host: str) -> Sections:
             'serial_proxy_networks': f'{settings.MANAGEMENT_CONTROLLER}/32',
             'vnc_proxy_networks': f'{settings.MANAGEMENT_CONTROLLER}/32',
             'vnc_direct_networks': f'{settings.MANAGEMENT_USER}/32',
-            'vnc_password_file': place.vnc_passwords,
             'run_dir': '/run/nova-dmore',
             'image_cache_dir': place.own(host, 'dmore-images'),
             'log_dir': place.root / 'log' / host / 'dmore',

@@ -252,8 +252,6 @@ class Controller:
 def make_secrets(place: Place) -> None:
     """The key pair of the cloud's user; the secrets that both hosts share."""
     inifile.write(place.console_secret, place.cloud.console + '\n')
-    inifile.write(place.vnc_passwords,
-                  f'{place.cloud.vnc}\n{place.cloud.vnc_view}\n')
     place.private_key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     place.private_key.unlink(missing_ok=True)
     subprocess.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C',

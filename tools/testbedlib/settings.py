@@ -62,8 +62,8 @@ class Cloud:
     :param horizon: Horizon is started, too
     :param prefix: begins the names of the network namespaces
     :param database, message, admin, service: passwords
-    :param vnc, vnc_view: passwords of VNC clients: for all, and to look
-    :param console: hex of the secret that the plugin derives host keys from
+    :param console: hex of the secret that the plugin derives the host keys
+        and the VNC passwords from
     """
 
     block: bool
@@ -75,8 +75,6 @@ class Cloud:
     service: str
     console: str
     horizon: bool = False
-    vnc: str = ''
-    vnc_view: str = ''
 
     @classmethod
     def new(cls, block: bool, driver: str, horizon: bool = False) -> 'Cloud':
@@ -87,9 +85,7 @@ class Cloud:
                    message=secrets.token_hex(16),
                    admin=secrets.token_hex(16),
                    service=secrets.token_hex(16),
-                   console=secrets.token_hex(32),
-                   # As long as VNC's may be.
-                   vnc=secrets.token_hex(4), vnc_view=secrets.token_hex(4))
+                   console=secrets.token_hex(32))
 
     def save(self, layout: Layout) -> None:
         inifile.write(layout.cloud / 'cloud.json',
@@ -102,10 +98,14 @@ class Cloud:
         if not path.exists():
             return None
         try:
-            return cls(**json.loads(path.read_text()))
+            saved = json.loads(path.read_text())
         except json.JSONDecodeError:
             # A crash while it was written: nothing had been started yet.
             return None
+        # One that an earlier version has started may have more.
+        return cls(**{field.name: saved[field.name]
+                      for field in dataclasses.fields(cls)
+                      if field.name in saved})
 
 
 def saved_prefix(layout: Layout) -> str:
@@ -152,10 +152,6 @@ class Place:
     @property
     def console_secret(self) -> pathlib.Path:
         return self.root / 'console-secret'
-
-    @property
-    def vnc_passwords(self) -> pathlib.Path:
-        return self.root / 'vnc-passwords'
 
     @property
     def private_key(self) -> pathlib.Path:

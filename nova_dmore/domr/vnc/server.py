@@ -266,7 +266,8 @@ class VncServer:
             return encrypted[0]
 
         return handshake.Terms(
-            is_proxy and context is None, tuple(passwords),
+            # Never in clear because a certificate is not good.
+            is_proxy and vnc.tls is None, tuple(passwords),
             start_tls if is_proxy and context is not None else None, encrypt,
             tries)
 

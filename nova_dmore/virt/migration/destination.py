@@ -29,6 +29,7 @@ from oslo_log import log as logging
 from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt import domain_r
+from nova_dmore.virt import host_secrets
 from nova_dmore.virt.migration import expectation
 from nova_dmore.virt.migration import job
 from nova_dmore.virt import record as record_module
@@ -75,7 +76,11 @@ class DestinationRole:
         """Begin to ask for what Neutron knows of the pair; nothing is made.
 
         Called by the driver in ``check_can_live_migrate_destination``.
+
+        :raises nova_dmore.exception.ConfigurationError: this host has not
+            the secret that the keys of the pair are derived from.
         """
+        self._pairs.secrets.check(host_secrets.id_of(instance))
         self._expectations.look_up(instance.uuid)
 
     def expect(self, instance) -> None:
@@ -125,6 +130,8 @@ class DestinationRole:
             self._remove_stale(uuid, migration_id)
         with contextlib.ExitStack() as alone:
             alone.callback(self._arrives_alone, record, migration_id)
+            # Another host key would be that of an impostor.
+            pairs.secrets.check(record.secret_id)
             pairs.images.ensure(record.digest)
             address = (pairs.addresses.add_binding(record.address, pairs.host)
                        if expected is None else expected.address)

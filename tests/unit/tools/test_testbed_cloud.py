@@ -12,12 +12,15 @@
 """What the test cloud's files say, and how its state is told."""
 
 import configparser
+import contextlib
+import io
 import pathlib
 import stat
 import tempfile
 import unittest
 from unittest import mock
 
+from nova_dmore.cmd import manage
 # For the path that it sets.
 from tests.unit import tools  # noqa: F401
 from testbedlib import conf_compute
@@ -78,13 +81,22 @@ class ConfigurationTest(CloudTest):
             self.place, 'c1'))['dmore']
         self.assertEqual('10.88.0.1/32', plug_in['vnc_proxy_networks'])
         self.assertEqual('10.88.0.2/32', plug_in['vnc_direct_networks'])
+
+    def test_the_plug_in_s_own_command_tells_the_vnc_passwords(self):
+        path = self.place.config('nova', 'nova-c1.conf')
+        inifile.write(path, inifile.render(
+            conf_compute.nova_compute(self.place, 'c1')))
         with mock.patch.object(controller.subprocess, 'run'):
             controller.make_secrets(self.place)
-        path = pathlib.Path(plug_in['vnc_password_file'])
-        self.assertEqual(0o600, stat.S_IMODE(path.stat().st_mode))
-        full, view = path.read_text().splitlines()
-        self.assertEqual({8}, {len(full), len(view)})
-        self.assertNotEqual(full, view)
+        passwords = set()
+        for arguments in ([], ['--view-only']):
+            output = io.StringIO()
+            with contextlib.redirect_stdout(output):
+                self.assertEqual(0, manage.main([
+                    '--config-file', str(path), 'vnc-password', *arguments,
+                    '6f1c7a3c-0b56-4a06-9d0b-0f9d5c2a1e11']))
+            passwords.add(output.getvalue())
+        self.assertEqual(2, len(passwords))
 
     def test_hosts_differ_where_they_must(self):
         first, second = (self.read(conf_compute.nova_compute(self.place, host))

@@ -17,13 +17,15 @@ import fixtures
 from nova_dmore.channel import control
 from nova_dmore.domr import config as domr_config
 from nova_dmore import exception
+from nova_dmore.virt import certificate
 from nova_dmore.virt import config_message
+from nova_dmore.virt import identity
 from nova_dmore.virt import vnc
 from nova_dmore import wire
 from tests.unit.virt import fakes
-from tests.unit.virt import test_identity
 from tests.unit.virt import test_blueprint
-from tests.unit.virt import test_vnc
+from tests.unit.virt import test_certificate
+from tests.unit.virt import test_identity
 
 
 class ConfigMessageTest(fakes.TestCase):
@@ -55,12 +57,30 @@ class ConfigMessageTest(fakes.TestCase):
                 [], self._build(key_data=useless)['authorized_keys'])
 
     def test_vnc(self):
-        self.assertEqual(vnc.build(self.conf.dmore), self._build()['vnc'])
+        self.config.config(group='dmore',
+                           vnc_direct_networks=['198.51.100.0/24'])
+        self.assertEqual(
+            vnc.build(self.conf.dmore, fakes.make_record(), b's' * 64),
+            self._build()['vnc'])
+
+    def test_the_secret_of_the_pair(self):
+        before = self._build()['host_key']
+        self.config.config(group='dmore', secret_file=self._write(
+            'secrets', f'0:{"s" * 64}\n1:{"t" * 64}\n'),
+            vnc_direct_networks=['198.51.100.0/24'])
+        self.assertEqual(before, self._build()['host_key'])
+        other = self._build(secret_id=1)
+        self.assertEqual(identity.host_key(b't' * 64, fakes.UUID),
+                         other['host_key'])
+        self.assertEqual(identity.vnc_password(b't' * 64, fakes.UUID),
+                         other['vnc']['password'])
+        error = self.assertRaises(exception.ConfigurationError, self._build,
+                                  secret_id=2)
+        self.assertIn('[dmore] secret_file', str(error))
 
     def test_no_vnc(self):
         # What is wrong with it does not matter then.
-        self.config.config(group='dmore',
-                           vnc_direct_networks=['198.51.100.0/24'])
+        self.config.config(group='dmore', vnc_tls_dir='/nonexistent')
         self.assertIsNone(self._build(with_vnc=False)['vnc'])
 
     def test_networks(self):
@@ -101,10 +121,13 @@ class ConfigMessageTest(fakes.TestCase):
 
     def _write_tls(self, certificates):
         self.config.config(group='dmore', vnc_tls_dir=str(self.directory))
-        self._write(vnc.CA_FILE, test_vnc.make_certificate('ca'))
-        self._write(vnc.CERTIFICATE_FILE,
-                    test_vnc.make_certificate() * certificates)
-        self._write(vnc.KEY_FILE, test_vnc.make_key_text())
+        self._write(certificate.SERVER_CA_FILE,
+                    test_certificate.make_certificate('servers'))
+        self._write(certificate.SERVER_CA_KEY_FILE,
+                    test_certificate.make_key_text('servers'))
+        self._write(certificate.CLIENT_CA_FILE,
+                    test_certificate.make_certificate('proxies')
+                    * certificates)
 
     def _write_keys(self, count):
         self.config.config(group='dmore', console_authorized_keys=self._write(
@@ -121,11 +144,12 @@ class ConfigMessageTest(fakes.TestCase):
         self.config.config(
             group='dmore', serial_proxy_networks=['192.0.2.0/28'],
             vnc_proxy_networks=['192.0.2.0/28'],
-            vnc_direct_networks=['2001:db8::/32'],
-            vnc_password_file=self._write('vnc', 'a~!\nlook\n'))
-        parsed = domr_config.parse(self._build())
-        self.assertEqual(('a~!', 'look'), (
-            parsed.vnc.password, parsed.vnc.view_only_password))
+            vnc_direct_networks=['2001:db8::/32'])
+        message = self._build()
+        parsed = domr_config.parse(message)
+        self.assertEqual(
+            (message['vnc']['password'], message['vnc']['view_only_password']),
+            (parsed.vnc.password, parsed.vnc.view_only_password))
         self.assertIn('BEGIN CERTIFICATE', parsed.vnc.tls.ca)
         self.assertIsNone(domr_config.parse(
             self._build(with_vnc=False)).vnc)

@@ -28,7 +28,8 @@ class TextTest(fakes.TestCase):
     def test_there_and_back(self):
         for pair in (fakes.make_record(),
                      fakes.make_record(key_data='ssh-rsa AAAA',
-                                       incoming=True, display=True)):
+                                       incoming=True, display=True),
+                     fakes.make_record(secret_id=65535)):
             self.assertEqual(pair, record.from_json(record.to_json(pair)))
 
     def test_of_an_earlier_version(self):
@@ -36,11 +37,33 @@ class TextTest(fakes.TestCase):
         del fields['display']
         self.assertFalse(record.from_json(json.dumps(fields)).display)
 
+    def test_a_host_of_the_first_release_takes_one_of_the_first_secret(self):
+        # It knows these fields, and refuses all others.
+        self.assertEqual(
+            {'address', 'digest', 'display', 'incoming', 'instance_name',
+             'instance_uuid', 'key_data', 'project_id'},
+            set(json.loads(record.to_json(fakes.make_record()))))
+
+    def test_it_refuses_one_of_another_secret(self):
+        # It would take the whole file for the secret.
+        fields = json.loads(record.to_json(fakes.make_record(secret_id=3)))
+        self.assertEqual((3, 2), (fields['secret_id'], fields['version']))
+
+    def test_of_a_later_version(self):
+        fields = json.loads(record.to_json(fakes.make_record()))
+        for version in (3, '2', None, True, 2.0):
+            error = self.assertRaises(
+                ValueError, record.from_json,
+                json.dumps({**fields, 'version': version}))
+            self.assertIn('version', str(error))
+
     def test_what_is_no_record(self):
         good = json.loads(record.to_json(fakes.make_record()))
         bad = [
             '', '[]', 'null', '{}', '"x"', '{"address": 1}',
             json.dumps({**good, 'more': 1}),
+            *(json.dumps({**good, 'secret_id': wrong})
+              for wrong in (-1, 65536, '0', None, True)),
             json.dumps({**good, 'address': None}),
             json.dumps({**good, 'address': {**good['address'], 'more': 1}}),
             json.dumps({**good, 'instance_uuid': '../../etc'}),

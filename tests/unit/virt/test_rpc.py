@@ -26,7 +26,8 @@ from tests.unit.virt import fakes
 ARGUMENTS = {
     'prepare': {'migration_id': 'm1', 'record': '{}'},
     'carry_over': {'migration_id': 'm1', 'instance_uuid': fakes.UUID,
-                   'carry_over': {'epoch': 7}},
+                   'carry_over': {'epoch': 7, 'unstored': {
+                       'control_to_domain_r': {'base': 3, 'data': 'CiAK'}}}},
     'finish': {'migration_id': 'm1', 'record': '{}', 'domain_r_moved': True,
                'console_log': None},
     'abort': {'migration_id': 'm1', 'instance_uuid': fakes.UUID},

@@ -20,6 +20,7 @@ import oslo_messaging as messaging
 
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
+from nova_dmore.virt import renewal
 from nova_dmore.virt import reporter
 from nova_dmore.virt import settle
 from nova_dmore.virt import watch
@@ -46,8 +47,9 @@ class WatchTest(fake_host.HostTestCase):
         self.settler = mock.create_autospec(settle.Settler, instance=True)
         self.settler.is_settled.return_value = False
         self.settler.settle.return_value = True
+        self.renewal = mock.create_autospec(renewal.Renewal, instance=True)
         self.watch = watch.Watch(self.pairs, self.reporter, 0.002, 'context',
-                                 self.settler)
+                                 self.settler, self.renewal)
         self.log = self.useFixture(fixtures.FakeLogger())
 
     def _start(self):
@@ -80,6 +82,13 @@ class WatchTest(fake_host.HostTestCase):
         self._start()
         self._looked()
         self.assertEqual([], self.reporter.mock_calls)
+
+    def test_certificates_are_renewed(self):
+        self._start()
+        self._until(lambda: self.renewal.look.called)
+        self.renewal.look.assert_called_with([self.record])
+        self.watch.leave_alone(fakes.UUID)
+        self._until(lambda: self.renewal.look.call_args == mock.call([]))
 
     def test_a_pair_that_is_well(self):
         self.settler.is_settled.return_value = True

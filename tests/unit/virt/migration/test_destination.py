@@ -12,6 +12,7 @@
 
 import base64
 import os
+import pathlib
 import threading
 import time
 from unittest import mock
@@ -21,6 +22,7 @@ import libvirt
 
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
+from nova_dmore.virt import host_secrets
 from nova_dmore import wire
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
@@ -43,6 +45,31 @@ class DestinationTest(destination_case.DestinationTestCase):
         self.assertRaises(exception.AddressError, self.role.prepare, None,
                           'm1', self.text)
         self._assert_awaited_alone()
+
+    def _take_secrets_away(self):
+        pathlib.Path(self.conf.dmore.secret_file).write_text(
+            f'1:{"t" * 64}\n')
+
+    def test_the_secret_of_the_pair_is_not_here(self):
+        self._take_secrets_away()
+        error = self.assertRaises(exception.ConfigurationError,
+                                  self.role.prepare, None, 'm1', self.text)
+        for text in (f'host {self.conf.host}', '[dmore] secret_file', 'id 0'):
+            self.assertIn(text, str(error))
+        # Before anything takes long, or moves.
+        self.images.ensure.assert_not_called()
+        self._assert_awaited_alone()
+        self._finish(False)
+        self._assert_rebuilt()
+        self.assertEqual(1, self.pairs.get(fakes.UUID).secret_id)
+
+    def test_nova_is_told_so_before(self):
+        self._take_secrets_away()
+        instance = fakes.make_instance()
+        self.assertRaises(exception.ConfigurationError, self.role.look_up,
+                          instance)
+        instance.system_metadata[host_secrets.METADATA] = '1'
+        self.role.look_up(instance)
 
     def test_prepare_twice(self):
         self.role.prepare(None, 'm1', self.text)
