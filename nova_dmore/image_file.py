@@ -158,6 +158,19 @@ def unpack(tar: pathlib.Path, directory: pathlib.Path) -> Manifest:
     return manifest
 
 
+def read_manifest(directory: pathlib.Path) -> Manifest:
+    """Read the manifest of an unpacked image; its members are not looked at.
+
+    :raises ImageError: it is missing, damaged, or could be changed by another
+        user
+    """
+    with _open_own(directory / MANIFEST) as file:
+        data = file.read(MEMBERS[MANIFEST] + 1)
+    if len(data) > MEMBERS[MANIFEST]:
+        raise _damaged(f'{directory / MANIFEST} is too long')
+    return parse_manifest(data)
+
+
 def load(directory: pathlib.Path) -> Manifest:
     """Read the manifest of an unpacked image and check every member.
 
@@ -167,11 +180,7 @@ def load(directory: pathlib.Path) -> Manifest:
     :raises ImageError: something is missing, was changed, or could be
         changed by another user
     """
-    with _open_own(directory / MANIFEST) as file:
-        data = file.read(MEMBERS[MANIFEST] + 1)
-    if len(data) > MEMBERS[MANIFEST]:
-        raise _damaged(f'{directory / MANIFEST} is too long')
-    manifest = parse_manifest(data)
+    manifest = read_manifest(directory)
     for name, expected in manifest.sha256.items():
         with _open_own(directory / name) as file:
             if _digest_of(file, MEMBERS[name]) != expected:

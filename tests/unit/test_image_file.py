@@ -217,9 +217,8 @@ class ImageFileTest(unittest.TestCase):
 
     def test_members_without_end(self) -> None:
         self.write([*self.good(), *[('x', b'')] * 20000])
-        with mock.patch.object(
-                tarfile.TarInfo, 'frombuf', wraps=tarfile.TarInfo.frombuf
-                ) as parsed:
+        with mock.patch.object(tarfile.TarInfo, 'frombuf',
+                               wraps=tarfile.TarInfo.frombuf) as parsed:
             self.refused('after root.squashfs')
         self.assertEqual(4, parsed.call_count)
 
