@@ -22,15 +22,25 @@ import json
 import os
 import pathlib
 import shutil
+import stat
+import tempfile
 
 from oslo_log import log as logging
 from oslo_utils import uuidutils
 
 from nova_dmore.virt import address
+from nova_dmore.virt import received
 
 LOG = logging.getLogger(__name__)
 
 _FILE = 'pair.json'
+#: A record may have so many characters; one has about one thousand.
+TEXT_MAX = 1 << 17
+#: Nova's and Neutron's own limits: of a name, of a public key, of what Neutron
+#: says of a port's plugging.
+_NAME_MAX = 255
+_KEY_MAX = 1 << 16
+_DETAILS_MAX = 1 << 12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,14 +73,41 @@ def from_json(text: str) -> PairRecord:
     :raises ValueError: it is no record.
     """
     try:
-        fields = json.loads(text)
+        fields = json.loads(received.text('a pair record', text, TEXT_MAX))
         fields['address'] = address.Address(**fields['address'])
         record = PairRecord(**fields)
-    except (TypeError, KeyError) as error:
+    except (TypeError, KeyError, RecursionError) as error:
         raise ValueError(f'not a pair record: {error}') from error
-    if not uuidutils.is_uuid_like(record.instance_uuid):
-        raise ValueError(f'no instance uuid: {record.instance_uuid!r}')
+    _check(record)
     return record
+
+
+def _check(record: PairRecord) -> None:
+    """Check what came from another host, or lay where QEMU may write.
+
+    :raises ValueError: a value is not what this version writes.
+    """
+    received.uuid('instance_uuid', record.instance_uuid)
+    received.text('instance_name', record.instance_name, _NAME_MAX)
+    if record.project_id is not None:
+        received.text('project_id', record.project_id, _NAME_MAX)
+    received.digest('digest', record.digest)
+    if record.key_data is not None:
+        received.text('key_data', record.key_data, _KEY_MAX)
+    received.boolean('display', record.display)
+    received.boolean('incoming', record.incoming)
+    port = record.address
+    received.uuid('port_id', port.port_id)
+    received.uuid('network_id', port.network_id)
+    received.mac('mac', port.mac)
+    received.interface('interface', port.interface)
+    if port.gateway is not None:
+        received.ip('gateway', port.gateway)
+    received.integer('mtu', port.mtu, 68, 65536)
+    received.text('vif_type', port.vif_type, _NAME_MAX)
+    if (not isinstance(port.vif_details, dict) or
+            len(json.dumps(port.vif_details)) > _DETAILS_MAX):
+        raise received.wrong('vif_details', port.vif_details)
 
 
 class Records:
@@ -94,18 +131,26 @@ class Records:
         """
         directory = pathlib.Path(self.directory(record.instance_uuid))
         directory.mkdir(mode=0o711, parents=True, exist_ok=True)
-        scratch = directory / (_FILE + '.new')
-        descriptor = os.open(
-            scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, 'w') as scratch_file:
-            scratch_file.write(to_json(record))
-        scratch.rename(directory / _FILE)
+        # QEMU's user may write in the directory: a file that is there
+        # already may be a link to any other.
+        descriptor, scratch = tempfile.mkstemp(
+            dir=directory, prefix=f'{_FILE}.')
+        try:
+            with open(descriptor, 'w') as scratch_file:
+                scratch_file.write(to_json(record))
+            os.rename(scratch, directory / _FILE)
+        except BaseException:
+            os.unlink(scratch)
+            raise
 
     def load(self, instance_uuid: str) -> PairRecord | None:
         """Read a record; None when there is none that can be used."""
         path = pathlib.Path(self.directory(instance_uuid)) / _FILE
         try:
-            return from_json(path.read_text())
+            record = from_json(_read_own(path))
+            if record.instance_uuid != instance_uuid:
+                raise ValueError(f'it is of {record.instance_uuid}')
+            return record
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
@@ -132,3 +177,21 @@ class Records:
     def remove(self, instance_uuid: str) -> None:
         """Forget a pair: the record and whatever is left beside it."""
         shutil.rmtree(self.directory(instance_uuid), ignore_errors=True)
+
+
+def _read_own(path: pathlib.Path) -> str:
+    """Read a file that nobody but this user can have written.
+
+    :raises OSError: it cannot be read.
+    :raises ValueError: it is another's, or no plain file.
+    """
+    # A FIFO would hold the reader up.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with open(descriptor, encoding='utf-8') as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError('it is no plain file')
+        if (status.st_uid not in (0, os.geteuid()) or
+                status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
+            raise ValueError('another user could write it')
+        return file.read(TEXT_MAX + 1)
