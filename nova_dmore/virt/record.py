@@ -77,7 +77,8 @@ def from_json(text: str) -> PairRecord:
         fields['address'] = address.Address(**fields['address'])
         record = PairRecord(**fields)
     except (TypeError, KeyError, RecursionError) as error:
-        raise ValueError(f'not a pair record: {error}') from error
+        # It may name what the record says.
+        raise received.wrong('a pair record', str(error)) from error
     _check(record)
     return record
 

@@ -89,11 +89,17 @@ class TextTest(fakes.TestCase):
         error = self.assertRaises(
             ValueError, record.from_json, json.dumps({**good, **changes}))
         self.assertLess(len(str(error)), 300)
+        self.assertTrue(str(error).isprintable())
 
     def test_large_and_deep_ones(self):
         for text in ('[' * 100000, '{"address":' * 12000, ' ' * (1 << 18),
                      b'{}', None, 7, {}):
             self.assertRaises(ValueError, record.from_json, text)
+
+    def test_names_of_fields(self):
+        for name in ('x' * 50000, '\x1b[2J', 'a\nb'):
+            self._assert_no_record({name: 1})
+            self._assert_no_record({'address': {name: 1}})
 
     def test_as_large_as_nova_and_neutron_allow(self):
         pair = fakes.make_record(
