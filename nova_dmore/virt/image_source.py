@@ -184,8 +184,8 @@ class ImageSource:
             return
         if sink.size < candidate.size:
             raise RefusedError(
-                f'Glance gave {sink.size} of its {candidate.size} bytes',
-                lasting=False)
+                f'it has digest {sink.digest()}: Glance gave {sink.size} of '
+                f'its {candidate.size} bytes', lasting=False)
         raise RefusedError(
             f'it has digest {sink.digest()}, but its property '
             f'{image_file.DIGEST_PROPERTY} says {candidate.digest}; upload it '
