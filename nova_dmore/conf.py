@@ -66,8 +66,12 @@ OPTIONS = [
              'uploaded by "nova-dmore-image upload". It is read with the '
              'credentials of [service_user], else of [neutron]. By its name '
              'only an image is found that is public, that is owned by the '
-             'project of those credentials, or that has the digest of '
-             'image_digest: every user may give a private image any name.'),
+             'project of those credentials, or, where image_digest is set, '
+             'whose bytes have that digest: every user may give a private '
+             'image any name and any property. Images are tried in turn, '
+             'those of the project first, then the public ones; no more than '
+             '256 MiB of one are fetched, and one that cannot be used is '
+             'logged once.'),
     cfg.StrOpt(
         'image_digest',
         regex='^[0-9a-f]{64}$',
@@ -79,7 +83,9 @@ OPTIONS = [
         'image_cache_dir', default='/var/lib/nova-dmore/images',
         help='Directory that holds unpacked Domain R images, one '
              'sub-directory per digest. It must have the same path on all '
-             'hosts.'),
+             'hosts. It and the directories that lead to it must belong to '
+             'root or to the user of nova-compute, and nobody else may be '
+             'able to write them.'),
     cfg.StrOpt(
         'run_dir', default='/run/nova-dmore',
         help='Directory for the sockets of the pairs, one sub-directory per '

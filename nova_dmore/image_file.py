@@ -13,8 +13,15 @@
 
 One tar file, identified by the SHA-256 of its bytes, with exactly the members
 of MEMBERS. nova-compute unpacks it once per digest; the builder packs it.
+
+Anybody may have made a file that is to be unpacked: so its members are read
+in their order, each after its own header, and nothing is looked for. Of the
+library only the codec of a header is used: ``tarfile.open`` follows extended
+headers, which say how much memory they want, and lists as many members as
+there are.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -22,9 +29,12 @@ import os
 import pathlib
 import re
 import shutil
+import stat
 import tarfile
 import tempfile
-from typing import Any, IO
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import Any, BinaryIO
 
 from nova_dmore import exception
 from nova_dmore import wire
@@ -36,6 +46,9 @@ ROOT = 'root.squashfs'
 #: Members in their order, and how many bytes each may have.
 MEMBERS = {MANIFEST: 1 << 16, KERNEL: 64 << 20, INITRD: 64 << 20,
            ROOT: 512 << 20}
+#: So many bytes a whole image file may have; five times what one has that is
+#: made by "nova-dmore-image build".
+FILE_MAX = 256 << 20
 
 #: Name of the image in Glance, and the properties that describe it there.
 GLANCE_NAME = 'nova-dmore-domr'
@@ -48,8 +61,8 @@ _VERSION = re.compile(r'[0-9A-Za-z.+~-]{1,64}')
 _SHA256 = re.compile(r'[0-9a-f]{64}')
 _COMMAND_LINE = re.compile(r'[0-9A-Za-z=,._ -]{0,1024}')
 _CHUNK = 1 << 20
-#: Characters of a wrong value that a message shows.
-_SHOWN_MAX = 200
+#: What is not as it should be is shown up to so many characters.
+_SHOWN = 80
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,11 +92,12 @@ def parse_manifest(data: bytes) -> Manifest:
     """
     try:
         fields: Any = json.loads(data)
-    except (RecursionError, ValueError) as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(f'{MANIFEST} is not JSON') from error
     if not isinstance(fields, dict):
         raise _damaged(f'{MANIFEST} is not an object')
     layout = fields.get('layout_version')
+    # True and 1.0 are equal to 1.
     if type(layout) is not int or layout != wire.LAYOUT_VERSION:
         raise exception.ImageError(
             f'the Domain R image has layout version {_shown(layout)}, this '
@@ -122,20 +136,19 @@ def digest(path: pathlib.Path) -> str:
 def unpack(tar: pathlib.Path, directory: pathlib.Path) -> Manifest:
     """Unpack an image into a new directory, completely or not at all.
 
-    :param directory: is created; its parent must exist
-    :raises ImageError: the file is damaged, of another layout version, or
-        cannot be written
+    :param directory: is created, for the owner to write and for everybody to
+        read; its parent must exist
+    :raises ImageError: the file is damaged, too large, of another layout
+        version, or cannot be written
     """
     scratch = None
     try:
         scratch = pathlib.Path(tempfile.mkdtemp(
             prefix=f'.{directory.name}.', dir=directory.parent))
-        with tar.open('rb') as file:
-            manifest = _extract(file, scratch)
+        with tar.open('rb') as archive:
+            manifest = _extract(archive, scratch)
         scratch.chmod(0o755)
         scratch.rename(directory)
-    except tarfile.TarError as error:
-        raise _damaged(f'{tar}: {error}') from error
     except OSError as error:
         raise exception.ImageError(
             f'cannot unpack {tar} to {directory}: {error}') from error
@@ -145,21 +158,56 @@ def unpack(tar: pathlib.Path, directory: pathlib.Path) -> Manifest:
     return manifest
 
 
+def read_manifest(directory: pathlib.Path) -> Manifest:
+    """Read the manifest of an unpacked image; its members are not looked at.
+
+    :raises ImageError: it is missing, damaged, or could be changed by another
+        user
+    """
+    with _open_own(directory / MANIFEST) as file:
+        data = file.read(MEMBERS[MANIFEST] + 1)
+    if len(data) > MEMBERS[MANIFEST]:
+        raise _damaged(f'{directory / MANIFEST} is too long')
+    return parse_manifest(data)
+
+
 def load(directory: pathlib.Path) -> Manifest:
     """Read the manifest of an unpacked image and check every member.
 
-    :raises ImageError: something is missing or was changed
+    Called before an image is used: what was verified is what QEMU opens,
+    because nobody but root and the user of this process can write it.
+
+    :raises ImageError: something is missing, was changed, or could be
+        changed by another user
     """
-    try:
-        manifest = parse_manifest((directory / MANIFEST).read_bytes())
-    except OSError as error:
-        raise exception.ImageError(
-            f'cannot read {directory / MANIFEST}: {error}') from error
+    manifest = read_manifest(directory)
     for name, expected in manifest.sha256.items():
-        if digest(directory / name) != expected:
-            raise _damaged(f'{directory / name} was changed: remove '
-                           f'{directory}')
+        with _open_own(directory / name) as file:
+            if _digest_of(file, MEMBERS[name]) != expected:
+                raise _damaged(f'{directory / name} was changed: remove '
+                               f'{directory}')
     return manifest
+
+
+@contextlib.contextmanager
+def _open_own(path: pathlib.Path) -> Iterator[BinaryIO]:
+    """Open a file that root or the user of this process alone can write."""
+    try:
+        # Neither a link nor a FIFO holds it up or leads elsewhere.
+        descriptor = os.open(
+            path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, 'rb') as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise _damaged(f'{path} is not a plain file')
+            if (status.st_uid not in (0, os.geteuid()) or
+                    status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
+                raise _damaged(f'{path} can be written by another user '
+                               f'(owner {status.st_uid}, mode '
+                               f'{stat.S_IMODE(status.st_mode):04o})')
+            yield file
+    except OSError as error:
+        raise exception.ImageError(f'cannot read {path}: {error}') from error
 
 
 def pack(directory: pathlib.Path, manifest: Manifest,
@@ -177,72 +225,73 @@ def pack(directory: pathlib.Path, manifest: Manifest,
                 archive.addfile(info, file)
 
 
-def _extract(file: IO[bytes], directory: pathlib.Path) -> Manifest:
-    """Read the members one after the other, as their headers say.
-
-    :class:`tarfile.TarFile` understands far more than such a file may have
-    (links, sparse files, headers of any length that it reads into memory),
-    and some of that makes it fail in ways that are no ``TarError``.
-    """
-    manifest = None
-    for name, limit in MEMBERS.items():
-        size = _read_header(file, name, limit)
-        if manifest is None:
-            data = _read(file, size)
-            manifest = parse_manifest(data)
-            (directory / MANIFEST).write_bytes(data)
-        elif _copy(file, size, directory / name) != manifest.sha256[name]:
+def _extract(archive: BinaryIO, directory: pathlib.Path) -> Manifest:
+    if os.fstat(archive.fileno()).st_size > FILE_MAX:
+        raise _damaged(f'it has more than {FILE_MAX} bytes')
+    data = b''.join(_member(archive, MANIFEST))
+    manifest = parse_manifest(data)
+    _write([data], directory / MANIFEST)
+    for name in [*MEMBERS][1:]:
+        found = _write(_member(archive, name), directory / name)
+        if found != manifest.sha256[name]:
             raise _damaged(f'{name} has another digest than the manifest '
                            'says')
-        _read(file, -size % tarfile.BLOCKSIZE)
-    if any(file.read(tarfile.RECORDSIZE)) or file.read(1):
-        raise _damaged('something follows its last member')
-    assert manifest is not None     # the first of the members
+    while chunk := archive.read(_CHUNK):
+        if any(chunk):
+            raise _damaged(f'something comes after {ROOT}')
     return manifest
 
 
-def _read_header(file: IO[bytes], name: str, limit: int) -> int:
-    """The size of the next member, which has to be the one of that name."""
-    info = tarfile.TarInfo.frombuf(
-        _read(file, tarfile.BLOCKSIZE), 'ascii', 'surrogateescape')
-    if info.name != name:
-        raise _damaged(f'a member is {info.name!a} in place of {name}')
-    if (info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE)
-            or not 0 <= info.size <= limit):
-        raise _damaged(f'{name} has {info.size} bytes or is not a plain file')
-    return info.size
+def _member(archive: BinaryIO, name: str) -> Iterator[bytes]:
+    """The content of the member that comes next, which has to be this."""
+    try:
+        header = tarfile.TarInfo.frombuf(
+            archive.read(tarfile.BLOCKSIZE), 'ascii', 'surrogateescape')
+    except tarfile.TarError as error:
+        raise _damaged(f'in place of {name}: {error}') from error
+    if header.name != name:
+        raise _damaged(f'in place of {name} comes {_shown(header.name)}')
+    if (header.type not in (tarfile.REGTYPE, tarfile.AREGTYPE)
+            or not 0 <= header.size <= MEMBERS[name]):
+        raise _damaged(f'{name} has {header.size} bytes or is not a plain '
+                       'file')
+    left = header.size
+    while left:
+        chunk = archive.read(min(left, _CHUNK))
+        if not chunk:
+            raise _damaged(f'{name} is cut off')
+        left -= len(chunk)
+        yield chunk
+    archive.read(-header.size % tarfile.BLOCKSIZE)
 
 
-def _read(file: IO[bytes], size: int) -> bytes:
-    """Exactly so many bytes."""
-    data = file.read(size)
-    if len(data) != size:
-        raise _damaged('it ends too early')
-    return data
-
-
-def _copy(source: IO[bytes], size: int, target: pathlib.Path) -> str:
-    """Write a part of a stream to a file, safely on disk.
-
-    :returns: its SHA-256
-    """
+def _write(chunks: Iterable[bytes], target: pathlib.Path) -> str:
+    """Write chunks to a file, safely on disk, and return its SHA-256."""
     digest_ = hashlib.sha256()
     with target.open('xb') as file:
-        while size:
-            chunk = _read(source, min(size, _CHUNK))
-            size -= len(chunk)
+        for chunk in chunks:
             digest_.update(chunk)
             file.write(chunk)
         file.flush()
         os.fsync(file.fileno())
-    target.chmod(0o644)
+    target.chmod(0o444)
+    return digest_.hexdigest()
+
+
+def _digest_of(file: BinaryIO, limit: int) -> str:
+    """The SHA-256 of a file; of no more than one byte above the limit."""
+    digest_ = hashlib.sha256()
+    left = limit + 1
+    while left and (chunk := file.read(min(left, _CHUNK))):
+        digest_.update(chunk)
+        left -= len(chunk)
     return digest_.hexdigest()
 
 
 def _shown(value: object) -> str:
-    """A value as a message may have it: of any content, but not any length.
-    """
-    return ascii(value)[:_SHOWN_MAX]
+    """A value of somebody else's, for an error."""
+    text = ascii(value)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + '...'
 
 
 def _damaged(what: str) -> exception.ImageError:

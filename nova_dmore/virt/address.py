@@ -162,6 +162,17 @@ class AddressBook:
                     f'there is no port of {device_id(instance_uuid)}')
             return self._address(client, port)
 
+    def of_port(self, instance_uuid: str, port_id: str) -> Address:
+        """As :meth:`find`, of a port that another host names; it may be on a
+        network that was the management network before."""
+        with _neutron_errors(f'the port of {device_id(instance_uuid)}'):
+            client = self._client()
+            for port in self._all(client, instance_uuid):
+                if port['id'] == port_id:
+                    return self._address(client, port)
+        raise exception.AddressError(
+            f'port {port_id} is none of {device_id(instance_uuid)}')
+
     def add_binding(self, address: Address, host: str) -> Address:
         """Bind the port to a destination too, inactive for now.
 

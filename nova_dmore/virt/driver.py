@@ -117,7 +117,9 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             renewal.Renewal(CONF, self._pairs))
         self._destination = destination.DestinationRole(
             self._pairs, self._reporter, self._get_connection, self._uri(),
-            CONF.instances_path)
+            CONF.instances_path,
+            functools.partial(self._way_to, rollback.ANY_HOST),
+            CONF.libvirt.live_migration_with_native_tls)
         self._rpc_server = None
         #: The co-migrations whose source this host is, by instance uuid.
         self._comigrations: dict[str, source.SourceRole] = {}
@@ -475,6 +477,11 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         return rollback.WayHere(
             self._live_migration_uri(address or self._pairs.host),
             self._migrate_uri(address) if address else None)
+
+    def _way_to(self, address):
+        """How Nova would have a live migration go to a host."""
+        return rollback.WayHere(self._live_migration_uri(address),
+                                self._migrate_uri(address))
 
     def _console_log_to_carry(self, instance, shared):
         """The console log in base64, nothing where the destination has it.

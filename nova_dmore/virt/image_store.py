@@ -9,30 +9,36 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Fetches Domain R images from Glance and keeps them unpacked on the host."""
+"""Keeps Domain R images unpacked on the host, as QEMU opens them.
 
+QEMU's user can read them and nothing more: files and folders belong to
+nova-compute, nobody else can write them, and the XML of Domain R forbids
+libvirt to give them to QEMU's user (:mod:`nova_dmore.virt.xml`). An image is
+verified whenever a Domain R is to be started from it: about 0.1 s for the
+45 MB that one has. (fs-verity would do it as exactly for nothing, but few file
+systems have it.) Since nobody else can write it, what was verified is what
+QEMU opens.
+"""
+
+import contextlib
 import pathlib
-import re
+import shutil
+import stat
 import tempfile
 import threading
 
-from glanceclient import exc as glance_exceptions
-from keystoneauth1 import exceptions as keystone_exceptions
-from nova import exception as nova_exception
-from nova.image import glance
 from oslo_log import log as logging
 from oslo_utils import uuidutils
 
 from nova_dmore import exception
 from nova_dmore import image_file
+from nova_dmore.virt import image_source
+from nova_dmore.virt import safe_path
 
 LOG = logging.getLogger(__name__)
 
-_DIGEST = re.compile(r'[0-9a-f]{64}')
-#: What a call to Glance may raise: Nova translates some of its errors.
-_GLANCE_ERRORS = (nova_exception.NovaException,
-                  glance_exceptions.ClientException,
-                  keystone_exceptions.ClientException)
+_CACHE_MODE = 0o755
+_IMAGE_MODE = 0o555
 
 
 class ImageStore:
@@ -47,12 +53,10 @@ class ImageStore:
 
     def __init__(self, image: str, expected_digest: str | None,
                  cache_dir: str, make_context):
-        self._image = image
         self._expected_digest = expected_digest
         self._cache_dir = pathlib.Path(cache_dir)
-        self._make_context = make_context
+        self._source = image_source.ImageSource(image, make_context)
         self._lock = threading.Lock()
-        self._api = glance.API()
 
     def directory(self, digest: str) -> pathlib.Path:
         """Where the image of a digest is, or would be, unpacked."""
@@ -66,19 +70,17 @@ class ImageStore:
         :raises nova_dmore.exception.ImageError: no such image, another
             digest than the configured one, or it cannot be fetched.
         """
-        if (self._expected_digest
-                and self.directory(self._expected_digest).is_dir()):
-            return self._expected_digest
-        record = self._find()
-        digest = self._digest_of(record)
-        if self._expected_digest and digest != self._expected_digest:
+        expected = self._expected_digest
+        if expected is not None and self._is_good(expected):
+            return expected
+        try:
+            return self._have(expected, expected is not None)
+        except _NothingError as error:
+            if expected is None:
+                raise
             raise exception.ImageError(
-                f'[dmore] image: {self._image!r} in Glance has digest '
-                f'{digest}, but [dmore] image_digest is '
-                f'{self._expected_digest}; upload the right image or change '
-                'the option')
-        self._fetch(record, digest)
-        return digest
+                f'{error}; [dmore] image_digest is {expected}: upload the '
+                'right image or change the option') from error
 
     def ensure(self, digest: str) -> None:
         """Have the image of a running Domain R on this host.
@@ -89,115 +91,129 @@ class ImageStore:
         :raises nova_dmore.exception.ImageError: Glance has another image by
             now, or it cannot be fetched.
         """
-        if not _DIGEST.fullmatch(digest):
+        if not image_source.DIGEST.fullmatch(digest):
             raise exception.ImageError(
-                f'{digest[:80]!r} is no digest of a Domain R image')
-        if self.directory(digest).is_dir():
+                f'{digest[:80]!a} is no digest of a Domain R image')
+        if self._is_good(digest):
             return
-        record = self._find()
-        if self._digest_of(record) != digest:
+        try:
+            self._have(digest, digest == self._expected_digest)
+        except _NothingError as error:
             raise exception.ImageError(
-                f'the running Domain R was started from image {digest}, but '
-                f'[dmore] image {self._image!r} has digest '
-                f'{self._digest_of(record)}; copy '
-                f'{self.directory(digest)} from the source host')
-        self._fetch(record, digest)
+                f'the running Domain R was started from image {digest}: '
+                f'{error}; or copy {self.directory(digest)} from the source '
+                'host') from error
 
     def manifest(self, digest: str) -> image_file.Manifest:
         """What the image of a digest says about itself.
 
         :raises nova_dmore.exception.ImageError: it is damaged.
         """
-        path = self.directory(digest) / image_file.MANIFEST
-        try:
-            return image_file.parse_manifest(path.read_bytes())
-        except OSError as error:
-            raise exception.ImageError(
-                f'cannot read {path}: {error.strerror}') from error
+        return image_file.read_manifest(self.directory(digest))
 
-    def _find(self):
-        try:
-            context = self._make_context()
-            if uuidutils.is_uuid_like(self._image):
-                return self._api.get(context, self._image)
-            named = [record for record in self._api.get_all(
-                context, filters={'name': self._image})
-                if record['status'] == 'active']
-        except _GLANCE_ERRORS as error:
-            raise exception.ImageError(
-                f'[dmore] image: {self._image!r}: Glance says: {error}'
-            ) from error
-        if not named:
-            raise exception.ImageError(
-                f'[dmore] image: no image {self._image!r} in Glance; make it '
-                'with "nova-dmore-image build" and "nova-dmore-image upload"')
-        trusted = [record for record in named
-                   if self._is_trusted(record, context)]
-        if not trusted:
-            raise exception.ImageError(
-                f'[dmore] image: anybody may have made the private image '
-                f'{self._image!r} ({named[0]["id"]}); make it public, or put '
-                'its id into [dmore] image or its digest into [dmore] '
-                'image_digest')
-        # The newest of the name wins: an upload of a new release takes
-        # effect without an interval in which there is none.
-        return max(trusted, key=lambda record: record['created_at'])
+    def _is_good(self, digest: str) -> bool:
+        """Whether an image is here, and as it was unpacked.
 
-    def _is_trusted(self, record, context) -> bool:
-        """Whether an image that was found by its name is the operator's.
-
-        Every user may give an image this name, and Nova's own user may see
-        those of all projects. Only an operator makes one public.
+        :raises nova_dmore.exception.ImageError: others could write it.
         """
-        return (record['is_public']
-                or record['owner'] == context.project_id
-                or self._expected_digest is not None
-                and self._expected_digest == record['properties'].get(
-                    image_file.DIGEST_PROPERTY))
+        directory = self.directory(digest)
+        if not directory.exists():
+            return False
+        self._check_cache()
+        try:
+            safe_path.check(directory)
+            image_file.load(directory)
+        except (exception.ImageError, safe_path.UnsafeError,
+                OSError) as error:
+            LOG.warning('The image of Domain R in %s is not used: %s',
+                        directory, error)
+            return False
+        return True
 
-    def _digest_of(self, record) -> str:
-        digest = str(record['properties'].get(
-            image_file.DIGEST_PROPERTY, ''))
-        if not _DIGEST.fullmatch(digest):
+    def _check_cache(self) -> None:
+        try:
+            safe_path.check(self._cache_dir)
+        except safe_path.UnsafeError as error:
             raise exception.ImageError(
-                f'[dmore] image: {self._image!r} ({record["id"]}) has no '
-                f'usable property {image_file.DIGEST_PROPERTY}; upload it '
-                'with "nova-dmore-image upload"')
-        return digest
+                f'[dmore] image_cache_dir: {error}') from error
+        except OSError as error:
+            raise self._no_cache(error) from error
 
-    def _fetch(self, record, digest: str) -> None:
-        with self._lock:
-            if self.directory(digest).is_dir():
-                return
-            LOG.info('Fetching Domain R image %s (%s)', record['id'], digest)
+    def _have(self, digest: str | None, of_all: bool) -> str:
+        """Have the first image here that can be used.
+
+        :param digest: that it must have, None: any.
+        :param of_all: see :meth:`image_source.ImageSource.candidates`.
+        :returns: its digest.
+        """
+        reasons: list[str] = []
+        for candidate in self._source.candidates(digest, of_all, reasons):
+            # Already here: of another pair.
+            if digest is None and self._is_good(candidate.digest):
+                return candidate.digest
             try:
-                self._cache_dir.mkdir(parents=True, exist_ok=True)
+                self._fetch(candidate)
+            except image_source.RefusedError as error:
+                reasons.append(self._source.refused(candidate, error))
+            else:
+                return candidate.digest
+        raise _NothingError(str(self._source.nothing(reasons)))
+
+    def _fetch(self, candidate: image_source.Candidate) -> None:
+        with self._lock:
+            if self._is_good(candidate.digest):
+                return      # another thread was as quick
+            LOG.info('Fetching Domain R image %s (%s)', candidate.image_id,
+                     candidate.digest)
+            try:
+                self._make_cache()
                 with tempfile.NamedTemporaryFile(
                         dir=self._cache_dir, prefix='.fetch-') as scratch:
-                    self._api.download(
-                        self._make_context(), record['id'],
-                        dest_path=scratch.name)
-                    path = pathlib.Path(scratch.name)
-                    found = image_file.digest(path)
-                    if found != digest:
-                        raise exception.ImageError(
-                            f'[dmore] image: {record["id"]} has digest '
-                            f'{found}, but its property '
-                            f'{image_file.DIGEST_PROPERTY} says {digest}; '
-                            'upload it again')
-                    self._unpack(record, path, digest)
-            except _GLANCE_ERRORS as error:
-                raise exception.ImageError(
-                    f'[dmore] image: {record["id"]} cannot be fetched: '
-                    f'{error}') from error
+                    self._source.download(candidate, scratch)
+                    self._unpack(pathlib.Path(scratch.name),
+                                 self.directory(candidate.digest))
             except OSError as error:
-                raise exception.ImageError(
-                    f'[dmore] image_cache_dir: {self._cache_dir}: '
-                    f'{error.strerror}') from error
+                raise self._no_cache(error) from error
 
-    def _unpack(self, record, path: pathlib.Path, digest: str) -> None:
+    def _make_cache(self) -> None:
+        self._cache_dir.mkdir(_CACHE_MODE, parents=True, exist_ok=True)
+        mode = stat.S_IMODE(self._cache_dir.stat().st_mode)
+        if mode & (stat.S_IWGRP | stat.S_IWOTH):
+            # As the umask of a version before this one left it.
+            with contextlib.suppress(PermissionError):
+                self._cache_dir.chmod(_CACHE_MODE)
+        self._check_cache()
+
+    def _unpack(self, file: pathlib.Path, directory: pathlib.Path) -> None:
+        self._discard(directory)
         try:
-            image_file.unpack(path, self.directory(digest))
+            image_file.unpack(file, directory)
         except exception.ImageError as error:
-            raise exception.ImageError(
-                f'[dmore] image: {record["id"]}: {error}') from error
+            if isinstance(error.__cause__, OSError):
+                raise error.__cause__
+            raise image_source.RefusedError(str(error)) from error
+        directory.chmod(_IMAGE_MODE)
+
+    def _discard(self, directory: pathlib.Path) -> None:
+        """Remove an image that is not good; a QEMU that has it open keeps
+        what it has."""
+        if not directory.exists() and not directory.is_symlink():
+            return
+        # Under another name: it may be used no more even if it cannot be
+        # removed.
+        aside = self._cache_dir / f'.discarded-{uuidutils.generate_uuid()}'
+        directory.rename(aside)
+        with contextlib.suppress(OSError):
+            if aside.is_symlink():
+                aside.unlink()
+            else:
+                aside.chmod(_CACHE_MODE)
+        shutil.rmtree(aside, ignore_errors=True)
+
+    def _no_cache(self, error: OSError) -> exception.ImageError:
+        return exception.ImageError(
+            f'[dmore] image_cache_dir: {self._cache_dir}: {error.strerror}')
+
+
+class _NothingError(exception.ImageError):
+    """No image in Glance can be used."""

@@ -22,8 +22,8 @@ import json
 import os
 import pathlib
 import shutil
-import types
-import typing
+import stat
+import tempfile
 
 from oslo_log import log as logging
 from oslo_utils import uuidutils
@@ -31,12 +31,18 @@ from oslo_utils import uuidutils
 from nova_dmore.channel import text
 from nova_dmore.virt import address
 from nova_dmore.virt import identity
+from nova_dmore.virt import received
 
 LOG = logging.getLogger(__name__)
 
 _FILE = 'pair.json'
-#: Characters of a wrong record that a message shows.
-_SHOWN_MAX = 200
+#: A record may have so many characters; one has about one thousand.
+TEXT_MAX = 1 << 17
+#: Nova's and Neutron's own limits: of a name, of a public key, of what Neutron
+#: says of a port's plugging.
+_NAME_MAX = 255
+_KEY_MAX = 1 << 16
+_DETAILS_MAX = 1 << 12
 
 #: What a record says that needs a host of a later release than the first;
 #: one that says no more is the same text as ever, so that a host of the
@@ -81,42 +87,49 @@ def from_json(text: str) -> PairRecord:
     :raises ValueError: it is no record.
     """
     try:
-        fields = json.loads(text)
+        fields = json.loads(received.text('a pair record', text, TEXT_MAX))
         version = fields.pop('version', VERSION)
-        if type(version) is not int or version > VERSION:
+        received.integer('version', version, 0, 1 << 31)
+        if version > VERSION:
             raise ValueError(
-                f'a pair record of version {str(version)[:40]!a}; this host '
-                f'knows those up to {VERSION}: upgrade it')
+                f'a pair record of version {version}; this host knows those '
+                f'up to {VERSION}: upgrade it')
         fields['address'] = address.Address(**fields['address'])
         record = PairRecord(**fields)
-    except (AttributeError, TypeError, KeyError, RecursionError,
-            ValueError) as error:
-        raise ValueError(
-            f'not a pair record: {ascii(str(error))[:_SHOWN_MAX]}') from error
-    for part in (record.address, record):
-        _check_types(part)
-    if not 0 <= record.secret_id <= identity.SECRET_ID_MAX:
-        raise ValueError(f'no id of a secret: {record.secret_id!a}'[:80])
-    if not uuidutils.is_uuid_like(record.instance_uuid):
-        raise ValueError(
-            f'no instance uuid: {record.instance_uuid[:_SHOWN_MAX]!a}')
+    except (AttributeError, TypeError, KeyError, RecursionError) as error:
+        # It may name what the record says.
+        raise received.wrong('a pair record', str(error)) from error
+    _check(record)
     return record
 
 
-def _check_types(value: PairRecord | address.Address) -> None:
-    """What is in a record reaches XML, paths and requests.
+def _check(record: PairRecord) -> None:
+    """Check what came from another host, or lay where QEMU may write.
 
-    :raises ValueError: a field is of another type than it is declared
+    :raises ValueError: a value is not what this version writes.
     """
-    for name, wanted in typing.get_type_hints(type(value)).items():
-        given = getattr(value, name)
-        allowed = (typing.get_args(wanted)
-                   if isinstance(wanted, types.UnionType)
-                   else (typing.get_origin(wanted) or wanted,))
-        # A bool is an int to isinstance.
-        if type(given) not in allowed:
-            raise ValueError(f'not a pair record: {name} is '
-                             f'{ascii(given)[:_SHOWN_MAX]}')
+    received.uuid('instance_uuid', record.instance_uuid)
+    received.text('instance_name', record.instance_name, _NAME_MAX)
+    if record.project_id is not None:
+        received.text('project_id', record.project_id, _NAME_MAX)
+    received.digest('digest', record.digest)
+    if record.key_data is not None:
+        received.text('key_data', record.key_data, _KEY_MAX)
+    received.boolean('display', record.display)
+    received.boolean('incoming', record.incoming)
+    received.integer('secret_id', record.secret_id, 0, identity.SECRET_ID_MAX)
+    port = record.address
+    received.uuid('port_id', port.port_id)
+    received.uuid('network_id', port.network_id)
+    received.mac('mac', port.mac)
+    received.interface('interface', port.interface)
+    if port.gateway is not None:
+        received.ip('gateway', port.gateway)
+    received.integer('mtu', port.mtu, 68, 65536)
+    received.text('vif_type', port.vif_type, _NAME_MAX)
+    if (not isinstance(port.vif_details, dict) or
+            len(json.dumps(port.vif_details)) > _DETAILS_MAX):
+        raise received.wrong('vif_details', port.vif_details)
 
 
 class Records:
@@ -140,18 +153,26 @@ class Records:
         """
         directory = pathlib.Path(self.directory(record.instance_uuid))
         directory.mkdir(mode=0o711, parents=True, exist_ok=True)
-        scratch = directory / (_FILE + '.new')
-        descriptor = os.open(
-            scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, 'w') as scratch_file:
-            scratch_file.write(to_json(record))
-        scratch.rename(directory / _FILE)
+        # QEMU's user may write in the directory: a file that is there
+        # already may be a link to any other.
+        descriptor, scratch = tempfile.mkstemp(
+            dir=directory, prefix=f'{_FILE}.')
+        try:
+            with open(descriptor, 'w') as scratch_file:
+                scratch_file.write(to_json(record))
+            os.rename(scratch, directory / _FILE)
+        except BaseException:
+            os.unlink(scratch)
+            raise
 
     def load(self, instance_uuid: str) -> PairRecord | None:
         """Read a record; None when there is none that can be used."""
         path = pathlib.Path(self.directory(instance_uuid)) / _FILE
         try:
-            return from_json(path.read_text())
+            record = from_json(_read_own(path))
+            if record.instance_uuid != instance_uuid:
+                raise ValueError(f'it is of {record.instance_uuid}')
+            return record
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
@@ -178,3 +199,21 @@ class Records:
     def remove(self, instance_uuid: str) -> None:
         """Forget a pair: the record and whatever is left beside it."""
         shutil.rmtree(self.directory(instance_uuid), ignore_errors=True)
+
+
+def _read_own(path: pathlib.Path) -> str:
+    """Read a file that nobody but this user can have written.
+
+    :raises OSError: it cannot be read.
+    :raises ValueError: it is another's, or no plain file.
+    """
+    # A FIFO would hold the reader up.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with open(descriptor, encoding='utf-8') as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError('it is no plain file')
+        if (status.st_uid not in (0, os.geteuid()) or
+                status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
+            raise ValueError('another user could write it')
+        return file.read(TEXT_MAX + 1)

@@ -100,6 +100,15 @@ def domain_r(config: DomainR) -> str:
         _add(tcg, 'tb-cache', str(min(
             config.tb_cache_mib or _TB_CACHE_MIB_MAX, _TB_CACHE_MIB_MAX)),
             unit='MiB')
+    # libvirt gives kernel, initrd and disk, also a read-only one, to QEMU's
+    # user where [qemu.conf] dynamic_ownership is on, as it is by default
+    # (virSecurityDACSetAllLabel in src/security/security_dac.c), and the
+    # owner of a file may write it: one broken QEMU could then change what
+    # every later Domain R of the host starts from. Kernel and initrd have no
+    # label of their own, so it is the domain that has none. QEMU's user is
+    # that of qemu.conf all the same (virSecurityDACGetIds), on each host, and
+    # SELinux' and AppArmor's labels are not touched.
+    _add(root, 'seclabel', type='none', model='dac')
     _add(root, 'on_poweroff', 'destroy')
     # A Domain R that crashed or rebooted has lost its state: it is rebuilt
     # from outside, with a new epoch.

@@ -14,12 +14,15 @@
 import hashlib
 import io
 import json
+import os
 import pathlib
 import shutil
+import stat
 import tarfile
 import tempfile
 import unittest
 from typing import Any
+from unittest import mock
 
 from nova_dmore import exception
 from nova_dmore import image_file
@@ -70,13 +73,59 @@ class ImageFileTest(unittest.TestCase):
         self.assertEqual(96, manifest.memory_mib)
         for name, data in _CONTENT.items():
             self.assertEqual(data, (self.target / name).read_bytes())
+            self.assertEqual(
+                0o444, stat.S_IMODE((self.target / name).stat().st_mode))
         self.assertEqual(manifest, image_file.load(self.target))
-        (self.target / image_file.ROOT).write_bytes(b'r00t')
-        with self.assertRaisesRegex(exception.ImageError, 'was changed'):
+
+    def unpacked(self) -> None:
+        self.write(self.good())
+        image_file.unpack(self.tar, self.target)
+
+    def changed(self, reason: str) -> None:
+        with self.assertRaisesRegex(exception.ImageError, reason):
             image_file.load(self.target)
-        (self.target / image_file.ROOT).unlink()
-        with self.assertRaises(exception.ImageError):
-            image_file.load(self.target)
+
+    def test_what_was_changed_is_not_loaded(self) -> None:
+        self.unpacked()
+        root = self.target / image_file.ROOT
+        root.chmod(0o644)
+        for data in (b'r00t', b'rootroot', b''):
+            root.write_bytes(data)
+            self.changed('root.squashfs was changed')
+        root.unlink()
+        self.changed('cannot read .*root.squashfs')
+        for data in (b'{' * (1 << 16), b' ' * (1 << 17)):
+            manifest = self.target / image_file.MANIFEST
+            manifest.chmod(0o644)
+            manifest.write_bytes(data)
+            self.changed('damaged')
+        manifest.unlink()
+        self.changed('cannot read .*manifest.json')
+
+    def test_what_others_can_change_is_not_loaded(self) -> None:
+        self.unpacked()
+        for name in image_file.MEMBERS:
+            for mode in (0o464, 0o446):
+                (self.target / name).chmod(mode)
+                self.changed(f'{name} can be written by another user')
+            (self.target / name).chmod(0o444)
+        image_file.load(self.target)
+        # As libvirt leaves a kernel that it has given to QEMU's user.
+        us = os.geteuid()
+        if us == 0:
+            os.chown(self.target / image_file.KERNEL, 12345, -1)
+        with mock.patch('os.geteuid', return_value=us and us + 1):
+            self.changed('can be written by another user')
+
+    def test_what_is_no_plain_file_is_not_loaded(self) -> None:
+        self.unpacked()
+        root = self.target / image_file.ROOT
+        root.rename(self.directory / 'elsewhere')
+        root.symlink_to(self.directory / 'elsewhere')
+        self.changed('cannot read .*root.squashfs')
+        root.unlink()
+        os.mkfifo(root, 0o444)
+        self.changed('root.squashfs is not a plain file')
 
     def test_pack_is_reproducible(self) -> None:
         digests = []
@@ -127,6 +176,66 @@ class ImageFileTest(unittest.TestCase):
         self.write(self.good(layout_version=wire.LAYOUT_VERSION + 1))
         self.refused('layout version')
 
+    def test_manifest_that_wants_much(self) -> None:
+        for data in (b'[' * 60000, b'{"a":' * 12000, b'9' * 60000):
+            with self.subTest(data=data[:8]):
+                self.write([(image_file.MANIFEST, data), *_CONTENT.items()])
+                self.refused('JSON')
+        for name, layout in (('memory_mib', wire.LAYOUT_VERSION),
+                             ('sha256', wire.LAYOUT_VERSION),
+                             ('layout_version', 'x' * 50000)):
+            with self.subTest(name=name):
+                self.write(self.good(**{
+                    'layout_version': layout, name: 'x' * 50000}))
+                with self.assertRaises(exception.ImageError) as caught:
+                    image_file.unpack(self.tar, self.target)
+                self.assertLess(len(str(caught.exception)), 400)
+        for layout in (float(wire.LAYOUT_VERSION), str(wire.LAYOUT_VERSION),
+                       None, True):
+            self.write(self.good(layout_version=layout))
+            self.refused('layout version')
+
+    def header(self, **changes: Any) -> None:
+        """Have the file's first header changed, and nothing after it."""
+        info = tarfile.TarInfo(image_file.MANIFEST)
+        for name, value in changes.items():
+            setattr(info, name, value)
+        self.tar.write_bytes(info.tobuf(tarfile.GNU_FORMAT) + b' ' * 512)
+
+    def test_headers_that_want_much(self) -> None:
+        for size in (1 << 62, 1 << 33, -1 & (1 << 64) - 1):
+            self.header(size=size)
+            self.refused(f'{size} bytes')
+        # None of these says what a later member is like.
+        for kind in (tarfile.XHDTYPE, tarfile.XGLTYPE,
+                     tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_SPARSE,
+                     tarfile.DIRTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE,
+                     tarfile.LNKTYPE, b'~'):
+            with self.subTest(kind=kind):
+                self.header(type=kind, size=512)
+                self.refused('damaged')
+
+    def test_members_without_end(self) -> None:
+        self.write([*self.good(), *[('x', b'')] * 20000])
+        with mock.patch.object(tarfile.TarInfo, 'frombuf',
+                               wraps=tarfile.TarInfo.frombuf) as parsed:
+            self.refused('after root.squashfs')
+        self.assertEqual(4, parsed.call_count)
+
+    def test_bytes_after_the_end(self) -> None:
+        self.write(self.good())
+        with self.tar.open('ab') as archive:
+            archive.write(bytes(5000) + b'x')
+        self.refused('after root.squashfs')
+
+    def test_too_large_a_file(self) -> None:
+        self.write(self.good())
+        os.truncate(self.tar, image_file.FILE_MAX)
+        image_file.unpack(self.tar, self.target)
+        shutil.rmtree(self.target)
+        os.truncate(self.tar, image_file.FILE_MAX + 1)
+        self.refused(f'more than {image_file.FILE_MAX} bytes')
+
     def test_too_large_a_member(self) -> None:
         self.write([(image_file.MANIFEST, b' ' * 70000), *_CONTENT.items()])
         self.refused('70000 bytes')
@@ -147,7 +256,7 @@ class ImageFileTest(unittest.TestCase):
     def test_something_after_the_last_member(self) -> None:
         self.write(self.good())
         good = self.tar.read_bytes()
-        for rest in (b'x', bytes(tarfile.RECORDSIZE), b'\0' * 511 + b'x'):
+        for rest in (b'x', b'\0' * 511 + b'x'):
             self.tar.write_bytes(good.rstrip(b'\0') + bytes(508) + rest * 2)
             self.refused('damaged')
 
@@ -165,8 +274,12 @@ class ImageFileTest(unittest.TestCase):
 
     def test_cut_file(self) -> None:
         self.write(self.good())
-        self.tar.write_bytes(self.tar.read_bytes()[:1200])
-        self.refused('damaged')
+        good = self.tar.read_bytes()
+        end = good.index(b'root' + bytes(508))
+        for length in (0, 1, 511, 512, 600, 1024, 1200, end, end + 3):
+            with self.subTest(length=length):
+                self.tar.write_bytes(good[:length])
+                self.refused('damaged')
         self.tar.write_bytes(b'no tar at all' * 100)
         self.refused('damaged')
 

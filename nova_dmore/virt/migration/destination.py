@@ -22,6 +22,7 @@ import collections
 import contextlib
 import dataclasses
 import os
+from collections.abc import Callable
 
 import libvirt
 from oslo_log import log as logging
@@ -32,6 +33,7 @@ from nova_dmore.virt import domain_r
 from nova_dmore.virt import host_secrets
 from nova_dmore.virt.migration import expectation
 from nova_dmore.virt.migration import job
+from nova_dmore.virt.migration import rollback
 from nova_dmore.virt import record as record_module
 from nova_dmore.virt import settle
 
@@ -55,15 +57,23 @@ class DestinationRole:
     :param connect: returns Nova's ``libvirt.virConnect``.
     :param libvirt_uri: URI of this host's libvirt.
     :param instances_path: ``[DEFAULT] instances_path``.
+    :param way_anywhere: returns how this host's configuration has Nova reach
+        the host :data:`nova_dmore.virt.migration.rollback.ANY_HOST` in a live
+        migration.
+    :param encrypts: ``[libvirt] live_migration_with_native_tls``.
     """
 
     def __init__(self, pairs, reporter, connect, libvirt_uri: str,
-                 instances_path: str):
+                 instances_path: str,
+                 way_anywhere: Callable[[], rollback.WayHere],
+                 encrypts: bool = False):
         self._pairs = pairs
         self._reporter = reporter
         self._connect = connect
         self._libvirt_uri = libvirt_uri
         self._instances_path = instances_path
+        self._way_anywhere = way_anywhere
+        self._encrypts = encrypts
         #: Migration id of the pair that is arriving, by instance uuid.
         self._arriving: dict[str, str] = {}
         #: The same, of instances that arrive without their pair.
@@ -133,8 +143,8 @@ class DestinationRole:
             # Another host key would be that of an impostor.
             pairs.secrets.check(record.secret_id)
             pairs.images.ensure(record.digest)
-            address = (pairs.addresses.add_binding(record.address, pairs.host)
-                       if expected is None else expected.address)
+            address = (self._bind(record) if expected is None
+                       else expected.address)
             with pairs.locked(uuid):
                 if migration_id in self._over:
                     raise exception.PairError(
@@ -146,6 +156,16 @@ class DestinationRole:
         if expected is None:
             self._expectations.announce(uuid, address.port_id)
         return True
+
+    def _bind(self, record: record_module.PairRecord):
+        """The address as this host plugs it.
+
+        Of what the source says of it only the port counts: how that is
+        plugged, and that it is one of this pair's, is what Neutron says.
+        """
+        addresses = self._pairs.addresses
+        return addresses.add_binding(addresses.of_port(
+            record.instance_uuid, record.address.port_id), self._pairs.host)
 
     def _remove_stale(self, uuid: str, migration_id: str) -> None:
         """Remove what a migration left whose source did not come to its end.
@@ -230,6 +250,7 @@ class DestinationRole:
         :param within_s: seconds after which it is given up.
         :raises nova_dmore.exception.PairError: it is not at the source.
         """
+        self._check_way(uri, migrate_uri, flags)
         with self._pairs.locked(instance_uuid):
             waiting = self._waiting(migration_id, instance_uuid)
             # QEMU activates the disks of what has arrived when it runs first,
@@ -252,6 +273,25 @@ class DestinationRole:
         if not outgoing.succeeded():
             raise exception.PairError(
                 f'Domain R cannot be sent back: {outgoing.error}')
+
+    def _check_way(self, uri: str, migrate_uri: str | None,
+                   flags: int) -> None:
+        """Send a Domain R nowhere that this host would not send an instance
+        to, and not in clear if it would not.
+
+        :raises nova_dmore.exception.PairError: it would have to.
+        """
+        way = self._way_anywhere()
+        if not way.differs_in_host_alone(uri, migrate_uri):
+            raise exception.PairError(
+                f'Domain R is not sent to {uri!a} ({migrate_uri!a}): by this '
+                "host's [libvirt] live_migration_uri and "
+                f'live_migration_scheme it would be {way.uri} '
+                f'({way.migrate_uri})')
+        if flags & ~job.COMPANION_FLAGS or (
+                self._encrypts and not flags & libvirt.VIR_MIGRATE_TLS):
+            raise exception.PairError(
+                f'Domain R is not sent with the flags {flags:#x}')
 
     def _waiting(self, migration_id: str, instance_uuid: str) -> job.Job:
         """A Domain R that has arrived and not run.
@@ -334,11 +374,12 @@ class DestinationRole:
             return
         path = os.path.join(
             self._instances_path, instance_uuid, _OLDER_CONSOLE_LOG)
-        if os.path.exists(path):
-            return
         try:
-            with open(path, 'wb') as log_file:
+            # Not through a link either.
+            with open(path, 'xb') as log_file:
                 log_file.write(data[-_CONSOLE_LOG_MAX:])
+        except FileExistsError:
+            return
         except OSError as error:
             LOG.warning('The older console log of instance %s is lost: %s',
                         instance_uuid, text.printable(error))

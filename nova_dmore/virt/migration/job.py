@@ -24,6 +24,12 @@ import libvirt
 
 #: More than any link has: libvirt knows no word for "no limit".
 UNLIMITED_MIB = 100000
+#: The flags that a Domain R may have: those of Nova that are left over by
+#: :func:`companion_flags`.
+COMPANION_FLAGS = (
+    libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PEER2PEER
+    | libvirt.VIR_MIGRATE_TUNNELLED | libvirt.VIR_MIGRATE_PAUSED
+    | libvirt.VIR_MIGRATE_TLS | libvirt.VIR_MIGRATE_PARALLEL)
 
 
 @dataclasses.dataclass(frozen=True)

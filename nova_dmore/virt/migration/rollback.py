@@ -18,6 +18,7 @@ on with its sessions.
 """
 
 import dataclasses
+import re
 import threading
 import time
 
@@ -37,6 +38,10 @@ LOG = logging.getLogger(__name__)
 _PLUG_S = (1.0, 2.0, 3.0, 6.0)
 #: How long Domain R may take on its way back, in seconds; Nova waits.
 _SEND_BACK_S = 20.0
+#: Stands for any host in a :class:`WayHere`; and what a host is: a name, or
+#: an address as Nova writes it into a URI.
+ANY_HOST = 'anyhost'
+_HOST = r'(?:[0-9A-Za-z_][0-9A-Za-z_.-]{0,254}|\[[0-9A-Fa-f:.]{2,45}\])'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +52,23 @@ class WayHere:
     uri: str
     #: Where QEMU's data goes; None: libvirt decides.
     migrate_uri: str | None = None
+
+    def differs_in_host_alone(self, uri: str, migrate_uri: str | None) -> bool:
+        """Whether somebody else's URIs are these, but for the host.
+
+        A URI of libvirt can name a program that libvirt's daemon runs as root
+        (``qemu+ext://host/system?command=...``), and QEMU's data could go to
+        a socket of this host: none of that is another host's business.
+        """
+        return _matches(self.uri, uri) and (
+            migrate_uri is None or self.migrate_uri is not None
+            and _matches(self.migrate_uri, migrate_uri))
+
+
+def _matches(template: str, uri: str) -> bool:
+    before, _, after = template.partition(ANY_HOST)
+    return re.fullmatch(
+        re.escape(before) + _HOST + re.escape(after), uri) is not None
 
 
 class Rollback:

@@ -98,6 +98,20 @@ class EnsureTest(BookTestCase):
         del self.neutron.ports[port['id']]
         self.assertFalse(self.book.exists(fakes.UUID))
 
+    def test_the_port_that_another_host_names(self):
+        made = self.book.ensure(fakes.UUID, 'c1')
+        self.assertEqual(made, self.book.of_port(fakes.UUID, made.port_id))
+        other = '9b0b0c52-59c1-4b0e-8f58-0a5a4c3d2b10'
+        for uuid, port_id in ((other, made.port_id), (fakes.UUID, other)):
+            error = self.assertRaises(
+                exception.AddressError, self.book.of_port, uuid, port_id)
+            self.assertIn(port_id, str(error))
+
+    def test_the_port_on_a_network_that_was_the_management_network(self):
+        made = self.book.ensure(fakes.UUID, 'c1')
+        self.assertEqual(made, self._book('another').of_port(
+            fakes.UUID, made.port_id))
+
     def test_ipv6_and_no_gateway(self):
         self.neutron.subnet.update(cidr='2001:db8::/64', gateway_ip=None)
         self.neutron.free_addresses[0] = '2001:db8::5'

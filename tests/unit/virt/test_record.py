@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import stat
+from unittest import mock
 
 import fixtures
 
@@ -74,27 +75,62 @@ class TextTest(fakes.TestCase):
         for text in bad:
             self.assertRaises(ValueError, record.from_json, text)
 
-    def test_each_field_has_its_type(self):
-        good = json.loads(record.to_json(fakes.make_record()))
-        odd = (7, True, None, 'x', ['\x1b' * 70000], {})
-        for path in (good, good['address']):
-            for name, right in list(path.items()):
-                for value in odd:
-                    path[name] = value
-                    try:
-                        found = record.from_json(json.dumps(good))
-                    except ValueError as error:
-                        self.assertLess(len(str(error)), 500)
-                        self.assertTrue(str(error).isprintable(), error)
-                    else:
-                        # Another value, or none where there may be none.
-                        self.assertIn(type(value), (str, type(None))
-                                      if name in ('key_data', 'gateway')
-                                      else (type(right),), (name, found))
-                path[name] = right
+    def test_of_every_field_the_type_and_the_form(self):
+        for name, values in {
+                'instance_uuid': [
+                    None, '../../etc', fakes.UUID.upper(), fakes.UUID + '\n',
+                    '{' + fakes.UUID + '}', fakes.UUID.replace('-', '')],
+                'instance_name': [None, 7, ['x'], 'x' * 256],
+                'project_id': [7, {}, 'x' * 256],
+                'digest': [None, 0, False, '../' * 21 + 'a', 'AB' * 32,
+                           'ab' * 32 + '\n', ['ab' * 32]],
+                'key_data': [7, ['ssh-rsa'], 'x' * (1 << 17)],
+                'display': [None, 0, 1, 'yes'],
+                'incoming': [None, 0, 1, 'yes']}.items():
+            for value in values:
+                self._assert_no_record({name: value})
 
-    def test_deep_json(self):
-        self.assertRaises(ValueError, record.from_json, '[' * 50000)
+    def test_of_every_field_of_the_address(self):
+        for name, values in {
+                'port_id': [None, 'x', '../x', 7],
+                'network_id': [None, 'x', '../x', 7],
+                'mac': [None, 7, 'fa:16:3e:00:00', 'fa:16:3e:00:00:01\n',
+                        '"/><script path="/x"/>'],
+                'interface': [None, 7, 167772165, '10.0.0.5', '10.0.0.5/33',
+                              'fe80::1%x/64', '10.0.0.5/24\n', 'x/24'],
+                'gateway': [7, '', 'x', '10.0.0.1/24', 'fe80::1%x'],
+                'mtu': [None, '1450', True, 1450.0, 0, -1, 1 << 40],
+                'vif_type': [None, 7, 'x' * 256],
+                'vif_details': [None, [], 'x', {'x': 'y' * 5000}]}.items():
+            for value in values:
+                self._assert_no_record({'address': {
+                    **json.loads(record.to_json(
+                        fakes.make_record()))['address'], name: value}})
+
+    def _assert_no_record(self, changes):
+        good = json.loads(record.to_json(fakes.make_record()))
+        error = self.assertRaises(
+            ValueError, record.from_json, json.dumps({**good, **changes}))
+        self.assertLess(len(str(error)), 300)
+        self.assertTrue(str(error).isprintable())
+
+    def test_large_and_deep_ones(self):
+        for text in ('[' * 100000, '{"address":' * 12000, ' ' * (1 << 18),
+                     b'{}', None, 7, {}):
+            self.assertRaises(ValueError, record.from_json, text)
+
+    def test_names_of_fields(self):
+        for name in ('x' * 50000, '\x1b[2J', 'a\nb'):
+            self._assert_no_record({name: 1})
+            self._assert_no_record({'address': {name: 1}})
+
+    def test_as_large_as_nova_and_neutron_allow(self):
+        pair = fakes.make_record(
+            instance_name='\u00e4' * 255, key_data='\u00e4' * 16384,
+            project_id=None, digest='', address=fakes.make_address(
+                interface='fd00::5/64', gateway=None, mtu=65535,
+                vif_details={'x': 'y' * 4000}))
+        self.assertEqual(pair, record.from_json(record.to_json(pair)))
 
 
 class RecordsTest(fakes.TestCase):
@@ -151,3 +187,54 @@ class RecordsTest(fakes.TestCase):
         self.assertRaises(OSError, self.records.save,
                           fakes.make_record(incoming=True))
         self.assertEqual(fakes.make_record(), self.records.load(fakes.UUID))
+        self.assertEqual(['pair.json'], os.listdir(
+            self.records.directory(fakes.UUID)))
+
+    def _path(self, name='pair.json'):
+        return pathlib.Path(self.records.directory(fakes.UUID), name)
+
+    def test_nothing_is_written_through_a_link(self):
+        # QEMU's user may write in the directory.
+        self.records.save(fakes.make_record())
+        victim = self.directory / 'victim'
+        victim.write_text('precious')
+        for name in ('pair.json.new', 'pair.json'):
+            self._path(name).unlink(missing_ok=True)
+            self._path(name).symlink_to(victim)
+        self.assertIsNone(self.records.load(fakes.UUID))
+        self.records.save(fakes.make_record())
+        self.assertEqual('precious', victim.read_text())
+        self.assertEqual(fakes.make_record(), self.records.load(fakes.UUID))
+
+    def test_a_record_that_another_may_have_written(self):
+        self.records.save(fakes.make_record())
+        self._path().chmod(0o660)
+        self.assertIsNone(self.records.load(fakes.UUID))
+        self._path().chmod(0o600)
+        us = os.geteuid()
+        if us == 0:
+            os.chown(self._path(), 12345, -1)
+        with mock.patch('os.geteuid', return_value=us and us + 1):
+            self.assertIsNone(self.records.load(fakes.UUID))
+
+    def test_a_record_of_another_pair(self):
+        self.records.save(fakes.make_record(instance_uuid=OTHER_UUID))
+        self.records.save(fakes.make_record())
+        pathlib.Path(self.records.directory(OTHER_UUID),
+                     'pair.json').rename(self._path())
+        self.assertIsNone(self.records.load(fakes.UUID))
+
+    def test_what_is_no_plain_file_holds_nobody_up(self):
+        self.records.save(fakes.make_record())
+        self._path().unlink()
+        os.mkfifo(self._path(), 0o600)
+        self.assertIsNone(self.records.load(fakes.UUID))
+        self._path().unlink()
+        self._path().mkdir()
+        self.assertIsNone(self.records.load(fakes.UUID))
+        with open(self._path('large'), 'wb') as large:
+            large.truncate(1 << 30)
+        self._path().rmdir()
+        self._path('large').rename(self._path())
+        self._path().chmod(0o600)
+        self.assertIsNone(self.records.load(fakes.UUID))

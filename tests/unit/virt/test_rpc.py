@@ -181,3 +181,38 @@ class RpcTest(fakes.TestCase):
         self.assertRaises(messaging.MessagingException, client.call,
                           self.context, 'abort', **ARGUMENTS['abort'])
         self.assertEqual([], self.destination.calls)
+
+    def test_what_no_source_would_send(self):
+        uuids = ['../../x', '', None, 7, fakes.UUID.upper(),
+                 fakes.UUID + '\n', [fakes.UUID]]
+        names = ['', '../x', 'a b', 'a\nb', None, 7, ['m1'], 'm' * 65]
+        texts = [None, 7, ['{}'], {}]
+        for method, name, values in (
+                ('prepare', 'migration_id', names),
+                ('prepare', 'record', [*texts, ' ' * (1 << 18)]),
+                ('carry_over', 'migration_id', names),
+                ('carry_over', 'instance_uuid', uuids),
+                ('carry_over', 'carry_over', [None, 7, '{}', [{}]]),
+                ('finish', 'migration_id', names),
+                ('finish', 'record', texts),
+                ('finish', 'domain_r_moved', [None, 0, 1, 'True']),
+                ('finish', 'console_log', [7, ['x'], 'x' * (1 << 19)]),
+                ('abort', 'migration_id', names),
+                ('abort', 'instance_uuid', uuids),
+                ('send_back', 'migration_id', names),
+                ('send_back', 'instance_uuid', uuids),
+                ('send_back', 'uri', [*texts, 'x' * 2000]),
+                ('send_back', 'migrate_uri', [7, {}, 'x' * 2000]),
+                ('send_back', 'flags', [None, '33', True, 1.0, -1, 1 << 64]),
+                ('send_back', 'within_s', [
+                    None, '5', True, -1, 1e9, float('inf'), float('nan')])):
+            server = rpc.DestinationServer(self.destination)
+            for value in values:
+                # What is expected is told, without a stack in the log.
+                error = self.assertRaises(
+                    messaging.ExpectedException, getattr(server, method),
+                    self.context, **{**ARGUMENTS[method], name: value})
+                self.assertIsInstance(error.exc_info[1], exception.PairError)
+                self.assertIn(name, str(error.exc_info[1]))
+                self.assertLess(len(str(error.exc_info[1])), 300)
+        self.assertEqual([], self.destination.calls)

@@ -101,6 +101,10 @@ class DomainRTest(fakes.TestCase):
                          disk.find('source').get('file'))
         self.assertIsNotNone(disk.find('readonly'))
 
+    def test_its_files_are_not_given_to_qemus_user(self):
+        (label,) = self._root().findall('seclabel')
+        self.assertEqual({'type': 'none', 'model': 'dac'}, label.attrib)
+
     def test_region_is_migratable_and_has_all_vectors(self):
         root = self._root()
         shmem = root.find('devices/shmem')

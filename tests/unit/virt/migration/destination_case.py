@@ -14,6 +14,7 @@ import os
 from unittest import mock
 
 from nova_dmore.virt.migration import destination
+from nova_dmore.virt.migration import rollback
 from nova_dmore.virt import record
 from nova_dmore.virt import reporter
 from nova_dmore import wire
@@ -22,6 +23,10 @@ from tests.unit.virt import fakes
 
 
 class DestinationTestCase(fake_host.HostTestCase):
+
+    way_anywhere = rollback.WayHere('qemu+tcp://anyhost/system',
+                                    'tcp://anyhost')
+    encrypts = False
 
     def setUp(self):
         super().setUp()
@@ -37,7 +42,8 @@ class DestinationTestCase(fake_host.HostTestCase):
     def _role(self):
         return destination.DestinationRole(
             self.pairs, self.reporter, lambda: self.libvirt,
-            'qemu:///system', self.instances_path)
+            'qemu:///system', self.instances_path,
+            lambda: self.way_anywhere, self.encrypts)
 
     def _finish(self, moved, console_log=None):
         self.libvirt.add_instance()

@@ -11,6 +11,7 @@
 # under the License.
 
 import base64
+import dataclasses
 import os
 import pathlib
 import threading
@@ -23,10 +24,14 @@ import libvirt
 from nova_dmore import exception
 from nova_dmore.shadow import client as shadow_client
 from nova_dmore.virt import host_secrets
+from nova_dmore.virt import record
 from nova_dmore import wire
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 from tests.unit.virt.migration import destination_case
+
+
+OTHER_UUID = '9b0b0c52-59c1-4b0e-8f58-0a5a4c3d2b10'
 
 
 class DestinationTest(destination_case.DestinationTestCase):
@@ -158,9 +163,41 @@ class DestinationTest(destination_case.DestinationTestCase):
                 self.text)
         self.assertIn('[dmore] run_dir', str(error))
 
+    def test_another_port_than_the_pairs(self):
+        # Of another instance, or of a user's.
+        other = self.pairs.addresses.ensure(OTHER_UUID, fakes.OTHER_HOST)
+        self.text = record.to_json(fakes.make_record(address=other))
+        error = self.assertRaises(exception.AddressError, self.role.prepare,
+                                  None, 'm1', self.text)
+        self.assertIn(other.port_id, str(error))
+        self.assertNotIn((other.port_id, fakes.HOST), self.neutron.bindings)
+        self._assert_awaited_alone()
+
+    def test_what_the_source_says_of_its_port_is_not_believed(self):
+        here = self.there.address
+        self.text = record.to_json(fakes.make_record(
+            address=dataclasses.replace(
+                here, mac='fa:16:3e:66:66:66', interface='10.6.6.6/24',
+                network_id=OTHER_UUID, mtu=9000, vif_type='bridge',
+                vif_details={'bridge_name': 'br-ex'})))
+        self.role.prepare(None, 'm1', self.text)
+        self.assertEqual(
+            dataclasses.replace(here,
+                                vif_details={'bridge_name': 'br-there'}),
+            self.pairs.get(fakes.UUID).address)
+
     def test_prepare_with_what_is_no_record(self):
         self.assertRaises(exception.PairError, self.role.prepare, None, 'm1',
                           '{"instance_uuid": "../../etc"}')
+
+    def test_a_console_log_goes_through_no_link(self):
+        victim = os.path.join(self.directory, 'victim')
+        os.symlink(victim, os.path.join(
+            self.instances_path, fakes.UUID, 'console.log.0'))
+        self.role.prepare(None, 'm1', self.text)
+        self._domain_r_comes()
+        self._finish(True, base64.b64encode(b'log').decode())
+        self.assertFalse(os.path.exists(victim))
 
     def test_carry_over(self):
         self.role.prepare(None, 'm1', self.text)
@@ -337,9 +374,10 @@ class SendBackTest(destination_case.DestinationTestCase):
         fake_host.wait(self.may_leave)
         del self.libvirt.domains[self.domr]
 
-    def _send_back(self, migration_id='m1', migrate_uri=None, within_s=5.0):
-        self.role.send_back(migration_id, fakes.UUID, 'qemu+tcp://c2/system',
-                            migrate_uri, 33, within_s)
+    def _send_back(self, migration_id='m1', uri='qemu+tcp://c2/system',
+                   migrate_uri=None, flags=33, within_s=5.0):
+        self.role.send_back(migration_id, fakes.UUID, uri, migrate_uri, flags,
+                            within_s)
 
     def _assert_refused(self, text, **arguments):
         error = self.assertRaises(exception.PairError, self._send_back,
@@ -361,6 +399,43 @@ class SendBackTest(destination_case.DestinationTestCase):
         self._send_back(migrate_uri='tcp://10.0.0.2')
         self.assertEqual({'migrate_uri': 'tcp://10.0.0.2'},
                          self.domain.migrateToURI3.call_args.args[1])
+
+    def test_not_to_what_is_more_than_another_host(self):
+        # libvirt's daemon, which is root, would run the command.
+        for uri in ('qemu+ext://c2/system?command=/tmp/x',
+                    'qemu+ssh://c2/system?command=/tmp/x&socket=/y',
+                    'qemu+tcp://c2/system?command=/tmp/x',
+                    'qemu+tcp://c2/session', 'qemu+tcp://c2/system\n',
+                    'qemu+tcp://a@c2/system', 'qemu+tcp://c2:1/system',
+                    'qemu+tcp:///system', 'qemu+unix:///system',
+                    'qemu+tcp://c2/x?/system', 'test:///default', ''):
+            self._assert_refused('live_migration_uri', uri=uri)
+        for migrate_uri in ('unix:///run/x', 'exec:/tmp/x', 'rdma://c2',
+                            'tcp://c2:49152:1', 'tcp://c2/x', 'tcp://', '',
+                            'fd:3'):
+            self._assert_refused('live_migration_scheme',
+                                 migrate_uri=migrate_uri)
+        self.open.assert_not_called()
+
+    def test_to_where_this_host_may_send(self):
+        for uri, migrate_uri in (
+                ('qemu+tcp://c2.example.org/system', 'tcp://10.0.0.2'),
+                ('qemu+tcp://[fd00::2]/system', 'tcp://[fd00::2]')):
+            with mock.patch.object(self.role, '_waiting', autospec=True,
+                                   side_effect=ZeroDivisionError):
+                self.assertRaises(ZeroDivisionError, self._send_back,
+                                  uri=uri, migrate_uri=migrate_uri)
+
+    def test_with_which_flags(self):
+        for flag in ('NON_SHARED_DISK', 'PERSIST_DEST', 'UNDEFINE_SOURCE',
+                     'POSTCOPY', 'UNSAFE', 'OFFLINE'):
+            self._assert_refused('flags', flags=33 | getattr(
+                libvirt, f'VIR_MIGRATE_{flag}'))
+
+    def test_not_in_clear_where_instances_are_not(self):
+        self.role._encrypts = True
+        self._assert_refused('flags')
+        self._send_back(flags=33 | libvirt.VIR_MIGRATE_TLS)
 
     def test_of_another_migration(self):
         self._assert_refused('m0', migration_id='m0')
