@@ -23,7 +23,7 @@ from nova_dmore.domr.image import steps
 
 #: What Domain R's kernel needs beside what is built into it.
 MODULES = ('virtio_pci', 'virtio_blk', 'virtio_net', 'virtio_rng', 'squashfs',
-           'uio')
+           'uio', 'nf_tables')
 IVSHMEM_MODULE = 'uio_ivshmem'
 
 HEADERS = pathlib.Path('/usr/src')
