@@ -147,7 +147,7 @@ class Supervisor:
         try:
             self._vnc.send(_KIND.pack(_REQUEST_VNC))
             answer, descriptors, _, _ = socket.recv_fds(
-                self._vnc, _ANSWER_SIZE, 1, socket.MSG_CMSG_CLOEXEC)
+                self._vnc, _ANSWER_SIZE, 1)
         except OSError as error:
             raise VncError(f'init: {error!r}') from error
         problem = parse_answer(answer)
@@ -156,6 +156,8 @@ class Supervisor:
         if problem is not None:
             _close(descriptors)
             raise VncError(problem)
+        # Python 3.11 ignores flags of recv_fds, and so MSG_CMSG_CLOEXEC.
+        os.set_inheritable(descriptors[0], False)
         return socket.socket(fileno=descriptors[0])
 
 
