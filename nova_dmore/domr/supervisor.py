@@ -47,7 +47,7 @@ class NetworkError(Exception):
     """The network cannot be set up; the text is init's."""
 
 
-class VncError(Exception):
+class VncError(OSError):
     """The VNC process cannot be started; the text is init's."""
 
 

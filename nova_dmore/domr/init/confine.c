@@ -31,7 +31,7 @@
 
 const struct role agent_role = {
 	.user = "agent", .id = AGENT_ID, .allow = allow_agent,
-	.files_max = 512, .processes_max = 64,
+	.file_size_max = 1 << 20, .files_max = 512, .processes_max = 64,
 };
 
 /* If memory runs out, it costs the clients of VNC their sessions. */
@@ -97,7 +97,7 @@ static int set_limits(const struct role *role)
 		__rlimit_resource_t resource;
 		rlim_t most;
 	} limits[] = {
-		{ RLIMIT_CORE, 0 }, { RLIMIT_FSIZE, 0 },
+		{ RLIMIT_CORE, 0 }, { RLIMIT_FSIZE, role->file_size_max },
 		{ RLIMIT_MEMLOCK, 0 }, { RLIMIT_MSGQUEUE, 0 },
 		{ RLIMIT_NOFILE, role->files_max },
 		{ RLIMIT_NPROC, role->processes_max },

@@ -81,6 +81,7 @@ struct role {
 	const char *user;	/* for messages */
 	unsigned int id;	/* of the user and its group */
 	int (*allow)(void *filter);	/* adds rules of seccomp */
+	unsigned int file_size_max;	/* in bytes: files without a name */
 	unsigned int files_max;
 	unsigned int processes_max;
 	const char *oom_score;	/* NULL: as it is */

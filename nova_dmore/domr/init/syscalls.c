@@ -16,8 +16,8 @@
  *
  * The filter is there before the program is: what the loader, Python and the
  * C library call at their start is in it. It leaves out what opens a
- * connection, makes or looks at another process, changes a file system or
- * user, and what makes memory executable that was written.
+ * connection, makes or looks at another process, and changes a file system or
+ * user; and memory that was written does not become executable.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -80,6 +80,13 @@ static const int for_both[] = {
 
 static const int for_agent[] = {
 	CALL(accept), CALL(accept4), CALL(bind), CALL(listen),
+	/* Python's TLS reads keys from files alone: these have no name. */
+	CALL(ftruncate), CALL(memfd_create),
+};
+
+/* A program may make the filter stricter; the VNC process does. */
+static const int prctls[] = {
+	PR_SET_NAME, PR_GET_NAME, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP,
 };
 
 /* What isatty(), a file's start and asyncio ask for. */
@@ -104,6 +111,9 @@ static int allow_with_limits(scmp_filter_ctx filter)
 	for (size_t at = 0; !result && at < COUNT(ioctls); at++)
 		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(ioctl),
 					  1, IS(1, ioctls[at]));
+	for (size_t at = 0; !result && at < COUNT(prctls); at++)
+		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(prctl),
+					  1, IS(0, prctls[at]));
 	return result ||
 		/* A thread, no process; glibc falls back from clone3, the
 		 * arguments of which cannot be seen. */
@@ -119,10 +129,6 @@ static int allow_with_limits(scmp_filter_ctx filter)
 				      PROT_EXEC)) ||
 		seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(mprotect), 1,
 				 BITS(2, PROT_EXEC, 0)) ||
-		seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(prctl), 1,
-				 IS(0, PR_SET_NAME)) ||
-		seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(prctl), 1,
-				 IS(0, PR_GET_NAME)) ||
 		/* Limits may be read. */
 		seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(prlimit64), 1,
 				 IS(2, 0)) ||
