@@ -154,7 +154,10 @@ class Namespace:
 
     async def connect(self, source: str, target: str, port: int,
                       seconds: float = 3) -> socket.socket | None:
-        """A TCP connection, None if nothing answers in time."""
+        """A TCP connection, None if nothing answers in time.
+
+        :raises ConnectionRefusedError: that is the answer
+        """
         def make() -> socket.socket:
             sock = socket.socket(socket.AF_INET6 if ':' in source
                                  else socket.AF_INET)
@@ -168,9 +171,11 @@ class Namespace:
                 await asyncio.get_running_loop().sock_connect(
                     sock, (target, port))
             return sock
-        except TimeoutError:
+        except OSError as error:
             sock.close()
-            return None
+            if isinstance(error, TimeoutError):
+                return None
+            raise
 
     def send(self, frame: bytes) -> None:
         """Put a frame on the wire, from the device's own address."""

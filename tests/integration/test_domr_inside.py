@@ -128,6 +128,9 @@ class InsideTest(unittest.IsolatedAsyncioTestCase):
         strange = [each.hex() for each in self.network.frames
                    if not is_allowed(each)]
         self.assertEqual([], strange)
+        # ARP, IPv4 and IPv6: it was looked at.
+        self.assertEqual({b'\x08\x06', b'\x08\0', b'\x86\xdd'},
+                         {each[12:14] for each in self.network.frames})
 
     # -- processes
 
