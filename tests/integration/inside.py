@@ -236,4 +236,3 @@ class Machine(test_domr_image.Machine):
         return dict(each['text'].removeprefix('probe ').split(None, 1)
                     for each in self.messages if each['type'] == wire.LOG
                     and each['text'].startswith('probe '))
-

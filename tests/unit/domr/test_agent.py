@@ -12,7 +12,6 @@
 """The agent: configuration, restart, hold, messages."""
 
 import asyncio
-import os
 import pathlib
 import tempfile
 import threading
