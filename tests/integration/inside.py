@@ -216,7 +216,7 @@ class Machine(test_domr_image.Machine):
         self.host.produce(wire.Stream.CONTROL_TO_DOMAIN_R,
                           control.encode(self.config()))
 
-    async def shell(self, command: str, seconds: float = 30) -> str:
+    async def shell(self, command: str, seconds: float = 120) -> str:
         """What a command of root prints; ``B`` is its busybox."""
         if not self._commands:
             self._reader, self._writer = await asyncio.open_unix_connection(

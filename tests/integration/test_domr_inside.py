@@ -276,7 +276,7 @@ class InsideTest(unittest.IsolatedAsyncioTestCase):
             f'$B wget -T 2 -O - http://{host}/; '
             f'$B nc -w 2 -p 5900 -s {me} {allowed} 8080; '
             f'$B nslookup example.org {allowed}; '
-            f'$B traceroute -m 2 -q 1 -w 1 {allowed}', 60)
+            f'$B traceroute -m 2 -q 1 -w 1 {allowed}')
         self.assertRegex(text, '100% packet loss|not permitted')
         # But it can be asked whether it is there.
         ping = await self._ping(allowed, me)
