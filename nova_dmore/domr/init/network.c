@@ -128,12 +128,8 @@ static int change(struct link *link, const char *what,
 	return talk(link, what, NULL, NULL, failure);
 }
 
-static int open_link(struct link *link, const char *name,
-		     struct failure *failure)
+static int open_socket(struct link *link, struct failure *failure)
 {
-	link->index = if_nametoindex(name);
-	if (!link->index)
-		return fail(failure, "%s: %s", name, strerror(errno));
 	link->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	if (link->socket &&
 	    mnl_socket_bind(link->socket, 0, MNL_SOCKET_AUTOPID) == 0)
@@ -141,7 +137,17 @@ static int open_link(struct link *link, const char *name,
 	fail(failure, "netlink: %s", strerror(errno));
 	if (link->socket)
 		mnl_socket_close(link->socket);
+	link->socket = NULL;
 	return -1;
+}
+
+static int open_link(struct link *link, const char *name,
+		     struct failure *failure)
+{
+	link->index = if_nametoindex(name);
+	if (!link->index)
+		return fail(failure, "%s: %s", name, strerror(errno));
+	return open_socket(link, failure);
 }
 
 static int bring_up(struct link *link, uint32_t mtu, struct failure *failure)
@@ -172,6 +178,7 @@ int bring_loopback_up(struct failure *failure)
 /* -- what was set before goes */
 
 #define LEFTOVERS_MAX 16
+#define DUMP_TRIES 20
 
 /* Messages that delete what was found. */
 struct leftovers {
@@ -219,14 +226,24 @@ static int clear(struct link *link, int dump, int delete, size_t header_size,
 		 struct failure *failure)
 {
 	static struct leftovers found;
+	int tries = 0;
 
-	found.link = link;
-	found.type = delete;
-	found.count = 0;
-	/* All zero: of all families. */
-	begin(link, dump, NLM_F_DUMP, header_size);
-	if (talk(link, "dump", collect, &found, failure))
-		return -1;
+	for (;;) {
+		found.link = link;
+		found.type = delete;
+		found.count = 0;
+		/* All zero: of all families. */
+		begin(link, dump, NLM_F_DUMP, header_size);
+		if (!talk(link, "dump", collect, &found, failure))
+			break;
+		/* The kernel changed something meanwhile, as it does when it
+		 * begins with IPv6. The rest of its answer is not for us. */
+		if (errno != EINTR || ++tries == DUMP_TRIES)
+			return -1;
+		mnl_socket_close(link->socket);
+		if (open_socket(link, failure))
+			return -1;
+	}
 	for (int at = 0; at < found.count; at++) {
 		struct nlmsghdr *header = &found.messages[at].header;
 
@@ -316,7 +333,8 @@ static int set_addresses(const char *name,
 		bring_up(&link, request->mtu, failure) ||
 		(request->gateway.family &&
 		 add_route(&link, request, failure));
-	mnl_socket_close(link.socket);
+	if (link.socket)
+		mnl_socket_close(link.socket);
 	return result ? -1 : 0;
 }
 
