@@ -30,9 +30,9 @@ from nova_dmore.domr import config as config_module
 from nova_dmore.domr import console as console_module
 from nova_dmore.domr import hold
 from nova_dmore.domr import lines
-from nova_dmore.domr import network
 from nova_dmore.domr import rms
 from nova_dmore.domr import screen as screen_module
+from nova_dmore.domr import supervisor
 from nova_dmore.domr import uio
 from nova_dmore import wire
 
@@ -50,12 +50,14 @@ class Agent:
     def __init__(self, end: domr_end.DomainREnd,
                  screen: screen_module.Screen,
                  server_modules: dict[str, str],
-                 set_up_network: Any = network.set_up) -> None:
-        """:param server_modules: name and module of each server (see rms)"""
+                 init: supervisor.Supervisor) -> None:
+        """:param server_modules: name and module of each server (see rms)
+        :param init: sets up the network, and starts the VNC process
+        """
         self._end = end
         self._screen = screen
         self._modules = server_modules
-        self._set_up_network = set_up_network
+        self._init = init
         self._codec = control.LineCodec()
         self._outbox = lines.Outbox(end)
         self.log = self._outbox.log
@@ -142,18 +144,20 @@ class Agent:
             if self._context is None:
                 self._context = rms.Context(
                     config, self.console, self._screen, self._input, self.log,
-                    self._clients_changed)
+                    self._clients_changed, self._init.start_vnc)
             self._context.config = config
-            if old is None or _listeners(old) != _listeners(config):
-                try:
+            try:
+                if old is None or _listeners(old) != _listeners(config):
                     await self._restart(config, old)
-                except (network.NetworkError, OSError) as error:
-                    # So that the same message tries again.
-                    self._served = None
-                    self.log('warning', f'network: {ascii(str(error))}')
-                    return
-            elif config != old:
-                await self._reconfigure()
+                else:
+                    await self._set_up_network(config, old)
+                    if config != old:
+                        await self._reconfigure()
+            except (supervisor.NetworkError, OSError) as error:
+                # So that the same message tries again.
+                self._served = None
+                self.log('warning', f'network: {ascii(str(error))}')
+                return
             self._served = config
             self._say_serving()
 
@@ -163,8 +167,7 @@ class Agent:
         for server in self.servers.values():
             await server.close()
         self.servers.clear()
-        if old is None or _addressing(old) != _addressing(config):
-            await self._set_up_network(config)
+        await self._set_up_network(config, old)
         await self._start()
         if self.servers and self._boot_s is None:
             self._boot_s = round(time.clock_gettime(time.CLOCK_BOOTTIME), 3)
@@ -193,6 +196,13 @@ class Agent:
                 self.log('warning', f'server {name} goes on as before: '
                          f'{ascii(error)}')
         await self._start()
+
+    async def _set_up_network(self, config: config_module.Config,
+                              old: config_module.Config | None) -> None:
+        """Unless all of it, who may reach what included, is as it was."""
+        if old is None or (supervisor.network_request(old)
+                           != supervisor.network_request(config)):
+            await self._init.set_up_network(config)
 
     def _say_serving(self) -> None:
         if not self.servers:
@@ -296,13 +306,9 @@ def notice_of(message: dict[str, Any]) -> str | None:
             return None
 
 
-def _addressing(config: config_module.Config) -> tuple[Any, ...]:
-    return config.mac, config.address, config.gateway, config.mtu
-
-
 def _listeners(config: config_module.Config) -> tuple[Any, ...]:
-    return (*_addressing(config), config.host_key, config.ssh_port,
-            config.serial_port,
+    return (config.mac, config.address, config.gateway, config.mtu,
+            config.host_key, config.ssh_port, config.serial_port,
             config.vnc and config.vnc.port)
 
 
@@ -321,7 +327,8 @@ async def _main() -> None:
     region = region_module.Region(device.region)
     end = domr_end.DomainREnd(region, device.ring)
     screen = screen_module.Screen(region, device.ring)
-    await Agent(end, screen, rms.modules()).run(device)
+    await Agent(end, screen, rms.modules(),
+                supervisor.Supervisor.inherited()).run(device)
 
 
 def main() -> int:

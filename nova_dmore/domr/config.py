@@ -26,6 +26,11 @@ NAME_MAX = 255
 #: What VNC's authentication uses of a password, in characters.
 VNC_PASSWORD_MAX = 8
 
+#: From where SSH may be used unless the message says otherwise; hosts of
+#: earlier releases do not.
+EVERYWHERE: tuple[Network, ...] = (ipaddress.IPv4Network('0.0.0.0/0'),
+                                   ipaddress.IPv6Network('::/0'))
+
 _MAC = re.compile(r'[0-9a-f]{2}(:[0-9a-f]{2}){5}')
 
 
@@ -70,6 +75,7 @@ class Config:
     mac: str
     mtu: int
     ssh_port: int
+    ssh_networks: tuple[Network, ...]
     serial_port: int
     serial_networks: tuple[Network, ...]
     scrollback_bytes: int
@@ -97,6 +103,8 @@ def parse(message: dict[str, Any]) -> Config:
         mac=mac,
         mtu=_number(message, 'mtu', 576, 65535),
         ssh_port=_number(message, 'ssh_port', 1, 65535),
+        ssh_networks=(EVERYWHERE if message.get('ssh_networks') is None
+                      else _networks(message, 'ssh_networks')),
         serial_port=_number(message, 'serial_port', 1, 65535),
         serial_networks=_networks(message, 'serial_networks'),
         scrollback_bytes=_number(message, 'scrollback_bytes', 0,

@@ -52,6 +52,7 @@ class Context:
 
     ``config`` is replaced when the host sends another one: read it anew at
     each use. ``changed`` is to be called when the number of clients changes.
+    ``start_vnc`` (re)starts the VNC process, see ``supervisor.Supervisor``.
     """
 
     config: config_module.Config
@@ -60,6 +61,7 @@ class Context:
     input: lines.InputLine
     log: console_module.Log
     changed: Callable[[], None]
+    start_vnc: Callable[[], socket.socket]
 
 
 class Server(Protocol):

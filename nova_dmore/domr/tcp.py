@@ -14,7 +14,7 @@
 There is no ``TCP_USER_TIMEOUT``: Linux also ends with it a connection whose
 peer answers, but reads nothing for so long (``tcp_probe_timer``). Such a
 client is to be waited for. Output that nobody acknowledges is given up after
-``tcp_retries2`` retransmissions instead (``network.SETTINGS``), which takes
+``tcp_retries2`` retransmissions instead (``init/settings.c``), which takes
 as long as the keepalives of a connection that is silent.
 """
 

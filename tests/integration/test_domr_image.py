@@ -66,7 +66,7 @@ class Machine:
 
     def __init__(self, image: pathlib.Path, directory: pathlib.Path) -> None:
         self.manifest = image_file.unpack(image, directory / 'image')
-        self._directory = directory
+        self.directory = directory
         self.ssh_port, self.serial_port = pair.free_port(), pair.free_port()
         self.vnc_port = pair.free_port()
         self.output = bytearray()
@@ -88,8 +88,8 @@ class Machine:
     def _ring(self, vector: wire.Vector) -> None:
         os.eventfd_write(self._domain_r_events[vector], 1)
 
-    def _arguments(self) -> list[str]:
-        files = self._directory / 'image'
+    def arguments(self) -> list[str]:
+        files = self.directory / 'image'
         return [
             'qemu-system-x86_64', '-accel', 'tcg', '-machine', 'pc,usb=off',
             '-cpu', 'qemu64', '-m', str(self.manifest.memory_mib),
@@ -101,21 +101,26 @@ class Machine:
             'id=root,readonly=on', '-device', 'virtio-blk-pci,drive=root',
             '-object', 'rng-random,filename=/dev/urandom,id=rng',
             '-device', 'virtio-rng-pci,rng=rng',
+            '-device', f'virtio-net-pci,netdev=net,romfile=,mac={MAC}',
+            '-chardev', f'socket,id=ivs,path={self.directory}/ivshmem.sock',
+            '-device', 'ivshmem-doorbell,chardev=ivs,vectors=4,master=on',
+            '-serial', f'file:{self.directory}/console.log',
+            *self.network()]
+
+    def network(self) -> list[str]:
+        """QEMU's arguments for the network, which has the id ``net``."""
+        return [
             '-netdev', 'user,id=net,'
             f'hostfwd=tcp:127.0.0.1:{self.ssh_port}-10.0.2.15:22,'
             f'hostfwd=tcp:127.0.0.1:{self.serial_port}-10.0.2.15:7000,'
-            f'hostfwd=tcp:127.0.0.1:{self.vnc_port}-10.0.2.15:5900',
-            '-device', f'virtio-net-pci,netdev=net,romfile=,mac={MAC}',
-            '-chardev', f'socket,id=ivs,path={self._directory}/ivshmem.sock',
-            '-device', 'ivshmem-doorbell,chardev=ivs,vectors=4,master=on',
-            '-serial', f'file:{self._directory}/console.log']
+            f'hostfwd=tcp:127.0.0.1:{self.vnc_port}-10.0.2.15:5900']
 
     async def __aenter__(self) -> 'Machine':
         listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(self._directory / 'ivshmem.sock'))
+        listener.bind(str(self.directory / 'ivshmem.sock'))
         listener.listen(1)
         self.process = await asyncio.create_subprocess_exec(
-            *self._arguments())
+            *self.arguments())
         listener.setblocking(False)
         connection, _ = await asyncio.get_running_loop().sock_accept(listener)
         listener.close()
@@ -205,7 +210,7 @@ class Machine:
                 while not condition():
                     await asyncio.sleep(0.02)
         except TimeoutError as error:
-            log = (self._directory / 'console.log').read_text(
+            log = (self.directory / 'console.log').read_text(
                 errors='replace')
             raise AssertionError(f'{self.messages}\n{log}') from error
 

@@ -26,6 +26,7 @@ from nova_dmore.domr.cipher import ffi_build as cipher_build
 from nova_dmore.domr.image import kernel
 from nova_dmore.domr.image import root
 from nova_dmore.domr.image import steps
+from nova_dmore.domr.init import build as init_build
 from nova_dmore.domr.vnc import ffi_build as vnc_build
 
 #: Time stamp of everything in the image, in seconds since 1970.
@@ -57,7 +58,9 @@ def recipe(kernel_version: str, servers: list[str]) -> str:
              *(package / 'domr/image').rglob('*'),
              pathlib.Path(vnc_build.__file__),
              pathlib.Path(cipher_build.__file__),
-             *(path for each in NATIVE for path in each.folder.iterdir())}
+             *(path for folder in (init_build.FOLDER,
+                                   *(each.folder for each in NATIVE))
+               for path in folder.iterdir())}
     for path in sorted(paths):
         if path.is_file() and path.suffix != '.pyc':
             digest.update(f'\0{path.relative_to(package)}\0'.encode())
@@ -138,5 +141,6 @@ def _make_members(scratch: pathlib.Path, members: pathlib.Path, version: str,
                     members / image_file.KERNEL)
     with steps.step(report, 'root file system'):
         root.make_root(tree, root_directory,
-                       {each.name: each.build(native) for each in NATIVE})
+                       {each.name: each.build(native) for each in NATIVE},
+                       [init_build.compile_init(native)])
         root.pack_root(root_directory, members / image_file.ROOT, EPOCH)

@@ -23,10 +23,13 @@ import nova_dmore
 from nova_dmore import exception
 from nova_dmore.domr.image import kernel
 from nova_dmore.domr.image import steps
+from nova_dmore.domr.init import build as init_build
 
 SUITE = 'bookworm'
 PYTHON = 'usr/bin/python3.11'
-PACKAGES = ('python3', 'python3-asyncssh', 'busybox-static', 'libvncserver1')
+#: What the loader takes from the last ones comes with what is compiled here.
+PACKAGES = ('python3', 'python3-asyncssh', 'busybox-static', 'libvncserver1',
+            'libmnl0', 'libnftnl11', 'libseccomp2')
 
 #: Where the machine's own apt says its mirror is.
 APT_SOURCES = (pathlib.Path('/etc/apt/sources.list.d/debian.sources'),
@@ -36,12 +39,14 @@ STDLIB = 'usr/lib/python3.11'
 DEBIAN_PYTHON = 'usr/lib/python3/dist-packages'
 AGENT = 'usr/lib/nova-dmore'
 AGENT_MODULE = 'nova_dmore.domr.agent'
+#: Name of the program in AGENT that is process 1.
+INIT = 'init'
 #: One line ``name = module:attribute`` per server that Domain R can run.
 RMS_FILE = 'etc/nova-dmore/rms'
 RMS_GROUP = 'nova_dmore.rms'
 
 #: What is copied from the unpacked packages; libraries come on top.
-WANTED = ('bin/busybox', PYTHON, STDLIB, f'{DEBIAN_PYTHON}/asyncssh',
+WANTED = (PYTHON, STDLIB, f'{DEBIAN_PYTHON}/asyncssh',
           f'{DEBIAN_PYTHON}/cryptography',
           f'{DEBIAN_PYTHON}/typing_extensions.py',
           f'{DEBIAN_PYTHON}/_cffi_backend.cpython-311-x86_64-linux-gnu.so',
@@ -51,7 +56,7 @@ WANTED = ('bin/busybox', PYTHON, STDLIB, f'{DEBIAN_PYTHON}/asyncssh',
 UNWANTED = ('ensurepip', 'idlelib', 'lib2to3', 'pydoc_data', 'tkinter',
             'turtledemo', 'unittest', 'distutils', 'test',
             'config-3.11-x86_64-linux-gnu', 'sitecustomize.py')
-DIRECTORIES = ('dev', 'proc', 'run', 'sbin', 'sys', 'tmp', 'etc/nova-dmore')
+DIRECTORIES = ('dev', 'proc', 'sbin', 'sys', 'etc/nova-dmore')
 
 _LIBRARY = re.compile(r'(?:\S+ => )?(/\S+) \(0x[0-9a-f]+\)')
 
@@ -97,8 +102,6 @@ def _copy_libraries(tree: pathlib.Path, root: pathlib.Path) -> None:
     """Copy what the dynamic loader would load for the programs in root."""
     wanted: set[str] = set()
     for path in sorted(filter(_is_elf, root.rglob('*'))):
-        if path.name == 'busybox':      # static
-            continue
         wanted |= libraries_of(steps.run(
             ['chroot', str(tree), '/lib64/ld-linux-x86-64.so.2', '--list',
              f'/{path.relative_to(root)}']))
@@ -158,10 +161,12 @@ def _copy_agent(root: pathlib.Path, modules: Iterable[str]) -> None:
 
 
 def make_root(tree: pathlib.Path, root: pathlib.Path,
-              native: Mapping[str, pathlib.Path]) -> None:
+              native: Mapping[str, pathlib.Path],
+              programs: Iterable[pathlib.Path]) -> None:
     """Lay out Domain R's root directory from the unpacked packages.
 
     :param native: names and files of the modules in C
+    :param programs: files of the programs in C, one of them INIT
     :raises ImageError: a wanted file is missing or a tool failed
     """
     for name in DIRECTORIES:
@@ -179,14 +184,16 @@ def make_root(tree: pathlib.Path, root: pathlib.Path,
                 f'the Debian packages of {SUITE} contain no /{name}')
     for top in (tree, root):    # the loader looks for its libraries in tree
         (top / AGENT).mkdir(parents=True)
-        for module in native.values():
-            shutil.copy(module, top / AGENT)
+        for file in [*native.values(), *programs]:
+            shutil.copy(file, top / AGENT)
     _copy_libraries(tree, root)
     servers = installed_servers()
     modules = agent_modules(servers)
     _copy_agent(root, modules)
     (root / RMS_FILE).write_text(''.join(servers))
-    kernel.install_script('root-init', root / 'sbin/init')
+    (root / 'sbin/init').symlink_to(f'/{AGENT}/{INIT}')
+    (root / 'etc/passwd').write_text(init_build.passwd())
+    (root / 'etc/group').write_text(init_build.group())
     # Compiled once here: the file system is read-only and a start in an
     # emulated machine must not compile. Sources are never looked at again.
     steps.run(['chroot', str(root), f'/{PYTHON}', '-S', '-m', 'compileall',

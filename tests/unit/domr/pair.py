@@ -26,7 +26,9 @@ from nova_dmore.channel import input_event
 from nova_dmore.channel import journal
 from nova_dmore.channel import region
 from nova_dmore.domr import agent
+from nova_dmore.domr import config as config_module
 from nova_dmore.domr import screen
+from nova_dmore.domr import supervisor
 from nova_dmore import wire
 
 SERVERS = {'ssh': 'nova_dmore.domr.ssh',
@@ -85,6 +87,26 @@ class Device:
         os.close(self._event)
 
 
+class NoInit:
+    """Stands for init: the loopback interface needs no set-up.
+
+    :ivar configs: for which the network was asked for
+    :ivar problem: why that fails from now on
+    """
+
+    def __init__(self) -> None:
+        self.configs: list[config_module.Config] = []
+        self.problem: str | None = None
+
+    async def set_up_network(self, config: config_module.Config) -> None:
+        self.configs.append(config)
+        if self.problem is not None:
+            raise supervisor.NetworkError(self.problem)
+
+    def start_vnc(self) -> socket.socket:
+        raise supervisor.VncError('no VNC process in this test')
+
+
 class Pair:
     """An agent with its host; use as an asynchronous context manager.
 
@@ -94,6 +116,7 @@ class Pair:
     :ivar events: what its keyboard and pointer were given
     :ivar display: writes the instance's picture
     :ivar device: the agent's device
+    :ivar init: what the agent takes for init
     """
 
     def __init__(self, message: dict[str, Any],
@@ -106,6 +129,7 @@ class Pair:
         self.broken: list[str] = []
         self.waiting_output = bytearray()
         self.device = Device()
+        self.init = NoInit()
         memory = bytearray(wire.REGION_SIZE)
         self.host = host_end.HostEnd(
             region.Region(memory), self.device.interrupt,
@@ -116,7 +140,7 @@ class Pair:
         self.end = domr_end.DomainREnd(region.Region(memory),
                                        lambda vector: None)
         self.agent = agent.Agent(self.end, self.screen(), servers,
-                                 self._no_network)
+                                 self.init)
         self._codec = control.LineCodec()
 
     def ring(self, vector: wire.Vector) -> None:
@@ -126,9 +150,6 @@ class Pair:
     def screen(self) -> screen.Screen:
         """A screen as an agent begins with it."""
         return screen.Screen(region.Region(self._memory), lambda vector: None)
-
-    async def _no_network(self, config: Any) -> None:
-        """The loopback interface needs no set-up."""
 
     async def __aenter__(self) -> 'Pair':
         self.host.open(None)

@@ -26,7 +26,6 @@ from nova_dmore.channel import host_end
 from nova_dmore.channel import region
 from nova_dmore.domr import agent
 from nova_dmore.domr import hold
-from nova_dmore.domr import network
 from nova_dmore.domr import rms
 from nova_dmore import wire
 from tests.unit.domr import pair
@@ -147,11 +146,7 @@ class AgentTest(unittest.IsolatedAsyncioTestCase):
 
     async def test_network_failure_is_reported(self) -> None:
         running = await self._pair()
-
-        async def fail(config: Any) -> None:
-            raise network.NetworkError('no interface')
-
-        running.agent._set_up_network = fail
+        running.init.problem = 'no interface'
         running.send({**running.config, 'mtu': 9000})
         await running.until(lambda: any('no interface' in each['text']
                                         for each in running.said(wire.LOG)))
@@ -256,7 +251,7 @@ class AgentTest(unittest.IsolatedAsyncioTestCase):
         await asyncio.wait(running._tasks[:1])
         end = domr_end.DomainREnd(
             region.Region(running.host._region.data.obj), lambda vector: None)
-        fresh = agent.Agent(end, running.screen(), {}, running._no_network)
+        fresh = agent.Agent(end, running.screen(), {}, running.init)
         fresh.poll()
         await running.until(lambda: running.broken)
         self.assertIs(host_end.HostState.BROKEN, running.host.state)
@@ -306,19 +301,6 @@ class FilesTest(unittest.TestCase):
             path = pathlib.Path(directory) / 'rms'
             path.write_text('serial = a.b\nssh = c\n')
             self.assertEqual({'serial': 'a.b', 'ssh': 'c'}, rms.modules(path))
-
-    def test_interface_by_mac(self) -> None:
-        with tempfile.TemporaryDirectory() as directory:
-            for name, mac in (('eth0', '52:54:00:00:00:01'),
-                              ('lo', '00:00:00:00:00:00')):
-                os.mkdir(f'{directory}/{name}')
-                pathlib.Path(directory, name, 'address').write_text(
-                    mac + '\n')
-            net = pathlib.Path(directory)
-            self.assertEqual('eth0', network.interface_with(
-                '52:54:00:00:00:01', net))
-            self.assertIsNone(network.interface_with('52:54:00:00:00:02',
-                                                     net))
 
     def test_memory_used(self) -> None:
         with tempfile.NamedTemporaryFile('w') as file:

@@ -14,7 +14,6 @@
 import unittest
 
 from nova_dmore.domr import config
-from nova_dmore.domr import network
 from tests.unit.domr import pair
 
 _WRONG = {
@@ -84,21 +83,12 @@ class ConfigTest(unittest.TestCase):
             config.parse(pair.config(vnc=[]))
         self.assertIsNone(config.parse(pair.config(vnc=None)).vnc)
 
-
-class CommandsTest(unittest.TestCase):
-
-    def test_gateway_in_and_outside_the_network(self) -> None:
-        inside = config.parse(pair.config(address='10.0.0.5/24',
-                                          gateway='10.0.0.1'))
-        self.assertEqual([
-            ('addr', 'flush', 'dev', 'eth0'),
-            ('addr', 'add', '10.0.0.5/24', 'dev', 'eth0'),
-            ('link', 'set', 'eth0', 'mtu', '1500', 'up'),
-            ('-4', 'route', 'add', 'default', 'via', '10.0.0.1', 'dev',
-             'eth0')], network.commands('eth0', inside))
-        outside = config.parse(pair.config(address='fd00::5/128',
-                                           gateway='fe80::1'))
-        self.assertIn(('-6', 'route', 'add', 'fe80::1', 'dev', 'eth0'),
-                      network.commands('eth0', outside))
-        none = config.parse(pair.config(gateway=None))
-        self.assertEqual(3, len(network.commands('eth0', none)))
+    def test_ssh_networks(self) -> None:
+        # Hosts of earlier releases do not name any.
+        self.assertEqual(config.EVERYWHERE,
+                         config.parse(pair.config()).ssh_networks)
+        some = config.parse(pair.config(ssh_networks=['10.0.0.0/8']))
+        self.assertEqual(['10.0.0.0/8'], [*map(str, some.ssh_networks)])
+        for bad in (['x'], '10.0.0.0/8', [1], ['10.0.0.1/8']):
+            with self.assertRaisesRegex(config.ConfigError, 'ssh_networks'):
+                config.parse(pair.config(ssh_networks=bad))
