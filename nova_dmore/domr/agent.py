@@ -18,8 +18,10 @@ host sees a new incarnation and opens a new epoch.
 
 import asyncio
 import gc
+import socket
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from nova_dmore.channel import changes as changes_module
@@ -44,18 +46,28 @@ _NOTICES = {
         '{} bytes of input did not arrive', 'input may not have arrived')}
 
 
+def _no_vnc() -> socket.socket:
+    raise OSError('nobody starts processes here')
+
+
 class Agent:
     """Moves bytes between the channel and the servers' console."""
 
     def __init__(self, end: domr_end.DomainREnd,
                  screen: screen_module.Screen,
                  server_modules: dict[str, str],
-                 set_up_network: Any = network.set_up) -> None:
-        """:param server_modules: name and module of each server (see rms)"""
+                 set_up_network: Any = network.set_up,
+                 start_vnc: Callable[[], socket.socket] = _no_vnc) -> None:
+        """Make the console; nothing is listened to yet.
+
+        :param server_modules: name and module of each server (see rms)
+        :param start_vnc: see rms.Context
+        """
         self._end = end
         self._screen = screen
         self._modules = server_modules
         self._set_up_network = set_up_network
+        self._start_vnc = start_vnc
         self._codec = control.LineCodec()
         self._outbox = lines.Outbox(end)
         self.log = self._outbox.log
@@ -133,7 +145,7 @@ class Agent:
             if self._context is None:
                 self._context = rms.Context(
                     config, self.console, self._screen, self._input, self.log,
-                    self._clients_changed)
+                    self._clients_changed, self._start_vnc)
             self._context.config = config
             if old is None or _listeners(old) != _listeners(config):
                 try:

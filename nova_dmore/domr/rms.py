@@ -52,6 +52,8 @@ class Context:
 
     ``config`` is replaced when the host sends another one: read it anew at
     each use. ``changed`` is to be called when the number of clients changes.
+    ``start_vnc`` starts the process of the VNC sessions and returns the link
+    to it (see ``vnc/native/protocol.h``); it raises OSError if it cannot.
     """
 
     config: config_module.Config
@@ -60,6 +62,7 @@ class Context:
     input: lines.InputLine
     log: console_module.Log
     changed: Callable[[], None]
+    start_vnc: Callable[[], socket.socket]
 
 
 class Server(Protocol):

@@ -158,10 +158,12 @@ def _copy_agent(root: pathlib.Path, modules: Iterable[str]) -> None:
 
 
 def make_root(tree: pathlib.Path, root: pathlib.Path,
-              native: Mapping[str, pathlib.Path]) -> None:
+              native: Mapping[str, pathlib.Path],
+              programs: Iterable[pathlib.Path]) -> None:
     """Lay out Domain R's root directory from the unpacked packages.
 
     :param native: names and files of the modules in C
+    :param programs: files of the programs in C
     :raises ImageError: a wanted file is missing or a tool failed
     """
     for name in DIRECTORIES:
@@ -179,8 +181,8 @@ def make_root(tree: pathlib.Path, root: pathlib.Path,
                 f'the Debian packages of {SUITE} contain no /{name}')
     for top in (tree, root):    # the loader looks for its libraries in tree
         (top / AGENT).mkdir(parents=True)
-        for module in native.values():
-            shutil.copy(module, top / AGENT)
+        for file in (*native.values(), *programs):
+            shutil.copy(file, top / AGENT)
     _copy_libraries(tree, root)
     servers = installed_servers()
     modules = agent_modules(servers)

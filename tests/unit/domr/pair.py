@@ -12,8 +12,10 @@
 """A host end, a region and an agent in one process, for tests."""
 
 import asyncio
+import mmap
 import os
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import asyncssh
@@ -97,7 +99,10 @@ class Pair:
     """
 
     def __init__(self, message: dict[str, Any],
-                 servers: dict[str, str] = SERVERS) -> None:
+                 servers: dict[str, str] = SERVERS,
+                 start_vnc: Callable[[int], socket.socket] | None = None
+                 ) -> None:
+        """:param start_vnc: is given the file of the region"""
         self.config = message
         self.messages: list[dict[str, Any]] = []
         self.typed = b''
@@ -106,7 +111,10 @@ class Pair:
         self.broken: list[str] = []
         self.waiting_output = bytearray()
         self.device = Device()
-        memory = bytearray(wire.REGION_SIZE)
+        # At one page, as it is in the device's file.
+        self.file = os.memfd_create('region', os.MFD_CLOEXEC)
+        os.ftruncate(self.file, mmap.PAGESIZE + wire.REGION_SIZE)
+        memory = mmap.mmap(self.file, wire.REGION_SIZE, offset=mmap.PAGESIZE)
         self.host = host_end.HostEnd(
             region.Region(memory), self.device.interrupt,
             journal.Journal(bytearray(
@@ -115,9 +123,16 @@ class Pair:
         self._memory = memory
         self.end = domr_end.DomainREnd(region.Region(memory),
                                        lambda vector: None)
-        self.agent = agent.Agent(self.end, self.screen(), servers,
-                                 self._no_network)
+        self.agent = agent.Agent(
+            self.end, self.screen(), servers, self._no_network,
+            lambda: self._start_vnc(start_vnc))
         self._codec = control.LineCodec()
+
+    def _start_vnc(self, start: Callable[[int], socket.socket] | None
+                   ) -> socket.socket:
+        if start is None:
+            raise OSError('this test has no VNC process')
+        return start(self.file)
 
     def ring(self, vector: wire.Vector) -> None:
         """Interrupt the agent."""
@@ -146,6 +161,7 @@ class Pair:
             await server.close()
         asyncio.get_running_loop().remove_reader(self.device.fileno())
         self.device.close()
+        os.close(self.file)
 
     async def _run_host(self) -> None:
         while True:
