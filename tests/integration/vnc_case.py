@@ -102,14 +102,14 @@ class Case(unittest.IsolatedAsyncioTestCase):
 
     @classmethod
     def setUpClass(cls) -> None:
-        cls.program = vnc_process.program(cls.SANITIZERS)
+        cls.vnc_program = vnc_process.program(cls.SANITIZERS)
 
     async def serve(self, width: int = 64, height: int = 48,
                     **changes: Any) -> None:
         """Start a pair; ``changes`` are those of the ``vnc`` field."""
         vnc = pair.vnc(**changes)
         self.port = vnc['port']
-        self.processes = vnc_process.Processes(self.program)
+        self.processes = vnc_process.Processes(self.vnc_program)
         self.addCleanup(self.processes.finish)
         self.pair = pair.Pair(pair.config(vnc=vnc), SERVERS,
                               self.processes.start)

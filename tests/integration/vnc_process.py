@@ -60,15 +60,16 @@ class Processes:
         """Start one; ``region`` is the file with the region."""
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         readable = os.open(f'/proc/self/fd/{region}', os.O_RDONLY)
-        # So that neither is in the way of the other's number.
+        # So that none is in the way of another's number.
         high = [fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, _ABOVE)
-                for file in (its.fileno(), readable)]
+                for file in (its.fileno(), readable,
+                             self._errors.fileno())]
         try:
             self.pids.append(os.posix_spawn(
                 self._path, [str(self._path)], {}, file_actions=[
                     (os.POSIX_SPAWN_DUP2, high[0], _LINK),
                     (os.POSIX_SPAWN_DUP2, high[1], _REGION),
-                    (os.POSIX_SPAWN_DUP2, self._errors.fileno(), 2)]))
+                    (os.POSIX_SPAWN_DUP2, high[2], 2)]))
         finally:
             for file in (*high, readable):
                 os.close(file)

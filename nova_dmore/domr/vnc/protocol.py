@@ -26,10 +26,10 @@ from nova_dmore.channel import display as display_module
 VERSION = 1
 SESSIONS_MAX = 16
 NAME_SIZE = 128
-CREDIT = 256
+CREDIT = 1024
 CURSOR_SIDE_MAX = 128
 RECTANGLES_MAX = 1024
-EVENTS_MAX = 64
+EVENTS_MAX = 128
 
 #: Bytes of the page of freezes; its first word counts them.
 FREEZES_SIZE = 4096

@@ -83,7 +83,7 @@ static void flush(struct vnc_server *server)
 	server->blocked = 0;
 }
 
-void vnc_retry(struct vnc_server *server)
+void vnc_flush(struct vnc_server *server)
 {
 	pthread_mutex_lock(&server->events_lock);
 	flush(server);
@@ -116,13 +116,14 @@ void vnc_push(struct session *session, struct vnc_event event)
 
 	event.session = session->number;
 	pthread_mutex_lock(&server->events_lock);
+	if (session->count == SESSION_EVENTS)
+		flush(server);
 	while (session->count == SESSION_EVENTS
 	       && !atomic_load(&session->ending))
 		pthread_cond_wait(&session->room, &server->events_lock);
 	if (session->count < SESSION_EVENTS)
 		session->queue[(session->first + session->count++)
 			       % SESSION_EVENTS] = event;
-	flush(server);
 	pthread_mutex_unlock(&server->events_lock);
 }
 

@@ -76,6 +76,11 @@ static int fill(struct session *session, struct input *input, size_t wanted)
 		input->start = 0;
 	}
 	while (input->end - input->start < wanted && !is_ending(session)) {
+		/* All that came together goes to the agent together. */
+		if (session->pushed) {
+			session->pushed = 0;
+			vnc_flush(session->server);
+		}
 		got = recv(socket, input->bytes + input->end,
 			   sizeof(input->bytes) - input->end, MSG_DONTWAIT);
 		if (got > 0) {
@@ -197,8 +202,6 @@ static int set_encodings(struct session *session,
 	if (encodings->preferred != ENCODING_NONE)
 		session->preferred = encodings->preferred;
 	choose_encoding(session);
-	/* Quality is never asked of the encoders: they are to lose nothing,
-	 * as QEMU's do unless told otherwise. */
 	client->tightCompressLevel = TIGHT_DEFAULT_COMPRESSION;
 	if (encodings->level >= 0)
 		client->tightCompressLevel = client->zlibCompressLevel =
@@ -257,6 +260,12 @@ static void request(struct session *session, const struct message *message)
 	pthread_mutex_unlock(&client->updateMutex);
 }
 
+static void push(struct session *session, struct vnc_event event)
+{
+	vnc_push(session, event);
+	session->pushed = 1;
+}
+
 static void push_pointer(struct session *session,
 			 const struct message *message)
 {
@@ -268,7 +277,7 @@ static void push_pointer(struct session *session,
 	event.width = session->screen->width;
 	event.height = session->screen->height;
 	pthread_mutex_unlock(&session->client->updateMutex);
-	vnc_push(session, event);
+	push(session, event);
 }
 
 /* Do what a good message says; returns 0 if the session is to end. */
@@ -289,7 +298,7 @@ static int handle(struct session *session, struct input *input,
 		return 1;
 	case MESSAGE_KEY:
 		if (!session->view_only)
-			vnc_push(session, (struct vnc_event) {
+			push(session, (struct vnc_event) {
 				.kind = VNC_KEY, .state = message->key.down,
 				.first = message->key.symbol,
 				.second = message->key.number});

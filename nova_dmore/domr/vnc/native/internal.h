@@ -33,7 +33,7 @@
 #define STACK_SIZE (256 << 10)	/* of a thread */
 /* A message that stops in its middle, or a client that takes nothing. */
 #define CLIENT_WAIT_S 120
-#define SESSION_EVENTS 64	/* of a session; its client waits when full */
+#define SESSION_EVENTS 256	/* of a session; its client waits when full */
 /* A region of more rectangles becomes its bounding box: a client that asks
  * for each second pixel would fill the memory. */
 #define REQUESTED_MAX 64
@@ -82,6 +82,7 @@ struct session {
 
 	/* Of the input thread alone. */
 	int extended_keys;
+	int pushed;		/* and not yet flushed */
 	enum encoding preferred;
 
 	/* Under server->events_lock. */
@@ -118,14 +119,15 @@ struct vnc_server {
 
 /* -- events.c: to the agent */
 
-/* A key or motion; waits while the session's queue is full. */
+/* Keep a key or motion until vnc_flush, or wait while the session's queue is
+ * full. */
 void vnc_push(struct session *session, struct vnc_event event);
 /* A client was sent, or needs not be sent, this damage. */
 void vnc_tell_taken(struct vnc_server *server, uint32_t serial);
 /* Have the session's VNC_GONE follow its events. */
 void vnc_tell_gone(struct session *session);
-/* Send again what the link did not take. */
-void vnc_retry(struct vnc_server *server);
+/* Send what is kept. */
+void vnc_flush(struct vnc_server *server);
 
 /* -- the rest */
 

@@ -49,11 +49,11 @@
 /* Sessions that there can be at a time; they are numbered from 0. */
 #define VNC_SESSIONS_MAX 16
 #define VNC_NAME_SIZE 128
-#define VNC_CREDIT 256
+#define VNC_CREDIT 1024
 #define VNC_CURSOR_SIDE_MAX 128
 #define VNC_RECTANGLES_MAX 1024
 /* Records in one packet to the agent. */
-#define VNC_EVENTS_MAX 64
+#define VNC_EVENTS_MAX 128
 
 /* -- from the agent; each begins with its type */
 

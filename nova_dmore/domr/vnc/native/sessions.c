@@ -165,7 +165,7 @@ void vnc_tend(struct vnc_server *server)
 			vnc_tell_gone(session);
 		}
 	}
-	vnc_retry(server);
+	vnc_flush(server);
 }
 
 /* -- sessions */
@@ -201,6 +201,9 @@ static rfbClientPtr make_client(struct session *session, int socket)
 	client->state = RFB_NORMAL;
 	/* Colour maps are not served: nothing has to come before pixels. */
 	client->readyForSetColourMapEntries = TRUE;
+	/* Without loss, as QEMU does unless told otherwise. */
+	client->tightQualityLevel = -1;
+	client->turboQualityLevel = -1;
 	return client;
 }
 
@@ -221,7 +224,7 @@ static void prepare(struct session *session)
 	session->has_picture = server->width > 0;
 	session->next_cursor = vnc_copy_cursor(server->cursor);
 	session->cursor_changed = session->next_cursor != NULL;
-	session->extended_keys = 0;
+	session->extended_keys = session->pushed = 0;
 	session->preferred = ENCODING_NONE;
 	session->first = session->count = 0;
 	session->farewell = BUSY;
