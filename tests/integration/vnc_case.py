@@ -93,12 +93,15 @@ class Case(unittest.IsolatedAsyncioTestCase):
     :ivar pair: the pair
     :ivar painter: its picture
     :ivar port: of the VNC server
+    :ivar servers: of the pair
     :ivar processes: those that serve the sessions
     """
 
     #: What the process is built with to find its own faults; none: it is
     #: built as the image has it.
     SANITIZERS = ''
+
+    servers = SERVERS
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -111,7 +114,7 @@ class Case(unittest.IsolatedAsyncioTestCase):
         self.port = vnc['port']
         self.processes = vnc_process.Processes(self.vnc_program)
         self.addCleanup(self.processes.finish)
-        self.pair = pair.Pair(pair.config(vnc=vnc), SERVERS,
+        self.pair = pair.Pair(pair.config(vnc=vnc), self.servers,
                               self.processes.start)
         await self.enterAsyncContext(self.pair)
         self.desktop = self.pair.agent._screen.viewer
