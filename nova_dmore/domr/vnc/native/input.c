@@ -14,7 +14,6 @@
  * The thread that reads a client's messages. Each is whole and found good
  * (messages.c) before anything is done with it.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
