@@ -52,7 +52,9 @@ class Context:
 
     ``config`` is replaced when the host sends another one: read it anew at
     each use. ``changed`` is to be called when the number of clients changes.
-    ``start_vnc`` (re)starts the VNC process, see ``supervisor.Supervisor``.
+    ``start_vnc`` starts the process of the VNC sessions and returns the link
+    to it (see ``supervisor.Supervisor`` and ``vnc/native/protocol.h``); it
+    raises OSError if it cannot.
     """
 
     config: config_module.Config

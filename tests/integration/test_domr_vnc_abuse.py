@@ -22,7 +22,7 @@ from tests.integration import vnc_case
 
 
 def _memory() -> int:
-    """Memory of this process that is its own, in KiB."""
+    """Memory of this process (the agent's) that is its own, in KiB."""
     with open('/proc/self/status') as file:
         for line in file:
             if line.startswith('RssAnon'):
@@ -35,6 +35,9 @@ class AbuseTest(vnc_case.Case):
     async def asyncSetUp(self) -> None:
         await self.serve(400, 300)
         self.good = await self.look()
+
+    def _both(self) -> int:
+        return _memory() + self.processes.memory_kib()
 
     async def _is_cut(self, client: rfb.Client) -> None:
         try:
@@ -94,24 +97,8 @@ class AbuseTest(vnc_case.Case):
             self.assertTrue(text.isascii() and text.isprintable(), text)
         self.assertLess(len(self.warnings()), 5)
 
-    async def test_strange_formats_of_pixels(self) -> None:
-        for bits, depth, true, biggest, shift in (
-                (8, 8, 0, 255, 0), (8, 6, 1, 3, 2), (16, 16, 1, 31, 5),
-                (32, 32, 1, 65535, 31), (32, 24, 1, 0, 255)):
-            client = await self.connect()
-            client.writer.write(b'\0\0\0\0' + struct.pack(
-                '>BBBBHHHBBBxxx', bits, depth, 1, true, biggest, biggest,
-                biggest, shift, shift, shift))
-            for encoding in (16, 7, 5, 0):      # in each of the encoders
-                client.encodings(encoding)
-                client.request(incremental=False)
-                await client.reader.read(1000)
-            await client.close()
-        await self.pair.until(lambda: self.desktop.clients == 1)
-        await self._good_one_goes_on()
-
     async def test_gigabytes_of_cut_text(self) -> None:
-        before = _memory()
+        before = self._both()
         client = await self.connect()
         client.writer.write(struct.pack('>BxxxI', 6, 1 << 31 - 1))
         try:
@@ -130,19 +117,22 @@ class AbuseTest(vnc_case.Case):
         client.writer.write(struct.pack('>BxxxiI', 6, -4, 1 << 25))
         client.request(incremental=False)
         await client.update()
-        self.assertLess(_memory() - before, 20000)
+        self.assertLess(self._both() - before, 20000)
 
     async def test_huge_lists_of_encodings(self) -> None:
         client = await self.connect()
-        for _ in range(5):
+        for _ in range(50):
             for number in (-258, -1063131698, -239, 7, 12345):
-                client.encodings(*[number] * 65535)
+                client.encodings(*[number] * 1024)
                 await client.writer.drain()
         client.encodings(rfb.RAW)
         client.request(incremental=False)
         await client.update()
         await self._good_one_goes_on()
         self.assertEqual([], self.warnings())
+        client.encodings(*[rfb.RAW] * 1025)
+        await self._is_cut(client)
+        self.assertIn('too many encodings', self.warnings()[0])
 
     async def test_client_that_stops_reading(self) -> None:
         self.painter.resize(2560, 1600)
@@ -152,13 +142,13 @@ class AbuseTest(vnc_case.Case):
         await self.good.settle(self.painter.pixels)
         self.painter.resize(400, 300)
         await self.good.settle(self.painter.pixels)
-        before = _memory()
+        before = self._both()
         for _ in range(100):
             self.painter.scribble()
             for client in stalled:
                 client.request(incremental=False)
             await self.good.settle(self.painter.pixels)
-        self.assertLess(_memory() - before, 5000)
+        self.assertLess(self._both() - before, 5000)
         for client in stalled:
             await client.close()
         await self.pair.until(lambda: self.desktop.clients == 1)
@@ -166,7 +156,7 @@ class AbuseTest(vnc_case.Case):
     async def test_client_that_never_stops_writing(self) -> None:
         self.pair.taking = False
         client = await self.connect()
-        before = _memory()
+        before = self._both()
 
         async def write() -> None:
             while True:
@@ -175,17 +165,18 @@ class AbuseTest(vnc_case.Case):
 
         with self.assertRaises(TimeoutError):
             await asyncio.wait_for(write(), 2)
-        self.assertLess(_memory() - before, 10000)
+        self.assertLess(self._both() - before, 10000)
         client.writer.transport.abort()
         self.pair.taking = True
-        await self.pair.until(lambda: self.desktop.clients == 1, 30)
+        # The kernel keeps half a million keys that are still to be typed.
+        await self.pair.until(lambda: self.desktop.clients == 1, 180)
         # What was typed is still on its way; the good one's key follows.
         self.good.type('a')
         await self.pair.until(
             lambda: self.pair.events[-1].number == 0x1e, 30)
 
     async def test_two_hundred_connections(self) -> None:
-        before = _memory()
+        before = self._both()
         began = time.monotonic()
         opened = [await asyncio.open_connection('127.0.0.1', self.port)
                   for _ in range(200)]
@@ -194,7 +185,7 @@ class AbuseTest(vnc_case.Case):
         late.request(incremental=False)
         await late.settle(self.painter.pixels)
         self.assertLess(time.monotonic() - began, 15)
-        self.assertLess(_memory() - before, 20000)
+        self.assertLess(self._both() - before, 20000)
         for _, writer in opened:
             writer.close()
         self.assertEqual(1, len(self.warnings()))
@@ -221,9 +212,9 @@ class AbuseTest(vnc_case.Case):
                 client.key(ord('x'), True)
             client.writer.transport.abort()
             if turn == 50:
-                before = _memory()
+                before = self._both()
         await self.pair.until(lambda: self.desktop.clients == 1)
         await self._good_one_goes_on()
-        self.assertLess(_memory() - before, 4000)
+        self.assertLess(self._both() - before, 4000)
         held = [each for each in self.pair.events if each.number == 0x2d]
         self.assertEqual(0, len(held) % 2)

@@ -19,10 +19,9 @@ from typing import Any
 from nova_dmore.channel import display
 from nova_dmore.channel import host_end
 from nova_dmore.domr.vnc import desktop
-from nova_dmore.domr.vnc import ffi_build
 from nova_dmore import wire
-from tests.integration import compiled
 from tests.integration import rfb
+from tests.integration import vnc_process
 from tests.unit.domr import pair
 
 SERVERS = {'vnc': 'nova_dmore.domr.vnc.server'}
@@ -94,18 +93,29 @@ class Case(unittest.IsolatedAsyncioTestCase):
     :ivar pair: the pair
     :ivar painter: its picture
     :ivar port: of the VNC server
+    :ivar servers: of the pair
+    :ivar processes: those that serve the sessions
     """
+
+    #: What the process is built with to find its own faults; none: it is
+    #: built as the image has it.
+    SANITIZERS = ''
+
+    servers = SERVERS
 
     @classmethod
     def setUpClass(cls) -> None:
-        compiled.load(ffi_build.MODULE)
+        cls.vnc_program = vnc_process.program(cls.SANITIZERS)
 
     async def serve(self, width: int = 64, height: int = 48,
                     **changes: Any) -> None:
         """Start a pair; ``changes`` are those of the ``vnc`` field."""
         vnc = pair.vnc(**changes)
         self.port = vnc['port']
-        self.pair = pair.Pair(pair.config(vnc=vnc), SERVERS)
+        self.processes = vnc_process.Processes(self.vnc_program)
+        self.addCleanup(self.processes.finish)
+        self.pair = pair.Pair(pair.config(vnc=vnc), self.servers,
+                              self.processes.start)
         await self.enterAsyncContext(self.pair)
         self.desktop = self.pair.agent._screen.viewer
         assert isinstance(self.desktop, desktop.Desktop)

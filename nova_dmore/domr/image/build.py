@@ -27,7 +27,7 @@ from nova_dmore.domr.image import kernel
 from nova_dmore.domr.image import root
 from nova_dmore.domr.image import steps
 from nova_dmore.domr.init import build as init_build
-from nova_dmore.domr.vnc import ffi_build as vnc_build
+from nova_dmore.domr.vnc import program as vnc_program
 
 #: Time stamp of everything in the image, in seconds since 1970.
 EPOCH = 1700000000
@@ -37,8 +37,9 @@ MEMORY_MIB = 96
 COMMAND_LINE = ('console=ttyS0 quiet panic=-1 '
                 'initcall_blacklist=tracer_init_tracefs no_timer_check')
 
-#: What of Domain R is in C.
-NATIVE = (vnc_build.MODULE, cipher_build.MODULE)
+#: What of Domain R is in C: Python's modules, and programs.
+MODULES = (cipher_build.MODULE,)
+PROGRAMS = (vnc_program.PROGRAM,)
 
 #: Remembers in the output directory what the newest file was made from.
 RECIPE_FILE = 'recipe.json'
@@ -56,11 +57,12 @@ def recipe(kernel_version: str, servers: list[str]) -> str:
              *(package / path for path in
                root.agent_files(root.agent_modules(servers))),
              *(package / 'domr/image').rglob('*'),
-             pathlib.Path(vnc_build.__file__),
+             pathlib.Path(vnc_program.__file__),
              pathlib.Path(cipher_build.__file__),
              *(path for folder in (init_build.FOLDER,
-                                   *(each.folder for each in NATIVE))
-               for path in folder.iterdir())}
+                                   *(each.folder
+                                     for each in (*MODULES, *PROGRAMS)))
+               for path in folder.rglob('*') if path.is_file())}
     for path in sorted(paths):
         if path.is_file() and path.suffix != '.pyc':
             digest.update(f'\0{path.relative_to(package)}\0'.encode())
@@ -141,6 +143,7 @@ def _make_members(scratch: pathlib.Path, members: pathlib.Path, version: str,
                     members / image_file.KERNEL)
     with steps.step(report, 'root file system'):
         root.make_root(tree, root_directory,
-                       {each.name: each.build(native) for each in NATIVE},
-                       [init_build.compile_init(native)])
+                       {each.name: each.build(native) for each in MODULES},
+                       [init_build.compile_init(native),
+                        *(each.build(native) for each in PROGRAMS)])
         root.pack_root(root_directory, members / image_file.ROOT, EPOCH)

@@ -16,7 +16,6 @@ configuration starts, and so do its clients.
 """
 
 import asyncio
-import os
 import socket
 from collections.abc import Callable
 
@@ -24,9 +23,11 @@ from nova_dmore.channel import display as display_module
 from nova_dmore.domr import once
 from nova_dmore.domr import rms
 from nova_dmore.domr import screen as screen_module
+from nova_dmore.domr.vnc import authentication
 from nova_dmore.domr.vnc import keyboard
-from nova_dmore.domr.vnc import library
 from nova_dmore.domr.vnc import pointer
+from nova_dmore.domr.vnc import protocol
+from nova_dmore.domr.vnc import sessions
 
 #: How long a client that is the first one waits for the picture.
 PICTURE_WAIT_S = 2.0
@@ -40,6 +41,17 @@ _RESERVE = 1024
 _EVENTS_PER_EVENT = max(keyboard.Keyboard.EVENTS_MAX,
                         pointer.Pointer.EVENTS_MAX + 1)
 
+#: What is said of a client whose session ended for such a reason.
+_FAULTS = {
+    protocol.Reason.NONSENSE: 'sent a message of a type that is not served',
+    protocol.Reason.CUT_TEXT: 'sent too long a text',
+    protocol.Reason.STALLED: 'took nothing for too long, or stopped in the '
+                             'middle of a message',
+    protocol.Reason.PIXEL_FORMAT: 'asked for a format of pixels that is not '
+                                  'possible',
+    protocol.Reason.TOO_MANY_ENCODINGS: 'listed too many encodings',
+    protocol.Reason.NO_MEMORY: 'needs memory that there is not'}
+
 
 class Desktop:
     """Made by ``of``; all methods are called from the event loop."""
@@ -50,7 +62,8 @@ class Desktop:
         self._input = context.input
         self._changed = context.changed
         self._log = once.Once(context.log)
-        self._sessions = library.Sessions(context.screen.framebuffer)
+        self._sessions = sessions.Sessions(context.start_vnc, self._woken,
+                                           context.log)
         self._clients: dict[int, tuple[str, Callable[[], None] | None]] = {}
         self._waiting = 0       # clients that wait for a picture
         self._picture = asyncio.Event()
@@ -59,8 +72,6 @@ class Desktop:
         self._keyboard = keyboard.Keyboard(self._send)
         self._pointer = pointer.Pointer(
             context.input.send, lambda: context.input.waiting() >= BEHIND)
-        loop = asyncio.get_running_loop()
-        loop.add_reader(self._sessions.fileno(), self._woken)
         context.screen.viewer = self
 
     @staticmethod
@@ -76,7 +87,6 @@ class Desktop:
             self._sessions.end(number)
         while self._clients:
             await asyncio.sleep(0.01)
-        asyncio.get_running_loop().remove_reader(self._sessions.fileno())
         self._screen.viewer = None
         self._sessions.close()
 
@@ -101,13 +111,14 @@ class Desktop:
         :param connection: does not block; it is taken over
         :param client: for the log, printable
         :param name: of the desktop, ASCII
-        :param shared: the other clients stay
+        :param shared: the other clients stay; they do also if this one may
+            only look
         :param on_gone: called when the client has gone
         :raises OSError: there are too many
         """
         await self._wait_for_picture()
         number = self._sessions.add(connection, name, view_only)
-        if not shared:
+        if not shared and not view_only:
             for other in self._clients:
                 self._sessions.end(other)
         self._clients[number] = client, on_gone
@@ -134,8 +145,8 @@ class Desktop:
         self._screen.set_viewers(len(self._clients) + self._waiting)
 
     def encrypt(self, challenge: bytes, password: str) -> bytes:
-        """See library.Sessions."""
-        return self._sessions.encrypt(challenge, password)
+        """See authentication."""
+        return authentication.encrypt(challenge, password)
 
     # -- screen.Viewer
 
@@ -146,15 +157,14 @@ class Desktop:
     def show(self, changes: display_module.DisplayChanges,
              screen: screen_module.Screen) -> None:
         """Tell the clients what has changed."""
-        sessions = self._sessions
         if changes.resized:
-            sessions.resize(*screen.size)
+            self._sessions.resize(*screen.size)
         if changes.cursor:
-            sessions.set_cursor(screen.cursor())
+            self._sessions.set_cursor(screen.cursor())
         if changes.damage != []:
-            sessions.damage(changes.damage)
+            self._sessions.damage(changes.damage)
         if changes.opened:
-            sessions.open()
+            self._sessions.open()
         if screen.good:
             self._picture.set()
         self._acknowledged = False
@@ -177,7 +187,6 @@ class Desktop:
     # -- events
 
     def _woken(self) -> None:
-        os.eventfd_read(self._sessions.fileno())
         self._drain()
         self._acknowledge()
 
@@ -191,18 +200,18 @@ class Desktop:
         for event in self._sessions.events(room):
             count += 1
             match event:
-                case library.Key():
+                case protocol.Key():
                     self._key(event)
-                case library.Pointer():
+                case protocol.Pointer():
                     self._pointer.move(
                         event.session, event.buttons,
                         pointer.scale(event.x, event.width),
                         pointer.scale(event.y, event.height))
-                case library.Gone():
+                case protocol.Gone():
                     self._gone(event)
         self._blocked = count == room
 
-    def _key(self, event: library.Key) -> None:
+    def _key(self, event: protocol.Key) -> None:
         if not self._keyboard.key(event.session, event.down, event.symbol,
                                   event.number):
             self._log.say('no key', 'info', f'{self._name(event.session)}: '
@@ -217,13 +226,14 @@ class Desktop:
     def _name(self, number: int) -> str:
         return self._clients[number][0] if number in self._clients else '?'
 
-    def _gone(self, event: library.Gone) -> None:
+    def _gone(self, event: protocol.Gone) -> None:
         self._keyboard.release(event.session)
         self._pointer.release(event.session)
         name, on_gone = self._clients.pop(event.session)
-        if event.fault is not None:
-            self._log.say(f'{event.fault} {name.rpartition(" port ")[0]}',
-                          'warning', f'{name} {event.fault}: it is cut off')
+        fault = _FAULTS.get(event.reason)
+        if fault is not None:
+            self._log.say(f'{fault} {name.rpartition(" port ")[0]}',
+                          'warning', f'{name} {fault}: it is cut off')
         if on_gone is not None:
             on_gone()
         self._count()

@@ -12,8 +12,10 @@
 """A host end, a region and an agent in one process, for tests."""
 
 import asyncio
+import mmap
 import os
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import asyncssh
@@ -94,9 +96,12 @@ class NoInit:
     :ivar problem: why that fails from now on
     """
 
-    def __init__(self) -> None:
+    def __init__(self,
+                 start: Callable[[], socket.socket] | None = None) -> None:
+        """:param start: starts a VNC process; None: there can be none"""
         self.configs: list[config_module.Config] = []
         self.problem: str | None = None
+        self._start = start
 
     async def set_up_network(self, config: config_module.Config) -> None:
         self.configs.append(config)
@@ -104,7 +109,9 @@ class NoInit:
             raise supervisor.NetworkError(self.problem)
 
     def start_vnc(self) -> socket.socket:
-        raise supervisor.VncError('no VNC process in this test')
+        if self._start is None:
+            raise supervisor.VncError('no VNC process in this test')
+        return self._start()
 
 
 class Pair:
@@ -120,7 +127,10 @@ class Pair:
     """
 
     def __init__(self, message: dict[str, Any],
-                 servers: dict[str, str] = SERVERS) -> None:
+                 servers: dict[str, str] = SERVERS,
+                 start_vnc: Callable[[int], socket.socket] | None = None
+                 ) -> None:
+        """:param start_vnc: is given the file of the region"""
         self.config = message
         self.messages: list[dict[str, Any]] = []
         self.typed = b''
@@ -129,8 +139,12 @@ class Pair:
         self.broken: list[str] = []
         self.waiting_output = bytearray()
         self.device = Device()
-        self.init = NoInit()
-        memory = bytearray(wire.REGION_SIZE)
+        # At one page, as it is in the device's file.
+        self.file = os.memfd_create('region', os.MFD_CLOEXEC)
+        os.ftruncate(self.file, mmap.PAGESIZE + wire.REGION_SIZE)
+        memory = mmap.mmap(self.file, wire.REGION_SIZE, offset=mmap.PAGESIZE)
+        self.init = NoInit(
+            None if start_vnc is None else lambda: start_vnc(self.file))
         self.host = host_end.HostEnd(
             region.Region(memory), self.device.interrupt,
             journal.Journal(bytearray(
@@ -167,6 +181,7 @@ class Pair:
             await server.close()
         asyncio.get_running_loop().remove_reader(self.device.fileno())
         self.device.close()
+        os.close(self.file)
 
     async def _run_host(self) -> None:
         while True:

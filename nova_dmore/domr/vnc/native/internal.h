@@ -11,48 +11,70 @@
  * License for the specific language governing permissions and limitations
  * under the License.
  *
- * One screen of the library per client, so that none of its lists, which
- * threads would share, ever has more than one member.
+ * What the files of the sessions share.
+ *
+ * A session has two threads: one reads its client's messages (input.c), one
+ * sends pictures (output.c); the main thread tells both what the agent says
+ * (picture.c). One screen of the library per client, so that none of its
+ * lists, which threads would share, ever has more than one member.
+ *
+ * Locks are taken in this order: server->lock, session->busy,
+ * client->updateMutex; the events' lock alone, or last.
  */
 #include <pthread.h>
 #include <rfb/rfb.h>
 #include <rfb/rfbregion.h>
+#include <stdatomic.h>
 #include <stdint.h>
+#include "messages.h"
 #include "sessions.h"
 
 #define PIXEL_SIZE 4
 #define STACK_SIZE (256 << 10)	/* of a thread */
 /* A message that stops in its middle, or a client that takes nothing. */
 #define CLIENT_WAIT_S 120
-#define EXTENDED_KEY_EVENT (-258)	/* QEMU's pseudo-encoding */
-#define EVENTS_MAX 64		/* per session; its client waits when full */
+#define SESSION_EVENTS 256	/* of a session; its client waits when full */
+/* A region of more rectangles becomes its bounding box: a client that asks
+ * for each second pixel would fill the memory. */
+#define REQUESTED_MAX 64
+#define MODIFIED_MAX 1024
+
+#define BLANK_WIDTH 640
+#define BLANK_HEIGHT 400
 
 struct session {
 	struct vnc_server *server;
-	int number;
+	unsigned number;
 	rfbScreenInfoPtr screen;	/* kept for the next client */
-	char name[128];
+	char name[VNC_NAME_SIZE];
+	int view_only;
 	pthread_t input;
-	enum { FREE, RUNNING, OVER } state;	/* server->lock */
-	volatile int ending;
-	volatile int reason;
+	atomic_int ending;
+	atomic_int reason;		/* of the first that ended it */
+
+	/* Of the main thread alone. */
+	int in_use;
+	atomic_int over;		/* set by the input thread, its last act */
 
 	/* Under server->lock: NULL once the client is being freed. */
 	rfbClientPtr client;
 
 	/* Held while a message to the client is written, or while what its
-	 * encoding depends on is changed. */
+	 * encoding depends on is changed (together with the updateMutex if
+	 * is_due looks at it). */
 	pthread_mutex_t busy;
 
 	/* Under client->updateMutex. */
-	int frozen;
-	int sending;
+	uint32_t opened;	/* the count of the last VNC_OPEN */
+	int closed;		/* there was none */
 	int stale;		/* send everything once it is open again */
+	int size_wanted;	/* by the client, unless it knows it */
+	int told_width, told_height;	/* what the client believes */
 	int width, height;	/* what the picture has; the screen follows */
 	int has_picture;
 	rfbCursorPtr next_cursor;
 	int cursor_changed;
-	uint32_t posted, taken;	/* damage */
+	uint32_t posted, taken;	/* serial numbers of damage */
 
 	/* Of the output thread alone. */
 	rfbCursorPtr cursor;
@@ -60,11 +82,14 @@ struct session {
 
 	/* Of the input thread alone. */
 	int extended_keys;
+	int pushed;		/* and not yet flushed */
+	enum encoding preferred;
 
-	pthread_mutex_t queue_lock;
+	/* Under server->events_lock. */
 	pthread_cond_t room;
-	struct vnc_event queue[EVENTS_MAX];
+	struct vnc_event queue[SESSION_EVENTS];
 	int first, count;
+	enum { BUSY, LEFT, TOLD } farewell;	/* LEFT: tell VNC_GONE */
 };
 
 struct vnc_server {
@@ -72,19 +97,47 @@ struct vnc_server {
 	char *framebuffer;
 	size_t size;
 	char *blank;		/* shown while there is no picture */
-	int wakeup;
-	int frozen;
+	const _Atomic uint32_t *freezes;
+	uint32_t opened;
+	int closed;
+	uint32_t posted;
 	int width, height;
 	rfbCursorPtr cursor;
+	int wakeup;
 	struct session sessions[VNC_SESSIONS_MAX];
+
+	pthread_mutex_t events_lock;
+	int link;
+	int blocked;		/* the link takes no more at the moment */
+	uint32_t credit;
+	uint32_t taken;		/* the highest serial number */
+	int tell_taken;
+	struct vnc_event kept[VNC_EVENTS_MAX];	/* the next packet */
+	int kept_count;
+	unsigned turn;		/* whose events are the next to be sent */
 };
 
-#define BLANK_WIDTH 640
-#define BLANK_HEIGHT 400
+/* -- events.c: to the agent */
+
+/* Keep a key or motion until vnc_flush, or wait while the session's queue is
+ * full. */
+void vnc_push(struct session *session, struct vnc_event event);
+/* A client was sent, or needs not be sent, this damage. */
+void vnc_tell_taken(struct vnc_server *server, uint32_t serial);
+/* Have the session's VNC_GONE follow its events. */
+void vnc_tell_gone(struct session *session);
+/* Send what is kept. */
+void vnc_flush(struct vnc_server *server);
+
+/* -- the rest */
 
 void vnc_wake(struct vnc_server *server);
-void vnc_push(struct session *session, struct vnc_event event);
 rfbCursorPtr vnc_copy_cursor(rfbCursorPtr cursor);
+/* Let a region not become more than so many rectangles. */
+void vnc_bound(sraRegionPtr *region, unsigned long most);
+/* client->updateMutex is held. */
+void vnc_mark_all(struct session *session);
 /* Ask both threads to end; client->updateMutex must not be held. */
-void vnc_stop(struct session *session, int reason);
+void vnc_stop(struct session *session, enum vnc_reason reason);
 void *vnc_input_thread(void *session);
+void *vnc_output_thread(void *session);

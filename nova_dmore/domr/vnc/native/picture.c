@@ -11,7 +11,7 @@
  * License for the specific language governing permissions and limitations
  * under the License.
  *
- * The picture: what Python tells, put where each session's thread finds it.
+ * The picture: what the agent tells, put where each session's thread finds it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +25,8 @@
 	for (struct session *session = first_session(server); session;	\
 	     session = next_session(server, session))
 
-static struct session *from_session(struct vnc_server *server, int number)
+static struct session *from_session(struct vnc_server *server,
+				    unsigned number)
 {
 	struct session *session;
 
@@ -51,51 +52,81 @@ static struct session *next_session(struct vnc_server *server,
 {
 	int asked = !sraRgnEmpty(session->client->requestedRegion);
 
-	pthread_mutex_unlock(&session->client->updateMutex);
 	if (asked)
 		pthread_cond_signal(&session->client->updateCond);
+	pthread_mutex_unlock(&session->client->updateMutex);
 	return from_session(server, session->number + 1);
+}
+
+rfbCursorPtr vnc_copy_cursor(rfbCursorPtr from)
+{
+	size_t pixels, mask;
+	rfbCursorPtr cursor;
+
+	if (from == NULL)
+		return NULL;
+	pixels = from->width * from->height * PIXEL_SIZE;
+	mask = (from->width + 7) / 8 * from->height;
+	cursor = malloc(sizeof(*cursor) + pixels + mask);
+	if (cursor == NULL)
+		return NULL;
+	*cursor = *from;
+	cursor->richSource = (unsigned char *)(cursor + 1);
+	cursor->mask = cursor->richSource + pixels;
+	memcpy(cursor->richSource, from->richSource, pixels);
+	memcpy(cursor->mask, from->mask, mask);
+	return cursor;
+}
+
+void vnc_bound(sraRegionPtr *region, unsigned long most)
+{
+	sraRegionPtr box;
+
+	if (sraRgnCountRects(*region) <= most)
+		return;
+	box = sraRgnBBox(*region);
+	sraRgnDestroy(*region);
+	*region = box;
 }
 
 static void mark(struct session *session, int x, int y, int width, int height)
 {
-	sraRegionPtr region = sraRgnCreateRect(x, y, x + width, y + height);
+	sraRegionPtr region;
 
+	if (width <= 0 || height <= 0)
+		return;
+	region = sraRgnCreateRect(x, y, x + width, y + height);
 	sraRgnOr(session->client->modifiedRegion, region);
 	sraRgnDestroy(region);
 }
 
-static void mark_all(struct session *session)
+void vnc_mark_all(struct session *session)
 {
-	mark(session, 0, 0, session->width, session->height);
+	rfbScreenInfoPtr screen = session->screen;
+
+	sraRgnMakeEmpty(session->client->modifiedRegion);
+	mark(session, 0, 0, screen->width, screen->height);
 }
 
-void vnc_freeze(struct vnc_server *server, int everything)
+void vnc_open(struct vnc_server *server, uint32_t freezes, int everything)
 {
-	server->frozen = 1;
+	server->opened = freezes;
+	server->closed = 0;
 	FOR_EACH(server, session) {
-		session->frozen = 1;
-		if (session->sending || everything)
+		session->opened = freezes;
+		session->closed = 0;
+		if (everything)
 			session->stale = 1;
 	}
 }
 
-void vnc_open(struct vnc_server *server)
+void vnc_size(struct vnc_server *server, uint32_t width, uint32_t height)
 {
-	server->frozen = 0;
-	FOR_EACH(server, session) {
-		session->frozen = 0;
-		if (session->stale)
-			mark_all(session);
-		session->stale = 0;
-	}
-}
-
-void vnc_size(struct vnc_server *server, int width, int height)
-{
+	if (width > UINT16_MAX || height > UINT16_MAX)
+		width = height = 0;
 	if (width > 0 && (size_t)width * height * PIXEL_SIZE > server->size)
 		height = server->size / PIXEL_SIZE / width;
-	if (width <= 0 || height <= 0)
+	if (width == 0 || height == 0)
 		width = height = 0;
 	server->width = width;
 	server->height = height;
@@ -103,6 +134,8 @@ void vnc_size(struct vnc_server *server, int width, int height)
 		session->width = width;
 		session->height = height;
 		session->has_picture = width > 0;
+		/* Be it of the size of the blank one. */
+		session->stale = 1;
 	}
 }
 
@@ -141,37 +174,27 @@ void vnc_cursor(struct vnc_server *server, int width, int height, int hot_x,
 	}
 }
 
-void vnc_damage(struct vnc_server *server, const uint16_t *rectangles,
-		int count)
+void vnc_damage(struct vnc_server *server, uint32_t serial,
+		const uint16_t *rectangles, int count)
 {
 	const uint16_t *each;
-	int number;
+	int number, taken = 0;
 
+	server->posted = serial;
 	FOR_EACH(server, session) {
-		session->posted++;
+		session->posted = serial;
 		if (count < 0)
-			mark_all(session);
+			session->stale = 1;
 		for (number = 0; number < count; number++) {
 			each = rectangles + 4 * number;
 			mark(session, each[0], each[1], each[2], each[3]);
 		}
-	}
-}
-
-int vnc_taken(struct vnc_server *server)
-{
-	int any = 0, taken = 0;
-
-	FOR_EACH(server, session) {
-		any = 1;
-		if (session->taken == session->posted
-		    || sraRgnEmpty(session->client->modifiedRegion))
+		vnc_bound(&session->client->modifiedRegion, MODIFIED_MAX);
+		/* Nothing to send: there is nothing to wait for. */
+		if (!session->stale
+		    && sraRgnEmpty(session->client->modifiedRegion))
 			taken = 1;
 	}
-	return taken || !any;
-}
-
-void vnc_encrypt(uint8_t *challenge, const char *password)
-{
-	rfbEncryptBytes(challenge, (char *)password);
+	if (taken)
+		vnc_tell_taken(server, serial);
 }

@@ -9,17 +9,18 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""How the part of the VNC server that is in C is built.
+"""How the process of the VNC sessions is built.
 
-The image's builder and the integration tests use it; Domain R itself only
-loads the result.
+The image's builder and the tests use it; Domain R itself only runs the
+result.
 """
 
 import pathlib
 
 from nova_dmore.domr.image import native
 
-MODULE = native.Native(
-    name='nova_dmore_vnc', folder=pathlib.Path(__file__).parent / 'native',
-    header='sessions.h', sources=('sessions.c', 'client.c', 'picture.c'),
-    library='vncserver', packages='libvncserver-dev and python3-dev')
+PROGRAM = native.Program(
+    name='nova-dmore-vnc', folder=pathlib.Path(__file__).parent / 'native',
+    sources=('process.c', 'filter.c', 'sessions.c', 'input.c', 'output.c',
+             'picture.c', 'events.c', 'messages.c'),
+    library='vncserver', packages='libvncserver-dev')
