@@ -31,6 +31,7 @@ from nova.image import glance
 from oslo_log import log as logging
 from oslo_utils import uuidutils
 
+from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore import image_file
 
@@ -148,7 +149,7 @@ class ImageSource:
             self._bad[candidate.image_id, candidate.digest] = str(error)
             if len(self._bad) > _BAD_MAX:
                 self._bad.popitem(last=False)
-        LOG.warning('Image of Domain R: %s', reason)
+        LOG.warning('Image of Domain R: %s', text.printable(reason))
         return reason
 
     def download(self, candidate: Candidate, file: BinaryIO) -> None:

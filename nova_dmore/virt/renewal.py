@@ -21,6 +21,7 @@ import time
 
 from oslo_log import log as logging
 
+from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt import certificate
 
@@ -76,4 +77,5 @@ class Renewal:
         except exception.DMoreError as error:
             LOG.warning('The certificate and passwords of the VNC console '
                         'of instance %(uuid)s are not renewed yet: %(error)s',
-                        {'uuid': instance_uuid, 'error': error})
+                        {'uuid': instance_uuid,
+                         'error': text.printable(error)})

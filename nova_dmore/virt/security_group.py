@@ -31,6 +31,7 @@ from collections.abc import Callable, Iterable
 from neutronclient.common import exceptions as neutron_exceptions
 from oslo_log import log as logging
 
+from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt import config_message
 
@@ -147,7 +148,8 @@ class OwnGroup:
                 self._id = self._make(client, rules)
             except neutron_exceptions.NotFound as error:
                 LOG.info('Another nova-compute has deleted a security group '
-                         'of Domain R that was one too many: %s', error)
+                         'of Domain R that was one too many: %s',
+                         text.printable(error))
                 self._id = self._make(client, rules)
         return self._id
 

@@ -63,7 +63,7 @@ class Checks(upgradecheck.UpgradeCommands):
 
     def _check_secret(self) -> upgradecheck.Result:
         try:
-            identity.read_secret(CONF.dmore.secret_file)
+            identity.read_secrets(CONF.dmore.secret_file)
         except exception.ConfigurationError as error:
             return _failure(str(error))
         return _good()

@@ -37,6 +37,8 @@ RULES = {
                        'nova_dmore.image_file'},
              {'asyncssh', 'cffi', 'cryptography', 'nova_dmore_cipher',
               'openstack'}),
+    'cmd': (COMMON | {'nova_dmore.conf', 'nova_dmore.virt'},
+            {'nova', 'oslo_config', 'oslo_utils'}),
     'virt': (COMMON | {'nova_dmore.conf', 'nova_dmore.image_file',
                        'nova_dmore.channel', 'nova_dmore.shadow',
                        'nova_dmore.virt'},

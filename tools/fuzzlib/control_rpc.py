@@ -22,6 +22,7 @@ import oslo_messaging as messaging
 from fuzzlib import control_record, oracle, reader as reader_module
 from nova_dmore import exception
 from nova_dmore.virt.migration import destination
+from nova_dmore.virt.migration import rollback
 from nova_dmore.virt import record
 from nova_dmore.virt import rpc
 
@@ -50,9 +51,13 @@ def run(data: bytes) -> None:
         os.makedirs(os.path.join(instances, _UUID))
         pairs = mock.MagicMock()
         pairs.get.return_value = None
+        # Neutron knows the port, whatever the other host says of it.
+        pairs.addresses.of_port.return_value = record.from_json(
+            _RECORD).address
         pairs.addresses.add_binding.side_effect = lambda found, host: found
         role = destination.DestinationRole(
-            pairs, mock.Mock(), mock.Mock(), 'qemu:///system', instances)
+            pairs, mock.Mock(), mock.Mock(), 'qemu:///system', instances,
+            lambda: rollback.WayHere('qemu+tcp://any/system'))
         server = rpc.DestinationServer(role)
         with mock.patch.object(destination.settle, 'find',
                                return_value=mock.sentinel.here):

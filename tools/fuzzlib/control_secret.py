@@ -37,8 +37,8 @@ def run(data: bytes) -> None:
                 oracle.check(all(map(identity.is_public_key, keys)),
                              'a key that is none')
             else:
-                secret = identity.read_secret(file.name)
-                identity.host_key(secret, 'x')
+                secrets = identity.read_secrets(file.name)
+                identity.host_key(secrets.get(secrets.newest), 'x')
         except exception.ConfigurationError as error:
             oracle.check(str(error).isprintable(), 'an error %a',
                          str(error))

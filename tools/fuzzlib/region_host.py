@@ -13,6 +13,7 @@
 
 from fuzzlib import memory, oracle, reader as reader_module
 from nova_dmore.channel import carry_over
+from nova_dmore.channel import control
 from nova_dmore.channel import display
 from nova_dmore.channel import domr_end
 from nova_dmore.channel import errors
@@ -125,7 +126,10 @@ class _World:
                  for stream in _OUT})
             if not self.journal.anchored:
                 for stream, each in carried.unstored.items():
-                    self.given[stream] = each.data + self.given[stream]
+                    data = each.data
+                    if stream is wire.Stream.CONTROL_TO_DOMAIN_R:
+                        data = control.without_secrets(data)
+                    self.given[stream] = data + self.given[stream]
         try:
             self.host.open(carried)
         except errors.StateError:
