@@ -85,6 +85,9 @@ class Server:
     def __init__(self, kept: list[Any]) -> None:
         self.kept = kept
 
+    def reconfigure(self) -> None:
+        """Nothing of it is configured."""
+
     async def close(self) -> None:
         for each in self.kept:
             each.close()
