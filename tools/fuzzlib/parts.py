@@ -88,8 +88,7 @@ PARTS = (
     Part('image/file', 16384, ('nova_dmore', 'tarfile')),
     Part('image/manifest', 2048),
     Part('vnc/handshake', 256),
-    *([Part('vnc/messages', 65536, native=True)]
-      if (HERE / 'vnc.py').exists() else []),
+    Part('vnc/messages', 65536, native=True),
 )
 TARGETS = tuple(dict.fromkeys(part.target for part in PARTS))
 

@@ -13,7 +13,6 @@
 
 import asyncio
 import contextlib
-import os
 import pathlib
 import tempfile
 import threading
