@@ -359,6 +359,13 @@ class PairState(enum.StrEnum):
     FROZEN = 'frozen'       # nothing moves until the instance runs again
 
 
+class Role(enum.StrEnum):
+    """What an armed pair expects (parameter ``role`` of ARM)."""
+
+    SOURCE = 'source'
+    DESTINATION = 'destination'
+
+
 class Request(enum.StrEnum):
     """Methods, their parameters and results.
 

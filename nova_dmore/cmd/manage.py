@@ -26,9 +26,9 @@ from oslo_utils import uuidutils
 
 from nova_dmore import conf as dmore_conf
 from nova_dmore import exception
-from nova_dmore.virt import host_secrets
-from nova_dmore.virt import identity
-from nova_dmore.virt import record as record_module
+from nova_dmore.virt.config import host_secrets
+from nova_dmore.virt.config import identity
+from nova_dmore.virt.pair import record as record_module
 
 _PROGRAM = 'nova-dmore-manage'
 _SSH_PORT = 22

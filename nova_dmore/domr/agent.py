@@ -24,14 +24,14 @@ from typing import Any
 
 from nova_dmore.channel import changes as changes_module
 from nova_dmore.channel import control
-from nova_dmore.channel import domr_end
+from nova_dmore.channel.domr import end as domr_end
 from nova_dmore.channel import region as region_module
 from nova_dmore.domr import config as config_module
 from nova_dmore.domr import console as console_module
 from nova_dmore.domr import hold
 from nova_dmore.domr import lines
-from nova_dmore.domr import rms
 from nova_dmore.domr import screen as screen_module
+from nova_dmore.domr.servers import rms
 from nova_dmore.domr import supervisor
 from nova_dmore.domr import uio
 from nova_dmore import wire

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nova_dmore.channel import control
-from nova_dmore.channel import domr_end
+from nova_dmore.channel.domr import end as domr_end
 from nova_dmore.channel import input_event
 from nova_dmore import wire
 

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from nova_dmore.channel import changes as changes_module
 from nova_dmore.channel import display as display_module
-from nova_dmore.channel import domr_end
+from nova_dmore.channel.domr import end as domr_end
 from nova_dmore.channel import region as region_module
 from nova_dmore import wire
 

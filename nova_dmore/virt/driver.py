@@ -36,30 +36,30 @@ from oslo_log import log as logging
 from nova_dmore.channel import text
 from nova_dmore import conf as dmore_conf
 from nova_dmore import exception
-from nova_dmore.virt import address
 from nova_dmore.virt import boundary
-from nova_dmore.virt import credentials
-from nova_dmore.virt import host_secrets
-from nova_dmore.virt import image_store
+from nova_dmore.virt.care import renewal
+from nova_dmore.virt.care import reporter
+from nova_dmore.virt.care import settle
+from nova_dmore.virt.care import tokens
+from nova_dmore.virt.care import watch
+from nova_dmore.virt.config import host_secrets
+from nova_dmore.virt.config import precondition
+from nova_dmore.virt.images import credentials
+from nova_dmore.virt.images import image_store
 from nova_dmore.virt import inventory
 from nova_dmore.virt.migration import destination
 from nova_dmore.virt.migration import guest as guest_module
 from nova_dmore.virt.migration import rollback
 from nova_dmore.virt.migration import source
-from nova_dmore.virt import pairs
-from nova_dmore.virt import plug
-from nova_dmore.virt import policy
-from nova_dmore.virt import port_security
-from nova_dmore.virt import precondition
-from nova_dmore.virt import record as record_module
-from nova_dmore.virt import renewal
-from nova_dmore.virt import reporter
+from nova_dmore.virt.network import address
+from nova_dmore.virt.network import plug
+from nova_dmore.virt.network import port_security
+from nova_dmore.virt.network import security_group
+from nova_dmore.virt.pair import pairs
+from nova_dmore.virt.pair import policy
+from nova_dmore.virt.pair import record as record_module
+from nova_dmore.virt.pair import xml as xml_module
 from nova_dmore.virt import rpc
-from nova_dmore.virt import security_group
-from nova_dmore.virt import settle
-from nova_dmore.virt import tokens
-from nova_dmore.virt import watch
-from nova_dmore.virt import xml as xml_module
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
 
         Pairs are found again here; nothing of them is restarted unless it
         died. Migrations that were cut off by the end of this or another
-        nova-compute come to a stated end (:mod:`nova_dmore.virt.settle`).
+        nova-compute come to a stated end (:mod:`nova_dmore.virt.care.settle`).
         """
         super().init_host(host)
         in_clear = precondition.migration_in_clear(CONF)

@@ -21,7 +21,7 @@ from nova import exception as nova_exception
 from nova import objects
 from nova.virt.libvirt import host
 
-from nova_dmore.virt import domain_r
+from nova_dmore.virt.pair import domain_r
 
 
 class DMoreHost(host.Host):

@@ -30,8 +30,8 @@ import oslo_messaging as messaging
 from nova_dmore.channel import carry_over as carry_over_module
 from nova_dmore.channel import errors
 from nova_dmore import exception
+from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt import received
-from nova_dmore.virt import record as record_module
 
 TOPIC = 'nova-dmore'
 VERSION = '2.1'

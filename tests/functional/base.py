@@ -31,11 +31,11 @@ from nova.tests.functional.libvirt import base
 
 from nova_dmore import conf as dmore_conf
 from nova_dmore import image_file
-from nova_dmore.virt import address
-from nova_dmore.virt import security_group
+from nova_dmore.virt.network import address
+from nova_dmore.virt.network import security_group
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
-from tests.unit.virt import test_image_store
+from tests.unit.virt.images import test_image_store
 
 CONF = conf.CONF
 
@@ -88,7 +88,7 @@ class TestCase(base.ServersTestBase):
         # It asks what Nova asks, too, and so the fake answers with its own
         # kind of error.
         self.useFixture(fixtures.MonkeyPatch(
-            'nova_dmore.virt.settle.libvirt', fakelibvirt))
+            'nova_dmore.virt.care.settle.libvirt', fakelibvirt))
         self.flags(api_paste_config=str(API_PASTE), group='wsgi')
         self.directory = self.useFixture(fixtures.TempDir()).path
         self.flags(
@@ -105,11 +105,11 @@ class TestCase(base.ServersTestBase):
         self.neutron_for_domain_r = fakes.Neutron()
         super().setUp()
         self.useFixture(fixtures.MonkeyPatch(
-            'nova_dmore.virt.address.neutron', types.SimpleNamespace(
+            'nova_dmore.virt.network.address.neutron', types.SimpleNamespace(
                 get_client=lambda context, admin:
                 self.neutron_for_domain_r.client)))
         self.useFixture(fixtures.MonkeyPatch(
-            'nova_dmore.virt.credentials.service_context',
+            'nova_dmore.virt.images.credentials.service_context',
             lambda: context.RequestContext(is_admin=True, overwrite=False)))
         self._respect_filters_of_names()
         self.tar = test_image_store.make_image(pathlib.Path(self.directory))

@@ -19,7 +19,7 @@ from nova_dmore import exception
 from nova_dmore import wire
 from tests.functional import base
 from tests.unit.virt import fake_host
-from tests.unit.virt import test_image_store
+from tests.unit.virt.images import test_image_store
 
 
 class FaultTest(base.TestCase):
@@ -119,7 +119,7 @@ class FaultTest(base.TestCase):
 
     def test_full_disk_of_the_pairs(self):
         self.useFixture(fixtures.MockPatch(
-            'nova_dmore.virt.record.to_json',
+            'nova_dmore.virt.pair.record.to_json',
             side_effect=OSError(28, 'No space left on device')))
         self._assert_tells('[dmore] run_dir', 'No space left on device')
 

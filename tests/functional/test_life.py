@@ -20,7 +20,7 @@ from nova import objects
 from nova.tests import fixtures as nova_fixtures
 
 from nova_dmore.virt import driver
-from nova_dmore.virt import domain_r
+from nova_dmore.virt.pair import domain_r
 from tests.functional import base
 
 

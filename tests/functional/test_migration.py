@@ -18,8 +18,8 @@ import fixtures
 import libvirt
 from nova.tests.fixtures import libvirt as fakelibvirt
 
+from nova_dmore.client import shadow_client
 from nova_dmore import exception
-from nova_dmore.shadow import client as shadow_client
 from nova_dmore.virt.migration import source
 from tests.functional import base
 from tests.unit.virt import fake_host

@@ -23,13 +23,13 @@ from nova.tests.functional.api import client
 from oslo_messaging import transport
 
 from nova_dmore.channel import control
-from nova_dmore.virt import blueprint
-from nova_dmore.virt import certificate
-from nova_dmore.virt import host_secrets
+from nova_dmore.virt.config import certificate
+from nova_dmore.virt.config import host_secrets
+from nova_dmore.virt.pair import blueprint
 from nova_dmore import wire
 from tests.functional import test_migration
 from tests.unit.channel import test_carry_over
-from tests.unit.virt import test_certificate
+from tests.unit.virt.config import test_certificate
 
 NEWEST = 't' * 64
 

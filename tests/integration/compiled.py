@@ -16,7 +16,7 @@ import shutil
 import sys
 import tempfile
 
-from nova_dmore.domr.image import native
+from nova_dmore.image_builder import native
 
 
 def load(module: native.Native) -> None:

@@ -18,11 +18,10 @@ import shutil
 import socket
 import subprocess
 
-from nova_dmore.shadow import client
-from nova_dmore.shadow import fifos
+from nova_dmore.posix import fifos
 from nova_dmore import wire
-from tests.unit.shadow import fake_qmp
-from tests.unit.shadow import fakes
+from tests.unit.keeper import fake_qmp
+from tests.unit.worker import fakes
 
 _KERNELS = sorted(glob.glob('/boot/vmlinuz-*cloud*'))
 _QEMU = shutil.which('qemu-system-x86_64')
@@ -30,7 +29,7 @@ _BUSYBOX = shutil.which('busybox')
 
 #: QEMU before 9.0 loses writes of an emulated guest in a migration if the
 #: size of its RAM is a multiple of 64 pages (_FAST_SYNC_BYTES in
-#: nova_dmore/virt/xml.py).
+#: nova_dmore/virt/pair/xml.py).
 _RAM = '98312k'
 
 
@@ -133,12 +132,12 @@ def migrate(test, migration_id, qemu, domain_r, during=lambda: None,
     """
     pair = qemu.pair
     other = fakes.Pair(test)
-    other.client.arm(migration_id, client.Role.DESTINATION)
+    other.client.arm(migration_id, wire.Role.DESTINATION)
     path = os.path.join(os.path.dirname(other.directory), 'migration')
     new = Qemu(other, qemu.arguments, incoming=f'unix:{path}')
     test.addCleanup(new.end)
     new_domain_r = other.domain_r('inmigrate', boot=False)
-    pair.client.arm(migration_id, client.Role.SOURCE)
+    pair.client.arm(migration_id, wire.Role.SOURCE)
     # As libvirt does.
     qemu.execute('migrate-set-capabilities', capabilities=[
         {'capability': name, 'state': True}

@@ -26,9 +26,9 @@ from collections.abc import Callable
 from concurrent import futures
 from typing import Any, TypeVar
 
-from nova_dmore import image_file
 from nova_dmore.channel import control
-from nova_dmore.domr.image import root
+from nova_dmore.image_builder import root
+from nova_dmore import image_file
 from nova_dmore import wire
 from tests.integration import inside_probe
 from tests.integration import test_domr_image

@@ -13,10 +13,10 @@
 
 from oslotest import base
 
-from nova_dmore.shadow import client
-from tests.unit.shadow import fakes
+from nova_dmore import wire
+from tests.unit.worker import fakes
 
-SOURCE = client.Role.SOURCE
+SOURCE = wire.Role.SOURCE
 
 
 class Stop(base.BaseTestCase):

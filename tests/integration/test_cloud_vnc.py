@@ -18,7 +18,7 @@ import secrets
 import socket
 import tempfile
 
-from nova_dmore.virt import certificate
+from nova_dmore.virt.config import certificate
 from tests.integration import authority
 from tests.integration import cloud
 from demolib import machines

@@ -22,8 +22,8 @@ import asyncssh
 from asyncssh import encryption
 from asyncssh.crypto import chacha
 
-from nova_dmore.domr.cipher import ffi_build
-from nova_dmore.domr.cipher import library
+from nova_dmore.domr.servers.cipher import ffi_build
+from nova_dmore.domr.servers.cipher import library
 from tests.integration import compiled
 from tests.unit.domr import pair
 

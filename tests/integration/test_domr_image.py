@@ -26,13 +26,13 @@ import asyncssh
 
 from nova_dmore.channel import control
 from nova_dmore.channel import display
-from nova_dmore.channel import host_end
+from nova_dmore.channel.host import end as host_end
+from nova_dmore.channel.host import ivshmem
+from nova_dmore.channel.host import journal
 from nova_dmore.channel import input_event
-from nova_dmore.channel import ivshmem
-from nova_dmore.channel import journal
 from nova_dmore.channel import region
-from nova_dmore.domr.image import build
-from nova_dmore.domr.image import cli
+from nova_dmore.image_builder import build
+from nova_dmore.image_builder import cli
 from nova_dmore import image_file
 from nova_dmore import wire
 from tests.integration import rfb

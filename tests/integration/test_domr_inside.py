@@ -21,9 +21,9 @@ import struct
 import tempfile
 import unittest
 
-from nova_dmore.domr.image import build as image_build
-from nova_dmore.domr.image import cli
 from nova_dmore.domr.init import build
+from nova_dmore.image_builder import build as image_build
+from nova_dmore.image_builder import cli
 from tests.integration import inside
 from tests.integration import inside_probe
 from tests.integration import test_domr_image

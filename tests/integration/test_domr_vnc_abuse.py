@@ -16,7 +16,7 @@ import os
 import struct
 import time
 
-from nova_dmore.domr import rms
+from nova_dmore.domr.servers import rms
 from tests.integration import rfb
 from tests.integration import vnc_case
 

@@ -24,7 +24,7 @@ from nova.console.rfb import authvencrypt
 from nova.console.securityproxy import rfb as securityproxy
 from nova import exception
 
-from nova_dmore.domr.vnc import handshake
+from nova_dmore.domr.servers.vnc import handshake
 from nova_dmore import wire
 from tests.integration import authority
 from tests.integration import rfb

@@ -21,9 +21,9 @@ import subprocess
 import tempfile
 
 from nova_dmore.channel import display
-from nova_dmore.domr.vnc import program
-from nova_dmore.domr.vnc import protocol
-from nova_dmore.domr.vnc import sessions
+from nova_dmore.domr.servers.vnc import program
+from nova_dmore.domr.servers.vnc import protocol
+from nova_dmore.domr.servers.vnc import sessions
 from nova_dmore import wire
 from tests.integration import vnc_case
 
@@ -32,7 +32,7 @@ class CrashTest(vnc_case.Case):
 
     async def test_crash_costs_its_clients_alone(self) -> None:
         self.servers = {**vnc_case.SERVERS,
-                        'serial': 'nova_dmore.domr.serial_tcp'}
+                        'serial': 'nova_dmore.domr.servers.serial_tcp'}
         await self.serve()
         reader, writer = await asyncio.open_connection(
             '127.0.0.1', self.pair.config['serial_port'])

@@ -25,7 +25,7 @@ from lxml import etree
 from oslotest import base
 
 from nova_dmore import image_file
-from nova_dmore.virt import xml
+from nova_dmore.virt.pair import xml
 from tests.integration import guest
 from tests.unit.virt import fakes
 

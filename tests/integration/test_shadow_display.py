@@ -24,10 +24,9 @@ import time
 from oslotest import base
 
 from nova_dmore.channel import input_event
-from nova_dmore.shadow import client
 from nova_dmore import wire
 from tests.integration import guest
-from tests.unit.shadow import fakes
+from tests.unit.worker import fakes
 
 _INIT = """#!/bin/sh
 mount -t devtmpfs none /dev
@@ -216,7 +215,7 @@ class TestMigration(DisplayTest):
     def test_rollback(self):
         self.boot()
         self.shows_what_qemu_shows()
-        self.pair.client.arm('m', client.Role.SOURCE)
+        self.pair.client.arm('m', wire.Role.SOURCE)
         self.qemu.execute('stop')
         self.assertTrue(self.pair.client.frozen(1000).acknowledged)
         self.domain_r.sends(*keys('typed\n'))

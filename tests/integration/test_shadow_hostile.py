@@ -16,10 +16,10 @@ import os
 import socket
 import time
 
-from nova_dmore.shadow import client
+from nova_dmore.client import shadow_client
 from nova_dmore import wire
 from tests.integration import test_shadow_process
-from tests.unit.shadow import fakes
+from tests.unit.worker import fakes
 
 
 def processor_s(pid):
@@ -131,6 +131,6 @@ class TestHostile(test_shadow_process.LivePair):
                 r'a\n2026 b\x1b[2J\u202e' in each for each in lines))
 
     def test_an_unexpected_answer_of_the_process(self):
-        self.assertRaises(ValueError, client._gap_report, {
+        self.assertRaises(ValueError, shadow_client._gap_report, {
             'number': 1, 'stream': 'serial0_out', 'at': '\x1b', 'bytes': 1,
             'kind': 'exact', 'reason': 'x', 'migration_id': None, 'time': 1})

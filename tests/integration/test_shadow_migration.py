@@ -15,18 +15,14 @@ import os
 import signal
 import time
 
-from oslotest import base
-
-from nova_dmore.shadow import client
-from nova_dmore.shadow import devices
 from nova_dmore import exception
 from nova_dmore import wire
 from tests.integration import stop_case
-from tests.unit.shadow import fakes
+from tests.unit.worker import fakes
 
 State = wire.PairState
-SOURCE = client.Role.SOURCE
-DESTINATION = client.Role.DESTINATION
+SOURCE = wire.Role.SOURCE
+DESTINATION = wire.Role.DESTINATION
 wait_for = fakes.wait_for
 
 
@@ -261,10 +257,3 @@ class TestMove(stop_case.Stop):
     def test_live_pair_is_no_destination(self):
         self.assertRaises(exception.ShadowProcessError,
                           self.client.arm, 'n', DESTINATION)
-
-
-class TestDevices(base.BaseTestCase):
-
-    def test_load(self):
-        self.assertTrue(callable(devices.load('serial').create))
-        self.assertRaises(LookupError, devices.load, 'none')

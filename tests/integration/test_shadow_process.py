@@ -18,15 +18,14 @@ import stat
 
 from oslotest import base
 
-from nova_dmore.shadow import client
-from nova_dmore.shadow import spawn
+from nova_dmore.client import spawn
 from nova_dmore import exception
 from nova_dmore import wire
-from tests.unit.shadow import fakes
+from tests.unit.worker import fakes
 
 State = wire.PairState
-SOURCE = client.Role.SOURCE
-DESTINATION = client.Role.DESTINATION
+SOURCE = wire.Role.SOURCE
+DESTINATION = wire.Role.DESTINATION
 wait_for = fakes.wait_for
 
 

@@ -23,7 +23,7 @@ import time
 from oslotest import base
 
 from tests.integration import guest
-from tests.unit.shadow import fakes
+from tests.unit.worker import fakes
 
 _INIT = """#!/bin/sh
 mount -t devtmpfs none /dev

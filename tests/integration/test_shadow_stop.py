@@ -18,7 +18,7 @@ import time
 
 from nova_dmore import wire
 from tests.integration import stop_case
-from tests.unit.shadow import fakes
+from tests.unit.worker import fakes
 
 State = wire.PairState
 SOURCE = stop_case.SOURCE

@@ -21,10 +21,10 @@ import types
 
 from oslotest import base
 
-from nova_dmore.shadow import fifos
-from nova_dmore.virt import sink
+from nova_dmore.posix import fifos
+from nova_dmore.virt.pair import sink
 from tests.integration import guest
-from tests.unit.shadow import fakes
+from tests.unit.worker import fakes
 
 _INIT = """#!/bin/sh
 mount -t devtmpfs none /dev

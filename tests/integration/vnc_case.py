@@ -17,14 +17,14 @@ import unittest
 from typing import Any
 
 from nova_dmore.channel import display
-from nova_dmore.channel import host_end
-from nova_dmore.domr.vnc import desktop
+from nova_dmore.channel.host import end as host_end
+from nova_dmore.domr.servers.vnc import desktop
 from nova_dmore import wire
 from tests.integration import rfb
 from tests.integration import vnc_process
 from tests.unit.domr import pair
 
-SERVERS = {'vnc': 'nova_dmore.domr.vnc.server'}
+SERVERS = {'vnc': 'nova_dmore.domr.servers.vnc.server'}
 
 
 class Painter:

@@ -22,7 +22,7 @@ import socket
 import tempfile
 import time
 
-from nova_dmore.domr.vnc import program as program_module
+from nova_dmore.domr.servers.vnc import program as program_module
 
 _LINK, _REGION = 3, 4
 _ABOVE = 10

@@ -21,6 +21,11 @@ import nova_dmore
 
 ROOT = pathlib.Path(nova_dmore.__path__[0])
 COMMON = {'nova_dmore.wire', 'nova_dmore.exception'}
+#: What the processes of a pair on the host share.
+HOST = COMMON | {'nova_dmore.channel', 'nova_dmore.link', 'nova_dmore.posix'}
+#: Of the channel, what does nothing to a region.
+PURE = {f'nova_dmore.channel.{name}' for name in (
+    'carry_over', 'changes', 'control', 'errors', 'text')}
 
 #: Per part: what of this package it may import, and what of others beside
 #: the standard library.
@@ -31,24 +36,32 @@ RULES = {
     'image_file.py': (COMMON, set()),
     # Also runs in Domain R, on Debian's Python.
     'channel': (COMMON | {'nova_dmore.channel'}, set()),
-    'shadow': (COMMON | {'nova_dmore.channel', 'nova_dmore.shadow'},
-               {'qemu', 'stevedore'}),
+    'posix': ({'nova_dmore.channel.text', 'nova_dmore.posix',
+               'nova_dmore.wire'}, set()),
+    'link': ({'nova_dmore.channel', 'nova_dmore.link', 'nova_dmore.posix',
+              'nova_dmore.wire'}, set()),
+    'keeper': (HOST | {'nova_dmore.keeper', 'nova_dmore.client.spawn'},
+               set()),
+    'worker': (HOST | {'nova_dmore.worker', 'nova_dmore.client'}, set()),
+    'client': (COMMON | {'nova_dmore.channel.text', 'nova_dmore.client'},
+               set()),
     'domr': (COMMON | {'nova_dmore.channel', 'nova_dmore.domr',
-                       'nova_dmore.image_file'},
-             {'asyncssh', 'cffi', 'cryptography', 'nova_dmore_cipher',
-              'openstack'}),
+                       'nova_dmore.image_builder'},
+             {'asyncssh', 'cryptography', 'nova_dmore_cipher'}),
+    'image_builder': (COMMON | {'nova_dmore.image_builder',
+                                'nova_dmore.image_file', 'nova_dmore.domr'},
+                      {'cffi', 'openstack'}),
     'cmd': (COMMON | {'nova_dmore.conf', 'nova_dmore.virt'},
-            {'nova', 'oslo_config', 'oslo_utils'}),
+            {'glanceclient', 'keystoneauth1', 'neutronclient', 'nova',
+             'oslo_config', 'oslo_upgradecheck', 'oslo_utils'}),
     'virt': (COMMON | {'nova_dmore.conf', 'nova_dmore.image_file',
-                       'nova_dmore.channel', 'nova_dmore.shadow',
-                       'nova_dmore.virt'},
+                       'nova_dmore.client', 'nova_dmore.posix.fifos',
+                       'nova_dmore.virt', *PURE},
              {'nova', 'libvirt', 'lxml', 'os_vif', 'cryptography',
               'neutronclient', 'glanceclient', 'keystoneauth1', 'stevedore',
               'oslo_config', 'oslo_log', 'oslo_messaging',
-              'oslo_upgradecheck', 'oslo_utils'}),
+              'oslo_utils'}),
 }
-#: Of the shadow-device process, nova-compute needs the client's side only.
-SHADOW_FOR_VIRT = {'client', 'fifos', 'spawn'}
 
 
 def _imports(path):
@@ -96,22 +109,13 @@ class ImportTest(base.BaseTestCase):
                     self.assertIn(top, others, where)
         self.assertGreater(seen, 50)
 
-    def test_nova_compute_needs_the_clients_side_only(self):
-        for path in _files('virt'):
-            for name in _imports(path):
-                if _within(name, {'nova_dmore.shadow'}):
-                    self.assertIn(name.split('.')[2], SHADOW_FOR_VIRT,
-                                  f'{path.name} imports {name}')
-
     def test_what_runs_in_domain_r_needs_little(self):
         for path in _files('domr'):
-            if ('image' in path.relative_to(ROOT / 'domr').parts
-                    or path.name in ('ffi_build.py', 'program.py')):
-                continue
+            if path.name in ('build.py', 'ffi_build.py', 'program.py'):
+                continue    # run where the image is built
             for name in _imports(path):
                 self.assertFalse(
-                    _within(name, {'cffi', 'openstack',
-                                   'nova_dmore.image_file'}),
+                    _within(name, {'nova_dmore.image_builder'}),
                     f'{path.name} imports {name}')
 
     def test_unit_tests_are_not_patched(self):

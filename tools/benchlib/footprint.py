@@ -24,7 +24,7 @@ from lxml import etree
 from benchlib import memory, merging
 from benchlib.cpu import Load, process_s
 from benchlib.pair import SERIAL_PORT, Image, Machines, Pair
-from nova_dmore.virt import xml
+from nova_dmore.virt.pair import xml
 from testbedlib.layout import Layout
 from testbedlib.progress import Failure, Progress
 

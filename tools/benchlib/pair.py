@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 import asyncssh
 
 from nova_dmore import image_file
-from nova_dmore.shadow import client, spawn
+from nova_dmore.client import shadow_client, spawn
 from nova_dmore import wire
 from testbedlib.layout import Layout
 from testbedlib.progress import Failure
@@ -128,7 +128,7 @@ class Pair:
         self.directory = machines.folder / f'pair{number}'
         self.serial_log = machines.folder / f'serial{number}.log'
         self.instance_pid = self.domain_r_pid = 0
-        self._shadow = client.ShadowClient(str(self.directory))
+        self._shadow = shadow_client.ShadowClient(str(self.directory))
 
     def start_instance(self, arguments: Sequence[str], tb_mib: int) -> None:
         """Start keeper, worker and the instance.

@@ -38,13 +38,13 @@ class Processes:
         return self.processes(host, 'qemu-system', f'guest=domr-{server},')
 
     def keeper(self, host: str, server: str) -> list[int]:
-        return self.processes(host, 'nova_dmore.shadow.keeper', server)
+        return self.processes(host, 'nova_dmore.keeper.keeper', server)
 
     def worker(self, host: str, server: str) -> list[int]:
         """The keeper's children that do the work."""
         keepers = self.keeper(host, server)
         return [pid for pid in self.processes(
-            host, 'nova_dmore.shadow.worker') if parent(pid) in keepers]
+            host, 'nova_dmore.worker.worker') if parent(pid) in keepers]
 
     def pair_directory(self, host: str, server: str) -> pathlib.Path:
         return (self.place.host(host).root() / 'run' / 'nova-dmore' / server)

@@ -108,7 +108,7 @@ def _bound(sdk, port) -> Bound:
 def _on(scene: Scene, host: str, taps: set[str]) -> On:
     domains = _domains(host)
     keepers = scene.keeper(host)
-    workers = scene.processes(host, 'nova_dmore.shadow.worker')
+    workers = scene.processes(host, 'nova_dmore.worker.worker')
     return On(
         domains.get(scene.domain), domains.get(f'domr-{scene.server}'),
         len(scene.instance_qemu(host)) + len(scene.domain_r_qemu(host)),
@@ -128,7 +128,7 @@ def _domains(host: str) -> dict[str, str]:
 
 def _strays(scene: Scene, host: str, workers: list[int]) -> int:
     """Workers without a keeper."""
-    everyone = scene.processes(host, 'nova_dmore.shadow.keeper')
+    everyone = scene.processes(host, 'nova_dmore.keeper.keeper')
     return sum(parent(pid) not in everyone for pid in workers)
 
 

@@ -17,8 +17,8 @@ from fuzzlib import oracle, reader as reader_module
 from nova_dmore.channel import carry_over
 from nova_dmore.channel import display
 from nova_dmore.channel import errors
-from nova_dmore.channel import host_end
-from nova_dmore.channel import journal
+from nova_dmore.channel.host import end as host_end
+from nova_dmore.channel.host import journal
 from nova_dmore.channel import region
 from nova_dmore import wire
 

@@ -17,8 +17,8 @@ from unittest import mock
 
 from fuzzlib import oracle, reader as reader_module
 from nova_dmore.channel import errors
-from nova_dmore.shadow import domain_r_control
 from nova_dmore import wire
+from nova_dmore.worker import domain_r_control
 
 _GOOD = ({'type': wire.SERVING, 'ssh': 22, 'serial': 6083, 'vnc': 5900,
           'boot_s': 3.2, 'memory_kib': 40000},

@@ -16,7 +16,7 @@ import socket
 
 from fuzzlib import oracle, reader as reader_module
 from nova_dmore.channel import errors
-from nova_dmore.channel import ivshmem
+from nova_dmore.channel.host import ivshmem
 
 SEEDS = [bytes(range(64)), b'\x00\x05\x01\x00\x05\x02', b'\x03\x03\x00\x01']
 

@@ -14,8 +14,8 @@
 from fuzzlib import memory, oracle, reader as reader_module
 from nova_dmore.channel import carry_over
 from nova_dmore.channel import errors
-from nova_dmore.channel import handover
-from nova_dmore.channel import journal
+from nova_dmore.channel.host import handover
+from nova_dmore.channel.host import journal
 from nova_dmore import wire
 
 _OUT = wire.Stream.SERIAL0_OUT

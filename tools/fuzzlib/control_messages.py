@@ -16,7 +16,7 @@ import os
 import socket
 
 from fuzzlib import oracle, reader as reader_module
-from nova_dmore.shadow import messages
+from nova_dmore.link import messages
 
 SEEDS = [b'\x00{"type":"count","output":null,"unread":3}', b'\x01',
          b'\x00[]', b'\x00' + b'[' * 800, b'\x02' + b'{"a":1}',

@@ -18,8 +18,8 @@ from unittest import mock
 from fuzzlib import loop as loop_module
 from fuzzlib import oracle, reader as reader_module
 from nova_dmore.channel import input_event
-from nova_dmore.shadow import messages
-from nova_dmore.shadow import qmp
+from nova_dmore.keeper import qmp
+from nova_dmore.link import messages
 
 _GREETING = b'{"QMP": {"version": {}, "capabilities": []}}\r\n'
 _AGREED = b'{"return": {}, "id": 1}\r\n'

@@ -16,8 +16,8 @@ import types
 import typing
 
 from fuzzlib import oracle, reader as reader_module
-from nova_dmore.virt import address
-from nova_dmore.virt import record
+from nova_dmore.virt.network import address
+from nova_dmore.virt.pair import record
 
 _GOOD = {
     'instance_uuid': '0c2e8ee4-1ab5-4ee5-ae47-5a2e07b5e2b4',

@@ -20,11 +20,11 @@ from unittest import mock
 
 from fuzzlib import oracle, reader as reader_module
 from nova_dmore.channel import errors
-from nova_dmore.shadow import gaps
-from nova_dmore.shadow import pair_state
-from nova_dmore.shadow import request_handler
-from nova_dmore.shadow import requests
 from nova_dmore import wire
+from nova_dmore.worker import gaps
+from nova_dmore.worker import request_handler
+from nova_dmore.worker import requests
+from nova_dmore.worker import state_machine
 
 _PARAMS: dict[str, dict[str, Any]] = {
     'status': {}, 'configure': {'config': {'ssh_port': 22}},
@@ -46,7 +46,7 @@ class _Pair:
     """What the requests reach, without any process."""
 
     def __init__(self) -> None:
-        self.machine = pair_state.PairMachine()
+        self.machine = state_machine.PairMachine()
         self.commands = mock.Mock()
         self.devices = mock.Mock()
         self.devices.status.return_value = {}

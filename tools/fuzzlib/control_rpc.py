@@ -23,7 +23,7 @@ from fuzzlib import control_record, oracle, reader as reader_module
 from nova_dmore import exception
 from nova_dmore.virt.migration import destination
 from nova_dmore.virt.migration import rollback
-from nova_dmore.virt import record
+from nova_dmore.virt.pair import record
 from nova_dmore.virt import rpc
 
 _UUID = '0c2e8ee4-1ab5-4ee5-ae47-5a2e07b5e2b4'

@@ -16,7 +16,7 @@ import tempfile
 
 from fuzzlib import oracle, reader as reader_module
 from nova_dmore import exception
-from nova_dmore.virt import identity
+from nova_dmore.virt.config import identity
 
 SEEDS = [b'\x00' + b'f' * 64 + b'\n', b'\x00' + b'\n' * 4096, b'\x00short',
          b'\x01# comment\n\nssh-ed25519 AAAA comment\n', b'\x01\xff\xfe\n',

@@ -19,7 +19,7 @@ from fuzzlib import image_file as image_part
 from fuzzlib import oracle, reader as reader_module
 from nova_dmore import exception
 from nova_dmore import image_file
-from nova_dmore.virt import image_store
+from nova_dmore.virt.images import image_store
 
 _GOOD = json.loads(image_part.manifest().to_json())
 

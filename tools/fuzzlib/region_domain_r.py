@@ -12,9 +12,9 @@
 """Domain R's end of the region, with a hostile host."""
 
 from fuzzlib import memory, oracle, reader as reader_module
-from nova_dmore.channel import domr_end
-from nova_dmore.channel import host_end
-from nova_dmore.channel import journal
+from nova_dmore.channel.domr import end as domr_end
+from nova_dmore.channel.host import end as host_end
+from nova_dmore.channel.host import journal
 from nova_dmore.channel import region
 from nova_dmore.domr import screen
 from nova_dmore import wire

@@ -15,10 +15,10 @@ from fuzzlib import memory, oracle, reader as reader_module
 from nova_dmore.channel import carry_over
 from nova_dmore.channel import control
 from nova_dmore.channel import display
-from nova_dmore.channel import domr_end
+from nova_dmore.channel.domr import end as domr_end
 from nova_dmore.channel import errors
-from nova_dmore.channel import host_end
-from nova_dmore.channel import journal
+from nova_dmore.channel.host import end as host_end
+from nova_dmore.channel.host import journal
 from nova_dmore import wire
 
 _OUT = [each for each, (direction, _) in memory.GEOMETRY.items()

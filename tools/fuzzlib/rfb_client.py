@@ -16,9 +16,9 @@ import struct
 from fuzzlib import loop as loop_module
 from fuzzlib import oracle, reader as reader_module, rfb_messages
 from nova_dmore.channel import display
-from nova_dmore.shadow.devices import rfb
-from nova_dmore.shadow.devices import source
 from nova_dmore import wire
+from nova_dmore.worker.devices.display import rfb
+from nova_dmore.worker.devices.display import source
 
 _INIT = struct.pack('>HH16xI', 40, 30, 4) + b'QEMU'
 _UPDATE = struct.pack('>BxHHHHHi', 0, 1, 0, 0, 4, 2, 0) + bytes(32)

@@ -18,9 +18,9 @@ from unittest import mock
 from fuzzlib import loop as loop_module
 from fuzzlib import memory, oracle, reader as reader_module, rfb_messages
 from nova_dmore.channel import display
-from nova_dmore.channel import host_end
-from nova_dmore.shadow.devices import display as device_module
+from nova_dmore.channel.host import end as host_end
 from nova_dmore import wire
+from nova_dmore.worker.devices.display import device as device_module
 
 #: Used again each time: clearing it takes longer than all the rest.
 _BUFFER = bytearray(wire.REGION_SIZE)

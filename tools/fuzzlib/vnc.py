@@ -19,7 +19,7 @@ import hashlib
 import pathlib
 import subprocess
 
-from nova_dmore.domr.vnc import program
+from nova_dmore.domr.servers.vnc import program
 from testbedlib.progress import Failure
 
 _TARGET = pathlib.Path(__file__).with_name('vnc_target.c')

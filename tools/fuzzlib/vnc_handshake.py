@@ -15,7 +15,7 @@ import struct
 from unittest import mock
 
 from fuzzlib import oracle, reader as reader_module
-from nova_dmore.domr.vnc import handshake
+from nova_dmore.domr.servers.vnc import handshake
 
 _VERSION = b'RFB 003.008\n'
 _WAYS = (

@@ -18,7 +18,7 @@ those of the Debian release that the image is made from.
 import pathlib
 from collections.abc import Iterable
 
-from nova_dmore.domr.image import steps
+from nova_dmore.image_builder import steps
 
 FOLDER = pathlib.Path(__file__).parent
 

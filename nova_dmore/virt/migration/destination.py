@@ -29,13 +29,13 @@ from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
-from nova_dmore.virt import domain_r
-from nova_dmore.virt import host_secrets
+from nova_dmore.virt.care import settle
+from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.migration import expectation
 from nova_dmore.virt.migration import job
 from nova_dmore.virt.migration import rollback
-from nova_dmore.virt import record as record_module
-from nova_dmore.virt import settle
+from nova_dmore.virt.pair import domain_r
+from nova_dmore.virt.pair import record as record_module
 
 LOG = logging.getLogger(__name__)
 
@@ -52,8 +52,8 @@ _OLDER_CONSOLE_LOG = 'console.log.0'
 class DestinationRole:
     """All co-migrations towards this host.
 
-    :param pairs: a :class:`nova_dmore.virt.pairs.Pairs`.
-    :param reporter: a :class:`nova_dmore.virt.reporter.Reporter`.
+    :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
+    :param reporter: a :class:`nova_dmore.virt.care.reporter.Reporter`.
     :param connect: returns Nova's ``libvirt.virConnect``.
     :param libvirt_uri: URI of this host's libvirt.
     :param instances_path: ``[DEFAULT] instances_path``.
@@ -316,7 +316,7 @@ class DestinationRole:
         """The instance stays at the source: remove what was prepared.
 
         Unless it runs here: then the source has lost sight of it, and the
-        watch settles what becomes of the pair (:mod:`nova_dmore.virt.settle`).
+        watch settles what becomes of the pair (:mod:`nova_dmore.virt.care.settle`).
 
         :returns: whether it runs here.
         """

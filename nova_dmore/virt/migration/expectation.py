@@ -16,7 +16,7 @@ begin when that is done. Neutron, and the start of a process, take as long as
 that: so the address is looked up while Nova checks, which makes nothing, and
 the binding, the shadow-device process and the tap are made while Nova makes
 the instance's. Should the source not begin, the pair is one whose instance
-does not arrive (:mod:`nova_dmore.virt.settle`).
+does not arrive (:mod:`nova_dmore.virt.care.settle`).
 """
 
 import contextlib
@@ -27,8 +27,8 @@ from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
-from nova_dmore.virt import address as address_module
-from nova_dmore.virt import record as record_module
+from nova_dmore.virt.network import address as address_module
+from nova_dmore.virt.pair import record as record_module
 
 LOG = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ class _Expectation(threading.Thread):
 class Expectations:
     """Of one host; called by the destination's role.
 
-    :param pairs: a :class:`nova_dmore.virt.pairs.Pairs`.
+    :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
     """
 
     def __init__(self, pairs):

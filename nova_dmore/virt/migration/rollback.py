@@ -26,9 +26,9 @@ import libvirt
 from oslo_log import log as logging
 
 from nova_dmore import exception
-from nova_dmore.shadow import client as shadow_client
 from nova_dmore.virt import boundary
 from nova_dmore.virt.migration import phases
+from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ class Rollback:
                 lambda: has_left and self._bring_back(flags),
                 # Until then it is one that left, and not one that is lost.
                 lambda: self._client.arm(
-                    self._course.migration_id, shadow_client.Role.SOURCE,
+                    self._course.migration_id, wire.Role.SOURCE,
                     on=False),
                 # A paused instance does not tell that it stays.
                 lambda: pairs.adopt(self._uuid),

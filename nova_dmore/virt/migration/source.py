@@ -33,9 +33,7 @@ from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
-from nova_dmore.shadow import client as shadow_client
 from nova_dmore.virt import boundary
-from nova_dmore.virt import domain_r
 from nova_dmore.virt.migration import companion
 from nova_dmore.virt.migration import follower
 from nova_dmore.virt.migration import job
@@ -43,8 +41,10 @@ from nova_dmore.virt.migration import leader
 from nova_dmore.virt.migration import phases
 from nova_dmore.virt.migration.phases import Phase
 from nova_dmore.virt.migration import rollback
-from nova_dmore.virt import record as record_module
-from nova_dmore.virt import xml
+from nova_dmore.virt.pair import domain_r
+from nova_dmore.virt.pair import record as record_module
+from nova_dmore.virt.pair import xml
+from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
 
@@ -65,9 +65,9 @@ _NOVA_END_S = 10.0
 class Services:
     """What the role works with."""
 
-    pairs: object               # nova_dmore.virt.pairs.Pairs
-    watch: object               # nova_dmore.virt.watch.Watch
-    reporter: object            # nova_dmore.virt.reporter.Reporter
+    pairs: object               # nova_dmore.virt.pair.pairs.Pairs
+    watch: object               # nova_dmore.virt.care.watch.Watch
+    reporter: object            # nova_dmore.virt.care.reporter.Reporter
     destination: object         # nova_dmore.virt.rpc.DestinationAPI
     #: URI of this host's libvirt.
     libvirt_uri: str
@@ -230,7 +230,7 @@ class SourceRole:
             self._connection = libvirt.open(self._services.libvirt_uri)
             if self._services.synchronise:
                 self._client.arm(self.course.migration_id,
-                                 shadow_client.Role.SOURCE)
+                                 wire.Role.SOURCE)
         except (exception.DMoreError, libvirt.libvirtError) as error:
             self.course.alone(error)
             return False

@@ -17,7 +17,7 @@ import hypothesis
 from hypothesis import strategies
 
 from nova_dmore.channel import display
-from nova_dmore.channel import domr_end
+from nova_dmore.channel.domr import end as domr_end
 from nova_dmore.channel import region
 from nova_dmore.channel import words as at
 from nova_dmore import wire

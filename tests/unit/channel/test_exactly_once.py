@@ -18,7 +18,7 @@ import hypothesis
 from hypothesis import stateful
 from hypothesis import strategies
 
-from nova_dmore.channel import host_end
+from nova_dmore.channel.host import end as host_end
 from tests import examples
 from tests.unit.channel import world
 

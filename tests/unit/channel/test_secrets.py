@@ -19,10 +19,10 @@ from hypothesis import strategies
 
 from nova_dmore.channel import carry_over
 from nova_dmore.channel import control
-from nova_dmore.channel import domr_end
+from nova_dmore.channel.domr import end as domr_end
 from nova_dmore.channel import errors
-from nova_dmore.channel import host_end
-from nova_dmore.channel import journal
+from nova_dmore.channel.host import end as host_end
+from nova_dmore.channel.host import journal
 from nova_dmore.channel import region
 from nova_dmore import wire
 from tests import examples

@@ -26,9 +26,9 @@ LEVELS = {'debug', 'info', 'warning', 'error', 'exception', 'critical', 'log'}
 #: Names of what may hold text of others, where nova-compute logs.
 SUSPECTS = {'error', 'why', 'reason', 'e'}
 #: Who logs by way of a formatter that escapes everything.
-ESCAPED_BY_FORMATTER = {'shadow'}
+ESCAPED_BY_FORMATTER = {'keeper', 'link', 'posix', 'worker'}
 #: Errors of Glance and of Neutron, whose text is an operator's.
-TRUSTED = {'virt/image_store.py', 'virt/address.py'}
+TRUSTED = {'virt/images/image_store.py', 'virt/network/address.py'}
 
 
 class PrintableTest(unittest.TestCase):

@@ -23,8 +23,8 @@ from cryptography.hazmat.primitives import serialization
 
 import nova_dmore
 from nova_dmore.cmd import manage
-from nova_dmore.virt import identity
-from nova_dmore.virt import record as record_module
+from nova_dmore.virt.config import identity
+from nova_dmore.virt.pair import record as record_module
 from tests.unit.virt import fakes
 
 OTHER_UUID = '9b0b0c52-59c1-4b0e-8f58-0a5a4c3d2b10'

@@ -22,10 +22,10 @@ import asyncssh
 
 from nova_dmore.channel import control
 from nova_dmore.channel import display
-from nova_dmore.channel import domr_end
-from nova_dmore.channel import host_end
+from nova_dmore.channel.domr import end as domr_end
+from nova_dmore.channel.host import end as host_end
+from nova_dmore.channel.host import journal
 from nova_dmore.channel import input_event
-from nova_dmore.channel import journal
 from nova_dmore.channel import region
 from nova_dmore.domr import agent
 from nova_dmore.domr import config as config_module
@@ -33,8 +33,8 @@ from nova_dmore.domr import screen
 from nova_dmore.domr import supervisor
 from nova_dmore import wire
 
-SERVERS = {'ssh': 'nova_dmore.domr.ssh',
-           'serial': 'nova_dmore.domr.serial_tcp'}
+SERVERS = {'ssh': 'nova_dmore.domr.servers.ssh',
+           'serial': 'nova_dmore.domr.servers.serial_tcp'}
 UUID = '6f1c7a3c-0b56-4a06-9d0b-0f9d5c2a1e11'
 
 

@@ -20,12 +20,12 @@ import unittest
 from typing import Any
 from unittest import mock
 
-from nova_dmore.channel import domr_end
-from nova_dmore.channel import host_end
+from nova_dmore.channel.domr import end as domr_end
+from nova_dmore.channel.host import end as host_end
 from nova_dmore.channel import region
 from nova_dmore.domr import agent
 from nova_dmore.domr import hold
-from nova_dmore.domr import rms
+from nova_dmore.domr.servers import rms
 from nova_dmore import wire
 from tests.unit.domr import pair
 

@@ -24,10 +24,10 @@ from unittest import mock
 
 import asyncssh
 
-from nova_dmore.domr import once
-from nova_dmore.domr import ssh
-from nova_dmore.domr import ssh_packets
-from nova_dmore.domr import tcp
+from nova_dmore.domr.servers import once
+from nova_dmore.domr.servers import ssh
+from nova_dmore.domr.servers import ssh_packets
+from nova_dmore.domr.servers import tcp
 from nova_dmore import wire
 from tests.unit.domr import pair
 

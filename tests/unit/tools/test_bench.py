@@ -28,7 +28,7 @@ from benchlib import merging
 from benchlib import report
 from benchlib import stages
 from nova_dmore.channel import words
-from nova_dmore.virt import xml
+from nova_dmore.virt.pair import xml
 from nova_dmore import wire
 from testbedlib.progress import Failure
 

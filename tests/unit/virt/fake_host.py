@@ -21,14 +21,14 @@ import libvirt
 from lxml import etree
 from nova import exception as nova_exception
 
+from nova_dmore.client import shadow_client
+from nova_dmore.client import spawn
 from nova_dmore import exception
 from nova_dmore import image_file
-from nova_dmore.shadow import client as shadow_client
-from nova_dmore.shadow import spawn
-from nova_dmore.virt import address
-from nova_dmore.virt import image_store
-from nova_dmore.virt import pairs
-from nova_dmore.virt import plug
+from nova_dmore.virt.images import image_store
+from nova_dmore.virt.network import address
+from nova_dmore.virt.network import plug
+from nova_dmore.virt.pair import pairs
 from nova_dmore import wire
 from tests.unit.virt import fakes
 
@@ -143,7 +143,7 @@ class ShadowProcesses(fixtures.Fixture):
         self.useFixture(fixtures.MockPatchObject(
             spawn, 'start_keeper', autospec=True, side_effect=self._start))
         self.useFixture(fixtures.MonkeyPatch(
-            'nova_dmore.shadow.client.ShadowClient', self._client))
+            'nova_dmore.client.shadow_client.ShadowClient', self._client))
 
     def _start(self, directory, log_file, *, options=None, timeout=20.0):
         if self.refuse_start is not None:

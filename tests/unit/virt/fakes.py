@@ -26,10 +26,10 @@ from oslo_config import fixture as config_fixture
 from oslotest import base
 
 from nova_dmore import conf as dmore_conf
-from nova_dmore.virt import address
-from nova_dmore.virt import port_security
-from nova_dmore.virt import record
-from nova_dmore.virt import security_group
+from nova_dmore.virt.network import address
+from nova_dmore.virt.network import port_security
+from nova_dmore.virt.network import security_group
+from nova_dmore.virt.pair import record
 
 objects.register_all()
 os_vif_objects.register_all()

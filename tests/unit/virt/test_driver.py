@@ -86,7 +86,7 @@ class CreateTest(driver_case.DriverTestCase):
 
     def test_a_bug_after_the_pair_was_made(self):
         self.useFixture(fixtures.MockPatch(
-            'nova_dmore.virt.xml.with_shadow_devices',
+            'nova_dmore.virt.pair.xml.with_shadow_devices',
             side_effect=KeyError('a bug')))
         self._assert_stock()
 

@@ -13,10 +13,10 @@
 import os
 from unittest import mock
 
+from nova_dmore.virt.care import reporter
 from nova_dmore.virt.migration import destination
 from nova_dmore.virt.migration import rollback
-from nova_dmore.virt import record
-from nova_dmore.virt import reporter
+from nova_dmore.virt.pair import record
 from nova_dmore import wire
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes

@@ -18,7 +18,9 @@ from unittest import mock
 import fixtures
 import libvirt
 
-from nova_dmore.shadow import client as shadow_client
+from nova_dmore.client import shadow_client
+from nova_dmore.virt.care import reporter
+from nova_dmore.virt.care import watch
 from nova_dmore.virt.migration import follower
 from nova_dmore.virt.migration import guest as guest_module
 from nova_dmore.virt.migration import job
@@ -26,10 +28,8 @@ from nova_dmore.virt.migration import leader
 from nova_dmore.virt.migration.phases import Phase
 from nova_dmore.virt.migration import rollback
 from nova_dmore.virt.migration import source
-from nova_dmore.virt import record as record_module
-from nova_dmore.virt import reporter
+from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt import rpc
-from nova_dmore.virt import watch
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 

@@ -21,10 +21,10 @@ from unittest import mock
 import fixtures
 import libvirt
 
+from nova_dmore.client import shadow_client
 from nova_dmore import exception
-from nova_dmore.shadow import client as shadow_client
-from nova_dmore.virt import host_secrets
-from nova_dmore.virt import record
+from nova_dmore.virt.config import host_secrets
+from nova_dmore.virt.pair import record
 from nova_dmore import wire
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes

@@ -17,7 +17,7 @@ from neutronclient.common import exceptions as neutron_exceptions
 
 from nova_dmore import exception
 from nova_dmore.virt.migration import expectation
-from nova_dmore.virt import record
+from nova_dmore.virt.pair import record
 from tests.unit.virt import fakes
 from tests.unit.virt.migration import destination_case
 

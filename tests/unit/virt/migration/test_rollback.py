@@ -19,9 +19,9 @@ import fixtures
 import libvirt
 
 from nova_dmore import exception
-from nova_dmore.shadow import client as shadow_client
 from nova_dmore.virt.migration import rollback
 from nova_dmore.virt.migration import source
+from nova_dmore import wire
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 from tests.unit.virt.migration import source_case
@@ -186,7 +186,7 @@ class RollbackTest(source_case.SourceTestCase):
         self._run_failing()
         self._assert_order('arm', 'adopt', 'rpc abort')
         self.client().arm.assert_called_with(
-            self.role.course.migration_id, shadow_client.Role.SOURCE,
+            self.role.course.migration_id, wire.Role.SOURCE,
             on=False)
         self.assertNotIn('rpc send back', self.log)
 

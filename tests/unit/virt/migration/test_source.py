@@ -19,11 +19,11 @@ from unittest import mock
 import libvirt
 
 from nova_dmore import exception
-from nova_dmore.shadow import client as shadow_client
 from nova_dmore.virt.migration import companion
 from nova_dmore.virt.migration import guest as guest_module
 from nova_dmore.virt.migration import job
 from nova_dmore.virt.migration import source
+from nova_dmore import wire
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 from tests.unit.virt.migration import source_case
@@ -55,7 +55,7 @@ class TogetherTest(source_case.SourceTestCase):
         self.assertEqual((False, True, 'Ym9vdA=='),
                          (record['incoming'], moved, console_log))
         self.client().arm.assert_called_once_with(
-            migration_id, shadow_client.Role.SOURCE)
+            migration_id, wire.Role.SOURCE)
 
     def test_the_address_moves(self):
         self._run()

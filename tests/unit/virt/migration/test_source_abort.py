@@ -19,9 +19,9 @@ import fixtures
 from nova import exception as nova_exception
 
 from nova_dmore import exception
-from nova_dmore.shadow import client as shadow_client
 from nova_dmore.virt.migration.phases import Phase
 from nova_dmore.virt.migration import rollback
+from nova_dmore import wire
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 from tests.unit.virt.migration import source_case
@@ -39,7 +39,7 @@ class AbortTest(source_case.SourceTestCase):
             [mock.call(True), mock.call(False)],
             self.client().hold.call_args_list)
         self.assertEqual(
-            mock.call(self.role.course.migration_id, shadow_client.Role.SOURCE,
+            mock.call(self.role.course.migration_id, wire.Role.SOURCE,
                       on=False), self.client().arm.call_args)
         self._assert_still_here()
         self.assertNotIn('rpc finish', self.log)

@@ -99,7 +99,7 @@ class AloneTest(source_case.SourceTestCase):
 
     def test_a_bug_in_the_destinations_xml(self):
         self._converge_alone()
-        self._break('nova_dmore.virt.xml.for_destination', KeyError)
+        self._break('nova_dmore.virt.pair.xml.for_destination', KeyError)
         self._run(destination_xml='<domain/>')
         self.assertEqual('<domain/>',
                          self.guest.called_with[1]['destination_xml'])

@@ -1,0 +1,437 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The host's end of the channel; the worker of the shadow devices uses it."""
+
+import enum
+import os
+import secrets
+from collections.abc import Callable
+
+from nova_dmore.channel import carry_over as carry_over_module
+from nova_dmore.channel import changes as changes_module
+from nova_dmore.channel import errors
+from nova_dmore.channel.host import arrival
+from nova_dmore.channel.host import handover
+from nova_dmore.channel.host import journal as journal_module
+from nova_dmore.channel.host import streams as host_streams
+from nova_dmore.channel import region as region_module
+from nova_dmore.channel import ring as ring_module
+from nova_dmore.channel import words as at
+from nova_dmore import wire
+
+#: Epochs grow by up to this much, at random, so that they are unique.
+_EPOCH_STEP = 1 << 20
+
+
+class HostState(enum.Enum):
+    """Where the host end is.
+
+    CLOSED -> OPENING -> OPEN -> FREEZING -> FROZEN, each of them (again)
+    -> OPENING by ``open``, each but CLOSED -> BROKEN.
+    """
+
+    CLOSED = 'closed'       # nothing was opened by this process
+    OPENING = 'opening'     # the epoch is raised, Domain R has not answered
+    OPEN = 'open'           # bytes flow
+    FREEZING = 'freezing'   # Domain R was asked to take the rest
+    FROZEN = 'frozen'       # it did, or could not be asked
+    BROKEN = 'broken'       # Domain R did what cannot be, or started anew
+
+
+class HostEnd:
+    """Owns the host page of a region and the journal.
+
+    All methods are to be called from one thread.
+    """
+
+    def __init__(self, region: region_module.Region,
+                 ring_doorbell: Callable[[wire.Vector], None],
+                 journal: journal_module.Journal,
+                 geometry: region_module.Geometry = wire.GEOMETRY) -> None:
+        """Take over a region and a journal, new or left by another worker.
+
+        :param ring_doorbell: wakes Domain R; it must not block or raise
+        :raises RegionError: the rings do not fit into the region
+        """
+        self._region = region
+        self._words = region.words
+        self._doorbell = ring_doorbell
+        self._journal = journal
+        self._geometry = geometry
+        # Of the process before, if it is the page that it wrote.
+        self._flags = (
+            self._words[at.HOST_FLAGS] & wire.FLAG_HOLD
+            if 0 != journal.epoch == self._words[at.HOST_EPOCH] else 0)
+        region_module.format_region(region, geometry)
+        self._out: dict[wire.Stream, host_streams.HostProducer] = {}
+        self._in: dict[wire.Stream, host_streams.HostConsumer] = {}
+        for stream, ring in region_module.layout_of(geometry).items():
+            if ring.direction is wire.Direction.TO_DOMAIN_R:
+                self._out[stream] = host_streams.HostProducer(
+                    region, ring, journal)
+            else:
+                self._in[stream] = host_streams.HostConsumer(
+                    region, ring, journal)
+        self.state = HostState.CLOSED
+        self.acknowledged = False
+        self._resume_from = wire.ResumeFrom.DOMAIN_R
+        self._incarnation = self._raised_for = 0
+        self._before: arrival.Found | None = None
+
+    # -- state --------------------------------------------------------------
+
+    @property
+    def epoch(self) -> int:
+        """The last epoch that this host has raised; 0 before the first."""
+        return self._journal.epoch
+
+    @property
+    def domain_r_complete(self) -> bool:
+        """Whether Domain R's own offsets are exact.
+
+        True when Domain R's page says that it acknowledged the freeze of its
+        last epoch, and nothing was left that had found no room; and the
+        host page, as it arrived, shows no epoch that it has missed. A
+        destination may then open without waiting for the carry-over. Only
+        to be asked once Domain R has arrived.
+        """
+        return self._look_around().state is arrival.FoundState.COMPLETE
+
+    def positions(self) -> dict[wire.Stream, tuple[int, int]]:
+        """Per stream position and base, for STATUS.
+
+        The base of a stream that the host consumes is what it has taken.
+        """
+        journal = self._journal
+        return {stream: (journal.position(stream),
+                         journal.base(stream) if stream in self._out
+                         else journal.position(stream))
+                for stream in self._geometry}
+
+    # -- epochs -------------------------------------------------------------
+
+    def open(self, carry_over: carry_over_module.CarryOver | None = None,
+             epoch_floor: int = 0) -> None:
+        """Raise the epoch: at the start, after a rollback, when BROKEN.
+
+        An end that knows its offsets (from its journal, or from the
+        carry-over) makes Domain R follow them; one that does not takes
+        Domain R's, and reports what may be missing when it is open. At a
+        destination only to be called once Domain R has arrived: until then
+        QEMU overwrites the region.
+
+        :param carry_over: what the source had; ignored when the offsets are
+            known already: late, or this host's own
+        :param epoch_floor: an epoch that Domain R may have seen elsewhere
+        :raises StateError: the carry-over is later than the journal that
+            this end began with; a destination has to begin with an empty one
+        """
+        journal = self._journal
+        if carry_over is not None:
+            epoch_floor = max(epoch_floor, carry_over.epoch)
+            if not journal.anchored:
+                handover.adopt(journal, carry_over)
+            elif (self.state is HostState.CLOSED
+                    and carry_over.epoch > journal.epoch):
+                raise errors.StateError(
+                    'the carry-over is later than the journal of this host')
+        self._raise_epoch(max(epoch_floor, journal.epoch))
+
+    def _raise_epoch(self, floor: int) -> None:
+        journal = self._journal
+        acknowledged = self._words[at.EPOCH_ACK]
+        if acknowledged < wire.JUMP_MAX:
+            floor = max(floor, acknowledged)
+        epoch = floor + 1 + secrets.randbelow(_EPOCH_STEP)
+        if (not journal.found or not
+                journal.first_epoch <= acknowledged <= journal.epoch):
+            # Not one of this host's: so Domain R came from somewhere.
+            self._before = self._look_around()
+            journal.set_found(self._before.state, epoch)
+        journal.epoch = epoch
+        self._resume_from = (
+            wire.ResumeFrom.HOST if journal.anchored
+            else wire.ResumeFrom.DOMAIN_R)
+        self.acknowledged = False
+        self.state = HostState.OPENING
+        self._raised_for = self._words[at.INCARNATION]
+        self._write_opening()
+
+    def _write_opening(self) -> None:
+        region_module.format_region(self._region, self._geometry)
+        for producer in self._out.values():
+            producer.write_opening()
+        for consumer in self._in.values():
+            consumer.write_opening(
+                self._journal.incarnation not in (0, self._raised_for))
+        self._words[at.HOST_FLAGS] = self._flags
+        self._words[at.HOST_RESUME_FROM] = self._resume_from
+        self._words[at.HOST_EXPECTED] = self._journal.incarnation
+        self._words[at.HOST_EPOCH] = self._journal.epoch
+        self._doorbell(wire.Vector.CONTROL)
+
+    def _look_around(self) -> arrival.Found:
+        return arrival.look(
+            self._words, self._journal.epoch, self._journal.found,
+            {stream: each.domain_r_words()
+             for stream, each in self._out.items()},
+            {stream: each.domain_r_words()[0]
+             for stream, each in self._in.items()})
+
+    # -- looking ------------------------------------------------------------
+
+    def poll(self) -> changes_module.Changes:
+        """Look everywhere: on each doorbell, and every POLL_INTERVAL_S."""
+        changes = changes_module.Changes()
+        try:
+            if self.state is HostState.OPENING:
+                self._poll_opening(changes)
+            elif self.state in (HostState.OPEN, HostState.FREEZING):
+                self._poll_open(changes)
+        except errors.RingError as error:
+            self._break(changes, str(error))
+        return changes
+
+    def _break(self, changes: changes_module.Changes, reason: str) -> None:
+        self.state = HostState.BROKEN
+        changes.broken = reason
+        changes.restarted = self._words[at.INCARNATION] != self._incarnation
+
+    def _poll_opening(self, changes: changes_module.Changes) -> None:
+        epoch = self._journal.epoch
+        acknowledged = self._words[at.EPOCH_ACK]
+        if acknowledged == epoch:
+            if (self._words[at.ACK_BY] == self._words[at.INCARNATION]
+                    == self._raised_for):
+                self._opened(changes)
+            else:
+                # Domain R started anew since the epoch was raised.
+                self._raise_epoch(epoch)
+        elif epoch < acknowledged < wire.JUMP_MAX:
+            # Domain R arrived after the epoch was raised.
+            self._raise_epoch(acknowledged)
+        elif self._words[at.HOST_EPOCH] != epoch:
+            # Its arrival has overwritten the host page.
+            self._write_opening()
+
+    def _opened(self, changes: changes_module.Changes) -> None:
+        journal = self._journal
+        adopt = not journal.anchored
+        if not adopt and any(
+                journal.base(stream) != producer.opening_base
+                for stream, producer in self._out.items()):
+            # Bytes were forgotten since Domain R was told of them.
+            self._raise_epoch(journal.epoch)
+            return
+        gaps = []
+        forgotten = {stream: journal.base(stream) for stream in self._out}
+        with journal.transaction():
+            for producer in self._out.values():
+                gaps += self._begin_out(producer, adopt)
+            for consumer in self._in.values():
+                gaps += self._begin_in(consumer, adopt)
+            if adopt:
+                gaps += arrival.gaps(
+                    arrival.FoundState(journal.found), self._before,
+                    forgotten,
+                    {stream: journal.position(stream)
+                     for stream in self._in},
+                    {stream: journal.base(stream) for stream in self._out})
+            journal.anchored = True
+            journal.incarnation = self._words[at.INCARNATION]
+        changes.gaps += gaps
+        self._incarnation = journal.incarnation
+        self.state = HostState.OPEN
+        changes.opened = True
+        self._poll_open(changes)
+
+    def _begin_out(self, producer: host_streams.HostProducer, adopt: bool
+                   ) -> list[changes_module.Gap]:
+        if not producer.begin(self._journal.epoch, adopt):
+            return []
+        return [changes_module.Gap(
+            producer.stream, self._journal.base(producer.stream), None,
+            wire.GapKind.UNKNOWN,
+            'Domain R has stored more than this host knows of')]
+
+    def _begin_in(self, consumer: host_streams.HostConsumer, adopt: bool
+                  ) -> list[changes_module.Gap]:
+        missing = consumer.begin(adopt)
+        if not missing:
+            return []
+        start = self._journal.position(consumer.stream) - missing
+        return [changes_module.Gap(
+            consumer.stream, start, missing, wire.GapKind.AMBIGUOUS,
+            'Domain R has dropped bytes that this host did not take')]
+
+    def _poll_open(self, changes: changes_module.Changes) -> None:
+        words = self._words
+        if words[at.INCARNATION] != self._incarnation:
+            raise errors.RingError('Domain R has started anew')
+        epoch = self._journal.epoch
+        if words[at.HOST_EPOCH] != epoch:
+            raise errors.RingError('the host page was overwritten')
+        if words[at.GAVE_UP] == epoch:
+            raise errors.RingError('Domain R gave the epoch up')
+        # Read before the positions: it was written after them.
+        frozen = words[at.FREEZE_ACK] & ~wire.OPEN_ENDED == epoch
+        for stream, producer in self._out.items():
+            if producer.look():
+                changes.writable.add(stream)
+        if self.state is HostState.OPEN:
+            for stream, consumer in self._in.items():
+                if consumer.look():
+                    changes.readable.add(stream)
+            self._publish()
+        elif frozen:
+            self.state = HostState.FROZEN
+            self.acknowledged = True
+            changes.frozen = True
+
+    def _publish(self) -> None:
+        streams = [stream for stream, end in self._out.items()
+                   if end.publish()]
+        streams += [stream for stream, end in self._in.items()
+                    if end.publish()]
+        for vector in {ring_module.VECTOR_OF[each] for each in streams}:
+            self._doorbell(vector)
+
+    # -- bytes --------------------------------------------------------------
+
+    def room(self, stream: wire.Stream) -> int:
+        """How many bytes should be produced now.
+
+        While OPEN as many as go into the ring, so that the guest feels the
+        client's pace; otherwise as many as are kept.
+        """
+        room = self._journal.room(stream)
+        if self.state is HostState.OPEN:
+            return min(room, self._out[stream].ring_room)
+        return room
+
+    def unstored(self, stream: wire.Stream) -> int:
+        """How many bytes Domain R is not known to have stored."""
+        return self._out[stream].unstored
+
+    def produce(self, stream: wire.Stream, data: bytes | memoryview) -> None:
+        """Keep bytes until Domain R has stored them; publish them if OPEN.
+
+        :raises NoRoomError: they are more than can be kept
+        """
+        self._journal.append(stream, data)
+        if self.state is HostState.OPEN and self._out[stream].publish():
+            self._doorbell(ring_module.VECTOR_OF[stream])
+
+    def produce_from(self, stream: wire.Stream, pipe: int,
+                     count: int) -> int:
+        """Produce bytes that are read from a pipe; -> how many.
+
+        A worker that is killed in the middle has read them into the journal,
+        or has not read them: see :meth:`recover`.
+
+        :raises NoRoomError: they are more than can be kept
+        :raises BlockingIOError: there are none
+        """
+        read = os.readv(pipe, self._journal.area(stream, count))
+        self.recover(stream, read)
+        return read
+
+    def recover(self, stream: wire.Stream, count: int) -> None:
+        """Produce bytes that were read into the journal."""
+        self._journal.set_position(
+            stream, self._journal.position(stream) + count)
+        if self.state is HostState.OPEN and self._out[stream].publish():
+            self._doorbell(ring_module.VECTOR_OF[stream])
+
+    def drop_from(self, stream: wire.Stream, pipe: int, count: int) -> None:
+        """Read bytes from a pipe, and give them up.
+
+        :raises NoRoomError: there is no room to read them into
+        """
+        self._journal.add_dropped(stream, os.readv(
+            pipe, self._journal.area(stream, count)))
+
+    def forget(self, stream: wire.Stream, count: int) -> None:
+        """Give the oldest kept bytes up while Domain R is not there.
+
+        A Domain R that should have had them finds the gap by their offsets.
+
+        :raises StateError: bytes flow, or are frozen
+        :raises NoRoomError: more than are kept
+        """
+        if self.state in (HostState.OPEN, HostState.FREEZING,
+                          HostState.FROZEN):
+            raise errors.StateError(f'forget while {self.state.value}')
+        kept = self.unstored(stream)
+        if count > kept:
+            raise errors.NoRoomError(
+                f'{stream.name}: {count} bytes forgotten of {kept}')
+        base = self._journal.base(stream) + count   # Domain R skips to it
+        self._journal.set_published(
+            stream, max(base, self._journal.published(stream)))
+        self._journal.set_base(stream, base)
+
+    def readable(self, stream: wire.Stream) -> bytes:
+        """The bytes that can be taken; empty unless OPEN."""
+        open_ = self.state is HostState.OPEN
+        return self._in[stream].readable() if open_ else b''
+
+    def watch_under_way(self, stream: wire.Stream,
+                        under_way: Callable[[], int]) -> None:
+        """Have a function asked how many bytes of a stream that was consumed
+        are on their way to the device, and not taken."""
+        self._in[stream].under_way = under_way
+
+    def take(self, stream: wire.Stream, count: int) -> None:
+        """Record that the device has the next bytes.
+
+        Allowed in every state, since it states a fact; Domain R is told
+        when it can be.
+        """
+        self._in[stream].take(count)
+        if self.state is HostState.OPEN and self._in[stream].publish():
+            self._doorbell(ring_module.VECTOR_OF[stream])
+
+    # -- the stop -----------------------------------------------------------
+
+    def freeze(self, final: bool = True) -> None:
+        """Ask Domain R, once, to store everything and to stop.
+
+        Unless OPEN there is nothing to ask for: FROZEN without an
+        acknowledgement. When FREEZE_TIMEOUT_S passes, go on without.
+
+        :param final: False: only the carry-over will tell all
+        """
+        if self.state is HostState.OPEN:
+            self._publish()
+            self._words[at.HOST_FREEZE] = self._journal.epoch | (
+                0 if final else wire.OPEN_ENDED)
+            self.state = HostState.FREEZING
+            self._doorbell(wire.Vector.CONTROL)
+        elif self.state is not HostState.FREEZING:
+            self.state = HostState.FROZEN
+
+    def hold(self, on: bool) -> None:
+        """Ask Domain R to keep its pre-copy from converging, or no more."""
+        self._flags = wire.FLAG_HOLD if on else 0
+        self._words[at.HOST_FLAGS] = self._flags
+        self._doorbell(wire.Vector.CONTROL)
+
+    def carry_over(self) -> carry_over_module.CarryOver | None:
+        """What a destination needs; None if this end was never open.
+
+        Exact only after the last byte was produced and taken.
+        """
+        if not self._journal.anchored:
+            return None
+        return handover.carry_over(self._journal, self.acknowledged,
+                                   self._out, self._in)

@@ -1,0 +1,275 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The host's side of one stream: one class for each direction."""
+
+import zlib
+from collections.abc import Callable
+
+from nova_dmore.channel.host import journal as journal_module
+from nova_dmore.channel import region as region_module
+from nova_dmore.channel import ring as ring_module
+from nova_dmore import wire
+
+
+class HostProducer:
+    """A stream that the host produces; its bytes are kept in the journal."""
+
+    def __init__(self, region: region_module.Region,
+                 ring: region_module.Ring,
+                 journal: journal_module.Journal) -> None:
+        """Take the region, where the ring lies, and the journal."""
+        self.stream = ring.stream
+        self._words = region.words
+        self._ring = ring_module.RingBuffer(region.data, ring)
+        self._journal = journal
+        self._mine = region_module.position_word(
+            wire.HOST_PAGE, ring.stream)
+        self._theirs = region_module.position_word(
+            wire.DOMAIN_R_PAGE, ring.stream)
+        self._published_word = region_module.published_word(ring.stream)
+        self._checksum = 0
+        self._published = 0     # in this epoch
+        self.opening_base = 0
+
+    @property
+    def unstored(self) -> int:
+        """How many bytes are kept."""
+        return (self._journal.position(self.stream)
+                - self._journal.base(self.stream))
+
+    @property
+    def ring_room(self) -> int:
+        """How many bytes more would go into the ring at once."""
+        return max(0, self._ring.size - self.unstored)
+
+    def domain_r_words(self) -> tuple[int, int]:
+        """What Domain R's page says: stored, and announced at a freeze."""
+        return self._words[self._theirs], self._words[self._theirs + 1]
+
+    def write_opening(self) -> None:
+        """Write the words that an epoch begins with."""
+        self.opening_base = self._journal.base(self.stream)
+        self._words[self._published_word] = 0
+        self._words[self._mine] = self._journal.position(self.stream)
+        self._words[self._mine + 1] = self.opening_base
+
+    def begin(self, epoch: int, adopt: bool) -> int:
+        """Continue where Domain R is, after it acknowledged an epoch.
+
+        In a transaction of the journal.
+
+        :param adopt: Domain R's offset stands, whatever it is
+        :returns: by how much the offsets of bytes that were not published
+            moved because Domain R was beyond all that was; 0 normally
+        :raises RingError: Domain R did not skip to the oldest offset
+        """
+        journal, stream = self._journal, self.stream
+        stored = self._words[self._theirs]
+        moved = 0
+        if adopt:
+            # What this host gave up before Domain R came is no part of it.
+            journal.shift(stream, ring_module.jump_to(stream.name, stored))
+        elif stored > journal.published(stream):
+            ring_module.jump_to(stream.name, stored)
+            moved = stored - journal.published(stream)
+            journal.set_base(stream, journal.published(stream))
+            journal.shift(stream, stored)
+        else:
+            ring_module.advance(
+                stream.name, journal.base(stream), stored,
+                journal.published(stream) - journal.base(stream))
+            journal.set_base(stream, stored)
+        self._published = stored
+        self._checksum = ring_module.checksum_seed(epoch, stored)
+        return moved
+
+    def publish(self) -> bool:
+        """Put what there is room for into the ring.
+
+        :returns: whether Domain R has to be told
+        """
+        journal, stream = self._journal, self.stream
+        position = journal.position(stream)
+        self._words[self._mine] = position
+        start = self._published
+        end = min(position, journal.base(stream) + self._ring.size)
+        if end <= start:
+            return False
+        data = journal.read(stream, start, end)
+        if end > journal.published(stream):
+            journal.set_published(stream, end)
+        self._ring.put(start, data)
+        self._checksum = zlib.crc32(data, self._checksum)
+        self._published = end
+        self._words[self._published_word] = ring_module.pack_published(
+            end, self._checksum)
+        return True
+
+    def look(self) -> bool:
+        """See how much Domain R has stored, and forget that.
+
+        :returns: whether it is more than before
+        :raises RingError: the position cannot be true
+        """
+        stored = self._words[self._theirs]
+        base = self._journal.base(self.stream)
+        if stored == base:
+            return False
+        ring_module.advance(self.stream.name, base, stored,
+                            self._published - base)
+        self._journal.set_base(self.stream, stored)
+        self._words[self._mine + 1] = stored
+        return True
+
+
+#: How many rings of input are kept that the device has not taken. One is
+#: what a Domain R can have sent in an epoch; each further one comes in
+#: another, and what is beyond stays in Domain R.
+_RINGS_MAX = 4
+
+
+class HostConsumer:
+    """A stream that Domain R produces; bytes are copied out of it once."""
+
+    def __init__(self, region: region_module.Region,
+                 ring: region_module.Ring,
+                 journal: journal_module.Journal) -> None:
+        """Take the region, where the ring lies, and the journal."""
+        self.stream = ring.stream
+        self._words = region.words
+        self._ring = ring_module.RingBuffer(region.data, ring)
+        self._journal = journal
+        self._mine = region_module.position_word(
+            wire.HOST_PAGE, ring.stream)
+        self._theirs = region_module.position_word(
+            wire.DOMAIN_R_PAGE, ring.stream)
+        # Copied and not taken yet; it begins at the journal's position.
+        self._buffer = bytearray()
+        # How much Domain R has put into its ring in this epoch.
+        self._produced = 0
+        self._began = 0
+        self._told = 0
+        self._is_renewed = False
+        self.opening_taken = 0
+        #: -> how many bytes are on their way to the device.
+        self.under_way: Callable[[], int] = lambda: 0
+
+    @property
+    def _copied(self) -> int:
+        return self._journal.position(self.stream) + len(self._buffer)
+
+    def domain_r_words(self) -> tuple[int, int]:
+        """What Domain R's page says: produced, and the oldest it keeps."""
+        return self._words[self._theirs], self._words[self._theirs + 1]
+
+    def write_opening(self, renewed: bool) -> None:
+        """Write the words that an epoch begins with.
+
+        :param renewed: Domain R is not the one that bytes were copied from;
+            the new one's follow them
+        """
+        self._is_renewed = renewed
+        self.opening_taken = (
+            self._copied if renewed else self._journal.position(self.stream))
+        self._words[self._mine] = self.opening_taken
+
+    def begin(self, adopt: bool) -> int:
+        """Continue after Domain R acknowledged an epoch.
+
+        In a transaction of the journal. Bytes that were copied stay: the
+        device may be taking them.
+
+        :param adopt: Domain R's offset stands, whatever it is
+        :returns: how many bytes before Domain R's oldest were never copied
+        :raises RingError: Domain R did not drop what was taken
+        """
+        # Domain R may have published already since it acknowledged; its
+        # base moves only by what this end takes.
+        _, base = self.domain_r_words()
+        missing = 0
+        if adopt or base != self.opening_taken:
+            ring_module.jump_to(self.stream.name, base)
+        if not adopt:
+            ring_module.advance(self.stream.name, self.opening_taken, base,
+                                wire.OFFSET_MAX)
+            missing = max(0, base - self._copied)
+        if adopt or missing:
+            self._journal.jump(self.stream, base, self.under_way())
+            self._buffer.clear()
+        elif self._is_renewed:
+            # What an earlier worker had from a Domain R that is no more has
+            # no offsets any more: the new one's begin before it.
+            unknown = max(0, self.under_way() - len(self._buffer))
+            self._journal.jump(
+                self.stream, self._journal.position(self.stream), unknown)
+        self._began = self._produced = self._told = base
+        return missing
+
+    def look(self) -> bool:
+        """Copy what Domain R has produced since the last look.
+
+        :returns: whether there is more to take than before
+        :raises RingError: the position cannot be true
+        """
+        before = self._produced
+        produced = self._words[self._theirs]
+        if produced == before:
+            return False
+        ring_module.advance(
+            self.stream.name, before, produced,
+            self._ring.size - (before - self._words_taken()))
+        # Domain R repeats what was copied in the epoch before.
+        start = max(before, self._copied)
+        produced = min(produced, start + _RINGS_MAX * self._ring.size
+                       - len(self._buffer))
+        if produced <= before:
+            return False
+        self._produced = produced
+        if produced > start:
+            self._buffer += self._ring.get(start, produced - start)
+        return bool(self._buffer)
+
+    def _words_taken(self) -> int:
+        # What was copied before this epoch is no matter of Domain R's.
+        return max(self._began,
+                   min(self._journal.position(self.stream), self._produced))
+
+    def readable(self) -> bytes:
+        """What was copied and not taken."""
+        return bytes(self._buffer)
+
+    def take(self, count: int) -> None:
+        """Record that bytes at the front were taken.
+
+        Those that an earlier worker had copied, and the device takes now,
+        need not be readable here; Domain R's repetition of them is none.
+        """
+        journal = self._journal
+        journal.set_position(self.stream,
+                             journal.position(self.stream) + count)
+        del self._buffer[:count]
+
+    def publish(self) -> bool:
+        """Tell Domain R what was taken.
+
+        :returns: whether Domain R should be woken for it: when nothing is
+            left, or when it may be waiting for room
+        """
+        taken = self._words_taken()
+        self._words[self._mine] = taken
+        if taken == self._told:
+            return False
+        if (taken == self._produced
+                or taken - self._told >= self._ring.size // 4):
+            self._told = taken
+            return True
+        return False

@@ -1,0 +1,372 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""How nova-compute talks to the shadow-device process of a pair.
+
+Synchronous and thread-safe. Every request takes a connection of its own from
+a small stock, so a thread that waits in :meth:`ShadowClient.frozen` holds up
+nobody. A worker that was restarted closes its connections; the request is
+then repeated on a new one until its time is over (all requests may be
+repeated without harm).
+"""
+
+import dataclasses
+import json
+import os
+import socket
+import threading
+import time
+
+from nova_dmore.channel import text
+from nova_dmore import exception
+from nova_dmore import wire
+
+#: How long a request that does not wait for anything may take, in seconds.
+DEFAULT_TIMEOUT_S = 5.0
+
+#: How much longer than its ``timeout_ms`` a waiting request may take.
+GRACE_S = 2.0
+
+_RETRY_INTERVAL_S = 0.02
+
+
+@dataclasses.dataclass(frozen=True)
+class VmStatus:
+    """One of the two VMs, as the shadow-device process sees it."""
+
+    connected: bool         # its QMP socket answers
+    status: str | None      # QMP run state, None: not known
+    attached: bool          # its console device or ivshmem is connected
+
+
+@dataclasses.dataclass(frozen=True)
+class GapReport:
+    """Bytes that did not, or perhaps did not, arrive."""
+
+    number: int             # for :meth:`ShadowClient.forget_gaps`
+    stream: str
+    at: int | None          # offset in the stream, None: not known
+    bytes: int | None
+    kind: wire.GapKind
+    reason: str
+    migration_id: str | None
+    time: float             # seconds since 1970
+
+
+@dataclasses.dataclass(frozen=True)
+class Status:
+    """Result of STATUS; see :class:`wire.Request`."""
+
+    state: wire.PairState
+    epoch: int
+    migration_id: str | None
+    instance: VmStatus
+    domain_r: VmStatus
+    streams: dict
+    serving: dict | None
+    devices: dict           # of some devices what they say, see wire.STATUS
+    gaps: tuple
+    worker_starts: int
+    pid: int                # of the keeper
+    worker_pid: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen:
+    """Result of FROZEN.
+
+    The times are CLOCK_MONOTONIC seconds; None if the instance did not stop
+    in the time given, and ``domain_r_stopped_at`` until that has.
+    """
+
+    acknowledged: bool
+    stopped_at: float | None
+    frozen_at: float | None
+    domain_r_stopped_at: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class CarryOverAnswer:
+    """Result of CARRY_OVER: whether it was used, and why not."""
+
+    accepted: bool
+    reason: str
+
+
+class ShadowClient:
+    """Requests to one pair's shadow-device process.
+
+    :param directory: the pair's directory, ``[dmore] run_dir/<uuid>``.
+    :param timeout: seconds that a request without ``timeout_ms`` may take.
+
+    Every method raises :class:`exception.ShadowProcessError` when the
+    process does not answer in time or refuses the request.
+    """
+
+    def __init__(self, directory, timeout=DEFAULT_TIMEOUT_S):
+        self.path = os.path.join(directory, wire.CONTROL_SOCKET)
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._idle = []
+        self._next_id = 0
+
+    def status(self, timeout=None):
+        """-> :class:`Status`.
+
+        :param timeout: seconds, instead of the client's own.
+        """
+        result = self._request(wire.Request.STATUS, {}, timeout)
+        try:
+            return Status(
+                state=wire.PairState(result['state']),
+                epoch=result['epoch'],
+                migration_id=result['migration_id'],
+                instance=_vm_status(result['instance']),
+                domain_r=_vm_status(result['domain_r']),
+                streams=result['streams'],
+                serving=result['serving'],
+                devices=result.get('devices', {}),
+                gaps=tuple(map(_gap_report, result['gaps'])),
+                worker_starts=result['worker_starts'],
+                pid=result['pid'],
+                worker_pid=result['worker_pid'])
+        except (KeyError, TypeError, ValueError) as e:
+            raise self._error(
+                f'answered STATUS wrongly: {text.printable(repr(e))}') from e
+
+    def configure(self, config):
+        """Give the CONFIG message (a dict) for this and later Domain Rs."""
+        self._request(wire.Request.CONFIGURE, {'config': config})
+
+    def arm(self, migration_id, role, on=True):
+        """A stop (source) or start (destination) now belongs to a migration.
+
+        :param role: a :class:`wire.Role`.
+        :param on: False disarms; the source's frozen pair thaws when its
+            instance runs.
+        """
+        self._request(wire.Request.ARM, {
+            'migration_id': migration_id, 'role': wire.Role(role).value,
+            'on': bool(on)})
+
+    def adopt(self):
+        """The instance belongs to this host now, running or paused: let an
+        arrived Domain R run. Harmless for a pair that is live."""
+        self._request(wire.Request.ADOPT, {})
+
+    def hold(self, on):
+        """Ask Domain R to keep its pre-copy from converging, or no more."""
+        self._request(wire.Request.HOLD, {'on': bool(on)})
+
+    def let_go(self, on):
+        """Have Domain R stopped as soon as it may: its migration goes on
+        then. Or no more."""
+        self._request(wire.Request.LET_GO, {'on': bool(on)})
+
+    def frozen(self, timeout_ms):
+        """Wait for the instance's stop and the freeze -> :class:`Frozen`.
+
+        Domain R may stop then.
+        """
+        result = self._waiting(wire.Request.FROZEN, {}, timeout_ms)
+        return Frozen(
+            acknowledged=result['acknowledged'],
+            stopped_at=result['at']['stopped'],
+            frozen_at=result['at']['frozen'],
+            # One that runs since before an upgrade does not tell.
+            domain_r_stopped_at=result['at'].get('domain_r_stopped'))
+
+    def hand_over(self, timeout_ms):
+        """After :meth:`frozen`: wait until the instance's QEMU has saved its
+        state -> what a destination needs (a dict), None: nothing."""
+        return self._waiting(
+            wire.Request.HAND_OVER, {}, timeout_ms)['carry_over']
+
+    def carry_over(self, migration_id, carry_over):
+        """Destination: hand in what :meth:`hand_over` gave at the source.
+
+        -> :class:`CarryOverAnswer`; a late or repeated one is not accepted.
+        """
+        answer = self._request(wire.Request.CARRY_OVER, {
+            'migration_id': migration_id, 'carry_over': carry_over})
+        return CarryOverAnswer(accepted=answer.get('accepted') is True,
+                               reason=text.printable(answer.get('reason')))
+
+    def live(self, timeout_ms):
+        """Wait until bytes flow -> the :class:`wire.PairState` then."""
+        result = self._waiting(wire.Request.LIVE, {}, timeout_ms)
+        return wire.PairState(result['state'])
+
+    def forget_gaps(self, numbers):
+        """Gap reports that were logged need not be kept."""
+        self._request(wire.Request.FORGET_GAPS, {'numbers': list(numbers)})
+
+    def shutdown(self, timeout=None):
+        """End keeper and worker; no error if they are gone already.
+
+        Returns when the control socket's file is gone.
+        """
+        deadline = time.monotonic() + (timeout or self._timeout)
+        while True:
+            try:
+                sock = self._connect(deadline)
+            except (FileNotFoundError, ConnectionRefusedError):
+                break
+            except OSError as e:
+                raise self._error(f'cannot be reached: {e}') from e
+            try:
+                self._exchange(sock, wire.Request.SHUTDOWN, {}, deadline)
+            except (OSError, EOFError):
+                pass    # ends while it answers, or its worker restarts
+            finally:
+                sock.close()
+            while os.path.exists(self.path):
+                if time.monotonic() > deadline:
+                    raise self._error('did not shut down')
+                time.sleep(_RETRY_INTERVAL_S)
+        self.close()
+
+    def is_gone(self):
+        """Whether no process listens: the keeper does as long as it lives.
+
+        Tells at once, where a request would be repeated until its time is
+        over. False does not mean that the process answers.
+        """
+        try:
+            self._connect(time.monotonic() + self._timeout).close()
+        except (FileNotFoundError, ConnectionRefusedError):
+            return True
+        except OSError:
+            return False    # its queue is full, or the like
+        return False
+
+    def close(self):
+        """Close the connections in stock; later requests open new ones."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for sock in idle:
+            sock.close()
+
+    def _waiting(self, method, params, timeout_ms):
+        return self._request(
+            method, {**params, 'timeout_ms': int(timeout_ms)},
+            timeout_ms / 1000 + GRACE_S)
+
+    def _request(self, method, params, timeout=None):
+        deadline = time.monotonic() + (timeout or self._timeout)
+        while True:
+            sock = None
+            try:
+                sock = self._take(deadline)
+                result = self._exchange(sock, method, params, deadline)
+            except (FileNotFoundError, ConnectionRefusedError) as e:
+                # The keeper listens as long as it lives.
+                raise self._error('is not there') from e
+            except (OSError, EOFError) as e:
+                if sock is not None:
+                    sock.close()
+                if time.monotonic() + _RETRY_INTERVAL_S > deadline:
+                    raise self._error(
+                        f'did not answer {method}: {e!r}') from e
+                # The worker may be restarting, and the rest of the stock
+                # belongs to the old one too.
+                self.close()
+                time.sleep(_RETRY_INTERVAL_S)
+                continue
+            except exception.ShadowProcessError:
+                sock.close()
+                raise
+            with self._lock:
+                self._idle.append(sock)
+            return result
+
+    def _take(self, deadline):
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return self._connect(deadline)
+
+    def _connect(self, deadline):
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(max(0.001, deadline - time.monotonic()))
+            sock.connect(self.path)
+        except OSError:
+            sock.close()
+            raise
+        return sock
+
+    def _exchange(self, sock, method, params, deadline):
+        with self._lock:
+            self._next_id += 1
+            number = self._next_id
+        request = {'id': number, 'method': str(method), 'params': params}
+        line = json.dumps(request).encode() + b'\n'
+        if len(line) > wire.REQUEST_LINE_MAX:
+            raise self._error(f'cannot take a {method} of {len(line)} bytes')
+        sock.settimeout(max(0.001, deadline - time.monotonic()))
+        sock.sendall(line)
+        answer = self._receive(sock, deadline)
+        if answer.get('id') != number:
+            raise self._error(f'answered {method} with a wrong id')
+        if 'error' in answer:
+            raise self._error(
+                f'refused {method}: {text.printable(answer["error"])}')
+        result = answer.get('result')
+        if not isinstance(result, dict):
+            raise self._error(f'answered {method} without a result')
+        return result
+
+    def _receive(self, sock, deadline):
+        buffer = bytearray()
+        while not buffer.endswith(b'\n'):
+            sock.settimeout(max(0.001, deadline - time.monotonic()))
+            data = sock.recv(1 << 16)
+            if not data:
+                raise EOFError('the connection was closed')
+            buffer += data
+            if len(buffer) > 4 * wire.REQUEST_LINE_MAX:
+                raise self._error('sent an endless answer')
+        try:
+            answer = json.loads(buffer)
+        except (RecursionError, ValueError) as e:
+            raise self._error('sent an answer that is not JSON: '
+                              f'{text.printable(e)}') from e
+        if not isinstance(answer, dict):
+            raise self._error('sent an answer that is not an object')
+        return answer
+
+    def _error(self, what):
+        return exception.ShadowProcessError(
+            f'The shadow-device process at {self.path} {what}')
+
+
+def _vm_status(value):
+    """A worker tells what a QEMU has told it."""
+    status = value['status']
+    return VmStatus(
+        connected=value['connected'], attached=value['attached'],
+        status=status if status is None else text.printable(status))
+
+
+def _gap_report(gap):
+    """Numbers and names are what they should be, and texts are printable.
+
+    :raises KeyError, TypeError, ValueError: they are not.
+    """
+    for name in ('number', 'at', 'bytes'):
+        if type(gap[name]) is not int and (
+                name == 'number' or gap[name] is not None):
+            raise ValueError(f'{name} of a gap')
+    return GapReport(**{
+        **gap, 'kind': wire.GapKind(gap['kind']),
+        'stream': wire.Stream[str(gap['stream']).upper()].name.lower(),
+        'reason': text.printable(gap['reason'])})

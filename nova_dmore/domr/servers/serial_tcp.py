@@ -1,0 +1,190 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The serial console as raw bytes over TCP, for nova-serialproxy.
+
+Nobody logs in: whoever connects from the proxy networks is attached. When
+there are as many as there may be, a further one is told so and cut off: the
+others are consoles that somebody has open, and one that is silent may be
+watched. Those of a proxy that has gone end by keepalives (see ``tcp``).
+"""
+
+import asyncio
+import ipaddress
+
+from nova_dmore.domr import console as console_module
+from nova_dmore.domr.servers import admission
+from nova_dmore.domr.servers import once
+from nova_dmore.domr.servers import rms
+from nova_dmore.domr.servers import tcp
+
+
+class SerialConnection(asyncio.Protocol):
+    """One connection; also the console's Port."""
+
+    def __init__(self, server: 'SerialServer') -> None:
+        self._server = server
+        self._transport: asyncio.Transport | None = None
+        self._client: console_module.Client | None = None
+
+    # -- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Attach a permitted peer, cut any other."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        peer = transport.get_extra_info('peername')
+        name = f'serial client {peer[0]} port {peer[1]}'
+        source = admission.source_of(peer[0])
+        if not self._server.permits(peer[0]):
+            self._server.log.say(f'network {source}', 'warning', f'{name} '
+                                 'refused: it is not in '
+                                 'serial_proxy_networks')
+            transport.abort()
+            return
+        if self._server.clients >= rms.CLIENTS_MAX:
+            self._server.log.say(f'full {source}', 'warning', f'{name} '
+                                 f'refused: {rms.CLIENTS_MAX} others are '
+                                 'attached already')
+            self.tell('too many clients are attached to this console; close '
+                      'one, or try again later')
+            transport.close()
+            return
+        try:
+            tcp.prepare(transport.get_extra_info('socket'))
+        except OSError:
+            transport.abort()   # it has gone already
+            return
+        rms.bound_buffers(transport)
+        self._server.add(self)
+        self._client = self._server.console.attach(self, name)
+        self._client.resume_writing()
+
+    def data_received(self, data: bytes) -> None:
+        """Send what was typed."""
+        if self._client is not None:
+            self._client.input(data)
+
+    def pause_writing(self) -> None:
+        """Tell the console that the connection is full."""
+        if self._client is not None:
+            self._client.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Tell the console that the connection has room."""
+        if self._client is not None:
+            self._client.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Detach."""
+        if self._client is not None:
+            self._client.detach()
+            self._client = None
+            self._server.remove(self)
+
+    # -- console.Port
+
+    def write(self, data: bytes) -> None:
+        """Hand output to the peer."""
+        assert self._transport is not None
+        self._transport.write(data)
+
+    def tell(self, text: str) -> None:
+        """Show a notice; this protocol has no other place than the output."""
+        self.write(f'\r\n[nova-dmore: {text}]\r\n'.encode('ascii'))
+
+    def hold_input(self, on: bool) -> None:
+        """Stop or go on reading."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        if on:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def progress(self) -> object:
+        """Bytes that the peer has acknowledged."""
+        return self.taken()
+
+    def taken(self) -> int:
+        """Bytes that the peer has acknowledged."""
+        assert self._transport is not None
+        return rms.bytes_acked(self._transport.get_extra_info('socket'))
+
+    def bound(self, size: int) -> None:
+        """Let no more than so many bytes wait."""
+        assert self._transport is not None
+        rms.bound_buffers(self._transport, size)
+
+
+class SerialServer:
+    """Listens for raw serial connections."""
+
+    def __init__(self, context: rms.Context) -> None:
+        self._context = context
+        self._connections: set[SerialConnection] = set()
+        self._listener: asyncio.Server | None = None
+        self.console = context.console
+        self.log = once.Once(context.log)
+
+    @property
+    def clients(self) -> int:
+        """Clients that are attached to the console."""
+        return len(self._connections)
+
+    @property
+    def port(self) -> int:
+        """The TCP port it listens on."""
+        assert self._listener is not None
+        return self._listener.sockets[0].getsockname()[1]
+
+    async def listen(self, host: str, port: int) -> None:
+        """Begin to accept.
+
+        :raises OSError: the address cannot be used
+        """
+        self._listener = await asyncio.get_running_loop().create_server(
+            lambda: SerialConnection(self), host, port)
+
+    def permits(self, peer: str) -> bool:
+        """Whether this peer may attach."""
+        address = ipaddress.ip_address(peer)
+        return any(address in network for network
+                   in self._context.config.serial_networks)
+
+    def reconfigure(self) -> None:
+        """See rms.Server; all of it is read at each use."""
+
+    def add(self, connection: SerialConnection) -> None:
+        """Count a connection that is attached."""
+        self._connections.add(connection)
+        self._context.changed()
+
+    def remove(self, connection: SerialConnection) -> None:
+        """Forget a connection that ended."""
+        self._connections.discard(connection)
+        self._context.changed()
+
+    async def close(self) -> None:
+        """Accept no more; the clients that are attached stay."""
+        if self._listener is not None:
+            self._listener.close()
+
+
+async def start(context: rms.Context) -> SerialServer:
+    """Listen on the configured address; see ``rms``.
+
+    :raises OSError: the address cannot be used
+    """
+    server = SerialServer(context)
+    await server.listen(str(context.config.address.ip),
+                        context.config.serial_port)
+    return server

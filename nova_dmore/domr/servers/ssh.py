@@ -1,0 +1,399 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The serial console over SSH: asyncssh's server, public keys only.
+
+With a terminal the console behaves as one (greeting, escapes); without one
+it is a plain pipe of bytes, for programs.
+"""
+
+import functools
+import time
+from typing import Any
+
+import asyncssh
+
+from nova_dmore.domr import console as console_module
+from nova_dmore.domr import escape
+from nova_dmore.domr import pace
+from nova_dmore.domr.servers import admission
+from nova_dmore.domr.servers.cipher import library as cipher
+from nova_dmore.domr.servers import once
+from nova_dmore.domr.servers import rms
+from nova_dmore.domr.servers import ssh_packets
+from nova_dmore.domr.servers import tcp
+
+#: Bytes a client may send ahead of what the console takes.
+WINDOW = 1 << 16
+#: How long a log-in may take in all.
+LOGIN_TIMEOUT_S = 30
+#: Connections that have not logged in, at a time; for one more the oldest
+#: one of the source that has most of them is ended.
+PENDING_MAX = 32
+#: Connections that have logged in; one more is refused.
+LOGGED_IN_MAX = 2 * rms.CLIENTS_MAX
+#: Channels of one connection, whether or not they are attached.
+CHANNELS_MAX = rms.CLIENTS_MAX
+#: What it costs to end without having logged in, but for a client that said
+#: nothing. There is no password to guess; it is the time that exchanging
+#: keys takes that is to be shared. From the
+#: eleventh time on the source waits 1, 2, 4 ... 10 seconds.
+LOG_INS = admission.Policy(free=10, first_s=1.0, most_s=10.0,
+                           spares_known=True)
+
+
+class Connection(asyncssh.SSHServer):
+    """One SSH connection: who may log in, and what may be opened."""
+
+    def __init__(self, server: 'SshServer') -> None:
+        self._server = server
+        self.sessions: set['Session'] = set()
+        self.channels = 0
+        self.name = 'ssh client'
+        self.full = False
+        self.has_logged_in = False
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        """Prepare it, and cut it if its source has to wait."""
+        self.conn = conn
+        peer = conn.get_extra_info('peername')
+        self.name = f'ssh client {peer[0]} port {peer[1]}'
+        self.source = admission.source_of(peer[0])
+        # asyncssh leaves these two callbacks of asyncio.Protocol empty, so
+        # a channel writes on until the peer's window (2 MiB with OpenSSH) is
+        # full, all of it into this small machine's memory.
+        setattr(conn, 'pause_writing', functools.partial(self._flow, True))
+        setattr(conn, 'resume_writing', functools.partial(self._flow, False))
+        ssh_packets.bound(conn, lambda: self.has_logged_in, self.cut)
+        ssh_packets.leave_out_empty(conn)
+        ssh_packets.say_nothing(conn)
+        # Nor does it tell of its transport, whose buffer (64 KiB by default)
+        # has to be full before these are called.
+        self.bound(pace.MOST)
+        try:
+            tcp.prepare(conn.get_extra_info('socket'))
+        except OSError:
+            pass    # it has gone already
+        self._server.begun(self)
+
+    def cut(self, reason: str) -> None:
+        """End it for a reason, which is logged."""
+        self._server.log.say(f'{reason} {self.source}', 'warning',
+                             f'{self.name} {reason}: it is cut off')
+        self.conn.abort()
+
+    @property
+    def has_cost(self) -> bool:
+        """Whether it was a try to log in; silence costs nothing but a place.
+
+        A client that has sent its version may have exchanged keys.
+        """
+        return (not self.has_logged_in
+                and self.conn.get_extra_info('client_version') is not None)
+
+    def bound(self, size: int) -> None:
+        """Let no more than so many bytes wait."""
+        transport = getattr(self.conn, '_transport')
+        if transport is not None:
+            rms.bound_buffers(transport, size)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection; its sessions are told by themselves."""
+        self._server.ended(self)
+
+    def auth_completed(self) -> None:
+        """It has logged in, and is not ended for others from now on."""
+        self.has_logged_in = True
+        self._server.logged_in(self)
+
+    def _flow(self, full: bool) -> None:
+        self.full = full
+        for session in list(self.sessions):
+            session.flow_changed()
+
+    def begin_auth(self, username: str) -> bool:
+        """Any user name will do; the key decides."""
+        self.conn.set_authorized_keys(self._server.authorized_keys())
+        return True
+
+    def session_requested(self) -> Any:
+        """Open a session unless there are too many."""
+        if (self._server.clients >= rms.CLIENTS_MAX
+                or self.channels >= CHANNELS_MAX):
+            self._server.log.say(f'full {self.source}', 'warning',
+                                 f'{self.name} refused: too many sessions')
+            return False
+        self.channels += 1
+        return Session(self._server, self)
+
+
+class Session(asyncssh.SSHServerSession[bytes]):
+    """One attachment to the console; also the console's Port."""
+
+    def __init__(self, server: 'SshServer', connection: Connection) -> None:
+        self._server = server
+        self._connection = connection
+        self._escapes: escape.EscapeParser | None = None
+        self._client: console_module.Client | None = None
+        self._full = False
+
+    # -- asyncssh.SSHServerSession
+
+    def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
+        """Keep the channel."""
+        self._chan = chan
+        ssh_packets.say_nothing(chan)
+        chan.set_write_buffer_limits(high=pace.MOST)
+
+    def pty_requested(self, *args: Any) -> bool:
+        """A person's terminal: escapes are looked for."""
+        self._escapes = escape.EscapeParser()
+        return True
+
+    def shell_requested(self) -> bool:
+        """The console is the shell; there is nothing else to run."""
+        return True
+
+    def session_started(self) -> None:
+        """Greet, and attach to the console."""
+        self._server.attached.add(self)
+        self._connection.sessions.add(self)
+        if self._escapes is not None:
+            config = self._server.context.config
+            self._notice(f'Serial console of {config.instance_name} '
+                         f'({config.instance_uuid}). {escape.HELP}.')
+        self._client = self._server.context.console.attach(
+            self, self._connection.name)
+        self.flow_changed()
+        self._server.context.changed()
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        """Send what was typed, or do what an escape asks for."""
+        if self._client is None:
+            return
+        if self._escapes is None:
+            self._client.input(data)
+            return
+        for item in self._escapes.feed(data):
+            if isinstance(item, bytes):
+                self._client.input(item)
+            elif item is escape.Action.BREAK:
+                self._client.send_break()
+            else:
+                self._notice('left the console')
+                self._chan.exit(0)
+                return
+
+    def break_received(self, msec: int) -> bool:
+        """Send a break (RFC 4335)."""
+        if self._client is None:
+            return False
+        self._client.send_break()
+        return True
+
+    def terminal_size_changed(self, width: int, height: int, pixwidth: int,
+                              pixheight: int) -> None:
+        """A serial line has no size to pass on."""
+
+    def eof_received(self) -> bool:
+        """The client sends no more, but still listens."""
+        return True
+
+    def pause_writing(self) -> None:
+        """The channel is full."""
+        self._full = True
+        self.flow_changed()
+
+    def resume_writing(self) -> None:
+        """The channel has room."""
+        self._full = False
+        self.flow_changed()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Detach."""
+        self._connection.channels -= 1
+        self._connection.sessions.discard(self)
+        self._server.attached.discard(self)
+        if self._client is not None:
+            self._client.detach()
+            self._client = None
+            self._server.context.changed()
+
+    # -- console.Port
+
+    def flow_changed(self) -> None:
+        """Tell the console whether this client has room."""
+        if self._client is None:
+            return
+        if self._full or self._connection.full:
+            self._client.pause_writing()
+        else:
+            self._client.resume_writing()
+
+    def write(self, data: bytes) -> None:
+        """Hand output to the client."""
+        if not self._chan.is_closing():
+            self._chan.write(data)
+
+    def tell(self, text: str) -> None:
+        """Show a notice; without a terminal it goes to standard error."""
+        self._notice(text)
+
+    def _notice(self, text: str) -> None:
+        if self._chan.is_closing():
+            return
+        if self._escapes is None:
+            self._chan.write(f'[nova-dmore: {text}]\n'.encode('ascii'),
+                             asyncssh.EXTENDED_DATA_STDERR)
+        else:
+            self._chan.write(f'\r\n[nova-dmore: {text}]\r\n'.encode('ascii'))
+
+    def hold_input(self, on: bool) -> None:
+        """Stop or go on reading what the client sends."""
+        if on:
+            self._chan.pause_reading()
+        else:
+            self._chan.resume_reading()
+
+    def progress(self) -> object:
+        """What the channel still buffers and what the peer acknowledged."""
+        acked = self.taken() if self._connection.full else 0
+        return self._chan.get_write_buffer_size(), acked
+
+    def taken(self) -> int:
+        """Bytes that the peer has acknowledged.
+
+        Of a connection with several sessions it is what all of them take.
+        """
+        return rms.bytes_acked(self._connection.conn.get_extra_info('socket'))
+
+    def bound(self, size: int) -> None:
+        """Let no more than so many bytes wait."""
+        self._connection.bound(size)
+        if not self._chan.is_closing():
+            self._chan.set_write_buffer_limits(high=size)
+
+
+class SshServer:
+    """Listens for SSH connections."""
+
+    def __init__(self, context: rms.Context) -> None:
+        self.context = context
+        self.log = once.Once(context.log)
+        self.attached: set[Session] = set()
+        self._pending: admission.Pending[Connection] = admission.Pending(
+            PENDING_MAX)
+        self._logged_in: set[Connection] = set()
+        self._attempts = admission.Attempts(LOG_INS, time.monotonic)
+        self._keys: tuple[tuple[str, ...], asyncssh.SSHAuthorizedKeys] = (
+            (), asyncssh.import_authorized_keys(''))
+        self._acceptor: asyncssh.SSHAcceptor | None = None
+
+    @property
+    def clients(self) -> int:
+        """Clients that are attached to the console."""
+        return len(self.attached)
+
+    @property
+    def port(self) -> int:
+        """The TCP port it listens on."""
+        assert self._acceptor is not None
+        return self._acceptor.sockets[0].getsockname()[1]
+
+    async def listen(self, host: str, port: int) -> None:
+        """Begin to accept.
+
+        :raises OSError: the address cannot be used
+        :raises ValueError: the host key cannot be used
+        """
+        cipher.use()
+        host_key = asyncssh.import_private_key(self.context.config.host_key)
+        self._acceptor = await asyncssh.listen(
+            host, port, server_factory=lambda: Connection(self),
+            # Connections outlive a listener that is opened anew.
+            reuse_address=True,
+            server_host_keys=[host_key], encoding=None, line_editor=False,
+            window=WINDOW, login_timeout=LOGIN_TIMEOUT_S,
+            password_auth=False, kbdint_auth=False, host_based_auth=False,
+            gss_host=None, compression_algs=['none'], x11_forwarding=False,
+            agent_forwarding=False, allow_scp=False)
+
+    def begun(self, connection: Connection) -> None:
+        """Count a connection; end it, or another one, if need be."""
+        if self._attempts.wait_s(connection.source):
+            connection.cut('ended too often without logging in')
+            return
+        dropped = self._pending.add(connection.source, connection)
+        if dropped is not None:
+            dropped.cut('was the oldest of too many that do not log in')
+
+    def logged_in(self, connection: Connection) -> None:
+        """Count it as one that has logged in; end it if there are many."""
+        self._pending.remove(connection)
+        self._attempts.succeeded(connection.source)
+        if len(self._logged_in) >= LOGGED_IN_MAX:
+            self.log.say(f'connections {connection.source}', 'warning',
+                         f'{connection.name} refused: too many connections')
+            connection.conn.disconnect(asyncssh.DISC_TOO_MANY_CONNECTIONS,
+                                       'too many connections')
+            return
+        self._logged_in.add(connection)
+
+    def ended(self, connection: Connection) -> None:
+        """Forget a connection that ended."""
+        self._logged_in.discard(connection)
+        self._pending.remove(connection)
+        if connection.has_cost:
+            self._attempts.failed(connection.source)
+            self.log.say(f'log-in {connection.source}', 'info',
+                         f'{connection.name} did not log in')
+
+    def authorized_keys(self) -> asyncssh.SSHAuthorizedKeys:
+        """The keys that may log in now; read once for each configuration."""
+        lines = self.context.config.authorized_keys
+        if self._keys[0] != lines:
+            self._keys = lines, authorized_keys(lines, self.context.log)
+        return self._keys[1]
+
+    def reconfigure(self) -> None:
+        """See rms.Server; all of it is read at each use."""
+
+    async def close(self) -> None:
+        """Accept no more; the clients that are attached stay."""
+        if self._acceptor is not None:
+            self._acceptor.close()
+
+
+def authorized_keys(lines: tuple[str, ...],
+                    log: console_module.Log) -> asyncssh.SSHAuthorizedKeys:
+    """The keys that may log in; a line that is no key is logged, not used."""
+    usable = []
+    for line in lines:
+        try:
+            asyncssh.import_authorized_keys(line)
+        except ValueError as error:
+            log('warning', f'authorized key {line[:40]!a} is not usable: '
+                f'{ascii(error)}')
+        else:
+            usable.append(line)
+    return asyncssh.import_authorized_keys('\n'.join(usable))
+
+
+async def start(context: rms.Context) -> SshServer:
+    """Listen on the configured address; see ``rms``.
+
+    :raises OSError: the address cannot be used
+    :raises ValueError: the host key cannot be used
+    """
+    server = SshServer(context)
+    await server.listen(str(context.config.address.ip),
+                        context.config.ssh_port)
+    return server

@@ -1,0 +1,164 @@
+/*
+ * Licensed under the Apache License, Version 2.0 (the "License"); you may
+ * not use this file except in compliance with the License. You may obtain
+ * a copy of the License at
+ *
+ *      http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+ * WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+ * License for the specific language governing permissions and limitations
+ * under the License.
+ *
+ * What the agent and nova-dmore-vnc say to each other; nova_dmore/domr/servers/vnc/
+ * protocol.py is the agent's side of it.
+ *
+ * nova-dmore-vnc is started without arguments and environment, with two
+ * open files: VNC_LINK, a SOCK_SEQPACKET socket to the agent, and VNC_REGION,
+ * the device whose memory holds the frame buffer, open for reading only. Both
+ * ends run on the same machine: numbers are the machine's own, and messages
+ * are whole packets.
+ *
+ * Neither end ever waits for the other. The agent keeps what does not fit into
+ * the socket: not messages, but the newest state. Keys and motions need
+ * credit: VNC_CREDIT of them may be on their way that the agent has not dealt
+ * with; for more the clients wait. Everything else that is sent to the agent
+ * is bounded by the number of sessions.
+ *
+ * Freezing needs no message. In the page that VNC_START brings, which the
+ * agent writes, the first word counts the freezes; VNC_OPEN names the freeze
+ * that it ends. An update may begin only if the count is the one that the last
+ * VNC_OPEN named. Whoever reads the count before that of a freeze, and then
+ * encodes, sees it changed when the update is through, and that client is sent
+ * the whole picture after the next VNC_OPEN. So for each update that was not
+ * over when the agent wrote the count (the moment of the freeze) either the
+ * client gets everything once more, or the update never began, however late
+ * the process is.
+ */
+#ifndef PROTOCOL_H
+#define PROTOCOL_H
+
+#include <stdint.h>
+
+#define VNC_LINK 3
+#define VNC_REGION 4
+
+#define VNC_VERSION 1
+
+/* Sessions that there can be at a time; they are numbered from 0. */
+#define VNC_SESSIONS_MAX 16
+#define VNC_NAME_SIZE 128
+#define VNC_CREDIT 1024
+#define VNC_CURSOR_SIDE_MAX 128
+#define VNC_RECTANGLES_MAX 1024
+/* Records in one packet to the agent. */
+#define VNC_EVENTS_MAX 128
+
+/* -- from the agent; each begins with its type */
+
+enum vnc_type {
+	VNC_START = 1,	/* the first one; with a file: the page of freezes */
+	VNC_ADD = 2,	/* with a file: the client's socket */
+	VNC_END = 3,
+	VNC_OPEN = 4,
+	VNC_SIZE = 5,
+	VNC_CURSOR = 6,
+	VNC_DAMAGE = 7,
+	VNC_MORE = 8	/* more credit */
+};
+
+struct vnc_start {
+	uint32_t type;
+	uint32_t version;
+	uint64_t offset;	/* to map VNC_REGION at */
+	uint64_t length;	/* bytes to map */
+	uint64_t start;		/* of the frame buffer in these bytes */
+	uint64_t size;		/* of the frame buffer */
+};
+
+/* A client that is past its handshake; its ServerInit comes next. */
+struct vnc_add {
+	uint32_t type;
+	uint32_t session;	/* one that is not in use */
+	uint32_t view_only;
+	char name[VNC_NAME_SIZE];	/* of the desktop, ends with a 0 */
+};
+
+struct vnc_end {		/* VNC_GONE follows */
+	uint32_t type;
+	uint32_t session;
+};
+
+struct vnc_open {
+	uint32_t type;
+	uint32_t freezes;	/* the count that it answers */
+	uint32_t everything;	/* what clients have is worth nothing */
+};
+
+struct vnc_size {		/* of the picture, 0 for none */
+	uint32_t type;
+	uint32_t width;
+	uint32_t height;
+};
+
+/* Shape of the pointer, 0 for none; then width * height pixels of 4 bytes:
+ * blue, green, red, and whether it is to be seen. */
+struct vnc_cursor {
+	uint32_t type;
+	uint32_t width;
+	uint32_t height;
+	uint32_t hot_x;
+	uint32_t hot_y;
+};
+
+/* What has changed; then so many times x, y, width, height, of 16 bits. */
+struct vnc_damage {
+	uint32_t type;
+	uint32_t serial;	/* grows by 1, and wraps */
+	int32_t count;		/* -1: the whole picture */
+};
+
+struct vnc_more {
+	uint32_t type;
+	uint32_t credit;
+};
+
+/* -- to the agent: packets of 1 to VNC_EVENTS_MAX of these */
+
+enum vnc_kind {
+	VNC_KEY = 1,		/* needs credit */
+	VNC_POINTER = 2,	/* likewise */
+	VNC_GONE = 3,		/* the session's last; it can be added anew */
+	VNC_TAKEN = 4		/* a client was sent, or is being sent, all
+				 * damage up to a serial number */
+};
+
+/* Why a session ended. */
+enum vnc_reason {
+	VNC_CLOSED = 0,		/* by the client, or by VNC_END */
+	VNC_NONSENSE = 1,	/* the client sent a message of no known type */
+	VNC_CUT_TEXT = 2,	/* the client sent too long a text */
+	VNC_STALLED = 3,	/* the client took nothing for too long, or
+				 * stopped in the middle of a message */
+	VNC_PIXEL_FORMAT = 4,	/* the client asked for one that cannot be */
+	VNC_TOO_MANY_ENCODINGS = 5,
+	VNC_NO_MEMORY = 6
+};
+
+struct vnc_event {
+	uint32_t kind;
+	uint32_t session;	/* not with VNC_TAKEN */
+	/* VNC_KEY: whether it went down; VNC_POINTER: buttons;
+	 * VNC_GONE: reason; VNC_TAKEN: serial number */
+	uint32_t state;
+	/* VNC_KEY: the symbol; VNC_POINTER: x */
+	uint32_t first;
+	/* VNC_KEY: QEMU's number, 0 if the client did not tell; VNC_POINTER: y */
+	uint32_t second;
+	/* VNC_POINTER: size of the picture that x and y belong to */
+	uint32_t width;
+	uint32_t height;
+};
+
+#endif

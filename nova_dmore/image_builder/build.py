@@ -1,0 +1,149 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Builds the image file from Debian packages; needs root on Debian 12."""
+
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+
+import nova_dmore
+from nova_dmore.domr.init import build as init_build
+from nova_dmore.domr.servers.cipher import ffi_build as cipher_build
+from nova_dmore.domr.servers.vnc import program as vnc_program
+from nova_dmore import exception
+from nova_dmore.image_builder import kernel
+from nova_dmore.image_builder import root
+from nova_dmore.image_builder import steps
+from nova_dmore import image_file
+from nova_dmore import wire
+
+#: Time stamp of everything in the image, in seconds since 1970.
+EPOCH = 1700000000
+MEMORY_MIB = 96
+#: panic=-1 with QEMU's -no-reboot: a panic ends QEMU, the host rebuilds.
+#: Without the trace file system the kernel keeps 8 MiB less in its caches.
+COMMAND_LINE = ('console=ttyS0 quiet panic=-1 '
+                'initcall_blacklist=tracer_init_tracefs no_timer_check')
+
+#: What of Domain R is in C: Python's modules, and programs.
+MODULES = (cipher_build.MODULE,)
+PROGRAMS = (vnc_program.PROGRAM,)
+
+#: Remembers in the output directory what the newest file was made from.
+RECIPE_FILE = 'recipe.json'
+
+
+def recipe(kernel_version: str, servers: list[str]) -> str:
+    """Digest of what an image is made from, Debian's packages apart.
+
+    :param kernel_version: the kernel whose headers are installed
+    :param servers: lines of the image's RMS_FILE
+    """
+    digest = hashlib.sha256(''.join([kernel_version, *servers]).encode())
+    package = pathlib.Path(nova_dmore.__file__).parent
+    paths = {package / 'image_file.py',
+             *(package / path for path in
+               root.agent_files(root.agent_modules(servers))),
+             *(package / 'image_builder').rglob('*'),
+             pathlib.Path(vnc_program.__file__),
+             pathlib.Path(cipher_build.__file__),
+             *(path for folder in (init_build.FOLDER,
+                                   *(each.folder
+                                     for each in (*MODULES, *PROGRAMS)))
+               for path in folder.rglob('*') if path.is_file())}
+    for path in sorted(paths):
+        if path.is_file() and path.suffix != '.pyc':
+            digest.update(f'\0{path.relative_to(package)}\0'.encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def build(output: pathlib.Path, report: steps.Report,
+          rebuild: bool = False) -> pathlib.Path:
+    """Build the image unless ``output`` has one of the same recipe.
+
+    :param output: directory, created if missing, for the image file
+    :param rebuild: build even so, for newer Debian packages
+    :returns: path of the image file
+    :raises ImageError: the machine lacks something or a tool failed
+    """
+    if os.geteuid() != 0:
+        raise exception.ImageError('nova-dmore-image build needs root: it '
+                                   'runs mmdebstrap and chroot')
+    version = kernel.installed_headers()
+    wanted = recipe(version, root.installed_servers())
+    output.mkdir(parents=True, exist_ok=True)
+    if not rebuild and (known := _known(output, wanted)) is not None:
+        report(f'{known}: is up to date')
+        return known
+    with tempfile.TemporaryDirectory(prefix='nova-dmore-image-') as scratch:
+        members = pathlib.Path(scratch) / 'members'
+        _make_members(pathlib.Path(scratch), members, version, report)
+        sha256 = {name: image_file.digest(members / name)
+                  for name in image_file.MEMBERS
+                  if name != image_file.MANIFEST}
+        content = hashlib.sha256(json.dumps(sha256, sort_keys=True).encode())
+        manifest = image_file.Manifest(
+            wire.LAYOUT_VERSION,
+            f'{wire.LAYOUT_VERSION}-{content.hexdigest()[:12]}',
+            MEMORY_MIB, COMMAND_LINE, sha256)
+        target = output / f'nova-dmore-domr-{manifest.version}.tar'
+        partial = target.with_suffix('.partial')
+        image_file.pack(members, manifest, partial)
+        partial.rename(target)
+    (output / RECIPE_FILE).write_text(
+        json.dumps({'recipe': wanted, 'file': target.name,
+                    'sha256': image_file.digest(target)}) + '\n')
+    return target
+
+
+def _known(output: pathlib.Path, wanted: str) -> pathlib.Path | None:
+    """The intact image file in ``output`` made by this recipe."""
+    try:
+        known = json.loads((output / RECIPE_FILE).read_text())
+        path = output / pathlib.Path(known['file']).name
+        if known['recipe'] == wanted and path.is_file():
+            if image_file.digest(path) == known['sha256']:
+                return path
+    except (OSError, ValueError, KeyError, TypeError):
+        pass    # none, or a damaged note: build again
+    return None
+
+
+def _make_members(scratch: pathlib.Path, members: pathlib.Path, version: str,
+                  report: steps.Report) -> None:
+    tree, root_directory = scratch / 'tree', scratch / 'root'
+    module, initrd = scratch / 'module', scratch / 'initrd'
+    native = scratch / 'native'
+    for directory in (tree, root_directory, module, initrd, native, members):
+        directory.mkdir()
+    # mmdebstrap's and apt's own time stamps do not reach the result, but
+    # they honour this as all reproducible builds do.
+    os.environ['SOURCE_DATE_EPOCH'] = str(EPOCH)
+    with steps.step(report, f'Debian packages with kernel {version}'):
+        root.extract_packages(tree, version)
+    with steps.step(report, 'kernel module and initial file system'):
+        order = kernel.module_order(tree, version)
+        order.append(kernel.build_module(version, module, EPOCH))
+        shutil.copy(kernel.make_initrd(tree, order, initrd, EPOCH),
+                    members / image_file.INITRD)
+        shutil.copy(tree / f'boot/vmlinuz-{version}',
+                    members / image_file.KERNEL)
+    with steps.step(report, 'root file system'):
+        root.make_root(tree, root_directory,
+                       {each.name: each.build(native) for each in MODULES},
+                       [init_build.compile_init(native),
+                        *(each.build(native) for each in PROGRAMS)])
+        root.pack_root(root_directory, members / image_file.ROOT, EPOCH)

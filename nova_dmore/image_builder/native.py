@@ -1,0 +1,143 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Builds what of Domain R is written in C: programs, and Python's modules.
+
+Domain R itself only runs the result. The machine's headers have to be those
+of the Debian release that the image is made from.
+"""
+
+import contextlib
+import dataclasses
+import pathlib
+import re
+import sysconfig
+from collections.abc import Iterable
+
+import cffi
+
+from nova_dmore.image_builder import steps
+
+
+@dataclasses.dataclass(frozen=True)
+class Native:
+    """One module.
+
+    :param name: as Python imports it
+    :param folder: where the sources are
+    :param header: what Python sees of them; cffi reads it
+    :param sources: what is compiled
+    :param library: what they are linked to
+    :param packages: Debian's, for the message if they are missing
+    """
+
+    name: str
+    folder: pathlib.Path
+    header: str
+    sources: tuple[str, ...]
+    library: str
+    packages: str
+
+    def build(self, directory: pathlib.Path) -> pathlib.Path:
+        """Compile it; equal sources give equal bytes.
+
+        :param directory: an empty one, for the module and what it is made
+            from
+        :returns: the module's file
+        :raises ImageError: the compiler or a package is missing, or it does
+            not compile
+        """
+        ffi = cffi.FFI()
+        ffi.cdef(re.sub(r'/\*.*?\*/', '',
+                        (self.folder / self.header).read_text(),
+                        flags=re.DOTALL))
+        ffi.set_source(self.name, '#include <stddef.h>\n#include <stdint.h>\n'
+                       f'#include "{self.header}"\n')
+        glue = directory / f'{self.name}.c'
+        with contextlib.redirect_stdout(None):
+            ffi.emit_c_code(str(glue))
+        target = directory / f'{self.name}.abi3.so'
+        steps.run(
+            ['gcc', '-O2', '-fPIC', '-shared', '-pthread',
+             '-DPy_LIMITED_API', '-Wall', '-Werror',
+             f'-ffile-prefix-map={directory}=.',
+             f'-ffile-prefix-map={self.folder}=.', f'-I{self.folder}',
+             f'-I{sysconfig.get_path("include")}', str(glue),
+             *(str(self.folder / name) for name in self.sources),
+             '-o', str(target), f'-l{self.library}', '-Wl,--build-id=none'],
+            f'It needs the Debian packages {self.packages}.')
+        steps.run(['strip', '--strip-unneeded', str(target)])
+        return target
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """One executable.
+
+    :param name: of its file
+    :param folder: where the sources are
+    :param sources: what is compiled
+    :param library: what they are linked to
+    :param packages: Debian's, for the message if they are missing
+    """
+
+    name: str
+    folder: pathlib.Path
+    sources: tuple[str, ...]
+    library: str
+    packages: str
+
+    def build(self, directory: pathlib.Path) -> pathlib.Path:
+        """Compile it as the image has it; equal sources give equal bytes.
+
+        :param directory: for the program
+        :returns: the program's file
+        :raises ImageError: the compiler or a package is missing, or it does
+            not compile
+        """
+        target = directory / self.name
+        steps.run(
+            ['gcc', '-O2', '-fPIE', '-pie', '-pthread', '-D_FORTIFY_SOURCE=2',
+             '-fstack-protector-strong', '-Wall', '-Wextra', '-Werror',
+             f'-ffile-prefix-map={self.folder}=.', *self._inputs(),
+             '-o', str(target), f'-l{self.library}', '-Wl,-z,relro,-z,now',
+             '-Wl,--as-needed', '-Wl,--build-id=none'],
+            f'It needs the Debian packages {self.packages}.')
+        steps.run(['strip', '--strip-unneeded', str(target)])
+        return target
+
+    def build_checked(self, directory: pathlib.Path, sanitizers: str,
+                      library: Iterable[str] = (), compiler: str = 'gcc'
+                      ) -> pathlib.Path:
+        """Compile it for tests, so that it finds its own faults.
+
+        It does not filter its system calls: a sanitizer needs more of them.
+
+        :param directory: for the program
+        :param sanitizers: as ``-fsanitize`` takes them, for instance
+            ``address,undefined`` or ``thread``
+        :param library: arguments that compile the library too, so that it
+            is checked as well; without, the installed one is linked to
+        :returns: the program's file
+        :raises ImageError: as of ``build``
+        """
+        target = directory / f'{self.name}-{sanitizers.replace(",", "-")}'
+        steps.run(
+            [compiler, '-O1', '-g', '-fno-omit-frame-pointer', '-pthread',
+             f'-fsanitize={sanitizers}', '-fno-sanitize-recover=undefined',
+             '-DNO_FILTER', *self._inputs(), '-o', str(target),
+             *(tuple(library) or (f'-l{self.library}',))],
+            f'It needs the Debian packages {self.packages}.')
+        return target
+
+    def _inputs(self) -> list[str]:
+        return [f'-I{self.folder}',
+                *(str(self.folder / name) for name in self.sources)]

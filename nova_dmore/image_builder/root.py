@@ -1,0 +1,222 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The read-only root file system of Domain R."""
+
+import modulefinder
+import os
+import pathlib
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+
+import nova_dmore
+from nova_dmore.domr.init import build as init_build
+from nova_dmore import exception
+from nova_dmore.image_builder import kernel
+from nova_dmore.image_builder import steps
+
+SUITE = 'bookworm'
+PYTHON = 'usr/bin/python3.11'
+#: What the loader takes from the last ones comes with what is compiled here.
+PACKAGES = ('python3', 'python3-asyncssh', 'busybox-static', 'libvncserver1',
+            'libmnl0', 'libnftnl11', 'libseccomp2')
+
+#: Where the machine's own apt says its mirror is.
+APT_SOURCES = (pathlib.Path('/etc/apt/sources.list.d/debian.sources'),
+               pathlib.Path('/etc/apt/sources.list'))
+
+STDLIB = 'usr/lib/python3.11'
+DEBIAN_PYTHON = 'usr/lib/python3/dist-packages'
+AGENT = 'usr/lib/nova-dmore'
+AGENT_MODULE = 'nova_dmore.domr.agent'
+#: Name of the program in AGENT that is process 1.
+INIT = 'init'
+#: One line ``name = module:attribute`` per server that Domain R can run.
+RMS_FILE = 'etc/nova-dmore/rms'
+RMS_GROUP = 'nova_dmore.rms'
+
+#: What is copied from the unpacked packages; libraries come on top.
+WANTED = (PYTHON, STDLIB, f'{DEBIAN_PYTHON}/asyncssh',
+          f'{DEBIAN_PYTHON}/cryptography',
+          f'{DEBIAN_PYTHON}/typing_extensions.py',
+          f'{DEBIAN_PYTHON}/_cffi_backend.cpython-311-x86_64-linux-gnu.so',
+          # Debian's cryptography does not load without the legacy provider.
+          'usr/lib/x86_64-linux-gnu/ossl-modules/legacy.so')
+#: Parts of Python's library that nothing in Domain R imports.
+UNWANTED = ('ensurepip', 'idlelib', 'lib2to3', 'pydoc_data', 'tkinter',
+            'turtledemo', 'unittest', 'distutils', 'test',
+            'config-3.11-x86_64-linux-gnu', 'sitecustomize.py')
+DIRECTORIES = ('dev', 'proc', 'sbin', 'sys', 'etc/nova-dmore')
+
+_LIBRARY = re.compile(r'(?:\S+ => )?(/\S+) \(0x[0-9a-f]+\)')
+
+
+def extract_packages(tree: pathlib.Path, kernel_version: str) -> None:
+    """Unpack the Debian packages with all that they depend on into ``tree``.
+
+    :raises ImageError: apt or the mirror failed
+    """
+    sources = next((path for path in APT_SOURCES if path.exists()), None)
+    if sources is None:
+        raise exception.ImageError(
+            f'none of {", ".join(map(str, APT_SOURCES))} exists: the image '
+            'is built from the mirror that the machine itself uses')
+    proxies = steps.run(['apt-config', 'dump', '--no-empty', '--format',
+                         '%f "%v";%n', 'Acquire::http::Proxy',
+                         'Acquire::https::Proxy'])
+    packages = [*PACKAGES, f'linux-image-{kernel_version}']
+    # "extract" unpacks and runs no maintainer script: nothing depends on the
+    # machine or the time of the build.
+    steps.run(['mmdebstrap', '--mode=root', '--variant=extract',
+               '--skip=check/empty', f'--include={",".join(packages)}',
+               *(f'--aptopt={line}' for line in proxies.splitlines()),
+               SUITE, str(tree), str(sources)],
+              'If the kernel image is no longer in the mirror, install the '
+              'current linux-headers-cloud-amd64.')
+
+
+def libraries_of(output: str) -> set[str]:
+    """Absolute paths of shared libraries in the dynamic loader's listing."""
+    return {match[1] for line in output.splitlines()
+            if (match := _LIBRARY.fullmatch(line.strip()))}
+
+
+def _is_elf(path: pathlib.Path) -> bool:
+    if path.is_symlink() or not path.is_file():
+        return False
+    with path.open('rb') as file:
+        return file.read(4) == b'\x7fELF'
+
+
+def _copy_libraries(tree: pathlib.Path, root: pathlib.Path) -> None:
+    """Copy what the dynamic loader would load for the programs in root."""
+    wanted: set[str] = set()
+    for path in sorted(filter(_is_elf, root.rglob('*'))):
+        wanted |= libraries_of(steps.run(
+            ['chroot', str(tree), '/lib64/ld-linux-x86-64.so.2', '--list',
+             f'/{path.relative_to(root)}']))
+    for name in sorted(wanted):
+        target = root / name.lstrip('/')
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(tree / name.lstrip('/'), target)    # follows links
+
+
+def server_lines(entry_points: Iterable[metadata.EntryPoint]) -> list[str]:
+    """Lines of RMS_FILE for the servers that belong to this package.
+
+    :raises ImageError: there are none
+    """
+    lines = sorted(f'{point.name} = {point.value}\n' for point in entry_points
+                   if point.value.startswith('nova_dmore.'))
+    if not lines:
+        raise exception.ImageError(
+            f'no entry points {RMS_GROUP}: install nova-dmore (pip install), '
+            'do not run it from its source tree alone')
+    return lines
+
+
+def installed_servers() -> list[str]:
+    """Lines of RMS_FILE for the package as it is installed.
+
+    :raises ImageError: it is not
+    """
+    return server_lines(metadata.entry_points(group=RMS_GROUP))
+
+
+def agent_modules(servers: Iterable[str]) -> list[str]:
+    """What Domain R imports first: the agent, and each line's server."""
+    return [AGENT_MODULE, *(line.partition('=')[2].strip()
+                            for line in servers)]
+
+
+def agent_files(modules: Iterable[str]) -> list[pathlib.Path]:
+    """Files of this package that modules of it import, relative to it."""
+    package = pathlib.Path(nova_dmore.__file__).parent
+    # Looks for imports in the sources: nothing is run, and what this machine
+    # does not have (asyncssh) does not matter.
+    finder = modulefinder.ModuleFinder(path=[str(package.parent)])
+    for module in modules:
+        finder.import_hook(module)
+    return sorted(pathlib.Path(found.__file__).relative_to(package)
+                  for name, found in finder.modules.items()
+                  if name.partition('.')[0] == package.name)
+
+
+def _copy_agent(root: pathlib.Path, modules: Iterable[str]) -> None:
+    package = pathlib.Path(nova_dmore.__file__).parent
+    for path in agent_files(modules):
+        target = root / AGENT / package.name / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(package / path, target)
+
+
+def make_root(tree: pathlib.Path, root: pathlib.Path,
+              native: Mapping[str, pathlib.Path],
+              programs: Iterable[pathlib.Path]) -> None:
+    """Lay out Domain R's root directory from the unpacked packages.
+
+    :param native: names and files of the modules in C
+    :param programs: files of the programs in C, one of them INIT
+    :raises ImageError: a wanted file is missing or a tool failed
+    """
+    for name in DIRECTORIES:
+        (root / name).mkdir(parents=True)
+    for name in WANTED:
+        source, target = tree / name, root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, symlinks=True,
+                            ignore=shutil.ignore_patterns(*UNWANTED))
+        elif source.is_file():
+            shutil.copy(source, target)
+        else:
+            raise exception.ImageError(
+                f'the Debian packages of {SUITE} contain no /{name}')
+    for top in (tree, root):    # the loader looks for its libraries in tree
+        (top / AGENT).mkdir(parents=True)
+        for file in [*native.values(), *programs]:
+            shutil.copy(file, top / AGENT)
+    _copy_libraries(tree, root)
+    servers = installed_servers()
+    modules = agent_modules(servers)
+    _copy_agent(root, modules)
+    (root / RMS_FILE).write_text(''.join(servers))
+    (root / 'sbin/init').symlink_to(f'/{AGENT}/{INIT}')
+    (root / 'etc/passwd').write_text(init_build.passwd())
+    (root / 'etc/group').write_text(init_build.group())
+    # Compiled once here: the file system is read-only and a start in an
+    # emulated machine must not compile. Sources are never looked at again.
+    steps.run(['chroot', str(root), f'/{PYTHON}', '-S', '-m', 'compileall',
+               '-q', '-f', '--invalidation-mode', 'unchecked-hash',
+               f'/{STDLIB}', f'/{DEBIAN_PYTHON}', f'/{AGENT}'],
+              env={**os.environ, 'PYTHONHASHSEED': '0'})
+    # What is missing in the image is to fail here, not in Domain R.
+    steps.run(['chroot', str(root), f'/{PYTHON}', '-S', '-B', '-c',
+               f'import {", ".join([*modules, *native])}'],
+              'A file that Domain R needs is not copied into its image.',
+              env={**os.environ,
+                   'PYTHONPATH': f'/{AGENT}:/{DEBIAN_PYTHON}'})
+
+
+def pack_root(root: pathlib.Path, target: pathlib.Path, epoch: int) -> None:
+    """Write the squashfs file; equal trees give equal bytes.
+
+    :raises ImageError: mksquashfs failed
+    """
+    kernel.set_times(root, epoch)
+    steps.run(['mksquashfs', str(root), str(target), '-quiet', '-no-progress',
+               '-noappend', '-all-root', '-no-xattrs', '-comp', 'lz4', '-Xhc',
+               '-mkfs-time', str(epoch), '-reproducible'],
+              # mksquashfs refuses the option and this variable together.
+              env={name: value for name, value in os.environ.items()
+                   if name != 'SOURCE_DATE_EPOCH'})

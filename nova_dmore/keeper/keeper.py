@@ -1,0 +1,443 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The keeper of a pair: holds everything that must outlive a worker.
+
+It owns the memory, the eventfds, the sockets, the serial line and the QMP
+connections of one pair, and starts the worker again when it ends. It parses
+nothing that comes from the region or from the instance's console. Started by
+:func:`nova_dmore.client.spawn.start_keeper`; ends on SIGTERM or SHUTDOWN.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from nova_dmore.channel import errors
+from nova_dmore.channel.host import ivshmem
+from nova_dmore.channel import text
+from nova_dmore.client import spawn
+from nova_dmore.keeper import line as line_module
+from nova_dmore.keeper import qmp
+from nova_dmore.keeper import resources as resources_module
+from nova_dmore.link import messages
+from nova_dmore.posix import crash
+from nova_dmore.posix import log
+from nova_dmore.posix import privileges
+from nova_dmore.posix import unix_connect
+from nova_dmore import wire
+
+LOG = logging.getLogger(__name__)
+
+_QMP_SOCKETS = {messages.INSTANCE: wire.INSTANCE_QMP_SOCKET,
+                messages.DOMAIN_R: wire.DOMAIN_R_QMP_SOCKET}
+
+#: How soon a Domain R that is to run, and does not, is told again, in seconds.
+_RUN_AGAIN_S = 0.1
+
+#: After a connection that QEMU has made the next is accepted so much later,
+#: and any after one that could not be, in seconds.
+_ACCEPT_PAUSE_S = 0.05
+#: Control connections that wait for a worker.
+_CONTROLS_MAX = 64
+
+#: A worker that ends sooner than this is started again with a pause, which
+#: doubles from the first to the last of these, in seconds.
+_STEADY_S = 5.0
+_PAUSE_S = (0.05, 1.0)
+
+
+class Keeper:
+    """The keeper, running.
+
+    :param resources: :class:`resources.Resources`.
+    :param debug: passed on to the worker.
+    """
+
+    def __init__(self, loop, resources, debug):
+        self._loop = loop
+        self._resources = resources
+        self._debug = debug
+        self._server = ivshmem.IvshmemServer(
+            resources.memory['region'], resources.from_domain_r,
+            resources.to_domain_r)
+        self._generation = 0
+        self._waiting_controls = []     # accepted while no worker was there
+        self._last_input = None     # see messages.ToWorker.START
+        self._worker = None         # (process, link)
+        self._worker_starts = 0
+        self._worker_started = 0.0
+        self._pause = _PAUSE_S[0]
+        self._vms = {vm: (False, None, False) for vm in _QMP_SOCKETS}
+        self._links = {
+            vm: qmp.QmpLink(
+                loop, vm, os.path.join(resources.directory, name),
+                lambda *state, vm=vm: self._vm_changed(vm, state),
+                lambda event, at, vm=vm: self._event(vm, event, at))
+            for vm, name in _QMP_SOCKETS.items()}
+        self._line = line_module.Line(
+            loop, resources.directory, self._links[messages.INSTANCE].look,
+            self._send)
+        self._adopted = False
+        # The Domain R that arrived:
+        self._has_come = self._is_let_run = self._has_run = False
+        self._run_timer = None
+        self._ended = loop.create_future()
+
+    async def run(self):
+        """Serve until SHUTDOWN or SIGTERM."""
+        loop = self._loop
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end)
+        for name in self._resources.listeners:
+            self._listen(name)
+        for link in self._links.values():
+            link.start()
+        self._start_worker()
+        try:
+            await self._ended
+        finally:
+            for listener in self._resources.listeners.values():
+                loop.remove_reader(listener)
+            self._resources.remove_files()
+            for link in self._links.values():
+                link.close()
+            self._line.make_room()
+            if self._worker is not None:
+                self._worker[0].kill()
+                self._worker[0].wait()
+
+    def _end(self):
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    # -- sockets
+
+    def _listen(self, name):
+        listener = self._resources.listeners[name]
+        if listener.fileno() >= 0:      # not ended meanwhile
+            self._loop.add_reader(listener, self._accept, name)
+
+    def _accept(self, name):
+        handlers = {wire.CONTROL_SOCKET: self._control_accepted,
+                    wire.IVSHMEM_SOCKET: self._ivshmem_accepted,
+                    wire.SERIAL0_SOCKET: self._serial_accepted}
+        listener = self._resources.listeners[name]
+        try:
+            sock, _ = listener.accept()
+        except OSError as e:
+            LOG.warning('Not accepted: %s', e)
+            sock = None
+        if sock is None or name != wire.CONTROL_SOCKET:
+            # Whoever connects again and again is not served at that rate.
+            self._loop.remove_reader(listener)
+            self._loop.call_later(_ACCEPT_PAUSE_S, self._listen, name)
+        if sock is not None:
+            handlers[name](sock)
+
+    def _control_accepted(self, sock):
+        if self._worker is None:
+            self._waiting_controls.append(sock)
+            if len(self._waiting_controls) > _CONTROLS_MAX:
+                self._waiting_controls.pop(0).close()
+            return
+        self._send({'type': messages.ToWorker.CONTROL}, [sock.fileno()])
+        sock.close()
+
+    def _serial_accepted(self, sock):
+        LOG.info('The instance was started by 0.1: it has a socket')
+        self._line.connect(sock)
+
+    def _ivshmem_accepted(self, sock):
+        if self._server.connection is not None:
+            self._loop.remove_reader(self._server.connection)
+        try:
+            self._server.connected(sock)
+        except errors.IvshmemError as e:
+            LOG.warning('%s', e)
+        else:
+            self._loop.add_reader(sock, self._ivshmem_readable, sock)
+        self._generation += 1
+        LOG.info('Domain R connection %d', self._generation)
+        self._send_domain_r()
+        self._send_vm(messages.DOMAIN_R)    # it may have been known before
+
+    def _ivshmem_readable(self, sock):
+        if sock is not self._server.connection:
+            return
+        # Before it is closed: a closed one cannot be looked up any more.
+        self._loop.remove_reader(sock)
+        if self._server.readable():
+            self._loop.add_reader(sock, self._ivshmem_readable, sock)
+        else:
+            LOG.info('Domain R connection %d ended', self._generation)
+            self._send_domain_r()
+
+    def _send_domain_r(self):
+        self._send({'type': messages.ToWorker.DOMAIN_R,
+                    'connected': self._server.connection is not None,
+                    'generation': self._generation})
+
+    # -- QMP
+
+    def _vm_changed(self, vm, state):
+        connected, status, arriving = state
+        if vm == messages.DOMAIN_R:
+            # One that is found paused has arrived: one that starts here is in
+            # prelaunch until it runs.
+            self._has_come = connected and (
+                self._has_come or
+                status == 'paused' and not self._vms[vm][0])
+            state = (connected, status, arriving or self._has_come)
+        if state == self._vms[vm]:
+            return
+        self._vms[vm] = state
+        if vm == messages.INSTANCE:
+            self._line.status(*state)
+        elif not state[0]:
+            self._is_let_run = self._has_run = False
+        elif state[1] == 'running':
+            self._has_run = True
+        self._send_vm(vm)
+        self._let_domain_r_run()
+
+    def _send_vm(self, vm):
+        connected, status, arriving = self._vms[vm]
+        self._send({'type': messages.ToWorker.VM, 'vm': vm,
+                    'connected': connected, 'status': status,
+                    'arriving': arriving})
+
+    def _event(self, vm, event, at):
+        if vm == messages.INSTANCE:
+            self._line.event(event, at)
+        elif event == messages.SAVED:
+            self._let_domain_r_run(again=True)
+        if qmp.EVENTS.get(event, event) is None:
+            # Nobody does anything about it.
+            LOG.info('%s: %s', vm, event)
+            return
+        self._send({'type': messages.ToWorker.EVENT, 'vm': vm,
+                    'event': event, 'at': at})
+
+    def _let_domain_r_run(self, again=False):
+        """Let a Domain R run that arrived, paused, once its instance runs.
+
+        So it never runs on two hosts, nor ahead of its instance, whoever was
+        migrated first. QEMU obeys at once. While it loads the state it only
+        does for a Domain R that ran when it was saved (qmp_cont and
+        process_incoming_migration_bh): it is told again when it has loaded it,
+        and in case that is not heard, until it runs.
+        """
+        def replied(reply):
+            if 'error' in reply:
+                LOG.warning('Domain R cannot run: %s',
+                            text.printable(reply['error']))
+            if self._run_timer is None:
+                self._run_timer = self._loop.call_later(
+                    _RUN_AGAIN_S, self._look_whether_it_runs)
+        connected, _, arriving = self._vms[messages.DOMAIN_R]
+        is_here = (self._adopted or
+                   self._vms[messages.INSTANCE][1] == 'running')
+        if not (connected and arriving and is_here) or self._has_run or (
+                self._is_let_run and not again):
+            return
+        if not self._is_let_run:
+            LOG.info('Domain R may run')
+        self._is_let_run = True
+        self._links[messages.DOMAIN_R].execute('cont', None, replied)
+
+    def _look_whether_it_runs(self):
+        self._run_timer = None
+        self._let_domain_r_run(again=True)
+
+    def _execute(self, message):
+        """Have a QEMU run a command for the worker."""
+        last = None
+        if message['note'] is not None:
+            # At once: the worker may be gone before there is an answer.
+            self._last_input = last = {
+                **message['note'], 'id': message['id'], 'answer': None}
+
+        def replied(outcome):
+            # What QEMU returns may be long, and nobody needs it.
+            reply = {'type': messages.ToWorker.REPLY, 'id': message['id'],
+                     **({'result': None} if 'result' in outcome else outcome)}
+            if last is not None:
+                last['answer'] = reply
+            self._send(reply)
+        vm, command = message['vm'], message['command']
+        if qmp.is_allowed(vm, command, message['arguments']):
+            self._links[vm].execute(command, message['arguments'], replied)
+        else:
+            replied({'error': f'{text.printable(command)} is not allowed',
+                     'failure': messages.Failure.REFUSED})
+
+    def _open_display(self):
+        answer = {'type': messages.ToWorker.DISPLAY, 'error': None}
+        try:
+            with unix_connect.connect(os.path.join(
+                    self._resources.directory, wire.DISPLAY_SOCKET)) as sock:
+                self._send(answer, [sock.fileno()])
+        except OSError as e:
+            self._send({**answer, 'error': str(e)})
+
+    # -- the worker
+
+    def _start_worker(self):
+        ours, theirs = messages.pair()
+        command = [sys.executable, '-m', 'nova_dmore.worker.worker',
+                   '--link', str(theirs.fileno())]
+        if self._debug:
+            command.append('--debug')
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+        except OSError as e:
+            LOG.error('No worker can be started: %s', e)
+            ours.close()
+            self._loop.call_later(_PAUSE_S[1], self._start_worker)
+            return
+        finally:
+            theirs.close()
+        self._worker = (process, ours)
+        self._worker_starts += 1
+        self._worker_started = time.monotonic()
+        LOG.info('Worker %d has process id %d', self._worker_starts,
+                 process.pid)
+        self._loop.add_reader(ours, self._worker_readable, ours)
+        self._send({'type': messages.ToWorker.START,
+                    'version': messages.VERSION,
+                    'worker_starts': self._worker_starts,
+                    'keeper_pid': os.getpid(),
+                    'serial': self._line.totals(),
+                    'last_input': self._last_input},
+                   self._resources.start_descriptors(self._line))
+        self._send_domain_r()
+        for vm in self._vms:
+            self._send_vm(vm)
+        self._line.repeat()
+        waiting, self._waiting_controls = self._waiting_controls, []
+        for sock in waiting:
+            self._control_accepted(sock)
+
+    def _worker_readable(self, link):
+        try:
+            message, descriptors = messages.receive(link)
+            for each in descriptors:    # it has none to give
+                os.close(each)
+            if message is not None:
+                messages.check_to_keeper(message)
+        except BlockingIOError:
+            return
+        except (ValueError, RecursionError) as e:
+            LOG.error('The worker sent what is no message, and is ended: %s',
+                      text.printable(e))
+            self._worker[0].kill()
+            return
+        if message is None:
+            self._worker_ended()
+        elif message['type'] == messages.ToKeeper.QMP:
+            self._execute(message)
+        elif message['type'] == messages.ToKeeper.LEAVING:
+            self._line.leaving(message['on'])
+            if message['on']:
+                self._adopted = False
+        elif message['type'] == messages.ToKeeper.ADOPTED:
+            self._adopted = True
+            self._line.adopted()
+            self._let_domain_r_run()
+        elif message['type'] == messages.ToKeeper.OPEN_DISPLAY:
+            self._open_display()
+        elif message['type'] == messages.ToKeeper.SHUTDOWN:
+            self._end()
+
+    def _worker_ended(self):
+        if self._worker is None:
+            return
+        process, link = self._worker
+        self._worker = None
+        self._loop.remove_reader(link)
+        link.close()
+        process.kill()
+        LOG.warning('Worker %d ended: %s', self._worker_starts,
+                    process.wait())
+        if time.monotonic() - self._worker_started >= _STEADY_S:
+            self._pause = _PAUSE_S[0]
+        self._loop.call_later(self._pause, self._start_worker)
+        self._pause = min(self._pause * 2, _PAUSE_S[1])
+
+    def _send(self, message, descriptors=()):
+        """Tell the worker, if there is one; a new one is told everything."""
+        if self._worker is None:
+            return
+        try:
+            messages.send(self._worker[1], message, descriptors)
+        except (OSError, ValueError) as e:
+            LOG.warning('The worker does not listen: %s', e)
+            # Not from here: the caller may be starting it.
+            self._worker[0].kill()
+
+
+def _make_directory(path, mode, group):
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    if group is not None:
+        os.chown(path, -1, group)
+    os.chmod(path, mode)
+
+
+def _detach():
+    """Leave the caller behind; the sockets listen already."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+
+
+async def _run(resources, debug):
+    loop = asyncio.get_running_loop()
+    crash.install(loop)
+    await Keeper(loop, resources, debug).run()
+
+
+def main():
+    """Process entry."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--directory', required=True)
+    parser.add_argument('--directory-mode', type=lambda text: int(text, 8),
+                        default=0o700)
+    parser.add_argument('--socket-mode', type=lambda text: int(text, 8),
+                        default=0o600)
+    parser.add_argument('--group')
+    parser.add_argument('--detach', action='store_true')
+    parser.add_argument('--debug', action='store_true')
+    args = parser.parse_args()
+    log.set_up('keeper', args.debug)
+    try:
+        group = spawn.group_id(args.group)
+        _make_directory(args.directory, args.directory_mode, group)
+        resources = resources_module.Resources(
+            args.directory, args.socket_mode, group)
+    except (OSError, KeyError) as e:
+        raise SystemExit(f'The keeper cannot use {args.directory}: {e}')
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    privileges.restrict()
+    if args.detach:
+        _detach()
+    resources.write_pid()
+    asyncio.run(_run(resources, args.debug))
+
+
+if __name__ == '__main__':
+    main()

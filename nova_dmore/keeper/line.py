@@ -1,0 +1,407 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The keeper's part of the instance's serial port: what passes, and counting.
+
+QEMU reads from one FIFO and writes to the other, and the keeper alone moves
+bytes between these and two pipes of the worker's, with ``splice``, which moves
+them or does not, whoever is killed. Right before each move it takes in what
+QEMU has said, so that nothing passes when the instance has stopped to leave:
+then the kernel's counts of the unread bytes are those of QEMU's saved state
+(doc/source/architecture/serial.rst says why).
+"""
+
+import collections
+import enum
+import functools
+import logging
+import math
+import os
+import time
+
+from nova_dmore.link import messages
+from nova_dmore.posix import fifos
+from nova_dmore.posix import pipes
+from nova_dmore.posix import unix_connect
+
+LOG = logging.getLogger(__name__)
+
+#: Room for output in QEMU's FIFO and in the worker's pipe, in bytes, each a
+#: page: the echo of a key comes after what lies there.
+OUTPUT_ROOM = 4096
+#: With so little room left QEMU may wait for more: it writes byte by byte.
+_CROWDED = 64
+#: What it may then still hold: the FIFO of the UART and its shift register.
+_HELD_BY_UART = 17
+#: A unix socket takes a few hundred pieces, each a byte.
+_SOCKET_ROOM = 64
+_MOVE_MAX = 1 << 16
+#: For how long a piece of output may lie in the worker's pipe, in seconds, and
+#: what is moved at once at least.
+_PIECE_S = 0.02
+_PIECE_LEAST = 256
+#: So many of the last pieces of input are remembered.
+_GIFTS = 64
+#: How long after QEMU has said that it saves its state its main loop may
+#: still finish what it had begun, in seconds.
+_SETTLE_S = 0.002
+#: How often a byte in a socket is looked after, in seconds.
+_SOCKET_LOOK_S = 0.002
+
+
+class Gate(enum.Enum):
+    """What passes between QEMU and the worker."""
+
+    CLOSED = 'closed'       # nothing: no QEMU has run here, or one arrives
+    OPEN = 'open'           # both ways: the instance runs
+    OUTPUT = 'output'       # what it said: it stands still, or is off
+    HELD = 'held'           # it stopped to leave: what was counted
+
+
+class Line:
+    """One serial port.
+
+    :param directory: where the FIFOs lie.
+    :param look: takes in what QEMU has said; called before each move.
+    :param tell: called with a COUNT or SERIAL message for the worker, and its
+        descriptors.
+    :raises OSError: there are no FIFOs.
+    """
+
+    def __init__(self, loop, directory, look, tell):
+        self._loop = loop
+        self._look = look
+        self._tell = tell
+        self._fifo_in, self._fifo_out = fifos.open_both(directory)
+        self._to_count = fifos.open_to_count(directory)
+        # The worker's pipes: its end, and the keeper's.
+        self._input_end, self._input = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._output, self._output_end = os.pipe2(
+            os.O_NONBLOCK | os.O_CLOEXEC)
+        pipes.resize(self._output_end, OUTPUT_ROOM)
+        # Not yet, if there is more in it.
+        self._fits = pipes.resize(self._fifo_out, OUTPUT_ROOM)
+        self._source, self._sink = self._fifo_out, self._fifo_in
+        self._socket = None         # of an instance started by 0.1
+        self._socket_timer = None
+        self.gate = Gate.CLOSED
+        self._leaving = False
+        self._allowed = 0           # counted bytes that may pass while HELD
+        self._count = None          # the last COUNT of this stop
+        self._saving_at = None
+        self._written = 0           # input that has left the worker's pipe
+        self._read = 0              # output that was put into its pipe
+        #: Of moves that made room for a QEMU that perhaps waited for it: when
+        #: they began and ended, and all output that was there by then.
+        self._rooms = collections.deque(maxlen=_GIFTS)
+        self._piece = OUTPUT_ROOM   # of output, moved at once
+        self._of_page = 0           # moved of what QEMU's FIFO has room for
+        self._has_ended = False     # the last QEMU has, and no other is there
+        self._moved_at = 0.0
+        self._gave = collections.deque(maxlen=_GIFTS)   # (when, bytes)
+        self._has_no_room = {}      # way -> whether a move found none
+        self._watched = {}          # what for -> how to end it
+
+    # -- for the worker
+
+    @property
+    def descriptors(self):
+        """-> (to write input to, to read output from, to count the unread).
+        """
+        return self._input, self._output, (
+            self._to_count if self._socket is None else self._sink)
+
+    def totals(self):
+        """-> ``serial`` of START; to be asked while there is no worker."""
+        return {'written': self._written + pipes.unread(self._input),
+                'read': self._read - pipes.unread(self._output)}
+
+    def repeat(self):
+        """Tell a new worker what the last one was told."""
+        if self._count is not None:
+            self._tell(self._count)
+
+    # -- what happens
+
+    def status(self, connected, status, arriving):
+        """QEMU's run state, as :class:`qmp.QmpLink` tells it."""
+        if not connected:
+            # One that is confused may still read.
+            if status is None:
+                self._gone(arriving)
+            return
+        if self._has_ended:
+            # What was typed before the last one ended is not this one's.
+            self._has_ended = False
+            self._written += pipes.empty(self._input_end)
+        if status == 'running':
+            self._enter(Gate.OPEN)
+        elif status == 'inmigrate':
+            self._enter(Gate.CLOSED)
+        elif self.gate is Gate.CLOSED and not arriving:
+            self._enter(Gate.OUTPUT)
+        elif self.gate is Gate.OPEN:
+            self._enter(Gate.HELD if self._leaving else Gate.OUTPUT)
+
+    def event(self, name, at):
+        """QEMU said something at a time (CLOCK_MONOTONIC seconds)."""
+        if name == 'STOP' and self._leaving and self.gate is Gate.OPEN:
+            self._enter(Gate.HELD)
+        elif name == messages.SAVED or (
+                name == messages.SAVING_POSTCOPY and self._saving_at):
+            self._saved()       # QEMU 10.0 says both, this one afterwards
+        elif self._leaving and name in (messages.SAVING,
+                                        messages.SAVING_POSTCOPY):
+            if self.gate in (Gate.OPEN, Gate.OUTPUT):
+                self._enter(Gate.HELD)      # it was paused before
+            self._saving_at = at
+            self._loop.call_later(
+                max(0, at + _SETTLE_S - time.monotonic()), self._saving,
+                name == messages.SAVING_POSTCOPY)
+
+    def leaving(self, on):
+        """See :attr:`messages.ToKeeper.LEAVING`."""
+        self._leaving = on
+        if not on and self.gate is Gate.HELD:
+            self._enter(Gate.OUTPUT)
+
+    def adopted(self):
+        """The instance belongs here, and need not run."""
+        if self.gate is Gate.CLOSED:
+            self._enter(Gate.OUTPUT)
+
+    def connect(self, sock):
+        """An instance that was started by 0.1 has a socket."""
+        self._disconnect()
+        self._unwatch()
+        unix_connect.prepare(sock)
+        self._socket = sock
+        self._source = self._sink = sock.fileno()
+        self._say_where_input_lies()
+        self._watch()
+
+    def _disconnect(self):
+        if self._socket is not None:
+            self._unwatch()
+            self._socket.close()
+            self._socket = None
+            self._source, self._sink = self._fifo_out, self._fifo_in
+            self._say_where_input_lies()
+            self._watch()
+
+    def _say_where_input_lies(self):
+        self._tell({'type': messages.ToWorker.SERIAL}, self.descriptors[-1:])
+
+    # -- the gate
+
+    def _enter(self, gate):
+        if gate is self.gate:
+            return
+        LOG.info('Serial port: %s', gate.value)
+        self.gate = gate
+        self._allowed = 0
+        self._count = self._saving_at = None
+        self._watch()
+
+    def _gone(self, arriving):
+        """QEMU has ended: what it left counts, what it did not read is lost.
+        """
+        if self.gate is Gate.HELD:
+            self._saved()
+        elif self.gate is Gate.CLOSED and arriving:
+            # It never ran here: what it said it says elsewhere, too.
+            pipes.empty(self._fifo_out)
+        else:
+            self._enter(Gate.OUTPUT)
+        self._has_ended = True
+        pipes.empty(self._fifo_in)
+        if self.gate is not Gate.HELD:
+            self._written += pipes.empty(self._input_end)
+
+    def _saving(self, for_postcopy):
+        """QEMU saves its state; its main loop stands still."""
+        if self.gate is not Gate.HELD or self._count is not None:
+            return
+        if for_postcopy:
+            self._saved()       # the rest is memory
+            return
+        if has_all_output := not self._is_crowded():
+            # It does not wait for room: there will not be more.
+            self._allowed = self._counting_output()
+        self._report(has_all_output, False)
+
+    def _saved(self):
+        """QEMU's state is saved: what it did by now is in it."""
+        if self.gate is not Gate.HELD or (
+                self._count is not None and self._count['final']):
+            return      # what it does after that is not
+        self._allowed = self._counting_output()
+        self._report(True, True)
+
+    def _counting_output(self):
+        """-> how much of the output that is here is not in QEMU's state."""
+        output = pipes.waiting(self._source)
+        after = (self._saving_at or math.inf) + _SETTLE_S
+        for began_at, _, total in self._rooms:
+            if began_at > after:
+                # It had saved: what it wrote into this room it will say again.
+                return max(0, min(output, total - self._read))
+        return output
+
+    def _is_unsure_of_output(self):
+        """Whether QEMU got room while it may or may not have saved."""
+        at = self._saving_at
+        return any(ended_at > at and began_at <= at + _SETTLE_S
+                   for began_at, ended_at, _ in self._rooms)
+
+    def _report(self, has_all_output, final):
+        before, saving_at = self._count, self._saving_at
+        left, unsure_in, unsure_out = self._unread(), 0, 0
+        if saving_at is not None:
+            # What it got while it saved it cannot have read before.
+            surely = self._given_since(saving_at + _SETTLE_S)
+            left = max(left, surely)
+            if before is None:
+                unsure_in = max(0, self._given_since(saving_at) - left)
+                if self._is_unsure_of_output():
+                    unsure_out = _HELD_BY_UART
+        if before is not None:
+            unsure_in = max(0, before['unread'] - left)
+        counts = {
+            'output': self._read + self._allowed if has_all_output else None,
+            'unread': left, 'final': final,
+            'unsure_in': unsure_in, 'unsure_out': unsure_out}
+        LOG.info('Serial port: %s', counts)
+        self._count = {'type': messages.ToWorker.COUNT, **counts}
+        self._tell(self._count)
+        self._watch()
+
+    def _unread(self):
+        return pipes.unread(self._sink)
+
+    def _given_since(self, when):
+        return sum(count for at, count in self._gave if at > when)
+
+    def _is_crowded(self):
+        """Whether QEMU may wait for room, and write when it gets some."""
+        return self._is_full(pipes.waiting(self._source) + self._of_page)
+
+    def _is_full(self, used):
+        return used > (OUTPUT_ROOM - _CROWDED if self._socket is None
+                       else _SOCKET_ROOM)
+
+    # -- moving
+
+    def _move_output(self):
+        self._look()
+        most = self._allowed if self.gate is Gate.HELD else self._piece
+        if self.gate is Gate.CLOSED or not most:
+            return
+        began_at = time.monotonic()
+        crowded = self._is_crowded()
+        moved = pipes.splice(self._source, self._output_end, most)
+        if moved is None:
+            self._has_no_room['output'] = pipes.waiting(self._source) > 0
+        elif not moved:
+            self._disconnect()      # the end of a socket
+            return
+        else:
+            self._read += moved
+            left = pipes.waiting(self._source)
+            # It may have filled the page meanwhile.
+            crowded = crowded or self._is_full(
+                self._of_page + moved + left)
+            # A page has room again when all of it was moved.
+            self._of_page = (0 if moved < most or not left else
+                             (self._of_page + moved) % OUTPUT_ROOM)
+            if not (left or self._fits):
+                self._fits = pipes.resize(self._fifo_out, OUTPUT_ROOM)
+            now = time.monotonic()
+            if crowded:
+                self._rooms.append((began_at, now, self._read + left))
+            self._pace(began_at)
+            self._moved_at = now
+            if self.gate is Gate.HELD:
+                self._allowed -= moved
+        self._watch()
+
+    def _pace(self, now):
+        """Have a worker that is slow take less at once: what lies in its pipe
+        comes before the echo of a key."""
+        if self._has_no_room.pop('output', False):
+            is_slow = now - self._moved_at > _PIECE_S
+            self._piece = (max(self._piece // 2, _PIECE_LEAST) if is_slow
+                           else min(self._piece * 2, OUTPUT_ROOM))
+
+    def _move_input(self):
+        self._look()
+        if self.gate is not Gate.OPEN:
+            return
+        self._has_no_room['input'] = False
+        if self._socket is None:
+            moved = pipes.splice(self._input_end, self._sink, _MOVE_MAX)
+            if moved is None and pipes.unread(self._input_end):
+                self._has_no_room['input'] = True
+        else:
+            # Only of one byte can be said whether it was read.
+            self._has_no_room['input'] = bool(self._unread())
+            moved = None if self._has_no_room['input'] else pipes.splice(
+                self._input_end, self._sink, 1)
+            if moved == 0:
+                self._disconnect()      # it takes nothing any more
+                return
+        if moved:
+            self._written += moved
+            self._gave.append((time.monotonic(), moved))
+        self._watch()
+
+    def _look_at_socket(self):
+        self._socket_timer = None
+        self._move_input()
+
+    def make_room(self):
+        """Let the guest go on for a while without a keeper."""
+        fifos.make_room(self._fifo_out)
+
+    def _watch(self):
+        """Be woken for what can be moved, and for nothing else."""
+        output = (self.gate in (Gate.OPEN, Gate.OUTPUT) or
+                  self.gate is Gate.HELD and self._allowed > 0)
+        no_room = self._has_no_room.get('output', False)
+        self._wake('output', output and not no_room, self._loop.add_reader,
+                   self._loop.remove_reader, self._source, self._move_output)
+        self._wake('its room', output and no_room, self._loop.add_writer,
+                   self._loop.remove_writer, self._output_end,
+                   self._move_output)
+        opened = self.gate is Gate.OPEN
+        no_room = self._has_no_room.get('input', False)
+        self._wake('input', opened and not no_room, self._loop.add_reader,
+                   self._loop.remove_reader, self._input_end,
+                   self._move_input)
+        if self._socket is None:
+            self._wake('room for it', opened and no_room,
+                       self._loop.add_writer, self._loop.remove_writer,
+                       self._sink, self._move_input)
+        elif opened and no_room and self._socket_timer is None:
+            self._socket_timer = self._loop.call_later(
+                _SOCKET_LOOK_S, self._look_at_socket)
+
+    def _wake(self, what, wanted, add, remove, descriptor, callback):
+        if wanted and what not in self._watched:
+            add(descriptor, callback)
+            self._watched[what] = functools.partial(remove, descriptor)
+        elif not wanted and what in self._watched:
+            self._watched.pop(what)()
+
+    def _unwatch(self):
+        for end in self._watched.values():
+            end()
+        self._watched.clear()

@@ -1,0 +1,385 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The keeper's QMP connection to one QEMU: an allow-list, and reconnection.
+
+A full QMP connection can run programs as QEMU's user, so the worker, which
+reads what guests wrote, gets these few commands and no more.
+
+It is a client of its own, and not the well-kept ``qemu.qmp``, for one reason:
+whether a byte may be given to QEMU depends on what QEMU has said before, and
+:meth:`QmpLink.look` takes that in at once. A client that reads in tasks has
+events under way that nobody can ask for.
+"""
+
+import enum
+import json
+import logging
+import time
+
+from nova_dmore.channel import input_event
+from nova_dmore.channel import text
+from nova_dmore.link import messages
+from nova_dmore.posix import unix_connect
+
+LOG = logging.getLogger(__name__)
+
+#: Events that are passed on, with the run state they announce, if any.
+EVENTS = {'STOP': 'paused', 'RESUME': 'running', 'SHUTDOWN': None,
+          'RESET': None}
+
+#: Status of a MIGRATION event -> what is passed on.
+_MIGRATION = {'device': messages.SAVING,
+              'postcopy-active': messages.SAVING_POSTCOPY,
+              'postcopy-device': messages.SAVING_POSTCOPY,
+              'completed': messages.SAVED}
+
+#: Of a QEMU whose connection was ended for what it said.
+CONFUSED = 'confused'
+
+#: Events in one command: two axes, and all buttons.
+EVENTS_MAX = 2 + len(input_event.BUTTONS)
+
+#: How often a QEMU that is not there is looked for, in seconds.
+RETRY_INTERVAL_S = 0.05
+
+#: Longest line that is read, in bytes.
+_LINE_MAX = 1 << 20
+_CHUNK = 1 << 16
+
+_GREETING_TIMEOUT_S = 5.0
+
+_AGE_MAX_S = 10.0
+
+#: So many pieces are read in one look: QEMU may never stop talking.
+_READS_MAX = 16
+#: Bytes, and events that say or change something, of one second; a QEMU that
+#: says more is left alone for a second, as any that is confused.
+_BYTES_MAX = 1 << 23
+_EVENTS_RATE_MAX = 100
+_CONFUSED_PAUSE_S = 1.0
+#: Commands that QEMU has not answered.
+_WAITING_MAX = 256
+#: Of a run state, in characters.
+_STATUS_MAX = 40
+
+
+def is_allowed(vm, command, arguments):
+    """-> whether the worker may have this command run.
+
+    Domain R may be stopped, for that is the worker's part of a migration; its
+    instance never.
+    """
+    if command == 'query-status':
+        return not arguments
+    if vm == messages.DOMAIN_R:
+        return command == 'stop' and not arguments
+    if command == 'chardev-send-break':
+        return arguments == {'id': messages.SERIAL0_CHARDEV}
+    return command == 'input-send-event' and _are_events(arguments)
+
+
+def _are_events(arguments):
+    """Whether these are the arguments that the input device makes."""
+    try:
+        (events,) = arguments.values()
+        return (list(arguments) == ['events'] and type(events) is list and
+                0 < len(events) <= EVENTS_MAX and
+                all(map(_is_event, events)))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return False
+
+
+def _is_event(event):
+    data = event['data']
+    if set(event) != {'type', 'data'} or len(data) != 2:
+        return False
+    kind = event['type']
+    if kind == 'key':
+        key = data['key']
+        return (type(data['down']) is bool and set(key) == {'type', 'data'}
+                and key['type'] == 'number' and _in(key['data'], 1, 0xff))
+    if kind == 'btn':
+        return (type(data['down']) is bool and
+                data['button'] in input_event.BUTTONS)
+    if kind in ('abs', 'rel'):
+        most = input_event.POINTER_MAX
+        return data['axis'] in ('x', 'y') and _in(
+            data['value'], 0 if kind == 'abs' else -most, most)
+    return False
+
+
+def _in(value, least, most):
+    return type(value) is int and least <= value <= most
+
+
+class LinkState(enum.Enum):
+    """Where a connection is; each -> AWAY when it ends."""
+
+    AWAY = 'away'               # -> GREETED when QEMU accepts
+    GREETED = 'greeted'         # its greeting is awaited
+    AGREEING = 'agreeing'       # it is asked for commands -> READY
+    READY = 'ready'             # commands may be sent
+
+
+class QmpLink:
+    """Keeps one QEMU's monitor connected for as long as QEMU is there.
+
+    :param vm: ``messages.INSTANCE`` or ``DOMAIN_R``.
+    :param path: the unix socket that QEMU makes.
+    :param on_status: called with (connected, run state or None, arriving);
+        ``arriving`` tells that an incoming migration was seen on this
+        connection. The state of a QEMU that is not connected any more is
+        :data:`CONFUSED` if it lives, and said what cannot be.
+    :param on_event: called with (name, monotonic seconds) for
+        :data:`EVENTS` and those of a migration (messages.SAVING ...), before
+        the ``on_status`` that follows from it. Neither may call :meth:`look`.
+    """
+
+    def __init__(self, loop, vm, path, on_status, on_event):
+        self._loop = loop
+        self._vm = vm
+        self._path = path
+        self._on_status = on_status
+        self._on_event = on_event
+        self.state = LinkState.AWAY
+        self._socket = None
+        self._received = bytearray()
+        self._to_send = bytearray()
+        self._waiting = {}      # id -> callback
+        self._last_id = 0
+        self._arriving = False
+        self._is_asking = False     # for the run state
+        self._asked = 0             # how often it was wanted
+        self._second = 0.0          # when it began; what was said in it
+        self._bytes = self._events = 0
+        self._timer = None
+
+    def start(self):
+        """Connect, follow, reconnect, until :meth:`close`."""
+        self._timer = None
+        try:
+            self._socket = unix_connect.connect(self._path)
+        except OSError:
+            self._timer = self._loop.call_later(RETRY_INTERVAL_S, self.start)
+            return
+        self.state = LinkState.GREETED
+        self._arriving = False
+        self._loop.add_reader(self._socket, self.look)
+        self._timer = self._loop.call_later(
+            _GREETING_TIMEOUT_S, self._lost, 'no greeting in time')
+
+    def close(self):
+        """End; nobody is called any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._socket is not None:
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
+            self._socket.close()
+            self._socket = None
+        self.state = LinkState.AWAY
+
+    def look(self):
+        """Take in all that QEMU has said by now."""
+        for _ in range(_READS_MAX):
+            if self._socket is None:
+                return
+            try:
+                data = self._socket.recv(_CHUNK)
+            except BlockingIOError:
+                return
+            except OSError as e:
+                self._lost(e)
+                return
+            if not data:
+                self._lost('it hung up')
+                return
+            self._received += data
+            if self._is_flood(len(data)):
+                self._lost('it talks without end', is_confused=True)
+                return
+            self._take_lines()
+
+    def _is_flood(self, count, events=0):
+        now = time.monotonic()
+        if now - self._second >= 1.0:
+            self._second = now
+            self._bytes = self._events = 0
+        self._bytes += count
+        self._events += events
+        return self._bytes > _BYTES_MAX or self._events > _EVENTS_RATE_MAX
+
+    def execute(self, command, arguments, replied):
+        """Have QEMU run a command.
+
+        :param replied: called with ``{'result': ...}``, or with ``error``
+            (text) and ``failure`` (a :class:`messages.Failure`).
+        """
+        if self.state is not LinkState.READY:
+            replied({'error': 'QEMU is not connected',
+                     'failure': messages.Failure.NOT_SENT})
+            return
+        if len(self._waiting) >= _WAITING_MAX:
+            replied({'error': 'QEMU does not answer',
+                     'failure': messages.Failure.NOT_SENT})
+            return
+        self._send(command, arguments, replied)
+
+    def _send(self, command, arguments, replied):
+        self._last_id += 1
+        self._waiting[self._last_id] = replied
+        message = {'execute': command, 'id': self._last_id}
+        if arguments:
+            message['arguments'] = arguments
+        self._to_send += json.dumps(message).encode() + b'\n'
+        self._flush()
+
+    def _flush(self):
+        try:
+            while self._to_send:
+                del self._to_send[:self._socket.send(self._to_send)]
+        except BlockingIOError:
+            self._loop.add_writer(self._socket, self._flush)
+            return
+        except OSError:
+            pass        # its end is read, too
+        self._loop.remove_writer(self._socket)
+
+    def _lost(self, reason, is_confused=False):
+        LOG.info('%s: disconnected: %s', self._path,
+                 text.printable(reason))
+        was, arriving = self.state, self._arriving
+        self.close()
+        # At once: an old QEMU's bytes must not wait for a new one.
+        self._timer = self._loop.call_later(
+            _CONFUSED_PAUSE_S if is_confused
+            else 0 if was is LinkState.READY else RETRY_INTERVAL_S,
+            self.start)
+        self._received.clear()
+        self._to_send.clear()
+        waiting, self._waiting = self._waiting, {}
+        for replied in waiting.values():
+            replied({'error': 'QEMU went away',
+                     'failure': messages.Failure.LOST})
+        if was is LinkState.READY:
+            self._on_status(False, CONFUSED if is_confused else None,
+                            arriving)
+
+    # -- what QEMU says
+
+    def _take_lines(self):
+        *lines, self._received = self._received.split(b'\n')
+        if len(self._received) > _LINE_MAX:
+            self._lost('an endless line', is_confused=True)
+            return
+        for line in lines:
+            if self._socket is None:
+                return      # of a connection that has ended
+            try:
+                message = json.loads(line)
+                if not isinstance(message, dict):
+                    raise ValueError('no object')
+            except (ValueError, RecursionError) as e:
+                self._lost(e, is_confused=True)
+                return
+            self._handle(message)
+
+    def _handle(self, message):
+        if 'event' in message:
+            self._handle_event(message)
+        elif 'QMP' in message and self.state is LinkState.GREETED:
+            self.state = LinkState.AGREEING
+            self._send('qmp_capabilities', None, self._agreed)
+        elif 'return' in message or 'error' in message:
+            number = message.get('id')
+            replied = (self._waiting.pop(number, None)
+                       if type(number) is int else None)
+            if replied is not None:
+                replied({'result': message['return']} if 'return' in message
+                        else {'error': _text_of(message['error']),
+                              'failure': messages.Failure.REFUSED})
+
+    def _agreed(self, reply):
+        if 'result' not in reply:
+            return
+        self._timer.cancel()
+        self.state = LinkState.READY
+        LOG.info('%s: connected', self._path)
+        self._ask_for_status()
+
+    def _handle_event(self, message):
+        name = _told_as(message)
+        if name is None or self.state is not LinkState.READY:
+            return
+        # A guest may reset itself as often as it can.
+        if self._is_flood(0, events=EVENTS.get(name, name) is not None):
+            self._lost('too many events', is_confused=True)
+            return
+        self._on_event(name, time.monotonic() - _age(message))
+        if EVENTS.get(name) is not None:
+            self._on_status(True, EVENTS[name], self._arriving)
+            self._ask_for_status()
+        elif name == messages.SAVED:
+            # One that has arrived is paused now, without a word.
+            self._ask_for_status()
+
+    def _ask_for_status(self):
+        self._asked += 1
+        if self._is_asking:
+            return      # again, when the answer is here
+        self._is_asking = True
+        asked = self._asked
+
+        def replied(reply):
+            self._is_asking = False
+            if 'result' not in reply:
+                return
+            if asked == self._asked:
+                self._status_is(reply['result'])
+            else:
+                # An event has overtaken it: it is out of date.
+                self._ask_for_status()
+        self.execute('query-status', None, replied)
+
+    def _status_is(self, result):
+        status = result.get('status') if isinstance(result, dict) else None
+        if status == 'inmigrate':
+            self._arriving = True
+        self._on_status(
+            True, text.printable(status, _STATUS_MAX)
+            if isinstance(status, str) else 'unknown', self._arriving)
+
+
+def _text_of(error):
+    found = error.get('desc') if isinstance(error, dict) else error
+    return text.printable(found)
+
+
+def _told_as(message):
+    """-> by which name an event is passed on; None: it is not."""
+    name = message['event']
+    if name == 'MIGRATION':
+        data = message.get('data')
+        status = data.get('status') if isinstance(data, dict) else None
+        return _MIGRATION.get(status) if isinstance(status, str) else None
+    return name if isinstance(name, str) and name in EVENTS else None
+
+
+def _age(message):
+    """-> how long ago QEMU sent an event, in seconds, as far as it says."""
+    try:
+        stamp = message['timestamp']
+        age = time.time() - stamp['seconds'] - stamp['microseconds'] / 1e6
+    except (KeyError, OverflowError, TypeError):
+        return 0.0
+    # The clock may have been set in between.
+    return age if 0 <= age < _AGE_MAX_S else 0.0

@@ -1,0 +1,216 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Messages between keeper and worker: JSON and descriptors, whole or not.
+
+They travel over a SOCK_SEQPACKET pair. Both ends are this package, and the
+worker trusts the keeper; but the worker reads what guests and Domain R wrote,
+so the keeper checks what it sends.
+"""
+
+import enum
+import json
+import os
+import socket
+
+MESSAGE_MAX = 1 << 16
+_DESCRIPTORS_MAX = 32
+
+
+class ToWorker(enum.StrEnum):
+    """Types of messages that the keeper sends."""
+
+    #: The first one. Descriptors: see :data:`START_DESCRIPTORS`;
+    #: ``version`` (:data:`VERSION`), ``worker_starts``, ``keeper_pid``,
+    #: ``serial``: how many bytes of input workers have ``written``, and of
+    #: output ``read``, in all; and ``last_input``: null, or the last ``note``
+    #: of a QMP message with its ``id`` and ``answer``: the REPLY, null as
+    #: long as there is none.
+    START = 'start'
+    #: Descriptor: where the input now lies that the instance's QEMU has not
+    #: read: see :func:`nova_dmore.posix.pipes.unread`.
+    SERIAL = 'serial'
+    #: The instance has stopped, to leave. ``output``: how many bytes of
+    #: output workers will have read in all when they have all that counts,
+    #: null: not known yet; ``unread``: bytes of input that its QEMU has not
+    #: read; ``final``: its state is saved, and there will be no other COUNT
+    #: of this stop; ``unsure_in``, ``unsure_out``: bytes of which nobody can
+    #: tell whether they are in its state.
+    COUNT = 'count'
+    #: Descriptor: an accepted control connection.
+    CONTROL = 'control'
+    #: ``connected``, ``generation``: Domain R's ivshmem connection.
+    DOMAIN_R = 'domain_r'
+    #: ``vm``, ``connected``, ``status``, ``arriving`` (an incoming migration
+    #: was seen on this connection).
+    VM = 'vm'
+    #: ``vm``, ``event``, ``at`` (CLOCK_MONOTONIC seconds).
+    EVENT = 'event'
+    #: ``id``, and ``result`` or ``error`` (text) and ``failure`` (a Failure).
+    REPLY = 'reply'
+    #: ``error``: text or null. Descriptor: a connection to the display of the
+    #: instance's QEMU, if there is no error.
+    DISPLAY = 'display'
+
+
+class ToKeeper(enum.StrEnum):
+    """Types of messages that the worker sends."""
+
+    #: ``on``: the instance is about to leave: from its stop on nothing passes
+    #: its serial port but what is counted.
+    LEAVING = 'leaving'
+    #: The instance belongs to this host, whether it runs or not: a Domain R
+    #: that arrived may run.
+    ADOPTED = 'adopted'
+    #: ``id``, ``vm``, ``command``, ``arguments``; and ``note``: null, or
+    #: for an event of input: ``offset`` and ``size`` in the stream,
+    #: ``buttons`` of the pointer ``before`` and after it.
+    QMP = 'qmp'
+    #: The display is wanted; DISPLAY answers.
+    OPEN_DISPLAY = 'open_display'
+    #: The keeper ends, and the pair with it.
+    SHUTDOWN = 'shutdown'
+
+
+class Failure(enum.StrEnum):
+    """What became of a command that did not succeed."""
+
+    NOT_SENT = 'not sent'   # QEMU is not there
+    LOST = 'lost'           # QEMU went away before it answered
+    REFUSED = 'refused'     # QEMU answered with an error, or nobody asked it
+
+
+#: The alias that libvirt gives the instance's first serial port.
+SERIAL0_CHARDEV = 'charserial0'
+
+#: EVENTs that are not QEMU's by these names: it begins to save the state of
+#: the devices, for a migration; for one that will fetch the memory later; it
+#: has sent everything.
+SAVING = 'saving'
+SAVING_POSTCOPY = 'saving for postcopy'
+SAVED = 'saved'
+
+#: Which VM a message speaks of.
+INSTANCE = 'instance'
+DOMAIN_R = 'domain_r'
+
+#: What START carries, in this order, before the eventfds: per vector one
+#: that Domain R rings, then per vector one that rings Domain R.
+START_DESCRIPTORS = ('region', 'journal', 'notes', 'serial_in', 'serial_out',
+                     'serial_unread')
+
+#: Raised when a worker could not serve a keeper of the version before. A
+#: pair's keeper outlives an upgrade; a worker that it starts afterwards does
+#: not.
+VERSION = 2
+
+
+#: Numbers in messages are smaller; those of keys and buttons are bytes.
+_NUMBER_MAX = 1 << 63
+_NOTE = {'offset': int, 'size': int, 'before': int, 'buttons': int,
+         'down_before': list, 'down': list}
+
+
+def check_to_keeper(message):
+    """Validate what a worker sent.
+
+    :raises ValueError: it is none of :class:`ToKeeper`.
+    """
+    try:
+        kind = ToKeeper(message.get('type'))
+        fields = {ToKeeper.LEAVING: ('on',), ToKeeper.QMP: (
+            'id', 'vm', 'command', 'arguments', 'note')}.get(kind, ())
+        if set(message) != {'type', *fields}:
+            raise ValueError(f'{kind} with other fields')
+        if kind == ToKeeper.LEAVING:
+            _check(type(message['on']) is bool, 'on')
+        elif kind == ToKeeper.QMP:
+            _check(_is_number(message['id']), 'id')
+            _check(message['vm'] in (INSTANCE, DOMAIN_R), 'vm')
+            _check(type(message['command']) is str, 'command')
+            _check(type(message['arguments']) in (dict, type(None)),
+                   'arguments')
+            _check(message['note'] is None or _is_note(message['note']),
+                   'note')
+    except TypeError as e:
+        raise ValueError(str(e)) from e
+
+
+def _check(is_right, name):
+    if not is_right:
+        raise ValueError(f'{name} is wrong')
+
+
+def _is_number(value, limit=_NUMBER_MAX):
+    return type(value) is int and 0 <= value < limit
+
+
+def _is_note(note):
+    if type(note) is not dict or set(note) != set(_NOTE):
+        return False
+    return all(
+        _is_number(note[name]) if kind is int else
+        type(note[name]) is list and len(note[name]) <= 256 and
+        all(_is_number(each, 256) for each in note[name])
+        for name, kind in _NOTE.items())
+
+
+def pair():
+    """-> (keeper's end, worker's end), both non-blocking."""
+    keeper, worker = socket.socketpair(
+        socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    keeper.setblocking(False)
+    worker.setblocking(False)
+    return keeper, worker
+
+
+def send(sock, message, descriptors=()):
+    """Send one message, whole.
+
+    :raises OSError: the peer is gone, or does not read (BlockingIOError).
+    :raises ValueError: the message is too long.
+    """
+    data = json.dumps(message).encode()
+    if len(data) > MESSAGE_MAX:
+        raise ValueError(f'a message of {len(data)} bytes')
+    socket.send_fds(sock, [data], list(descriptors))
+
+
+def receive(sock):
+    """-> (message, descriptors), or (None, []) when the peer is gone.
+
+    :raises BlockingIOError: nothing is there.
+    :raises ValueError: what came is not a message.
+    """
+    try:
+        data, descriptors, flags, _ = socket.recv_fds(
+            sock, MESSAGE_MAX, _DESCRIPTORS_MAX)
+    except ConnectionResetError:
+        return None, []
+    try:
+        if not data:
+            # The end, unless it is an empty message that brings descriptors.
+            raise EOFError
+        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+            raise ValueError('a message was cut off')
+        try:
+            message = json.loads(data)
+        except RecursionError as error:
+            raise ValueError('a message is too deep') from error
+        if not isinstance(message, dict):
+            raise ValueError('a message is not an object')
+    except (EOFError, ValueError) as error:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        if isinstance(error, EOFError):
+            return None, []
+        raise
+    return message, descriptors

@@ -1,0 +1,65 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Both processes of a pair are crash-only: none goes on half-changed."""
+
+import logging
+import os
+import sys
+import threading
+
+LOG = logging.getLogger(__name__)
+
+
+def install(loop):
+    """Have whatever nobody expected end the process, wherever it is raised.
+
+    Called by keeper and worker when their loop runs. A worker's successor
+    goes on from what is kept, after a pause that grows
+    (:mod:`nova_dmore.keeper.keeper`); nova-compute makes a pair anew whose
+    keeper ends, likewise.
+    """
+    loop.set_exception_handler(end_process)
+    threading.excepthook = lambda raised: _end(
+        'a thread', (raised.exc_type, raised.exc_value, raised.exc_traceback))
+    # What leaves the loop ends the process anyway; but not the log's limits.
+    sys.excepthook = lambda *raised: _end('the main thread', raised)
+    sys.unraisablehook = lambda raised: _end(
+        'a finalizer', (raised.exc_type, raised.exc_value,
+                        raised.exc_traceback))
+
+
+def end_process(loop, context):
+    """Exception handler of an asyncio loop, which would log and go on."""
+    loop.default_exception_handler(context)
+    _end('the event loop')
+
+
+def watch(task):
+    """Have a task whose result nobody awaits end the process if it fails.
+
+    By itself asyncio tells so when the task is forgotten: some time.
+    """
+    task.add_done_callback(_done)
+
+
+def _done(task):
+    if not task.cancelled() and task.exception() is not None:
+        task.get_loop().call_exception_handler({
+            'message': 'A task failed', 'exception': task.exception(),
+            'task': task})
+
+
+def _end(where, raised=None):
+    LOG.critical('This was not expected in %s: the process ends', where,
+                 exc_info=raised)
+    logging.shutdown()
+    os._exit(1)

@@ -1,0 +1,108 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The two FIFOs of an instance's serial port (libvirt's type ``pipe``).
+
+They lie in the pair's directory and outlive every process: whoever opens them
+next finds what nobody has read.
+"""
+
+import os
+import stat
+
+from nova_dmore.posix import pipes
+from nova_dmore import wire
+
+#: In bytes: as much as anybody may ask for (/proc/sys/fs/pipe-max-size).
+_ROOM_ALONE = 1 << 20
+
+#: QEMU adds these to the path that it is given (chardev/char-pipe.c).
+_SUFFIXES = ('.in', '.out')
+
+
+def path_of(directory):
+    """-> the path that QEMU is given."""
+    return os.path.join(directory, wire.SERIAL0_PIPE)
+
+
+def make(directory, mode, group):
+    """Have both FIFOs; those that are there stay as they are.
+
+    Called by the keeper, and by nova-compute where an instance arrives
+    without its pair: its QEMU does not start without them.
+
+    :param mode: of new ones; ``group``: their group id, None: the maker's.
+    :raises OSError: they cannot be made, or something else is there.
+    """
+    for path in _paths(directory):
+        try:
+            os.mkfifo(path, 0o600)
+        except FileExistsError:
+            continue        # libvirt may have given it to QEMU's user
+        made = _open(path, os.O_RDWR)
+        try:
+            if group is not None:
+                os.fchown(made, -1, group)
+            os.fchmod(made, mode)
+        finally:
+            os.close(made)
+
+
+def open_both(directory):
+    """-> (descriptor of the input, of the output), non-blocking.
+
+    Each is open for reading and writing, so that neither side ever sees an
+    end.
+
+    :raises OSError: one is not there, or is no FIFO.
+    """
+    opened = []
+    try:
+        for path in _paths(directory):
+            opened.append(_open(path, os.O_RDWR))
+    except OSError:
+        for each in opened:
+            os.close(each)
+        raise
+    return tuple(opened)
+
+
+def open_to_count(directory):
+    """-> a descriptor of the input that tells how much is unread.
+
+    Nobody can read from it: a byte that is taken from under QEMU's poll
+    would have it wait for ever, and the guest with it.
+
+    :raises OSError: it is not there, or is no FIFO.
+    """
+    return _open(_paths(directory)[0], os.O_WRONLY)
+
+
+def make_room(output):
+    """Let the guest go on for a while where nobody reads its output.
+
+    :param output: the descriptor of that FIFO.
+    """
+    pipes.resize(output, _ROOM_ALONE)
+
+
+def _paths(directory):
+    return [path_of(directory) + suffix for suffix in _SUFFIXES]
+
+
+def _open(path, access):
+    # QEMU may write the directory, and have put something else there.
+    descriptor = os.open(
+        path, access | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(f'{path} is no FIFO')
+    return descriptor

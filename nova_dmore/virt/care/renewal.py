@@ -1,0 +1,81 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Renews what Domain R's VNC server shows and asks for.
+
+A certificate comes with CONFIG, which the host issues it for. A nova-compute
+that starts does not know how old those are that its predecessor has issued,
+nor whether the passwords are of a release whose were the same everywhere; and
+so begins with all pairs, one after the other.
+"""
+
+import time
+
+from oslo_log import log as logging
+
+from nova_dmore.channel import text
+from nova_dmore import exception
+from nova_dmore.virt.config import certificate
+
+LOG = logging.getLogger(__name__)
+
+#: After this it is tried again, in seconds.
+_RETRY_S = 3600.0
+
+
+class Renewal:
+    """Of the pairs of one host; called by the watch's thread alone.
+
+    :param conf: Nova's configuration, with the ``[dmore]`` options.
+    :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
+    """
+
+    def __init__(self, conf, pairs):
+        self._conf = conf
+        self._pairs = pairs
+        #: When a pair is tried again that could not be told, by uuid.
+        self._retry: dict[str, float] = {}
+
+    def look(self, records) -> None:
+        """Tell one pair again what to serve, if one needs it.
+
+        :param records: of the pairs that are not being moved.
+        """
+        options = self._conf.dmore
+        if not self._conf.vnc.enabled or not (
+                options.vnc_tls_dir or options.vnc_direct_networks):
+            return
+        now = time.monotonic()
+        for record in records:
+            if not record.incoming and self._is_due(record, now):
+                self._renew(record.instance_uuid, now)
+                return
+
+    def _is_due(self, record, now: float) -> bool:
+        uuid = record.instance_uuid
+        configured = self._pairs.configured.get(uuid)
+        return now >= self._retry.get(uuid, 0.0) and (
+            configured is None or
+            self._conf.dmore.vnc_tls_dir is not None and
+            now - configured >= certificate.RENEWED_AFTER.total_seconds())
+
+    def _renew(self, instance_uuid: str, now: float) -> None:
+        self._retry = {uuid: due for uuid, due in self._retry.items()
+                       if due > now}
+        # Also if somebody is at the pair, who may tell it the same.
+        self._retry[instance_uuid] = now + _RETRY_S
+        try:
+            self._pairs.configure_again(instance_uuid)
+        except exception.DMoreError as error:
+            LOG.warning('The certificate and passwords of the VNC console '
+                        'of instance %(uuid)s are not renewed yet: %(error)s',
+                        {'uuid': instance_uuid,
+                         'error': text.printable(error)})

@@ -1,0 +1,129 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What Domain R is told: the CONFIG message of :mod:`nova_dmore.wire`."""
+
+import ipaddress
+import itertools
+from typing import TypeAlias
+
+from oslo_log import log as logging
+
+from nova_dmore.channel import control
+from nova_dmore.channel import errors
+from nova_dmore import exception
+from nova_dmore.virt.config import identity
+from nova_dmore.virt.config import vnc
+from nova_dmore import wire
+
+LOG = logging.getLogger(__name__)
+
+IPNetwork: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+#: Longest key of a user, with its comment, in characters: RSA of 16384 bits,
+#: the most that OpenSSH takes, has less than 3000. A longer one must not fill
+#: the message, which the whole pair depends on.
+_USER_KEY_MAX = 8192
+#: Options that are ports of Domain R.
+_PORTS = ('ssh_port', 'serial_port', 'vnc_port')
+#: Options that are lists of networks.
+_NETWORKS = ('ssh_networks', 'serial_proxy_networks', 'vnc_proxy_networks',
+             'vnc_direct_networks')
+
+
+def build(options, record, with_vnc: bool) -> dict:
+    """The CONFIG message of a pair.
+
+    :param options: the ``[dmore]`` options.
+    :param record: a :class:`nova_dmore.virt.pair.record.PairRecord`.
+    :param with_vnc: whether Nova's ``[vnc] enabled`` is true.
+    :raises nova_dmore.exception.ConfigurationError: an option, or a file
+        that it names, cannot be used.
+    """
+    keys = identity.read_authorized_keys(options.console_authorized_keys)
+    keys += _user_keys(record)
+    secret = identity.read_secrets(options.secret_file).get(record.secret_id)
+    for name in _NETWORKS:
+        networks(options, name)
+    _check_ports({name: getattr(options, name) for name in _PORTS})
+    message = {
+        'host_key': identity.host_key(secret, record.instance_uuid),
+        'authorized_keys': keys,
+        'instance_uuid': record.instance_uuid,
+        'instance_name': record.instance_name,
+        'address': record.address.interface,
+        'gateway': record.address.gateway,
+        'mac': record.address.mac,
+        'mtu': record.address.mtu,
+        'ssh_port': options.ssh_port,
+        'ssh_networks': options.ssh_networks,
+        'serial_port': options.serial_port,
+        'serial_networks': options.serial_proxy_networks,
+        'scrollback_bytes': options.scrollback_kib * 1024,
+        'stall_ms': options.serial_stall_ms,
+        'vnc': vnc.build(options, record, secret) if with_vnc else None,
+    }
+    _check_length(message)
+    return message
+
+
+def networks(options, name: str) -> list[IPNetwork]:
+    """The networks of an option; also for the security group.
+
+    :param options: the ``[dmore]`` options.
+    :raises nova_dmore.exception.ConfigurationError: one is none.
+    """
+    try:
+        return [ipaddress.ip_network(network)
+                for network in getattr(options, name)]
+    except ValueError as error:
+        raise exception.ConfigurationError(
+            f'[dmore] {name}: {error}; write networks as 192.0.2.0/28'
+        ) from error
+
+
+def _user_keys(record) -> list[str]:
+    """The key that the user gave the instance, if it is of use."""
+    key = record.key_data
+    if not key:
+        return []
+    if len(key) > _USER_KEY_MAX or not identity.is_public_key(key):
+        # Nova takes certificates for Windows, too, and comments of any length.
+        LOG.info('The key pair of instance %s is no OpenSSH public key of at '
+                 'most %d characters: its SSH console does not take it',
+                 record.instance_uuid, _USER_KEY_MAX)
+        return []
+    return [key]
+
+
+def _check_ports(ports: dict[str, int]) -> None:
+    for first, second in itertools.combinations(ports, 2):
+        if ports[first] == ports[second]:
+            raise exception.ConfigurationError(
+                f'[dmore] {second}: {ports[second]} is {first} already; give '
+                'each console a port of its own')
+
+
+def _check_length(message: dict) -> None:
+    """Whether the message fits into a line of the control stream."""
+    try:
+        control.encode({'type': wire.CONFIG, **message})
+    except errors.ControlError as error:
+        tls = (message['vnc'] or {}).get('tls') or {}
+        # What is the larger part can be made smaller.
+        if sum(map(len, tls.values())) > sum(
+                map(len, message['authorized_keys'])):
+            advice = ('vnc_tls_dir: the certificates there are too long; '
+                      'leave out what the proxies do not need')
+        else:
+            advice = 'console_authorized_keys: there are too many keys'
+        raise exception.ConfigurationError(
+            f'[dmore] {advice} ({error})') from error

@@ -1,0 +1,111 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Which of a host's secrets the keys of a pair are derived from.
+
+A new instance takes the newest. It keeps that wherever it runs, so that its
+host key stays what its users know, until the operator takes the secret away:
+then a Domain R that starts afresh has another host key. One that comes in a
+live migration has open sessions, and does not come to a host without it.
+"""
+
+import dataclasses
+
+from oslo_log import log as logging
+
+from nova_dmore import exception
+from nova_dmore.virt.config import identity
+from nova_dmore.virt.pair import record as record_module
+
+LOG = logging.getLogger(__name__)
+
+#: In the instance's system metadata, which its users neither see nor write:
+#: the id of the secret, unless it is the first. It outlives a pair that is
+#: removed because its instance is moved while it is off.
+METADATA = 'dmore_secret_id'
+
+
+def id_of(instance) -> int:
+    """Which secret an instance's pair was made with, as Nova knows it.
+
+    :returns: :data:`identity.FIRST_SECRET_ID` too for one that Nova knows
+        nothing of: it has none yet, or that one.
+    """
+    text = instance.system_metadata.get(METADATA, '')
+    return int(text) if text.isdecimal() else identity.FIRST_SECRET_ID
+
+
+def note(instance, secret_id: int) -> None:
+    """Let Nova know it."""
+    if id_of(instance) != secret_id:
+        instance.system_metadata[METADATA] = str(secret_id)
+        instance.save()
+
+
+class HostSecrets:
+    """Those of one host, read anew each time.
+
+    :param conf: Nova's configuration, with the ``[dmore]`` options.
+
+    Every method raises :class:`nova_dmore.exception.ConfigurationError` if
+    they cannot be read.
+    """
+
+    def __init__(self, conf):
+        self._conf = conf
+
+    def _read(self) -> identity.Secrets:
+        return identity.read_secrets(self._conf.dmore.secret_file)
+
+    def check(self, secret_id: int) -> None:
+        """Whether this host can take a pair as it is.
+
+        Called by a destination before anything is made there.
+
+        :raises nova_dmore.exception.ConfigurationError: also if there is no
+            such secret.
+        """
+        try:
+            self._read().get(secret_id)
+        except exception.ConfigurationError as error:
+            raise exception.ConfigurationError(
+                f'host {self._conf.host}: {error}') from error
+
+    def is_retired(self, secret_id: int) -> bool:
+        """Whether the operator has taken a secret away."""
+        return secret_id not in self._read().by_id
+
+    def choose(self, instance, had_one: bool) -> int:
+        """The id of the one that a pair is made with: that which its instance
+        had before, as long as it is there, or the newest.
+
+        :param had_one: whether the instance had a pair before.
+        """
+        secrets = self._read()
+        known = id_of(instance)
+        if ((had_one or METADATA in instance.system_metadata)
+                and known in secrets.by_id):
+            return known
+        return secrets.newest
+
+    def replaced(self, record: record_module.PairRecord
+                 ) -> record_module.PairRecord:
+        """The record of a Domain R that starts afresh."""
+        secrets = self._read()
+        if record.secret_id in secrets.by_id:
+            return record
+        LOG.warning(
+            'Domain R of instance %(uuid)s gets another host key and other '
+            'VNC passwords: secret %(old)d, which they were derived from, is '
+            'not in %(path)s any more, and secret %(new)d is used',
+            {'uuid': record.instance_uuid, 'old': record.secret_id,
+             'path': secrets.path, 'new': secrets.newest})
+        return dataclasses.replace(record, secret_id=secrets.newest)

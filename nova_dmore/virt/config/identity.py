@@ -1,0 +1,246 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What an instance's consoles are known by: secrets that are derived.
+
+The SSH host key belongs to the instance and has to be the same after a live
+migration, a rebuild of Domain R, or an evacuation from a host that is lost.
+So it is not stored but derived, from a secret that all hosts share and the
+instance's uuid; and so are the passwords of its VNC console. What a Domain R
+holds of it opens no other console: nothing leads from one derived secret to
+the shared one, or to that of another instance.
+"""
+
+import dataclasses
+import re
+import string
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf import hkdf
+from cryptography.hazmat.primitives import serialization
+
+from nova_dmore import exception
+from nova_dmore.virt.config import private_file
+
+#: Shortest accepted secret, in bytes: the length of the derived key.
+SECRET_MIN_BYTES = 32
+#: Longest accepted secret, in bytes, and most secrets in a file.
+SECRET_MAX_BYTES = 4096
+SECRETS_MAX = 16
+#: The largest id of a secret; what has none in its file has the first one.
+SECRET_ID_MAX = 65535
+FIRST_SECRET_ID = 0
+
+#: VNC's authentication uses so many characters of a password.
+VNC_PASSWORD_LENGTH = 8
+#: Of these: they need no quoting, and no unusual keyboard.
+_VNC_ALPHABET = string.ascii_letters + string.digits
+
+_SECRET_LINE = re.compile(r'([0-9]{1,5}):(?:hex:([0-9A-Fa-f]+)|([!-9;-~]+))')
+_HINT = ('make it with "openssl rand -hex 32", mode 0600, and copy it to '
+         'every compute host')
+
+
+@dataclasses.dataclass(frozen=True)
+class Secrets:
+    """What ``[dmore] secret_file`` holds.
+
+    :ivar path: of that file
+    :ivar newest: id of the one that is for new instances
+    """
+
+    path: str
+    by_id: dict[int, bytes] = dataclasses.field(repr=False)
+    newest: int
+
+    def get(self, secret_id: int) -> bytes:
+        """The secret with an id.
+
+        :raises nova_dmore.exception.ConfigurationError: there is none.
+        """
+        try:
+            return self.by_id[secret_id]
+        except KeyError:
+            known = ', '.join(map(str, sorted(self.by_id)))
+            raise exception.ConfigurationError(
+                f'[dmore] secret_file: {self.path} has no secret with the id '
+                f'{secret_id}, only {known}; copy the line that begins with '
+                f'"{secret_id}:" from a host that has it') from None
+
+
+def read_secrets(path: str) -> Secrets:
+    """Read the operator's secrets (``[dmore] secret_file``).
+
+    The file is one secret, which then has :data:`FIRST_SECRET_ID`, or has a
+    line ``id:secret`` for each; the last one is the newest. ``id:hex:digits``
+    stands for bytes that are no text. Empty lines and those that begin with
+    ``#`` are left out.
+
+    :raises nova_dmore.exception.ConfigurationError: the file cannot be
+        read, what it holds is too short, too long or no secret, or others
+        may read it.
+    """
+    limit = SECRETS_MAX * (2 * SECRET_MAX_BYTES + 16)
+    content = private_file.read('secret_file', path, limit, _HINT).strip()
+    lines = _lines(content)
+    if not any(':' in line for line in lines):
+        return Secrets(path, {FIRST_SECRET_ID: _checked(path, '', content)},
+                       FIRST_SECRET_ID)
+    by_id: dict[int, bytes] = {}
+    for number, line in enumerate(lines, 1):
+        if line and not line.startswith('#'):
+            secret_id, secret = _parse_line(path, number, line)
+            if secret_id in by_id:
+                raise exception.ConfigurationError(
+                    f'[dmore] secret_file: the id {secret_id} in line '
+                    f'{number} of {path} is there already; give each secret '
+                    'an id of its own')
+            by_id[secret_id] = secret
+            newest = secret_id
+    if not 1 <= len(by_id) <= SECRETS_MAX:
+        raise exception.ConfigurationError(
+            f'[dmore] secret_file: {path} holds {len(by_id)} secrets; 1 to '
+            f'{SECRETS_MAX} are possible')
+    return Secrets(path, by_id, newest)
+
+
+def _lines(content: bytes) -> list[str]:
+    """The lines of a text; none of what is a secret of any bytes."""
+    try:
+        text = content.decode('ascii')
+    except UnicodeDecodeError:
+        return []
+    lines = [line.strip() for line in text.split('\n')]
+    return lines if all(line.isprintable() for line in lines) else []
+
+
+def _parse_line(path: str, number: int, line: str) -> tuple[int, bytes]:
+    # What is wrong may be half of a secret: it is not shown.
+    match = _SECRET_LINE.fullmatch(line)
+    if match is None or int(match[1]) > SECRET_ID_MAX:
+        raise exception.ConfigurationError(
+            f'[dmore] secret_file: line {number} of {path} is not '
+            f'"id:secret" or "id:hex:digits", with an id from 0 to '
+            f'{SECRET_ID_MAX} and without blanks; if all of the file is one '
+            'secret, write it as "0:hex:digits"')
+    if match[2] is None:
+        secret = match[3].encode()
+    else:
+        try:
+            secret = bytes.fromhex(match[2])
+        except ValueError as error:
+            raise exception.ConfigurationError(
+                f'[dmore] secret_file: line {number} of {path} has an odd '
+                'number of hexadecimal digits') from error
+    return int(match[1]), _checked(path, f'line {number} of ', secret)
+
+
+def _checked(path: str, where: str, secret: bytes) -> bytes:
+    if not SECRET_MIN_BYTES <= len(secret) <= SECRET_MAX_BYTES:
+        raise exception.ConfigurationError(
+            f'[dmore] secret_file: {where}{path} holds {len(secret)} bytes; '
+            f'{SECRET_MIN_BYTES} to {SECRET_MAX_BYTES} are needed')
+    return secret
+
+
+def host_key(secret: bytes, instance_uuid: str) -> str:
+    """Derive the SSH host key of an instance's consoles.
+
+    :param secret: that of the pair (:meth:`Secrets.get`).
+    :returns: an Ed25519 private key as PKCS #8 text: the same text each
+        time (OpenSSH's own format holds a random number), so that a
+        repeated configuration changes nothing in Domain R.
+    """
+    return _host_key(secret, instance_uuid).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption()).decode()
+
+
+def public_host_key(secret: bytes, instance_uuid: str) -> str:
+    """The public half of it, as OpenSSH's ``known_hosts`` has it."""
+    return _host_key(secret, instance_uuid).public_key().public_bytes(
+        serialization.Encoding.OpenSSH,
+        serialization.PublicFormat.OpenSSH).decode()
+
+
+def _host_key(secret: bytes, instance_uuid: str
+              ) -> ed25519.Ed25519PrivateKey:
+    return ed25519.Ed25519PrivateKey.from_private_bytes(
+        _derive(secret, b'ssh host key', instance_uuid))
+
+
+def vnc_password(secret: bytes, instance_uuid: str,
+                 view_only: bool = False) -> str:
+    """Derive a password of an instance's VNC console.
+
+    :param secret: that of the pair (:meth:`Secrets.get`).
+    :param view_only: the one with which a client may only look.
+    :returns: :data:`VNC_PASSWORD_LENGTH` letters and digits, of which there
+        are 2 to the power of 47.6.
+    """
+    purpose = b'vnc view-only password' if view_only else b'vnc password'
+    # Of 256 bits: what the remainders prefer does not matter.
+    number = int.from_bytes(_derive(secret, purpose, instance_uuid))
+    password = ''
+    for _ in range(VNC_PASSWORD_LENGTH):
+        number, index = divmod(number, len(_VNC_ALPHABET))
+        password += _VNC_ALPHABET[index]
+    return password
+
+
+def _derive(secret: bytes, purpose: bytes, instance_uuid: str) -> bytes:
+    """32 bytes that tell nothing of the secret, nor of what is derived for
+    another purpose or instance."""
+    return hkdf.HKDF(
+        algorithm=hashes.SHA256(), length=32, salt=None,
+        info=b'nova-dmore %b %b' % (purpose, instance_uuid.encode()),
+    ).derive(secret)
+
+
+def read_authorized_keys(path: str | None) -> list[str]:
+    """Read the operator's keys (``[dmore] console_authorized_keys``).
+
+    :param path: None for none.
+    :returns: the key lines, without comments and empty lines.
+    :raises nova_dmore.exception.ConfigurationError: the file cannot be read
+        or a line of it is no public key.
+    """
+    if path is None:
+        return []
+    try:
+        with open(path) as key_file:
+            lines = [line.strip() for line in key_file]
+    except (OSError, UnicodeDecodeError) as error:
+        raise exception.ConfigurationError(
+            f'[dmore] console_authorized_keys: {path} cannot be read '
+            f'({error})') from error
+    keys = [line for line in lines if line and not line.startswith('#')]
+    for number, key in enumerate(keys, 1):
+        if not is_public_key(key):
+            raise exception.ConfigurationError(
+                f'[dmore] console_authorized_keys: key {number} of {path} is '
+                'no OpenSSH public key without options ("ssh-ed25519 AAAA… '
+                'comment")')
+    return keys
+
+
+def is_public_key(line: str) -> bool:
+    """Whether a line is an OpenSSH public key, without leading options."""
+    try:
+        serialization.load_ssh_public_key(line.encode())
+    except (ValueError, UnicodeEncodeError):
+        return False
+    except UnsupportedAlgorithm:
+        return False
+    return True

@@ -1,0 +1,46 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What Domain R is told about its VNC server: ``vnc`` of CONFIG."""
+
+from nova_dmore.virt.config import certificate
+from nova_dmore.virt.config import identity
+
+
+def build(options, record, secret: bytes) -> dict:
+    """The ``vnc`` object of :data:`nova_dmore.wire.CONFIG`.
+
+    Passwords and certificate are those of this instance, and open no other
+    console. The certificate is a new one each time.
+
+    :param options: the ``[dmore]`` options.
+    :param record: a :class:`nova_dmore.virt.pair.record.PairRecord`.
+    :param secret: that of the pair
+        (:meth:`nova_dmore.virt.config.identity.Secrets.get`).
+    :raises nova_dmore.exception.ConfigurationError: an option, or a file
+        that it names, cannot be used.
+    """
+    uuid = record.instance_uuid
+    password = view_only = tls = None
+    if options.vnc_direct_networks:
+        password = identity.vnc_password(secret, uuid)
+        view_only = identity.vnc_password(secret, uuid, view_only=True)
+    if options.vnc_tls_dir is not None:
+        tls = certificate.read(options.vnc_tls_dir).issue(
+            uuid, record.address.ip)
+    return {
+        'port': options.vnc_port,
+        'proxy_networks': options.vnc_proxy_networks,
+        'direct_networks': options.vnc_direct_networks,
+        'password': password,
+        'view_only_password': view_only,
+        'tls': tls,
+    }

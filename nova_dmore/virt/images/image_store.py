@@ -1,0 +1,219 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Keeps Domain R images unpacked on the host, as QEMU opens them.
+
+QEMU's user can read them and nothing more: files and folders belong to
+nova-compute, nobody else can write them, and the XML of Domain R forbids
+libvirt to give them to QEMU's user (:mod:`nova_dmore.virt.pair.xml`). An image is
+verified whenever a Domain R is to be started from it: about 0.1 s for the
+45 MB that one has. (fs-verity would do it as exactly for nothing, but few file
+systems have it.) Since nobody else can write it, what was verified is what
+QEMU opens.
+"""
+
+import contextlib
+import pathlib
+import shutil
+import stat
+import tempfile
+import threading
+
+from oslo_log import log as logging
+from oslo_utils import uuidutils
+
+from nova_dmore import exception
+from nova_dmore import image_file
+from nova_dmore.virt.images import image_source
+from nova_dmore.virt.images import safe_path
+
+LOG = logging.getLogger(__name__)
+
+_CACHE_MODE = 0o755
+_IMAGE_MODE = 0o555
+
+
+class ImageStore:
+    """The Domain R images of one host, by digest.
+
+    :param image: name or id in Glance (``[dmore] image``).
+    :param expected_digest: ``[dmore] image_digest``, or None.
+    :param cache_dir: ``[dmore] image_cache_dir``.
+    :param make_context: returns the context with which Glance is asked;
+        :func:`nova_dmore.virt.images.credentials.service_context`.
+    """
+
+    def __init__(self, image: str, expected_digest: str | None,
+                 cache_dir: str, make_context):
+        self._expected_digest = expected_digest
+        self._cache_dir = pathlib.Path(cache_dir)
+        self._source = image_source.ImageSource(image, make_context)
+        self._lock = threading.Lock()
+
+    def directory(self, digest: str) -> pathlib.Path:
+        """Where the image of a digest is, or would be, unpacked."""
+        return self._cache_dir / digest
+
+    def current(self) -> str:
+        """The digest that new pairs use; its image is on this host then.
+
+        Called when a pair is made.
+
+        :raises nova_dmore.exception.ImageError: no such image, another
+            digest than the configured one, or it cannot be fetched.
+        """
+        expected = self._expected_digest
+        if expected is not None and self._is_good(expected):
+            return expected
+        try:
+            return self._have(expected, expected is not None)
+        except _NothingError as error:
+            if expected is None:
+                raise
+            raise exception.ImageError(
+                f'{error}; [dmore] image_digest is {expected}: upload the '
+                'right image or change the option') from error
+
+    def ensure(self, digest: str) -> None:
+        """Have the image of a running Domain R on this host.
+
+        Called at a destination before anything moves, and when a pair is
+        rebuilt.
+
+        :raises nova_dmore.exception.ImageError: Glance has another image by
+            now, or it cannot be fetched.
+        """
+        if not image_source.DIGEST.fullmatch(digest):
+            raise exception.ImageError(
+                f'{digest[:80]!a} is no digest of a Domain R image')
+        if self._is_good(digest):
+            return
+        try:
+            self._have(digest, digest == self._expected_digest)
+        except _NothingError as error:
+            raise exception.ImageError(
+                f'the running Domain R was started from image {digest}: '
+                f'{error}; or copy {self.directory(digest)} from the source '
+                'host') from error
+
+    def manifest(self, digest: str) -> image_file.Manifest:
+        """What the image of a digest says about itself.
+
+        :raises nova_dmore.exception.ImageError: it is damaged.
+        """
+        return image_file.read_manifest(self.directory(digest))
+
+    def _is_good(self, digest: str) -> bool:
+        """Whether an image is here, and as it was unpacked.
+
+        :raises nova_dmore.exception.ImageError: others could write it.
+        """
+        directory = self.directory(digest)
+        if not directory.exists():
+            return False
+        self._check_cache()
+        try:
+            safe_path.check(directory)
+            image_file.load(directory)
+        except (exception.ImageError, safe_path.UnsafeError,
+                OSError) as error:
+            LOG.warning('The image of Domain R in %s is not used: %s',
+                        directory, error)
+            return False
+        return True
+
+    def _check_cache(self) -> None:
+        try:
+            safe_path.check(self._cache_dir)
+        except safe_path.UnsafeError as error:
+            raise exception.ImageError(
+                f'[dmore] image_cache_dir: {error}') from error
+        except OSError as error:
+            raise self._no_cache(error) from error
+
+    def _have(self, digest: str | None, of_all: bool) -> str:
+        """Have the first image here that can be used.
+
+        :param digest: that it must have, None: any.
+        :param of_all: see :meth:`image_source.ImageSource.candidates`.
+        :returns: its digest.
+        """
+        reasons: list[str] = []
+        for candidate in self._source.candidates(digest, of_all, reasons):
+            # Already here: of another pair.
+            if digest is None and self._is_good(candidate.digest):
+                return candidate.digest
+            try:
+                self._fetch(candidate)
+            except image_source.RefusedError as error:
+                reasons.append(self._source.refused(candidate, error))
+            else:
+                return candidate.digest
+        raise _NothingError(str(self._source.nothing(reasons)))
+
+    def _fetch(self, candidate: image_source.Candidate) -> None:
+        with self._lock:
+            if self._is_good(candidate.digest):
+                return      # another thread was as quick
+            LOG.info('Fetching Domain R image %s (%s)', candidate.image_id,
+                     candidate.digest)
+            try:
+                self._make_cache()
+                with tempfile.NamedTemporaryFile(
+                        dir=self._cache_dir, prefix='.fetch-') as scratch:
+                    self._source.download(candidate, scratch)
+                    self._unpack(pathlib.Path(scratch.name),
+                                 self.directory(candidate.digest))
+            except OSError as error:
+                raise self._no_cache(error) from error
+
+    def _make_cache(self) -> None:
+        self._cache_dir.mkdir(_CACHE_MODE, parents=True, exist_ok=True)
+        mode = stat.S_IMODE(self._cache_dir.stat().st_mode)
+        if mode & (stat.S_IWGRP | stat.S_IWOTH):
+            # As the umask of a version before this one left it.
+            with contextlib.suppress(PermissionError):
+                self._cache_dir.chmod(_CACHE_MODE)
+        self._check_cache()
+
+    def _unpack(self, file: pathlib.Path, directory: pathlib.Path) -> None:
+        self._discard(directory)
+        try:
+            image_file.unpack(file, directory)
+        except exception.ImageError as error:
+            if isinstance(error.__cause__, OSError):
+                raise error.__cause__
+            raise image_source.RefusedError(str(error)) from error
+        directory.chmod(_IMAGE_MODE)
+
+    def _discard(self, directory: pathlib.Path) -> None:
+        """Remove an image that is not good; a QEMU that has it open keeps
+        what it has."""
+        if not directory.exists() and not directory.is_symlink():
+            return
+        # Under another name: it may be used no more even if it cannot be
+        # removed.
+        aside = self._cache_dir / f'.discarded-{uuidutils.generate_uuid()}'
+        directory.rename(aside)
+        with contextlib.suppress(OSError):
+            if aside.is_symlink():
+                aside.unlink()
+            else:
+                aside.chmod(_CACHE_MODE)
+        shutil.rmtree(aside, ignore_errors=True)
+
+    def _no_cache(self, error: OSError) -> exception.ImageError:
+        return exception.ImageError(
+            f'[dmore] image_cache_dir: {self._cache_dir}: {error.strerror}')
+
+
+class _NothingError(exception.ImageError):
+    """No image in Glance can be used."""

@@ -1,0 +1,401 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Domain R's address: a Neutron port that lives as long as the instance.
+
+The port is created with the pair and deleted with the instance. Its
+``device_id`` is no uuid on purpose: Nova takes every port whose
+``device_id`` is an instance's uuid for a port of that instance, and Neutron
+sends Nova events about it.
+
+A live migration adds an inactive binding for the destination, which is
+activated when Domain R arrives there (Neutron's ``binding-extended``).
+"""
+
+import contextlib
+import dataclasses
+import ipaddress
+
+from keystoneauth1 import exceptions as keystone_exceptions
+from neutronclient.common import exceptions as neutron_exceptions
+from nova import exception as nova_exception
+from nova.network import model as network_model
+from nova.network import neutron
+from oslo_log import log as logging
+
+from nova_dmore import exception
+
+LOG = logging.getLogger(__name__)
+
+#: ``compute:`` makes Neutron's agents treat a migration of the port as that
+#: of an instance's port.
+DEVICE_OWNER = 'compute:dmore'
+_DEVICE_PREFIX = 'domr-'
+#: What a call to Neutron may raise: Nova translates some of its errors.
+_NEUTRON_ERRORS = (neutron_exceptions.NeutronClientException,
+                   nova_exception.NovaException,
+                   keystone_exceptions.ClientException)
+
+
+@dataclasses.dataclass(frozen=True)
+class Address:
+    """A Domain R port, and how the host that it is bound to plugs it."""
+
+    port_id: str
+    network_id: str
+    mac: str
+    #: Interface address, for instance ``10.0.0.5/24``.
+    interface: str
+    gateway: str | None
+    mtu: int
+    vif_type: str
+    vif_details: dict
+
+    @property
+    def ip(self) -> str:
+        """The address alone."""
+        return str(ipaddress.ip_interface(self.interface).ip)
+
+
+def device_id(instance_uuid: str) -> str:
+    """The ``device_id`` of an instance's Domain R port."""
+    return _DEVICE_PREFIX + instance_uuid
+
+
+class AddressBook:
+    """Creates, binds and deletes Domain R ports.
+
+    Called by nova-compute's own threads; every method talks to Neutron with
+    the credentials of ``[neutron]`` and raises
+    :class:`nova_dmore.exception.AddressError`.
+
+    :param network: name or id (``[dmore] management_network``).
+    :param security: a :class:`nova_dmore.virt.network.port_security.PortSecurity`.
+    :param context: an admin ``RequestContext``.
+    """
+
+    def __init__(self, network: str | None, security, context):
+        self._network = network
+        self._security = security
+        self._context = context
+        self._network_id: str | None = None
+
+    def management_network(self) -> dict:
+        """The network, as Neutron has it.
+
+        :raises nova_dmore.exception.ConfigurationError: there is none.
+        """
+        with _neutron_errors('[dmore] management_network'):
+            return self._find_network(self._client())
+
+    def ensure(self, instance_uuid: str, host: str) -> Address:
+        """The instance's port, bound to ``host``; created if there is none.
+
+        Called when a pair is made or rebuilt on ``host``.
+        """
+        with _neutron_errors(f'the port of {device_id(instance_uuid)}'):
+            client = self._client()
+            port = self._find(client, instance_uuid)
+            if port is None:
+                port = self._create(client, instance_uuid, host)
+            else:
+                if port['binding:host_id'] != host:
+                    port = self._move(client, port, host)
+                self._mend_if_possible(client, port)
+            _check_bound(port, host)
+            return self._address(client, port)
+
+    def exists(self, instance_uuid: str) -> bool:
+        """Whether the instance has a port already."""
+        with _neutron_errors(f'the port of {device_id(instance_uuid)}'):
+            return self._find(self._client(), instance_uuid) is not None
+
+    def instances_on(self, host: str) -> list[str]:
+        """Uuids of the instances whose ports are bound to ``host``."""
+        with _neutron_errors(f'the ports of host {host}'):
+            return [port['device_id'].removeprefix(_DEVICE_PREFIX)
+                    for port in self._ports_on(self._client(), host)]
+
+    def secure(self, host: str) -> None:
+        """Have security groups as the configuration says, and the ports that
+        are bound to ``host`` mended that an earlier release made.
+
+        Called when nova-compute starts, and now and then.
+        """
+        if not self._network:
+            return
+        with _neutron_errors('port security of Domain R'):
+            client = self._client()
+            self._security.look_at(client, self._find_network(client))
+            networks: dict[str, dict] = {}
+            for port in self._ports_on(client, host):
+                network_id = port['network_id']
+                if network_id not in networks:
+                    networks[network_id] = client.show_network(
+                        network_id)['network']
+                with _perhaps_absent():     # deleted meanwhile
+                    self._security.mend(client, port, networks[network_id])
+
+    def delete(self, instance_uuid: str) -> None:
+        """Delete the instance's port, if there is one, also on a network that
+        was the management network before."""
+        with _neutron_errors(f'the port of {device_id(instance_uuid)}'):
+            client = self._client()
+            for port in self._all(client, instance_uuid):
+                client.delete_port(port['id'])
+
+    def find(self, instance_uuid: str) -> Address:
+        """The instance's port, as the host plugs it that it is bound to."""
+        with _neutron_errors(f'the port of {device_id(instance_uuid)}'):
+            client = self._client()
+            port = self._find(client, instance_uuid)
+            if port is None:
+                raise exception.AddressError(
+                    f'there is no port of {device_id(instance_uuid)}')
+            return self._address(client, port)
+
+    def of_port(self, instance_uuid: str, port_id: str) -> Address:
+        """As :meth:`find`, of a port that another host names; it may be on a
+        network that was the management network before."""
+        with _neutron_errors(f'the port of {device_id(instance_uuid)}'):
+            client = self._client()
+            for port in self._all(client, instance_uuid):
+                if port['id'] == port_id:
+                    return self._address(client, port)
+        raise exception.AddressError(
+            f'port {port_id} is none of {device_id(instance_uuid)}')
+
+    def add_binding(self, address: Address, host: str) -> Address:
+        """Bind the port to a destination too, inactive for now.
+
+        :returns: the address as ``host`` plugs it.
+        """
+        with _neutron_errors(f'a binding of port {address.port_id} on {host}'):
+            client = self._client()
+            try:
+                binding = client.create_port_binding(address.port_id, {
+                    'binding': {'host': host}})['binding']
+            except neutron_exceptions.Conflict:
+                # Of an earlier try.
+                binding = client.show_port_binding(
+                    address.port_id, host)['binding']
+            _check_bound({'id': address.port_id,
+                          'binding:vif_type': binding['vif_type']}, host)
+            return dataclasses.replace(
+                address, vif_type=binding['vif_type'],
+                vif_details=binding['vif_details'])
+
+    def announce(self, port_id: str, host: str) -> None:
+        """Have the port's tap on a destination wired before it is active.
+
+        It takes Neutron up to seconds: nothing should wait for it.
+        """
+        with _neutron_errors(f'port {port_id} on its way to {host}'):
+            self._client().update_port(port_id, {'port': {
+                'binding:profile': {'migrating_to': host}}})
+
+    def activate_binding(self, port_id: str, host: str) -> None:
+        """Let the port's traffic go to ``host``."""
+        with _neutron_errors(f'the binding of port {port_id} on {host}'):
+            self._activate(self._client(), port_id, host)
+
+    def is_bound(self, port_id: str, host: str) -> bool:
+        """Whether the port's traffic goes to ``host``."""
+        with _neutron_errors(f'the binding of port {port_id} on {host}'):
+            return _status(self._client(), port_id, host) == 'ACTIVE'
+
+    def delete_binding(self, port_id: str, host: str) -> None:
+        """Forget that the port was, or might have been, on ``host``.
+
+        Where its traffic goes there, it stays: Neutron would not find a port
+        again that has no binding at all.
+        """
+        with _neutron_errors(f'the binding of port {port_id} on {host}'):
+            client = self._client()
+            self._drop_inactive(client, port_id, host)
+            # Also where nothing was announced: an agent skips a port with two
+            # bindings, and looks at it again when it is updated.
+            with _perhaps_absent():
+                client.update_port(port_id, {'port': {'binding:profile': {}}})
+
+    def drop_inactive_binding(self, port_id: str, host: str) -> None:
+        """Forget that the port was to come to ``host``, unless it has."""
+        with _neutron_errors(f'the binding of port {port_id} on {host}'):
+            self._drop_inactive(self._client(), port_id, host)
+
+    @staticmethod
+    def _drop_inactive(client, port_id: str, host: str) -> None:
+        if _status(client, port_id, host) not in (None, 'ACTIVE'):
+            with _perhaps_absent():
+                client.delete_port_binding(port_id, host)
+
+    def _client(self):
+        return neutron.get_client(self._context, admin=True)
+
+    def _find(self, client, instance_uuid: str):
+        """Any user may give a port on a network of his own this name; only
+        one on the management network is meant."""
+        if self._network_id is None:
+            self._network_id = self._find_network(client)['id']
+        for port in self._all(client, instance_uuid):
+            if port['network_id'] == self._network_id:
+                return port
+        return None
+
+    @staticmethod
+    def _all(client, instance_uuid: str) -> list[dict]:
+        return client.list_ports(device_id=device_id(instance_uuid),
+                                 device_owner=DEVICE_OWNER)['ports']
+
+    @staticmethod
+    def _ports_on(client, host: str) -> list[dict]:
+        return [port for port in client.list_ports(**{
+            'device_owner': DEVICE_OWNER, 'binding:host_id': host})['ports']
+            if port['binding:host_id'] == host
+            and port['device_id'].startswith(_DEVICE_PREFIX)]
+
+    def _mend_if_possible(self, client, port) -> None:
+        """Its pair does not wait for what can be done later."""
+        try:
+            self._security.mend(client, port, client.show_network(
+                port['network_id'])['network'])
+        except (*_NEUTRON_ERRORS, exception.DMoreError) as error:
+            LOG.warning('Port %(id)s of a Domain R keeps the security groups '
+                        'that it has: %(error)s',
+                        {'id': port['id'], 'error': error})
+
+    def _create(self, client, instance_uuid: str, host: str):
+        network = self._find_network(client)
+        port = {
+            'network_id': network['id'],
+            'name': device_id(instance_uuid),
+            'device_id': device_id(instance_uuid),
+            'device_owner': DEVICE_OWNER,
+            'admin_state_up': True,
+            'binding:host_id': host,
+        }
+        try:
+            return self._create_secured(client, network, port)
+        except neutron_exceptions.OverQuotaClient as error:
+            raise exception.AddressError(
+                'the quota of ports of the project of [neutron] is used up, '
+                'each Domain R needs one; raise it ("openstack quota set '
+                f'--ports N PROJECT"): {error}') from error
+        except neutron_exceptions.NeutronClientException as error:
+            raise exception.AddressError(
+                f'[dmore] management_network: {self._network!r} gives Domain '
+                f'R no port: {error}') from error
+
+    def _create_secured(self, client, network, port):
+        """Another nova-compute may have deleted the plug-in's security group,
+        since it is one too many: then there is one that stays."""
+        try:
+            return client.create_port({'port': {
+                **port, **self._security.of_new_port(client, network)}})[
+                    'port']
+        except neutron_exceptions.NeutronClientException as error:
+            if error.status_code != 404 or not self._security.forget_group():
+                raise
+        return client.create_port({'port': {
+            **port, **self._security.of_new_port(client, network)}})['port']
+
+    def _move(self, client, port, host: str):
+        """Bind a port to another host, on which it may have a binding that a
+        migration left inactive."""
+        self._activate(client, port['id'], host)
+        return client.show_port(port['id'])['port']
+
+    def _activate(self, client, port_id: str, host: str) -> None:
+        try:
+            client.activate_port_binding(port_id, host)
+        except neutron_exceptions.Conflict:
+            LOG.debug('Port %s is bound to %s already', port_id, host)
+        except neutron_exceptions.NeutronClientException as error:
+            if error.status_code != 404:
+                raise
+            LOG.info('Port %s has no binding on %s: it is bound anew',
+                     port_id, host)
+            _check_bound(self._bind(client, port_id, host), host)
+
+    @staticmethod
+    def _bind(client, port_id: str, host: str):
+        """Move the binding with the traffic, where there is none yet."""
+        return client.update_port(port_id, {'port': {
+            'binding:host_id': host}})['port']
+
+    def _find_network(self, client):
+        if not self._network:
+            raise exception.ConfigurationError(
+                '[dmore] management_network is not set; name the Neutron '
+                'network on which each Domain R gets its port')
+        for key in ('name', 'id'):
+            networks = client.list_networks(**{key: self._network})['networks']
+            if len(networks) == 1:
+                return networks[0]
+            if networks:
+                raise exception.ConfigurationError(
+                    f'[dmore] management_network: {len(networks)} networks '
+                    f'are named {self._network!r}; give the id')
+        raise exception.ConfigurationError(
+            f'[dmore] management_network: no network {self._network!r}')
+
+    def _address(self, client, port) -> Address:
+        if not port['fixed_ips']:
+            raise exception.AddressError(
+                f'port {port["id"]} has no address; the network of [dmore] '
+                'management_network needs a subnet with free addresses')
+        fixed_ip = port['fixed_ips'][0]
+        subnet = client.show_subnet(fixed_ip['subnet_id'])['subnet']
+        network = client.show_network(port['network_id'])['network']
+        prefix = ipaddress.ip_network(subnet['cidr']).prefixlen
+        return Address(
+            port_id=port['id'], network_id=port['network_id'],
+            mac=port['mac_address'],
+            interface=f'{fixed_ip["ip_address"]}/{prefix}',
+            gateway=subnet.get('gateway_ip'), mtu=network.get('mtu') or 1500,
+            vif_type=port['binding:vif_type'],
+            vif_details=port['binding:vif_details'])
+
+
+@contextlib.contextmanager
+def _perhaps_absent():
+    """Let it be if Neutron does not know what is asked for."""
+    try:
+        yield
+    except neutron_exceptions.NeutronClientException as error:
+        if error.status_code != 404:
+            raise
+
+
+def _status(client, port_id: str, host: str) -> str | None:
+    """``ACTIVE`` or ``INACTIVE``; None where there is no binding."""
+    with _perhaps_absent():
+        return client.show_port_binding(port_id, host)['binding']['status']
+    return None
+
+
+def _check_bound(port, host: str) -> None:
+    if port['binding:vif_type'] in (
+            network_model.VIF_TYPE_UNBOUND,
+            network_model.VIF_TYPE_BINDING_FAILED):
+        raise exception.AddressError(
+            f'port {port["id"]} cannot be bound on host {host}; see '
+            'neutron-server\'s log and the state of the agent on that host')
+
+
+@contextlib.contextmanager
+def _neutron_errors(what: str):
+    """Turn errors of Neutron's client and of Nova's into AddressError."""
+    try:
+        yield
+    except _NEUTRON_ERRORS as error:
+        raise exception.AddressError(f'{what}: Neutron says: {error}'
+                                     ) from error

@@ -1,0 +1,105 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Connects Domain R's port to a host's network, through Nova's VIF driver and
+os-vif.
+"""
+
+import contextlib
+
+from nova import exception as nova_exception
+from nova.network import model as network_model
+from nova import objects
+
+from nova_dmore import exception
+from nova_dmore.virt.network import address as address_module
+
+
+def to_vif(address: address_module.Address) -> network_model.VIF:
+    """The port as Nova's VIF drivers want it.
+
+    The tap is made at the plug, not by libvirt, so that at a destination
+    the network is wired before Domain R arrives.
+    """
+    details = dict(address.vif_details)
+    details[network_model.VIF_DETAILS_OVS_CREATE_TAP] = True
+    network = network_model.Network(
+        id=address.network_id,
+        bridge=details.get(network_model.VIF_DETAILS_BRIDGE_NAME),
+        label='dmore', mtu=address.mtu)
+    return network_model.VIF(
+        id=address.port_id, address=address.mac, network=network,
+        type=address.vif_type, details=details,
+        devname=('tap' + address.port_id)[:network_model.NIC_NAME_LEN],
+        ovs_interfaceid=address.port_id, active=True, delegate_create=True)
+
+
+def carrier(record) -> objects.Instance:
+    """A stand-in for the instance, for Nova's VIF driver.
+
+    The driver names the instance to os-vif, and asks its flavor and image
+    for properties of the interface; Domain R's are not the instance's.
+    """
+    return objects.Instance(
+        id=0, uuid=record.instance_uuid, project_id=record.project_id,
+        display_name=record.instance_name, image_ref='',
+        metadata={}, system_metadata={},
+        flavor=objects.Flavor(vcpus=1, memory_mb=128, extra_specs={}))
+
+
+@contextlib.contextmanager
+def _nova_errors(what: str):
+    """Turn errors of Nova's driver into AddressError."""
+    try:
+        yield
+    except nova_exception.NovaException as error:
+        raise exception.AddressError(f'{what}: {error}') from error
+
+
+class Plug:
+    """Plugs the ports of one host.
+
+    :param vif_driver: Nova's ``LibvirtGenericVIFDriver``.
+    :param virt_type: ``[libvirt] virt_type``.
+    """
+
+    #: What the VIF driver asks of an image and of a flavor: nothing special.
+    _IMAGE_META = objects.ImageMeta.from_dict(
+        {'properties': {'hw_vif_model': 'virtio'}})
+
+    def __init__(self, vif_driver, virt_type: str):
+        self._vif_driver = vif_driver
+        self._virt_type = virt_type
+
+    def plug(self, record) -> None:
+        """Make the tap and connect it to this host's network.
+
+        :raises nova_dmore.exception.AddressError: it cannot be plugged.
+        """
+        with _nova_errors(f'port {record.address.port_id} cannot be plugged'):
+            self._vif_driver.plug(carrier(record), to_vif(record.address))
+
+    def unplug(self, record) -> None:
+        """Undo :meth:`plug`.
+
+        :raises nova_dmore.exception.AddressError: it stays plugged.
+        """
+        with _nova_errors(
+                f'port {record.address.port_id} cannot be unplugged'):
+            self._vif_driver.unplug(carrier(record), to_vif(record.address))
+
+    def interface_xml(self, record) -> str:
+        """The ``<interface>`` element of Domain R's domain."""
+        flavor = objects.Flavor(vcpus=1, memory_mb=128, extra_specs={})
+        config = self._vif_driver.get_config(
+            carrier(record), to_vif(record.address), self._IMAGE_META, flavor,
+            self._virt_type)
+        return config.to_xml()

@@ -1,0 +1,110 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What keeps Domain R's port apart: security groups, and no false addresses.
+
+Port security is never switched off. A port that an earlier release made
+without is given it, and its groups, when nova-compute starts, or when the
+port's host changes.
+"""
+
+from oslo_log import log as logging
+
+from nova_dmore.virt.config import precondition
+from nova_dmore.virt.network import security_group
+
+LOG = logging.getLogger(__name__)
+
+
+class PortSecurity:
+    """Decides about the ports of one host; may be called from any thread.
+
+    Raises Neutron's errors, and :class:`nova_dmore.exception.DMoreError`.
+
+    :param configured: ids (``[dmore] security_groups``).
+    :param own: the group that is used if those are none.
+    """
+
+    def __init__(self, configured: list[str],
+                 own: security_group.OwnGroup):
+        self._configured = configured
+        self._own = own
+        #: What was warned of.
+        self._warned: set[str] = set()
+
+    def look_at(self, client, network: dict) -> None:
+        """Have the group, and say once what the network cannot do.
+
+        :param client: a client of Neutron.
+        :param network: the management network.
+        """
+        text = precondition.port_security_off(network)
+        if text is not None:
+            self._warn(text)
+        else:
+            self._groups(client)
+
+    def of_new_port(self, client, network: dict) -> dict:
+        """The fields with which a port is created.
+
+        They never name ``port_security_enabled``: it is as in the network.
+        """
+        if _is_off(network) and not self._configured:
+            return {}
+        groups = self._groups(client)
+        return {} if groups is None else {'security_groups': groups}
+
+    def forget_group(self) -> bool:
+        """A group was not found. Whether another one may be tried."""
+        self._own.forget()
+        return not self._configured
+
+    def mend(self, client, port: dict, network: dict) -> None:
+        """Give a port what it lacks, all of it in one request.
+
+        :param network: the port's.
+        """
+        if _is_off(network):
+            return
+        fields: dict = {}
+        if port.get('port_security_enabled') is False:
+            fields['port_security_enabled'] = True
+        groups = self._groups(client)
+        if groups is not None and (
+                set(groups) != set(port.get('security_groups', ()))):
+            fields['security_groups'] = groups
+        if fields:
+            LOG.info('Port %(id)s of a Domain R is given %(fields)s',
+                     {'id': port['id'], 'fields': fields})
+            client.update_port(port['id'], {'port': fields})
+
+    def _groups(self, client) -> list[str] | None:
+        """Ids of the groups; None where Neutron has none at all."""
+        if self._configured:
+            return self._configured
+        group = self._own.id(client)
+        if group is not None:
+            return [group]
+        self._warn(
+            'Neutron has no security groups: nothing but Domain R itself '
+            'decides who may connect to it; see enable_security_group of its '
+            'configuration')
+        return None
+
+    def _warn(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            LOG.warning('Domain R: %s', text)
+
+
+def _is_off(network: dict) -> bool:
+    """Whether ports of the network are made without port security."""
+    return precondition.port_security_off(network) is not None

@@ -1,0 +1,58 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What a host makes of the record of a pair: what Domain R is started with.
+"""
+
+import os
+
+from nova_dmore.virt.config import config_message
+from nova_dmore.virt.pair import domain_r
+from nova_dmore.virt.pair import xml
+
+
+class Blueprint:
+    """Of the pairs of one host.
+
+    :param conf: Nova's configuration, with the ``[dmore]`` options.
+    :param plug: a :class:`nova_dmore.virt.network.plug.Plug`.
+    :param images: an :class:`nova_dmore.virt.images.image_store.ImageStore`.
+    :param records: a :class:`nova_dmore.virt.pair.record.Records`.
+    """
+
+    def __init__(self, conf, plug, images, records):
+        self._conf = conf
+        self._plug = plug
+        self._images = images
+        self._records = records
+
+    def domain_xml(self, record) -> str:
+        """The XML of Domain R as this host starts it."""
+        manifest = self._images.manifest(record.digest)
+        return xml.domain_r(xml.DomainR(
+            name=domain_r.name_of(record.instance_uuid),
+            uuid=domain_r.uuid_of(record.instance_uuid),
+            instance_uuid=record.instance_uuid,
+            virt_type=self._conf.libvirt.virt_type,
+            memory_mib=self._conf.dmore.memory_mib or manifest.memory_mib,
+            image_dir=str(self._images.directory(record.digest)),
+            directory=self._records.directory(record.instance_uuid),
+            kernel_arguments=manifest.command_line,
+            interface=self._plug.interface_xml(record),
+            log_file=os.path.join(
+                self._conf.dmore.log_dir,
+                f'domr-{record.instance_uuid}.log'),
+            tb_cache_mib=self._conf.libvirt.tb_cache_size))
+
+    def config(self, record) -> dict:
+        """The CONFIG message of a pair (:data:`nova_dmore.wire.CONFIG`)."""
+        return config_message.build(
+            self._conf.dmore, record, with_vnc=self._conf.vnc.enabled)

@@ -1,0 +1,482 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The life of the pairs of one host: made, found again, rebuilt, removed.
+
+A pair is three things: the shadow-device process (it outlives nova-compute),
+Domain R (a transient libvirt domain), and its address. Moving a pair is the
+business of :mod:`nova_dmore.virt.migration`.
+"""
+
+import contextlib
+import dataclasses
+import threading
+import time
+from concurrent import futures
+
+from oslo_log import log as logging
+
+from nova_dmore.channel import text
+from nova_dmore.client import shadow_client
+from nova_dmore import exception
+from nova_dmore.virt.config import host_secrets
+from nova_dmore.virt.pair import blueprint
+from nova_dmore.virt.pair import domain_r
+from nova_dmore.virt.pair import record as record_module
+from nova_dmore.virt.pair import shadow_process
+from nova_dmore import wire
+
+LOG = logging.getLogger(__name__)
+
+
+class Pairs:
+    """The pairs of this host.
+
+    Every method may be called from any thread; calls for one pair exclude
+    each other (:meth:`locked`).
+
+    :param conf: Nova's configuration, with the ``[dmore]`` options.
+    :param connect: returns Nova's ``libvirt.virConnect``.
+    :param plug: a :class:`nova_dmore.virt.network.plug.Plug`.
+    :param addresses: an :class:`nova_dmore.virt.network.address.AddressBook`.
+    :param images: an :class:`nova_dmore.virt.images.image_store.ImageStore`.
+    :param forget_tokens: :func:`nova_dmore.virt.care.tokens.forget` of an
+        instance's uuid.
+    """
+
+    def __init__(self, conf, connect, plug, addresses, images,
+                 forget_tokens):
+        self._conf = conf
+        self.host = conf.host
+        self._connect = connect
+        self._plug = plug
+        self.addresses = addresses
+        self.images = images
+        self.secrets = host_secrets.HostSecrets(conf)
+        self._forget_tokens = forget_tokens
+        self.records = record_module.Records(conf.dmore.run_dir)
+        self.shadows = shadow_process.ShadowProcesses(
+            conf.dmore, self.records)
+        self.blueprint = blueprint.Blueprint(
+            conf, plug, images, self.records)
+        self._guard = threading.Lock()
+        self._locks: dict[str, threading.RLock] = {}
+        self._clients: dict[str, shadow_client.ShadowClient] = {}
+        #: When each pair was last told what to serve, by CLOCK_MONOTONIC;
+        #: of what an earlier process has told nothing is known.
+        self.configured: dict[str, float] = {}
+        #: libvirt uuids of every companion seen so far, also removed ones:
+        #: their last events come late.
+        self._companions = {domain_r.uuid_of(record.instance_uuid)
+                            for record in self.records.all()}
+
+    # -- look-up ------------------------------------------------------------
+
+    def get(self, instance_uuid: str) -> record_module.PairRecord | None:
+        """The pair of an instance on this host, None when it has none."""
+        return self.records.load(instance_uuid)
+
+    def client(self, instance_uuid: str) -> shadow_client.ShadowClient:
+        """A client of the pair's shadow-device process."""
+        with self._guard:
+            if instance_uuid not in self._clients:
+                self._clients[instance_uuid] = shadow_client.ShadowClient(
+                    self.records.directory(instance_uuid))
+            return self._clients[instance_uuid]
+
+    def domain(self, instance_uuid: str) -> domain_r.DomainR:
+        """The pair's Domain R on this host."""
+        return domain_r.DomainR(self._connect(), instance_uuid)
+
+    def is_alive(self, instance_uuid: str) -> tuple[bool, bool]:
+        """Whether the shadow-device process and Domain R live.
+
+        :raises nova_dmore.exception.PairError: libvirt does not say.
+        """
+        client = self.client(instance_uuid)
+        try:
+            shadow_lives = not client.is_gone() and bool(client.status())
+        except exception.ShadowProcessError:
+            shadow_lives = False
+        return shadow_lives, self.domain(instance_uuid).is_active()
+
+    def is_domain_r(self, domain: str | None) -> bool:
+        """Whether a libvirt uuid is that of a companion on this host."""
+        return domain in self._companions
+
+    @contextlib.contextmanager
+    def locked(self, instance_uuid: str, wait_s: float = -1):
+        """Exclude every other change of this pair.
+
+        :param wait_s: longest wait for a change that is under way, in
+            seconds; -1: for as long as it takes.
+        :returns: a context manager; whether the pair is locked.
+        """
+        with self._guard:
+            lock = self._locks.setdefault(instance_uuid, threading.RLock())
+        locked = lock.acquire(timeout=wait_s)
+        try:
+            yield locked
+        finally:
+            if locked:
+                lock.release()
+
+    # -- made ---------------------------------------------------------------
+
+    def ensure(self, instance,
+               display: bool = False) -> record_module.PairRecord:
+        """Have a living pair for an instance that is about to start.
+
+        Called by the driver. A pair that lives is left alone.
+
+        :param display: whether the instance has a display.
+        :raises nova_dmore.exception.DMoreError: it cannot be had; whatever
+            was made on the way is undone.
+        """
+        with self.locked(instance.uuid):
+            record = self.get(instance.uuid)
+            if record is not None and (record.incoming or
+                                       self._is_retired(record)):
+                # Nova starts the instance here: none is arriving any more,
+                # and who is attached expects no other.
+                self.remove(instance.uuid, delete_address=False)
+                record = None
+            if record is None:
+                return self._make(instance, display)
+            if record.display != display:
+                self._forget_tokens(instance.uuid)
+                record = dataclasses.replace(record, display=display)
+                self._save(record)
+            if not all(self.is_alive(instance.uuid)):
+                record = self._restart(record)
+            return record
+
+    def _make(self, instance, display: bool) -> record_module.PairRecord:
+        digest = self.images.current()
+        # Of consoles that it had without a pair.
+        self._forget_tokens(instance.uuid)
+        known = self.addresses.exists(instance.uuid)
+        with contextlib.ExitStack() as undo:
+            if not known:
+                undo.callback(_attempt, self._delete_address, instance.uuid)
+            address = self.addresses.ensure(instance.uuid, self.host)
+            record = record_module.PairRecord(
+                instance_uuid=instance.uuid,
+                instance_name=instance.display_name or instance.name,
+                project_id=instance.project_id, digest=digest,
+                address=address, key_data=instance.key_data,
+                display=display,
+                secret_id=self.secrets.choose(instance, known))
+            undo.callback(_attempt, self.records.remove, instance.uuid)
+            self._save(record)
+            self._start(record)
+            undo.pop_all()
+        LOG.info('Domain R of the instance is at %s', address.ip,
+                 instance=instance)
+        return record
+
+    def _restart(self, record) -> record_module.PairRecord:
+        """Start what died of a pair, or never was on this host.
+
+        A Domain R that starts afresh need not have the image of the one
+        before: where that is gone the current one will do. And so for the
+        secret that its keys are derived from.
+
+        :returns: the record, with the digest and the secret that are used.
+        """
+        try:
+            self.images.ensure(record.digest)
+        except exception.ImageError as error:
+            digest = self.images.current()
+            LOG.info('Domain R of instance %(uuid)s gets image %(digest)s: '
+                     '%(error)s', {'uuid': record.instance_uuid,
+                                   'digest': digest,
+                                   'error': text.printable(error)})
+            record = dataclasses.replace(record, digest=digest)
+            self._save(record)
+        try:
+            replaced = self.secrets.replaced(record)
+            if replaced != record:
+                record = replaced
+                self._save(record)
+            self._start(record)
+        except exception.DMoreError:
+            # The instance may run: what it prints must not fill its FIFO.
+            _attempt(self.shadows.make_directory, record.instance_uuid)
+            raise
+        return record
+
+    def _start(self, record) -> None:
+        """Start what of a pair does not live, from a record."""
+        instance_uuid = record.instance_uuid
+        with contextlib.ExitStack() as undo:
+            shadow_lives, domain_lives = self.is_alive(instance_uuid)
+            if not shadow_lives:
+                # Domain R maps the memory of the process that died: it
+                # cannot be connected to another.
+                self.domain(instance_uuid).stop()
+                domain_lives = False
+                undo.callback(_attempt, self._stop_shadow, instance_uuid)
+                self.shadows.start(instance_uuid)
+            self._configure(record)
+            if not domain_lives:
+                undo.callback(_attempt, self._plug.unplug, record)
+                self._plug.plug(record)
+                self.domain(instance_uuid).start(
+                    self.blueprint.domain_xml(record))
+            undo.pop_all()
+
+    def _configure(self, record) -> None:
+        """Tell Domain R, this one and each later one, what to serve."""
+        self.client(record.instance_uuid).configure(
+            self.blueprint.config(record))
+        self.configured[record.instance_uuid] = time.monotonic()
+
+    def configure_again(self, instance_uuid: str) -> None:
+        """Tell a pair again what to serve: its certificate is a new one then.
+        Sessions go on. Not if it is arriving, or something is being done.
+
+        Called by :mod:`nova_dmore.virt.care.renewal`.
+
+        :raises nova_dmore.exception.DMoreError: it could not be told.
+        """
+        with self.locked(instance_uuid, wait_s=0) as locked:
+            record = self.get(instance_uuid)
+            if locked and record is not None and not record.incoming:
+                self._configure(record)
+
+    def _is_retired(self, record) -> bool:
+        """Whether its keys cannot be had any more."""
+        try:
+            return self.secrets.is_retired(record.secret_id)
+        except exception.ConfigurationError:
+            return False    # nothing new could be made instead
+
+    def expect(self, record, bind=None) -> record_module.PairRecord:
+        """Make what of a pair takes long, on a host that it may come to.
+
+        Called by the destination's role.
+
+        :param bind: returns the record's address as this host plugs it;
+            called while the shadow-device process starts. None: it is known.
+        :returns: the record with that address.
+        :raises nova_dmore.exception.DMoreError: and everything is undone but
+            the directory.
+        """
+        uuid = record.instance_uuid
+        with self.locked(uuid), contextlib.ExitStack() as undo:
+            undo.callback(_attempt, self.records.forget, uuid)
+            # First: a process without a record would never be ended.
+            self._save(record)
+            undo.callback(_attempt, self._stop_shadow, uuid)
+            with futures.ThreadPoolExecutor(max_workers=1) as aside:
+                starting = aside.submit(self.shadows.start, uuid)
+                if bind is not None:
+                    record = dataclasses.replace(
+                        record, address=bind(record.address))
+                    self._save(record)
+                starting.result()
+            undo.callback(_attempt, self._plug.unplug, record)
+            self._plug.plug(record)
+            undo.pop_all()
+        return record
+
+    def start_incoming(self, record, migration_id: str) -> None:
+        """Prepare a destination: everything but Domain R itself.
+
+        Called by the destination's role before anything moves. What was made
+        by :meth:`expect` is used.
+
+        :raises nova_dmore.exception.DMoreError: and everything is undone but
+            the directory.
+        """
+        uuid = record.instance_uuid
+        with self.locked(uuid), contextlib.ExitStack() as undo:
+            undo.callback(_attempt, self.give_back, uuid)
+            if self.get(uuid) is None:
+                self.expect(record)
+            else:
+                self._save(record)
+            self.client(uuid).arm(
+                migration_id, wire.Role.DESTINATION)
+            self._configure(record)
+            undo.pop_all()
+
+    def give_back(self, instance_uuid: str) -> None:
+        """Undo :meth:`expect` and :meth:`start_incoming`. The instance may
+        arrive without its pair, so the directory stays.
+
+        :raises nova_dmore.exception.DMoreError: something is left over; the
+            rest was removed all the same.
+        """
+        with self.locked(instance_uuid):
+            self._end(instance_uuid)
+            self.records.forget(instance_uuid)
+
+    def await_alone(self, record) -> None:
+        """Remember a pair that does not come with its instance: one is built
+        when the instance is here.
+
+        Called by the destination's role; what is in the record of the source
+        is kept.
+
+        :raises nova_dmore.exception.DMoreError: the directory cannot be made.
+        """
+        self.shadows.make_directory(record.instance_uuid)
+        self._save(dataclasses.replace(record, incoming=True))
+
+    def _save(self, record) -> None:
+        self._companions.add(domain_r.uuid_of(record.instance_uuid))
+        try:
+            self.records.save(record)
+        except OSError as error:
+            raise exception.ConfigurationError(
+                f'[dmore] run_dir: {self._conf.dmore.run_dir}: '
+                f'{error.strerror}') from error
+
+    # -- rebuilt ------------------------------------------------------------
+
+    def rebuild(self, instance_uuid: str) -> bool:
+        """Start again what of a pair died.
+
+        Called by :mod:`nova_dmore.virt.care.watch`, and by a destination whose
+        Domain R did not come.
+
+        :returns: whether anything had to be started.
+        :raises nova_dmore.exception.DMoreError: it failed; try again later.
+        """
+        with self.locked(instance_uuid):
+            record = self.get(instance_uuid)
+            if (record is None or record.incoming or
+                    all(self.is_alive(instance_uuid))):
+                return False
+            self._restart(record)
+            return True
+
+    def arrived(self, instance_uuid: str) -> None:
+        """Note that a pair belongs to this host now.
+
+        :raises nova_dmore.exception.DMoreError: it is not noted yet: its
+            traffic cannot go here, or there is no room for its record.
+        """
+        with self.locked(instance_uuid):
+            record = self.get(instance_uuid)
+            if record is not None and record.incoming:
+                # First: it waits for nothing else.
+                self.adopt(instance_uuid)
+                # The source has done it by now, if it could. To ask costs
+                # Neutron less than to be refused.
+                port_id = record.address.port_id
+                if not self.addresses.is_bound(port_id, self.host):
+                    self.addresses.activate_binding(port_id, self.host)
+                self._save(dataclasses.replace(
+                    record, incoming=False))
+
+    def adopt(self, instance_uuid: str) -> None:
+        """Let a Domain R that arrived paused run: its instance belongs to
+        this host, running or paused.
+
+        Called by a source, too, whose instance stays. The shadow-device
+        process does so by itself where the instance runs, so that it cannot
+        be asked is no fault; one that runs since before an upgrade refuses.
+        """
+        try:
+            self.client(instance_uuid).adopt()
+        except exception.ShadowProcessError as error:
+            LOG.info('Console of instance %s: %s', instance_uuid,
+                     text.printable(error))
+
+    def take_over(self, record) -> None:
+        """Build a pair on this host whose Domain R could not come along.
+
+        Called by a destination's role; the instance runs here already, and
+        its QEMU connects again by itself.
+
+        :param record: as the source had it.
+        :raises nova_dmore.exception.DMoreError: a record is kept, so that the
+            watch tries again.
+        """
+        with self.locked(record.instance_uuid):
+            if self.get(record.instance_uuid) is not None:
+                self._stop_shadow(record.instance_uuid)
+                self.domain(record.instance_uuid).stop()
+            # Of a record that still arrives the watch makes a pair later.
+            self._save(dataclasses.replace(record, incoming=True))
+            record = dataclasses.replace(
+                record, incoming=False, address=self.addresses.ensure(
+                    record.instance_uuid, self.host))
+            self._save(record)
+            self._restart(record)
+
+    # -- removed ------------------------------------------------------------
+
+    def remove(self, instance_uuid: str, delete_address: bool) -> None:
+        """Remove a pair from this host.
+
+        Called when the instance is destroyed (``delete_address``), and when
+        it has left for another host.
+
+        :raises nova_dmore.exception.DMoreError: something is left over. If
+            it runs, or is plugged, the record and the address stay, and the
+            watch removes the pair when it finds no instance.
+        """
+        with self.locked(instance_uuid):
+            self._end(instance_uuid)
+            self.records.remove(instance_uuid)
+            if delete_address:
+                self._delete_address(instance_uuid)
+
+    def _end(self, instance_uuid: str) -> None:
+        """Stop and unplug what there is of a pair."""
+        with contextlib.ExitStack() as steps:
+            # Run in reverse, each whatever becomes of the others.
+            record = self.get(instance_uuid)
+            if record is not None:
+                steps.callback(self._plug.unplug, record)
+            steps.callback(self.domain(instance_uuid).stop)
+            # First: it would report the end of Domain R as a gap.
+            steps.callback(self._stop_shadow, instance_uuid)
+
+    def _stop_shadow(self, instance_uuid: str) -> None:
+        self.client(instance_uuid).shutdown()
+        self.shadows.close_sink(instance_uuid)
+        self.configured.pop(instance_uuid, None)
+        with self._guard:
+            self._clients.pop(instance_uuid, None)
+
+    def _delete_address(self, instance_uuid: str) -> None:
+        # First: it may be another instance's at once.
+        self._forget_tokens(instance_uuid)
+        self.addresses.delete(instance_uuid)
+
+    def plug_again(self, instance_uuid: str) -> None:
+        """Plug Domain R's port, which another host had for a moment.
+
+        Neutron's agent takes a port whose binding was deactivated from its
+        bridge (process_deactivated_bindings in
+        neutron/plugins/ml2/drivers/openvswitch/agent/ovs_neutron_agent.py),
+        and does not put it back. It is no fault if the port is there.
+
+        :raises nova_dmore.exception.AddressError: it cannot be plugged.
+        """
+        with self.locked(instance_uuid):
+            record = self.get(instance_uuid)
+            if record is not None and not record.incoming:
+                self._plug.plug(record)
+
+
+def _attempt(function, *arguments, **keywords) -> None:
+    """Undo a step; what fails here must not hide why it is undone."""
+    try:
+        function(*arguments, **keywords)
+    except exception.DMoreError as error:
+        LOG.warning('Something is left of a pair that could not be made: %s',
+                    text.printable(error))

@@ -1,0 +1,219 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What a host knows about a pair, and where it keeps that.
+
+The record lies beside the pair's sockets, so a restarted nova-compute finds
+its pairs again without asking anybody. A host that lost it (a reboot empties
+``[dmore] run_dir``) makes the pair anew; the address is then found in
+Neutron, and the host key is derived again.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+import stat
+import tempfile
+
+from oslo_log import log as logging
+from oslo_utils import uuidutils
+
+from nova_dmore.channel import text
+from nova_dmore.virt.config import identity
+from nova_dmore.virt.network import address
+from nova_dmore.virt import received
+
+LOG = logging.getLogger(__name__)
+
+_FILE = 'pair.json'
+#: A record may have so many characters; one has about one thousand.
+TEXT_MAX = 1 << 17
+#: Nova's and Neutron's own limits: of a name, of a public key, of what Neutron
+#: says of a port's plugging.
+_NAME_MAX = 255
+_KEY_MAX = 1 << 16
+_DETAILS_MAX = 1 << 12
+
+#: What a record says that needs a host of a later release than the first;
+#: one that says no more is the same text as ever, so that a host of the
+#: first takes it. Version 2: ``secret_id``.
+VERSION = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class PairRecord:
+    """One pair on this host."""
+
+    instance_uuid: str
+    instance_name: str
+    project_id: str
+    #: Digest of the image that Domain R was started from.
+    digest: str
+    address: address.Address
+    #: The CONFIG message less the keys (they are derived when needed).
+    key_data: str | None
+    #: Whether the instance was started with a display of its shadow devices;
+    #: if not, its VNC console is Nova's stock one.
+    display: bool = False
+    #: Whether it is still arriving from another host.
+    incoming: bool = False
+    #: Which secret of ``[dmore] secret_file`` its keys are derived from.
+    secret_id: int = identity.FIRST_SECRET_ID
+
+
+def to_json(record: PairRecord) -> str:
+    """The record as text, for the file and for the RPC between hosts."""
+    fields = dataclasses.asdict(record)
+    if record.secret_id == identity.FIRST_SECRET_ID:
+        del fields['secret_id']
+    else:
+        fields['version'] = VERSION
+    return json.dumps(fields, sort_keys=True)
+
+
+def from_json(text: str) -> PairRecord:
+    """The inverse of :func:`to_json`.
+
+    :raises ValueError: it is no record.
+    """
+    try:
+        fields = json.loads(received.text('a pair record', text, TEXT_MAX))
+        version = fields.pop('version', VERSION)
+        received.integer('version', version, 0, 1 << 31)
+        if version > VERSION:
+            raise ValueError(
+                f'a pair record of version {version}; this host knows those '
+                f'up to {VERSION}: upgrade it')
+        fields['address'] = address.Address(**fields['address'])
+        record = PairRecord(**fields)
+    except (AttributeError, TypeError, KeyError, RecursionError) as error:
+        # It may name what the record says.
+        raise received.wrong('a pair record', str(error)) from error
+    _check(record)
+    return record
+
+
+def _check(record: PairRecord) -> None:
+    """Check what came from another host, or lay where QEMU may write.
+
+    :raises ValueError: a value is not what this version writes.
+    """
+    received.uuid('instance_uuid', record.instance_uuid)
+    received.text('instance_name', record.instance_name, _NAME_MAX)
+    if record.project_id is not None:
+        received.text('project_id', record.project_id, _NAME_MAX)
+    received.digest('digest', record.digest)
+    if record.key_data is not None:
+        received.text('key_data', record.key_data, _KEY_MAX)
+    received.boolean('display', record.display)
+    received.boolean('incoming', record.incoming)
+    received.integer('secret_id', record.secret_id, 0, identity.SECRET_ID_MAX)
+    port = record.address
+    received.uuid('port_id', port.port_id)
+    received.uuid('network_id', port.network_id)
+    received.mac('mac', port.mac)
+    received.interface('interface', port.interface)
+    if port.gateway is not None:
+        received.ip('gateway', port.gateway)
+    received.integer('mtu', port.mtu, 68, 65536)
+    received.text('vif_type', port.vif_type, _NAME_MAX)
+    if (not isinstance(port.vif_details, dict) or
+            len(json.dumps(port.vif_details)) > _DETAILS_MAX):
+        raise received.wrong('vif_details', port.vif_details)
+
+
+class Records:
+    """The records of this host, in ``[dmore] run_dir``.
+
+    :param run_dir: made, with mode 0711, when the first record is saved:
+        QEMU's user has to reach the sockets in it.
+    """
+
+    def __init__(self, run_dir: str):
+        self._run_dir = pathlib.Path(run_dir)
+
+    def directory(self, instance_uuid: str) -> str:
+        """The directory of a pair: its sockets and its record."""
+        return str(self._run_dir / instance_uuid)
+
+    def save(self, record: PairRecord) -> None:
+        """Write a record, whole or not at all.
+
+        :raises OSError: the disk is full or the directory is not writable.
+        """
+        directory = pathlib.Path(self.directory(record.instance_uuid))
+        directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+        # QEMU's user may write in the directory: a file that is there
+        # already may be a link to any other.
+        descriptor, scratch = tempfile.mkstemp(
+            dir=directory, prefix=f'{_FILE}.')
+        try:
+            with open(descriptor, 'w') as scratch_file:
+                scratch_file.write(to_json(record))
+            os.rename(scratch, directory / _FILE)
+        except BaseException:
+            os.unlink(scratch)
+            raise
+
+    def load(self, instance_uuid: str) -> PairRecord | None:
+        """Read a record; None when there is none that can be used."""
+        path = pathlib.Path(self.directory(instance_uuid)) / _FILE
+        try:
+            record = from_json(_read_own(path))
+            if record.instance_uuid != instance_uuid:
+                raise ValueError(f'it is of {record.instance_uuid}')
+            return record
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            LOG.warning('Ignoring the damaged pair record %s: %s',
+                        path, text.printable(error))
+            return None
+
+    def all(self) -> list[PairRecord]:
+        """Every record of this host."""
+        try:
+            names = sorted(os.listdir(self._run_dir))
+        except FileNotFoundError:
+            return []
+        records = [self.load(name) for name in names
+                   if uuidutils.is_uuid_like(name)]
+        return [record for record in records if record is not None]
+
+    def forget(self, instance_uuid: str) -> None:
+        """Forget a pair, but leave what else is in its directory: the
+        instance's QEMU may have its sockets there."""
+        path = pathlib.Path(self.directory(instance_uuid)) / _FILE
+        path.unlink(missing_ok=True)
+
+    def remove(self, instance_uuid: str) -> None:
+        """Forget a pair: the record and whatever is left beside it."""
+        shutil.rmtree(self.directory(instance_uuid), ignore_errors=True)
+
+
+def _read_own(path: pathlib.Path) -> str:
+    """Read a file that nobody but this user can have written.
+
+    :raises OSError: it cannot be read.
+    :raises ValueError: it is another's, or no plain file.
+    """
+    # A FIFO would hold the reader up.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with open(descriptor, encoding='utf-8') as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError('it is no plain file')
+        if (status.st_uid not in (0, os.geteuid()) or
+                status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
+            raise ValueError('another user could write it')
+        return file.read(TEXT_MAX + 1)

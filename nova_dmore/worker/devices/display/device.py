@@ -1,0 +1,409 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The shadow device of the instance's display.
+
+It looks at QEMU's display only while somebody looks at Domain R's, and asks
+for the next picture when Domain R has dealt with the last.
+"""
+
+import logging
+import socket
+import time
+
+from nova_dmore.channel import display
+from nova_dmore.channel.host import end as host_end_module
+from nova_dmore.channel import text
+from nova_dmore import wire
+from nova_dmore.worker.devices import base
+from nova_dmore.worker.devices.display import rfb
+from nova_dmore.worker.devices.display import source as source_module
+
+LOG = logging.getLogger(__name__)
+
+#: How long QEMU's display is looked at after the last viewer left, seconds.
+LINGER_S = 1.5
+
+#: After an attempt to connect that failed, the next one is made this much
+#: later, twice as much each time, at most; in seconds.
+RETRY_S = (0.1, 2.0)
+
+#: All of the picture is asked for at most this often, whatever the guest
+#: does with its video modes, in seconds.
+REFRESH_INTERVAL_S = 0.1
+
+#: QEMU is asked again this much later: it forgets a request when the guest
+#: changes its video mode, and its looks at an idle display become as rare as
+#: one in 3 s. In seconds.
+REMIND_S = 0.5
+
+#: QEMU is asked for the next picture although Domain R has not dealt with the
+#: last one, if that and those before make up at most this share of it.
+AHEAD_SHARE = 16
+
+#: When QEMU should look for what an event of input has changed, in seconds
+#: after it, until something is found. Looks are 30 ms apart at least: one at
+#: once would find nothing, and delay the next.
+HURRY_S = (0.01, 0.04, 0.07, 0.11)
+
+#: A destination opens without knowing what the clients have been shown if
+#: the source does not say so this much after the picture is there, seconds.
+CARRIED_PATIENCE_S = 0.25
+
+#: Rectangles of one update that are passed on as they are.
+_RECTANGLES_MAX = 32
+
+
+class DisplayDevice(base.ShadowDevice, source_module.Sink):
+    """Keeps the picture in the region like the instance's.
+
+    :param context: a :class:`base.DeviceContext`.
+    :param make_source: called with (loop, socket, sink) -> a source.
+    """
+
+    def __init__(self, context, make_source=rfb.RfbSource):
+        self._context = context
+        self._loop = context.loop
+        self._machine = context.machine
+        self._host_end = context.host_end
+        self._display = display.HostDisplay(context.region)
+        self._make_source = make_source
+        self._source = None
+        self._asked_keeper = False
+        self._size = None           # of QEMU's picture, while it is known
+        self._cursor = None
+        self._applied = False       # both of them are in the region
+        self._viewed_at = None      # when somebody looked last
+        self._retry_at = 0.0
+        self._pause = RETRY_S[0]
+        self._refreshed_at = 0.0
+        self._reminded_at = 0.0
+        self._told_at = 0.0         # when damage was published
+        self._ahead = 0             # pixels of it since Domain R saw all
+        self._epoch = 0             # the one that is opened, or to be
+        self._refresh = False       # all of the picture is (to be) asked for
+        self._requested = False
+        self._covered = 0           # pixels that came since
+        self._complete_at = None
+        self._arrived = None        # picture of the source, see arrived
+        self._arrival_open = False  # it is not used up
+        self._hurries = []
+        self._timer = None
+        self._troubles = set()
+        context.input_taken.append(self._input_taken)
+
+    # -- base.ShadowDevice
+
+    def pump(self):
+        """See :class:`base.ShadowDevice`."""
+        self.look()
+
+    def look(self):
+        """See :class:`base.ShadowDevice`."""
+        now = time.monotonic()
+        self._see_viewers(now)
+        wanted = self._wanted(now)
+        if self._source is None:
+            if wanted and not self._asked_keeper and now >= self._retry_at:
+                self._asked_keeper = True
+                self._context.commands.open_display(self._on_opened)
+        elif not wanted and self._machine.output_flows:
+            self._disconnect()
+        if self._source is not None:
+            self._source.listen(self._listens())
+            if self._flows():
+                self._follow(now)
+        self._set_timer(now)
+
+    def armed(self):
+        """See :class:`base.ShadowDevice`."""
+        if self._display.is_open:
+            # Now, for it takes milliseconds; only what changes until the
+            # stop is left for then.
+            self._display.picture()
+
+    def opened(self):
+        """See :class:`base.ShadowDevice`."""
+        self.look()
+
+    def arrived(self, carried):
+        """See :class:`base.ShadowDevice`."""
+        if carried is None:
+            self._arrival_open = True
+        elif self._arrival_open:
+            self._arrived = carried.picture
+            self.look()
+
+    def carry_over(self):
+        """See :class:`base.ShadowDevice`."""
+        return {'picture': self._display.seen_picture()}
+
+    def status(self):
+        """See :class:`base.ShadowDevice`."""
+        return {'connected': self._source is not None,
+                'open': self._display.is_open,
+                'width': self._display.width,
+                'height': self._display.height,
+                'viewers': min(self._display.viewers, 0xffff)}
+
+    # -- source.Sink
+
+    def resized(self, width, height):
+        """See :class:`source.Sink`."""
+        self._size = width, height
+        self._applied = False
+        self._begin_refresh()
+        self._loop.call_soon(self.look)
+
+    def target(self, y, height):
+        """See :class:`source.Sink`."""
+        if not (self._applied and self._flows()):
+            return None
+        shown = max(0, min(height, self._display.height - y))
+        if shown:
+            self._display.writing(y, shown)
+        return (self._display.framebuffer, self._display.width,
+                self._display.height)
+
+    def updated(self, rectangles):
+        """See :class:`source.Sink`."""
+        if not self._applied:
+            return
+        now = time.monotonic()
+        self._hurries.clear()
+        if self._display.is_open:
+            if rectangles:
+                self._publish(rectangles, now)
+        else:
+            self._covered += sum(each[2] * each[3] for each in rectangles)
+            if self._covered >= self._display.width * self._display.height:
+                self._complete_at = self._complete_at or now
+        self.look()
+
+    def cursor(self, cursor):
+        """See :class:`source.Sink`."""
+        self._cursor = cursor
+        if self._applied and self._flows():
+            self._display.set_cursor(cursor)
+            self._context.ring(wire.Vector.DISPLAY)
+        else:
+            self._applied = False
+
+    def ended(self, reason):
+        """See :class:`source.Sink`."""
+        self._trouble(f'QEMU\'s display: {reason}')
+        self._source = None
+        self._retry_later()
+        self._lose()
+        self._loop.call_soon(self.look)
+
+    # -- the connection
+
+    def _see_viewers(self, now):
+        if self._display.viewers and (
+                self._is_open() or not self._machine.output_flows):
+            self._viewed_at = now
+
+    def _wanted(self, now):
+        machine = self._machine
+        if machine.state is wire.PairState.INCOMING:
+            return True     # to be quick when both VMs run
+        return (machine.output_flows and self._viewed_at is not None
+                and now - self._viewed_at <= LINGER_S)
+
+    def _listens(self):
+        """Whether QEMU's messages may be read; a picture is none of them
+        unless it was asked for."""
+        return (self._flows()
+                or self._machine.state is wire.PairState.INCOMING)
+
+    def _flows(self):
+        """Whether the region may show what the instance's display shows."""
+        machine = self._machine
+        return (machine.output_flows and machine.region_writable
+                and self._host_end.state in (
+                    host_end_module.HostState.OPENING,
+                    host_end_module.HostState.OPEN)
+                and (machine.state is not wire.PairState.INCOMING
+                     or machine.instance_running))
+
+    def _is_open(self):
+        return self._host_end.state is host_end_module.HostState.OPEN
+
+    def _on_opened(self, descriptor, error):
+        """The keeper's answer."""
+        self._asked_keeper = False
+        if descriptor is None:
+            if self._pause >= RETRY_S[1]:   # QEMU is not just starting
+                self._trouble(f'no connection to QEMU\'s display: {error}')
+            self._retry_later()
+        else:
+            self._source = self._make_source(
+                self._loop, socket.socket(fileno=descriptor), self)
+        self.look()
+
+    def _retry_later(self):
+        self._retry_at = time.monotonic() + self._pause
+        self._pause = min(self._pause * 2, RETRY_S[1])
+
+    def _disconnect(self):
+        self._source.close()
+        self._source = None
+        self._lose()
+
+    def _lose(self):
+        self._size = None
+        self._applied = False
+        if self._display.is_open:
+            self._display.shut()
+        self._begin_refresh()
+
+    def _trouble(self, what):
+        """Log what happened, each kind once."""
+        if what not in self._troubles and len(self._troubles) < 16:
+            self._troubles.add(what)
+            LOG.warning('%s', text.printable(what))
+
+    # -- the picture
+
+    def _begin_refresh(self):
+        self._refresh = True
+        self._requested = False
+        self._covered = 0
+        self._complete_at = None
+
+    def _follow(self, now):
+        """Bring the region up to date."""
+        if self._size is None:
+            return      # still greeting
+        if self._host_end.epoch != self._epoch:
+            self._epoch = self._host_end.epoch
+            self._display.shut()
+            self._begin_refresh()
+        if not self._applied:
+            self._applied = True
+            size = display.crop(*self._size)
+            if size != (self._display.width, self._display.height):
+                self._display.set_mode(*size)
+                self._begin_refresh()
+            elif self._display.is_open:
+                # It shows a part of another picture now.
+                self._display.shut()
+            self._display.set_cursor(self._cursor)
+        if self._complete_at is not None:
+            self._open(now)
+        if self._display.is_open:
+            self._request_changes(now)
+        elif (not self._requested
+                and now >= self._refreshed_at + REFRESH_INTERVAL_S):
+            self._request_everything(now)
+        if self._waits() and now >= self._reminded_at + REMIND_S:
+            self._reminded_at = now
+            self._source.hurry()
+            self._source.request(self._refresh)
+        elif self._hurries and now >= self._hurries[0]:
+            self._hurries.pop(0)
+            self._source.hurry()
+
+    def _waits(self):
+        """Whether QEMU owes an answer, or may do so."""
+        if self._refresh:
+            return self._requested and self._complete_at is None
+        return self._source.asked
+
+    def _request_everything(self, now):
+        self._requested = True
+        self._refreshed_at = self._reminded_at = now
+        self._covered = 0
+        self._source.hurry()
+        self._source.request(True)
+
+    def _request_changes(self, now):
+        if self._display.seen:
+            self._ahead = 0
+        # The answer to a key is small, and does not wait for the one before.
+        small = self._display.width * self._display.height // AHEAD_SHARE
+        if not self._source.asked and (
+                self._ahead <= small
+                or now >= self._told_at + wire.DISPLAY_PATIENCE_S):
+            self._reminded_at = now
+            self._source.request(False)
+
+    def _open(self, now):
+        """The picture is complete: show it as soon as Domain R can look."""
+        if not self._is_open():
+            return
+        if (self._arrival_open and self._arrived is None
+                and now < self._complete_at + CARRIED_PATIENCE_S):
+            return
+        picture = self._arrived and self._display.picture()
+        if picture is not None:
+            damage = display.changed_bands(self._arrived, picture)
+        else:
+            damage = [(0, 0, self._display.width, self._display.height)]
+        LOG.info('Picture of %dx%d after %.0f ms, %d of %d rows are new',
+                 self._display.width, self._display.height,
+                 (self._complete_at - self._refreshed_at) * 1000,
+                 sum(each[3] for each in damage), self._display.height)
+        self._arrived = None
+        self._arrival_open = False
+        self._refresh = False
+        self._complete_at = None
+        self._pause = RETRY_S[0]
+        self._display.open(self._epoch, damage)
+        self._ahead = sum(each[2] * each[3] for each in damage)
+        self._told_at = now
+        self._context.ring(wire.Vector.DISPLAY)
+
+    def _publish(self, rectangles, now):
+        if len(rectangles) > _RECTANGLES_MAX:
+            bands = {band for _, y, _, height in rectangles
+                     for band in display.bands_of(y, height)}
+            rectangles = display.bands_to_rectangles(
+                bands, self._display.width, self._display.height)
+        self._display.damage(rectangles)
+        self._ahead += sum(each[2] * each[3] for each in rectangles)
+        self._told_at = now
+        self._context.ring(wire.Vector.DISPLAY)
+
+    def _input_taken(self):
+        """QEMU has an event: what it changes should be seen soon."""
+        if self._source is not None and self._display.is_open:
+            now = time.monotonic()
+            self._hurries = [now + each for each in HURRY_S]
+            self.look()
+
+    def _set_timer(self, now):
+        """Be called again when time alone changes something."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        times = []
+        if self._source is None:
+            if self._wanted(now) and not self._asked_keeper:
+                times.append(self._retry_at)
+        elif self._flows() and self._size is not None:
+            times += self._hurries[:1]
+            if self._waits():
+                times.append(self._reminded_at + REMIND_S)
+            elif self._display.is_open:
+                times.append(self._told_at + wire.DISPLAY_PATIENCE_S)
+            if self._complete_at is not None and self._is_open():
+                times.append(self._complete_at + CARRIED_PATIENCE_S)
+            elif not self._requested and self._complete_at is None:
+                times.append(self._refreshed_at + REFRESH_INTERVAL_S)
+        if times:
+            self._timer = self._loop.call_later(
+                max(0.001, min(times) - now), self._on_timer)
+
+    def _on_timer(self):
+        self._timer = None
+        self.look()

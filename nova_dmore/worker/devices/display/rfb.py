@@ -1,0 +1,324 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""A client of QEMU's VNC server: RFB 3.8, security None, raw pixels.
+
+Written from RFC 6143, and ui/vnc.c of QEMU 7.2 for its peculiarities. All
+that is received is checked: a guest has a hand in it.
+"""
+
+import struct
+
+from nova_dmore.channel import display
+from nova_dmore import wire
+from nova_dmore.worker.devices.display import source
+
+_VERSION = b'RFB 003.008\n'
+_SECURITY_NONE = 1
+
+#: 32 bits per pixel, depth 24, little-endian true colour: blue, green, red,
+#: unused. It is QEMU's own, so nothing is converted.
+_PIXEL_FORMAT = struct.pack('>BBBBHHHBBBxxx', 32, 24, 0, 1,
+                            255, 255, 255, 16, 8, 0)
+_RAW = 0
+_DESKTOP_SIZE = -223
+_RICH_CURSOR = -239
+
+_FRAMEBUFFER_UPDATE, _COLOUR_MAP, _BELL, _CUT_TEXT = range(4)
+
+_TEXT_MAX = 1 << 20
+_CURSOR_MAX = 1 << 24
+#: For each byte of a cursor's mask the fourth bytes of eight pixels.
+_MASKS = [bytes(0xff if byte << bit & 0x80 else 0 for bit in range(8))
+          for byte in range(256)]
+
+#: Bytes read at a time, and at most before others have their turn.
+_CHUNK = 1 << 16
+_TURN = 1 << 22
+
+#: A rectangle that is not as wide as the picture goes through a buffer: a
+#: row of the widest picture at least.
+_SCRATCH = 1 << 18
+
+#: QEMU's extended key event: the left shift key, which is not down, goes up.
+#: QEMU ignores it; but any message of a type above 3 makes it look at the
+#: guest's display every 30 ms again, where it slows down to 3 s by itself.
+#: Cut text of no length would do as well, if it left the clipboard alone.
+_HURRY = struct.pack('>BBHII', 255, 0, 0, 0xffe1, 0x2a)
+
+
+class RfbError(Exception):
+    """QEMU sent what cannot be."""
+
+
+class RfbSource(source.Source):
+    """See :class:`source.Source`.
+
+    :param loop: the asyncio loop.
+    :param sock: connected; it becomes this object's.
+    :param sink: :class:`source.Sink`.
+    """
+
+    def __init__(self, loop, sock, sink):
+        sock.setblocking(False)
+        self._loop = loop
+        self._sock = sock
+        self._sink = sink
+        self._listening = False
+        self._ready = False
+        self._size = (0, 0)
+        self._received = memoryview(bytearray(_CHUNK))
+        self._first = self._last = 0    # what is left in it
+        self._scratch = memoryview(bytearray(_SCRATCH))
+        self._parser = self._parse()
+        self._wanted = next(self._parser)
+        self._filled = 0
+        self._unsent = b''
+        self.listen(True)
+
+    # -- source.Source
+
+    def listen(self, on):
+        """See :class:`source.Source`."""
+        if self._sock is None or on == self._listening:
+            return
+        self._listening = on
+        if on:
+            self._loop.add_reader(self._sock, self._readable)
+        else:
+            self._loop.remove_reader(self._sock)
+
+    def request(self, everything):
+        """See :class:`source.Source`."""
+        self.asked = True
+        self._send(struct.pack('>BBHHHH', 3, 0 if everything else 1, 0, 0,
+                               *self._size))
+
+    def hurry(self):
+        """See :class:`source.Source`."""
+        if self._ready:
+            self._send(_HURRY)
+
+    def close(self):
+        """See :class:`source.Source`."""
+        if self._sock is not None:
+            self._loop.remove_reader(self._sock)
+            self._loop.remove_writer(self._sock)
+            self._sock.close()
+            self._sock = None
+
+    # -- bytes
+
+    def _end(self, reason):
+        if self._sock is not None:
+            self.close()
+            self._sink.ended(reason)
+
+    def _send(self, data):
+        """Send some tens of bytes; QEMU reads them at once, normally."""
+        if self._sock is None:
+            return
+        if self._unsent:
+            if len(self._unsent) > _CHUNK:
+                self._end('QEMU does not read')
+                return
+            self._unsent += data
+            return
+        self._unsent = data
+        self._writable()
+
+    def _writable(self):
+        try:
+            sent = self._sock.send(self._unsent)
+        except BlockingIOError:
+            sent = 0
+        except OSError as e:
+            # From the loop: the caller is not prepared for the end.
+            self._loop.call_soon(self._end, str(e))
+            sent = len(self._unsent)
+        self._unsent = self._unsent[sent:]
+        if self._unsent:
+            self._loop.add_writer(self._sock, self._writable)
+        else:
+            self._loop.remove_writer(self._sock)
+
+    def _readable(self):
+        left = _TURN
+        try:
+            while left > 0 and self._listening and self._sock is not None:
+                count = self._receive()
+                if count == 0:
+                    self._end('QEMU closed the connection')
+                    return
+                left -= count
+        except BlockingIOError:
+            pass
+        except (OSError, RfbError) as e:
+            self._end(str(e))
+
+    def _receive(self):
+        """Receive once, and parse -> number of bytes, 0 at the end."""
+        wanted, filled = self._wanted, self._filled
+        if len(wanted) - filled >= _CHUNK:
+            count = self._sock.recv_into(wanted[filled:])
+            self._filled += count
+            if count:
+                self._advance()
+            return count
+        count = self._sock.recv_into(self._received)
+        self._first, self._last = 0, count
+        while self._first < self._last and self._sock is not None:
+            taken = min(len(self._wanted) - self._filled,
+                        self._last - self._first)
+            self._wanted[self._filled:self._filled + taken] = (
+                self._received[self._first:self._first + taken])
+            self._first += taken
+            self._filled += taken
+            self._advance()
+        return count
+
+    def _advance(self):
+        while self._filled == len(self._wanted):
+            self._filled = 0
+            self._wanted = self._parser.send(None)
+
+    # -- the protocol: each ``yield`` is a buffer that comes back full
+
+    def _parse(self):
+        head = memoryview(bytearray(256))
+        yield head[:12]
+        if not bytes(head[:8]) == _VERSION[:8]:
+            raise RfbError('this is no RFB 3 server')
+        self._send(_VERSION)
+        yield head[:1]
+        count = head[0]
+        if not count:
+            raise RfbError('no connection is wanted')
+        yield head[:count]
+        if _SECURITY_NONE not in head[:count]:
+            raise RfbError('QEMU wants a password')
+        self._send(bytes([_SECURITY_NONE]))
+        yield head[:4]
+        if any(head[:4]):
+            raise RfbError('QEMU refused')
+        self._send(b'\x01')     # shared with others
+        yield head[:24]
+        width, height = struct.unpack_from('>HH', head)
+        yield from self._text(struct.unpack_from('>I', head, 20)[0])
+        self._send(b'\x00\x00\x00\x00' + _PIXEL_FORMAT + struct.pack(
+            '>BxHiii', 2, 3, _RAW, _DESKTOP_SIZE, _RICH_CURSOR))
+        self._ready = True
+        self._resized(width, height)
+        while True:
+            yield head[:1]
+            kind = head[0]
+            if kind == _FRAMEBUFFER_UPDATE:
+                yield head[:3]
+                yield from self._update(
+                    head, struct.unpack_from('>xH', head)[0])
+            elif kind == _COLOUR_MAP:
+                yield head[:5]
+                yield from self._skip(
+                    6 * struct.unpack_from('>3xH', head)[0])
+            elif kind == _CUT_TEXT:
+                yield head[:7]
+                yield from self._text(
+                    abs(struct.unpack_from('>3xi', head)[0]))
+            elif kind != _BELL:
+                raise RfbError(f'QEMU sent a message of type {kind}')
+
+    def _text(self, count):
+        if count > _TEXT_MAX:
+            raise RfbError(f'QEMU sent a text of {count} bytes')
+        return self._skip(count)
+
+    def _skip(self, count):
+        while count:
+            part = self._scratch[:min(count, _SCRATCH)]
+            yield part
+            count -= len(part)
+
+    def _update(self, head, count):
+        written = []
+        answer = not count
+        for _ in range(count):
+            yield head[:12]
+            x, y, width, height, encoding = struct.unpack_from(
+                '>HHHHi', head)
+            if encoding == _RAW:
+                answer = True
+                area = yield from self._raw(x, y, width, height)
+                if area is not None:
+                    written.append(area)
+            elif encoding == _DESKTOP_SIZE:
+                # What was written so far is of the old size.
+                written.clear()
+                self._resized(width, height)
+            elif encoding == _RICH_CURSOR:
+                yield from self._rich_cursor(x, y, width, height)
+            else:
+                raise RfbError(f'QEMU sent the encoding {encoding}')
+        if answer:
+            self.asked = False
+            self._sink.updated(written)
+
+    def _resized(self, width, height):
+        self._size = width, height
+        self._sink.resized(width, height)
+
+    def _raw(self, x, y, width, height):
+        """Take a rectangle -> what of it was written, or None."""
+        size = width * display.PIXEL_SIZE
+        target = (self._sink.target(y, height) if size and height else None)
+        pixels, right, bottom = target or (None, 0, 0)
+        if target and x == 0 and width == right and y + height <= bottom:
+            yield pixels[y * size:(y + height) * size]
+            return x, y, width, height
+        stride = right * display.PIXEL_SIZE
+        cut = max(0, min(width, right - x)) * display.PIXEL_SIZE
+        rows = _SCRATCH // size if size else 0
+        done = 0
+        while size and done < height:
+            count = min(rows, height - done)
+            part = self._scratch[:count * size]
+            yield part
+            shown = min(count, bottom - y - done) if cut else 0
+            to = (y + done) * stride + x * display.PIXEL_SIZE
+            for start in range(0, shown * size, size):
+                pixels[to:to + cut] = part[start:start + cut]
+                to += stride
+            done += count
+        height = min(height, bottom - y)
+        if not cut or height <= 0:
+            return None
+        return x, y, cut // display.PIXEL_SIZE, height
+
+    def _rich_cursor(self, hot_x, hot_y, width, height):
+        stride = (width + 7) // 8
+        if max(width, height) > wire.CURSOR_SIDE_MAX or not width * height:
+            size = width * height * display.PIXEL_SIZE + stride * height
+            if size > _CURSOR_MAX:
+                raise RfbError(f'QEMU sent a cursor of {width}x{height}')
+            yield from self._skip(size)
+            self._sink.cursor(None)
+            return
+        pixels = bytearray(width * height * display.PIXEL_SIZE)
+        yield memoryview(pixels)
+        mask = bytearray(stride * height)
+        yield memoryview(mask)
+        row = width * display.PIXEL_SIZE
+        for line in range(height):
+            shown = b''.join(_MASKS[each] for each in mask[
+                line * stride:(line + 1) * stride])[:width]
+            pixels[line * row + 3:(line + 1) * row:display.PIXEL_SIZE] = shown
+        self._sink.cursor(display.Cursor(
+            width, height, min(hot_x, width - 1), min(hot_y, height - 1),
+            bytes(pixels)))

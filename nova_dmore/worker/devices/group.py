@@ -1,0 +1,134 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The shadow devices of a pair, as one."""
+
+import logging
+
+from nova_dmore import wire
+from nova_dmore.worker.devices import base
+
+LOG = logging.getLogger(__name__)
+
+
+class DeviceFailed(Exception):
+    """A device did not survive a stop: all of them are made anew."""
+
+
+class DeviceGroup(base.ShadowDevice):
+    """Passes everything on to each device, in their order.
+
+    A fault of one ends the process, as any does. But not at a stop, when there
+    is no other time to save the offsets of the others: the device is left out
+    then, which is reported, and the process ends when the migration is rolled
+    back. At a destination there are other devices in any case.
+
+    :param kinds: name -> what makes the device of a context.
+    :param context: the :class:`base.DeviceContext` that they share.
+    """
+
+    def __init__(self, kinds, context):
+        self._context = context
+        self._failed = set()
+        self._devices = {name: make(context)
+                         for name, make in kinds.items()}
+
+    def __getitem__(self, name):
+        return self._devices[name]
+
+    def _each(self, method, *arguments):
+        """Call a method of each -> {name: what it returned}."""
+        results = {}
+        for name, device in self._devices.items():
+            if name in self._failed:
+                continue
+            try:
+                results[name] = getattr(device, method)(*arguments)
+            except Exception:
+                if self._context.machine.state not in (
+                        wire.PairState.FREEZING, wire.PairState.FROZEN):
+                    raise
+                self._leave_out(name, method)
+        return results
+
+    def _leave_out(self, name, method):
+        LOG.exception('The device %s failed at the stop (%s): the others go '
+                      'on without', name, method)
+        self._failed.add(name)
+        for stream in self._devices[name].streams:
+            self._context.report_gap(
+                stream, wire.GapKind.UNKNOWN,
+                f'its device failed at the stop ({method})', None, None)
+
+    def pump(self):
+        """See :class:`base.ShadowDevice`."""
+        self._each('pump')
+
+    def look(self):
+        """See :class:`base.ShadowDevice`."""
+        self._each('look')
+
+    def armed(self):
+        """See :class:`base.ShadowDevice`."""
+        self._each('armed')
+
+    def stop(self, at):
+        """See :class:`base.ShadowDevice`."""
+        self._each('stop', at)
+
+    def counted(self, message):
+        """See :class:`base.ShadowDevice`."""
+        self._each('counted', message)
+
+    def is_settling(self):
+        """See :class:`base.ShadowDevice`."""
+        return any(self._each('is_settling').values())
+
+    def is_saved(self):
+        """See :class:`base.ShadowDevice`."""
+        return all(self._each('is_saved').values())
+
+    def settle(self):
+        """See :class:`base.ShadowDevice`."""
+        self._each('settle')
+
+    def carry_over(self):
+        """See :class:`base.ShadowDevice`."""
+        fields = {}
+        for each in self._each('carry_over').values():
+            fields |= each
+        return fields
+
+    def arrived(self, carried):
+        """See :class:`base.ShadowDevice`."""
+        self._each('arrived', carried)
+
+    def thaw(self):
+        """See :class:`base.ShadowDevice`.
+
+        :raises DeviceFailed: one did, since the stop.
+        """
+        if self._failed:
+            raise DeviceFailed(', '.join(sorted(self._failed)))
+        self._each('thaw')
+
+    def opened(self):
+        """See :class:`base.ShadowDevice`."""
+        self._each('opened')
+
+    def domain_r_lost(self):
+        """See :class:`base.ShadowDevice`."""
+        self._each('domain_r_lost')
+
+    def status(self):
+        """-> {device: its status}, of those that have one."""
+        return {name: each for name, each in self._each('status').items()
+                if each is not None}

@@ -1,0 +1,105 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The shadow device of the instance's first serial port."""
+
+import os
+
+from nova_dmore import wire
+from nova_dmore.worker.devices import base
+from nova_dmore.worker.devices.serial import input as serial_in
+from nova_dmore.worker.devices.serial import output as serial_out
+
+
+class SerialDevice(base.ShadowDevice):
+    """The worker's ends of the pipes to the keeper, which outlive it.
+
+    What passes between the keeper and QEMU, and when, is the keeper's
+    (:mod:`nova_dmore.keeper.line`).
+    """
+
+    streams = (wire.Stream.SERIAL0_OUT, wire.Stream.SERIAL0_IN)
+
+    def __init__(self, context):
+        self.input = serial_in.SerialInput(context)
+        self.output = serial_out.SerialOutput(context)
+        self._loop = context.loop
+        self._machine = context.machine
+        self._settled = context.settled
+        self._pipe = context.serial.output
+        self._is_reading = False
+        self._timer = None
+
+    def pump(self):
+        """See :class:`base.ShadowDevice`."""
+        self.output.pump()
+        if self._machine.input_flows:
+            self.input.pump()
+        elif self._machine.output_flows:
+            self.input.settle()
+        self._watch()
+        if self._machine.state is wire.PairState.FREEZING:
+            self._settled()
+
+    def counted(self, message):
+        """See :class:`base.ShadowDevice`."""
+        self.input.counted(message)
+        self.output.counted(message)
+        self._watch()
+
+    def moved(self, descriptor):
+        """The input now lies elsewhere; see
+        :attr:`messages.ToWorker.SERIAL`."""
+        os.close(self.input.unread_in)
+        self.input.unread_in = descriptor
+
+    def stop(self, at):
+        """See :class:`base.ShadowDevice`."""
+        self.input.stop()
+        self.output.stop()
+        self._watch()
+
+    def is_settling(self):
+        """See :class:`base.ShadowDevice`."""
+        return not self.output.has_all
+
+    def is_saved(self):
+        """See :class:`base.ShadowDevice`."""
+        return self.input.is_final and self.output.has_all
+
+    def settle(self):
+        """See :class:`base.ShadowDevice`."""
+        self.output.settle()
+
+    def thaw(self):
+        """See :class:`base.ShadowDevice`."""
+        self.input.thaw()
+        self.output.thaw()
+
+    def opened(self):
+        """See :class:`base.ShadowDevice`."""
+        self.output.opened()
+
+    def _watch(self):
+        """Be woken for what is worth waking for."""
+        held = self.output.held_for()
+        if self._is_reading is bool(held):
+            self._is_reading = not held
+            if self._is_reading:
+                self._loop.add_reader(self._pipe, self.pump)
+            else:
+                self._loop.remove_reader(self._pipe)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        waits = [each for each in (held, self.input.look_in()) if each]
+        if waits:
+            self._timer = self._loop.call_later(min(waits), self.pump)

@@ -1,0 +1,121 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Input of a serial port: written to the keeper's pipe, counted when read.
+
+The pipes tell exactly how much the instance's QEMU has not read, and keep it
+when a worker is killed; the keeper tells a new one how much was written in
+all. So a byte is taken when it lies in no pipe any more, and what lies there
+when the instance leaves is sent again to its next QEMU.
+"""
+
+import logging
+import os
+
+from nova_dmore.posix import pipes
+from nova_dmore import wire
+
+LOG = logging.getLogger(__name__)
+
+#: How soon after input was written is looked whether it was read, and how
+#: late at most while it is not, in seconds.
+_FIRST_LOOK_S = 0.01
+_LAST_LOOK_S = 0.5
+
+
+class SerialInput:
+    """Sends the stream SERIAL0_IN.
+
+    :param context: a :class:`base.DeviceContext`.
+    """
+
+    def __init__(self, context, stream=wire.Stream.SERIAL0_IN):
+        self._host_end = context.host_end
+        self._journal = context.journal
+        self._report_gap = context.report_gap
+        self._limit_reached = context.input_limit_reached
+        self._stream = stream
+        self._pipe = context.serial.input
+        #: Where input lies that has left the pipe; :func:`pipes.unread`.
+        self.unread_in = context.serial.unread
+        self._written = context.serial.written      # in all
+        self._look_s = _FIRST_LOOK_S
+        #: The count at the stop is final.
+        self.is_final = False
+        #: Offset before which input must stop for a break, or None.
+        self.limit = None
+        self._host_end.watch_under_way(stream, lambda: self._under_way)
+
+    @property
+    def taken(self):
+        """Offset up to which the device has read the input."""
+        return self._journal.position(self._stream)
+
+    @property
+    def _under_way(self):
+        """How many bytes were written, and are not known to be read."""
+        return self._written - self._journal.moved(self._stream)
+
+    def look_in(self):
+        """-> seconds after which to look whether input was read; 0: there is
+        nothing to look for."""
+        return self._look_s if self._under_way and not self.is_final else 0
+
+    def pump(self):
+        """Send what there is, and there is room for."""
+        self.settle()
+        under_way = self._under_way
+        data = self._host_end.readable(self._stream)[under_way:]
+        if self.limit is not None:
+            data = data[:max(0, self.limit - self.taken - under_way)]
+        if not data:
+            return
+        try:
+            self._written += os.write(self._pipe, data)
+        except BlockingIOError:
+            return
+        self._look_s = _FIRST_LOOK_S
+
+    def settle(self):
+        """See what was read since the last look."""
+        # In this order: what moves on meanwhile is counted twice, so that
+        # nothing is taken for read.
+        self._settle(pipes.unread(self._pipe) + pipes.unread(self.unread_in))
+
+    def _settle(self, unread):
+        # Older bytes may lie there, of a keeper before; they are read first.
+        read = self._under_way - min(unread, self._under_way)
+        if not read:
+            self._look_s = min(2 * self._look_s, _LAST_LOOK_S)
+            return
+        self._look_s = _FIRST_LOOK_S
+        self._host_end.take(self._stream, read)
+        if self.limit is not None and self.taken >= self.limit:
+            self._limit_reached()
+
+    def stop(self):
+        """The instance stopped, to leave: the keeper counts now."""
+        self.is_final = False
+
+    def counted(self, message):
+        """See :attr:`messages.ToWorker.COUNT`."""
+        self._settle(pipes.unread(self._pipe) + message['unread'])
+        self.is_final = message['final']
+        if message['unsure_in']:
+            reason = 'QEMU got these bytes while it saved its state'
+            LOG.warning('Input at %d is ambiguous: %s', self.taken, reason)
+            self._report_gap(self._stream, wire.GapKind.AMBIGUOUS, reason,
+                             max(0, self.taken - message['unsure_in']),
+                             message['unsure_in'])
+
+    def thaw(self):
+        """The migration was rolled back: what QEMU has read it has."""
+        self.is_final = False

@@ -1,0 +1,238 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Output of a serial port: read from the keeper's pipe into the journal.
+
+The keeper's pipe keeps what a killed worker has not read, and the journal what
+it has: a new one learns from the keeper how much was read in all, and goes on
+there. At the stop the keeper lets through what counts, and says how much.
+"""
+
+import logging
+import math
+import time
+
+from nova_dmore.channel import carry_over
+from nova_dmore.channel.host import end as host_end
+from nova_dmore.channel import patience
+from nova_dmore.posix import pipes
+from nova_dmore import wire
+from nova_dmore.worker.devices.serial import window as window_module
+
+LOG = logging.getLogger(__name__)
+
+State = wire.PairState
+
+#: Without it, unless CONFIG says otherwise: how much is kept, in bytes.
+DEFAULT_SCROLLBACK = 1 << 18
+
+#: How long a client may hold the guest up in all, beside the time that a line
+#: of wire.SERIAL_RATE_LEAST takes, unless CONFIG says otherwise.
+DEFAULT_STALL_MS = 5000
+
+#: How much longer Domain R has, which deals with slow clients itself; after a
+#: migration it may have to wait for its network, and for a processor.
+_STALL_GRACE_S = 10.0
+
+_READ_MAX = 1 << 16
+
+#: A Domain R that lets output through now and then has it dropped meanwhile,
+#: so that there are no more gaps than one in so many seconds.
+_GAP_INTERVAL_S = 1.0
+
+
+class SerialOutput:
+    """Reads the stream SERIAL0_OUT.
+
+    :param context: a :class:`base.DeviceContext`.
+    """
+
+    def __init__(self, context, stream=wire.Stream.SERIAL0_OUT):
+        self._context = context
+        self._host_end = context.host_end
+        self._journal = context.journal
+        self._machine = context.machine
+        self._stream = stream
+        self._pipe = context.serial.output
+        self._window = window_module.Window()
+        self._patience = patience.Patience()
+        self._gap_at = -math.inf    # when the last one was reported
+        self._forgotten = 0
+        self._ever_opened = False
+        self._deadline = None
+        self._expected = None       # the keeper's count at the stop
+        # The last worker may have been killed right after it had read.
+        self._host_end.recover(stream, context.serial.read - self._read)
+
+    @property
+    def _read(self):
+        """How many bytes were read from the pipe in all."""
+        return (self._journal.moved(self._stream)
+                + self._journal.dropped(self._stream))
+
+    @property
+    def has_all(self):
+        """Whether all is here that the instance said before it left."""
+        return self._expected is not None and self._read >= self._expected
+
+    def held_for(self):
+        """-> seconds for which the guest is still held up; 0: it is not."""
+        if self._deadline is None:
+            return 0
+        return max(0, self._deadline - time.monotonic())
+
+    def opened(self):
+        """Domain R is there (again): report what it cannot have."""
+        self._window.restart()
+        self._patience.restart()
+        forgotten, self._forgotten = self._forgotten, 0
+        if forgotten and (self._ever_opened or
+                          self._machine.state is State.INCOMING):
+            self._report(forgotten, 'no room while Domain R was away')
+        self._ever_opened = True
+
+    def pump(self):
+        """Read and produce what there is.
+
+        The guest waits for Domain R as long as a client may hold it up; then
+        all is kept that there is room for, and then output is dropped.
+        """
+        self._waits(False)
+        while queued := min(pipes.unread(self._pipe), _READ_MAX):
+            if not self._may_report():
+                self._drop(queued)
+            elif room := self._room(queued):
+                self._report_dropped()
+                self._host_end.produce_from(
+                    self._stream, self._pipe, min(queued, room))
+                self._window.produced(self._position(), time.monotonic())
+            elif self._stalled():
+                self._window.give_up()
+                if not self._room(1):
+                    self._drop(queued)
+            else:
+                return
+        self._deadline = None
+
+    def stop(self):
+        """The instance stopped, to leave: the keeper counts now."""
+        self._expected = None
+
+    def counted(self, message):
+        """See :attr:`messages.ToWorker.COUNT`."""
+        self._expected = message['output']
+        self.pump()
+        if message['unsure_out']:
+            count = message['unsure_out']
+            self._context.report_gap(
+                self._stream, wire.GapKind.AMBIGUOUS,
+                'QEMU got room for them while it saved its state: they may '
+                'come a second time', self._position(), count)
+
+    def settle(self):
+        """All is here: report what cannot be carried over."""
+        self._report_dropped()
+        left = (self._host_end.unstored(self._stream)
+                - carry_over.CARRY_OVER_DATA_MAX)
+        if left > 0:
+            self._context.report_gap(
+                self._stream, wire.GapKind.EXACT,
+                'more output than is carried over',
+                self._journal.base(self._stream), left)
+
+    def thaw(self):
+        """The migration was rolled back."""
+        self._expected = None
+
+    def _room(self, wanted):
+        """How many bytes may be produced now."""
+        machine = self._machine
+        unstored = self._host_end.unstored(self._stream)
+        room = self._journal_room()
+        if machine.state in (State.FREEZING, State.FROZEN):
+            return room     # only what counts comes
+        if machine.domain_r_left:
+            # As much as is carried over; it waits for its instance.
+            return min(max(0, carry_over.CARRY_OVER_DATA_MAX - _READ_MAX
+                           - unstored), room)
+        if machine.takes_output:
+            self._window.stored(self._journal.base(self._stream),
+                                time.monotonic())
+            return min(max(0, self._window.size - unstored), room)
+        if self._host_end.state in (host_end.HostState.OPEN,
+                                    host_end.HostState.FROZEN):
+            return room     # it has stopped: it slows nobody down
+        limit = self._limit()
+        wanted = min(wanted, limit)
+        excess = min(unstored, max(unstored + wanted - limit,
+                                   wanted - room))
+        if excess > 0:
+            self._host_end.forget(self._stream, excess)
+            self._forgotten += excess
+        return min(wanted, self._journal_room())
+
+    def _journal_room(self):
+        """Room in the journal, less what is needed to drop bytes."""
+        return max(0, self._journal.room(self._stream) - _READ_MAX)
+
+    def _limit(self):
+        """How many bytes are kept while there is no Domain R, or one that has
+        not come so far: it could not acknowledge an epoch of which some are
+        forgotten meanwhile."""
+        limit = self._journal.limits[self._stream] - _READ_MAX
+        machine = self._machine
+        if not (machine.state is State.INCOMING
+                or machine.domain_r_running):
+            limit = min(limit, self._context.config.get(
+                'scrollback_bytes', DEFAULT_SCROLLBACK))
+        return limit
+
+    def _stalled(self):
+        """Whether Domain R has held the guest up for long enough, in all."""
+        if not (self._machine.takes_output or self._machine.domain_r_left):
+            return True     # nobody will make room
+        stall_s = self._context.config.get(
+            'stall_ms', DEFAULT_STALL_MS) / 1000 + _STALL_GRACE_S
+        left = stall_s - self._waits(True)
+        self._deadline = time.monotonic() + left
+        return left <= 0
+
+    def _waits(self, holds):
+        """-> seconds for which the guest was held up, and perhaps still is.
+        """
+        return self._patience.look(
+            time.monotonic(), self._journal.base(self._stream), holds)
+
+    def _may_report(self):
+        """Whether what was dropped, if anything was, may be reported now: at
+        the place of the next byte that is kept."""
+        return (not self._journal.unreported(self._stream) or
+                self._machine.state in (State.FREEZING, State.FROZEN) or
+                time.monotonic() >= self._gap_at + _GAP_INTERVAL_S)
+
+    def _drop(self, count):
+        self._host_end.drop_from(self._stream, self._pipe, count)
+
+    def _report_dropped(self):
+        dropped = self._journal.unreported(self._stream)
+        if dropped:
+            self._gap_at = time.monotonic()
+            self._report(dropped, 'Domain R did not take them in time')
+            self._journal.set_reported(self._stream)
+
+    def _report(self, count, reason):
+        LOG.warning('%d bytes of output are lost: %s', count, reason)
+        self._context.report_gap(
+            self._stream, wire.GapKind.EXACT, reason, self._position(),
+            count)
+
+    def _position(self):
+        return self._journal.position(self._stream)

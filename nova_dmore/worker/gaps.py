@@ -1,0 +1,90 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Reports of bytes that did not, or perhaps did not, arrive."""
+
+import time
+
+from nova_dmore.channel import text
+from nova_dmore import wire
+
+#: Reports that are kept; older ones give way, and are counted.
+GAPS_MAX = 256
+
+
+class GapLog:
+    """The reports of a pair, numbered, until nova-compute took them.
+
+    Of those that gave way there is one report per stream, of how many they
+    were.
+
+    :param kept: :meth:`to_notes` of an earlier worker, or None.
+    """
+
+    def __init__(self, kept=None):
+        kept = kept or {'next': 1, 'gaps': []}
+        self._next = kept['next']
+        self._gaps = list(kept['gaps'])
+        #: Stream -> (how many reports, their bytes or None, the report).
+        self._more = {stream: tuple(each) for stream, each
+                      in kept.get('more', {}).items()}
+
+    def add(self, stream, kind, reason, at=None, count=None,
+            migration_id=None):
+        """Add a report and return it as a dict.
+
+        :param stream: a :class:`wire.Stream`.
+        :param at: offset in the stream, None: not known.
+        :param count: number of bytes, None: not known.
+        """
+        gap = self._report(stream.name.lower(), at, count,
+                           wire.GapKind(kind), text.printable(reason),
+                           migration_id)
+        self._gaps.append(gap)
+        if len(self._gaps) > GAPS_MAX:
+            # The oldest of all is kept: it is the one that explains.
+            self._give_way(self._gaps.pop(1))
+        return gap
+
+    def _report(self, stream, at, count, kind, reason, migration_id):
+        self._next += 1
+        return {'number': self._next - 1, 'stream': stream, 'at': at,
+                'bytes': count, 'kind': kind.value, 'reason': reason,
+                'migration_id': migration_id, 'time': time.time()}
+
+    def _give_way(self, gap):
+        stream = gap['stream']
+        number, count, _ = self._more.get(stream, (0, 0, None))
+        number += 1
+        count = (None if None in (count, gap['bytes'])
+                 else count + gap['bytes'])
+        # With a new number: who has seen the last one has not seen this.
+        self._more[stream] = number, count, self._report(
+            stream, None, count, wire.GapKind.UNKNOWN,
+            f'{number} reports more, for which there was no room', None)
+
+    def forget(self, numbers):
+        """Drop the reports with these numbers; unknown ones are ignored."""
+        numbers = set(numbers)
+        self._gaps = [gap for gap in self._gaps
+                      if gap['number'] not in numbers]
+        self._more = {stream: each for stream, each in self._more.items()
+                      if each[-1]['number'] not in numbers}
+
+    def reports(self):
+        """-> the reports, oldest first, then those of what gave way."""
+        return self._gaps + [each[-1] for each in self._more.values()]
+
+    def to_notes(self):
+        """-> a JSON object for :class:`nova_dmore.link.notes.Notes`."""
+        return {'next': self._next, 'gaps': self._gaps,
+                'more': {stream: list(each)
+                         for stream, each in self._more.items()}}

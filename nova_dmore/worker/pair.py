@@ -1,0 +1,471 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""A pair in its worker: the channel, the devices and the requests, together.
+
+All that is known lies in memory that the keeper owns, so the process may be
+killed at any time. It is one file, for it is where what happened, from
+whichever of them, becomes an action of the machine, and an action something
+that all of them do.
+"""
+
+import asyncio
+import dataclasses
+import logging
+import mmap
+import os
+import socket
+import time
+
+from nova_dmore.channel import carry_over as carry_over_module
+from nova_dmore.channel import errors
+from nova_dmore.channel.host import end as host_end_module
+from nova_dmore.channel.host import journal as journal_module
+from nova_dmore.channel import region as region_module
+from nova_dmore.channel import text
+from nova_dmore.link import messages
+from nova_dmore.link import notes as notes_module
+from nova_dmore.posix import crash
+from nova_dmore import wire
+from nova_dmore.worker.devices import base
+from nova_dmore.worker.devices import group
+from nova_dmore.worker.devices import table
+from nova_dmore.worker import domain_r_control
+from nova_dmore.worker import gaps
+from nova_dmore.worker import keeper_commands
+from nova_dmore.worker import request_handler
+from nova_dmore.worker import requests
+from nova_dmore.worker import state_machine
+
+LOG = logging.getLogger(__name__)
+
+Action = state_machine.Action
+State = wire.PairState
+
+
+class Pair:
+    """One pair, on this host.
+
+    :param link: its end of :func:`messages.pair`.
+    :param start: the START message.
+    :param descriptors: what came with it; they become the pair's.
+    """
+
+    def __init__(self, loop, link, start, descriptors):
+        self.loop = loop
+        self.keeper_pid = start['keeper_pid']
+        self.worker_starts = start['worker_starts']
+        count = len(messages.START_DESCRIPTORS)
+        given = dict(zip(messages.START_DESCRIPTORS, descriptors[:count]))
+        vectors = len(wire.Vector)
+        self._from_domain_r = descriptors[count:count + vectors]
+        self._to_domain_r = descriptors[count + vectors:]
+        self.notes = notes_module.Notes(
+            _map(given['notes'], notes_module.NOTES_SIZE))
+        kept = self.notes.read() or {}
+        self.gap_log = gaps.GapLog(kept.get('gaps'))
+        #: Results of FROZEN and HAND_OVER; None while nothing is frozen.
+        self.frozen = kept.get('frozen')
+        #: Destination: the carry-over as JSON, or None.
+        self.carried = kept.get('carried')
+        self.stopped_at = None
+        #: Whether Domain R is stopped as soon as it may.
+        self._lets_go = kept.get('lets_go', False)
+        self.vms = {messages.INSTANCE: (False, None),
+                    messages.DOMAIN_R: (False, None)}
+        self.domain_r_attached = False
+        now = time.monotonic()
+        self.machine = (
+            state_machine.PairMachine.from_notes(kept['machine'], now)
+            if 'machine' in kept else state_machine.PairMachine())
+        self._noted = self.machine.to_notes()
+        journal = journal_module.Journal(
+            _map(given['journal'], journal_module.journal_size()))
+        region = region_module.Region(
+            _map(given['region'], wire.REGION_SIZE))
+        self.host_end = host_end_module.HostEnd(region, self._ring, journal)
+        self.commands = keeper_commands.Commands(link, self.worker_starts)
+        self._context = base.DeviceContext(
+            loop=loop, region=region, ring=self._ring,
+            host_end=self.host_end, journal=journal,
+            serial=base.SerialPipes(
+                given['serial_in'], given['serial_out'],
+                given['serial_unread'], **start['serial']),
+            machine=self.machine, report_gap=self.report_gap,
+            commands=self.commands, last_input=start['last_input'],
+            input_limit_reached=lambda: loop.call_soon(self._move),
+            settled=self._check_freeze,
+            config={})
+        self.devices = group.DeviceGroup(table.DEVICES, self._context)
+        self.control = domain_r_control.DomainRControl(
+            self.host_end, self.devices['serial'].input, self._send_break,
+            kept.get('serving'), kept.get('waiting', ()))
+        self._waiters = set()
+        self._tasks = set()
+        self._timer = None
+        self._handler = request_handler.RequestHandler(self)
+        if kept.get('config'):
+            self.configure(kept['config'])
+
+    def start(self):
+        """Begin to look after everything."""
+        for each in self._from_domain_r:
+            self.loop.add_reader(each, self._on_doorbell, each)
+        self._poll_regularly()
+
+    # -- from the keeper
+
+    def on_message(self, message, descriptors):
+        """One message of the keeper."""
+        now = time.monotonic()
+        machine = self.machine
+        kind = message['type']
+        if kind == messages.ToWorker.SERIAL:
+            self.devices['serial'].moved(descriptors[0])
+        elif kind == messages.ToWorker.COUNT:
+            self.act(machine.leaves(now))
+            if machine.state is State.FREEZING:
+                self.devices.counted(message)
+                self._check_freeze()
+        elif kind == messages.ToWorker.CONTROL:
+            self._keep(requests.serve(
+                socket.socket(fileno=descriptors[0]), self._handler.handle))
+        elif kind == messages.ToWorker.DOMAIN_R:
+            self.domain_r_attached = message['connected']
+            self.act(
+                machine.domain_r_attached(message['generation'], now)
+                if message['connected'] else machine.domain_r_detached(now))
+        elif kind == messages.ToWorker.VM:
+            self._vm_changed(message, now)
+        elif kind == messages.ToWorker.EVENT:
+            LOG.info('%s: %s', message['vm'], message['event'])
+            if message['vm'] != messages.INSTANCE:
+                self._domain_r_event(message)
+            elif message['event'] == 'STOP':
+                self.stopped_at = message['at']
+            elif message['event'] == 'RESUME':
+                self.stopped_at = None
+        elif kind == messages.ToWorker.REPLY:
+            self.commands.replied(message)
+            self._check_freeze()
+        elif kind == messages.ToWorker.DISPLAY:
+            self.commands.display_opened(message, descriptors)
+
+    def _domain_r_event(self, message):
+        if message['event'] == 'STOP' and self.frozen is not None:
+            self.frozen['at']['domain_r_stopped'] = message['at']
+
+    def _vm_changed(self, message, now):
+        vm = message['vm']
+        self.vms[vm] = (message['connected'], message['status'])
+        if vm == messages.INSTANCE:
+            self.act(self.machine.instance_changed(
+                message['status'] == 'running', now))
+        else:
+            self.act(self.machine.domain_r_changed(
+                message['status'], message['arriving'], now))
+
+    # -- what follows from what happened
+
+    def act(self, actions):
+        """Perform what the machine asked for, then all that is possible."""
+        while actions:
+            for action in actions:
+                LOG.info('%s (%s)', action.value, self.machine.state)
+            actions = [more for action in actions
+                       for more in self._perform(action)]
+        if self.machine.wants_exact and self.host_end.domain_r_complete:
+            self.machine.exact = True
+            return self.act(self.machine.tick(time.monotonic()))
+        self._move()
+        self._note_machine()
+        self._wake_waiters()
+        self._set_timer()
+
+    def _perform(self, action):
+        """-> further actions."""
+        if action is Action.STOP:
+            return self._stop(time.monotonic())
+        if action is Action.CARRY:
+            self._carry(time.monotonic())
+        elif action is Action.THAW:
+            self.frozen = None
+            self.devices.thaw()
+        elif action is Action.CLOSE:
+            self._close()
+        elif action is Action.DOMAIN_R_LOST:
+            self._domain_r_lost()
+        else:
+            self._open(action)
+        return []
+
+    def _domain_r_lost(self):
+        self.control.lost()
+        self.devices.domain_r_lost()
+        for stream in (wire.Stream.SERIAL0_IN, wire.Stream.INPUT0_IN):
+            # A console that nobody used has lost nothing.
+            if (stream is wire.Stream.SERIAL0_IN or
+                    self.host_end.positions()[stream][0]):
+                self.report_gap(stream, wire.GapKind.UNKNOWN, 'Domain R '
+                                'ended; what only it had is lost', None, None)
+
+    def _open(self, action):
+        carried = None
+        if action in (Action.OPEN_AS_DOMAIN_R, Action.OPEN_CARRIED):
+            self.devices.arrived(None)
+        if action is Action.OPEN_CARRIED:
+            carried = carry_over_module.CarryOver.from_json(self.carried)
+            self.devices.arrived(carried)
+        try:
+            self.host_end.open(carried)
+        except errors.StateError as e:
+            self.report_gap(wire.Stream.SERIAL0_OUT, wire.GapKind.UNKNOWN,
+                            f'what was carried over is of no use: {e}',
+                            None, None)
+            self.host_end.open()
+        if action is Action.OPEN_UNKNOWN:
+            self.report_gap(wire.Stream.SERIAL0_OUT, wire.GapKind.UNKNOWN,
+                            'the source carried nothing over in time',
+                            None, None)
+
+    def _close(self):
+        """Wait for another Domain R, which needs no old messages."""
+        if self.host_end.state in (host_end_module.HostState.OPEN,
+                                   host_end_module.HostState.FREEZING,
+                                   host_end_module.HostState.FROZEN):
+            self.host_end.open()
+            stream = wire.Stream.CONTROL_TO_DOMAIN_R
+            self.host_end.forget(stream, self.host_end.unstored(stream))
+
+    def _stop(self, now):
+        """The stop sequence: everything here takes well under 1 ms."""
+        stopped_at, self.stopped_at = self.stopped_at or now, None
+        self.devices.stop(stopped_at)
+        self.frozen = {'acknowledged': False, 'carry_over': None,
+                       'at': {'stopped': stopped_at, 'frozen': None,
+                              'domain_r_stopped': None}}
+        return self._freeze_over()
+
+    @property
+    def domain_r_may_stop(self):
+        """Whether the instance stopped and Domain R has, or will have, all
+        that it can have here."""
+        return (self.frozen is not None and
+                self.frozen['at']['frozen'] is not None)
+
+    def let_go(self, on):
+        """See :attr:`wire.Request.LET_GO`."""
+        if on != self._lets_go:
+            self._lets_go = on
+            self.note()
+            if self.domain_r_may_stop:
+                self._stop_domain_r()
+
+    def _stop_domain_r(self):
+        def replied(error):
+            if error is not None:
+                LOG.warning('Domain R cannot be stopped: %s',
+                            text.printable(error))
+        if self._lets_go and not self.machine.domain_r_stopped:
+            self.commands.stop_domain_r(replied)
+
+    def _freeze_over(self):
+        """-> actions, if nothing more can change before the carry-over.
+
+        The machine does not wait for ever.
+        """
+        settling = self.devices.is_settling()
+        if settling and not self.machine.freeze_due:
+            return []
+        self.host_end.freeze(final=not settling)    # once: it may be asked for
+        if not self.domain_r_may_stop:
+            if not (self.host_end.state is host_end_module.HostState.FROZEN or
+                    self.machine.domain_r_stopped or
+                    self.machine.freeze_overdue):
+                return []
+            self._domain_r_frozen(time.monotonic())
+        is_over = not settling and self.devices.is_saved()
+        return self.machine.freeze_over() if is_over else []
+
+    def _check_freeze(self):
+        if self.machine.state is State.FREEZING:
+            self.act(self._freeze_over())
+
+    def _domain_r_frozen(self, now):
+        """Domain R may stop now, whatever the instance's QEMU still does."""
+        self._stop_domain_r()
+        at = self.frozen['at']
+        at['frozen'] = now
+        self.frozen['acknowledged'] = self.host_end.acknowledged
+        LOG.info('Frozen %.1f ms after the stop, %sacknowledged',
+                 (now - at['stopped']) * 1000,
+                 '' if self.host_end.acknowledged else 'not ')
+        self._wake_waiters()
+
+    def _carry(self, now):
+        self.devices.settle()
+        self.host_end.poll()    # for the last that Domain R has stored
+        carry_over = self.host_end.carry_over()
+        if carry_over is not None:
+            carry_over = dataclasses.replace(
+                carry_over, **self.devices.carry_over())
+        if not self.domain_r_may_stop:
+            self._domain_r_frozen(now)
+        self.frozen['carry_over'] = carry_over and carry_over.to_json()
+        LOG.info('Carried over %.1f ms after the stop',
+                 (now - self.frozen['at']['stopped']) * 1000)
+        self._wake_waiters()
+        self.note()
+
+    def _on_doorbell(self, descriptor):
+        try:
+            os.eventfd_read(descriptor)
+        except BlockingIOError:
+            pass
+        self._look()
+
+    def _poll_regularly(self):
+        self.loop.call_later(wire.POLL_INTERVAL_S, self._poll_regularly)
+        self._look()
+
+    def _look(self):
+        """Look at the region."""
+        changes = self.host_end.poll()
+        now = time.monotonic()
+        actions = []
+        if changes.opened:
+            self.devices.opened()
+            self.control.opened()
+            actions += self.machine.opened(now)
+        for gap in changes.gaps:
+            self.report_gap(gap.stream, gap.kind, gap.reason, gap.at,
+                            gap.count)
+        if changes.frozen:
+            actions += self._freeze_over()
+        if changes.broken is not None:
+            LOG.warning('Domain R: %s', text.printable(changes.broken))
+            actions += self.machine.broken(changes.restarted, now)
+        if actions or changes.opened or changes.broken is not None:
+            self.act(actions)
+        elif changes.readable or changes.writable:
+            self._move()
+        self.devices.look()
+
+    def _move(self):
+        """Move all bytes that can be moved."""
+        if self.machine.output_flows:
+            if self.control.pump():
+                self.note()
+            self.devices.pump()
+
+    def _set_timer(self):
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self.machine.next_deadline
+        if deadline is not None:
+            self._timer = self.loop.call_later(
+                max(0, deadline - time.monotonic()) + 0.001, self._on_timer)
+
+    def _on_timer(self):
+        self._timer = None
+        self.act(self.machine.tick(time.monotonic()))
+        self._check_freeze()
+
+    # -- services
+
+    def configure(self, config):
+        """Take the CONFIG message.
+
+        :raises errors.ControlError: it is too long.
+        """
+        self.control.configure(config, self._is_open())
+        self._context.config.clear()
+        for name in ('stall_ms', 'scrollback_bytes'):
+            if type(config.get(name)) is int:
+                self._context.config[name] = config[name]
+
+    def report_gap(self, stream, kind, reason, at, count):
+        """Report bytes that did not, or may not have, arrived."""
+        gap = self.gap_log.add(stream, kind, reason, at, count,
+                               self.machine.migration_id)
+        LOG.warning('Gap: %s', gap)
+        self.control.gap(
+            {'type': wire.GAP, 'stream': gap['stream'], 'at': at,
+             'bytes': count, 'kind': gap['kind'], 'reason': reason},
+            self._is_open())
+        self.note()
+
+    def shut_down(self):
+        """Ask the keeper to end."""
+        self.commands.shut_down()
+
+    async def wait_until(self, predicate, deadline):
+        """Wait until ``predicate()``, which act() may make true, or not."""
+        while not predicate():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            waiter = self.loop.create_future()
+            self._waiters.add(waiter)
+            await asyncio.wait([waiter], timeout=left)
+            self._waiters.discard(waiter)
+
+    def note(self):
+        """Leave everything to a successor."""
+        self.notes.write({
+            'machine': self.machine.to_notes(),
+            'gaps': self.gap_log.to_notes(),
+            'frozen': self.frozen if self.machine.state is State.FROZEN
+            else None,
+            'carried': self.carried,
+            'lets_go': self._lets_go,
+            'serving': self.control.serving,
+            'waiting': self.control.waiting,
+            'config': self.control.config})
+
+    def _note_machine(self):
+        if self.machine.to_notes() != self._noted:
+            self._noted = self.machine.to_notes()
+            self.note()
+
+    def _wake_waiters(self):
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _is_open(self):
+        return self.host_end.state is host_end_module.HostState.OPEN
+
+    def _ring(self, vector):
+        try:
+            os.eventfd_write(self._to_domain_r[vector], 1)
+        except BlockingIOError:
+            pass    # 2**64 - 2 times unheard: it has been rung
+
+    def _send_break(self, done):
+        def replied(taken):
+            done(taken)
+            self._move()
+        self.commands.send_break(replied)
+
+    def _keep(self, coroutine):
+        task = self.loop.create_task(coroutine)
+        crash.watch(task)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _map(descriptor, size):
+    try:
+        return mmap.mmap(descriptor, size)
+    finally:
+        os.close(descriptor)

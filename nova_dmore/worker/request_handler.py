@@ -1,0 +1,197 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What each request of nova-compute does (see :class:`wire.Request`)."""
+
+import asyncio
+import inspect
+import os
+import time
+
+from nova_dmore.channel import carry_over as carry_over_module
+from nova_dmore.channel import errors
+from nova_dmore.link import messages
+from nova_dmore import wire
+from nova_dmore.worker import requests
+
+State = wire.PairState
+
+_MIGRATION_ID_MAX = 200
+_TIMEOUT_MAX_MS = 1e9
+
+
+class RequestHandler:
+    """Methods named like the requests, in lower case.
+
+    :param pair: :class:`nova_dmore.worker.pair.Pair`.
+    """
+
+    def __init__(self, pair):
+        self._pair = pair
+        self._machine = pair.machine
+
+    async def handle(self, method, params):
+        """One request -> its result.
+
+        :raises requests.Refused: it cannot be granted now, or its params are
+            wrong.
+        """
+        function = getattr(self, f'_{method.value}')
+        try:
+            inspect.signature(function).bind(**params)
+        except TypeError as e:
+            raise requests.BadRequest(f'bad request: {e}') from e
+        return await function(**params)
+
+    async def _status(self):
+        pair = self._pair
+        return {
+            'state': self._machine.state.value,
+            'epoch': pair.host_end.epoch,
+            'migration_id': self._machine.migration_id,
+            'instance': self._vm(
+                messages.INSTANCE, pair.vms[messages.INSTANCE][0]),
+            'domain_r': self._vm(messages.DOMAIN_R,
+                                 pair.domain_r_attached),
+            'streams': {
+                stream.name.lower(): {'position': position, 'base': base}
+                for stream, (position, base)
+                in pair.host_end.positions().items()},
+            'serving': pair.control.serving,
+            'devices': pair.devices.status(),
+            'gaps': pair.gap_log.reports(),
+            'worker_starts': pair.worker_starts,
+            'pid': pair.keeper_pid,
+            'worker_pid': os.getpid()}
+
+    def _vm(self, vm, attached):
+        connected, status = self._pair.vms[vm]
+        return {'connected': connected, 'status': status,
+                'attached': attached}
+
+    async def _configure(self, config):
+        _check(isinstance(config, dict), 'config is not an object')
+        try:
+            self._pair.configure(config)
+        except errors.ControlError as e:
+            raise requests.Refused(str(e)) from e
+        self._pair.note()
+        return {}
+
+    async def _arm(self, migration_id, role, on):
+        _check(isinstance(migration_id, str) and
+               len(migration_id) <= _MIGRATION_ID_MAX and
+               isinstance(on, bool) and role in list(wire.Role),
+               'migration_id is no short text, on no boolean, or role none')
+        role = wire.Role(role)
+        is_known = migration_id == self._machine.migration_id
+        if on and not is_known:
+            self._pair.carried = None
+        try:
+            actions = self._machine.arm(
+                migration_id, role, on, time.monotonic())
+        except ValueError as e:
+            raise requests.Refused(str(e)) from e
+        if on is not is_known:
+            # Another migration begins, or this one is over.
+            self._pair.let_go(False)
+        self._pair.commands.leaving(
+            self._machine.role is wire.Role.SOURCE)
+        self._pair.act(actions)
+        if on and self._machine.role is wire.Role.SOURCE:
+            self._pair.devices.armed()
+        return {}
+
+    async def _adopt(self):
+        self._pair.commands.adopted()
+        self._pair.act(self._machine.adopt(time.monotonic()))
+        return {}
+
+    async def _hold(self, on):
+        if not self._machine.region_writable:
+            raise requests.Refused('Domain R is not running here')
+        self._pair.host_end.hold(bool(on))
+        return {}
+
+    async def _let_go(self, on):
+        self._pair.let_go(bool(on))
+        return {}
+
+    async def _frozen(self, timeout_ms):
+        pair = self._pair
+        await pair.wait_until(lambda: pair.domain_r_may_stop,
+                              _deadline(timeout_ms))
+        if pair.domain_r_may_stop:
+            return {name: pair.frozen[name] for name in ('acknowledged', 'at')}
+        return {'acknowledged': False,
+                'at': {'stopped': None, 'frozen': None,
+                       'domain_r_stopped': None}}
+
+    async def _hand_over(self, timeout_ms):
+        pair = self._pair
+        await pair.wait_until(
+            lambda: self._machine.state is not State.FREEZING,
+            _deadline(timeout_ms))
+        frozen = self._machine.state is State.FROZEN and pair.frozen
+        return {'carry_over': frozen['carry_over'] if frozen else None}
+
+    async def _carry_over(self, migration_id, carry_over):
+        pair = self._pair
+        if migration_id != self._machine.migration_id:
+            return {'accepted': False,
+                    'reason': 'this migration is not known'}
+        try:
+            parsed = carry_over_module.CarryOver.from_json(carry_over)
+        except errors.CarryOverError as e:
+            raise requests.Refused(str(e)) from e
+        kept, pair.carried = pair.carried, carry_over
+        try:
+            actions = self._machine.carried(time.monotonic())
+        except ValueError as e:
+            pair.carried = kept
+            # The bytes are not needed any more; the picture may be.
+            pair.devices.arrived(parsed)
+            return {'accepted': False, 'reason': str(e)}
+        pair.act(actions)
+        pair.note()
+        return {'accepted': True, 'reason': ''}
+
+    async def _live(self, timeout_ms):
+        await self._pair.wait_until(
+            lambda: self._machine.state is State.LIVE,
+            _deadline(timeout_ms))
+        return {'state': self._machine.state.value}
+
+    async def _forget_gaps(self, numbers):
+        _check(isinstance(numbers, list) and
+               all(type(each) is int for each in numbers),
+               'numbers is no list of numbers')
+        self._pair.gap_log.forget(numbers)
+        self._pair.note()
+        return {}
+
+    async def _shutdown(self):
+        # The answer has to leave before the process does.
+        asyncio.get_running_loop().call_later(
+            0.01, self._pair.shut_down)
+        return {}
+
+
+def _check(is_right, text):
+    if not is_right:
+        raise requests.BadRequest(f'bad request: {text}')
+
+
+def _deadline(timeout_ms):
+    _check(type(timeout_ms) in (int, float) and
+           0 <= timeout_ms <= _TIMEOUT_MAX_MS,
+           'timeout_ms is not a number, or too large')
+    return time.monotonic() + timeout_ms / 1000

@@ -1,0 +1,82 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Requests of nova-compute: lines of JSON on an accepted connection."""
+
+import asyncio
+import json
+import logging
+
+from nova_dmore.channel import text
+from nova_dmore.posix import crash
+from nova_dmore import wire
+
+LOG = logging.getLogger(__name__)
+
+
+class Refused(Exception):
+    """A request that cannot be granted; the text is the answer."""
+
+
+class BadRequest(Refused):
+    """A request that makes no sense."""
+
+
+async def serve(sock, handle):
+    """Answer the requests on one connection until it ends.
+
+    :param sock: connected unix stream socket; closed at the end.
+    :param handle: coroutine function, called with (:class:`wire.Request`,
+        params) -> result (a dict); raises :class:`Refused`. Whatever else
+        it raises was not expected, and ends the process.
+    """
+    reader, writer = await asyncio.open_unix_connection(
+        sock=sock, limit=wire.REQUEST_LINE_MAX)
+    answers = set()
+    try:
+        while line := await reader.readline():
+            task = asyncio.create_task(_answer(line, writer, handle))
+            crash.watch(task)
+            answers.add(task)
+            task.add_done_callback(answers.discard)
+    except (OSError, ValueError) as e:      # ValueError: a line too long
+        LOG.warning('A control connection is closed: %s', text.printable(e))
+    finally:
+        for task in answers:
+            task.cancel()
+        writer.close()
+
+
+async def _answer(line, writer, handle):
+    number = None
+    try:
+        number, method, params = _parse(line)
+        answer = {'id': number, 'result': await handle(method, params)}
+    except Refused as e:
+        answer = {'id': number, 'error': str(e)}
+    try:
+        writer.write(json.dumps(answer).encode() + b'\n')
+        await writer.drain()
+    except OSError as e:
+        LOG.info('An answer was not wanted any more: %s', e)
+
+
+def _parse(line):
+    try:
+        request = json.loads(line)
+        if not isinstance(request, dict):
+            raise ValueError('not an object')
+        params = request.get('params', {})
+        if not isinstance(params, dict):
+            raise ValueError('params is not an object')
+        return request['id'], wire.Request(request['method']), params
+    except (KeyError, RecursionError, TypeError, ValueError) as e:
+        raise BadRequest(f'bad request: {text.printable(repr(e))}') from e

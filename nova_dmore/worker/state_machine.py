@@ -1,0 +1,431 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What a pair does when: the state machine, without any I/O.
+
+The worker reports what happened (an input method) and performs the actions
+that come back, in their order. Times are seconds of one monotonic clock.
+"""
+
+import enum
+import math
+
+from nova_dmore import wire
+
+Role = wire.Role
+State = wire.PairState
+
+#: When Domain R should have acknowledged a freeze, in seconds after the stop.
+_OVERDUE_S = wire.FREEZE_DELAY_S + wire.FREEZE_TIMEOUT_S
+
+#: A Domain R that breaks an epoch gets the next one at once; one that breaks
+#: another one within so many seconds waits, for longer each time.
+_CALM_S = 10.0
+_FIRST_PAUSE_S = 0.1
+_LAST_PAUSE_S = 30.0
+
+
+class Action(enum.Enum):
+    """What the worker has to do."""
+
+    #: Raise the epoch; this host's own positions stand.
+    OPEN_AS_HOST = 'open as host'
+    #: Raise the epoch with what the source carried over.
+    OPEN_CARRIED = 'open carried'
+    #: Raise the epoch; Domain R froze at the source, its positions stand.
+    OPEN_AS_DOMAIN_R = 'open as Domain R'
+    #: The same, but what the source still had is lost: report it.
+    OPEN_UNKNOWN = 'open unknown'
+    #: The instance stopped for a migration: settle input, peek output,
+    #: publish, and ask Domain R to freeze.
+    STOP = 'stop'
+    #: The freeze is over, acknowledged or not: make the carry-over.
+    CARRY = 'carry'
+    #: The migration came to nothing: read the device on.
+    THAW = 'thaw'
+    #: No Domain R is there: stop waiting for one to take output.
+    CLOSE = 'close'
+    #: Domain R ended; what it alone had is lost: report it.
+    DOMAIN_R_LOST = 'domain r lost'
+
+
+class PairMachine:
+    """States of a pair (:class:`wire.PairState`) and what moves it on.
+
+    ``migration_id`` stays known after the arrival or the disarming, so that
+    a repeated or late carry-over is recognised.
+    """
+
+    def __init__(self):
+        self.state = State.STARTING
+        self.role = None
+        self.migration_id = None
+        self.instance_running = False
+        #: At a destination: Domain R's page shows that it froze, and nothing
+        #: was left over; see ``wants_exact``.
+        self.exact = False
+        self._domain_r_status = None
+        self._attached = False
+        self._generation = 0
+        self._arriving = False      # this Domain R came by migration
+        self._needs_epoch = True
+        self._epoch_open = False
+        self._ever_open = False
+        self._lost_unreported = False
+        self._carried = False
+        self._both_since = None
+        #: Domain R is asked to freeze now, whatever is still to come.
+        self.freeze_due = False
+        #: It has not acknowledged that in its time.
+        self.freeze_overdue = False
+        self._stopped_at = None
+        #: Whether the instance runs is not known; its output waits for that.
+        self._instance_unknown = False
+        #: The instance belongs to this host, though it need not run.
+        self._adopted = False
+        #: The next epoch is not raised before.
+        self._open_at = -math.inf
+        self._pause = 0.0
+
+    # -- what the worker may do now
+
+    @property
+    def input_flows(self):
+        """Whether bytes may be sent to the instance's device.
+
+        Not when Domain R has left ahead of its instance: it could not learn
+        here what was taken.
+        """
+        return (self.state is State.LIVE and self.instance_running
+                and not self.domain_r_left)
+
+    @property
+    def output_flows(self):
+        """Whether the instance's device may be read."""
+        return (self.state not in (State.FREEZING, State.FROZEN)
+                and not self._instance_unknown)
+
+    @property
+    def domain_r_running(self):
+        """Whether Domain R is connected and runs."""
+        return self._attached and self._domain_r_status == 'running'
+
+    @property
+    def domain_r_stopped(self):
+        """Whether Domain R is known not to run."""
+        return (not self._attached or
+                self._domain_r_status not in (None, 'running'))
+
+    @property
+    def domain_r_left(self):
+        """Whether Domain R waits at the destination, or is on its way."""
+        return (self.role is Role.SOURCE and self._ever_open
+                and self.domain_r_stopped)
+
+    @property
+    def takes_output(self):
+        """Whether a Domain R that has served may slow the guest down.
+
+        Also before its first status and while an epoch is raised for it.
+        """
+        return (self._ever_open and self._attached and
+                self._domain_r_status in (None, 'running'))
+
+    @property
+    def wants_exact(self):
+        """Whether ``exact`` would make a difference now."""
+        return (self.state is State.INCOMING and self._needs_epoch and
+                self._arriving and self.domain_r_running and not self.exact)
+
+    @property
+    def region_writable(self):
+        """Whether no incoming migration can be writing the region too."""
+        return not self._attached or self.domain_r_running
+
+    @property
+    def next_deadline(self):
+        """When :meth:`tick` is due, or None."""
+        if self.state is State.FREEZING:
+            if self.freeze_overdue:
+                return None     # QEMU says when its state is saved, or ends
+            return self._stopped_at + (
+                _OVERDUE_S if self.freeze_due else wire.FREEZE_DELAY_S)
+        if not (self._needs_epoch and self.domain_r_running):
+            return None
+        if self.state is State.STARTING:
+            return self._open_at
+        if self.state is State.INCOMING and self._both_since is not None:
+            return (self._open_at if self._carried else
+                    max(self._open_at,
+                        self._both_since + wire.CARRY_OVER_LIMIT_S))
+        return None
+
+    # -- what happened
+
+    def instance_changed(self, running, now):
+        """The instance's QEMU runs the guest (QMP ``running``), or not."""
+        was, self.instance_running = self.instance_running, running
+        unknown, self._instance_unknown = self._instance_unknown, False
+        if was and not running and self.role is Role.SOURCE:
+            return self._stop(now)
+        if running and (self.state in (State.FREEZING, State.FROZEN)
+                        or unknown):
+            return self._thaw(now)
+        return self.tick(now)
+
+    def domain_r_attached(self, generation, now):
+        """A Domain R connected to the ivshmem server.
+
+        :param generation: number of the connection; a repetition is none.
+        """
+        if self._attached and generation == self._generation:
+            return self.tick(now)
+        actions = self.domain_r_detached(now)
+        self._attached = True
+        self._generation = generation
+        self._needs_epoch = True
+        return actions + self.tick(now)
+
+    def domain_r_detached(self, now):
+        """The Domain R of the current connection is gone."""
+        if not self._attached:
+            return []
+        actions = []
+        self._attached = False
+        self._domain_r_status = None    # of that one
+        self._needs_epoch = True
+        self._epoch_open = False
+        if self._ever_open:
+            if self.role is Role.SOURCE or self.state is State.FROZEN:
+                # It moves, or moved; only if a fresh one takes its place
+                # is anything lost.
+                self._lost_unreported = True
+            else:
+                self._ever_open = False
+                actions.append(Action.DOMAIN_R_LOST)
+        if self.state is State.LIVE:
+            self.state = State.STARTING
+        if self.state is State.STARTING:
+            actions.append(Action.CLOSE)
+        return actions + self.tick(now)
+
+    def domain_r_changed(self, status, arriving, now):
+        """Domain R's QMP run state.
+
+        :param status: text, or None when its QMP does not answer.
+        :param arriving: this Domain R came by migration.
+        """
+        self._domain_r_status = status
+        self._arriving = arriving
+        return self.tick(now)
+
+    def broken(self, restarted, now):
+        """Domain R wrote what cannot be, or its guest started anew."""
+        # Otherwise a new connection or a thaw has said so already.
+        first = not self._needs_epoch
+        self._needs_epoch = True
+        self._epoch_open = False
+        self._pause = (0.0 if now >= self._open_at + _CALM_S else min(
+            max(_FIRST_PAUSE_S, 2 * self._pause), _LAST_PAUSE_S))
+        self._open_at = now + self._pause
+        actions = [Action.DOMAIN_R_LOST] if restarted and first else []
+        if self.state is State.FREEZING:
+            actions += self._carry()
+        return actions + self.tick(now)
+
+    def arm(self, migration_id, role, on, now):
+        """See :attr:`wire.Request.ARM`.
+
+        :raises ValueError: a pair that is live cannot be a destination.
+        """
+        if not on:
+            if migration_id == self.migration_id:
+                self.role = None
+                if self.state is State.INCOMING:
+                    self.state = State.STARTING
+                elif (self.state in (State.FREEZING, State.FROZEN)
+                        and not self.instance_running):
+                    # It was paused before, and stays so.
+                    return self._thaw(now)
+            return self.tick(now)
+        if (migration_id, role) == (self.migration_id, self.role):
+            return self.tick(now)
+        if role is Role.DESTINATION:
+            if migration_id == self.migration_id:
+                return self.tick(now)   # it arrived already
+            if self._epoch_open or self.state is not State.STARTING:
+                raise ValueError(f'a pair that is {self.state} cannot be '
+                                 f'the destination of a migration')
+            self.state = State.INCOMING
+            self._carried = self.exact = self._adopted = False
+            self._both_since = None
+        self.migration_id = migration_id
+        self.role = role
+        return self.tick(now)
+
+    def leaves(self, now):
+        """The instance's QEMU saves its state: one at rest stops no more."""
+        if (self.role is Role.SOURCE and not self.instance_running and
+                self.state not in (State.FREEZING, State.FROZEN)):
+            return self._stop(now)
+        return []
+
+    def adopt(self, now):
+        """See :attr:`wire.Request.ADOPT`."""
+        self._adopted = True
+        return self.tick(now)
+
+    def carried(self, now):
+        """The source's carry-over is here -> actions.
+
+        :raises ValueError: it is of no use (any more).
+        """
+        if self.state is not State.INCOMING or not self._needs_epoch:
+            raise ValueError(f'too late: the pair is {self.state}')
+        self._carried = True
+        return self.tick(now)
+
+    def opened(self, now):
+        """Domain R acknowledged the epoch."""
+        if not self._needs_epoch:
+            self._epoch_open = self._ever_open = True
+        return self.tick(now)
+
+    def freeze_over(self):
+        """Domain R acknowledged the freeze, or cannot do so, and the
+        instance's QEMU takes and gives nothing more."""
+        return self._carry() if self.state is State.FREEZING else []
+
+    def tick(self, now):
+        """Time passed, or something above changed -> actions."""
+        actions = []
+        if self.state is State.FREEZING:
+            since = self._stopped_at
+            self.freeze_due = now >= since + wire.FREEZE_DELAY_S
+            self.freeze_overdue = now >= since + _OVERDUE_S
+        if self.state is State.INCOMING:
+            actions += self._arrive(now)
+        if self.state is State.STARTING:
+            actions += self._open(now)
+        if (self.state in (State.STARTING, State.INCOMING) and
+                self._epoch_open and self._is_here):
+            if self.state is State.INCOMING:
+                self.role = None
+            self.state = State.LIVE
+        elif self.state is State.LIVE and self._needs_epoch:
+            self.state = State.STARTING
+            actions += self._open(now)
+        return actions
+
+    # -- transitions
+
+    def _open(self, now):
+        if (not (self._needs_epoch and self.domain_r_running)
+                or now < self._open_at):
+            return []
+        actions = [Action.OPEN_AS_HOST]
+        if self._lost_unreported and not self._arriving:
+            actions.insert(0, Action.DOMAIN_R_LOST)
+        self._epoch_raised()
+        return actions
+
+    @property
+    def _is_here(self):
+        return self.instance_running or self._adopted
+
+    def _arrive(self, now):
+        if not (self._is_here and self.domain_r_running):
+            self._both_since = None
+            return []
+        if self._both_since is None:
+            self._both_since = now
+        if not self._needs_epoch or now < self._open_at:
+            return []
+        if self._carried:
+            action = Action.OPEN_CARRIED
+        elif now - self._both_since < wire.CARRY_OVER_LIMIT_S:
+            return []
+        elif self.exact:
+            action = Action.OPEN_AS_DOMAIN_R
+        else:
+            action = Action.OPEN_UNKNOWN
+        self._epoch_raised()
+        return [action]
+
+    def _epoch_raised(self):
+        self._needs_epoch = False
+        self._epoch_open = False
+        self._lost_unreported = False
+
+    def _stop(self, now):
+        if self.state in (State.FREEZING, State.FROZEN):
+            return []
+        self.state = State.FREEZING
+        self.freeze_due = self.freeze_overdue = False
+        self._stopped_at = now
+        return [Action.STOP]
+
+    def _carry(self):
+        self.state = State.FROZEN
+        return [Action.CARRY]
+
+    def _thaw(self, now):
+        self.state = State.STARTING
+        self._needs_epoch = True
+        self._epoch_open = False
+        actions = [Action.THAW]
+        if not self._attached:
+            actions.append(Action.CLOSE)
+        return actions + self.tick(now)
+
+    # -- a restarted worker
+
+    def to_notes(self):
+        """-> a JSON object from which :meth:`from_notes` continues."""
+        return {
+            'state': self.state.value,
+            'role': self.role and self.role.value,
+            'migration_id': self.migration_id,
+            'instance_running': self.instance_running,
+            'attached': self._attached,
+            'generation': self._generation,
+            'ever_open': self._ever_open,
+            'lost_unreported': self._lost_unreported,
+            'adopted': self._adopted,
+            'carried': self._carried}
+
+    @classmethod
+    def from_notes(cls, notes, now):
+        """Continue for a worker that ended.
+
+        The epoch is raised again in any case. A freeze that was not over is
+        made again if the instance is found to be stopped, and ends if not;
+        until then what a source has said is not touched: it may be what is
+        to stay in the socket.
+        """
+        machine = cls()
+        state = State(notes['state'])
+        machine.role = notes['role'] and Role(notes['role'])
+        machine.migration_id = notes['migration_id']
+        machine.instance_running = notes['instance_running']
+        machine._attached = notes['attached']
+        machine._generation = notes['generation']
+        machine._ever_open = notes['ever_open']
+        machine._lost_unreported = notes['lost_unreported']
+        machine._adopted = notes['adopted']
+        machine._carried = notes['carried']
+        if state is State.FREEZING:
+            machine.instance_running = machine._instance_unknown = True
+        elif state in (State.INCOMING, State.FROZEN):
+            machine.state = state
+        else:
+            machine._instance_unknown = machine.role is Role.SOURCE
+        return machine

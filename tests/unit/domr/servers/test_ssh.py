@@ -1,0 +1,248 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The console over SSH: asyncssh and the system's ssh as clients."""
+
+import asyncio
+import os
+import pathlib
+import shutil
+import tempfile
+import unittest
+
+import asyncssh
+from asyncssh import constants
+
+from nova_dmore.channel.host import end as host_end
+from nova_dmore import wire
+from tests.unit.domr import pair
+
+_KEY = asyncssh.generate_private_key('ssh-ed25519')
+_PUBLIC = _KEY.export_public_key().decode().strip()
+
+
+def _pattern(size: int) -> bytes:
+    lines = b''.join(b'%07d\n' % number for number in range(size // 8 + 1))
+    return lines[:size]
+
+
+class SshTest(unittest.IsolatedAsyncioTestCase):
+    """One agent, one host, real connections on 127.0.0.1."""
+
+    async def _pair(self, **changes: object) -> pair.Pair:
+        changes.setdefault('authorized_keys', [_PUBLIC])
+        running = pair.Pair(pair.config(**changes))
+        await self.enterAsyncContext(running)
+        return running
+
+    async def _connect(self, running: pair.Pair,
+                       key: asyncssh.SSHKey = _KEY,
+                       ) -> asyncssh.SSHClientConnection:
+        connection = await asyncssh.connect(
+            '127.0.0.1', running.config['ssh_port'], username='any',
+            client_keys=[key], known_hosts=None, config=None,
+            agent_path=None)
+        self.addAsyncCleanup(connection.wait_closed)
+        self.addCleanup(connection.abort)
+        return connection
+
+    async def _attach(self, running: pair.Pair, terminal: str | None = None,
+                      ) -> asyncssh.SSHClientProcess[bytes]:
+        connection = await self._connect(running)
+        return await connection.create_process(
+            encoding=None, term_type=terminal)
+
+    async def test_bytes_both_ways(self) -> None:
+        running = await self._pair()
+        process = await self._attach(running)
+        every = bytes(range(256))
+        running.print(every)
+        self.assertEqual(every, await process.stdout.readexactly(256))
+        process.stdin.write(every)
+        await running.until(lambda: running.typed == every)
+        serving = running.said(wire.SERVING)[-1]
+        self.assertEqual((1, 0), (serving['ssh'], serving['serial']))
+        self.assertGreater(serving['boot_s'], 0)
+        self.assertGreater(serving['memory_kib'], 1000)
+
+    async def test_no_packets_without_content(self) -> None:
+        running = await self._pair()
+        connection = await self._connect(running)
+        kinds = []
+        setattr(connection, 'log_received_packet',
+                lambda kind, *_others: kinds.append(kind))
+        process = await connection.create_process(encoding=None)
+        running.print(b'text')
+        self.assertEqual(b'text', await process.stdout.readexactly(4))
+        self.assertNotIn(constants.MSG_IGNORE, kinds)
+
+    async def test_scrollback_and_second_client(self) -> None:
+        running = await self._pair(scrollback_bytes=4096)
+        text = _pattern(20000)
+        running.print(text)
+        await running.until(lambda: running.agent.console.end == len(text))
+        first = await self._attach(running)
+        self.assertEqual(text[-4096:], await first.stdout.readexactly(4096))
+        second = await self._attach(running)
+        await second.stdout.readexactly(4096)
+        running.print(b'both')
+        for process in (first, second):
+            self.assertEqual(b'both', await process.stdout.readexactly(4))
+
+    async def test_terminal_greets_and_obeys_escapes(self) -> None:
+        running = await self._pair(instance_name='we\x1b[31mb')
+        process = await self._attach(running, 'xterm')
+        greeting = await process.stdout.readuntil(b']\r\n')
+        self.assertIn(b'we\\x1b[31mb', greeting)
+        self.assertIn(pair.UUID.encode(), greeting)
+        self.assertIn(b'Ctrl-] .', greeting)
+        process.stdin.write(b'ab\x1d\x1dcd\x1db\x1dx')
+        await running.until(lambda: running.said(wire.BREAK))
+        await running.until(lambda: running.typed == b'ab\x1dcd\x1dx')
+        self.assertEqual([{'type': 'break', 'stream': 'serial0_in', 'at': 5}],
+                         running.said(wire.BREAK))
+        process.stdin.write(b'\x1d.')
+        await process.wait_closed()
+        self.assertEqual(0, process.exit_status)
+        await running.until(
+            lambda: running.said(wire.SERVING)[-1]['ssh'] == 0)
+
+    async def test_break_request(self) -> None:
+        running = await self._pair()
+        process = await self._attach(running)
+        process.stdin.write(b'\x1d.')   # no terminal: no escape
+        await running.until(lambda: running.typed == b'\x1d.')
+        process.channel.send_break(500)
+        await running.until(lambda: running.said(wire.BREAK))
+        self.assertEqual(2, running.said(wire.BREAK)[0]['at'])
+
+    async def test_other_key_is_refused(self) -> None:
+        running = await self._pair()
+        other = asyncssh.generate_private_key('ssh-ed25519')
+        with self.assertRaises(asyncssh.PermissionDenied):
+            await self._connect(running, other)
+
+    async def test_keys_change_without_a_restart(self) -> None:
+        running = await self._pair(authorized_keys=['no key', '# none'])
+        self.assertIn('no key', running.said(wire.LOG)[0]['text']
+                      if running.said(wire.LOG) else 'no key')
+        with self.assertRaises(asyncssh.PermissionDenied):
+            await self._connect(running)
+        running.send({**running.config, 'authorized_keys': [_PUBLIC]})
+        serving = len(running.said(wire.SERVING))
+        await running.until(
+            lambda: len(running.said(wire.SERVING)) > serving)
+        await self._attach(running)
+
+    async def test_nothing_but_the_console(self) -> None:
+        running = await self._pair()
+        connection = await self._connect(running)
+        with self.assertRaises(asyncssh.ChannelOpenError):
+            await connection.open_connection('127.0.0.1', 22)
+        with self.assertRaises(asyncssh.ChannelOpenError):
+            await connection.create_process('id')
+        with self.assertRaises(asyncssh.ChannelOpenError):
+            await connection.start_sftp_client()
+        listener = None
+        with self.assertRaises(asyncssh.ChannelListenError):
+            listener = await connection.forward_remote_port(
+                '127.0.0.1', 0, '127.0.0.1', 22)
+        self.assertIsNone(listener)
+
+    async def test_slow_client_slows_the_guest_and_misses_nothing(
+            self) -> None:
+        running = await self._pair(stall_ms=60000)
+        process = await self._attach(running)
+        text = _pattern(8 << 20)
+        running.print(text)
+        await running.until(lambda: running.agent.console.held)
+        # The peer's window, 2 MiB, is filled first.
+        unread = None
+        while unread != (unread := len(running.waiting_output)):
+            await asyncio.sleep(0.3)
+        self.assertGreater(unread, len(text) // 4)
+        got = await asyncio.wait_for(
+            process.stdout.readexactly(len(text)), 60)
+        self.assertEqual(text, got)
+
+    async def test_stalled_client_is_told_and_others_go_on(self) -> None:
+        running = await self._pair(stall_ms=300, scrollback_bytes=8192)
+        stalled = await self._attach(running)
+        quick = await self._attach(running)
+        text = _pattern(8 << 20)
+        running.print(text)
+        self.assertEqual(text, await asyncio.wait_for(
+            quick.stdout.readexactly(len(text)), 60))
+        received = bytearray()
+        while not received.endswith(text[-8:]):
+            received += await asyncio.wait_for(stalled.stdout.read(65536), 10)
+        notice = (await stalled.stderr.readline()).decode()
+        missing = len(text) - len(received)
+        self.assertGreater(missing, 0)
+        self.assertIn(f'{missing} bytes of output are missing', notice)
+        self.assertTrue(any(f'up: {missing} bytes of' in each['text']
+                            for each in running.said(wire.LOG)))
+
+    async def test_input_waits_for_the_device(self) -> None:
+        running = await self._pair()
+        process = await self._attach(running)
+        running.taking = False
+        text = _pattern(1 << 20)
+        process.stdin.write(text)
+        process.stdin.write_eof()
+        await asyncio.sleep(0.5)
+        self.assertGreater(process.channel.get_write_buffer_size(), 0)
+        running.taking = True
+        await running.until(lambda: len(running.typed) == len(text), 60)
+        self.assertEqual(text, running.typed)
+
+    async def test_freeze_and_new_epoch_lose_nothing(self) -> None:
+        running = await self._pair()
+        process = await self._attach(running)
+        text = _pattern(400000)
+        running.print(text)
+        typed = b''
+        for number in range(20):
+            key = b'%03d' % number
+            process.stdin.write(key)
+            typed += key
+            await running.until(
+                lambda: running.host.state is host_end.HostState.OPEN)
+            running.host.freeze()
+            await running.until(lambda: running.host.acknowledged)
+            running.host.open(None)
+        self.assertEqual(text, await asyncio.wait_for(
+            process.stdout.readexactly(len(text)), 30))
+        await running.until(lambda: running.typed == typed)
+
+    @unittest.skipUnless(shutil.which('ssh'), 'needs the ssh client')
+    async def test_plain_ssh(self) -> None:
+        running = await self._pair()
+        directory = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, directory)
+        (directory / 'key').write_bytes(_KEY.export_private_key())
+        os.chmod(directory / 'key', 0o600)
+        process = await asyncio.create_subprocess_exec(
+            'ssh', '-F', 'none', '-T', '-p', str(running.config['ssh_port']),
+            '-i', str(directory / 'key'), '-o', 'StrictHostKeyChecking=no',
+            '-o', f'UserKnownHostsFile={directory}/known', 'x@127.0.0.1',
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL)
+        assert process.stdin is not None and process.stdout is not None
+        text = _pattern(500000)
+        process.stdin.write(b'hello')
+        await running.until(lambda: running.typed == b'hello')
+        running.print(text)
+        self.assertEqual(text, await asyncio.wait_for(
+            process.stdout.readexactly(len(text)), 30))
+        await running.until(lambda: running.typed == b'hello')
+        process.terminate()
+        await process.wait()

@@ -1,0 +1,196 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Keys and pointer of several clients, without the library."""
+
+import string
+import unittest
+
+from nova_dmore.channel import input_event
+from nova_dmore.domr.servers.vnc import keyboard
+from nova_dmore.domr.servers.vnc import pointer
+
+_A, _B, _ONE, _SHIFT, _CAPS = 0x1e, 0x30, 0x02, 0x2a, 0x3a
+_SHIFT_SYMBOL, _CAPS_SYMBOL = 0xffe1, 0xffe5
+
+
+def _down(number: int) -> input_event.Key:
+    return input_event.Key(number, True)
+
+
+def _up(number: int) -> input_event.Key:
+    return input_event.Key(number, False)
+
+
+class NumberTest(unittest.TestCase):
+
+    def test_all_that_can_be_printed_has_a_key(self) -> None:
+        for character in string.printable[:-5]:
+            self.assertIsNotNone(keyboard.number_of(ord(character)), character)
+
+    def test_some_keys(self) -> None:
+        for symbol, number in (
+                (ord('a'), _A), (ord('A'), _A), (ord('!'), _ONE),
+                (0xff0d, 0x1c), (0xff8d, 0x9c), (0xffe4, 0x9d),
+                (0xff51, 0xcb), (0xff96, 0x4b), (0xffff, 0xd3),
+                (0xffc9, 0x58), (0xfe03, 0xb8), (0xff13, 0xc6),
+                (ord('\\'), 0x2b), (ord('_'), 0x0c)):
+            self.assertEqual(number, keyboard.number_of(symbol), hex(symbol))
+        for symbol in (0, 0x20ac, 0xe4, 0x1000000 | 0x20ac, 0xffffffff):
+            self.assertIsNone(keyboard.number_of(symbol))
+
+    def test_numbers_fit_a_record(self) -> None:
+        for symbol in range(0x10000):
+            number = keyboard.number_of(symbol)
+            if number is not None:
+                record = input_event.pack(_down(number))
+                self.assertEqual(_down(number), input_event.unpack(record))
+
+
+class KeyboardTest(unittest.TestCase):
+
+    def setUp(self) -> None:
+        self.sent: list[input_event.Event] = []
+        self.keyboard = keyboard.Keyboard(self.sent.append)
+
+    def _type(self, symbol: int | str, client: int = 0,
+              number: int = 0) -> None:
+        if isinstance(symbol, str):
+            symbol = ord(symbol)
+        for down in (True, False):
+            self.keyboard.key(client, down, symbol, number)
+
+    def test_shift_is_added_for_who_has_none(self) -> None:
+        self._type('A')
+        self.assertEqual([_down(_SHIFT), _down(_A), _up(_SHIFT), _up(_A)],
+                         self.sent)
+
+    def test_shift_of_the_client_is_enough(self) -> None:
+        self.keyboard.key(0, True, _SHIFT_SYMBOL, 0)
+        self._type('A')
+        self._type('!')
+        self.keyboard.key(0, False, _SHIFT_SYMBOL, 0)
+        self.assertEqual([_down(_SHIFT), _down(_A), _up(_A), _down(_ONE),
+                          _up(_ONE), _up(_SHIFT)], self.sent)
+
+    def test_caps_lock_makes_capitals(self) -> None:
+        self._type(_CAPS_SYMBOL)
+        self._type('A')
+        self._type('a')     # shift undoes it
+        self._type('1')
+        self._type(_CAPS_SYMBOL)
+        self._type('a')
+        self.assertEqual([
+            _down(_CAPS), _up(_CAPS), _down(_A), _up(_A),
+            _down(_SHIFT), _down(_A), _up(_SHIFT), _up(_A),
+            _down(_ONE), _up(_ONE), _down(_CAPS), _up(_CAPS), _down(_A),
+            _up(_A)], self.sent)
+
+    def test_number_counts_whatever_the_symbol(self) -> None:
+        self._type('Z', number=_A)      # a German keyboard, say
+        self._type(0x20ac, number=0x12)
+        self.assertEqual([_down(_A), _up(_A), _down(0x12), _up(0x12)],
+                         self.sent)
+
+    def test_wrong_number_is_as_none(self) -> None:
+        self._type('a', number=0x100)
+        self.assertEqual([_down(_A), _up(_A)], self.sent)
+
+    def test_unknown_symbol(self) -> None:
+        self.assertFalse(self.keyboard.key(0, True, 0x20ac, 0))
+        self.assertEqual([], self.sent)
+
+    def test_key_that_was_not_pressed(self) -> None:
+        self.assertTrue(self.keyboard.key(0, False, ord('a'), 0))
+        self.assertEqual([], self.sent)
+
+    def test_repeated_key(self) -> None:
+        for _ in range(3):
+            self.keyboard.key(0, True, ord('a'), 0)
+        self.keyboard.key(0, False, ord('a'), 0)
+        self.assertEqual([_down(_A)] * 3 + [_up(_A)], self.sent)
+
+    def test_key_of_two_clients(self) -> None:
+        for client in (1, 2):
+            self.keyboard.key(client, True, ord('a'), 0)
+        self.keyboard.key(1, False, ord('a'), 0)
+        self.assertEqual([_down(_A)] * 2, self.sent)
+        self.keyboard.key(2, False, ord('a'), 0)
+        self.assertEqual(_up(_A), self.sent[-1])
+
+    def test_release(self) -> None:
+        self.keyboard.key(1, True, _SHIFT_SYMBOL, 0)
+        self.keyboard.key(1, True, ord('a'), 0)
+        self.keyboard.key(2, True, ord('a'), 0)
+        self.keyboard.key(1, True, ord('b'), 0)
+        self.assertEqual(3, self.keyboard.held(1))
+        del self.sent[:]
+        self.keyboard.release(1)
+        self.assertEqual([_up(_B), _up(_SHIFT)], self.sent)
+        self.keyboard.release(1)
+        self.keyboard.release(2)
+        self.assertEqual(_up(_A), self.sent[-1])
+        self.assertEqual(3, len(self.sent))
+        self.assertEqual({}, self.keyboard._holders)
+
+
+class PointerTest(unittest.TestCase):
+
+    def setUp(self) -> None:
+        self.sent: list[input_event.Event] = []
+        self.behind = False
+        self.pointer = pointer.Pointer(self.sent.append, lambda: self.behind)
+
+    def test_scale(self) -> None:
+        self.assertEqual(0, pointer.scale(0, 1024))
+        self.assertEqual(512 * 0x7fff // 1024, pointer.scale(512, 1024))
+        self.assertEqual(0x7fff, pointer.scale(5000, 1024))
+        self.assertEqual(0x3fff, pointer.scale(1, 0))
+
+    def test_every_motion_while_the_instance_keeps_up(self) -> None:
+        for x in range(3):
+            self.pointer.move(0, 0, x, 0)
+        self.assertEqual([input_event.Pointer(0, x, 0) for x in range(3)],
+                         self.sent)
+
+    def test_last_motion_while_it_does_not(self) -> None:
+        self.behind = True
+        for x in range(3):
+            self.pointer.move(0, 0, x, 0)
+        self.assertEqual([], self.sent)
+        self.assertTrue(self.pointer.waits)
+        self.pointer.move(0, 1, 3, 0)       # a button never waits
+        self.pointer.move(0, 0, 3, 0)
+        self.pointer.move(0, 0, 9, 0)
+        self.pointer.flush()
+        self.pointer.flush()
+        self.assertEqual([
+            input_event.Pointer(0, 2, 0), input_event.Pointer(1, 3, 0),
+            input_event.Pointer(0, 3, 0), input_event.Pointer(0, 9, 0)],
+            self.sent)
+
+    def test_buttons_of_two_clients(self) -> None:
+        self.pointer.move(1, 1, 5, 5)
+        self.pointer.move(2, 4, 6, 6)
+        self.pointer.move(2, 0, 7, 7)
+        self.pointer.release(1)
+        self.pointer.release(1)
+        self.pointer.release(2)
+        self.assertEqual([
+            input_event.Pointer(1, 5, 5), input_event.Pointer(5, 6, 6),
+            input_event.Pointer(1, 7, 7), input_event.Pointer(0, 7, 7)],
+            self.sent)
+
+    def test_events_fit_a_record(self) -> None:
+        self.pointer.move(0, 0xff, pointer.scale(1 << 16, 1),
+                          pointer.scale(0, 1))
+        self.assertEqual(self.sent[0], input_event.unpack(
+            input_event.pack(self.sent[0])))

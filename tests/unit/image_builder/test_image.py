@@ -1,0 +1,112 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The image builder's parts that need neither root nor Debian's mirror."""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+from importlib import metadata
+
+from nova_dmore import exception
+from nova_dmore.image_builder import build
+from nova_dmore.image_builder import kernel
+from nova_dmore.image_builder import root
+from nova_dmore.image_builder import steps
+
+
+class ImageTest(unittest.TestCase):
+
+    def test_newest_headers(self) -> None:
+        self.assertEqual('6.1.0-56-cloud-amd64', kernel.newest_headers([
+            'linux-headers-6.1.0-9-cloud-amd64',
+            'linux-headers-6.1.0-56-cloud-amd64',
+            'linux-headers-6.1.0-57-amd64', 'linux-headers-6.1.0-56-common',
+            'python']))
+        with self.assertRaisesRegex(exception.ImageError, 'linux-headers'):
+            kernel.newest_headers(['linux-headers-6.1.0-57-amd64'])
+
+    def test_libraries_of(self) -> None:
+        self.assertEqual(
+            {'/lib/x86_64-linux-gnu/libc.so.6', '/lib64/ld-linux-x86-64.so.2'},
+            root.libraries_of(
+                '\tlinux-vdso.so.1 (0x00007ffd)\n'
+                '\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f)\n'
+                '\t/lib64/ld-linux-x86-64.so.2 (0x00007f00)\n'))
+
+    def test_server_lines(self) -> None:
+        def point(name: str, value: str) -> metadata.EntryPoint:
+            return metadata.EntryPoint(name, value, root.RMS_GROUP)
+
+        self.assertEqual(
+            ['serial = nova_dmore.b\n', 'ssh = nova_dmore.a\n'],
+            root.server_lines([point('ssh', 'nova_dmore.a'),
+                               point('serial', 'nova_dmore.b'),
+                               point('x', 'elsewhere.c')]))
+        with self.assertRaisesRegex(exception.ImageError, 'entry points'):
+            root.server_lines([point('x', 'elsewhere.c')])
+
+    def test_recipe_changes_only_when_it_should(self) -> None:
+        servers = ['ssh = nova_dmore.domr.servers.ssh\n']
+        self.assertEqual(build.recipe('1', servers),
+                         build.recipe('1', servers))
+        self.assertNotEqual(build.recipe('1', servers),
+                            build.recipe('2', servers))
+        self.assertNotEqual(build.recipe('1', servers),
+                            build.recipe('1', []))
+
+    def test_failed_tool_is_quoted(self) -> None:
+        with self.assertRaisesRegex(exception.ImageError,
+                                    'status 3. Try this.\\nwhy'):
+            steps.run(['sh', '-c', 'echo why >&2; exit 3'], 'Try this.')
+        with self.assertRaisesRegex(exception.ImageError, 'bindep'):
+            steps.run(['/no/such/tool'])
+
+    def test_set_times_fixes_modes(self) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            path = pathlib.Path(directory)
+            (path / 'a').touch(0o600)
+            (path / 'b').touch(0o700)
+            (path / 'dangling').symlink_to('nowhere')
+            kernel.set_times(path, 1000)
+            self.assertEqual(
+                [0o644, 0o755],
+                [(path / name).stat().st_mode & 0o7777 for name in 'ab'])
+            self.assertEqual(1000, (path / 'dangling').lstat().st_mtime)
+
+    def test_scripts_parse(self) -> None:
+        files = pathlib.Path(kernel.__file__).parent / 'files'
+        subprocess.run(['sh', '-n', str(files / 'initramfs-init')],
+                       check=True)
+
+    def test_agent_files_are_exactly_what_it_loads(self) -> None:
+        modules = [root.AGENT_MODULE, 'nova_dmore.domr.servers.ssh',
+                   'nova_dmore.domr.servers.serial_tcp',
+                   'nova_dmore.domr.servers.vnc.server']
+        package = pathlib.Path(root.__file__).parents[1]
+        done = subprocess.run(
+            [sys.executable, '-c', f'import sys, {", ".join(modules)}\n'
+             'for name, module in sys.modules.items():\n'
+             '    print(name, getattr(module, "__file__", None))'],
+            check=True, stdout=subprocess.PIPE, text=True,
+            cwd=package.parent)
+        loaded = dict(line.split(' ', 1) for line in done.stdout.splitlines())
+        self.assertEqual(
+            sorted(pathlib.Path(path).relative_to(package)
+                   for name, path in loaded.items()
+                   if name.partition('.')[0] == 'nova_dmore'),
+            root.agent_files(modules))
+        for name in loaded:
+            self.assertNotIn(name.partition('.')[0],
+                             ('nova', 'oslo_config', 'libvirt', 'stevedore',
+                              'cffi'))

@@ -1,0 +1,35 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""An event loop with real descriptors, whose time and turns are the test's."""
+
+import select
+
+from tests.unit.worker import fake_loop
+
+
+class PollLoop(fake_loop.FakeLoop):
+    """Calls back for what is ready when the test says so."""
+
+    def turn(self):
+        """One turn; whether anything was ready."""
+        poll = select.poll()
+        for each in {*self.readers, *self.writers}:
+            poll.register(each, (
+                select.POLLIN if each in self.readers else 0) | (
+                select.POLLOUT if each in self.writers else 0))
+        ready = poll.poll(0)
+        for each, what in ready:
+            for wanted, callbacks in ((select.POLLIN, self.readers),
+                                      (select.POLLOUT, self.writers)):
+                if what & wanted and each in callbacks:
+                    callbacks[each]()
+        return bool(ready)

@@ -1,0 +1,436 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The keeper's part of the serial port: its gate, and what it counts."""
+
+import contextlib
+import os
+import socket
+import tempfile
+import unittest
+from unittest import mock
+
+from nova_dmore.keeper import line
+from nova_dmore.link import messages
+from nova_dmore.posix import fifos
+from nova_dmore.posix import pipes
+from tests.unit.keeper import poll_loop
+
+Gate = line.Gate
+
+
+class LineCase(unittest.TestCase):
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.directory = folder.name
+        fifos.make(self.directory, 0o600, None)
+        self.loop = poll_loop.PollLoop()
+        patch = mock.patch('time.monotonic', self.loop.time)
+        patch.start()
+        self.addCleanup(patch.stop)
+        self.said = []          # what QEMU has said, and nobody heard
+        self.counts = []
+        self.moves_to = []      # what tells how much is unread
+        self.line = line.Line(self.loop, self.directory, self.hear, self.tell)
+        self.input, self.output = fifos.open_both(self.directory)
+        self.addCleanup(os.close, self.input)
+        self.addCleanup(os.close, self.output)
+
+    def tell(self, message, descriptors=()):
+        if message['type'] == messages.ToWorker.COUNT:
+            self.counts.append(message)
+        else:
+            self.moves_to += descriptors
+
+    def hear(self):
+        while self.said:
+            self.line.event(self.said.pop(0), self.loop.time())
+
+    def types(self, data):
+        os.write(self.line.descriptors[0], data)
+        for _ in range(5):
+            self.loop.turn()
+
+    def received(self):
+        """What has come to the worker's pipe."""
+        for _ in range(5):
+            self.loop.turn()
+        try:
+            return os.read(self.line.descriptors[1], 1 << 16)
+        except BlockingIOError:
+            return b''
+
+    def unread(self):
+        return pipes.unread(self.input)
+
+    def printed(self):
+        return pipes.unread(self.output)
+
+    def runs(self):
+        self.line.status(True, 'running', False)
+
+    def stops(self):
+        self.line.leaving(True)
+        self.line.event('STOP', self.loop.time())
+        self.line.status(True, 'paused', False)
+
+    def saves(self, name=messages.SAVING):
+        self.line.event(name, self.loop.time())
+        self.loop.run(0.01)
+
+    def last(self, *names):
+        return tuple(self.counts[-1][name] for name in names)
+
+
+class GateTest(LineCase):
+
+    def test_nothing_passes_before_it_runs(self):
+        os.write(self.output, b'a')
+        self.types(b'b')
+        self.assertEqual(b'', self.received())
+        self.assertEqual(0, self.unread())
+        self.runs()
+        self.assertEqual(b'a', self.received())
+        self.assertEqual(1, self.unread())
+
+    def test_one_that_is_paused_may_finish_what_it_says(self):
+        self.runs()
+        self.line.event('STOP', self.loop.time())
+        self.line.status(True, 'paused', False)
+        os.write(self.output, b'a')
+        self.types(b'b')
+        self.assertEqual(b'a', self.received())
+        self.assertEqual(0, self.unread())
+
+    def test_what_it_said_last_is_heard_before_each_move(self):
+        self.runs()
+        self.line.leaving(True)
+        self.said.append('STOP')
+        os.write(self.output, b'a')
+        self.assertEqual(b'', self.received())
+        self.assertIs(Gate.HELD, self.line.gate)
+        self.assertEqual(1, self.printed())
+
+    def test_input_too(self):
+        self.runs()
+        self.line.leaving(True)
+        self.said.append('STOP')
+        self.types(b'a')
+        self.assertEqual(0, self.unread())
+        self.assertEqual(1, self.line.totals()['written'])
+
+    def test_one_that_arrives(self):
+        self.line.status(True, 'inmigrate', True)
+        os.write(self.output, b'a')
+        self.assertEqual(b'', self.received())
+        self.line.status(True, 'paused', True)
+        self.assertEqual(b'', self.received())
+        self.line.event('RESUME', self.loop.time())
+        self.line.status(True, 'running', True)
+        self.assertEqual(b'a', self.received())
+
+    def test_one_that_arrives_paused(self):
+        self.line.status(True, 'inmigrate', True)
+        os.write(self.output, b'a')
+        self.line.adopted()
+        self.assertEqual(b'a', self.received())
+        self.assertIs(Gate.OUTPUT, self.line.gate)
+
+    def test_one_that_does_not_arrive(self):
+        """It says elsewhere what it said here before it ran."""
+        self.line.status(True, 'inmigrate', True)
+        os.write(self.output, b'a')
+        self.line.status(False, None, True)
+        self.assertEqual(0, self.printed())
+        self.line.status(True, 'inmigrate', True)
+        self.line.status(True, 'running', True)
+        self.assertEqual(b'', self.received())
+
+    def test_one_that_ends(self):
+        self.runs()
+        self.types(b'abc')
+        os.write(self.output, b'last')
+        self.line.status(False, None, False)
+        self.assertEqual(b'last', self.received())
+        self.assertEqual(0, self.unread())
+        self.types(b'late')     # while it is off
+        self.line.status(False, None, False)
+        self.assertEqual({'written': 7, 'read': 4}, self.line.totals())
+        self.runs()
+        self.assertEqual(0, self.unread())
+
+    def test_what_was_typed_before_the_end_is_not_the_next_ones(self):
+        self.runs()
+        self.stops()
+        self.types(b'old')
+        self.line.status(False, None, False)
+        self.line.leaving(False)
+        self.line.status(True, 'prelaunch', False)
+        self.runs()
+        self.types(b'new')
+        self.assertEqual(b'new', os.read(self.input, 10))
+
+    def test_one_that_is_confused_keeps_what_it_may_read(self):
+        self.runs()
+        self.types(b'abc')
+        self.line.status(False, 'confused', False)
+        self.assertEqual(3, self.unread())
+
+    def test_saving_for_a_suspend_is_no_migration(self):
+        self.runs()
+        self.line.event('STOP', self.loop.time())
+        self.line.status(True, 'paused', False)
+        self.saves()
+        self.line.event(messages.SAVED, self.loop.time())
+        self.assertIs(Gate.OUTPUT, self.line.gate)
+        self.assertEqual([], self.counts)
+
+    def test_full_in_both_directions(self):
+        self.runs()
+        for _ in range(line.OUTPUT_ROOM):
+            os.write(self.output, b'a')
+        self.assertRaises(BlockingIOError, os.write, self.output, b'a')
+        self.assertEqual(line.OUTPUT_ROOM, len(self.received()))
+        self.types(bytes(1 << 16))
+        self.types(bytes(1 << 16))
+        while self.loop.turn() and self.unread() < 1 << 16:
+            pass
+        self.assertEqual(1 << 16, self.unread())
+        os.read(self.input, 1 << 16)
+        for _ in range(5):
+            self.loop.turn()
+        self.assertEqual(1 << 16, self.unread())
+
+
+class RoomTest(LineCase):
+
+    def test_more_than_fits_waits_for_a_keeper(self):
+        fifos.make_room(self.output)
+        os.write(self.output, bytes(100000))
+        self.line.make_room()
+        other = line.Line(self.loop, self.directory, self.hear, self.tell)
+        self.assertFalse(other._fits)
+        self.line = other
+        self.runs()
+        count = 0
+        while data := self.received():
+            count += len(data)
+        self.assertEqual(100000, count)
+        os.write(self.output, bytes(line.OUTPUT_ROOM))
+        self.assertRaises(BlockingIOError, os.write, self.output, b'a')
+
+
+class CountTest(LineCase):
+
+    def test_at_rest(self):
+        self.runs()
+        self.stops()
+        self.saves()
+        self.assertEqual((0, 0, False), self.last(
+            'output', 'unread', 'final'))
+        self.line.event(messages.SAVED, self.loop.time())
+        self.assertEqual((0, 0, True, 0, 0), self.last(
+            'output', 'unread', 'final', 'unsure_in', 'unsure_out'))
+
+    def test_what_lies_there(self):
+        self.runs()
+        self.types(b'abc')
+        os.read(self.input, 1)
+        self.stops()
+        os.write(self.output, b'last')
+        self.saves()
+        self.assertEqual((4, 2), self.last('output', 'unread'))
+        self.assertEqual(b'last', self.received())
+        self.line.event(messages.SAVED, self.loop.time())
+        os.write(self.output, b'again')
+        self.assertEqual(b'', self.received())
+        self.assertEqual((4, 2, True), self.last('output', 'unread', 'final'))
+
+    def test_crowded(self):
+        self.runs()
+        self.stops()
+        os.write(self.output, bytes(line.OUTPUT_ROOM - 10))
+        self.saves()
+        self.assertEqual((None, False), self.last('output', 'final'))
+        self.assertEqual(b'', self.received())
+        self.line.event(messages.SAVED, self.loop.time())
+        self.assertEqual((line.OUTPUT_ROOM - 10, True),
+                         self.last('output', 'final'))
+        self.assertEqual(line.OUTPUT_ROOM - 10, len(self.received()))
+
+    def makes_room(self, late):
+        """QEMU waits for room, and gets it so late after it has begun to
+        save its state; all that it says comes later."""
+        self.runs()
+        os.write(self.output, bytes(line.OUTPUT_ROOM))
+        at = self.loop.time()
+        self.loop.run(late)
+        self.received()
+        self.line.leaving(True)
+        self.line.event('STOP', at - 0.001)
+        self.line.event(messages.SAVING, at)
+        self.loop.run(0.01)
+        os.write(self.output, b'in its state, too')
+
+    def test_room_made_when_its_state_is_saved(self):
+        self.makes_room(0.5)
+        self.line.event(messages.SAVED, self.loop.time())
+        self.assertEqual((line.OUTPUT_ROOM, True, 0), self.last(
+            'output', 'final', 'unsure_out'))
+        self.assertEqual(b'', self.received())
+
+    def test_room_made_just_when_it_saves_is_told(self):
+        self.makes_room(0.001)
+        self.assertEqual((17,), self.last('unsure_out'))
+
+    def test_worker_that_is_slow_gets_less_at_once(self):
+        self.runs()
+        self.assertEqual(line._PIECE_LEAST, self.moves(slowness=0.05)[-1])
+        self.assertGreater(max(self.moves(slowness=0.001)[-3:]), 2000)
+
+    def moves(self, slowness):
+        """-> sizes of what a worker gets at once that is so slow."""
+        sizes = []
+        for _ in range(80):
+            for _move in range(2):
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        os.write(self.output, bytes(10))
+                self.loop.turn()
+            self.loop.run(slowness)
+            with contextlib.suppress(BlockingIOError):
+                sizes.append(len(os.read(self.line.descriptors[1], 1 << 16)))
+        return sizes
+
+    def test_post_copy_of_qemu_7(self):
+        self.runs()
+        self.stops()
+        os.write(self.output, b'last')
+        self.saves(messages.SAVING_POSTCOPY)
+        self.assertEqual((4, True), self.last('output', 'final'))
+        count = len(self.counts)
+        self.line.event(messages.SAVED, self.loop.time())
+        self.assertEqual(count, len(self.counts))
+
+    def test_post_copy_of_qemu_10(self):
+        self.runs()
+        self.stops()
+        os.write(self.output, b'last')
+        self.saves()
+        self.saves(messages.SAVING_POSTCOPY)
+        self.assertEqual((4, True), self.last('output', 'final'))
+
+    def test_end_without_a_word(self):
+        self.runs()
+        self.types(b'a')
+        self.stops()
+        os.write(self.output, b'last')
+        self.line.status(False, None, False)
+        self.assertEqual((4, 1, True), self.last('output', 'unread', 'final'))
+
+    def test_new_worker_is_told_again(self):
+        self.runs()
+        self.line.repeat()
+        self.assertEqual([], self.counts)
+        self.stops()
+        self.saves()
+        self.line.repeat()
+        self.assertEqual(2, len(self.counts))
+        self.line.event('RESUME', self.loop.time())
+        self.runs()
+        self.line.repeat()
+        self.assertEqual(2, len(self.counts))
+
+    def test_paused_one_that_stays_after_all(self):
+        self.runs()
+        self.line.status(True, 'paused', False)
+        self.line.leaving(True)
+        self.saves()
+        self.assertIs(Gate.HELD, self.line.gate)
+        self.line.leaving(False)
+        self.assertIs(Gate.OUTPUT, self.line.gate)
+
+
+class SocketTest(LineCase):
+    """An instance that was started by 0.1."""
+
+    def setUp(self):
+        super().setUp()
+        ours, self.socket = socket.socketpair()
+        self.addCleanup(self.socket.close)
+        self.socket.setblocking(False)
+        self.runs()
+        self.line.connect(ours)
+
+    def pass_on(self):
+        for _ in range(5):
+            self.loop.turn()
+            self.loop.run(0.01)
+
+    def test_output(self):
+        self.socket.send(b'abc')
+        self.assertEqual(b'abc', self.received())
+
+    def test_input_goes_byte_by_byte(self):
+        self.types(b'abc')
+        self.pass_on()
+        counted = self.line.descriptors[2]
+        self.assertEqual(1, pipes.unread(counted))
+        for each in (b'a', b'b', b'c'):
+            self.assertEqual(each, self.socket.recv(5))
+            self.pass_on()
+        self.assertEqual(0, pipes.unread(counted))
+
+    def test_at_the_stop(self):
+        self.types(b'ab')
+        self.pass_on()
+        self.stops()
+        self.socket.send(b'last')
+        self.saves()
+        self.line.event(messages.SAVED, self.loop.time())
+        # The other one is still the worker's.
+        self.assertEqual((4, 1, True), self.last('output', 'unread', 'final'))
+        self.assertEqual(b'last', self.received())
+
+    def test_it_hangs_up(self):
+        self.socket.send(b'last')
+        self.socket.close()
+        self.assertEqual(b'last', self.received())
+        self.received()
+        os.write(self.output, b'a')
+        self.assertEqual(b'a', self.received())
+        self.types(b'xy')
+        self.assertEqual(2, pipes.unread(self.moves_to[-1]))
+
+    def test_out_of_band_byte_is_output(self):
+        self.socket.send(b'a')
+        self.socket.send(b'x', socket.MSG_OOB)
+        self.assertEqual(b'ax', self.received() + self.received())
+        self.assertFalse(self.loop.turn())
+
+    def test_one_that_takes_no_input_any_more(self):
+        self.socket.shutdown(socket.SHUT_RD)
+        self.types(b'abc')
+        self.pass_on()
+        self.assertIsNone(self.line._socket)
+        # Nothing turns for ever.
+        os.read(self.input, 10)
+        self.assertFalse(self.loop.turn() and self.loop.turn())
+
+    def test_one_timer_looks_after_it(self):
+        self.types(b'ab')
+        for _ in range(50):
+            self.socket.send(b'x')
+            self.received()
+        self.assertEqual(1, len([
+            each for each in self.loop.timers if each.callback]))

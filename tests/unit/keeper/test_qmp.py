@@ -1,0 +1,319 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The keeper's QMP connection: its allow-list, and what it makes of QEMU."""
+
+import asyncio
+import os
+import socket
+import tempfile
+import time
+
+from oslotest import base
+
+from nova_dmore.keeper import qmp
+from nova_dmore.link import messages
+from tests.unit.keeper import fake_qmp
+
+Failure = messages.Failure
+
+
+class TestAllowList(base.BaseTestCase):
+
+    def test_commands(self):
+        for vm in (messages.INSTANCE, messages.DOMAIN_R):
+            self.assertTrue(qmp.is_allowed(vm, 'query-status', {}))
+        self.assertTrue(qmp.is_allowed(
+            messages.INSTANCE, 'chardev-send-break', {'id': 'charserial0'}))
+        self.assertTrue(qmp.is_allowed(messages.DOMAIN_R, 'stop', {}))
+        for command, arguments in (
+                ('quit', {}), ('human-monitor-command', {}),
+                ('chardev-send-break', {'id': 'other'}),
+                ('chardev-send-break', {}), ('cont', {}),
+                ('query-status', {'x': 1}),
+                ('input-send-event', {'events': [], 'x': 1}),
+                ('input-send-event', None), ('stop', {})):
+            self.assertFalse(qmp.is_allowed(
+                messages.INSTANCE, command, arguments))
+        for command, arguments in (
+                ('quit', {}), ('cont', {}), ('stop', {'x': 1}),
+                ('chardev-send-break', {'id': 'charserial0'})):
+            self.assertFalse(qmp.is_allowed(
+                messages.DOMAIN_R, command, arguments))
+
+    def test_events_of_input(self):
+        def key(**changes):
+            return {'type': 'key', 'data': {
+                'key': {'type': 'number', 'data': 30, **changes},
+                'down': True}}
+
+        def of(kind, **data):
+            return {'type': kind, 'data': data}
+
+        def is_allowed(events):
+            return qmp.is_allowed(messages.INSTANCE, 'input-send-event',
+                                  {'events': events})
+        good = [key(), of('btn', button='wheel-up', down=False),
+                of('abs', axis='x', value=0x7fff),
+                of('rel', axis='y', value=-5)]
+        for events in [[each] for each in good] + [good]:
+            self.assertTrue(is_allowed(events))
+        for events in (
+                [], [key()] * (qmp.EVENTS_MAX + 1), 'key', {}, [None], [[]],
+                [key(type='qcode', data='a')], [key(data=0)],
+                [key(data=256)], [key(data=True)], [key(data=[30])],
+                [key(more=1)], [{**key(), 'more': 1}],
+                [of('btn', button='left', down=1)],
+                [of('btn', button='touch', down=True)],
+                [of('btn', button=['left'], down=True)],
+                [of('abs', axis='x', value=0x8000)],
+                [of('abs', axis='x', value=-1)],
+                [of('abs', axis='z', value=1)],
+                [of('abs', axis='x', value='1')],
+                [of('rel', axis='x', value=1 << 40)],
+                [of('mtt', axis='x', value=1)],
+                [{'type': ['key'], 'data': 'xx'}]):
+            self.assertFalse(is_allowed(events), events)
+
+
+class TestLink(base.BaseTestCase):
+
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = os.path.join(folder.name, 'qmp')
+        self.seen = []
+
+    def run_with(self, scenario):
+        async def run():
+            loop = asyncio.get_running_loop()
+            self.link = qmp.QmpLink(
+                loop, messages.INSTANCE, self.path,
+                lambda *state: self.seen.append(state),
+                lambda event, at: self.seen.append(event))
+            self.link.start()
+            try:
+                await scenario()
+            finally:
+                self.link.close()
+        asyncio.run(run())
+
+    async def until(self, what):
+        for _ in range(500):
+            if what():
+                return
+            await asyncio.sleep(0.01)
+        self.fail('waited in vain')
+
+    async def serve(self, status):
+        fake = fake_qmp.FakeQmp(self.path, status)
+        self.addCleanup(fake.close)
+        await self.until(lambda: (True, status) in [
+            each[:2] for each in self.seen])
+        return fake
+
+    def test_follows_and_reconnects(self):
+        async def scenario():
+            first = await self.serve('inmigrate')
+            first.event('RESUME', 'running')
+            await self.until(lambda: len(self.seen) > 2)
+            await asyncio.to_thread(first.close)
+            await self.until(lambda: (False, None, True) in self.seen)
+            await self.serve('paused')
+        self.run_with(scenario)
+        self.assertEqual(
+            [(True, 'inmigrate', True), 'RESUME', (True, 'running', True),
+             (True, 'running', True), (False, None, True),
+             (True, 'paused', False)], self.seen[:6])
+
+    def test_a_look_takes_in_what_was_said(self):
+        async def scenario():
+            fake = await self.serve('running')
+            del self.seen[:]
+            fake.event('STOP', 'paused')
+            fake.event('MIGRATION', data={'status': 'device'})
+            fake.event('MIGRATION', data={'status': 'completed'})
+            # No other turn of the loop.
+            self.link.look()
+            # What QEMU is asked for after STOP it may have answered, too.
+            self.assertEqual(
+                ['STOP', (True, 'paused', False), 'saving', 'saved'],
+                [each for number, each in enumerate(self.seen)
+                 if each not in self.seen[:number]])
+        self.run_with(scenario)
+
+    def test_answer_that_a_reset_has_overtaken_stands(self):
+        async def scenario():
+            fake = fake_qmp.FakeQmp(self.path, 'running')
+            self.addCleanup(fake.close)
+            await self.until(lambda: self.link.state is qmp.LinkState.READY)
+            fake.event('RESET')
+            await self.until(lambda: (True, 'running', False) in self.seen)
+        self.run_with(scenario)
+
+    def test_one_that_has_arrived_is_asked_again(self):
+        async def scenario():
+            fake = await self.serve('inmigrate')
+            fake.status = 'paused'
+            fake.event('MIGRATION', data={'status': 'completed'})
+            await self.until(lambda: (True, 'paused', True) in self.seen)
+        self.run_with(scenario)
+
+    def test_commands_and_their_answers(self):
+        replies = []
+
+        async def scenario():
+            self.link.execute('cont', None, replies.append)
+            fake = await self.serve('running')
+            self.link.execute('cont', None, replies.append)
+            await self.until(lambda: len(replies) == 2)
+            fake.refuses = 'no'
+            self.link.execute('stop', {}, replies.append)
+            await self.until(lambda: len(replies) == 3)
+            fake.refuses = None
+            fake.is_mute = True
+            self.link.execute('stop', {}, replies.append)
+            await asyncio.to_thread(fake.close)
+            await self.until(lambda: len(replies) == 4)
+        self.run_with(scenario)
+        self.assertEqual(
+            [Failure.NOT_SENT, None, Failure.REFUSED, Failure.LOST],
+            [each.get('failure') for each in replies])
+        self.assertEqual('no', replies[2]['error'])
+
+    def test_long_answers_are_answers(self):
+        """They have a limit, but it is not one that QEMU reaches."""
+        async def scenario():
+            fake = await self.serve('running')
+            replies = []
+            fake.refuses = 'e' * 300000
+            self.link.execute('stop', {}, replies.append)
+            await self.until(lambda: replies)
+            self.assertLess(len(replies[0]['error']), 600)
+            fake.refuses = None
+            fake.event('STOP', 'y' * 200000)
+            await self.until(lambda: self.seen[-1][1].startswith('yyy'))
+            self.assertLess(len(self.seen[-1][1]), 100)
+            fake.event('RESUME', 'running')
+            await self.until(lambda: (True, 'running', False) ==
+                             self.seen[-1])
+            self.assertIs(qmp.LinkState.READY, self.link.state)
+            # Another QEMU is connected to as ever.
+            await asyncio.to_thread(fake.close)
+            await self.serve('paused')
+        self.run_with(scenario)
+
+    def test_numbers_and_depths_that_cannot_be(self):
+        times = []
+
+        async def scenario():
+            fake = await self.serve('running')
+            self.link._on_event = lambda name, at: times.append(at)
+            for stamp in ('1e999', '-1e999', 'NaN', '1' * 4000, '-1', '[]',
+                          'null', '1e308', '"1"'):
+                await asyncio.to_thread(
+                    fake.sends, b'{"event": "RESET", "timestamp": '
+                    b'{"seconds": %s, "microseconds": %s}}\n' % (
+                        (stamp.encode(),) * 2))
+            await self.until(lambda: len(times) == 9)
+            for odd in (b'{"return": {"status": ' + b'[' * 400 + b']' * 400
+                        + b'}, "id": 1}\n',
+                        b'{"return": {}, "id": 1e999}\n',
+                        b'{"return": {}, "id": true}\n',
+                        b'{"error": {"desc": ' + b'[' * 400 + b']' * 400
+                        + b'}, "id": 2}\n'):
+                await asyncio.to_thread(fake.sends, odd)
+            await asyncio.sleep(0.1)
+            self.assertIs(qmp.LinkState.READY, self.link.state)
+            # Beyond what is read it lives, but is not listened to.
+            for odd in (b'[' * 100000 + b'\n', b'1' * 5000 + b'\n'):
+                del self.seen[:]
+                await asyncio.to_thread(fake.sends, odd)
+                await self.until(
+                    lambda: (False, 'confused', False) in self.seen)
+                await self.until(
+                    lambda: (True, 'running', False) in self.seen)
+        self.run_with(scenario)
+        now = time.monotonic()
+        self.assertTrue(all(now - 60 < at <= now for at in times), times)
+
+    def test_flood_of_events(self):
+        async def scenario():
+            fake = await self.serve('running')
+            # Those of a guest that resets itself are no flood.
+            await asyncio.to_thread(
+                fake.sends, b'{"event": "RESET"}\n' * 2000)
+            await self.until(lambda: self.seen.count('RESET') == 2000)
+            line = b'{"event": "STOP"}\n'
+            await asyncio.to_thread(fake.sends, line * 5000)
+            await self.until(
+                lambda: (False, 'confused', False) in self.seen)
+            self.assertLessEqual(self.seen.count('STOP'), 100)
+            await self.until(lambda: self.seen[-1] == (True, 'running', False))
+        self.run_with(scenario)
+
+    def test_flood_of_what_is_not_passed_on(self):
+        async def scenario():
+            fake = await self.serve('running')
+            line = b'{"event": "X", "y": "%s"}\n' % (b'z' * 100000)
+            await asyncio.to_thread(fake.sends, line * 200)
+            await self.until(
+                lambda: (False, 'confused', False) in self.seen)
+        self.run_with(scenario)
+
+    def test_one_that_never_answers_is_asked_no_more(self):
+        replies = []
+
+        async def scenario():
+            fake = await self.serve('running')
+            fake.is_mute = True
+            for _ in range(50):
+                fake.event('RESUME', 'running')
+            await self.until(lambda: self.seen.count('RESUME') == 50)
+            self.assertEqual(1, len(self.link._waiting))
+            for _ in range(1000):
+                self.link.execute('stop', {}, replies.append)
+            self.assertLess(len(self.link._waiting), 300)
+            self.assertEqual({Failure.NOT_SENT},
+                             {each['failure'] for each in replies})
+        self.run_with(scenario)
+
+    def test_out_of_band_byte(self):
+        async def scenario():
+            fake = await self.serve('running')
+            fake._client.send(b'x', socket.MSG_OOB)
+            fake._client.send(b'\n')
+            # It is a byte like any other, and makes no sense.
+            await self.until(
+                lambda: (False, 'confused', False) in self.seen)
+        self.run_with(scenario)
+
+    def test_nonsense_ends_the_connection_and_nothing_else(self):
+        async def scenario():
+            for line in (b'nonsense\n', b'[]\n', b'\xff\n',
+                         b'x' * ((1 << 20) + 1)):
+                fake = await self.serve('running')
+                self.link.look()
+                for odd in ({'event': 5}, {'event': 'MIGRATION'},
+                            {'event': 'MIGRATION', 'data': {'status': []}},
+                            {'return': {}, 'id': []}, {'return': {}},
+                            {'event': 'STOP', 'timestamp': 'x'}):
+                    fake.says(odd)
+                await asyncio.sleep(0.02)
+                self.assertIs(qmp.LinkState.READY, self.link.state)
+                del self.seen[:]
+                await asyncio.to_thread(fake.sends, line)
+                # It lives; what it would read must not be touched.
+                await self.until(
+                    lambda: (False, 'confused', False) in self.seen)
+                await asyncio.to_thread(fake.close)
+        self.run_with(scenario)

@@ -1,0 +1,167 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import pathlib
+
+import fixtures
+
+from nova_dmore.channel import control
+from nova_dmore.domr import config as domr_config
+from nova_dmore import exception
+from nova_dmore.virt.config import certificate
+from nova_dmore.virt.config import config_message
+from nova_dmore.virt.config import identity
+from nova_dmore.virt.config import vnc
+from nova_dmore import wire
+from tests.unit.virt import fakes
+from tests.unit.virt.pair import test_blueprint
+from tests.unit.virt.config import test_certificate
+from tests.unit.virt.config import test_identity
+
+
+class ConfigMessageTest(fakes.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.directory = pathlib.Path(
+            self.useFixture(fixtures.TempDir()).path)
+        self.config.config(group='dmore', secret_file=self._write(
+            'secret', 's' * 64))
+
+    def _write(self, name, content):
+        path = self.directory / name
+        path.write_text(content)
+        path.chmod(0o600)
+        return str(path)
+
+    def _build(self, with_vnc=True, **record):
+        return config_message.build(
+            self.conf.dmore, fakes.make_record(**record), with_vnc)
+
+    def test_key_of_the_user(self):
+        self.assertEqual(
+            [test_identity.KEY],
+            self._build(key_data=test_identity.KEY)['authorized_keys'])
+        for useless in (None, '', '-----BEGIN CERTIFICATE-----',
+                        f'{test_identity.KEY} {"x" * 100000}'):
+            self.assertEqual(
+                [], self._build(key_data=useless)['authorized_keys'])
+
+    def test_vnc(self):
+        self.config.config(group='dmore',
+                           vnc_direct_networks=['198.51.100.0/24'])
+        self.assertEqual(
+            vnc.build(self.conf.dmore, fakes.make_record(), b's' * 64),
+            self._build()['vnc'])
+
+    def test_the_secret_of_the_pair(self):
+        before = self._build()['host_key']
+        self.config.config(group='dmore', secret_file=self._write(
+            'secrets', f'0:{"s" * 64}\n1:{"t" * 64}\n'),
+            vnc_direct_networks=['198.51.100.0/24'])
+        self.assertEqual(before, self._build()['host_key'])
+        other = self._build(secret_id=1)
+        self.assertEqual(identity.host_key(b't' * 64, fakes.UUID),
+                         other['host_key'])
+        self.assertEqual(identity.vnc_password(b't' * 64, fakes.UUID),
+                         other['vnc']['password'])
+        error = self.assertRaises(exception.ConfigurationError, self._build,
+                                  secret_id=2)
+        self.assertIn('[dmore] secret_file', str(error))
+
+    def test_no_vnc(self):
+        # What is wrong with it does not matter then.
+        self.config.config(group='dmore', vnc_tls_dir='/nonexistent')
+        self.assertIsNone(self._build(with_vnc=False)['vnc'])
+
+    def test_networks(self):
+        for option in ('ssh_networks', 'serial_proxy_networks',
+                       'vnc_proxy_networks', 'vnc_direct_networks'):
+            for wrong in ('192.0.2.1/28', 'proxies', '::/129', ''):
+                self.config.config(group='dmore', **{option: [wrong]})
+                error = self.assertRaises(
+                    exception.ConfigurationError, self._build)
+                self.assertIn(f'[dmore] {option}', str(error))
+                self.assertIn('192.0.2.0/28', str(error))
+            self.config.config(group='dmore', **{option: []})
+
+    def test_ssh_networks(self):
+        self.assertEqual(['0.0.0.0/0', '::/0'],
+                         self._build()['ssh_networks'])
+        self.config.config(group='dmore', ssh_networks=['192.0.2.0/28'])
+        self.assertEqual(['192.0.2.0/28'], self._build()['ssh_networks'])
+
+    def test_ports(self):
+        for first, second in (('ssh_port', 'vnc_port'),
+                              ('serial_port', 'vnc_port'),
+                              ('ssh_port', 'serial_port')):
+            self.config.config(group='dmore', **{first: 7000, second: 7000})
+            error = self.assertRaises(
+                exception.ConfigurationError, self._build)
+            self.assertIn(f'[dmore] {second}: 7000 is {first}', str(error))
+            self.config.config(group='dmore', ssh_port=22, serial_port=6083,
+                               vnc_port=5900)
+
+    def test_limits_are_those_of_domain_r(self):
+        self.config.config(group='dmore', scrollback_kib=4096,
+                           serial_stall_ms=600000)
+        self.assertEqual((4096 * 1024, 600000), (
+            self._build()['scrollback_bytes'], self._build()['stall_ms']))
+        self.assertRaises(ValueError, self.config.config, group='dmore',
+                          scrollback_kib=4097)
+
+    def _write_tls(self, certificates):
+        self.config.config(group='dmore', vnc_tls_dir=str(self.directory))
+        self._write(certificate.SERVER_CA_FILE,
+                    test_certificate.make_certificate('servers'))
+        self._write(certificate.SERVER_CA_KEY_FILE,
+                    test_certificate.make_key_text('servers'))
+        self._write(certificate.CLIENT_CA_FILE,
+                    test_certificate.make_certificate('proxies')
+                    * certificates)
+
+    def _write_keys(self, count):
+        self.config.config(group='dmore', console_authorized_keys=self._write(
+            'keys', (test_blueprint.KEY + '\n') * count))
+
+    def test_what_is_usual_fits(self):
+        self._write_tls(3)
+        self._write_keys(50)
+        line = control.encode({'type': wire.CONFIG, **self._build()})
+        self.assertLess(len(line), wire.CONTROL_LINE_MAX)
+
+    def test_domain_r_takes_it(self):
+        self._write_tls(2)
+        self.config.config(
+            group='dmore', serial_proxy_networks=['192.0.2.0/28'],
+            vnc_proxy_networks=['192.0.2.0/28'],
+            vnc_direct_networks=['2001:db8::/32'])
+        message = self._build()
+        parsed = domr_config.parse(message)
+        self.assertEqual(
+            (message['vnc']['password'], message['vnc']['view_only_password']),
+            (parsed.vnc.password, parsed.vnc.view_only_password))
+        self.assertIn('BEGIN CERTIFICATE', parsed.vnc.tls.ca)
+        self.assertIsNone(domr_config.parse(
+            self._build(with_vnc=False)).vnc)
+
+    def test_too_long_certificates(self):
+        self._write_tls(90)
+        error = self.assertRaises(exception.ConfigurationError, self._build)
+        self.assertIn('[dmore] vnc_tls_dir', str(error))
+        self.assertIn(str(wire.CONTROL_LINE_MAX), str(error))
+
+    def test_too_many_keys(self):
+        self._write_tls(1)
+        self._write_keys(500)
+        error = self.assertRaises(exception.ConfigurationError, self._build)
+        self.assertIn('[dmore] console_authorized_keys', str(error))

@@ -1,0 +1,72 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The ``vnc`` object of CONFIG."""
+
+from nova_dmore.virt.config import identity
+from nova_dmore.virt.config import vnc
+from tests.unit.virt import fakes
+from tests.unit.virt.config import test_certificate
+
+SECRET = b's' * 32
+OTHER_UUID = '9b0b0c52-59c1-4b0e-8f58-0a5a4c3d2b10'
+
+
+class VncTest(test_certificate.FilesTestCase):
+
+    def _build(self, **changes):
+        return vnc.build(self.conf.dmore, fakes.make_record(**changes),
+                         SECRET)
+
+    def test_defaults(self):
+        self.assertEqual(
+            {'port': 5900, 'proxy_networks': [], 'direct_networks': [],
+             'password': None, 'view_only_password': None, 'tls': None},
+            self._build())
+
+    def test_proxies(self):
+        self.config.config(group='dmore', vnc_port=5911, vnc_proxy_networks=[
+            '192.0.2.0/28', '2001:db8::/64'])
+        built = self._build()
+        self.assertEqual(5911, built['port'])
+        self.assertEqual(['192.0.2.0/28', '2001:db8::/64'],
+                         built['proxy_networks'])
+
+    def test_passwords(self):
+        self.config.config(group='dmore',
+                           vnc_direct_networks=['198.51.100.0/24'])
+        built = self._build()
+        self.assertEqual(identity.vnc_password(SECRET, fakes.UUID),
+                         built['password'])
+        self.assertEqual(identity.vnc_password(SECRET, fakes.UUID, True),
+                         built['view_only_password'])
+        other = self._build(instance_uuid=OTHER_UUID)
+        self.assertEqual(4, len({
+            each[name] for each in (built, other)
+            for name in ('password', 'view_only_password')}))
+
+    def test_what_opened_all_consoles_is_ignored(self):
+        self.config.config(group='dmore',
+                           vnc_direct_networks=['198.51.100.0/24'])
+        before = self._build()
+        self.config.config(group='dmore', vnc_password_file=self.write(
+            'password', 'shared\n'))
+        self.assertEqual(before, self._build())
+
+    def test_certificates(self):
+        self.write_authorities()
+        built = self._build()['tls']
+        self.assertEqual({'ca', 'certificate', 'key'}, set(built))
+        for name in ('certificate', 'key'):
+            self.assertNotEqual(built[name], self._build()['tls'][name])
+        leaf = test_certificate.load(built['certificate'])
+        self.assertEqual((fakes.UUID, '10.0.0.5'),
+                         test_certificate.names(leaf))

@@ -1,0 +1,301 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import fixtures
+from keystoneauth1 import exceptions as keystone_exceptions
+from neutronclient.common import exceptions as neutron_exceptions
+from nova import context
+from nova import exception as nova_exception
+
+from nova_dmore import exception
+from nova_dmore.virt.network import address
+from tests.unit.virt import fakes
+
+
+class BookTestCase(fakes.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.neutron = fakes.Neutron()
+        self.get_client = self.useFixture(fixtures.MockPatch(
+            'nova.network.neutron.get_client', autospec=True,
+            return_value=self.neutron.client)).mock
+        self.admin = context.get_admin_context()
+        self.book = self._book()
+
+    def _book(self, network='consoles', security_groups=()):
+        return address.AddressBook(network, fakes.make_port_security(
+            self.conf.dmore, security_groups), self.admin)
+
+    def _port(self):
+        (port,) = self.neutron.ports.values()
+        return port
+
+
+class EnsureTest(BookTestCase):
+
+    def test_created(self):
+        made = self.book.ensure(fakes.UUID, 'c1')
+        self.assertEqual(address.Address(
+            port_id=fakes.PORT, network_id=fakes.NETWORK,
+            mac='fa:16:3e:00:00:01',
+            interface='10.0.0.5/24', gateway='10.0.0.1', mtu=1450,
+            vif_type='ovs', vif_details={'bridge_name': 'br-int'}), made)
+        self.assertEqual('10.0.0.5', made.ip)
+        port = self._port()
+        self.assertEqual('c1', port['binding:host_id'])
+        self.assertEqual('compute:dmore', port['device_owner'])
+        self.get_client.assert_called_with(self.admin, admin=True)
+
+    def test_nova_takes_it_for_no_port_of_the_instance(self):
+        self.book.ensure(fakes.UUID, 'c1')
+        self.assertNotEqual(fakes.UUID, self._port()['device_id'])
+
+    def test_found_again(self):
+        made = self.book.ensure(fakes.UUID, 'c1')
+        self.assertEqual(made, self.book.ensure(fakes.UUID, 'c1'))
+        self.neutron.client.create_port.assert_called_once()
+        self.neutron.client.update_port.assert_not_called()
+
+    def test_bound_to_another_host(self):
+        self.book.ensure(fakes.UUID, 'c1')
+        self.assertEqual('10.0.0.5', self.book.ensure(fakes.UUID, 'c2').ip)
+        self.assertEqual('c2', self._port()['binding:host_id'])
+
+    def test_bound_to_another_host_by_a_migration_that_did_not_end(self):
+        made = self.book.ensure(fakes.UUID, 'c1')
+        self.book.add_binding(made, 'c2')
+        self.assertEqual({'bridge_name': 'br-there'},
+                         self.book.ensure(fakes.UUID, 'c2').vif_details)
+        self.assertEqual('c2', self._port()['binding:host_id'])
+
+    def test_exists(self):
+        self.assertFalse(self.book.exists(fakes.UUID))
+        self.book.ensure(fakes.UUID, 'c1')
+        self.assertTrue(self.book.exists(fakes.UUID))
+
+    def test_delete(self):
+        self.book.delete(fakes.UUID)
+        self.book.ensure(fakes.UUID, 'c1')
+        self.book.delete(fakes.UUID)
+        self.assertEqual({}, self.neutron.ports)
+
+    def test_a_users_port_of_that_name(self):
+        made = self.book.ensure(fakes.UUID, 'c1')
+        port = self._port()
+        theirs = {**port, 'id': 'a-users', 'network_id': 'a-users'}
+        self.neutron.ports = {'a-users': theirs, port['id']: port}
+        self.assertEqual(made, self.book.find(fakes.UUID))
+        del self.neutron.ports[port['id']]
+        self.assertFalse(self.book.exists(fakes.UUID))
+
+    def test_the_port_that_another_host_names(self):
+        made = self.book.ensure(fakes.UUID, 'c1')
+        self.assertEqual(made, self.book.of_port(fakes.UUID, made.port_id))
+        other = '9b0b0c52-59c1-4b0e-8f58-0a5a4c3d2b10'
+        for uuid, port_id in ((other, made.port_id), (fakes.UUID, other)):
+            error = self.assertRaises(
+                exception.AddressError, self.book.of_port, uuid, port_id)
+            self.assertIn(port_id, str(error))
+
+    def test_the_port_on_a_network_that_was_the_management_network(self):
+        made = self.book.ensure(fakes.UUID, 'c1')
+        self.assertEqual(made, self._book('another').of_port(
+            fakes.UUID, made.port_id))
+
+    def test_ipv6_and_no_gateway(self):
+        self.neutron.subnet.update(cidr='2001:db8::/64', gateway_ip=None)
+        self.neutron.free_addresses[0] = '2001:db8::5'
+        made = self.book.ensure(fakes.UUID, 'c1')
+        self.assertEqual(('2001:db8::5/64', None),
+                         (made.interface, made.gateway))
+
+
+class LeftOverTest(BookTestCase):
+
+    def test_an_inactive_binding(self):
+        made = self.book.ensure(fakes.UUID, 'c1')
+        self.book.add_binding(made, 'c2')
+        for _time in range(2):
+            self.book.drop_inactive_binding(made.port_id, 'c2')
+            self.assertEqual([(made.port_id, 'c1')],
+                             list(self.neutron.bindings))
+
+    def test_is_bound(self):
+        made = self.book.ensure(fakes.UUID, 'c1')
+        self.book.add_binding(made, 'c2')
+        self.assertEqual(
+            [True, False, False],
+            [self.book.is_bound(made.port_id, host)
+             for host in ('c1', 'c2', 'c3')])
+
+    def test_an_active_binding(self):
+        made = self.book.ensure(fakes.UUID, 'c1')
+        self.book.drop_inactive_binding(made.port_id, 'c1')
+        self.assertEqual('c1', self.neutron.active_host(made.port_id))
+
+    def test_instances_on(self):
+        self.book.ensure(fakes.UUID, 'c1')
+        self.assertEqual([fakes.UUID], self.book.instances_on('c1'))
+        self.assertEqual([], self.book.instances_on('c2'))
+        (port,) = self.neutron.ports.values()
+        # Somebody else's.
+        for changes in ({'device_owner': 'compute:nova'},
+                        {'device_owner': 'compute:dmore',
+                         'device_id': fakes.UUID}):
+            port.update(changes)
+            self.assertEqual([], self.book.instances_on('c1'))
+
+
+class ErrorTest(BookTestCase):
+
+    def _assert_fails(self, book, kind, *texts):
+        error = self.assertRaises(kind, book.ensure, fakes.UUID, 'c1')
+        for text in texts:
+            self.assertIn(text, str(error))
+
+    def test_no_network_configured(self):
+        self._assert_fails(
+            self._book(None), exception.ConfigurationError,
+            '[dmore] management_network is not set')
+
+    def test_no_such_network(self):
+        self._assert_fails(
+            self._book('other'), exception.ConfigurationError,
+            '[dmore] management_network', "'other'")
+
+    def test_network_by_id(self):
+        self._book(fakes.NETWORK).ensure(fakes.UUID, 'c1')
+        self.assertEqual(fakes.NETWORK, self._port()['network_id'])
+
+    def test_two_networks_of_the_name(self):
+        self.neutron.networks.append({'id': 'net-2', 'name': 'consoles'})
+        self._assert_fails(
+            self.book, exception.ConfigurationError,
+            '[dmore] management_network', '2 networks', 'give the id')
+
+    def test_no_free_address(self):
+        self.neutron.free_addresses.clear()
+        self._assert_fails(
+            self.book, exception.AddressError,
+            '[dmore] management_network', 'No more IP addresses')
+
+    def test_no_subnet(self):
+        self.neutron.client.create_port.side_effect = lambda body: {
+            'port': {**body['port'], 'id': fakes.PORT, 'fixed_ips': [],
+                     'binding:vif_type': 'ovs'}}
+        self._assert_fails(
+            self.book, exception.AddressError,
+            '[dmore] management_network', 'no address')
+
+    def test_not_bound(self):
+        for vif_type in ('binding_failed', 'unbound'):
+            self.neutron.ports.clear()
+            self.neutron.vif_type = vif_type
+            self._assert_fails(
+                self.book, exception.AddressError, 'cannot be bound',
+                'host c1')
+
+    def test_neutron_is_away(self):
+        for error in (
+                neutron_exceptions.ConnectionFailed(reason='refused'),
+                keystone_exceptions.EndpointNotFound('no endpoint'),
+                nova_exception.NeutronAdminCredentialConfigurationInvalid()):
+            self.neutron.client.list_ports.side_effect = error
+            for call in (lambda: self.book.ensure(fakes.UUID, 'c1'),
+                         lambda: self.book.exists(fakes.UUID),
+                         lambda: self.book.delete(fakes.UUID)):
+                raised = self.assertRaises(exception.AddressError, call)
+                self.assertIn(f'domr-{fakes.UUID}', str(raised))
+            self.assertRaises(exception.AddressError,
+                              self.book.instances_on, 'c1')
+
+
+class BindingTest(BookTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.address = self.book.ensure(fakes.UUID, 'c1')
+
+    def test_add(self):
+        there = self.book.add_binding(self.address, 'c2')
+        self.assertEqual({'bridge_name': 'br-there'}, there.vif_details)
+        self.assertEqual(self.address.mac, there.mac)
+        self.assertEqual(
+            'INACTIVE', self.neutron.bindings[fakes.PORT, 'c2']['status'])
+        self.assertEqual('c1', self._port()['binding:host_id'])
+
+    def test_add_what_an_earlier_try_has_left(self):
+        self.assertEqual(self.book.add_binding(self.address, 'c2'),
+                         self.book.add_binding(self.address, 'c2'))
+
+    def test_announce_and_stay(self):
+        self.book.add_binding(self.address, 'c2')
+        self.book.announce(fakes.PORT, 'c2')
+        self.assertEqual({'migrating_to': 'c2'},
+                         self._port()['binding:profile'])
+        self.book.delete_binding(fakes.PORT, 'c2')
+        self.assertEqual({}, self._port()['binding:profile'])
+
+    def test_announce_and_go(self):
+        self.book.add_binding(self.address, 'c2')
+        self.book.announce(fakes.PORT, 'c2')
+        self.book.activate_binding(fakes.PORT, 'c2')
+        self.neutron.client.update_port.reset_mock()
+        self.book.delete_binding(fakes.PORT, 'c1')
+        self.assertEqual({}, self._port()['binding:profile'])
+        # The agent there is told.
+        self.neutron.client.update_port.assert_called_once()
+
+    def test_add_fails(self):
+        self.neutron.vif_type = 'binding_failed'
+        error = self.assertRaises(
+            exception.AddressError, self.book.add_binding, self.address, 'c2')
+        self.assertIn('c2', str(error))
+
+    def test_activate(self):
+        self.book.add_binding(self.address, 'c2')
+        # The other host may do so, too.
+        for _time in range(2):
+            self.book.activate_binding(fakes.PORT, 'c2')
+            self.assertEqual('c2', self.neutron.active_host(fakes.PORT))
+
+    def test_activate_what_is_not_there(self):
+        self.book.activate_binding(fakes.PORT, 'c3')
+        self.assertEqual([(fakes.PORT, 'c3')], list(self.neutron.bindings))
+        self.assertEqual('c3', self.neutron.active_host(fakes.PORT))
+
+    def test_activate_what_cannot_be(self):
+        self.neutron.vif_type = 'binding_failed'
+        self.assertRaises(exception.AddressError,
+                          self.book.activate_binding, fakes.PORT, 'c3')
+
+    def test_delete(self):
+        self.book.add_binding(self.address, 'c2')
+        self.book.delete_binding(fakes.PORT, 'c2')
+        self.assertEqual([(fakes.PORT, 'c1')], list(self.neutron.bindings))
+        self.assertEqual({}, self._port()['binding:profile'])
+
+    def test_delete_what_is_not_there(self):
+        self.book.delete_binding(fakes.PORT, 'c3')
+        self.assertEqual({}, self._port()['binding:profile'])
+
+    def test_what_has_the_traffic_is_not_deleted(self):
+        self.book.delete_binding(fakes.PORT, 'c1')
+        self.assertEqual([(fakes.PORT, 'c1')], list(self.neutron.bindings))
+
+    def test_delete_fails(self):
+        self.book.add_binding(self.address, 'c2')
+        self.neutron.client.delete_port_binding.side_effect = (
+            neutron_exceptions.Conflict())
+        self.assertRaises(exception.AddressError,
+                          self.book.delete_binding, fakes.PORT, 'c2')

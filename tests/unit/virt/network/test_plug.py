@@ -1,0 +1,68 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+from unittest import mock
+
+from lxml import etree
+from nova import exception as nova_exception
+from nova.virt.libvirt import host
+from nova.virt.libvirt import vif
+
+from nova_dmore import exception
+from nova_dmore.virt.network import plug
+from tests.unit.virt import fakes
+
+
+class PlugTest(fakes.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.record = fakes.make_record()
+        self.stock = vif.LibvirtGenericVIFDriver(
+            mock.create_autospec(host.Host, instance=True))
+        self.driver = mock.create_autospec(self.stock, instance=True)
+
+    def test_vif(self):
+        made = plug.to_vif(fakes.make_address())
+        self.assertEqual('tapf1e2d3c4-00', made['devname'])
+        self.assertEqual('br-int', made['network']['bridge'])
+        self.assertEqual(1450, made['network']['meta']['mtu'])
+        self.assertIs(True, made['details']['ovs_create_tap'])
+        self.assertEqual('fa:16:3e:00:00:01', made['address'])
+
+    def test_interface(self):
+        # Nova's own driver makes the element.
+        element = etree.fromstring(
+            plug.Plug(self.stock, 'qemu').interface_xml(self.record))
+        self.assertEqual('fa:16:3e:00:00:01',
+                         element.find('mac').get('address'))
+        self.assertEqual('virtio', element.find('model').get('type'))
+        self.assertEqual('tapf1e2d3c4-00', element.find('target').get('dev'))
+
+    def test_plug_and_unplug(self):
+        one = plug.Plug(self.driver, 'qemu')
+        one.plug(self.record)
+        one.unplug(self.record)
+        for method in (self.driver.plug, self.driver.unplug):
+            (instance, made), _keywords = method.call_args
+            self.assertEqual(fakes.UUID, instance.uuid)
+            self.assertEqual(plug.to_vif(self.record.address), made)
+
+    def test_it_cannot_be(self):
+        one = plug.Plug(self.driver, 'qemu')
+        for method, ours in ((self.driver.plug, one.plug),
+                             (self.driver.unplug, one.unplug)):
+            method.side_effect = nova_exception.InternalError('no bridge')
+            error = self.assertRaises(exception.AddressError, ours,
+                                      self.record)
+            self.assertIn(self.record.address.port_id, str(error))
+            self.assertIn('no bridge', str(error))

@@ -1,0 +1,52 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+from nova_dmore.virt.network import plug
+from nova_dmore.virt.pair import blueprint
+from tests.unit.virt import fake_host
+from tests.unit.virt import fakes
+
+KEY = ('ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okW'
+       'i0dh2l9GKJl web')
+
+
+class ConfigTest(fake_host.HostTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.blueprint = blueprint.Blueprint(
+            self.conf, plug.Plug(self.vif_driver, 'qemu'), self.images,
+            self.pairs.records)
+
+    def test_keys_and_address(self):
+        path = self.create_tempfiles([('keys', f'# ops\n{KEY}\n')], ext='')[0]
+        self.config.config(
+            group='dmore', console_authorized_keys=path, ssh_port=2222,
+            serial_proxy_networks=['10.1.0.0/24'], scrollback_kib=64)
+        other = KEY.replace(' web', ' mine')
+        config = self.blueprint.config(fakes.make_record(key_data=other))
+        self.assertEqual([KEY, other], config['authorized_keys'])
+        self.assertIn('PRIVATE KEY', config['host_key'])
+        self.assertEqual(
+            ('10.0.0.5/24', '10.0.0.1', 'fa:16:3e:00:00:01', 1450),
+            (config['address'], config['gateway'], config['mac'],
+             config['mtu']))
+        self.assertEqual((2222, 6083, ['10.1.0.0/24'], 65536, 5000), (
+            config['ssh_port'], config['serial_port'],
+            config['serial_networks'], config['scrollback_bytes'],
+            config['stall_ms']))
+
+    def test_a_key_pair_that_is_no_ssh_key_is_left_out(self):
+        # Nova has x509 key pairs too.
+        config = self.blueprint.config(fakes.make_record(
+            key_data='-----BEGIN CERTIFICATE-----'))
+        self.assertEqual([], config['authorized_keys'])

@@ -1,0 +1,503 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import threading
+from unittest import mock
+
+import fixtures
+from lxml import etree
+
+from nova_dmore import exception
+from nova_dmore.virt.pair import domain_r
+from nova_dmore import wire
+from tests.unit.virt import fake_host
+from tests.unit.virt import fakes
+
+OTHER_UUID = '9b0b0c52-59c1-4b0e-8f58-0a5a4c3d2b10'
+
+
+class EnsureTest(fake_host.HostTestCase):
+
+    def _ensure(self, **changes):
+        return self.pairs.ensure(fakes.make_instance(**changes))
+
+    def test_made(self):
+        record = self._ensure()
+        self.assertEqual('10.0.0.5', record.address.ip)
+        self.assertEqual(fakes.DIGEST, record.digest)
+        self.assertEqual(record, self.pairs.get(fakes.UUID))
+        self.assertIn(self.domr, self.libvirt.domains)
+        self.assertEqual({fakes.PORT}, self.vif_driver.plugged)
+        self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
+        self.assertEqual(['start', 'configure'], self.shadow.log)
+
+    def test_domain(self):
+        self._ensure()
+        root = etree.fromstring(self.libvirt.domains[self.domr].xml)
+        self.assertEqual('96', root.findtext('memory'))
+        self.assertEqual(domain_r.uuid_of(fakes.UUID), root.findtext('uuid'))
+        self.assertEqual(f'/images/{fakes.DIGEST}/vmlinuz',
+                         root.findtext('os/kernel'))
+        self.assertEqual('fa:16:3e:00:00:01',
+                         root.find('devices/interface/mac').get('address'))
+
+    def test_memory_as_configured(self):
+        self.config.config(memory_mib=128, group='dmore')
+        self._ensure()
+        root = etree.fromstring(self.libvirt.domains[self.domr].xml)
+        self.assertEqual('128', root.findtext('memory'))
+
+    def test_a_living_pair_is_left_alone(self):
+        record = self._ensure()
+        domain = self.libvirt.domains[self.domr]
+        self.shadow.log.clear()
+        self.assertEqual(record, self._ensure())
+        self.assertEqual([], self.shadow.log)
+        self.assertIs(domain, self.libvirt.domains[self.domr])
+        self.assertEqual(1, len(self.neutron.ports))
+
+    def test_after_a_restart_of_nova_compute(self):
+        record = self._ensure()
+        self.shadow.log.clear()
+        self.pairs = self.make_pairs()
+        self.assertEqual(record, self.pairs.get(fakes.UUID))
+        self.assertEqual(record, self._ensure())
+        self.assertEqual([], self.shadow.log)
+        self.assertTrue(self.pairs.is_domain_r(
+            domain_r.uuid_of(fakes.UUID)))
+
+    def test_after_a_reboot_of_the_host_the_address_is_the_same(self):
+        record = self._ensure()
+        self.pairs.records.remove(fakes.UUID)
+        self.shadow.kill(fakes.UUID)
+        self.libvirt.domains.clear()
+        self.pairs = self.make_pairs()
+        self.assertEqual(record, self._ensure())
+        self.assertEqual(1, len(self.neutron.ports))
+
+    def test_is_domain_r(self):
+        self.assertFalse(self.pairs.is_domain_r(
+            domain_r.uuid_of(fakes.UUID)))
+        self._ensure()
+        self.assertTrue(self.pairs.is_domain_r(domain_r.uuid_of(fakes.UUID)))
+        self.assertFalse(self.pairs.is_domain_r(fakes.UUID))
+        self.assertFalse(self.pairs.is_domain_r(None))
+        # Its last event comes when it is gone.
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.assertTrue(self.pairs.is_domain_r(domain_r.uuid_of(fakes.UUID)))
+
+    def test_qemu_group(self):
+        self._ensure()
+        self.assertEqual((0o700, 0o600, None), (
+            self.shadow.options.directory_mode,
+            self.shadow.options.socket_mode, self.shadow.options.group))
+        self.config.config(qemu_group='kvm', group='dmore')
+        self.shadow.kill(fakes.UUID)
+        self._ensure()
+        self.assertEqual((0o770, 0o660, 'kvm'), (
+            self.shadow.options.directory_mode,
+            self.shadow.options.socket_mode, self.shadow.options.group))
+
+
+class TokenTest(fake_host.HostTestCase):
+    """A token does not outlive the address that it names."""
+
+    def setUp(self):
+        super().setUp()
+        self.instance = fakes.make_instance()
+        # What there was of the pair when the tokens were forgotten.
+        self.seen = []
+        self.forget_tokens.side_effect = lambda uuid: self.seen.append(
+            (uuid, bool(self.neutron.ports), self.pairs.get(uuid)))
+
+    def test_made(self):
+        self.pairs.ensure(self.instance, display=True)
+        self.assertEqual([(fakes.UUID, False, None)], self.seen)
+        self.assertTrue(self.pairs.get(fakes.UUID).display)
+
+    def test_kept(self):
+        self.pairs.ensure(self.instance, display=True)
+        self.seen.clear()
+        self.pairs.ensure(self.instance, display=True)
+        self.libvirt.domains.clear()
+        self.pairs.ensure(self.instance, display=True)
+        self.pairs.remove(fakes.UUID, delete_address=False)
+        self.assertEqual([], self.seen)
+
+    def test_made_on_an_address_that_was_there(self):
+        self.pairs.ensure(self.instance, display=True)
+        self.pairs.remove(fakes.UUID, delete_address=False)
+        self.seen.clear()
+        # Meanwhile it may have had the stock consoles.
+        self.pairs.ensure(self.instance, display=True)
+        self.assertEqual([(fakes.UUID, True, None)], self.seen)
+
+    def test_it_gets_a_display(self):
+        record = self.pairs.ensure(self.instance)
+        self.seen.clear()
+        self.assertFalse(record.display)
+        # As of an earlier version; its token names the stock console.
+        self.assertTrue(self.pairs.ensure(
+            self.instance, display=True).display)
+        self.assertEqual([(fakes.UUID, True, record)], self.seen)
+        self.assertTrue(self.pairs.get(fakes.UUID).display)
+
+    def test_removed(self):
+        self.pairs.ensure(self.instance, display=True)
+        self.seen.clear()
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        # Nobody can make a new one, and the address is not free yet.
+        self.assertEqual([(fakes.UUID, True, None)], self.seen)
+
+    def test_removed_but_not_forgotten(self):
+        self.pairs.ensure(self.instance, display=True)
+        self.forget_tokens.side_effect = exception.PairError('no conductor')
+        self.assertRaises(exception.PairError, self.pairs.remove,
+                          fakes.UUID, delete_address=True)
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
+        self.neutron.ports.clear()
+        self.assert_nothing_left()
+
+
+class UndoTest(fake_host.HostTestCase):
+    """Every step fails once; nothing is left."""
+
+    def _assert_fails(self, kind, *texts):
+        error = self.assertRaises(
+            kind, self.pairs.ensure, fakes.make_instance())
+        for text in texts:
+            self.assertIn(text, str(error))
+        self.assert_nothing_left()
+
+    def test_image(self):
+        self.images.current.side_effect = exception.ImageError('[dmore] image')
+        self._assert_fails(exception.ImageError, '[dmore] image')
+        self.neutron.client.create_port.assert_not_called()
+
+    def test_tokens(self):
+        self.forget_tokens.side_effect = exception.PairError('no conductor')
+        self._assert_fails(exception.PairError, 'no conductor')
+
+    def test_address(self):
+        self.neutron.free_addresses.clear()
+        self._assert_fails(exception.AddressError,
+                           '[dmore] management_network')
+
+    def test_binding(self):
+        # The port is there by then.
+        self.neutron.vif_type = 'binding_failed'
+        self._assert_fails(exception.AddressError, 'bound')
+        self.neutron.client.create_port.assert_called_once()
+
+    def test_run_dir(self):
+        self.useFixture(fixtures.MockPatch(
+            'nova_dmore.virt.pair.record.to_json',
+            side_effect=OSError(28, 'No space left on device')))
+        self._assert_fails(exception.ConfigurationError, '[dmore] run_dir',
+                           'No space left on device')
+
+    def test_log_dir(self):
+        self.config.config(log_dir='/dev/null/log', group='dmore')
+        self._assert_fails(exception.ConfigurationError, '[dmore] log_dir',
+                           '/dev/null/log')
+
+    def test_shadow_process(self):
+        self.shadow.refuse_start = exception.ShadowProcessError('see x.log')
+        self._assert_fails(exception.ShadowProcessError, 'see x.log')
+
+    def test_secret(self):
+        self.config.config(secret_file='/nonexistent', group='dmore')
+        self._assert_fails(exception.ConfigurationError,
+                           '[dmore] secret_file')
+
+    def test_keys(self):
+        self.config.config(console_authorized_keys='/nonexistent',
+                           group='dmore')
+        self._assert_fails(exception.ConfigurationError,
+                           '[dmore] console_authorized_keys')
+
+    def test_configure(self):
+        self.shadow.refuse['configure'] = (
+            exception.ShadowProcessError('refused'))
+        self._assert_fails(exception.ShadowProcessError, 'refused')
+
+    def test_plug(self):
+        self.vif_driver.refuse = fake_host.plug_error()
+        self._assert_fails(exception.AddressError, fakes.PORT, 'no bridge')
+
+    def test_manifest(self):
+        self.images.manifest.side_effect = exception.ImageError('damaged')
+        self._assert_fails(exception.ImageError, 'damaged')
+
+    def test_domain(self):
+        self.libvirt.refuse = fake_host.libvirt_error(text='no memory')
+        self._assert_fails(exception.PairError, self.domr, 'no memory')
+
+    def test_what_fails_at_the_undo_hides_nothing(self):
+        self.libvirt.refuse = fake_host.libvirt_error(text='no memory')
+        self.shadow.refuse['shutdown'] = exception.ShadowProcessError('no')
+        error = self.assertRaises(
+            exception.PairError, self.pairs.ensure,
+            fakes.make_instance())
+        self.assertIn('no memory', str(error))
+        self.assertEqual({}, self.neutron.ports)
+        self.assertEqual([], self.pairs.records.all())
+
+    def test_an_address_that_was_there_stays(self):
+        self.pairs.ensure(fakes.make_instance())
+        self.pairs.remove(fakes.UUID, delete_address=False)
+        self.libvirt.refuse = fake_host.libvirt_error()
+        self.assertRaises(exception.PairError, self.pairs.ensure,
+                          fakes.make_instance())
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
+
+    def test_libvirt_does_not_answer(self):
+        self.useFixture(fixtures.MockPatchObject(
+            fake_host.Libvirt, 'lookupByName',
+            side_effect=fake_host.libvirt_error()))
+        self.assertRaises(exception.PairError, self.pairs.ensure,
+                          fakes.make_instance())
+        self.assertEqual({}, self.neutron.ports)
+
+
+class RebuildTest(fake_host.HostTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.record = self.pairs.ensure(fakes.make_instance())
+        self.domain = self.libvirt.domains[self.domr]
+        self.shadow.log.clear()
+
+    def test_nothing_to_do(self):
+        self.assertFalse(self.pairs.rebuild(fakes.UUID))
+        self.assertFalse(self.pairs.rebuild(OTHER_UUID))
+        self.assertEqual([], self.shadow.log)
+
+    def test_domain_r_died(self):
+        self.domain.destroy()
+        self.assertTrue(self.pairs.rebuild(fakes.UUID))
+        self.assertIn(self.domr, self.libvirt.domains)
+        # The process that lives keeps what the instance printed.
+        self.assertEqual(['configure'], self.shadow.log)
+        self.assertEqual(self.record, self.pairs.get(fakes.UUID))
+
+    def test_the_process_died(self):
+        self.shadow.kill(fakes.UUID)
+        self.assertTrue(self.pairs.rebuild(fakes.UUID))
+        self.assertEqual(['start', 'configure'], self.shadow.log)
+        # Domain R cannot be connected to another process.
+        self.assertIsNot(self.domain, self.libvirt.domains[self.domr])
+        self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
+
+    def test_the_image_is_fetched_if_it_is_missing(self):
+        self.domain.destroy()
+        self.pairs.rebuild(fakes.UUID)
+        self.images.ensure.assert_called_once_with(fakes.DIGEST)
+
+    def test_the_image_is_no_longer_to_be_had(self):
+        self.domain.destroy()
+        self.images.ensure.side_effect = exception.ImageError('[dmore] image')
+        self.images.current.return_value = 'cd' * 32
+        self.assertTrue(self.pairs.rebuild(fakes.UUID))
+        self.assertEqual('cd' * 32, self.pairs.get(fakes.UUID).digest)
+        self.assertIn(f'/images/{"cd" * 32}/vmlinuz',
+                      self.libvirt.domains[self.domr].xml)
+
+    def test_there_is_no_image_at_all(self):
+        self.domain.destroy()
+        self.images.ensure.side_effect = exception.ImageError('another')
+        self.images.current.side_effect = exception.ImageError('none')
+        self.assertRaises(exception.ImageError, self.pairs.rebuild,
+                          fakes.UUID)
+        self.assertEqual(self.record, self.pairs.get(fakes.UUID))
+
+    def test_it_fails_and_is_tried_again(self):
+        self.domain.destroy()
+        self.libvirt.refuse = fake_host.libvirt_error()
+        self.assertRaises(exception.PairError, self.pairs.rebuild, fakes.UUID)
+        self.assertEqual(self.record, self.pairs.get(fakes.UUID))
+        self.assertEqual(1, len(self.neutron.ports))
+        self.assertEqual((True, False), self.pairs.is_alive(fakes.UUID))
+        self.libvirt.refuse = None
+        self.assertTrue(self.pairs.rebuild(fakes.UUID))
+        self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
+
+    def test_waits_for_another_thread(self):
+        entered, done = threading.Event(), threading.Event()
+
+        def rebuild():
+            entered.set()
+            self.pairs.rebuild(fakes.UUID)
+            done.set()
+
+        self.domain.destroy()
+        with self.pairs.locked(fakes.UUID):
+            thread = threading.Thread(target=rebuild)
+            thread.start()
+            fake_host.wait(entered)
+            self.assertFalse(done.wait(0.05))
+            self.assertEqual({}, self.libvirt.domains)
+        fake_host.wait(done)
+        thread.join()
+        self.assertIn(self.domr, self.libvirt.domains)
+
+
+class RemoveTest(fake_host.HostTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.pairs.ensure(fakes.make_instance())
+
+    def test_everything(self):
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.assert_nothing_left()
+
+    def test_the_address_moved_on(self):
+        self.pairs.remove(fakes.UUID, delete_address=False)
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
+        self.neutron.ports.clear()
+        self.assert_nothing_left()
+
+    def test_twice(self):
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.assert_nothing_left()
+
+    def test_dead_already(self):
+        self.shadow.kill(fakes.UUID)
+        self.libvirt.domains.clear()
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.assert_nothing_left()
+
+    def test_a_step_that_fails_stops_no_other(self):
+        self.shadow.refuse['shutdown'] = exception.ShadowProcessError('no')
+        self.assertRaises(
+            exception.ShadowProcessError, self.pairs.remove, fakes.UUID,
+            delete_address=True)
+        # The address is not another instance's while something may use it.
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
+        self.assertNotIn(self.domr, self.libvirt.domains)
+        self.shadow.refuse.clear()
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.assert_nothing_left()
+
+    def test_libvirt_refuses(self):
+        domain = self.libvirt.domains[self.domr]
+        domain.destroy = mock.Mock(
+            side_effect=fake_host.libvirt_error(text='busy'))
+        error = self.assertRaises(
+            exception.PairError, self.pairs.remove, fakes.UUID,
+            delete_address=True)
+        self.assertIn('busy', str(error))
+        self.assertIsNotNone(self.pairs.get(fakes.UUID))
+        self.libvirt.domains.clear()
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.assert_nothing_left()
+
+
+class ArrivalTest(fake_host.HostTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.address = self.pairs.addresses.ensure(fakes.UUID, 'c2')
+        self.record = fakes.make_record(address=self.address, incoming=True)
+
+    def test_start_incoming(self):
+        self.pairs.start_incoming(self.record, 'm1')
+        # Armed before Domain R can come, so that nothing is taken for live.
+        self.assertEqual(['start', 'arm', 'configure'], self.shadow.log)
+        self.client().arm.assert_called_once_with(
+            'm1', wire.Role.DESTINATION)
+        self.assertEqual({fakes.PORT}, self.vif_driver.plugged)
+        self.assertEqual({}, self.libvirt.domains)
+        self.assertEqual(self.record, self.pairs.get(fakes.UUID))
+        self.assertFalse(self.pairs.rebuild(fakes.UUID))
+
+    def test_start_incoming_fails(self):
+        for refuse in ('arm', 'configure'):
+            self.shadow.refuse = {
+                refuse: exception.ShadowProcessError('no')}
+            self.assertRaises(
+                exception.ShadowProcessError, self.pairs.start_incoming,
+                self.record, 'm1')
+            self.assertEqual(set(), self.shadow.alive)
+            self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.shadow.refuse = {}
+        self.vif_driver.refuse = fake_host.plug_error()
+        self.assertRaises(
+            exception.AddressError, self.pairs.start_incoming,
+            self.record, 'm1')
+        self.assertEqual(set(), self.shadow.alive)
+        # The address is the source's.
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
+
+    def test_arrived(self):
+        self.pairs.arrived(fakes.UUID)
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.pairs.start_incoming(self.record, 'm1')
+        self.pairs.arrived(fakes.UUID)
+        self.assertFalse(self.pairs.get(fakes.UUID).incoming)
+        self.assertEqual(['start', 'arm', 'configure', 'adopt'],
+                         self.shadow.log)
+        # It is once enough.
+        self.pairs.arrived(fakes.UUID)
+        self.assertEqual(1, self.shadow.log.count('adopt'))
+
+    def test_arrived_and_neutron_is_away(self):
+        self.pairs.start_incoming(self.record, 'm1')
+        with mock.patch.object(self.pairs.addresses, 'is_bound',
+                               side_effect=exception.AddressError('no')):
+            self.assertRaises(exception.AddressError, self.pairs.arrived,
+                              fakes.UUID)
+        # Domain R does not wait for that.
+        self.assertEqual('adopt', self.shadow.log[-1])
+
+    def test_arrived_at_a_process_that_cannot_adopt(self):
+        self.pairs.start_incoming(self.record, 'm1')
+        self.shadow.refuse['adopt'] = exception.ShadowProcessError('no')
+        self.pairs.arrived(fakes.UUID)
+        self.assertFalse(self.pairs.get(fakes.UUID).incoming)
+
+    def test_the_instance_is_started_here_instead(self):
+        self.pairs.start_incoming(self.record, 'm1')
+        self.shadow.log.clear()
+        record = self.pairs.ensure(fakes.make_instance())
+        self.assertFalse(record.incoming)
+        self.assertEqual(['shutdown', 'start', 'configure'], self.shadow.log)
+        self.assertIn(self.domr, self.libvirt.domains)
+        self.assertEqual(fakes.HOST, self.neutron.active_host(fakes.PORT))
+
+    def test_take_over_what_was_prepared(self):
+        self.pairs.start_incoming(self.record, 'm1')
+        self.shadow.log.clear()
+        self.pairs.take_over(self.record)
+        # What the process got from a Domain R that never came is void.
+        self.assertEqual(['shutdown', 'start', 'configure'], self.shadow.log)
+        self.assertIn(self.domr, self.libvirt.domains)
+        record = self.pairs.get(fakes.UUID)
+        self.assertFalse(record.incoming)
+        self.assertEqual('10.0.0.5', record.address.ip)
+        (port,) = self.neutron.ports.values()
+        self.assertEqual(fakes.HOST, port['binding:host_id'])
+        self.images.ensure.assert_called_once_with(fakes.DIGEST)
+
+    def test_take_over_what_was_not(self):
+        self.pairs.take_over(self.record)
+        self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
+
+    def test_take_over_that_fails_is_left_to_the_watch(self):
+        self.libvirt.refuse = fake_host.libvirt_error()
+        self.assertRaises(exception.PairError, self.pairs.take_over,
+                          self.record)
+        self.libvirt.refuse = None
+        self.assertTrue(self.pairs.rebuild(fakes.UUID))
+        self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))

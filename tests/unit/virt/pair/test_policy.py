@@ -1,0 +1,59 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+from nova import objects
+
+from nova_dmore.virt.pair import policy
+from tests.unit.virt import fakes
+
+
+class PolicyTest(fakes.TestCase):
+
+    def _wants(self, extra_specs=None, system_metadata=None):
+        return policy.wants_domain_r(self.conf.dmore, fakes.make_instance(
+            flavor=objects.Flavor(extra_specs=extra_specs or {}),
+            system_metadata=system_metadata or {}))
+
+    def test_by_default(self):
+        self.assertTrue(self._wants())
+
+    def test_switched_off(self):
+        self.config.config(enabled=False, group='dmore')
+        self.assertFalse(self._wants())
+
+    def test_switched_off_keeps_what_is_there(self):
+        self.config.config(enabled=False, group='dmore')
+        instance = fakes.make_instance()
+        self.assertTrue(
+            policy.wants_domain_r(self.conf.dmore, instance, True))
+        instance.flavor.extra_specs['dmore:domain_r'] = 'disabled'
+        self.assertFalse(
+            policy.wants_domain_r(self.conf.dmore, instance, True))
+
+    def test_flavor(self):
+        self.assertFalse(self._wants({'dmore:domain_r': 'disabled'}))
+        self.assertFalse(self._wants({'dmore:domain_r': 'Disabled'}))
+        self.assertTrue(self._wants({'dmore:domain_r': 'enabled'}))
+        self.assertTrue(self._wants({'other': 'disabled'}))
+
+    def test_image(self):
+        key = 'image_dmore_domain_r'
+        self.assertFalse(self._wants(system_metadata={key: 'disabled'}))
+        self.assertFalse(self._wants(system_metadata={key: 'DISABLED'}))
+        self.assertTrue(self._wants(system_metadata={key: 'required'}))
+        self.assertTrue(self._wants(
+            system_metadata={'dmore_domain_r': 'disabled'}))
+
+    def test_either_is_enough(self):
+        self.assertFalse(self._wants(
+            {'dmore:domain_r': 'disabled'},
+            {'image_dmore_domain_r': 'enabled'}))

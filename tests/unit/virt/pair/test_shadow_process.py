@@ -1,0 +1,83 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The directory of an instance that has no shadow-device process."""
+
+import os
+import socket
+import tempfile
+from unittest import mock
+
+from nova_dmore.client import spawn
+from nova_dmore import exception
+from nova_dmore.virt.pair import shadow_process
+from nova_dmore import wire
+from tests.unit.virt import fakes
+
+
+class DirectoryTest(fakes.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        # A socket's path must be short.
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.directory = os.path.join(folder.name, fakes.UUID)
+        records = mock.Mock(**{'directory.return_value': self.directory})
+        self.processes = shadow_process.ShadowProcesses(
+            mock.Mock(qemu_group=None, log_dir=folder.name), records)
+        self.path = os.path.join(self.directory, wire.SERIAL0_SOCKET)
+        self.addCleanup(self.processes.close_sink, fakes.UUID)
+
+    def _connect(self):
+        return fakes.connect(self, self.path)
+
+    def test_what_the_instance_prints_is_dropped(self):
+        for _ in range(2):
+            self.processes.make_directory(fakes.UUID)
+            # More than a socket holds.
+            with self._connect() as client:
+                client.sendall(bytes(1 << 20))
+        self.assertEqual(0o700, os.stat(self.directory).st_mode & 0o777)
+
+    def test_a_process_that_listens_is_let_be(self):
+        os.mkdir(self.directory)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(self.path)
+            listener.listen()
+            listener.settimeout(0.05)
+            self.processes.make_directory(fakes.UUID)
+            self.assertRaises(TimeoutError, listener.accept)
+            self._connect()
+            listener.accept()[0].close()
+
+    def test_a_process_that_is_no_more_has_left_its_socket(self):
+        os.mkdir(self.directory)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(self.path)
+        self.processes.make_directory(fakes.UUID)
+        self._connect()
+
+    def test_a_process_takes_the_instance_over(self):
+        self.processes.make_directory(fakes.UUID)
+        client = self._connect()
+        with mock.patch.object(spawn, 'start_keeper', autospec=True):
+            self.processes.start(fakes.UUID)
+        self.assertTrue(fakes.is_hung_up(client))
+        self.assertRaises(ConnectionRefusedError, self._connect)
+
+    def test_it_cannot_be_made(self):
+        with open(self.directory, 'w'):
+            pass
+        error = self.assertRaises(
+            exception.ConfigurationError, self.processes.make_directory,
+            fakes.UUID)
+        self.assertIn('[dmore] run_dir', str(error))

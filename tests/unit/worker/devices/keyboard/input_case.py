@@ -1,0 +1,127 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What the tests of the input's shadow device share: a keeper with QEMU."""
+
+from unittest import mock
+
+from oslotest import base
+
+from nova_dmore.channel.domr import end as domr_end
+from nova_dmore.channel.host import end as host_end
+from nova_dmore.channel.host import journal
+from nova_dmore.channel import input_event
+from nova_dmore.channel import region
+from nova_dmore.keeper import qmp
+from nova_dmore.link import messages
+from nova_dmore import wire
+from nova_dmore.worker.devices import base as device_base
+from nova_dmore.worker.devices.keyboard import device as input_device
+from tests.unit.worker import fake_loop
+
+IN = wire.Stream.INPUT0_IN
+State = wire.PairState
+OK = {'result': {}}
+
+
+class Machine:
+
+    state = State.LIVE
+    input_flows = output_flows = instance_running = True
+
+
+class Commands:
+    """The keeper and QEMU: remembers what it was told like the former."""
+
+    def __init__(self):
+        self.sent = []      # (events, note)
+        self.last = None
+        self.callbacks = {}
+
+    def execute(self, command, arguments, replied, note):
+        assert qmp.is_allowed(messages.INSTANCE, command, arguments)
+        self.sent.append((arguments['events'], note))
+        self.last = {**note, 'id': len(self.sent), 'answer': None}
+        self.callbacks = {len(self.sent): replied}
+
+    def expect(self, number, replied):
+        self.callbacks = {number: replied}
+
+    def answer(self, reply=None):
+        self.last['answer'] = reply or OK
+        for callback in list(self.callbacks.values()):
+            self.callbacks.clear()
+            callback(reply or OK)
+
+    def keys(self):
+        """(number, down) of everything sent."""
+        return [(each['data']['key']['data'], each['data']['down'])
+                for events, _ in self.sent for each in events]
+
+
+class InputCase(base.BaseTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.begin()
+
+    def begin(self):
+        self.loop = fake_loop.FakeLoop()
+        patch = mock.patch('time.monotonic', self.loop.time)
+        patch.start()
+        self.addCleanup(patch.stop)
+        self.machine = Machine()
+        self.commands = Commands()
+        self.gaps = []
+        self.area = region.Region(bytearray(1 << 18))
+        self.journal_buffer = bytearray(journal.journal_size())
+        self.domr = domr_end.DomainREnd(self.area, lambda vector: None)
+        self.new_worker()
+
+    def new_worker(self):
+        """The worker begins, again perhaps."""
+        self.loop.timers.clear()
+        held = journal.Journal(self.journal_buffer)
+        self.host_end = host_end.HostEnd(
+            self.area, lambda vector: None, held)
+        self.context = device_base.DeviceContext(
+            loop=self.loop, region=self.area, ring=None,
+            host_end=self.host_end, journal=held, serial=None,
+            machine=self.machine,
+            report_gap=self.report_gap,
+            commands=self.commands, last_input=self.commands.last,
+            input_limit_reached=None, settled=None, config={})
+        # Nobody can take a report before the pair is made.
+        self.making = True
+        self.device = input_device.InputDevice(self.context)
+        self.making = False
+        self.loop.run(0)
+        self.host_end.open()
+        self.pump()
+
+    def report_gap(self, *gap):
+        self.assertFalse(self.making)
+        self.gaps.append(gap)
+
+    def pump(self):
+        self.domr.poll()
+        self.host_end.poll()
+        self.device.pump()
+
+    def sends(self, *events):
+        self.domr.send(IN, b''.join(map(input_event.pack, events)))
+        self.pump()
+
+    def served(self, count=1, seconds=0.05):
+        """QEMU takes so many commands."""
+        for _ in range(count):
+            self.commands.answer()
+            self.loop.run(seconds)

@@ -1,0 +1,87 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""How fast the input's shadow device hands events to QEMU."""
+
+from nova_dmore.channel import input_event
+from nova_dmore.worker.devices.keyboard import pacing
+from tests.unit.worker.devices.keyboard import input_case
+
+Key = input_event.Key
+Pointer = input_event.Pointer
+
+
+class PacingTest(input_case.InputCase):
+
+    def times(self, count):
+        """When each of so many events that wait is sent, in seconds."""
+        begun = self.loop.now
+        self.sends(*(Key(n % 250 + 1, True) for n in range(count)))
+        times = []
+        for _ in range(count):
+            while self.commands.last['answer'] is not None:
+                self.loop.run(0.0005)
+            times.append(self.loop.now - begun)
+            self.commands.answer()
+        return times
+
+    def settle(self):
+        self.loop.run(pacing.SETTLING_S + 0.1)
+
+    def test_two_events_every_5_ms_are_not_delayed(self):
+        self.settle()
+        for n in range(100):
+            self.sends(Key(30, True), Key(30, False))
+            self.commands.answer()
+            self.commands.answer()
+            self.assertEqual(16 * (n + 1), self.device.taken)
+            self.loop.run(0.005)
+
+    def test_somebody_who_types_after_an_arrival_is_not_delayed(self):
+        for n in range(30):
+            self.sends(Key(30, True), Key(30, False))
+            self.commands.answer()
+            self.commands.answer()
+            self.assertEqual(16 * (n + 1), self.device.taken)
+            self.loop.run(0.03)
+
+    def most_within(self, times, seconds):
+        return max(sum(start <= each < start + seconds for each in times)
+                   for start in times)
+
+    def test_backlog(self):
+        for settled in (True, False):
+            self.begin()
+            if settled:
+                self.settle()
+            times = self.times(400)
+            # A guest that reads nothing for so long loses nothing: events
+            # have one or two bytes, and half of them is a key's release.
+            self.assertLessEqual(self.most_within(times, 0.09), 16)
+            self.assertLess(times[-1], 400 * pacing.BACKLOG_S + 0.1)
+
+    def test_after_a_rollback(self):
+        self.settle()
+        self.machine.input_flows = False
+        self.device.thaw()
+        self.machine.input_flows = True
+        self.pump()
+        times = self.times(pacing.BACKLOG_EVENTS)
+        self.assertGreater(times[-1], (pacing.BACKLOG_EVENTS
+                                       - pacing.BURST - 1)
+                           * pacing.BACKLOG_S)
+
+    def test_moves_are_not_delayed(self):
+        self.settle()
+        for n in range(50):
+            self.sends(Pointer(0, n, n))
+            self.assertEqual(n + 1, len(self.commands.sent))
+            self.commands.answer()

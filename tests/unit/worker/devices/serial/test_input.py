@@ -1,0 +1,127 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Input of the serial port: what is on its way, whoever ends meanwhile."""
+
+import os
+import types
+import unittest
+
+from nova_dmore.channel.domr import end as domr_end
+from nova_dmore.channel.host import end as host_end
+from nova_dmore.channel.host import journal
+from nova_dmore.channel import region
+from nova_dmore import wire
+from nova_dmore.worker.devices import base
+from nova_dmore.worker.devices.serial import input as serial_in
+
+IN = wire.Stream.SERIAL0_IN
+
+
+class SerialInputTest(unittest.TestCase):
+
+    def setUp(self):
+        self.region = region.Region(bytearray(1 << 18))
+        self.journal = journal.Journal(bytearray(journal.journal_size()))
+        self.gaps = []
+        self.written = 0
+        self.qemu, self.pipe = os.pipe2(os.O_NONBLOCK)
+        self.addCleanup(os.close, self.qemu)
+        self.addCleanup(os.close, self.pipe)
+        # Nothing lies elsewhere.
+        self.empty, other = os.pipe2(os.O_NONBLOCK)
+        self.addCleanup(os.close, self.empty)
+        self.addCleanup(os.close, other)
+        self.got = b''
+        self.start_domain_r()
+        self.start_worker()
+
+    def start_domain_r(self):
+        self.domain_r = domr_end.DomainREnd(self.region, lambda vector: None)
+
+    def start_worker(self):
+        """:ivar written: as the keeper would know it"""
+        if hasattr(self, 'device'):
+            self.written = self.device._written
+        self.end = host_end.HostEnd(
+            self.region, lambda vector: None, self.journal)
+        self.device = serial_in.SerialInput(types.SimpleNamespace(
+            host_end=self.end, journal=self.journal,
+            report_gap=lambda *gap: self.gaps.append(gap),
+            input_limit_reached=lambda: None,
+            serial=base.SerialPipes(self.pipe, None, self.empty,
+                                    self.written, 0)))
+
+    def open(self):
+        self.end.open()
+        self.look()
+        self.look()
+
+    def look(self):
+        self.domain_r.poll()
+        changes = self.end.poll()
+        self.gaps += changes.gaps
+        self.device.pump()
+
+    def types(self, data):
+        self.domain_r.send(IN, data)
+        for _ in range(3):
+            self.look()
+
+    def reads(self, count):
+        self.got += os.read(self.qemu, count)
+        for _ in range(3):
+            self.look()
+
+    def test_taken_when_it_is_read(self):
+        self.open()
+        self.types(b'abc')
+        self.assertEqual(0, self.device.taken)
+        self.reads(2)
+        self.assertEqual(2, self.device.taken)
+
+    def test_worker_and_then_domain_r_end(self):
+        self.open()
+        self.types(bytes(100))
+        self.reads(40)
+        self.start_worker()
+        self.start_domain_r()
+        self.open()
+        self._types_and_reads_all()
+
+    def test_domain_r_and_then_worker_end(self):
+        self.open()
+        self.types(bytes(100))
+        self.reads(40)
+        self.start_domain_r()
+        self.open()
+        self.start_worker()
+        self.open()
+        self._types_and_reads_all()
+
+    def test_only_domain_r_ends(self):
+        self.open()
+        self.types(bytes(100))
+        self.reads(40)
+        self.start_domain_r()
+        self.open()
+        self._types_and_reads_all()
+
+    def _types_and_reads_all(self):
+        """What was on its way, and all that the new Domain R sends."""
+        data = bytes(range(1, 101))
+        self.types(data)
+        for _ in range(5):
+            self.reads(60)
+            if len(self.got) == 200:
+                break
+        self.assertEqual(bytes(100) + data, self.got)
+        self.assertEqual(0, self.device._under_way)

@@ -1,0 +1,357 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""A QEMU of an instance and a Domain R, as the keeper sees them."""
+
+import ctypes
+import mmap
+import os
+import select
+import socket
+import struct
+import tempfile
+import threading
+import time
+
+from testtools import content
+
+from nova_dmore.channel import control
+from nova_dmore.channel.domr import end as domr_end
+from nova_dmore.channel import input_event
+from nova_dmore.channel import region
+from nova_dmore.client import shadow_client
+from nova_dmore.client import spawn
+from nova_dmore.posix import fifos
+from nova_dmore.posix import pipes
+from nova_dmore import wire
+from tests.unit.keeper import fake_qmp
+from tests.unit.worker.devices.display import viewer
+
+OUT = wire.Stream.SERIAL0_OUT
+IN = wire.Stream.SERIAL0_IN
+
+
+def wait_for(what, timeout=5.0):
+    """Wait until ``what()`` is true -> its value."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = what()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError('waited in vain')
+        time.sleep(0.002)
+
+
+class FakeInstance:
+    """The instance's QEMU: a serial port and a monitor."""
+
+    def __init__(self, directory, status='running'):
+        self.qmp = fake_qmp.FakeQmp(
+            os.path.join(directory, wire.INSTANCE_QMP_SOCKET), status)
+        self._input, self._output = fifos.open_both(directory)
+
+    def prints(self, data, timeout=30):
+        """Write byte by byte, as a UART does, waiting for room."""
+        deadline = time.monotonic() + timeout
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(self._output, view[:1]):]
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise AssertionError('the guest is held up')
+                time.sleep(0.001)
+
+    def printed(self):
+        """How many bytes nobody has read."""
+        return pipes.unread(self._output)
+
+    def unread(self):
+        """How many bytes of input this QEMU has not read."""
+        return pipes.unread(self._input)
+
+    def reads(self, count, timeout=5):
+        """Read exactly so many bytes of input, as the guest would."""
+        data = b''
+        deadline = time.monotonic() + timeout
+        while len(data) < count:
+            try:
+                data += os.read(self._input, count - len(data))
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise AssertionError(f'only {data} came')
+                time.sleep(0.001)
+        return data
+
+    def reads_nothing(self, seconds=0.15):
+        ready, _, _ = select.select([self._input], [], [], seconds)
+        return not ready
+
+    def stop(self, status='paused', ago=0.0):
+        self.qmp.event('STOP', status, ago=ago)
+
+    def save(self, ago=0.0, status='device'):
+        """Begin to save the state of the devices, for a migration."""
+        self.qmp.event('MIGRATION', data={'status': status}, ago=ago)
+
+    def saved(self):
+        """All of the state is sent."""
+        self.qmp.event('MIGRATION', data={'status': 'completed'})
+
+    def leaves(self):
+        """Stop, and be saved."""
+        self.stop()
+        self.save()
+        time.sleep(0.01)
+        self.saved()
+
+    def resume(self):
+        self.qmp.event('RESUME', 'running')
+
+    def ends(self):
+        """QEMU is no more; what is in the FIFOs stays."""
+        self.qmp.close()
+
+    def close(self):
+        self.qmp.close()
+        os.close(self._input)
+        os.close(self._output)
+
+
+class FakeDomainR:
+    """Domain R's QEMU, and with ``boot`` the guest in it."""
+
+    tells_that_it_is_loaded = True
+
+    def __init__(self, directory, status='running', boot=True):
+        self.qmp = fake_qmp.FakeQmp(
+            os.path.join(directory, wire.DOMAIN_R_QMP_SOCKET), status,
+            on_stop=self._halt_processors, on_cont=self._may_run)
+        self._is_loaded = status != 'inmigrate'
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(os.path.join(directory, wire.IVSHMEM_SOCKET))
+        self._memfd, self.interrupts, self._doorbells = self._greeting()
+        self.memory = mmap.mmap(self._memfd, wire.REGION_SIZE)
+        self.end = None
+        self._first = self      # where the guest started
+        self._host = self       # of the first: whose doorbells it rings
+        self.got = {stream: b'' for stream in wire.Stream}
+        self.running = status == 'running'
+        self.viewer = None
+        self._lock = threading.Lock()
+        self._closing = False
+        self._thread = None
+        if boot:
+            self.boot()
+
+    def _greeting(self):
+        vectors = len(wire.Vector)
+        values, descriptors = [], []
+        for _ in range(3 + 2 * vectors):
+            data, received, _, _ = socket.recv_fds(self._socket, 8, 1)
+            values.append(struct.unpack('<q', data)[0])
+            descriptors += received
+        assert values == (
+            [0, wire.DOMAIN_R_PEER, -1] + [wire.HOST_PEER] * vectors
+            + [wire.DOMAIN_R_PEER] * vectors), values
+        return (descriptors[0], descriptors[1 + vectors:],
+                descriptors[1:1 + vectors])
+
+    def boot(self, end=None):
+        """Start the guest, or go on with one that arrived."""
+        if end is None:
+            self._area = region.Region(self.memory)
+            end = domr_end.DomainREnd(self._area, self.ring)
+        self.end = end
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def ring(self, vector):
+        os.eventfd_write(self._host._doorbells[vector], 1)
+
+    def arrive_from(self, source, mangle=lambda memory: None):
+        """The guest of ``source``, which stands still, is here from now on.
+
+        Its memory and the region are copied, as QEMU does.
+
+        :param mangle: changes the copy of the region.
+        """
+        source.halt()
+        region_copy = bytearray(source.memory)
+        mangle(region_copy)
+        self.memory[:] = bytes(region_copy)
+        # The guest's mapping now shows this host's region.
+        _map_over(source.memory, self._memfd)
+        self.memory, self.got, self._lock, self._area, self.viewer = (
+            source.memory, source.got, source._lock, source._area,
+            source.viewer)
+        self._first = source._first
+        self._first._host = self
+        self._is_loaded = True
+        self.qmp.status = 'paused'
+        if self.tells_that_it_is_loaded:
+            self.qmp.event('MIGRATION', data={'status': 'completed'})
+        self.boot(source.end)
+
+    def types(self, data):
+        with self._lock:
+            self.end.send(IN, data)
+            if self.running:
+                self.end.poll()
+
+    def sends(self, *events):
+        """Keys and pointer, see :mod:`channel.input_event`."""
+        with self._lock:
+            self.end.send(wire.Stream.INPUT0_IN,
+                          b''.join(map(input_event.pack, events)))
+            if self.running:
+                self.end.poll()
+
+    def views(self, on=True):
+        """Somebody looks at the display -> the Viewer, or nobody does."""
+        with self._lock:
+            if self.viewer is None:
+                self.viewer = viewer.Viewer(self.end, self._area)
+            self.viewer.display.set_viewers(int(on))
+            return self.viewer
+
+    def says(self, message):
+        with self._lock:
+            self.end.send(wire.Stream.CONTROL_TO_HOST,
+                          control.encode(message))
+            self.end.poll()
+
+    def pause_output(self, on):
+        with self._lock:
+            (self.end.pause if on else self.end.resume)(OUT)
+
+    @property
+    def output(self):
+        return self.got[OUT]
+
+    def messages(self, kind):
+        found = control.LineCodec().feed(
+            self.got[wire.Stream.CONTROL_TO_DOMAIN_R])
+        return [each for each in found if each['type'] == kind]
+
+    def _halt_processors(self):
+        self.running = False
+
+    def stop(self):
+        """The virtual CPUs stand still."""
+        self._halt_processors()
+        self.qmp.event('STOP', 'paused')
+
+    def resume(self):
+        self.running = True
+        self.qmp.event('RESUME', 'running')
+
+    def _may_run(self):
+        """QEMU is told ``cont``, which is for nothing while it loads the
+        state of a Domain R that stood still."""
+        if self._is_loaded and not self.running:
+            self.resume()
+
+    def _run(self):
+        while not self._closing:
+            ready, _, _ = select.select(self.interrupts, [], [], 0.02)
+            for each in ready:
+                os.eventfd_read(each)
+            if self.running:
+                self._look()
+
+    def _look(self):
+        with self._lock:
+            for stream in self.end.poll().readable:
+                self.got[stream] += self.end.received(stream)
+            if (self.viewer is not None and
+                    self.end.state is domr_end.DomainRState.OPEN):
+                before = self.viewer.updates
+                self.viewer.look()
+                if self.viewer.updates != before:
+                    self.ring(wire.Vector.DISPLAY)
+
+    def halt(self):
+        self._closing = True
+        if self._thread is not None:
+            self._thread.join(5)
+
+    def close(self):
+        self.halt()
+        self._socket.close()
+        os.close(self._memfd)
+        self.qmp.close()
+        for each in (*self.interrupts, *self._doorbells):
+            os.close(each)
+
+
+def _map_over(memory, descriptor):
+    """Replace what an mmap shows."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [
+        ctypes.c_int] * 3 + [ctypes.c_long]
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    flags = mmap.MAP_SHARED | 0x10      # MAP_FIXED
+    result = libc.mmap(address, len(memory),
+                       mmap.PROT_READ | mmap.PROT_WRITE, flags,
+                       descriptor, 0)
+    assert result == address, ctypes.get_errno()
+
+
+class Pair:
+    """A keeper in a directory of its own, and who talks to it."""
+
+    def __init__(self, test):
+        self._test = test
+        temporary = tempfile.TemporaryDirectory(prefix='dmore')
+        test.addCleanup(temporary.cleanup)
+        self.directory = os.path.join(temporary.name, 'pair')
+        self.log = os.path.join(temporary.name, 'log')
+        self.pid = spawn.start_keeper(self.directory, self.log)
+        self.client = shadow_client.ShadowClient(self.directory)
+        test.addCleanup(self.client.shutdown)
+        test.addOnException(self._attach_log)
+        self._count = 0
+
+    def _attach_log(self, _exc_info):
+        with open(self.log) as log:
+            text = log.read()
+        self._count += 1
+        self._test.addDetail(
+            f'keeper {self.directory} {self._count}',
+            content.text_content(text))
+
+    def instance(self, status='running'):
+        return self._closed_later(FakeInstance(self.directory, status))
+
+    def domain_r(self, status='running', boot=True):
+        return self._closed_later(FakeDomainR(self.directory, status, boot))
+
+    def live(self, timeout_ms=5000):
+        state = self.client.live(timeout_ms)
+        assert state is wire.PairState.LIVE, state
+
+    def gaps(self):
+        return self.client.status().gaps
+
+    def _closed_later(self, fake):
+        closed = []
+        close = fake.close
+
+        def once():
+            if not closed:
+                closed.append(True)
+                close()
+        fake.close = once
+        self._test.addCleanup(fake.close)
+        return fake
