@@ -110,10 +110,9 @@ class FaultTest(base.TestCase):
         self._assert_tells('[dmore] secret_file', '0600')
 
     def test_full_disk_of_the_images(self):
-        def download(*args, **kwargs):
-            raise OSError(28, 'No space left on device')
-
-        self.glance.download = download
+        self.useFixture(fixtures.MockPatch(
+            'nova_dmore.virt.image_store.tempfile.NamedTemporaryFile',
+            side_effect=lambda **_: open('/dev/full', 'wb', buffering=0)))
         self._assert_tells('[dmore] image_cache_dir',
                            'No space left on device')
 
