@@ -1,14 +1,4 @@
-# Licensed under the Apache License, Version 2.0 (the "License"); you may
-# not use this file except in compliance with the License. You may obtain
-# a copy of the License at
-#
-#      http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
-# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
-# License for the specific language governing permissions and limitations
-# under the License.
+# SPDX-License-Identifier: Apache-2.0
 """Start the keeper of a pair so that it outlives nova-compute."""
 
 import dataclasses
@@ -21,6 +11,7 @@ import signal
 import subprocess
 import sys
 
+from nova_dmore.channel import text
 from nova_dmore.client import shadow_client
 from nova_dmore import exception
 
@@ -139,7 +130,8 @@ def _end(directory):
             except BlockingIOError:     # it lives, so the number is its own
                 os.kill(pid, signal.SIGTERM)
     except (OSError, ValueError) as e:
-        LOG.debug('No keeper to end in %s: %s', directory, e)
+        LOG.debug('No keeper to end in %s: %s', directory,
+                  text.printable(e))
 
 
 def _environment():

@@ -1,20 +1,10 @@
-# Licensed under the Apache License, Version 2.0 (the "License"); you may
-# not use this file except in compliance with the License. You may obtain
-# a copy of the License at
-#
-#      http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
-# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
-# License for the specific language governing permissions and limitations
-# under the License.
+# SPDX-License-Identifier: Apache-2.0
 """Brings pairs to a stated end whose migration was cut off.
 
 When a nova-compute ends, or a call between two of them is lost, in the middle
 of a migration, libvirt and Nova still know where the instance is; its pair
-follows. Called by :mod:`nova_dmore.virt.care.watch` for every pair that no role of
-this process is moving. The address is deleted only if Nova has no such
+follows. Called by :mod:`nova_dmore.virt.care.watch` for every pair that no
+role of this process is moving. The address is deleted only if Nova has no such
 instance any more.
 """
 

@@ -1,14 +1,4 @@
-# Licensed under the Apache License, Version 2.0 (the "License"); you may
-# not use this file except in compliance with the License. You may obtain
-# a copy of the License at
-#
-#      http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
-# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
-# License for the specific language governing permissions and limitations
-# under the License.
+# SPDX-License-Identifier: Apache-2.0
 """Tokens of Nova's console proxies.
 
 A token says which address and port its instance's console had when it was
@@ -29,8 +19,8 @@ from nova_dmore import exception
 def forget(context, instance_uuid: str) -> None:
     """Make every token of an instance invalid; open sessions go on.
 
-    Called by :class:`nova_dmore.virt.pair.pairs.Pairs` when an instance comes to
-    have its consoles in Domain R, and before the address is given back. The
+    Called by :class:`nova_dmore.virt.pair.pairs.Pairs` when an instance comes
+    to have its consoles in Domain R, and before the address is given back. The
     instance does not run then, so no new token is made meanwhile.
 
     :param context: an admin ``RequestContext``.

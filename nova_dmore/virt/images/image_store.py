@@ -1,20 +1,10 @@
-# Licensed under the Apache License, Version 2.0 (the "License"); you may
-# not use this file except in compliance with the License. You may obtain
-# a copy of the License at
-#
-#      http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
-# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
-# License for the specific language governing permissions and limitations
-# under the License.
+# SPDX-License-Identifier: Apache-2.0
 """Keeps Domain R images unpacked on the host, as QEMU opens them.
 
 QEMU's user can read them and nothing more: files and folders belong to
 nova-compute, nobody else can write them, and the XML of Domain R forbids
-libvirt to give them to QEMU's user (:mod:`nova_dmore.virt.pair.xml`). An image is
-verified whenever a Domain R is to be started from it: about 0.1 s for the
+libvirt to give them to QEMU's user (:mod:`nova_dmore.virt.pair.xml`). An image
+is verified whenever a Domain R is to be started from it: about 0.1 s for the
 45 MB that one has. (fs-verity would do it as exactly for nothing, but few file
 systems have it.) Since nobody else can write it, what was verified is what
 QEMU opens.

@@ -1,14 +1,4 @@
-# Licensed under the Apache License, Version 2.0 (the "License"); you may
-# not use this file except in compliance with the License. You may obtain
-# a copy of the License at
-#
-#      http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
-# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
-# License for the specific language governing permissions and limitations
-# under the License.
+# SPDX-License-Identifier: Apache-2.0
 
 import io
 import json
@@ -39,7 +29,8 @@ class StatusTest(fakes.TestCase):
             'nova.network.neutron.get_client', autospec=True,
             return_value=self.neutron.client))
         self.useFixture(fixtures.MockPatch(
-            'nova_dmore.virt.images.credentials.service_context', autospec=True))
+            'nova_dmore.virt.images.credentials.service_context',
+            autospec=True))
         glance = self.useFixture(fixtures.MockPatch(
             'nova.image.glance.API', autospec=True)).mock.return_value
         self.get, self.get_all = glance.get, glance.get_all
