@@ -81,16 +81,6 @@ def pack_published(offset: int, checksum: int) -> int:
     return (offset & _LOW) << 32 | checksum | 1
 
 
-def published_distance(value: int, offset: int) -> int:
-    """How far a PUBLISHED word is ahead of a full offset (modulo 2**32)."""
-    return ((value >> 32) - offset) & _LOW
-
-
-def published_matches(value: int, checksum: int) -> bool:
-    """Whether a PUBLISHED word carries this checksum."""
-    return value & _LOW == checksum | 1
-
-
 #: The vector to ring after a change of a stream.
 VECTOR_OF = {
     wire.Stream.CONTROL_TO_DOMAIN_R: wire.Vector.CONTROL,
