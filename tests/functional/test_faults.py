@@ -101,7 +101,7 @@ class FaultTest(base.TestCase):
 
     def test_full_disk_of_the_images(self):
         self.useFixture(fixtures.MockPatch(
-            'nova_dmore.virt.image_store.tempfile.NamedTemporaryFile',
+            'nova_dmore.virt.images.image_store.tempfile.NamedTemporaryFile',
             side_effect=lambda **_: open('/dev/full', 'wb', buffering=0)))
         self._assert_tells('[dmore] image_cache_dir',
                            'No space left on device')
