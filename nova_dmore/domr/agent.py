@@ -26,6 +26,10 @@ from nova_dmore.domr import supervisor
 from nova_dmore.domr import uio
 from nova_dmore import wire
 
+#: How long after the network could not be set up it is tried again; the host
+#: says what it is to be in a new epoch alone.
+RETRY_S = 5.0
+
 #: What a person is told of the streams that a GAP message may name.
 _NOTICES = {
     wire.Stream.SERIAL0_OUT.name.lower(): (
@@ -66,6 +70,10 @@ class Agent:
         self._broken = False    # the epoch could not be joined or was left
         self._trouble: str | None = None        # that was logged
         self._served: config_module.Config | None = None
+        self._newest: dict[str, Any] | None = None  # CONFIG that is good
+        #: Until that is tried again, if its network failed.
+        self._retry: asyncio.TimerHandle | None = None
+        self._network_trouble: str | None = None    # that was logged
         self._interval = wire.POLL_INTERVAL_S   # until the next look
         #: What was raised outside of ``run``, and ends it.
         self._failure: BaseException | None = None
@@ -101,12 +109,16 @@ class Agent:
 
     def _handle(self, message: dict[str, Any]) -> None:
         if message['type'] == wire.CONFIG:
-            task = asyncio.get_running_loop().create_task(
-                self._configure(message))
-            self._tasks.add(task)
-            task.add_done_callback(self._task_done)
+            self._begin_configure(message)
         elif message['type'] == wire.GAP:
             self._show_gap(message)
+
+    def _begin_configure(self, message: dict[str, Any],
+                         again: bool = False) -> None:
+        task = asyncio.get_running_loop().create_task(
+            self._configure(message, again))
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
 
     def _task_done(self, task: asyncio.Task[None]) -> None:
         """A task of the agent's own has no reason to fail."""
@@ -121,14 +133,27 @@ class Agent:
         if notice is not None:
             self.console.tell_all(notice)
 
-    async def _configure(self, message: dict[str, Any]) -> None:
-        """Serve as a CONFIG message says; repeating one changes nothing."""
+    async def _configure(self, message: dict[str, Any],
+                         again: bool = False) -> None:
+        """Serve as a CONFIG message says; repeating one changes nothing.
+
+        They come one after the other, in their order, and the newest good one
+        is tried until there is a network.
+
+        :param again: its network failed before
+        """
         async with self._configuring:
+            if again and message is not self._newest:
+                return      # a newer one came at that moment
             try:
                 config = config_module.parse(message)
             except config_module.ConfigError as error:
                 self.log('warning', f'the configuration is refused: {error}')
                 return
+            self._newest = message
+            if self._retry is not None:
+                self._retry.cancel()
+                self._retry = None
             self.console.configure(config.scrollback_bytes, config.stall_ms)
             old = self._served
             if self._context is None:
@@ -146,10 +171,20 @@ class Agent:
             except (supervisor.NetworkError, OSError) as error:
                 # So that the same message tries again.
                 self._served = None
-                self.log('warning', f'network: {ascii(str(error))}')
+                self._network_failed(ascii(str(error)))
+                self._retry = asyncio.get_running_loop().call_later(
+                    RETRY_S, self._begin_configure, message, True)
                 return
+            self._network_trouble = None
             self._served = config
             self._say_serving()
+
+    def _network_failed(self, trouble: str) -> None:
+        """Log it, but not again each time that it is tried."""
+        if trouble != self._network_trouble:
+            self.log('warning', f'network: {trouble}; it is tried again '
+                     f'every {RETRY_S:g} s')
+        self._network_trouble = trouble
 
     async def _restart(self, config: config_module.Config,
                        old: config_module.Config | None) -> None:

@@ -119,6 +119,7 @@ class Supervisor:
         """
         loop = asyncio.get_running_loop()
         try:
+            _discard_late(self._network)
             await loop.sock_sendall(self._network, network_request(config))
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 answer = await loop.sock_recv(self._network, _ANSWER_SIZE)
@@ -135,6 +136,7 @@ class Supervisor:
         :raises VncError: init failed
         """
         try:
+            _discard_late(self._vnc)
             self._vnc.send(_KIND.pack(_REQUEST_VNC))
             answer, descriptors, _, _ = socket.recv_fds(
                 self._vnc, _ANSWER_SIZE, 1)
@@ -149,6 +151,23 @@ class Supervisor:
         # Python 3.11 ignores flags of recv_fds, and so MSG_CMSG_CLOEXEC.
         os.set_inheritable(descriptors[0], False)
         return socket.socket(fileno=descriptors[0])
+
+
+def _discard_late(end: socket.socket) -> None:
+    """Forget the answers to requests that were given up: they are not those
+    to the next one. What they bring is closed."""
+    timeout = end.gettimeout()
+    end.setblocking(False)
+    try:
+        message: bytes | None = None
+        while message != b'':       # init has closed its end
+            message, descriptors, _, _ = socket.recv_fds(
+                end, _ANSWER_SIZE, 1)
+            _close(descriptors)
+    except BlockingIOError:
+        pass
+    finally:
+        end.settimeout(timeout)
 
 
 def _close(descriptors: Iterable[int]) -> None:

@@ -2,11 +2,16 @@
 """Clients that mean harm cost at most their own session."""
 
 import asyncio
+import dataclasses
 import os
+import pathlib
+import shutil
 import struct
+import tempfile
 import time
 
 from nova_dmore.domr.servers import rms
+from nova_dmore.domr.servers.vnc import program
 from tests.integration import rfb
 from tests.integration import vnc_case
 
@@ -208,3 +213,52 @@ class AbuseTest(vnc_case.Case):
         self.assertLess(self._both() - before, 4000)
         held = [each for each in self.pair.events if each.number == 0x2d]
         self.assertEqual(0, len(held) % 2)
+
+
+class SilenceTest(vnc_case.Case):
+    """A client may be silent for ever, but not inside of a message.
+
+    The process is one that waits for a second, not for minutes.
+    """
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        directory = pathlib.Path(tempfile.mkdtemp())
+        cls.addClassCleanup(shutil.rmtree, directory)
+        folder = directory / 'native'
+        shutil.copytree(program.PROGRAM.folder, folder)
+        header = folder / 'internal.h'
+        text = header.read_text()
+        short = text.replace('#define CLIENT_WAIT_S 120\n',
+                             '#define CLIENT_WAIT_S 1\n')
+        assert short != text
+        header.write_text(short)
+        cls.vnc_program = dataclasses.replace(
+            program.PROGRAM, folder=folder).build(directory)
+
+    async def _stops_after(self, message: bytes) -> None:
+        client = await self.connect()
+        await self.pair.until(lambda: self.desktop.clients == 1)
+        client.writer.write(message)
+        await asyncio.wait_for(client.reader.read(), 10)
+        await self.pair.until(lambda: not self.desktop.clients)
+
+    async def test_where_it_stops(self) -> None:
+        await self.serve()
+        await self._stops_after(b'\6')
+        for text in (b'', b'x' * 10):
+            await self._stops_after(struct.pack('>BxxxI', 6, 100) + text)
+        self.assertEqual(1, len(self.warnings()))
+        self.assertIn('in the middle of a message', self.warnings()[0])
+
+    async def test_slow_is_not_silent(self) -> None:
+        await self.serve()
+        client = await self.connect()
+        client.writer.write(struct.pack('>BxxxI', 6, 6))
+        for _ in range(6):
+            await asyncio.sleep(0.3)
+            client.writer.write(b'x')
+        await asyncio.sleep(1.5)    # between messages
+        client.type('a')
+        await self.pair.until(lambda: len(self.pair.events) == 2)
+        self.assertEqual([], self.warnings())

@@ -155,11 +155,14 @@ class HostileProcessTest(vnc_case.Case):
 
     async def test_what_it_may_not_send(self) -> None:
         key = protocol.EVENT.pack(1, 0, 1, 97, 0, 0, 0)
-        for packets in (
-                [b'x'], [protocol.EVENT.pack(9, 0, 0, 0, 0, 0, 0)],
-                [protocol.EVENT.pack(1, 3, 1, 97, 0, 0, 0)],
-                [protocol.EVENT.pack(3, 0, 99, 0, 0, 0, 0)],
-                [key] * (protocol.CREDIT + 1)):
+        point = protocol.EVENT.pack(2, 0, 1, 7, 8, 64, 48)
+        for packets, view_only in (
+                ([b'x'], False),
+                ([protocol.EVENT.pack(9, 0, 0, 0, 0, 0, 0)], False),
+                ([protocol.EVENT.pack(1, 3, 1, 97, 0, 0, 0)], False),
+                ([protocol.EVENT.pack(3, 0, 99, 0, 0, 0, 0)], False),
+                ([key], True), ([point], True),
+                ([key] * (protocol.CREDIT + 1), False)):
             ours, its = socket.socketpair(socket.AF_UNIX,
                                           socket.SOCK_SEQPACKET)
             lines: list[str] = []
@@ -168,7 +171,7 @@ class HostileProcessTest(vnc_case.Case):
                 lambda ours=ours: ours, changed.set,
                 lambda level, text: lines.append(text))
             end, other = socket.socketpair()
-            self.assertEqual(0, tested.add(end, 'x', False))
+            self.assertEqual(0, tested.add(end, 'x', view_only))
             its.setblocking(False)
             for packet in packets:
                 its.send(packet)
@@ -176,12 +179,38 @@ class HostileProcessTest(vnc_case.Case):
                     await asyncio.sleep(0)
             await asyncio.wait_for(changed.wait(), 5)
             await asyncio.sleep(0.05)
+            self.assertTrue(lines, packets[0])
             self.assertIn('1 clients are cut off', lines[0])
-            self.assertEqual(
-                protocol.Gone(0, protocol.Reason.CLOSED),
-                list(tested.events(protocol.CREDIT * 2))[-1])
+            events = list(tested.events(protocol.CREDIT * 2))
+            self.assertEqual(protocol.Gone(0, protocol.Reason.CLOSED),
+                             events[-1])
+            if view_only:
+                self.assertEqual(1, len(events))
             for each in (its, other):
                 each.close()
+
+    async def test_number_of_one_that_only_looked(self) -> None:
+        """The next one that has it may type."""
+        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        changed = asyncio.Event()
+        lines: list[str] = []
+        tested = sessions.Sessions(lambda: ours, changed.set,
+                                   lambda level, text: lines.append(text))
+        clients = [socket.socketpair() for _ in range(2)]
+        key = protocol.EVENT.pack(1, 0, 1, 97, 0, 0, 0)
+        for (end, _), view_only, packet in zip(
+                clients, (True, False),
+                (protocol.EVENT.pack(3, 0, 0, 0, 0, 0, 0), key)):
+            self.assertEqual(0, tested.add(end, 'x', view_only))
+            changed.clear()
+            its.send(packet)
+            await asyncio.wait_for(changed.wait(), 5)
+            events = list(tested.events(protocol.CREDIT))
+        self.assertEqual([protocol.Key(0, True, 97, 0)], events)
+        self.assertEqual([], lines)
+        tested.close()
+        for each in (its, *(other for _, other in clients)):
+            each.close()
 
 
 class ViewOnlyTest(vnc_case.Case):

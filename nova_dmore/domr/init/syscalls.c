@@ -7,7 +7,9 @@
  * The filter is there before the program is: what the loader, Python and the
  * C library call at their start is in it. It leaves out what opens a
  * connection, makes or looks at another process, and changes a file system or
- * user; and memory that was written does not become executable.
+ * user; and no memory is executable that is mapped writable. The agent can
+ * still map as executable what it has written into a file without a name; it
+ * gains nothing by it that Python could not do.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -70,7 +72,8 @@ static const int for_both[] = {
 
 static const int for_agent[] = {
 	CALL(accept), CALL(accept4), CALL(bind), CALL(listen),
-	/* Python's TLS reads keys from files alone: these have no name. */
+	/* Python's TLS reads keys from files alone: these have no name. What
+	 * is written there can be mapped as executable. */
 	CALL(ftruncate), CALL(memfd_create),
 };
 
@@ -111,7 +114,8 @@ static int allow_with_limits(scmp_filter_ctx filter)
 				 BITS(0, CLONE_THREAD, CLONE_THREAD)) ||
 		seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3),
 				 0) ||
-		/* Never both written and executable, nor one then other. */
+		/* No mapping is both writable and executable, nor first one
+		 * and then the other. */
 		seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(mmap), 1,
 				 BITS(2, PROT_EXEC, 0)) ||
 		seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(mmap), 1,

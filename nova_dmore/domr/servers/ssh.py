@@ -50,6 +50,7 @@ class Connection(asyncssh.SSHServer):
         self.name = 'ssh client'
         self.full = False
         self.has_logged_in = False
+        self.made_room = False      # ended alone, for others to begin
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         """Prepare it, and cut it if its source has to wait."""
@@ -84,9 +85,10 @@ class Connection(asyncssh.SSHServer):
     def has_cost(self) -> bool:
         """Whether it was a try to log in; silence costs nothing but a place.
 
-        A client that has sent its version may have exchanged keys.
+        A client that has sent its version may have exchanged keys. One that
+        was given no time for more, because others came, did not fail.
         """
-        return (not self.has_logged_in
+        return (not self.has_logged_in and not self.made_room
                 and self.conn.get_extra_info('client_version') is not None)
 
     def bound(self, size: int) -> None:
@@ -323,6 +325,9 @@ class SshServer:
             return
         dropped = self._pending.add(connection.source, connection)
         if dropped is not None:
+            # A source with others is charged: it would flood for nothing.
+            dropped.made_room = dropped.source not in {
+                each.source for each in self._pending}
             dropped.cut('was the oldest of too many that do not log in')
 
     def logged_in(self, connection: Connection) -> None:

@@ -140,6 +140,55 @@ class AgentTest(unittest.IsolatedAsyncioTestCase):
         await running.until(lambda: any('no interface' in each['text']
                                         for each in running.said(wire.LOG)))
 
+    async def _network_fails(self, retry_s: float) -> pair.Pair:
+        """A pair without servers, as its network cannot be set up."""
+        patch = mock.patch.object(agent, 'RETRY_S', retry_s)
+        patch.start()
+        self.addCleanup(patch.stop)
+        running = await self._pair()
+        running.init.problem = 'no interface'
+        running.send({**running.config, 'mtu': 9000})
+        await running.until(lambda: any('no interface' in each['text']
+                                        for each in running.said(wire.LOG)))
+        return running
+
+    async def test_network_is_tried_again(self) -> None:
+        running = await self._network_fails(0.05)
+        # Another message, of the same network, that is refused.
+        running.send({**running.config, 'mtu': 1})
+        await running.until(lambda: len(running.init.configs) > 4)
+        lines = [each['text'] for each in running.said(wire.LOG)]
+        self.assertEqual(1, sum('no interface' in line for line in lines))
+        running.init.problem = None
+        serving = len(running.said(wire.SERVING))
+        await running.until(lambda: len(running.said(wire.SERVING)) > serving)
+        self.assertEqual(9000, running.init.configs[-1].mtu)
+        _, writer = await asyncio.open_connection(
+            '127.0.0.1', running.config['serial_port'])
+        writer.close()
+        count = len(running.init.configs)
+        await asyncio.sleep(0.3)
+        self.assertEqual(count, len(running.init.configs))
+
+    async def test_newer_configuration_is_not_undone(self) -> None:
+        running = await self._network_fails(0.3)
+        running.init.problem = None
+        running.send({**running.config, 'mtu': 1400})
+        await running.until(lambda: running.init.configs[-1].mtu == 1400)
+        await asyncio.sleep(0.6)
+        self.assertEqual(1400, running.init.configs[-1].mtu)
+        # Nor if it came at the moment at which the old one was tried again.
+        running.agent._begin_configure(
+            {**running.config, 'mtu': 9000}, True)
+        await asyncio.sleep(0.1)
+        self.assertEqual(1400, running.init.configs[-1].mtu)
+        # That it was well is not forgotten: the next failure is told.
+        running.init.problem = 'no interface'
+        running.send({**running.config, 'mtu': 9000})
+        await running.until(lambda: sum(
+            'no interface' in each['text']
+            for each in running.said(wire.LOG)) == 2)
+
     async def test_hold_writes_memory_while_wanted(self) -> None:
         running = await self._pair()
         running.host.hold(True)

@@ -13,6 +13,7 @@ import tempfile
 import threading
 import unittest
 from typing import Any
+from unittest import mock
 
 from nova_dmore.domr import config
 from nova_dmore.domr.init import build
@@ -150,13 +151,26 @@ class SupervisorTest(unittest.IsolatedAsyncioTestCase):
             self.ends.append(pair_of[1])
         self.supervisor = supervisor.Supervisor(*ours)
 
+    def _init(self, end: socket.socket, answer: bytes,
+              *descriptors: int) -> list[bytes]:
+        """Answer one request; it is in the list then."""
+        requests: list[bytes] = []
+
+        def serve() -> None:
+            requests.append(end.recv(10000))
+            socket.send_fds(end, [answer], descriptors)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        self.addCleanup(thread.join, 10)
+        return requests
+
     async def test_network(self) -> None:
         wanted = config.parse(pair.config(**FULL))
-        self.ends[0].send(b'\0\0\0\0')
+        requests = self._init(self.ends[0], b'\0\0\0\0')
         await self.supervisor.set_up_network(wanted)
-        self.assertEqual(supervisor.network_request(wanted),
-                         self.ends[0].recv(10000))
-        self.ends[0].send(b'\1\0\0\0no interface')
+        self.assertEqual([supervisor.network_request(wanted)], requests)
+        self._init(self.ends[0], b'\1\0\0\0no interface')
         with self.assertRaisesRegex(supervisor.NetworkError,
                                     '^no interface$'):
             await self.supervisor.set_up_network(wanted)
@@ -187,11 +201,47 @@ class SupervisorTest(unittest.IsolatedAsyncioTestCase):
         self.ends[0].send(b'\0\0\0\0')
         await waiting
 
-    async def test_vnc_fails(self) -> None:
-        self.ends[1].send(b'\1\0\0\0no program')
+    async def test_late_answers_of_the_network(self) -> None:
+        wanted = config.parse(pair.config(**FULL))
+        with mock.patch.object(supervisor, 'ANSWER_TIMEOUT_S', 0.05):
+            for _ in range(2):
+                with self.assertRaisesRegex(supervisor.NetworkError,
+                                            'Timeout'):
+                    await self.supervisor.set_up_network(wanted)
+        for _ in range(2):
+            self.ends[0].recv(10000)
+            self.ends[0].send(b'\0\0\0\0')
+        self._init(self.ends[0], b'\1\0\0\0no interface')
+        with self.assertRaisesRegex(supervisor.NetworkError,
+                                    '^no interface$'):
+            await self.supervisor.set_up_network(wanted)
+
+    async def test_late_answers_of_vnc(self) -> None:
+        late = [socket.socketpair() for _ in range(2)]
+        for ours, theirs in late:
+            self.addCleanup(theirs.close)
+            socket.send_fds(self.ends[1], [b'\0\0\0\0'], [ours.fileno()])
+            ours.close()
+        self._init(self.ends[1], b'\1\0\0\0no program')
         with self.assertRaisesRegex(supervisor.VncError, '^no program$'):
             self.supervisor.start_vnc()
-        self.ends[1].send(b'\0\0\0\0')
+        for _, theirs in late:      # nobody has the other end any more
+            theirs.setblocking(False)
+            self.assertEqual(b'', theirs.recv(1))
+        # It waits for the next answer as before.
+        ours, theirs = socket.socketpair()
+        self.addCleanup(theirs.close)
+        self.addCleanup(ours.close)
+        self._init(self.ends[1], b'\0\0\0\0', ours.fileno())
+        self.supervisor.start_vnc().close()
+        self.assertEqual(supervisor.ANSWER_TIMEOUT_S,
+                         self.supervisor._vnc.gettimeout())
+
+    async def test_vnc_fails(self) -> None:
+        self._init(self.ends[1], b'\1\0\0\0no program')
+        with self.assertRaisesRegex(supervisor.VncError, '^no program$'):
+            self.supervisor.start_vnc()
+        self._init(self.ends[1], b'\0\0\0\0')
         with self.assertRaisesRegex(supervisor.VncError, 'no socket'):
             self.supervisor.start_vnc()
         self.ends[1].close()

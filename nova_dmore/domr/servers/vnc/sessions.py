@@ -33,6 +33,7 @@ class Sessions:
         self._process: process_module.Process | None = None
         self._used: set[int] = set()    # until their Gone is taken
         self._alive: set[int] = set()   # until their Gone comes
+        self._looking: set[int] = set()     # those that may only look
         self._events: collections.deque[
             protocol.Key | protocol.Pointer | protocol.Gone
         ] = collections.deque()
@@ -111,7 +112,13 @@ class Sessions:
                 f'something of session {event.session}, which there is not')
         if isinstance(event, protocol.Gone):
             self._alive.discard(event.session)
+            self._looking.discard(event.session)
         else:
+            # The process drops what such a client types, but it is not
+            # trusted: a client may have taken it over.
+            if event.session in self._looking:
+                raise protocol.ProtocolError(
+                    f'input of session {event.session}, which may only look')
             self._owed += 1
             if self._owed > protocol.CREDIT:
                 raise protocol.ProtocolError('too many events')
@@ -129,6 +136,7 @@ class Sessions:
             protocol.Gone(session, protocol.Reason.CLOSED)
             for session in sorted(self._alive))
         self._alive.clear()
+        self._looking.clear()
 
     # -- clients
 
@@ -149,6 +157,8 @@ class Sessions:
         number = min(free)
         self._used.add(number)
         self._alive.add(number)
+        if view_only:
+            self._looking.add(number)
         process.add(number, connection, name, view_only)
         return number
 

@@ -105,6 +105,8 @@ class SerialOutput:
                     self._stream, self._pipe, min(queued, room))
                 self._window.produced(self._position(), time.monotonic())
             elif self._stalled():
+                # The guest is held up no longer: what follows does not count.
+                self._waits(False)
                 self._window.give_up()
                 if not self._room(1):
                     self._drop(queued)

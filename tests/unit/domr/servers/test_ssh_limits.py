@@ -141,6 +141,44 @@ class SshLimitsTest(unittest.IsolatedAsyncioTestCase):
         self.server._attempts.succeeded(_STRANGER)
         await self._log_in(_STRANGER)
 
+    async def _greets(self, source: str) -> _Streams:
+        """A connection that has told its version, and then waits."""
+        reader, writer = await self._silent(source)
+        count = self._greeted()
+        writer.write(b'SSH-2.0-x\r\n')
+        await self.pair.until(lambda: self._greeted() > count)
+        return reader, writer
+
+    def _greeted(self) -> int:
+        return sum(each.conn.get_extra_info('client_version') is not None
+                   for each in self.server._pending)
+
+    def _failures(self, source: str) -> int:
+        entry = self.server._attempts._sources.get(source)
+        return 0 if entry is None else entry.failures.count
+
+    async def test_place_taken_by_others_costs_nothing(self) -> None:
+        """One that waits alone is not charged for being the oldest."""
+        self.server._pending._most = 2
+        lonely, _ = await self._greets(_OTHER)
+        await self._greets(_OWNER)
+        await self._silent(_STRANGER)
+        self.assertTrue(await self._ended(lonely))
+        await self.pair.until(lambda: self._said('was the oldest'))
+        self.assertEqual(0, self._failures(_OTHER))
+        # One that ends by itself is, wherever others were dropped.
+        _, writer = await self._greets(_OTHER)
+        writer.close()
+        await self.pair.until(lambda: self._failures(_OTHER) == 1)
+
+    async def test_flood_that_ends_its_own_costs_waits(self) -> None:
+        self.server._pending._most = 2
+        first, _ = await self._greets(_STRANGER)
+        await self._greets(_STRANGER)
+        await self._silent(_OTHER)
+        self.assertTrue(await self._ended(first))
+        await self.pair.until(lambda: self._failures(_STRANGER) == 1)
+
     async def test_wrong_keys_are_counted(self) -> None:
         other = asyncssh.generate_private_key('ssh-ed25519')
         for _ in range(3):

@@ -48,8 +48,10 @@ static enum vnc_reason wait_readable(int socket, long until)
 	return VNC_CLOSED;
 }
 
-/* Have so many bytes; 0: there will be none, or not in time. */
-static int fill(struct session *session, struct input *input, size_t wanted)
+/* Have so many bytes; 0: there will be none, or not in time. inside: they
+ * belong to a message that has begun, though nothing of it is in the input. */
+static int fill(struct session *session, struct input *input, size_t wanted,
+		int inside)
 {
 	int socket = session->client->sock;
 	enum vnc_reason reason;
@@ -77,7 +79,7 @@ static int fill(struct session *session, struct input *input, size_t wanted)
 		if (got == 0 || (errno != EAGAIN && errno != EINTR))
 			return 0;
 		/* A client may be silent, but not in the middle of one. */
-		if (until == 0 && input->end > input->start)
+		if (until == 0 && (inside || input->end > input->start))
 			until = milliseconds() + CLIENT_WAIT_S * 1000;
 		reason = wait_readable(socket, until);
 		if (reason != VNC_CLOSED) {
@@ -94,7 +96,7 @@ static int skip(struct session *session, struct input *input, size_t length)
 	size_t part;
 
 	while (length > 0) {
-		if (!fill(session, input, 1))
+		if (!fill(session, input, 1, 1))
 			return 0;
 		part = input->end - input->start;
 		if (part > length)
@@ -306,10 +308,10 @@ static void read_messages(struct session *session)
 	for (;;) {
 		if (input.start == input.end)
 			input.start = input.end = 0;
-		if (!fill(session, &input, 1))
+		if (!fill(session, &input, 1, 0))
 			return;
 		for (have = 0, size = 1; have < size;) {
-			if (!fill(session, &input, size))
+			if (!fill(session, &input, size, 0))
 				return;
 			have = input.end - input.start;
 			reason = message_size(input.bytes + input.start, have,

@@ -131,6 +131,27 @@ class TestPatience(SlowDomainR):
         else:
             self.fail('the guest is held up for ever')
 
+    def test_time_while_output_is_dropped_does_not_count(self):
+        """The next Domain R is not blamed for what the last one did."""
+        self.fill()
+        self.now += LIMIT_S + 1
+        for _ in range(3):      # given up: the guest goes on
+            self.assertTrue(self.print_on())
+        for _ in range(200):    # until nothing is kept any more
+            self.print_on()
+        self.assertLess(0, dropped := self.journal.dropped(OUT))
+        self.now += 3600.0
+        self.store(1 << 30)
+        self.output.opened()
+        # It takes twice the least rate of a guest that prints all it can.
+        for _ in range(200):
+            self.now += 0.5
+            with contextlib.suppress(BlockingIOError):  # the guest waits
+                os.write(self.guest, bytes(1 << 15))
+            self.output.pump()
+            self.store(wire.SERIAL_RATE_LEAST)
+        self.assertEqual(dropped, self.journal.dropped(OUT))
+
     def test_gaps_have_a_rate(self):
         """A Domain R that takes some at times makes no report each time."""
         self.fill()
