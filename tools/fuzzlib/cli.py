@@ -2,7 +2,6 @@
 """``tools/fuzz``: the command line."""
 
 import argparse
-import importlib
 import os
 import pathlib
 import secrets
@@ -153,8 +152,15 @@ class _Run:
         folder = self._state / 'build'
         folder.mkdir(parents=True, exist_ok=True)
         with self._progress.step(f'building {part.name}'):
-            return [str(importlib.import_module('fuzzlib.vnc').build(
-                folder))]
+            # Where it can import what the image is built with.
+            built = subprocess.run(
+                [str(self._setup.unit_environment() / 'bin' / 'python'), '-m',
+                 'fuzzlib.vnc', str(folder)], stdout=subprocess.PIPE,
+                text=True, env={**self._environment, 'PATH': os.defpath},
+                cwd=REPOSITORY)
+        if built.returncode:
+            raise Failure(part.name, 'it cannot be built, see above')
+        return [built.stdout.splitlines()[-1]]
 
     def _again(self, part: parts.Part, files: list[str]) -> int:
         if part.native:

@@ -76,6 +76,7 @@ class _World:
         self.screen.viewer = _Viewer()
         self.sent = {stream: b'' for stream in _IN}
         self.positions = {stream: 0 for stream in wire.GEOMETRY}
+        self.epoch = 0
 
     def near(self) -> list[int]:
         """Numbers that a clever host would lie about."""
@@ -156,6 +157,10 @@ class _World:
         oracle.check(0 <= end.epoch < wire.EPOCH_MAX, 'the epoch is %#x',
                      end.epoch)
         oracle.check(len(end.gaps) <= 64, '%d gaps are kept', len(end.gaps))
+        if end.epoch != self.epoch:
+            # A host that has lost what it knew says where output begins.
+            self.epoch = end.epoch
+            self.positions.update(dict.fromkeys(_OUT, 0))
         for stream in wire.GEOMETRY:
             position = end.position(stream)
             oracle.check(position >= self.positions[stream],

@@ -8,6 +8,7 @@ leads into them, and so that AddressSanitizer sees what they do.
 import hashlib
 import pathlib
 import subprocess
+import sys
 
 from nova_dmore.domr.servers.vnc import program
 from testbedlib.progress import Failure
@@ -120,3 +121,10 @@ def _run(command: list[str], directory: pathlib.Path) -> None:
     except subprocess.CalledProcessError as error:
         raise Failure(f'{command[0]} (needed are {_NEEDED})',
                       error.stdout[-4000:]) from error
+
+
+if __name__ == '__main__':
+    try:
+        print(build(pathlib.Path(sys.argv[1])))
+    except Failure as failure:
+        sys.exit(str(failure))
