@@ -97,7 +97,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             image_store.ImageStore(
                 CONF.dmore.image, CONF.dmore.image_digest,
                 CONF.dmore.image_cache_dir, credentials.service_context),
-            functools.partial(tokens.forget, admin))
+            functools.partial(tokens.forget, admin),
+            functools.partial(host_secrets.note_of, admin))
         self._reporter = reporter.Reporter(CONF.host)
         self._watch = watch.Watch(
             self._pairs, self._reporter, CONF.dmore.watch_interval, admin,
