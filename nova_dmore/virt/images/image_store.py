@@ -11,6 +11,7 @@ QEMU opens.
 """
 
 import contextlib
+import os
 import pathlib
 import shutil
 import stat
@@ -122,12 +123,21 @@ class ImageStore:
 
     def _check_cache(self) -> None:
         try:
+            self._close_cache()
             safe_path.check(self._cache_dir)
         except safe_path.UnsafeError as error:
             raise exception.ImageError(
                 f'[dmore] image_cache_dir: {error}') from error
         except OSError as error:
             raise self._no_cache(error) from error
+
+    def _close_cache(self) -> None:
+        """Let nobody else write a cache of ours, as the umask of a version
+        before this one left it. What is in it is verified all the same."""
+        status = self._cache_dir.stat()
+        if (stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+                and status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
+            self._cache_dir.chmod(_CACHE_MODE)
 
     def _have(self, digest: str | None, of_all: bool) -> str:
         """Have the first image here that can be used.
@@ -167,11 +177,6 @@ class ImageStore:
 
     def _make_cache(self) -> None:
         self._cache_dir.mkdir(_CACHE_MODE, parents=True, exist_ok=True)
-        mode = stat.S_IMODE(self._cache_dir.stat().st_mode)
-        if mode & (stat.S_IWGRP | stat.S_IWOTH):
-            # As the umask of a version before this one left it.
-            with contextlib.suppress(PermissionError):
-                self._cache_dir.chmod(_CACHE_MODE)
         self._check_cache()
 
     def _unpack(self, file: pathlib.Path, directory: pathlib.Path) -> None:

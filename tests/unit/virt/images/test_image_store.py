@@ -546,7 +546,9 @@ class CacheTest(StoreTestCase):
         self.api.download.assert_not_called()
 
     def test_a_cache_of_ours_is_closed(self):
-        self.cache.chmod(0o775)
-        shutil.rmtree(self.directory)
-        self.store.current()
-        self.assertEqual(0o755, stat.S_IMODE(self.cache.stat().st_mode))
+        for use in (self.store.current,
+                    lambda: self.store.ensure(self.digest)):
+            self.cache.chmod(0o775)
+            use()
+            self.assertEqual(0o755, stat.S_IMODE(self.cache.stat().st_mode))
+        self.api.download.assert_not_called()
