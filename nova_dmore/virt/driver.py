@@ -130,8 +130,19 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         in_clear = precondition.migration_in_clear(CONF)
         if in_clear is not None:
             LOG.warning('Domain R: %s', in_clear)
+        self._warn_of_the_authority()
         self._rpc_server = rpc.start_server(host, self._destination)
         self._watch.start()
+
+    @staticmethod
+    def _warn_of_the_authority():
+        try:
+            ends = precondition.authority_ends(CONF)
+        except exception.ConfigurationError as error:
+            # Instances may run, and start with the stock consoles.
+            ends = error
+        if ends is not None:
+            LOG.warning('Domain R: %s', ends)
 
     def cleanup_host(self, host):
         """Called at the end of nova-compute; the pairs live on."""
