@@ -47,7 +47,7 @@ class ImageStore:
         self._expected_digest = expected_digest
         self._cache_dir = pathlib.Path(cache_dir)
         self._source = image_source.ImageSource(image, make_context)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def directory(self, digest: str) -> pathlib.Path:
         """Where the image of a digest is, or would be, unpacked."""
@@ -113,13 +113,40 @@ class ImageStore:
         self._check_cache()
         try:
             safe_path.check(directory)
-            image_file.load(directory)
+            try:
+                image_file.load(directory)
+            except image_file.OwnerError:
+                self._take_back(directory)
         except (exception.ImageError, safe_path.UnsafeError,
                 OSError) as error:
             LOG.warning('The image of Domain R in %s is not used: %s',
                         directory, error)
             return False
         return True
+
+    def _take_back(self, directory: pathlib.Path) -> None:
+        """Have an image of our own in place of one whose members libvirt has
+        given to QEMU's user, as it did for a version before this one. Glance
+        may not have that image any more.
+
+        :raises nova_dmore.exception.ImageError: it is not good otherwise.
+        :raises OSError: it cannot be replaced.
+        """
+        with self._lock:
+            try:
+                image_file.load(directory)
+                return      # another thread was as quick
+            except image_file.OwnerError as error:
+                LOG.info('Copying the image of Domain R in %s: %s',
+                         directory, error)
+            copied = self._cache_dir / f'.copied-{uuidutils.generate_uuid()}'
+            try:
+                image_file.copy(directory, copied)
+                self._discard(directory)
+                copied.rename(directory)
+            finally:
+                shutil.rmtree(copied, ignore_errors=True)
+            directory.chmod(_IMAGE_MODE)
 
     def _check_cache(self) -> None:
         try:
