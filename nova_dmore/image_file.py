@@ -179,9 +179,57 @@ def load(directory: pathlib.Path) -> Manifest:
     return manifest
 
 
+class OwnerError(exception.ImageError):
+    """A member belongs to another user, who could change it."""
+
+
+def copy(directory: pathlib.Path, target: pathlib.Path) -> None:
+    """Copy an unpacked image of which another user owns members other than
+    the manifest: completely or not at all.
+
+    What is copied is what was verified, whatever that user does meanwhile.
+
+    :param target: a new directory, as of :func:`unpack`
+    :raises ImageError: it is damaged, or cannot be written
+    """
+    manifest = read_manifest(directory)
+    scratch = None
+    try:
+        scratch = pathlib.Path(tempfile.mkdtemp(
+            prefix=f'.{target.name}.', dir=target.parent))
+        _write([manifest.to_json()], scratch / MANIFEST)
+        for name, expected in manifest.sha256.items():
+            with (_open_own(directory / name, of_others=True) as file,
+                  _writing(scratch / name)):
+                found = _write(_chunks(file, MEMBERS[name]), scratch / name)
+            if found != expected:
+                raise _damaged(f'{directory / name} was changed')
+        scratch.chmod(0o755)
+        scratch.rename(target)
+    except OSError as error:
+        raise exception.ImageError(
+            f'cannot copy {directory}: {error}') from error
+    finally:
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
 @contextlib.contextmanager
-def _open_own(path: pathlib.Path) -> Iterator[BinaryIO]:
-    """Open a file that root or the user of this process alone can write."""
+def _writing(path: pathlib.Path) -> Iterator[None]:
+    """It is not what is read that an error is of."""
+    try:
+        yield
+    except OSError as error:
+        raise exception.ImageError(f'cannot write {path}: {error}') from error
+
+
+@contextlib.contextmanager
+def _open_own(path: pathlib.Path,
+              of_others: bool = False) -> Iterator[BinaryIO]:
+    """Open a file that root or the user of this process alone can write.
+
+    :param of_others: it may be one that another user owns, and changes.
+    """
     try:
         # Neither a link nor a FIFO holds it up or leads elsewhere.
         descriptor = os.open(
@@ -190,11 +238,13 @@ def _open_own(path: pathlib.Path) -> Iterator[BinaryIO]:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise _damaged(f'{path} is not a plain file')
-            if (status.st_uid not in (0, os.geteuid()) or
-                    status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
-                raise _damaged(f'{path} can be written by another user '
-                               f'(owner {status.st_uid}, mode '
-                               f'{stat.S_IMODE(status.st_mode):04o})')
+            what = (f'{path} can be written by another user '
+                    f'(owner {status.st_uid}, mode '
+                    f'{stat.S_IMODE(status.st_mode):04o})')
+            if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                raise _damaged(what)
+            if not of_others and status.st_uid not in (0, os.geteuid()):
+                raise OwnerError(what)
             yield file
     except OSError as error:
         raise exception.ImageError(f'cannot read {path}: {error}') from error
@@ -271,11 +321,17 @@ def _write(chunks: Iterable[bytes], target: pathlib.Path) -> str:
 def _digest_of(file: BinaryIO, limit: int) -> str:
     """The SHA-256 of a file; of no more than one byte above the limit."""
     digest_ = hashlib.sha256()
+    for chunk in _chunks(file, limit):
+        digest_.update(chunk)
+    return digest_.hexdigest()
+
+
+def _chunks(file: BinaryIO, limit: int) -> Iterator[bytes]:
+    """A file's content; no more than one byte above the limit."""
     left = limit + 1
     while left and (chunk := file.read(min(left, _CHUNK))):
-        digest_.update(chunk)
         left -= len(chunk)
-    return digest_.hexdigest()
+        yield chunk
 
 
 def _shown(value: object) -> str:

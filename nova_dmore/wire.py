@@ -293,6 +293,11 @@ IVSHMEM_PROTOCOL_VERSION = 0
 
 CONTROL_LINE_MAX = 32768
 
+#: Most networks that CONFIG may name: of SSH, of the serial port, and of VNC
+#: (those with and without password together), each counted once for each of
+#: the three.
+NETWORKS_MAX = 256
+
 #: To Domain R: everything it needs to serve, sent at the start of each epoch.
 #: ``host_key`` (private key, PKCS #8 text), ``authorized_keys`` (list of
 #: OpenSSH public key lines), ``instance_uuid``, ``instance_name`` (text for

@@ -58,6 +58,13 @@ class Checks(upgradecheck.UpgradeCommands):
             return _failure(str(error))
         return _good()
 
+    def _check_authorities(self) -> upgradecheck.Result:
+        try:
+            text = precondition.authority_ends(CONF)
+        except exception.ConfigurationError as error:
+            return _failure(str(error))
+        return _good() if text is None else _warning(text)
+
     def _check_networks(self) -> upgradecheck.Result:
         try:
             security_group.wanted(CONF.dmore, CONF.vnc.enabled)
@@ -104,6 +111,7 @@ class Checks(upgradecheck.UpgradeCommands):
     _upgrade_checks = (
         ('Encrypted live migrations', _check_native_tls),
         ('Secret of the host keys', _check_secret),
+        ('Authorities of VNC', _check_authorities),
         ('Networks of the clients', _check_networks),
         ('Port security of the management network', _check_port_security),
         ('Image of Domain R', _check_image),

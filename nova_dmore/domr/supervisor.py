@@ -12,12 +12,10 @@ import struct
 from collections.abc import Iterable
 
 from nova_dmore.domr import config as config_module
+from nova_dmore import wire
 
 NETWORK_FD = 3
 VNC_FD = 4
-
-#: Most networks that a request may name, for all services together.
-ALLOWED_MAX = 256
 
 _REQUEST_NETWORK = 1
 _REQUEST_VNC = 2
@@ -54,10 +52,10 @@ def network_request(config: config_module.Config) -> bytes:
     allowed = [_ALLOWED.pack(service, _network(network))
                for service, each in enumerate(networks)
                for network in dict.fromkeys(each)]
-    if len(allowed) > ALLOWED_MAX:
+    if len(allowed) > wire.NETWORKS_MAX:
         raise NetworkError(
             f'{len(allowed)} networks may reach SSH, the serial port and '
-            f'VNC; at most {ALLOWED_MAX} can be configured')
+            f'VNC; at most {wire.NETWORKS_MAX} can be configured')
     return b''.join([_HEAD.pack(
         _REQUEST_NETWORK, bytes.fromhex(config.mac.replace(':', '')),
         config.mtu, _ip(config.address.ip, config.address.network.prefixlen),

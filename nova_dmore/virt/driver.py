@@ -97,7 +97,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             image_store.ImageStore(
                 CONF.dmore.image, CONF.dmore.image_digest,
                 CONF.dmore.image_cache_dir, credentials.service_context),
-            functools.partial(tokens.forget, admin))
+            functools.partial(tokens.forget, admin),
+            functools.partial(host_secrets.note_of, admin))
         self._reporter = reporter.Reporter(CONF.host)
         self._watch = watch.Watch(
             self._pairs, self._reporter, CONF.dmore.watch_interval, admin,
@@ -129,8 +130,19 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         in_clear = precondition.migration_in_clear(CONF)
         if in_clear is not None:
             LOG.warning('Domain R: %s', in_clear)
+        self._warn_of_the_authority()
         self._rpc_server = rpc.start_server(host, self._destination)
         self._watch.start()
+
+    @staticmethod
+    def _warn_of_the_authority():
+        try:
+            ends = precondition.authority_ends(CONF)
+        except exception.ConfigurationError as error:
+            # Instances may run, and start with the stock consoles.
+            ends = error
+        if ends is not None:
+            LOG.warning('Domain R: %s', ends)
 
     def cleanup_host(self, host):
         """Called at the end of nova-compute; the pairs live on."""

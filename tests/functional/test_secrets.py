@@ -171,6 +171,11 @@ class SecretOfTheFirstHostTest(test_migration.MigrationTestCase):
         # Not the one that was there: a new one, with another host key.
         self.assertEqual(1, self.driver('c2')._pairs.get(
             self.server['id']).secret_id)
+        # The next destination is asked for that one.
+        self.assertEqual(1, host_secrets.id_of(
+            objects.Instance.get_by_uuid(
+                context.get_admin_context(), self.server['id'],
+                expected_attrs=['system_metadata'])))
 
     def test_it_stays_if_it_must_have_one(self):
         self.flags(required=True, group='dmore')

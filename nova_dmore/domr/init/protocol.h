@@ -24,7 +24,8 @@
 #define VNC_CHANNEL_FD 3
 #define VNC_DEVICE_FD 4
 
-/* Most networks that a request may name, for all services together. */
+/* Most networks that a request may name, for all services together:
+ * NETWORKS_MAX of wire.py. */
 #define ALLOWED_MAX 256
 
 #define MTU_MIN 576

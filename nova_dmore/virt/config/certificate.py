@@ -50,6 +50,10 @@ _SIGNERS = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey,
             ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)
 
 
+class EndedError(exception.ConfigurationError):
+    """The authority of the servers is good no more."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Authorities:
     """What ``[dmore] vnc_tls_dir`` holds.
@@ -72,17 +76,11 @@ class Authorities:
         :param now: None: that of the clock.
         :returns: ``certificate`` (with those that it hangs on), ``key`` and
             ``ca``: PEM texts.
-        :raises nova_dmore.exception.ConfigurationError: the authority's
-            certificate is not good now.
+        :raises EndedError: the authority's certificate is good no more.
+        :raises nova_dmore.exception.ConfigurationError: it is not good yet.
         """
         now = now or datetime.datetime.now(datetime.UTC)
-        issuer = self.server[0]
-        if not (issuer.not_valid_before_utc <= now + _CLOCK_SKEW
-                and now < issuer.not_valid_after_utc):
-            raise exception.ConfigurationError(
-                f'[dmore] vnc_tls_dir: {self.folder / SERVER_CA_FILE} is good '
-                f'from {issuer.not_valid_before_utc} to '
-                f'{issuer.not_valid_after_utc} only; make a new one')
+        self.check(now)
         key = ec.generate_private_key(ec.SECP256R1())
         leaf = self._sign(key.public_key(), instance_uuid, address, now)
         # A root is of no use to who does not have it.
@@ -94,6 +92,21 @@ class Authorities:
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
                 serialization.NoEncryption()).decode(),
             'ca': _pem(self.clients)}
+
+    def check(self, now: datetime.datetime) -> None:
+        """Whether the authority of the servers is good.
+
+        :raises EndedError: it is good no more.
+        :raises nova_dmore.exception.ConfigurationError: it is not good yet.
+        """
+        issuer = self.server[0]
+        text = (f'[dmore] vnc_tls_dir: {self.folder / SERVER_CA_FILE} is good '
+                f'from {issuer.not_valid_before_utc} to '
+                f'{issuer.not_valid_after_utc} only; make a new one')
+        if now >= issuer.not_valid_after_utc:
+            raise EndedError(text)
+        if issuer.not_valid_before_utc > now + _CLOCK_SKEW:
+            raise exception.ConfigurationError(text)
 
     def _sign(self, key: ec.EllipticCurvePublicKey, instance_uuid: str,
               address: str, now: datetime.datetime) -> x509.Certificate:

@@ -43,6 +43,7 @@ def build(options, record, with_vnc: bool) -> dict:
     secret = identity.read_secrets(options.secret_file).get(record.secret_id)
     for name in _NETWORKS:
         networks(options, name)
+    clients(options, with_vnc)
     _check_ports({name: getattr(options, name) for name in _PORTS})
     message = {
         'host_key': identity.host_key(secret, record.instance_uuid),
@@ -78,6 +79,32 @@ def networks(options, name: str) -> list[IPNetwork]:
         raise exception.ConfigurationError(
             f'[dmore] {name}: {error}; write networks as 192.0.2.0/28'
         ) from error
+
+
+def clients(options, with_vnc: bool) -> dict[int, list[IPNetwork]]:
+    """Where clients of each of Domain R's ports are; also for the security
+    group.
+
+    :param options: the ``[dmore]`` options.
+    :param with_vnc: whether Nova's ``[vnc] enabled`` is true.
+    :raises nova_dmore.exception.ConfigurationError: a network is none, or
+        there are more than Domain R takes.
+    """
+    names = {options.ssh_port: ['ssh_networks'],
+             options.serial_port: ['serial_proxy_networks']}
+    if with_vnc:
+        names[options.vnc_port] = ['vnc_proxy_networks',
+                                   'vnc_direct_networks']
+    found = {port: list(dict.fromkeys(
+        network for name in each for network in networks(options, name)))
+        for port, each in names.items()}
+    count = sum(map(len, found.values()))
+    if count > wire.NETWORKS_MAX:
+        raise exception.ConfigurationError(
+            f'[dmore] {", ".join(sum(names.values(), []))}: together these '
+            f'are {count} networks, and Domain R takes {wire.NETWORKS_MAX}; '
+            'write larger ones instead')
+    return found
 
 
 def _user_keys(record) -> list[str]:

@@ -9,8 +9,12 @@ live migration has open sessions, and does not come to a host without it.
 
 import dataclasses
 
+from nova import exception as nova_exception
+from nova import objects
 from oslo_log import log as logging
+import oslo_messaging as messaging
 
+from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt.config import identity
 from nova_dmore.virt.pair import record as record_module
@@ -29,8 +33,8 @@ def id_of(instance) -> int:
     :returns: :data:`identity.FIRST_SECRET_ID` too for one that Nova knows
         nothing of: it has none yet, or that one.
     """
-    text = instance.system_metadata.get(METADATA, '')
-    return int(text) if text.isdecimal() else identity.FIRST_SECRET_ID
+    known = instance.system_metadata.get(METADATA, '')
+    return int(known) if known.isdecimal() else identity.FIRST_SECRET_ID
 
 
 def note(instance, secret_id: int) -> None:
@@ -38,6 +42,28 @@ def note(instance, secret_id: int) -> None:
     if id_of(instance) != secret_id:
         instance.system_metadata[METADATA] = str(secret_id)
         instance.save()
+
+
+def note_of(context, instance_uuid: str, secret_id: int) -> None:
+    """Let Nova know it of an instance that is not at hand.
+
+    Called by :class:`nova_dmore.virt.pair.pairs.Pairs` when a Domain R was
+    started afresh. If Nova does not take it there is a warning: the console
+    works all the same.
+
+    :param context: an admin ``RequestContext``.
+    """
+    try:
+        note(objects.Instance.get_by_uuid(
+            context, instance_uuid, expected_attrs=['system_metadata']),
+            secret_id)
+    except (messaging.MessagingException,
+            nova_exception.NovaException) as error:
+        LOG.warning('Nova does not know that Domain R of instance %(uuid)s '
+                    'uses secret %(id)d; until a hard reboot a host without '
+                    'the one before may refuse its live migration: %(error)s',
+                    {'uuid': instance_uuid, 'id': secret_id,
+                     'error': text.printable(error)})
 
 
 class HostSecrets:

@@ -2,6 +2,14 @@
 """What a cloud should have, and may lack: said at the start of nova-compute
 and by ``nova-dmore-status``."""
 
+import datetime
+
+from nova_dmore.virt.config import certificate
+
+#: So long before its end a new authority of VNC is asked for: the proxies
+#: have to trust it before it comes to the hosts.
+_AUTHORITY_LEFT = datetime.timedelta(days=60)
+
 
 def migration_in_clear(conf) -> str | None:
     """What is open if migrations are not encrypted; None if they are.
@@ -17,6 +25,29 @@ def migration_in_clear(conf) -> str | None:
             'migration the memory of Domain R crosses the network between '
             'the hosts in clear, with what users type and see, and with the '
             'keys of its console; as does that of the instance itself')
+
+
+def authority_ends(conf) -> str | None:
+    """When VNC is closed for the proxies, if that is soon; None if it is not.
+
+    :param conf: Nova's configuration.
+    :raises nova_dmore.exception.ConfigurationError: a file of
+        ``[dmore] vnc_tls_dir`` cannot be used, or the authority of the
+        servers is not good now.
+    """
+    if not conf.vnc.enabled or conf.dmore.vnc_tls_dir is None:
+        return None
+    authorities = certificate.read(conf.dmore.vnc_tls_dir)
+    now = datetime.datetime.now(datetime.UTC)
+    authorities.check(now)
+    end = authorities.server[0].not_valid_after_utc
+    if end - now >= _AUTHORITY_LEFT:
+        return None
+    return ('[dmore] vnc_tls_dir: '
+            f'{authorities.folder / certificate.SERVER_CA_FILE} ends on '
+            f'{end}; then no proxy reaches a VNC console any more. Make a '
+            'new authority, and have the proxies trust both before it comes '
+            'to the compute hosts')
 
 
 def port_security_off(network: dict) -> str | None:

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Domain R is told about its VNC server: ``vnc`` of CONFIG."""
 
+from oslo_log import log as logging
+
 from nova_dmore.virt.config import certificate
 from nova_dmore.virt.config import identity
+
+LOG = logging.getLogger(__name__)
 
 
 def build(options, record, secret: bytes) -> dict:
@@ -10,6 +14,9 @@ def build(options, record, secret: bytes) -> dict:
 
     Passwords and certificate are those of this instance, and open no other
     console. The certificate is a new one each time.
+
+    When the authority has ended that issues them, the proxies can verify no
+    certificate: then VNC is closed for them, and for nobody else.
 
     :param options: the ``[dmore]`` options.
     :param record: a :class:`nova_dmore.virt.pair.record.PairRecord`.
@@ -20,15 +27,23 @@ def build(options, record, secret: bytes) -> dict:
     """
     uuid = record.instance_uuid
     password = view_only = tls = None
+    proxy_networks = options.vnc_proxy_networks
     if options.vnc_direct_networks:
         password = identity.vnc_password(secret, uuid)
         view_only = identity.vnc_password(secret, uuid, view_only=True)
     if options.vnc_tls_dir is not None:
-        tls = certificate.read(options.vnc_tls_dir).issue(
-            uuid, record.address.ip)
+        try:
+            tls = certificate.read(options.vnc_tls_dir).issue(
+                uuid, record.address.ip)
+        except certificate.EndedError as error:
+            LOG.error('The VNC console of instance %(uuid)s is closed for '
+                      'the proxies: %(error)s',
+                      {'uuid': uuid, 'error': error})
+            # Without a certificate they would be let in in clear.
+            proxy_networks = []
     return {
         'port': options.vnc_port,
-        'proxy_networks': options.vnc_proxy_networks,
+        'proxy_networks': proxy_networks,
         'direct_networks': options.vnc_direct_networks,
         'password': password,
         'view_only_password': view_only,

@@ -11,6 +11,7 @@ QEMU opens.
 """
 
 import contextlib
+import os
 import pathlib
 import shutil
 import stat
@@ -46,7 +47,7 @@ class ImageStore:
         self._expected_digest = expected_digest
         self._cache_dir = pathlib.Path(cache_dir)
         self._source = image_source.ImageSource(image, make_context)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def directory(self, digest: str) -> pathlib.Path:
         """Where the image of a digest is, or would be, unpacked."""
@@ -112,7 +113,10 @@ class ImageStore:
         self._check_cache()
         try:
             safe_path.check(directory)
-            image_file.load(directory)
+            try:
+                image_file.load(directory)
+            except image_file.OwnerError:
+                self._take_back(directory)
         except (exception.ImageError, safe_path.UnsafeError,
                 OSError) as error:
             LOG.warning('The image of Domain R in %s is not used: %s',
@@ -120,14 +124,47 @@ class ImageStore:
             return False
         return True
 
+    def _take_back(self, directory: pathlib.Path) -> None:
+        """Have an image of our own in place of one whose members libvirt has
+        given to QEMU's user, as it did for a version before this one. Glance
+        may not have that image any more.
+
+        :raises nova_dmore.exception.ImageError: it is not good otherwise.
+        :raises OSError: it cannot be replaced.
+        """
+        with self._lock:
+            try:
+                image_file.load(directory)
+                return      # another thread was as quick
+            except image_file.OwnerError as error:
+                LOG.info('Copying the image of Domain R in %s: %s',
+                         directory, error)
+            copied = self._cache_dir / f'.copied-{uuidutils.generate_uuid()}'
+            try:
+                image_file.copy(directory, copied)
+                self._discard(directory)
+                copied.rename(directory)
+            finally:
+                shutil.rmtree(copied, ignore_errors=True)
+            directory.chmod(_IMAGE_MODE)
+
     def _check_cache(self) -> None:
         try:
+            self._close_cache()
             safe_path.check(self._cache_dir)
         except safe_path.UnsafeError as error:
             raise exception.ImageError(
                 f'[dmore] image_cache_dir: {error}') from error
         except OSError as error:
             raise self._no_cache(error) from error
+
+    def _close_cache(self) -> None:
+        """Let nobody else write a cache of ours, as the umask of a version
+        before this one left it. What is in it is verified all the same."""
+        status = self._cache_dir.stat()
+        if (stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+                and status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
+            self._cache_dir.chmod(_CACHE_MODE)
 
     def _have(self, digest: str | None, of_all: bool) -> str:
         """Have the first image here that can be used.
@@ -167,11 +204,6 @@ class ImageStore:
 
     def _make_cache(self) -> None:
         self._cache_dir.mkdir(_CACHE_MODE, parents=True, exist_ok=True)
-        mode = stat.S_IMODE(self._cache_dir.stat().st_mode)
-        if mode & (stat.S_IWGRP | stat.S_IWOTH):
-            # As the umask of a version before this one left it.
-            with contextlib.suppress(PermissionError):
-                self._cache_dir.chmod(_CACHE_MODE)
         self._check_cache()
 
     def _unpack(self, file: pathlib.Path, directory: pathlib.Path) -> None:

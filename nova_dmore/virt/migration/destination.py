@@ -116,12 +116,16 @@ class DestinationRole:
 
         :returns: True: that process lets a Domain R run that arrives paused.
         :raises nova_dmore.exception.DMoreError: and nothing is left but the
-            directory that the instance's own QEMU needs, and the record.
+            directory that the instance's own QEMU needs, and the record. If
+            the instance runs here already, nothing is touched.
         """
         record = _parse(record_text)
         uuid, pairs = record.instance_uuid, self._pairs
         if self._arriving.get(uuid) == migration_id:
             return True
+        if settle.find(self._connect(), uuid) is settle.Here.RUNNING:
+            # The call is late: what is here is the pair of this host.
+            raise exception.PairError('the instance runs here')
         # The source may lose patience with this call any time, and send the
         # instance alone.
         pairs.shadows.make_directory(uuid)

@@ -2,8 +2,8 @@
 """What keeps Domain R's port apart: security groups, and no false addresses.
 
 Port security is never switched off. A port that an earlier release made
-without is given it, and its groups, when nova-compute starts, or when the
-port's host changes.
+without is given it, and its groups, when nova-compute starts, every half hour,
+and when its pair is built again.
 """
 
 from oslo_log import log as logging

@@ -67,16 +67,10 @@ def wanted(options, with_vnc: bool) -> frozenset[Rule]:
 
     :param options: the ``[dmore]`` options.
     :param with_vnc: whether Nova's ``[vnc] enabled`` is true.
-    :raises nova_dmore.exception.ConfigurationError: a network is none.
+    :raises nova_dmore.exception.ConfigurationError: a network is none, or
+        there are too many.
     """
-    served = {
-        options.ssh_port: config_message.networks(options, 'ssh_networks'),
-        options.serial_port: config_message.networks(
-            options, 'serial_proxy_networks')}
-    if with_vnc:
-        served[options.vnc_port] = (
-            config_message.networks(options, 'vnc_proxy_networks')
-            + config_message.networks(options, 'vnc_direct_networks'))
+    served = config_message.clients(options, with_vnc)
     rules = {Rule(INGRESS, network, port, port)
              for port, networks in served.items()
              for network in _collapse(networks)}

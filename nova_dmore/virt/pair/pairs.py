@@ -40,10 +40,12 @@ class Pairs:
     :param images: an :class:`nova_dmore.virt.images.image_store.ImageStore`.
     :param forget_tokens: :func:`nova_dmore.virt.care.tokens.forget` of an
         instance's uuid.
+    :param note_secret: :func:`nova_dmore.virt.config.host_secrets.note_of` of
+        an instance's uuid and the id of a secret.
     """
 
     def __init__(self, conf, connect, plug, addresses, images,
-                 forget_tokens):
+                 forget_tokens, note_secret):
         self._conf = conf
         self.host = conf.host
         self._connect = connect
@@ -52,6 +54,7 @@ class Pairs:
         self.images = images
         self.secrets = host_secrets.HostSecrets(conf)
         self._forget_tokens = forget_tokens
+        self._note_secret = note_secret
         self.records = record_module.Records(conf.dmore.run_dir)
         self.shadows = shadow_process.ShadowProcesses(
             conf.dmore, self.records)
@@ -202,6 +205,10 @@ class Pairs:
             # The instance may run: what it prints must not fill its FIFO.
             _attempt(self.shadows.make_directory, record.instance_uuid)
             raise
+        # Or a destination asks for the secret before, and refuses the
+        # instance if that is gone. Not only if it was replaced just now:
+        # Nova may not have answered when it was.
+        self._note_secret(record.instance_uuid, record.secret_id)
         return record
 
     def _start(self, record) -> None:

@@ -13,6 +13,8 @@ from oslo_upgradecheck import upgradecheck
 
 from nova_dmore.cmd import status
 from nova_dmore import conf as dmore_conf
+from nova_dmore.virt.config import certificate
+from tests.unit.virt.config import test_certificate
 from tests.unit.virt import fakes
 
 GOOD = upgradecheck.Code.SUCCESS
@@ -75,6 +77,41 @@ class StatusTest(fakes.TestCase):
         self.secret.unlink()
         self._check('Secret of the host keys', FAILURE,
                     '[dmore] secret_file', 'openssl rand')
+
+    def _write_authorities(self, **server):
+        for name, content, mode in (
+                (certificate.SERVER_CA_FILE,
+                 test_certificate.make_certificate('servers', **server),
+                 0o644),
+                (certificate.SERVER_CA_KEY_FILE,
+                 test_certificate.make_key_text('servers'), 0o600),
+                (certificate.CLIENT_CA_FILE,
+                 test_certificate.make_certificate('proxies'), 0o644)):
+            path = self.secret.parent / name
+            path.write_text(content)
+            path.chmod(mode)
+        self.config.config(group='dmore', vnc_tls_dir=str(self.secret.parent))
+
+    def test_authorities(self):
+        self._write_authorities()
+        self._check('Authorities of VNC', GOOD)
+        for name, change in (
+                (certificate.SERVER_CA_KEY_FILE,
+                 lambda path: path.chmod(0o644)),
+                (certificate.CLIENT_CA_FILE, pathlib.Path.unlink)):
+            self._write_authorities()
+            change(self.secret.parent / name)
+            self._check('Authorities of VNC', FAILURE,
+                        '[dmore] vnc_tls_dir', name)
+        self.config.config(group='vnc', enabled=False)
+        self._check('Authorities of VNC', GOOD)
+
+    def test_an_authority_that_ends(self):
+        for days, code in ((61, GOOD), (59, WARNING), (-1, FAILURE)):
+            self._write_authorities(days=days)
+            self._check('Authorities of VNC', code, *(
+                () if code == GOOD else (
+                    '[dmore] vnc_tls_dir', certificate.SERVER_CA_FILE)))
 
     def test_networks(self):
         self.config.config(group='dmore', ssh_networks=['192.0.2.1/24'])

@@ -18,6 +18,7 @@ from unittest import mock
 from nova_dmore.domr import config
 from nova_dmore.domr.init import build
 from nova_dmore.domr import supervisor
+from nova_dmore import wire
 from tests.unit.domr import pair
 
 FULL: dict[str, Any] = {
@@ -125,7 +126,7 @@ class ProtocolTest(unittest.TestCase):
         for name, value in (
                 ('NETWORK_FD', supervisor.NETWORK_FD),
                 ('VNC_FD', supervisor.VNC_FD),
-                ('ALLOWED_MAX', supervisor.ALLOWED_MAX),
+                ('ALLOWED_MAX', wire.NETWORKS_MAX),
                 ('REQUEST_NETWORK', supervisor._REQUEST_NETWORK),
                 ('REQUEST_VNC', supervisor._REQUEST_VNC),
                 ('ANSWER_DONE', supervisor._ANSWER_DONE),

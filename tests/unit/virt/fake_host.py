@@ -239,6 +239,8 @@ class HostTestCase(fakes.TestCase):
         self.images.directory.side_effect = lambda digest: f'/images/{digest}'
         self.forget_tokens = mock.create_autospec(
             lambda instance_uuid: None)
+        self.note_secret = mock.create_autospec(
+            lambda instance_uuid, secret_id: None)
         self.pairs = self.make_pairs()
 
     def make_pairs(self):
@@ -248,7 +250,7 @@ class HostTestCase(fakes.TestCase):
             plug.Plug(self.vif_driver, 'qemu'),
             address.AddressBook(
                 'consoles', fakes.make_port_security(self.conf.dmore), None),
-            self.images, self.forget_tokens)
+            self.images, self.forget_tokens, self.note_secret)
 
     @property
     def domr(self):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import logging
 import os
 from unittest import mock
 
@@ -9,6 +10,8 @@ from nova import exception as nova_exception
 from nova.virt.libvirt import host as libvirt_host
 
 from nova_dmore import exception
+from nova_dmore.virt.config import certificate
+from tests.unit.virt.config import test_certificate
 from tests.unit.virt import driver_case
 from tests.unit.virt import fakes
 
@@ -35,6 +38,38 @@ class StartTest(driver_case.DriverTestCase):
                            live_migration_with_native_tls=True)
         self.driver.init_host('c1')
         self.assertNotIn('live_migration', self.log.output)
+
+
+class AuthorityTest(test_certificate.FilesTestCase,
+                    driver_case.DriverTestCase):
+
+    def _warning(self, **server):
+        """What is said of the authority when nova-compute starts."""
+        self.write_authorities()
+        self.write(certificate.SERVER_CA_FILE,
+                   test_certificate.make_certificate('servers', **server))
+        with fixtures.FakeLogger(level=logging.WARNING) as log:
+            self.driver._warn_of_the_authority()
+        return log.output
+
+    def test_it_ends(self):
+        self.assertEqual('', self._warning(days=61))
+        for days in (59, -1):
+            self.assertIn(certificate.SERVER_CA_FILE,
+                          self._warning(days=days))
+
+    def test_a_file_that_is_wrong_does_not_stop_nova_compute(self):
+        self.assertIn(certificate.SERVER_CA_FILE, self._warning(ca=False))
+
+    def test_it_is_said_at_the_start(self):
+        self.stock('init_host')
+        self.useFixture(fixtures.MockPatch(
+            'nova_dmore.virt.rpc.start_server', autospec=True))
+        self.driver._destination = self.driver._watch = mock.Mock()
+        self.config.config(group='dmore', vnc_tls_dir='/nonexistent')
+        self.driver.init_host('c1')
+        self.assertIn('/nonexistent', self.log.output)
+        self.driver._watch.start.assert_called_once_with()
 
 
 class CreateTest(driver_case.DriverTestCase):

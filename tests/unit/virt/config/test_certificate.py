@@ -155,13 +155,15 @@ class IssueTest(FilesTestCase):
     def test_an_authority_that_has_ended(self):
         self.write(certificate.SERVER_CA_FILE,
                    make_certificate('servers', days=-1))
-        error = self.assertRaises(exception.ConfigurationError, self._issue)
+        error = self.assertRaises(certificate.EndedError, self._issue)
         self.assertIn('[dmore] vnc_tls_dir', str(error))
         self.assertIn(certificate.SERVER_CA_FILE, str(error))
 
     def test_one_that_is_not_good_yet(self):
         now = datetime.datetime.now(datetime.UTC) - 3 * _DAY
-        self.assertRaises(exception.ConfigurationError, self._issue, now=now)
+        error = self.assertRaises(exception.ConfigurationError, self._issue,
+                                  now=now)
+        self.assertNotIsInstance(error, certificate.EndedError)
 
     def test_each_has_a_key_of_its_own(self):
         issued = [self._issue() for _ in range(3)]

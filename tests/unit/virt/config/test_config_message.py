@@ -6,11 +6,13 @@ import fixtures
 
 from nova_dmore.channel import control
 from nova_dmore.domr import config as domr_config
+from nova_dmore.domr import supervisor
 from nova_dmore import exception
 from nova_dmore.virt.config import certificate
 from nova_dmore.virt.config import config_message
 from nova_dmore.virt.config import identity
 from nova_dmore.virt.config import vnc
+from nova_dmore.virt.network import security_group
 from nova_dmore import wire
 from tests.unit.virt import fakes
 from tests.unit.virt.pair import test_blueprint
@@ -83,6 +85,41 @@ class ConfigMessageTest(fakes.TestCase):
                 self.assertIn(f'[dmore] {option}', str(error))
                 self.assertIn('192.0.2.0/28', str(error))
             self.config.config(group='dmore', **{option: []})
+
+    def test_as_many_networks_as_domain_r_takes(self):
+        networks = [f'10.{high}.{low}.0/24' for high in range(2)
+                    for low in range(128)]
+        options = ('ssh_networks', 'serial_proxy_networks',
+                   'vnc_proxy_networks', 'vnc_direct_networks')
+        for name in options:
+            rest = dict.fromkeys(options, [])
+            # What is named twice counts once.
+            self.config.config(group='dmore', **{
+                **rest, name: networks + networks[:1]})
+            message = self._build()
+            supervisor.network_request(domr_config.parse(message))
+            self.config.config(group='dmore', **{
+                **rest, name: networks + ['192.0.2.0/28']})
+            for call in (self._build, lambda: security_group.wanted(
+                    self.conf.dmore, True)):
+                error = self.assertRaises(
+                    exception.ConfigurationError, call)
+                for text in ('257', '256', *options):
+                    self.assertIn(text, str(error))
+        # Those of a console that is switched off do not count.
+        self._build(with_vnc=False)
+
+    def test_too_many_networks_of_all_consoles_together(self):
+        networks = [f'10.0.{low}.0/24' for low in range(129)]
+        for first, second in (
+                ('ssh_networks', 'serial_proxy_networks'),
+                ('serial_proxy_networks', 'vnc_direct_networks'),
+                ('vnc_direct_networks', 'ssh_networks')):
+            self.config.config(group='dmore', **{
+                'ssh_networks': [], 'serial_proxy_networks': [],
+                'vnc_direct_networks': [], first: networks,
+                second: networks})
+            self.assertRaises(exception.ConfigurationError, self._build)
 
     def test_ssh_networks(self):
         self.assertEqual(['0.0.0.0/0', '::/0'],

@@ -2,10 +2,13 @@
 """Which secret a pair has: in its life, and when secrets are rotated."""
 
 import dataclasses
+import functools
 import pathlib
 from unittest import mock
 
 import fixtures
+from nova import exception as nova_exception
+import oslo_messaging as messaging
 
 from nova_dmore import exception
 from nova_dmore.virt.config import host_secrets
@@ -49,6 +52,55 @@ class SecretsTestCase(fake_host.HostTestCase):
         secret = LINES[secret_id].strip().partition(':')[2].encode()
         self.assertEqual(identity.host_key(secret, fakes.UUID),
                          self.host_key())
+
+
+class NoteTest(SecretsTestCase):
+    """A Domain R that starts afresh while its instance runs."""
+
+    def setUp(self):
+        super().setUp()
+        self.get = self.useFixture(fixtures.MockPatchObject(
+            type(self.instance), 'get_by_uuid', autospec=True,
+            side_effect=lambda *arguments, **keywords: self.instance)).mock
+        self.note_secret.side_effect = functools.partial(
+            host_secrets.note_of, 'context')
+        self.write(0)
+        self.ensure()
+        self.write(1)
+
+    def _rebuild(self):
+        self.libvirt.domains.clear()
+        self.assertTrue(self.pairs.rebuild(fakes.UUID))
+
+    def test_replaced(self):
+        self._rebuild()
+        self.assert_has(1)
+        self.assertEqual(1, host_secrets.id_of(self.instance))
+        self.instance.save.assert_called_once_with(self.instance)
+        self.get.assert_called_once_with(
+            'context', fakes.UUID, expected_attrs=['system_metadata'])
+
+    def test_replaced_on_arrival(self):
+        self.pairs.take_over(self.pairs.get(fakes.UUID))
+        self.assert_has(1)
+        self.assertEqual(1, host_secrets.id_of(self.instance))
+
+    def test_nova_knew_of_another(self):
+        self._rebuild()
+        self.instance.system_metadata[host_secrets.METADATA] = '0'
+        self._rebuild()
+        self.assertEqual(1, host_secrets.id_of(self.instance))
+
+    def test_nova_does_not_take_it(self):
+        for error in (nova_exception.InstanceNotFound(instance_id='i'),
+                      messaging.MessagingTimeout('no answer')):
+            self.get.side_effect = error
+            self._rebuild()
+            self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
+            self.assertIn(str(error), self.log.output)
+        self.get.side_effect = lambda *arguments, **keywords: self.instance
+        self._rebuild()
+        self.assertEqual(1, host_secrets.id_of(self.instance))
 
 
 class RotationTest(SecretsTestCase):

@@ -458,8 +458,8 @@ class CandidatesTest(StoreTestCase):
         self.assertEqual(256, len(source._bad))
 
 
-class CacheTest(StoreTestCase):
-    """What lies on the disk is verified before it is used."""
+class CacheTestCase(StoreTestCase):
+    """With an image that was fetched."""
 
     def setUp(self):
         super().setUp()
@@ -468,6 +468,10 @@ class CacheTest(StoreTestCase):
         self.store.current()
         self.directory = self.store.directory(self.digest)
         self.api.download.reset_mock()
+
+
+class CacheTest(CacheTestCase):
+    """What lies on the disk is verified before it is used."""
 
     def _change(self, name=image_file.ROOT, data=b'changed'):
         path = self.directory / name
@@ -546,7 +550,101 @@ class CacheTest(StoreTestCase):
         self.api.download.assert_not_called()
 
     def test_a_cache_of_ours_is_closed(self):
-        self.cache.chmod(0o775)
-        shutil.rmtree(self.directory)
-        self.store.current()
-        self.assertEqual(0o755, stat.S_IMODE(self.cache.stat().st_mode))
+        for use in (self.store.current,
+                    lambda: self.store.ensure(self.digest)):
+            self.cache.chmod(0o775)
+            use()
+            self.assertEqual(0o755, stat.S_IMODE(self.cache.stat().st_mode))
+        self.api.download.assert_not_called()
+
+
+class GivenAwayTest(CacheTestCase):
+    """libvirt has given members to QEMU's user."""
+
+    def setUp(self):
+        super().setUp()
+        self.others = set()
+        self.useFixture(fixtures.MockPatchObject(os, 'fstat', self._fstat))
+        self._give_away(image_file.KERNEL, image_file.INITRD,
+                        image_file.ROOT)
+        # Only the next image is there.
+        self.glance.clear()
+        self._upload(make_image(self.temporary, '2.0'))
+
+    def _fstat(self, descriptor, fstat=os.fstat):
+        status = fstat(descriptor)
+        if status.st_ino not in self.others:
+            return status
+        fields = list(status)
+        fields[stat.ST_UID] = os.geteuid() + 1000
+        return os.stat_result(fields)
+
+    def _give_away(self, *names):
+        self.before = {}
+        for name in names:
+            path = self.directory / name
+            self.before[name] = path.read_bytes()
+            self.others.add(path.stat().st_ino)
+
+    def test_taken_back(self):
+        # A QEMU has it open, whose descriptor stays what it is.
+        with open(self.directory / image_file.ROOT, 'rb') as opened:
+            self.store.ensure(self.digest)
+            self.assertEqual(self.before[image_file.ROOT], opened.read())
+        self.api.download.assert_not_called()
+        image_file.load(self.directory)
+        self.assertEqual([self.directory], list(self.cache.iterdir()))
+        self.assertEqual(0o555, stat.S_IMODE(self.directory.stat().st_mode))
+        for name, content in self.before.items():
+            path = self.directory / name
+            self.assertEqual(content, path.read_bytes())
+            self.assertNotIn(path.stat().st_ino, self.others)
+            self.assertEqual(0o444, stat.S_IMODE(path.stat().st_mode))
+
+    def test_by_its_digest(self):
+        store = self._store(expected_digest=self.digest)
+        self.assertEqual(self.digest, store.current())
+        self.api.download.assert_not_called()
+
+    def _assert_refused(self):
+        self.assertRaises(exception.ImageError, self.store.ensure,
+                          self.digest)
+        self.assertEqual([self.directory], list(self.cache.iterdir()))
+
+    def test_changed(self):
+        for name in self.before:
+            path = self.directory / name
+            path.chmod(0o644)
+            path.write_bytes(self.before[name] + b'x')
+            self._assert_refused()
+            path.write_bytes(self.before[name])
+        self.store.ensure(self.digest)
+
+    def test_changed_while_it_is_copied(self):
+        path = self.directory / image_file.ROOT
+        path.chmod(0o644)
+
+        def copy(directory, target, copy=image_file.copy):
+            path.write_bytes(b'changed')
+            copy(directory, target)
+
+        with mock.patch.object(image_file, 'copy', copy):
+            self._assert_refused()
+
+    def test_others_can_write_it_too(self):
+        (self.directory / image_file.ROOT).chmod(0o646)
+        self._assert_refused()
+
+    def test_the_manifest(self):
+        # It says what the others are to be.
+        self._give_away(image_file.MANIFEST)
+        self._assert_refused()
+
+    def test_no_room(self):
+        with mock.patch.object(image_file.os, 'fsync', side_effect=OSError(
+                28, 'No space')):
+            self._assert_refused()
+        self.assertRegex(self.log.output, 'cannot (write|copy) .*No space')
+        with mock.patch.object(image_store.ImageStore, '_discard',
+                               side_effect=OSError(28, 'No space')):
+            self._assert_refused()

@@ -71,6 +71,26 @@ class DestinationTest(destination_case.DestinationTestCase):
         self.assertIs(True, self.role.prepare(None, 'm1', self.text))
         self.assertEqual(['start', 'arm', 'configure'], self.shadow.log)
 
+    def test_prepare_when_the_instance_runs_here(self):
+        # The call is late, or forged.
+        self.pairs.ensure(fakes.make_instance())
+        self.libvirt.add_instance()
+        for role in (self.role, self._role()):
+            before = self.pairs.get(fakes.UUID)
+            self.shadow.log.clear()
+            error = self.assertRaises(exception.PairError, role.prepare,
+                                      None, 'm1', self.text)
+            self.assertIn('runs here', str(error))
+            self.assertEqual([], self.shadow.log)
+            self.assertEqual(before, self.pairs.get(fakes.UUID))
+            self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
+
+    def test_prepare_again_when_it_has_come(self):
+        self.role.prepare(None, 'm1', self.text)
+        self.libvirt.add_instance()
+        self.assertIs(True, self.role.prepare(None, 'm1', self.text))
+        self.assertEqual(['start', 'arm', 'configure'], self.shadow.log)
+
     def test_prepare_for_the_next_try(self):
         # The first source was lost, or its message to abort was.
         self.role.prepare(None, 'm0', self.text)
@@ -108,6 +128,7 @@ class DestinationTest(destination_case.DestinationTestCase):
             self._assert_rebuilt()
             self.reporter.reset_mock()
             self.role = self._role()
+            self.libvirt.domains.clear()
 
     def test_prepare_that_outlives_an_abort(self):
         self._during(lambda: self.role.abort('m1', fakes.UUID))
