@@ -3,6 +3,7 @@
 
 from oslo_log import log as logging
 
+from nova_dmore.channel import text
 from nova_dmore.virt.config import certificate
 from nova_dmore.virt.config import identity
 
@@ -38,7 +39,7 @@ def build(options, record, secret: bytes) -> dict:
         except certificate.EndedError as error:
             LOG.error('The VNC console of instance %(uuid)s is closed for '
                       'the proxies: %(error)s',
-                      {'uuid': uuid, 'error': error})
+                      {'uuid': uuid, 'error': text.printable(error)})
             # Without a certificate they would be let in in clear.
             proxy_networks = []
     return {
