@@ -46,7 +46,7 @@ class PairRecord:
 
     instance_uuid: str
     instance_name: str
-    project_id: str
+    project_id: str | None
     #: Digest of the image that Domain R was started from.
     digest: str
     address: address.Address
