@@ -131,21 +131,12 @@ def unpack(tar: pathlib.Path, directory: pathlib.Path) -> Manifest:
     :raises ImageError: the file is damaged, too large, of another layout
         version, or cannot be written
     """
-    scratch = None
     try:
-        scratch = pathlib.Path(tempfile.mkdtemp(
-            prefix=f'.{directory.name}.', dir=directory.parent))
-        with tar.open('rb') as archive:
-            manifest = _extract(archive, scratch)
-        scratch.chmod(0o755)
-        scratch.rename(directory)
+        with _whole(directory) as scratch, tar.open('rb') as archive:
+            return _extract(archive, scratch)
     except OSError as error:
         raise exception.ImageError(
             f'cannot unpack {tar} to {directory}: {error}') from error
-    finally:
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)
-    return manifest
 
 
 def read_manifest(directory: pathlib.Path) -> Manifest:
@@ -193,25 +184,33 @@ def copy(directory: pathlib.Path, target: pathlib.Path) -> None:
     :raises ImageError: it is damaged, or cannot be written
     """
     manifest = read_manifest(directory)
-    scratch = None
     try:
-        scratch = pathlib.Path(tempfile.mkdtemp(
-            prefix=f'.{target.name}.', dir=target.parent))
-        _write([manifest.to_json()], scratch / MANIFEST)
-        for name, expected in manifest.sha256.items():
-            with (_open_own(directory / name, of_others=True) as file,
-                  _writing(scratch / name)):
-                found = _write(_chunks(file, MEMBERS[name]), scratch / name)
-            if found != expected:
-                raise _damaged(f'{directory / name} was changed')
-        scratch.chmod(0o755)
-        scratch.rename(target)
+        with _whole(target) as scratch:
+            _write([manifest.to_json()], scratch / MANIFEST)
+            for name, expected in manifest.sha256.items():
+                with (_open_own(directory / name, of_others=True) as file,
+                      _writing(scratch / name)):
+                    found = _write(_chunks(file, MEMBERS[name]),
+                                   scratch / name)
+                if found != expected:
+                    raise _damaged(f'{directory / name} was changed')
     except OSError as error:
         raise exception.ImageError(
             f'cannot copy {directory}: {error}') from error
+
+
+@contextlib.contextmanager
+def _whole(directory: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A directory to be filled, which is at its place if all went well, and
+    nowhere if not."""
+    scratch = pathlib.Path(tempfile.mkdtemp(
+        prefix=f'.{directory.name}.', dir=directory.parent))
+    try:
+        yield scratch
+        scratch.chmod(0o755)
+        scratch.rename(directory)
     finally:
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 @contextlib.contextmanager

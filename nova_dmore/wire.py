@@ -423,3 +423,5 @@ SERIAL0_SOCKET = 'serial0.sock'     # that of an instance started by 0.1
 INSTANCE_QMP_SOCKET = 'instance.qmp'    # the instance's QEMU listens
 DISPLAY_SOCKET = 'display.sock'     # VNC; the instance's QEMU listens
 DOMAIN_R_QMP_SOCKET = 'domain_r.qmp'    # Domain R's QEMU listens
+#: Beside them: held locked by the keeper for its life; has its process id.
+KEEPER_LOCK = 'keeper.lock'

@@ -3,7 +3,6 @@
 
 import dataclasses
 import fcntl
-import grp
 import logging
 import os
 import shutil
@@ -14,11 +13,9 @@ import sys
 from nova_dmore.channel import text
 from nova_dmore.client import shadow_client
 from nova_dmore import exception
+from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
-
-#: resources.LOCK_FILE; importing the keeper here would import much more.
-_LOCK_FILE = 'keeper.lock'
 
 _SYSTEMD_DIRECTORY = '/run/systemd/system'
 
@@ -38,17 +35,6 @@ class KeeperOptions:
     #: Name or number; None: the group of this process.
     group: str | None = None
     debug: bool = False
-
-
-def group_id(group):
-    """-> the id of a group given as name or number, or None.
-
-    :raises KeyError: there is none of that name.
-    """
-    if group is None:
-        return None
-    text = str(group)
-    return int(text) if text.isdigit() else grp.getgrnam(text).gr_gid
 
 
 def start_keeper(directory, log_file, *, options=KeeperOptions(),
@@ -123,7 +109,7 @@ def _command(directory, options):
 def _end(directory):
     """End the keeper that has just been started, and does not work."""
     try:
-        with open(os.path.join(directory, _LOCK_FILE)) as lock:
+        with open(os.path.join(directory, wire.KEEPER_LOCK)) as lock:
             pid = int(lock.read())
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

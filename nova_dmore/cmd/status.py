@@ -44,12 +44,17 @@ def _failure(details: str) -> upgradecheck.Result:
     return upgradecheck.Result(upgradecheck.Code.FAILURE, details)
 
 
+def _unless(warning: str | None) -> upgradecheck.Result:
+    """What a function of ``precondition`` says."""
+    return _good() if warning is None else _warning(warning)
+
+
 class Checks(upgradecheck.UpgradeCommands):
     """The checks of ``nova-dmore-status upgrade check``."""
 
     def _check_native_tls(self) -> upgradecheck.Result:
         text = precondition.migration_in_clear(CONF)
-        return _good() if text is None else _warning(text)
+        return _unless(text)
 
     def _check_secret(self) -> upgradecheck.Result:
         try:
@@ -63,7 +68,7 @@ class Checks(upgradecheck.UpgradeCommands):
             text = precondition.authority_ends(CONF)
         except exception.ConfigurationError as error:
             return _failure(str(error))
-        return _good() if text is None else _warning(text)
+        return _unless(text)
 
     def _check_networks(self) -> upgradecheck.Result:
         try:
@@ -86,7 +91,7 @@ class Checks(upgradecheck.UpgradeCommands):
         except exception.AddressError as error:
             return _warning(f'Not checked: {error}')
         text = precondition.port_security_off(network)
-        return _good() if text is None else _warning(text)
+        return _unless(text)
 
     def _check_image(self) -> upgradecheck.Result:
         name = CONF.dmore.image

@@ -19,12 +19,12 @@ import time
 from nova_dmore.channel import errors
 from nova_dmore.channel.host import ivshmem
 from nova_dmore.channel import text
-from nova_dmore.client import spawn
 from nova_dmore.keeper import line as line_module
 from nova_dmore.keeper import qmp
 from nova_dmore.keeper import resources as resources_module
 from nova_dmore.link import messages
 from nova_dmore.posix import crash
+from nova_dmore.posix import groups
 from nova_dmore.posix import log
 from nova_dmore.posix import privileges
 from nova_dmore.posix import unix_connect
@@ -415,7 +415,7 @@ def main():
     args = parser.parse_args()
     log.set_up('keeper', args.debug)
     try:
-        group = spawn.group_id(args.group)
+        group = groups.group_id(args.group)
         _make_directory(args.directory, args.directory_mode, group)
         resources = resources_module.Resources(
             args.directory, args.socket_mode, group)

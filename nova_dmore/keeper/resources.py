@@ -14,9 +14,6 @@ from nova_dmore import wire
 _SIZES = {'region': wire.REGION_SIZE, 'journal': journal.journal_size(),
           'notes': notes.NOTES_SIZE}
 
-#: Held locked by the keeper for its life; contains its process id.
-LOCK_FILE = 'keeper.lock'
-
 _SOCKETS = (wire.CONTROL_SOCKET, wire.IVSHMEM_SOCKET, wire.SERIAL0_SOCKET)
 
 
@@ -28,7 +25,7 @@ class Resources:
 
     def __init__(self, directory, socket_mode, group):
         self.directory = directory
-        self._lock = os.open(os.path.join(directory, LOCK_FILE),
+        self._lock = os.open(os.path.join(directory, wire.KEEPER_LOCK),
                              os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         fifos.make(directory, socket_mode, group)

@@ -95,14 +95,16 @@ class AddressBook:
         with _neutron_errors(f'the port of {device_id(instance_uuid)}'):
             client = self._client()
             port = self._find(client, instance_uuid)
-            if port is None:
+            is_new = port is None
+            if is_new:
                 port = self._create(client, instance_uuid, host)
-            else:
-                if port['binding:host_id'] != host:
-                    port = self._move(client, port, host)
-                self._mend_if_possible(client, port)
+            elif port['binding:host_id'] != host:
+                port = self._move(client, port, host)
+            network = client.show_network(port['network_id'])['network']
+            if not is_new:
+                self._mend_if_possible(client, port, network)
             _check_bound(port, host)
-            return self._address(client, port)
+            return self._address(client, port, network)
 
     def exists(self, instance_uuid: str) -> bool:
         """Whether the instance has a port already."""
@@ -253,11 +255,10 @@ class AddressBook:
             if port['binding:host_id'] == host
             and port['device_id'].startswith(_DEVICE_PREFIX)]
 
-    def _mend_if_possible(self, client, port) -> None:
+    def _mend_if_possible(self, client, port, network) -> None:
         """Its pair does not wait for what can be done later."""
         try:
-            self._security.mend(client, port, client.show_network(
-                port['network_id'])['network'])
+            self._security.mend(client, port, network)
         except (*_NEUTRON_ERRORS, exception.DMoreError) as error:
             LOG.warning('Port %(id)s of a Domain R keeps the security groups '
                         'that it has: %(error)s',
@@ -288,15 +289,15 @@ class AddressBook:
     def _create_secured(self, client, network, port):
         """Another nova-compute may have deleted the plug-in's security group,
         since it is one too many: then there is one that stays."""
+        def create():
+            security = self._security.of_new_port(client, network)
+            return client.create_port({'port': {**port, **security}})['port']
         try:
-            return client.create_port({'port': {
-                **port, **self._security.of_new_port(client, network)}})[
-                    'port']
+            return create()
         except neutron_exceptions.NeutronClientException as error:
             if error.status_code != 404 or not self._security.forget_group():
                 raise
-        return client.create_port({'port': {
-            **port, **self._security.of_new_port(client, network)}})['port']
+        return create()
 
     def _move(self, client, port, host: str):
         """Bind a port to another host, on which it may have a binding that a
@@ -338,14 +339,16 @@ class AddressBook:
         raise exception.ConfigurationError(
             f'[dmore] management_network: no network {self._network!r}')
 
-    def _address(self, client, port) -> Address:
+    def _address(self, client, port, network=None) -> Address:
+        """:param network: the port's, if it is at hand."""
         if not port['fixed_ips']:
             raise exception.AddressError(
                 f'port {port["id"]} has no address; the network of [dmore] '
                 'management_network needs a subnet with free addresses')
         fixed_ip = port['fixed_ips'][0]
         subnet = client.show_subnet(fixed_ip['subnet_id'])['subnet']
-        network = client.show_network(port['network_id'])['network']
+        if network is None:
+            network = client.show_network(port['network_id'])['network']
         prefix = ipaddress.ip_network(subnet['cidr']).prefixlen
         return Address(
             port_id=port['id'], network_id=port['network_id'],

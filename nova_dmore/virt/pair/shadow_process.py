@@ -9,6 +9,7 @@ import threading
 from nova_dmore.client import spawn
 from nova_dmore import exception
 from nova_dmore.posix import fifos
+from nova_dmore.posix import groups
 from nova_dmore.virt.pair import sink
 from nova_dmore import wire
 
@@ -66,7 +67,7 @@ class ShadowProcesses:
             if options.group is not None:
                 shutil.chown(directory, group=options.group)
             fifos.make(directory, options.socket_mode,
-                       spawn.group_id(options.group))
+                       groups.group_id(options.group))
             self._open_sink(directory, instance_uuid)
         except (OSError, LookupError) as error:
             raise exception.ConfigurationError(

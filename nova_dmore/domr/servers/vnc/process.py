@@ -39,7 +39,7 @@ class Process:
         self._link = link
         self._loop = asyncio.get_running_loop()
         self._writing = False
-        self._adds: list[tuple[int, bytes, socket.socket]] = []
+        self._adds: list[tuple[bytes, socket.socket]] = []
         self._ends: set[int] = set()
         self._size: bytes | None = None
         self._cursor: bytes | None = None
@@ -67,7 +67,7 @@ class Process:
         self._loop.remove_reader(self._link)
         self._loop.remove_writer(self._link)
         self._link.close()
-        for _, _, connection in self._adds:
+        for _, connection in self._adds:
             connection.close()
         self._freezes.release()
         self._page.close()
@@ -96,7 +96,7 @@ class Process:
             view_only: bool) -> None:
         """Begin a session; the connection is taken over."""
         connection = socket.socket(fileno=connection.detach())
-        self._adds.append((session, protocol.add(session, name, view_only),
+        self._adds.append((protocol.add(session, name, view_only),
                            connection))
         self._flush()
 
@@ -167,7 +167,7 @@ class Process:
         picture's size, shape and damage before it is opened.
         """
         while self._adds:
-            _, message, connection = self._adds[0]
+            message, connection = self._adds[0]
             if not self._send(message, connection):
                 return False
             self._adds.pop(0)
