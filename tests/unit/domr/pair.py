@@ -2,6 +2,7 @@
 """A host end, a region and an agent in one process, for tests."""
 
 import asyncio
+import contextlib
 import mmap
 import os
 import socket
@@ -77,6 +78,17 @@ class Device:
 
     def close(self) -> None:
         os.close(self._event)
+
+
+async def ended(reader: asyncio.StreamReader, seconds: float = 5) -> bool:
+    """Whether a connection is ended by the server in this time."""
+    with contextlib.suppress(ConnectionError):
+        try:
+            async with asyncio.timeout(seconds):
+                await reader.read()
+        except TimeoutError:
+            return False
+    return True
 
 
 class NoInit:
@@ -214,6 +226,11 @@ class Pair:
     def said(self, kind: str) -> list[dict[str, Any]]:
         """The agent's messages of a type."""
         return [each for each in self.messages if each['type'] == kind]
+
+    def logged(self, text: str) -> list[str]:
+        """The agent's log lines that have a text in them."""
+        return [each['text'] for each in self.said(wire.LOG)
+                if text in each['text']]
 
     async def until(self, condition: Any, seconds: float = 10) -> None:
         """Wait until a condition holds.

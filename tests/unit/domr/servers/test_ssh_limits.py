@@ -18,7 +18,6 @@ from nova_dmore.domr.servers import once
 from nova_dmore.domr.servers import ssh
 from nova_dmore.domr.servers import ssh_packets
 from nova_dmore.domr.servers import tcp
-from nova_dmore import wire
 from tests.unit.domr import pair
 
 _KEY = asyncssh.generate_private_key('ssh-ed25519')
@@ -53,22 +52,6 @@ class SshLimitsTest(unittest.IsolatedAsyncioTestCase):
         self.addCleanup(connection.abort)
         return connection
 
-    @staticmethod
-    async def _ended(reader: asyncio.StreamReader, seconds: float = 5,
-                     ) -> bool:
-        """Whether a connection is ended by the server in this time."""
-        with contextlib.suppress(ConnectionError):
-            try:
-                async with asyncio.timeout(seconds):
-                    await reader.read()
-            except TimeoutError:
-                return False
-        return True
-
-    def _said(self, text: str) -> list[str]:
-        return [each['text'] for each in self.pair.said(wire.LOG)
-                if text in each['text']]
-
     async def test_silent_connections_keep_nobody_out(self) -> None:
         """Neither from another address nor from the owner's own."""
         for source in (_STRANGER, _OWNER):
@@ -83,10 +66,10 @@ class SshLimitsTest(unittest.IsolatedAsyncioTestCase):
         other, _ = await self._silent(_OTHER)
         await other.readline()
         flood = [await self._silent() for _ in range(ssh.PENDING_MAX + 8)]
-        self.assertTrue(await self._ended(flood[0][0]))
-        self.assertFalse(await self._ended(other, 0.3))
+        self.assertTrue(await pair.ended(flood[0][0]))
+        self.assertFalse(await pair.ended(other, 0.3))
         self.assertEqual(ssh.PENDING_MAX, len(self.server._pending))
-        self.assertLess(len(self._said(f'client {_STRANGER} ')), 6)
+        self.assertLess(len(self.pair.logged(f'client {_STRANGER} ')), 6)
 
     async def test_who_has_logged_in_is_never_ended(self) -> None:
         sessions = []
@@ -119,7 +102,7 @@ class SshLimitsTest(unittest.IsolatedAsyncioTestCase):
 
         task = asyncio.create_task(dribble())
         self.addCleanup(task.cancel)
-        self.assertTrue(await self._ended(reader, 4))
+        self.assertTrue(await pair.ended(reader, 4))
 
     async def test_ending_without_a_log_in_costs_waits(self) -> None:
         now = 0.0       # or a slow machine would forget in between
@@ -132,8 +115,8 @@ class SshLimitsTest(unittest.IsolatedAsyncioTestCase):
                 await asyncio.wait_for(reader.read(), 20)
         count = self.server._attempts._sources[_STRANGER].failures.count
         self.assertEqual(11, count)
-        self.assertEqual(1, len(self._said('ended too often')))
-        self.assertEqual(1, len(self._said('did not log in')))
+        self.assertEqual(1, len(self.pair.logged('ended too often')))
+        self.assertEqual(1, len(self.pair.logged('did not log in')))
         connection = await self._log_in()
         self.assertGreater(self.server._attempts.wait_s(_STRANGER), 0)
         # One that has logged in from there before does not wait.
@@ -163,8 +146,8 @@ class SshLimitsTest(unittest.IsolatedAsyncioTestCase):
         lonely, _ = await self._greets(_OTHER)
         await self._greets(_OWNER)
         await self._silent(_STRANGER)
-        self.assertTrue(await self._ended(lonely))
-        await self.pair.until(lambda: self._said('was the oldest'))
+        self.assertTrue(await pair.ended(lonely))
+        await self.pair.until(lambda: self.pair.logged('was the oldest'))
         self.assertEqual(0, self._failures(_OTHER))
         # One that ends by itself is, wherever others were dropped.
         _, writer = await self._greets(_OTHER)
@@ -176,7 +159,7 @@ class SshLimitsTest(unittest.IsolatedAsyncioTestCase):
         first, _ = await self._greets(_STRANGER)
         await self._greets(_STRANGER)
         await self._silent(_OTHER)
-        self.assertTrue(await self._ended(first))
+        self.assertTrue(await pair.ended(first))
         await self.pair.until(lambda: self._failures(_STRANGER) == 1)
 
     async def test_wrong_keys_are_counted(self) -> None:
@@ -203,7 +186,7 @@ class SshLimitsTest(unittest.IsolatedAsyncioTestCase):
                 await writer.drain()
                 sent += 1 << 16
         self.assertLess(sent, 16 << 20)
-        self.assertTrue(await self._ended(reader))
+        self.assertTrue(await pair.ended(reader))
 
     async def test_packet_that_has_no_end_after_the_log_in(self) -> None:
         connection = await self._log_in()
@@ -229,9 +212,9 @@ class SshLimitsTest(unittest.IsolatedAsyncioTestCase):
             for _ in range(500):
                 connection.send_packet(200)     # answered: unimplemented
             await asyncio.sleep(0.01)
-            if self._said('does not read'):
+            if self.pair.logged('does not read'):
                 break
-        self.assertTrue(self._said('does not read'))
+        self.assertTrue(self.pair.logged('does not read'))
 
     async def test_channels_that_open_no_console(self) -> None:
         connection = await self._log_in()
@@ -268,8 +251,8 @@ class SshLimitsTest(unittest.IsolatedAsyncioTestCase):
             lambda: len(self.server.context.config.authorized_keys) == 2)
         for _ in range(3):
             await self._log_in()
-        await self.pair.until(lambda: self._said('is not usable'))
-        self.assertEqual(1, len(self._said('is not usable')))
+        await self.pair.until(lambda: self.pair.logged('is not usable'))
+        self.assertEqual(1, len(self.pair.logged('is not usable')))
 
     async def test_connection_is_prepared(self) -> None:
         with mock.patch.object(tcp, 'prepare') as prepare:

@@ -6,7 +6,6 @@ its own.
 """
 
 import asyncio
-import contextlib
 import unittest
 from typing import Any
 from typing import TypeAlias
@@ -14,7 +13,6 @@ from unittest import mock
 
 from nova_dmore.domr.servers.vnc import desktop
 from nova_dmore.domr.servers.vnc import server
-from nova_dmore import wire
 from tests.unit.domr import pair
 
 PROXY, OTHER_PROXY = '127.0.0.1', '127.0.0.4'
@@ -109,18 +107,3 @@ class Case(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(b'\1\1' + bytes(4) + b'!',
                          await reader.readexactly(7))
         return reader, writer
-
-    async def ended(self, reader: asyncio.StreamReader,
-                    seconds: float = 5) -> bool:
-        """Whether a connection is ended by the server in this time."""
-        with contextlib.suppress(ConnectionError):
-            try:
-                async with asyncio.timeout(seconds):
-                    await reader.read()
-            except TimeoutError:
-                return False
-        return True
-
-    def said(self, text: str) -> list[str]:
-        return [each['text'] for each in self.pair.said(wire.LOG)
-                if text in each['text']]

@@ -13,6 +13,7 @@ from nova_dmore.domr.servers.vnc import handshake
 from nova_dmore.domr.servers.vnc import server
 from nova_dmore.domr.servers.vnc import tls
 from tests.integration import authority
+from tests.unit.domr import pair
 from tests.unit.domr.servers.vnc import server_case
 
 
@@ -80,12 +81,12 @@ class TlsTest(server_case.Case):
         writer.write(b'yes')
         self.assertEqual(b'yes', await asyncio.get_running_loop().sock_recv(
             connection, 3))
-        self.assertFalse(await self.ended(begun[0], 0.2))
+        self.assertFalse(await pair.ended(begun[0], 0.2))
 
     async def test_certificate_that_cannot_be_used(self) -> None:
         await self._configure({**self._tls('second'), 'key': 'none'})
-        self.assertEqual(1, len(self.said('goes on as before')))
-        self.assertNotIn('none', self.said('goes on as before')[0])
+        self.assertEqual(1, len(self.pair.logged('goes on as before')))
+        self.assertNotIn('none', self.pair.logged('goes on as before')[0])
         self.assertEqual('first', (await self._session())[1])
         await self._configure(self._tls('third'))
         self.assertEqual('third', (await self._session())[1])
@@ -113,7 +114,7 @@ class TlsTest(server_case.Case):
     async def test_silence_after_tls_is_ended(self) -> None:
         with mock.patch.object(server, 'PROXY_HANDSHAKE_S', 2):
             (reader, _), _ = await self._encrypted()
-            self.assertTrue(await self.ended(reader, 6))
+            self.assertTrue(await pair.ended(reader, 6))
 
     async def test_silence_in_tls_is_ended(self) -> None:
         with mock.patch.object(server, 'PROXY_HANDSHAKE_S', 1):
@@ -122,5 +123,5 @@ class TlsTest(server_case.Case):
                          + struct.pack('>I', 260))
             await reader.readexactly(12 + 2 + 2 + 6 + 1)
             writer.write(b'\x16')   # the first byte of TLS
-            self.assertTrue(await self.ended(reader, 5))
+            self.assertTrue(await pair.ended(reader, 5))
             self.assertEqual(0, len(self.server._proxies))

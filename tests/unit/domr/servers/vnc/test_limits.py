@@ -10,6 +10,7 @@ from unittest import mock
 from nova_dmore.domr.servers import tcp
 from nova_dmore.domr.servers.vnc import handshake
 from nova_dmore.domr.servers.vnc import server
+from tests.unit.domr import pair
 from tests.unit.domr.servers.vnc import server_case
 
 
@@ -46,7 +47,7 @@ class PasswordTest(server_case.Case):
         # Nobody else waits for that.
         await self.log_in(server_case.OWNER, 'secret')
         await self.through_a_proxy()
-        self.assertLessEqual(len(self.said('password')), 2)
+        self.assertLessEqual(len(self.pair.logged('password')), 2)
 
     async def test_wait_is_told(self) -> None:
         attempts = self.server._attempts
@@ -109,7 +110,7 @@ class HandshakesTest(server_case.Case):
         other = await self.open(server_case.OWNER)
         proxy = await self.open(server_case.PROXY)
         flood = await self._flood(server_case.STRANGER)
-        self.assertTrue(await self.ended(flood[0][0]))
+        self.assertTrue(await pair.ended(flood[0][0]))
         for reader, writer in (other, proxy):
             self.assertEqual(server_case.VERSION, await reader.readexactly(12))
             writer.write(server_case.VERSION)
@@ -118,12 +119,12 @@ class HandshakesTest(server_case.Case):
         # Its own neighbour gets in as well: the oldest is the one that goes.
         await self.log_in(server_case.STRANGER, 'secret')
         await self.through_a_proxy()
-        self.assertLessEqual(len(self.said('too many')), 2)
+        self.assertLessEqual(len(self.pair.logged('too many')), 2)
 
     async def test_proxies_and_others_are_counted_apart(self) -> None:
         other = await self.open(server_case.OWNER)
         await self._flood(server_case.PROXY)
-        self.assertFalse(await self.ended(other[0], 0.3))
+        self.assertFalse(await pair.ended(other[0], 0.3))
         await self.log_in(server_case.STRANGER, 'secret')
         await self.through_a_proxy(server_case.OTHER_PROXY)
         await self.through_a_proxy(server_case.PROXY)
@@ -133,8 +134,8 @@ class HandshakesTest(server_case.Case):
         proxy, _ = await self.through_a_proxy()
         for source in (server_case.STRANGER, server_case.PROXY):
             await self._flood(source)
-        self.assertFalse(await self.ended(reader, 0.2))
-        self.assertFalse(await self.ended(proxy, 0.2))
+        self.assertFalse(await pair.ended(reader, 0.2))
+        self.assertFalse(await pair.ended(proxy, 0.2))
 
     async def test_byte_now_and_then_gains_no_time(self) -> None:
         with mock.patch.object(server, 'DIRECT_HANDSHAKE_S', 1), \
@@ -150,7 +151,7 @@ class HandshakesTest(server_case.Case):
             for reader, writer in clients:
                 task = asyncio.create_task(dribble(writer))
                 self.addCleanup(task.cancel)
-                self.assertTrue(await self.ended(reader, 4))
+                self.assertTrue(await pair.ended(reader, 4))
         self.assertEqual((0, 0), (len(self.server._direct),
                                   len(self.server._proxies)))
 
