@@ -94,7 +94,9 @@ def openvswitch_agent(place: Place, host: str) -> Sections:
             'integration_bridge': 'br-int',
             'ovsdb_connection': OVSDB,
         },
-        'agent': {'tunnel_types': '', 'polling_interval': 2},
+        # A tap is wired in the agent's next turn: up to this many seconds in
+        # which no packet reaches a Domain R (or an instance) that arrived.
+        'agent': {'tunnel_types': '', 'polling_interval': 1},
         # The agent keeps ports from using the addresses of others (ARP,
         # neighbour discovery, MAC), whatever the driver. But nothing enforces
         # the rules of the groups: to track connections takes time from every
