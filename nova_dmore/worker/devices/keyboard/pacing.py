@@ -14,9 +14,10 @@ BURST = 4
 #: One event in so many seconds, on average: a key, down and up, every 5 ms.
 STEADY_S = 0.0025
 
-#: The same while a backlog is worked off: a guest that stands still for a
-#: tenth of a second loses nothing.
-BACKLOG_S = 0.008
+#: The same while a backlog is worked off: a key takes three bytes, so a guest
+#: may stand still for five keys, 160 ms, and loses nothing. Who waits for the
+#: first key of a backlog waits no longer for it.
+BACKLOG_S = 0.016
 
 #: More events than this that wait are a backlog.
 BACKLOG_EVENTS = 16
