@@ -78,19 +78,23 @@ OPTIONS = [
              'able to write them.'),
     cfg.StrOpt(
         'run_dir', default='/run/nova-dmore',
-        help='Directory for the sockets of the pairs, one sub-directory per '
-             'instance. It must have the same path on all hosts, must be '
-             'local to the host, and should be emptied at a boot.'),
+        help='Directory of the host service, nova-dmore-hostd: [hostd] '
+             'run_dir of its own configuration. It must have the same path '
+             'on all hosts.'),
+    cfg.StrOpt(
+        'record_dir', default='/run/nova-dmore-records',
+        help='Directory in which nova-compute keeps what it knows of its '
+             'pairs. It must belong to the user of nova-compute, be local to '
+             'the host, and should be emptied at a boot.'),
     cfg.StrOpt(
         'qemu_group',
-        help='Group (name or number) of the user that QEMU runs as, so that '
-             'QEMU reaches the sockets of its pair; nova-compute must be a '
-             'member. No default: QEMU runs as root or as the user of '
-             'nova-compute.'),
+        deprecated_for_removal=True,
+        deprecated_reason='The host service makes the sockets of the pairs: '
+                          'see [hostd] qemu_group of its configuration.',
+        help='Ignored. No default: nothing is set that is ignored.'),
     cfg.StrOpt(
         'log_dir', default='/var/log/nova-dmore',
-        help='Directory for the logs of the shadow-device processes and of '
-             'the Domain R kernels.'),
+        help='Directory for the logs of the Domain R kernels.'),
     cfg.IntOpt(
         'memory_mib', min=48, max=1024,
         help='Guest memory of Domain R, in MiB. No default: what the image '

@@ -3,15 +3,14 @@
 
 Synchronous and thread-safe. Every request takes a connection of its own from
 a small stock, so a thread that waits in :meth:`ShadowClient.frozen` holds up
-nobody. A worker that was restarted closes its connections; the request is
+nobody. New ones are had from the host service; those that are there lead to
+the worker itself. A worker that was restarted closes its connections; the request is
 then repeated on a new one until its time is over (all requests may be
 repeated without harm).
 """
 
 import dataclasses
 import json
-import os
-import socket
 import threading
 import time
 
@@ -94,15 +93,18 @@ class CarryOverAnswer:
 class ShadowClient:
     """Requests to one pair's shadow-device process.
 
-    :param directory: the pair's directory, ``[dmore] run_dir/<uuid>``.
+    :param service: a :class:`nova_dmore.client.host_service.HostService`.
+    :param instance: the uuid of the pair's instance.
     :param timeout: seconds that a request without ``timeout_ms`` may take.
 
     Every method raises :class:`exception.ShadowProcessError` when the
-    process does not answer in time or refuses the request.
+    process does not answer in time or refuses the request, and of these
+    :class:`exception.HostServiceError` when the host service cannot be asked.
     """
 
-    def __init__(self, directory, timeout=DEFAULT_TIMEOUT_S):
-        self.path = os.path.join(directory, wire.CONTROL_SOCKET)
+    def __init__(self, service, instance, timeout=DEFAULT_TIMEOUT_S):
+        self._service = service
+        self._instance = instance
         self._timeout = timeout
         self._lock = threading.Lock()
         self._idle = []
@@ -202,26 +204,22 @@ class ShadowClient:
     def shutdown(self, timeout=None):
         """End keeper and worker; no error if they are gone already.
 
-        Returns when the control socket's file is gone.
+        Returns when nothing of them listens any more.
         """
         deadline = time.monotonic() + (timeout or self._timeout)
-        while True:
+        is_asked = False
+        while (sock := self._open(deadline)) is not None:
             try:
-                sock = self._connect(deadline)
-            except (FileNotFoundError, ConnectionRefusedError):
-                break
-            except OSError as e:
-                raise self._error(f'cannot be reached: {e}') from e
-            try:
-                self._exchange(sock, wire.Request.SHUTDOWN, {}, deadline)
+                if not is_asked:
+                    self._exchange(sock, wire.Request.SHUTDOWN, {}, deadline)
+                    is_asked = True
             except (OSError, EOFError):
                 pass    # ends while it answers, or its worker restarts
             finally:
                 sock.close()
-            while os.path.exists(self.path):
-                if time.monotonic() > deadline:
-                    raise self._error('did not shut down')
-                time.sleep(_RETRY_INTERVAL_S)
+            if time.monotonic() > deadline:
+                raise self._error('did not shut down')
+            time.sleep(_RETRY_INTERVAL_S)
         self.close()
 
     def is_gone(self):
@@ -230,12 +228,10 @@ class ShadowClient:
         Tells at once, where a request would be repeated until its time is
         over. False does not mean that the process answers.
         """
-        try:
-            self._connect(time.monotonic() + self._timeout).close()
-        except (FileNotFoundError, ConnectionRefusedError):
+        sock = self._open(time.monotonic() + self._timeout)
+        if sock is None:
             return True
-        except OSError:
-            return False    # its queue is full, or the like
+        sock.close()
         return False
 
     def close(self):
@@ -257,9 +253,6 @@ class ShadowClient:
             try:
                 sock = self._take(deadline)
                 result = self._exchange(sock, method, params, deadline)
-            except (FileNotFoundError, ConnectionRefusedError) as e:
-                # The keeper listens as long as it lives.
-                raise self._error('is not there') from e
             except (OSError, EOFError) as e:
                 if sock is not None:
                     sock.close()
@@ -272,7 +265,8 @@ class ShadowClient:
                 time.sleep(_RETRY_INTERVAL_S)
                 continue
             except exception.ShadowProcessError:
-                sock.close()
+                if sock is not None:
+                    sock.close()
                 raise
             with self._lock:
                 self._idle.append(sock)
@@ -285,14 +279,16 @@ class ShadowClient:
         return self._connect(deadline)
 
     def _connect(self, deadline):
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            sock.settimeout(max(0.001, deadline - time.monotonic()))
-            sock.connect(self.path)
-        except OSError:
-            sock.close()
-            raise
+        sock = self._open(deadline)
+        if sock is None:
+            # The keeper listens as long as it lives.
+            raise self._error('is not there')
         return sock
+
+    def _open(self, deadline):
+        """-> a connection; None: there is no process."""
+        return self._service.open(
+            self._instance, max(0.001, deadline - time.monotonic()))
 
     def _exchange(self, sock, method, params, deadline):
         with self._lock:
@@ -336,7 +332,7 @@ class ShadowClient:
 
     def _error(self, what):
         return exception.ShadowProcessError(
-            f'The shadow-device process at {self.path} {what}')
+            f'The shadow-device process of {self._instance} {what}')
 
 
 def _vm_status(value):

@@ -131,4 +131,5 @@ def set_up(name, debug):
     handler.setFormatter(PrintableFormatter(
         f'%(asctime)s {name}[%(process)d] %(levelname)s %(message)s'))
     logging.basicConfig(
-        level=logging.DEBUG if debug else logging.INFO, handlers=[handler])
+        level=logging.DEBUG if debug else logging.INFO, handlers=[handler],
+        force=True)

@@ -42,28 +42,36 @@ async def _run(link, start, descriptors):
     await ended
 
 
+def run(link, instance, debug):
+    """The life of a worker, in a process of its own.
+
+    :param link: descriptor of its end of :func:`messages.pair`.
+    :raises SystemExit: there is no keeper, or none that it can serve.
+    """
+    log.set_up(f'worker {instance}', debug)
+    privileges.restrict()
+    with socket.socket(fileno=link) as sock:
+        sock.setblocking(True)
+        start, descriptors = messages.receive(sock)
+        if start is None:
+            raise SystemExit('the keeper is gone')
+        if start.get('version') != messages.VERSION:
+            # It was started before an upgrade. nova-compute sees that nobody
+            # answers, and makes the pair anew.
+            raise SystemExit('the keeper is of another version')
+        sock.setblocking(False)
+        privileges.become_nobody()
+        asyncio.run(_run(sock, start, descriptors))
+
+
 def main():
-    """Process entry; see :mod:`nova_dmore.keeper.keeper`."""
+    """Process entry: started by a keeper of 0.2, which had no host service.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument('--link', type=int, required=True)
     parser.add_argument('--debug', action='store_true')
     args = parser.parse_args()
-    log.set_up('worker', args.debug)
-    keeper = os.getppid()
-    privileges.restrict()
-    link = socket.socket(fileno=args.link)
-    link.setblocking(True)
-    start, descriptors = messages.receive(link)
-    if start is None:
-        raise SystemExit('the keeper is gone')
-    if start.get('version') != messages.VERSION:
-        # It was started before an upgrade. nova-compute sees that nobody
-        # answers, and makes the pair anew.
-        raise SystemExit('the keeper is of another version')
-    link.setblocking(False)
-    privileges.become_nobody()
-    privileges.die_with(keeper)
-    asyncio.run(_run(link, start, descriptors))
+    run(args.link, '', args.debug)
 
 
 if __name__ == '__main__':

@@ -128,7 +128,7 @@ class DestinationRole:
             raise exception.PairError('the instance runs here')
         # The source may lose patience with this call any time, and send the
         # instance alone.
-        pairs.shadows.make_directory(uuid)
+        pairs.shadows.start(uuid)
         expected = self._expectations.take(uuid)
         if expected is None:
             self._remove_stale(uuid, migration_id)
@@ -169,7 +169,7 @@ class DestinationRole:
             if pairs.get(uuid) is not None and migration_id not in self._over:
                 LOG.warning('Removing a stale pair of instance %s', uuid)
                 pairs.remove(uuid, delete_address=False)
-                pairs.shadows.make_directory(uuid)
+                pairs.shadows.start(uuid)
 
     def _arrives_alone(self, record: record_module.PairRecord,
                        migration_id: str) -> None:

@@ -55,14 +55,13 @@ class Pairs:
         self.secrets = host_secrets.HostSecrets(conf)
         self._forget_tokens = forget_tokens
         self._note_secret = note_secret
-        self.records = record_module.Records(conf.dmore.run_dir)
-        self.shadows = shadow_process.ShadowProcesses(
-            conf.dmore, self.records)
+        self.records = record_module.Records(
+            conf.dmore.record_dir, conf.dmore.run_dir)
+        self.shadows = shadow_process.ShadowProcesses(conf.dmore)
         self.blueprint = blueprint.Blueprint(
             conf, plug, images, self.records)
         self._guard = threading.Lock()
         self._locks: dict[str, threading.RLock] = {}
-        self._clients: dict[str, shadow_client.ShadowClient] = {}
         #: When each pair was last told what to serve, by CLOCK_MONOTONIC;
         #: of what an earlier process has told nothing is known.
         self.configured: dict[str, float] = {}
@@ -79,11 +78,7 @@ class Pairs:
 
     def client(self, instance_uuid: str) -> shadow_client.ShadowClient:
         """A client of the pair's shadow-device process."""
-        with self._guard:
-            if instance_uuid not in self._clients:
-                self._clients[instance_uuid] = shadow_client.ShadowClient(
-                    self.records.directory(instance_uuid))
-            return self._clients[instance_uuid]
+        return self.shadows.client(instance_uuid)
 
     def domain(self, instance_uuid: str) -> domain_r.DomainR:
         """The pair's Domain R on this host."""
@@ -92,14 +87,11 @@ class Pairs:
     def is_alive(self, instance_uuid: str) -> tuple[bool, bool]:
         """Whether the shadow-device process and Domain R live.
 
-        :raises nova_dmore.exception.PairError: libvirt does not say.
+        :raises nova_dmore.exception.DMoreError: nobody can tell, for libvirt
+            or the host service is away: nothing may be rebuilt then.
         """
-        client = self.client(instance_uuid)
-        try:
-            shadow_lives = not client.is_gone() and bool(client.status())
-        except exception.ShadowProcessError:
-            shadow_lives = False
-        return shadow_lives, self.domain(instance_uuid).is_active()
+        return (self.shadows.is_alive(instance_uuid),
+                self.domain(instance_uuid).is_active())
 
     def is_domain_r(self, domain: str | None) -> bool:
         """Whether a libvirt uuid is that of a companion on this host."""
@@ -168,7 +160,7 @@ class Pairs:
                 address=address, key_data=instance.key_data,
                 display=display,
                 secret_id=self.secrets.choose(instance, known))
-            undo.callback(_attempt, self.records.remove, instance.uuid)
+            undo.callback(_attempt, self.records.forget, instance.uuid)
             self._save(record)
             self._start(record)
             undo.pop_all()
@@ -203,7 +195,7 @@ class Pairs:
             self._start(record)
         except exception.DMoreError:
             # The instance may run: what it prints must not fill its FIFO.
-            _attempt(self.shadows.make_directory, record.instance_uuid)
+            _attempt(self.shadows.start, record.instance_uuid)
             raise
         # Or a destination asks for the secret before, and refuses the
         # instance if that is gone. Not only if it was replaced just now:
@@ -327,7 +319,7 @@ class Pairs:
 
         :raises nova_dmore.exception.DMoreError: the directory cannot be made.
         """
-        self.shadows.make_directory(record.instance_uuid)
+        self.shadows.start(record.instance_uuid)
         self._save(dataclasses.replace(record, incoming=True))
 
     def _save(self, record) -> None:
@@ -336,7 +328,7 @@ class Pairs:
             self.records.save(record)
         except OSError as error:
             raise exception.ConfigurationError(
-                f'[dmore] run_dir: {self._conf.dmore.run_dir}: '
+                f'[dmore] record_dir: {self._conf.dmore.record_dir}: '
                 f'{error.strerror}') from error
 
     # -- rebuilt ------------------------------------------------------------
@@ -427,7 +419,8 @@ class Pairs:
         """
         with self.locked(instance_uuid):
             self._end(instance_uuid)
-            self.records.remove(instance_uuid)
+            self.shadows.remove(instance_uuid)
+            self.records.forget(instance_uuid)
             if delete_address:
                 self._delete_address(instance_uuid)
 
@@ -443,11 +436,8 @@ class Pairs:
             steps.callback(self._stop_shadow, instance_uuid)
 
     def _stop_shadow(self, instance_uuid: str) -> None:
-        self.client(instance_uuid).shutdown()
-        self.shadows.close_sink(instance_uuid)
+        self.shadows.stop(instance_uuid)
         self.configured.pop(instance_uuid, None)
-        with self._guard:
-            self._clients.pop(instance_uuid, None)
 
     def _delete_address(self, instance_uuid: str) -> None:
         # First: it may be another instance's at once.
