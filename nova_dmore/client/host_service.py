@@ -23,7 +23,7 @@ class HostService:
     """
 
     def __init__(self, run_dir):
-        self._run_dir = run_dir
+        self.run_dir = run_dir
 
     def start(self, instance, timeout=20.0):
         """Have the process of a pair -> its keeper's process id.
@@ -65,6 +65,7 @@ class HostService:
         """-> (answer, descriptors).
 
         A service that begins anew closes its connections: it is asked again.
+        So it is when a keeper is just beginning, or ending.
         """
         deadline = time.monotonic() + timeout
         message = {'type': kind}
@@ -73,14 +74,16 @@ class HostService:
         while True:
             try:
                 answer, descriptors = self._exchange(message, deadline)
-                if answer is not None:
+                if answer is not None and (
+                        answer.get('failure') != protocol.Failure.LIVES):
                     break
-                reason = 'it hung up'
+                trouble = ('does not answer: it hung up' if answer is None
+                           else f'refused {kind}: {answer["error"]}')
             except (OSError, ValueError) as e:
-                reason = str(e)
+                trouble = (f'does not answer: {e}. Is nova-dmore-hostd '
+                           'running?')
             if time.monotonic() + _RETRY_INTERVAL_S > deadline:
-                raise self._error(f'does not answer: {reason}. Is '
-                                  'nova-dmore-hostd running?')
+                raise self._error(trouble)
             time.sleep(_RETRY_INTERVAL_S)
         if 'error' in answer and (
                 answer.get('failure') != protocol.Failure.GONE):
@@ -91,11 +94,11 @@ class HostService:
         return answer, descriptors
 
     def _exchange(self, message, deadline):
-        with protocol.connect(self._run_dir) as sock:
+        with protocol.connect(self.run_dir) as sock:
             sock.settimeout(max(0.001, deadline - time.monotonic()))
             protocol.send(sock, message)
             return protocol.receive(sock)
 
     def _error(self, what):
         return exception.HostServiceError(
-            f'The host service at {protocol.path_of(self._run_dir)} {what}')
+            f'The host service at {protocol.path_of(self.run_dir)} {what}')

@@ -121,7 +121,7 @@ def _list_secrets(secrets: identity.Secrets, records) -> str:
 def _answer(arguments) -> str:
     options = _options(arguments.config_file)
     secrets = identity.read_secrets(options.secret_file)
-    records = record_module.Records(options.run_dir)
+    records = record_module.Records(options.record_dir, options.run_dir)
     if arguments.command == 'secrets':
         return _list_secrets(secrets, records)
     record = records.load(arguments.server)

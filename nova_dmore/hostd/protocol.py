@@ -32,6 +32,7 @@ class Request(enum.StrEnum):
     #: End a keeper that does not do so when its worker asks it to.
     END = 'end'
     #: Remove the folders of a pair whose keeper is gone, and its instance.
+    #: Failure.LIVES: it is not.
     REMOVE = 'remove'
     #: -> ``instances``: of which keepers live.
     LIST = 'list'
@@ -44,7 +45,7 @@ class Failure(enum.StrEnum):
     """Why a request failed: ``failure`` of an answer that has ``error``."""
 
     GONE = 'gone'           # no keeper of this pair lives
-    LIVES = 'lives'         # its keeper lives
+    LIVES = 'lives'         # its keeper lives, and is just beginning or ending
     REFUSED = 'refused'     # the request is wrong, or not this peer's
     FAILED = 'failed'       # the host does not let it
 

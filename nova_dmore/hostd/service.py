@@ -241,6 +241,9 @@ class Service:
             with unix_connect.connect(path) as opened:
                 _send(sock, {}, [opened.fileno()])
         except (FileNotFoundError, ConnectionRefusedError) as e:
+            if self._folders.keeper(instance) is not None:
+                raise _Refused(protocol.Failure.LIVES,
+                               'its process begins or ends') from e
             raise _Refused(protocol.Failure.GONE,
                            'it has no process here') from e
 

@@ -218,7 +218,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         the stock consoles."""
         if xml_module.has_shadow_devices(xml):
             # It is resumed as it was suspended.
-            self._pairs.shadows.make_directory(instance.uuid)
+            self._pairs.shadows.start(instance.uuid)
             return
         if self._pairs.get(instance.uuid) is not None:
             self._remove_pair(instance, delete_address=False)

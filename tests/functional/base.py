@@ -150,7 +150,9 @@ class TestCase(base.ServersTestBase):
     def start(self, hostname='c1'):
         """Start a compute host."""
         # The hosts of one process would share what is local to a host.
-        self.flags(run_dir=self._path(f'run-{hostname}'), group='dmore')
+        self.flags(run_dir=self._path(f'run-{hostname}'),
+                   record_dir=self._path(f'records-{hostname}'),
+                   group='dmore')
         self.start_compute(hostname=hostname)
         return self.computes[hostname]
 

@@ -160,8 +160,9 @@ class Pairs:
                 address=address, key_data=instance.key_data,
                 display=display,
                 secret_id=self.secrets.choose(instance, known))
-            undo.callback(_attempt, self.records.forget, instance.uuid)
+            undo.callback(self.records.forget, instance.uuid)
             self._save(record)
+            undo.callback(_attempt, self.shadows.remove, instance.uuid)
             self._start(record)
             undo.pop_all()
         LOG.info('Domain R of the instance is at %s', address.ip,

@@ -176,11 +176,11 @@ class WithdrawTest(driver_case.DriverTestCase):
         # It is as it was suspended, and its QEMU makes sockets there.
         for pair_is_gone in (False, True):
             if pair_is_gone:
-                self.pairs.records.remove(fakes.UUID)
+                self.pairs.records.forget(fakes.UUID)
             self._create(self.shadowed)
             self.assertEqual(self.shadowed, self.create.call_args.args[2])
-            self.assertTrue(os.path.isdir(
-                self.pairs.records.directory(fakes.UUID)))
+            self.assertEqual({self.pairs.records.directory(fakes.UUID)},
+                             self.shadow.alive)
 
     def test_opted_out(self):
         self.instance.flavor.extra_specs['dmore:domain_r'] = 'disabled'

@@ -136,43 +136,31 @@ class DestinationTest(destination_case.DestinationTestCase):
                           'm1', self.text)
         self.assertEqual(set(), self.shadow.alive)
 
-    def test_the_instance_needs_its_directory_before_all_else(self):
+    def test_the_instance_needs_its_process_before_all_else(self):
         seen = []
-        self._during(lambda: seen.extend(os.listdir(
-            self.pairs.records.directory(fakes.UUID))))
+        self._during(lambda: seen.append(set(self.shadow.alive)))
         self.role.prepare(None, 'm1', self.text)
-        self.assertEqual(['serial0.in', 'serial0.out', wire.SERIAL0_SOCKET],
-                         sorted(seen))
+        self.assertEqual([{self.pairs.records.directory(fakes.UUID)}], seen)
 
     def test_the_instance_can_arrive_alone(self):
-        # Its QEMU makes sockets in the directory, and connects to one.
-        directory = self.pairs.records.directory(fakes.UUID)
+        # Its QEMU connects to the process, and needs the FIFOs.
         self.images.ensure.side_effect = exception.ImageError('no')
         self.assertRaises(exception.ImageError, self.role.prepare, None,
                           'm1', self.text)
         self._assert_awaited_alone()
-        self.assertEqual(0o700, os.stat(directory).st_mode & 0o777)
         self.role.abort('m0', fakes.UUID)
-        self.assertTrue(os.path.isdir(directory))
-        self.assertEqual(1, self._sinks())
+        self.assertEqual({self.pairs.records.directory(fakes.UUID)},
+                         self.shadow.alive)
         self.role.abort('m1', fakes.UUID)
-        self.assertFalse(os.path.exists(directory))
-        self.assertEqual(0, self._sinks())
+        self.assertEqual(set(), self.shadow.alive)
+        self.assertEqual(set(), self.shadow.folders)
 
-    def _sinks(self):
-        """How many listen where this instance may arrive."""
-        directory = self.pairs.records.directory(fakes.UUID)
-        return sum(thread.name.startswith(f'dmore-sink-{directory}')
-                   for thread in threading.enumerate())
-
-    def test_no_directory_can_be_made(self):
-        self.images.ensure.side_effect = exception.ImageError('no')
-        run_dir = os.path.dirname(self.pairs.records.directory(fakes.UUID))
-        with open(run_dir, 'w'):
-            error = self.assertRaises(
-                exception.ConfigurationError, self.role.prepare, None, 'm1',
-                self.text)
-        self.assertIn('[dmore] run_dir', str(error))
+    def test_the_host_service_is_away(self):
+        self.shadow.refuse_start = exception.HostServiceError('no hostd')
+        error = self.assertRaises(
+            exception.HostServiceError, self.role.prepare, None, 'm1',
+            self.text)
+        self.assertIn('no hostd', str(error))
 
     def test_another_port_than_the_pairs(self):
         # Of another instance, or of a user's.
