@@ -46,8 +46,8 @@ class Children:
         self._options = options
         self._workers = {}      # process id of a keeper -> _Worker
         # What is here now is not looked at by a child's collections, which
-        # would copy it.
-        gc.collect()
+        # would copy it. It is not collected before: what a child makes would
+        # fill the gaps, and copy the pages around them.
         gc.freeze()
 
     def start_keeper(self, instance, answer):
