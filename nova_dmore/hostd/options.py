@@ -25,8 +25,8 @@ OPTIONS = [
     cfg.StrOpt(
         'compute_user', default='nova',
         help='User (name or number) that nova-compute runs as: whose '
-             'requests are answered, beside root\'s. Its primary group can '
-             'connect to the socket.'),
+             'requests are answered, beside root\'s. It must be a member of '
+             'the group of this service, which can connect to the socket.'),
     cfg.StrOpt(
         'qemu_group',
         help='Group (name or number) of the user that QEMU runs as, of which '
@@ -48,8 +48,6 @@ class Options:
     #: User ids: who may connect, and who of them is nova-compute.
     clients: frozenset
     compute: frozenset
-    #: Group id of nova-compute, None: it is this user.
-    compute_group: int | None
     keeper: keeper.Options
 
 
@@ -78,7 +76,6 @@ def read(arguments):
             run_dir=os.path.abspath(given.run_dir),
             clients=frozenset({0, this, user.pw_uid}),
             compute=frozenset({0, user.pw_uid}),
-            compute_group=None if user.pw_uid == this else user.pw_gid,
             keeper=keeper.Options(
                 run_dir=os.path.abspath(given.run_dir),
                 qemu_group=_group(given.qemu_group), debug=given.debug))

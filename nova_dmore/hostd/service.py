@@ -295,9 +295,8 @@ def _listen(options):
         listener.bind(scratch)
     finally:
         os.umask(before)
-    if options.compute_group is not None:
-        os.chown(scratch, -1, options.compute_group)
-        os.chmod(scratch, 0o660)
+    # For the group of this user, of which nova-compute's is a member.
+    os.chmod(scratch, 0o660)
     listener.listen(protocol.BACKLOG)
     listener.setblocking(False)
     # Nobody finds a path at which nobody listens.

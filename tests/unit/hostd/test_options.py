@@ -27,7 +27,6 @@ class OptionsTest(base.BaseTestCase):
         self.assertEqual(given, self._read(f'compute_user = {_ME.pw_uid}'))
         self.assertEqual('/run/nova-dmore', given.run_dir)
         self.assertEqual('/run/nova-dmore', given.keeper.run_dir)
-        self.assertIsNone(given.compute_group)
         self.assertEqual({0, _ME.pw_uid}, given.compute)
         self.assertIsNone(given.keeper.qemu_group)
 
@@ -35,7 +34,6 @@ class OptionsTest(base.BaseTestCase):
         other = next(each for each in pwd.getpwall()
                      if each.pw_uid not in (0, _ME.pw_uid))
         given = self._read(f'compute_user = {other.pw_name}')
-        self.assertEqual(other.pw_gid, given.compute_group)
         self.assertIn(other.pw_uid, given.compute)
         self.assertEqual({0, _ME.pw_uid, other.pw_uid}, given.clients)
 

@@ -47,7 +47,7 @@ class RequestTest(base.BaseTestCase):
 
     def test_the_socket_is_for_nova_alone(self):
         mode = os.stat(protocol.path_of(self.hostd.run_dir)).st_mode
-        self.assertEqual(0o600, stat.S_IMODE(mode))
+        self.assertEqual(0o660, stat.S_IMODE(mode))
 
     def test_the_life_of_a_pair(self):
         self.assertIsNone(self.service.open(self.uuid))
@@ -124,7 +124,7 @@ class OtherUserTest(base.BaseTestCase):
         for path in (os.path.dirname(hostd.run_dir), hostd.run_dir,
                      protocol.path_of(hostd.run_dir)):
             os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) | 0o7)
-        self.addCleanup(os.chmod, protocol.path_of(hostd.run_dir), 0o600)
+        self.addCleanup(os.chmod, protocol.path_of(hostd.run_dir), 0o660)
         ready, told = os.pipe()
         pid = os.fork()
         if not pid:
