@@ -8,6 +8,8 @@ the channel (:data:`nova_dmore.wire.CONFIG`).
 from oslo_config import cfg
 from oslo_config import types
 
+from nova_dmore import wire
+
 GROUP = cfg.OptGroup(
     'dmore', title='Consoles that survive live migration (nova-dmore)')
 
@@ -165,10 +167,11 @@ OPTIONS = [
              'replaced after 7. No default: no encryption (auth_schemes = '
              'none).'),
     cfg.IntOpt(
-        'scrollback_kib', default=256, min=64, max=4096,
+        'scrollback_kib', default=wire.SCROLLBACK_DEFAULT >> 10, min=64,
+        max=wire.SCROLLBACK_MAX >> 10,
         help='How much of the serial output a new client is shown, in KiB.'),
     cfg.IntOpt(
-        'serial_stall_ms', default=5000, min=0, max=600000,
+        'serial_stall_ms', default=wire.STALL_MS_DEFAULT, min=0, max=600000,
         help='How long a client that reads nothing, or too little, may hold '
              'up the serial output of the instance, in milliseconds. The '
              'time adds up, and what the client reads makes up for it: 480 '

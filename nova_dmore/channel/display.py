@@ -11,7 +11,6 @@ import os
 from typing import TypeAlias
 
 from nova_dmore.channel import region as region_module
-from nova_dmore.channel import words as at
 from nova_dmore import wire
 
 #: x, y, width, height in pixels.
@@ -128,7 +127,7 @@ class HostDisplay:
     @property
     def viewers(self) -> int:
         """How many clients look, as Domain R says."""
-        return self._words[at.VIEWERS]
+        return self._words[region_module.VIEWERS]
 
     @property
     def is_open(self) -> bool:
@@ -142,7 +141,7 @@ class HostDisplay:
 
     def _unseen(self) -> int:
         """How many of the damage records Domain R has not dealt with."""
-        word = self._words[at.DAMAGE_SEEN]
+        word = self._words[region_module.DAMAGE_SEEN]
         if word >> 32 != self._epoch & _COUNT_MASK:
             return self._published  # of another epoch
         return (self._published - word) & _COUNT_MASK
@@ -158,7 +157,7 @@ class HostDisplay:
         self.width, self.height = width, height
         self._hashes = [None] * band_count(height)
         self._writing.clear()
-        self._words[at.DISPLAY_MODE] = width | height << 16
+        self._words[region_module.DISPLAY_MODE] = width | height << 16
 
     def set_cursor(self, cursor: Cursor | None) -> None:
         """Set the pointer's shape; one that is too large is none."""
@@ -172,7 +171,7 @@ class HostDisplay:
             word = (cursor.width | cursor.height << 8
                     | min(cursor.hot_x, 0xff) << 16
                     | min(cursor.hot_y, 0xff) << 24 | self._cursors << 32)
-        self._words[at.DISPLAY_CURSOR] = word
+        self._words[region_module.DISPLAY_CURSOR] = word
 
     def open(self, epoch: int, damage: list[Rectangle]) -> None:
         """Say that the picture is good from now on.
@@ -181,19 +180,19 @@ class HostDisplay:
             the one before ``shut``
         """
         words = self._words
-        words[at.DISPLAY_EPOCH] = 0
+        words[region_module.DISPLAY_EPOCH] = 0
         if epoch != self._last_epoch:
             self._last_epoch = epoch
             self._published = 0
             self._recent.clear()
-        words[at.DISPLAY_PUBLISHED] = self._published
+        words[region_module.DISPLAY_PUBLISHED] = self._published
         self._epoch = epoch
         self.damage(damage)
-        words[at.DISPLAY_EPOCH] = epoch
+        words[region_module.DISPLAY_EPOCH] = epoch
 
     def shut(self) -> None:
         """Say that the picture is not good any more, until ``open``."""
-        self._words[at.DISPLAY_EPOCH] = self._epoch = 0
+        self._words[region_module.DISPLAY_EPOCH] = self._epoch = 0
 
     def writing(self, y: int, height: int) -> None:
         """Pixels in these rows are about to be written; damage follows."""
@@ -205,11 +204,11 @@ class HostDisplay:
         """Say that pixels inside these rectangles were written."""
         for x, y, width, height in rectangles:
             index = self._published % wire.DAMAGE_RECORDS
-            self._words[at.DISPLAY_DAMAGE + index] = (
+            self._words[region_module.DISPLAY_DAMAGE + index] = (
                 x | y << 16 | width << 32 | height << 48)
             self._recent.append(bands_of(y, height))
             self._published += 1
-            self._words[at.DISPLAY_PUBLISHED] = self._published
+            self._words[region_module.DISPLAY_PUBLISHED] = self._published
         self._writing.clear()
 
     def picture(self) -> Picture:
@@ -296,11 +295,11 @@ class DomainRDisplay:
         :returns: None while the picture is not good, or nothing has changed
         """
         words = self._words
-        good = words[at.DISPLAY_EPOCH] == epoch
-        published = words[at.DISPLAY_PUBLISHED]
-        cursor = words[at.DISPLAY_CURSOR]
-        mode = words[at.DISPLAY_MODE]
-        if not good or words[at.DISPLAY_EPOCH] != epoch:
+        good = words[region_module.DISPLAY_EPOCH] == epoch
+        published = words[region_module.DISPLAY_PUBLISHED]
+        cursor = words[region_module.DISPLAY_CURSOR]
+        mode = words[region_module.DISPLAY_MODE]
+        if not good or words[region_module.DISPLAY_EPOCH] != epoch:
             self._epoch = 0
             return None
         opened = epoch != self._epoch
@@ -323,12 +322,13 @@ class DomainRDisplay:
     def _damage(self, published: int) -> list[Rectangle] | None:
         count = published - self._seen
         words = self._words
-        records = [words[at.DISPLAY_DAMAGE + number % wire.DAMAGE_RECORDS]
+        table = region_module.DISPLAY_DAMAGE
+        records = [words[table + number % wire.DAMAGE_RECORDS]
                    for number in range(self._seen, published)
                    ] if 0 <= count < wire.DAMAGE_RECORDS else []
         # What was overwritten meanwhile, or is now, is known by the count.
-        if (words[at.DISPLAY_PUBLISHED] - self._seen >= wire.DAMAGE_RECORDS
-                or len(records) != count):
+        if (words[region_module.DISPLAY_PUBLISHED] - self._seen
+                >= wire.DAMAGE_RECORDS or len(records) != count):
             return None
         result = []
         for record in records:
@@ -341,16 +341,16 @@ class DomainRDisplay:
 
     def acknowledge(self) -> None:
         """Tell the host that what was found is dealt with."""
-        self._words[at.DAMAGE_SEEN] = (
+        self._words[region_module.DAMAGE_SEEN] = (
             self._seen & _COUNT_MASK | (self._epoch & _COUNT_MASK) << 32)
 
     def set_viewers(self, count: int) -> None:
         """Tell the host how many clients look at the picture."""
-        self._words[at.VIEWERS] = count
+        self._words[region_module.VIEWERS] = count
 
     def cursor(self) -> Cursor | None:
         """The pointer's shape now."""
-        word = self._words[at.DISPLAY_CURSOR]
+        word = self._words[region_module.DISPLAY_CURSOR]
         width, height, hot_x, hot_y = (word >> shift & 0xff
                                        for shift in (0, 8, 16, 24))
         if not (0 < width <= wire.CURSOR_SIDE_MAX

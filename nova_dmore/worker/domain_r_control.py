@@ -14,9 +14,6 @@ LOG = logging.getLogger(__name__)
 _OUT = wire.Stream.CONTROL_TO_DOMAIN_R
 _IN = wire.Stream.CONTROL_TO_HOST
 
-#: Lines are taken whole, so they have to fit into the ring.
-_LINE_MAX = 8192
-
 #: A break waits this long for the input before it, in seconds.
 BREAK_LIMIT_S = 30.0
 
@@ -50,7 +47,7 @@ class DomainRControl:
         self._host_end = host_end
         self._input = serial_input
         self._send_break = send_break
-        self._codec = control.LineCodec(_LINE_MAX)
+        self._codec = control.LineCodec(wire.CONTROL_TO_HOST_LINE_MAX)
         #: The last SERVING message, without its type.
         self.serving = serving
         #: GAP messages for the next time Domain R is there.

@@ -5,7 +5,7 @@ import dataclasses
 import enum
 
 from nova_dmore.channel import changes
-from nova_dmore.channel import words as at
+from nova_dmore.channel import region
 from nova_dmore import wire
 
 
@@ -54,16 +54,16 @@ def look(words: memoryview, own_epoch: int, found: int,
     missing = {stream: announced - position
                for stream, (position, announced) in stored.items()}
     # What an earlier start of Domain R has acknowledged means nothing.
-    joined = words[at.ACK_BY] == words[at.INCARNATION]
-    epoch_ack = words[at.EPOCH_ACK] if joined else 0
-    raised = words[at.HOST_EPOCH]
+    joined = words[region.ACK_BY] == words[region.INCARNATION]
+    epoch_ack = words[region.EPOCH_ACK] if joined else 0
+    raised = words[region.HOST_EPOCH]
     if raised == own_epoch:
         left_behind = found == FoundState.TORN
     else:
         left_behind = raised > epoch_ack
     if epoch_ack == 0:
         state = FoundState.NEW
-    elif epoch_ack != words[at.FREEZE_ACK] or left_behind:
+    elif epoch_ack != words[region.FREEZE_ACK] or left_behind:
         state = FoundState.TORN
     elif any(missing.values()):
         state = FoundState.REMAINDER

@@ -15,7 +15,6 @@ from nova_dmore.channel.host import journal as journal_module
 from nova_dmore.channel.host import streams as host_streams
 from nova_dmore.channel import region as region_module
 from nova_dmore.channel import ring as ring_module
-from nova_dmore.channel import words as at
 from nova_dmore import wire
 
 #: Epochs grow by up to this much, at random, so that they are unique.
@@ -57,10 +56,12 @@ class HostEnd:
         self._doorbell = ring_doorbell
         self._journal = journal
         self._geometry = geometry
-        # Of the process before, if it is the page that it wrote.
-        self._flags = (
-            self._words[at.HOST_FLAGS] & wire.FLAG_HOLD
-            if 0 != journal.epoch == self._words[at.HOST_EPOCH] else 0)
+        # The worker before this one may have asked Domain R to hold. That
+        # still stands if the host page is the one that it wrote.
+        is_own_page = (
+            0 != journal.epoch == self._words[region_module.HOST_EPOCH])
+        self._flags = (self._words[region_module.HOST_FLAGS] & wire.FLAG_HOLD
+                       if is_own_page else 0)
         region_module.format_region(region, geometry)
         self._out: dict[wire.Stream, host_streams.HostProducer] = {}
         self._in: dict[wire.Stream, host_streams.HostConsumer] = {}
@@ -138,7 +139,7 @@ class HostEnd:
 
     def _raise_epoch(self, floor: int) -> None:
         journal = self._journal
-        acknowledged = self._words[at.EPOCH_ACK]
+        acknowledged = self._words[region_module.EPOCH_ACK]
         if acknowledged < wire.JUMP_MAX:
             floor = max(floor, acknowledged)
         epoch = floor + 1 + secrets.randbelow(_EPOCH_STEP)
@@ -153,7 +154,7 @@ class HostEnd:
             else wire.ResumeFrom.DOMAIN_R)
         self.acknowledged = False
         self.state = HostState.OPENING
-        self._raised_for = self._words[at.INCARNATION]
+        self._raised_for = self._words[region_module.INCARNATION]
         self._write_opening()
 
     def _write_opening(self) -> None:
@@ -163,10 +164,10 @@ class HostEnd:
         for consumer in self._in.values():
             consumer.write_opening(
                 self._journal.incarnation not in (0, self._raised_for))
-        self._words[at.HOST_FLAGS] = self._flags
-        self._words[at.HOST_RESUME_FROM] = self._resume_from
-        self._words[at.HOST_EXPECTED] = self._journal.incarnation
-        self._words[at.HOST_EPOCH] = self._journal.epoch
+        self._words[region_module.HOST_FLAGS] = self._flags
+        self._words[region_module.HOST_RESUME_FROM] = self._resume_from
+        self._words[region_module.HOST_EXPECTED] = self._journal.incarnation
+        self._words[region_module.HOST_EPOCH] = self._journal.epoch
         self._doorbell(wire.Vector.CONTROL)
 
     def _look_around(self) -> arrival.Found:
@@ -194,14 +195,15 @@ class HostEnd:
     def _break(self, changes: changes_module.Changes, reason: str) -> None:
         self.state = HostState.BROKEN
         changes.broken = reason
-        changes.restarted = self._words[at.INCARNATION] != self._incarnation
+        changes.restarted = (
+            self._words[region_module.INCARNATION] != self._incarnation)
 
     def _poll_opening(self, changes: changes_module.Changes) -> None:
         epoch = self._journal.epoch
-        acknowledged = self._words[at.EPOCH_ACK]
+        acknowledged = self._words[region_module.EPOCH_ACK]
         if acknowledged == epoch:
-            if (self._words[at.ACK_BY] == self._words[at.INCARNATION]
-                    == self._raised_for):
+            if (self._words[region_module.ACK_BY] == self._raised_for
+                    == self._words[region_module.INCARNATION]):
                 self._opened(changes)
             else:
                 # Domain R started anew since the epoch was raised.
@@ -209,7 +211,7 @@ class HostEnd:
         elif epoch < acknowledged < wire.JUMP_MAX:
             # Domain R arrived after the epoch was raised.
             self._raise_epoch(acknowledged)
-        elif self._words[at.HOST_EPOCH] != epoch:
+        elif self._words[region_module.HOST_EPOCH] != epoch:
             # Its arrival has overwritten the host page.
             self._write_opening()
 
@@ -237,7 +239,7 @@ class HostEnd:
                      for stream in self._in},
                     {stream: journal.base(stream) for stream in self._out})
             journal.anchored = True
-            journal.incarnation = self._words[at.INCARNATION]
+            journal.incarnation = self._words[region_module.INCARNATION]
         changes.gaps += gaps
         self._incarnation = journal.incarnation
         self.state = HostState.OPEN
@@ -265,15 +267,15 @@ class HostEnd:
 
     def _poll_open(self, changes: changes_module.Changes) -> None:
         words = self._words
-        if words[at.INCARNATION] != self._incarnation:
+        if words[region_module.INCARNATION] != self._incarnation:
             raise errors.RingError('Domain R has started anew')
         epoch = self._journal.epoch
-        if words[at.HOST_EPOCH] != epoch:
+        if words[region_module.HOST_EPOCH] != epoch:
             raise errors.RingError('the host page was overwritten')
-        if words[at.GAVE_UP] == epoch:
+        if words[region_module.GAVE_UP] == epoch:
             raise errors.RingError('Domain R gave the epoch up')
         # Read before the positions: it was written after them.
-        frozen = words[at.FREEZE_ACK] & ~wire.OPEN_ENDED == epoch
+        frozen = words[region_module.FREEZE_ACK] & ~wire.OPEN_ENDED == epoch
         for stream, producer in self._out.items():
             if producer.look():
                 changes.writable.add(stream)
@@ -403,7 +405,7 @@ class HostEnd:
         """
         if self.state is HostState.OPEN:
             self._publish()
-            self._words[at.HOST_FREEZE] = self._journal.epoch | (
+            self._words[region_module.HOST_FREEZE] = self._journal.epoch | (
                 0 if final else wire.OPEN_ENDED)
             self.state = HostState.FREEZING
             self._doorbell(wire.Vector.CONTROL)
@@ -413,7 +415,7 @@ class HostEnd:
     def hold(self, on: bool) -> None:
         """Ask Domain R to keep its pre-copy from converging, or no more."""
         self._flags = wire.FLAG_HOLD if on else 0
-        self._words[at.HOST_FLAGS] = self._flags
+        self._words[region_module.HOST_FLAGS] = self._flags
         self._doorbell(wire.Vector.CONTROL)
 
     def carry_over(self) -> carry_over_module.CarryOver | None:

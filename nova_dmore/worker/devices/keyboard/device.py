@@ -13,7 +13,7 @@ import time
 from nova_dmore.channel import errors
 from nova_dmore.channel import input_event
 from nova_dmore.channel import text
-from nova_dmore.channel import words as at
+from nova_dmore.channel import region
 from nova_dmore.link import messages
 from nova_dmore import wire
 from nova_dmore.worker.devices import base
@@ -217,7 +217,7 @@ class InputDevice(base.ShadowDevice):
         """-> where a pointer is, in pixels, or None for a key."""
         if isinstance(event, input_event.Key):
             return None
-        mode = self._context.region.words[at.DISPLAY_MODE]
+        mode = self._context.region.words[region.DISPLAY_MODE]
         width, height = (mode & 0xffff, mode >> 16) if mode else _DEFAULT_SIZE
         return (event.x * width // (input_event.POINTER_MAX + 1),
                 event.y * height // (input_event.POINTER_MAX + 1))

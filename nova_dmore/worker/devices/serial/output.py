@@ -21,13 +21,6 @@ LOG = logging.getLogger(__name__)
 
 State = wire.PairState
 
-#: Without it, unless CONFIG says otherwise: how much is kept, in bytes.
-DEFAULT_SCROLLBACK = 1 << 18
-
-#: How long a client may hold the guest up in all, beside the time that a line
-#: of wire.SERIAL_RATE_LEAST takes, unless CONFIG says otherwise.
-DEFAULT_STALL_MS = 5000
-
 #: How much longer Domain R has, which deals with slow clients itself; after a
 #: migration it may have to wait for its network, and for a processor.
 _STALL_GRACE_S = 10.0
@@ -184,7 +177,7 @@ class SerialOutput:
         if not (machine.state is State.INCOMING
                 or machine.domain_r_running):
             limit = min(limit, self._context.config.get(
-                'scrollback_bytes', DEFAULT_SCROLLBACK))
+                'scrollback_bytes', wire.SCROLLBACK_DEFAULT))
         return limit
 
     def _stalled(self):
@@ -192,7 +185,7 @@ class SerialOutput:
         if not (self._machine.takes_output or self._machine.domain_r_left):
             return True     # nobody will make room
         stall_s = self._context.config.get(
-            'stall_ms', DEFAULT_STALL_MS) / 1000 + _STALL_GRACE_S
+            'stall_ms', wire.STALL_MS_DEFAULT) / 1000 + _STALL_GRACE_S
         left = stall_s - self._waits(True)
         self._deadline = time.monotonic() + left
         return left <= 0

@@ -13,10 +13,12 @@ whose clients are slow, but for how much is stored in all.
 
 import collections
 
+from nova_dmore import wire
+
 #: Bounds of the window, in bytes. The most is what Domain R takes between two
 #: of its looks on a fast machine. It begins small: a Domain R that has just
 #: arrived is slow at first where it is emulated, and a key comes after it.
-LEAST = 1 << 10
+LEAST = wire.STORED_TOLD_BYTES
 MOST = 1 << 17
 FIRST = 1 << 11
 #: How long output may wait for Domain R, in seconds.

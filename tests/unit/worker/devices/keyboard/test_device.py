@@ -8,7 +8,7 @@ from hypothesis import strategies
 
 from nova_dmore.channel import carry_over
 from nova_dmore.channel import input_event
-from nova_dmore.channel import words as at
+from nova_dmore.channel import region
 from nova_dmore.link import messages
 from nova_dmore import wire
 from tests import examples
@@ -75,7 +75,7 @@ class InputTest(input_case.InputCase):
         self.assertEqual(('btn', 'left', True), self.events()[-1])
 
     def test_no_tablet(self):
-        self.area.words[at.DISPLAY_MODE] = 640 | 480 << 16
+        self.area.words[region.DISPLAY_MODE] = 640 | 480 << 16
         self.sends(Pointer(0, 0x4000, 0x4000))
         self.commands.answer({
             'error': 'Input handler not found for event type abs',
