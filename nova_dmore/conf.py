@@ -211,28 +211,23 @@ OPTIONS = [
 ]
 
 
-def register(conf):
-    """Register the options; called by the driver and by the generator.
-
-    :param conf: an ``oslo_config.cfg.ConfigOpts``.
-    """
+def register(conf: cfg.ConfigOpts) -> None:
+    """Register the options; called by the driver and by the generator."""
     conf.register_group(GROUP)
     conf.register_opts(OPTIONS, group=GROUP)
 
 
-def warn_of_ignored(conf):
+def warn_of_ignored(conf: cfg.ConfigOpts) -> None:
     """Have oslo.config warn, once, of options that have no effect.
 
     Called at the start of nova-compute. It warns of a deprecated option when
     that is read, and nobody else reads these.
-
-    :param conf: an ``oslo_config.cfg.ConfigOpts``.
     """
     for option in OPTIONS:
         if option.deprecated_for_removal:
             conf[GROUP.name][option.dest]
 
 
-def list_opts():
+def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
     """Entry point ``oslo.config.opts``: what oslo-config-generator prints."""
     return [(GROUP, OPTIONS)]

@@ -41,18 +41,19 @@ class Window:
     Times are seconds of one monotonic clock, offsets those of the stream.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.size = FIRST
         #: (offset after it, when) of what was produced last and is not
         #: stored.
-        self._produced = collections.deque(maxlen=_REMEMBERED)
+        self._produced: collections.deque[tuple[int, float]] = (
+            collections.deque(maxlen=_REMEMBERED))
         #: Output before this offset went out when the window was larger.
         self._shrunk_at = 0
         self._least = LEAST
         #: (offset, when) since what is stored has been measured.
-        self._measured = None
+        self._measured: tuple[int, float] | None = None
 
-    def restart(self):
+    def restart(self) -> None:
         """Another Domain R, or another epoch."""
         self._produced.clear()
         self.size = FIRST
@@ -60,15 +61,15 @@ class Window:
         self._least = LEAST
         self._measured = None
 
-    def give_up(self):
+    def give_up(self) -> None:
         """Whoever waits has waited for too long: let as much in as may be."""
         self.size = MOST
 
-    def produced(self, end, now):
+    def produced(self, end: int, now: float) -> None:
         """Output up to an offset was published."""
         self._produced.append((end, now))
 
-    def stored(self, offset, now):
+    def stored(self, offset: int, now: float) -> None:
         """Domain R has stored all before an offset."""
         self._measure(offset, now)
         since = None
@@ -83,7 +84,7 @@ class Window:
             self._shrunk_at = (self._produced[-1][0] if self._produced
                                else offset)
 
-    def _measure(self, offset, now):
+    def _measure(self, offset: int, now: float) -> None:
         """How much is stored per second, and thus keeps Domain R busy."""
         if self._measured is None:
             self._measured = offset, now

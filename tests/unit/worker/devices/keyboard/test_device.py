@@ -31,12 +31,12 @@ class InputTest(input_case.InputCase):
         self.sends(Key(30, True), Key(30, False))
         self.assertEqual(1, len(self.commands.sent))
         self.assertEqual(0, self.device.taken)
-        self.assertEqual(1, self.device.unread())
+        self.assertTrue(self.device.is_settling())
         self.served()
         self.assertEqual(8, self.device.taken)
         self.served()
         self.assertEqual(16, self.device.taken)
-        self.assertEqual(0, self.device.unread())
+        self.assertFalse(self.device.is_settling())
         self.assertEqual([(30, True), (30, False)], self.commands.keys())
 
     def test_tells_those_who_want_to_know(self):
@@ -166,7 +166,7 @@ class InputTest(input_case.InputCase):
         self.machine.state = State.FREEZING
         self.commands.answer(NOT_RUNNING)
         self.device.settle()
-        self.assertEqual(0, self.device.unread())
+        self.assertFalse(self.device.is_settling())
         self.assertEqual(0, self.device.taken)
         self.assertEqual([], self.gaps)
 
@@ -237,7 +237,7 @@ class InputTest(input_case.InputCase):
     def test_answer_after_the_worker_was_killed(self):
         self.sends(Key(30, True), Key(30, False))
         self.new_worker()
-        self.assertEqual(1, self.device.unread())
+        self.assertTrue(self.device.is_settling())
         self.assertEqual(1, len(self.commands.sent))
         self.served()
         self.assertEqual(8, self.device.taken)
