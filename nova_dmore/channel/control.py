@@ -74,8 +74,6 @@ class LineCodec:
         longer than allowed
     """
 
-    encode = staticmethod(encode)
-
     def __init__(self, limit: int = wire.CONTROL_LINE_MAX) -> None:
         """:param limit: bytes of a line with its newline; the host must use
         less than the ring's size, since it takes whole lines only"""

@@ -15,8 +15,6 @@ from nova_dmore import wire
 #: Bytes kept per stream to the host until they are taken.
 SEND_LIMIT = 1 << 16
 
-_GAPS_KEPT = 64
-
 
 class DomainRState(enum.Enum):
     """Where Domain R's end is; all of them -> OPEN by a higher epoch."""
@@ -35,7 +33,6 @@ class DomainREnd:
     :ivar state: see DomainRState
     :ivar epoch: the last epoch that was joined, or may have been joined by
         an earlier start of Domain R
-    :ivar gaps: the last gaps found, oldest first
     """
 
     def __init__(self, region: region_module.Region,
@@ -50,7 +47,6 @@ class DomainREnd:
         self._words = words = region.words
         self._doorbell = ring_doorbell
         self.state = DomainRState.WAITING
-        self.gaps: list[changes_module.Gap] = []
         self._in: dict[wire.Stream, domr_streams.DomainRConsumer] = {}
         self._out: dict[wire.Stream, domr_streams.DomainRProducer] = {}
         for stream, (direction, _) in wire.GEOMETRY.items():
@@ -162,8 +158,6 @@ class DomainREnd:
         for stream, producer in self._out.items():
             producer.begin(ring_module.RingBuffer(data, layout[stream]),
                            resume_from, fresh)
-        self.gaps += changes.gaps
-        del self.gaps[:-_GAPS_KEPT]
         self.epoch = epoch
         self._fresh = False
         self.state = DomainRState.OPEN
