@@ -53,16 +53,17 @@ class Request(enum.StrEnum):
     #: now on a stop of the instance is the stop of a migration (source), or
     #: its start the arrival of one (destination).
     ARM = 'arm'
-    #: nova-compute knows that the instance belongs to this host now, running
-    #: or paused: one that is paused never reports that it runs. So a Domain R
-    #: that arrived is let run, and the channel opened. Without harm to a pair
-    #: that is live.
+    #: The instance belongs to this host now, whether it runs or is paused (in
+    #: which case QEMU never tells that it runs). A Domain R that has arrived
+    #: runs from now on, and the channel is opened. A pair that is live is not
+    #: changed.
     ADOPT = 'adopt'
     #: ``on``: ask Domain R to keep its pre-copy from converging.
     HOLD = 'hold'
-    #: ``on``: Domain R has a migration that goes on when it stops. So it is
-    #: stopped as soon as it may, whoever is late; or that no more. The end of
-    #: the migration that ARM tells of ends it, and so does the next one.
+    #: ``on``: Domain R's migration needs nothing but Domain R's stop to
+    #: complete. So the process stops Domain R itself, as soon as the freeze
+    #: allows it; or no longer does so. It also ends with the migration that
+    #: ARM tells of, and when another one begins.
     LET_GO = 'let_go'
     #: Wait at most ``timeout_ms`` for the instance's stop and Domain R's
     #: acknowledgement, after which Domain R may stop -> ``acknowledged`` and

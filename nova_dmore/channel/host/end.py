@@ -145,7 +145,8 @@ class HostEnd:
         epoch = floor + 1 + secrets.randbelow(_EPOCH_STEP)
         if (not journal.found or not
                 journal.first_epoch <= acknowledged <= journal.epoch):
-            # Not one of this host's: so Domain R came from somewhere.
+            # This host has not raised it since it found Domain R: so Domain R
+            # is another one, or has arrived from another host.
             self._before = self._look_around()
             journal.set_found(self._before.state, epoch)
         journal.epoch = epoch
@@ -303,7 +304,7 @@ class HostEnd:
         """How many bytes should be produced now.
 
         While OPEN as many as go into the ring, so that the guest feels the
-        client's pace; otherwise as many as are kept.
+        client's pace; otherwise as many as the journal has room for.
         """
         room = self._journal.room(stream)
         if self.state is HostState.OPEN:
@@ -327,8 +328,8 @@ class HostEnd:
                      count: int) -> int:
         """Produce bytes that are read from a pipe; -> how many.
 
-        A worker that is killed in the middle has read them into the journal,
-        or has not read them: see :meth:`recover`.
+        If the worker is killed meanwhile, the bytes are still in the pipe, or
+        in the journal and not counted yet: see :meth:`recover`.
 
         :raises NoRoomError: they are more than can be kept
         :raises BlockingIOError: there are none
@@ -338,14 +339,14 @@ class HostEnd:
         return read
 
     def recover(self, stream: wire.Stream, count: int) -> None:
-        """Produce bytes that were read into the journal."""
+        """Produce bytes that were read into the journal, and not counted."""
         self._journal.set_position(
             stream, self._journal.position(stream) + count)
         if self.state is HostState.OPEN and self._out[stream].publish():
             self._doorbell(ring_module.VECTOR_OF[stream])
 
     def drop_from(self, stream: wire.Stream, pipe: int, count: int) -> None:
-        """Read bytes from a pipe, and give them up.
+        """Read bytes from a pipe and throw them away; they are counted.
 
         :raises NoRoomError: there is no room to read them into
         """
@@ -379,8 +380,8 @@ class HostEnd:
 
     def watch_under_way(self, stream: wire.Stream,
                         under_way: Callable[[], int]) -> None:
-        """Have a function asked how many bytes of a stream that was consumed
-        are on their way to the device, and not taken."""
+        """Register a function that tells how many bytes of an input stream
+        are on their way to the device and not taken yet."""
         self._in[stream].under_way = under_way
 
     def take(self, stream: wire.Stream, count: int) -> None:
@@ -396,12 +397,14 @@ class HostEnd:
     # -- the stop -----------------------------------------------------------
 
     def freeze(self, final: bool = True) -> None:
-        """Ask Domain R, once, to store everything and to stop.
+        """Ask Domain R to store everything and to stop.
 
-        Unless OPEN there is nothing to ask for: FROZEN without an
-        acknowledgement. When FREEZE_TIMEOUT_S passes, go on without.
+        Repeating it changes nothing. Nothing can be asked if the channel is
+        not OPEN: it is FROZEN at once then, without an acknowledgement. The
+        caller waits for one no longer than FREEZE_TIMEOUT_S.
 
-        :param final: False: only the carry-over will tell all
+        :param final: False: the instance's QEMU may still take or give bytes,
+            and only the carry-over will tell
         """
         if self.state is HostState.OPEN:
             self._publish()

@@ -78,8 +78,8 @@ class DeviceContext:
 class ShadowDevice(abc.ABC):
     """One console device of the instance.
 
-    :cvar streams: those that it serves, of which nobody knows what passed
-        should it fail.
+    :cvar streams: those that it serves: if it fails, nobody knows what has
+        passed in them.
     """
 
     streams: tuple[wire.Stream, ...] = ()
@@ -104,17 +104,17 @@ class ShadowDevice(abc.ABC):
         :attr:`messages.ToWorker.COUNT`."""
 
     def is_settling(self) -> bool:
-        """Whether input that QEMU has, or output that it gave, is not known
-        yet, which may be any moment."""
+        """Whether it will be known at any moment, and is not yet, what input
+        QEMU has taken and what output it has given."""
         return False
 
     def is_saved(self) -> bool:
-        """Whether QEMU has saved its state, and what it has and gave is known
-        for good."""
+        """Whether QEMU has saved its state, and it is known for good what it
+        has taken and given."""
         return True
 
     def settle(self) -> None:
-        """The freeze is over, and all is carried over that is known."""
+        """The freeze is over: what is known now will be carried over."""
 
     def carry_over(self) -> dict[str, Any]:
         """-> fields of :class:`carry_over.CarryOver` that are this device's;
@@ -135,7 +135,7 @@ class ShadowDevice(abc.ABC):
         """Domain R joined an epoch."""
 
     def domain_r_lost(self) -> None:
-        """Domain R ended, and nobody in it says any more what is over."""
+        """Domain R ended: it will tell of no release of a key any more."""
 
     def status(self) -> dict[str, Any] | None:
         """-> a JSON object for STATUS, or None."""

@@ -20,10 +20,11 @@ class DeviceFailed(Exception):
 class DeviceGroup(base.ShadowDevice):
     """Passes everything on to each device, in their order.
 
-    A fault of one ends the process, as any does. But not at a stop, when there
-    is no other time to save the offsets of the others: the device is left out
-    then, which is reported, and the process ends when the migration is rolled
-    back. At a destination there are other devices in any case.
+    If a device fails the process ends, as it does on any fault. A stop for a
+    migration is different: only then can the offsets of the other devices be
+    saved. So the device that failed is left out, which is reported, and the
+    process ends if the migration is rolled back. (A destination has devices of
+    its own.)
 
     :param kinds: name -> what makes the device of a context.
     :param context: the :class:`base.DeviceContext` that they share.

@@ -39,8 +39,8 @@ REFRESH_INTERVAL_S = 0.1
 #: one in 3 s. In seconds.
 REMIND_S = 0.5
 
-#: QEMU is asked for the next picture although Domain R has not dealt with the
-#: last one, if that and those before make up at most this share of it.
+#: QEMU is asked for the next changes although Domain R has not dealt with the
+#: last ones, if these cover at most one part in so many of the picture.
 AHEAD_SHARE = 16
 
 #: When QEMU should look for what an event of input has changed, in seconds
@@ -76,7 +76,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         # Of QEMU's picture, while it is known.
         self._size: tuple[int, int] | None = None
         self._cursor: display.Cursor | None = None
-        self._applied = False       # both of them are in the region
+        self._applied = False       # size and cursor are in the region
         # When somebody looked last.
         self._viewed_at: float | None = None
         self._retry_at = 0.0
@@ -84,7 +84,8 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         self._refreshed_at = 0.0
         self._reminded_at = 0.0
         self._told_at = 0.0         # when damage was published
-        self._ahead = 0             # pixels of it since Domain R saw all
+        # Damaged pixels since Domain R had dealt with all damage.
+        self._ahead = 0
         self._epoch = 0             # the one that is opened, or to be
         self._refresh = False       # all of the picture is (to be) asked for
         self._requested = False
@@ -220,8 +221,8 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
                 and now - self._viewed_at <= LINGER_S)
 
     def _listens(self) -> bool:
-        """Whether QEMU's messages may be read; a picture is none of them
-        unless it was asked for."""
+        """Whether QEMU's messages may be read; it sends no picture unless it
+        is asked for one."""
         return (self._flows()
                 or self._machine.state is wire.PairState.INCOMING)
 
@@ -290,7 +291,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
                 self._display.set_mode(*size)
                 self._begin_refresh()
             elif self._display.is_open:
-                # It shows a part of another picture now.
+                # It is a part of a picture of another size now.
                 self._display.shut()
             self._display.set_cursor(self._cursor)
         if self._complete_at is not None:

@@ -2,7 +2,7 @@
 """A client of QEMU's VNC server: RFB 3.8, security None, raw pixels.
 
 Written from RFC 6143, and ui/vnc.c of QEMU 7.2 for its peculiarities. All
-that is received is checked: a guest has a hand in it.
+that is received is checked, for the guest has some control over it.
 """
 
 import asyncio

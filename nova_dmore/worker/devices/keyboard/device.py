@@ -189,7 +189,7 @@ class InputDevice(base.ShadowDevice):
         """Release everything that is down."""
         if not self._machine.instance_running or not (
                 self._machine.output_flows):
-            return      # it is moved, or somebody presses it again
+            return      # it does not run here now: try again later
         self._lifting = False
         events = [_key(number, False) for number in sorted(self._down)]
         events += _button_events(self._buttons, 0)
@@ -277,7 +277,7 @@ class InputDevice(base.ShadowDevice):
     def _take(self, offset: int, size: int) -> None:
         """Record that QEMU has what begins at ``offset``."""
         if offset != self.taken:
-            return      # another Domain R's offsets stand meanwhile
+            return      # the offsets are those of another Domain R by now
         self._host_end.take(_STREAM, size)
 
     def _recover(self, last: messages.Message) -> None:
@@ -292,7 +292,8 @@ class InputDevice(base.ShadowDevice):
         if last['answer'] is None:
             self._context.commands.expect(last['id'], self._replied)
         else:
-            # What a gap is reported to is still being made.
+            # Not at once: the pair, to which a gap is reported, is not
+            # complete yet.
             self._context.loop.call_soon(self._replied, last['answer'])
 
     def _ambiguous(self, note: messages.Message, reason: str) -> None:

@@ -17,8 +17,8 @@ from nova_dmore.worker.devices import base
 
 LOG = logging.getLogger(__name__)
 
-#: How soon after input was written is looked whether it was read, and how
-#: late at most while it is not, in seconds.
+#: When to look whether QEMU has read the input: first so soon after it was
+#: written, then less and less often, up to the second value. In seconds.
 _FIRST_LOOK_S = 0.01
 _LAST_LOOK_S = 0.5
 
@@ -76,12 +76,13 @@ class SerialInput:
 
     def settle(self) -> None:
         """See what was read since the last look."""
-        # In this order: what moves on meanwhile is counted twice, so that
-        # nothing is taken for read.
+        # In this order: bytes that move on meanwhile are counted twice, and
+        # so are not taken for read too early.
         self._settle(pipes.unread(self._pipe) + pipes.unread(self.unread_in))
 
     def _settle(self, unread: int) -> None:
-        # Older bytes may lie there, of a keeper before; they are read first.
+        # There may be bytes that an earlier keeper wrote, which QEMU reads
+        # first.
         read = self._under_way - min(unread, self._under_way)
         if not read:
             self._look_s = min(2 * self._look_s, _LAST_LOOK_S)

@@ -23,14 +23,15 @@ LOG = logging.getLogger(__name__)
 
 State = wire.PairState
 
-#: How much longer Domain R has, which deals with slow clients itself; after a
-#: migration it may have to wait for its network, and for a processor.
+#: How much longer than a client Domain R may hold the guest up. It deals with
+#: slow clients itself, and after a migration it may have to wait for its
+#: network and for a processor.
 _STALL_GRACE_S = 10.0
 
 _READ_MAX = 1 << 16
 
-#: A Domain R that lets output through now and then has it dropped meanwhile,
-#: so that there are no more gaps than one in so many seconds.
+#: Least time between two gaps, in seconds: if Domain R takes some output only
+#: now and then, what comes between is dropped.
 _GAP_INTERVAL_S = 1.0
 
 
@@ -155,7 +156,7 @@ class SerialOutput:
             return min(max(0, self._window.size - unstored), room)
         if self._host_end.state in (host_end.HostState.OPEN,
                                     host_end.HostState.FROZEN):
-            return room     # it has stopped: it slows nobody down
+            return room     # Domain R has stopped: the guest does not wait
         limit = self._limit()
         wanted = min(wanted, limit)
         excess = min(unstored, max(unstored + wanted - limit,
@@ -170,9 +171,11 @@ class SerialOutput:
         return max(0, self._journal.room(self._stream) - _READ_MAX)
 
     def _limit(self) -> int:
-        """How many bytes are kept while there is no Domain R, or one that has
-        not come so far: it could not acknowledge an epoch of which some are
-        forgotten meanwhile."""
+        """How many bytes are kept while no Domain R takes any.
+
+        If there is one that has yet to acknowledge the epoch, as many as
+        possible: when bytes are forgotten meanwhile, the epoch is raised anew.
+        """
         limit = self._journal.limits[self._stream] - _READ_MAX
         machine = self._machine
         if not (machine.state is State.INCOMING

@@ -6,9 +6,10 @@ what may wait there is bounded by time, not by bytes: a Domain R that stores
 late, because its processor or its clients are slow, is given less. The guest
 is held up then, as by any serial line that is slower than it.
 
-A Domain R that looks late because others have its processor takes all there is
-when it does, and less would only make it slower. That cannot be told from one
-whose clients are slow, but for how much is stored in all.
+A Domain R may also be late because others have its processor. When it runs it
+takes all that there is, and with less it would only be slower. It differs from
+one whose clients are slow only in how much it stores in a second; so that is
+measured, too.
 """
 
 import collections
@@ -23,15 +24,16 @@ MOST = 1 << 17
 FIRST = 1 << 11
 #: How long output may wait for Domain R, in seconds.
 TARGET_S = 0.02
-#: What keeps a slow Domain R busy is so many seconds of what it stores, but no
-#: more than so many bytes; and how long that is measured, in seconds.
+#: To keep a slow Domain R busy, the window is never less than what that stores
+#: in BUSY_S seconds, as measured over MEASURED_S; but this alone makes it no
+#: larger than BUSY_MOST bytes.
 BUSY_S = 0.06
 BUSY_MOST = 1 << 13
 MEASURED_S = 0.5
-#: Growth with each look that finds it stored in time, in bytes.
+#: By how much the window grows when output was stored in time, in bytes.
 STEP = 1 << 9
-#: How many pieces of output are remembered; nobody counts how many come while
-#: there is no Domain R.
+#: How many pieces of output are remembered at most: without a Domain R there
+#: is no end of them.
 _REMEMBERED = 1 << 10
 
 
@@ -62,7 +64,7 @@ class Window:
         self._measured = None
 
     def give_up(self) -> None:
-        """Whoever waits has waited for too long: let as much in as may be."""
+        """The guest has waited for too long: let as much in as possible."""
         self.size = MOST
 
     def produced(self, end: int, now: float) -> None:
