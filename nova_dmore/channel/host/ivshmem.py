@@ -20,14 +20,12 @@ from nova_dmore import wire
 
 #: How long QEMU's end of the socket may stay full during the greeting.
 _SEND_TIMEOUT_MS = 1000
-#: After so many greetings that nobody has read, no other one is sent: the
-#: kernel counts descriptors that were sent and not received for the user of
-#: this process, whom all pairs share.
+#: Greetings that nobody has read, before no other one is sent. Descriptors
+#: that are under way count for the user of this process, whom pairs share.
 _UNREAD_MAX = 2
-#: TIOCOUTQ of a socket whose peer has read everything is no more than this:
-#: the last buffer may not be freed yet.
+#: What is counted of a socket when its peer has read everything.
 _BEING_FREED = 1
-#: How many bytes a peer may send before it is cut off: QEMU sends none.
+#: Bytes that are thrown away, of a QEMU that never sends any.
 _SENT_MAX = 1 << 16
 
 
@@ -59,8 +57,8 @@ class IvshmemServer:
         self._domain_r_eventfds = domain_r_eventfds
         self.connection: socket.socket | None = None
         self._sent = 0
-        # Connections that were replaced before their greeting was read. They
-        # stay open: of a closed one nobody can tell whether it was read.
+        # Replaced, with a greeting that was not read: not closed, for then
+        # nobody could tell how many there are.
         self._unread: list[socket.socket] = []
 
     def connected(self, connection: socket.socket) -> None:
@@ -115,7 +113,7 @@ class IvshmemServer:
         return False
 
     def _replace(self) -> None:
-        """Give the current connection up; close those that were read."""
+        """Close what can be closed."""
         old = self._unread
         if self.connection is not None:
             with contextlib.suppress(OSError):
