@@ -8,6 +8,8 @@ the channel (:data:`nova_dmore.wire.CONFIG`).
 from oslo_config import cfg
 from oslo_config import types
 
+from nova_dmore import wire
+
 GROUP = cfg.OptGroup(
     'dmore', title='Consoles that survive live migration (nova-dmore)')
 
@@ -169,10 +171,11 @@ OPTIONS = [
              'replaced after 7. No default: no encryption (auth_schemes = '
              'none).'),
     cfg.IntOpt(
-        'scrollback_kib', default=256, min=64, max=4096,
+        'scrollback_kib', default=wire.SCROLLBACK_DEFAULT >> 10, min=64,
+        max=wire.SCROLLBACK_MAX >> 10,
         help='How much of the serial output a new client is shown, in KiB.'),
     cfg.IntOpt(
-        'serial_stall_ms', default=5000, min=0, max=600000,
+        'serial_stall_ms', default=wire.STALL_MS_DEFAULT, min=0, max=600000,
         help='How long a client that reads nothing, or too little, may hold '
              'up the serial output of the instance, in milliseconds. The '
              'time adds up, and what the client reads makes up for it: 480 '
@@ -212,28 +215,23 @@ OPTIONS = [
 ]
 
 
-def register(conf):
-    """Register the options; called by the driver and by the generator.
-
-    :param conf: an ``oslo_config.cfg.ConfigOpts``.
-    """
+def register(conf: cfg.ConfigOpts) -> None:
+    """Register the options; called by the driver and by the generator."""
     conf.register_group(GROUP)
     conf.register_opts(OPTIONS, group=GROUP)
 
 
-def warn_of_ignored(conf):
+def warn_of_ignored(conf: cfg.ConfigOpts) -> None:
     """Have oslo.config warn, once, of options that have no effect.
 
     Called at the start of nova-compute. It warns of a deprecated option when
     that is read, and nobody else reads these.
-
-    :param conf: an ``oslo_config.cfg.ConfigOpts``.
     """
     for option in OPTIONS:
         if option.deprecated_for_removal:
             conf[GROUP.name][option.dest]
 
 
-def list_opts():
+def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
     """Entry point ``oslo.config.opts``: what oslo-config-generator prints."""
     return [(GROUP, OPTIONS)]

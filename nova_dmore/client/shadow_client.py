@@ -9,7 +9,6 @@ then repeated on a new one until its time is over (all requests may be
 repeated without harm).
 """
 
-import dataclasses
 import json
 import threading
 import time
@@ -25,69 +24,6 @@ DEFAULT_TIMEOUT_S = 5.0
 GRACE_S = 2.0
 
 _RETRY_INTERVAL_S = 0.02
-
-
-@dataclasses.dataclass(frozen=True)
-class VmStatus:
-    """One of the two VMs, as the shadow-device process sees it."""
-
-    connected: bool         # its QMP socket answers
-    status: str | None      # QMP run state, None: not known
-    attached: bool          # its console device or ivshmem is connected
-
-
-@dataclasses.dataclass(frozen=True)
-class GapReport:
-    """Bytes that did not, or perhaps did not, arrive."""
-
-    number: int             # for :meth:`ShadowClient.forget_gaps`
-    stream: str
-    at: int | None          # offset in the stream, None: not known
-    bytes: int | None
-    kind: wire.GapKind
-    reason: str
-    migration_id: str | None
-    time: float             # seconds since 1970
-
-
-@dataclasses.dataclass(frozen=True)
-class Status:
-    """Result of STATUS; see :class:`wire.Request`."""
-
-    state: wire.PairState
-    epoch: int
-    migration_id: str | None
-    instance: VmStatus
-    domain_r: VmStatus
-    streams: dict
-    serving: dict | None
-    devices: dict           # of some devices what they say, see wire.STATUS
-    gaps: tuple
-    worker_starts: int
-    pid: int                # of the keeper
-    worker_pid: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Frozen:
-    """Result of FROZEN.
-
-    The times are CLOCK_MONOTONIC seconds; None if the instance did not stop
-    in the time given, and ``domain_r_stopped_at`` until that has.
-    """
-
-    acknowledged: bool
-    stopped_at: float | None
-    frozen_at: float | None
-    domain_r_stopped_at: float | None
-
-
-@dataclasses.dataclass(frozen=True)
-class CarryOverAnswer:
-    """Result of CARRY_OVER: whether it was used, and why not."""
-
-    accepted: bool
-    reason: str
 
 
 class ShadowClient:
@@ -111,13 +47,13 @@ class ShadowClient:
         self._next_id = 0
 
     def status(self, timeout=None):
-        """-> :class:`Status`.
+        """-> :class:`wire.Status`.
 
         :param timeout: seconds, instead of the client's own.
         """
         result = self._request(wire.Request.STATUS, {}, timeout)
         try:
-            return Status(
+            return wire.Status(
                 state=wire.PairState(result['state']),
                 epoch=result['epoch'],
                 migration_id=result['migration_id'],
@@ -164,12 +100,12 @@ class ShadowClient:
         self._request(wire.Request.LET_GO, {'on': bool(on)})
 
     def frozen(self, timeout_ms):
-        """Wait for the instance's stop and the freeze -> :class:`Frozen`.
+        """Wait for the instance's stop and the freeze -> :class:`wire.Frozen`.
 
         Domain R may stop then.
         """
         result = self._waiting(wire.Request.FROZEN, {}, timeout_ms)
-        return Frozen(
+        return wire.Frozen(
             acknowledged=result['acknowledged'],
             stopped_at=result['at']['stopped'],
             frozen_at=result['at']['frozen'],
@@ -185,11 +121,12 @@ class ShadowClient:
     def carry_over(self, migration_id, carry_over):
         """Destination: hand in what :meth:`hand_over` gave at the source.
 
-        -> :class:`CarryOverAnswer`; a late or repeated one is not accepted.
+        -> :class:`wire.CarryOverAnswer`; a late or repeated one is not
+        accepted.
         """
         answer = self._request(wire.Request.CARRY_OVER, {
             'migration_id': migration_id, 'carry_over': carry_over})
-        return CarryOverAnswer(accepted=answer.get('accepted') is True,
+        return wire.CarryOverAnswer(accepted=answer.get('accepted') is True,
                                reason=text.printable(answer.get('reason')))
 
     def live(self, timeout_ms):
@@ -338,7 +275,7 @@ class ShadowClient:
 def _vm_status(value):
     """A worker tells what a QEMU has told it."""
     status = value['status']
-    return VmStatus(
+    return wire.VmStatus(
         connected=value['connected'], attached=value['attached'],
         status=status if status is None else text.printable(status))
 
@@ -352,7 +289,7 @@ def _gap_report(gap):
         if type(gap[name]) is not int and (
                 name == 'number' or gap[name] is not None):
             raise ValueError(f'{name} of a gap')
-    return GapReport(**{
+    return wire.GapReport(**{
         **gap, 'kind': wire.GapKind(gap['kind']),
         'stream': wire.Stream[str(gap['stream']).upper()].name.lower(),
         'reason': text.printable(gap['reason'])})

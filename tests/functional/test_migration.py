@@ -8,9 +8,9 @@ import fixtures
 import libvirt
 from nova.tests.fixtures import libvirt as fakelibvirt
 
-from nova_dmore.client import shadow_client
 from nova_dmore import exception
 from nova_dmore.virt.migration import source
+from nova_dmore import wire
 from tests.functional import base
 from tests.unit.virt import fake_host
 
@@ -93,8 +93,8 @@ class MigrationTestCase(base.TestCase):
 
     def _frozen(self, timeout_ms):
         if self.stopped.wait(0.05):
-            return shadow_client.Frozen(True, 1.0, 1.01, 1.02)
-        return shadow_client.Frozen(False, None, None, None)
+            return wire.Frozen(True, 1.0, 1.01, 1.02)
+        return wire.Frozen(False, None, None, None)
 
     def _migrate(self, domain, destination, params, flags):
         if domain.name().startswith('domr-') and 'c1' in destination:

@@ -20,9 +20,9 @@ PURE = {f'nova_dmore.channel.{name}' for name in (
 #: Per part: what of this package it may import, and what of others beside
 #: the standard library.
 RULES = {
-    'wire.py': (set(), set()),
+    'wire': ({'nova_dmore.wire'}, set()),
     'exception.py': (set(), set()),
-    'conf.py': (set(), {'oslo_config'}),
+    'conf.py': ({'nova_dmore.wire'}, {'oslo_config'}),
     'image_file.py': (COMMON, set()),
     # Also runs in Domain R, on Debian's Python.
     'channel': (COMMON | {'nova_dmore.channel'}, set()),

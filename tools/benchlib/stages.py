@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 
 from nova_dmore.channel import region
-from nova_dmore.channel import words
 from nova_dmore import wire
 
 _LOOK_S = 0.0002
@@ -27,8 +26,8 @@ _INPUT = (wire.POSITIONS + wire.Stream.INPUT0_IN * wire.POSITIONS_ENTRY
 WORDS = {
     'typed': region.word(wire.DOMAIN_R_PAGE + _INPUT),
     'taken': region.word(wire.HOST_PAGE + _INPUT),
-    'published': words.DISPLAY_PUBLISHED,
-    'seen': words.DAMAGE_SEEN,
+    'published': region.DISPLAY_PUBLISHED,
+    'seen': region.DAMAGE_SEEN,
 }
 #: Of each word, when it changed, in CLOCK_MONOTONIC seconds.
 Changes = dict[str, list[float]]

@@ -146,7 +146,7 @@ class Setup:
         """The Domain R image, made by this project's own command."""
         package = REPOSITORY / 'nova_dmore'
         self._do(Step('Domain R image', (
-            package / 'domr', package / 'channel', package / 'wire.py',
+            package / 'domr', package / 'channel', package / 'wire',
             package / 'image_file.py', REPOSITORY / 'setup.cfg'),
             self._layout.domr_record, self._build_domr))
 

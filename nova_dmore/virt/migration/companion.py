@@ -33,8 +33,6 @@ _FIRST_BANDWIDTH_MIB = 256
 #: What comes last: QEMU sends the largest piece of memory first. The region is
 #: mostly zeros, which cost nothing and are passed in no time.
 _TAIL_BYTES = wire.REGION_SIZE + (1 << 20)
-#: Its bandwidth: in 100 ms less than Domain R keeps dirty.
-TAIL_BANDWIDTH_MIB = 16
 #: In which time the rest may be sent, in seconds: some more than 100 ms, or
 #: the tail would be reached without a look.
 _PACE_S = 0.12
@@ -131,7 +129,7 @@ class Companion:
     def _pace(self, remaining_bytes: int) -> None:
         """Have the first pass near its end slowly."""
         wanted = (remaining_bytes - _TAIL_BYTES) / (1 << 20) / _PACE_S
-        wanted = min(max(wanted, TAIL_BANDWIDTH_MIB), self._most_mib)
+        wanted = min(max(wanted, wire.HOLD_BANDWIDTH_MIB_MAX), self._most_mib)
         if not 1 / _PACE_STEP < wanted / self._paced_mib < _PACE_STEP:
             if self._job.limit(bandwidth_mib=int(wanted)):
                 self._paced_mib = wanted

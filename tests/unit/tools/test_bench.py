@@ -17,7 +17,7 @@ from benchlib import memory
 from benchlib import merging
 from benchlib import report
 from benchlib import stages
-from nova_dmore.channel import words
+from nova_dmore.channel import region
 from nova_dmore.virt.pair import xml
 from nova_dmore import wire
 from testbedlib.progress import Failure
@@ -105,7 +105,7 @@ class StagesTest(unittest.TestCase):
                 file.truncate(wire.REGION_SIZE)
                 watch = stages.Watch(path)
                 watch.wait()
-                os.pwrite(file.fileno(), b'\1', words.DISPLAY_PUBLISHED * 8)
+                os.pwrite(file.fileno(), b'\1', region.DISPLAY_PUBLISHED * 8)
                 changes = watch.changes()
         self.assertEqual({'typed': 0, 'taken': 0, 'published': 1, 'seen': 0},
                          {name: len(times) for name, times in changes.items()})

@@ -108,11 +108,11 @@ class Libvirt:
         pass
 
 
-def status(**changes) -> shadow_client.Status:
+def status(**changes) -> wire.Status:
     """An answer of a process that has nothing to say."""
-    vm = shadow_client.VmStatus(connected=True, status='running',
+    vm = wire.VmStatus(connected=True, status='running',
                                 attached=True)
-    return shadow_client.Status(**{
+    return wire.Status(**{
         'state': wire.PairState.LIVE, 'epoch': 5, 'migration_id': None,
         'instance': vm, 'domain_r': vm, 'streams': {}, 'serving': None,
         'devices': {}, 'gaps': (), 'worker_starts': 1, 'pid': 10,
@@ -191,7 +191,7 @@ class ShadowProcesses(fixtures.Fixture):
                 'status': status(), 'configure': None, 'arm': None,
                 'adopt': None, 'shutdown': None, 'forget_gaps': None,
                 'hold': None,
-                'carry_over': shadow_client.CarryOverAnswer(True, '')}.items():
+                'carry_over': wire.CarryOverAnswer(True, '')}.items():
             answer(name, result)
         client.is_gone.side_effect = lambda: directory not in self.alive
         self.clients[directory] = client

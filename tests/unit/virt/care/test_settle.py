@@ -7,7 +7,6 @@ import fixtures
 import libvirt
 from nova import exception as nova_exception
 
-from nova_dmore.client import shadow_client
 from nova_dmore import exception
 from nova_dmore.virt.care import reporter
 from nova_dmore.virt.care import settle
@@ -143,7 +142,7 @@ class IncomingTest(SettleTestCase):
             self._assert_waits(3600)
 
     def _domain_r_is(self, status):
-        answer = fake_host.status(domain_r=shadow_client.VmStatus(
+        answer = fake_host.status(domain_r=wire.VmStatus(
             connected=True, status=status, attached=True))
         self.client().status.side_effect = lambda timeout=None: answer
 

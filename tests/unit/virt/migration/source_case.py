@@ -8,7 +8,6 @@ from unittest import mock
 import fixtures
 import libvirt
 
-from nova_dmore.client import shadow_client
 from nova_dmore.virt.care import reporter
 from nova_dmore.virt.care import watch
 from nova_dmore.virt.migration import follower
@@ -20,6 +19,7 @@ from nova_dmore.virt.migration import rollback
 from nova_dmore.virt.migration import source
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt import rpc
+from nova_dmore import wire
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
@@ -211,8 +211,8 @@ class SourceTestCase(fake_host.HostTestCase):
         stopped = self.domain.stopped.wait(min(timeout_ms, 20) / 1000)
         if self.notices_the_stop and stopped:
             self.log.append('frozen')
-            return shadow_client.Frozen(True, 1.0, 1.01, 1.02)
-        return shadow_client.Frozen(False, None, None, None)
+            return wire.Frozen(True, 1.0, 1.01, 1.02)
+        return wire.Frozen(False, None, None, None)
 
     def _role(self, **changes):
         with mock.patch.object(type(self.instance), 'name', INSTANCE):

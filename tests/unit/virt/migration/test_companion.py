@@ -6,7 +6,6 @@ import hypothesis
 from hypothesis import strategies
 from oslotest import base
 
-from nova_dmore.domr import hold
 from nova_dmore import exception
 from nova_dmore.virt.migration import companion
 from nova_dmore.virt.migration import job
@@ -63,7 +62,7 @@ class Qemu:
                 # perhaps not.
                 self.left = self._pass == 2
                 self._pass = 2
-                self._data = hold.HOLD_BYTES
+                self._data = wire.HOLD_BYTES
 
 
 class CompanionTest(base.BaseTestCase):
@@ -76,8 +75,8 @@ class CompanionTest(base.BaseTestCase):
                 bandwidth_mib)
 
     def test_at_its_end_less_is_sent_than_is_kept_dirty(self):
-        self.assertLess(companion.TAIL_BANDWIDTH_MIB * MIB * WINDOW_MS / 1000,
-                        hold.HOLD_BYTES)
+        self.assertLess(wire.HOLD_BANDWIDTH_MIB_MAX * MIB * WINDOW_MS / 1000,
+                        wire.HOLD_BYTES)
 
     @examples.settings()
     @hypothesis.given(

@@ -11,7 +11,6 @@ from unittest import mock
 import fixtures
 import libvirt
 
-from nova_dmore.client import shadow_client
 from nova_dmore import exception
 from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.pair import record
@@ -212,7 +211,7 @@ class DestinationTest(destination_case.DestinationTestCase):
     def test_carry_over_that_is_not_needed(self):
         self.role.prepare(None, 'm1', self.text)
         self.client().carry_over.side_effect = [
-            shadow_client.CarryOverAnswer(False, 'it froze')]
+            wire.CarryOverAnswer(False, 'it froze')]
         self.role.carry_over('m1', fakes.UUID, {})
         self.client().carry_over.assert_called_once()
 

@@ -1,13 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that two processes of a pair must agree on, stated once.
-
-Three conversations are written down here, in one file, though a long one, that
-both ends of each import:
-
-1. the shared region between the shadow-device process on the host and
-   Domain R (words, streams, vectors, epochs, the freeze handshake);
-2. the JSON messages inside the two control streams of that region;
-3. the requests that nova-compute sends to the shadow-device process.
+"""The region that the host and Domain R share.
 
 The region is transport, never truth: QEMU does not track what the host
 writes to it, so after a migration its content is whatever happened to be
@@ -87,8 +79,6 @@ it if nobody knows.
 """
 
 import enum
-
-# -- 1. the region ----------------------------------------------------------
 
 MAGIC = int.from_bytes(b'DMOREreg', 'little')
 LAYOUT_VERSION = 3
@@ -193,6 +183,14 @@ JUMP_MAX = 1 << 61
 #: threshold, so that its pre-copy cannot end before the instance's.
 FLAG_HOLD = 1
 
+#: So many bytes it keeps dirty then. The stop of Domain R lasts as long as it
+#: takes to send them: they are no more than needed.
+HOLD_BYTES = 2 << 20
+#: While it holds, the host gives its migration no more than this, in MiB/s,
+#: once little else is left to be sent: QEMU measures for 100 ms, and must not
+#: be able to send HOLD_BYTES in that time.
+HOLD_BANDWIDTH_MIB_MAX = 16
+
 #: HOST_FREEZE and what acknowledges it: what Domain R knows is not all. The
 #: instance stands still, but its QEMU may still take a byte or give some.
 OPEN_ENDED = 1 << 63
@@ -281,147 +279,11 @@ FREEZE_TIMEOUT_S = 0.05
 #: baud carries, and each end goes by it: see channel/patience.py.
 SERIAL_RATE_LEAST = 480
 
+#: Domain R tells the host when it has stored so many bytes of a stream, if not
+#: before. The host lets at least as many be on their way, or it would wait for
+#: what it is never told.
+STORED_TOLD_BYTES = 1 << 10
+
 #: Protocol version that QEMU's ivshmem server sends first
 #: (QEMU docs/specs/ivshmem-spec.txt, "Client-Server protocol").
 IVSHMEM_PROTOCOL_VERSION = 0
-
-
-# -- 2. messages in the control streams -------------------------------------
-#
-# One JSON object per line, UTF-8, at most CONTROL_LINE_MAX bytes with its
-# newline. ``type`` names the message; unknown types are ignored and counted.
-
-CONTROL_LINE_MAX = 32768
-
-#: Most networks that CONFIG may name: of SSH, of the serial port, and of VNC
-#: (those with and without password together), each counted once for each of
-#: the three.
-NETWORKS_MAX = 256
-
-#: To Domain R: everything it needs to serve, sent at the start of each epoch.
-#: ``host_key`` (private key, PKCS #8 text), ``authorized_keys`` (list of
-#: OpenSSH public key lines), ``instance_uuid``, ``instance_name`` (text for
-#: the greeting), ``address`` (``'10.0.0.5/24'``), ``gateway`` (or null),
-#: ``mac``, ``mtu``, ``ssh_port``, ``ssh_networks`` (list of CIDR that may use
-#: the SSH port; missing: all), ``serial_port``,
-#: ``serial_networks`` (list of CIDR that may use the raw serial port),
-#: ``scrollback_bytes``, ``stall_ms``; and ``vnc``, null for none, else an
-#: object: ``port``, ``proxy_networks`` (list of CIDR whose clients need no
-#: password), ``direct_networks`` (list of CIDR whose clients do),
-#: ``password``, ``view_only_password`` (text or null), ``tls`` (null, or an
-#: object of PEM texts: ``certificate``, ``key``, ``ca``: then the proxies
-#: must speak VeNCrypt X509None and show a certificate of that authority).
-CONFIG = 'config'
-#: To Domain R: ``stream`` (its name in lower case), ``at`` (offset),
-#: ``bytes`` (or null), ``kind`` (a GapKind), ``reason`` (text): bytes that
-#: are missing from the stream at that offset.
-GAP = 'gap'
-#: To the host: ``stream``, ``at``: send a serial break when the instance's
-#: device has taken everything before offset ``at``.
-BREAK = 'break'
-#: To the host: ``ssh``, ``serial``, ``vnc`` (numbers of attached clients),
-#: ``boot_s`` (seconds from boot to the first listening server),
-#: ``memory_kib`` (used): Domain R serves.
-SERVING = 'serving'
-#: To the host: ``level`` (``info``, ``warning``), ``text``: for the log.
-LOG = 'log'
-
-
-class GapKind(enum.StrEnum):
-    """How much is known about bytes that did not arrive."""
-
-    EXACT = 'exact'             # this many bytes are missing
-    AMBIGUOUS = 'ambiguous'     # this many bytes may have arrived or not
-    UNKNOWN = 'unknown'         # nobody can tell how many
-
-
-# -- 3. requests to the shadow-device process -------------------------------
-#
-# A unix stream socket, one JSON object per line. Request:
-# ``{"id": n, "method": name, "params": {...}}``; answer ``{"id": n, "result":
-# {...}}`` or ``{"id": n, "error": text}``. Answers may come out of order.
-
-REQUEST_LINE_MAX = 1 << 20
-
-
-class PairState(enum.StrEnum):
-    """What the shadow-device process of a pair is doing."""
-
-    STARTING = 'starting'   # waits for Domain R or for the instance
-    INCOMING = 'incoming'   # a destination: both VMs are still arriving
-    LIVE = 'live'           # bytes flow
-    FREEZING = 'freezing'   # the instance stopped; Domain R takes the rest
-    FROZEN = 'frozen'       # nothing moves until the instance runs again
-
-
-class Role(enum.StrEnum):
-    """What an armed pair expects (parameter ``role`` of ARM)."""
-
-    SOURCE = 'source'
-    DESTINATION = 'destination'
-
-
-class Request(enum.StrEnum):
-    """Methods, their parameters and results.
-
-    Every method but SHUTDOWN may be repeated without harm.
-    """
-
-    #: -> ``state``, ``epoch``, ``migration_id``, ``instance`` and
-    #: ``domain_r`` (each ``connected``, ``status``: QMP run state or null),
-    #: ``streams`` {name: {``position``, ``base``}}, ``serving`` (the last
-    #: SERVING message or null), ``devices`` (``input``: {``dropped``: events
-    #: that made no sense}, ``display``: {``connected``, ``open``: the picture
-    #: is good, ``width``, ``height``, ``viewers``}),
-    #: ``gaps`` (list, each with ``number``),
-    #: ``worker_starts``, ``pid``.
-    STATUS = 'status'
-    #: ``config``: the CONFIG message, kept for this and every later Domain R.
-    CONFIGURE = 'configure'
-    #: ``migration_id``, ``role`` ('source' or 'destination'), ``on``: from
-    #: now on a stop of the instance is the stop of a migration (source), or
-    #: its start the arrival of one (destination).
-    ARM = 'arm'
-    #: nova-compute knows that the instance belongs to this host now, running
-    #: or paused: one that is paused never reports that it runs. So a Domain R
-    #: that arrived is let run, and the channel opened. Without harm to a pair
-    #: that is live.
-    ADOPT = 'adopt'
-    #: ``on``: ask Domain R to keep its pre-copy from converging.
-    HOLD = 'hold'
-    #: ``on``: Domain R has a migration that goes on when it stops. So it is
-    #: stopped as soon as it may, whoever is late; or that no more. The end of
-    #: the migration that ARM tells of ends it, and so does the next one.
-    LET_GO = 'let_go'
-    #: Wait at most ``timeout_ms`` for the instance's stop and Domain R's
-    #: acknowledgement, after which Domain R may stop -> ``acknowledged`` and
-    #: ``at`` {``stopped``, ``frozen``, ``domain_r_stopped``} (CLOCK_MONOTONIC
-    #: seconds; the last one null until it has).
-    FROZEN = 'frozen'
-    #: Wait at most ``timeout_ms`` until the instance's QEMU has saved its
-    #: state, and takes and gives nothing more -> ``carry_over`` (CarryOver as
-    #: JSON, null: there is none).
-    HAND_OVER = 'hand_over'
-    #: Destination: ``migration_id``, ``carry_over``: what the source had.
-    CARRY_OVER = 'carry_over'
-    #: Wait at most ``timeout_ms`` until bytes flow -> ``state``.
-    LIVE = 'live'
-    #: ``numbers``: gap reports that nova-compute has logged.
-    FORGET_GAPS = 'forget_gaps'
-    #: End the process and close everything; the sockets' files are removed.
-    SHUTDOWN = 'shutdown'
-
-
-#: A destination waits this long for CARRY_OVER if Domain R did not freeze.
-CARRY_OVER_LIMIT_S = 2.0
-
-#: Files of a pair, in ``[dmore] run_dir/<instance uuid>/``.
-CONTROL_SOCKET = 'control.sock'     # requests from nova-compute
-IVSHMEM_SOCKET = 'ivshmem.sock'     # Domain R's QEMU connects
-SERIAL0_PIPE = 'serial0'            # .in and .out: FIFOs of its serial port
-SERIAL0_SOCKET = 'serial0.sock'     # that of an instance started by 0.1
-INSTANCE_QMP_SOCKET = 'instance.qmp'    # the instance's QEMU listens
-DISPLAY_SOCKET = 'display.sock'     # VNC; the instance's QEMU listens
-DOMAIN_R_QMP_SOCKET = 'domain_r.qmp'    # Domain R's QEMU listens
-#: Beside them: held locked by the keeper for its life; has its process id.
-KEEPER_LOCK = 'keeper.lock'
