@@ -21,7 +21,7 @@ from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt.care import settle
 from nova_dmore.virt.config import host_secrets
-from nova_dmore.virt.migration import expectation
+from nova_dmore.virt.migration import early_preparation
 from nova_dmore.virt.migration import job
 from nova_dmore.virt.migration import rollback
 from nova_dmore.virt.pair import domain_r
@@ -70,7 +70,7 @@ class DestinationRole:
         self._arriving_alone: dict[str, str] = {}
         #: Ids of migrations for which nothing is to be prepared any more.
         self._over = collections.deque(maxlen=_OVER_MAX)
-        self._expectations = expectation.Expectations(pairs)
+        self._expectations = early_preparation.Expectations(pairs)
 
     def look_up(self, instance) -> None:
         """Begin to ask for what Neutron knows of the pair; nothing is made.

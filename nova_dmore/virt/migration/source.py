@@ -5,9 +5,9 @@ Reached from Nova's operation thread: ``_live_migration_operation`` calls
 ``guest.migrate()``, which :class:`nova_dmore.virt.migration.guest.
 CoMigratingGuest` answers with :meth:`SourceRole.run`. QEMU decides when the
 instance stops, as in any live migration. Two threads of our own help: the
-*follower* (follower.py) holds Domain R (companion.py) until that stop, whoever
-caused it, and lets it go then; the *leader* (leader.py) slows the end of the
-instance's pre-copy for a while if Domain R is not ready.
+*follower* (switch_over.py) holds Domain R (domain_r_migration.py) until that
+stop, whoever caused it, and lets it go then; the *leader*
+(instance_pre_copy.py) slows the end of the instance's pre-copy for a while if Domain R is not ready.
 
 The instance comes first: what fails here costs the console its continuity,
 never the instance its migration.
@@ -24,13 +24,13 @@ from oslo_log import log as logging
 from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt import boundary
-from nova_dmore.virt.migration import companion
-from nova_dmore.virt.migration import follower
+from nova_dmore.virt.migration import domain_r_migration
+from nova_dmore.virt.migration import instance_pre_copy
 from nova_dmore.virt.migration import job
-from nova_dmore.virt.migration import leader
 from nova_dmore.virt.migration import phases
 from nova_dmore.virt.migration.phases import Phase
 from nova_dmore.virt.migration import rollback
+from nova_dmore.virt.migration import switch_over
 from nova_dmore.virt.pair import domain_r
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt.pair import xml
@@ -92,9 +92,9 @@ class SourceRole:
         self.course = phases.Course(instance, destination_host)
         self._client = services.pairs.client(instance.uuid)
         self._record = services.pairs.get(instance.uuid)
-        self._companion: companion.Companion | None = None
-        self._follower: follower.Follower | None = None
-        self._leader: leader.Leader | None = None
+        self._companion: domain_r_migration.Companion | None = None
+        self._follower: switch_over.Follower | None = None
+        self._leader: instance_pre_copy.Leader | None = None
         self._connection = None
         self._job: job.Job | None = None    # the instance's
         #: Set when libvirt is asked to migrate the instance.
@@ -238,8 +238,9 @@ class SourceRole:
         services = self._services
         limit_mib = arguments.get('bandwidth') or 0
         holds = services.synchronise and services.hold
-        parameters = {'bandwidth': companion.first_bandwidth_mib(limit_mib)
-                      if holds else limit_mib}
+        parameters = {
+            'bandwidth': domain_r_migration.first_bandwidth_mib(limit_mib)
+            if holds else limit_mib}
         if arguments.get('migrate_uri'):
             parameters['migrate_uri'] = arguments['migrate_uri']
         self._flags = job.companion_flags(
@@ -248,7 +249,7 @@ class SourceRole:
             services.libvirt_uri, self._name, destination, parameters,
             self._flags)
         try:
-            self._companion = companion.Companion(
+            self._companion = domain_r_migration.Companion(
                 self._connection, self._name, outgoing,
                 services.precopy_timeout_s, services.hold_bandwidth_mib,
                 limit_mib, holds, self._arrives_paused)
@@ -262,16 +263,16 @@ class SourceRole:
         self._companion.start()
         if not services.synchronise:
             return
-        self._follower = follower.Follower(
+        self._follower = switch_over.Follower(
             self.course, self._client, self._companion, self._ended,
             self._hand_over, f'dmore-follow-{self._uuid}')
-        self._leader = leader.Leader(
+        self._leader = instance_pre_copy.Leader(
             self._job, self._follower.companion_ready, limit_mib,
             f'dmore-lead-{self._uuid}')
         self._leader.start()
         self._follower.start()
 
-    # -- stop: follower.py; then carry over ---------------------------------
+    # -- stop: switch_over.py; then carry over ------------------------------
 
     def _hand_over(self) -> None:
         """Let the destination have the address and the offsets.

@@ -11,13 +11,13 @@ import libvirt
 from nova_dmore.client import shadow_client
 from nova_dmore.virt.care import reporter
 from nova_dmore.virt.care import watch
-from nova_dmore.virt.migration import follower
 from nova_dmore.virt.migration import guest as guest_module
+from nova_dmore.virt.migration import instance_pre_copy
 from nova_dmore.virt.migration import job
-from nova_dmore.virt.migration import leader
 from nova_dmore.virt.migration.phases import Phase
 from nova_dmore.virt.migration import rollback
 from nova_dmore.virt.migration import source
+from nova_dmore.virt.migration import switch_over
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt import rpc
 from tests.unit.virt import fake_host
@@ -159,8 +159,9 @@ class SourceTestCase(fake_host.HostTestCase):
 
     def setUp(self):
         super().setUp()
-        self.useFixture(fixtures.MockPatchObject(follower, '_LOOK_MS', 1))
-        self.useFixture(fixtures.MockPatchObject(leader, '_LOOK_S', 0.001))
+        self.useFixture(fixtures.MockPatchObject(switch_over, '_LOOK_MS', 1))
+        self.useFixture(fixtures.MockPatchObject(
+            instance_pre_copy, '_LOOK_S', 0.001))
         self.useFixture(fixtures.MockPatchObject(source, '_END_S', 5.0))
         self.useFixture(fixtures.MockPatchObject(
             libvirt, 'open', autospec=True, return_value=self.libvirt))

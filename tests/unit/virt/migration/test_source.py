@@ -9,7 +9,7 @@ from unittest import mock
 import libvirt
 
 from nova_dmore import exception
-from nova_dmore.virt.migration import companion
+from nova_dmore.virt.migration import domain_r_migration
 from nova_dmore.virt.migration import guest as guest_module
 from nova_dmore.virt.migration import job
 from nova_dmore.virt.migration import source
@@ -59,7 +59,8 @@ class TogetherTest(source_case.SourceTestCase):
         # The last limits are set when it is stopped.
         self.assertEqual(
             ['1 ms', 8, job.UNLIMITED_MIB,
-             f'{companion._FREE_DOWNTIME_MS} ms'], self.companion.limits)
+             f'{domain_r_migration._FREE_DOWNTIME_MS} ms'],
+            self.companion.limits)
 
     def test_arguments(self):
         self._run(

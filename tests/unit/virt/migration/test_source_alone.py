@@ -82,7 +82,8 @@ class AloneTest(source_case.SourceTestCase):
 
     def test_a_bug_while_domain_r_is_sent(self):
         self._converge_alone()
-        self._break('nova_dmore.virt.migration.leader.Leader', ValueError)
+        self._break('nova_dmore.virt.migration.instance_pre_copy.Leader',
+                    ValueError)
         self._assert_moved_alone()
         self._assert_order('migrate Domain R', f'abort job of {self.domr}',
                            'migrate instance')

@@ -7,8 +7,8 @@ from unittest import mock
 import fixtures
 
 from nova_dmore.virt.migration import guest
+from nova_dmore.virt.migration import instance_pre_copy
 from nova_dmore.virt.migration import job
-from nova_dmore.virt.migration import leader
 from nova_dmore.virt.migration import source
 from tests.unit.virt import fakes
 
@@ -17,7 +17,8 @@ class LeaderTest(fakes.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.useFixture(fixtures.MockPatchObject(leader, '_LOOK_S', 0.001))
+        self.useFixture(fixtures.MockPatchObject(
+            instance_pre_copy, '_LOOK_S', 0.001))
         self.log = []
         self.progress = job.Progress(1, 10 ** 9)
         self.there_is_a_job = True
@@ -25,7 +26,7 @@ class LeaderTest(fakes.TestCase):
         self.instance.progress.side_effect = lambda: self.progress
         self.instance.limit.side_effect = self._limit
         self.companion_ready = threading.Event()
-        self.leader = leader.Leader(
+        self.leader = instance_pre_copy.Leader(
             self.instance, self.companion_ready, 0, 'lead')
         self.addCleanup(self._end)
 
@@ -55,10 +56,10 @@ class LeaderTest(fakes.TestCase):
     def test_only_the_end_of_the_first_pass_is_slow(self):
         self.leader.start()
         self.assertEqual([], self._after(self.progress))
-        slow = [(leader._TAIL_BANDWIDTH_MIB, 1)]
+        slow = [(instance_pre_copy._TAIL_BANDWIDTH_MIB, 1)]
         self.assertEqual(slow, self._after(
             job.Progress(1, 40 << 20)))
-        slow.append((leader._LAST_BANDWIDTH_MIB, 1))
+        slow.append((instance_pre_copy._LAST_BANDWIDTH_MIB, 1))
         self.assertEqual(slow, self._after(
             job.Progress(1, 1 << 20)))
         self.companion_ready.set()
@@ -66,11 +67,12 @@ class LeaderTest(fakes.TestCase):
         self.assertEqual(slow + [(job.UNLIMITED_MIB, 300)], self.log)
 
     def test_an_instance_is_not_slowed_for_long(self):
-        self.useFixture(fixtures.MockPatchObject(leader, 'PATIENCE_S', 0.05))
+        self.useFixture(fixtures.MockPatchObject(
+            instance_pre_copy, 'PATIENCE_S', 0.05))
         self.progress = job.Progress(2, 1 << 20)
         self.leader.start()
         self.leader.join(5)
-        self.assertEqual([(leader._LAST_BANDWIDTH_MIB, 1),
+        self.assertEqual([(instance_pre_copy._LAST_BANDWIDTH_MIB, 1),
                           (job.UNLIMITED_MIB, 300)], self.log)
 
     def test_novas_limit_is_given_back(self):
@@ -79,7 +81,7 @@ class LeaderTest(fakes.TestCase):
         self._after(self.progress)
         self.leader.set_downtime(150)
         self.leader.end()
-        self.assertEqual([(leader._LAST_BANDWIDTH_MIB, 1),
+        self.assertEqual([(instance_pre_copy._LAST_BANDWIDTH_MIB, 1),
                           (job.UNLIMITED_MIB, 150)], self.log)
 
     def test_novas_limit_is_qemus_at_once_otherwise(self):

@@ -6,7 +6,7 @@ from unittest import mock
 from neutronclient.common import exceptions as neutron_exceptions
 
 from nova_dmore import exception
-from nova_dmore.virt.migration import expectation
+from nova_dmore.virt.migration import early_preparation
 from nova_dmore.virt.pair import record
 from tests.unit.virt import fakes
 from tests.unit.virt.migration import destination_case
@@ -177,7 +177,7 @@ class ExpectTest(destination_case.DestinationTestCase):
         self.assertTrue(self.pairs.get(fakes.UUID).incoming)
 
     def test_it_was_looked_up_long_ago(self):
-        with mock.patch.object(expectation, '_FRESH_S', 0.0):
+        with mock.patch.object(early_preparation, '_FRESH_S', 0.0):
             self.role.look_up(self.instance)
             self._join('look-up')
             self.neutron.client.list_ports.reset_mock()
@@ -195,7 +195,7 @@ class ExpectTest(destination_case.DestinationTestCase):
         self.assertTrue(self.pairs.get(fakes.UUID).incoming)
 
     def test_what_was_looked_up_in_vain_is_forgotten(self):
-        with mock.patch.object(expectation, '_FRESH_S', 0.0):
+        with mock.patch.object(early_preparation, '_FRESH_S', 0.0):
             self.role.look_up(self.instance)
             other = fakes.make_instance(uuid=_OTHER_UUID)
             self.role.look_up(other)

@@ -8,9 +8,9 @@ from unittest import mock
 import libvirt
 
 from nova_dmore import exception
-from nova_dmore.virt.migration import follower
 from nova_dmore.virt.migration.phases import Phase
 from nova_dmore.virt.migration import source
+from nova_dmore.virt.migration import switch_over
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 from tests.unit.virt.migration import source_case
@@ -29,8 +29,8 @@ class FollowerTest(source_case.SourceTestCase):
             self.guest.converge()
 
         self.guest.story = story
-        with (mock.patch.object(follower, '_WAIT_MS', 50),
-                mock.patch.object(follower.LOG, 'warning') as warning):
+        with (mock.patch.object(switch_over, '_WAIT_MS', 50),
+                mock.patch.object(switch_over.LOG, 'warning') as warning):
             self._run()
         self.assertLess(self.calls, 20)
         self.assertEqual(1, sum('cannot be seen' in call.args[0]
@@ -40,7 +40,7 @@ class FollowerTest(source_case.SourceTestCase):
         """From when it can leave until it is not asked for any more."""
         let_go = self.client().let_go
         let_go.side_effect = lambda on: self.log.append(f'let go {on}')
-        with mock.patch.object(follower.LOG, 'info') as info:
+        with mock.patch.object(switch_over.LOG, 'info') as info:
             self._run()
         self._assert_order('migrate Domain R', 'let go True', 'frozen',
                            'rpc carry_over', 'let go False')
@@ -88,7 +88,7 @@ class FollowerTest(source_case.SourceTestCase):
         self.assertEqual(fakes.HOST, self.neutron.active_host(fakes.PORT))
 
     def test_a_thread_that_never_began_is_not_waited_for(self):
-        with mock.patch.object(follower.Follower, 'start', autospec=True,
+        with mock.patch.object(switch_over.Follower, 'start', autospec=True,
                                side_effect=RuntimeError('no more threads')):
             self.guest.story = self.guest.switch_over_at_once
             self._run()

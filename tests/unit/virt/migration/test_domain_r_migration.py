@@ -8,7 +8,7 @@ from oslotest import base
 
 from nova_dmore.domr import hold
 from nova_dmore import exception
-from nova_dmore.virt.migration import companion
+from nova_dmore.virt.migration import domain_r_migration
 from nova_dmore.virt.migration import job
 from nova_dmore import wire
 from tests import examples
@@ -70,14 +70,15 @@ class CompanionTest(base.BaseTestCase):
 
     def _companion(self, qemu, bandwidth_mib=0):
         with mock.patch.object(job, 'Job', return_value=qemu):
-            return companion.Companion(
+            return domain_r_migration.Companion(
                 mock.sentinel.connection, 'domr-x',
                 mock.Mock(is_alive=lambda: True), 60.0, HOLD_MIB,
                 bandwidth_mib)
 
     def test_at_its_end_less_is_sent_than_is_kept_dirty(self):
-        self.assertLess(companion.TAIL_BANDWIDTH_MIB * MIB * WINDOW_MS / 1000,
-                        hold.HOLD_BYTES)
+        self.assertLess(
+            domain_r_migration.TAIL_BANDWIDTH_MIB * MIB * WINDOW_MS / 1000,
+            hold.HOLD_BYTES)
 
     @examples.settings()
     @hypothesis.given(
@@ -85,7 +86,7 @@ class CompanionTest(base.BaseTestCase):
         strategies.integers(0, 20), strategies.integers(5, 40))
     def test_it_does_not_leave(self, link_mib_s, data_mib, zeros_mib, look_ms):
         qemu = Qemu(link_mib_s, data_mib, zeros_mib,
-                    companion.first_bandwidth_mib(0))
+                    domain_r_migration.first_bandwidth_mib(0))
         held = self._companion(qemu)
         held.start()
         waited = 0
@@ -105,7 +106,7 @@ class CompanionTest(base.BaseTestCase):
         self.assertTrue(qemu.left)
 
     def test_novas_limit(self):
-        self.assertEqual(5, companion.first_bandwidth_mib(5))
+        self.assertEqual(5, domain_r_migration.first_bandwidth_mib(5))
         qemu = Qemu(1000, 80, 10, 5)
         held = self._companion(qemu, 5)
         held.start()
@@ -140,7 +141,7 @@ class StateTest(base.BaseTestCase):
 
     def _companion(self, **changes):
         with mock.patch.object(job, 'Job', return_value=self.job):
-            made = companion.Companion(
+            made = domain_r_migration.Companion(
                 mock.sentinel.connection, 'domr-x', self.outgoing, 60.0,
                 HOLD_MIB, **changes)
         made.start()
