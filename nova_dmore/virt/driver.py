@@ -13,8 +13,6 @@ import contextlib
 import dataclasses
 import functools
 
-from nova.compute import task_states
-from nova.compute import vm_states
 from nova import context as nova_context
 from nova import exception as nova_exception
 from nova.console import serial as serial_console
@@ -50,6 +48,7 @@ from nova_dmore.virt.pair import policy
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt.pair import xml as xml_module
 from nova_dmore.virt import rpc
+from nova_dmore.virt import where
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -104,7 +103,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             self._pairs, self._reporter, CONF.dmore.watch_interval, admin,
             settle.Settler(
                 self._pairs, self._reporter, admin, self._get_connection,
-                inventory.host_of, inventory.is_live_migrating),
+                where.host_in_nova, where.is_live_migrating),
             renewal.Renewal(CONF, self._pairs))
         self._destination = destination.DestinationRole(
             self._pairs, self._reporter, self._get_connection, self._uri(),
@@ -187,7 +186,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         with contextlib.ExitStack() as undo:
             if pair.is_new:
                 undo.callback(self._remove_pair, instance,
-                              delete_address=self._goes_for_good(instance))
+                              delete_address=where.will_be_nowhere(
+                                  instance, self._pairs.host))
             guest = create(pair.instance.xml, instance)
             undo.pop_all()
         with boundary.instance_first(instance, 'Announcing the console'):
@@ -297,7 +297,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             destroy_disks=destroy_disks, destroy_secrets=destroy_secrets)
         if instance.uuid in self._rebooting:
             return
-        for_good = self._goes_for_good(instance)
+        for_good = where.will_be_nowhere(instance, self._pairs.host)
         record = self._pairs.get(instance.uuid)
         if record is not None and record.incoming and not for_good:
             with boundary.instance_first(instance, 'Expecting it no more'):
@@ -320,20 +320,6 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                 block_device_info=block_device_info, accel_info=accel_info)
         finally:
             self._rebooting.discard(instance.uuid)
-
-    def _goes_for_good(self, instance):
-        """Whether an instance that is destroyed here is no more then.
-
-        Otherwise it comes back, here or elsewhere (shelved, evacuated,
-        resized, rebuilt), and has the same address again.
-        """
-        if instance.deleted:
-            return True
-        if instance.host not in (None, self._pairs.host):
-            return False
-        return (instance.vm_state == vm_states.BUILDING or
-                instance.task_state in (task_states.DELETING,
-                                        task_states.SOFT_DELETING))
 
     def _remove_pair(self, instance, delete_address):
         with boundary.instance_first(instance, 'Removing the pair'):

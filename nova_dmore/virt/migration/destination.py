@@ -19,13 +19,13 @@ from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
-from nova_dmore.virt.care import settle
 from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.migration import early_preparation
 from nova_dmore.virt.migration import job
 from nova_dmore.virt.migration import rollback
 from nova_dmore.virt.pair import domain_r
 from nova_dmore.virt.pair import record as record_module
+from nova_dmore.virt import where
 
 LOG = logging.getLogger(__name__)
 
@@ -123,7 +123,8 @@ class DestinationRole:
         uuid, pairs = record.instance_uuid, self._pairs
         if self._arriving.get(uuid) == migration_id:
             return True
-        if settle.find(self._connect(), uuid) is settle.Here.RUNNING:
+        here = where.on_this_host(self._connect(), uuid)
+        if here is where.Here.RUNNING:
             # The call is late: what is here is the pair of this host.
             raise exception.PairError('the instance runs here')
         # The source may lose patience with this call any time, and send the
@@ -205,8 +206,8 @@ class DestinationRole:
         """
         record = _parse(record_text)
         instance_uuid = record.instance_uuid
-        if settle.find(self._connect(),
-                       instance_uuid) is settle.Here.ABSENT:
+        here = where.on_this_host(self._connect(), instance_uuid)
+        if here is where.Here.ABSENT:
             LOG.info('Instance %s is not here any more', instance_uuid)
             return
         if console_log:
@@ -296,7 +297,8 @@ class DestinationRole:
             raise exception.PairError(
                 f'nothing of migration {migration_id} is here')
         connection = self._connect()
-        if settle.find(connection, instance_uuid) is settle.Here.RUNNING:
+        here = where.on_this_host(connection, instance_uuid)
+        if here is where.Here.RUNNING:
             raise exception.PairError('the instance runs here')
         if not self._pairs.domain(instance_uuid).is_paused():
             # The instance may be dead already that it was let run for.
@@ -315,8 +317,8 @@ class DestinationRole:
 
         :returns: whether it runs here.
         """
-        if settle.find(self._connect(),
-                       instance_uuid) is settle.Here.RUNNING:
+        here = where.on_this_host(self._connect(), instance_uuid)
+        if here is where.Here.RUNNING:
             LOG.warning('Instance %s runs here, whatever the source says',
                         instance_uuid)
             return True
