@@ -66,10 +66,11 @@ class Pairs:
         #: When each pair was last told what to serve, by CLOCK_MONOTONIC;
         #: of what an earlier process has told nothing is known.
         self.configured: dict[str, float] = {}
-        #: libvirt uuids of every companion seen so far, also removed ones:
+        #: libvirt uuids of every Domain R seen so far, also removed ones:
         #: their last events come late.
-        self._companions = {domain_r.uuid_of(record.instance_uuid)
-                            for record in self.records.all()}
+        self._domain_r_uuids = {
+            domain_r.uuid_of(record.instance_uuid)
+            for record in self.records.all()}
 
     # -- look-up ------------------------------------------------------------
 
@@ -102,8 +103,8 @@ class Pairs:
         return shadow_lives, self.domain(instance_uuid).is_active()
 
     def is_domain_r(self, domain: str | None) -> bool:
-        """Whether a libvirt uuid is that of a companion on this host."""
-        return domain in self._companions
+        """Whether a libvirt uuid is that of a Domain R on this host."""
+        return domain in self._domain_r_uuids
 
     @contextlib.contextmanager
     def locked(self, instance_uuid: str, wait_s: float = -1):
@@ -257,7 +258,7 @@ class Pairs:
         except exception.ConfigurationError:
             return False    # nothing new could be made instead
 
-    def expect(self, record, bind=None) -> record_module.PairRecord:
+    def prepare_early(self, record, bind=None) -> record_module.PairRecord:
         """Make what of a pair takes long, on a host that it may come to.
 
         Called by the destination's role.
@@ -290,7 +291,7 @@ class Pairs:
         """Prepare a destination: everything but Domain R itself.
 
         Called by the destination's role before anything moves. What was made
-        by :meth:`expect` is used.
+        by :meth:`prepare_early` is used.
 
         :raises nova_dmore.exception.DMoreError: and everything is undone but
             the directory.
@@ -299,7 +300,7 @@ class Pairs:
         with self.locked(uuid), contextlib.ExitStack() as undo:
             undo.callback(_attempt, self.give_back, uuid)
             if self.get(uuid) is None:
-                self.expect(record)
+                self.prepare_early(record)
             else:
                 self._save(record)
             self.client(uuid).arm(
@@ -308,8 +309,8 @@ class Pairs:
             undo.pop_all()
 
     def give_back(self, instance_uuid: str) -> None:
-        """Undo :meth:`expect` and :meth:`start_incoming`. The instance may
-        arrive without its pair, so the directory stays.
+        """Undo :meth:`prepare_early` and :meth:`start_incoming`. The instance
+        may arrive without its pair, so the directory stays.
 
         :raises nova_dmore.exception.DMoreError: something is left over; the
             rest was removed all the same.
@@ -331,7 +332,7 @@ class Pairs:
         self._save(dataclasses.replace(record, incoming=True))
 
     def _save(self, record) -> None:
-        self._companions.add(domain_r.uuid_of(record.instance_uuid))
+        self._domain_r_uuids.add(domain_r.uuid_of(record.instance_uuid))
         try:
             self.records.save(record)
         except OSError as error:

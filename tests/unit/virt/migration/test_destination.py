@@ -61,10 +61,11 @@ class DestinationTest(destination_case.DestinationTestCase):
     def test_nova_is_told_so_before(self):
         self._take_secrets_away()
         instance = fakes.make_instance()
-        self.assertRaises(exception.ConfigurationError, self.role.look_up,
-                          instance)
+        self.assertRaises(
+            exception.ConfigurationError,
+            self.role.check_can_live_migrate_destination, instance)
         instance.system_metadata[host_secrets.METADATA] = '1'
-        self.role.look_up(instance)
+        self.role.check_can_live_migrate_destination(instance)
 
     def test_prepare_twice(self):
         self.role.prepare(None, 'm1', self.text)
@@ -432,7 +433,7 @@ class SendBackTest(destination_case.DestinationTestCase):
         for uri, migrate_uri in (
                 ('qemu+tcp://c2.example.org/system', 'tcp://10.0.0.2'),
                 ('qemu+tcp://[fd00::2]/system', 'tcp://[fd00::2]')):
-            with mock.patch.object(self.role, '_waiting', autospec=True,
+            with mock.patch.object(self.role, '_job_of_paused', autospec=True,
                                    side_effect=ZeroDivisionError):
                 self.assertRaises(ZeroDivisionError, self._send_back,
                                   uri=uri, migrate_uri=migrate_uri)

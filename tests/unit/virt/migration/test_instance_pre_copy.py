@@ -13,26 +13,26 @@ from nova_dmore.virt.migration import source
 from tests.unit.virt import fakes
 
 
-class LeaderTest(fakes.TestCase):
+class InstancePreCopyTest(fakes.TestCase):
 
     def setUp(self):
         super().setUp()
         self.useFixture(fixtures.MockPatchObject(
-            instance_pre_copy, '_LOOK_S', 0.001))
+            instance_pre_copy, '_POLL_S', 0.001))
         self.log = []
         self.progress = job.Progress(1, 10 ** 9)
         self.there_is_a_job = True
         self.instance = mock.create_autospec(job.Job, instance=True)
         self.instance.progress.side_effect = lambda: self.progress
         self.instance.limit.side_effect = self._limit
-        self.companion_ready = threading.Event()
-        self.leader = instance_pre_copy.Leader(
-            self.instance, self.companion_ready, 0, 'lead')
+        self.domain_r_copied = threading.Event()
+        self.pre_copy = instance_pre_copy.InstancePreCopy(
+            self.instance, self.domain_r_copied, 0, 'pre-copy')
         self.addCleanup(self._end)
 
     def _end(self):
-        if self.leader.is_alive():
-            self.leader.end()
+        if self.pre_copy.is_alive():
+            self.pre_copy.end()
 
     def _limit(self, bandwidth_mib=None, downtime_ms=None):
         if self.there_is_a_job and (
@@ -47,14 +47,14 @@ class LeaderTest(fakes.TestCase):
         return self.log
 
     def test_a_domain_r_that_is_ready_costs_nothing(self):
-        self.companion_ready.set()
+        self.domain_r_copied.set()
         self.progress = job.Progress(2, 10)
-        self.leader.start()
-        self.leader.join(5)
+        self.pre_copy.start()
+        self.pre_copy.join(5)
         self.assertEqual([], self.log)
 
     def test_only_the_end_of_the_first_pass_is_slow(self):
-        self.leader.start()
+        self.pre_copy.start()
         self.assertEqual([], self._after(self.progress))
         slow = [(instance_pre_copy._TAIL_BANDWIDTH_MIB, 1)]
         self.assertEqual(slow, self._after(
@@ -62,41 +62,41 @@ class LeaderTest(fakes.TestCase):
         slow.append((instance_pre_copy._LAST_BANDWIDTH_MIB, 1))
         self.assertEqual(slow, self._after(
             job.Progress(1, 1 << 20)))
-        self.companion_ready.set()
-        self.leader.join(5)
+        self.domain_r_copied.set()
+        self.pre_copy.join(5)
         self.assertEqual(slow + [(job.UNLIMITED_MIB, 300)], self.log)
 
     def test_an_instance_is_not_slowed_for_long(self):
         self.useFixture(fixtures.MockPatchObject(
             instance_pre_copy, 'PATIENCE_S', 0.05))
         self.progress = job.Progress(2, 1 << 20)
-        self.leader.start()
-        self.leader.join(5)
+        self.pre_copy.start()
+        self.pre_copy.join(5)
         self.assertEqual([(instance_pre_copy._LAST_BANDWIDTH_MIB, 1),
                           (job.UNLIMITED_MIB, 300)], self.log)
 
-    def test_novas_limit_is_given_back(self):
+    def test_novas_limit_is_restored(self):
         self.progress = job.Progress(2, 1 << 20)
-        self.leader.start()
+        self.pre_copy.start()
         self._after(self.progress)
-        self.leader.set_downtime(150)
-        self.leader.end()
+        self.pre_copy.set_max_downtime(150)
+        self.pre_copy.end()
         self.assertEqual([(instance_pre_copy._LAST_BANDWIDTH_MIB, 1),
                           (job.UNLIMITED_MIB, 150)], self.log)
 
     def test_novas_limit_is_qemus_at_once_otherwise(self):
-        self.leader.start()
-        self.leader.set_downtime(150)
-        self.leader.end()
-        self.leader.set_downtime(400)
+        self.pre_copy.start()
+        self.pre_copy.set_max_downtime(150)
+        self.pre_copy.end()
+        self.pre_copy.set_max_downtime(400)
         self.assertEqual([(None, 150), (None, 400)], self.log)
 
     def test_without_a_job_there_is_nothing_to_slow(self):
         self.there_is_a_job = False
-        self.leader.start()
+        self.pre_copy.start()
         self.assertEqual([], self._after(
             job.Progress(2, 1 << 20)))
-        self.leader.end()
+        self.pre_copy.end()
         self.assertEqual([], self.log)
 
 
@@ -112,17 +112,17 @@ class GuestTest(fakes.TestCase):
 
     def test_the_role_migrates(self):
         self.guest.migrate('uri', flags=1)
-        self.role.run.assert_called_once_with(self.stock, 'uri', flags=1)
+        self.role.migrate.assert_called_once_with(self.stock, 'uri', flags=1)
         self.stock.migrate.assert_not_called()
 
-    def test_the_role_heeds_the_limit(self):
-        self.role.take_downtime.return_value = True
+    def test_the_role_takes_the_limit(self):
+        self.role.migrate_configure_max_downtime.return_value = True
         self.guest.migrate_configure_max_downtime(50)
-        self.role.take_downtime.assert_called_once_with(50)
+        self.role.migrate_configure_max_downtime.assert_called_once_with(50)
         self.stock.migrate_configure_max_downtime.assert_not_called()
 
-    def test_nobody_leads(self):
-        self.role.take_downtime.return_value = False
+    def test_no_pre_copy_takes_the_limit(self):
+        self.role.migrate_configure_max_downtime.return_value = False
         self.guest.migrate_configure_max_downtime(50)
         self.stock.migrate_configure_max_downtime.assert_called_once_with(50)
 
