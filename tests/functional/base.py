@@ -194,7 +194,7 @@ class TestCase(base.ServersTestBase):
         return etree.fromstring(self.connection(hostname).xml[domain.name()])
 
     def domain_r(self, server, hostname='c1'):
-        """The companion of a server, None when there is none."""
+        """The Domain R of a server, None when there is none."""
         return self.connection(hostname)._vms.get('domr-' + server['id'])
 
     def serial(self, server, hostname='c1'):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The destination's role in a co-migration.
 
-The first three methods are called by the driver, in Nova's methods of the same
-name. The others are called by the source
+The first three methods are called by the driver and have the names of Nova's
+own. The others are called by the source
 (:mod:`nova_dmore.virt.migration.source`, ``completion``, ``rollback``) over
 :mod:`nova_dmore.virt.rpc`. In a migration that succeeds they come in the order
 in which they stand here, up to :meth:`DestinationRole.finish`; in one that
@@ -258,7 +258,7 @@ class DestinationRole:
 
         :param uri: libvirt URI of the source.
         :param migrate_uri: where QEMU's data goes, None: libvirt decides.
-        :param flags: of libvirt's migration, those of Domain R's way here.
+        :param flags: of libvirt's migration, those with which Domain R came.
         :param within_s: seconds after which the migration is cancelled.
         :raises nova_dmore.exception.PairError: it is not at the source.
         """

@@ -99,8 +99,8 @@ class CoMigration:
 
         :param why: an error or a text, for the log.
         """
-        LOG.warning('Domain R does not come along to %(host)s, its console '
-                    'will be built anew there: %(why)s',
+        LOG.warning('Domain R does not follow its instance to %(host)s, its '
+                    'console will be built anew there: %(why)s',
                     {'host': self._host, 'why': text.printable(why)},
                     instance=self.instance)
         self.enter(Phase.ALONE)

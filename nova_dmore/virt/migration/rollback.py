@@ -78,7 +78,7 @@ class Rollback:
                 self._abort_at_destination,
                 lambda: pairs.addresses.delete_binding(
                     self._port, self._host)):
-            with self._step('Going back'):
+            with self._step('Rolling back'):
                 step()
         if binding_moved:
             threading.Thread(
@@ -111,7 +111,7 @@ class Rollback:
         if self._client.is_gone():
             raise exception.PairError(
                 'the shadow-device process that it left is gone')
-        with self._step('Having the tap of Domain R'):
+        with self._step('Plugging the tap of Domain R'):
             # Neutron's agent may have taken it from its bridge.
             pairs.plug_again(self._uuid)
         migrate_uri = uris.migrate_uri

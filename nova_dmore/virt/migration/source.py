@@ -134,7 +134,7 @@ class SourceRole:
                     self._start_pre_copy(destination, arguments)
             if preparation.error is not None:
                 self._continue_alone(preparation.error)
-            with self._step('The way of the console to the destination'):
+            with self._step('The consoles in the XML for the destination'):
                 if arguments.get('destination_xml'):
                     arguments['destination_xml'] = xml.for_destination(
                         arguments['destination_xml'],
@@ -145,7 +145,7 @@ class SourceRole:
             except BaseException:
                 # The instance stays here, whatever Nova's exception is.
                 self._instance_ended.set()
-                with self._step('Going back'):
+                with self._step('Rolling back'):
                     self._roll_back()
                 raise
             self._instance_ended.set()
@@ -206,7 +206,7 @@ class SourceRole:
             yield
         finally:
             self._services.watch.look_after(self._uuid)
-            with self._step('The end of the instance\'s pre-copy'):
+            with self._step("The end of the instance's pre-copy"):
                 if self._instance_pre_copy is not None:
                     # It does not notice by itself that QEMU switched over.
                     self._instance_pre_copy.end()
@@ -215,7 +215,7 @@ class SourceRole:
 
     def _continue_alone(self, error: Exception) -> None:
         """Cancel Domain R's migration after an error that was not foreseen."""
-        with self._step('Giving Domain R up'):
+        with self._step("Cancelling Domain R's migration"):
             if self._domain_r_migration is not None:
                 self._domain_r_migration.cancel()
         if self.co_migration.phase != Phase.ALONE:
@@ -322,9 +322,9 @@ class SourceRole:
         activation.join()
 
     def _wait_for_carry_over(self) -> dict | None:
-        """What the source's shadow-device process sends to that of the
-        destination. To send the rest of an instance that was forced to stop
-        may take minutes."""
+        """What the source's shadow-device process has for that of the
+        destination (the request ``hand_over``). If the instance was forced to
+        stop, sending the rest of its memory may take minutes."""
         while True:
             ended = self._instance_ended.is_set()
             carry_over = self._client.hand_over(_CARRY_OVER_MS)
@@ -335,7 +335,7 @@ class SourceRole:
     def _activate_binding(self) -> None:
         """Have Domain R's port at the destination, in a thread of
         :meth:`_after_stop`."""
-        with self._step('Letting the destination have the address'):
+        with self._step('Activating the binding at the destination'):
             self._services.pairs.addresses.activate_binding(
                 self._record.address.port_id, self._host)
 

@@ -137,7 +137,9 @@ class SwitchOver(threading.Thread):
 
     def _stop_when_frozen(self, on: bool) -> None:
         """Have the shadow-device process stop Domain R as soon as it is
-        frozen, or not any more."""
+        frozen, or not any more. Its request has another name on the wire,
+        ``let_go``, and keeps it: a process of an earlier release may answer.
+        """
         if on is self._is_stopped_when_frozen:
             return
         self._is_stopped_when_frozen = on

@@ -13,7 +13,8 @@ from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt.pair import xml as xml_module
 
 #: The server property in which a user finds the SSH console. An instance that
-#: has it has a Domain R.
+#: has it has a Domain R. It lies in Nova's database, where hosts of other
+#: releases read it: its name does not change.
 SSH_PROPERTY = 'dmore:console_ssh'
 
 

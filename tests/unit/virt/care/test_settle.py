@@ -218,7 +218,7 @@ class OutgoingTest(SettleTestCase):
         super().setUp()
         self.pairs.ensure(fakes.make_instance())
         self.instance = self.libvirt.add_instance()
-        self.companion = self.libvirt.domains[self.domr]
+        self.domain_r = self.libvirt.domains[self.domr]
         self.shadow.log.clear()
         self.status = fake_host.status(migration_id='m1')
         self.client().status.side_effect = lambda timeout=None: self.status
@@ -229,17 +229,17 @@ class OutgoingTest(SettleTestCase):
         self.assertEqual(set(), self.shadow.alive)
 
     def test_the_instance_stayed(self):
-        self.companion.job = True
+        self.domain_r.job = True
         self.assertTrue(self._settle())
-        self.assertFalse(self.companion.job)
+        self.assertFalse(self.domain_r.job)
         self.assertEqual(['arm', 'adopt', 'hold'], self.shadow.log)
         self.client().arm.assert_called_once_with(
             'm1', wire.Role.SOURCE, on=False)
         self.client().hold.assert_called_once_with(False)
         # Once is enough.
-        self.companion.job = True
+        self.domain_r.job = True
         self.assertTrue(self._settle(1))
-        self.assertTrue(self.companion.job)
+        self.assertTrue(self.domain_r.job)
         self.assertEqual(['arm', 'adopt', 'hold'], self.shadow.log)
 
     def test_domain_r_was_stopped_and_could_not_leave(self):
@@ -247,7 +247,7 @@ class OutgoingTest(SettleTestCase):
         status = dataclasses.replace(there, domain_r=dataclasses.replace(
             there.domain_r, status='paused'))
         self.client().status.side_effect = lambda timeout=None: status
-        resume = self.companion.resume = mock.Mock()
+        resume = self.domain_r.resume = mock.Mock()
         self.assertTrue(self._settle())
         self.assertEqual([], self.shadow.log)
         status = there
@@ -317,10 +317,10 @@ class OutgoingTest(SettleTestCase):
 
     def test_libvirt_migrates_on(self):
         self.instance.job = True
-        self.companion.job = True
+        self.domain_r.job = True
         for _hour in range(3):
             self.assertFalse(self._settle(3600))
-        self.assertTrue(self.companion.job)
+        self.assertTrue(self.domain_r.job)
         self.assertEqual([], self.shadow.log)
 
     def test_a_pair_that_is_dead_is_built_anew_by_the_watch(self):
