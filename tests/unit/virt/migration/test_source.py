@@ -9,7 +9,6 @@ from unittest import mock
 import libvirt
 
 from nova_dmore import exception
-from nova_dmore.virt.migration import completion
 from nova_dmore.virt.migration import domain_r_migration
 from nova_dmore.virt.migration import guest as guest_module
 from nova_dmore.virt.migration import job
@@ -265,44 +264,12 @@ class TogetherTest(source_case.SourceTestCase):
         self.assertIs(True, self._finished_with()[1])
         self._assert_gone_from_here()
 
-    def test_the_pair_comes_back_before_the_end(self):
-        # Nova began the next migration without waiting for our end.
-        back = fakes.make_record(
-            address=self.record.address, incoming=True)
-        self.destination.finish.side_effect = (
-            lambda *args: self.pairs.records.save(back))
-        self._run()
-        self.assertEqual(back, self.pairs.get(fakes.UUID))
-        self.assertIn((fakes.PORT, fakes.HOST), self.neutron.bindings)
-
-    def test_nova_is_not_made_wait_for_the_end(self):
-        self.role = self._role()
-        noticed = []
-        self.destination.finish.side_effect = lambda *args: threading.Timer(
-            0.1, lambda: (noticed.append(self.pairs.get(fakes.UUID)),
-                          self.role.live_migration_monitor_ended())).start()
-        self._run()
-        self.assertEqual([self.record], noticed)
-        self._assert_gone_from_here()
-
-    def test_nova_does_not_come_to_an_end(self):
-        self.role = self._role()
-        with mock.patch.object(completion, '_NOVA_END_S', 0.05):
-            self._run()
-        self._assert_gone_from_here()
-
     def test_carry_over_does_not_arrive(self):
         self.destination.carry_over.side_effect = exception.PairError('no')
         self._run()
         self.assertIs(True, self._finished_with()[1])
         self.assertEqual(fakes.OTHER_HOST,
                          self.neutron.active_host(fakes.PORT))
-
-    def test_the_destination_does_not_finish(self):
-        # A Domain R that is left here would be built again and again.
-        self.destination.finish.side_effect = exception.PairError('no')
-        self._run()
-        self._assert_gone_from_here()
 
     def test_the_console_log_cannot_be_read(self):
         self.role._read_console_log = mock.Mock(
