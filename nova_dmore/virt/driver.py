@@ -37,7 +37,7 @@ from nova_dmore.virt.migration import guest as guest_module
 from nova_dmore.virt.migration import source
 from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import factory
-from nova_dmore.virt.pair import instance_start
+from nova_dmore.virt.pair import instance_pair
 from nova_dmore.virt import rpc
 from nova_dmore.virt import where
 
@@ -123,7 +123,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             post_xml_callback=post_xml_callback)
         pair = None
         with boundary.instance_first(instance, 'Having a Domain R') as outcome:
-            pair = instance_start.have_pair(
+            pair = instance_pair.ensure(
                 CONF.dmore, self._pairs, xml, instance)
         if outcome.error is not None:
             if CONF.dmore.required:
@@ -134,11 +134,11 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                         text.printable(outcome.error), instance=instance)
         if pair is None:
             with boundary.instance_first(instance, 'Withdrawing the console'):
-                instance_start.withdraw(self._pairs, xml, instance)
+                instance_pair.withdraw(self._pairs, xml, instance)
             return create(xml, instance)
         with contextlib.ExitStack() as undo:
             if pair.is_new:
-                undo.callback(instance_start.remove, self._pairs, instance,
+                undo.callback(instance_pair.remove, self._pairs, instance,
                               delete_address=where.will_be_nowhere(
                                   instance, self._pairs.host))
             guest = create(pair.instance.xml, instance)
@@ -146,7 +146,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         with boundary.instance_first(instance, 'Announcing the console'):
             for host, port in pair.instance.released_ports:
                 serial_console.release_port(host=host, port=port)
-            instance_start.announce(
+            instance_pair.announce(
                 instance, pair.record, CONF.dmore.ssh_port)
         return guest
 
@@ -225,7 +225,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         # had one before its flavor was changed; then its address is left.
         if (record is not None or
                 for_good and CONF.dmore.management_network):
-            instance_start.remove(
+            instance_pair.remove(
                 self._pairs, instance, delete_address=for_good)
 
     def _hard_reboot(self, context, instance, network_info, share_info,
@@ -256,7 +256,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             block_device_info=block_device_info, timeout=timeout,
             retry_interval=retry_interval)
         if dest != self.get_host_ip_addr():
-            instance_start.remove(
+            instance_pair.remove(
                 self._pairs, instance, delete_address=False)
         return disk_info
 
@@ -266,7 +266,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         super().confirm_migration(context, migration, instance, network_info)
         if (instance.host != self._pairs.host and
                 self._pairs.get(instance.uuid) is not None):
-            instance_start.remove(
+            instance_pair.remove(
                 self._pairs, instance, delete_address=False)
 
     # -- it moves: destination ----------------------------------------------
@@ -276,7 +276,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             block_migration=False, disk_over_commit=False):
         """Called at a possible destination of a live migration, before
         anything is made there."""
-        if instance_start.SSH_PROPERTY in instance.metadata:
+        if instance_pair.SSH_PROPERTY in instance.metadata:
             with boundary.instance_first(
                     instance, 'Checking for its Domain R') as outcome:
                 self._destination.check_can_live_migrate_destination(
@@ -294,7 +294,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                            network_info, disk_info, migrate_data):
         """Called at the destination of a live migration, before the source
         begins. What the pair needs here is made at the same time."""
-        if instance_start.SSH_PROPERTY in instance.metadata:
+        if instance_pair.SSH_PROPERTY in instance.metadata:
             with boundary.instance_first(instance, 'Preparing its Domain R'):
                 self._destination.pre_live_migration(instance)
         return super().pre_live_migration(
@@ -311,7 +311,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             return super().live_migration(
                 context, instance, dest, post_method, recover_method,
                 block_migration, migrate_data)
-        with boundary.instance_first(instance, 'Taking Domain R along'):
+        with boundary.instance_first(instance, "Making the source's role"):
             shared = migrate_data.is_shared_instance_path
             self._source_roles[instance.uuid] = source.SourceRole(
                 self._source_services(), context, instance, dest,

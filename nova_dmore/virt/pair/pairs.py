@@ -393,7 +393,8 @@ class Pairs:
                      text.printable(error))
 
     def take_over(self, record) -> None:
-        """Build a pair on this host whose Domain R did not follow its instance.
+        """Build a pair on this host whose Domain R did not follow its
+        instance.
 
         Called by a destination's role; the instance runs here already, and
         its QEMU connects again by itself.

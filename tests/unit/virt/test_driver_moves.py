@@ -11,7 +11,7 @@ from nova import exception as nova_exception
 from nova_dmore.virt.migration import destination
 from nova_dmore.virt.migration import source
 from nova_dmore.virt.migration import uris
-from nova_dmore.virt.pair import instance_start
+from nova_dmore.virt.pair import instance_pair
 from tests.unit.virt import driver_case
 from tests.unit.virt import fakes
 
@@ -36,7 +36,7 @@ class ArrivalTest(driver_case.DriverTestCase):
             None, 'data')
 
     def test_an_instance_with_domain_r_is_prepared_for(self):
-        self._arrive(**{instance_start.SSH_PROPERTY: 'ssh://console@10.0.0.5'})
+        self._arrive(**{instance_pair.SSH_PROPERTY: 'ssh://console@10.0.0.5'})
         self.driver._destination.pre_live_migration.assert_called_once_with(
             self.instance)
 
@@ -47,7 +47,7 @@ class ArrivalTest(driver_case.DriverTestCase):
     def test_a_bug(self):
         self.driver._destination.pre_live_migration.side_effect = (
             TypeError('a bug'))
-        self._arrive(**{instance_start.SSH_PROPERTY: 'ssh://console@10.0.0.5'})
+        self._arrive(**{instance_pair.SSH_PROPERTY: 'ssh://console@10.0.0.5'})
         self.assertIn('Traceback', self.log.output)
 
 
@@ -69,7 +69,7 @@ class CheckTest(driver_case.DriverTestCase):
 
     def test_an_instance_with_domain_r_is_checked(self):
         check = self._check(
-            **{instance_start.SSH_PROPERTY: 'ssh://console@10.0.0.5'})
+            **{instance_pair.SSH_PROPERTY: 'ssh://console@10.0.0.5'})
         check.assert_called_once_with(self.instance)
 
     def test_a_stock_instance_has_none(self):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pair of an instance that Nova starts on this host.
+"""The pair of an instance that Nova starts, or removes, on this host.
 
-Called by the driver's ``_create_guest``, around Nova's own.
+Called by the driver: in ``_create_guest`` around Nova's own, and where an
+instance is destroyed or leaves while it is off.
 """
 
 import dataclasses
@@ -20,7 +21,7 @@ SSH_PROPERTY = 'dmore:console_ssh'
 
 @dataclasses.dataclass(frozen=True)
 class StartingPair:
-    """The pair of an instance that is about to start."""
+    """What :func:`ensure` returns."""
 
     record: record_module.PairRecord
     #: Whether it was made just now.
@@ -28,7 +29,7 @@ class StartingPair:
     instance: xml_module.ShadowedInstance
 
 
-def have_pair(conf, pairs, xml: str, instance) -> StartingPair | None:
+def ensure(conf, pairs, xml: str, instance) -> StartingPair | None:
     """Have a living pair for an instance that is about to start.
 
     :param conf: the ``[dmore]`` options.
