@@ -16,6 +16,7 @@ from nova import exception as nova_exception
 from nova import objects
 
 from nova_dmore import exception
+from nova_dmore.virt.pair import xml
 
 
 class Here(enum.Enum):
@@ -30,13 +31,13 @@ class Here(enum.Enum):
     RUNNING = 'running'
 
 
-def on_this_host(connection, instance_uuid: str) -> Here:
+def find(connection, instance_uuid: str) -> Here:
     """What this host's libvirt knows of an instance now.
 
     :param connection: a ``libvirt.virConnect``.
     :raises nova_dmore.exception.PairError: libvirt does not answer.
     """
-    domain = domain_of(connection, instance_uuid)
+    domain = look_up(connection, instance_uuid)
     if domain is None:
         return Here.ABSENT
     try:
@@ -47,13 +48,13 @@ def on_this_host(connection, instance_uuid: str) -> Here:
                 domain.state()[1] == libvirt.VIR_DOMAIN_PAUSED_MIGRATION):
             return Here.MOVING
     except libvirt.libvirtError as error:
-        check_gone(instance_uuid, error)
+        _must_be_gone(instance_uuid, error)
         return Here.ABSENT
     return (Here.RUNNING if state == libvirt.VIR_DOMAIN_RUNNING
             else Here.AT_REST)
 
 
-def domain_of(connection, instance_uuid: str):
+def look_up(connection, instance_uuid: str):
     """The instance's ``libvirt.virDomain``, None if libvirt has none.
 
     :raises nova_dmore.exception.PairError: libvirt does not answer.
@@ -61,11 +62,24 @@ def domain_of(connection, instance_uuid: str):
     try:
         return connection.lookupByUUIDString(instance_uuid)
     except libvirt.libvirtError as error:
-        check_gone(instance_uuid, error)
+        _must_be_gone(instance_uuid, error)
         return None
 
 
-def check_gone(instance_uuid: str, error: libvirt.libvirtError) -> None:
+def has_display(connection, instance_uuid: str) -> bool:
+    """Whether the instance has a display, and that is its pair's.
+
+    :raises nova_dmore.exception.PairError: libvirt does not answer.
+    """
+    domain = look_up(connection, instance_uuid)
+    try:
+        return domain is not None and xml.has_display(domain.XMLDesc(0))
+    except libvirt.libvirtError as error:
+        _must_be_gone(instance_uuid, error)
+        return False
+
+
+def _must_be_gone(instance_uuid: str, error: libvirt.libvirtError) -> None:
     """Check that libvirt failed because it has no such domain.
 
     :raises nova_dmore.exception.PairError: it failed for another reason.

@@ -17,7 +17,6 @@ from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
-from nova_dmore.virt.pair import xml
 from nova_dmore.virt import where
 from nova_dmore.virt.where import Here
 from nova_dmore import wire
@@ -33,16 +32,6 @@ PATIENCE_S = 60.0
 ASK_S = 20.0
 #: When another host has taken the address of what is at rest here, if it does.
 _SURE_S = PATIENCE_S + 2 * ASK_S
-
-
-def _has_display(connection, instance_uuid: str) -> bool:
-    """Whether it is one of the pair's."""
-    domain = where.domain_of(connection, instance_uuid)
-    try:
-        return domain is not None and xml.has_display(domain.XMLDesc(0))
-    except libvirt.libvirtError as error:
-        where.check_gone(instance_uuid, error)
-        return False
 
 
 class Settler:
@@ -84,7 +73,7 @@ class Settler:
         """
         uuid = record.instance_uuid
         if (uuid not in self._settled or record.incoming or
-                where.domain_of(self._connect_to_libvirt(), uuid) is None):
+                where.look_up(self._connect_to_libvirt(), uuid) is None):
             return False
         self._since.pop(uuid, None)
         return True
@@ -107,7 +96,7 @@ class Settler:
         if self.is_settled(record):
             return True
         connection = self._connect_to_libvirt()
-        here = where.on_this_host(connection, uuid)
+        here = where.find(connection, uuid)
         waited = self._waited(uuid, here)
         if record.incoming:
             return self._settle_incoming(record, here, waited)
@@ -205,7 +194,7 @@ class Settler:
 
     def _rebuild(self, record) -> None:
         # The source may not have come to saying it.
-        display = _has_display(self._connect(), record.instance_uuid)
+        display = where.has_display(self._connect(), record.instance_uuid)
         self._pairs.take_over(dataclasses.replace(record, display=display))
         self._reporter.rebuilt(
             self._context, record.instance_uuid,

@@ -128,7 +128,7 @@ class DestinationRole:
         uuid, pairs = record.instance_uuid, self._pairs
         if self._prepared.get(uuid) == migration_id:
             return True
-        here = where.on_this_host(self._connect(), uuid)
+        here = where.find(self._connect(), uuid)
         if here is where.Here.RUNNING:
             # The call comes late: the pair that is here belongs to this host.
             raise exception.PairError('the instance runs here')
@@ -222,7 +222,7 @@ class DestinationRole:
         """
         record = _parse(record_text)
         instance_uuid = record.instance_uuid
-        here = where.on_this_host(self._connect(), instance_uuid)
+        here = where.find(self._connect(), instance_uuid)
         if here is where.Here.ABSENT:
             LOG.info('Instance %s is not here any more', instance_uuid)
             return
@@ -316,7 +316,7 @@ class DestinationRole:
             raise exception.PairError(
                 f'nothing of migration {migration_id} is here')
         connection = self._connect()
-        here = where.on_this_host(connection, instance_uuid)
+        here = where.find(connection, instance_uuid)
         if here is where.Here.RUNNING:
             raise exception.PairError('the instance runs here')
         if not self._pairs.domain(instance_uuid).is_paused():
@@ -336,7 +336,7 @@ class DestinationRole:
 
         :returns: whether the instance runs here.
         """
-        here = where.on_this_host(self._connect(), instance_uuid)
+        here = where.find(self._connect(), instance_uuid)
         if here is where.Here.RUNNING:
             LOG.warning('Instance %s runs here, whatever the source says',
                         instance_uuid)

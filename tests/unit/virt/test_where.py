@@ -16,7 +16,7 @@ SHUT_OFF = (libvirt.VIR_DOMAIN_SHUTOFF, 1)
 PAUSED = (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_USER)
 
 
-class OnThisHostTest(fakes.TestCase):
+class FindTest(fakes.TestCase):
 
     def setUp(self):
         super().setUp()
@@ -25,7 +25,7 @@ class OnThisHostTest(fakes.TestCase):
 
     def _assert_found(self, here):
         self.assertIs(
-            here, where.on_this_host(self.libvirt, fakes.UUID))
+            here, where.find(self.libvirt, fakes.UUID))
 
     def test_running(self):
         self._assert_found(Here.RUNNING)
@@ -59,7 +59,7 @@ class OnThisHostTest(fakes.TestCase):
 
     def test_libvirt_does_not_say(self):
         self.domain.job = fake_host.libvirt_error()
-        self.assertRaises(exception.PairError, where.on_this_host,
+        self.assertRaises(exception.PairError, where.find,
                           self.libvirt, fakes.UUID)
 
 
