@@ -75,10 +75,11 @@ class TestCase(base.ServersTestBase):
 
     def setUp(self):
         dmore_conf.register(CONF)
-        # It asks what Nova asks, too, and so the fake answers with its own
+        # They ask what Nova asks, too, and so the fake answers with its own
         # kind of error.
-        self.useFixture(fixtures.MonkeyPatch(
-            'nova_dmore.virt.care.settle.libvirt', fakelibvirt))
+        for module in ('care.settle', 'where'):
+            self.useFixture(fixtures.MonkeyPatch(
+                f'nova_dmore.virt.{module}.libvirt', fakelibvirt))
         self.flags(api_paste_config=str(API_PASTE), group='wsgi')
         self.directory = self.useFixture(fixtures.TempDir()).path
         self.flags(
@@ -195,7 +196,7 @@ class TestCase(base.ServersTestBase):
         return etree.fromstring(self.connection(hostname).xml[domain.name()])
 
     def domain_r(self, server, hostname='c1'):
-        """The companion of a server, None when there is none."""
+        """The Domain R of a server, None when there is none."""
         return self.connection(hostname)._vms.get('domr-' + server['id'])
 
     def serial(self, server, hostname='c1'):

@@ -12,7 +12,7 @@ import oslo_messaging as messaging
 from fuzzlib import control_record, oracle, reader as reader_module
 from nova_dmore import exception
 from nova_dmore.virt.migration import destination
-from nova_dmore.virt.migration import rollback
+from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import record
 from nova_dmore.virt import rpc
 
@@ -47,9 +47,9 @@ def run(data: bytes) -> None:
         pairs.addresses.add_binding.side_effect = lambda found, host: found
         role = destination.DestinationRole(
             pairs, mock.Mock(), mock.Mock(), 'qemu:///system', instances,
-            lambda: rollback.WayHere('qemu+tcp://any/system'))
+            lambda: uris.MigrationURIs('qemu+tcp://any/system'))
         server = rpc.DestinationServer(role)
-        with mock.patch.object(destination.settle, 'find',
+        with mock.patch.object(destination.where, 'find',
                                return_value=mock.sentinel.here):
             for _ in range(4):
                 _call(reader, server)

@@ -9,7 +9,6 @@ instance any more.
 """
 
 import dataclasses
-import enum
 import time
 
 import libvirt
@@ -18,7 +17,8 @@ from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
-from nova_dmore.virt.pair import xml
+from nova_dmore.virt import where
+from nova_dmore.virt.where import Here
 from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
@@ -34,78 +34,6 @@ ASK_S = 20.0
 _SURE_S = PATIENCE_S + 2 * ASK_S
 
 
-class Here(enum.Enum):
-    """What this host's libvirt knows of an instance."""
-
-    ABSENT = 'absent'
-    #: It arrives, or leaves; or it has left, and libvirt's daemon ended
-    #: before it saw that.
-    MOVING = 'moving'
-    #: It is shut off, or paused by its user; or it has left, as above.
-    AT_REST = 'at rest'
-    RUNNING = 'running'
-
-
-def find(connection, instance_uuid: str) -> Here:
-    """Look for an instance's domain.
-
-    :param connection: a ``libvirt.virConnect``.
-    :raises nova_dmore.exception.PairError: libvirt does not say.
-    """
-    domain = _lookup(connection, instance_uuid)
-    if domain is None:
-        return Here.ABSENT
-    try:
-        if _has_job(domain):
-            return Here.MOVING
-        state = domain.info()[0]
-        if (state == libvirt.VIR_DOMAIN_PAUSED and
-                domain.state()[1] == libvirt.VIR_DOMAIN_PAUSED_MIGRATION):
-            return Here.MOVING
-    except libvirt.libvirtError as error:
-        _must_be_gone(instance_uuid, error)
-        return Here.ABSENT
-    return (Here.RUNNING if state == libvirt.VIR_DOMAIN_RUNNING
-            else Here.AT_REST)
-
-
-def _lookup(connection, instance_uuid: str):
-    """The instance's ``libvirt.virDomain``, or None."""
-    try:
-        return connection.lookupByUUIDString(instance_uuid)
-    except libvirt.libvirtError as error:
-        _must_be_gone(instance_uuid, error)
-        return None
-
-
-def _has_display(connection, instance_uuid: str) -> bool:
-    """Whether it is one of the pair's."""
-    domain = _lookup(connection, instance_uuid)
-    try:
-        return domain is not None and xml.has_display(domain.XMLDesc(0))
-    except libvirt.libvirtError as error:
-        _must_be_gone(instance_uuid, error)
-        return False
-
-
-def _must_be_gone(instance_uuid: str, error: libvirt.libvirtError) -> None:
-    if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
-        raise exception.PairError(
-            f'instance {instance_uuid} cannot be looked up: {error}'
-        ) from error
-
-
-def _has_job(domain) -> bool:
-    try:
-        return domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE
-    except libvirt.libvirtError as error:
-        if error.get_error_code() in (libvirt.VIR_ERR_OPERATION_INVALID,
-                                      libvirt.VIR_ERR_OPERATION_UNSUPPORTED):
-            # Of a migration to this host libvirt tells only the source.
-            return domain.isActive() == 1
-        raise
-
-
 class Settler:
     """Settles the pairs of one host.
 
@@ -113,9 +41,9 @@ class Settler:
     :param reporter: a :class:`nova_dmore.virt.care.reporter.Reporter`.
     :param context: an admin ``RequestContext``.
     :param connect: returns Nova's ``libvirt.virConnect``.
-    :param locate: :func:`nova_dmore.virt.inventory.host_of`.
+    :param locate: :func:`nova_dmore.virt.where.host_in_nova`.
     :param is_migrating:
-        :func:`nova_dmore.virt.inventory.is_live_migrating`.
+        :func:`nova_dmore.virt.where.is_live_migrating`.
     """
 
     def __init__(self, pairs, reporter, context, connect, locate,
@@ -145,7 +73,7 @@ class Settler:
         """
         uuid = record.instance_uuid
         if (uuid not in self._settled or record.incoming or
-                _lookup(self._connect_to_libvirt(), uuid) is None):
+                where.look_up(self._connect_to_libvirt(), uuid) is None):
             return False
         self._since.pop(uuid, None)
         return True
@@ -168,7 +96,7 @@ class Settler:
         if self.is_settled(record):
             return True
         connection = self._connect_to_libvirt()
-        here = find(connection, uuid)
+        here = where.find(connection, uuid)
         waited = self._waited(uuid, here)
         if record.incoming:
             return self._settle_incoming(record, here, waited)
@@ -266,7 +194,7 @@ class Settler:
 
     def _rebuild(self, record) -> None:
         # The source may not have come to saying it.
-        display = _has_display(self._connect(), record.instance_uuid)
+        display = where.has_display(self._connect(), record.instance_uuid)
         self._pairs.take_over(dataclasses.replace(record, display=display))
         self._reporter.rebuilt(
             self._context, record.instance_uuid,
@@ -331,7 +259,7 @@ class Settler:
                 self._pairs.adopt(uuid)
             return False
         try:
-            if _has_job(domain):
+            if where.has_job(domain):
                 LOG.info('Cancelling a left-over migration of the Domain R '
                          'of instance %s', uuid)
                 domain.abortJob()

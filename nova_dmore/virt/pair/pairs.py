@@ -65,10 +65,11 @@ class Pairs:
         #: When each pair was last told what to serve, by CLOCK_MONOTONIC;
         #: of what an earlier process has told nothing is known.
         self.configured: dict[str, float] = {}
-        #: libvirt uuids of every companion seen so far, also removed ones:
+        #: libvirt uuids of every Domain R seen so far, also removed ones:
         #: their last events come late.
-        self._companions = {domain_r.uuid_of(record.instance_uuid)
-                            for record in self.records.all()}
+        self._domain_r_uuids = {
+            domain_r.uuid_of(record.instance_uuid)
+            for record in self.records.all()}
 
     # -- look-up ------------------------------------------------------------
 
@@ -94,8 +95,8 @@ class Pairs:
                 self.domain(instance_uuid).is_active())
 
     def is_domain_r(self, domain: str | None) -> bool:
-        """Whether a libvirt uuid is that of a companion on this host."""
-        return domain in self._companions
+        """Whether a libvirt uuid is that of a Domain R on this host."""
+        return domain in self._domain_r_uuids
 
     @contextlib.contextmanager
     def locked(self, instance_uuid: str, wait_s: float = -1):
@@ -250,7 +251,7 @@ class Pairs:
         except exception.ConfigurationError:
             return False    # nothing new could be made instead
 
-    def expect(self, record, bind=None) -> record_module.PairRecord:
+    def prepare_early(self, record, bind=None) -> record_module.PairRecord:
         """Make what of a pair takes long, on a host that it may come to.
 
         Called by the destination's role.
@@ -283,7 +284,7 @@ class Pairs:
         """Prepare a destination: everything but Domain R itself.
 
         Called by the destination's role before anything moves. What was made
-        by :meth:`expect` is used.
+        by :meth:`prepare_early` is used.
 
         :raises nova_dmore.exception.DMoreError: and everything is undone but
             the directory.
@@ -292,7 +293,7 @@ class Pairs:
         with self.locked(uuid), contextlib.ExitStack() as undo:
             undo.callback(_attempt, self.give_back, uuid)
             if self.get(uuid) is None:
-                self.expect(record)
+                self.prepare_early(record)
             else:
                 self._save(record)
             self.client(uuid).arm(
@@ -301,8 +302,8 @@ class Pairs:
             undo.pop_all()
 
     def give_back(self, instance_uuid: str) -> None:
-        """Undo :meth:`expect` and :meth:`start_incoming`. The instance may
-        arrive without its pair, so the directory stays.
+        """Undo :meth:`prepare_early` and :meth:`start_incoming`. The instance
+        may arrive without its pair, so the directory stays.
 
         :raises nova_dmore.exception.DMoreError: something is left over; the
             rest was removed all the same.
@@ -324,7 +325,7 @@ class Pairs:
         self._save(dataclasses.replace(record, incoming=True))
 
     def _save(self, record) -> None:
-        self._companions.add(domain_r.uuid_of(record.instance_uuid))
+        self._domain_r_uuids.add(domain_r.uuid_of(record.instance_uuid))
         try:
             self.records.save(record)
         except OSError as error:
@@ -385,7 +386,8 @@ class Pairs:
                      text.printable(error))
 
     def take_over(self, record) -> None:
-        """Build a pair on this host whose Domain R could not come along.
+        """Build a pair on this host whose Domain R did not follow its
+        instance.
 
         Called by a destination's role; the instance runs here already, and
         its QEMU connects again by itself.

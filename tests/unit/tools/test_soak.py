@@ -51,7 +51,7 @@ class CatalogueTest(unittest.TestCase):
         self.assertEqual(len(cases), len(set(cases)))
         self.assertEqual(set(phases.PHASES), {phase for _, phase in cases})
 
-    def test_stock_has_no_companion(self):
+    def test_stock_has_no_domain_r(self):
         names = {fault for fault, _ in catalogue.cases(stock=True)}
         self.assertFalse([name for name in names
                           if 'domain_r' in name or 'shadow' in name])

@@ -8,9 +8,11 @@ import fixtures
 from nova.console import type as console_type
 from nova import exception as nova_exception
 from nova.virt.libvirt import host as libvirt_host
+import nova.conf
 
 from nova_dmore import exception
 from nova_dmore.virt.config import certificate
+from nova_dmore.virt.config import precondition
 from tests.unit.virt.config import test_certificate
 from tests.unit.virt import driver_case
 from tests.unit.virt import fakes
@@ -49,7 +51,7 @@ class AuthorityTest(test_certificate.FilesTestCase,
         self.write(certificate.SERVER_CA_FILE,
                    test_certificate.make_certificate('servers', **server))
         with fixtures.FakeLogger(level=logging.WARNING) as log:
-            self.driver._warn_of_the_authority()
+            precondition.warn_of_authority(nova.conf.CONF)
         return log.output
 
     def test_it_ends(self):
@@ -104,7 +106,7 @@ class CreateTest(driver_case.DriverTestCase):
         self.assertIn('no image', self.log.output)
         self.assertNotIn('Traceback', self.log.output)
 
-    def test_what_nobody_expected(self):
+    def test_what_was_not_foreseen(self):
         self.images.current.side_effect = TypeError('a bug')
         self._assert_stock()
         self.assertIn('Traceback', self.log.output)

@@ -4,7 +4,6 @@ from unittest import mock
 
 import fixtures
 import libvirt
-from nova import exception as nova_exception
 from nova.virt.libvirt import host
 
 from nova_dmore.virt import inventory
@@ -29,7 +28,7 @@ class HostTest(fakes.TestCase):
             return_value=self.domains)).mock
         self.host = inventory.DMoreHost('qemu:///system')
 
-    def test_companions_are_left_out(self):
+    def test_domain_rs_are_left_out(self):
         self.assertEqual([self.domains[0], self.domains[2]],
                          self.host.list_instance_domains())
 
@@ -40,39 +39,3 @@ class HostTest(fakes.TestCase):
     def test_guests_are_listed_from_there(self):
         self.assertEqual(['instance-00000001', 'other-domr-1'],
                          [guest.name for guest in self.host.list_guests()])
-
-
-class HostOfTest(fakes.TestCase):
-
-    def setUp(self):
-        super().setUp()
-        self.get_by_uuid = self.useFixture(fixtures.MockPatch(
-            'nova.objects.Instance.get_by_uuid')).mock
-
-    def _host_of(self, **changes):
-        self.get_by_uuid.return_value = fakes.make_instance(**changes)
-        return inventory.host_of('context', fakes.UUID)
-
-    def test_on_a_host(self):
-        self.assertEqual('c2', self._host_of(host='c2'))
-        self.get_by_uuid.assert_called_once_with('context', fakes.UUID)
-
-    def test_on_none(self):
-        # Not to be taken for one that is no more.
-        self.assertEqual('', self._host_of(host=None))
-
-    def test_live_migrating(self):
-        for task_state, migrating in (('migrating', True), (None, False),
-                                      ('rebooting', False)):
-            self.get_by_uuid.return_value = fakes.make_instance(
-                task_state=task_state)
-            self.assertIs(migrating, inventory.is_live_migrating(
-                'context', fakes.UUID))
-        self.get_by_uuid.side_effect = nova_exception.InstanceNotFound(
-            instance_id=fakes.UUID)
-        self.assertFalse(inventory.is_live_migrating('context', fakes.UUID))
-
-    def test_no_more(self):
-        self.get_by_uuid.side_effect = nova_exception.InstanceNotFound(
-            instance_id=fakes.UUID)
-        self.assertIsNone(inventory.host_of('context', fakes.UUID))

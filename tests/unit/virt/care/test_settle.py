@@ -10,7 +10,6 @@ from nova import exception as nova_exception
 from nova_dmore import exception
 from nova_dmore.virt.care import reporter
 from nova_dmore.virt.care import settle
-from nova_dmore.virt.care.settle import Here
 from nova_dmore.virt.pair import xml
 from nova_dmore import wire
 from tests.unit.virt import fake_host
@@ -20,52 +19,6 @@ from tests.unit.virt import fakes
 ARRIVING = (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_MIGRATION)
 SHUT_OFF = (libvirt.VIR_DOMAIN_SHUTOFF, 1)
 PAUSED = (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_USER)
-
-
-class FindTest(fakes.TestCase):
-
-    def setUp(self):
-        super().setUp()
-        self.libvirt = fake_host.Libvirt()
-        self.domain = self.libvirt.add_instance()
-
-    def _assert_found(self, here):
-        self.assertIs(here, settle.find(self.libvirt, fakes.UUID))
-
-    def test_running(self):
-        self._assert_found(Here.RUNNING)
-
-    def test_absent(self):
-        self.libvirt.domains.clear()
-        self._assert_found(Here.ABSENT)
-
-    def test_it_disappears_meanwhile(self):
-        self.domain.job = fake_host.libvirt_error(libvirt.VIR_ERR_NO_DOMAIN)
-        self._assert_found(Here.ABSENT)
-
-    def test_at_rest(self):
-        for state in (PAUSED, SHUT_OFF):
-            self.domain.run_state = state
-            self._assert_found(Here.AT_REST)
-
-    def test_leaving(self):
-        self.domain.job = True
-        self._assert_found(Here.MOVING)
-
-    def test_arriving(self):
-        self.domain.run_state = ARRIVING
-        self._assert_found(Here.MOVING)
-        # And as libvirt answers while it runs already (post-copy).
-        self.domain.run_state = (libvirt.VIR_DOMAIN_RUNNING, 1)
-        for code in (libvirt.VIR_ERR_OPERATION_INVALID,
-                     libvirt.VIR_ERR_OPERATION_UNSUPPORTED):
-            self.domain.job = fake_host.libvirt_error(code)
-            self._assert_found(Here.MOVING)
-
-    def test_libvirt_does_not_say(self):
-        self.domain.job = fake_host.libvirt_error()
-        self.assertRaises(exception.PairError, settle.find, self.libvirt,
-                          fakes.UUID)
 
 
 class SettleTestCase(fake_host.HostTestCase):
@@ -264,7 +217,7 @@ class OutgoingTest(SettleTestCase):
         super().setUp()
         self.pairs.ensure(fakes.make_instance())
         self.instance = self.libvirt.add_instance()
-        self.companion = self.libvirt.domains[self.domr]
+        self.domain_r = self.libvirt.domains[self.domr]
         self.shadow.log.clear()
         self.status = fake_host.status(migration_id='m1')
         self.client().status.side_effect = lambda timeout=None: self.status
@@ -275,17 +228,17 @@ class OutgoingTest(SettleTestCase):
         self.assertEqual(set(), self.shadow.alive)
 
     def test_the_instance_stayed(self):
-        self.companion.job = True
+        self.domain_r.job = True
         self.assertTrue(self._settle())
-        self.assertFalse(self.companion.job)
+        self.assertFalse(self.domain_r.job)
         self.assertEqual(['arm', 'adopt', 'hold'], self.shadow.log)
         self.client().arm.assert_called_once_with(
             'm1', wire.Role.SOURCE, on=False)
         self.client().hold.assert_called_once_with(False)
         # Once is enough.
-        self.companion.job = True
+        self.domain_r.job = True
         self.assertTrue(self._settle(1))
-        self.assertTrue(self.companion.job)
+        self.assertTrue(self.domain_r.job)
         self.assertEqual(['arm', 'adopt', 'hold'], self.shadow.log)
 
     def test_domain_r_was_stopped_and_could_not_leave(self):
@@ -293,7 +246,7 @@ class OutgoingTest(SettleTestCase):
         status = dataclasses.replace(there, domain_r=dataclasses.replace(
             there.domain_r, status='paused'))
         self.client().status.side_effect = lambda timeout=None: status
-        resume = self.companion.resume = mock.Mock()
+        resume = self.domain_r.resume = mock.Mock()
         self.assertTrue(self._settle())
         self.assertEqual([], self.shadow.log)
         status = there
@@ -363,10 +316,10 @@ class OutgoingTest(SettleTestCase):
 
     def test_libvirt_migrates_on(self):
         self.instance.job = True
-        self.companion.job = True
+        self.domain_r.job = True
         for _hour in range(3):
             self.assertFalse(self._settle(3600))
-        self.assertTrue(self.companion.job)
+        self.assertTrue(self.domain_r.job)
         self.assertEqual([], self.shadow.log)
 
     def test_a_pair_that_is_dead_is_built_anew_by_the_watch(self):

@@ -5,7 +5,7 @@ from unittest import mock
 
 from nova_dmore.virt.care import reporter
 from nova_dmore.virt.migration import destination
-from nova_dmore.virt.migration import rollback
+from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import record
 from nova_dmore import wire
 from tests.unit.virt import fake_host
@@ -14,8 +14,8 @@ from tests.unit.virt import fakes
 
 class DestinationTestCase(fake_host.HostTestCase):
 
-    way_anywhere = rollback.WayHere('qemu+tcp://anyhost/system',
-                                    'tcp://anyhost')
+    uris_of_any_host = uris.MigrationURIs('qemu+tcp://anyhost/system',
+                                          'tcp://anyhost')
     encrypts = False
 
     def setUp(self):
@@ -33,7 +33,7 @@ class DestinationTestCase(fake_host.HostTestCase):
         return destination.DestinationRole(
             self.pairs, self.reporter, lambda: self.libvirt,
             'qemu:///system', self.instances_path,
-            lambda: self.way_anywhere, self.encrypts)
+            lambda: self.uris_of_any_host, self.encrypts)
 
     def _finish(self, moved, console_log=None):
         self.libvirt.add_instance()

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 
-import base64
 import dataclasses
 import os
 import pathlib
@@ -60,10 +59,11 @@ class DestinationTest(destination_case.DestinationTestCase):
     def test_nova_is_told_so_before(self):
         self._take_secrets_away()
         instance = fakes.make_instance()
-        self.assertRaises(exception.ConfigurationError, self.role.look_up,
-                          instance)
+        self.assertRaises(
+            exception.ConfigurationError,
+            self.role.check_can_live_migrate_destination, instance)
         instance.system_metadata[host_secrets.METADATA] = '1'
-        self.role.look_up(instance)
+        self.role.check_can_live_migrate_destination(instance)
 
     def test_prepare_twice(self):
         self.role.prepare(None, 'm1', self.text)
@@ -187,15 +187,6 @@ class DestinationTest(destination_case.DestinationTestCase):
     def test_prepare_with_what_is_no_record(self):
         self.assertRaises(exception.PairError, self.role.prepare, None, 'm1',
                           '{"instance_uuid": "../../etc"}')
-
-    def test_a_console_log_goes_through_no_link(self):
-        victim = os.path.join(self.directory, 'victim')
-        os.symlink(victim, os.path.join(
-            self.instances_path, fakes.UUID, 'console.log.0'))
-        self.role.prepare(None, 'm1', self.text)
-        self._domain_r_comes()
-        self._finish(True, base64.b64encode(b'log').decode())
-        self.assertFalse(os.path.exists(victim))
 
     def test_carry_over(self):
         self.role.prepare(None, 'm1', self.text)
@@ -419,7 +410,7 @@ class SendBackTest(destination_case.DestinationTestCase):
         for uri, migrate_uri in (
                 ('qemu+tcp://c2.example.org/system', 'tcp://10.0.0.2'),
                 ('qemu+tcp://[fd00::2]/system', 'tcp://[fd00::2]')):
-            with mock.patch.object(self.role, '_waiting', autospec=True,
+            with mock.patch.object(self.role, '_job_of_paused', autospec=True,
                                    side_effect=ZeroDivisionError):
                 self.assertRaises(ZeroDivisionError, self._send_back,
                                   uri=uri, migrate_uri=migrate_uri)
@@ -499,47 +490,3 @@ class SendBackTest(destination_case.DestinationTestCase):
             thread.join(5)
             self.assertFalse(thread.is_alive())
         self.assertIsNone(self.pairs.get(fakes.UUID))
-
-
-class ConsoleLogTest(destination_case.DestinationTestCase):
-
-    def _keep(self, console_log):
-        self.role.prepare(None, 'm1', self.text)
-        self._domain_r_comes()
-        self._finish(True, console_log)
-
-    def _path(self):
-        return os.path.join(
-            self.instances_path, fakes.UUID, 'console.log.0')
-
-    def _kept(self):
-        with open(self._path(), 'rb') as log_file:
-            return log_file.read()
-
-    def test_kept(self):
-        self._keep(base64.b64encode(b'boot\xff\n').decode())
-        self.assertEqual(b'boot\xff\n', self._kept())
-
-    def test_shared_storage(self):
-        self._keep(None)
-        self.assertFalse(os.path.exists(self._path()))
-
-    def test_only_the_end(self):
-        self._keep(base64.b64encode(b'a' + b'b' * 128 * 1024).decode())
-        self.assertEqual(b'b' * 128 * 1024, self._kept())
-
-    def test_an_older_one_stays(self):
-        with open(self._path(), 'wb') as log_file:
-            log_file.write(b'older')
-        self._keep(base64.b64encode(b'new').decode())
-        self.assertEqual(b'older', self._kept())
-
-    def test_what_is_not_base64(self):
-        self._keep('no base64!')
-        self.assertFalse(os.path.exists(self._path()))
-        self.assertFalse(self.pairs.get(fakes.UUID).incoming)
-
-    def test_it_cannot_be_written(self):
-        os.rmdir(os.path.join(self.instances_path, fakes.UUID))
-        self._keep(base64.b64encode(b'boot').decode())
-        self.assertFalse(self.pairs.get(fakes.UUID).incoming)

@@ -8,70 +8,70 @@ from unittest import mock
 import libvirt
 
 from nova_dmore import exception
-from nova_dmore.virt.migration import follower
 from nova_dmore.virt.migration.phases import Phase
 from nova_dmore.virt.migration import source
+from nova_dmore.virt.migration import switch_over
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 from tests.unit.virt.migration import source_case
 
 
-class FollowerTest(source_case.SourceTestCase):
+class SwitchOverTest(source_case.SourceTestCase):
 
     def test_the_process_is_gone_for_long(self):
         self.client().frozen.side_effect = exception.ShadowProcessError('no')
 
         def story():
-            fake_host.wait(self.companion.held)
+            fake_host.wait(self.domain_r.held)
             before = self.client().frozen.call_count
             time.sleep(0.2)
             self.calls = self.client().frozen.call_count - before
             self.guest.converge()
 
         self.guest.story = story
-        with (mock.patch.object(follower, '_WAIT_MS', 50),
-                mock.patch.object(follower.LOG, 'warning') as warning):
+        with (mock.patch.object(switch_over, '_COPIED_WAIT_MS', 50),
+                mock.patch.object(switch_over.LOG, 'warning') as warning):
             self._run()
         self.assertLess(self.calls, 20)
         self.assertEqual(1, sum('cannot be seen' in call.args[0]
                                 for call in warning.call_args_list))
 
-    def test_domain_r_is_stopped_by_who_sees_the_stop(self):
+    def test_domain_r_is_stopped_by_the_process_that_sees_the_stop(self):
         """From when it can leave until it is not asked for any more."""
         let_go = self.client().let_go
-        let_go.side_effect = lambda on: self.log.append(f'let go {on}')
-        with mock.patch.object(follower.LOG, 'info') as info:
+        let_go.side_effect = lambda on: self.log.append(f'stop at freeze {on}')
+        with mock.patch.object(switch_over.LOG, 'info') as info:
             self._run()
-        self._assert_order('migrate Domain R', 'let go True', 'frozen',
-                           'rpc carry_over', 'let go False')
+        self._assert_order('migrate Domain R', 'stop at freeze True', 'frozen',
+                           'rpc carry_over', 'stop at freeze False')
         self.assertEqual(2, let_go.call_count)
         told, = (call.args for call in info.call_args_list
                  if 'Instance stopped' in call.args[0])
         self.assertEqual('20.0', f'{told[1]["skew"]:.1f}')
 
-    def test_it_cannot_be_let_go_but_by_libvirt(self):
+    def test_only_libvirt_can_stop_it(self):
         self.client().let_go.side_effect = exception.ShadowProcessError('no')
         self._run()
         self._assert_order('frozen', f'suspend {self.domr}', 'rpc carry_over')
 
-    def test_given_up_it_is_not_stopped(self):
+    def test_cancelled_it_is_not_stopped(self):
         let_go = self.client().let_go
-        let_go.side_effect = lambda on: self.log.append(f'let go {on}')
+        let_go.side_effect = lambda on: self.log.append(f'stop at freeze {on}')
         role = self._role(precopy_timeout_s=0.05)
-        role.set_nova_done()
+        role.live_migration_monitor_ended()
         self.role = role
-        self.companion.progress = (1, 10 ** 6)
+        self.domain_r.progress = (1, 10 ** 6)
         self.guest.story = lambda: (
-            fake_host.wait(self.companion.aborted),
+            fake_host.wait(self.domain_r.aborted),
             self.guest.switch_over_at_once())
         self._run()
-        self._assert_order('let go True', 'let go False',
+        self._assert_order('stop at freeze True', 'stop at freeze False',
                            f'abort job of {self.domr}')
 
     def test_the_migration_is_rolled_back_meanwhile(self):
         def story():
             self.domain.stopped.set()
-            fake_host.wait(self.companion.gone)
+            fake_host.wait(self.domain_r.gone)
             self.guest.fail()
 
         rolled_back = threading.Event()
@@ -80,7 +80,7 @@ class FollowerTest(source_case.SourceTestCase):
         self.guest.story = story
         with mock.patch.object(source, '_END_S', 0.05):
             error = self.assertRaises(
-                libvirt.libvirtError, self.role.run, self.guest,
+                libvirt.libvirtError, self.role.migrate, self.guest,
                 source_case.URI)
         self.assertEqual('connection lost', str(error))
         rolled_back.set()
@@ -88,9 +88,9 @@ class FollowerTest(source_case.SourceTestCase):
         self.assertEqual(fakes.HOST, self.neutron.active_host(fakes.PORT))
 
     def test_a_thread_that_never_began_is_not_waited_for(self):
-        with mock.patch.object(follower.Follower, 'start', autospec=True,
+        with mock.patch.object(switch_over.SwitchOver, 'start', autospec=True,
                                side_effect=RuntimeError('no more threads')):
             self.guest.story = self.guest.switch_over_at_once
             self._run()
         self.assertIn(f'abort job of {self.domr}', self.log)
-        self.assertEqual(Phase.DONE, self.role.course.phase)
+        self.assertEqual(Phase.DONE, self.role.co_migration.phase)

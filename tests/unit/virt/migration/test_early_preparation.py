@@ -6,7 +6,7 @@ from unittest import mock
 from neutronclient.common import exceptions as neutron_exceptions
 
 from nova_dmore import exception
-from nova_dmore.virt.migration import expectation
+from nova_dmore.virt.migration import early_preparation
 from nova_dmore.virt.pair import record
 from tests.unit.virt import fakes
 from tests.unit.virt.migration import destination_case
@@ -14,16 +14,16 @@ from tests.unit.virt.migration import destination_case
 _OTHER_UUID = '2f6ce0a5-9a0d-4c0e-8a6a-0f6d6c7c6d11'
 
 
-class ExpectTest(destination_case.DestinationTestCase):
+class EarlyPreparationTest(destination_case.DestinationTestCase):
     """What takes long is made before the source asks for it."""
 
     def setUp(self):
         super().setUp()
         self.instance = fakes.make_instance(host=fakes.OTHER_HOST)
 
-    def _expect(self):
-        self.role.expect(self.instance)
-        self._join('expect')
+    def _prepare_early(self):
+        self.role.pre_live_migration(self.instance)
+        self._join('prepare')
 
     def _join(self, what):
         for thread in threading.enumerate():
@@ -34,19 +34,19 @@ class ExpectTest(destination_case.DestinationTestCase):
         return self.neutron.ports[fakes.PORT]['binding:profile']
 
     def test_prepare(self):
-        self._expect()
+        self._prepare_early()
         self.assertEqual(['start'], self.shadow.log)
-        expected = self.pairs.get(fakes.UUID)
-        self.assertTrue(expected.incoming)
+        early = self.pairs.get(fakes.UUID)
+        self.assertTrue(early.incoming)
         self.assertEqual({'bridge_name': 'br-there'},
-                         expected.address.vif_details)
+                         early.address.vif_details)
         self.assertEqual(1, len(self.vif_driver.plugged))
         self.text = record.to_json(fakes.make_record(
             address=self.there.address, display=True, key_data='a key'))
         self.role.prepare(None, 'm1', self.text)
         self.assertEqual(['start', 'arm', 'configure'], self.shadow.log)
         self.assertEqual(
-            (True, True, 'a key', expected.address),
+            (True, True, 'a key', early.address),
             (lambda made: (made.incoming, made.display, made.key_data,
                            made.address))(self.pairs.get(fakes.UUID)))
         self._domain_r_comes()
@@ -54,15 +54,15 @@ class ExpectTest(destination_case.DestinationTestCase):
         self.assertFalse(self.pairs.get(fakes.UUID).incoming)
 
     def test_abort(self):
-        self._expect()
+        self._prepare_early()
         self.role.abort('m1', fakes.UUID)
         self.assertIsNone(self.pairs.get(fakes.UUID))
         self.assertEqual(set(), self.vif_driver.plugged)
         self.assertEqual(set(), self.shadow.alive)
 
-    def test_nova_gives_it_up(self):
-        self._expect()
-        self.role.give_up(fakes.UUID)
+    def test_nova_rolls_it_back(self):
+        self._prepare_early()
+        self.role.rollback_live_migration_at_destination(fakes.UUID)
         self.assertIsNone(self.pairs.get(fakes.UUID))
         self.assertEqual(set(), self.vif_driver.plugged)
         self.assertEqual(set(), self.shadow.alive)
@@ -70,18 +70,18 @@ class ExpectTest(destination_case.DestinationTestCase):
                          list(self.neutron.bindings))
         self.assertEqual({}, self._profile())
 
-    def test_nova_gives_up_what_is_not_there(self):
-        self.role.give_up(fakes.UUID)
+    def test_nova_rolls_back_what_is_not_there(self):
+        self.role.rollback_live_migration_at_destination(fakes.UUID)
         self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],
                          list(self.neutron.bindings))
 
     def test_the_source_never_asks(self):
-        self._expect()
+        self._prepare_early()
         self._finish(False)
         self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
         self.shadow.log.clear()
         # The instance has left; its pair, which could not be removed, is
-        # none that is expected the next time.
+        # none that was prepared for the next time.
         del self.libvirt.domains['instance-00000001']
         self.role.prepare(None, 'm2', self.text)
         self.assertEqual(['shutdown', 'start', 'arm', 'configure'],
@@ -89,10 +89,10 @@ class ExpectTest(destination_case.DestinationTestCase):
 
     def test_it_does_not_work_yet(self):
         self.shadow.refuse_start = exception.ShadowProcessError('no')
-        self._expect()
+        self._prepare_early()
         self.assertIsNone(self.pairs.get(fakes.UUID))
         self.assertEqual(set(), self.vif_driver.plugged)
-        # The source may have given up by now.
+        # The source may not wait any more.
         self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],
                          list(self.neutron.bindings))
         self.shadow.refuse_start = None
@@ -101,7 +101,7 @@ class ExpectTest(destination_case.DestinationTestCase):
 
     def test_the_address_cannot_be_bound_here(self):
         self.neutron.vif_type = 'binding_failed'
-        self._expect()
+        self._prepare_early()
         self.assertIsNone(self.pairs.get(fakes.UUID))
         self.assertEqual(set(), self.shadow.alive)
         self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],
@@ -109,34 +109,34 @@ class ExpectTest(destination_case.DestinationTestCase):
 
     def test_there_is_no_address(self):
         self.neutron.ports.clear()
-        self._expect()
+        self._prepare_early()
         self.assertIsNone(self.pairs.get(fakes.UUID))
 
     def test_the_image_is_gone_since(self):
-        self._expect()
+        self._prepare_early()
         self.images.ensure.side_effect = exception.ImageError('no')
         self.assertRaises(exception.ImageError, self.role.prepare, None,
                           'm1', self.text)
         self._assert_awaited_alone()
 
-    def test_a_stale_pair_is_not_what_was_expected(self):
+    def test_a_stale_pair_is_not_what_was_prepared(self):
         self.role.prepare(None, 'm0', self.text)
         self.role = self._role()
         self.shadow.log.clear()
-        self._expect()
+        self._prepare_early()
         self.assertEqual([], self.shadow.log)
         self.role.prepare(None, 'm1', self.text)
         self.assertEqual(['shutdown', 'start', 'arm', 'configure'],
                          self.shadow.log)
 
     def test_its_tap_is_wired(self):
-        self._expect()
+        self._prepare_early()
         self.assertEqual({'migrating_to': fakes.HOST}, self._profile())
         self.neutron.client.update_port.reset_mock()
         self.role.prepare(None, 'm1', self.text)
         self.neutron.client.update_port.assert_not_called()
 
-    def test_a_tap_that_nobody_expected_is_wired(self):
+    def test_a_tap_that_was_not_prepared_is_wired(self):
         self.role.prepare(None, 'm1', self.text)
         self.assertEqual({'migrating_to': fakes.HOST}, self._profile())
 
@@ -149,7 +149,7 @@ class ExpectTest(destination_case.DestinationTestCase):
             return update_port(*args)
 
         self.neutron.client.update_port.side_effect = slow
-        self.role.expect(self.instance)
+        self.role.pre_live_migration(self.instance)
         self.role.prepare(None, 'm1', self.text)
         self.assertEqual({}, self._profile())
         threading.Timer(0.05, wired.set).start()
@@ -160,44 +160,44 @@ class ExpectTest(destination_case.DestinationTestCase):
     def test_a_tap_cannot_be_wired(self):
         self.neutron.client.update_port.side_effect = (
             neutron_exceptions.NeutronClientException('no'))
-        for migration_id, expect in (('m1', self._expect),
-                                     ('m2', lambda: None)):
-            expect()
+        for migration_id, prepare_early in (
+                ('m1', self._prepare_early), ('m2', lambda: None)):
+            prepare_early()
             self.role.prepare(None, migration_id, self.text)
             self.assertTrue(self.pairs.get(fakes.UUID).incoming)
             self.role.abort(migration_id, fakes.UUID)
 
     def test_the_address_is_looked_up_before(self):
-        self.role.look_up(self.instance)
-        self._join('look-up')
+        self.role.check_can_live_migrate_destination(self.instance)
+        self._join('port-lookup')
         self.assertIsNone(self.pairs.get(fakes.UUID))
         self.neutron.client.list_ports.reset_mock()
-        self._expect()
+        self._prepare_early()
         self.neutron.client.list_ports.assert_not_called()
         self.assertTrue(self.pairs.get(fakes.UUID).incoming)
 
     def test_it_was_looked_up_long_ago(self):
-        with mock.patch.object(expectation, '_FRESH_S', 0.0):
-            self.role.look_up(self.instance)
-            self._join('look-up')
+        with mock.patch.object(early_preparation, '_FRESH_S', 0.0):
+            self.role.check_can_live_migrate_destination(self.instance)
+            self._join('port-lookup')
             self.neutron.client.list_ports.reset_mock()
-            self._expect()
+            self._prepare_early()
         self.neutron.client.list_ports.assert_called_once()
         self.assertTrue(self.pairs.get(fakes.UUID).incoming)
 
     def test_it_could_not_be_looked_up_then(self):
         ports = dict(self.neutron.ports)
         self.neutron.ports.clear()
-        self.role.look_up(self.instance)
-        self._join('look-up')
+        self.role.check_can_live_migrate_destination(self.instance)
+        self._join('port-lookup')
         self.neutron.ports.update(ports)
-        self._expect()
+        self._prepare_early()
         self.assertTrue(self.pairs.get(fakes.UUID).incoming)
 
     def test_what_was_looked_up_in_vain_is_forgotten(self):
-        with mock.patch.object(expectation, '_FRESH_S', 0.0):
-            self.role.look_up(self.instance)
+        with mock.patch.object(early_preparation, '_FRESH_S', 0.0):
+            self.role.check_can_live_migrate_destination(self.instance)
             other = fakes.make_instance(uuid=_OTHER_UUID)
-            self.role.look_up(other)
+            self.role.check_can_live_migrate_destination(other)
         self.assertEqual([_OTHER_UUID],
-                         list(self.role._expectations._looked_up))
+                         list(self.role._early._lookups))

@@ -7,7 +7,7 @@ from hypothesis import strategies
 from oslotest import base
 
 from nova_dmore import exception
-from nova_dmore.virt.migration import companion
+from nova_dmore.virt.migration import domain_r_migration
 from nova_dmore.virt.migration import job
 from nova_dmore import wire
 from tests import examples
@@ -65,18 +65,24 @@ class Qemu:
                 self._data = wire.HOLD_BYTES
 
 
-class CompanionTest(base.BaseTestCase):
+class LimitsTest(base.BaseTestCase):
 
-    def _companion(self, qemu, bandwidth_mib=0):
+    def _migration(self, qemu, bandwidth_mib=0):
         with mock.patch.object(job, 'Job', return_value=qemu):
-            return companion.Companion(
+            return domain_r_migration.DomainRMigration(
                 mock.sentinel.connection, 'domr-x',
                 mock.Mock(is_alive=lambda: True), 60.0, HOLD_MIB,
                 bandwidth_mib)
 
     def test_at_its_end_less_is_sent_than_is_kept_dirty(self):
+<<<<<<< HEAD:tests/unit/virt/migration/test_companion.py
         self.assertLess(wire.HOLD_BANDWIDTH_MIB_MAX * MIB * WINDOW_MS / 1000,
                         wire.HOLD_BYTES)
+=======
+        self.assertLess(
+            wire.HOLD_BANDWIDTH_MIB_MAX * MIB * WINDOW_MS / 1000,
+            wire.HOLD_BYTES)
+>>>>>>> names:tests/unit/virt/migration/test_domain_r_migration.py
 
     @examples.settings()
     @hypothesis.given(
@@ -84,8 +90,8 @@ class CompanionTest(base.BaseTestCase):
         strategies.integers(0, 20), strategies.integers(5, 40))
     def test_it_does_not_leave(self, link_mib_s, data_mib, zeros_mib, look_ms):
         qemu = Qemu(link_mib_s, data_mib, zeros_mib,
-                    companion.first_bandwidth_mib(0))
-        held = self._companion(qemu)
+                    domain_r_migration.first_bandwidth_mib(0))
+        held = self._migration(qemu)
         held.start()
         waited = 0
         while not held.hold():
@@ -104,9 +110,9 @@ class CompanionTest(base.BaseTestCase):
         self.assertTrue(qemu.left)
 
     def test_novas_limit(self):
-        self.assertEqual(5, companion.first_bandwidth_mib(5))
+        self.assertEqual(5, domain_r_migration.first_bandwidth_mib(5))
         qemu = Qemu(1000, 80, 10, 5)
-        held = self._companion(qemu, 5)
+        held = self._migration(qemu, 5)
         held.start()
         for _ in range(100):
             self.assertFalse(held.hold())
@@ -116,7 +122,7 @@ class CompanionTest(base.BaseTestCase):
     def test_a_migration_that_has_not_begun_is_not_slowed(self):
         qemu = Qemu(1000, 80, 10, 256)
         qemu.progress = lambda: job.Progress(0, 0)
-        held = self._companion(qemu)
+        held = self._migration(qemu)
         held.start()
         self.assertFalse(held.hold())
         self.assertEqual(256, qemu.limit_mib)
@@ -129,7 +135,7 @@ class StateTest(base.BaseTestCase):
         super().setUp()
         self.job = mock.create_autospec(job.Job, instance=True)
         self.job.progress.return_value = None
-        self.outgoing = mock.create_autospec(job.OutgoingDomain,
+        self.outgoing = mock.create_autospec(job.OutgoingMigration,
                                              instance=True, error=None)
         self._is(alive=True)
 
@@ -137,26 +143,26 @@ class StateTest(base.BaseTestCase):
         self.outgoing.is_alive.return_value = alive
         self.outgoing.succeeded.return_value = succeeded
 
-    def _companion(self, **changes):
+    def _migration(self, **changes):
         with mock.patch.object(job, 'Job', return_value=self.job):
-            made = companion.Companion(
+            made = domain_r_migration.DomainRMigration(
                 mock.sentinel.connection, 'domr-x', self.outgoing, 60.0,
                 HOLD_MIB, **changes)
         made.start()
         return made
 
     def test_it_left_by_itself(self):
-        made = self._companion()
+        made = self._migration()
         self.assertFalse(made.hold())
         self._is(alive=False, succeeded=True)
         self.job.reset_mock()
         # It waits, so there is nothing left to be done with it.
         self.assertTrue(made.hold())
-        made.release()
+        made.switch_over()
         self.assertEqual([], self.job.mock_calls)
 
     def test_it_left_by_itself_and_runs_there(self):
-        made = self._companion(arrives_paused=False)
+        made = self._migration(arrives_paused=False)
         self._is(alive=False, succeeded=True)
         error = self.assertRaises(exception.PairError, made.hold)
         self.assertIn('left by itself', str(error))
@@ -164,13 +170,13 @@ class StateTest(base.BaseTestCase):
     def test_it_failed(self):
         self.outgoing.error = 'no memory'
         self._is(alive=False)
-        made = self._companion()
-        for step in (made.hold, made.release):
+        made = self._migration()
+        for step in (made.hold, made.switch_over):
             self.assertIn('no memory', str(
                 self.assertRaises(exception.PairError, step)))
 
     def test_not_held(self):
-        made = self._companion(holds=False)
+        made = self._migration(holds=False)
         for number in (0, 1):
             self.job.progress.return_value = job.Progress(number, 10 ** 6)
             self.assertFalse(made.hold())
@@ -179,19 +185,19 @@ class StateTest(base.BaseTestCase):
         self.job.limit.assert_not_called()
 
     def test_stopped_before_libvirt_has_begun(self):
-        made = self._companion()
+        made = self._migration()
         self.assertTrue(made.may_be_stopped)
-        made.release()
+        made.switch_over()
         self.job.suspend.assert_called_once_with()
 
     def test_stopped_it_would_arrive_so_where_nobody_lets_it_run(self):
-        made = self._companion(arrives_paused=False)
+        made = self._migration(arrives_paused=False)
         self.assertFalse(made.hold())
         self.assertFalse(made.may_be_stopped)
-        self.assertRaises(exception.PairError, made.release)
+        self.assertRaises(exception.PairError, made.switch_over)
         self.job.suspend.assert_not_called()
         self.job.progress.return_value = job.Progress(0, 0)
         self.assertFalse(made.hold())
         self.assertTrue(made.may_be_stopped)
-        made.release()
+        made.switch_over()
         self.job.suspend.assert_called_once_with()
