@@ -37,14 +37,14 @@ class RunTest(unittest.TestCase):
     def step(self, name):
         return contextlib.nullcontext()
 
-    def run_tests(self, body, limit_s=60.0):
+    def run_tests(self, body, limit_s=60.0, only=None):
         (self.folder / 'some' / 'test_it.py').write_text(
             'import os, time, unittest\n\nclass It(unittest.TestCase):\n'
             + textwrap.indent(textwrap.dedent(body), '    '))
         one = layers.Run('some', 1, limit_s)
         with mock.patch.dict(layers.LAYERS, {'some': (one,)}):
             return layers.run('some', layout.Layout(self.folder / 'state'),
-                              pathlib.Path(sys.prefix), self)
+                              pathlib.Path(sys.prefix), self, only)
 
     def test_each_kind(self):
         counts = self.run_tests('''
@@ -100,3 +100,18 @@ class RunTest(unittest.TestCase):
 
     def test_a_module_that_cannot_be_imported(self):
         self.assertEqual(Counts(failed=1), self.run_tests('import nothing\n'))
+
+    def test_some(self):
+        body = '''
+            def test_a(self):
+                pass
+
+            def test_b(self):
+                self.fail('not chosen')
+            '''
+        self.assertEqual(Counts(1), self.run_tests(body, only='test_a'))
+        self.assertEqual(Counts(), self.run_tests(body, only='test_none'))
+
+    def test_some_of_a_module_that_cannot_be_imported(self):
+        self.assertEqual(Counts(failed=1), self.run_tests(
+            'import nothing\n', only='test_none'))

@@ -27,6 +27,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         for counts in _results(options):
             total += counts
+        if not total.total:
+            # A layer in which none matches is no failure, all of them are.
+            total += Counts(failed=1, failures=(
+                f'no test at all matches {options.only}',))
     except Failure as failure:
         print(f'test: {failure}', file=sys.stderr)
         total += Counts(failed=1)

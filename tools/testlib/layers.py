@@ -55,7 +55,8 @@ def run(layer: str, layout: Layout, venv: pathlib.Path, progress: Progress,
     """Run a layer to its end; nothing that it started runs on.
 
     :param venv: the environment to run it in
-    :param only: a regular expression that tests' names are to match
+    :param only: a regular expression that tests' names are to match; where
+        none does, nothing is counted
     :raises Failure: stestr cannot be started
     """
     total = Counts()
@@ -65,7 +66,7 @@ def run(layer: str, layout: Layout, venv: pathlib.Path, progress: Progress,
             counts = _run(name, one, layout, venv, progress, only)
         progress.say(f'tests: {name}: {counts}')
         total += counts
-    return total if total.total else Counts(failed=1)
+    return total
 
 
 def _run(name: str, one: Run, layout: Layout, venv: pathlib.Path,
@@ -78,10 +79,16 @@ def _run(name: str, one: Run, layout: Layout, venv: pathlib.Path,
     with _alone(results), log.open('wb') as stream:
         ends.write_text('')
         left = Leftovers()
+        environment = {**_environment(layout, venv, one, ends),
+                       **left.environment()}
+        if only is not None and not _matches(
+                _argv(one, venv, results, 'list', only), environment,
+                one.limit_s):
+            return Counts()
         stestr = subprocess.Popen(
-            _argv(one, venv, results, only), cwd=REPOSITORY,
-            env={**_environment(layout, venv, one, ends),
-                 **left.environment()},
+            _argv(one, venv, results, 'run', '--subunit', '--concurrency',
+                  str(one.processes), *([] if only is None else [only])),
+            cwd=REPOSITORY, env=environment,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=stream, start_new_session=True)
         try:
@@ -95,9 +102,6 @@ def _run(name: str, one: Run, layout: Layout, venv: pathlib.Path,
             _end(stestr)
             left.end(layout, progress)
         broken = ends.read_text()
-    if only is not None and counts == Counts() and not broken:
-        # Some run of the layer may have none that match.
-        return counts
     checked = counts.checked(status == 0 and not broken)
     if checked != counts:
         progress.say(f'tests: {name}: stestr ended with {status} after '
@@ -107,12 +111,26 @@ def _run(name: str, one: Run, layout: Layout, venv: pathlib.Path,
 
 
 def _argv(one: Run, venv: pathlib.Path, results: pathlib.Path,
-          only: str | None) -> list[str]:
+          *words: str) -> list[str]:
     return [str(venv / 'bin' / 'python'), '-m', 'stestr',
             '--test-path', one.path, '--top-dir', '.',
-            '--repo-url', str(results), 'run', '--subunit',
-            '--concurrency', str(one.processes),
-            *([] if only is None else [only])]
+            '--repo-url', str(results), *words]
+
+
+def _matches(argv: list[str], environment: dict[str, str], limit_s: float
+             ) -> bool:
+    """Whether there is a test to be run; so it is, too, where nobody can tell:
+    the run itself then says what is wrong.
+
+    :param argv: lists the tests
+    """
+    try:
+        listed = subprocess.run(
+            argv, cwd=REPOSITORY, env=environment, timeout=limit_s,
+            stdin=subprocess.DEVNULL, capture_output=True)
+    except subprocess.TimeoutExpired:
+        return True
+    return listed.returncode != 0 or bool(listed.stdout.strip())
 
 
 def _read(name: str, one: Run, venv: pathlib.Path,

@@ -85,6 +85,18 @@ class CommandTest(unittest.TestCase):
                 Counts(1, 1, failures=('unit: a (fail): no',)),
                 Counts(2, 1, failures=('functional: b (fail): no',))]))
 
+    def test_a_layer_without_a_test_that_matches(self):
+        self.assertEqual(
+            (0, '3 passed, 0 failed\n'),
+            self.run_command('--only', 'Some', results=[
+                Counts(), Counts(3), Counts()]))
+
+    def test_no_test_at_all_matches(self):
+        self.assertEqual(
+            (1, 'FAILED no test at all matches Some\n0 passed, 1 failed\n'),
+            self.run_command('--only', 'Some', 'unit', 'functional',
+                             results=[Counts(), Counts()]))
+
     def test_set_up_fails(self):
         self.assertEqual((1, '0 passed, 1 failed\n'), self.run_command(
             failure=progress.Failure('a step', 'no disk', '/some/log')))
