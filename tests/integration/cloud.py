@@ -20,18 +20,18 @@ from testtools import content
 
 # For the path that it sets.
 from tests.unit import tools  # noqa: F401
-from demolib import machines
-from demolib import sessions
-from demolib import subject as demo_subject
-from demolib.api import Cloud
-from faultlib.processes import Processes
-from faultlib.standpoint import at_the_controller
-from testbedlib import inifile
-from testbedlib.layout import Layout
-from testbedlib.progress import Failure
-from testbedlib.progress import Progress
-from testbedlib import settings
-from testlib import cloud as own_cloud
+from laboratory.cloud import machines
+from laboratory.users import sessions
+from laboratory.users import subject as demo_subject
+from laboratory.cloud.api import Cloud
+from laboratory.cloud.processes import Processes
+from laboratory.cloud.standpoint import at_the_controller
+from laboratory.testbed import inifile
+from laboratory.layout import Layout
+from laboratory.progress import Failure
+from laboratory.progress import Progress
+from laboratory.testbed import settings
+from laboratory.cloud import own as own_cloud
 
 #: How often a test is repeated whose guest the emulator corrupted.
 _REPEATS = 2

@@ -17,10 +17,10 @@ from testtools import content
 
 # For the path that it sets.
 from tests.integration import cloud
-from browserlib.pictures import Picture
+from laboratory.browser.pictures import Picture
 from guest import protocol
-from testbedlib import settings
-from testbedlib.layout import Layout
+from laboratory.testbed import settings
+from laboratory.layout import Layout
 
 HOSTS = ('c1', 'c2')
 VNC_PORT = 5900

@@ -6,11 +6,11 @@ import time
 
 from tests.integration import cloud
 from tests.integration import graphical
-from browserlib import keys
-from browserlib import novnc
-from browserlib.browser import Browser
-from testbedlib import emulator
-from testbedlib.layout import Layout
+from laboratory.browser import keys
+from laboratory.browser import novnc
+from laboratory.browser.browser import Browser
+from laboratory.testbed import emulator
+from laboratory.layout import Layout
 
 #: And not "reboot: Restarting system", which the kernel says before.
 _PROMPT = re.compile('(?<!re)boot: ')

@@ -11,9 +11,9 @@ from unittest import mock
 
 # For the path that it sets.
 from tests.unit import tools  # noqa: F401
-from testbedlib import layout
-from testlib import layers
-from testlib.counts import Counts
+from laboratory import layout
+from laboratory.testruns import layers
+from laboratory.testruns.counts import Counts
 
 
 class RunTest(unittest.TestCase):

@@ -10,15 +10,15 @@ import unittest
 from unittest import mock
 
 from tests.unit import fuzz  # noqa: F401  (for the path that it sets)
-from fuzzlib import again
-from fuzzlib import cli
-from fuzzlib import fuzzer
-from fuzzlib import minimise
-from fuzzlib import oracle
-from fuzzlib import parts
-from fuzzlib import reader
-from testbedlib.progress import Failure
-from testbedlib.progress import Progress
+from laboratory.fuzz import again
+from laboratory.fuzz import cli
+from laboratory.fuzz import fuzzer
+from laboratory.fuzz import minimise
+from laboratory.fuzz import oracle
+from laboratory.fuzz import parts
+from laboratory.fuzz import reader
+from laboratory.progress import Failure
+from laboratory.progress import Progress
 
 #: A libFuzzer that finds something as long as there is a file that says so.
 _FAKE = '''

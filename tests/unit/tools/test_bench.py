@@ -9,18 +9,18 @@ import unittest
 from unittest import mock
 
 from tests.unit import tools  # noqa: F401  (finds the imports below)
-from benchlib import cli
-from benchlib import cpu
-from benchlib import footprint
-from benchlib import footprint_report
-from benchlib import memory
-from benchlib import merging
-from benchlib import report
-from benchlib import stages
+from laboratory.bench import cli
+from laboratory.bench import cpu
+from laboratory.bench import footprint
+from laboratory.bench import footprint_report
+from laboratory.bench import memory
+from laboratory.bench import merging
+from laboratory.bench import report
+from laboratory.bench import stages
 from nova_dmore.channel import words
 from nova_dmore.virt.pair import xml
 from nova_dmore import wire
-from testbedlib.progress import Failure
+from laboratory.progress import Failure
 
 
 def runs(**changes: list[float]) -> dict[str, list[float]]:

@@ -11,13 +11,13 @@ import unittest
 from unittest import mock
 
 from tests.unit import tools  # noqa: F401  (finds the imports below)
-from benchlib import cli
-from benchlib.migration import plan
-from benchlib.migration import rows
-from benchlib.migration import stops
-from benchlib.migration import summary
-from demolib import entries
-from testbedlib.settings import COMPUTES
+from laboratory.bench import cli
+from laboratory.bench.migration import plan
+from laboratory.bench.migration import rows
+from laboratory.bench.migration import stops
+from laboratory.bench.migration import summary
+from laboratory.users import entries
+from laboratory.testbed.settings import COMPUTES
 
 SSH = plan.Cell(512, plan.IDLE, plan.SSH, 50)
 SILENT = plan.Cell(2048, plan.DIRTY)

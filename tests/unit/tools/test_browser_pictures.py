@@ -6,7 +6,7 @@ import unittest
 
 # For the path that it sets.
 from tests.unit import tools  # noqa: F401
-from browserlib.pictures import Picture
+from laboratory.browser.pictures import Picture
 
 _PIXELS = bytes(range(18))
 

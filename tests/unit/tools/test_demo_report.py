@@ -4,10 +4,10 @@
 import unittest
 
 from tests.unit import tools  # noqa: F401  (finds the imports below)
-from demolib import corruption
-from demolib import entries
-from demolib import figures
-from demolib import report
+from laboratory.users import corruption
+from laboratory.users import entries
+from laboratory.users import figures
+from laboratory.demo import report
 
 JOBINFO = '''Job type:         Completed
 Operation:        Incoming migration

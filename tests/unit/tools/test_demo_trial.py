@@ -8,17 +8,17 @@ import unittest
 from unittest import mock
 
 from tests.unit import tools  # noqa: F401  (finds the imports below)
-from demolib import cli
-from demolib import client
-from demolib import clouds
-from demolib import entries
-from demolib import machines
-from demolib import subject
-from demolib import transcript
-from demolib import trial
-from demolib import typist
-from testbedlib import layout
-from testbedlib import progress
+from laboratory.demo import cli
+from laboratory.users import client
+from laboratory.cloud import clouds
+from laboratory.users import entries
+from laboratory.cloud import machines
+from laboratory.users import subject
+from laboratory.users import transcript
+from laboratory.users import trial
+from laboratory.users import typist
+from laboratory import layout
+from laboratory import progress
 
 
 def make_ledger(foreign: int = 0, **counts: int) -> dict:

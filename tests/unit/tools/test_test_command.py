@@ -6,10 +6,10 @@ from unittest import mock
 
 # For the path that it sets.
 from tests.unit import tools  # noqa: F401
-from testbedlib import progress
-from testlib import cli
-from testlib import layers
-from testlib.counts import Counts
+from laboratory import progress
+from laboratory.testruns import cli
+from laboratory.testruns import layers
+from laboratory.testruns.counts import Counts
 
 
 class CountsTest(unittest.TestCase):

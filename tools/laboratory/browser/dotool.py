@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A script that uses vncdotool."""
+
+import io
+import time
+from collections.abc import Iterable
+
+from vncdotool import api
+from vncdotool import client
+
+from laboratory.browser.pictures import Picture
+
+#: Seconds between two keys.
+KEY_S = 0.05
+#: Seconds for an answer of the server.
+_ANSWER_S = 60
+
+
+class Dotool:
+    """One connection of vncdotool; a context manager.
+
+    :param password: if it is asked for one
+    :raises TimeoutError: the server does not answer
+    """
+
+    def __init__(self, host: str, port: int, password: str | None = None
+                 ) -> None:
+        self._ended: list[object] = []
+        self._client = api.connect(f'{host}::{port}', password,
+                                   timeout=_ANSWER_S,
+                                   factory_class=self._factory_class())
+        self._client.refreshScreen()
+
+    def _factory_class(self) -> type[client.VNCDoToolFactory]:
+        ended = self._ended
+
+        class Factory(client.VNCDoToolFactory):
+            def clientConnectionLost(self, connector: object, reason: object
+                                     ) -> None:
+                ended.append(reason)
+                super().clientConnectionLost(connector, reason)
+
+        return Factory
+
+    def __enter__(self) -> 'Dotool':
+        return self
+
+    def __exit__(self, *_why: object) -> None:
+        self.close()
+
+    @property
+    def connected(self) -> bool:
+        """Whether it still has its one connection."""
+        return not self._ended
+
+    def type(self, text: Iterable[str], seconds: float = KEY_S) -> None:
+        """Type one character after the other.
+
+        :param text: may be without an end that is known yet
+        :param seconds: from one to the next
+        """
+        due = time.monotonic()
+        for character in text:
+            time.sleep(max(0.0, due - time.monotonic()))
+            self._client.keyPress('enter' if character == '\r'
+                                  else character)
+            due = max(due + seconds, time.monotonic())
+
+    def press_control(self, character: str) -> None:
+        """Press a key while Control is held."""
+        self._client.keyPress(f'ctrl-{character}')
+
+    def picture(self) -> Picture:
+        """All of the console, asked for anew."""
+        file = io.BytesIO()
+        self._client.captureScreen(file, format='png')
+        return Picture.decode(file.getvalue())
+
+    def close(self) -> None:
+        if self.connected:
+            self._client.disconnect()

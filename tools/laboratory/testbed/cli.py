@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``tools/testbed``: the command line."""
+
+import argparse
+import contextlib
+import fcntl
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+
+from laboratory.layout import Layout
+from laboratory.progress import Failure, Progress
+from laboratory.testbed import bringup, services, settings, status, teardown
+from laboratory.testbed.settings import Cloud, COMPUTES, CONTROLLER, Place
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command.
+
+    :returns: the exit status: 0, or 1 after a failure that was printed
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        if os.geteuid() != 0:
+            raise Failure('testbed', 'needs root: it makes namespaces')
+        return options.run(Layout.from_environment(), options)
+    except Failure as failure:
+        print(f'testbed: {failure}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('testbed: interrupted; "down" removes what is there',
+              file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='testbed', description='An OpenStack cloud with two compute '
+        'hosts, in namespaces of this machine.')
+    commands = parser.add_subparsers(required=True, metavar='COMMAND')
+    up = commands.add_parser('up', help='start a cloud, ending an earlier one')
+    up.add_argument('--block', action='store_true',
+                    help='disks are per host (block migration), not shared')
+    up.add_argument('--driver', default=settings.DRIVER,
+                    help='compute_driver (default: %(default)s)')
+    up.add_argument('--horizon', action='store_true',
+                    help='start Horizon, the web interface, too')
+    up.set_defaults(run=_up)
+    down = commands.add_parser('down', help='end the cloud; leave nothing')
+    down.add_argument('--keep-logs', action='store_true',
+                      help='move the logs to the state directory')
+    down.set_defaults(run=_down)
+    commands.add_parser('status', help='hosts, services, health'
+                        ).set_defaults(run=_status)
+    commands.add_parser('openrc', help="print the administrator's exports"
+                        ).set_defaults(run=_openrc)
+    run = commands.add_parser('exec', help='run a command in a host')
+    run.add_argument('host', choices=(CONTROLLER, *COMPUTES))
+    run.add_argument('argv', nargs=argparse.REMAINDER, metavar='-- CMD')
+    run.set_defaults(run=_exec)
+    for name, action in (('stop', _stop), ('start', _start),
+                         ('restart', _restart)):
+        command = commands.add_parser(name, help=f'{name} one service')
+        command.add_argument('host', choices=(CONTROLLER, *COMPUTES))
+        command.add_argument('service')
+        command.set_defaults(run=action)
+    return parser
+
+
+@contextlib.contextmanager
+def _alone(layout: Layout) -> Iterator[None]:
+    """Let no other command start or end a cloud meanwhile.
+
+    :raises Failure: one is doing so
+    """
+    layout.state.mkdir(parents=True, exist_ok=True)
+    with layout.lock.open('w') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Failure('testbed', 'another up or down is running'
+                          ) from error
+        yield
+
+
+def _place(layout: Layout) -> Place:
+    cloud = Cloud.load(layout)
+    if cloud is None:
+        raise Failure('testbed', 'there is no cloud: tools/testbed up')
+    return Place(cloud, layout)
+
+
+def _up(layout: Layout, options: argparse.Namespace) -> int:
+    progress = Progress()
+    with _alone(layout):
+        bringup.up(layout, Cloud.new(options.block, options.driver,
+                                     options.horizon), progress)
+    progress.say('the cloud is up')
+    if options.horizon:
+        progress.say('Horizon, on the controller: '
+                     + settings.url('horizon', '/'))
+    return 0
+
+
+def _down(layout: Layout, options: argparse.Namespace) -> int:
+    with _alone(layout):
+        teardown.down(layout, options.keep_logs)
+    return 0
+
+
+def _status(layout: Layout, _options: argparse.Namespace) -> int:
+    place = _place(layout)
+    found = status.collect(place)
+    print(status.render(found))
+    return 0 if status.healthy(found) else 1
+
+
+def _openrc(layout: Layout, _options: argparse.Namespace) -> int:
+    for name, value in _place(layout).credentials().items():
+        print(f'export {name}={shlex.quote(value)}')
+    return 0
+
+
+def _exec(layout: Layout, options: argparse.Namespace) -> int:
+    place = _place(layout)
+    argv = options.argv[1:] if options.argv[:1] == ['--'] else options.argv
+    if not argv:
+        raise Failure('exec', 'no command given')
+    command = place.host(options.host).enter(argv, os.getcwd())
+    os.execvpe(command[0], command, {
+        **os.environ, **place.environment(), **place.credentials()})
+
+
+def _service(layout: Layout, options: argparse.Namespace) -> services.Service:
+    place = _place(layout)
+    found = {service.name: service for service
+             in services.recorded([place.host(options.host)])}
+    if options.service not in found:
+        raise Failure(options.host, f'has no service {options.service}, only '
+                                    f'{", ".join(found)}')
+    return found[options.service]
+
+
+def _stop(layout: Layout, options: argparse.Namespace) -> int:
+    _service(layout, options).stop()
+    return 0
+
+
+def _start(layout: Layout, options: argparse.Namespace) -> int:
+    service = _service(layout, options)
+    if service.pid() is None:
+        service.start()
+        service.wait_until_ready()
+    return 0
+
+
+def _restart(layout: Layout, options: argparse.Namespace) -> int:
+    service = _service(layout, options)
+    service.stop()
+    service.start()
+    service.wait_until_ready()
+    return 0
