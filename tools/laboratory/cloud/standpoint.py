@@ -6,14 +6,11 @@ out here.
 """
 
 import contextlib
-import ctypes
 import os
 from collections.abc import Iterator
 
+from laboratory import namespaces
 from laboratory.testbed.settings import CONTROLLER, Place
-
-_CLONE_NEWNET = 0x40000000
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @contextlib.contextmanager
@@ -22,20 +19,15 @@ def at_the_controller(place: Place) -> Iterator[None]:
 
     :raises OSError: not root, or no such host
     """
-    here = open('/proc/thread-self/ns/net')
-    there = open(f'/run/netns/{place.host(CONTROLLER).namespace}')
     kept = dict(os.environ)
-    with here, there:
-        _enter(there.fileno())
+    with namespaces.network(place.host(CONTROLLER).namespace):
+        # Nothing that a shell has set for another cloud or another network.
+        for name in kept:
+            if name == 'OS_CLOUD' or name.lower().endswith('_proxy'):
+                del os.environ[name]
         os.environ.update(place.credentials())
         try:
             yield
         finally:
             os.environ.clear()
             os.environ.update(kept)
-            _enter(here.fileno())
-
-
-def _enter(descriptor: int) -> None:
-    if _libc.setns(descriptor, _CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), 'setns')

@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What hosts have in common and can lose: the broker, the network."""
 
-import subprocess
-
 from laboratory.faults.fault import Fault, NothingThere
 from laboratory.faults import scene as scene_module
 from laboratory.faults.scene import Scene
-from laboratory.progress import Failure
 from laboratory.testbed.settings import CONTROLLER
 
 
@@ -47,11 +44,7 @@ def _isolate(scene: Scene, on: bool) -> None:
 
     :raises Failure: the kernel refuses
     """
-    namespace = scene.place.host(CONTROLLER).namespace
+    controller = scene.place.host(CONTROLLER)
     for host in (scene.source, scene.destination):
-        done = subprocess.run(
-            ['ip', '-n', namespace, 'link', 'set', f'{host}-control', 'type',
-             'bridge_slave', 'isolated', 'on' if on else 'off'],
-            capture_output=True, text=True)
-        if done.returncode:
-            raise Failure('network between the hosts', done.stderr.strip())
+        controller.ip('link', 'set', f'{host}-control', 'type', 'bridge_slave',
+                      'isolated', 'on' if on else 'off')

@@ -5,7 +5,6 @@ import dataclasses
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -13,12 +12,13 @@ from collections.abc import Callable
 from laboratory.cloud.api import Cloud
 from laboratory.cloud.processes import Processes
 from laboratory.progress import Failure
-from laboratory.testbed import services, settings
+from laboratory.testbed import probe, services, settings
 from laboratory.testbed.settings import Place
 
 SOURCE = 'source'
 DESTINATION = 'destination'
 _READY_S = 90.0
+_PORTS = {'libvirtd': 'libvirt', 'rabbitmq': 'rabbitmq'}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,10 +67,7 @@ class Scene:
 
     def service(self, host: str, name: str) -> services.Service:
         """:raises Failure: it was never started"""
-        for service in services.recorded([self.place.host(host)]):
-            if service.name == name:
-                return service
-        raise Failure(f'{name} on {host}', 'was never started')
+        return services.find(self.place.host(host), name)
 
     def run(self, host: str, argv: list[str]) -> str:
         """Run a program in a host; what it prints.
@@ -100,13 +97,14 @@ def kill(pids: list[int]) -> bool:
     return killed
 
 
-def wait_for(condition: Callable[[], object], seconds: float) -> bool:
+def wait_for(condition: Callable[[], object], seconds: float,
+             look_s: float = 0.01) -> bool:
     """Whether it has become so in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.01)
+        time.sleep(look_s)
     return True
 
 
@@ -120,19 +118,8 @@ def start_again(scene: Scene, host: str, name: str) -> None:
         service.stop()
     service.start()
     if name in _PORTS:
-        address = (settings.address(host), settings.PORTS[_PORTS[name]])
-        if not wait_for(lambda: _answers(address), _READY_S):
+        port = settings.PORTS[_PORTS[name]]
+        if not wait_for(lambda: probe.answers_tcp(settings.address(host),
+                                                  port), _READY_S, 0.2):
             raise Failure(f'{name} on {host}', 'does not answer', service.log)
     service.wait_until_ready(_READY_S)
-
-
-_PORTS = {'libvirtd': 'libvirt', 'rabbitmq': 'rabbitmq'}
-
-
-def _answers(address: tuple[str, int]) -> bool:
-    try:
-        with socket.create_connection(address, 2):
-            return True
-    except OSError:
-        time.sleep(0.2)
-        return False

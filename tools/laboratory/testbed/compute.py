@@ -61,8 +61,8 @@ class Compute:
     def libvirt(self) -> None:
         self._node.service('virtlogd', ['virtlogd'])
         service = self._node.service('libvirtd', ['libvirtd', '--listen'])
-        self._node.wait(service, 'tcp', settings.address(self._name),
-                        str(PORTS['libvirt']), seconds=30)
+        self._node.wait_tcp(service, settings.address(self._name),
+                            PORTS['libvirt'], seconds=30)
 
     def openvswitch(self) -> None:
         """The switch with its two bridges, on the userspace datapath."""

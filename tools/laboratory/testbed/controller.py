@@ -7,7 +7,8 @@ import subprocess
 
 from laboratory.layout import TOOLS
 from laboratory.progress import Failure
-from laboratory.testbed import conf_controller, inifile, services, settings
+from laboratory.testbed import conf_controller, inifile, probe, services
+from laboratory.testbed import settings
 from laboratory.testbed.node import Node
 from laboratory.testbed.settings import CONTROLLER, DATABASES, Place, PORTS
 
@@ -65,7 +66,7 @@ class Controller:
             '--character-set-server=utf8mb3',
             # The data does not outlive the machine's next crash, nor need it.
             '--innodb-flush-log-at-trx-commit=0', '--innodb-doublewrite=0'])
-        self._node.wait(service, 'tcp', self._address, str(PORTS['mariadb']))
+        self._node.wait_tcp(service, self._address, PORTS['mariadb'])
 
     def rabbitmq(self) -> None:
         config = self._place.own(CONTROLLER, 'rabbitmq') / 'rabbitmq.conf'
@@ -84,7 +85,7 @@ class Controller:
                 'RABBITMQ_LOG_BASE': '/var/log/rabbitmq',
                 # Two schedulers that sleep instead of spinning when idle.
                 'RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS': '+S 2:2 +sbwt none'})
-        self._node.wait(service, 'tcp', self._address, str(PORTS['rabbitmq']))
+        self._node.wait_tcp(service, self._address, PORTS['rabbitmq'])
 
     # Databases.
 
@@ -143,7 +144,8 @@ class Controller:
         name = f'{service}-api'
         started = self._node.wsgi(name, PORTS[service], module, threads,
                                   self._address, environment)
-        self._node.wait(started, 'http', settings.url(service, '/'))
+        self._node.wait(started, lambda: probe.answers_http(
+            settings.url(service, '/')))
 
     def keystone(self) -> None:
         self._wsgi('keystone', 'keystone.wsgi.api:application', 4, {
@@ -181,11 +183,10 @@ class Controller:
         self._nova('nova-scheduler')
 
     def nova_proxies(self) -> None:
-        novnc = self._nova('nova-novncproxy')
-        serial = self._nova('nova-serialproxy')
-        self._node.wait(novnc, 'tcp', self._address, str(PORTS['novncproxy']))
-        self._node.wait(serial, 'tcp', self._address,
-                        str(PORTS['serialproxy']))
+        started = {name: self._nova(f'nova-{name}')
+                   for name in ('novncproxy', 'serialproxy')}
+        for name, service in started.items():
+            self._node.wait_tcp(service, self._address, PORTS[name])
 
     def _nova(self, name: str) -> services.Service:
         return self._node.service(name, [

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from laboratory import command
 from laboratory.layout import Layout
 from laboratory.progress import Failure
+from laboratory.testbed import probe, settings
 from laboratory.testbed.node import Node
-from laboratory.testbed import settings
 from laboratory.testbed.settings import CONTROLLER, Place, PORTS
 
 NAME = 'horizon'
@@ -61,4 +61,5 @@ def start(place: Place) -> None:
         settings.address(CONTROLLER),
         environment(place.layout, secrets.token_hex(32)),
         ['--static-map', f'/static={place.layout.horizon_static.resolve()}'])
-    node.wait(service, 'http', settings.url(NAME, '/auth/login/'))
+    node.wait(service, lambda: probe.answers_http(
+        settings.url(NAME, '/auth/login/')))

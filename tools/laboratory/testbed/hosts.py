@@ -6,6 +6,7 @@ host is its descendant in the process namespace, so the kernel ends all of it
 with the holder, whatever became of the records that this package keeps.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -15,11 +16,10 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 
-from laboratory import command
+from laboratory import command, namespaces
 from laboratory.progress import Failure
 
 _HOLDER = pathlib.Path(__file__).with_name('holder.py')
-_NETNS = pathlib.Path('/run/netns')
 _SYSTEM_PYTHON = '/usr/bin/python3'
 
 
@@ -59,7 +59,7 @@ class Host:
 
     def processes(self) -> list[int]:
         """Every process in the host's network namespace, as pids out here."""
-        if not (_NETNS / self.namespace).exists():
+        if not namespaces.path(self.namespace).exists():
             return []
         listed = command.output(['ip', 'netns', 'pids', self.namespace])
         return [int(pid) for pid in listed.split()]
@@ -71,6 +71,10 @@ class Host:
         if done.returncode:
             raise Failure(f'host {self.name}', done.stderr.strip())
         self.ip('link', 'set', 'lo', 'up')
+
+    def on_network(self, argv: Sequence[str]) -> list[str]:
+        """The command line that runs ``argv`` on the host's network alone."""
+        return ['ip', 'netns', 'exec', self.namespace, *argv]
 
     def ip(self, *arguments: str) -> None:
         """Run ``ip`` on the host's network.
@@ -94,11 +98,11 @@ class Host:
         ready.unlink(missing_ok=True)
         with log.open('a') as stream:
             outer = subprocess.Popen(
-                ['ip', 'netns', 'exec', self.namespace,
-                 'unshare', '--mount', '--uts', '--pid', '--fork',
-                 '--mount-proc', '--kill-child', '--propagation', 'private',
-                 _SYSTEM_PYTHON, '-I', str(_HOLDER), str(ready),
-                 json.dumps({'hostname': self.name, **plan})],
+                self.on_network([
+                    'unshare', '--mount', '--uts', '--pid', '--fork',
+                    '--mount-proc', '--kill-child', '--propagation',
+                    'private', _SYSTEM_PYTHON, '-I', str(_HOLDER), str(ready),
+                    json.dumps({'hostname': self.name, **plan})]),
                 stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
                 start_new_session=True)
         deadline = time.monotonic() + seconds
@@ -115,10 +119,7 @@ class Host:
 
         :raises Failure: the host is not up
         """
-        holder = self.holder()
-        if holder is None:
-            raise Failure(f'host {self.name}', 'is not up')
-        return ['nsenter', '-t', str(holder), '-m', '-u', '-n', '-p',
+        return ['nsenter', '-t', str(self._held()), '-m', '-u', '-n', '-p',
                 '-W', cwd, '--', *argv]
 
     def root(self) -> pathlib.Path:
@@ -126,10 +127,13 @@ class Host:
 
         :raises Failure: the host is not up
         """
+        return pathlib.Path(f'/proc/{self._held()}/root')
+
+    def _held(self) -> int:
         holder = self.holder()
         if holder is None:
             raise Failure(f'host {self.name}', 'is not up')
-        return pathlib.Path(f'/proc/{holder}/root')
+        return holder
 
     def destroy(self, seconds: float = 10) -> None:
         """End every process of the host and remove its network.
@@ -144,15 +148,9 @@ class Host:
                 raise Failure(f'host {self.name}',
                               f'processes {pids} do not end')
             for pid in pids:
-                _kill(pid)
+                # It may have ended between being listed and now.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             time.sleep(0.05)
-        if (_NETNS / self.namespace).exists():
+        if namespaces.path(self.namespace).exists():
             subprocess.run(['ip', 'netns', 'del', self.namespace], check=True)
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        # It ended between being listed and now.
-        return

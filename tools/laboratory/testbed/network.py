@@ -73,9 +73,9 @@ def _without_offload(place: Place) -> None:
     for name in COMPUTES:
         devices += [(CONTROLLER, f'{name}-data'), (name, 'data0')]
     for host, device in devices:
-        argv = ['ip', 'netns', 'exec', place.host(host).namespace, 'ethtool',
-                '-K', device, 'tx', 'off', 'gso', 'off', 'gro', 'off']
-        done = subprocess.run(argv, capture_output=True, text=True)
+        done = subprocess.run(place.host(host).on_network([
+            'ethtool', '-K', device, 'tx', 'off', 'gso', 'off', 'gro', 'off']),
+            capture_output=True, text=True)
         if done.returncode:
             raise Failure('network', f'{device} of {host} keeps its offloads: '
                                      f'{done.stderr.strip()}')

@@ -2,16 +2,16 @@
 """What the steps of one host have in common: run, start, wait."""
 
 import dataclasses
-import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 
-from laboratory import command
+from laboratory import command, namespaces
 from laboratory.progress import Failure
 from laboratory.testbed.hosts import Host
 from laboratory.testbed import probe, services
 from laboratory.testbed.settings import Place
 
-_SYSTEM_PYTHON = '/usr/bin/python3'
+_LOOK_S = 0.2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,28 +65,26 @@ class Node:
             # uwsgi's HTTP socket does not keep connections open.
             '--add-header', 'Connection: close', *options], environment)
 
-    def wait(self, service: services.Service, *what: str,
+    def wait(self, service: services.Service, answers: Callable[[], bool],
              seconds: float = 90) -> None:
-        """Wait until a service answers, as ``probe.py`` tells.
+        """Wait until a service answers.
 
+        :param answers: asks it, on the host's network
         :raises Failure: it ended, or does not answer in time
         """
-        argv = self.host.enter([_SYSTEM_PYTHON, '-I', str(probe.__file__),
-                                *what, str(seconds)])
-        waiting = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
-        while True:
-            try:
-                code = waiting.wait(timeout=0.5)
-            except subprocess.TimeoutExpired:
-                if service.pid() is not None:
-                    continue
-                waiting.terminate()
-                waiting.wait()
-                raise Failure(service.name, 'ended\n'
-                              + command.tail(service.log), service.log
-                              ) from None
-            if code:
-                raise Failure(service.name,
-                              f'no answer within {seconds:.0f} s',
-                              service.log)
-            return
+        deadline = time.monotonic() + seconds
+        with namespaces.network(self.host.namespace):
+            while not answers():
+                if service.pid() is None:
+                    raise Failure(service.name, 'ended\n'
+                                  + command.tail(service.log), service.log)
+                if time.monotonic() > deadline:
+                    raise Failure(service.name,
+                                  f'no answer within {seconds:.0f} s',
+                                  service.log)
+                time.sleep(_LOOK_S)
+
+    def wait_tcp(self, service: services.Service, address: str, port: int,
+                 seconds: float = 90) -> None:
+        """Wait until a service takes TCP connections, see :meth:`wait`."""
+        self.wait(service, lambda: probe.answers_tcp(address, port), seconds)

@@ -1,14 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Wait until a server answers. Runs inside a host, alone.
-
-``probe.py tcp ADDRESS PORT SECONDS`` or ``probe.py http URL SECONDS``; ends
-with 0 as soon as there is an answer, with 1 when the time is over.
-"""
+"""Whether a server answers, from the network that the thread is on."""
 
 import http.client
 import socket
-import sys
-import time
 import urllib.parse
 
 
@@ -36,19 +30,3 @@ def answers_http(url: str) -> bool:
         return False
     finally:
         connection.close()
-
-
-def main(arguments: list[str]) -> int:
-    kind, *where, seconds = arguments
-    deadline = time.monotonic() + float(seconds)
-    while time.monotonic() < deadline:
-        if kind == 'tcp' and answers_tcp(where[0], int(where[1])):
-            return 0
-        if kind == 'http' and answers_http(where[0]):
-            return 0
-        time.sleep(0.2)
-    return 1
-
-
-if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))

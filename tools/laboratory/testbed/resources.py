@@ -2,8 +2,8 @@
 """Create what users find in the cloud, or wait until it can be used.
 
 Runs by itself in the controller, with the virtual environment's Python and the
-arguments ``create GUEST_IMAGE PUBLIC_KEY``, ``wait HOST...``, or ``touch``: one
-request to neutron.
+arguments ``create GUEST_IMAGE PUBLIC_KEY``, ``wait HOST...``, or ``touch``:
+one request to neutron.
 """
 
 import pathlib

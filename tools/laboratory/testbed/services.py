@@ -122,6 +122,27 @@ class Service:
             raise Failure(f'{self.name} on {self.host.name}', 'does not stop',
                           self.log)
 
+    def restart(self) -> None:
+        """Stop and start it, and wait until it is ready.
+
+        :raises Failure: it does not stop, or does not get ready
+        """
+        self.stop()
+        self.start()
+        self.wait_until_ready()
+
+
+def find(host: Host, name: str) -> Service:
+    """A service that was started on a host.
+
+    :raises Failure: it never was
+    """
+    found = {service.name: service for service in recorded([host])}
+    if name not in found:
+        raise Failure(host.name, f'has no service {name}, only '
+                                 f'{", ".join(found)}')
+    return found[name]
+
 
 def recorded(hosts: Sequence[Host]) -> list[Service]:
     """The services that were started on these hosts, in the order of names."""

@@ -2,6 +2,7 @@
 """Run steps that depend on each other, as many at once as can be."""
 
 import concurrent.futures
+import graphlib
 from collections.abc import Callable, Mapping, Sequence
 
 from laboratory.progress import Progress
@@ -23,25 +24,21 @@ def run(graph: Graph, progress: Progress) -> None:
         for need in needs:
             if need not in graph:
                 raise KeyError(f'{name} needs {need}, which does not exist')
-    waiting = dict(graph)
-    done: set[str] = set()
+    waiting = graphlib.TopologicalSorter(
+        {name: needs for name, (needs, _action) in graph.items()})
+    waiting.prepare()
     running: dict[concurrent.futures.Future[None], str] = {}
 
-    def timed(name: str, action: Callable[[], None]) -> None:
+    def timed(name: str) -> None:
         with progress.step(name):
-            action()
+            graph[name][1]()
 
     with concurrent.futures.ThreadPoolExecutor(len(graph) or 1) as pool:
-        while waiting or running:
-            ready = [name for name, (needs, _action) in waiting.items()
-                     if done.issuperset(needs)]
-            for name in ready:
-                _needs, action = waiting.pop(name)
-                running[pool.submit(timed, name, action)] = name
-            if not running:
-                raise ValueError(f'circle among {sorted(waiting)}')
+        while waiting.is_active():
+            for name in waiting.get_ready():
+                running[pool.submit(timed, name)] = name
             finished, _rest = concurrent.futures.wait(
                 running, return_when=concurrent.futures.FIRST_COMPLETED)
             for future in finished:
                 future.result()
-                done.add(running.pop(future))
+                waiting.done(running.pop(future))
