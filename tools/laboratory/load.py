@@ -1,25 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Other work of the machine, beside what is measured: loops that are busy.
 
-``-m laboratory.load PID`` is one of them. It ends with the process that
-started it, whose id that is, however that one ends.
+Each ends with the process that started it, however that one ends.
 """
 
 import argparse
 import contextlib
-import ctypes
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 
-from laboratory.layout import TOOLS
 from laboratory.progress import Failure
 
 #: More than these would only show how a machine breaks down.
 _MOST = 256
-_PR_SET_PDEATHSIG = 1
+#: A loop; its argument is the process that started it.
+_LOOP = '''
+import os, sys
+while os.getppid() == int(sys.argv[1]):
+    for _ in range(10 ** 6):
+        pass
+'''
 
 
 def add_option(parser: argparse.ArgumentParser) -> None:
@@ -39,8 +41,6 @@ def _number(text: str) -> int:
 @contextlib.contextmanager
 def busy(number: int) -> Iterator[None]:
     """Run so many loops meanwhile; none is left afterwards.
-
-    The thread that enters is to live as long as they do.
 
     :raises Failure: not all of them ran until the end
     """
@@ -66,33 +66,8 @@ def _start() -> subprocess.Popen[bytes]:
         # A session of its own: what is typed to interrupt the command is for
         # the command, which ends its loops itself.
         return subprocess.Popen(
-            [sys.executable, '-m', 'laboratory.load', str(os.getpid())],
+            [sys.executable, '-c', _LOOP, str(os.getpid())],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            start_new_session=True, env={
-                **os.environ, 'PYTHONPATH': str(TOOLS)})
+            start_new_session=True)
     except OSError as error:
         raise Failure('--load', str(error)) from error
-
-
-def _die_with(parent: int) -> None:
-    """Have the kernel end this process when its parent ends.
-
-    :raises OSError: the kernel does not do that
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL):
-        raise OSError(ctypes.get_errno(), 'prctl')
-    # It may have ended before that.
-    if os.getppid() != parent:
-        sys.exit(1)
-
-
-def main(arguments: list[str]) -> None:
-    """Be busy without an end."""
-    _die_with(int(arguments[0]))
-    while True:
-        pass
-
-
-if __name__ == '__main__':
-    main(sys.argv[1:])

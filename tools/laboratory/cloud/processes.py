@@ -4,6 +4,9 @@
 import os
 import pathlib
 
+import psutil
+
+from laboratory import namespaces
 from laboratory.testbed.settings import Place
 
 
@@ -42,7 +45,7 @@ class Processes:
 
 def _find(namespace: str, *words: str) -> list[int]:
     """Pids of a network namespace's processes with these words."""
-    wanted = os.stat(f'/run/netns/{namespace}').st_ino
+    wanted = namespaces.path(namespace).stat().st_ino
     found = []
     for name in os.listdir('/proc'):
         if not name.isdigit():
@@ -61,7 +64,6 @@ def _find(namespace: str, *words: str) -> list[int]:
 def parent(pid: int) -> int | None:
     """Of a process, or nothing if it has ended."""
     try:
-        stat = pathlib.Path(f'/proc/{pid}/stat').read_text()
-    except (FileNotFoundError, ProcessLookupError):
+        return psutil.Process(pid).ppid()
+    except psutil.NoSuchProcess:
         return None
-    return int(stat.rpartition(')')[2].split()[1])
