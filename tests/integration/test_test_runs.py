@@ -14,6 +14,7 @@ from tests.unit import tools  # noqa: F401
 from laboratory import layout
 from laboratory.testruns import layers
 from laboratory.testruns.counts import Counts
+from laboratory.testruns import runs
 
 
 class RunTest(unittest.TestCase):
@@ -27,7 +28,7 @@ class RunTest(unittest.TestCase):
         (self.folder / 'some').mkdir()
         (self.folder / 'some' / '__init__.py').touch()
         (self.folder / '.stestr.conf').write_text('[DEFAULT]\n')
-        self.enterContext(mock.patch.object(layers, 'REPOSITORY',
+        self.enterContext(mock.patch.object(runs, 'REPOSITORY',
                                             self.folder))
         self.said = []
 
@@ -43,8 +44,8 @@ class RunTest(unittest.TestCase):
             + textwrap.indent(textwrap.dedent(body), '    '))
         one = layers.Run('some', 1, limit_s)
         with mock.patch.dict(layers.LAYERS, {'some': (one,)}):
-            return layers.run('some', layout.Layout(self.folder / 'state'),
-                              pathlib.Path(sys.prefix), self, only)
+            return runs.run('some', layout.Layout(self.folder / 'state'),
+                            pathlib.Path(sys.prefix), self, only)
 
     def test_each_kind(self):
         counts = self.run_tests('''

@@ -5,8 +5,6 @@ import dataclasses
 import json
 import pathlib
 import struct
-import subprocess
-import tempfile
 import unittest
 from unittest import mock
 
@@ -242,7 +240,7 @@ class SummaryTest(unittest.TestCase):
 class CommandLineTest(unittest.TestCase):
 
     def test_options(self):
-        options = cli._parser().parse_args(
+        options = cli.parser().parse_args(
             ['migration', '--quick', '--only', 'idle', '--plots', 'x'])
         self.assertTrue(options.only.search(str(SSH)))
         self.assertIsNone(options.only.search(str(SILENT)))
@@ -250,12 +248,5 @@ class CommandLineTest(unittest.TestCase):
                          (options.quick, options.runs, options.plots))
         for wrong in (['--runs', '0'], ['--only', '[']):
             with mock.patch('sys.stderr'):
-                self.assertRaises(SystemExit, cli._parser().parse_args,
+                self.assertRaises(SystemExit, cli.parser().parse_args,
                                   ['migration', *wrong])
-
-    @mock.patch.object(subprocess, 'run')
-    def test_plots_that_fail(self, run):
-        run.return_value.returncode = 1
-        with tempfile.TemporaryDirectory() as folder:
-            with self.assertRaisesRegex(cli.Failure, 'not drawn'):
-                cli._draw(mock.Mock(), {'raw': []}, pathlib.Path(folder))

@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from laboratory.bench.tables import columns
+from laboratory.tables import columns
 
 #: What is aimed for. The code cache of an emulator counts.
 _GUEST_MIB = 64

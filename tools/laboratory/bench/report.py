@@ -5,7 +5,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-from laboratory.bench.tables import columns
+from laboratory.tables import columns
 
 #: The figures with their units, in the order in which they are reported.
 UNITS = {

@@ -4,6 +4,7 @@
 import contextlib
 import fcntl
 import os
+import pathlib
 import subprocess
 from collections.abc import Iterator
 
@@ -20,14 +21,29 @@ def alone(layout: Layout, name: str = 'demo') -> Iterator[None]:
     :param name: of the command
     :raises Failure: somebody does, or this is not root
     """
+    need_root(name)
+    layout.state.mkdir(parents=True, exist_ok=True)
+    with lock(layout.state / 'demo.lock', name, 'another one is running'):
+        yield
+
+
+def need_root(name: str) -> None:
+    """:raises Failure: this is not root"""
     if os.geteuid() != 0:
         raise Failure(name, 'needs root: it makes namespaces')
-    layout.state.mkdir(parents=True, exist_ok=True)
-    with (layout.state / 'demo.lock').open('w') as lock:
+
+
+@contextlib.contextmanager
+def lock(path: pathlib.Path, name: str, reason: str) -> Iterator[None]:
+    """Hold a lock.
+
+    :raises Failure: somebody else does; of this name, for this reason
+    """
+    with path.open('w') as stream:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise Failure(name, 'another one is running') from error
+            raise Failure(name, reason) from error
         yield
 
 
@@ -55,7 +71,8 @@ def up(layout: Layout) -> Place:
     """
     saved = settings.Cloud.load(layout)
     if saved is None:
-        raise Failure('the cloud', f'{layout.cloud} holds none')
+        raise Failure('the cloud', f'{layout.cloud} holds none: '
+                      'tools/testbed up')
     return Place(saved, layout)
 
 

@@ -4,7 +4,8 @@
 import statistics
 from collections.abc import Iterator, Sequence
 
-from laboratory.users import entries
+from laboratory import tables
+from laboratory.users import entries, figures
 from laboratory.users.entries import Entry, Results
 
 _STOCK = ('sent', 'received', 'lost', 'disconnects', 'break_s')
@@ -84,11 +85,12 @@ def table(results: Results) -> str:
                               if column in its else None)
                         for column in columns)]
                      for kind, its in _USERS[name].items()]
-        figures = [['migration', *_FIGURES[name]]]
-        figures += [[_way(entry), *(_cell(getattr(entry, figure))
-                                    for figure in _FIGURES[name])]
-                    for entry in migrations]
-        text += [_TITLES[name], _columns(rows), '', _columns(figures), '']
+        others = [['migration', *_FIGURES[name]]]
+        others += [[_way(entry), *(_cell(getattr(entry, figure))
+                                   for figure in _FIGURES[name])]
+                   for entry in migrations]
+        text += [_TITLES[name], tables.columns(rows, 2), '',
+                 tables.columns(others), '']
         if name == 'dmore':
             text += [_responses(migrations), '']
         text += [f'{_way(entry)}: emulator_corrupted, not counted: '
@@ -103,14 +105,6 @@ def over_stop_ms(entry: Entry, kind: str) -> float | None:
         return None
     return round(entry.users[kind].max_response_ms
                  - entry.instance_downtime_ms, 1)
-
-
-def output_rate(made: dict) -> float | None:
-    """The median rate at which output came in a run, from its JSON; nothing if
-    it has none."""
-    rates = [rate for rate in made.get('dmore', {}).get(
-        'output_bytes_per_s', ()) if rate is not None]
-    return statistics.median(rates) if rates else None
 
 
 def aim(results: Results, earlier: float | None = None) -> str | None:
@@ -148,7 +142,7 @@ def _aims(migrations: Sequence[Entry], earlier: float | None
         yield (f'Longest response in a migration, median of {len(longest)}: '
                f"{middle:.0f} ms above the instance's own stop, aim: at most "
                f'{_OVER_STOP_MS} ms: {_met(middle <= _OVER_STOP_MS)}')
-    rate = output_rate(as_json({'dmore': list(migrations)}))
+    rate = figures.output_rate(as_json({'dmore': list(migrations)}))
     if rate is not None:
         yield _output_aim(rate, earlier)
 
@@ -189,7 +183,7 @@ def _responses(migrations: Sequence[Entry]) -> str:
                   _cell(over_stop_ms(entry, kind)),
                   *(_cell(user.echoes.get(share)) for share in _SHARES)]
                  for kind, user in entry.users.items()]
-    return _columns(rows)
+    return tables.columns(rows, 2)
 
 
 def problems(results: Results, migrations: int) -> list[str]:
@@ -245,12 +239,3 @@ def _way(entry: Entry) -> str:
 
 def _cell(value: object) -> str:
     return '-' if value is None else str(value)
-
-
-def _columns(rows: list[list[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return '\n'.join('  '.join(
-        cell.ljust(width) if place < 2 and not cell[:1].isdigit()
-        else cell.rjust(width)
-        for place, (cell, width) in enumerate(zip(row, widths))).rstrip()
-        for row in rows)

@@ -2,15 +2,10 @@
 """``tools/soak``: the command line."""
 
 import argparse
-import os
 import pathlib
 import sys
 
-from laboratory.cloud import clouds
-from laboratory.layout import Layout, TOOLS
-from laboratory import load
-from laboratory.progress import Failure, Progress
-from laboratory.setup import prepare
+from laboratory import launch, load
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,19 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     words = sys.argv[1:] if arguments is None else arguments
     parser().parse_args(words)
-    layout = Layout.from_environment()
-    try:
-        with clouds.alone(layout, 'soak'):
-            prepare.Setup(layout, Progress()).everything()
-    except Failure as failure:
-        print(f'soak: {failure}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('soak: interrupted', file=sys.stderr)
-        return 130
-    python = str(layout.venv_program('python'))
-    os.execve(python, [python, '-m', 'laboratory.soak.inside', *words], {
-        **os.environ, 'PYTHONPATH': str(TOOLS)})
+    return launch.run('soak', lambda: launch.prepared('soak', words))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument('--minutes', type=float, default=30, metavar='N',
                       help='no migration begins later (default: '
                       '%(default)s)')
-    made.add_argument('--migrations', type=_positive, metavar='N',
+    made.add_argument('--migrations', type=launch.positive, metavar='N',
                       help='end after so many, if the minutes are not over '
                       'before')
     made.add_argument('--seed', type=int, default=None, metavar='S',
@@ -64,9 +47,3 @@ def parser() -> argparse.ArgumentParser:
                       help='leave the cloud up; a later run uses it')
     load.add_option(made)
     return made
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'{text} is no positive number')
-    return int(text)

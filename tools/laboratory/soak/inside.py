@@ -7,19 +7,17 @@ import itertools
 import json
 import pathlib
 import random
-import signal
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 
+from laboratory import launch, load
+from laboratory.cloud import clouds, machines, standpoint
 from laboratory.cloud.api import Cloud
-from laboratory.cloud import clouds, machines
-from laboratory.cloud import standpoint
 from laboratory.faults import case, session, stock, verdict
 from laboratory.faults.outcome import Outcome
 from laboratory.layout import Layout
-from laboratory import load
 from laboratory.progress import Failure, Progress
 from laboratory.soak import cli, report, schedule
 from laboratory.testbed.settings import COMPUTES, Place
@@ -32,39 +30,28 @@ def main(arguments: list[str]) -> int:
     :returns: the exit status: 0 if no ledger and no state was wrong
     """
     options = cli.parser().parse_args(arguments)
-    progress = Progress()
-    layout = Layout.from_environment()
     outcomes: list[Outcome] = []
-    # What was broken is repaired before this process ends.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with clouds.alone(layout, 'soak'):
-            _soak(layout, options, progress, outcomes)
-    except Failure as failure:
-        print(f'soak: {failure}', file=sys.stderr)
-        _finish(options, outcomes)
-        return 1
-    except KeyboardInterrupt:
-        print('soak: interrupted; "tools/testbed down" removes the cloud',
-              file=sys.stderr)
-        _finish(options, outcomes)
-        return 130
-    return _finish(options, outcomes)
+    status = launch.run('soak', lambda: _soak(options, outcomes),
+                        '; "tools/testbed down" removes the cloud')
+    finished = _finish(options, outcomes)
+    return status or finished
 
 
-def _soak(layout: Layout, options: argparse.Namespace, progress: Progress,
-          outcomes: list[Outcome]) -> None:
+def _soak(options: argparse.Namespace, outcomes: list[Outcome]) -> int:
     """:raises Failure: no cloud, or no instance in it"""
+    layout, progress = Layout.from_environment(), Progress()
     if options.seed is None:
         options.seed = random.SystemRandom().randrange(10 ** 6)
     steps = _steps(options)
-    place = clouds.get(layout, progress)
-    with tempfile.TemporaryDirectory() as folder:
-        with load.busy(options.load), standpoint.at_the_controller(place):
+    with clouds.alone(layout, 'soak'):
+        place = clouds.get(layout, progress)
+        with (tempfile.TemporaryDirectory() as folder,
+              load.busy(options.load), standpoint.at_the_controller(place)):
             _run(place, options, progress, pathlib.Path(folder), steps,
                  outcomes)
-    if not options.keep:
-        clouds.testbed('remove the cloud', progress, 'down')
+        if not options.keep:
+            clouds.testbed('remove the cloud', progress, 'down')
+    return 0
 
 
 def _steps(options: argparse.Namespace) -> Iterator[schedule.Step]:

@@ -3,16 +3,15 @@
 
 import argparse
 import contextlib
-import fcntl
 import os
 import shlex
-import sys
-from collections.abc import Iterator
 
+from laboratory import launch
+from laboratory.cloud import clouds
 from laboratory.layout import Layout
 from laboratory.progress import Failure, Progress
 from laboratory.testbed import bringup, services, settings, status, teardown
-from laboratory.testbed.settings import Cloud, COMPUTES, CONTROLLER, Place
+from laboratory.testbed.settings import Cloud, COMPUTES, CONTROLLER
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,17 +20,12 @@ def main(arguments: list[str] | None = None) -> int:
     :returns: the exit status: 0, or 1 after a failure that was printed
     """
     options = _parser().parse_args(arguments)
-    try:
-        if os.geteuid() != 0:
-            raise Failure('testbed', 'needs root: it makes namespaces')
+
+    def run() -> int:
+        clouds.need_root('testbed')
         return options.run(Layout.from_environment(), options)
-    except Failure as failure:
-        print(f'testbed: {failure}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('testbed: interrupted; "down" removes what is there',
-              file=sys.stderr)
-        return 130
+
+    return launch.run('testbed', run, '; "down" removes what is there')
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,27 +62,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-@contextlib.contextmanager
-def _alone(layout: Layout) -> Iterator[None]:
+def _alone(layout: Layout) -> contextlib.AbstractContextManager[None]:
     """Let no other command start or end a cloud meanwhile.
 
     :raises Failure: one is doing so
     """
     layout.state.mkdir(parents=True, exist_ok=True)
-    with layout.lock.open('w') as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Failure('testbed', 'another up or down is running'
-                          ) from error
-        yield
-
-
-def _place(layout: Layout) -> Place:
-    cloud = Cloud.load(layout)
-    if cloud is None:
-        raise Failure('testbed', 'there is no cloud: tools/testbed up')
-    return Place(cloud, layout)
+    return clouds.lock(layout.lock, 'testbed', 'another up or down is running')
 
 
 def _up(layout: Layout, options: argparse.Namespace) -> int:
@@ -110,20 +90,20 @@ def _down(layout: Layout, options: argparse.Namespace) -> int:
 
 
 def _status(layout: Layout, _options: argparse.Namespace) -> int:
-    place = _place(layout)
+    place = clouds.up(layout)
     found = status.collect(place)
     print(status.render(found))
     return 0 if status.healthy(found) else 1
 
 
 def _openrc(layout: Layout, _options: argparse.Namespace) -> int:
-    for name, value in _place(layout).credentials().items():
+    for name, value in clouds.up(layout).credentials().items():
         print(f'export {name}={shlex.quote(value)}')
     return 0
 
 
 def _exec(layout: Layout, options: argparse.Namespace) -> int:
-    place = _place(layout)
+    place = clouds.up(layout)
     argv = options.argv[1:] if options.argv[:1] == ['--'] else options.argv
     if not argv:
         raise Failure('exec', 'no command given')
@@ -133,13 +113,8 @@ def _exec(layout: Layout, options: argparse.Namespace) -> int:
 
 
 def _service(layout: Layout, options: argparse.Namespace) -> services.Service:
-    place = _place(layout)
-    found = {service.name: service for service
-             in services.recorded([place.host(options.host)])}
-    if options.service not in found:
-        raise Failure(options.host, f'has no service {options.service}, only '
-                                    f'{", ".join(found)}')
-    return found[options.service]
+    return services.find(clouds.up(layout).host(options.host),
+                         options.service)
 
 
 def _stop(layout: Layout, options: argparse.Namespace) -> int:
@@ -156,8 +131,5 @@ def _start(layout: Layout, options: argparse.Namespace) -> int:
 
 
 def _restart(layout: Layout, options: argparse.Namespace) -> int:
-    service = _service(layout, options)
-    service.stop()
-    service.start()
-    service.wait_until_ready()
+    _service(layout, options).restart()
     return 0

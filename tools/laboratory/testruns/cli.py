@@ -4,39 +4,34 @@
 import argparse
 import os
 import pathlib
-import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import NoReturn
 
+from laboratory import launch
 from laboratory.layout import Layout
 from laboratory.progress import Failure, Progress
 from laboratory.setup import prepare
-from laboratory.testruns.counts import Counts
 from laboratory.testruns import layers
+from laboratory.testruns.counts import Counts
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Set up what the tests need, run them, and say how many failed.
+    """Set up what the tests need, and become what runs them.
 
-    :returns: the exit status: 0 if none did
+    :returns: the exit status, if that cannot be
     """
-    options = _parser().parse_args(arguments)
-    total = Counts()
-    # In both cases what was started is ended before this process is.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        for counts in _results(options):
-            total += counts
-        if not total.total:
-            # A layer in which none matches is no failure, all of them are.
-            total += Counts(failed=1, failures=(
-                f'no test at all matches {options.only}',))
-    except Failure as failure:
-        print(f'test: {failure}', file=sys.stderr)
-        total += Counts(failed=1)
-    except KeyboardInterrupt:
-        print('test: interrupted', file=sys.stderr)
-        total += Counts(failed=1)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = parser().parse_args(words)
+    launch.run('test', lambda: _become(options, words))
+    return print_sum(Counts(failed=1))
+
+
+def print_sum(total: Counts) -> int:
+    """Print what failed, and how many tests did what.
+
+    :returns: the exit status: 0 if none failed
+    """
     # Once more at the end, where the end is all that is kept of an output.
     for failure in total.failures:
         print(f'FAILED {failure}')
@@ -44,42 +39,45 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if total.failed else 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Of the command line."""
+    made = argparse.ArgumentParser(
         prog='test', description='Set up what the tests need and run them: '
         'all of them, or some layers. "unit" needs neither root nor QEMU.')
-    parser.add_argument('layer', nargs='*', metavar='LAYER',
-                        help=', '.join(layers.LAYERS) + ' (default: '
-                        f'{", ".join(layers.STANDARD)})')
-    parser.add_argument('--only', metavar='REGEX',
-                        help='run only tests whose names match')
-    return parser
+    made.add_argument('layer', nargs='*', metavar='LAYER',
+                      help=', '.join(layers.LAYERS) + ' (default: '
+                      f'{", ".join(layers.STANDARD)})')
+    made.add_argument('--only', metavar='REGEX',
+                      help='run only tests whose names match')
+    return made
 
 
-def _results(options: argparse.Namespace) -> Iterator[Counts]:
-    """Of one layer after the other.
+def chosen(options: argparse.Namespace) -> list[str]:
+    """The layers.
 
-    :raises Failure: the set-up, or stestr, does not work
+    :raises Failure: there is no such layer
     """
-    chosen = options.layer or list(layers.STANDARD)
-    for name in chosen:
+    names = options.layer or list(layers.STANDARD)
+    for name in names:
         if name not in layers.LAYERS:
             raise Failure('tests', f'there is no layer {name}')
-    layout = Layout.from_environment()
-    progress = Progress()
-    setup = prepare.Setup(layout, progress)
-    venv = _prepare(setup, layout, chosen)
-    for name in chosen:
-        yield layers.run(name, layout, venv, progress, options.only)
+    return names
 
 
-def _prepare(setup: prepare.Setup, layout: Layout, chosen: list[str]
-             ) -> pathlib.Path:
+def _become(options: argparse.Namespace, words: Sequence[str]) -> NoReturn:
+    """:raises Failure: the set-up does not work"""
+    venv = _prepare(chosen(options))
+    launch.become(venv, 'laboratory.testruns.inside', words)
+
+
+def _prepare(names: Sequence[str]) -> pathlib.Path:
     """The environment that the tests run in.
 
     :raises Failure: a step failed
     """
-    if set(chosen) == {'unit'}:
+    layout = Layout.from_environment()
+    setup = prepare.Setup(layout, Progress())
+    if set(names) == {'unit'}:
         return setup.unit_environment()
     if os.geteuid() != 0:
         raise Failure('tests', 'need root, all but "tools/test unit"')

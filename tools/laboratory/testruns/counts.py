@@ -2,7 +2,6 @@
 """How many tests passed, failed and were skipped, and which failed."""
 
 import dataclasses
-import json
 
 #: Words of subunit for a test's end, to what each counts as. A test that began
 #: and has no end took its process down with it.
@@ -54,11 +53,3 @@ class Counts:
     def __str__(self) -> str:
         text = f'{self.passed} passed, {self.failed} failed'
         return text + (f', {self.skipped} skipped' if self.skipped else '')
-
-    def dump(self) -> str:
-        return json.dumps(dataclasses.asdict(self))
-
-    @classmethod
-    def load(cls, text: str) -> 'Counts':
-        fields = json.loads(text)
-        return cls(**{**fields, 'failures': tuple(fields['failures'])})

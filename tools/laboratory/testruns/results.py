@@ -1,14 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read the results of one run of stestr, say them, and count them.
+"""Read the results of one run of stestr, say them, and count them."""
 
-``LAYER [each]`` reads a subunit stream from standard input. Failures go to
-standard error as they come, with ``each`` every test. The last line on
-standard output is the counts.
-"""
-
-import sys
 import time
-from typing import Any
+from typing import Any, BinaryIO
 
 import subunit
 import testtools
@@ -104,20 +98,16 @@ def _reason(test: dict[str, Any]) -> str:
     return f': {reason.as_text().strip()}' if reason else ''
 
 
-def main(arguments: list[str]) -> int:
-    layer, *how = arguments
-    reader = Reader(layer, 'each' in how, Progress())
-    stream = subunit.ByteStreamToStreamResult(sys.stdin.buffer,
-                                              non_subunit_name='stdout')
+def read(stream: BinaryIO, layer: str, each: bool, progress: Progress
+         ) -> Counts:
+    """What a subunit stream tells, to its end; failures are said as they come.
+
+    :param each: say every test
+    """
+    reader = Reader(layer, each, progress)
     reader.startTestRun()
-    try:
-        stream.run(reader)
-    finally:
-        # Tells what has begun and not ended, too.
-        reader.stopTestRun()
-        print(reader.counts.dump())
-    return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))
+    subunit.ByteStreamToStreamResult(
+        stream, non_subunit_name='stdout').run(reader)
+    # Tells what has begun and not ended, too.
+    reader.stopTestRun()
+    return reader.counts

@@ -72,15 +72,3 @@ Results = dict[str, list[Entry]]
 def allowed_corrupted(migrations: int) -> int:
     """How many migrations may be repeated: 2 in 10, and 1 in fewer than 6."""
     return -(-2 * migrations // 10)
-
-
-def dump(results: Results) -> dict:
-    """As JSON can hold it, see :func:`load`."""
-    return {name: [dataclasses.asdict(entry) for entry in entries]
-            for name, entries in results.items()}
-
-
-def load(data: dict) -> Results:
-    return {name: [Entry(**{**entry, 'users': {
-        kind: User(**user) for kind, user in entry['users'].items()}})
-        for entry in entries] for name, entries in data.items()}

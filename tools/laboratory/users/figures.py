@@ -3,6 +3,7 @@
 
 import math
 import re
+import statistics
 from collections.abc import Sequence
 
 _DOWNTIME = re.compile(r'^Total downtime:\s+([\d.]+)\s+(\w+)', re.MULTILINE)
@@ -52,6 +53,14 @@ def rate(*spans: tuple[tuple[float, int], tuple[float, int]]) -> float | None:
     seconds = sum(end - begin for (begin, _), (end, _) in spans)
     grown = sum(after - before for (_, before), (_, after) in spans)
     return round(grown / seconds, 1) if seconds > 0 else None
+
+
+def output_rate(made: dict) -> float | None:
+    """The median rate at which output came in a run, from its JSON; nothing if
+    it has none."""
+    rates = [rate for rate in made.get('dmore', {}).get(
+        'output_bytes_per_s', ()) if rate is not None]
+    return statistics.median(rates) if rates else None
 
 
 def retransmits(text: str) -> int:

@@ -1,15 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draws the figures, as the authors of D-MORE did theirs.
 
-``-m laboratory.bench.migration.plots DIR`` reads what the JSON file has from
-standard input, and makes ``keys-lost.png``, ``total.png``, ``stop.png`` and
-``response.png`` in the folder.
+They are ``keys-lost.png``, ``total.png``, ``stop.png`` and ``response.png``.
 """
 
-import json
 import pathlib
 import statistics
-import sys
 from collections.abc import Callable, Sequence
 
 import matplotlib
@@ -143,13 +139,3 @@ def _circumstance(row: dict) -> str:
     typing = (f'{row["key_interval_ms"]} ms' if row['key_interval_ms']
               else 'no input')
     return f'{row["instance_mib"]} MiB, {row["guest"]}, {typing}'
-
-
-def main(arguments: Sequence[str]) -> int:
-    for path in draw(json.load(sys.stdin)['raw'], pathlib.Path(arguments[0])):
-        print(path)
-    return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))

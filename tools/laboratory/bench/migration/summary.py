@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from laboratory.bench.migration.plan import DMORE, SIDES, STOCK, UNSYNCHRONISED
 from laboratory.bench.migration.rows import counted
-from laboratory.bench.tables import columns
+from laboratory.tables import columns
 
 #: The figures with their units, in the order in which they are reported.
 UNITS = {
