@@ -223,17 +223,13 @@ class PlainSubject(demo_subject.Subject):
         return
 
 
-class CloudTest(testtools.TestCase):
-    """Tests with one instance, made anew when the emulator corrupted it.
+class InstanceTest(testtools.TestCase):
+    """Tests that share one instance.
 
     :cvar machine: what ``enter`` returned
-    :cvar trial: what the instance is started for
     """
 
     machine: Machine
-    subject_class = demo_subject.Subject
-    trial = demo_subject.DMORE
-    host = 'c1'
     _subject = None
 
     @classmethod
@@ -247,6 +243,21 @@ class CloudTest(testtools.TestCase):
         if subject is not None:
             subject.close()
 
+    def note(self, text):
+        """Have a text shown with the test's result, also when it passes."""
+        self.addDetailUniqueName('note', content.text_content(text))
+
+
+class CloudTest(InstanceTest):
+    """Tests with one instance, made anew when the emulator corrupted it.
+
+    :cvar trial: what the instance is started for
+    """
+
+    subject_class = demo_subject.Subject
+    trial = demo_subject.DMORE
+    host = 'c1'
+
     @classmethod
     def _fresh(cls):
         cls._drop()
@@ -255,10 +266,6 @@ class CloudTest(testtools.TestCase):
             cls.machine.folder, cls.machine.progress)
         cls._subject.start(cls.host)
         return cls._subject
-
-    def note(self, text):
-        """Have a text shown with the test's result, also when it passes."""
-        self.addDetailUniqueName('note', content.text_content(text))
 
 
 def repeated(test):

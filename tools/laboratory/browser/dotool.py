@@ -2,16 +2,15 @@
 """A script that uses vncdotool."""
 
 import io
-import time
 from collections.abc import Iterable
 
 from vncdotool import api
 from vncdotool import client
 
-from laboratory.browser.pictures import Picture
+from laboratory.browser.pace import KEY_S, paced
+from laboratory.vnc import picture
+from laboratory.vnc.encodings import Pixels
 
-#: Seconds between two keys.
-KEY_S = 0.05
 #: Seconds for an answer of the server.
 _ANSWER_S = 60
 
@@ -59,22 +58,20 @@ class Dotool:
         :param text: may be without an end that is known yet
         :param seconds: from one to the next
         """
-        due = time.monotonic()
-        for character in text:
-            time.sleep(max(0.0, due - time.monotonic()))
+        for character in paced(text, seconds):
             self._client.keyPress('enter' if character == '\r'
                                   else character)
-            due = max(due + seconds, time.monotonic())
 
     def press_control(self, character: str) -> None:
         """Press a key while Control is held."""
         self._client.keyPress(f'ctrl-{character}')
 
-    def picture(self) -> Picture:
+    def picture(self) -> Pixels:
         """All of the console, asked for anew."""
         file = io.BytesIO()
         self._client.captureScreen(file, format='png')
-        return Picture.decode(file.getvalue())
+        file.seek(0)
+        return picture.load(file)
 
     def close(self) -> None:
         if self.connected:

@@ -34,11 +34,8 @@ SHIFT = Key('Shift', 'ShiftLeft', 16)
 CONTROL = Key('Control', 'ControlLeft', 17)
 ALT = Key('Alt', 'AltLeft', 18)
 ENTER = Key('Enter', 'Enter', 13)
-ESCAPE = Key('Escape', 'Escape', 27)
 BACKSPACE = Key('Backspace', 'Backspace', 8)
 DELETE = Key('Delete', 'Delete', 46)
-DOWN = Key('ArrowDown', 'ArrowDown', 40)
-UP = Key('ArrowUp', 'ArrowUp', 38)
 #: The bit of each in the ``modifiers`` of Chromium's DevTools.
 MODIFIERS = {ALT: 1, CONTROL: 2, SHIFT: 8}
 

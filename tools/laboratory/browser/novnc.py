@@ -2,7 +2,7 @@
 """noVNC's page in a browser: a user who looks and types."""
 
 import base64
-import time
+import io
 from collections.abc import Iterable
 
 from selenium.webdriver.common.by import By
@@ -11,10 +11,10 @@ from selenium.webdriver.remote.webelement import WebElement
 from laboratory.browser.browser import Browser
 from laboratory.browser import keys
 from laboratory.browser.keys import Key
-from laboratory.browser.pictures import Picture
+from laboratory.browser.pace import KEY_S, paced
+from laboratory.vnc import picture
+from laboratory.vnc.encodings import Pixels
 
-#: Seconds between two keys.
-KEY_S = 0.05
 _CONNECT_S = 60
 _CANVAS = '#screen canvas'
 _PIXELS = '''
@@ -77,11 +77,11 @@ class Console:
             'window.focus(); document.querySelector(arguments[0]).focus()',
             _CANVAS)
 
-    def picture(self) -> Picture:
+    def picture(self) -> Pixels:
         """Every pixel of the console, as noVNC has drawn it."""
         self._enter()
         encoded = self._browser.driver.execute_script(_PIXELS, _CANVAS)
-        return Picture.decode(base64.b64decode(encoded))
+        return picture.load(io.BytesIO(base64.b64decode(encoded)))
 
     def show(self) -> None:
         """Scroll the page to the console, for a screenshot of the window."""
@@ -110,9 +110,5 @@ class Console:
         :param text: may be without an end that is known yet
         :param seconds: from one to the next
         """
-        due = time.monotonic()
-        for character in text:
-            time.sleep(max(0.0, due - time.monotonic()))
+        for character in paced(text, seconds):
             self.press(keys.key(character))
-            # One that is late is not made up for by a burst.
-            due = max(due + seconds, time.monotonic())

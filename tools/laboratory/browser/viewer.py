@@ -11,11 +11,11 @@ from itertools import islice
 from PIL import ImageGrab
 
 from laboratory.browser import contained
-from laboratory.browser.pictures import Picture
+from laboratory.browser.pace import KEY_S
 from laboratory.progress import Failure
+from laboratory.vnc import picture
+from laboratory.vnc.encodings import Pixels
 
-#: Seconds between two keys.
-KEY_S = 0.05
 #: Keys that one process of xdotool types.
 _BATCH = 20
 _START_S = 30.0
@@ -47,7 +47,7 @@ class Screen:
     def display(self) -> str:
         return f'127.0.0.1:{self._number}'
 
-    def picture(self) -> Picture:
+    def picture(self) -> Pixels:
         """What the one window shows.
 
         :raises Failure: there is none
@@ -58,7 +58,7 @@ class Screen:
             int(told[name]) for name in ('X', 'Y', 'WIDTH', 'HEIGHT'))
         image = ImageGrab.grab((left, top, left + width, top + height),
                                xdisplay=self.display)
-        return Picture(*image.size, image.convert('RGB').tobytes())
+        return picture.pixels(image)
 
     def type(self, text: str, seconds: float) -> None:
         """Type on the keyboard.
@@ -162,7 +162,7 @@ class TigerVnc:
         """Press a key while Control is held."""
         self._screen.press(f'ctrl+{character}')
 
-    def picture(self) -> Picture:
+    def picture(self) -> Pixels:
         """The console, as the viewer shows it."""
         return self._screen.picture()
 

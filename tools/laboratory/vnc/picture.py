@@ -2,6 +2,7 @@
 """Pictures: read from a file, compared, and read by their text. Pure."""
 
 import pathlib
+from typing import BinaryIO
 
 import numpy
 from PIL import Image
@@ -15,18 +16,24 @@ _TEXT_MODE_WIDTHS = (720, 1440)
 _DIGITS = 8
 
 
-def load(path: pathlib.Path) -> Pixels:
-    """What ``screendump`` has written.
+def load(file: pathlib.Path | BinaryIO) -> Pixels:
+    """A picture from a file, as a program has written it.
 
     :raises OSError: it is no picture
     """
-    with Image.open(path) as image:
-        parts = numpy.asarray(image.convert('RGB'), numpy.uint32)
+    with Image.open(file) as image:
+        return pixels(image)
+
+
+def pixels(image: Image.Image) -> Pixels:
+    """The same in our form."""
+    parts = numpy.asarray(image.convert('RGB'), numpy.uint32)
     return parts[..., 0] << 16 | parts[..., 1] << 8 | parts[..., 2]
 
 
 def save(picture: Pixels, path: pathlib.Path) -> None:
-    """In the form that the name's suffix tells."""
+    """In the form that the name's suffix tells, in a folder that is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     parts = numpy.stack([picture >> shift & 0xff for shift in (16, 8, 0)],
                         axis=-1)
     Image.fromarray(parts.astype(numpy.uint8)).save(path)

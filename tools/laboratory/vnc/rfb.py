@@ -21,7 +21,6 @@ _NONE = 1
 #: 32 bits, 24 of colour, little-endian; blue is the first byte.
 _PIXEL_FORMAT = struct.pack('>BBBBHHHBBB3x', 32, 24, 0, 1, 255, 255, 255,
                             16, 8, 0)
-_MANY = 0xffff
 _TEXT_MAX = 1 << 20
 
 CONTROL = 0xffe3
@@ -79,9 +78,6 @@ class Connection:
         :param symbol: an X11 keysym; of ASCII, it is the character
         """
         self._send(struct.pack('>BBxxI', 4, down, symbol))
-
-    def pointer(self, buttons: int, x: int, y: int) -> None:
-        self._send(struct.pack('>BBHH', 5, buttons, x, y))
 
     def press(self, symbol: int) -> None:
         """A key, down and up."""
