@@ -57,9 +57,7 @@ def run(data: bytes) -> None:
         host_end, serial_input, breaks.append)
     with mock.patch.object(domain_r_control, 'time', types.SimpleNamespace(
             monotonic=lambda: now[0])):
-        for _ in range(40):
-            if reader.done:
-                break
+        for _ in reader.steps(40):
             _step(reader, host_end, serial_input, domain_r, breaks, now)
             domain_r.pump()
             # It goes into STATUS.

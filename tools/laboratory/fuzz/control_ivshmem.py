@@ -20,9 +20,7 @@ def run(data: bytes) -> None:
             passed.fileno(), [passed.fileno()] * 4, [passed.fileno()] * 4)
         peers = []
         try:
-            for _ in range(12):
-                if reader.done:
-                    break
+            for _ in reader.steps(12):
                 _step(reader, server, peers)
         finally:
             server.disconnected()

@@ -120,9 +120,7 @@ class _World:
 def run(data: bytes) -> None:
     """What is left is what was before the last call, or after it."""
     world = _World(reader_module.Reader(data))
-    for _ in range(60):
-        if world.reader.done:
-            return
+    for _ in world.reader.steps(60):
         world.step()
         kept = world.journal
         oracle.check(0 <= kept.base(_OUT) <= kept.position(_OUT),

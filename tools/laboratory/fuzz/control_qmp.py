@@ -83,9 +83,7 @@ def run(data: bytes) -> None:
                            listener.event)
         link.start()
         asked = 0
-        for _ in range(30):
-            if reader.done:
-                break
+        for _ in reader.steps(30):
             asked += _step(reader, link, loop, connections[-1], listener)
             oracle.check(len(link._received) <= _KEPT_MAX,
                          '%d bytes are kept', len(link._received))

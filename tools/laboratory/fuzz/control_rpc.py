@@ -9,7 +9,8 @@ from unittest import mock
 
 import oslo_messaging as messaging
 
-from laboratory.fuzz import control_record, oracle, reader as reader_module
+from laboratory.fuzz import control_record, oracle, parts
+from laboratory.fuzz import reader as reader_module
 from nova_dmore import exception
 from nova_dmore.virt.migration import destination
 from nova_dmore.virt.migration import rollback
@@ -35,8 +36,7 @@ SEEDS = [bytes([number, 0]) * 8 for number in range(len(_NAMES))] + [
 def run(data: bytes) -> None:
     """Calls with any arguments, in any order."""
     reader = reader_module.Reader(data)
-    with tempfile.TemporaryDirectory(
-            dir='/dev/shm' if os.path.isdir('/dev/shm') else None) as folder:
+    with tempfile.TemporaryDirectory(dir=parts.FOLDER) as folder:
         instances = os.path.join(folder, 'instances')
         os.makedirs(os.path.join(instances, _UUID))
         pairs = mock.MagicMock()

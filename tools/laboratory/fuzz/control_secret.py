@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The operator's secret file and key file."""
 
-import os
 import tempfile
 
-from laboratory.fuzz import oracle, reader as reader_module
+from laboratory.fuzz import oracle, parts, reader as reader_module
 from nova_dmore import exception
 from nova_dmore.virt.config import identity
 
@@ -18,7 +17,7 @@ def run(data: bytes) -> None:
     """A file holds any bytes."""
     reader = reader_module.Reader(data)
     kind = reader.byte()
-    with tempfile.NamedTemporaryFile(dir=_folder()) as file:
+    with tempfile.NamedTemporaryFile(dir=parts.FOLDER) as file:
         file.write(reader.rest())
         file.flush()
         try:
@@ -30,10 +29,4 @@ def run(data: bytes) -> None:
                 secrets = identity.read_secrets(file.name)
                 identity.host_key(secrets.get(secrets.newest), 'x')
         except exception.ConfigurationError as error:
-            oracle.check(str(error).isprintable(), 'an error %a',
-                         str(error))
-
-
-def _folder() -> str | None:
-    """In memory, if there is such a folder."""
-    return '/dev/shm' if os.path.isdir('/dev/shm') else None
+            oracle.check_error(error, 1 << 20)

@@ -18,6 +18,17 @@ def check(holds: Any, text: str, *values: Any) -> None:
         raise Finding(text % values if values else text)
 
 
+def check_error(error: Exception, most: int = 1000) -> None:
+    """What an error says is shown to people, whoever brought it about.
+
+    :param most: characters
+    :raises Finding: it is no short text
+    """
+    text = str(error)
+    check(text.isprintable(), 'an error %.200a', text)
+    check(len(text) < most, 'an error of %d characters', len(text))
+
+
 class Log(logging.Handler):
     """Looks at each line that is logged: a terminal may show it."""
 

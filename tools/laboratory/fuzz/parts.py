@@ -4,6 +4,7 @@
 import ast
 import dataclasses
 import importlib
+import os
 import pathlib
 import types
 from collections.abc import Iterable
@@ -13,6 +14,8 @@ from laboratory.layout import REPOSITORY
 HERE = pathlib.Path(__file__).resolve().parent
 #: The inputs that are in the source tree, a folder for each part.
 CORPUS = REPOSITORY / 'tests' / 'fuzz' / 'corpus'
+#: Where parts make files: in memory, if there is such a folder.
+FOLDER = '/dev/shm' if os.path.isdir('/dev/shm') else None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Choices and values out of the bytes that the fuzzer makes."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 Choice = TypeVar('Choice')
@@ -93,6 +94,21 @@ class Reader:
         for _ in range(self.byte() % 4):
             value = self._changed(value)
         return value
+
+    def json(self, good: Any) -> Any:
+        """A good value changed, or all that is left, as a parser takes it.
+
+        :raises ValueError, RecursionError: that is no JSON
+        """
+        return (self.changed(good) if self.byte() & 1
+                else json.loads(self.rest()))
+
+    def steps(self, most: int) -> Iterator[int]:
+        """Until nothing is left, but not more often than this."""
+        for number in range(most):
+            if self.done:
+                return
+            yield number
 
     def _changed(self, value: Any) -> Any:
         if isinstance(value, dict) and value and self.byte() % 8:

@@ -176,7 +176,5 @@ class _World:
 def run(data: bytes) -> None:
     """The host writes what it likes, at any time."""
     world = _World(reader_module.Reader(data))
-    for _ in range(80):
-        if world.reader.done:
-            return
+    for _ in world.reader.steps(80):
         world.step()

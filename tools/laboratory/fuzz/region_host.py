@@ -244,8 +244,6 @@ class _World:
 def run(data: bytes) -> None:
     """Domain R writes what it likes, at any time."""
     world = _World(reader_module.Reader(data))
-    for _ in range(80):
-        if world.reader.done:
-            break
+    for _ in world.reader.steps(80):
         world.step()
     world.settle()

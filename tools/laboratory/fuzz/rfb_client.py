@@ -84,9 +84,7 @@ def run(data: bytes) -> None:
     client = rfb.RfbSource(loop, connection, screen)
     if reader.byte() & 1:
         connection.feed(rfb_messages.GREETING + rfb_messages.init(reader))
-        for _ in range(12):
-            if reader.done:
-                break
+        for _ in reader.steps(12):
             _anything(reader, client, connection, screen)
             connection.feed(rfb_messages.message(reader))
             loop_module.deliver(loop, connection)

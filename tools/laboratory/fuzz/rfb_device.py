@@ -113,9 +113,7 @@ def run(data: bytes) -> None:
     with mock.patch.object(device_module, 'time', types.SimpleNamespace(
             monotonic=loop.time)):
         world = _World(reader_module.Reader(data), loop)
-        for _ in range(30):
-            if world.reader.done:
-                break
+        for _ in world.reader.steps(30):
             world.step()
         # The tests of one process share the buffer.
         world.device.ended('the end of this input')

@@ -84,8 +84,7 @@ def run(data: bytes) -> None:
         except EOFError:
             return
         except handshake.HandshakeError as error:
-            oracle.check(str(error).isprintable() and len(str(error)) < 300,
-                         'an error %.200a', str(error))
+            oracle.check_error(error, 300)
             return
     sent = data[1:]
     oracle.check(
