@@ -12,14 +12,14 @@ import unittest
 # For the path that it sets.
 from tests.unit import tools
 from tests.integration import cloud
-from browserlib.browser import Browser
-from browserlib.viewer import Screen
+from laboratory.browser.browser import Browser
+from laboratory.browser.viewer import Screen
 
 _END_S = 10
 #: Says its own pid when the browser runs, and waits to be killed.
 _VICTIM = '''
 import os, pathlib, sys, time
-from browserlib.browser import Browser
+from laboratory.browser.browser import Browser
 browser = Browser(pathlib.Path(sys.argv[1]))
 browser.open('data:text/html,here')
 print(os.getpid(), flush=True)

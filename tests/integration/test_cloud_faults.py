@@ -7,8 +7,8 @@ import signal
 import time
 
 from tests.integration import cloud
-from demolib import subject as demo_subject
-from demolib import trial
+from laboratory.users import subject as demo_subject
+from laboratory.users import trial
 
 HOST = 'c1'
 #: Seconds of typing before something is broken, and after.

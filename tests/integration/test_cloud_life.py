@@ -7,9 +7,9 @@ import time
 from openstack import exceptions
 
 from tests.integration import cloud
-from demolib import sessions
-from demolib import subject as demo_subject
-from testbedlib import settings
+from laboratory.users import sessions
+from laboratory.users import subject as demo_subject
+from laboratory.testbed import settings
 
 HOST, OTHER = settings.COMPUTES
 _READY = b'GUEST-READY'

@@ -5,22 +5,23 @@ import dataclasses
 import os
 import pathlib
 import tempfile
+import types
 import unittest
 from unittest import mock
 
 from tests.unit import tools  # noqa: F401  (finds the imports below)
-from benchlib import cli
-from benchlib import cpu
-from benchlib import footprint
-from benchlib import footprint_report
-from benchlib import memory
-from benchlib import merging
-from benchlib import report
-from benchlib import stages
+from laboratory.bench import cli
+from laboratory.bench import cpu
+from laboratory.bench import footprint
+from laboratory.bench import footprint_report
+from laboratory.bench import memory
+from laboratory.bench import merging
+from laboratory.bench import report
+from laboratory.bench import stages
 from nova_dmore.channel import region
 from nova_dmore.virt.pair import xml
 from nova_dmore import wire
-from testbedlib.progress import Failure
+from laboratory.progress import Failure
 
 
 def runs(**changes: list[float]) -> dict[str, list[float]]:
@@ -164,17 +165,13 @@ class FootprintTest(unittest.TestCase):
             self.assertEqual(7, footprint.tb_mib(64))
 
     def test_of_what_an_emulator_consists(self):
-        smaps = ''.join(
-            f'{begin:x}-{begin + (size << 10):x} {modes} 00000000 00:00 0\n'
-            f'Size: {size} kB\nPss: {pss} kB\nSwapPss: 9 kB\n'
-            'VmFlags: rd wr\n'
-            for begin, size, modes, pss in (
-                (0x1000, 64, 'r-xp', 1024), (0x7f0000000000, 98312, 'rw-p',
-                                             51200),
-                (0x7f1000000000, 65532, 'rwxp', 2048),
-                (0x7ffff0000000, 132, 'rw-p', 512)))
+        maps = [types.SimpleNamespace(size=size << 10, perms=perms,
+                                      pss=pss << 10)
+                for size, perms, pss in (
+                    (64, 'r-xp', 1024), (98312, 'rw-p', 51200),
+                    (65532, 'rwxp', 2048), (132, 'rw-p', 512))]
         self.assertEqual(memory.Emulator(50, 2, 1.5),
-                         memory.split(smaps, 98312))
+                         memory.split(maps, 98312))
 
     def test_of_this_process(self):
         pid = os.getpid()
@@ -224,14 +221,14 @@ class MergingTest(unittest.TestCase):
 class CommandLineTest(unittest.TestCase):
 
     def test_options(self):
-        options = cli._parser().parse_args(['console', '--json', 'x'])
+        options = cli.parser().parse_args(['console', '--json', 'x'])
         self.assertEqual((pathlib.Path('x'), 3), (options.json, options.runs))
-        options = cli._parser().parse_args(['footprint', '--pairs', '2'])
+        options = cli.parser().parse_args(['footprint', '--pairs', '2'])
         self.assertEqual([2], options.pairs)
         for wrong in ([], ['console', '--runs', '0'], ['keyboard'],
                       ['footprint', '--pairs', '0']):
             with mock.patch('sys.stderr'):
-                self.assertRaises(SystemExit, cli._parser().parse_args, wrong)
+                self.assertRaises(SystemExit, cli.parser().parse_args, wrong)
 
     @mock.patch('os.geteuid', return_value=1000)
     def test_not_without_root(self, _user):

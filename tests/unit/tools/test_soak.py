@@ -11,19 +11,19 @@ import unittest
 from unittest import mock
 
 from tests.unit import tools  # noqa: F401  (finds the imports below)
-from demolib import entries
-from demolib import machines
-from faultlib import case
-from faultlib import catalogue
-from faultlib import outcome
-from faultlib import phases
-from faultlib import session
-from faultlib import stock
-from faultlib import table
-from soaklib import cli
-from soaklib import inside
-from soaklib import report
-from soaklib import schedule
+from laboratory.users import entries
+from laboratory.cloud import machines
+from laboratory.faults import case
+from laboratory.faults import catalogue
+from laboratory.faults import outcome
+from laboratory.faults import phases
+from laboratory.faults import session
+from laboratory.faults import stock
+from laboratory.faults import table
+from laboratory.soak import cli
+from laboratory.soak import inside
+from laboratory.soak import report
+from laboratory.soak import schedule
 
 
 def make(**changes):
