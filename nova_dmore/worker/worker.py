@@ -6,17 +6,25 @@ Started by the keeper only, which hands it all that it holds.
 
 import argparse
 import asyncio
+import gc
+import logging
 import os
+import signal
 import socket
+import sys
 
 from nova_dmore.link import messages
 from nova_dmore.posix import crash
 from nova_dmore.posix import log
 from nova_dmore.posix import privileges
+from nova_dmore.posix import seccomp
+from nova_dmore.worker import confinement
 from nova_dmore.worker import pair
 
+LOG = logging.getLogger(__name__)
 
-async def _run(link, start, descriptors):
+
+async def _serve(link, start, descriptors):
     loop = asyncio.get_running_loop()
     crash.install(loop)
     this = pair.Pair(loop, link, start, descriptors)
@@ -42,16 +50,33 @@ async def _run(link, start, descriptors):
     await ended
 
 
-def main():
-    """Process entry; see :mod:`nova_dmore.keeper.keeper`."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--link', type=int, required=True)
-    parser.add_argument('--debug', action='store_true')
-    args = parser.parse_args()
-    log.set_up('worker', args.debug)
+def run(link, debug):
+    """Be the worker, in a process that does nothing else; never returns.
+
+    The process may be a fork of one that holds much: whatever else is open is
+    closed, and no frame of the caller's is left or cleaned up.
+
+    :param link: the worker's end of :func:`messages.pair`.
+    :param debug: whether to log what is of interest to developers.
+    """
+    code = 1
+    try:
+        _run(link, debug)
+        code = 0
+    except SystemExit as e:
+        LOG.error('%s', e)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        logging.shutdown()
+        os._exit(code)
+
+
+def _run(link, debug):
     keeper = os.getppid()
+    _leave_caller_behind(link)
+    log.set_up('worker', debug)
     privileges.restrict()
-    link = socket.socket(fileno=args.link)
     link.setblocking(True)
     start, descriptors = messages.receive(link)
     if start is None:
@@ -63,7 +88,39 @@ def main():
     link.setblocking(False)
     privileges.become_nobody()
     privileges.die_with(keeper)
-    asyncio.run(_run(link, start, descriptors))
+    runner = asyncio.Runner()
+    runner.get_loop()       # has a descriptor, and two sockets
+    try:
+        confinement.confine()
+    except seccomp.Unavailable as e:
+        raise SystemExit(f'The worker cannot be confined, and ends: {e}')
+    runner.run(_serve(link, start, descriptors))
+
+
+def _leave_caller_behind(link):
+    """Have no descriptor but the link and the log, and no signal handler."""
+    # What the caller has is never cleaned up: it would close descriptors
+    # that are others' by then.
+    gc.freeze()
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM,
+                   signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for standard in (0, 1):
+        os.dup2(nothing, standard)
+    first = link.fileno()
+    os.closerange(3, first)
+    os.closerange(first + 1, os.sysconf('SC_OPEN_MAX'))
+
+
+def main():
+    """Process entry; see :mod:`nova_dmore.keeper.keeper`."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--link', type=int, required=True)
+    parser.add_argument('--debug', action='store_true')
+    args = parser.parse_args()
+    run(socket.socket(fileno=args.link), args.debug)
 
 
 if __name__ == '__main__':
