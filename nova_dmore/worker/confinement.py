@@ -5,6 +5,7 @@ It reads what a guest, its QEMU and a Domain R wrote. Whoever makes it run code
 of his own has its descriptors, which are its pair's, and nothing else.
 """
 
+import codecs
 import errno
 import fcntl
 import logging
@@ -20,6 +21,9 @@ from nova_dmore.posix import log
 from nova_dmore.posix import seccomp
 
 LOG = logging.getLogger(__name__)
+
+# Python looks for the code of an encoding when it is first used.
+codecs.lookup('unicode_escape')
 
 #: How much more memory, in bytes, than when it is confined: the region and
 #: the journal are mapped afterwards.
