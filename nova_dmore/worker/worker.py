@@ -50,18 +50,20 @@ async def _serve(link, start, descriptors):
     await ended
 
 
-def run(link, debug):
+def run(link, instance, debug, parent=None):
     """Be the worker, in a process that does nothing else; never returns.
 
     The process may be a fork of one that holds much: whatever else is open is
     closed, and no frame of the caller's is left or cleaned up.
 
-    :param link: the worker's end of :func:`messages.pair`.
+    :param link: descriptor of the worker's end of :func:`messages.pair`.
+    :param instance: whose it is; stands in each line of the log.
     :param debug: whether to log what is of interest to developers.
+    :param parent: id of the process whose end ends this one, if there is one.
     """
     code = 1
     try:
-        _run(link, debug)
+        _run(link, instance, debug, parent)
         code = 0
     except SystemExit as e:
         LOG.error('%s', e)
@@ -72,29 +74,31 @@ def run(link, debug):
         os._exit(code)
 
 
-def _run(link, debug):
-    keeper = os.getppid()
-    _leave_caller_behind(link)
-    log.set_up('worker', debug)
+def _run(descriptor, instance, debug, parent):
+    _leave_caller_behind(descriptor)
+    log.set_up(f'worker {instance}'.rstrip(), debug)
     privileges.restrict()
-    link.setblocking(True)
-    start, descriptors = messages.receive(link)
-    if start is None:
-        raise SystemExit('the keeper is gone')
-    if start.get('version') != messages.VERSION:
-        # It was started before an upgrade. nova-compute sees that nobody
-        # answers, and makes the pair anew.
-        raise SystemExit('the keeper is of another version')
-    link.setblocking(False)
-    privileges.become_nobody()
-    privileges.die_with(keeper)
-    runner = asyncio.Runner()
-    runner.get_loop()       # has a descriptor, and two sockets
-    try:
-        confinement.confine()
-    except seccomp.Unavailable as e:
-        raise SystemExit(f'The worker cannot be confined, and ends: {e}')
-    runner.run(_serve(link, start, descriptors))
+    with socket.socket(fileno=descriptor) as link:
+        link.setblocking(True)
+        start, descriptors = messages.receive(link)
+        if start is None:
+            raise SystemExit('the keeper is gone')
+        if start.get('version') != messages.VERSION:
+            # It was started before an upgrade. nova-compute sees that nobody
+            # answers, and makes the pair anew.
+            raise SystemExit('the keeper is of another version')
+        link.setblocking(False)
+        privileges.become_nobody()
+        if parent is not None:
+            privileges.die_with(parent)
+        runner = asyncio.Runner()
+        runner.get_loop()       # has a descriptor, and two sockets
+        try:
+            confinement.confine()
+        except seccomp.Unavailable as e:
+            raise SystemExit(
+                f'The worker cannot be confined, and ends: {e}')
+        runner.run(_serve(link, start, descriptors))
 
 
 def _leave_caller_behind(link):
@@ -109,18 +113,18 @@ def _leave_caller_behind(link):
     nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for standard in (0, 1):
         os.dup2(nothing, standard)
-    first = link.fileno()
-    os.closerange(3, first)
-    os.closerange(first + 1, os.sysconf('SC_OPEN_MAX'))
+    os.closerange(3, link)
+    os.closerange(link + 1, os.sysconf('SC_OPEN_MAX'))
 
 
 def main():
     """Process entry; see :mod:`nova_dmore.keeper.keeper`."""
+    keeper = os.getppid()
     parser = argparse.ArgumentParser()
     parser.add_argument('--link', type=int, required=True)
     parser.add_argument('--debug', action='store_true')
     args = parser.parse_args()
-    run(socket.socket(fileno=args.link), args.debug)
+    run(args.link, '', args.debug, keeper)
 
 
 if __name__ == '__main__':

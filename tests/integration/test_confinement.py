@@ -133,7 +133,7 @@ class ConfinementCase(base.BaseTestCase):
                     _become(_USER)
                 pair.Pair = _Attack(attack)
                 self.prepare()
-                worker.run(theirs, False)
+                worker.run(theirs.fileno(), 'of a test', False)
             finally:
                 os._exit(99)
         theirs.close()
@@ -167,6 +167,9 @@ class ConfinementCase(base.BaseTestCase):
             self.check(attacks, 'EPERM')
         for attacks in (hostile_worker.KILLED, hostile_worker.KERNEL_KILLED):
             self.check(attacks, 'SIGSYS')
+        self.assertIn(self.gained(
+            lambda: hostile_worker.start_thread(self.world)),
+            ('EPERM', 'SIGSYS'))
 
 
 class TestOfTheService(ConfinementCase):
@@ -389,6 +392,8 @@ class TestWithoutWalls(ConfinementCase):
             for name, attack in attacks.items():
                 gained = self.gained(lambda: attack(self.world))
                 self.assertFalse(gained in refused, (name, gained))
+        self.assertEqual('started', self.gained(
+            lambda: hostile_worker.start_thread(self.world)))
         for name, attack in hostile_worker.KILLED.items():
             gained = self.gained(lambda: attack(self.world))
             self.assertNotEqual('SIGSYS', gained, name)
