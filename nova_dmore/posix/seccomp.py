@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""System-call filters, made and loaded by libseccomp (seccomp(2)).
+"""System-call filters, made by libseccomp (seccomp(2)).
 
 systemd needs that library, so every host has it; its own Python binding is not
 on PyPI, and those that are there are not maintained.
@@ -12,7 +12,6 @@ import os
 
 _NAME = 'libseccomp.so.2'
 try:
-    # Now: a process that is to be filtered may have no files any more.
     _LIBRARY = ctypes.CDLL(_NAME)
     _LIBRARY.seccomp_init.restype = ctypes.c_void_p
 except OSError:
@@ -25,10 +24,20 @@ _FAIL = 0x00050000 | errno.EPERM
 _EQUAL, _MASKED_EQUAL = 4, 7
 _ON_OTHER_ARCHITECTURE = 2
 _NO_SUCH_CALL = -1
+#: The level from which on a process can be ended, not a thread alone.
+_API_KILL_PROCESS = 3
+
+#: <linux/prctl.h>, <linux/seccomp.h>; bytes of struct sock_filter.
+_PR_SET_SECCOMP, _MODE_FILTER = 22, 2
+_INSTRUCTION = 8
 
 
 class Unavailable(Exception):
     """This host cannot filter system calls; the text says what it lacks."""
+
+
+class _Program(ctypes.Structure):
+    _fields_ = [('length', ctypes.c_ushort), ('code', ctypes.c_char_p)]
 
 
 class _Comparison(ctypes.Structure):
@@ -58,47 +67,73 @@ class Filter:
     """A filter: what it does not name fails with EPERM.
 
     A call of another architecture than the kernel's native one, and of x32,
-    ends the process.
+    ends the process. It is made once, for all forks: libseccomp writes on a
+    MiB of memory for it.
 
     :param allowed: :class:`Call`; a name may come more than once.
     :param fatal: names of calls that end the process. Names that this
         libseccomp does not know are left out, here and in ``allowed``: they
         fail like all others.
-    :raises Unavailable: there is no libseccomp that can do so.
     """
 
     def __init__(self, allowed, fatal=()):
-        if _LIBRARY is None:
-            raise Unavailable(f'{_NAME} is not installed')
-        self._context = ctypes.c_void_p(_LIBRARY.seccomp_init(_FAIL))
-        if not self._context:
-            raise Unavailable(f'{_NAME} cannot make a filter')
-        self._call('seccomp_attr_set', _ON_OTHER_ARCHITECTURE,
-                   ctypes.c_uint32(_KILL_PROCESS))
-        for each in allowed:
-            self._add(_ALLOW, each)
-        for name in fatal:
-            self._add(_KILL_PROCESS, Call(name))
+        self._program, self._lack = b'', ''
+        try:
+            self._program = _compiled(allowed, fatal)
+        except Unavailable as e:
+            self._lack = str(e)
 
     def load(self):
-        """Apply it to this process, which then has no new privileges.
+        """Apply it to this process, which can gain no privileges any more
+        (:func:`nova_dmore.posix.privileges.restrict`).
 
-        :raises Unavailable: the kernel has no such filters.
+        :raises Unavailable: the library or the kernel has no such filters.
         """
-        self._call('seccomp_load')
-        _LIBRARY.seccomp_release(self._context)
+        if self._lack:
+            raise Unavailable(self._lack)
+        program = _Program(len(self._program) // _INSTRUCTION, self._program)
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_MODE_FILTER),
+                      ctypes.byref(program), 0, 0):
+            raise Unavailable(
+                f'the kernel takes no filter: '
+                f'{os.strerror(ctypes.get_errno())} '
+                '(CONFIG_SECCOMP_FILTER is needed)')
 
-    def _add(self, action, call):
-        number = _LIBRARY.seccomp_syscall_resolve_name(call.name.encode())
-        if number == _NO_SUCH_CALL:
-            return
-        conditions = (_Comparison * len(call.conditions))(*call.conditions)
-        self._call('seccomp_rule_add_array', ctypes.c_uint32(action), number,
-                   len(conditions), conditions)
 
-    def _call(self, name, *arguments):
-        error = -getattr(_LIBRARY, name)(self._context, *arguments)
-        if error:
-            raise Unavailable(f'{name}: {os.strerror(error)} (a kernel with '
-                              'CONFIG_SECCOMP_FILTER is needed, 4.14 or '
-                              'newer, and libseccomp 2.4 or newer)')
+def _compiled(allowed, fatal):
+    """-> a program for the kernel."""
+    if _LIBRARY is None:
+        raise Unavailable(f'{_NAME} is not installed')
+    if _LIBRARY.seccomp_api_get() < _API_KILL_PROCESS:
+        raise Unavailable('Linux 4.14 and libseccomp 2.4 or newer are needed')
+    context = ctypes.c_void_p(_LIBRARY.seccomp_init(_FAIL))
+    try:
+        _call('seccomp_attr_set', context, _ON_OTHER_ARCHITECTURE,
+              ctypes.c_uint32(_KILL_PROCESS))
+        for each in allowed:
+            _add(context, _ALLOW, each)
+        for name in fatal:
+            _add(context, _KILL_PROCESS, Call(name))
+        descriptor = os.memfd_create('filter', os.MFD_CLOEXEC)
+        with open(descriptor, 'rb') as file:
+            _call('seccomp_export_bpf', context, descriptor)
+            file.seek(0)
+            return file.read()
+    finally:
+        _LIBRARY.seccomp_release(context)
+
+
+def _add(context, action, call):
+    number = _LIBRARY.seccomp_syscall_resolve_name(call.name.encode())
+    if number == _NO_SUCH_CALL:
+        return
+    conditions = (_Comparison * len(call.conditions))(*call.conditions)
+    _call('seccomp_rule_add_array', context, ctypes.c_uint32(action), number,
+          len(conditions), conditions)
+
+
+def _call(name, *arguments):
+    error = -getattr(_LIBRARY, name)(*arguments)
+    if error:
+        raise Unavailable(f'{name}: {os.strerror(error)}')

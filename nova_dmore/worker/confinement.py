@@ -100,6 +100,8 @@ FATAL = (
     'iopl', 'ioperm',
 )
 
+_FILTER = seccomp.Filter(ALLOWED, FATAL)
+
 
 def confine():
     """Give up all that a worker does not need, for good.
@@ -109,13 +111,12 @@ def confine():
 
     :raises seccomp.Unavailable: this host cannot; nothing may go on then.
     """
-    calls = seccomp.Filter(ALLOWED, FATAL)
     _forget_environment()
     _limit()
     if not landlock.give_up_everything():
         LOG.info('The kernel has no Landlock: the filter of system calls '
                  'alone keeps the worker from files and sockets')
-    calls.load()
+    _FILTER.load()
     _make_sure()
 
 

@@ -244,6 +244,7 @@ class TestOfTheService(ConfinementCase):
         """The worker ends before it reads anything, and says so once."""
         def take_library():
             seccomp._LIBRARY = None
+            confinement._FILTER = seccomp.Filter(confinement.ALLOWED)
         self.prepare = take_library
         pid, link = self.start(lambda: 'all')
         self.assertEqual((None, []), messages.receive(link))
