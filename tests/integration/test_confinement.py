@@ -190,7 +190,7 @@ class TestOfTheService(ConfinementCase):
     def test_open_descriptors(self):
         def are_open():
             found = []
-            for each in range(confinement.DESCRIPTORS_MAX):
+            for each in range(4096):
                 try:
                     os.lseek(each, 0, os.SEEK_CUR)
                 except OSError as e:
