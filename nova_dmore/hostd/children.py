@@ -122,13 +122,15 @@ class Children:
             return pid
         status = 1
         try:
+            # What is here is never cleaned up: it would close descriptors
+            # that are the child's own by then.
+            gc.freeze()
             os.setsid()
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
-            os.closerange(_FIRST, kept)
-            os.closerange(kept + 1, _DESCRIPTORS_MAX)
+            close_all_but(kept)
             setproctitle.setproctitle(f'nova-dmore-{title}')
             run(kept)
             status = 0
@@ -142,3 +144,12 @@ class Children:
         finally:
             logging.shutdown()
             os._exit(status)
+
+
+def close_all_but(kept):
+    """Leave a child the log, and one more descriptor."""
+    nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for standard in range(2):
+        os.dup2(nothing, standard)
+    os.closerange(_FIRST, kept)
+    os.closerange(kept + 1, _DESCRIPTORS_MAX)

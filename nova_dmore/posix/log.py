@@ -10,7 +10,6 @@ into a file that is full; what is left out is counted in one line. logrotate
 
 import logging
 import os
-import stat
 import time
 import types
 from collections.abc import Callable
@@ -127,14 +126,15 @@ class BoundedHandler(logging.StreamHandler[TextIO]):
 
     def _is_full(self) -> bool:
         try:
-            found = os.fstat(self.stream.fileno())
+            # Whoever writes appends: the position is nobody's.
+            size = os.lseek(self.stream.fileno(), 0, os.SEEK_END)
         except (OSError, ValueError):       # it is no file
             return False
-        return stat.S_ISREG(found.st_mode) and found.st_size >= FILE_MAX
+        return size >= FILE_MAX
 
 
 def set_up(name: str, debug: bool) -> None:
-    """Log to standard error; called once, when a process begins.
+    """Log to standard error alone; called once, when a process begins.
 
     :param name: of the process.
     :param debug: whether to log what is of interest to developers.
@@ -142,6 +142,7 @@ def set_up(name: str, debug: bool) -> None:
     handler = BoundedHandler()
     handler.setFormatter(PrintableFormatter(
         f'%(asctime)s {name}[%(process)d] %(levelname)s %(message)s'))
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.INFO, handlers=[handler],
-        force=True)
+    root = logging.getLogger()
+    # Those of the process that this one is forked from stay as they are.
+    root.handlers = [handler]
+    root.setLevel(logging.DEBUG if debug else logging.INFO)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The worker of a pair, as a process.
 
-Started by the keeper only, which hands it all that it holds.
+The host service forks it for a keeper, which hands it all that it holds.
 """
 
 import argparse
@@ -13,10 +13,12 @@ from nova_dmore.link import messages
 from nova_dmore.posix import crash
 from nova_dmore.posix import log
 from nova_dmore.posix import privileges
+from nova_dmore.posix import seccomp
+from nova_dmore.worker import confinement
 from nova_dmore.worker import pair
 
 
-async def _run(link, start, descriptors):
+async def _serve(link, start, descriptors):
     loop = asyncio.get_running_loop()
     crash.install(loop)
     this = pair.Pair(loop, link, start, descriptors)
@@ -42,36 +44,50 @@ async def _run(link, start, descriptors):
     await ended
 
 
-def run(link, instance, debug):
-    """The life of a worker, in a process of its own.
+def run(descriptor, instance, debug, parent=None):
+    """Be the worker, in a process that does nothing else.
 
-    :param link: descriptor of its end of :func:`messages.pair`.
-    :raises SystemExit: there is no keeper, or none that it can serve.
+    :param descriptor: the worker's end of :func:`messages.pair`.
+    :param instance: whose it is; stands in each line of the log.
+    :param debug: whether to log what is of interest to developers.
+    :param parent: id of the process whose end ends this one, if there is one.
+    :raises SystemExit: there is no keeper, or none that it can serve, or it
+        cannot be confined.
     """
-    log.set_up(f'worker {instance}', debug)
+    log.set_up(f'worker {instance}'.rstrip(), debug)
     privileges.restrict()
-    with socket.socket(fileno=link) as sock:
-        sock.setblocking(True)
-        start, descriptors = messages.receive(sock)
+    with socket.socket(fileno=descriptor) as link:
+        link.setblocking(True)
+        start, descriptors = messages.receive(link)
         if start is None:
             raise SystemExit('the keeper is gone')
         if start.get('version') != messages.VERSION:
             # It was started before an upgrade. nova-compute sees that nobody
             # answers, and makes the pair anew.
             raise SystemExit('the keeper is of another version')
-        sock.setblocking(False)
+        link.setblocking(False)
         privileges.become_nobody()
-        asyncio.run(_run(sock, start, descriptors))
+        if parent is not None:
+            privileges.die_with(parent)
+        runner = asyncio.Runner()
+        runner.get_loop()       # has a descriptor, and two sockets
+        try:
+            confinement.confine()
+        except seccomp.Unavailable as e:
+            raise SystemExit(
+                f'The worker cannot be confined, and ends: {e}')
+        runner.run(_serve(link, start, descriptors))
 
 
 def main():
-    """Process entry: started by a keeper of 0.2, which had no host service.
+    """Process entry: started by a keeper of 0.2, which knew no host service.
     """
+    keeper = os.getppid()
     parser = argparse.ArgumentParser()
     parser.add_argument('--link', type=int, required=True)
     parser.add_argument('--debug', action='store_true')
     args = parser.parse_args()
-    run(args.link, '', args.debug)
+    run(args.link, '', args.debug, keeper)
 
 
 if __name__ == '__main__':

@@ -47,7 +47,8 @@ class Hostd:
                  'import hostd; sys.exit(hostd.main())',
                  '--config-file', self._config],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd='/',
-                env={**os.environ, 'PYTHONPATH': _REPOSITORY})
+                env={**os.environ, 'PYTHONPATH': ':'.join([_REPOSITORY, *filter(
+                    None, [os.environ.get('PYTHONPATH')])])})
         deadline = time.monotonic() + _START_S
         while True:
             try:
