@@ -13,6 +13,7 @@ import logging
 import os
 import resource
 import signal
+import sys
 
 import setproctitle
 
@@ -114,39 +115,46 @@ class Children:
     def _fork(self, title, kept, run):
         """-> the process id of a child that runs ``run(kept)``.
 
-        :param kept: the only descriptor that it has of this process, beside
-            those of the log.
+        :param kept: the only descriptor that it has of this process.
         """
         pid = os.fork()
-        if pid:
-            return pid
-        status = 1
-        try:
-            # What is here is never cleaned up: it would close descriptors
-            # that are the child's own by then.
-            gc.freeze()
-            os.setsid()
-            signal.set_wakeup_fd(-1)
-            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
-                signal.signal(number, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_SETMASK, ())
-            close_all_but(kept)
-            setproctitle.setproctitle(f'nova-dmore-{title}')
-            run(kept)
-            status = 0
-        except SystemExit as e:
-            if type(e.code) is str:
-                LOG.error('%s: %s', title, e.code)
-            else:
-                status = e.code or 0
-        except BaseException:
-            LOG.critical('%s', title, exc_info=True)
-        finally:
-            logging.shutdown()
-            os._exit(status)
+        if not pid:
+            be(title, kept, run)
+        return pid
 
 
-def close_all_but(kept):
+def be(title, kept, run):
+    """Be a child; never returns.
+
+    :param title: what the process is called.
+    :param kept: the only descriptor that it has, beside those of the log.
+    :param run: called with it. SystemExit, with the reason, is one that was
+        expected.
+    """
+    status = 1
+    try:
+        # What is here is never cleaned up: it would close descriptors that
+        # are the child's own by then.
+        gc.freeze()
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP,
+                       signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        _close_all_but(kept)
+        setproctitle.setproctitle(f'nova-dmore-{title}')
+        run(kept)
+        status = 0
+    except SystemExit as e:
+        LOG.error('%s: %s', title, e)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        logging.shutdown()
+        os._exit(status)
+
+
+def _close_all_but(kept):
     """Leave a child the log, and one more descriptor."""
     nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for standard in range(2):

@@ -7,6 +7,7 @@ The host service forks it for a keeper, which hands it all that it holds.
 import argparse
 import asyncio
 import os
+import signal
 import socket
 
 from nova_dmore.link import messages
@@ -69,6 +70,8 @@ def run(descriptor, instance, debug, parent=None):
         privileges.become_nobody()
         if parent is not None:
             privileges.die_with(parent)
+        # Or the runner would have a handler for it, which it then may not.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         runner = asyncio.Runner()
         runner.get_loop()       # has a descriptor, and two sockets
         try:

@@ -6,7 +6,6 @@ from the moment on at which it would read what others wrote.
 """
 
 import errno
-import gc
 import os
 import secrets
 import signal
@@ -14,7 +13,6 @@ import socket
 import sys
 import tempfile
 import time
-import traceback
 
 import fixtures
 from oslotest import base
@@ -137,12 +135,9 @@ class ConfinementCase(base.BaseTestCase):
                     _become(_USER)
                 pair.Pair = _Attack(attack)
                 self.prepare()
-                gc.freeze()
-                children.close_all_but(theirs.fileno())
-                worker.run(theirs.fileno(), 'of a test', False)
-                os._exit(0)
+                children.be('worker', theirs.fileno(), lambda kept: worker.run(
+                    kept, 'of a test', False))
             finally:
-                traceback.print_exc()
                 os._exit(99)
         theirs.close()
         return pid, ours
