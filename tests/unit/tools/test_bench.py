@@ -130,14 +130,14 @@ class CpuTest(unittest.TestCase):
 
 def of_pairs(pairs: int, **changes: float) -> dict:
     return {**dataclasses.asdict(footprint.Footprint(
-        pairs, 64, 150.5, 42.9, 7.5, 1.5)), **changes}
+        pairs, 64, 150.5, 8.5, 5.0, 42.9, 7.5, 1.5)), **changes}
 
 
 class FootprintTest(unittest.TestCase):
 
     def test_table(self):
         text = footprint_report.table([of_pairs(1), of_pairs(20)])
-        self.assertEqual(['1', '64', '150.5', '42.9', '7.5', '1.5'],
+        self.assertEqual(['1', '64', '150.5', '8.5', '5.0', '42.9', '7.5', '1.5'],
                          text.splitlines()[1].split())
         self.assertEqual('20', text.splitlines()[2].split()[0])
 
@@ -151,12 +151,12 @@ class FootprintTest(unittest.TestCase):
                 {'keeper': 1, 'worker': 0.5}, {'keeper': 2, 'worker': 0.24}]))
 
     def test_aims(self):
-        made = [of_pairs(1, pair_pss_mib=160.1), of_pairs(5)]
-        self.assertEqual(['met', 'MISSED', 'met'],
+        made = [of_pairs(1, pair_pss_mib=160.1, host_pss_mib=20), of_pairs(5)]
+        self.assertEqual(['met', 'MISSED', 'met', 'met'],
                          [line.partition(':')[0] for line
                           in footprint_report.aims(made, 'tcg')])
         self.assertIn('160.1 MiB', footprint_report.aims(made, 'tcg')[1])
-        self.assertEqual(['met', 'MISSED', 'MISSED'],
+        self.assertEqual(['met', 'MISSED', 'met', 'MISSED'],
                          [line.partition(':')[0] for line
                           in footprint_report.aims(made, 'kvm')])
 

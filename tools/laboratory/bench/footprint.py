@@ -39,6 +39,8 @@ class Footprint:
 
     :param domr_guest_mib: memory that Domain R is given
     :param pair_pss_mib: of its QEMU, keeper and worker
+    :param host_pss_mib: of keeper and worker
+    :param hostd_pss_mib: of the host service, which all pairs share
     :param image_mib: of the image's file, on each host's disk
     :param boot_to_console_s: from the start of Domain R's QEMU until a client
         has the first byte that the instance has printed; the median
@@ -48,6 +50,8 @@ class Footprint:
     pairs: int
     domr_guest_mib: float
     pair_pss_mib: float
+    host_pss_mib: float
+    hostd_pss_mib: float
     image_mib: float
     boot_to_console_s: float
     idle_cpu_pct: float
@@ -149,6 +153,7 @@ def measure_footprint(layout: Layout, folder: pathlib.Path,
                             else lambda: None)
         machines = stack.enter_context(Machines(folder, accelerator))
         machines.make_network()
+        hostd = machines.start_hostd(layout.venv_program('nova-dmore-hostd'))
         image = Image(layout, folder)
         pairs = Pairs(machines, image, progress)
         for count in counts:
@@ -165,6 +170,7 @@ def measure_footprint(layout: Layout, folder: pathlib.Path,
             idles.append(dict(zip(PROCESSES, idle)))
             footprints.append(dataclasses.asdict(Footprint(
                 count, image.manifest.memory_mib, round(sum(means), 1),
+                round(sum(means[-2:]), 2), round(memory.pss_mib(hostd), 2),
                 round(image.path.stat().st_size / _MIB, 1),
                 round(statistics.median(times), 2), round(sum(idle), 2))))
     return {'footprints': footprints, 'pss_mib': parts, 'idle_pct': idles}

@@ -13,7 +13,8 @@ import asyncssh
 
 from laboratory.layout import Layout
 from laboratory.progress import Failure
-from nova_dmore.client import shadow_client, spawn
+from nova_dmore.client import host_service, shadow_client
+from nova_dmore import exception
 from nova_dmore import image_file
 from nova_dmore import wire
 
@@ -26,6 +27,8 @@ _NETWORK = '10.99.0'
 _OUR_ADDRESS = f'{_NETWORK}.1'
 #: Added to a pair's number for the last byte of its Domain R's address.
 _FIRST_ADDRESS = 2
+#: How long the host service may take to its first answer.
+_HOSTD_S = 60
 VNC_PORT = 5900
 SERIAL_PORT = 7000
 
@@ -42,6 +45,34 @@ class Machines(contextlib.ExitStack):
         self.folder = folder
         self._processor = _PROCESSORS[accelerator]
         self._processes: dict[str, subprocess.Popen] = {}
+        self.service = host_service.HostService(str(folder / 'run'))
+
+    def start_hostd(self, program: str) -> int:
+        """Start the host service.
+
+        :param program: its path
+        :returns: its pid
+        :raises Failure: it does not answer
+        """
+        (self.folder / 'run').mkdir()
+        config = self.folder / 'hostd.conf'
+        config.write_text('[hostd]\ncompute_user = root\n'
+                          f'run_dir = {self.service.run_dir}\n')
+        log = self.enter_context((self.folder / 'hostd.log').open('w'))
+        process = subprocess.Popen(
+            [program, '--config-file', str(config)], cwd='/',
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.callback(process.wait)
+        self.callback(process.kill)
+        self._processes['hostd'] = process
+        self.wait('host service', _HOSTD_S, self._hostd_answers)
+        return process.pid
+
+    def _hostd_answers(self) -> bool:
+        with contextlib.suppress(exception.HostServiceError):
+            self.service.instances()
+            return True
+        return False
 
     def make_network(self) -> None:
         """A bridge, and our address at it."""
@@ -115,21 +146,22 @@ class Pair:
         self._machines = machines
         self._number = number
         self.address = f'{_NETWORK}.{number + _FIRST_ADDRESS}'
-        self.directory = machines.folder / f'pair{number}'
+        self._uuid = str(uuid.UUID(int=number))
+        self.directory = machines.folder / 'run' / self._uuid
         self.serial_log = machines.folder / f'serial{number}.log'
         self.instance_pid = self.domain_r_pid = 0
-        self._shadow = shadow_client.ShadowClient(str(self.directory))
+        self._shadow = shadow_client.ShadowClient(
+            machines.service, self._uuid)
 
     def start_instance(self, arguments: Sequence[str], tb_mib: int) -> None:
         """Start keeper, worker and the instance.
 
         :param arguments: its memory, disk and what else it is to have
-        :raises ShadowProcessError: the keeper does not start
+        :raises HostServiceError: the keeper does not start
         """
         machines, number = self._machines, self._number
         machines.callback(self._shadow.close)
-        spawn.start_keeper(str(self.directory),
-                           str(machines.folder / f'shadow{number}.log'))
+        machines.service.start(self._uuid)
         machines.callback(self._shadow.shutdown)
         self.instance_pid = machines.start(f'instance{number}', [
             '-vga', 'std', *arguments,

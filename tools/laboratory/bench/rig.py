@@ -61,6 +61,7 @@ class Rig(pair.Machines):
 
     def start_instance(self) -> None:
         """:raises Failure: it does not boot"""
+        self.start_hostd(self._layout.venv_program('nova-dmore-hostd'))
         serial = self.pair.serial_log
         self.pair.start_instance([
             '-m', f'{_MEMORY_KIB}k',

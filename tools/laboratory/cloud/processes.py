@@ -4,8 +4,6 @@
 import os
 import pathlib
 
-import psutil
-
 from laboratory import namespaces
 from laboratory.testbed.settings import Place
 
@@ -31,13 +29,14 @@ class Processes:
         return self.processes(host, 'qemu-system', f'guest=domr-{server},')
 
     def keeper(self, host: str, server: str) -> list[int]:
-        return self.processes(host, 'nova_dmore.keeper.keeper', server)
+        return self.processes(host, 'nova-dmore-keeper', server)
 
     def worker(self, host: str, server: str) -> list[int]:
-        """The keeper's children that do the work."""
-        keepers = self.keeper(host, server)
-        return [pid for pid in self.processes(
-            host, 'nova_dmore.worker.worker') if parent(pid) in keepers]
+        return self.processes(host, 'nova-dmore-worker', server)
+
+    def hostd(self, host: str) -> list[int]:
+        """The host service, without the processes of the pairs."""
+        return self.processes(host, 'nova-dmore-hostd')
 
     def pair_directory(self, host: str, server: str) -> pathlib.Path:
         return (self.place.host(host).root() / 'run' / 'nova-dmore' / server)
@@ -59,11 +58,3 @@ def _find(namespace: str, *words: str) -> list[int]:
         except (FileNotFoundError, ProcessLookupError):
             continue
     return found
-
-
-def parent(pid: int) -> int | None:
-    """Of a process, or nothing if it has ended."""
-    try:
-        return psutil.Process(pid).ppid()
-    except psutil.NoSuchProcess:
-        return None

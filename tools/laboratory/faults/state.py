@@ -6,7 +6,6 @@ import re
 import subprocess
 
 from laboratory.cloud import machines
-from laboratory.cloud.processes import parent
 from laboratory.faults.scene import Scene
 from laboratory.faults import shortages
 from laboratory.testbed.settings import COMPUTES
@@ -98,13 +97,12 @@ def _bound(sdk, port) -> Bound:
 def _on(scene: Scene, host: str, taps: set[str]) -> On:
     domains = _domains(host)
     keepers = scene.keeper(host)
-    workers = scene.processes(host, 'nova_dmore.worker.worker')
+    workers = scene.worker(host)
     return On(
         domains.get(scene.domain), domains.get(f'domr-{scene.server}'),
         len(scene.instance_qemu(host)) + len(scene.domain_r_qemu(host)),
         len(keepers),
-        sum(parent(pid) in keepers for pid in workers),
-        _strays(scene, host, workers), frozenset(taps & _links(scene, host)),
+        len(workers), 0 if keepers else len(workers), frozenset(taps & _links(scene, host)),
         _files(scene, host))
 
 
@@ -114,12 +112,6 @@ def _domains(host: str) -> dict[str, str]:
         machines.virsh(host, 'list', '--all'), capture_output=True, text=True,
         timeout=30, check=True)
     return dict(_DOMAIN.findall(done.stdout))
-
-
-def _strays(scene: Scene, host: str, workers: list[int]) -> int:
-    """Workers without a keeper."""
-    everyone = scene.processes(host, 'nova_dmore.keeper.keeper')
-    return sum(parent(pid) not in everyone for pid in workers)
 
 
 def _links(scene: Scene, host: str) -> set[str]:

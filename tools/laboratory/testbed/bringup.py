@@ -83,12 +83,14 @@ def _graph(place: Place) -> tasks.Graph:
             f'{name} libvirt': (['hosts', f'{name} configuration'],
                                 host.libvirt),
             f'{name} openvswitch': (['hosts'], host.openvswitch),
+            f'{name} hostd': (['hosts', f'{name} configuration'], host.hostd),
             f'{name} neutron agent': (
                 ['neutron workers', 'users', f'{name} openvswitch',
                  f'{name} configuration'], host.agent),
             f'{name} nova-compute': (
                 ['nova workers', 'users', 'placement', f'{name} libvirt',
-                 f'{name} storage', f'{name} openvswitch', 'secrets'],
+                 f'{name} storage', f'{name} openvswitch', f'{name} hostd',
+                 'secrets'],
                 host.nova),
         }
     graph['compute hosts ready'] = (

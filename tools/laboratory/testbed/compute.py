@@ -20,6 +20,7 @@ class Compute:
         self._node = Node(place, name)
         self._nova_conf = place.config('nova', f'nova-{name}.conf')
         self._agent_conf = place.config('neutron', f'agent-{name}.ini')
+        self._hostd_conf = place.config('nova-dmore', f'hostd-{name}.conf')
 
     def configure(self) -> None:
         """Write every configuration file of the host."""
@@ -28,6 +29,8 @@ class Compute:
             conf_compute.nova_compute(place, name)))
         inifile.write(self._agent_conf, inifile.render(
             conf_compute.openvswitch_agent(place, name)))
+        inifile.write(self._hostd_conf, inifile.render(
+            conf_compute.hostd(place)))
         libvirt = place.own(name, 'etc-libvirt')
         inifile.write(libvirt / 'libvirtd.conf', conf_compute.libvirtd(name))
         inifile.write(libvirt / 'qemu.conf', conf_compute.qemu(name))
@@ -94,6 +97,12 @@ class Compute:
             self._place.layout.venv_program(program),
             '--config-file', str(self._place.config('neutron/neutron.conf')),
             '--config-file', str(self._agent_conf)])
+
+    def hostd(self) -> None:
+        """The host service of the plug-in."""
+        self._node.service('nova-dmore-hostd', [
+            self._place.layout.venv_program('nova-dmore-hostd'),
+            '--config-file', str(self._hostd_conf)])
 
     def nova(self) -> None:
         self._node.service('nova-compute', [

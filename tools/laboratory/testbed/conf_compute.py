@@ -11,6 +11,8 @@ OVSDB = 'unix:/run/openvswitch/db.sock'
 #: Where QEMU looks for certificates when Nova asks for encrypted migrations:
 #: who wants to puts them there, with the names of QEMU's documentation.
 CERTIFICATES = '/etc/libvirt/pki'
+#: ``run_dir`` of the host service and of nova-compute.
+HOSTD_FOLDER = '/run/nova-dmore'
 #: Of Neutron's agents; ``openvswitch`` enforces security groups, also in the
 #: userspace datapath, and needs the program conntrack for changes of rules.
 FIREWALL_DRIVER = 'noop'
@@ -77,12 +79,17 @@ def nova_compute(place: Place, host: str) -> Sections:
             'serial_proxy_networks': f'{settings.MANAGEMENT_CONTROLLER}/32',
             'vnc_proxy_networks': f'{settings.MANAGEMENT_CONTROLLER}/32',
             'vnc_direct_networks': f'{settings.MANAGEMENT_USER}/32',
-            'run_dir': '/run/nova-dmore',
+            'run_dir': HOSTD_FOLDER,
             'image_cache_dir': place.own(host, 'dmore-images'),
             'log_dir': place.root / 'log' / host / 'dmore',
             'console_authorized_keys': place.public_key,
         },
     })
+
+
+def hostd(place: Place) -> Sections:
+    """The host service's; everybody is root here, QEMU, too."""
+    return {'hostd': {'run_dir': HOSTD_FOLDER, 'compute_user': 'root'}}
 
 
 def openvswitch_agent(place: Place, host: str) -> Sections:
