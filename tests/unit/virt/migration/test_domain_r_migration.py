@@ -75,14 +75,9 @@ class LimitsTest(base.BaseTestCase):
                 bandwidth_mib)
 
     def test_at_its_end_less_is_sent_than_is_kept_dirty(self):
-<<<<<<< HEAD:tests/unit/virt/migration/test_companion.py
-        self.assertLess(wire.HOLD_BANDWIDTH_MIB_MAX * MIB * WINDOW_MS / 1000,
-                        wire.HOLD_BYTES)
-=======
         self.assertLess(
             wire.HOLD_BANDWIDTH_MIB_MAX * MIB * WINDOW_MS / 1000,
             wire.HOLD_BYTES)
->>>>>>> names:tests/unit/virt/migration/test_domain_r_migration.py
 
     @examples.settings()
     @hypothesis.given(
