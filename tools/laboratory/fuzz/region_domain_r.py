@@ -156,7 +156,6 @@ class _World:
         end = self.end
         oracle.check(0 <= end.epoch < wire.EPOCH_MAX, 'the epoch is %#x',
                      end.epoch)
-        oracle.check(len(end.gaps) <= 64, '%d gaps are kept', len(end.gaps))
         if end.epoch != self.epoch:
             # A host that has lost what it knew says where output begins.
             self.epoch = end.epoch
