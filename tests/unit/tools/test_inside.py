@@ -5,7 +5,6 @@ import contextlib
 import io
 import json
 import pathlib
-import signal
 import tempfile
 import unittest
 from unittest import mock
@@ -25,8 +24,6 @@ class InsideTest(unittest.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.addCleanup(signal.signal, signal.SIGTERM,
-                        signal.getsignal(signal.SIGTERM))
         folder = self.enterContext(tempfile.TemporaryDirectory())
         self.json = pathlib.Path(folder) / 'x.json'
         self.json.write_text('of an older run')
