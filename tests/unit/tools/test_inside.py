@@ -11,8 +11,8 @@ from unittest import mock
 
 from tests.unit import tools  # noqa: F401  (finds the imports below)
 from laboratory.bench import inside as bench
-from laboratory.bench.migration import outside
 from laboratory.bench.migration import plan
+from laboratory.bench.migration import run
 from laboratory.cloud import clouds
 from laboratory.demo import inside as demo
 from laboratory.progress import Failure
@@ -76,14 +76,14 @@ class BenchTest(InsideTest):
     def setUp(self):
         super().setUp()
         self.synchronise = self.enterContext(mock.patch.object(
-            outside, '_synchronise'))
+            run, '_synchronise'))
 
     def run_bench(self, *words, failure=None):
         def measure(_place, _runs, cells, rows, _progress):
             rows += test_bench_migration.make_rows(cells[0], 1, plan.STOCK)
             if failure:
                 raise failure
-        with mock.patch.object(outside, '_measure', measure):
+        with mock.patch.object(run, '_measure', measure):
             return self.run_main(bench.main, 'migration', '--quick', *words)
 
     def test_measured(self):
