@@ -2,14 +2,18 @@
 """A thread on another network, in a real namespace."""
 
 import os
+import pathlib
 import socket
 import subprocess
 import threading
 import unittest
+from unittest import mock
 
 # For the path that it sets.
-from tests.unit import tools  # noqa: F401
+from tests.integration import cloud
+from laboratory.cloud import standpoint
 from laboratory import namespaces
+from laboratory.testbed import hosts
 from laboratory.testbed import probe
 
 
@@ -56,6 +60,31 @@ class NetworkTest(unittest.TestCase):
             self.assertTrue(probe.answers_tcp(*address))
         with socket.socket() as here:
             self.assertNotEqual(0, here.connect_ex(address))
+
+    def test_processes_are_found_from_there_too(self):
+        host = hosts.Host(self.name.rpartition('-')[2], 'dmore-test',
+                          pathlib.Path('/nonexistent'))
+        program = subprocess.Popen(host.on_network(['sleep', '60']))
+        self.addCleanup(program.wait)
+        self.addCleanup(program.kill)
+        cloud.wait_for(host.processes, 10, 'a process on the network')
+        with namespaces.network(self.name):
+            self.assertIn(program.pid, host.processes())
+
+    def test_where_users_are(self):
+        place = mock.Mock()
+        place.host.return_value.namespace = self.name
+        place.credentials.return_value = {'OS_USERNAME': 'admin'}
+        inode = namespaces.path(self.name).stat().st_ino
+        with mock.patch.dict(os.environ, http_proxy='none', OS_CLOUD='other'):
+            before = dict(os.environ)
+            with standpoint.at_the_controller(place):
+                self.assertEqual(inode, network())
+                self.assertEqual({**before, 'OS_USERNAME': 'admin'}, {
+                    **os.environ, 'http_proxy': 'none', 'OS_CLOUD': 'other'})
+                self.assertNotIn('http_proxy', os.environ)
+                self.assertNotIn('OS_CLOUD', os.environ)
+            self.assertEqual(before, dict(os.environ))
 
     def test_no_such_network(self):
         before = network()

@@ -27,7 +27,7 @@ def run(name: str, action: Callable[[], int], interrupted: str = '') -> int:
         after an interruption
     """
     # In both cases what was started is ended before this process is.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return action()
     except Failure as failure:
@@ -36,6 +36,8 @@ def run(name: str, action: Callable[[], int], interrupted: str = '') -> int:
     except KeyboardInterrupt:
         print(f'{name}: interrupted{interrupted}', file=sys.stderr)
         return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def prepared(name: str, words: Sequence[str], json: pathlib.Path | None = None,

@@ -16,11 +16,6 @@ from laboratory.progress import Failure
 
 class RunTest(unittest.TestCase):
 
-    def setUp(self):
-        super().setUp()
-        self.addCleanup(signal.signal, signal.SIGTERM,
-                        signal.getsignal(signal.SIGTERM))
-
     def run_with(self, action, *words):
         with mock.patch('sys.stderr', io.StringIO()) as said:
             status = launch.run('soak', action, *words)
@@ -40,6 +35,9 @@ class RunTest(unittest.TestCase):
             signal.pause()
         self.assertEqual((130, 'soak: interrupted; look\n'),
                          self.run_with(interrupted, '; look'))
+        # Once it is over, the signal means what it did before.
+        self.assertIsNot(signal.default_int_handler,
+                         signal.getsignal(signal.SIGTERM))
 
     def test_a_mistake_is_not_hidden(self):
         self.assertRaises(ZeroDivisionError, launch.run, 'soak',

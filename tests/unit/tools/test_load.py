@@ -3,13 +3,14 @@
 
 import argparse
 import os
-import pathlib
 import signal
 import subprocess
 import sys
 import time
 import unittest
 from unittest import mock
+
+import psutil
 
 from tests.unit import tools  # (finds the imports below)
 from laboratory import load
@@ -18,22 +19,19 @@ from laboratory import progress
 _WAIT_S = 20
 #: Starts a loop as a command does, says its id, and ends badly.
 _COMMAND = '''
-import os, signal
+import os, psutil, signal
 from laboratory import load
 with load.busy(1):
-    pid, = [int(pid) for pid in os.listdir('/proc') if pid.isdigit()
-            and int(open(f'/proc/{pid}/stat').read().rpartition(')')[2]
-                    .split()[1]) == os.getpid()]
-    print(pid, flush=True)
+    loop, = psutil.Process().children()
+    print(loop.pid, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 '''
 
 
 def seconds_used(pid: int) -> float:
     """Processor time of a process."""
-    stat = pathlib.Path(f'/proc/{pid}/stat').read_text()
-    words = stat.rpartition(')')[2].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf('SC_CLK_TCK')
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
 
 
 def wait_for(condition) -> bool:
@@ -46,10 +44,10 @@ def wait_for(condition) -> bool:
 def runs(pid: int) -> bool:
     """Whether a process is there; one that nobody waits for is not."""
     try:
-        stat = pathlib.Path(f'/proc/{pid}/stat').read_text()
-    except (FileNotFoundError, ProcessLookupError):
+        return psutil.Process(pid).status() not in (
+            psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
         return False
-    return stat.rpartition(')')[2].split()[0] not in 'ZX'
 
 
 class BusyTest(unittest.TestCase):

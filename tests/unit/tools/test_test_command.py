@@ -66,7 +66,6 @@ class CommandTest(unittest.TestCase):
         with (mock.patch.object(runs, 'run', run),
               mock.patch.object(cli, '_prepare', side_effect=failure),
               mock.patch.object(launch, 'become', become),
-              mock.patch.object(launch.signal, 'signal'),
               mock.patch('sys.stdout', io.StringIO()) as stdout,
               mock.patch('sys.stderr', io.StringIO()) as stderr):
             try:

@@ -10,7 +10,7 @@ import tempfile
 
 from laboratory import launch
 from laboratory.bench import cli, console, footprint, footprint_report, report
-from laboratory.bench.migration import outside, plan, summary
+from laboratory.bench.migration import plan, run, summary
 from laboratory.cloud import clouds
 from laboratory.layout import Layout
 from laboratory.progress import Failure, Progress
@@ -87,7 +87,7 @@ def _migration(layout: Layout, options: argparse.Namespace) -> None:
         raise Failure('--only', 'no circumstances match')
     rows: list[dict] = []
     try:
-        outside.measure(layout, runs, cells, options.keep, rows)
+        run.measure(layout, runs, cells, options.keep, rows)
     finally:
         # Hours of it are not lost when it ends badly.
         if rows:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The graphical console: names, medians of the runs, JSON, tables. Pure."""
 
-import math
 import statistics
 from collections.abc import Mapping, Sequence
 
 from laboratory.tables import columns
+from laboratory.users.figures import percentile
 
 #: The figures with their units, in the order in which they are reported.
 UNITS = {
@@ -26,11 +26,6 @@ _IDLE_PCT = 0.5
 
 #: Of one side, a name to the value of each run.
 Runs = Mapping[str, Sequence[float]]
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """By nearest rank."""
-    return sorted(values)[math.ceil(share * len(values)) - 1]
 
 
 def figures(qemu: Runs, dmore: Runs) -> list[dict]:

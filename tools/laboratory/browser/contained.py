@@ -5,11 +5,11 @@ A program gets a process namespace, in which the kernel ends all that it has
 started, and folders of its own for temporary files, which go with it.
 """
 
-import pathlib
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from typing import IO
+
+import psutil
 
 from laboratory.progress import Failure
 
@@ -31,29 +31,20 @@ def command(argv: Sequence[str]) -> list[str]:
             'private', '--', 'sh', '-c', _MOUNTS, 'sh', *argv]
 
 
-def _first(process: subprocess.Popen) -> int | None:
-    """The pid of the namespace's first process, if it is there."""
-    children = pathlib.Path(f'/proc/{process.pid}/task/{process.pid}/children')
-    if process.poll() is None and (found := children.read_text().split()):
-        return int(found[0])
-    return None
-
-
 def end(process: subprocess.Popen) -> None:
     """End a contained program and everything that it has started.
 
     :raises Failure: the kernel does not
     """
-    inner = _first(process)
+    # The namespace's first process, which the kernel lets go as the last one.
+    inner = ([] if process.poll() is not None
+             else psutil.Process(process.pid).children())
     process.kill()
     process.wait()
-    # The kernel lets the first process go as the last one.
-    deadline = time.monotonic() + _END_S
-    while inner is not None and pathlib.Path(f'/proc/{inner}').exists():
-        if time.monotonic() > deadline:
-            raise Failure(str(process.args[-1]), f'process {inner} of it '
-                          'does not end')
-        time.sleep(0.01)
+    _gone, left = psutil.wait_procs(inner, _END_S)
+    if left:
+        raise Failure(str(process.args[-1]), f'process {left[0].pid} of it '
+                      'does not end')
 
 
 def start(argv: Sequence[str], log: IO[bytes], *, descriptors: Sequence[int]

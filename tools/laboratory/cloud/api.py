@@ -19,6 +19,7 @@ _LOOK_S = 0.2
 _SSH_PROPERTY = 'dmore:console_ssh'
 _KEY_PAIR = 'dmore'
 _READY = 'GUEST-READY'
+_MICROVERSION = '2.79'
 
 
 @contextlib.contextmanager
@@ -118,8 +119,7 @@ class Cloud:
         """
         step = f'live migration {source} -> {destination}'
         begin = time.monotonic()
-        self._post(step, f'/servers/{server}/action', {'os-migrateLive': {
-            'host': destination, 'block_migration': 'auto'}})
+        self.ask_to_migrate(step, server, destination)
         while True:
             found = self._sdk.compute.get_server(server)
             passed = time.monotonic() - begin
@@ -167,10 +167,27 @@ class Cloud:
                           self._log_of(found.compute_host))
         return found.metadata[_SSH_PROPERTY]
 
-    def _post(self, step: str, path: str, body: dict) -> None:
+    def ask_to_migrate(self, step: str, server: str, destination: str
+                       ) -> None:
+        """Ask for a live migration.
+
+        :raises Failure: of the step: Nova refuses
+        """
         try:
-            answer = self._sdk.compute.post(path, json=body,
-                                            microversion='2.79')
+            answer = self._sdk.compute.post(
+                f'/servers/{server}/action', microversion=_MICROVERSION,
+                json={'os-migrateLive': {'host': destination,
+                                         'block_migration': 'auto'}})
             exceptions.raise_from_response(answer)
         except exceptions.SDKException as error:
             raise Failure(step, str(error)) from error
+
+    def migrations(self, server: str) -> list[dict]:
+        """Those that Nova takes for being under way.
+
+        :raises SDKException: it does not tell
+        """
+        answer = self._sdk.compute.get(f'/servers/{server}/migrations',
+                                       microversion=_MICROVERSION)
+        exceptions.raise_from_response(answer)
+        return answer.json()['migrations']

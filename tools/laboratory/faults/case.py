@@ -216,9 +216,8 @@ class _Case:
         """Ask for the migration; why Nova refused, if it did."""
         scene = self._scene
         try:
-            scene.api._post('request', f'/servers/{scene.server}/action', {
-                'os-migrateLive': {'host': scene.destination,
-                                   'block_migration': 'auto'}})
+            scene.api.ask_to_migrate('request', scene.server,
+                                     scene.destination)
         except NOT_NOW as error:
             return str(error)[:300]
         return ''

@@ -32,7 +32,7 @@ class _Command(Fault, abc.ABC):
         """:raises NothingThere: none is under way"""
         deadline = time.monotonic() + _FIND_S
         while time.monotonic() < deadline:
-            found = _get(scene)
+            found = scene.api.migrations(scene.server)
             if found:
                 return found[0]['id']
         raise NothingThere('no migration is under way')
@@ -63,10 +63,3 @@ class Forced(_Command):
 
     def moves(self, landed: str) -> bool | None:
         return True
-
-
-def _get(scene: Scene) -> list[dict]:
-    answer = scene.api._sdk.compute.get(
-        f'/servers/{scene.server}/migrations', microversion=_MICROVERSION)
-    exceptions.raise_from_response(answer)
-    return answer.json()['migrations']

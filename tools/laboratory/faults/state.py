@@ -70,9 +70,7 @@ def look(scene: Scene) -> State:
     """
     sdk = scene.api._sdk
     server = sdk.compute.get_server(scene.server)
-    moving = sdk.compute.get(f'/servers/{scene.server}/migrations',
-                             microversion='2.79')
-    exceptions.raise_from_response(moving)
+    moving = scene.api.migrations(scene.server)
     mine = tuple(_bound(sdk, port) for port in sdk.network.ports(
         device_id=scene.server))
     domain_r = tuple(_bound(sdk, port) for port in sdk.network.ports(
@@ -80,7 +78,7 @@ def look(scene: Scene) -> State:
     taps = {port.tap for port in (*mine, *domain_r)}
     return State(
         server.status, server.task_state, server.compute_host,
-        len(moving.json()['migrations']),
+        len(moving),
         {host: _on(scene, host, taps) for host in COMPUTES}, mine, domain_r,
         tuple(f'{line.service} on {line.host}' for line
               in status.collect(scene.place).lines if line.pid is None))

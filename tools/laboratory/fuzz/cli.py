@@ -8,6 +8,7 @@ import secrets
 import subprocess
 import sys
 
+from laboratory import launch
 from laboratory.fuzz import fuzzer, parts
 from laboratory.layout import Layout, REPOSITORY, TOOLS
 from laboratory.progress import Failure, Progress
@@ -23,25 +24,24 @@ def main(arguments: list[str] | None = None) -> int:
     :returns: the exit status: 1 if anything was found
     """
     options = parser().parse_args(arguments)
-    layout, progress = Layout.from_environment(), Progress()
     try:
         chosen = parts.chosen(options.target)
-        run = _Run(options, layout, progress)
-        if options.reproduce is not None:
-            return run.reproduce(chosen)
-        if options.fixed_only:
-            return run.fixed(chosen)
-        return run.fuzz(chosen)
     except KeyError:
         print(f'fuzz: there is no target {options.target}; see --help',
               file=sys.stderr)
         return 2
-    except (Failure, OSError) as failure:
-        print(f'fuzz: {failure}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('fuzz: interrupted', file=sys.stderr)
-        return 130
+    return launch.run('fuzz', lambda: _fuzz(options, chosen))
+
+
+def _fuzz(options: argparse.Namespace, chosen: list[parts.Part]) -> int:
+    """:raises Failure: it is not possible"""
+    run = _Run(options, Layout.from_environment(), Progress())
+    try:
+        if options.reproduce is not None:
+            return run.reproduce(chosen)
+        return run.fixed(chosen) if options.fixed_only else run.fuzz(chosen)
+    except OSError as error:
+        raise Failure(options.target, str(error)) from error
 
 
 def parser() -> argparse.ArgumentParser:

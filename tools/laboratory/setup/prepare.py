@@ -28,6 +28,8 @@ _TEST_REQUIREMENTS = REPOSITORY / 'test-requirements.txt'
 _PROJECT = (*(REPOSITORY / name for name in (
     'setup.cfg', 'setup.py', 'pyproject.toml', 'requirements.txt')),
     _TEST_REQUIREMENTS)
+_PROJECT_PACKAGES = ('--requirement', str(_TEST_REQUIREMENTS),
+                     '--editable', str(REPOSITORY))
 _BINDEP = REPOSITORY / 'bindep.txt'
 _GUEST = REPOSITORY / 'tools' / 'guest'
 #: What Debian's python3-dev and the Domain R image go with.
@@ -97,14 +99,15 @@ class Setup:
                       (_CONSTRAINTS, _CLOUD_REQUIREMENTS),
                       venv / 'bin' / 'nova-compute', self._make_environment))
         self._do(Step('this project in the environment', _PROJECT,
-                      venv / 'bin' / 'nova-dmore-image', self._add_project,
-                      here=True))
+                      venv / 'bin' / 'nova-dmore-image',
+                      _pip(venv, *_PROJECT_PACKAGES), here=True))
 
     def plots(self) -> None:
         """What figures are drawn with, in the virtual environment."""
+        venv = self._layout.venv
         self._do(Step('plots', (_PLOT_REQUIREMENTS,),
-                      _packages(self._layout.venv) / 'matplotlib',
-                      self._add_plots))
+                      _packages(venv) / 'matplotlib',
+                      _pip(venv, '--requirement', str(_PLOT_REQUIREMENTS))))
 
     def unit_environment(self) -> pathlib.Path:
         """An environment in which unit tests run.
@@ -131,7 +134,7 @@ class Setup:
         venv = self.unit_environment()
         self._do(Step('fuzzer', (_FUZZ_REQUIREMENTS,),
                       _packages(venv) / 'atheris',
-                      functools.partial(self._add_fuzzer, venv)))
+                      _pip(venv, '--requirement', str(_FUZZ_REQUIREMENTS))))
         return venv
 
     def horizon(self) -> None:
@@ -188,33 +191,17 @@ class Setup:
     def _make_environment(self, log: pathlib.Path) -> None:
         venv = self._layout.venv
         _new_venv('virtual environment', venv, log)
-        _pip('virtual environment', venv, log,
-             '--requirement', str(_CLOUD_REQUIREMENTS))
+        _pip(venv, '--requirement', str(_CLOUD_REQUIREMENTS))(log)
         # It embeds the very interpreter that it was built with; a cached wheel
         # may come from another one of the same version.
-        _pip('virtual environment', venv, log, '--no-cache-dir',
-             '--no-binary', 'uwsgi', 'uwsgi')
+        _pip(venv, '--no-cache-dir', '--no-binary', 'uwsgi', 'uwsgi')(log)
         # Nova's functional tests read etc/nova beside the package.
         (_packages(venv) / 'etc').symlink_to(venv / 'etc')
-
-    def _add_project(self, log: pathlib.Path) -> None:
-        _pip('this project in the environment', self._layout.venv, log,
-             '--requirement', str(_TEST_REQUIREMENTS),
-             '--editable', str(REPOSITORY))
-
-    def _add_plots(self, log: pathlib.Path) -> None:
-        _pip('plots', self._layout.venv, log,
-             '--requirement', str(_PLOT_REQUIREMENTS))
-
-    def _add_fuzzer(self, venv: pathlib.Path, log: pathlib.Path) -> None:
-        _pip('fuzzer', venv, log, '--requirement', str(_FUZZ_REQUIREMENTS))
 
     def _make_unit_environment(self, log: pathlib.Path) -> None:
         venv = self._layout.unit_venv
         _new_venv('environment of the unit tests', venv, log)
-        _pip('environment of the unit tests', venv, log,
-             '--requirement', str(_TEST_REQUIREMENTS),
-             '--editable', str(REPOSITORY))
+        _pip(venv, *_PROJECT_PACKAGES)(log)
 
     def _build_guest(self, log: pathlib.Path) -> None:
         if os.geteuid() == 0:
@@ -244,9 +231,10 @@ def _new_venv(step: str, venv: pathlib.Path, log: pathlib.Path) -> None:
     command.logged(step, [_python(), '-m', 'venv', str(venv)], log)
 
 
-def _pip(step: str, venv: pathlib.Path, log: pathlib.Path, *arguments: str
-         ) -> None:
-    command.logged(step, [
+def _pip(venv: pathlib.Path, *arguments: str
+         ) -> Callable[[pathlib.Path], None]:
+    """What installs packages; it gets the log file."""
+    return lambda log: command.logged('packages of Python', [
         str(venv / 'bin' / 'pip'), 'install', '--quiet',
         '--disable-pip-version-check', '--constraint', str(_CONSTRAINTS),
         *arguments], log)

@@ -5,21 +5,20 @@ import collections
 from collections.abc import Sequence
 
 from laboratory.faults.outcome import Outcome
+from laboratory.tables import columns
 
 
 def ledger(outcomes: Sequence[Outcome]) -> str:
     """A table: one line per migration, and what users typed and read."""
-    lines = [f'{number:4}  {outcome.verdict:16}  {outcome.title:62}  '
-             f'{_sum(outcome)}' for number, outcome in enumerate(outcomes, 1)]
-    return '\n'.join(lines)
-
-
-def _sum(outcome: Outcome) -> str:
-    users = outcome.users.values()
-    sent = sum(user.sent for user in users)
-    received = sum(user.received or 0 for user in users)
-    return (f'keys {sent} typed, {received} received; {outcome.ambiguous} '
-            f'ambiguous; {outcome.console()}')
+    rows = [['migration', 'verdict', 'console', 'number', 'keys typed',
+             'received', 'ambiguous']]
+    for number, outcome in enumerate(outcomes, 1):
+        users = outcome.users.values()
+        rows.append([outcome.title, outcome.verdict, outcome.console(), *map(
+            str, (number, sum(user.sent for user in users),
+                  sum(user.received or 0 for user in users),
+                  outcome.ambiguous))])
+    return columns(rows, 3)
 
 
 def failed(outcomes: Sequence[Outcome]) -> bool:

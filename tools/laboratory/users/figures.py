@@ -22,12 +22,16 @@ def total_downtime_ms(text: str) -> float | None:
     return float(found[1]) * _UNITS[found[2]]
 
 
+def percentile(values: Sequence[float], share: float) -> float:
+    """By nearest rank."""
+    return sorted(values)[math.ceil(share * len(values)) - 1]
+
+
 def distribution(values: Sequence[float]) -> dict[str, float]:
     """Median, 90th and 99th percentile and the longest, by nearest rank."""
-    ranked = sorted(values)
-    return {name: round(ranked[math.ceil(share * len(ranked)) - 1], 1)
+    return {name: round(percentile(values, share), 1)
             for name, share in (('p50', 0.5), ('p90', 0.9), ('p99', 0.99),
-                                ('max', 1.0)) if ranked}
+                                ('max', 1.0)) if values}
 
 
 def apart(responses: Sequence[tuple[float, float]], begin: float, end: float
