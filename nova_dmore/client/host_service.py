@@ -7,7 +7,7 @@ import time
 
 from nova_dmore.channel import text
 from nova_dmore import exception
-from nova_dmore.hostd import protocol
+from nova_dmore.link import hostd_protocol
 
 #: How long the service may be away before a request fails, in seconds: it
 #: begins anew in less.
@@ -31,7 +31,9 @@ class HostService:
         :raises exception.HostServiceError: the service is not there, or says
             why not.
         """
-        return self._ask(protocol.Request.START, instance, timeout)[0]['pid']
+        answer, _ = self._ask(
+            hostd_protocol.Request.START, instance, timeout)
+        return answer['pid']
 
     def open(self, instance, timeout=TIMEOUT_S):
         """-> a connection to the worker of a pair, None: it has no process.
@@ -39,8 +41,8 @@ class HostService:
         :raises exception.HostServiceError: nobody can tell.
         """
         answer, descriptors = self._ask(
-            protocol.Request.OPEN, instance, timeout)
-        if answer.get('failure') == protocol.Failure.GONE:
+            hostd_protocol.Request.OPEN, instance, timeout)
+        if answer.get('failure') == hostd_protocol.Failure.GONE:
             return None
         if len(descriptors) != 1:
             raise self._error('answered without a descriptor')
@@ -48,18 +50,18 @@ class HostService:
 
     def end(self, instance):
         """End a process that does not listen; none that is gone is missed."""
-        self._ask(protocol.Request.END, instance)
+        self._ask(hostd_protocol.Request.END, instance)
 
     def remove(self, instance):
         """Remove the folders of a pair whose process is gone.
 
         :raises exception.HostServiceError: it lives, or the service is away.
         """
-        self._ask(protocol.Request.REMOVE, instance)
+        self._ask(hostd_protocol.Request.REMOVE, instance)
 
     def instances(self):
         """-> the uuids of the instances whose pairs have a process here."""
-        return self._ask(protocol.Request.LIST)[0]['instances']
+        return self._ask(hostd_protocol.Request.LIST)[0]['instances']
 
     def _ask(self, kind, instance=None, timeout=TIMEOUT_S):
         """-> (answer, descriptors).
@@ -75,7 +77,7 @@ class HostService:
             try:
                 answer, descriptors = self._exchange(message, deadline)
                 if answer is not None and (
-                        answer.get('failure') != protocol.Failure.LIVES):
+                        answer.get('failure') != hostd_protocol.Failure.LIVES):
                     break
                 trouble = ('does not answer: it hung up' if answer is None
                            else f'refused {kind}: {answer["error"]}')
@@ -86,7 +88,7 @@ class HostService:
                 raise self._error(trouble)
             time.sleep(_RETRY_INTERVAL_S)
         if 'error' in answer and (
-                answer.get('failure') != protocol.Failure.GONE):
+                answer.get('failure') != hostd_protocol.Failure.GONE):
             for each in descriptors:
                 os.close(each)
             raise self._error(
@@ -94,11 +96,12 @@ class HostService:
         return answer, descriptors
 
     def _exchange(self, message, deadline):
-        with protocol.connect(self.run_dir) as sock:
+        with hostd_protocol.connect(self.run_dir) as sock:
             sock.settimeout(max(0.001, deadline - time.monotonic()))
-            protocol.send(sock, message)
-            return protocol.receive(sock)
+            hostd_protocol.send(sock, message)
+            return hostd_protocol.receive(sock)
 
     def _error(self, what):
         return exception.HostServiceError(
-            f'The host service at {protocol.path_of(self.run_dir)} {what}')
+            'The host service at '
+            f'{hostd_protocol.path_of(self.run_dir)} {what}')

@@ -4,9 +4,9 @@
 Synchronous and thread-safe. Every request takes a connection of its own from
 a small stock, so a thread that waits in :meth:`ShadowClient.frozen` holds up
 nobody. New ones are had from the host service; those that are there lead to
-the worker itself. A worker that was restarted closes its connections; the request is
-then repeated on a new one until its time is over (all requests may be
-repeated without harm).
+the worker itself. A worker that was restarted closes its connections; the
+request is then repeated on a new one until its time is over (all requests may
+be repeated without harm).
 """
 
 import json

@@ -7,7 +7,6 @@ import shutil
 import uuid
 
 from nova_dmore.posix import locks
-from nova_dmore import wire
 
 
 def is_uuid(value):

@@ -23,9 +23,10 @@ import struct
 import sys
 import time
 
+from nova_dmore.channel import text
 from nova_dmore.hostd import children
 from nova_dmore.hostd import folders
-from nova_dmore.hostd import protocol
+from nova_dmore.link import hostd_protocol
 from nova_dmore.posix import unix_connect
 from nova_dmore import wire
 
@@ -103,7 +104,7 @@ class Service:
         self._children.reap()       # what ended while it began anew
         found = self._folders.instances()
         LOG.info('Serving %s; %d pairs live',
-                 protocol.path_of(self._options.run_dir), len(found))
+                 hostd_protocol.path_of(self._options.run_dir), len(found))
         if os.environ.pop(RELOADED, None):
             self._replace_workers(found)
         while not self._signals & {signal.SIGTERM, signal.SIGINT}:
@@ -142,7 +143,7 @@ class Service:
         try:
             sock, _ = self._listener.accept()
         except OSError as e:
-            LOG.warning('Not accepted: %s', e)
+            LOG.warning('Not accepted: %s', text.printable(e))
             time.sleep(0.01)    # out of descriptors, say: not at that rate
             return
         sock.setblocking(False)
@@ -176,7 +177,7 @@ class Service:
     def _request(self, sock, pid, uid):
         descriptors = []
         try:
-            message, descriptors = protocol.receive(sock)
+            message, descriptors = hostd_protocol.receive(sock)
             if message is not None:
                 self._answer(sock, message, descriptors, pid, uid)
         except BlockingIOError:
@@ -185,10 +186,11 @@ class Service:
             _send(sock, {'error': str(e), 'failure': e.failure})
         except ValueError as e:
             _send(sock, {'error': f'bad request: {e}',
-                         'failure': protocol.Failure.REFUSED})
+                         'failure': hostd_protocol.Failure.REFUSED})
         except OSError as e:
-            LOG.warning('A request failed: %s', e)
-            _send(sock, {'error': str(e), 'failure': protocol.Failure.FAILED})
+            LOG.warning('A request failed: %s', text.printable(e))
+            _send(sock, {'error': str(e),
+                         'failure': hostd_protocol.Failure.FAILED})
         finally:
             for each in descriptors:
                 os.close(each)
@@ -197,26 +199,26 @@ class Service:
     # -- requests
 
     def _answer(self, sock, message, descriptors, pid, uid):
-        kind = protocol.Request(message.get('type'))
+        kind = hostd_protocol.Request(message.get('type'))
         instance = message.get('instance')
-        if kind is not protocol.Request.LIST and not (
+        if kind is not hostd_protocol.Request.LIST and not (
                 folders.is_uuid(instance)):
             raise ValueError('instance is no uuid')
-        if kind is protocol.Request.WORKER:
+        if kind is hostd_protocol.Request.WORKER:
             self._start_worker(sock, instance, descriptors, pid)
             return
         if uid not in self._options.compute:
-            raise _Refused(protocol.Failure.REFUSED,
+            raise _Refused(hostd_protocol.Failure.REFUSED,
                            f'{kind} is not for this user')
-        if kind is protocol.Request.LIST:
+        if kind is hostd_protocol.Request.LIST:
             _send(sock, {'instances': self._folders.instances()})
-        elif kind is protocol.Request.START:
+        elif kind is hostd_protocol.Request.START:
             self._start(sock, instance)
-        elif kind is protocol.Request.OPEN:
+        elif kind is hostd_protocol.Request.OPEN:
             self._open(sock, instance)
-        elif kind is protocol.Request.END:
+        elif kind is hostd_protocol.Request.END:
             self._end(sock, instance)
-        elif kind is protocol.Request.REMOVE:
+        elif kind is hostd_protocol.Request.REMOVE:
             self._remove(sock, instance)
 
     def _start(self, sock, instance):
@@ -228,7 +230,7 @@ class Service:
 
     def _start_worker(self, sock, instance, descriptors, pid):
         if self._folders.keeper(instance) != pid or len(descriptors) != 1:
-            raise _Refused(protocol.Failure.REFUSED,
+            raise _Refused(hostd_protocol.Failure.REFUSED,
                            'a worker is started for its keeper alone')
         started, pidfd = self._children.start_worker(
             pid, instance, descriptors[0])
@@ -242,21 +244,22 @@ class Service:
                 _send(sock, {}, [opened.fileno()])
         except (FileNotFoundError, ConnectionRefusedError) as e:
             if self._folders.keeper(instance) is not None:
-                raise _Refused(protocol.Failure.LIVES,
+                raise _Refused(hostd_protocol.Failure.LIVES,
                                'its process begins or ends') from e
-            raise _Refused(protocol.Failure.GONE,
+            raise _Refused(hostd_protocol.Failure.GONE,
                            'it has no process here') from e
 
     def _end(self, sock, instance):
         pid = self._folders.keeper(instance)
         if pid is None:
-            raise _Refused(protocol.Failure.GONE, 'it has no process here')
+            raise _Refused(hostd_protocol.Failure.GONE,
+                           'it has no process here')
         _signal_keeper(self._folders, instance, pid, signal.SIGTERM)
         _send(sock, {})
 
     def _remove(self, sock, instance):
         if self._folders.keeper(instance) is not None:
-            raise _Refused(protocol.Failure.LIVES, 'its process lives')
+            raise _Refused(hostd_protocol.Failure.LIVES, 'its process lives')
         self._folders.remove(instance)
         _send(sock, {})
 
@@ -266,7 +269,8 @@ def _signal_keeper(known, instance, pid, number):
     try:
         descriptor = os.pidfd_open(pid)
     except (OSError, ValueError) as e:
-        LOG.warning('The keeper of %s: %s', instance, e)
+        LOG.warning('The keeper of %s: %s', instance,
+                    text.printable(e))
         return
     try:
         # Whoever has the number now, and holds the lock, is the keeper.
@@ -280,14 +284,14 @@ def _signal_keeper(known, instance, pid, number):
 
 def _send(sock, message, descriptors=()):
     try:
-        protocol.send(sock, message, descriptors)
+        hostd_protocol.send(sock, message, descriptors)
     except OSError as e:
-        LOG.info('An answer was not taken: %s', e)
+        LOG.info('An answer was not taken: %s', text.printable(e))
 
 
 def _listen(options):
     """-> the listening socket, in the place of that of a service before."""
-    path = protocol.path_of(options.run_dir)
+    path = hostd_protocol.path_of(options.run_dir)
     scratch = f'{path}.{os.getpid()}'
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     before = os.umask(0o177)
@@ -297,7 +301,7 @@ def _listen(options):
         os.umask(before)
     # For the group of this user, of which nova-compute's is a member.
     os.chmod(scratch, 0o660)
-    listener.listen(protocol.BACKLOG)
+    listener.listen(hostd_protocol.BACKLOG)
     listener.setblocking(False)
     # Nobody finds a path at which nobody listens.
     os.rename(scratch, path)
@@ -314,4 +318,5 @@ def _tell_systemd(state):
             sock.sendto(state.encode(),
                         '\0' + path[1:] if path[0] == '@' else path)
         except OSError as e:
-            LOG.warning('systemd is not told that %s: %s', state, e)
+            LOG.warning('systemd is not told that %s: %s', state,
+                        text.printable(e))

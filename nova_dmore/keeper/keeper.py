@@ -4,8 +4,8 @@
 It owns the memory, the eventfds, the sockets, the serial line and the QMP
 connections of one pair, and has the worker started again when it ends. It
 parses nothing that comes from the region or from the instance's console. The
-host service forks it (:func:`run`); it ends on SIGTERM or SHUTDOWN, and takes a
-new worker on SIGHUP.
+host service forks it (:func:`run`); it ends on SIGTERM or SHUTDOWN, and takes
+a new worker on SIGHUP.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ import socket
 from nova_dmore.channel import errors
 from nova_dmore.channel.host import ivshmem
 from nova_dmore.channel import text
-from nova_dmore.hostd import protocol
 from nova_dmore.keeper import line as line_module
 from nova_dmore.keeper import qmp
 from nova_dmore.keeper import resources as resources_module
 from nova_dmore.keeper import worker_process
+from nova_dmore.link import hostd_protocol
 from nova_dmore.link import messages
 from nova_dmore.posix import crash
 from nova_dmore.posix import locks
@@ -377,14 +377,14 @@ def run(instance, options, answer):
         try:
             resources = _take(directory, options.qemu_group)
         except BlockingIOError:
-            protocol.send(sock, {'pid': locks.holder(directory)})
+            hostd_protocol.send(sock, {'pid': locks.holder(directory)})
             return
         except OSError as e:
-            protocol.send(sock, {'error': str(e),
-                                 'failure': protocol.Failure.FAILED})
+            hostd_protocol.send(sock, {'error': str(e),
+                                 'failure': hostd_protocol.Failure.FAILED})
             raise SystemExit(f'It cannot use {directory}: {e}') from e
         privileges.restrict()
-        protocol.send(sock, {'pid': os.getpid()})
+        hostd_protocol.send(sock, {'pid': os.getpid()})
     asyncio.run(_run(options.run_dir, instance, resources))
 
 

@@ -13,7 +13,7 @@ import signal
 import time
 
 from nova_dmore.channel import text
-from nova_dmore.hostd import protocol
+from nova_dmore.link import hostd_protocol
 from nova_dmore.link import messages
 
 LOG = logging.getLogger(__name__)
@@ -55,11 +55,11 @@ class WorkerProcess:
         ours, theirs = messages.pair()
         try:
             with theirs:
-                sock = protocol.connect(self._run_dir)
+                sock = hostd_protocol.connect(self._run_dir)
                 sock.setblocking(False)
-                protocol.send(sock, {'type': protocol.Request.WORKER,
-                                     'instance': self._instance},
-                              [theirs.fileno()])
+                hostd_protocol.send(
+                    sock, {'type': hostd_protocol.Request.WORKER,
+                           'instance': self._instance}, [theirs.fileno()])
         except OSError as e:
             LOG.debug('No worker yet: %s', e)
             ours.close()
@@ -71,7 +71,7 @@ class WorkerProcess:
 
     def _answered(self):
         try:
-            answer, descriptors = protocol.receive(self._asking[0])
+            answer, descriptors = hostd_protocol.receive(self._asking[0])
         except BlockingIOError:
             return
         except ValueError as e:

@@ -41,14 +41,15 @@ class Hostd:
 
     def start(self):
         """Start it; returns when it answers."""
+        path = ':'.join(filter(
+            None, [_REPOSITORY, os.environ.get('PYTHONPATH')]))
         with open(self.log, 'ab') as log:
             self.process = subprocess.Popen(
                 [sys.executable, '-c', 'import sys; from nova_dmore.cmd '
                  'import hostd; sys.exit(hostd.main())',
                  '--config-file', self._config],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd='/',
-                env={**os.environ, 'PYTHONPATH': ':'.join([_REPOSITORY, *filter(
-                    None, [os.environ.get('PYTHONPATH')])])})
+                env={**os.environ, 'PYTHONPATH': path})
         deadline = time.monotonic() + _START_S
         while True:
             try:

@@ -184,8 +184,10 @@ class DestinationRole:
         uuid, pairs = record.instance_uuid, self._pairs
         with pairs.locked(uuid):
             if migration_id in self._ended:
-                # The instance has arrived; the pair that is here is its new
-                # one.
+                # The instance has arrived, and the pair that is here is its
+                # new one; or it stays where it was.
+                if pairs.get(uuid) is None:
+                    pairs.remove(uuid, delete_address=False)
                 return
             self._arriving_alone[uuid] = migration_id
             with contextlib.ExitStack() as afterwards:

@@ -3,8 +3,8 @@
 
 The records are nova-compute's own, and no other process writes them, so a
 restarted one finds its pairs again without asking anybody. A host that lost
-one (a reboot empties ``[dmore] record_dir``) makes the pair anew; the address is then found in
-Neutron, and the host key is derived again.
+one (a reboot empties ``[dmore] record_dir``) makes the pair anew; the address
+is then found in Neutron, and the host key is derived again.
 """
 
 import dataclasses

@@ -39,7 +39,8 @@ class ManageTest(unittest.TestCase):
     def write_conf(self, *lines):
         (self.folder / 'nova.conf').write_text('\n'.join([
             '[DEFAULT]', 'transport_url = rabbit://', '[dmore]',
-            f'secret_file = {self.secrets}', f'record_dir = {self.folder}/records',
+            f'secret_file = {self.secrets}',
+            f'record_dir = {self.folder}/records',
             *lines]))
 
     def run_command(self, *arguments):

@@ -14,7 +14,7 @@ from oslotest import base
 
 from nova_dmore.client import shadow_client
 from nova_dmore import exception
-from nova_dmore.hostd import protocol
+from nova_dmore.link import hostd_protocol
 from nova_dmore.link import messages
 from tests.unit import hostd_process
 from tests.unit.worker import fakes
@@ -40,13 +40,13 @@ class RequestTest(base.BaseTestCase):
         self.uuid = str(uuid.uuid4())
 
     def _ask(self, message, descriptors=()):
-        with protocol.connect(self.hostd.run_dir) as sock:
+        with hostd_protocol.connect(self.hostd.run_dir) as sock:
             sock.settimeout(10)
-            protocol.send(sock, message, descriptors)
-            return protocol.receive(sock)
+            hostd_protocol.send(sock, message, descriptors)
+            return hostd_protocol.receive(sock)
 
     def test_the_socket_is_for_nova_alone(self):
-        mode = os.stat(protocol.path_of(self.hostd.run_dir)).st_mode
+        mode = os.stat(hostd_protocol.path_of(self.hostd.run_dir)).st_mode
         self.assertEqual(0o660, stat.S_IMODE(mode))
 
     def test_the_life_of_a_pair(self):
@@ -84,18 +84,19 @@ class RequestTest(base.BaseTestCase):
 
     def test_what_is_no_message(self):
         for data in (b'x', b'[]', b'"' * 5000, b'[' * 60000):
-            with protocol.connect(self.hostd.run_dir) as sock:
+            with hostd_protocol.connect(self.hostd.run_dir) as sock:
                 sock.settimeout(10)
                 sock.send(data)
                 self.assertIn(b'error', sock.recv(1000))
-        with protocol.connect(self.hostd.run_dir) as sock:
+        with hostd_protocol.connect(self.hostd.run_dir) as sock:
             sock.settimeout(10)
             socket.send_fds(sock, [b'{}'], [0] * 20)
             self.assertIn(b'error', sock.recv(1000))
         self.service.instances()
 
     def test_who_does_not_ask_is_hung_up_on(self):
-        silent = [protocol.connect(self.hostd.run_dir) for _ in range(80)]
+        silent = [hostd_protocol.connect(self.hostd.run_dir)
+                  for _ in range(80)]
         self.addCleanup(lambda: [each.close() for each in silent])
         for each in silent:
             each.settimeout(20)
@@ -122,9 +123,9 @@ class OtherUserTest(base.BaseTestCase):
             self.skipTest('needs root')
         hostd = hostd_process.shared()
         for path in (os.path.dirname(hostd.run_dir), hostd.run_dir,
-                     protocol.path_of(hostd.run_dir)):
+                     hostd_protocol.path_of(hostd.run_dir)):
             os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) | 0o7)
-        self.addCleanup(os.chmod, protocol.path_of(hostd.run_dir), 0o660)
+        self.addCleanup(os.chmod, hostd_protocol.path_of(hostd.run_dir), 0o660)
         ready, told = os.pipe()
         pid = os.fork()
         if not pid:
@@ -132,11 +133,12 @@ class OtherUserTest(base.BaseTestCase):
                 os.setgroups([])
                 os.setresgid(65534, 65534, 65534)
                 os.setresuid(65534, 65534, 65534)
-                with protocol.connect(hostd.run_dir) as sock:
+                with hostd_protocol.connect(hostd.run_dir) as sock:
                     sock.settimeout(10)
                     try:
-                        protocol.send(sock, {'type': 'list'})
-                        os.write(told, repr(protocol.receive(sock)).encode())
+                        hostd_protocol.send(sock, {'type': 'list'})
+                        answer = hostd_protocol.receive(sock)
+                        os.write(told, repr(answer).encode())
                     except ConnectionError:
                         os.write(told, b'(None, [])')
             except BaseException as error:

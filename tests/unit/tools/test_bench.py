@@ -137,8 +137,9 @@ class FootprintTest(unittest.TestCase):
 
     def test_table(self):
         text = footprint_report.table([of_pairs(1), of_pairs(20)])
-        self.assertEqual(['1', '64', '150.5', '8.5', '5.0', '42.9', '7.5', '1.5'],
-                         text.splitlines()[1].split())
+        self.assertEqual(
+            ['1', '64', '150.5', '8.5', '5.0', '42.9', '7.5', '1.5'],
+            text.splitlines()[1].split())
         self.assertEqual('20', text.splitlines()[2].split()[0])
 
     def test_parts(self):

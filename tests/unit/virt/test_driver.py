@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import logging
-import os
 from unittest import mock
 
 import fixtures

@@ -99,9 +99,8 @@ def _on(scene: Scene, host: str, taps: set[str]) -> On:
     return On(
         domains.get(scene.domain), domains.get(f'domr-{scene.server}'),
         len(scene.instance_qemu(host)) + len(scene.domain_r_qemu(host)),
-        len(keepers),
-        len(workers), 0 if keepers else len(workers), frozenset(taps & _links(scene, host)),
-        _files(scene, host))
+        len(keepers), len(workers), 0 if keepers else len(workers),
+        frozenset(taps & _links(scene, host)), _files(scene, host))
 
 
 def _domains(host: str) -> dict[str, str]:

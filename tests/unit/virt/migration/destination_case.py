@@ -7,7 +7,6 @@ from nova_dmore.virt.care import reporter
 from nova_dmore.virt.migration import destination
 from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import record
-from nova_dmore import wire
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
@@ -43,10 +42,9 @@ class DestinationTestCase(fake_host.HostTestCase):
     def _assert_awaited_alone(self):
         """Nothing is left but what the instance needs, and the record."""
         self.assertTrue(self.pairs.get(fakes.UUID).incoming)
-        self.assertEqual(set(), self.shadow.alive)
+        self.assertEqual({self.pairs.records.directory(fakes.UUID)},
+                         self.shadow.alive)
         self.assertEqual(set(), self.vif_driver.plugged)
-        self.assertIn(wire.SERIAL0_SOCKET, os.listdir(
-            self.pairs.records.directory(fakes.UUID)))
 
     def _domain_r_comes(self):
         self.libvirt.createXML(
