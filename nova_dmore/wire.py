@@ -415,13 +415,21 @@ class Request(enum.StrEnum):
 #: A destination waits this long for CARRY_OVER if Domain R did not freeze.
 CARRY_OVER_LIMIT_S = 2.0
 
-#: Files of a pair, in ``[dmore] run_dir/<instance uuid>/``.
+#: Files of a pair; nova_dmore/places.py says in which directories they lie.
+#: In the keeper's own:
 CONTROL_SOCKET = 'control.sock'     # requests from nova-compute
-IVSHMEM_SOCKET = 'ivshmem.sock'     # Domain R's QEMU connects
+KEEPER_LOCK = 'keeper.lock'     # locked by the keeper; has its process id
+#: In that of the instance's domain and of Domain R's:
+QMP_SOCKET = 'qmp.sock'             # QEMU connects its monitor
+#: In that of the instance's:
 SERIAL0_PIPE = 'serial0'            # .in and .out: FIFOs of its serial port
-SERIAL0_SOCKET = 'serial0.sock'     # that of an instance started by 0.1
+#: In that of Domain R's:
+IVSHMEM_SOCKET = 'ivshmem.sock'     # QEMU connects its device
+
+#: In the keeper's own, of domains that were started by release 0.2 (their
+#: FIFOs and ``ivshmem.sock`` lie there, too):
 INSTANCE_QMP_SOCKET = 'instance.qmp'    # the instance's QEMU listens
 DISPLAY_SOCKET = 'display.sock'     # VNC; the instance's QEMU listens
 DOMAIN_R_QMP_SOCKET = 'domain_r.qmp'    # Domain R's QEMU listens
-#: Beside them: held locked by the keeper for its life; has its process id.
-KEEPER_LOCK = 'keeper.lock'
+#: And of an instance that was started by 0.1:
+SERIAL0_SOCKET = 'serial0.sock'     # its QEMU connects its serial port

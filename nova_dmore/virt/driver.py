@@ -26,6 +26,7 @@ from oslo_log import log as logging
 from nova_dmore.channel import text
 from nova_dmore import conf as dmore_conf
 from nova_dmore import exception
+from nova_dmore import places
 from nova_dmore.virt import boundary
 from nova_dmore.virt.care import renewal
 from nova_dmore.virt.care import reporter
@@ -207,11 +208,15 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             if known:   # its flavor was changed
                 self._remove_pair(instance, delete_address=True)
             return None
-        shadowed = xml_module.with_shadow_devices(
-            xml, self._pairs.records.directory(instance.uuid),
-            relabel=CONF.dmore.qemu_group is None)
-        record = self._pairs.ensure(instance, shadowed.display)
-        return _Pair(record, not known, shadowed)
+        where = places.of_pair(self._pairs.records.directory(instance.uuid))
+
+        def shadowed():
+            return xml_module.with_shadow_devices(
+                xml, where, where.layout(),
+                relabel=CONF.dmore.qemu_group is None)
+        record = self._pairs.ensure(instance, shadowed().display)
+        # The process that lives now may run since before an upgrade.
+        return _Pair(record, not known, shadowed())
 
     def _withdraw(self, xml, instance):
         """Leave nothing that leads to a Domain R: the instance starts with

@@ -12,6 +12,7 @@ import time
 
 from oslotest import base
 
+from nova_dmore import places
 from tests.integration import guest
 from tests.unit.worker import fakes
 
@@ -37,9 +38,10 @@ class TestMigration(base.BaseTestCase):
     def test_nothing_lost_either_way(self):
         self._migrate_often(MIGRATIONS)
 
-    def test_instance_of_an_earlier_release(self):
-        """Its socket becomes a pair of FIFOs."""
-        self._migrate_often(1, has_socket=True)
+    def test_instances_of_earlier_releases(self):
+        """They go on, and are as those of this one where they go."""
+        for layout in (places.Layout.FIFOS, places.Layout.SOCKETS):
+            self._migrate_often(1, layout=layout)
 
     def _migrate_often(self, count, **keywords):
         pair = fakes.Pair(self)

@@ -11,6 +11,7 @@ import types
 
 from oslotest import base
 
+from nova_dmore import places
 from nova_dmore.posix import fifos
 from nova_dmore.virt.pair import sink
 from tests.integration import guest
@@ -40,13 +41,15 @@ class SinkTest(base.BaseTestCase):
     def _host(self, name):
         """The directory of a pair, and where its QEMU listens."""
         directory = os.path.join(self.folder, name, 'pair')
-        os.makedirs(directory)
-        fifos.make(directory, 0o600, None)
-        return types.SimpleNamespace(directory=directory)
+        where = places.of_pair(directory)
+        for each in (directory, where.instance):
+            os.makedirs(each)
+        fifos.make(where.instance, 0o600, None)
+        return types.SimpleNamespace(directory=directory, where=where)
 
     def _output(self, host):
         """-> descriptor of what its serial port says."""
-        for each in fifos.open_both(host.directory):
+        for each in fifos.open_both(host.where.instance):
             self.addCleanup(os.close, each)
         return each
 
@@ -64,7 +67,7 @@ class SinkTest(base.BaseTestCase):
         printed = b''
         while b'L50\r' not in printed:
             printed += self._read(output)
-        waiting = sink.Sink(there.directory)
+        waiting = sink.Sink(there.where)
         waiting.start()
         path = os.path.join(self.folder, 'migration')
         new = guest.Qemu(there, qemu.arguments, incoming=f'unix:{path}')

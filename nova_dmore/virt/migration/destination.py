@@ -19,6 +19,7 @@ from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
+from nova_dmore import places
 from nova_dmore.virt.care import settle
 from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.migration import expectation
@@ -111,10 +112,10 @@ class DestinationRole:
                 record.address.port_id, self._pairs.host)
             self._pairs.remove(instance_uuid, delete_address=False)
 
-    def prepare(self, context, migration_id: str, record_text: str) -> bool:
+    def prepare(self, context, migration_id: str, record_text: str) -> int:
         """Phase *begin*: image, address, shadow-device process.
 
-        :returns: True: that process lets a Domain R run that arrives paused.
+        :returns: the newest layout that this host knows.
         :raises nova_dmore.exception.DMoreError: and nothing is left but the
             directory that the instance's own QEMU needs, and the record. If
             the instance runs here already, nothing is touched.
@@ -122,7 +123,7 @@ class DestinationRole:
         record = _parse(record_text)
         uuid, pairs = record.instance_uuid, self._pairs
         if self._arriving.get(uuid) == migration_id:
-            return True
+            return places.NEWEST
         if settle.find(self._connect(), uuid) is settle.Here.RUNNING:
             # The call is late: what is here is the pair of this host.
             raise exception.PairError('the instance runs here')
@@ -149,7 +150,7 @@ class DestinationRole:
             alone.pop_all()
         if expected is None:
             self._expectations.announce(uuid, address.port_id)
-        return True
+        return places.NEWEST
 
     def _bind(self, record: record_module.PairRecord):
         """The address as this host plugs it.

@@ -23,6 +23,7 @@ from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
+from nova_dmore import places
 from nova_dmore.virt import boundary
 from nova_dmore.virt.migration import companion
 from nova_dmore.virt.migration import follower
@@ -107,7 +108,7 @@ class SourceRole:
         self._flags = 0     # of Domain R's migration
         #: Whether Domain R runs there only when its instance does.
         self._arrives_paused = False
-        self._has_fifos_there = True
+        self._layout_there: int = places.NEWEST
 
     # -- the story ----------------------------------------------------------
 
@@ -125,7 +126,7 @@ class SourceRole:
             with self._step('The way of the console to the destination'):
                 if arguments.get('destination_xml'):
                     arguments['destination_xml'] = xml.for_destination(
-                        arguments['destination_xml'], self._has_fifos_there,
+                        arguments['destination_xml'], self._layout_there,
                         self._services.relabel)
             self._asked.set()
             try:
@@ -210,13 +211,13 @@ class SourceRole:
         try:
             if not all(pairs.is_alive(self._uuid)):
                 raise exception.PairError('the pair is not alive here')
-            lets_run = self._services.destination.prepare(
+            self._layout_there = self._services.destination.prepare(
                 self._context, self._host, self.course.migration_id,
                 record_module.to_json(self._record))
-            # One of 0.1 neither lets it run nor has FIFOs.
-            self._has_fifos_there = lets_run
-            # Beside its instance and not in step it waits for nothing.
-            self._arrives_paused = lets_run and self._services.synchronise
+            # One of 0.1 does not let it run. Beside its instance and not in
+            # step it waits for nothing.
+            self._arrives_paused = (self._layout_there > places.Layout.SOCKETS
+                                    and self._services.synchronise)
             self._connection = libvirt.open(self._services.libvirt_uri)
             if self._services.synchronise:
                 self._client.arm(self.course.migration_id,
@@ -244,10 +245,11 @@ class SourceRole:
             parameters['migrate_uri'] = arguments['migrate_uri']
         self._flags = job.companion_flags(
             arguments.get('flags', 0), self._arrives_paused)
-        outgoing = job.OutgoingDomain(
-            services.libvirt_uri, self._name, destination, parameters,
-            self._flags)
         try:
+            parameters.update(self._destination_xml())
+            outgoing = job.OutgoingDomain(
+                services.libvirt_uri, self._name, destination, parameters,
+                self._flags)
             self._companion = companion.Companion(
                 self._connection, self._name, outgoing,
                 services.precopy_timeout_s, services.hold_bandwidth_mib,
@@ -270,6 +272,15 @@ class SourceRole:
             f'dmore-lead-{self._uuid}')
         self._leader.start()
         self._follower.start()
+
+    def _destination_xml(self) -> dict:
+        """What Domain R is at a destination of another release."""
+        known = self._connection.lookupByName(self._name).XMLDesc(
+            libvirt.VIR_DOMAIN_XML_MIGRATABLE)
+        wanted = xml.domain_r_for_destination(
+            known, places.of_pair(self._services.pairs.records.directory(
+                self._uuid)), self._layout_there)
+        return {} if wanted is None else {'destination_xml': wanted}
 
     # -- stop: follower.py; then carry over ---------------------------------
 

@@ -275,7 +275,8 @@ class Pairs:
             self._save(record)
             undo.callback(_attempt, self._stop_shadow, uuid)
             with futures.ThreadPoolExecutor(max_workers=1) as aside:
-                starting = aside.submit(self.shadows.start, uuid)
+                starting = aside.submit(
+                    self.shadows.start, uuid, arrives=True)
                 if bind is not None:
                     record = dataclasses.replace(
                         record, address=bind(record.address))

@@ -19,6 +19,7 @@ from oslo_log import log as logging
 from oslo_utils import uuidutils
 
 from nova_dmore.channel import text
+from nova_dmore import places
 from nova_dmore.virt.config import identity
 from nova_dmore.virt.network import address
 from nova_dmore.virt import received
@@ -187,8 +188,10 @@ class Records:
         path.unlink(missing_ok=True)
 
     def remove(self, instance_uuid: str) -> None:
-        """Forget a pair: the record and whatever is left beside it."""
-        shutil.rmtree(self.directory(instance_uuid), ignore_errors=True)
+        """Forget a pair: its directories, and whatever is left in them."""
+        where = places.of_pair(self.directory(instance_uuid))
+        for each in (where.instance, where.domain_r, where.own):
+            shutil.rmtree(each, ignore_errors=True)
 
 
 def _read_own(path: pathlib.Path) -> str:

@@ -12,6 +12,7 @@ import select
 import socket
 import threading
 
+from nova_dmore import places
 from nova_dmore.posix import fifos
 from nova_dmore import wire
 
@@ -25,18 +26,18 @@ class Sink(threading.Thread):
     a UART that could not get rid of a byte at the source stands still for good
     where nobody listens (``serial_post_load`` in hw/char/serial.c).
 
-    :param directory: of the pair, with its FIFOs.
+    :param where: the directories of the pair, with its FIFOs.
     :raises OSError: somebody listens there (EADDRINUSE), or it cannot be read.
     """
 
-    def __init__(self, directory: str):
-        super().__init__(name=f'dmore-sink-{directory}', daemon=True)
+    def __init__(self, where: places.Places):
+        super().__init__(name=f'dmore-sink-{where.own}', daemon=True)
         self._listener = socket.socket(socket.AF_UNIX)
         try:
-            self._listener.bind(os.path.join(directory, wire.SERIAL0_SOCKET))
+            self._listener.bind(os.path.join(where.own, wire.SERIAL0_SOCKET))
             self._listener.listen()
             self._listener.setblocking(False)
-            self._fifo_in, self._fifo_out = fifos.open_both(directory)
+            self._fifo_in, self._fifo_out = fifos.open_both(where.instance)
             # nova-compute may end, and take this thread with it.
             fifos.make_room(self._fifo_out)
         except OSError:

@@ -9,6 +9,7 @@ import time
 
 from oslotest import base
 
+from nova_dmore.keeper import peers
 from nova_dmore.keeper import qmp
 from nova_dmore.link import messages
 from tests.unit.keeper import fake_qmp
@@ -87,14 +88,21 @@ class TestLink(base.BaseTestCase):
         async def run():
             loop = asyncio.get_running_loop()
             self.link = qmp.QmpLink(
-                loop, messages.INSTANCE, self.path,
+                loop, messages.INSTANCE,
                 lambda *state: self.seen.append(state),
                 lambda event, at: self.seen.append(event))
-            self.link.start()
-            try:
-                await scenario()
-            finally:
-                self.link.close()
+            with socket.socket(socket.AF_UNIX) as listener:
+                listener.bind(self.path)
+                listener.listen()
+                listener.setblocking(False)
+                acceptor = peers.Acceptor(
+                    loop, listener, 'libvirt-x', self.link.connected)
+                acceptor.start()
+                try:
+                    await scenario()
+                finally:
+                    acceptor.stop()
+                    self.link.close()
         asyncio.run(run())
 
     async def until(self, what):

@@ -19,6 +19,7 @@ from nova_dmore.channel import input_event
 from nova_dmore.channel import region
 from nova_dmore.client import shadow_client
 from nova_dmore.client import spawn
+from nova_dmore import places
 from nova_dmore.posix import fifos
 from nova_dmore.posix import pipes
 from nova_dmore import wire
@@ -42,12 +43,15 @@ def wait_for(what, timeout=5.0):
 
 
 class FakeInstance:
-    """The instance's QEMU: a serial port and a monitor."""
+    """The instance's QEMU: a serial port and a monitor.
 
-    def __init__(self, directory, status='running'):
+    :param where: the directories of its pair.
+    """
+
+    def __init__(self, where, status='running'):
         self.qmp = fake_qmp.FakeQmp(
-            os.path.join(directory, wire.INSTANCE_QMP_SOCKET), status)
-        self._input, self._output = fifos.open_both(directory)
+            os.path.join(where.instance, wire.QMP_SOCKET), status)
+        self._input, self._output = fifos.open_both(where.instance)
 
     def prints(self, data, timeout=30):
         """Write byte by byte, as a UART does, waiting for room."""
@@ -122,13 +126,14 @@ class FakeDomainR:
 
     tells_that_it_is_loaded = True
 
-    def __init__(self, directory, status='running', boot=True):
+    def __init__(self, where, status='running', boot=True):
         self.qmp = fake_qmp.FakeQmp(
-            os.path.join(directory, wire.DOMAIN_R_QMP_SOCKET), status,
+            os.path.join(where.domain_r, wire.QMP_SOCKET), status,
             on_stop=self._halt_processors, on_cont=self._may_run)
         self._is_loaded = status != 'inmigrate'
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(os.path.join(directory, wire.IVSHMEM_SOCKET))
+        self._socket.connect(os.path.join(
+            where.domain_r, wire.IVSHMEM_SOCKET))
         self._memfd, self.interrupts, self._doorbells = self._greeting()
         self.memory = mmap.mmap(self._memfd, wire.REGION_SIZE)
         self.end = None
@@ -306,6 +311,7 @@ class Pair:
         temporary = tempfile.TemporaryDirectory(prefix='dmore')
         test.addCleanup(temporary.cleanup)
         self.directory = os.path.join(temporary.name, 'pair')
+        self.where = places.of_pair(self.directory)
         self.log = os.path.join(temporary.name, 'log')
         self.pid = spawn.start_keeper(self.directory, self.log)
         self.client = shadow_client.ShadowClient(self.directory)
@@ -322,10 +328,10 @@ class Pair:
             content.text_content(text))
 
     def instance(self, status='running'):
-        return self._closed_later(FakeInstance(self.directory, status))
+        return self._closed_later(FakeInstance(self.where, status))
 
     def domain_r(self, status='running', boot=True):
-        return self._closed_later(FakeDomainR(self.directory, status, boot))
+        return self._closed_later(FakeDomainR(self.where, status, boot))
 
     def live(self, timeout_ms=5000):
         state = self.client.live(timeout_ms)

@@ -9,6 +9,7 @@ import fixtures
 import libvirt
 
 from nova_dmore.client import shadow_client
+from nova_dmore import places
 from nova_dmore.virt.care import reporter
 from nova_dmore.virt.care import watch
 from nova_dmore.virt.migration import follower
@@ -169,6 +170,7 @@ class SourceTestCase(fake_host.HostTestCase):
         self.record = self.pairs.ensure(self.instance)
         self.domain = MovingDomain(self.libvirt, INSTANCE, self.log)
         self.companion = Companion(self.libvirt, self.domr, self.log)
+        self.companion.xml = self.libvirt.domains[self.domr].xml
         self.libvirt.domains.update(
             {INSTANCE: self.domain, self.domr: self.companion})
         self.guest = Guest(self.domain, self.companion, self.log)
@@ -184,8 +186,8 @@ class SourceTestCase(fake_host.HostTestCase):
         for name in ('carry_over', 'finish', 'abort'):
             self._note(self.destination, name, f'rpc {name}')
         self.destination.send_back.side_effect = self._send_back
-        #: Whether the destination knows that Domain R arrives paused.
-        self.lets_run = True
+        #: What the destination knows.
+        self.layout = places.NEWEST
         self.console_log = None
         self.role = self._role()
         self.role.set_nova_done()
@@ -194,7 +196,7 @@ class SourceTestCase(fake_host.HostTestCase):
         self.log.append('rpc prepare')
         self.pairs.addresses.add_binding(
             record_module.from_json(record).address, host)
-        return self.lets_run
+        return self.layout
 
     def _send_back(self, *args):
         self.log.append('rpc send back')

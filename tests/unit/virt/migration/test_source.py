@@ -9,6 +9,7 @@ from unittest import mock
 import libvirt
 
 from nova_dmore import exception
+from nova_dmore import places
 from nova_dmore.virt.migration import companion
 from nova_dmore.virt.migration import guest as guest_module
 from nova_dmore.virt.migration import job
@@ -82,7 +83,7 @@ class TogetherTest(source_case.SourceTestCase):
             self.companion.called_with)
 
     def test_to_a_destination_that_lets_none_run(self):
-        self.lets_run = False
+        self.layout = places.Layout.SOCKETS
         self._run()
         self.assertEqual(libvirt.VIR_MIGRATE_LIVE,
                          self.companion.called_with[2])

@@ -8,6 +8,7 @@ import fixtures
 import libvirt
 
 from nova_dmore import exception
+from nova_dmore import places
 from nova_dmore.virt.migration import source
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
@@ -102,7 +103,7 @@ class AloneTest(source_case.SourceTestCase):
         self._assert_gone_from_here()
 
     def test_domain_r_is_gone_before_it_is_held_and_runs_there(self):
-        self.lets_run = False
+        self.layout = places.Layout.SOCKETS
         self._converge_alone()
         self.companion.progress = (1, 10 ** 6)
         self.companion.leave_early.set()
@@ -121,7 +122,7 @@ class AloneTest(source_case.SourceTestCase):
 
     def test_domain_r_had_not_begun(self):
         # Stopped now it would stay so over there.
-        self.lets_run = False
+        self.layout = places.Layout.SOCKETS
         self.companion.migrateToURI3 = lambda *args: fake_host.wait(
             self.companion.aborted)
         self._converge_alone()
@@ -129,7 +130,7 @@ class AloneTest(source_case.SourceTestCase):
         self.assertNotIn(f'suspend {self.domr}', self.log)
 
     def test_domain_r_had_not_begun_and_the_stop_is_not_noticed(self):
-        self.lets_run = False
+        self.layout = places.Layout.SOCKETS
         self.notices_the_stop = False
         self.companion.migrateToURI3 = lambda *args: fake_host.wait(
             self.companion.aborted)

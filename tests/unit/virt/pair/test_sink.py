@@ -8,6 +8,7 @@ import threading
 
 from oslotest import base
 
+from nova_dmore import places
 from nova_dmore.posix import fifos
 from nova_dmore.virt.pair import sink
 from nova_dmore import wire
@@ -21,12 +22,15 @@ class SinkTest(base.BaseTestCase):
         # A socket's path must be short.
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        self.directory = folder.name
-        self.path = os.path.join(folder.name, wire.SERIAL0_SOCKET)
-        fifos.make(self.directory, 0o600, None)
+        self.where = places.of_pair(os.path.join(folder.name, 'pair'))
+        self.directory = self.where.own
+        self.path = os.path.join(self.directory, wire.SERIAL0_SOCKET)
+        os.mkdir(self.directory)
+        os.mkdir(self.where.instance)
+        fifos.make(self.where.instance, 0o600, None)
 
     def _sink(self):
-        made = sink.Sink(self.directory)
+        made = sink.Sink(self.where)
         made.start()
         return made
 
@@ -36,7 +40,7 @@ class SinkTest(base.BaseTestCase):
     def test_what_the_fifo_holds_is_dropped(self):
         made = self._sink()
         self.addCleanup(made.close)
-        for each in fifos.open_both(self.directory):
+        for each in fifos.open_both(self.where.instance):
             self.addCleanup(os.close, each)
         os.set_blocking(each, True)
         for _time in range(3):
@@ -81,4 +85,4 @@ class SinkTest(base.BaseTestCase):
     def test_there_is_a_process_already(self):
         made = self._sink()
         self.addCleanup(made.close)
-        self.assertRaises(OSError, sink.Sink, self.directory)
+        self.assertRaises(OSError, sink.Sink, self.where)
