@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The keeper's QMP connection to one QEMU, and an allow-list.
 
-QEMU connects, and does so again when the connection has ended. A full QMP connection can run
-programs as QEMU's user, so the worker, which reads what guests wrote, gets
-these few commands and no more.
+QEMU connects, and does so again when the connection has ended. A full QMP
+connection can run programs as QEMU's user, so the worker, which reads what
+guests wrote, gets these few commands and no more.
 
 It is a client of its own, and not the well-kept ``qemu.qmp``, for one reason:
 whether a byte may be given to QEMU depends on what QEMU has said before, and
@@ -57,7 +57,7 @@ _READS_MAX = 16
 #: says more is left alone for a second, as any that is confused.
 _BYTES_MAX = 1 << 23
 _EVENTS_RATE_MAX = 100
-#: (QEMU connects again after one.)
+# QEMU connects again after a second.
 _CONFUSED_PAUSE_S = 0.9
 #: Commands that QEMU has not answered.
 _WAITING_MAX = 256

@@ -24,8 +24,11 @@ class LivePair(base.BaseTestCase):
 
     def setUp(self):
         super().setUp()
-        self.pair = fakes.Pair(self)
+        self.pair = self.make_pair()
         self.client = self.pair.client
+
+    def make_pair(self):
+        return fakes.Pair(self)
 
     def taken(self):
         return self.client.status().streams['serial0_in']['position']
@@ -319,18 +322,27 @@ class TestFiles(base.BaseTestCase):
 
     def test_modes_and_shutdown(self):
         pair = fakes.Pair(self)
-        self.assertEqual(
-            0o700, stat.S_IMODE(os.stat(pair.directory).st_mode))
-        for name in ('control.sock', 'ivshmem.sock', 'serial0.in',
-                     'serial0.out'):
-            mode = os.stat(os.path.join(pair.directory, name)).st_mode
-            self.assertEqual(0o600, stat.S_IMODE(mode))
+        for folder, mode, names in (
+                (pair.where.own, 0o700,
+                 ['control.sock', 'ivshmem.sock', 'keeper.lock', 'serial0.in',
+                  'serial0.out', 'serial0.sock']),
+                (pair.where.instance, 0o711,
+                 ['qmp.sock', 'serial0.in', 'serial0.out']),
+                (pair.where.domain_r, 0o711, ['ivshmem.sock', 'qmp.sock'])):
+            self.assertEqual(mode, stat.S_IMODE(os.stat(folder).st_mode))
+            self.assertEqual(names, sorted(os.listdir(folder)))
+            for name in names:
+                self.assertEqual(0o600, stat.S_IMODE(os.stat(
+                    os.path.join(folder, name)).st_mode))
         self.assertEqual(
             pair.pid, spawn.start_keeper(pair.directory, pair.log))
         status = pair.client.status()
         pair.client.shutdown()
-        self.assertEqual(['keeper.lock', 'serial0.in', 'serial0.out'],
-                         sorted(os.listdir(pair.directory)))
+        self.assertEqual(
+            [['keeper.lock', 'serial0.in', 'serial0.out'],
+             ['serial0.in', 'serial0.out'], []],
+            [sorted(os.listdir(each)) for each in (
+                pair.where.own, pair.where.instance, pair.where.domain_r)])
         wait_for(lambda: not os.path.exists(f'/proc/{status.worker_pid}'))
         pair.client.shutdown()      # of nobody
 

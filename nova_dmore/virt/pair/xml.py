@@ -71,7 +71,8 @@ class DomainR:
 def domain_r(config: DomainR) -> str:
     """The XML of a Domain R, to be started as a transient domain."""
     root = etree.Element(
-        'domain', type=config.virt_type, nsmap={'qemu': host_side.QEMU_NAMESPACE})
+        'domain', type=config.virt_type,
+        nsmap={'qemu': host_side.QEMU_NAMESPACE})
     _add(root, 'name', config.name)
     _add(root, 'uuid', config.uuid)
     metadata = _add(root, 'metadata')

@@ -306,14 +306,16 @@ def _map_over(memory, descriptor):
 class Pair:
     """A keeper in a directory of its own, and who talks to it."""
 
-    def __init__(self, test):
+    def __init__(self, test, options=spawn.KeeperOptions()):
         self._test = test
         temporary = tempfile.TemporaryDirectory(prefix='dmore')
         test.addCleanup(temporary.cleanup)
+        os.chmod(temporary.name, 0o711)     # as [dmore] run_dir
         self.directory = os.path.join(temporary.name, 'pair')
         self.where = places.of_pair(self.directory)
         self.log = os.path.join(temporary.name, 'log')
-        self.pid = spawn.start_keeper(self.directory, self.log)
+        self.pid = spawn.start_keeper(
+            self.directory, self.log, options=options)
         self.client = shadow_client.ShadowClient(self.directory)
         test.addCleanup(self.client.shutdown)
         test.addOnException(self._attach_log)

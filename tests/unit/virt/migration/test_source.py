@@ -89,6 +89,16 @@ class TogetherTest(source_case.SourceTestCase):
                          self.companion.called_with[2])
         self.assertIs(True, self._finished_with()[1])
 
+    def test_to_a_destination_of_an_earlier_release(self):
+        self.layout = places.Layout.FIFOS
+        self._run()
+        _, parameters, flags = self.companion.called_with
+        self.assertEqual(
+            libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PAUSED, flags)
+        own = self.pairs.records.directory(fakes.UUID)
+        self.assertIn(f'unix:{own}/domain_r.qmp,server=on,wait=off',
+                      parameters[libvirt.VIR_MIGRATE_PARAM_DEST_XML])
+
     def test_gaps_are_collected_before_the_process_ends(self):
         self._note(self.watch, 'collect_gaps', 'collect gaps')
         self._run()

@@ -8,6 +8,7 @@ from unittest import mock
 
 import fixtures
 
+from nova_dmore import places
 from nova_dmore.virt.pair import record
 from tests.unit.virt import fakes
 
@@ -145,9 +146,12 @@ class RecordsTest(fakes.TestCase):
         self.assertEqual(changed, self.records.load(fakes.UUID))
         self.assertEqual(['pair.json'],
                          os.listdir(self.records.directory(fakes.UUID)))
+        where = places.of_pair(self.records.directory(fakes.UUID))
+        for each in (where.instance, where.domain_r):
+            os.mkdir(each)
         self.records.remove(fakes.UUID)
         self.assertIsNone(self.records.load(fakes.UUID))
-        self.assertFalse(os.path.exists(self.records.directory(fakes.UUID)))
+        self.assertEqual([], os.listdir(os.path.dirname(where.own)))
 
     def test_the_record_is_the_owners_alone(self):
         self.records.save(fakes.make_record())

@@ -3,11 +3,14 @@
 
 import os
 import socket
+import stat
 import tempfile
 from unittest import mock
 
 from nova_dmore.client import spawn
 from nova_dmore import exception
+from nova_dmore import places
+from nova_dmore.posix import fifos
 from nova_dmore.virt.pair import shadow_process
 from nova_dmore import wire
 from tests.unit.virt import fakes
@@ -63,6 +66,37 @@ class DirectoryTest(fakes.TestCase):
             self.processes.start(fakes.UUID)
         self.assertTrue(fakes.is_hung_up(client))
         self.assertRaises(ConnectionRefusedError, self._connect)
+
+    def test_who_may_write(self):
+        """QEMUs of release 0.2 make sockets where they arrive."""
+        self.processes._options.qemu_group = str(os.getgid())
+        self.processes.make_directory(fakes.UUID)
+        where = places.of_pair(self.directory)
+        self.assertEqual([0o1770, 0o710], [
+            stat.S_IMODE(os.stat(each).st_mode)
+            for each in (where.own, where.instance)])
+        for each in (where.own, where.instance):
+            self.assertEqual(0o660, stat.S_IMODE(os.stat(
+                os.path.join(each, 'serial0.out')).st_mode))
+        modes = []
+        for arrives in (False, True):
+            with mock.patch.object(spawn, 'start_keeper',
+                                   autospec=True) as start:
+                self.processes.start(fakes.UUID, arrives)
+            options = start.call_args.kwargs['options']
+            modes.append((options.directory_mode, options.socket_mode))
+        self.assertEqual([(0o700, 0o660), (0o1770, 0o660)], modes)
+
+    def test_fifos_of_an_earlier_release(self):
+        os.mkdir(self.directory)
+        fifos.make(self.directory, 0o600, None)
+        _, output = fifos.open_both(self.directory)
+        self.addCleanup(os.close, output)
+        self.addCleanup(os.close, _)
+        self.processes.make_directory(fakes.UUID)
+        os.set_blocking(output, True)
+        for _time in range(3):
+            self.assertEqual(1 << 18, os.write(output, bytes(1 << 18)))
 
     def test_it_cannot_be_made(self):
         with open(self.directory, 'w'):
