@@ -78,15 +78,17 @@ OPTIONS = [
              'able to write them.'),
     cfg.StrOpt(
         'run_dir', default='/run/nova-dmore',
-        help='Directory for the sockets of the pairs, one sub-directory per '
-             'instance. It must have the same path on all hosts, must be '
-             'local to the host, and should be emptied at a boot.'),
+        help='Directory for the sockets of the pairs, with sub-directories '
+             'per instance. It must have the same path on all hosts, must be '
+             'local to the host, and should be emptied at a boot. Rules of '
+             'mandatory access control that name it give each QEMU the '
+             'sub-directory that is named as its AppArmor profile.'),
     cfg.StrOpt(
         'qemu_group',
         help='Group (name or number) of the user that QEMU runs as, so that '
-             'QEMU reaches the sockets of its pair; nova-compute must be a '
-             'member. No default: QEMU runs as root or as the user of '
-             'nova-compute.'),
+             'QEMU may enter the directory of its domain and connect to the '
+             'sockets there; nova-compute must be a member. No default: QEMU '
+             'runs as root or as the user of nova-compute.'),
     cfg.StrOpt(
         'log_dir', default='/var/log/nova-dmore',
         help='Directory for the logs of the shadow-device processes and of '

@@ -12,6 +12,7 @@ import time
 
 from nova_dmore.client import shadow_client
 from nova_dmore.client import spawn
+from nova_dmore import exception
 from tests.integration import test_shadow_process
 from tests.unit.worker import fakes
 
@@ -180,8 +181,8 @@ class TestArrival(QemuUserCase):
         self.said('import os, sys; os.symlink(*sys.argv[1:])', victim,
                   os.path.join(self.where.own, 'keeper.lock'))
         self.assertRaises(
-            Exception, spawn.start_keeper, self.where.own, self.pair.log,
-            options=_OPTIONS)
+            exception.ShadowProcessError, spawn.start_keeper, self.where.own,
+            self.pair.log, options=_OPTIONS)
         with open(victim) as file:
             self.assertEqual('precious', file.read())
         os.unlink(os.path.join(self.where.own, 'keeper.lock'))
