@@ -235,6 +235,44 @@ class TestReplacements(LivePair):
         self.assertEqual((), self.pair.gaps())
 
 
+class TestEarlierRelease(LivePair):
+    """What release 0.2 started, and what follows it."""
+
+    def test_it_goes_on(self):
+        instance = self.pair.instance(is_earlier=True)
+        domain_r = self.pair.domain_r(is_earlier=True)
+        self.pair.live()
+        instance.prints(b'login: ')
+        wait_for(lambda: domain_r.output == b'login: ')
+        domain_r.types(b'root')
+        self.assertEqual(b'root', instance.reads(4))
+        # Nobody else is QEMU meanwhile.
+        other = fakes.FakeInstance(self.pair.where, 'paused')
+        self.addCleanup(other.close)
+        wait_for(lambda: other.qmp.connections > 1)
+        self.assertEqual('running', self.client.status().instance.status)
+        instance.ends()
+        wait_for(lambda: self.client.status().instance.status == 'paused')
+        other.resume()
+        domain_r.types(b'x')
+        self.assertEqual(b'x', other.reads(1))
+        self.assertEqual((), self.pair.gaps())
+
+    def test_the_next_keeper_finds_it(self):
+        instance = self.pair.instance(is_earlier=True)
+        os.kill(self.pair.pid, signal.SIGKILL)
+        wait_for(lambda: not os.path.exists(f'/proc/{self.pair.pid}'))
+        # As they were: the FIFOs in the keeper's own directory alone.
+        for name in ('serial0.in', 'serial0.out'):
+            os.unlink(os.path.join(self.pair.where.instance, name))
+        instance.prints(b'unread')
+        spawn.start_keeper(self.pair.directory, self.pair.log)
+        domain_r = self.pair.domain_r()
+        wait_for(lambda: domain_r.output.endswith(b'unread'))
+        domain_r.types(b'x')
+        self.assertEqual(b'x', instance.reads(1))
+
+
 class TestKilledWorker(LivePair):
 
     def kill(self):

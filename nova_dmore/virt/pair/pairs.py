@@ -203,7 +203,8 @@ class Pairs:
             self._start(record)
         except exception.DMoreError:
             # The instance may run: what it prints must not fill its FIFO.
-            _attempt(self.shadows.make_directory, record.instance_uuid)
+            _attempt(self.shadows.make_directory, record.instance_uuid,
+                     arrives=False)
             raise
         # Or a destination asks for the secret before, and refuses the
         # instance if that is gone. Not only if it was replaced just now:

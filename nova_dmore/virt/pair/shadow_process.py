@@ -52,16 +52,18 @@ class ShadowProcesses:
         # QEMU connects to the new one within a second.
         self.close_sink(instance_uuid)
 
-    def make_directory(self, instance_uuid: str) -> None:
+    def make_directory(self, instance_uuid: str, arrives: bool = True
+                       ) -> None:
         """Have the directories for an instance that has no such process.
 
         Called when it arrives, or is resumed, without its pair: its QEMU
         does not start without the FIFOs. What it prints is dropped until a
         process is started.
 
+        :param arrives: or is resumed: it may be of an earlier release.
         :raises nova_dmore.exception.ConfigurationError: it cannot be made.
         """
-        options = self._keeper_options(arrives=True)
+        options = self._keeper_options(arrives)
         directory = self._records.directory(instance_uuid)
         where = places.of_pair(directory)
         try:

@@ -46,11 +46,14 @@ class FakeInstance:
     """The instance's QEMU: a serial port and a monitor.
 
     :param where: the directories of its pair.
+    :param is_earlier: whether release 0.2 started it.
     """
 
-    def __init__(self, where, status='running'):
-        self.qmp = fake_qmp.FakeQmp(
-            os.path.join(where.instance, wire.QMP_SOCKET), status)
+    def __init__(self, where, status='running', is_earlier=False):
+        self.qmp = (fake_qmp.ListeningFakeQmp(
+            os.path.join(where.own, wire.INSTANCE_QMP_SOCKET), status)
+            if is_earlier else fake_qmp.FakeQmp(
+                os.path.join(where.instance, wire.QMP_SOCKET), status))
         self._input, self._output = fifos.open_both(where.instance)
 
     def prints(self, data, timeout=30):
@@ -126,14 +129,19 @@ class FakeDomainR:
 
     tells_that_it_is_loaded = True
 
-    def __init__(self, where, status='running', boot=True):
-        self.qmp = fake_qmp.FakeQmp(
-            os.path.join(where.domain_r, wire.QMP_SOCKET), status,
-            on_stop=self._halt_processors, on_cont=self._may_run)
+    def __init__(self, where, status='running', boot=True, is_earlier=False):
+        kind, path = (
+            (fake_qmp.ListeningFakeQmp,
+             os.path.join(where.own, wire.DOMAIN_R_QMP_SOCKET))
+            if is_earlier else
+            (fake_qmp.FakeQmp, os.path.join(where.domain_r, wire.QMP_SOCKET)))
+        self.qmp = kind(path, status, on_stop=self._halt_processors,
+                        on_cont=self._may_run)
         self._is_loaded = status != 'inmigrate'
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(os.path.join(
-            where.domain_r, wire.IVSHMEM_SOCKET))
+            where.own if is_earlier else where.domain_r,
+            wire.IVSHMEM_SOCKET))
         self._memfd, self.interrupts, self._doorbells = self._greeting()
         self.memory = mmap.mmap(self._memfd, wire.REGION_SIZE)
         self.end = None
@@ -329,11 +337,13 @@ class Pair:
             f'keeper {self.directory} {self._count}',
             content.text_content(text))
 
-    def instance(self, status='running'):
-        return self._closed_later(FakeInstance(self.where, status))
+    def instance(self, status='running', is_earlier=False):
+        return self._closed_later(
+            FakeInstance(self.where, status, is_earlier))
 
-    def domain_r(self, status='running', boot=True):
-        return self._closed_later(FakeDomainR(self.where, status, boot))
+    def domain_r(self, status='running', boot=True, is_earlier=False):
+        return self._closed_later(
+            FakeDomainR(self.where, status, boot, is_earlier))
 
     def live(self, timeout_ms=5000):
         state = self.client.live(timeout_ms)

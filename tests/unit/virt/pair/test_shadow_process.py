@@ -78,6 +78,8 @@ class DirectoryTest(fakes.TestCase):
         for each in (where.own, where.instance):
             self.assertEqual(0o660, stat.S_IMODE(os.stat(
                 os.path.join(each, 'serial0.out')).st_mode))
+        self.processes.make_directory(fakes.UUID, arrives=False)
+        self.assertEqual(0o700, stat.S_IMODE(os.stat(where.own).st_mode))
         modes = []
         for arrives in (False, True):
             with mock.patch.object(spawn, 'start_keeper',
