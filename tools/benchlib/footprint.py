@@ -14,6 +14,7 @@ from lxml import etree
 from benchlib import memory, merging
 from benchlib.cpu import Load, process_s
 from benchlib.pair import SERIAL_PORT, Image, Machines, Pair
+from nova_dmore import places
 from nova_dmore.virt.pair import xml
 from testbedlib.layout import Layout
 from testbedlib.progress import Failure, Progress
@@ -115,8 +116,9 @@ class Pairs:
 def tb_mib(memory_mib: int) -> int:
     """What the plugin gives an emulated Domain R for translated code."""
     made = etree.fromstring(xml.domain_r(xml.DomainR(
-        'name', 'uuid', 'instance', 'qemu', memory_mib, 'image', 'pair', '',
-        '<interface/>', 'log', tb_cache_mib=_TB_CACHE_SIZE)))
+        'name', 'uuid', 'instance', 'qemu', memory_mib, 'image',
+        places.of_pair('pair'), '', '<interface/>', 'log',
+        tb_cache_mib=_TB_CACHE_SIZE)))
     return int(made.findtext('features/tcg/tb-cache'))
 
 

@@ -108,7 +108,9 @@ class SourceRole:
         self._flags = 0     # of Domain R's migration
         #: Whether Domain R runs there only when its instance does.
         self._arrives_paused = False
-        self._layout_there: int = places.NEWEST
+        #: Where its destination has not said, an instance arrives in the
+        #: form that this release and the one before can do with.
+        self._layout_there: int = places.Layout.FIFOS
 
     # -- the story ----------------------------------------------------------
 

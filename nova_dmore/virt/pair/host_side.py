@@ -106,7 +106,7 @@ def lead_domain_r(root, where: places.Places, layout: Layout) -> bool:
     server = root.find('./devices/shmem/server')
     path = os.path.join(
         where.domain_r if is_new else where.own, wire.IVSHMEM_SOCKET)
-    if server.get('path') == path:
+    if server is None or server.get('path') == path:
         return False
     server.set('path', path)
     new = _monitor(where.domain_r)

@@ -10,6 +10,7 @@ import libvirt
 from nova_dmore import exception
 from nova_dmore import places
 from nova_dmore.virt.migration import source
+from nova_dmore.virt.pair import xml
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 from tests.unit.virt.migration import source_case
@@ -68,6 +69,16 @@ class AloneTest(source_case.SourceTestCase):
 
     def _break(self, name, kind=TypeError):
         self.useFixture(fixtures.MockPatch(name, side_effect=kind('a bug')))
+
+    def test_a_destination_that_has_not_said_what_it_knows(self):
+        self._converge_alone()
+        self.destination.prepare.side_effect = exception.PairError('no')
+        where = places.of_pair(self.pairs.records.directory(fakes.UUID))
+        self._run(destination_xml=xml.with_shadow_devices(
+            '<domain><devices><serial type="pty"/></devices></domain>',
+            where).xml)
+        self.assertIn(f'path="{where.own}/serial0"',
+                      self.guest.called_with[1]['destination_xml'])
 
     def test_a_bug_at_the_begin(self):
         self._converge_alone()

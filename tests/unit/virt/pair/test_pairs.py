@@ -93,7 +93,7 @@ class EnsureTest(fake_host.HostTestCase):
         self.config.config(qemu_group='kvm', group='dmore')
         self.shadow.kill(fakes.UUID)
         self._ensure()
-        self.assertEqual((0o770, 0o660, 'kvm'), (
+        self.assertEqual((0o700, 0o660, 'kvm'), (
             self.shadow.options.directory_mode,
             self.shadow.options.socket_mode, self.shadow.options.group))
 
