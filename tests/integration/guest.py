@@ -118,6 +118,20 @@ class Qemu:
         self._socket.close()
 
 
+def domain_r(pair, layout=places.NEWEST):
+    """-> the process of a Domain R's QEMU that leads to a pair's keeper."""
+    root = etree.fromstring(
+        '<domain><devices><shmem><server/></shmem></devices></domain>')
+    host_side.lead_domain_r(root, pair.where, layout)
+    path = root.find('devices/shmem/server').get('path')
+    return subprocess.Popen([
+        _QEMU, '-display', 'none', '-accel', 'tcg', '-m', '16', '-nodefaults',
+        '-S', '-chardev', f'socket,id=shm,path={path}',
+        '-device', 'ivshmem-doorbell,chardev=shm,master=on,'
+        f'vectors={len(wire.Vector)}',
+        *(each.get('value') for each in root.iter(f'{host_side.QEMU}arg'))])
+
+
 def migrate(test, migration_id, qemu, domain_r, during=lambda: None,
             late=False):
     """Migrate both -> (pair, Qemu, FakeDomainR, Frozen of the source).

@@ -29,6 +29,51 @@ while read x; do echo "GOT $x"; done
 MIGRATIONS = 4
 
 
+class TestDomainR(base.BaseTestCase):
+
+    def setUp(self):
+        super().setUp()
+        guest.check(self)
+        self.pair = fakes.Pair(self)
+
+    def _start(self, *arguments):
+        process = guest.domain_r(self.pair, *arguments)
+
+        def end():
+            process.kill()
+            process.wait()
+        self.addCleanup(end)
+        return process
+
+    def _wait_for(self, status, is_attached):
+        def is_so():
+            found = self.pair.client.status().domain_r
+            return (found.status, found.attached) == (status, is_attached)
+        fakes.wait_for(is_so, 20)
+
+    def test_one_after_the_other(self):
+        for layout in (places.NEWEST, places.NEWEST, places.Layout.FIFOS):
+            process = self._start(layout)
+            self._wait_for('prelaunch', True)
+            process.kill()
+            process.wait()
+            self._wait_for(None, False)
+
+    def _log(self):
+        with open(self.pair.log) as log:
+            return log.read()
+
+    def test_a_second_one_gets_nothing(self):
+        self._start()
+        self._wait_for('prelaunch', True)
+        self._start()
+        for name in ('ivshmem.sock', 'qmp.sock'):
+            fakes.wait_for(lambda: re.search(
+                f'Refused at .*{name}: process', self._log()), 20)
+        self._wait_for('prelaunch', True)
+        self.assertEqual(1, self._log().count('Domain R connection'))
+
+
 class TestMigration(base.BaseTestCase):
 
     def setUp(self):
