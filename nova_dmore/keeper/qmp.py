@@ -13,6 +13,7 @@ events under way that nobody can ask for.
 
 import collections
 import enum
+import errno
 import json
 import logging
 import socket
@@ -148,7 +149,7 @@ class QmpLink:
         self._unread = unread.Unread()
         self._left_alone_until = 0.0
         self._received = bytearray()
-        self._to_send = collections.deque()     # [bytes, socket or None]
+        self._to_send = collections.deque()     # [bytes, socket or None, id]
         self._waiting = {}      # id -> callback
         self._last_id = 0
         self._arriving = False
@@ -197,7 +198,7 @@ class QmpLink:
             else:
                 self._socket.close()
             self._socket = None
-        for _, given in self._to_send:
+        for _, given, _ in self._to_send:
             if given is not None:
                 given.close()
         self._to_send.clear()
@@ -257,7 +258,8 @@ class QmpLink:
         message = {'execute': command, 'id': self._last_id}
         if arguments:
             message['arguments'] = arguments
-        self._to_send.append([json.dumps(message).encode() + b'\n', given])
+        self._to_send.append([
+            json.dumps(message).encode() + b'\n', given, self._last_id])
         self._flush()
 
     def _flush(self):
@@ -272,18 +274,29 @@ class QmpLink:
         self._loop.remove_writer(self._socket)
 
     def _send_some(self, message):
-        data, given = message
+        data, given, number = message
         if given is None:
             sent = self._socket.send(data)
         else:
-            sent = socket.send_fds(self._socket, [data], [given.fileno()])
+            try:
+                sent = socket.send_fds(
+                    self._socket, [data], [given.fileno()])
+            except OSError as e:
+                if e.errno != errno.ETOOMANYREFS:
+                    raise
+                # QEMUs of other pairs do not read. Nothing else waits for it.
+                given.close()
+                self._to_send.popleft()
+                self._waiting.pop(number)({
+                    'error': str(e), 'failure': messages.Failure.NOT_SENT})
+                return
             # It came with the first byte.
             self._gives_descriptors = True
             given.close()
         if sent == len(data):
             self._to_send.popleft()
         else:
-            message[:] = data[sent:], None
+            message[:2] = data[sent:], None
 
     def _lost(self, reason, is_confused=False):
         LOG.info('QMP of %s, %s: disconnected: %s', self._vm, self._peer,

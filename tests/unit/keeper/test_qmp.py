@@ -2,10 +2,12 @@
 """The keeper's QMP connection: its allow-list, and what it makes of QEMU."""
 
 import asyncio
+import errno
 import os
 import socket
 import tempfile
 import time
+from unittest import mock
 
 from oslotest import base
 
@@ -355,6 +357,23 @@ class TestLink(base.BaseTestCase):
             with socket.socket(fileno=given) as got:
                 got.sendall(b'hello')
             self.assertEqual(b'hello', ours.recv(10))
+        self.run_with(scenario)
+
+    def test_socket_that_the_kernel_does_not_take(self):
+        """For what others have under way; commands go on."""
+        replies = []
+
+        async def scenario():
+            fake = await self.serve('running')
+            with socket.socket(socket.AF_UNIX) as given, mock.patch.object(
+                    socket, 'send_fds', side_effect=OSError(
+                        errno.ETOOMANYREFS, 'too many')):
+                self.link.execute('getfd', {}, replies.append, given)
+            self.assertIs(Failure.NOT_SENT, replies[0]['failure'])
+            self.link.execute('stop', {}, replies.append)
+            await self.until(lambda: len(replies) == 2)
+            self.assertNotIn('getfd', [
+                each['execute'] for each in fake.commands])
         self.run_with(scenario)
 
     def test_sockets_that_nobody_takes_have_a_limit(self):
