@@ -138,7 +138,8 @@ def _ask(reader) -> None:
     oracle.check(command != 'stop' or vm == messages.DOMAIN_R,
                  'the instance may be stopped')
     if command == 'input-send-event':
-        oracle.check(len(arguments['events']) <= allowed.EVENTS_MAX, 'too many')
+        oracle.check(len(arguments['events']) <= allowed.EVENTS_MAX,
+                     'too many')
         for event in arguments['events']:
             oracle.check(set(event) == {'type', 'data'}, '%a', event)
             value = event['data'].get('value', 0)

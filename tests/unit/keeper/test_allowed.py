@@ -48,7 +48,8 @@ class TestAllowList(base.BaseTestCase):
         for events in [[each] for each in good] + [good]:
             self.assertTrue(is_allowed(events))
         for events in (
-                [], [key()] * (allowed.EVENTS_MAX + 1), 'key', {}, [None], [[]],
+                [], [key()] * (allowed.EVENTS_MAX + 1), 'key', {}, [None],
+                [[]],
                 [key(type='qcode', data='a')], [key(data=0)],
                 [key(data=256)], [key(data=True)], [key(data=[30])],
                 [key(more=1)], [{**key(), 'more': 1}],
