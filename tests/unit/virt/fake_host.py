@@ -131,16 +131,18 @@ class ShadowProcesses(fixtures.Fixture):
         self.clients = {}
         self.refuse_start = None
         self.refuse = {}        # method name: raised by it
+        #: Of these, those whose process an earlier release has started.
+        self.earlier = set()
         #: Folders of pairs that were made, and are not removed.
         self.folders = set()
-        for name in ('start', 'end', 'remove', 'instances'):
+        for name in ('start', 'end', 'remove', 'instances', 'is_earlier'):
             self.useFixture(fixtures.MockPatchObject(
                 host_service.HostService, name, autospec=True,
                 side_effect=getattr(self, f'_{name}')))
         self.useFixture(fixtures.MonkeyPatch(
             'nova_dmore.client.shadow_client.ShadowClient', self._client))
 
-    def _start(self, service, instance, timeout=20.0):
+    def _start(self, service, instance, arrives=False, timeout=20.0):
         if self.refuse_start is not None:
             raise self.refuse_start
         directory = _folder(service, instance)
@@ -148,11 +150,16 @@ class ShadowProcesses(fixtures.Fixture):
             self.log.append('start')
         self.alive.add(directory)
         self.folders.add(directory)
+        self.arrives = arrives
         return 10
+
+    def _is_earlier(self, service, instance):
+        return _folder(service, instance) in self.earlier
 
     def _end(self, service, instance):
         self.log.append('end')
         self.alive.discard(_folder(service, instance))
+        self.earlier.discard(_folder(service, instance))
 
     def _remove(self, service, instance):
         directory = _folder(service, instance)
@@ -180,6 +187,7 @@ class ShadowProcesses(fixtures.Fixture):
                     raise self.refuse[name]
                 if name == 'shutdown':
                     self.alive.discard(directory)
+                    self.earlier.discard(directory)
                 elif directory not in self.alive:
                     raise exception.ShadowProcessError('it is gone')
                 if name != 'status':
