@@ -27,9 +27,9 @@ from nova_dmore.channel import text
 from nova_dmore import conf as dmore_conf
 from nova_dmore import exception
 from nova_dmore.virt import boundary
+from nova_dmore.virt.care import reconcile
 from nova_dmore.virt.care import renewal
 from nova_dmore.virt.care import reporter
-from nova_dmore.virt.care import settle
 from nova_dmore.virt.care import tokens
 from nova_dmore.virt.care import watch
 from nova_dmore.virt.config import host_secrets
@@ -99,10 +99,11 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                 CONF.dmore.image_cache_dir, credentials.service_context),
             functools.partial(tokens.forget, admin),
             functools.partial(host_secrets.note_of, admin))
+        self._host._is_companion = self._pairs.is_domain_r
         self._reporter = reporter.Reporter(CONF.host)
         self._watch = watch.Watch(
             self._pairs, self._reporter, CONF.dmore.watch_interval, admin,
-            settle.Settler(
+            reconcile.Reconciler(
                 self._pairs, self._reporter, admin, self._get_connection,
                 inventory.host_of, inventory.is_live_migrating),
             renewal.Renewal(CONF, self._pairs))
@@ -123,8 +124,9 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         """Called at the start of nova-compute, before it takes requests.
 
         Pairs are found again here; nothing of them is restarted unless it
-        died. Migrations that were cut off by the end of this or another
-        nova-compute come to a stated end (:mod:`nova_dmore.virt.care.settle`).
+        died. What migrations left that were cut off by the end of this or
+        another nova-compute is put in order
+        (:mod:`nova_dmore.virt.care.reconcile`).
         """
         super().init_host(host)
         in_clear = precondition.migration_in_clear(CONF)
@@ -152,8 +154,11 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         super().cleanup_host(host)
 
     def emit_event(self, event):
-        """Called for each libvirt event; those of companions end here."""
-        if self._pairs.is_domain_r(getattr(event, 'uuid', None)):
+        """Called for each libvirt event; those of companions end here, and
+        the watch sees whether something has to be done."""
+        companion_of = self._pairs.instance_of(getattr(event, 'uuid', None))
+        if companion_of is not None:
+            self._watch.changed(companion_of)
             return
         super().emit_event(event)
 

@@ -6,6 +6,8 @@ nova-compute refuse to start, warns in each cycle, and counts as disk and
 memory in the resource tracker.
 """
 
+from collections.abc import Callable
+
 from nova.compute import task_states
 from nova import exception as nova_exception
 from nova import objects
@@ -16,6 +18,9 @@ from nova_dmore.virt.pair import domain_r
 
 class DMoreHost(host.Host):
     """Nova's libvirt host, without the Domain R companions."""
+
+    #: Whether a libvirt uuid is a companion's; set by the driver.
+    _is_companion: Callable[[str], bool] = staticmethod(lambda uuid: False)
 
     def list_instance_domains(self, only_running=True):
         """As Nova's, less the companions.
@@ -28,6 +33,18 @@ class DMoreHost(host.Host):
         return [domain for domain
                 in super().list_instance_domains(only_running=only_running)
                 if not domain_r.is_domain_r_name(domain.name())]
+
+    def _event_emit_delayed(self, event):
+        """Called with each event, in the thread that libvirt's come in.
+
+        Nova keeps back for 15 seconds that a domain has stopped: it may be a
+        reboot. The end of a companion is wanted at once; like all events it
+        goes to the driver's ``emit_event``.
+        """
+        if self._is_companion(getattr(event, 'uuid', None)):
+            self._event_emit(event)
+        else:
+            super()._event_emit_delayed(event)
 
 
 def host_of(context, instance_uuid: str) -> str | None:

@@ -77,8 +77,9 @@ class TestCase(base.ServersTestBase):
         dmore_conf.register(CONF)
         # It asks what Nova asks, too, and so the fake answers with its own
         # kind of error.
-        self.useFixture(fixtures.MonkeyPatch(
-            'nova_dmore.virt.care.settle.libvirt', fakelibvirt))
+        for module in ('where', 'care.reconcile'):
+            self.useFixture(fixtures.MonkeyPatch(
+                f'nova_dmore.virt.{module}.libvirt', fakelibvirt))
         self.flags(api_paste_config=str(API_PASTE), group='wsgi')
         self.directory = self.useFixture(fixtures.TempDir()).path
         self.flags(
@@ -207,6 +208,12 @@ class TestCase(base.ServersTestBase):
     def shadow_client(self, server, hostname='c1'):
         """The mock behind the client of the server's pair."""
         return self.shadow.clients[self.pair_directory(server, hostname)]
+
+    def assert_left_alone(self):
+        """No shadow-device process was told anything that it did not know:
+        the watch says to each pair, once, that no Domain R is to be held."""
+        self.assertEqual([], [name for name in self.shadow.log
+                              if name != 'hold'])
 
     def assert_display(self, xml, directory):
         """QEMU's VNC server listens for the shadow-device process alone."""

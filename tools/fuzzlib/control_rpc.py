@@ -49,7 +49,7 @@ def run(data: bytes) -> None:
             pairs, mock.Mock(), mock.Mock(), 'qemu:///system', instances,
             lambda: rollback.WayHere('qemu+tcp://any/system'))
         server = rpc.DestinationServer(role)
-        with mock.patch.object(destination.settle, 'find',
+        with mock.patch.object(destination.where, 'find',
                                return_value=mock.sentinel.here):
             for _ in range(4):
                 _call(reader, server)

@@ -19,13 +19,13 @@ from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
-from nova_dmore.virt.care import settle
 from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.migration import expectation
 from nova_dmore.virt.migration import job
 from nova_dmore.virt.migration import rollback
 from nova_dmore.virt.pair import domain_r
 from nova_dmore.virt.pair import record as record_module
+from nova_dmore.virt import where
 
 LOG = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class DestinationRole:
         Called by the driver in ``destroy``.
 
         :raises nova_dmore.exception.DMoreError: something is left over, which
-            the watch settles.
+            the watch removes.
         """
         self._expectations.end(instance_uuid)
         if instance_uuid in self._arriving:
@@ -123,7 +123,7 @@ class DestinationRole:
         uuid, pairs = record.instance_uuid, self._pairs
         if self._arriving.get(uuid) == migration_id:
             return True
-        if settle.find(self._connect(), uuid) is settle.Here.RUNNING:
+        if where.find(self._connect(), uuid) is where.Here.RUNNING:
             # The call is late: what is here is the pair of this host.
             raise exception.PairError('the instance runs here')
         # The source may lose patience with this call any time, and send the
@@ -205,8 +205,8 @@ class DestinationRole:
         """
         record = _parse(record_text)
         instance_uuid = record.instance_uuid
-        if settle.find(self._connect(),
-                       instance_uuid) is settle.Here.ABSENT:
+        if where.find(self._connect(),
+                       instance_uuid) is where.Here.ABSENT:
             LOG.info('Instance %s is not here any more', instance_uuid)
             return
         if console_log:
@@ -296,7 +296,7 @@ class DestinationRole:
             raise exception.PairError(
                 f'nothing of migration {migration_id} is here')
         connection = self._connect()
-        if settle.find(connection, instance_uuid) is settle.Here.RUNNING:
+        if where.find(connection, instance_uuid) is where.Here.RUNNING:
             raise exception.PairError('the instance runs here')
         if not self._pairs.domain(instance_uuid).is_paused():
             # The instance may be dead already that it was let run for.
@@ -310,13 +310,13 @@ class DestinationRole:
         """The instance stays at the source: remove what was prepared.
 
         Unless it runs here: then the source has lost sight of it, and the
-        watch settles what becomes of the pair
-        (:mod:`nova_dmore.virt.care.settle`).
+        watch finds out what becomes of the pair
+        (:mod:`nova_dmore.virt.care.reconcile`).
 
         :returns: whether it runs here.
         """
-        if settle.find(self._connect(),
-                       instance_uuid) is settle.Here.RUNNING:
+        if where.find(self._connect(),
+                       instance_uuid) is where.Here.RUNNING:
             LOG.warning('Instance %s runs here, whatever the source says',
                         instance_uuid)
             return True

@@ -6,7 +6,7 @@ begin when that is done. Neutron, and the start of a process, take as long as
 that: so the address is looked up while Nova checks, which makes nothing, and
 the binding, the shadow-device process and the tap are made while Nova makes
 the instance's. Should the source not begin, the pair is one whose instance
-does not arrive (:mod:`nova_dmore.virt.care.settle`).
+does not arrive (:mod:`nova_dmore.virt.care.reconcile`).
 """
 
 import contextlib

@@ -3,6 +3,7 @@
 
 import functools
 import os
+import socket
 import threading
 from unittest import mock
 
@@ -130,6 +131,9 @@ class ShadowProcesses(fixtures.Fixture):
         self.clients = {}
         self.refuse_start = None
         self.refuse = {}        # method name: raised by it
+        #: Worker's ends of the connections on which gaps are waited for.
+        self.gaps_requests = {}
+        self.addCleanup(self._close_gaps_requests)
         self.useFixture(fixtures.MockPatchObject(
             spawn, 'start_keeper', autospec=True, side_effect=self._start))
         self.useFixture(fixtures.MonkeyPatch(
@@ -149,6 +153,26 @@ class ShadowProcesses(fixtures.Fixture):
         """As ``kill -9`` of the keeper."""
         self.alive = {directory for directory in self.alive
                       if not directory.endswith(instance_uuid)}
+        self.end_worker(instance_uuid)
+
+    def end_worker(self, instance_uuid):
+        """Its connections end with it; the keeper starts another one."""
+        for directory in list(self.gaps_requests):
+            if directory.endswith(instance_uuid):
+                self.gaps_requests.pop(directory).close()
+
+    def _close_gaps_requests(self):
+        for sock in self.gaps_requests.values():
+            sock.close()
+
+    def _wait_for_gaps(self, directory):
+        if directory not in self.alive:
+            raise exception.ShadowProcessError('it is gone')
+        ours, theirs = socket.socketpair()
+        if directory in self.gaps_requests:
+            self.gaps_requests[directory].close()
+        self.gaps_requests[directory] = theirs
+        return shadow_client.GapsRequest(ours)
 
     def _client(self, directory, timeout=5.0):
         client = _shadow_client(len(self.clients))
@@ -160,6 +184,7 @@ class ShadowProcesses(fixtures.Fixture):
                     raise self.refuse[name]
                 if name == 'shutdown':
                     self.alive.discard(directory)
+                    self.end_worker(directory)
                 elif directory not in self.alive:
                     raise exception.ShadowProcessError('it is gone')
                 if name != 'status':
@@ -173,6 +198,8 @@ class ShadowProcesses(fixtures.Fixture):
                 'hold': None,
                 'carry_over': shadow_client.CarryOverAnswer(True, '')}.items():
             answer(name, result)
+        client.wait_for_gaps.side_effect = lambda: self._wait_for_gaps(
+            directory)
         client.is_gone.side_effect = lambda: directory not in self.alive
         self.clients[directory] = client
         return client
@@ -282,3 +309,12 @@ def wait(event: threading.Event, seconds=5.0):
     """Wait for what another thread of a test has to do."""
     if not event.wait(seconds):
         raise AssertionError('a thread of the test did not come')
+
+
+def in_thread(function, seconds=5.0):
+    """Call it in another thread, and wait for its end."""
+    thread = threading.Thread(target=function, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise AssertionError('a thread of the test did not end')
