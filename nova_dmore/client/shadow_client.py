@@ -3,15 +3,13 @@
 
 Synchronous and thread-safe. Every request takes a connection of its own from
 a small stock, so a thread that waits in :meth:`ShadowClient.frozen` holds up
-nobody. A worker that was restarted closes its connections; the request is
-then repeated on a new one until its time is over (all requests may be
-repeated without harm).
+nobody. New ones are had from the host service; those that are there lead to
+the worker itself. A worker that was restarted closes its connections; the
+request is then repeated on a new one until its time is over (all requests may
+be repeated without harm).
 """
 
-import dataclasses
 import json
-import os
-import socket
 import threading
 import time
 
@@ -28,69 +26,6 @@ GRACE_S = 2.0
 _RETRY_INTERVAL_S = 0.02
 #: The longest that a worker takes for its :data:`wire.Request.GAPS`.
 _GAPS_TIMEOUT_MS = 10 ** 9
-
-
-@dataclasses.dataclass(frozen=True)
-class VmStatus:
-    """One of the two VMs, as the shadow-device process sees it."""
-
-    connected: bool         # its QMP socket answers
-    status: str | None      # QMP run state, None: not known
-    attached: bool          # its console device or ivshmem is connected
-
-
-@dataclasses.dataclass(frozen=True)
-class GapReport:
-    """Bytes that did not, or perhaps did not, arrive."""
-
-    number: int             # for :meth:`ShadowClient.forget_gaps`
-    stream: str
-    at: int | None          # offset in the stream, None: not known
-    bytes: int | None
-    kind: wire.GapKind
-    reason: str
-    migration_id: str | None
-    time: float             # seconds since 1970
-
-
-@dataclasses.dataclass(frozen=True)
-class Status:
-    """Result of STATUS; see :class:`wire.Request`."""
-
-    state: wire.PairState
-    epoch: int
-    migration_id: str | None
-    instance: VmStatus
-    domain_r: VmStatus
-    streams: dict
-    serving: dict | None
-    devices: dict           # of some devices what they say, see wire.STATUS
-    gaps: tuple
-    worker_starts: int
-    pid: int                # of the keeper
-    worker_pid: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Frozen:
-    """Result of FROZEN.
-
-    The times are CLOCK_MONOTONIC seconds; None if the instance did not stop
-    in the time given, and ``domain_r_stopped_at`` until that has.
-    """
-
-    acknowledged: bool
-    stopped_at: float | None
-    frozen_at: float | None
-    domain_r_stopped_at: float | None
-
-
-@dataclasses.dataclass(frozen=True)
-class CarryOverAnswer:
-    """Result of CARRY_OVER: whether it was used, and why not."""
-
-    accepted: bool
-    reason: str
 
 
 class GapsRequest:
@@ -125,28 +60,31 @@ class GapsRequest:
 class ShadowClient:
     """Requests to one pair's shadow-device process.
 
-    :param directory: the pair's directory, ``[dmore] run_dir/<uuid>``.
+    :param service: a :class:`nova_dmore.client.host_service.HostService`.
+    :param instance: the uuid of the pair's instance.
     :param timeout: seconds that a request without ``timeout_ms`` may take.
 
     Every method raises :class:`exception.ShadowProcessError` when the
-    process does not answer in time or refuses the request.
+    process does not answer in time or refuses the request, and of these
+    :class:`exception.HostServiceError` when the host service cannot be asked.
     """
 
-    def __init__(self, directory, timeout=DEFAULT_TIMEOUT_S):
-        self.path = os.path.join(directory, wire.CONTROL_SOCKET)
+    def __init__(self, service, instance, timeout=DEFAULT_TIMEOUT_S):
+        self._service = service
+        self._instance = instance
         self._timeout = timeout
         self._lock = threading.Lock()
         self._idle = []
         self._next_id = 0
 
     def status(self, timeout=None):
-        """-> :class:`Status`.
+        """-> :class:`wire.Status`.
 
         :param timeout: seconds, instead of the client's own.
         """
         result = self._request(wire.Request.STATUS, {}, timeout)
         try:
-            return Status(
+            return wire.Status(
                 state=wire.PairState(result['state']),
                 epoch=result['epoch'],
                 migration_id=result['migration_id'],
@@ -193,12 +131,12 @@ class ShadowClient:
         self._request(wire.Request.LET_GO, {'on': bool(on)})
 
     def frozen(self, timeout_ms):
-        """Wait for the instance's stop and the freeze -> :class:`Frozen`.
+        """Wait for the instance's stop and the freeze -> :class:`wire.Frozen`.
 
         Domain R may stop then.
         """
         result = self._waiting(wire.Request.FROZEN, {}, timeout_ms)
-        return Frozen(
+        return wire.Frozen(
             acknowledged=result['acknowledged'],
             stopped_at=result['at']['stopped'],
             frozen_at=result['at']['frozen'],
@@ -214,11 +152,12 @@ class ShadowClient:
     def carry_over(self, migration_id, carry_over):
         """Destination: hand in what :meth:`hand_over` gave at the source.
 
-        -> :class:`CarryOverAnswer`; a late or repeated one is not accepted.
+        -> :class:`wire.CarryOverAnswer`; a late or repeated one is not
+        accepted.
         """
         answer = self._request(wire.Request.CARRY_OVER, {
             'migration_id': migration_id, 'carry_over': carry_over})
-        return CarryOverAnswer(accepted=answer.get('accepted') is True,
+        return wire.CarryOverAnswer(accepted=answer.get('accepted') is True,
                                reason=text.printable(answer.get('reason')))
 
     def live(self, timeout_ms):
@@ -231,10 +170,7 @@ class ShadowClient:
 
         -> :class:`GapsRequest`, to be closed by the caller.
         """
-        try:
-            sock = self._connect(time.monotonic() + self._timeout)
-        except OSError as e:
-            raise self._error(f'cannot be reached: {e}') from e
+        sock = self._connect(time.monotonic() + self._timeout)
         request = {'id': 0, 'method': wire.Request.GAPS.value,
                    'params': {'timeout_ms': _GAPS_TIMEOUT_MS}}
         try:
@@ -250,26 +186,22 @@ class ShadowClient:
     def shutdown(self, timeout=None):
         """End keeper and worker; no error if they are gone already.
 
-        Returns when the control socket's file is gone.
+        Returns when nothing of them listens any more.
         """
         deadline = time.monotonic() + (timeout or self._timeout)
-        while True:
+        is_asked = False
+        while (sock := self._open(deadline)) is not None:
             try:
-                sock = self._connect(deadline)
-            except (FileNotFoundError, ConnectionRefusedError):
-                break
-            except OSError as e:
-                raise self._error(f'cannot be reached: {e}') from e
-            try:
-                self._exchange(sock, wire.Request.SHUTDOWN, {}, deadline)
+                if not is_asked:
+                    self._exchange(sock, wire.Request.SHUTDOWN, {}, deadline)
+                    is_asked = True
             except (OSError, EOFError):
                 pass    # ends while it answers, or its worker restarts
             finally:
                 sock.close()
-            while os.path.exists(self.path):
-                if time.monotonic() > deadline:
-                    raise self._error('did not shut down')
-                time.sleep(_RETRY_INTERVAL_S)
+            if time.monotonic() > deadline:
+                raise self._error('did not shut down')
+            time.sleep(_RETRY_INTERVAL_S)
         self.close()
 
     def is_gone(self):
@@ -278,12 +210,10 @@ class ShadowClient:
         Tells at once, where a request would be repeated until its time is
         over. False does not mean that the process answers.
         """
-        try:
-            self._connect(time.monotonic() + self._timeout).close()
-        except (FileNotFoundError, ConnectionRefusedError):
+        sock = self._open(time.monotonic() + self._timeout)
+        if sock is None:
             return True
-        except OSError:
-            return False    # its queue is full, or the like
+        sock.close()
         return False
 
     def close(self):
@@ -305,9 +235,6 @@ class ShadowClient:
             try:
                 sock = self._take(deadline)
                 result = self._exchange(sock, method, params, deadline)
-            except (FileNotFoundError, ConnectionRefusedError) as e:
-                # The keeper listens as long as it lives.
-                raise self._error('is not there') from e
             except (OSError, EOFError) as e:
                 if sock is not None:
                     sock.close()
@@ -320,7 +247,8 @@ class ShadowClient:
                 time.sleep(_RETRY_INTERVAL_S)
                 continue
             except exception.ShadowProcessError:
-                sock.close()
+                if sock is not None:
+                    sock.close()
                 raise
             with self._lock:
                 self._idle.append(sock)
@@ -333,14 +261,16 @@ class ShadowClient:
         return self._connect(deadline)
 
     def _connect(self, deadline):
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            sock.settimeout(max(0.001, deadline - time.monotonic()))
-            sock.connect(self.path)
-        except OSError:
-            sock.close()
-            raise
+        sock = self._open(deadline)
+        if sock is None:
+            # The keeper listens as long as it lives.
+            raise self._error('is not there')
         return sock
+
+    def _open(self, deadline):
+        """-> a connection; None: there is no process."""
+        return self._service.open(
+            self._instance, max(0.001, deadline - time.monotonic()))
 
     def _exchange(self, sock, method, params, deadline):
         with self._lock:
@@ -384,13 +314,13 @@ class ShadowClient:
 
     def _error(self, what):
         return exception.ShadowProcessError(
-            f'The shadow-device process at {self.path} {what}')
+            f'The shadow-device process of {self._instance} {what}')
 
 
 def _vm_status(value):
     """A worker tells what a QEMU has told it."""
     status = value['status']
-    return VmStatus(
+    return wire.VmStatus(
         connected=value['connected'], attached=value['attached'],
         status=status if status is None else text.printable(status))
 
@@ -404,7 +334,7 @@ def _gap_report(gap):
         if type(gap[name]) is not int and (
                 name == 'number' or gap[name] is not None):
             raise ValueError(f'{name} of a gap')
-    return GapReport(**{
+    return wire.GapReport(**{
         **gap, 'kind': wire.GapKind(gap['kind']),
         'stream': wire.Stream[str(gap['stream']).upper()].name.lower(),
         'reason': text.printable(gap['reason'])})

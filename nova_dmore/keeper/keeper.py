@@ -2,19 +2,18 @@
 """The keeper of a pair: holds everything that must outlive a worker.
 
 It owns the memory, the eventfds, the sockets, the serial line and the QMP
-connections of one pair, and starts the worker again when it ends. It parses
-nothing that comes from the region or from the instance's console. Started by
-:func:`nova_dmore.client.spawn.start_keeper`; ends on SIGTERM or SHUTDOWN.
+connections of one pair, and has the worker started again when it ends. It
+parses nothing that comes from the region or from the instance's console. The
+host service forks it (:func:`run`); it ends on SIGTERM or SHUTDOWN, and takes
+a new worker on SIGHUP.
 """
 
-import argparse
 import asyncio
+import dataclasses
 import logging
 import os
 import signal
-import subprocess
-import sys
-import time
+import socket
 
 from nova_dmore.channel import errors
 from nova_dmore.channel.host import ivshmem
@@ -22,9 +21,11 @@ from nova_dmore.channel import text
 from nova_dmore.keeper import line as line_module
 from nova_dmore.keeper import qmp
 from nova_dmore.keeper import resources as resources_module
+from nova_dmore.keeper import worker_process
+from nova_dmore.link import hostd_protocol
 from nova_dmore.link import messages
 from nova_dmore.posix import crash
-from nova_dmore.posix import groups
+from nova_dmore.posix import locks
 from nova_dmore.posix import log
 from nova_dmore.posix import privileges
 from nova_dmore.posix import unix_connect
@@ -44,33 +45,37 @@ _ACCEPT_PAUSE_S = 0.05
 #: Control connections that wait for a worker.
 _CONTROLS_MAX = 64
 
-#: A worker that ends sooner than this is started again with a pause, which
-#: doubles from the first to the last of these, in seconds.
-_STEADY_S = 5.0
-_PAUSE_S = (0.05, 1.0)
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What the host service tells all of its keepers."""
+
+    run_dir: str
+    #: Group id of QEMU's user, which has to reach its folder and sockets;
+    #: None: QEMU is root, or of this user.
+    qemu_group: int | None = None
+    debug: bool = False
 
 
 class Keeper:
     """The keeper, running.
 
+    :param run_dir: where the host service listens.
     :param resources: :class:`resources.Resources`.
-    :param debug: passed on to the worker.
     """
 
-    def __init__(self, loop, resources, debug):
+    def __init__(self, loop, run_dir, instance, resources):
         self._loop = loop
         self._resources = resources
-        self._debug = debug
         self._server = ivshmem.IvshmemServer(
             resources.memory['region'], resources.from_domain_r,
             resources.to_domain_r)
         self._generation = 0
         self._waiting_controls = []     # accepted while no worker was there
         self._last_input = None     # see messages.ToWorker.START
-        self._worker = None         # (process, link)
-        self._worker_starts = 0
-        self._worker_started = 0.0
-        self._pause = _PAUSE_S[0]
+        self._worker = worker_process.WorkerProcess(
+            loop, run_dir, instance, self._worker_started,
+            self._worker_readable)
         self._vms = {vm: (False, None, False) for vm in _QMP_SOCKETS}
         self._links = {
             vm: qmp.QmpLink(
@@ -92,11 +97,12 @@ class Keeper:
         loop = self._loop
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
+        loop.add_signal_handler(signal.SIGHUP, self._worker.kill)
         for name in self._resources.listeners:
             self._listen(name)
         for link in self._links.values():
             link.start()
-        self._start_worker()
+        self._worker.start()
         try:
             await self._ended
         finally:
@@ -106,9 +112,7 @@ class Keeper:
             for link in self._links.values():
                 link.close()
             self._line.make_room()
-            if self._worker is not None:
-                self._worker[0].kill()
-                self._worker[0].wait()
+            self._worker.close()
 
     def _end(self):
         if not self._ended.done():
@@ -139,7 +143,7 @@ class Keeper:
             handlers[name](sock)
 
     def _control_accepted(self, sock):
-        if self._worker is None:
+        if self._worker.link is None:
             self._waiting_controls.append(sock)
             if len(self._waiting_controls) > _CONTROLS_MAX:
                 self._waiting_controls.pop(0).close()
@@ -286,31 +290,10 @@ class Keeper:
 
     # -- the worker
 
-    def _start_worker(self):
-        ours, theirs = messages.pair()
-        command = [sys.executable, '-m', 'nova_dmore.worker.worker',
-                   '--link', str(theirs.fileno())]
-        if self._debug:
-            command.append('--debug')
-        try:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
-        except OSError as e:
-            LOG.error('No worker can be started: %s', e)
-            ours.close()
-            self._loop.call_later(_PAUSE_S[1], self._start_worker)
-            return
-        finally:
-            theirs.close()
-        self._worker = (process, ours)
-        self._worker_starts += 1
-        self._worker_started = time.monotonic()
-        LOG.info('Worker %d has process id %d', self._worker_starts,
-                 process.pid)
-        self._loop.add_reader(ours, self._worker_readable, ours)
+    def _worker_started(self):
         self._send({'type': messages.ToWorker.START,
                     'version': messages.VERSION,
-                    'worker_starts': self._worker_starts,
+                    'worker_starts': self._worker.starts,
                     'keeper_pid': os.getpid(),
                     'serial': self._line.totals(),
                     'last_input': self._last_input},
@@ -323,9 +306,9 @@ class Keeper:
         for sock in waiting:
             self._control_accepted(sock)
 
-    def _worker_readable(self, link):
+    def _worker_readable(self):
         try:
-            message, descriptors = messages.receive(link)
+            message, descriptors = messages.receive(self._worker.link)
             for each in descriptors:    # it has none to give
                 os.close(each)
             if message is not None:
@@ -335,10 +318,10 @@ class Keeper:
         except (ValueError, RecursionError) as e:
             LOG.error('The worker sent what is no message, and is ended: %s',
                       text.printable(e))
-            self._worker[0].kill()
+            self._worker.kill()
             return
         if message is None:
-            self._worker_ended()
+            self._worker.ended()
         elif message['type'] == messages.ToKeeper.QMP:
             self._execute(message)
         elif message['type'] == messages.ToKeeper.LEAVING:
@@ -354,31 +337,16 @@ class Keeper:
         elif message['type'] == messages.ToKeeper.SHUTDOWN:
             self._end()
 
-    def _worker_ended(self):
-        if self._worker is None:
-            return
-        process, link = self._worker
-        self._worker = None
-        self._loop.remove_reader(link)
-        link.close()
-        process.kill()
-        LOG.warning('Worker %d ended: %s', self._worker_starts,
-                    process.wait())
-        if time.monotonic() - self._worker_started >= _STEADY_S:
-            self._pause = _PAUSE_S[0]
-        self._loop.call_later(self._pause, self._start_worker)
-        self._pause = min(self._pause * 2, _PAUSE_S[1])
-
     def _send(self, message, descriptors=()):
         """Tell the worker, if there is one; a new one is told everything."""
-        if self._worker is None:
+        if self._worker.link is None:
             return
         try:
-            messages.send(self._worker[1], message, descriptors)
+            messages.send(self._worker.link, message, descriptors)
         except (OSError, ValueError) as e:
             LOG.warning('The worker does not listen: %s', e)
             # Not from here: the caller may be starting it.
-            self._worker[0].kill()
+            self._worker.kill()
 
 
 def _make_directory(path, mode, group):
@@ -388,46 +356,45 @@ def _make_directory(path, mode, group):
     os.chmod(path, mode)
 
 
-def _detach():
-    """Leave the caller behind; the sockets listen already."""
-    if os.fork():
-        os._exit(0)
-    os.setsid()
-
-
-async def _run(resources, debug):
+async def _run(run_dir, instance, resources):
     loop = asyncio.get_running_loop()
     crash.install(loop)
-    await Keeper(loop, resources, debug).run()
+    await Keeper(loop, run_dir, instance, resources).run()
 
 
-def main():
-    """Process entry."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--directory', required=True)
-    parser.add_argument('--directory-mode', type=lambda text: int(text, 8),
-                        default=0o700)
-    parser.add_argument('--socket-mode', type=lambda text: int(text, 8),
-                        default=0o600)
-    parser.add_argument('--group')
-    parser.add_argument('--detach', action='store_true')
-    parser.add_argument('--debug', action='store_true')
-    args = parser.parse_args()
-    log.set_up('keeper', args.debug)
-    try:
-        group = groups.group_id(args.group)
-        _make_directory(args.directory, args.directory_mode, group)
-        resources = resources_module.Resources(
-            args.directory, args.socket_mode, group)
-    except (OSError, KeyError) as e:
-        raise SystemExit(f'The keeper cannot use {args.directory}: {e}')
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    privileges.restrict()
-    if args.detach:
-        _detach()
-    resources.write_pid()
-    asyncio.run(_run(resources, args.debug))
+def run(instance, options, answer):
+    """The life of a keeper, in a process of its own.
+
+    :param instance: the uuid of the pair's instance.
+    :param options: :class:`Options`.
+    :param answer: descriptor of the connection of whoever wants it: it is
+        told the process id when the sockets listen.
+    :raises SystemExit: it cannot be.
+    """
+    log.set_up(f'keeper {instance}', options.debug)
+    directory = os.path.join(options.run_dir, instance)
+    with socket.socket(fileno=answer) as sock:
+        try:
+            resources = _take(directory, options.qemu_group)
+        except BlockingIOError:
+            hostd_protocol.send(sock, {'pid': locks.holder(directory)})
+            return
+        except OSError as e:
+            hostd_protocol.send(sock, {'error': str(e),
+                                 'failure': hostd_protocol.Failure.FAILED})
+            raise SystemExit(f'It cannot use {directory}: {e}') from e
+        privileges.restrict()
+        hostd_protocol.send(sock, {'pid': os.getpid()})
+    asyncio.run(_run(options.run_dir, instance, resources))
 
 
-if __name__ == '__main__':
-    main()
+def _take(directory, group):
+    """-> :class:`resources.Resources`; the folder is this process' then.
+
+    :raises BlockingIOError: it is another keeper's.
+    :raises OSError: it cannot be used.
+    """
+    _make_directory(directory, 0o700 if group is None else 0o770, group)
+    locks.take(directory)
+    return resources_module.Resources(
+        directory, 0o600 if group is None else 0o660, group)

@@ -18,16 +18,13 @@ _SOCKETS = (wire.CONTROL_SOCKET, wire.IVSHMEM_SOCKET, wire.SERIAL0_SOCKET)
 
 
 class Resources:
-    """What is made before the keeper detaches itself.
+    """What is made before anybody is told of the keeper.
 
-    :raises OSError: a file cannot be made, or another keeper is there.
+    :raises OSError: a file cannot be made.
     """
 
     def __init__(self, directory, socket_mode, group):
         self.directory = directory
-        self._lock = os.open(os.path.join(directory, wire.KEEPER_LOCK),
-                             os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         fifos.make(directory, socket_mode, group)
         self.memory = {name: _memory(name, size)
                        for name, size in _SIZES.items()}
@@ -35,11 +32,6 @@ class Resources:
         self.to_domain_r = ivshmem.make_eventfds()
         self.listeners = {name: self._listen(name, socket_mode, group)
                           for name in _SOCKETS}
-
-    def write_pid(self):
-        """Say in the lock file whose lock it is."""
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f'{os.getpid()}\n'.encode(), 0)
 
     def start_descriptors(self, line):
         """What goes with START.

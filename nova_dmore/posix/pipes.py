@@ -4,7 +4,6 @@
 import array
 import fcntl
 import os
-import stat
 import termios
 
 #: <linux/sockios.h>; a unix socket counts memory, not bytes: an unread byte
@@ -16,7 +15,7 @@ _BEING_FREED = 1
 _READ_MAX = 1 << 16
 
 
-def unread(descriptor):
+def unread(descriptor: int) -> int:
     """-> how many bytes lie in a pipe, or, of the one byte that may be in a
     socket, whether its peer has not read it."""
     if _is_socket(descriptor):
@@ -24,22 +23,26 @@ def unread(descriptor):
     return waiting(descriptor)
 
 
-def waiting(descriptor):
+def waiting(descriptor: int) -> int:
     """-> how many bytes can be read from a pipe or a socket."""
     return _ioctl(descriptor, termios.FIONREAD)
 
 
-def _is_socket(descriptor):
-    return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+def _is_socket(descriptor: int) -> bool:
+    try:        # a worker may not ask for its kind, see its confinement
+        fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ)
+    except OSError:
+        return True
+    return False
 
 
-def _ioctl(descriptor, request):
+def _ioctl(descriptor: int, request: int) -> int:
     number = array.array('i', [0])
     fcntl.ioctl(descriptor, request, number)
     return number[0]
 
 
-def splice(source, sink, most):
+def splice(source: int, sink: int, most: int) -> int | None:
     """Move bytes between two pipes, or a pipe and a socket.
 
     Whoever is killed meanwhile, they are in one of the two.
@@ -58,7 +61,7 @@ def splice(source, sink, most):
         return 0
 
 
-def empty(descriptor):
+def empty(descriptor: int) -> int:
     """Throw away what is in a pipe -> how many bytes."""
     count = 0
     try:
@@ -69,7 +72,7 @@ def empty(descriptor):
     return count
 
 
-def resize(descriptor, size):
+def resize(descriptor: int, size: int) -> bool:
     """Give a pipe room for so many bytes -> whether it could be; not if there
     are more in it."""
     try:

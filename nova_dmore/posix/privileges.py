@@ -30,7 +30,9 @@ def restrict():
 def become_nobody():
     """For the worker, once it has its descriptors: own nothing.
 
-    Only root can, and needs to; another user has no capabilities.
+    Only root can, and needs to; another user has no capabilities, and what it
+    owns is kept from the worker in another way
+    (:mod:`nova_dmore.worker.confinement`).
     """
     if os.geteuid() != 0:
         return

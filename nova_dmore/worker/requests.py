@@ -4,12 +4,19 @@
 import asyncio
 import json
 import logging
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
 
 from nova_dmore.channel import text
 from nova_dmore.posix import crash
 from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
+
+#: Grants a request with its params -> the result.
+Handle: TypeAlias = Callable[[wire.Request, dict[str, Any]],
+                             Awaitable[dict[str, Any]]]
 
 
 class Refused(Exception):
@@ -20,17 +27,16 @@ class BadRequest(Refused):
     """A request that makes no sense."""
 
 
-async def serve(sock, handle):
+async def serve(sock: socket.socket, handle: Handle) -> None:
     """Answer the requests on one connection until it ends.
 
     :param sock: connected unix stream socket; closed at the end.
-    :param handle: coroutine function, called with (:class:`wire.Request`,
-        params) -> result (a dict); raises :class:`Refused`. Whatever else
-        it raises was not expected, and ends the process.
+    :param handle: raises :class:`Refused`. Whatever else it raises was not
+        expected, and ends the process.
     """
     reader, writer = await asyncio.open_unix_connection(
         sock=sock, limit=wire.REQUEST_LINE_MAX)
-    answers = set()
+    answers: set[asyncio.Task[None]] = set()
     try:
         while line := await reader.readline():
             task = asyncio.create_task(_answer(line, writer, handle))
@@ -45,11 +51,13 @@ async def serve(sock, handle):
         writer.close()
 
 
-async def _answer(line, writer, handle):
+async def _answer(line: bytes, writer: asyncio.StreamWriter, handle: Handle
+                  ) -> None:
     number = None
     try:
         number, method, params = _parse(line)
-        answer = {'id': number, 'result': await handle(method, params)}
+        answer: dict[str, Any] = {
+            'id': number, 'result': await handle(method, params)}
     except Refused as e:
         answer = {'id': number, 'error': str(e)}
     try:
@@ -59,7 +67,7 @@ async def _answer(line, writer, handle):
         LOG.info('An answer was not wanted any more: %s', e)
 
 
-def _parse(line):
+def _parse(line: bytes) -> tuple[Any, wire.Request, dict[str, Any]]:
     try:
         request = json.loads(line)
         if not isinstance(request, dict):

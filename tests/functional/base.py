@@ -75,7 +75,7 @@ class TestCase(base.ServersTestBase):
 
     def setUp(self):
         dmore_conf.register(CONF)
-        # It asks what Nova asks, too, and so the fake answers with its own
+        # They ask what Nova asks, too, and so the fake answers with its own
         # kind of error.
         for module in ('where', 'care.reconcile'):
             self.useFixture(fixtures.MonkeyPatch(
@@ -151,7 +151,9 @@ class TestCase(base.ServersTestBase):
     def start(self, hostname='c1'):
         """Start a compute host."""
         # The hosts of one process would share what is local to a host.
-        self.flags(run_dir=self._path(f'run-{hostname}'), group='dmore')
+        self.flags(run_dir=self._path(f'run-{hostname}'),
+                   record_dir=self._path(f'records-{hostname}'),
+                   group='dmore')
         self.start_compute(hostname=hostname)
         return self.computes[hostname]
 
@@ -194,7 +196,7 @@ class TestCase(base.ServersTestBase):
         return etree.fromstring(self.connection(hostname).xml[domain.name()])
 
     def domain_r(self, server, hostname='c1'):
-        """The companion of a server, None when there is none."""
+        """The Domain R of a server, None when there is none."""
         return self.connection(hostname)._vms.get('domr-' + server['id'])
 
     def serial(self, server, hostname='c1'):

@@ -85,7 +85,8 @@ class LeaveTest(base.TestCase):
             self.server, expected_host='c2', expected_migration_status='done')
         self.assertEqual('c2', self.assert_pair(
             self.server, 'c2')['binding:host_id'])
-        self.flags(run_dir=self._path('run-c1'), group='dmore')
+        self.flags(run_dir=self._path('run-c1'),
+                   record_dir=self._path('records-c1'), group='dmore')
         self.restart_compute_service('c1')
         self._assert_only_on('c2')
         self._assert_deleted()

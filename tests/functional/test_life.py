@@ -212,7 +212,7 @@ class RestartTest(base.TestCase):
         self.assertEqual(port, self.assert_pair(server))
         self.assertIs(domain, self.domain_r(server))
         self.assert_left_alone()
-        # And is still known for a companion, and removed with its instance.
+        # And is still known for a Domain R, and removed with its instance.
         self.assertEqual([server['id']],
                          self.driver().list_instance_uuids())
         self._delete_server(server)
@@ -266,7 +266,7 @@ class RestartTest(base.TestCase):
         self.assert_secured(port)
         self.assert_pair(server)
 
-    def test_instances_of_the_database_are_not_companions(self):
+    def test_instances_of_the_database_are_no_domain_rs(self):
         self.start()
         server = self.boot()
         instance = objects.Instance.get_by_uuid(

@@ -6,11 +6,11 @@ import select
 import signal
 import socket
 import stat
+import uuid
 
 from oslotest import base
 
 from nova_dmore.client import shadow_client
-from nova_dmore.client import spawn
 from nova_dmore import exception
 from nova_dmore import wire
 from tests.unit.worker import fakes
@@ -288,8 +288,7 @@ class TestWaitingForGaps(LivePair):
         self.assertTrue(self._is_told(self._ask()))
 
     def test_a_worker_that_does_not_know_the_request(self):
-        sock = socket.socket(socket.AF_UNIX)
-        sock.connect(self.client.path)
+        sock = self.pair.hostd.service.open(self.pair.uuid)
         request = shadow_client.GapsRequest(sock)
         self.addCleanup(request.close)
         sock.sendall(b'{"id": 0, "method": "gaps of 2030", "params": {}}\n')
@@ -390,8 +389,7 @@ class TestFiles(base.BaseTestCase):
                      'serial0.out'):
             mode = os.stat(os.path.join(pair.directory, name)).st_mode
             self.assertEqual(0o600, stat.S_IMODE(mode))
-        self.assertEqual(
-            pair.pid, spawn.start_keeper(pair.directory, pair.log))
+        self.assertEqual(pair.pid, pair.start())
         status = pair.client.status()
         pair.client.shutdown()
         self.assertEqual(['keeper.lock', 'serial0.in', 'serial0.out'],
@@ -404,16 +402,20 @@ class TestFiles(base.BaseTestCase):
         status = pair.client.status()
         os.kill(pair.pid, signal.SIGKILL)
         wait_for(lambda: not os.path.exists(f'/proc/{status.worker_pid}'))
-        second = spawn.start_keeper(pair.directory, pair.log)
+        second = pair.start()
         self.assertNotEqual(pair.pid, second)
         self.assertEqual(second, pair.client.status().pid)
 
     def test_start_that_cannot_succeed(self):
         pair = fakes.Pair(self)
-        path = os.path.join(pair.directory, 'keeper.lock', 'below')
-        e = self.assertRaises(exception.ShadowProcessError,
-                              spawn.start_keeper, path, pair.log)
-        self.assertIn(pair.log, str(e))
+        other = str(uuid.uuid4())
+        path = os.path.join(pair.hostd.run_dir, other)
+        with open(path, 'w'):
+            pass
+        self.addCleanup(os.unlink, path)
+        e = self.assertRaises(exception.HostServiceError,
+                              pair.hostd.service.start, other)
+        self.assertIn(path, str(e))
 
     def test_requests_that_are_wrong(self):
         pair = fakes.Pair(self)

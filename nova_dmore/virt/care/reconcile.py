@@ -40,9 +40,9 @@ class Reconciler:
     :param reporter: a :class:`nova_dmore.virt.care.reporter.Reporter`.
     :param context: an admin ``RequestContext``.
     :param connect: returns Nova's ``libvirt.virConnect``.
-    :param locate: :func:`nova_dmore.virt.inventory.host_of`.
+    :param locate: :func:`nova_dmore.virt.where.host_in_nova`.
     :param is_migrating:
-        :func:`nova_dmore.virt.inventory.is_live_migrating`.
+        :func:`nova_dmore.virt.where.is_live_migrating`.
     """
 
     def __init__(self, pairs, reporter, context, connect, locate,

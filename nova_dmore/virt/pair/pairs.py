@@ -57,9 +57,9 @@ class Pairs:
         self.secrets = host_secrets.HostSecrets(conf)
         self._forget_tokens = forget_tokens
         self._note_secret = note_secret
-        self.records = record_module.Records(conf.dmore.run_dir)
-        self.shadows = shadow_process.ShadowProcesses(
-            conf.dmore, self.records)
+        self.records = record_module.Records(
+            conf.dmore.record_dir, conf.dmore.run_dir)
+        self.shadows = shadow_process.ShadowProcesses(conf.dmore)
         self.blueprint = blueprint.Blueprint(
             conf, plug, images, self.records)
         self._guard = threading.Lock()
@@ -67,13 +67,12 @@ class Pairs:
         #: Called with an instance's uuid when somebody may have changed its
         #: pair; set by :class:`nova_dmore.virt.care.watch.Watch`.
         self.on_change: Callable[[str], None] = lambda instance_uuid: None
-        self._clients: dict[str, shadow_client.ShadowClient] = {}
         #: When each pair was last told what to serve, by CLOCK_MONOTONIC;
         #: of what an earlier process has told nothing is known.
         self.configured: dict[str, float] = {}
-        #: By libvirt uuid, the instance of every companion seen so far, also
+        #: By libvirt uuid, the instance of every Domain R seen so far, also
         #: of removed ones: their last events come late.
-        self._companions = {
+        self._domain_r_uuids = {
             domain_r.uuid_of(record.instance_uuid): record.instance_uuid
             for record in self.records.all()}
 
@@ -85,11 +84,7 @@ class Pairs:
 
     def client(self, instance_uuid: str) -> shadow_client.ShadowClient:
         """A client of the pair's shadow-device process."""
-        with self._guard:
-            if instance_uuid not in self._clients:
-                self._clients[instance_uuid] = shadow_client.ShadowClient(
-                    self.records.directory(instance_uuid))
-            return self._clients[instance_uuid]
+        return self.shadows.client(instance_uuid)
 
     def domain(self, instance_uuid: str) -> domain_r.DomainR:
         """The pair's Domain R on this host."""
@@ -98,23 +93,20 @@ class Pairs:
     def is_alive(self, instance_uuid: str) -> tuple[bool, bool]:
         """Whether the shadow-device process and Domain R live.
 
-        :raises nova_dmore.exception.PairError: libvirt does not say.
+        :raises nova_dmore.exception.DMoreError: nobody can tell, for libvirt
+            or the host service is away: nothing may be rebuilt then.
         """
-        client = self.client(instance_uuid)
-        try:
-            shadow_lives = not client.is_gone() and bool(client.status())
-        except exception.ShadowProcessError:
-            shadow_lives = False
-        return shadow_lives, self.domain(instance_uuid).is_active()
+        return (self.shadows.is_alive(instance_uuid),
+                self.domain(instance_uuid).is_active())
 
     def is_domain_r(self, domain: str | None) -> bool:
-        """Whether a libvirt uuid is that of a companion on this host."""
-        return domain in self._companions
+        """Whether a libvirt uuid is that of a Domain R on this host."""
+        return domain in self._domain_r_uuids
 
     def instance_of(self, domain: str | None) -> str | None:
-        """The instance of a companion with this libvirt uuid, None: it is
-        that of no companion on this host."""
-        return self._companions.get(domain)
+        """The instance of the Domain R with this libvirt uuid, None: it is
+        that of no Domain R on this host."""
+        return self._domain_r_uuids.get(domain)
 
     @contextlib.contextmanager
     def locked(self, instance_uuid: str, wait_s: float = -1):
@@ -185,8 +177,9 @@ class Pairs:
                 address=address, key_data=instance.key_data,
                 display=display,
                 secret_id=self.secrets.choose(instance, known))
-            undo.callback(_attempt, self.records.remove, instance.uuid)
+            undo.callback(self.records.forget, instance.uuid)
             self._save(record)
+            undo.callback(_attempt, self.shadows.remove, instance.uuid)
             self._start(record)
             undo.pop_all()
         LOG.info('Domain R of the instance is at %s', address.ip,
@@ -220,7 +213,7 @@ class Pairs:
             self._start(record)
         except exception.DMoreError:
             # The instance may run: what it prints must not fill its FIFO.
-            _attempt(self.shadows.make_directory, record.instance_uuid)
+            _attempt(self.shadows.start, record.instance_uuid)
             raise
         # Or a destination asks for the secret before, and refuses the
         # instance if that is gone. Not only if it was replaced just now:
@@ -274,7 +267,7 @@ class Pairs:
         except exception.ConfigurationError:
             return False    # nothing new could be made instead
 
-    def expect(self, record, bind=None) -> record_module.PairRecord:
+    def prepare_early(self, record, bind=None) -> record_module.PairRecord:
         """Make what of a pair takes long, on a host that it may come to.
 
         Called by the destination's role.
@@ -307,7 +300,7 @@ class Pairs:
         """Prepare a destination: everything but Domain R itself.
 
         Called by the destination's role before anything moves. What was made
-        by :meth:`expect` is used.
+        by :meth:`prepare_early` is used.
 
         :raises nova_dmore.exception.DMoreError: and everything is undone but
             the directory.
@@ -316,7 +309,7 @@ class Pairs:
         with self.locked(uuid), contextlib.ExitStack() as undo:
             undo.callback(_attempt, self.give_back, uuid)
             if self.get(uuid) is None:
-                self.expect(record)
+                self.prepare_early(record)
             else:
                 self._save(record)
             self.client(uuid).arm(
@@ -325,8 +318,8 @@ class Pairs:
             undo.pop_all()
 
     def give_back(self, instance_uuid: str) -> None:
-        """Undo :meth:`expect` and :meth:`start_incoming`. The instance may
-        arrive without its pair, so the directory stays.
+        """Undo :meth:`prepare_early` and :meth:`start_incoming`. The instance
+        may arrive without its pair, so the directory stays.
 
         :raises nova_dmore.exception.DMoreError: something is left over; the
             rest was removed all the same.
@@ -344,17 +337,17 @@ class Pairs:
 
         :raises nova_dmore.exception.DMoreError: the directory cannot be made.
         """
-        self.shadows.make_directory(record.instance_uuid)
+        self.shadows.start(record.instance_uuid)
         self._save(dataclasses.replace(record, incoming=True))
 
     def _save(self, record) -> None:
-        self._companions[domain_r.uuid_of(record.instance_uuid)] = (
+        self._domain_r_uuids[domain_r.uuid_of(record.instance_uuid)] = (
             record.instance_uuid)
         try:
             self.records.save(record)
         except OSError as error:
             raise exception.ConfigurationError(
-                f'[dmore] run_dir: {self._conf.dmore.run_dir}: '
+                f'[dmore] record_dir: {self._conf.dmore.record_dir}: '
                 f'{error.strerror}') from error
 
     # -- rebuilt ------------------------------------------------------------
@@ -410,7 +403,8 @@ class Pairs:
                      text.printable(error))
 
     def take_over(self, record) -> None:
-        """Build a pair on this host whose Domain R could not come along.
+        """Build a pair on this host whose Domain R did not follow its
+        instance.
 
         Called by a destination's role; the instance runs here already, and
         its QEMU connects again by itself.
@@ -460,7 +454,8 @@ class Pairs:
 
     def _remove(self, instance_uuid: str) -> None:
         self._end(instance_uuid)
-        self.records.remove(instance_uuid)
+        self.shadows.remove(instance_uuid)
+        self.records.forget(instance_uuid)
 
     def _delete(self, instance_uuid: str) -> None:
         self._remove(instance_uuid)
@@ -478,11 +473,8 @@ class Pairs:
             steps.callback(self._stop_shadow, instance_uuid)
 
     def _stop_shadow(self, instance_uuid: str) -> None:
-        self.client(instance_uuid).shutdown()
-        self.shadows.close_sink(instance_uuid)
+        self.shadows.stop(instance_uuid)
         self.configured.pop(instance_uuid, None)
-        with self._guard:
-            self._clients.pop(instance_uuid, None)
 
     def _delete_address(self, instance_uuid: str) -> None:
         # First: it may be another instance's at once.

@@ -86,3 +86,25 @@ class TestLog(base.BaseTestCase):
         self.assertIn('\ne\\n\nTraceback', text)
         self.assertIn('ValueError: d\\x1b\\u202e\n', text)
         self.assertLess(len(text), 2 * log.MESSAGE_MAX)
+
+
+class TestSetUp(base.BaseTestCase):
+
+    def test_in_a_fork(self):
+        """What its parent has not yet said is not said by a fork, too."""
+        root = logging.getLogger()
+        before, level = root.handlers, root.level
+        self.addCleanup(setattr, root, 'handlers', before)
+        self.addCleanup(root.setLevel, level)
+        parent = io.StringIO()
+        root.handlers = [log.BoundedHandler(parent)]
+        for _ in range(log.SITE_BURST + 5):
+            root.warning('again')
+        length = len(parent.getvalue())
+        log.set_up('worker', False)
+        handler, = root.handlers
+        handler.stream = io.StringIO()
+        root.warning('mine')
+        self.assertIn('worker', handler.stream.getvalue())
+        self.assertEqual(length, len(parent.getvalue()))
+        self.assertEqual(logging.INFO, root.level)

@@ -12,8 +12,8 @@ import libvirt
 from lxml import etree
 from nova import exception as nova_exception
 
+from nova_dmore.client import host_service
 from nova_dmore.client import shadow_client
-from nova_dmore.client import spawn
 from nova_dmore import exception
 from nova_dmore import image_file
 from nova_dmore.virt.images import image_store
@@ -109,11 +109,11 @@ class Libvirt:
         pass
 
 
-def status(**changes) -> shadow_client.Status:
+def status(**changes) -> wire.Status:
     """An answer of a process that has nothing to say."""
-    vm = shadow_client.VmStatus(connected=True, status='running',
+    vm = wire.VmStatus(connected=True, status='running',
                                 attached=True)
-    return shadow_client.Status(**{
+    return wire.Status(**{
         'state': wire.PairState.LIVE, 'epoch': 5, 'migration_id': None,
         'instance': vm, 'domain_r': vm, 'streams': {}, 'serving': None,
         'devices': {}, 'gaps': (), 'worker_starts': 1, 'pid': 10,
@@ -122,32 +122,51 @@ def status(**changes) -> shadow_client.Status:
 
 
 class ShadowProcesses(fixtures.Fixture):
-    """The processes, behind the signatures of ShadowClient and spawn."""
+    """The processes, behind the signatures of ShadowClient and HostService.
+    """
 
     def _setUp(self):
-        #: Directories with a living process.
+        #: Folders of pairs with a living process.
         self.alive = set()
         self.log = []
         self.clients = {}
         self.refuse_start = None
         self.refuse = {}        # method name: raised by it
+        #: Folders of pairs that were made, and are not removed.
+        self.folders = set()
+        for name in ('start', 'end', 'remove', 'instances'):
+            self.useFixture(fixtures.MockPatchObject(
+                host_service.HostService, name, autospec=True,
+                side_effect=getattr(self, f'_{name}')))
         #: Worker's ends of the connections on which gaps are waited for.
         self.gaps_requests = {}
         self.addCleanup(self._close_gaps_requests)
-        self.useFixture(fixtures.MockPatchObject(
-            spawn, 'start_keeper', autospec=True, side_effect=self._start))
         self.useFixture(fixtures.MonkeyPatch(
             'nova_dmore.client.shadow_client.ShadowClient', self._client))
 
-    def _start(self, directory, log_file, *, options=None, timeout=20.0):
+    def _start(self, service, instance, timeout=20.0):
         if self.refuse_start is not None:
             raise self.refuse_start
-        assert os.path.isdir(os.path.dirname(log_file)), log_file
-        self.options = options
+        directory = _folder(service, instance)
         if directory not in self.alive:
             self.log.append('start')
         self.alive.add(directory)
+        self.folders.add(directory)
         return 10
+
+    def _end(self, service, instance):
+        self.log.append('end')
+        self.alive.discard(_folder(service, instance))
+
+    def _remove(self, service, instance):
+        directory = _folder(service, instance)
+        if directory in self.alive:
+            raise exception.HostServiceError('it lives')
+        self.folders.discard(directory)
+
+    def _instances(self, service):
+        return [os.path.basename(each) for each in sorted(self.alive)
+                if os.path.dirname(each) == service.run_dir]
 
     def kill(self, instance_uuid):
         """As ``kill -9`` of the keeper."""
@@ -174,7 +193,8 @@ class ShadowProcesses(fixtures.Fixture):
         self.gaps_requests[directory] = theirs
         return shadow_client.GapsRequest(ours)
 
-    def _client(self, directory, timeout=5.0):
+    def _client(self, service, instance, timeout=5.0):
+        directory = _folder(service, instance)
         client = _shadow_client(len(self.clients))
         client.reset_mock(side_effect=True)
 
@@ -196,13 +216,17 @@ class ShadowProcesses(fixtures.Fixture):
                 'status': status(), 'configure': None, 'arm': None,
                 'adopt': None, 'shutdown': None, 'forget_gaps': None,
                 'hold': None,
-                'carry_over': shadow_client.CarryOverAnswer(True, '')}.items():
+                'carry_over': wire.CarryOverAnswer(True, '')}.items():
             answer(name, result)
         client.wait_for_gaps.side_effect = lambda: self._wait_for_gaps(
             directory)
         client.is_gone.side_effect = lambda: directory not in self.alive
         self.clients[directory] = client
         return client
+
+
+def _folder(service, instance):
+    return os.path.join(service.run_dir, instance)
 
 
 _CLIENT = shadow_client.ShadowClient
@@ -247,6 +271,7 @@ class HostTestCase(fakes.TestCase):
             secret_file.write('s' * 64)
         self.config.config(
             group='dmore', run_dir=os.path.join(self.directory, 'run'),
+            record_dir=os.path.join(self.directory, 'records'),
             log_dir=os.path.join(self.directory, 'log'), secret_file=secret,
             image_cache_dir=os.path.join(self.directory, 'images'),
             management_network='consoles')
@@ -295,9 +320,10 @@ class HostTestCase(fakes.TestCase):
         self.assertEqual(set(), self.vif_driver.plugged)
         self.assertEqual({}, self.neutron.ports)
         self.assertEqual([], self.pairs.records.all())
-        run_dir = self.conf.dmore.run_dir
-        if os.path.isdir(run_dir):
-            self.assertEqual([], os.listdir(run_dir))
+        self.assertEqual(set(), self.shadow.folders)
+        record_dir = self.conf.dmore.record_dir
+        if os.path.isdir(record_dir):
+            self.assertEqual([], os.listdir(record_dir))
 
 
 def plug_error():

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import logging
-import os
 from unittest import mock
 
 import fixtures
@@ -9,10 +8,12 @@ from nova.console import type as console_type
 from nova import exception as nova_exception
 from nova.virt import event
 from nova.virt.libvirt import host as libvirt_host
+import nova.conf
 
 from nova_dmore import exception
 from nova_dmore.virt.care import watch
 from nova_dmore.virt.config import certificate
+from nova_dmore.virt.config import precondition
 from nova_dmore.virt.pair import domain_r
 from tests.unit.virt.config import test_certificate
 from tests.unit.virt import driver_case
@@ -52,7 +53,7 @@ class AuthorityTest(test_certificate.FilesTestCase,
         self.write(certificate.SERVER_CA_FILE,
                    test_certificate.make_certificate('servers', **server))
         with fixtures.FakeLogger(level=logging.WARNING) as log:
-            self.driver._warn_of_the_authority()
+            precondition.warn_of_authority(nova.conf.CONF)
         return log.output
 
     def test_it_ends(self):
@@ -84,7 +85,7 @@ class EventTest(driver_case.DriverTestCase):
             watch.Watch, instance=True)
         self.pairs.ensure(self.instance)
 
-    def test_of_a_companion(self):
+    def test_of_a_domain_r(self):
         self.driver.emit_event(event.LifecycleEvent(
             domain_r.uuid_of(fakes.UUID), event.EVENT_LIFECYCLE_STOPPED))
         self.driver._watch.changed.assert_called_once_with(fakes.UUID)
@@ -131,7 +132,7 @@ class CreateTest(driver_case.DriverTestCase):
         self.assertIn('no image', self.log.output)
         self.assertNotIn('Traceback', self.log.output)
 
-    def test_what_nobody_expected(self):
+    def test_what_was_not_foreseen(self):
         self.images.current.side_effect = TypeError('a bug')
         self._assert_stock()
         self.assertIn('Traceback', self.log.output)
@@ -203,11 +204,11 @@ class WithdrawTest(driver_case.DriverTestCase):
         # It is as it was suspended, and its QEMU makes sockets there.
         for pair_is_gone in (False, True):
             if pair_is_gone:
-                self.pairs.records.remove(fakes.UUID)
+                self.pairs.records.forget(fakes.UUID)
             self._create(self.shadowed)
             self.assertEqual(self.shadowed, self.create.call_args.args[2])
-            self.assertTrue(os.path.isdir(
-                self.pairs.records.directory(fakes.UUID)))
+            self.assertEqual({self.pairs.records.directory(fakes.UUID)},
+                             self.shadow.alive)
 
     def test_opted_out(self):
         self.instance.flavor.extra_specs['dmore:domain_r'] = 'disabled'

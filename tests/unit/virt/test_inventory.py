@@ -4,7 +4,6 @@ from unittest import mock
 
 import fixtures
 import libvirt
-from nova import exception as nova_exception
 from nova.virt import event
 from nova.virt.libvirt import host
 
@@ -32,7 +31,7 @@ class HostTest(fakes.TestCase):
             return_value=self.domains)).mock
         self.host = inventory.DMoreHost('qemu:///system')
 
-    def test_companions_are_left_out(self):
+    def test_domain_rs_are_left_out(self):
         self.assertEqual([self.domains[0], self.domains[2]],
                          self.host.list_instance_domains())
 
@@ -52,7 +51,7 @@ class EventsTest(fakes.TestCase):
         self.handled = []
         self.host = inventory.DMoreHost(
             'qemu:///system', lifecycle_event_handler=self.handled.append)
-        self.host._is_companion = lambda uuid: uuid == OTHER_UUID
+        self.host._is_domain_r = lambda uuid: uuid == OTHER_UUID
         # It calls nothing before its time.
         self.host._delayed_executor = self.delayed = mock.Mock()
 
@@ -62,7 +61,7 @@ class EventsTest(fakes.TestCase):
         self.host._event_handler._queue_event(stopped)
         return stopped
 
-    def test_the_end_of_a_companion_is_told_at_once(self):
+    def test_the_end_of_a_domain_r_is_told_at_once(self):
         stopped = self._stopped(OTHER_UUID)
         self.assertEqual([stopped], self.handled)
         self.delayed.submit_with_delay.assert_not_called()
@@ -76,39 +75,3 @@ class EventsTest(fakes.TestCase):
     def test_what_is_of_no_domain(self):
         self.host._event_emit_delayed(event.Event())
         self.assertEqual(1, len(self.handled))
-
-
-class HostOfTest(fakes.TestCase):
-
-    def setUp(self):
-        super().setUp()
-        self.get_by_uuid = self.useFixture(fixtures.MockPatch(
-            'nova.objects.Instance.get_by_uuid')).mock
-
-    def _host_of(self, **changes):
-        self.get_by_uuid.return_value = fakes.make_instance(**changes)
-        return inventory.host_of('context', fakes.UUID)
-
-    def test_on_a_host(self):
-        self.assertEqual('c2', self._host_of(host='c2'))
-        self.get_by_uuid.assert_called_once_with('context', fakes.UUID)
-
-    def test_on_none(self):
-        # Not to be taken for one that is no more.
-        self.assertEqual('', self._host_of(host=None))
-
-    def test_live_migrating(self):
-        for task_state, migrating in (('migrating', True), (None, False),
-                                      ('rebooting', False)):
-            self.get_by_uuid.return_value = fakes.make_instance(
-                task_state=task_state)
-            self.assertIs(migrating, inventory.is_live_migrating(
-                'context', fakes.UUID))
-        self.get_by_uuid.side_effect = nova_exception.InstanceNotFound(
-            instance_id=fakes.UUID)
-        self.assertFalse(inventory.is_live_migrating('context', fakes.UUID))
-
-    def test_no_more(self):
-        self.get_by_uuid.side_effect = nova_exception.InstanceNotFound(
-            instance_id=fakes.UUID)
-        self.assertIsNone(inventory.host_of('context', fakes.UUID))

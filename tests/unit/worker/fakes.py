@@ -7,9 +7,9 @@ import os
 import select
 import socket
 import struct
-import tempfile
 import threading
 import time
+import uuid
 
 from testtools import content
 
@@ -18,10 +18,10 @@ from nova_dmore.channel.domr import end as domr_end
 from nova_dmore.channel import input_event
 from nova_dmore.channel import region
 from nova_dmore.client import shadow_client
-from nova_dmore.client import spawn
 from nova_dmore.posix import fifos
 from nova_dmore.posix import pipes
 from nova_dmore import wire
+from tests.unit import hostd_process
 from tests.unit.keeper import fake_qmp
 from tests.unit.worker.devices.display import viewer
 
@@ -299,27 +299,40 @@ def _map_over(memory, descriptor):
 
 
 class Pair:
-    """A keeper in a directory of its own, and who talks to it."""
+    """The processes of a pair, and who talks to them.
 
-    def __init__(self, test):
+    :param hostd: a :class:`hostd_process.Hostd`, None: that of all tests.
+    """
+
+    def __init__(self, test, hostd=None):
         self._test = test
-        temporary = tempfile.TemporaryDirectory(prefix='dmore')
-        test.addCleanup(temporary.cleanup)
-        self.directory = os.path.join(temporary.name, 'pair')
-        self.log = os.path.join(temporary.name, 'log')
-        self.pid = spawn.start_keeper(self.directory, self.log)
-        self.client = shadow_client.ShadowClient(self.directory)
-        test.addCleanup(self.client.shutdown)
+        self.hostd = hostd or hostd_process.shared()
+        self.uuid = str(uuid.uuid4())
+        self.directory = os.path.join(self.hostd.run_dir, self.uuid)
         test.addOnException(self._attach_log)
+        self._logged = len(self.hostd.read_log())
+        self.client = shadow_client.ShadowClient(
+            self.hostd.service, self.uuid)
+        test.addCleanup(self._end)
+        self.pid = self.start()
         self._count = 0
 
+    def start(self):
+        """Have a keeper -> its process id."""
+        return self.hostd.service.start(self.uuid)
+
+    def _end(self):
+        self.client.shutdown()
+        self.hostd.service.remove(self.uuid)
+
+    def logged(self):
+        """What its processes have logged, and others meanwhile."""
+        return self.hostd.read_log()[self._logged:]
+
     def _attach_log(self, _exc_info):
-        with open(self.log) as log:
-            text = log.read()
         self._count += 1
-        self._test.addDetail(
-            f'keeper {self.directory} {self._count}',
-            content.text_content(text))
+        self._test.addDetail(f'{self.uuid} {self._count}',
+                             content.text_content(self.logged()))
 
     def instance(self, status='running'):
         return self._closed_later(FakeInstance(self.directory, status))

@@ -2,7 +2,6 @@
 
 from unittest import mock
 
-from nova_dmore.client import shadow_client
 from nova_dmore import exception
 from nova_dmore.virt.care import pair_care
 from nova_dmore.virt.care import reconcile
@@ -15,7 +14,7 @@ Condition = pair_care.Condition
 
 
 def _gap(number):
-    return shadow_client.GapReport(
+    return wire.GapReport(
         number=number, stream='serial0_out', at=100, bytes=5,
         kind=wire.GapKind.EXACT, reason='too slow', migration_id=None,
         time=1.0)

@@ -7,7 +7,6 @@ import fixtures
 import libvirt
 from nova import exception as nova_exception
 
-from nova_dmore.client import shadow_client
 from nova_dmore import exception
 from nova_dmore.virt.care import reconcile
 from nova_dmore.virt.care import reporter
@@ -96,7 +95,7 @@ class IncomingTest(ReconcileTestCase):
             self._assert_waits(3600)
 
     def _domain_r_is(self, status):
-        answer = fake_host.status(domain_r=shadow_client.VmStatus(
+        answer = fake_host.status(domain_r=wire.VmStatus(
             connected=True, status=status, attached=True))
         self.client().status.side_effect = lambda timeout=None: answer
 
@@ -218,7 +217,7 @@ class OutgoingTest(ReconcileTestCase):
         super().setUp()
         self.pairs.ensure(fakes.make_instance())
         self.instance = self.libvirt.add_instance()
-        self.companion = self.libvirt.domains[self.domr]
+        self.domain_r = self.libvirt.domains[self.domr]
         self.shadow.log.clear()
         self.status = fake_host.status(migration_id='m1')
         self.client().status.side_effect = lambda timeout=None: self.status
@@ -229,17 +228,17 @@ class OutgoingTest(ReconcileTestCase):
         self.assertEqual(set(), self.shadow.alive)
 
     def test_the_instance_stayed(self):
-        self.companion.job = True
+        self.domain_r.job = True
         self.assertTrue(self._reconcile())
-        self.assertFalse(self.companion.job)
+        self.assertFalse(self.domain_r.job)
         self.assertEqual(['arm', 'adopt', 'hold'], self.shadow.log)
         self.client().arm.assert_called_once_with(
             'm1', wire.Role.SOURCE, on=False)
         self.client().hold.assert_called_once_with(False)
         # Once is enough.
-        self.companion.job = True
+        self.domain_r.job = True
         self.assertTrue(self._reconcile(1))
-        self.assertTrue(self.companion.job)
+        self.assertTrue(self.domain_r.job)
         self.assertEqual(['arm', 'adopt', 'hold'], self.shadow.log)
 
     def test_domain_r_was_stopped_and_could_not_leave(self):
@@ -247,7 +246,7 @@ class OutgoingTest(ReconcileTestCase):
         status = dataclasses.replace(there, domain_r=dataclasses.replace(
             there.domain_r, status='paused'))
         self.client().status.side_effect = lambda timeout=None: status
-        resume = self.companion.resume = mock.Mock()
+        resume = self.domain_r.resume = mock.Mock()
         self.assertTrue(self._reconcile())
         self.assertEqual([], self.shadow.log)
         status = there
@@ -317,10 +316,10 @@ class OutgoingTest(ReconcileTestCase):
 
     def test_libvirt_migrates_on(self):
         self.instance.job = True
-        self.companion.job = True
+        self.domain_r.job = True
         for _hour in range(3):
             self.assertFalse(self._reconcile(3600))
-        self.assertTrue(self.companion.job)
+        self.assertTrue(self.domain_r.job)
         self.assertEqual([], self.shadow.log)
 
     def test_a_pair_that_is_dead_is_built_anew_by_the_watch(self):

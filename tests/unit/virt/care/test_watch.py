@@ -10,7 +10,6 @@ import fixtures
 from neutronclient.common import exceptions as neutron_exceptions
 import oslo_messaging as messaging
 
-from nova_dmore.client import shadow_client
 from nova_dmore import exception
 from nova_dmore.virt.care import pair_care
 from nova_dmore.virt.care import reconcile
@@ -25,7 +24,7 @@ OTHER_UUID = '9b0b0c52-59c1-4b0e-8f58-0a5a4c3d2b10'
 
 
 def _gap(number):
-    return shadow_client.GapReport(
+    return wire.GapReport(
         number=number, stream='serial0_out', at=100, bytes=5,
         kind=wire.GapKind.EXACT, reason='too slow', migration_id=None,
         time=1.0)

@@ -67,7 +67,7 @@ class EnsureTest(fake_host.HostTestCase):
 
     def test_after_a_reboot_of_the_host_the_address_is_the_same(self):
         record = self._ensure()
-        self.pairs.records.remove(fakes.UUID)
+        self.pairs.records.forget(fakes.UUID)
         self.shadow.kill(fakes.UUID)
         self.libvirt.domains.clear()
         self.pairs = self.make_pairs()
@@ -84,18 +84,6 @@ class EnsureTest(fake_host.HostTestCase):
         # Its last event comes when it is gone.
         self.pairs.remove(fakes.UUID, delete_address=True)
         self.assertTrue(self.pairs.is_domain_r(domain_r.uuid_of(fakes.UUID)))
-
-    def test_qemu_group(self):
-        self._ensure()
-        self.assertEqual((0o700, 0o600, None), (
-            self.shadow.options.directory_mode,
-            self.shadow.options.socket_mode, self.shadow.options.group))
-        self.config.config(qemu_group='kvm', group='dmore')
-        self.shadow.kill(fakes.UUID)
-        self._ensure()
-        self.assertEqual((0o770, 0o660, 'kvm'), (
-            self.shadow.options.directory_mode,
-            self.shadow.options.socket_mode, self.shadow.options.group))
 
 
 class TokenTest(fake_host.HostTestCase):
@@ -188,11 +176,11 @@ class UndoTest(fake_host.HostTestCase):
         self._assert_fails(exception.AddressError, 'bound')
         self.neutron.client.create_port.assert_called_once()
 
-    def test_run_dir(self):
+    def test_record_dir(self):
         self.useFixture(fixtures.MockPatch(
             'nova_dmore.virt.pair.record.to_json',
             side_effect=OSError(28, 'No space left on device')))
-        self._assert_fails(exception.ConfigurationError, '[dmore] run_dir',
+        self._assert_fails(exception.ConfigurationError, '[dmore] record_dir',
                            'No space left on device')
 
     def test_log_dir(self):
@@ -374,7 +362,7 @@ class RemoveTest(fake_host.HostTestCase):
 
     def test_a_deletion_that_was_left_to_another_thread_fails(self):
         log = self.useFixture(fixtures.FakeLogger())
-        self.shadow.refuse['shutdown'] = exception.ShadowProcessError('no')
+        self.shadow.refuse['shutdown'] = exception.HostServiceError('no')
         with self.pairs.locked(fakes.UUID):
             fake_host.wait(self._remove_while_it_is_changed(True))
         self.assertIn('Left over of a pair', log.output)
@@ -415,15 +403,21 @@ class RemoveTest(fake_host.HostTestCase):
         self.assert_nothing_left()
 
     def test_a_step_that_fails_stops_no_other(self):
-        self.shadow.refuse['shutdown'] = exception.ShadowProcessError('no')
+        self.shadow.refuse['shutdown'] = exception.HostServiceError('no')
         self.assertRaises(
-            exception.ShadowProcessError, self.pairs.remove, fakes.UUID,
+            exception.HostServiceError, self.pairs.remove, fakes.UUID,
             delete_address=True)
         # The address is not another instance's while something may use it.
         self.assertEqual([fakes.PORT], list(self.neutron.ports))
         self.assertNotIn(self.domr, self.libvirt.domains)
         self.shadow.refuse.clear()
         self.pairs.remove(fakes.UUID, delete_address=True)
+        self.assert_nothing_left()
+
+    def test_a_process_that_does_not_listen(self):
+        self.shadow.refuse['shutdown'] = exception.ShadowProcessError('no')
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.assertIn('end', self.shadow.log)
         self.assert_nothing_left()
 
     def test_libvirt_refuses(self):

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How nova-compute asks the host service (:mod:`nova_dmore.hostd`)."""
+
+import os
+import socket
+import time
+
+from nova_dmore.channel import text
+from nova_dmore import exception
+from nova_dmore.link import hostd_protocol
+
+#: How long the service may be away before a request fails, in seconds: it
+#: begins anew in less.
+TIMEOUT_S = 5.0
+
+_RETRY_INTERVAL_S = 0.05
+
+
+class HostService:
+    """The one of this host. Thread-safe: each request has a connection.
+
+    :param run_dir: ``[dmore] run_dir``.
+    """
+
+    def __init__(self, run_dir):
+        self.run_dir = run_dir
+
+    def start(self, instance, timeout=20.0):
+        """Have the process of a pair -> its keeper's process id.
+
+        :raises exception.HostServiceError: the service is not there, or says
+            why not.
+        """
+        answer, _ = self._ask(
+            hostd_protocol.Request.START, instance, timeout)
+        return answer['pid']
+
+    def open(self, instance, timeout=TIMEOUT_S):
+        """-> a connection to the worker of a pair, None: it has no process.
+
+        :raises exception.HostServiceError: nobody can tell.
+        """
+        answer, descriptors = self._ask(
+            hostd_protocol.Request.OPEN, instance, timeout)
+        if answer.get('failure') == hostd_protocol.Failure.GONE:
+            return None
+        if len(descriptors) != 1:
+            raise self._error('answered without a descriptor')
+        return socket.socket(fileno=descriptors[0])
+
+    def end(self, instance):
+        """End a process that does not listen; none that is gone is missed."""
+        self._ask(hostd_protocol.Request.END, instance)
+
+    def remove(self, instance):
+        """Remove the folders of a pair whose process is gone.
+
+        :raises exception.HostServiceError: it lives, or the service is away.
+        """
+        self._ask(hostd_protocol.Request.REMOVE, instance)
+
+    def instances(self):
+        """-> the uuids of the instances whose pairs have a process here."""
+        return self._ask(hostd_protocol.Request.LIST)[0]['instances']
+
+    def _ask(self, kind, instance=None, timeout=TIMEOUT_S):
+        """-> (answer, descriptors).
+
+        A service that begins anew closes its connections: it is asked again.
+        So it is when a keeper is just beginning, or ending.
+        """
+        deadline = time.monotonic() + timeout
+        message = {'type': kind}
+        if instance is not None:
+            message['instance'] = instance
+        while True:
+            try:
+                answer, descriptors = self._exchange(message, deadline)
+                if answer is not None and (
+                        answer.get('failure') != hostd_protocol.Failure.LIVES):
+                    break
+                trouble = ('does not answer: it hung up' if answer is None
+                           else f'refused {kind}: {answer["error"]}')
+            except (OSError, ValueError) as e:
+                trouble = (f'does not answer: {e}. Is nova-dmore-hostd '
+                           'running?')
+            if time.monotonic() + _RETRY_INTERVAL_S > deadline:
+                raise self._error(trouble)
+            time.sleep(_RETRY_INTERVAL_S)
+        if 'error' in answer and (
+                answer.get('failure') != hostd_protocol.Failure.GONE):
+            for each in descriptors:
+                os.close(each)
+            raise self._error(
+                f'refused {kind}: {text.printable(answer["error"])}')
+        return answer, descriptors
+
+    def _exchange(self, message, deadline):
+        with hostd_protocol.connect(self.run_dir) as sock:
+            sock.settimeout(max(0.001, deadline - time.monotonic()))
+            hostd_protocol.send(sock, message)
+            return hostd_protocol.receive(sock)
+
+    def _error(self, what):
+        return exception.HostServiceError(
+            'The host service at '
+            f'{hostd_protocol.path_of(self.run_dir)} {what}')

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""System-call filters, made by libseccomp (seccomp(2)).
+
+systemd needs that library, so every host has it; its own Python binding is not
+on PyPI, and those that are there are not maintained.
+"""
+
+import ctypes
+import dataclasses
+import errno
+import os
+
+_NAME = 'libseccomp.so.2'
+try:
+    _LIBRARY = ctypes.CDLL(_NAME)
+    _LIBRARY.seccomp_init.restype = ctypes.c_void_p
+except OSError:
+    _LIBRARY = None
+
+#: <seccomp.h>: actions, comparisons, attributes, and "no such call".
+_ALLOW = 0x7fff0000
+_KILL_PROCESS = 0x80000000
+_FAIL = 0x00050000 | errno.EPERM
+_EQUAL, _MASKED_EQUAL = 4, 7
+_ON_OTHER_ARCHITECTURE = 2
+_NO_SUCH_CALL = -1
+#: The level from which on a process can be ended, not a thread alone.
+_API_KILL_PROCESS = 3
+
+#: <linux/prctl.h>, <linux/seccomp.h>; bytes of struct sock_filter.
+_PR_SET_SECCOMP, _MODE_FILTER = 22, 2
+_INSTRUCTION = 8
+
+
+class Unavailable(Exception):
+    """This host cannot filter system calls; the text says what it lacks."""
+
+
+class _Program(ctypes.Structure):
+    _fields_ = [('length', ctypes.c_ushort), ('code', ctypes.c_char_p)]
+
+
+class _Comparison(ctypes.Structure):
+    _fields_ = [('argument', ctypes.c_uint), ('operation', ctypes.c_int),
+                ('first', ctypes.c_uint64), ('second', ctypes.c_uint64)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """A system call, with all of the ``conditions`` if there are any."""
+
+    name: str
+    conditions: tuple = ()
+
+
+def equals(argument, value):
+    """-> the condition that an argument, numbered from 0, has this value."""
+    return (argument, _EQUAL, value, 0)
+
+
+def masked(argument, mask, value):
+    """-> the condition that these bits of an argument are ``value``."""
+    return (argument, _MASKED_EQUAL, mask, value)
+
+
+class Filter:
+    """A filter: what it does not name fails with EPERM.
+
+    A call of another architecture than the kernel's native one, and of x32,
+    ends the process. It is made once, for all forks: libseccomp writes on a
+    MiB of memory for it.
+
+    :param allowed: :class:`Call`; a name may come more than once.
+    :param fatal: names of calls that end the process. Names that this
+        libseccomp does not know are left out, here and in ``allowed``: they
+        fail like all others.
+    """
+
+    def __init__(self, allowed, fatal=()):
+        self._program, self._lack = b'', ''
+        try:
+            self._program = _compiled(allowed, fatal)
+        except Unavailable as e:
+            self._lack = str(e)
+
+    def load(self):
+        """Apply it to this process, which can gain no privileges any more
+        (:func:`nova_dmore.posix.privileges.restrict`).
+
+        :raises Unavailable: the library or the kernel has no such filters.
+        """
+        if self._lack:
+            raise Unavailable(self._lack)
+        program = _Program(len(self._program) // _INSTRUCTION, self._program)
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_MODE_FILTER),
+                      ctypes.byref(program), 0, 0):
+            raise Unavailable(
+                f'the kernel takes no filter: '
+                f'{os.strerror(ctypes.get_errno())} '
+                '(CONFIG_SECCOMP_FILTER is needed)')
+
+
+def _compiled(allowed, fatal):
+    """-> a program for the kernel."""
+    if _LIBRARY is None:
+        raise Unavailable(f'{_NAME} is not installed')
+    if _LIBRARY.seccomp_api_get() < _API_KILL_PROCESS:
+        raise Unavailable('Linux 4.14 and libseccomp 2.4 or newer are needed')
+    context = ctypes.c_void_p(_LIBRARY.seccomp_init(_FAIL))
+    try:
+        _call('seccomp_attr_set', context, _ON_OTHER_ARCHITECTURE,
+              ctypes.c_uint32(_KILL_PROCESS))
+        for each in allowed:
+            _add(context, _ALLOW, each)
+        for name in fatal:
+            _add(context, _KILL_PROCESS, Call(name))
+        descriptor = os.memfd_create('filter', os.MFD_CLOEXEC)
+        with open(descriptor, 'rb') as file:
+            _call('seccomp_export_bpf', context, descriptor)
+            file.seek(0)
+            return file.read()
+    finally:
+        _LIBRARY.seccomp_release(context)
+
+
+def _add(context, action, call):
+    number = _LIBRARY.seccomp_syscall_resolve_name(call.name.encode())
+    if number == _NO_SUCH_CALL:
+        return
+    conditions = (_Comparison * len(call.conditions))(*call.conditions)
+    _call('seccomp_rule_add_array', context, ctypes.c_uint32(action), number,
+          len(conditions), conditions)
+
+
+def _call(name, *arguments):
+    error = -getattr(_LIBRARY, name)(*arguments)
+    if error:
+        raise Unavailable(f'{name}: {os.strerror(error)}')
