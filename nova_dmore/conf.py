@@ -82,7 +82,9 @@ OPTIONS = [
         'run_dir', default='/run/nova-dmore',
         help='Directory of the host service, nova-dmore-hostd: [hostd] '
              'run_dir of its own configuration. It must have the same path '
-             'on all hosts.'),
+             'on all hosts. Rules of mandatory access control that name it '
+             'give each QEMU the sub-directory that is named as its AppArmor '
+             'profile.'),
     cfg.StrOpt(
         'record_dir', default='/run/nova-dmore-records',
         help='Directory in which nova-compute keeps what it knows of its '

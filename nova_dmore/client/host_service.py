@@ -25,14 +25,16 @@ class HostService:
     def __init__(self, run_dir):
         self.run_dir = run_dir
 
-    def start(self, instance, timeout=20.0):
+    def start(self, instance, arrives=False, timeout=20.0):
         """Have the process of a pair -> its keeper's process id.
 
+        :param arrives: see :attr:`hostd_protocol.Request.START`.
         :raises exception.HostServiceError: the service is not there, or says
             why not.
         """
         answer, _ = self._ask(
-            hostd_protocol.Request.START, instance, timeout)
+            hostd_protocol.Request.START, instance, timeout,
+            arrives=arrives)
         return answer['pid']
 
     def open(self, instance, timeout=TIMEOUT_S):
@@ -63,14 +65,20 @@ class HostService:
         """-> the uuids of the instances whose pairs have a process here."""
         return self._ask(hostd_protocol.Request.LIST)[0]['instances']
 
-    def _ask(self, kind, instance=None, timeout=TIMEOUT_S):
+    def is_earlier(self, instance):
+        """-> whether the process of a pair is that of a release that had no
+        host service."""
+        answer, _ = self._ask(hostd_protocol.Request.LIST)
+        return instance in answer['earlier']
+
+    def _ask(self, kind, instance=None, timeout=TIMEOUT_S, **fields):
         """-> (answer, descriptors).
 
         A service that begins anew closes its connections: it is asked again.
         So it is when a keeper is just beginning, or ending.
         """
         deadline = time.monotonic() + timeout
-        message = {'type': kind}
+        message = {'type': kind, **fields}
         if instance is not None:
             message['instance'] = instance
         while True:

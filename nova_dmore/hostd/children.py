@@ -51,16 +51,17 @@ class Children:
         # fill the gaps, and copy the pages around them.
         gc.freeze()
 
-    def start_keeper(self, instance, answer):
+    def start_keeper(self, instance, arrives, answer):
         """Start a keeper.
 
+        :param arrives: see :attr:`hostd_protocol.Request.START`.
         :param answer: descriptor of the connection of whoever wants it: the
             keeper answers when its sockets listen, or that it cannot be.
         :raises OSError: the host is out of processes.
         """
         pid = self._fork(
             f'keeper {instance}', answer,
-            lambda kept: keeper.run(instance, self._options, kept))
+            lambda kept: keeper.run(instance, arrives, self._options, kept))
         LOG.info('The keeper of %s has process id %d', instance, pid)
 
     def start_worker(self, keeper_pid, instance, link):

@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import uuid
 
+from nova_dmore import places
 from nova_dmore.posix import locks
 
 
@@ -36,6 +37,11 @@ class Folders:
         return [name for name in sorted(os.listdir(self._run_dir))
                 if is_uuid(name) and self.keeper(name) is not None]
 
+    def is_earlier(self, instance):
+        """-> whether the keeper that lives was started by a release without a
+        host service."""
+        return locks.is_earlier(self.of_pair(instance))
+
     def keeper(self, instance):
         """-> the process id of the keeper that lives, or None.
 
@@ -52,7 +58,8 @@ class Folders:
 
         :raises OSError: something cannot be removed.
         """
-        for folder in (self.of_pair(instance),):
+        where = places.of_pair(self.of_pair(instance))
+        for folder in (where.instance, where.domain_r, where.own):
             try:
                 shutil.rmtree(folder)
             except FileNotFoundError:

@@ -211,9 +211,11 @@ class Service:
             raise _Refused(hostd_protocol.Failure.REFUSED,
                            f'{kind} is not for this user')
         if kind is hostd_protocol.Request.LIST:
-            _send(sock, {'instances': self._folders.instances()})
+            found = self._folders.instances()
+            _send(sock, {'instances': found, 'earlier': list(
+                filter(self._folders.is_earlier, found))})
         elif kind is hostd_protocol.Request.START:
-            self._start(sock, instance)
+            self._start(sock, instance, message.get('arrives') is True)
         elif kind is hostd_protocol.Request.OPEN:
             self._open(sock, instance)
         elif kind is hostd_protocol.Request.END:
@@ -221,12 +223,12 @@ class Service:
         elif kind is hostd_protocol.Request.REMOVE:
             self._remove(sock, instance)
 
-    def _start(self, sock, instance):
+    def _start(self, sock, instance, arrives):
         pid = self._folders.keeper(instance)
         if pid is not None:
             _send(sock, {'pid': pid})
         else:
-            self._children.start_keeper(instance, sock.fileno())
+            self._children.start_keeper(instance, arrives, sock.fileno())
 
     def _start_worker(self, sock, instance, descriptors, pid):
         if self._folders.keeper(instance) != pid or len(descriptors) != 1:

@@ -15,10 +15,12 @@ import os
 import signal
 import socket
 
-from nova_dmore.channel import errors
-from nova_dmore.channel.host import ivshmem
 from nova_dmore.channel import text
+from nova_dmore.keeper import display
+from nova_dmore.keeper import domain_r as domain_r_module
+from nova_dmore.keeper import earlier
 from nova_dmore.keeper import line as line_module
+from nova_dmore.keeper import peers
 from nova_dmore.keeper import qmp
 from nova_dmore.keeper import resources as resources_module
 from nova_dmore.keeper import worker_process
@@ -28,20 +30,11 @@ from nova_dmore.posix import crash
 from nova_dmore.posix import locks
 from nova_dmore.posix import log
 from nova_dmore.posix import privileges
-from nova_dmore.posix import unix_connect
-from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
 
-_QMP_SOCKETS = {messages.INSTANCE: wire.INSTANCE_QMP_SOCKET,
-                messages.DOMAIN_R: wire.DOMAIN_R_QMP_SOCKET}
+_VMS = (messages.INSTANCE, messages.DOMAIN_R)
 
-#: How soon a Domain R that is to run, and does not, is told again, in seconds.
-_RUN_AGAIN_S = 0.1
-
-#: After a connection that QEMU has made the next is accepted so much later,
-#: and any after one that could not be, in seconds.
-_ACCEPT_PAUSE_S = 0.05
 #: Control connections that wait for a worker.
 _CONTROLS_MAX = 64
 
@@ -67,29 +60,48 @@ class Keeper:
     def __init__(self, loop, run_dir, instance, resources):
         self._loop = loop
         self._resources = resources
-        self._server = ivshmem.IvshmemServer(
-            resources.memory['region'], resources.from_domain_r,
-            resources.to_domain_r)
-        self._generation = 0
         self._waiting_controls = []     # accepted while no worker was there
         self._last_input = None     # see messages.ToWorker.START
         self._worker = worker_process.WorkerProcess(
             loop, run_dir, instance, self._worker_started,
             self._worker_readable)
-        self._vms = {vm: (False, None, False) for vm in _QMP_SOCKETS}
+        self._vms = {vm: (False, None, False) for vm in _VMS}
         self._links = {
             vm: qmp.QmpLink(
-                loop, vm, os.path.join(resources.directory, name),
+                loop, vm,
                 lambda *state, vm=vm: self._vm_changed(vm, state),
                 lambda event, at, vm=vm: self._event(vm, event, at))
-            for vm, name in _QMP_SOCKETS.items()}
+            for vm in _VMS}
+        instance = self._links[messages.INSTANCE]
         self._line = line_module.Line(
-            loop, resources.directory, self._links[messages.INSTANCE].look,
-            self._send)
+            loop, resources.places.instance, instance.look, self._send)
+        self._display = display.Display(instance)
+        self._domain_r = domain_r_module.DomainR(
+            loop, resources, self._links[messages.DOMAIN_R], self._send,
+            self._is_instance_here)
         self._adopted = False
-        # The Domain R that arrived:
-        self._has_come = self._is_let_run = self._has_run = False
-        self._run_timer = None
+        profiles = {
+            messages.INSTANCE: os.path.basename(resources.places.instance),
+            messages.DOMAIN_R: os.path.basename(resources.places.domain_r)}
+        self._earlier = earlier.Earlier(
+            loop, resources.places.own, profiles, self._links,
+            self._monitor_connected)
+        which = resources_module.Listener
+        self._acceptors = [
+            peers.Acceptor(loop, resources.listeners[listener],
+                           profiles.get(vm), accepted)
+            for listener, vm, accepted in (
+                (which.CONTROL, None, self._control_accepted),
+                (which.INSTANCE_QMP, messages.INSTANCE,
+                 self._instance_accepted),
+                (which.DOMAIN_R_QMP, messages.DOMAIN_R,
+                 self._domain_r.monitor_connected),
+                (which.IVSHMEM, messages.DOMAIN_R,
+                 self._device_accepted),
+                (which.EARLIER_IVSHMEM, messages.DOMAIN_R,
+                 self._device_accepted),
+                (which.EARLIER_SERIAL, messages.INSTANCE,
+                 self._serial_accepted))]
         self._ended = loop.create_future()
 
     async def run(self):
@@ -98,17 +110,17 @@ class Keeper:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
         loop.add_signal_handler(signal.SIGHUP, self._worker.kill)
-        for name in self._resources.listeners:
-            self._listen(name)
-        for link in self._links.values():
-            link.start()
+        for acceptor in self._acceptors:
+            acceptor.start()
+        self._earlier.start()
         self._worker.start()
         try:
             await self._ended
         finally:
-            for listener in self._resources.listeners.values():
-                loop.remove_reader(listener)
+            for acceptor in self._acceptors:
+                acceptor.stop()
             self._resources.remove_files()
+            self._earlier.close()
             for link in self._links.values():
                 link.close()
             self._line.make_room()
@@ -120,29 +132,7 @@ class Keeper:
 
     # -- sockets
 
-    def _listen(self, name):
-        listener = self._resources.listeners[name]
-        if listener.fileno() >= 0:      # not ended meanwhile
-            self._loop.add_reader(listener, self._accept, name)
-
-    def _accept(self, name):
-        handlers = {wire.CONTROL_SOCKET: self._control_accepted,
-                    wire.IVSHMEM_SOCKET: self._ivshmem_accepted,
-                    wire.SERIAL0_SOCKET: self._serial_accepted}
-        listener = self._resources.listeners[name]
-        try:
-            sock, _ = listener.accept()
-        except OSError as e:
-            LOG.warning('Not accepted: %s', e)
-            sock = None
-        if sock is None or name != wire.CONTROL_SOCKET:
-            # Whoever connects again and again is not served at that rate.
-            self._loop.remove_reader(listener)
-            self._loop.call_later(_ACCEPT_PAUSE_S, self._listen, name)
-        if sock is not None:
-            handlers[name](sock)
-
-    def _control_accepted(self, sock):
+    def _control_accepted(self, sock, _peer):
         if self._worker.link is None:
             self._waiting_controls.append(sock)
             if len(self._waiting_controls) > _CONTROLS_MAX:
@@ -151,62 +141,43 @@ class Keeper:
         self._send({'type': messages.ToWorker.CONTROL}, [sock.fileno()])
         sock.close()
 
-    def _serial_accepted(self, sock):
-        LOG.info('The instance was started by 0.1: it has a socket')
+    def _instance_accepted(self, sock, peer):
+        self._monitor_connected(messages.INSTANCE, sock, peer)
+        # So its source is of this release, too, and so is its Domain R.
+        self._earlier.shut_out()
+
+    def _monitor_connected(self, vm, sock, peer):
+        if vm == messages.DOMAIN_R:
+            self._domain_r.monitor_connected(sock, peer)
+        else:
+            self._links[vm].connected(sock, peer)
+
+    def _serial_accepted(self, sock, _peer):
         self._line.connect(sock)
 
-    def _ivshmem_accepted(self, sock):
-        if self._server.connection is not None:
-            self._loop.remove_reader(self._server.connection)
-        try:
-            self._server.connected(sock)
-        except errors.IvshmemError as e:
-            LOG.warning('%s', e)
-        else:
-            self._loop.add_reader(sock, self._ivshmem_readable, sock)
-        self._generation += 1
-        LOG.info('Domain R connection %d', self._generation)
-        self._send_domain_r()
+    def _device_accepted(self, sock, peer):
+        self._domain_r.device_connected(sock, peer)
         self._send_vm(messages.DOMAIN_R)    # it may have been known before
-
-    def _ivshmem_readable(self, sock):
-        if sock is not self._server.connection:
-            return
-        # Before it is closed: a closed one cannot be looked up any more.
-        self._loop.remove_reader(sock)
-        if self._server.readable():
-            self._loop.add_reader(sock, self._ivshmem_readable, sock)
-        else:
-            LOG.info('Domain R connection %d ended', self._generation)
-            self._send_domain_r()
-
-    def _send_domain_r(self):
-        self._send({'type': messages.ToWorker.DOMAIN_R,
-                    'connected': self._server.connection is not None,
-                    'generation': self._generation})
 
     # -- QMP
 
     def _vm_changed(self, vm, state):
         connected, status, arriving = state
+        if not connected:
+            self._earlier.start()
         if vm == messages.DOMAIN_R:
-            # One that is found paused has arrived: one that starts here is in
-            # prelaunch until it runs.
-            self._has_come = connected and (
-                self._has_come or
-                status == 'paused' and not self._vms[vm][0])
-            state = (connected, status, arriving or self._has_come)
+            arriving = self._domain_r.status(*state)
+        state = (connected, status, arriving)
         if state == self._vms[vm]:
             return
         self._vms[vm] = state
         if vm == messages.INSTANCE:
             self._line.status(*state)
-        elif not state[0]:
-            self._is_let_run = self._has_run = False
-        elif state[1] == 'running':
-            self._has_run = True
         self._send_vm(vm)
-        self._let_domain_r_run()
+        self._domain_r.let_run()
+
+    def _is_instance_here(self):
+        return self._adopted or self._vms[messages.INSTANCE][1] == 'running'
 
     def _send_vm(self, vm):
         connected, status, arriving = self._vms[vm]
@@ -218,44 +189,13 @@ class Keeper:
         if vm == messages.INSTANCE:
             self._line.event(event, at)
         elif event == messages.SAVED:
-            self._let_domain_r_run(again=True)
+            self._domain_r.let_run(again=True)
         if qmp.EVENTS.get(event, event) is None:
             # Nobody does anything about it.
             LOG.info('%s: %s', vm, event)
             return
         self._send({'type': messages.ToWorker.EVENT, 'vm': vm,
                     'event': event, 'at': at})
-
-    def _let_domain_r_run(self, again=False):
-        """Let a Domain R run that arrived, paused, once its instance runs.
-
-        So it never runs on two hosts, nor ahead of its instance, whoever was
-        migrated first. QEMU obeys at once. While it loads the state it only
-        does for a Domain R that ran when it was saved (qmp_cont and
-        process_incoming_migration_bh): it is told again when it has loaded it,
-        and in case that is not heard, until it runs.
-        """
-        def replied(reply):
-            if 'error' in reply:
-                LOG.warning('Domain R cannot run: %s',
-                            text.printable(reply['error']))
-            if self._run_timer is None:
-                self._run_timer = self._loop.call_later(
-                    _RUN_AGAIN_S, self._look_whether_it_runs)
-        connected, _, arriving = self._vms[messages.DOMAIN_R]
-        is_here = (self._adopted or
-                   self._vms[messages.INSTANCE][1] == 'running')
-        if not (connected and arriving and is_here) or self._has_run or (
-                self._is_let_run and not again):
-            return
-        if not self._is_let_run:
-            LOG.info('Domain R may run')
-        self._is_let_run = True
-        self._links[messages.DOMAIN_R].execute('cont', None, replied)
-
-    def _look_whether_it_runs(self):
-        self._run_timer = None
-        self._let_domain_r_run(again=True)
 
     def _execute(self, message):
         """Have a QEMU run a command for the worker."""
@@ -280,13 +220,21 @@ class Keeper:
                      'failure': messages.Failure.REFUSED})
 
     def _open_display(self):
-        answer = {'type': messages.ToWorker.DISPLAY, 'error': None}
+        worker = self._worker
+
+        def opened(sock, error):
+            if self._worker is worker:
+                self._send({'type': messages.ToWorker.DISPLAY,
+                            'error': error},
+                           [] if sock is None else [sock.fileno()])
+        if not self._earlier.is_here(messages.INSTANCE):
+            self._display.open(opened)
+            return
         try:
-            with unix_connect.connect(os.path.join(
-                    self._resources.directory, wire.DISPLAY_SOCKET)) as sock:
-                self._send(answer, [sock.fileno()])
+            with self._earlier.connect_display() as sock:
+                opened(sock, None)
         except OSError as e:
-            self._send({**answer, 'error': str(e)})
+            opened(None, str(e))
 
     # -- the worker
 
@@ -298,13 +246,13 @@ class Keeper:
                     'serial': self._line.totals(),
                     'last_input': self._last_input},
                    self._resources.start_descriptors(self._line))
-        self._send_domain_r()
+        self._domain_r.repeat()
         for vm in self._vms:
             self._send_vm(vm)
         self._line.repeat()
         waiting, self._waiting_controls = self._waiting_controls, []
         for sock in waiting:
-            self._control_accepted(sock)
+            self._control_accepted(sock, None)
 
     def _worker_readable(self):
         try:
@@ -331,7 +279,8 @@ class Keeper:
         elif message['type'] == messages.ToKeeper.ADOPTED:
             self._adopted = True
             self._line.adopted()
-            self._let_domain_r_run()
+            self._earlier.shut_out()
+            self._domain_r.let_run()
         elif message['type'] == messages.ToKeeper.OPEN_DISPLAY:
             self._open_display()
         elif message['type'] == messages.ToKeeper.SHUTDOWN:
@@ -362,10 +311,11 @@ async def _run(run_dir, instance, resources):
     await Keeper(loop, run_dir, instance, resources).run()
 
 
-def run(instance, options, answer):
+def run(instance, arrives, options, answer):
     """The life of a keeper, in a process of its own.
 
     :param instance: the uuid of the pair's instance.
+    :param arrives: see :attr:`hostd_protocol.Request.START`.
     :param options: :class:`Options`.
     :param answer: descriptor of the connection of whoever wants it: it is
         told the process id when the sockets listen.
@@ -375,26 +325,30 @@ def run(instance, options, answer):
     directory = os.path.join(options.run_dir, instance)
     with socket.socket(fileno=answer) as sock:
         try:
-            resources = _take(directory, options.qemu_group)
+            resources = _take(directory, arrives, options.qemu_group)
         except BlockingIOError:
             hostd_protocol.send(sock, {'pid': locks.holder(directory)})
             return
         except OSError as e:
-            hostd_protocol.send(sock, {'error': str(e),
-                                 'failure': hostd_protocol.Failure.FAILED})
+            hostd_protocol.send(sock, {
+                'error': str(e), 'failure': hostd_protocol.Failure.FAILED})
             raise SystemExit(f'It cannot use {directory}: {e}') from e
         privileges.restrict()
         hostd_protocol.send(sock, {'pid': os.getpid()})
     asyncio.run(_run(options.run_dir, instance, resources))
 
 
-def _take(directory, group):
+def _take(directory, arrives, group):
     """-> :class:`resources.Resources`; the folder is this process' then.
+
+    The QEMUs of release 0.2 make their sockets in it. They may do so where
+    they arrive; what others have made there they cannot remove.
 
     :raises BlockingIOError: it is another keeper's.
     :raises OSError: it cannot be used.
     """
-    _make_directory(directory, 0o700 if group is None else 0o770, group)
+    may_write = arrives and group is not None
+    _make_directory(directory, 0o1770 if may_write else 0o700, group)
     locks.take(directory)
     return resources_module.Resources(
         directory, 0o600 if group is None else 0o660, group)

@@ -17,6 +17,7 @@ import math
 import os
 import time
 
+from nova_dmore.keeper import peers
 from nova_dmore.link import messages
 from nova_dmore.posix import fifos
 from nova_dmore.posix import pipes
@@ -169,7 +170,14 @@ class Line:
             self._enter(Gate.OUTPUT)
 
     def connect(self, sock):
-        """An instance that was started by 0.1 has a socket."""
+        """An instance that was started by 0.1 has a socket.
+
+        :raises peers.RefusedError: another one lives.
+        """
+        if self._socket is not None and not unix_connect.has_hung_up(
+                self._socket):
+            raise peers.RefusedError('the serial port is connected')
+        LOG.info('The instance was started by 0.1: it has a socket')
         self._disconnect()
         self._unwatch()
         unix_connect.prepare(sock)

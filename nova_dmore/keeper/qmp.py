@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The keeper's QMP connection to one QEMU: an allow-list, and reconnection.
+"""The keeper's QMP connection to one QEMU, and an allow-list.
 
-A full QMP connection can run programs as QEMU's user, so the worker, which
-reads what guests wrote, gets these few commands and no more.
+QEMU connects, and does so again when the connection has ended. A full QMP
+connection can run programs as QEMU's user, so the worker, which reads what
+guests wrote, gets these few commands and no more.
 
 It is a client of its own, and not the well-kept ``qemu.qmp``, for one reason:
 whether a byte may be given to QEMU depends on what QEMU has said before, and
@@ -10,13 +11,18 @@ whether a byte may be given to QEMU depends on what QEMU has said before, and
 events under way that nobody can ask for.
 """
 
+import collections
 import enum
+import errno
 import json
 import logging
+import socket
 import time
 
+from nova_dmore.channel.host import unread
 from nova_dmore.channel import input_event
 from nova_dmore.channel import text
+from nova_dmore.keeper import peers
 from nova_dmore.link import messages
 from nova_dmore.posix import unix_connect
 
@@ -38,9 +44,6 @@ CONFUSED = 'confused'
 #: Events in one command: two axes, and all buttons.
 EVENTS_MAX = 2 + len(input_event.BUTTONS)
 
-#: How often a QEMU that is not there is looked for, in seconds.
-RETRY_INTERVAL_S = 0.05
-
 #: Longest line that is read, in bytes.
 _LINE_MAX = 1 << 20
 _CHUNK = 1 << 16
@@ -55,7 +58,8 @@ _READS_MAX = 16
 #: says more is left alone for a second, as any that is confused.
 _BYTES_MAX = 1 << 23
 _EVENTS_RATE_MAX = 100
-_CONFUSED_PAUSE_S = 1.0
+# QEMU connects again after a second.
+_CONFUSED_PAUSE_S = 0.9
 #: Commands that QEMU has not answered.
 _WAITING_MAX = 256
 #: Of a run state, in characters.
@@ -114,17 +118,16 @@ def _in(value, least, most):
 class LinkState(enum.Enum):
     """Where a connection is; each -> AWAY when it ends."""
 
-    AWAY = 'away'               # -> GREETED when QEMU accepts
+    AWAY = 'away'               # -> GREETED when QEMU connects
     GREETED = 'greeted'         # its greeting is awaited
     AGREEING = 'agreeing'       # it is asked for commands -> READY
     READY = 'ready'             # commands may be sent
 
 
 class QmpLink:
-    """Keeps one QEMU's monitor connected for as long as QEMU is there.
+    """One QEMU's monitor, for as long as QEMU is connected.
 
     :param vm: ``messages.INSTANCE`` or ``DOMAIN_R``.
-    :param path: the unix socket that QEMU makes.
     :param on_status: called with (connected, run state or None, arriving);
         ``arriving`` tells that an incoming migration was seen on this
         connection. The state of a QEMU that is not connected any more is
@@ -134,16 +137,19 @@ class QmpLink:
         the ``on_status`` that follows from it. Neither may call :meth:`look`.
     """
 
-    def __init__(self, loop, vm, path, on_status, on_event):
+    def __init__(self, loop, vm, on_status, on_event):
         self._loop = loop
         self._vm = vm
-        self._path = path
         self._on_status = on_status
         self._on_event = on_event
         self.state = LinkState.AWAY
+        self._peer = None
         self._socket = None
+        self._gives_descriptors = False     # has, on this connection
+        self._unread = unread.Unread()
+        self._left_alone_until = 0.0
         self._received = bytearray()
-        self._to_send = bytearray()
+        self._to_send = collections.deque()     # [bytes, socket or None, id]
         self._waiting = {}      # id -> callback
         self._last_id = 0
         self._arriving = False
@@ -153,19 +159,32 @@ class QmpLink:
         self._bytes = self._events = 0
         self._timer = None
 
-    def start(self):
-        """Connect, follow, reconnect, until :meth:`close`."""
-        self._timer = None
-        try:
-            self._socket = unix_connect.connect(self._path)
-        except OSError:
-            self._timer = self._loop.call_later(RETRY_INTERVAL_S, self.start)
-            return
+    def connected(self, sock, peer):
+        """Take a connection, until it ends.
+
+        :param peer: :class:`peers.Peer`.
+        :raises peers.RefusedError: another one lives, or the last one said
+            what cannot be a moment ago.
+        """
+        if (living := self.living_peer()) is not None:
+            raise peers.RefusedError(f'{living} is connected, not {peer}')
+        if time.monotonic() < self._left_alone_until:
+            raise peers.RefusedError(f'{peer} comes too soon')
+        if self._unread.are_too_many():
+            raise peers.RefusedError('QEMU reads nothing')
+        unix_connect.prepare(sock)
+        self._socket, self._peer = sock, peer
         self.state = LinkState.GREETED
         self._arriving = False
+        self._gives_descriptors = False
         self._loop.add_reader(self._socket, self.look)
         self._timer = self._loop.call_later(
             _GREETING_TIMEOUT_S, self._lost, 'no greeting in time')
+
+    def living_peer(self):
+        """-> whose connection has not ended, None: nobody's."""
+        self.look()     # its end may not have been read
+        return self._peer if self._socket is not None else None
 
     def close(self):
         """End; nobody is called any more."""
@@ -174,8 +193,15 @@ class QmpLink:
         if self._socket is not None:
             self._loop.remove_reader(self._socket)
             self._loop.remove_writer(self._socket)
-            self._socket.close()
+            if self._gives_descriptors:
+                self._unread.end(self._socket)
+            else:
+                self._socket.close()
             self._socket = None
+        for _, given, _ in self._to_send:
+            if given is not None:
+                given.close()
+        self._to_send.clear()
         self.state = LinkState.AWAY
 
     def look(self):
@@ -208,35 +234,38 @@ class QmpLink:
         self._events += events
         return self._bytes > _BYTES_MAX or self._events > _EVENTS_RATE_MAX
 
-    def execute(self, command, arguments, replied):
+    def execute(self, command, arguments, replied, given=None):
         """Have QEMU run a command.
 
+        :param given: a socket that QEMU gets with it; it is closed here.
         :param replied: called with ``{'result': ...}``, or with ``error``
             (text) and ``failure`` (a :class:`messages.Failure`).
         """
-        if self.state is not LinkState.READY:
-            replied({'error': 'QEMU is not connected',
-                     'failure': messages.Failure.NOT_SENT})
+        error = ('QEMU is not connected'
+                 if self.state is not LinkState.READY else
+                 'QEMU does not answer'
+                 if len(self._waiting) >= _WAITING_MAX else None)
+        if error is None:
+            self._send(command, arguments, replied, given)
             return
-        if len(self._waiting) >= _WAITING_MAX:
-            replied({'error': 'QEMU does not answer',
-                     'failure': messages.Failure.NOT_SENT})
-            return
-        self._send(command, arguments, replied)
+        if given is not None:
+            given.close()
+        replied({'error': error, 'failure': messages.Failure.NOT_SENT})
 
-    def _send(self, command, arguments, replied):
+    def _send(self, command, arguments, replied, given=None):
         self._last_id += 1
         self._waiting[self._last_id] = replied
         message = {'execute': command, 'id': self._last_id}
         if arguments:
             message['arguments'] = arguments
-        self._to_send += json.dumps(message).encode() + b'\n'
+        self._to_send.append([
+            json.dumps(message).encode() + b'\n', given, self._last_id])
         self._flush()
 
     def _flush(self):
         try:
             while self._to_send:
-                del self._to_send[:self._socket.send(self._to_send)]
+                self._send_some(self._to_send[0])
         except BlockingIOError:
             self._loop.add_writer(self._socket, self._flush)
             return
@@ -244,18 +273,39 @@ class QmpLink:
             pass        # its end is read, too
         self._loop.remove_writer(self._socket)
 
+    def _send_some(self, message):
+        data, given, number = message
+        if given is None:
+            sent = self._socket.send(data)
+        else:
+            try:
+                sent = socket.send_fds(
+                    self._socket, [data], [given.fileno()])
+            except OSError as e:
+                if e.errno != errno.ETOOMANYREFS:
+                    raise
+                # QEMUs of other pairs do not read. Nothing else waits for it.
+                given.close()
+                self._to_send.popleft()
+                self._waiting.pop(number)({
+                    'error': str(e), 'failure': messages.Failure.NOT_SENT})
+                return
+            # It came with the first byte.
+            self._gives_descriptors = True
+            given.close()
+        if sent == len(data):
+            self._to_send.popleft()
+        else:
+            message[:2] = data[sent:], None
+
     def _lost(self, reason, is_confused=False):
-        LOG.info('%s: disconnected: %s', self._path,
+        LOG.info('QMP of %s, %s: disconnected: %s', self._vm, self._peer,
                  text.printable(reason))
         was, arriving = self.state, self._arriving
         self.close()
-        # At once: an old QEMU's bytes must not wait for a new one.
-        self._timer = self._loop.call_later(
-            _CONFUSED_PAUSE_S if is_confused
-            else 0 if was is LinkState.READY else RETRY_INTERVAL_S,
-            self.start)
+        if is_confused:
+            self._left_alone_until = time.monotonic() + _CONFUSED_PAUSE_S
         self._received.clear()
-        self._to_send.clear()
         waiting, self._waiting = self._waiting, {}
         for replied in waiting.values():
             replied({'error': 'QEMU went away',
@@ -303,7 +353,7 @@ class QmpLink:
             return
         self._timer.cancel()
         self.state = LinkState.READY
-        LOG.info('%s: connected', self._path)
+        LOG.info('QMP of %s, %s: connected', self._vm, self._peer)
         self._ask_for_status()
 
     def _handle_event(self, message):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a keeper owns for its pair: memory, eventfds and listening sockets."""
 
+import enum
 import fcntl
 import os
 import socket
@@ -8,13 +9,24 @@ import socket
 from nova_dmore.channel.host import ivshmem
 from nova_dmore.channel.host import journal
 from nova_dmore.link import notes
+from nova_dmore import places
 from nova_dmore.posix import fifos
 from nova_dmore import wire
 
 _SIZES = {'region': wire.REGION_SIZE, 'journal': journal.journal_size(),
           'notes': notes.NOTES_SIZE}
 
-_SOCKETS = (wire.CONTROL_SOCKET, wire.IVSHMEM_SOCKET, wire.SERIAL0_SOCKET)
+
+class Listener(enum.Enum):
+    """The sockets that the keeper listens at."""
+
+    CONTROL = 'control'
+    INSTANCE_QMP = 'instance qmp'
+    DOMAIN_R_QMP = 'domain r qmp'
+    IVSHMEM = 'ivshmem'
+    #: Of domains that an earlier release started.
+    EARLIER_IVSHMEM = 'earlier ivshmem'
+    EARLIER_SERIAL = 'earlier serial'
 
 
 class Resources:
@@ -24,14 +36,34 @@ class Resources:
     """
 
     def __init__(self, directory, socket_mode, group):
-        self.directory = directory
-        fifos.make(directory, socket_mode, group)
+        self.places = where = places.of_pair(directory)
+        for each in (where.instance, where.domain_r):
+            fifos.make_domain_directory(each, group)
+        # First: an instance may have those of release 0.2.
+        fifos.share(where.instance, directory)
+        fifos.make(where.instance, socket_mode, group)
+        fifos.share(where.instance, directory)
         self.memory = {name: _memory(name, size)
                        for name, size in _SIZES.items()}
         self.from_domain_r = ivshmem.make_eventfds()
         self.to_domain_r = ivshmem.make_eventfds()
-        self.listeners = {name: self._listen(name, socket_mode, group)
-                          for name in _SOCKETS}
+        self._paths = {
+            Listener.CONTROL: os.path.join(directory, wire.CONTROL_SOCKET),
+            Listener.INSTANCE_QMP: os.path.join(
+                where.instance, wire.QMP_SOCKET),
+            Listener.DOMAIN_R_QMP: os.path.join(
+                where.domain_r, wire.QMP_SOCKET),
+            Listener.IVSHMEM: os.path.join(
+                where.domain_r, wire.IVSHMEM_SOCKET),
+            Listener.EARLIER_IVSHMEM: os.path.join(
+                directory, wire.IVSHMEM_SOCKET),
+            Listener.EARLIER_SERIAL: os.path.join(
+                directory, wire.SERIAL0_SOCKET)}
+        self.listeners = {
+            which: self._listen(path, *(
+                (0o600, None) if which is Listener.CONTROL
+                else (socket_mode, group)))
+            for which, path in self._paths.items()}
 
     def start_descriptors(self, line):
         """What goes with START.
@@ -44,12 +76,12 @@ class Resources:
     def remove_files(self):
         """Remove the sockets; the lock goes with the process, and the FIFOs
         stay: the instance may live on."""
-        for name, listener in self.listeners.items():
+        for which, listener in self.listeners.items():
             listener.close()
-            _unlink(os.path.join(self.directory, name))
+            _unlink(self._paths[which])
 
-    def _listen(self, name, mode, group):
-        path = os.path.join(self.directory, name)
+    @staticmethod
+    def _listen(path, mode, group):
         _unlink(path)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
@@ -57,10 +89,9 @@ class Resources:
             listener.bind(path)
         finally:
             os.umask(before)
-        if name != wire.CONTROL_SOCKET:
-            if group is not None:
-                os.chown(path, -1, group)
-            os.chmod(path, mode)
+        if group is not None:
+            os.chown(path, -1, group)
+        os.chmod(path, mode)
         listener.listen(16)
         listener.setblocking(False)
         return listener

@@ -23,8 +23,10 @@ BACKLOG = 128
 class Request(enum.StrEnum):
     """``type`` of a request; ``instance`` is its uuid, in all but LIST."""
 
-    #: Have a keeper, and it a worker. -> ``pid`` of the keeper, which listens
-    #: by then; also of one that lives already.
+    #: Have a keeper, and it a worker; ``arrives``: its domains may be those of
+    #: an earlier release, whose QEMUs make their sockets themselves. ->
+    #: ``pid`` of the keeper, which listens by then; also of one that lives
+    #: already.
     START = 'start'
     #: -> a descriptor: a connection to the pair's worker, for the requests of
     #: :class:`nova_dmore.wire.Request`. Failure.GONE: no keeper lives.
@@ -34,7 +36,8 @@ class Request(enum.StrEnum):
     #: Remove the folders of a pair whose keeper is gone, and its instance.
     #: Failure.LIVES: it is not.
     REMOVE = 'remove'
-    #: -> ``instances``: of which keepers live.
+    #: -> ``instances``: of which keepers live; ``earlier``: those of them that
+    #: a release without a host service has started.
     LIST = 'list'
     #: From a keeper alone. Descriptor: the worker's end of their link, see
     #: :func:`messages.pair`. -> ``pid``, and a pidfd of the new worker.

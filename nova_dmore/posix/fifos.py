@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The two FIFOs of an instance's serial port (libvirt's type ``pipe``).
 
-They lie in the pair's directory and outlive every process: whoever opens them
-next finds what nobody has read.
+They lie in the directory of the instance's domain and outlive every process:
+whoever opens them next finds what nobody has read.
 """
 
+import contextlib
 import os
 import stat
 
@@ -21,6 +22,34 @@ _SUFFIXES = ('.in', '.out')
 def path_of(directory):
     """-> the path that QEMU is given."""
     return os.path.join(directory, wire.SERIAL0_PIPE)
+
+
+def make_domain_directory(directory, group):
+    """Have a directory that a QEMU can enter, and not write.
+
+    :param group: id of a group of QEMU's user, None: everybody may enter.
+    :raises OSError: it cannot be made, or is another user's.
+    """
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    if group is not None:
+        os.chown(directory, -1, group)
+    os.chmod(directory, 0o711 if group is None else 0o710)
+
+
+def share(one, other):
+    """Let the FIFOs of either directory be found in both.
+
+    An instance that was started by release 0.2, or arrives from a host of it,
+    has them in the keeper's own.
+
+    :raises OSError: they cannot be.
+    """
+    for path, same in zip(_paths(one), _paths(other)):
+        for source, target in ((path, same), (same, path)):
+            with contextlib.suppress(FileExistsError, FileNotFoundError):
+                # Release 0.2 lets QEMU put something else there.
+                if stat.S_ISFIFO(os.lstat(source).st_mode):
+                    os.link(source, target, follow_symlinks=False)
 
 
 def make(directory, mode, group):
@@ -89,7 +118,7 @@ def _paths(directory):
 
 
 def _open(path, access):
-    # QEMU may write the directory, and have put something else there.
+    # One of release 0.2 could write the directory that it had.
     descriptor = os.open(
         path, access | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):

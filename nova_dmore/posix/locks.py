@@ -5,6 +5,7 @@ A record lock (fcntl(2)): it goes with the process, however that ends, no child
 has it, and the kernel tells who holds it.
 """
 
+import contextlib
 import fcntl
 import os
 import struct
@@ -41,17 +42,35 @@ def holder(folder):
 
     :raises FileNotFoundError: nobody ever has.
     """
+    with _opened(folder) as descriptor:
+        return _holder(descriptor) or _earlier_holder(descriptor)
+
+
+def is_earlier(folder):
+    """-> whether a keeper of an earlier release has locked a folder.
+
+    :raises FileNotFoundError: nobody ever has.
+    """
+    with _opened(folder) as descriptor:
+        return (_holder(descriptor) is None and
+                _earlier_holder(descriptor) is not None)
+
+
+@contextlib.contextmanager
+def _opened(folder):
     descriptor = os.open(
         _path(folder), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-        kind, _, _, _, pid = _FLOCK.unpack(
-            fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))
-        if kind != fcntl.F_UNLCK:
-            return pid
-        return _earlier_holder(descriptor)
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _holder(descriptor):
+    asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    kind, _, _, _, pid = _FLOCK.unpack(
+        fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))
+    return None if kind == fcntl.F_UNLCK else pid
 
 
 def _earlier_holder(descriptor):

@@ -3,6 +3,7 @@
 
 import errno
 import os
+import select
 import socket
 import stat
 
@@ -17,11 +18,18 @@ def prepare(sock):
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
 
 
+def has_hung_up(sock):
+    """Whether the peer has closed its end, read or not what it sent."""
+    poll = select.poll()
+    poll.register(sock, 0)      # a hang-up is told all the same
+    return any(what & select.POLLHUP for _, what in poll.poll(0))
+
+
 def connect(path):
     """-> a connected, non-blocking stream socket.
 
-    QEMU makes the file in a directory that it may write: a symbolic link
-    there would lead to any socket that this process may use.
+    QEMU made the file in a directory that it could write (release 0.2): a
+    symbolic link there would lead to any socket that this process may use.
 
     :raises OSError: nobody listens, or it is no socket.
     """

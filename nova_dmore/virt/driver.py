@@ -377,7 +377,6 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             libvirt_uri=self._uri(),
             precopy_timeout_s=CONF.dmore.precopy_timeout,
             hold_bandwidth_mib=CONF.dmore.hold_bandwidth_mib,
-            relabel=CONF.dmore.qemu_group is None,
             uris_of_this_host=self._uris_of_this_host(),
             hold=CONF.dmore.hold, synchronise=CONF.dmore.synchronise)
 

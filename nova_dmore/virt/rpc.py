@@ -67,16 +67,18 @@ class DestinationAPI:
         self._timeout = timeout
 
     def prepare(self, context, host: str, migration_id: str,
-                record: str) -> bool:
+                record: str) -> int:
         """Have the destination prepare for a pair.
 
         :param record: the pair's record as text.
-        :returns: whether the destination lets a Domain R run that arrives
-            paused; before version 2.1 it does not.
+        :returns: the newest nova_dmore.places.Layout that it knows. From
+            FIFOS on, a Domain R that arrives paused is let run there: so said
+            version 2.1, which answers True; those before answer nothing.
         """
-        return bool(self._call(
+        answer = self._call(
             context, host, 'prepare', migration_id=migration_id,
-            record=record))
+            record=record)
+        return max(0, int(answer)) if isinstance(answer, int) else 0
 
     def carry_over(self, context, host: str, migration_id: str,
                    instance_uuid: str, carry_over: dict) -> None:

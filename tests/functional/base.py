@@ -21,6 +21,7 @@ from nova.tests.functional.libvirt import base
 
 from nova_dmore import conf as dmore_conf
 from nova_dmore import image_file
+from nova_dmore import places
 from nova_dmore.virt.network import address
 from nova_dmore.virt.network import security_group
 from tests.unit.virt import fake_host
@@ -218,14 +219,17 @@ class TestCase(base.ServersTestBase):
                               if name != 'hold'])
 
     def assert_display(self, xml, directory):
-        """QEMU's VNC server listens for the shadow-device process alone."""
+        """QEMU's VNC server listens at nothing, and the shadow-device process
+        has its monitor."""
         self.assertEqual([], xml.findall("devices/graphics[@type='vnc']"))
         qemu = '{http://libvirt.org/schemas/domain/qemu/1.0}'
         arguments = [argument.get('value') for argument in xml.iterfind(
             f'{qemu}commandline/{qemu}arg')]
         self.assertEqual(
-            ['-vnc', f'unix:{directory}/display.sock'],
-            arguments[arguments.index('-vnc'):][:2])
+            ['-vnc', 'none'], arguments[arguments.index('-vnc'):][:2])
+        path = os.path.join(places.of_pair(directory).instance, 'qmp.sock')
+        self.assertIn(f'socket,id=dmore-qmp,path={path},reconnect=1',
+                      arguments)
 
     def assert_pair(self, server, hostname='c1'):
         """The server has a complete pair."""
@@ -235,8 +239,8 @@ class TestCase(base.ServersTestBase):
         kind, source = self.serial(server, hostname)
         self.assertEqual('pipe', kind)
         self.assertEqual(
-            os.path.join(self.pair_directory(server, hostname),
-                         'serial0'),
+            os.path.join(places.of_pair(self.pair_directory(
+                server, hostname)).instance, 'serial0'),
             source.get('path'))
         (port,) = [port for port in self.neutron_for_domain_r.ports.values()
                    if port['device_id'] == address.device_id(server['id'])]

@@ -151,7 +151,7 @@ class StockTest(ShellTest):
         # The names of our sockets; the cloud's own folder may be named
         # after the project.
         self.assertNotIn("type='pipe'", xml)
-        self.assertNotIn('instance.qmp', xml)
+        self.assertNotIn('dmore-qmp', xml)
         self.assertIn("<serial type='tcp'>", xml)
 
 

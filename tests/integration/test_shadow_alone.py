@@ -11,6 +11,7 @@ import types
 
 from oslotest import base
 
+from nova_dmore import places
 from nova_dmore.posix import fifos
 from tests.integration import guest
 from tests.unit.worker import fakes
@@ -39,13 +40,15 @@ class AloneTest(base.BaseTestCase):
     def _host(self, name):
         """The directory of a pair, and where its QEMU listens."""
         directory = os.path.join(self.folder, name, 'pair')
-        os.makedirs(directory)
-        fifos.make(directory, 0o600, None)
-        return types.SimpleNamespace(directory=directory)
+        where = places.of_pair(directory)
+        for each in (directory, where.instance):
+            os.makedirs(each)
+        fifos.make(where.instance, 0o600, None)
+        return types.SimpleNamespace(directory=directory, where=where)
 
     def _output(self, host):
         """-> descriptor of what its serial port says."""
-        for each in fifos.open_both(host.directory):
+        for each in fifos.open_both(host.where.instance):
             self.addCleanup(os.close, each)
         return each
 

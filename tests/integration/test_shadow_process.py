@@ -26,8 +26,11 @@ class LivePair(base.BaseTestCase):
 
     def setUp(self):
         super().setUp()
-        self.pair = fakes.Pair(self)
+        self.pair = self.make_pair()
         self.client = self.pair.client
+
+    def make_pair(self):
+        return fakes.Pair(self)
 
     def taken(self):
         return self.client.status().streams['serial0_in']['position']
@@ -117,8 +120,7 @@ class TestTraffic(LivePair):
         wait_for(lambda: self.client.status().serving)
         self.assertEqual({'ssh': 1, 'serial': 0, 'vnc': 2, 'boot_s': 2.5,
                           'memory_kib': 30000}, self.client.status().serving)
-        with open(self.pair.log) as log:
-            self.assertIn(r'Domain R: a\nb', log.read())
+        self.assertIn(r'Domain R: a\nb', self.pair.logged())
 
     def test_break_keeps_its_place(self):
         instance, domain_r = self.go_live()
@@ -296,6 +298,44 @@ class TestWaitingForGaps(LivePair):
         self.assertTrue(request.is_refused())
 
 
+class TestEarlierRelease(LivePair):
+    """What release 0.2 started, and what follows it."""
+
+    def test_it_goes_on(self):
+        instance = self.pair.instance(is_earlier=True)
+        domain_r = self.pair.domain_r(is_earlier=True)
+        self.pair.live()
+        instance.prints(b'login: ')
+        wait_for(lambda: domain_r.output == b'login: ')
+        domain_r.types(b'root')
+        self.assertEqual(b'root', instance.reads(4))
+        # Nobody else is QEMU meanwhile.
+        other = fakes.FakeInstance(self.pair.where, 'paused')
+        self.addCleanup(other.close)
+        wait_for(lambda: other.qmp.connections > 1)
+        self.assertEqual('running', self.client.status().instance.status)
+        instance.ends()
+        wait_for(lambda: self.client.status().instance.status == 'paused')
+        other.resume()
+        domain_r.types(b'x')
+        self.assertEqual(b'x', other.reads(1))
+        self.assertEqual((), self.pair.gaps())
+
+    def test_the_next_keeper_finds_it(self):
+        instance = self.pair.instance(is_earlier=True)
+        os.kill(self.pair.pid, signal.SIGKILL)
+        wait_for(lambda: not os.path.exists(f'/proc/{self.pair.pid}'))
+        # As they were: the FIFOs in the keeper's own directory alone.
+        for name in ('serial0.in', 'serial0.out'):
+            os.unlink(os.path.join(self.pair.where.instance, name))
+        instance.prints(b'unread')
+        self.pair.start()
+        domain_r = self.pair.domain_r()
+        wait_for(lambda: domain_r.output.endswith(b'unread'))
+        domain_r.types(b'x')
+        self.assertEqual(b'x', instance.reads(1))
+
+
 class TestKilledWorker(LivePair):
 
     def kill(self):
@@ -383,17 +423,26 @@ class TestFiles(base.BaseTestCase):
 
     def test_modes_and_shutdown(self):
         pair = fakes.Pair(self)
-        self.assertEqual(
-            0o700, stat.S_IMODE(os.stat(pair.directory).st_mode))
-        for name in ('control.sock', 'ivshmem.sock', 'serial0.in',
-                     'serial0.out'):
-            mode = os.stat(os.path.join(pair.directory, name)).st_mode
-            self.assertEqual(0o600, stat.S_IMODE(mode))
+        for folder, mode, names in (
+                (pair.where.own, 0o700,
+                 ['control.sock', 'ivshmem.sock', 'keeper.lock', 'serial0.in',
+                  'serial0.out', 'serial0.sock']),
+                (pair.where.instance, 0o711,
+                 ['qmp.sock', 'serial0.in', 'serial0.out']),
+                (pair.where.domain_r, 0o711, ['ivshmem.sock', 'qmp.sock'])):
+            self.assertEqual(mode, stat.S_IMODE(os.stat(folder).st_mode))
+            self.assertEqual(names, sorted(os.listdir(folder)))
+            for name in names:
+                self.assertEqual(0o600, stat.S_IMODE(os.stat(
+                    os.path.join(folder, name)).st_mode))
         self.assertEqual(pair.pid, pair.start())
         status = pair.client.status()
         pair.client.shutdown()
-        self.assertEqual(['keeper.lock', 'serial0.in', 'serial0.out'],
-                         sorted(os.listdir(pair.directory)))
+        self.assertEqual(
+            [['keeper.lock', 'serial0.in', 'serial0.out'],
+             ['serial0.in', 'serial0.out'], []],
+            [sorted(os.listdir(each)) for each in (
+                pair.where.own, pair.where.instance, pair.where.domain_r)])
         wait_for(lambda: not os.path.exists(f'/proc/{status.worker_pid}'))
         pair.client.shutdown()      # of nobody
 

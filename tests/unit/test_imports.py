@@ -12,7 +12,8 @@ import nova_dmore
 ROOT = pathlib.Path(nova_dmore.__path__[0])
 COMMON = {'nova_dmore.wire', 'nova_dmore.exception'}
 #: What the processes of a pair on the host share.
-HOST = COMMON | {'nova_dmore.channel', 'nova_dmore.link', 'nova_dmore.posix'}
+HOST = COMMON | {'nova_dmore.channel', 'nova_dmore.link',
+                 'nova_dmore.places', 'nova_dmore.posix'}
 #: Of the channel, what does nothing to a region.
 PURE = {f'nova_dmore.channel.{name}' for name in (
     'carry_over', 'changes', 'control', 'errors', 'text')}
@@ -22,6 +23,7 @@ PURE = {f'nova_dmore.channel.{name}' for name in (
 RULES = {
     'wire': ({'nova_dmore.wire'}, set()),
     'exception.py': (set(), set()),
+    'places.py': ({'nova_dmore.wire'}, set()),
     'conf.py': ({'nova_dmore.wire'}, {'oslo_config'}),
     'image_file.py': (COMMON, set()),
     # Also runs in Domain R, on Debian's Python.
@@ -35,7 +37,7 @@ RULES = {
     'client': (COMMON | {'nova_dmore.channel.text', 'nova_dmore.client',
                          'nova_dmore.link'}, set()),
     'hostd': (HOST | {'nova_dmore.hostd', 'nova_dmore.keeper',
-                      'nova_dmore.worker'},
+                      'nova_dmore.places', 'nova_dmore.worker'},
               {'oslo_config', 'setproctitle'}),
     'domr': (COMMON | {'nova_dmore.channel', 'nova_dmore.domr',
                        'nova_dmore.image_builder'},
@@ -49,7 +51,8 @@ RULES = {
              'oslo_config', 'oslo_upgradecheck', 'oslo_utils',
              'setproctitle'}),
     'virt': (COMMON | {'nova_dmore.conf', 'nova_dmore.image_file',
-                       'nova_dmore.client', 'nova_dmore.virt', *PURE},
+                       'nova_dmore.client', 'nova_dmore.places',
+                       'nova_dmore.virt', *PURE},
              {'nova', 'libvirt', 'lxml', 'os_vif', 'cryptography',
               'neutronclient', 'glanceclient', 'keystoneauth1', 'stevedore',
               'oslo_config', 'oslo_log', 'oslo_messaging',

@@ -23,6 +23,7 @@ from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
+from nova_dmore import places
 from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.migration import console_log as console_log_module
 from nova_dmore.virt.migration import early_preparation
@@ -113,13 +114,13 @@ class DestinationRole:
 
     # -- called by the source -----------------------------------------------
 
-    def prepare(self, context, migration_id: str, record_text: str) -> bool:
+    def prepare(self, context, migration_id: str, record_text: str) -> int:
         """Phase *begin*: prepare image, port binding and shadow-device
         process.
 
         :param record_text: the pair's record, as the source has it.
-        :returns: True: the shadow-device process lets a Domain R run that
-            arrives paused.
+        :returns: the newest :class:`nova_dmore.places.Layout` that this host
+            knows.
         :raises nova_dmore.exception.DMoreError: it cannot be prepared. Only
             the directory that the instance's own QEMU needs is left, and the
             record. If the instance runs here already, nothing was touched.
@@ -127,14 +128,14 @@ class DestinationRole:
         record = _parse(record_text)
         uuid, pairs = record.instance_uuid, self._pairs
         if self._prepared.get(uuid) == migration_id:
-            return True
+            return places.NEWEST
         here = where.find(self._connect(), uuid)
         if here is where.Here.RUNNING:
             # The call comes late: the pair that is here belongs to this host.
             raise exception.PairError('the instance runs here')
         # The source may stop to wait for this call at any time, and migrate
         # the instance alone.
-        pairs.shadows.start(uuid)
+        pairs.shadows.start(uuid, arrives=True)
         prepared_early = self._early.take(uuid)
         if prepared_early is None:
             self._remove_stale(uuid, migration_id)
@@ -156,7 +157,7 @@ class DestinationRole:
             undo.pop_all()
         if prepared_early is None:
             self._early.announce(uuid, address.port_id)
-        return True
+        return places.NEWEST
 
     def _bind(self, record: record_module.PairRecord):
         """Domain R's address with a binding to this host.
@@ -176,7 +177,7 @@ class DestinationRole:
             if pairs.get(uuid) is not None and migration_id not in self._ended:
                 LOG.warning('Removing a stale pair of instance %s', uuid)
                 pairs.remove(uuid, delete_address=False)
-                pairs.shadows.start(uuid)
+                pairs.shadows.start(uuid, arrives=True)
 
     def _undo_prepare(self, record: record_module.PairRecord,
                       migration_id: str) -> None:

@@ -28,6 +28,7 @@ from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
+from nova_dmore import places
 from nova_dmore.virt import boundary
 from nova_dmore.virt.migration import completion
 from nova_dmore.virt.migration import domain_r_migration
@@ -71,8 +72,6 @@ class Services:
     hold_bandwidth_mib: int
     #: How Domain R is sent back to this host.
     uris_of_this_host: uris.MigrationURIs
-    #: Whether libvirt gives the FIFOs of a serial port to QEMU's user.
-    relabel: bool = True
     #: False: Domain R switches over as soon as it can.
     hold: bool = True
     #: False: Domain R is migrated beside its instance, but not in step.
@@ -117,7 +116,9 @@ class SourceRole:
         self._flags = 0     # of Domain R's migration
         #: Whether Domain R runs there only when its instance does.
         self._arrives_paused = False
-        self._destination_has_fifos = True
+        #: Where its destination has not said, an instance arrives in the
+        #: form that this release and the one before can do with.
+        self._layout_there: int = places.Layout.FIFOS
 
     # -- what Nova calls ----------------------------------------------------
 
@@ -137,8 +138,7 @@ class SourceRole:
             with self._step('The consoles in the XML for the destination'):
                 if arguments.get('destination_xml'):
                     arguments['destination_xml'] = xml.for_destination(
-                        arguments['destination_xml'],
-                        self._destination_has_fifos, self._services.relabel)
+                        arguments['destination_xml'], self._layout_there)
             self._instance_requested.set()
             try:
                 guest.migrate(destination, **arguments)
@@ -230,14 +230,13 @@ class SourceRole:
         try:
             if not all(pairs.is_alive(self._uuid)):
                 raise exception.PairError('the pair is not alive here')
-            lets_run = self._services.destination.prepare(
+            self._layout_there = self._services.destination.prepare(
                 self._context, self._host, self.co_migration.migration_id,
                 record_module.to_json(self._record))
-            # A destination of release 0.1 lets no paused Domain R run, and
-            # has no FIFOs for the serial port.
-            self._destination_has_fifos = lets_run
-            # Out of step, it runs as soon as it has arrived.
-            self._arrives_paused = lets_run and self._services.synchronise
+            # A destination of release 0.1 lets no paused Domain R run. Out of
+            # step, it runs as soon as it has arrived.
+            self._arrives_paused = (self._layout_there > places.Layout.SOCKETS
+                                    and self._services.synchronise)
             self._connection = libvirt.open(self._services.libvirt_uri)
             if self._services.synchronise:
                 self._client.arm(self.co_migration.migration_id,
@@ -268,10 +267,11 @@ class SourceRole:
             parameters['migrate_uri'] = arguments['migrate_uri']
         self._flags = job.domain_r_flags(
             arguments.get('flags', 0), self._arrives_paused)
-        outgoing = job.OutgoingMigration(
-            services.libvirt_uri, self._name, destination, parameters,
-            self._flags)
         try:
+            parameters.update(self._destination_xml())
+            outgoing = job.OutgoingMigration(
+                services.libvirt_uri, self._name, destination, parameters,
+                self._flags)
             self._domain_r_migration = domain_r_migration.DomainRMigration(
                 self._connection, self._name, outgoing,
                 services.precopy_timeout_s, services.hold_bandwidth_mib,
@@ -296,6 +296,15 @@ class SourceRole:
             f'dmore-pre-copy-{self._uuid}')
         self._instance_pre_copy.start()
         self._switch_over.start()
+
+    def _destination_xml(self) -> dict:
+        """What Domain R is at a destination of another release."""
+        known = self._connection.lookupByName(self._name).XMLDesc(
+            libvirt.VIR_DOMAIN_XML_MIGRATABLE)
+        wanted = xml.domain_r_for_destination(
+            known, places.of_pair(self._services.pairs.records.directory(
+                self._uuid)), self._layout_there)
+        return {} if wanted is None else {'destination_xml': wanted}
 
     # -- phase stop: switch_over.py; then phase carry over ------------------
 

@@ -7,6 +7,7 @@ instance is destroyed or leaves while it is off.
 
 import dataclasses
 
+from nova_dmore import places
 from nova_dmore.virt import boundary
 from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.pair import policy
@@ -44,8 +45,7 @@ def ensure(conf, pairs, xml: str, instance) -> StartingPair | None:
             remove(pairs, instance, delete_address=True)
         return None
     shadowed = xml_module.with_shadow_devices(
-        xml, pairs.records.directory(instance.uuid),
-        relabel=conf.qemu_group is None)
+        xml, places.of_pair(pairs.records.directory(instance.uuid)))
     record = pairs.ensure(instance, shadowed.display)
     return StartingPair(record, not known, shadowed)
 
@@ -68,8 +68,8 @@ def withdraw(pairs, xml: str, instance) -> None:
     :param xml: the instance's domain, as Nova starts it.
     """
     if xml_module.has_shadow_devices(xml):
-        # It is resumed as it was suspended, and its QEMU opens sockets there.
-        pairs.shadows.start(instance.uuid)
+        # It is resumed as it was suspended, and its QEMU opens the FIFOs.
+        pairs.shadows.start(instance.uuid, arrives=True)
         return
     if pairs.get(instance.uuid) is not None:
         remove(pairs, instance, delete_address=False)

@@ -157,6 +157,9 @@ class Pairs:
                 self._forget_tokens(instance.uuid)
                 record = dataclasses.replace(record, display=display)
                 self._save(record)
+            if self.shadows.is_earlier(instance.uuid):
+                # Its QEMU is to start as this release has it.
+                self._stop_shadow(instance.uuid)
             if not all(self.is_alive(instance.uuid)):
                 record = self._restart(record)
             return record
@@ -285,7 +288,8 @@ class Pairs:
             self._save(record)
             undo.callback(_attempt, self._stop_shadow, uuid)
             with futures.ThreadPoolExecutor(max_workers=1) as aside:
-                starting = aside.submit(self.shadows.start, uuid)
+                starting = aside.submit(
+                    self.shadows.start, uuid, arrives=True)
                 if bind is not None:
                     record = dataclasses.replace(
                         record, address=bind(record.address))
@@ -337,7 +341,7 @@ class Pairs:
 
         :raises nova_dmore.exception.DMoreError: the directory cannot be made.
         """
-        self.shadows.start(record.instance_uuid)
+        self.shadows.start(record.instance_uuid, arrives=True)
         self._save(dataclasses.replace(record, incoming=True))
 
     def _save(self, record) -> None:

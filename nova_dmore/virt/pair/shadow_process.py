@@ -42,12 +42,14 @@ class ShadowProcesses:
                     self._service, instance_uuid)
             return self._clients[instance_uuid]
 
-    def start(self, instance_uuid: str) -> None:
+    def start(self, instance_uuid: str, arrives: bool = False) -> None:
         """Start that of a pair, if it does not live.
 
         Also that of an instance that arrives without its pair: its QEMU does
         not start without the FIFOs, and what it prints is taken.
 
+        :param arrives: whether its domains come from another host, or from a
+            file, and may be those of an earlier release.
         :raises nova_dmore.exception.DMoreError: it did not start.
         """
         log_dir = self._options.log_dir
@@ -57,7 +59,7 @@ class ShadowProcesses:
             raise exception.ConfigurationError(
                 f'[dmore] log_dir: {log_dir} cannot be made: '
                 f'{error.strerror}') from error
-        self._service.start(instance_uuid)
+        self._service.start(instance_uuid, arrives)
 
     def is_alive(self, instance_uuid: str) -> bool:
         """Whether it is there, and answers.
@@ -71,6 +73,13 @@ class ShadowProcesses:
             raise
         except exception.ShadowProcessError:
             return False
+
+    def is_earlier(self, instance_uuid: str) -> bool:
+        """Whether it is one of a release that had no host service.
+
+        :raises nova_dmore.exception.HostServiceError: nobody can tell.
+        """
+        return self._service.is_earlier(instance_uuid)
 
     def stop(self, instance_uuid: str) -> None:
         """End that of a pair; its folders stay, which its instance may use.

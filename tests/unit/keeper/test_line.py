@@ -9,6 +9,7 @@ import unittest
 from unittest import mock
 
 from nova_dmore.keeper import line
+from nova_dmore.keeper import peers
 from nova_dmore.link import messages
 from nova_dmore.posix import fifos
 from nova_dmore.posix import pipes
@@ -366,6 +367,17 @@ class SocketTest(LineCase):
         for _ in range(5):
             self.loop.turn()
             self.loop.run(0.01)
+
+    def test_a_second_one_is_refused_while_the_first_lives(self):
+        ours, theirs = socket.socketpair()
+        self.addCleanup(theirs.close)
+        self.assertRaises(peers.RefusedError, self.line.connect, ours)
+        self.socket.send(b'a')
+        self.assertEqual(b'a', self.received())
+        self.socket.close()
+        self.line.connect(ours)
+        theirs.send(b'b')
+        self.assertEqual(b'b', self.received())
 
     def test_output(self):
         self.socket.send(b'abc')

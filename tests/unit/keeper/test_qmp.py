@@ -2,13 +2,16 @@
 """The keeper's QMP connection: its allow-list, and what it makes of QEMU."""
 
 import asyncio
+import errno
 import os
 import socket
 import tempfile
 import time
+from unittest import mock
 
 from oslotest import base
 
+from nova_dmore.keeper import peers
 from nova_dmore.keeper import qmp
 from nova_dmore.link import messages
 from tests.unit.keeper import fake_qmp
@@ -87,14 +90,21 @@ class TestLink(base.BaseTestCase):
         async def run():
             loop = asyncio.get_running_loop()
             self.link = qmp.QmpLink(
-                loop, messages.INSTANCE, self.path,
+                loop, messages.INSTANCE,
                 lambda *state: self.seen.append(state),
                 lambda event, at: self.seen.append(event))
-            self.link.start()
-            try:
-                await scenario()
-            finally:
-                self.link.close()
+            with socket.socket(socket.AF_UNIX) as listener:
+                listener.bind(self.path)
+                listener.listen()
+                listener.setblocking(False)
+                acceptor = peers.Acceptor(
+                    loop, listener, 'libvirt-x', self.link.connected)
+                acceptor.start()
+                try:
+                    await scenario()
+                finally:
+                    acceptor.stop()
+                    self.link.close()
         asyncio.run(run())
 
     async def until(self, what):
@@ -285,6 +295,103 @@ class TestLink(base.BaseTestCase):
             # It is a byte like any other, and makes no sense.
             await self.until(
                 lambda: (False, 'confused', False) in self.seen)
+        self.run_with(scenario)
+
+    def test_a_second_one_is_refused_while_the_first_lives(self):
+        async def scenario():
+            first = await self.serve('running')
+            second = fake_qmp.FakeQmp(self.path, 'paused')
+            self.addCleanup(second.close)
+            await self.until(lambda: second.connections > 2)
+            self.assertEqual([], second.commands)
+            self.assertEqual(1, first.connections)
+            await asyncio.to_thread(first.close)
+            await self.until(lambda: self.seen[-1] == (True, 'paused', False))
+            self.assertIn((False, None, False), self.seen)
+        self.run_with(scenario)
+
+    def test_end_of_the_first_that_nobody_has_read(self):
+        async def scenario():
+            first = await self.serve('running')
+            await asyncio.to_thread(first.close)
+            # No other turn of the loop.
+            ours, theirs = socket.socketpair()
+            self.addCleanup(theirs.close)
+            self.link.connected(ours, peers.Peer(7, None))
+            self.assertEqual(7, self.link.living_peer().pid)
+            self.assertIn((False, None, False), self.seen)
+        self.run_with(scenario)
+
+    def test_confused_one_is_left_alone(self):
+        async def scenario():
+            fake = await self.serve('running')
+            await asyncio.to_thread(fake.sends, b'nonsense\n')
+            await self.until(lambda: self.link.state is qmp.LinkState.AWAY)
+            began = time.monotonic()
+            await self.until(lambda: self.link.state is qmp.LinkState.READY)
+            self.assertGreater(time.monotonic() - began, 0.5)
+        self.run_with(scenario)
+
+    def test_socket_that_goes_with_a_command(self):
+        replies = []
+
+        def give():
+            ours, theirs = socket.socketpair()
+            self.addCleanup(ours.close)
+            self.link.execute('getfd', {'fdname': 'x'}, replies.append,
+                              theirs)
+            return ours, theirs
+
+        async def scenario():
+            ours, theirs = give()
+            self.assertIs(Failure.NOT_SENT, replies[0]['failure'])
+            self.assertEqual(-1, theirs.fileno())
+            fake = await self.serve('running')
+            # What waits for room goes first.
+            self.link.execute('stop', {'x': 'y' * (1 << 20)}, replies.append)
+            ours, theirs = give()
+            self.assertNotEqual(-1, theirs.fileno())
+            await self.until(lambda: len(replies) == 3)
+            self.assertEqual(-1, theirs.fileno())
+            (given,) = fake.given
+            with socket.socket(fileno=given) as got:
+                got.sendall(b'hello')
+            self.assertEqual(b'hello', ours.recv(10))
+        self.run_with(scenario)
+
+    def test_socket_that_the_kernel_does_not_take(self):
+        """For what others have under way; commands go on."""
+        replies = []
+
+        async def scenario():
+            fake = await self.serve('running')
+            with socket.socket(socket.AF_UNIX) as given, mock.patch.object(
+                    socket, 'send_fds', side_effect=OSError(
+                        errno.ETOOMANYREFS, 'too many')):
+                self.link.execute('getfd', {}, replies.append, given)
+            self.assertIs(Failure.NOT_SENT, replies[0]['failure'])
+            self.link.execute('stop', {}, replies.append)
+            await self.until(lambda: len(replies) == 2)
+            self.assertNotIn('getfd', [
+                each['execute'] for each in fake.commands])
+        self.run_with(scenario)
+
+    def test_sockets_that_nobody_takes_have_a_limit(self):
+        """They would count for all pairs of the host."""
+        async def scenario():
+            for _ in range(2):
+                ours, theirs = socket.socketpair()
+                self.addCleanup(theirs.close)
+                self.link.connected(ours, peers.Peer(7, None))
+                self.link.state = qmp.LinkState.READY
+                self.link.execute('getfd', {}, lambda reply: None,
+                                  socket.socket(socket.AF_UNIX))
+                theirs.shutdown(socket.SHUT_WR)
+                self.assertIsNone(self.link.living_peer())
+            with socket.socket(socket.AF_UNIX) as third:
+                self.assertRaisesRegex(
+                    peers.RefusedError, 'reads nothing', self.link.connected,
+                    third, peers.Peer(7, None))
         self.run_with(scenario)
 
     def test_nonsense_ends_the_connection_and_nothing_else(self):

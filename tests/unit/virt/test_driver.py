@@ -137,7 +137,7 @@ class CreateTest(driver_case.DriverTestCase):
         self._assert_stock()
         self.assertIn('Traceback', self.log.output)
 
-    def test_a_bug_after_the_pair_was_made(self):
+    def test_a_bug_before_the_pair_is_made(self):
         self.useFixture(fixtures.MockPatch(
             'nova_dmore.virt.pair.xml.with_shadow_devices',
             side_effect=KeyError('a bug')))

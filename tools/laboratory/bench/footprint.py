@@ -16,6 +16,7 @@ from laboratory.bench import memory, merging
 from laboratory.bench.pair import Image, Machines, Pair, SERIAL_PORT
 from laboratory.layout import Layout
 from laboratory.progress import Failure, Progress
+from nova_dmore import places
 from nova_dmore.virt.pair import xml
 
 #: As in the test cloud's nova.conf, ``[libvirt] tb_cache_size``.
@@ -119,8 +120,9 @@ class Pairs:
 def tb_mib(memory_mib: int) -> int:
     """What the plugin gives an emulated Domain R for translated code."""
     made = etree.fromstring(xml.domain_r(xml.DomainR(
-        'name', 'uuid', 'instance', 'qemu', memory_mib, 'image', 'pair', '',
-        '<interface/>', 'log', tb_cache_mib=_TB_CACHE_SIZE)))
+        'name', 'uuid', 'instance', 'qemu', memory_mib, 'image',
+        places.of_pair('pair'), '', '<interface/>', 'log',
+        tb_cache_mib=_TB_CACHE_SIZE)))
     return int(made.findtext('features/tcg/tb-cache'))
 
 

@@ -16,6 +16,7 @@ from laboratory.progress import Failure
 from nova_dmore.client import host_service, shadow_client
 from nova_dmore import exception
 from nova_dmore import image_file
+from nova_dmore import places
 from nova_dmore import wire
 
 _QEMU = 'qemu-system-x86_64'
@@ -136,6 +137,13 @@ class Image:
         self.ram_kib = (self.manifest.memory_mib << 10) + 8
 
 
+def _monitor(directory: str) -> list[str]:
+    """QEMU connects to the keeper."""
+    return ['-chardev', f'socket,id=dmore-qmp,path={directory}/'
+            f'{wire.QMP_SOCKET},reconnect=1',
+            '-mon', 'chardev=dmore-qmp,mode=control']
+
+
 class Pair:
     """One pair; its keeper and worker run as long as the machines.
 
@@ -148,6 +156,7 @@ class Pair:
         self.address = f'{_NETWORK}.{number + _FIRST_ADDRESS}'
         self._uuid = str(uuid.UUID(int=number))
         self.directory = machines.folder / 'run' / self._uuid
+        self._where = places.of_pair(str(self.directory))
         self.serial_log = machines.folder / f'serial{number}.log'
         self.instance_pid = self.domain_r_pid = 0
         self._shadow = shadow_client.ShadowClient(
@@ -166,13 +175,12 @@ class Pair:
         self.instance_pid = machines.start(f'instance{number}', [
             '-vga', 'std', *arguments,
             # From here on as the plugin has it, see virt/xml.py.
-            '-vnc', f'unix:{self.directory / wire.DISPLAY_SOCKET}',
+            '-vnc', 'none',
             '-chardev', 'pipe,id=charserial0,path='
-            f'{self.directory / wire.SERIAL0_PIPE},logfile='
+            f'{self._where.instance}/{wire.SERIAL0_PIPE},logfile='
             f'{self.serial_log}',
             '-device', 'isa-serial,chardev=charserial0',
-            '-qmp', f'unix:{self.directory / wire.INSTANCE_QMP_SOCKET},'
-            'server=on,wait=off'], tb_mib)
+            *_monitor(self._where.instance)], tb_mib)
 
     def start_domain_r(self, image: Image, tb_mib: int) -> None:
         """Start it as the plugin does, see virt/xml.py."""
@@ -195,13 +203,13 @@ class Pair:
             '-netdev', f'tap,id=net,ifname={tap},script=no,downscript=no',
             '-device', 'virtio-net-pci,netdev=net,romfile=,csum=off,gso=off,'
             f'guest_csum=off,mac={mac}',
-            '-chardev', f'socket,id=shm,path={self.directory}/ivshmem.sock',
+            '-chardev', f'socket,id=shm,path={self._where.domain_r}/'
+            f'{wire.IVSHMEM_SOCKET}',
             '-device', 'ivshmem-doorbell,chardev=shm,master=on,ioeventfd=on,'
             f'vectors={len(wire.Vector)}',
             '-serial', f'file:{self._machines.folder}/domain-r{number}-'
             'console.log',
-            '-qmp', f'unix:{self.directory / wire.DOMAIN_R_QMP_SOCKET},'
-            'server=on,wait=off'], tb_mib)
+            *_monitor(self._where.domain_r)], tb_mib)
 
     def serves(self) -> bool:
         """Whether Domain R's servers listen, and the instance runs."""

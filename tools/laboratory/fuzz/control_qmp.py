@@ -2,12 +2,12 @@
 """The QMP connection to a hostile QEMU, and what the worker may send it."""
 
 import json
-import types
 from unittest import mock
 
 from laboratory.fuzz import loop as loop_module
 from laboratory.fuzz import oracle, reader as reader_module
 from nova_dmore.channel import input_event
+from nova_dmore.keeper import peers
 from nova_dmore.keeper import qmp
 from nova_dmore.link import messages
 
@@ -73,21 +73,23 @@ def run(data: bytes) -> None:
     loop, listener = loop_module.Loop(), _Listener()
     connections: list[loop_module.Connection] = []
 
-    def connect(path):
+    def connect():
         connections.append(loop_module.Connection([_GREETING, _AGREED]))
-        return connections[-1]
+        link.connected(connections[-1], peers.Peer(1, None))
 
-    with mock.patch.object(qmp, 'unix_connect', types.SimpleNamespace(
-            connect=connect)):
-        link = qmp.QmpLink(loop, messages.INSTANCE, '/qmp', listener.status,
-                           listener.event)
-        link.start()
+    link = qmp.QmpLink(loop, messages.INSTANCE, listener.status,
+                       listener.event)
+    # It comes again at once, whatever it has said.
+    with mock.patch.object(qmp, '_CONFUSED_PAUSE_S', 0):
+        connect()
         asked = 0
         for _ in reader.steps(30):
             asked += _step(reader, link, loop, connections[-1], listener)
             oracle.check(len(link._received) <= _KEPT_MAX,
                          '%d bytes are kept', len(link._received))
             loop.run(0.06)
+            if link.state is qmp.LinkState.AWAY:
+                connect()
         # Nobody waits for ever.
         connections[-1].over = True
         link.look()

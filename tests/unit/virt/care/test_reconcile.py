@@ -8,6 +8,7 @@ import libvirt
 from nova import exception as nova_exception
 
 from nova_dmore import exception
+from nova_dmore import places
 from nova_dmore.virt.care import reconcile
 from nova_dmore.virt.care import reporter
 from nova_dmore.virt.pair import xml
@@ -128,7 +129,7 @@ class IncomingTest(ReconcileTestCase):
     def test_the_source_never_told_of_the_display(self):
         self.libvirt.add_instance(xml=xml.with_shadow_devices(
             '<domain><devices><graphics type="vnc"/></devices></domain>',
-            self.pairs.records.directory(fakes.UUID)).xml)
+            places.of_pair(self.pairs.records.directory(fakes.UUID))).xml)
         self._assert_waits()
         self.assertTrue(self._reconcile(reconcile.PATIENCE_S))
         self._assert_whole()

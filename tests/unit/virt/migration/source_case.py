@@ -8,6 +8,7 @@ from unittest import mock
 import fixtures
 import libvirt
 
+from nova_dmore import places
 from nova_dmore.virt.care import reporter
 from nova_dmore.virt.care import watch
 from nova_dmore.virt.migration import guest as guest_module
@@ -172,6 +173,7 @@ class SourceTestCase(fake_host.HostTestCase):
         self.record = self.pairs.ensure(self.instance)
         self.domain = MovingDomain(self.libvirt, INSTANCE, self.log)
         self.domain_r = DomainR(self.libvirt, self.domr, self.log)
+        self.domain_r.xml = self.libvirt.domains[self.domr].xml
         self.libvirt.domains.update(
             {INSTANCE: self.domain, self.domr: self.domain_r})
         self.guest = Guest(self.domain, self.domain_r, self.log)
@@ -187,8 +189,8 @@ class SourceTestCase(fake_host.HostTestCase):
         for name in ('carry_over', 'finish', 'abort'):
             self._note(self.destination, name, f'rpc {name}')
         self.destination.send_back.side_effect = self._send_back
-        #: Whether the destination knows that Domain R arrives paused.
-        self.lets_run = True
+        #: What the destination knows.
+        self.layout = places.NEWEST
         self.console_log = None
         self.role = self._role()
         self.role.live_migration_monitor_ended()
@@ -197,7 +199,7 @@ class SourceTestCase(fake_host.HostTestCase):
         self.log.append('rpc prepare')
         self.pairs.addresses.add_binding(
             record_module.from_json(record).address, host)
-        return self.lets_run
+        return self.layout
 
     def _send_back(self, *args):
         self.log.append('rpc send back')

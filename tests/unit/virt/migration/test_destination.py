@@ -10,6 +10,7 @@ import fixtures
 import libvirt
 
 from nova_dmore import exception
+from nova_dmore import places
 from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.pair import record
 from nova_dmore import wire
@@ -24,7 +25,8 @@ OTHER_UUID = '9b0b0c52-59c1-4b0e-8f58-0a5a4c3d2b10'
 class DestinationTest(destination_case.DestinationTestCase):
 
     def test_prepare(self):
-        self.assertIs(True, self.role.prepare(None, 'm1', self.text))
+        self.assertEqual(places.NEWEST,
+                         self.role.prepare(None, 'm1', self.text))
         self.images.ensure.assert_called_once_with(fakes.DIGEST)
         self.assertEqual(['start', 'arm', 'configure'], self.shadow.log)
         self.assertTrue(self.pairs.get(fakes.UUID).incoming)
@@ -66,7 +68,8 @@ class DestinationTest(destination_case.DestinationTestCase):
 
     def test_prepare_twice(self):
         self.role.prepare(None, 'm1', self.text)
-        self.assertIs(True, self.role.prepare(None, 'm1', self.text))
+        self.assertEqual(places.NEWEST,
+                         self.role.prepare(None, 'm1', self.text))
         self.assertEqual(['start', 'arm', 'configure'], self.shadow.log)
 
     def test_prepare_when_the_instance_runs_here(self):
@@ -86,7 +89,8 @@ class DestinationTest(destination_case.DestinationTestCase):
     def test_prepare_again_when_it_has_come(self):
         self.role.prepare(None, 'm1', self.text)
         self.libvirt.add_instance()
-        self.assertIs(True, self.role.prepare(None, 'm1', self.text))
+        self.assertEqual(places.NEWEST,
+                         self.role.prepare(None, 'm1', self.text))
         self.assertEqual(['start', 'arm', 'configure'], self.shadow.log)
 
     def test_prepare_for_the_next_try(self):

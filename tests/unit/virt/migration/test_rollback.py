@@ -9,6 +9,7 @@ import fixtures
 import libvirt
 
 from nova_dmore import exception
+from nova_dmore import places
 from nova_dmore.virt.migration import rollback
 from nova_dmore.virt.migration import source
 from nova_dmore import wire
@@ -129,7 +130,7 @@ class SendBackTest(source_case.SourceTestCase):
         self._assert_back()
 
     def test_it_may_have_run_there(self):
-        self.lets_run = False
+        self.layout = places.Layout.SOCKETS
         self._run_failing()
         self.assertNotIn('rpc send back', self.log)
         self._assert_rebuilt()

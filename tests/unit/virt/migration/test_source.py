@@ -9,6 +9,7 @@ from unittest import mock
 import libvirt
 
 from nova_dmore import exception
+from nova_dmore import places
 from nova_dmore.virt.migration import domain_r_migration
 from nova_dmore.virt.migration import guest as guest_module
 from nova_dmore.virt.migration import job
@@ -83,11 +84,21 @@ class TogetherTest(source_case.SourceTestCase):
             self.domain_r.called_with)
 
     def test_to_a_destination_that_lets_none_run(self):
-        self.lets_run = False
+        self.layout = places.Layout.SOCKETS
         self._run()
         self.assertEqual(libvirt.VIR_MIGRATE_LIVE,
                          self.domain_r.called_with[2])
         self.assertIs(True, self._finished_with()[1])
+
+    def test_to_a_destination_of_an_earlier_release(self):
+        self.layout = places.Layout.FIFOS
+        self._run()
+        _, parameters, flags = self.domain_r.called_with
+        self.assertEqual(
+            libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PAUSED, flags)
+        own = self.pairs.records.directory(fakes.UUID)
+        self.assertIn(f'unix:{own}/domain_r.qmp,server=on,wait=off',
+                      parameters[libvirt.VIR_MIGRATE_PARAM_DEST_XML])
 
     def test_gaps_are_collected_before_the_process_ends(self):
         self._note(self.watch, 'collect_gaps', 'collect gaps')

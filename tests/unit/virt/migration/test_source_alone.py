@@ -8,7 +8,9 @@ import fixtures
 import libvirt
 
 from nova_dmore import exception
+from nova_dmore import places
 from nova_dmore.virt.migration import source
+from nova_dmore.virt.pair import xml
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 from tests.unit.virt.migration import source_case
@@ -68,6 +70,16 @@ class AloneTest(source_case.SourceTestCase):
     def _break(self, name, kind=TypeError):
         self.useFixture(fixtures.MockPatch(name, side_effect=kind('a bug')))
 
+    def test_a_destination_that_has_not_said_what_it_knows(self):
+        self._converge_alone()
+        self.destination.prepare.side_effect = exception.PairError('no')
+        where = places.of_pair(self.pairs.records.directory(fakes.UUID))
+        self._run(destination_xml=xml.with_shadow_devices(
+            '<domain><devices><serial type="pty"/></devices></domain>',
+            where).xml)
+        self.assertIn(f'path="{where.own}/serial0"',
+                      self.guest.called_with[1]['destination_xml'])
+
     def test_a_bug_at_the_begin(self):
         self._converge_alone()
         self.destination.prepare.side_effect = TypeError('a bug')
@@ -103,7 +115,7 @@ class AloneTest(source_case.SourceTestCase):
         self._assert_gone_from_here()
 
     def test_domain_r_is_gone_before_it_is_held_and_runs_there(self):
-        self.lets_run = False
+        self.layout = places.Layout.SOCKETS
         self._converge_alone()
         self.domain_r.progress = (1, 10 ** 6)
         self.domain_r.leave_early.set()
@@ -122,7 +134,7 @@ class AloneTest(source_case.SourceTestCase):
 
     def test_domain_r_had_not_begun(self):
         # Stopped now it would stay so over there.
-        self.lets_run = False
+        self.layout = places.Layout.SOCKETS
         self.domain_r.migrateToURI3 = lambda *args: fake_host.wait(
             self.domain_r.aborted)
         self._converge_alone()
@@ -130,7 +142,7 @@ class AloneTest(source_case.SourceTestCase):
         self.assertNotIn(f'suspend {self.domr}', self.log)
 
     def test_domain_r_had_not_begun_and_the_stop_is_not_noticed(self):
-        self.lets_run = False
+        self.layout = places.Layout.SOCKETS
         self.notices_the_stop = False
         self.domain_r.migrateToURI3 = lambda *args: fake_host.wait(
             self.domain_r.aborted)
