@@ -103,12 +103,15 @@ class PairCare:
 
         :returns: whether the shadow-device process answers. One whose pair is
             being moved is not asked: its roles do that.
+        :raises nova_dmore.exception.HostServiceError: nobody can tell.
         """
         if (self._pairs.get(instance_uuid) is None
                 or self.is_moving(instance_uuid)):
             return False
         try:
             self.collect_gaps(instance_uuid)
+        except exception.HostServiceError:
+            raise
         except exception.ShadowProcessError as error:
             LOG.debug('Console of instance %s: %s', instance_uuid,
                       text.printable(error))
@@ -120,15 +123,20 @@ class PairCare:
 
         :returns: a :class:`nova_dmore.client.shadow_client.GapsRequest`, None:
             the process has ended.
+        :raises nova_dmore.exception.HostServiceError: nobody can tell.
         """
         try:
             return self._pairs.client(instance_uuid).wait_for_gaps()
+        except exception.HostServiceError:
+            raise
         except exception.ShadowProcessError:
             return None
 
     def check(self, instance_uuid: str) -> Condition:
         """Find out whether anything has to be done, and reconcile the pair.
 
+        :raises nova_dmore.exception.HostServiceError: nobody can tell, and
+            nothing was done.
         :raises Exception: whatever was wrong; try again later.
         """
         record = self._pairs.get(instance_uuid)
@@ -149,6 +157,8 @@ class PairCare:
             return Condition.GONE
         if self.is_moving(instance_uuid):
             return Condition.MOVING
+        # First: nothing is touched when nobody can tell.
+        self._pairs.is_alive(instance_uuid)
         if not self._reconciler.reconcile(record):
             return Condition.UNCLEAR
         record = self._pairs.get(instance_uuid)

@@ -39,6 +39,8 @@ class Renewal:
 
         :param records: of the pairs that are not being moved.
         :returns: whether one needed it: another one may, too.
+        :raises nova_dmore.exception.HostServiceError: nobody can tell which
+            processes live.
         """
         options = self._conf.dmore
         if not self._conf.vnc.enabled or not (
@@ -66,6 +68,9 @@ class Renewal:
         self._retry[instance_uuid] = now + _RETRY_S
         try:
             self._pairs.configure_again(instance_uuid)
+        except exception.HostServiceError:
+            # That is wrong with none of the pairs, or with all of them.
+            raise
         except exception.DMoreError as error:
             LOG.warning('The certificate and passwords of the VNC console '
                         'of instance %(uuid)s are not renewed yet: %(error)s',

@@ -94,6 +94,9 @@ class Watch:
         self._watched: dict[str, _Watched] = {}
         self._tasks: set[asyncio.Task] = set()
         self._rebuilds = asyncio.Semaphore(_REBUILT_AT_ONCE)
+        #: Asks whether the host service is there, while somebody waits for
+        #: it.
+        self._service: asyncio.Task[bool] | None = None
         self._ends = asyncio.Event()
         #: Those that do something now.
         self._threads: set[threading.Thread] = set()
@@ -202,6 +205,8 @@ class Watch:
             except Exception as error:  # noqa: H201
                 # Whatever is wrong for a while must not end the task: nobody
                 # begins it again.
+                if await self._was_service_away(error):
+                    continue
                 LOG.error(
                     'The pairs of this host: %s', text.printable(error),
                     exc_info=not isinstance(error, exception.DMoreError))
@@ -242,8 +247,7 @@ class Watch:
                     condition = await self._check(uuid)
                     delay_s = 0.0
                 except Exception as error:  # noqa: H201
-                    delay_s = self._failed(uuid, error, delay_s)
-                    await asyncio.sleep(delay_s)
+                    delay_s = await self._fail(uuid, error, delay_s)
                     continue
                 if condition is Condition.GONE and not pair.changed.is_set():
                     return
@@ -277,8 +281,7 @@ class Watch:
                     await self._wait_for_gaps(uuid, pair)
                 delay_s = 0.0
             except Exception as error:  # noqa: H201
-                delay_s = self._failed(uuid, error, delay_s)
-                await asyncio.sleep(delay_s)
+                delay_s = await self._fail(uuid, error, delay_s)
                 continue
             if pair.answers and not answers:
                 pair.changed.set()
@@ -319,18 +322,52 @@ class Watch:
         except TimeoutError:
             pass
 
-    @staticmethod
-    def _failed(uuid: str, error: Exception, delay_s: float) -> float:
-        """Whatever is wrong with one pair must not keep the others from being
-        looked after.
+    async def _fail(self, uuid: str, error: Exception,
+                    delay_s: float) -> float:
+        """Wait until a pair is tried again: whatever is wrong with one must
+        not keep the others from being looked after.
 
         :param delay_s: how long it was waited before this attempt.
-        :returns: seconds until the next one.
+        :returns: how long it was waited before the next one.
         """
+        if await self._was_service_away(error):
+            return 0.0
         delay_s = min(max(delay_s * 2, _FIRST_RETRY_S), _LAST_RETRY_S)
         LOG.error('Console of instance %(uuid)s: %(error)s; trying again in '
                   '%(delay).0f s',
                   {'uuid': uuid, 'error': text.printable(error),
                    'delay': delay_s},
                   exc_info=not isinstance(error, exception.DMoreError))
+        await asyncio.sleep(delay_s)
         return delay_s
+
+    async def _was_service_away(self, error: Exception) -> bool:
+        """Whether something failed because the host service is away; returns
+        when that is back. Nothing need be wrong with any pair then.
+        """
+        if not isinstance(error, exception.HostServiceError):
+            return False
+        if self._service is None:
+            self._service = asyncio.create_task(self._await_service(error))
+        # Whoever does not wait any more must not end it for the others.
+        return await asyncio.shield(self._service)
+
+    async def _await_service(self, error: Exception) -> bool:
+        """Ask, for all pairs, until the host service answers, and say once
+        that it does not.
+
+        :returns: whether it did not at first.
+        """
+        was_away = False
+        while not await self._in_thread(
+                self._pairs.shadows.is_service_there):
+            if not was_away:
+                LOG.warning('No pair of this host is looked after until the '
+                            'host service is back: %s', text.printable(error))
+            was_away = True
+            await asyncio.sleep(self._again)
+        self._service = None
+        if was_away:
+            LOG.warning('The host service is back: the pairs of this host '
+                        'are looked after again')
+        return was_away

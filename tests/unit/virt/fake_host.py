@@ -131,6 +131,9 @@ class ShadowProcesses(fixtures.Fixture):
         self.log = []
         self.clients = {}
         self.refuse_start = None
+        #: The host service does not answer. Connections that clients have
+        #: lead to the workers all the same.
+        self.service_away = False
         self.refuse = {}        # method name: raised by it
         #: Folders of pairs that were made, and are not removed.
         self.folders = set()
@@ -144,7 +147,12 @@ class ShadowProcesses(fixtures.Fixture):
         self.useFixture(fixtures.MonkeyPatch(
             'nova_dmore.client.shadow_client.ShadowClient', self._client))
 
+    def _ask_service(self):
+        if self.service_away:
+            raise exception.HostServiceError('hostd.sock: no answer')
+
     def _start(self, service, instance, timeout=20.0):
+        self._ask_service()
         if self.refuse_start is not None:
             raise self.refuse_start
         directory = _folder(service, instance)
@@ -155,16 +163,19 @@ class ShadowProcesses(fixtures.Fixture):
         return 10
 
     def _end(self, service, instance):
+        self._ask_service()
         self.log.append('end')
         self.alive.discard(_folder(service, instance))
 
     def _remove(self, service, instance):
+        self._ask_service()
         directory = _folder(service, instance)
         if directory in self.alive:
             raise exception.HostServiceError('it lives')
         self.folders.discard(directory)
 
     def _instances(self, service):
+        self._ask_service()
         return [os.path.basename(each) for each in sorted(self.alive)
                 if os.path.dirname(each) == service.run_dir]
 
@@ -184,7 +195,12 @@ class ShadowProcesses(fixtures.Fixture):
         for sock in self.gaps_requests.values():
             sock.close()
 
+    def _is_gone(self, directory):
+        self._ask_service()
+        return directory not in self.alive
+
     def _wait_for_gaps(self, directory):
+        self._ask_service()
         if directory not in self.alive:
             raise exception.ShadowProcessError('it is gone')
         ours, theirs = socket.socketpair()
@@ -203,9 +219,11 @@ class ShadowProcesses(fixtures.Fixture):
                 if name in self.refuse:
                     raise self.refuse[name]
                 if name == 'shutdown':
+                    self._ask_service()
                     self.alive.discard(directory)
                     self.end_worker(directory)
                 elif directory not in self.alive:
+                    self._ask_service()
                     raise exception.ShadowProcessError('it is gone')
                 if name != 'status':
                     self.log.append(name)
@@ -220,7 +238,7 @@ class ShadowProcesses(fixtures.Fixture):
             answer(name, result)
         client.wait_for_gaps.side_effect = lambda: self._wait_for_gaps(
             directory)
-        client.is_gone.side_effect = lambda: directory not in self.alive
+        client.is_gone.side_effect = lambda: self._is_gone(directory)
         self.clients[directory] = client
         return client
 

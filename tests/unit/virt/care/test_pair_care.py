@@ -67,6 +67,14 @@ class GapsTest(PairCareTestCase):
         self.assertIsNone(self.care.wait_for_gaps(fakes.UUID))
 
 
+    def test_nobody_can_tell(self):
+        self.shadow.kill(fakes.UUID)
+        self.shadow.service_away = True
+        for function in (self.care.collect_if_alive, self.care.wait_for_gaps):
+            self.assertRaises(exception.HostServiceError, function,
+                              fakes.UUID)
+
+
 class CheckTest(PairCareTestCase):
 
     def _assert_is(self, condition):
@@ -116,6 +124,18 @@ class CheckTest(PairCareTestCase):
             fake_host.in_thread(
                 lambda: conditions.append(self.care.check(fakes.UUID)))
         self.assertEqual([Condition.UNCLEAR], conditions)
+
+
+    def test_nobody_can_tell(self):
+        self.libvirt.domains.clear()
+        self.shadow.service_away = True
+        for reconciled in (True, False):
+            self.reconciler.is_reconciled.return_value = reconciled
+            for function in (self.care.check, self.care.rebuild):
+                self.assertRaises(exception.HostServiceError, function,
+                                  fakes.UUID)
+        self.reconciler.reconcile.assert_not_called()
+        self.assertEqual({}, self.libvirt.domains)
 
 
 class RebuildTest(PairCareTestCase):

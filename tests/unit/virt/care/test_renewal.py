@@ -90,3 +90,11 @@ class RenewalTest(fakes.TestCase):
         self.assertEqual([], self._renew())
         # But not every second.
         self.assertEqual([fakes.UUID], self._renew(3600))
+
+    def test_nobody_can_tell(self):
+        log = self.useFixture(fixtures.FakeLogger())
+        self.pairs.configure_again.side_effect = (
+            exception.HostServiceError('away'))
+        # Whoever called says so, once, and for all of them.
+        self.assertRaises(exception.HostServiceError, self._renew)
+        self.assertEqual('', log.output)
