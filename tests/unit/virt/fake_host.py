@@ -135,9 +135,11 @@ class ShadowProcesses(fixtures.Fixture):
         #: lead to the workers all the same.
         self.service_away = False
         self.refuse = {}        # method name: raised by it
+        #: Of these, those whose process an earlier release has started.
+        self.earlier = set()
         #: Folders of pairs that were made, and are not removed.
         self.folders = set()
-        for name in ('start', 'end', 'remove', 'instances'):
+        for name in ('start', 'end', 'remove', 'instances', 'is_earlier'):
             self.useFixture(fixtures.MockPatchObject(
                 host_service.HostService, name, autospec=True,
                 side_effect=getattr(self, f'_{name}')))
@@ -151,7 +153,7 @@ class ShadowProcesses(fixtures.Fixture):
         if self.service_away:
             raise exception.HostServiceError('hostd.sock: no answer')
 
-    def _start(self, service, instance, timeout=20.0):
+    def _start(self, service, instance, arrives=False, timeout=20.0):
         self._ask_service()
         if self.refuse_start is not None:
             raise self.refuse_start
@@ -160,12 +162,18 @@ class ShadowProcesses(fixtures.Fixture):
             self.log.append('start')
         self.alive.add(directory)
         self.folders.add(directory)
+        self.arrives = arrives
         return 10
+
+    def _is_earlier(self, service, instance):
+        self._ask_service()
+        return _folder(service, instance) in self.earlier
 
     def _end(self, service, instance):
         self._ask_service()
         self.log.append('end')
         self.alive.discard(_folder(service, instance))
+        self.earlier.discard(_folder(service, instance))
 
     def _remove(self, service, instance):
         self._ask_service()
@@ -222,6 +230,7 @@ class ShadowProcesses(fixtures.Fixture):
                     self._ask_service()
                     self.alive.discard(directory)
                     self.end_worker(directory)
+                    self.earlier.discard(directory)
                 elif directory not in self.alive:
                     self._ask_service()
                     raise exception.ShadowProcessError('it is gone')

@@ -66,7 +66,6 @@ class GapsTest(PairCareTestCase):
         self.assertFalse(self.care.collect_if_alive(fakes.UUID))
         self.assertIsNone(self.care.wait_for_gaps(fakes.UUID))
 
-
     def test_nobody_can_tell(self):
         self.shadow.kill(fakes.UUID)
         self.shadow.service_away = True
@@ -124,7 +123,6 @@ class CheckTest(PairCareTestCase):
             fake_host.in_thread(
                 lambda: conditions.append(self.care.check(fakes.UUID)))
         self.assertEqual([Condition.UNCLEAR], conditions)
-
 
     def test_nobody_can_tell(self):
         self.libvirt.domains.clear()

@@ -85,6 +85,18 @@ class EnsureTest(fake_host.HostTestCase):
         self.pairs.remove(fakes.UUID, delete_address=True)
         self.assertTrue(self.pairs.is_domain_r(domain_r.uuid_of(fakes.UUID)))
 
+    def test_a_process_of_an_earlier_release(self):
+        # Its instance starts now, and is to find what this release makes.
+        self._ensure()
+        self.shadow.log.clear()
+        self.shadow.earlier.update(self.shadow.alive)
+        self._ensure()
+        self.assertEqual(['shutdown', 'start'], [
+            each for each in self.shadow.log if each in ('shutdown', 'start')])
+        self.shadow.log.clear()
+        self._ensure()
+        self.assertNotIn('start', self.shadow.log)
+
 
 class TokenTest(fake_host.HostTestCase):
     """A token does not outlive the address that it names."""
