@@ -24,6 +24,37 @@ DEFAULT_TIMEOUT_S = 5.0
 GRACE_S = 2.0
 
 _RETRY_INTERVAL_S = 0.02
+#: The longest that a worker takes for its :data:`wire.Request.GAPS`.
+_GAPS_TIMEOUT_MS = 10 ** 9
+
+
+class GapsRequest:
+    """A request GAPS that waits for its answer.
+
+    :param sock: connected socket on which it was sent.
+    """
+
+    def __init__(self, sock):
+        sock.setblocking(False)
+        self._socket = sock
+
+    def fileno(self):
+        """Readable when there are gap reports, or the worker has ended."""
+        return self._socket.fileno()
+
+    def is_refused(self):
+        """Whether the worker is of a release without this request.
+
+        Called when it is readable.
+        """
+        try:
+            return 'error' in json.loads(self._socket.recv(1 << 16))
+        except (OSError, RecursionError, TypeError, ValueError):
+            return False    # it has ended, or says what means nothing
+
+    def close(self):
+        """Take the request back."""
+        self._socket.close()
 
 
 class ShadowClient:
@@ -133,6 +164,20 @@ class ShadowClient:
         """Wait until bytes flow -> the :class:`wire.PairState` then."""
         result = self._waiting(wire.Request.LIVE, {}, timeout_ms)
         return wire.PairState(result['state'])
+
+    def wait_for_gaps(self):
+        """Ask to be told of gap reports, without waiting for the answer.
+
+        -> :class:`GapsRequest`, to be closed by the caller.
+        """
+        sock = self._connect(time.monotonic() + self._timeout)
+        request = {'id': 0, 'method': wire.Request.GAPS.value,
+                   'params': {'timeout_ms': _GAPS_TIMEOUT_MS}}
+        try:
+            sock.sendall(json.dumps(request).encode() + b'\n')
+        except OSError:
+            pass    # the worker has ended, as its reader will see
+        return GapsRequest(sock)
 
     def forget_gaps(self, numbers):
         """Gap reports that were logged need not be kept."""

@@ -393,21 +393,25 @@ class Pair:
              'bytes': count, 'kind': gap['kind'], 'reason': reason},
             self._is_open())
         self.note()
+        self._wake_waiters()
 
     def shut_down(self):
         """Ask the keeper to end."""
         self.commands.shut_down()
 
     async def wait_until(self, predicate, deadline):
-        """Wait until ``predicate()``, which act() may make true, or not."""
+        """Wait until ``predicate()``, which act() or report_gap() may make
+        true, or not."""
         while not predicate():
             left = deadline - time.monotonic()
             if left <= 0:
                 return
             waiter = self.loop.create_future()
             self._waiters.add(waiter)
-            await asyncio.wait([waiter], timeout=left)
-            self._waiters.discard(waiter)
+            try:
+                await asyncio.wait([waiter], timeout=left)
+            finally:    # whoever asked may have gone
+                self._waiters.discard(waiter)
 
     def note(self):
         """Leave everything to a successor."""

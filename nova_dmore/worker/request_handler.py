@@ -160,6 +160,11 @@ class RequestHandler:
             _deadline(timeout_ms))
         return {'state': self._machine.state.value}
 
+    async def _gaps(self, timeout_ms):
+        await self._pair.wait_until(self._pair.gap_log.reports,
+                                    _deadline(timeout_ms))
+        return {'number': len(self._pair.gap_log.reports())}
+
     async def _forget_gaps(self, numbers):
         _check(isinstance(numbers, list) and
                all(type(each) is int for each in numbers),

@@ -335,7 +335,7 @@ class DestinationRole:
 
         Unless the instance runs here all the same: then the source is wrong,
         nothing is removed, and the watch decides what becomes of the pair
-        (:mod:`nova_dmore.virt.care.settle`).
+        (:mod:`nova_dmore.virt.care.reconcile`).
 
         :returns: whether the instance runs here.
         """

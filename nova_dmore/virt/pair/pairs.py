@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import threading
 import time
+from collections.abc import Callable
 from concurrent import futures
 
 from oslo_log import log as logging
@@ -20,6 +21,7 @@ from nova_dmore import exception
 from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.pair import blueprint
 from nova_dmore.virt.pair import domain_r
+from nova_dmore.virt.pair import lock
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt.pair import shadow_process
 from nova_dmore import wire
@@ -61,14 +63,17 @@ class Pairs:
         self.blueprint = blueprint.Blueprint(
             conf, plug, images, self.records)
         self._guard = threading.Lock()
-        self._locks: dict[str, threading.RLock] = {}
+        self._locks: dict[str, lock.PairLock] = {}
+        #: Called with an instance's uuid when somebody may have changed its
+        #: pair; set by :class:`nova_dmore.virt.care.watch.Watch`.
+        self.on_change: Callable[[str], None] = lambda instance_uuid: None
         #: When each pair was last told what to serve, by CLOCK_MONOTONIC;
         #: of what an earlier process has told nothing is known.
         self.configured: dict[str, float] = {}
-        #: libvirt uuids of every Domain R seen so far, also removed ones:
-        #: their last events come late.
+        #: By libvirt uuid, the instance of every Domain R seen so far, also
+        #: of removed ones: their last events come late.
         self._domain_r_uuids = {
-            domain_r.uuid_of(record.instance_uuid)
+            domain_r.uuid_of(record.instance_uuid): record.instance_uuid
             for record in self.records.all()}
 
     # -- look-up ------------------------------------------------------------
@@ -98,6 +103,11 @@ class Pairs:
         """Whether a libvirt uuid is that of a Domain R on this host."""
         return domain in self._domain_r_uuids
 
+    def instance_of(self, domain: str | None) -> str | None:
+        """The instance of the Domain R with this libvirt uuid, None: it is
+        that of no Domain R on this host."""
+        return self._domain_r_uuids.get(domain)
+
     @contextlib.contextmanager
     def locked(self, instance_uuid: str, wait_s: float = -1):
         """Exclude every other change of this pair.
@@ -106,14 +116,20 @@ class Pairs:
             seconds; -1: for as long as it takes.
         :returns: a context manager; whether the pair is locked.
         """
-        with self._guard:
-            lock = self._locks.setdefault(instance_uuid, threading.RLock())
-        locked = lock.acquire(timeout=wait_s)
+        pair_lock = self._lock_of(instance_uuid)
+        locked = pair_lock.acquire(wait_s)
         try:
             yield locked
         finally:
             if locked:
-                lock.release()
+                pair_lock.release()
+
+    def _lock_of(self, instance_uuid: str) -> lock.PairLock:
+        with self._guard:
+            if instance_uuid not in self._locks:
+                self._locks[instance_uuid] = lock.PairLock(
+                    lambda: self.on_change(instance_uuid))
+            return self._locks[instance_uuid]
 
     # -- made ---------------------------------------------------------------
 
@@ -329,7 +345,8 @@ class Pairs:
         self._save(dataclasses.replace(record, incoming=True))
 
     def _save(self, record) -> None:
-        self._domain_r_uuids.add(domain_r.uuid_of(record.instance_uuid))
+        self._domain_r_uuids[domain_r.uuid_of(record.instance_uuid)] = (
+            record.instance_uuid)
         try:
             self.records.save(record)
         except OSError as error:
@@ -420,16 +437,33 @@ class Pairs:
         Called when the instance is destroyed (``delete_address``), and when
         it has left for another host.
 
+        A deletion does not wait for a change that is under way: a rebuild
+        may wait for QEMU, or for an image. Whoever makes that change removes
+        the pair then.
+
         :raises nova_dmore.exception.DMoreError: something is left over. If
             it runs, or is plugged, the record and the address stay, and the
             watch removes the pair when it finds no instance.
         """
-        with self.locked(instance_uuid):
-            self._end(instance_uuid)
-            self.shadows.remove(instance_uuid)
-            self.records.forget(instance_uuid)
-            if delete_address:
-                self._delete_address(instance_uuid)
+        if not delete_address:
+            with self.locked(instance_uuid):
+                self._remove(instance_uuid)
+            return
+        pair_lock = self._lock_of(instance_uuid)
+        if pair_lock.acquire_or_leave(lambda: self._delete(instance_uuid)):
+            try:
+                self._delete(instance_uuid)
+            finally:
+                pair_lock.release()
+
+    def _remove(self, instance_uuid: str) -> None:
+        self._end(instance_uuid)
+        self.shadows.remove(instance_uuid)
+        self.records.forget(instance_uuid)
+
+    def _delete(self, instance_uuid: str) -> None:
+        self._remove(instance_uuid)
+        self._delete_address(instance_uuid)
 
     def _end(self, instance_uuid: str) -> None:
         """Stop and unplug what there is of a pair."""

@@ -61,6 +61,15 @@ class ShadowProcesses:
                 f'{error.strerror}') from error
         self._service.start(instance_uuid, arrives)
 
+    def is_service_there(self) -> bool:
+        """Whether the host service answers: nobody else can tell which
+        processes live."""
+        try:
+            self._service.instances()
+        except exception.HostServiceError:
+            return False
+        return True
+
     def is_alive(self, instance_uuid: str) -> bool:
         """Whether it is there, and answers.
 

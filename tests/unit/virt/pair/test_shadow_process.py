@@ -57,6 +57,11 @@ class ShadowProcessesTest(fakes.TestCase):
         self.assertRaises(exception.HostServiceError,
                           self.processes.is_alive, fakes.UUID)
 
+    def test_whether_the_service_is_there(self):
+        self.assertTrue(self.processes.is_service_there())
+        self.service.instances.side_effect = exception.HostServiceError('no')
+        self.assertFalse(self.processes.is_service_there())
+
     def test_stop(self):
         self.processes.stop(fakes.UUID)
         self.client.shutdown.assert_called_once_with()
