@@ -16,6 +16,7 @@ import signal
 import socket
 
 from nova_dmore.channel import text
+from nova_dmore.keeper import allowed
 from nova_dmore.keeper import display
 from nova_dmore.keeper import domain_r as domain_r_module
 from nova_dmore.keeper import earlier
@@ -213,7 +214,7 @@ class Keeper:
                 last['answer'] = reply
             self._send(reply)
         vm, command = message['vm'], message['command']
-        if qmp.is_allowed(vm, command, message['arguments']):
+        if allowed.is_allowed(vm, command, message['arguments']):
             self._links[vm].execute(command, message['arguments'], replied)
         else:
             replied({'error': f'{text.printable(command)} is not allowed',

@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The keeper's QMP connection to one QEMU, and an allow-list.
+"""The keeper's QMP connection to one QEMU.
 
-QEMU connects, and does so again when the connection has ended. A full QMP
-connection can run programs as QEMU's user, so the worker, which reads what
-guests wrote, gets these few commands and no more.
-
-It is a client of its own, and not the well-kept ``qemu.qmp``, for one reason:
-whether a byte may be given to QEMU depends on what QEMU has said before, and
+QEMU connects, and does so again when the connection has ended. This is a
+client of its own, and not the well-kept ``qemu.qmp``, for one reason: whether
+a byte may be given to QEMU depends on what QEMU has said before, and
 :meth:`QmpLink.look` takes that in at once. A client that reads in tasks has
 events under way that nobody can ask for.
 """
@@ -20,7 +17,6 @@ import socket
 import time
 
 from nova_dmore.channel.host import unread
-from nova_dmore.channel import input_event
 from nova_dmore.channel import text
 from nova_dmore.keeper import peers
 from nova_dmore.link import messages
@@ -40,9 +36,6 @@ _MIGRATION = {'device': messages.SAVING,
 
 #: Of a QEMU whose connection was ended for what it said.
 CONFUSED = 'confused'
-
-#: Events in one command: two axes, and all buttons.
-EVENTS_MAX = 2 + len(input_event.BUTTONS)
 
 #: Longest line that is read, in bytes.
 _LINE_MAX = 1 << 20
@@ -64,55 +57,6 @@ _CONFUSED_PAUSE_S = 0.9
 _WAITING_MAX = 256
 #: Of a run state, in characters.
 _STATUS_MAX = 40
-
-
-def is_allowed(vm, command, arguments):
-    """-> whether the worker may have this command run.
-
-    Domain R may be stopped, for that is the worker's part of a migration; its
-    instance never.
-    """
-    if command == 'query-status':
-        return not arguments
-    if vm == messages.DOMAIN_R:
-        return command == 'stop' and not arguments
-    if command == 'chardev-send-break':
-        return arguments == {'id': messages.SERIAL0_CHARDEV}
-    return command == 'input-send-event' and _are_events(arguments)
-
-
-def _are_events(arguments):
-    """Whether these are the arguments that the input device makes."""
-    try:
-        (events,) = arguments.values()
-        return (list(arguments) == ['events'] and type(events) is list and
-                0 < len(events) <= EVENTS_MAX and
-                all(map(_is_event, events)))
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return False
-
-
-def _is_event(event):
-    data = event['data']
-    if set(event) != {'type', 'data'} or len(data) != 2:
-        return False
-    kind = event['type']
-    if kind == 'key':
-        key = data['key']
-        return (type(data['down']) is bool and set(key) == {'type', 'data'}
-                and key['type'] == 'number' and _in(key['data'], 1, 0xff))
-    if kind == 'btn':
-        return (type(data['down']) is bool and
-                data['button'] in input_event.BUTTONS)
-    if kind in ('abs', 'rel'):
-        most = input_event.POINTER_MAX
-        return data['axis'] in ('x', 'y') and _in(
-            data['value'], 0 if kind == 'abs' else -most, most)
-    return False
-
-
-def _in(value, least, most):
-    return type(value) is int and least <= value <= most
 
 
 class LinkState(enum.Enum):

@@ -73,12 +73,12 @@ class Qemu:
                  layout=places.NEWEST):
         self.pair = pair
         self.arguments = arguments
-        monitor = os.path.join(os.path.dirname(pair.directory), 'own.qmp')
+        monitor = os.path.join(pair.folder, 'own.qmp')
         root = etree.fromstring(
             '<domain><devices><serial type="pty"/></devices></domain>')
         host_side.lead_instance(root, pair.where, layout, display=True)
         device = root.find('devices/serial')
-        host_side.lead_serial_port(device, pair.where, layout, True)
+        host_side.lead_serial_port(device, pair.where, layout)
         path = device.find('source').get('path')
         command = [
             # As libvirt does it where there is no <graphics>.
@@ -142,7 +142,7 @@ def migrate(test, migration_id, qemu, domain_r, during=lambda: None,
     pair = qemu.pair
     other = fakes.Pair(test)
     other.client.arm(migration_id, wire.Role.DESTINATION)
-    path = os.path.join(os.path.dirname(other.directory), 'migration')
+    path = os.path.join(other.folder, 'migration')
     new = Qemu(other, qemu.arguments, incoming=f'unix:{path}')
     test.addCleanup(new.end)
     new_domain_r = other.domain_r('inmigrate', boot=False)

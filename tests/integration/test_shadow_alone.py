@@ -44,7 +44,8 @@ class AloneTest(base.BaseTestCase):
         for each in (directory, where.instance):
             os.makedirs(each)
         fifos.make(where.instance, 0o600, None)
-        return types.SimpleNamespace(directory=directory, where=where)
+        return types.SimpleNamespace(
+            directory=directory, where=where, folder=self.folder)
 
     def _output(self, host):
         """-> descriptor of what its serial port says."""

@@ -80,7 +80,7 @@ class DisplayTest(base.BaseTestCase):
 
     def boot(self, *arguments):
         self.start(*_VGA, *arguments, *guest.linux(guest.initramfs(
-            os.path.dirname(self.pair.directory), _INIT, 'mount', 'printf',
+            self.pair.folder, _INIT, 'mount', 'printf',
             'echo', 'dd')))
         fakes.wait_for(lambda: b'BOOTED' in self.domain_r.output, 60)
 

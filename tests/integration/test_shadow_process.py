@@ -208,7 +208,10 @@ class TestReplacements(LivePair):
         domain_r.types(b'a')
         self.assertEqual(b'a', instance.reads(1))
         instance.close()
+        # What is typed to no instance is not kept for the next one.
+        wait_for(lambda: not self.client.status().instance.connected)
         second = self.pair.instance()
+        wait_for(lambda: self.client.status().instance.status == 'running')
         domain_r.types(b'b')
         self.assertEqual(b'b', second.reads(1))
         self.assertEqual((), self.pair.gaps())

@@ -90,7 +90,7 @@ class TestMigration(base.BaseTestCase):
     def _migrate_often(self, count, **keywords):
         pair = fakes.Pair(self)
         qemu = guest.Qemu(pair, guest.linux(guest.initramfs(
-            os.path.dirname(pair.directory), _INIT, 'mount', 'stty', 'echo',
+            pair.folder, _INIT, 'mount', 'stty', 'echo',
             'dd')), **keywords)
         self.addCleanup(lambda: qemu.end())
         domain_r = pair.domain_r()

@@ -7,6 +7,7 @@ import os
 import select
 import socket
 import struct
+import tempfile
 import threading
 import time
 import uuid
@@ -324,6 +325,10 @@ class Pair:
         self.uuid = str(uuid.uuid4())
         self.directory = os.path.join(self.hostd.run_dir, self.uuid)
         self.where = places.of_pair(self.directory)
+        temporary = tempfile.TemporaryDirectory(prefix='dmore')
+        test.addCleanup(temporary.cleanup)
+        #: For what belongs to the test.
+        self.folder = temporary.name
         self._arrives = arrives
         test.addOnException(self._attach_log)
         self._logged = len(self.hostd.read_log())

@@ -7,6 +7,7 @@ from unittest import mock
 from laboratory.fuzz import loop as loop_module
 from laboratory.fuzz import oracle, reader as reader_module
 from nova_dmore.channel import input_event
+from nova_dmore.keeper import allowed
 from nova_dmore.keeper import peers
 from nova_dmore.keeper import qmp
 from nova_dmore.link import messages
@@ -128,14 +129,15 @@ def _ask(reader) -> None:
     command = reader.pick(_COMMANDS)
     arguments = reader.changed(reader.pick((_ARGUMENTS, None, {}, {
         'id': messages.SERIAL0_CHARDEV})))
-    if not qmp.is_allowed(vm, command, arguments):
+    if not allowed.is_allowed(vm, command, arguments):
         return
     oracle.check(command in ('query-status', 'stop', 'input-send-event',
                              'chardev-send-break'), '%s is allowed', command)
     oracle.check(command != 'stop' or vm == messages.DOMAIN_R,
                  'the instance may be stopped')
     if command == 'input-send-event':
-        oracle.check(len(arguments['events']) <= qmp.EVENTS_MAX, 'too many')
+        oracle.check(len(arguments['events']) <= allowed.EVENTS_MAX,
+                     'too many')
         for event in arguments['events']:
             oracle.check(set(event) == {'type', 'data'}, '%a', event)
             value = event['data'].get('value', 0)
