@@ -5,7 +5,6 @@ The instance is a small Linux guest that numbers what it prints and answers
 what is typed; Domain R is its end of the channel in this process.
 """
 
-import os
 import re
 import threading
 import time
