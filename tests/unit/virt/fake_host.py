@@ -2,6 +2,7 @@
 """A host's libvirt and its shadow-device processes, in memory."""
 
 import functools
+import inspect
 import os
 import socket
 import threading
@@ -146,9 +147,10 @@ class ShadowProcesses(fixtures.Fixture):
         #: Folders of pairs that were made, and are not removed.
         self.folders = set()
         for name in ('start', 'end', 'remove', 'instances', 'is_earlier'):
-            self.useFixture(fixtures.MockPatchObject(
-                host_service.HostService, name, autospec=True,
-                side_effect=getattr(self, f'_{name}')))
+            self.useFixture(fixtures.MonkeyPatch(
+                f'nova_dmore.client.host_service.HostService.{name}',
+                _method(getattr(self, f'_{name}'),
+                        getattr(host_service.HostService, name))))
         #: Worker's ends of the connections on which gaps are waited for.
         self.gaps_requests = {}
         self.addCleanup(self._close_gaps_requests)
@@ -256,6 +258,14 @@ class ShadowProcesses(fixtures.Fixture):
         client.is_gone.side_effect = lambda: self._is_gone(directory)
         self.clients[directory] = client
         return client
+
+
+def _method(fake, real):
+    """A function in the place of a method, with the same signature."""
+    def call(service, *arguments, **keywords):
+        inspect.signature(real).bind(service, *arguments, **keywords)
+        return fake(service, *arguments, **keywords)
+    return call
 
 
 def _folder(service, instance):
