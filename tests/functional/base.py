@@ -81,6 +81,9 @@ class TestCase(base.ServersTestBase):
         for module in ('where', 'care.reconcile'):
             self.useFixture(fixtures.MonkeyPatch(
                 f'nova_dmore.virt.{module}.libvirt', fakelibvirt))
+        # The consoles in the fake's XML are always the stock ones.
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova_dmore.virt.where.has_shadow_devices', lambda *_: True))
         self.flags(api_paste_config=str(API_PASTE), group='wsgi')
         self.directory = self.useFixture(fixtures.TempDir()).path
         self.flags(
