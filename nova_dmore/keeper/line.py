@@ -9,13 +9,16 @@ then the kernel's counts of the unread bytes are those of QEMU's saved state
 (doc/source/architecture/serial.rst says why).
 """
 
+import asyncio
 import collections
 import enum
 import functools
 import logging
 import math
 import os
+import socket
 import time
+from collections.abc import Callable, Iterable
 
 from nova_dmore.keeper import peers
 from nova_dmore.link import messages
@@ -67,7 +70,10 @@ class Line:
     :raises OSError: there are no FIFOs.
     """
 
-    def __init__(self, loop, directory, look, tell):
+    def __init__(self, loop: asyncio.AbstractEventLoop, directory: str,
+                 look: Callable[[], None],
+                 tell: Callable[[messages.Message, Iterable[int]], None]
+                 ) -> None:
         self._loop = loop
         self._look = look
         self._tell = tell
@@ -81,48 +87,56 @@ class Line:
         # Not yet, if there is more in it.
         self._fits = pipes.resize(self._fifo_out, OUTPUT_ROOM)
         self._source, self._sink = self._fifo_out, self._fifo_in
-        self._socket = None         # of an instance started by 0.1
-        self._socket_timer = None
+        #: Of an instance that was started by 0.1.
+        self._socket: socket.socket | None = None
+        self._socket_timer: asyncio.TimerHandle | None = None
         self.gate = Gate.CLOSED
         self._leaving = False
         self._allowed = 0           # counted bytes that may pass while HELD
-        self._count = None          # the last COUNT of this stop
-        self._saving_at = None
+        #: The last COUNT of this stop.
+        self._count: messages.Message | None = None
+        self._saving_at: float | None = None
         self._written = 0           # input that has left the worker's pipe
         self._read = 0              # output that was put into its pipe
         #: Of moves that made room for a QEMU that perhaps waited for it: when
         #: they began and ended, and all output that was there by then.
-        self._rooms = collections.deque(maxlen=_GIFTS)
+        self._rooms: collections.deque[tuple[float, float, int]] = (
+            collections.deque(maxlen=_GIFTS))
         self._piece = OUTPUT_ROOM   # of output, moved at once
         self._of_page = 0           # moved of what QEMU's FIFO has room for
         self._has_ended = False     # the last QEMU has, and no other is there
         self._moved_at = 0.0
-        self._gave = collections.deque(maxlen=_GIFTS)   # (when, bytes)
-        self._has_no_room = {}      # way -> whether a move found none
-        self._watched = {}          # what for -> how to end it
+        #: Of pieces of input: when they were moved, and their bytes.
+        self._gave: collections.deque[tuple[float, int]] = (
+            collections.deque(maxlen=_GIFTS))
+        #: Whether a move of 'input' or 'output' found none.
+        self._has_no_room: dict[str, bool] = {}
+        #: What is watched for, and how to end that.
+        self._watched: dict[str, Callable[[], object]] = {}
 
     # -- for the worker
 
     @property
-    def descriptors(self):
+    def descriptors(self) -> tuple[int, int, int]:
         """-> (to write input to, to read output from, to count the unread).
         """
         return self._input, self._output, (
             self._to_count if self._socket is None else self._sink)
 
-    def totals(self):
+    def totals(self) -> dict[str, int]:
         """-> ``serial`` of START; to be asked while there is no worker."""
         return {'written': self._written + pipes.unread(self._input),
                 'read': self._read - pipes.unread(self._output)}
 
-    def repeat(self):
+    def repeat(self) -> None:
         """Tell a new worker what the last one was told."""
         if self._count is not None:
-            self._tell(self._count)
+            self._tell(self._count, ())
 
     # -- what happens
 
-    def status(self, connected, status, arriving):
+    def status(self, connected: bool, status: str | None, arriving: bool
+               ) -> None:
         """QEMU's run state, as :class:`qmp.QmpLink` tells it."""
         if not connected:
             # One that is confused may still read.
@@ -142,7 +156,7 @@ class Line:
         elif self.gate is Gate.OPEN:
             self._enter(Gate.HELD if self._leaving else Gate.OUTPUT)
 
-    def event(self, name, at):
+    def event(self, name: str, at: float) -> None:
         """QEMU said something at a time (CLOCK_MONOTONIC seconds)."""
         if name == 'STOP' and self._leaving and self.gate is Gate.OPEN:
             self._enter(Gate.HELD)
@@ -158,18 +172,18 @@ class Line:
                 max(0, at + _SETTLE_S - time.monotonic()), self._saving,
                 name == messages.SAVING_POSTCOPY)
 
-    def leaving(self, on):
+    def leaving(self, on: bool) -> None:
         """See :attr:`messages.ToKeeper.LEAVING`."""
         self._leaving = on
         if not on and self.gate is Gate.HELD:
             self._enter(Gate.OUTPUT)
 
-    def adopted(self):
+    def adopted(self) -> None:
         """The instance belongs here, and need not run."""
         if self.gate is Gate.CLOSED:
             self._enter(Gate.OUTPUT)
 
-    def connect(self, sock):
+    def connect(self, sock: socket.socket) -> None:
         """An instance that was started by 0.1 has a socket.
 
         :raises peers.RefusedError: another one lives.
@@ -186,7 +200,7 @@ class Line:
         self._say_where_input_lies()
         self._watch()
 
-    def _disconnect(self):
+    def _disconnect(self) -> None:
         if self._socket is not None:
             self._unwatch()
             self._socket.close()
@@ -195,12 +209,12 @@ class Line:
             self._say_where_input_lies()
             self._watch()
 
-    def _say_where_input_lies(self):
+    def _say_where_input_lies(self) -> None:
         self._tell({'type': messages.ToWorker.SERIAL}, self.descriptors[-1:])
 
     # -- the gate
 
-    def _enter(self, gate):
+    def _enter(self, gate: Gate) -> None:
         if gate is self.gate:
             return
         LOG.info('Serial port: %s', gate.value)
@@ -209,7 +223,7 @@ class Line:
         self._count = self._saving_at = None
         self._watch()
 
-    def _gone(self, arriving):
+    def _gone(self, arriving: bool) -> None:
         """QEMU has ended: what it left counts, what it did not read is lost.
         """
         if self.gate is Gate.HELD:
@@ -224,7 +238,7 @@ class Line:
         if self.gate is not Gate.HELD:
             self._written += pipes.empty(self._input_end)
 
-    def _saving(self, for_postcopy):
+    def _saving(self, for_postcopy: bool) -> None:
         """QEMU saves its state; its main loop stands still."""
         if self.gate is not Gate.HELD or self._count is not None:
             return
@@ -236,7 +250,7 @@ class Line:
             self._allowed = self._counting_output()
         self._report(has_all_output, False)
 
-    def _saved(self):
+    def _saved(self) -> None:
         """QEMU's state is saved: what it did by now is in it."""
         if self.gate is not Gate.HELD or (
                 self._count is not None and self._count['final']):
@@ -244,7 +258,7 @@ class Line:
         self._allowed = self._counting_output()
         self._report(True, True)
 
-    def _counting_output(self):
+    def _counting_output(self) -> int:
         """-> how much of the output that is here is not in QEMU's state."""
         output = pipes.waiting(self._source)
         after = (self._saving_at or math.inf) + _SETTLE_S
@@ -254,13 +268,15 @@ class Line:
                 return max(0, min(output, total - self._read))
         return output
 
-    def _is_unsure_of_output(self):
-        """Whether QEMU got room while it may or may not have saved."""
-        at = self._saving_at
+    def _is_unsure_of_output(self, at: float) -> bool:
+        """Whether QEMU got room while it may or may not have saved.
+
+        :param at: when it said that it saves.
+        """
         return any(ended_at > at and began_at <= at + _SETTLE_S
                    for began_at, ended_at, _ in self._rooms)
 
-    def _report(self, has_all_output, final):
+    def _report(self, has_all_output: bool, final: bool) -> None:
         before, saving_at = self._count, self._saving_at
         left, unsure_in, unsure_out = self._unread(), 0, 0
         if saving_at is not None:
@@ -269,7 +285,7 @@ class Line:
             left = max(left, surely)
             if before is None:
                 unsure_in = max(0, self._given_since(saving_at) - left)
-                if self._is_unsure_of_output():
+                if self._is_unsure_of_output(saving_at):
                     unsure_out = _HELD_BY_UART
         if before is not None:
             unsure_in = max(0, before['unread'] - left)
@@ -279,26 +295,26 @@ class Line:
             'unsure_in': unsure_in, 'unsure_out': unsure_out}
         LOG.info('Serial port: %s', counts)
         self._count = {'type': messages.ToWorker.COUNT, **counts}
-        self._tell(self._count)
+        self._tell(self._count, ())
         self._watch()
 
-    def _unread(self):
+    def _unread(self) -> int:
         return pipes.unread(self._sink)
 
-    def _given_since(self, when):
+    def _given_since(self, when: float) -> int:
         return sum(count for at, count in self._gave if at > when)
 
-    def _is_crowded(self):
+    def _is_crowded(self) -> bool:
         """Whether QEMU may wait for room, and write when it gets some."""
         return self._is_full(pipes.waiting(self._source) + self._of_page)
 
-    def _is_full(self, used):
+    def _is_full(self, used: int) -> bool:
         return used > (OUTPUT_ROOM - _CROWDED if self._socket is None
                        else _SOCKET_ROOM)
 
     # -- moving
 
-    def _move_output(self):
+    def _move_output(self) -> None:
         self._look()
         most = self._allowed if self.gate is Gate.HELD else self._piece
         if self.gate is Gate.CLOSED or not most:
@@ -331,7 +347,7 @@ class Line:
                 self._allowed -= moved
         self._watch()
 
-    def _pace(self, now):
+    def _pace(self, now: float) -> None:
         """Have a worker that is slow take less at once: what lies in its pipe
         comes before the echo of a key."""
         if self._has_no_room.pop('output', False):
@@ -339,7 +355,7 @@ class Line:
             self._piece = (max(self._piece // 2, _PIECE_LEAST) if is_slow
                            else min(self._piece * 2, OUTPUT_ROOM))
 
-    def _move_input(self):
+    def _move_input(self) -> None:
         self._look()
         if self.gate is not Gate.OPEN:
             return
@@ -361,15 +377,15 @@ class Line:
             self._gave.append((time.monotonic(), moved))
         self._watch()
 
-    def _look_at_socket(self):
+    def _look_at_socket(self) -> None:
         self._socket_timer = None
         self._move_input()
 
-    def make_room(self):
+    def make_room(self) -> None:
         """Let the guest go on for a while without a keeper."""
         fifos.make_room(self._fifo_out)
 
-    def _watch(self):
+    def _watch(self) -> None:
         """Be woken for what can be moved, and for nothing else."""
         output = (self.gate in (Gate.OPEN, Gate.OUTPUT) or
                   self.gate is Gate.HELD and self._allowed > 0)
@@ -392,14 +408,17 @@ class Line:
             self._socket_timer = self._loop.call_later(
                 _SOCKET_LOOK_S, self._look_at_socket)
 
-    def _wake(self, what, wanted, add, remove, descriptor, callback):
+    def _wake(self, what: str, wanted: bool,
+              add: Callable[[int, Callable[[], None]], object],
+              remove: Callable[[int], object], descriptor: int,
+              callback: Callable[[], None]) -> None:
         if wanted and what not in self._watched:
             add(descriptor, callback)
             self._watched[what] = functools.partial(remove, descriptor)
         elif not wanted and what in self._watched:
             self._watched.pop(what)()
 
-    def _unwatch(self):
+    def _unwatch(self) -> None:
         for end in self._watched.values():
             end()
         self._watched.clear()

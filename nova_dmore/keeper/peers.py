@@ -7,11 +7,14 @@ that the host's mandatory access control gave them. Where there is none, a
 stranger can only be first: while QEMU is connected nobody else gets in.
 """
 
+import asyncio
 import dataclasses
 import errno
 import logging
 import socket
 import struct
+from collections.abc import Callable
+from typing import TypeAlias
 
 from nova_dmore.channel import text
 
@@ -40,6 +43,10 @@ class Peer:
 
     def __str__(self) -> str:
         return f'process {self.pid}'
+
+
+#: Called with a connection and whose it is; it may raise RefusedError.
+Accepted: TypeAlias = Callable[[socket.socket, Peer], None]
 
 
 def peer_of(sock: socket.socket) -> Peer:
@@ -85,23 +92,25 @@ class Acceptor:
     :param accepted: called with (socket, Peer); it may raise RefusedError.
     """
 
-    def __init__(self, loop, listener, profile, accepted):
+    def __init__(self, loop: asyncio.AbstractEventLoop,
+                 listener: socket.socket, profile: str | None,
+                 accepted: Accepted) -> None:
         self._loop = loop
         self._listener = listener
         self._profile = profile
         self._accepted = accepted
         self._is_told = False   # that somebody was refused, since the last one
 
-    def start(self):
+    def start(self) -> None:
         """Accept until the listener is closed."""
         if self._listener.fileno() >= 0:
             self._loop.add_reader(self._listener, self._accept)
 
-    def stop(self):
+    def stop(self) -> None:
         """Accept no more; the listener stays open."""
         self._loop.remove_reader(self._listener)
 
-    def _accept(self):
+    def _accept(self) -> None:
         try:
             sock, _ = self._listener.accept()
         except OSError as e:
@@ -125,6 +134,6 @@ class Acceptor:
                             e)
                 self._is_told = True
 
-    def _pause(self):
+    def _pause(self) -> None:
         self.stop()
         self._loop.call_later(_ACCEPT_PAUSE_S, self.start)

@@ -21,7 +21,7 @@ class _Ruleset(ctypes.Structure):
                 ('scopes', ctypes.c_uint64)]
 
 
-def give_up_everything():
+def give_up_everything() -> bool:
     """Have no right to open, make or change a file, to bind or connect TCP,
     to connect to others' abstract sockets, or to signal others.
 

@@ -9,8 +9,11 @@ import ctypes
 import dataclasses
 import errno
 import os
+from collections.abc import Iterable
+from typing import TypeAlias
 
 _NAME = 'libseccomp.so.2'
+_LIBRARY: ctypes.CDLL | None
 try:
     _LIBRARY = ctypes.CDLL(_NAME)
     _LIBRARY.seccomp_init.restype = ctypes.c_void_p
@@ -32,6 +35,10 @@ _PR_SET_SECCOMP, _MODE_FILTER = 22, 2
 _INSTRUCTION = 8
 
 
+#: The argument's number, an operation, and its two operands.
+Condition: TypeAlias = tuple[int, int, int, int]
+
+
 class Unavailable(Exception):
     """This host cannot filter system calls; the text says what it lacks."""
 
@@ -50,15 +57,15 @@ class Call:
     """A system call, with all of the ``conditions`` if there are any."""
 
     name: str
-    conditions: tuple = ()
+    conditions: tuple[Condition, ...] = ()
 
 
-def equals(argument, value):
+def equals(argument: int, value: int) -> Condition:
     """-> the condition that an argument, numbered from 0, has this value."""
     return (argument, _EQUAL, value, 0)
 
 
-def masked(argument, mask, value):
+def masked(argument: int, mask: int, value: int) -> Condition:
     """-> the condition that these bits of an argument are ``value``."""
     return (argument, _MASKED_EQUAL, mask, value)
 
@@ -76,14 +83,15 @@ class Filter:
         fail like all others.
     """
 
-    def __init__(self, allowed, fatal=()):
+    def __init__(self, allowed: Iterable[Call],
+                 fatal: Iterable[str] = ()) -> None:
         self._program, self._lack = b'', ''
         try:
             self._program = _compiled(allowed, fatal)
         except Unavailable as e:
             self._lack = str(e)
 
-    def load(self):
+    def load(self) -> None:
         """Apply it to this process, which can gain no privileges any more
         (:func:`nova_dmore.posix.privileges.restrict`).
 
@@ -101,7 +109,7 @@ class Filter:
                 '(CONFIG_SECCOMP_FILTER is needed)')
 
 
-def _compiled(allowed, fatal):
+def _compiled(allowed: Iterable[Call], fatal: Iterable[str]) -> bytes:
     """-> a program for the kernel."""
     if _LIBRARY is None:
         raise Unavailable(f'{_NAME} is not installed')
@@ -124,16 +132,18 @@ def _compiled(allowed, fatal):
         _LIBRARY.seccomp_release(context)
 
 
-def _add(context, action, call):
+def _add(context: ctypes.c_void_p, action: int, call: Call) -> None:
+    assert _LIBRARY is not None     # who compiles has looked
     number = _LIBRARY.seccomp_syscall_resolve_name(call.name.encode())
     if number == _NO_SUCH_CALL:
         return
-    conditions = (_Comparison * len(call.conditions))(*call.conditions)
+    conditions = (_Comparison * len(call.conditions))(
+        *(_Comparison(*each) for each in call.conditions))
     _call('seccomp_rule_add_array', context, ctypes.c_uint32(action), number,
           len(conditions), conditions)
 
 
-def _call(name, *arguments):
+def _call(name: str, *arguments: object) -> None:
     error = -getattr(_LIBRARY, name)(*arguments)
     if error:
         raise Unavailable(f'{name}: {os.strerror(error)}')
