@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """``nova-dmore-hostd``: starts the processes of all pairs of a host.
 
-It answers nova-compute and the keepers (:mod:`nova_dmore.hostd.protocol`), and
-reads nothing that comes from a guest, a QEMU, a Domain R or the network. Each
-request is answered at once, by one thread: the loop has no tasks, and a child
-that is forked from it finds nothing under way.
+It answers nova-compute and the keepers
+(:mod:`nova_dmore.link.hostd_protocol`), and reads nothing that comes from a
+guest, a QEMU, a Domain R or the network. Each request is answered at once, by
+one thread: the loop has no tasks, and a child that is forked from it finds
+nothing under way.
 
 =========  ==============================================================
 SIGTERM    ends; the processes of the pairs go on

@@ -37,7 +37,7 @@ class Display:
             socket is closed when it returns.
         """
         if self._is_asking:
-            # QEMU does not answer: it gets no second one to keep.
+            # A QEMU that does not answer is given no second connection.
             opened(None, 'the display is being opened')
             return
         self._is_asking = True

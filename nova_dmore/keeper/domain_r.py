@@ -92,7 +92,7 @@ class DomainR:
     def _device_readable(self, sock: socket.socket) -> None:
         if sock is not self._server.connection:
             return
-        # Before it is closed: a closed one cannot be looked up any more.
+        # First, since a socket that is closed cannot be removed any more.
         self._loop.remove_reader(sock)
         if self._server.readable():
             self._loop.add_reader(sock, self._device_readable, sock)
@@ -134,10 +134,11 @@ class DomainR:
         """Let a Domain R run that arrived, paused, once its instance runs.
 
         So it never runs on two hosts, nor ahead of its instance, whoever was
-        migrated first. QEMU obeys at once. While it loads the state it only
-        does for a Domain R that ran when it was saved (qmp_cont and
-        process_incoming_migration_bh): it is told again when it has loaded it,
-        and in case that is not heard, until it runs.
+        migrated first. QEMU obeys at once, with one exception: while it loads
+        the state, ``cont`` has an effect only if Domain R ran when that was
+        saved (qmp_cont and process_incoming_migration_bh in QEMU). So it is
+        told again when the state is loaded, and, in case the event of that is
+        not heard, until Domain R runs.
         """
         def look_again() -> None:
             self._run_timer = None

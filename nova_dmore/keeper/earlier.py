@@ -49,8 +49,8 @@ class Earlier:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Look for each that is not connected. Called again when one has
-        gone: what an old QEMU has left must not wait for a new one."""
+        """Look for each that is not connected. Called again when a connection
+        has ended."""
         self.close()
         self._timer = self._loop.call_later(0, self._look)
 

@@ -151,7 +151,8 @@ class Keeper:
     def _instance_accepted(self, sock: socket.socket, peer: peers.Peer
                            ) -> None:
         self._monitor_connected(messages.INSTANCE, sock, peer)
-        # So its source is of this release, too, and so is its Domain R.
+        # Its source is of this release, too, and so is its Domain R: nothing
+        # comes that would need the directory.
         self._earlier.shut_out()
 
     def _monitor_connected(self, vm: str, sock: socket.socket,
@@ -167,7 +168,8 @@ class Keeper:
 
     def _device_accepted(self, sock: socket.socket, peer: peers.Peer) -> None:
         self._domain_r.device_connected(sock, peer)
-        self._send_vm(messages.DOMAIN_R)    # it may have been known before
+        # Its run state may have been known before its device was there.
+        self._send_vm(messages.DOMAIN_R)
 
     # -- QMP
 
@@ -306,7 +308,8 @@ class Keeper:
             messages.send(self._worker.link, message, descriptors)
         except (OSError, ValueError) as e:
             LOG.warning('The worker does not listen: %s', e)
-            # Not from here: the caller may be starting it.
+            # The next one is not started from here: the caller may be just
+            # starting this one.
             self._worker.kill()
 
 

@@ -28,36 +28,41 @@ from nova_dmore.posix import unix_connect
 
 LOG = logging.getLogger(__name__)
 
-#: Room for output in QEMU's FIFO and in the worker's pipe, in bytes, each a
-#: page: the echo of a key comes after what lies there.
+#: Room for output in QEMU's FIFO and in the worker's pipe, in bytes: a page
+#: each. It is small because the echo of a key waits for all that lies there.
 OUTPUT_ROOM = 4096
-#: With so little room left QEMU may wait for more: it writes byte by byte.
+#: With no more bytes free than this QEMU may already be waiting for room: it
+#: writes byte by byte.
 _CROWDED = 64
-#: What it may then still hold: the FIFO of the UART and its shift register.
+#: How many bytes of output QEMU may hold while it waits: 16 in the FIFO of the
+#: UART, and one in its shift register.
 _HELD_BY_UART = 17
-#: A unix socket takes a few hundred pieces, each a byte.
+#: With more bytes than this in a unix socket QEMU may be waiting for room:
+#: each byte is a piece of its own, and the socket takes a few hundred pieces.
 _SOCKET_ROOM = 64
+#: How many bytes of input are moved at once at most.
 _MOVE_MAX = 1 << 16
-#: For how long a piece of output may lie in the worker's pipe, in seconds, and
-#: what is moved at once at least.
+#: A worker that takes longer than this for a piece of output, in seconds, gets
+#: smaller pieces, but none smaller than this many bytes.
 _PIECE_S = 0.02
 _PIECE_LEAST = 256
-#: So many of the last pieces of input are remembered.
+#: How many of the last moves are remembered, in each direction.
 _GIFTS = 64
-#: How long after QEMU has said that it saves its state its main loop may
-#: still finish what it had begun, in seconds.
+#: For how long QEMU's main loop may still finish what it had begun, after QEMU
+#: has said that it saves its state, in seconds.
 _SETTLE_S = 0.002
-#: How often a byte in a socket is looked after, in seconds.
+#: How often to look whether QEMU has read the byte in a socket, in seconds.
 _SOCKET_LOOK_S = 0.002
 
 
 class Gate(enum.Enum):
     """What passes between QEMU and the worker."""
 
-    CLOSED = 'closed'       # nothing: no QEMU has run here, or one arrives
-    OPEN = 'open'           # both ways: the instance runs
-    OUTPUT = 'output'       # what it said: it stands still, or is off
-    HELD = 'held'           # it stopped to leave: what was counted
+    CLOSED = 'closed'       # nothing: no QEMU has run here yet, or one arrives
+    OPEN = 'open'           # both directions: the instance runs
+    OUTPUT = 'output'       # only output: the instance is paused, or off
+    HELD = 'held'           # only the output that was counted: the instance
+                            # has stopped to leave
 
 
 class Line:
@@ -84,7 +89,7 @@ class Line:
         self._output, self._output_end = os.pipe2(
             os.O_NONBLOCK | os.O_CLOEXEC)
         pipes.resize(self._output_end, OUTPUT_ROOM)
-        # Not yet, if there is more in it.
+        # It fails while there is more in it, and is tried again.
         self._fits = pipes.resize(self._fifo_out, OUTPUT_ROOM)
         self._source, self._sink = self._fifo_out, self._fifo_in
         #: Of an instance that was started by 0.1.
@@ -98,13 +103,17 @@ class Line:
         self._saving_at: float | None = None
         self._written = 0           # input that has left the worker's pipe
         self._read = 0              # output that was put into its pipe
-        #: Of moves that made room for a QEMU that perhaps waited for it: when
-        #: they began and ended, and all output that was there by then.
+        #: The last moves that made room while QEMU may have been waiting for
+        #: it: when each began and ended, and how many bytes QEMU had written
+        #: in all by then.
         self._rooms: collections.deque[tuple[float, float, int]] = (
             collections.deque(maxlen=_GIFTS))
-        self._piece = OUTPUT_ROOM   # of output, moved at once
-        self._of_page = 0           # moved of what QEMU's FIFO has room for
-        self._has_ended = False     # the last QEMU has, and no other is there
+        self._piece = OUTPUT_ROOM   # bytes of output that are moved at once
+        #: Bytes moved out of a page of QEMU's FIFO that is not empty yet: it
+        #: has no room again before it is.
+        self._of_page = 0
+        #: Whether the last QEMU has ended, and no other is connected.
+        self._has_ended = False
         self._moved_at = 0.0
         #: Of pieces of input: when they were moved, and their bytes.
         self._gave: collections.deque[tuple[float, int]] = (
@@ -139,12 +148,12 @@ class Line:
                ) -> None:
         """QEMU's run state, as :class:`qmp.QmpLink` tells it."""
         if not connected:
-            # One that is confused may still read.
+            # A QEMU that is left alone (qmp.CONFUSED) lives, and may read.
             if status is None:
                 self._gone(arriving)
             return
         if self._has_ended:
-            # What was typed before the last one ended is not this one's.
+            # What was typed for the last QEMU is not for this one.
             self._has_ended = False
             self._written += pipes.empty(self._input_end)
         if status == 'running':
@@ -162,11 +171,11 @@ class Line:
             self._enter(Gate.HELD)
         elif name == messages.SAVED or (
                 name == messages.SAVING_POSTCOPY and self._saving_at):
-            self._saved()       # QEMU 10.0 says both, this one afterwards
+            self._saved()       # QEMU 10.0 sends both, this one second
         elif self._leaving and name in (messages.SAVING,
                                         messages.SAVING_POSTCOPY):
             if self.gate in (Gate.OPEN, Gate.OUTPUT):
-                self._enter(Gate.HELD)      # it was paused before
+                self._enter(Gate.HELD)      # it was paused: no STOP came
             self._saving_at = at
             self._loop.call_later(
                 max(0, at + _SETTLE_S - time.monotonic()), self._saving,
@@ -184,7 +193,7 @@ class Line:
             self._enter(Gate.OUTPUT)
 
     def connect(self, sock: socket.socket) -> None:
-        """An instance that was started by 0.1 has a socket.
+        """Take the socket of an instance that release 0.1 started.
 
         :raises peers.RefusedError: another one lives.
         """
@@ -229,7 +238,7 @@ class Line:
         if self.gate is Gate.HELD:
             self._saved()
         elif self.gate is Gate.CLOSED and arriving:
-            # It never ran here: what it said it says elsewhere, too.
+            # It never ran here: the source has this output, too.
             pipes.empty(self._fifo_out)
         else:
             self._enter(Gate.OUTPUT)
@@ -243,10 +252,10 @@ class Line:
         if self.gate is not Gate.HELD or self._count is not None:
             return
         if for_postcopy:
-            self._saved()       # the rest is memory
+            self._saved()       # what is sent from now on is memory
             return
         if has_all_output := not self._is_crowded():
-            # It does not wait for room: there will not be more.
+            # QEMU does not wait for room: it will not write any more.
             self._allowed = self._counting_output()
         self._report(has_all_output, False)
 
@@ -254,17 +263,19 @@ class Line:
         """QEMU's state is saved: what it did by now is in it."""
         if self.gate is not Gate.HELD or (
                 self._count is not None and self._count['final']):
-            return      # what it does after that is not
+            return      # what it did after that is not in its state
         self._allowed = self._counting_output()
         self._report(True, True)
 
     def _counting_output(self) -> int:
-        """-> how much of the output that is here is not in QEMU's state."""
+        """-> how many bytes of the output that is here the destination's QEMU
+        will not write again."""
         output = pipes.waiting(self._source)
         after = (self._saving_at or math.inf) + _SETTLE_S
         for began_at, _, total in self._rooms:
             if began_at > after:
-                # It had saved: what it wrote into this room it will say again.
+                # What was written into this room came after the state was
+                # saved: the destination's QEMU will write it again.
                 return max(0, min(output, total - self._read))
         return output
 
@@ -280,7 +291,7 @@ class Line:
         before, saving_at = self._count, self._saving_at
         left, unsure_in, unsure_out = self._unread(), 0, 0
         if saving_at is not None:
-            # What it got while it saved it cannot have read before.
+            # QEMU cannot have read before what it got after it had saved.
             surely = self._given_since(saving_at + _SETTLE_S)
             left = max(left, surely)
             if before is None:
@@ -330,7 +341,7 @@ class Line:
         else:
             self._read += moved
             left = pipes.waiting(self._source)
-            # It may have filled the page meanwhile.
+            # QEMU may have filled the page while bytes were moved.
             crowded = crowded or self._is_full(
                 self._of_page + moved + left)
             # A page has room again when all of it was moved.
@@ -348,8 +359,8 @@ class Line:
         self._watch()
 
     def _pace(self, now: float) -> None:
-        """Have a worker that is slow take less at once: what lies in its pipe
-        comes before the echo of a key."""
+        """Give a slow worker smaller pieces: the echo of a key waits for all
+        that lies in its pipe."""
         if self._has_no_room.pop('output', False):
             is_slow = now - self._moved_at > _PIECE_S
             self._piece = (max(self._piece // 2, _PIECE_LEAST) if is_slow
@@ -365,7 +376,7 @@ class Line:
             if moved is None and pipes.unread(self._input_end):
                 self._has_no_room['input'] = True
         else:
-            # Only of one byte can be said whether it was read.
+            # A socket can tell of one byte alone whether it was read.
             self._has_no_room['input'] = bool(self._unread())
             moved = None if self._has_no_room['input'] else pipes.splice(
                 self._input_end, self._sink, 1)

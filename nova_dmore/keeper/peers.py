@@ -4,7 +4,8 @@
 The permissions of directory and socket keep everybody out but QEMU's user.
 On most hosts all QEMUs are that user, so what tells them apart is the label
 that the host's mandatory access control gave them. Where there is none, a
-stranger can only be first: while QEMU is connected nobody else gets in.
+stranger gets in only by being faster than QEMU: while that is connected,
+nobody else is let in.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ _SO_PEERSEC = 31        # asm-generic/socket.h
 _LABEL_MAX = 1024       # the most that socket.getsockopt reads
 _CREDENTIALS = struct.Struct('iII')     # pid, uid, gid: unix(7)
 
-#: After a connection the next is accepted so much later, in seconds.
+#: How long after a connection the next one is accepted, in seconds.
 _ACCEPT_PAUSE_S = 0.05
 
 
@@ -99,7 +100,8 @@ class Acceptor:
         self._listener = listener
         self._profile = profile
         self._accepted = accepted
-        self._is_told = False   # that somebody was refused, since the last one
+        #: Whether a refusal was logged since the last connection.
+        self._is_told = False
 
     def start(self) -> None:
         """Accept until the listener is closed."""

@@ -47,19 +47,21 @@ _CHUNK = 1 << 16
 
 _GREETING_TIMEOUT_S = 5.0
 
+#: An event that seems to be older, in seconds, is taken for a new one.
 _AGE_MAX_S = 10.0
 
-#: So many pieces are read in one look: QEMU may never stop talking.
+#: How often one look reads at most: QEMU may never stop talking.
 _READS_MAX = 16
-#: Bytes, and events that say or change something, of one second; a QEMU that
-#: says more is left alone for a second, as any that is confused.
+#: How many bytes, and how many events that are acted on, QEMU may send in a
+#: second. One that sends more is confused, too: its connection is ended.
 _BYTES_MAX = 1 << 23
 _EVENTS_RATE_MAX = 100
-# QEMU connects again after a second.
+#: For how long a confused QEMU is refused, in seconds; it connects again after
+#: one second.
 _CONFUSED_PAUSE_S = 0.9
-#: Commands that QEMU has not answered.
+#: How many commands may wait for QEMU's answers.
 _WAITING_MAX = 256
-#: Of a run state, in characters.
+#: Longest run state that is passed on, in characters.
 _STATUS_MAX = 40
 
 
@@ -110,7 +112,8 @@ class QmpLink:
         self.state = LinkState.AWAY
         self._peer: peers.Peer | None = None
         self._socket: socket.socket | None = None
-        self._gives_descriptors = False     # has, on this connection
+        #: Whether QEMU was given one on this connection.
+        self._gives_descriptors = False
         self._unread = unread.Unread()
         self._left_alone_until = 0.0
         self._received = bytearray()
@@ -120,9 +123,10 @@ class QmpLink:
         self._last_id = 0
         self._arriving = False
         self._is_asking = False     # for the run state
-        self._asked = 0             # how often it was wanted
-        self._second = 0.0          # when it began; what was said in it
+        self._asked = 0             # how often it was wanted in all
+        #: What QEMU has sent in the current second, and when that began.
         self._bytes = self._events = 0
+        self._second = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     def connected(self, sock: socket.socket, peer: peers.Peer) -> None:
@@ -238,7 +242,7 @@ class QmpLink:
             self._loop.add_writer(sock, self._flush)
             return
         except OSError:
-            pass        # its end is read, too
+            pass        # the reader sees the end of the connection
         self._loop.remove_writer(sock)
 
     def _send_some(self, sock: socket.socket, unsent: _Unsent) -> None:
@@ -251,7 +255,9 @@ class QmpLink:
             except OSError as e:
                 if e.errno != errno.ETOOMANYREFS:
                     raise
-                # QEMUs of other pairs do not read. Nothing else waits for it.
+                # The kernel limits how many descriptors one user has under
+                # way, and QEMUs of other pairs do not take theirs. Only this
+                # command fails.
                 given.close()
                 self._to_send.popleft()
                 self._waiting.pop(unsent.number)({
@@ -290,7 +296,7 @@ class QmpLink:
             return
         for line in lines:
             if self._socket is None:
-                return      # of a connection that has ended
+                return      # the rest is of a connection that has ended
             try:
                 message = json.loads(line)
                 if not isinstance(message, dict):
@@ -337,7 +343,7 @@ class QmpLink:
             self._on_status(True, EVENTS[name], self._arriving)
             self._ask_for_status()
         elif name == messages.SAVED:
-            # One that has arrived is paused now, without a word.
+            # A VM that has arrived is paused now; QEMU sends no event of it.
             self._ask_for_status()
 
     def _ask_for_status(self) -> None:
@@ -354,7 +360,7 @@ class QmpLink:
             if asked == self._asked:
                 self._status_is(reply['result'])
             else:
-                # An event has overtaken it: it is out of date.
+                # An event came after the question: the answer is out of date.
                 self._ask_for_status()
         self.execute('query-status', None, replied)
 
@@ -390,5 +396,5 @@ def _age(message: messages.Message) -> float:
                       - stamp['microseconds'] / 1e6)
     except (KeyError, OverflowError, TypeError):
         return 0.0
-    # The clock may have been set in between.
+    # The clock may have been set between the event and now.
     return age if 0 <= age < _AGE_MAX_S else 0.0

@@ -41,7 +41,7 @@ class Resources:
         self.places = where = places.of_pair(directory)
         for each in (where.instance, where.domain_r):
             fifos.make_domain_directory(each, group)
-        # First: an instance may have those of release 0.2.
+        # Before new FIFOs are made: the instance may have some of release 0.2.
         fifos.share(where.instance, directory)
         fifos.make(where.instance, socket_mode, group)
         fifos.share(where.instance, directory)

@@ -12,7 +12,8 @@ import stat
 from nova_dmore.posix import pipes
 from nova_dmore import wire
 
-#: In bytes: as much as anybody may ask for (/proc/sys/fs/pipe-max-size).
+#: Room of a FIFO that nobody reads for a while, in bytes: as much as anybody
+#: may ask for (/proc/sys/fs/pipe-max-size).
 _ROOM_ALONE = 1 << 20
 
 #: QEMU adds these to the path that it is given (chardev/char-pipe.c).
@@ -47,7 +48,8 @@ def share(one: str, other: str) -> None:
     for path, same in zip(_paths(one), _paths(other)):
         for source, target in ((path, same), (same, path)):
             with contextlib.suppress(FileExistsError, FileNotFoundError):
-                # Release 0.2 lets QEMU put something else there.
+                # In the directory of release 0.2 QEMU may have put something
+                # else in its place.
                 if stat.S_ISFIFO(os.lstat(source).st_mode):
                     os.link(source, target, follow_symlinks=False)
 
@@ -116,7 +118,8 @@ def _paths(directory: str) -> list[str]:
 
 
 def _open(path: str, access: int) -> int:
-    # One of release 0.2 could write the directory that it had.
+    # A QEMU of release 0.2 can write its directory: what lies there may be a
+    # symbolic link, or no FIFO.
     descriptor = os.open(
         path, access | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):

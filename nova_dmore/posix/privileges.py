@@ -13,7 +13,7 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 
-#: Owns nothing on any Linux.
+#: The ids of the user and the group ``nobody``, who own nothing.
 _NOBODY = 65534
 
 

@@ -27,7 +27,8 @@ _FAIL = 0x00050000 | errno.EPERM
 _EQUAL, _MASKED_EQUAL = 4, 7
 _ON_OTHER_ARCHITECTURE = 2
 _NO_SUCH_CALL = -1
-#: The level from which on a process can be ended, not a thread alone.
+#: The first level of libseccomp's interface at which a filter can end the
+#: process, and not its thread alone.
 _API_KILL_PROCESS = 3
 
 #: <linux/prctl.h>, <linux/seccomp.h>; bytes of struct sock_filter.
@@ -74,8 +75,8 @@ class Filter:
     """A filter: what it does not name fails with EPERM.
 
     A call of another architecture than the kernel's native one, and of x32,
-    ends the process. It is made once, for all forks: libseccomp writes on a
-    MiB of memory for it.
+    ends the process. Make it before processes are forked that load it: it
+    takes libseccomp a MiB of memory, which they then share.
 
     :param allowed: :class:`Call`; a name may come more than once.
     :param fatal: names of calls that end the process. Names that this

@@ -21,7 +21,7 @@ def prepare(sock: socket.socket) -> None:
 def has_hung_up(sock: socket.socket) -> bool:
     """Whether the peer has closed its end, read or not what it sent."""
     poll = select.poll()
-    poll.register(sock, 0)      # a hang-up is told all the same
+    poll.register(sock, 0)      # a hang-up is reported nevertheless
     return any(what & select.POLLHUP for _, what in poll.poll(0))
 
 

@@ -29,6 +29,7 @@ from nova_dmore.posix import crash
 from nova_dmore import wire
 from nova_dmore.worker.devices import base
 from nova_dmore.worker.devices import group
+from nova_dmore.worker.devices.serial import device as serial_device
 from nova_dmore.worker.devices import table
 from nova_dmore.worker import domain_r_control
 from nova_dmore.worker import gaps
@@ -99,8 +100,11 @@ class Pair:
             settled=self._check_freeze,
             config={})
         self.devices = group.DeviceGroup(table.DEVICES, self._context)
+        serial = self.devices['serial']
+        assert isinstance(serial, serial_device.SerialDevice)
+        self._serial = serial
         self.control = domain_r_control.DomainRControl(
-            self.host_end, self.devices['serial'].input, self._send_break,
+            self.host_end, serial.input, self._send_break,
             kept.get('serving'), kept.get('waiting', ()))
         self._waiters: set[asyncio.Future[None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -124,7 +128,7 @@ class Pair:
         machine = self.machine
         kind = message['type']
         if kind == messages.ToWorker.SERIAL:
-            self.devices['serial'].moved(descriptors[0])
+            self._serial.moved(descriptors[0])
         elif kind == messages.ToWorker.COUNT:
             self.act(machine.leaves(now))
             if machine.state is State.FREEZING:
