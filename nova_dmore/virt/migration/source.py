@@ -102,9 +102,7 @@ class SourceRole:
         self._read_console_log = read_console_log
         self.co_migration = phases.CoMigration(instance, destination_host)
         self._client = services.pairs.client(instance.uuid)
-        record = services.pairs.get(instance.uuid)
-        assert record is not None       # the driver has looked
-        self._record = record
+        self._found_record = services.pairs.get(instance.uuid)
         self._domain_r_migration: (
             domain_r_migration.DomainRMigration | None) = None
         self._switch_over: switch_over.SwitchOver | None = None
@@ -200,6 +198,12 @@ class SourceRole:
                                          or not is_copying)
 
     # -- around all of it ---------------------------------------------------
+
+    @property
+    def _record(self) -> record_module.PairRecord:
+        """Of the pair."""
+        assert self._found_record is not None   # the driver has looked
+        return self._found_record
 
     def _step(self, what: str):
         return boundary.instance_first(self._instance, what)
