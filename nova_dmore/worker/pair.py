@@ -132,7 +132,7 @@ class Pair:
         elif kind == messages.ToWorker.COUNT:
             self.act(machine.leaves(now))
             if machine.state is State.FREEZING:
-                self.devices.counted(message)
+                self.devices.each(base.ShadowDevice.counted, message)
                 self._check_freeze()
         elif kind == messages.ToWorker.CONTROL:
             self._keep(requests.serve(
@@ -208,7 +208,7 @@ class Pair:
 
     def _domain_r_lost(self) -> None:
         self.control.lost()
-        self.devices.domain_r_lost()
+        self.devices.each(base.ShadowDevice.domain_r_lost)
         for stream in (wire.Stream.SERIAL0_IN, wire.Stream.INPUT0_IN):
             # A console that nobody used has lost nothing.
             if (stream is wire.Stream.SERIAL0_IN or
@@ -219,10 +219,10 @@ class Pair:
     def _open(self, action: Action) -> None:
         carried = None
         if action in (Action.OPEN_AS_DOMAIN_R, Action.OPEN_CARRIED):
-            self.devices.arrived(None)
+            self.devices.each(base.ShadowDevice.arrived, None)
         if action is Action.OPEN_CARRIED:
             carried = carry_over_module.CarryOver.from_json(self.carried)
-            self.devices.arrived(carried)
+            self.devices.each(base.ShadowDevice.arrived, carried)
         try:
             self.host_end.open(carried)
         except errors.StateError as e:
@@ -247,7 +247,7 @@ class Pair:
     def _stop(self, now: float) -> list[Action]:
         """The stop sequence: everything here takes well under 1 ms."""
         stopped_at, self.stopped_at = self.stopped_at or now, None
-        self.devices.stop(stopped_at)
+        self.devices.each(base.ShadowDevice.stop, stopped_at)
         self.frozen = {'acknowledged': False, 'carry_over': None,
                        'at': {'stopped': stopped_at, 'frozen': None,
                               'domain_r_stopped': None}}
@@ -311,7 +311,7 @@ class Pair:
         self._wake_waiters()
 
     def _carry(self, now: float) -> None:
-        self.devices.settle()
+        self.devices.each(base.ShadowDevice.settle)
         self.host_end.poll()    # for the last that Domain R has stored
         carry_over = self.host_end.carry_over()
         if carry_over is not None:
@@ -343,7 +343,7 @@ class Pair:
         now = time.monotonic()
         actions = []
         if changes.opened:
-            self.devices.opened()
+            self.devices.each(base.ShadowDevice.opened)
             self.control.opened()
             actions += self.machine.opened(now)
         for gap in changes.gaps:
@@ -358,14 +358,14 @@ class Pair:
             self.act(actions)
         elif changes.readable or changes.writable:
             self._move()
-        self.devices.look()
+        self.devices.each(base.ShadowDevice.look)
 
     def _move(self) -> None:
         """Move all bytes that can be moved."""
         if self.machine.output_flows:
             if self.control.pump():
                 self.note()
-            self.devices.pump()
+            self.devices.each(base.ShadowDevice.pump)
 
     def _set_timer(self) -> None:
         if self._timer is not None:

@@ -12,6 +12,7 @@ from nova_dmore.channel import carry_over as carry_over_module
 from nova_dmore.channel import errors
 from nova_dmore.link import messages
 from nova_dmore import wire
+from nova_dmore.worker.devices import base
 from nova_dmore.worker import requests
 
 if TYPE_CHECKING:       # it imports this one
@@ -105,7 +106,7 @@ class RequestHandler:
             self._machine.role is wire.Role.SOURCE)
         self._pair.act(actions)
         if on and self._machine.role is wire.Role.SOURCE:
-            self._pair.devices.armed()
+            self._pair.devices.each(base.ShadowDevice.armed)
         return {}
 
     async def _adopt(self) -> dict[str, Any]:
@@ -158,7 +159,7 @@ class RequestHandler:
         except ValueError as e:
             pair.carried = kept
             # The bytes are not needed any more; the picture may be.
-            pair.devices.arrived(parsed)
+            pair.devices.each(base.ShadowDevice.arrived, parsed)
             return {'accepted': False, 'reason': str(e)}
         pair.act(actions)
         pair.note()
