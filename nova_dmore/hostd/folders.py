@@ -14,7 +14,7 @@ from nova_dmore.posix import locks
 LOG = logging.getLogger(__name__)
 
 
-def is_uuid(value):
+def is_uuid(value: object) -> bool:
     """Whether a value is the uuid of an instance: it becomes part of paths.
     """
     try:
@@ -29,14 +29,14 @@ class Folders:
     :param run_dir: ``[hostd] run_dir``.
     """
 
-    def __init__(self, run_dir):
+    def __init__(self, run_dir: str) -> None:
         self._run_dir = pathlib.Path(run_dir)
 
-    def of_pair(self, instance):
+    def of_pair(self, instance: str) -> str:
         """-> the folder that is the keeper's alone."""
         return str(self._run_dir / instance)
 
-    def instances(self):
+    def instances(self) -> list[str]:
         """-> the uuids of which a keeper lives, sorted.
 
         Of a folder that is another user's nobody can tell: it is left out.
@@ -50,12 +50,12 @@ class Folders:
                 LOG.warning('Left alone: %s', text.printable(e))
         return found
 
-    def is_earlier(self, instance):
+    def is_earlier(self, instance: str) -> bool:
         """-> whether the keeper that lives was started by a release without a
         host service."""
         return locks.is_earlier(self.of_pair(instance))
 
-    def keeper(self, instance):
+    def keeper(self, instance: str) -> int | None:
         """-> the process id of the keeper that lives, or None.
 
         It holds a lock for as long as it does, and the kernel tells whose
@@ -66,7 +66,7 @@ class Folders:
         except FileNotFoundError:
             return None
 
-    def remove(self, instance):
+    def remove(self, instance: str) -> None:
         """Remove what is left of a pair.
 
         :raises OSError: something cannot be removed.

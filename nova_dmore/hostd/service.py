@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """``nova-dmore-hostd``: starts the processes of all pairs of a host.
 
-It answers nova-compute and the keepers (:mod:`nova_dmore.hostd.protocol`), and
-reads nothing that comes from a guest, a QEMU, a Domain R or the network. Each
-request is answered at once, by one thread: the loop has no tasks, and a child
-that is forked from it finds nothing under way.
+It answers nova-compute and the keepers
+(:mod:`nova_dmore.link.hostd_protocol`), and reads nothing that comes from a
+guest, a QEMU, a Domain R or the network. Each request is answered at once, by
+one thread: the loop has no tasks, and a child that is forked from it finds
+nothing under way.
 
 =========  ==============================================================
 SIGTERM    ends; the processes of the pairs go on
@@ -22,12 +23,16 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.hostd import children
 from nova_dmore.hostd import folders
+from nova_dmore.hostd import options as options_module
 from nova_dmore.link import hostd_protocol
+from nova_dmore.link import messages
 from nova_dmore.posix import unix_connect
 from nova_dmore import wire
 
@@ -46,7 +51,8 @@ RELOADED = 'NOVA_DMORE_RELOADED'
 class _Refused(Exception):
     """A request is not granted."""
 
-    def __init__(self, failure, message):
+    def __init__(self, failure: hostd_protocol.Failure, message: str
+                 ) -> None:
         super().__init__(message)
         self.failure = failure
 
@@ -54,19 +60,20 @@ class _Refused(Exception):
 class Loop:
     """Calls back when a descriptor can be read."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
 
-    def add(self, descriptor, callback):
+    def add(self, descriptor: int, callback: Callable[[], None]) -> None:
         """Have ``callback()`` called when the descriptor can be read."""
         self._selector.register(descriptor, selectors.EVENT_READ, callback)
 
-    def remove(self, descriptor):
+    def remove(self, descriptor: int) -> None:
         """Look at a descriptor no more."""
         self._selector.unregister(descriptor)
 
-    def turn(self, timeout):
-        """Wait at most so many seconds, and call back once."""
+    def turn(self, timeout: float | None) -> None:
+        """Wait at most so many seconds, None: for ever, and call back once.
+        """
         for key, _ in self._selector.select(timeout):
             # An earlier call back may have removed it.
             if key.fd in self._selector.get_map():
@@ -79,22 +86,23 @@ class Service:
     :param options: :class:`nova_dmore.hostd.options.Options`.
     """
 
-    def __init__(self, options):
+    def __init__(self, options: options_module.Options) -> None:
         self._options = options
         self._loop = Loop()
         self._folders = folders.Folders(options.run_dir)
         self._children = children.Children(self._loop, options.keeper)
-        self._connections = {}      # socket -> when it is closed at the latest
+        #: When each is closed at the latest.
+        self._connections: dict[socket.socket, float] = {}
         self._listener = _listen(options)
         self._loop.add(self._listener.fileno(), self._accept)
-        self._signals = set()
+        self._signals: set[int] = set()
         wakeup, self._wakeup = socket.socketpair()
         for each in (wakeup, self._wakeup):
             each.setblocking(False)
         self._signalled = wakeup
         self._loop.add(wakeup.fileno(), self._on_signal)
 
-    def run(self):
+    def run(self) -> None:
         """Serve until SIGTERM."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP,
                        signal.SIGCHLD):
@@ -115,7 +123,7 @@ class Service:
 
     # -- signals
 
-    def _on_signal(self):
+    def _on_signal(self) -> None:
         self._signalled.recv(4096)
         if signal.SIGCHLD in self._signals:
             self._signals.discard(signal.SIGCHLD)
@@ -123,7 +131,7 @@ class Service:
         if signal.SIGHUP in self._signals:
             self._begin_anew()
 
-    def _begin_anew(self):
+    def _begin_anew(self) -> None:
         """Run the program that is installed now. All descriptors close; who
         connects meanwhile tries again."""
         LOG.info('Beginning anew')
@@ -132,7 +140,7 @@ class Service:
         # Some say where the program is started from, and how.
         os.execv(sys.executable, sys.orig_argv)
 
-    def _replace_workers(self, instances):
+    def _replace_workers(self, instances: Iterable[str]) -> None:
         for instance in instances:
             pid = self._folders.keeper(instance)
             if pid:
@@ -140,7 +148,7 @@ class Service:
 
     # -- connections
 
-    def _accept(self):
+    def _accept(self) -> None:
         try:
             sock, _ = self._listener.accept()
         except OSError as e:
@@ -159,24 +167,24 @@ class Service:
         self._loop.add(sock.fileno(),
                        lambda: self._request(sock, pid, uid))
 
-    def _next_timeout(self):
+    def _next_timeout(self) -> float | None:
         if not self._connections:
             return None
         return max(0, min(self._connections.values()) - time.monotonic())
 
-    def _close_late(self):
+    def _close_late(self) -> None:
         now = time.monotonic()
         for sock, due in list(self._connections.items()):
             if due <= now:
                 self._close(sock)
 
-    def _close(self, sock):
+    def _close(self, sock: socket.socket) -> None:
         del self._connections[sock]
         self._loop.remove(sock.fileno())
         sock.close()
 
-    def _request(self, sock, pid, uid):
-        descriptors = []
+    def _request(self, sock: socket.socket, pid: int, uid: int) -> None:
+        descriptors: list[int] = []
         try:
             message, descriptors = hostd_protocol.receive(sock)
             if message is not None:
@@ -199,9 +207,10 @@ class Service:
 
     # -- requests
 
-    def _answer(self, sock, message, descriptors, pid, uid):
-        kind = hostd_protocol.Request(message.get('type'))
-        instance = message.get('instance')
+    def _answer(self, sock: socket.socket, message: messages.Message,
+                descriptors: list[int], pid: int, uid: int) -> None:
+        kind = hostd_protocol.Request(str(message.get('type')))
+        instance: Any = message.get('instance')
         if kind is not hostd_protocol.Request.LIST and not (
                 folders.is_uuid(instance)):
             raise ValueError('instance is no uuid')
@@ -224,14 +233,16 @@ class Service:
         elif kind is hostd_protocol.Request.REMOVE:
             self._remove(sock, instance)
 
-    def _start(self, sock, instance, arrives):
+    def _start(self, sock: socket.socket, instance: str, arrives: bool
+               ) -> None:
         pid = self._folders.keeper(instance)
         if pid is not None:
             _send(sock, {'pid': pid})
         else:
             self._children.start_keeper(instance, arrives, sock.fileno())
 
-    def _start_worker(self, sock, instance, descriptors, pid):
+    def _start_worker(self, sock: socket.socket, instance: str,
+                      descriptors: list[int], pid: int) -> None:
         if self._folders.keeper(instance) != pid or len(descriptors) != 1:
             raise _Refused(hostd_protocol.Failure.REFUSED,
                            'a worker is started for its keeper alone')
@@ -239,7 +250,7 @@ class Service:
             pid, instance, descriptors[0])
         _send(sock, {'pid': started}, [pidfd])
 
-    def _open(self, sock, instance):
+    def _open(self, sock: socket.socket, instance: str) -> None:
         path = os.path.join(self._folders.of_pair(instance),
                             wire.CONTROL_SOCKET)
         try:
@@ -252,7 +263,7 @@ class Service:
             raise _Refused(hostd_protocol.Failure.GONE,
                            'it has no process here') from e
 
-    def _end(self, sock, instance):
+    def _end(self, sock: socket.socket, instance: str) -> None:
         pid = self._folders.keeper(instance)
         if pid is None:
             raise _Refused(hostd_protocol.Failure.GONE,
@@ -260,14 +271,15 @@ class Service:
         _signal_keeper(self._folders, instance, pid, signal.SIGTERM)
         _send(sock, {})
 
-    def _remove(self, sock, instance):
+    def _remove(self, sock: socket.socket, instance: str) -> None:
         if self._folders.keeper(instance) is not None:
             raise _Refused(hostd_protocol.Failure.LIVES, 'its process lives')
         self._folders.remove(instance)
         _send(sock, {})
 
 
-def _signal_keeper(known, instance, pid, number):
+def _signal_keeper(known: folders.Folders, instance: str, pid: int,
+                   number: signal.Signals) -> None:
     """Send a signal to a keeper, and to nobody else."""
     try:
         descriptor = os.pidfd_open(pid)
@@ -285,14 +297,15 @@ def _signal_keeper(known, instance, pid, number):
         os.close(descriptor)
 
 
-def _send(sock, message, descriptors=()):
+def _send(sock: socket.socket, message: messages.Message,
+          descriptors: Iterable[int] = ()) -> None:
     try:
         hostd_protocol.send(sock, message, descriptors)
     except OSError as e:
         LOG.info('An answer was not taken: %s', text.printable(e))
 
 
-def _listen(options):
+def _listen(options: options_module.Options) -> socket.socket:
     """-> the listening socket, in the place of that of a service before.
 
     :raises exception.ConfigurationError: it cannot be made.
@@ -305,7 +318,7 @@ def _listen(options):
             'this service runs as') from e
 
 
-def _make_listener(options):
+def _make_listener(options: options_module.Options) -> socket.socket:
     os.makedirs(options.run_dir, mode=0o711, exist_ok=True)
     path = hostd_protocol.path_of(options.run_dir)
     scratch = f'{path}.new'
@@ -326,7 +339,7 @@ def _make_listener(options):
     return listener
 
 
-def _tell_systemd(state):
+def _tell_systemd(state: str) -> None:
     """sd_notify(3): systemd starts nova-compute when this one is ready."""
     path = os.environ.get('NOTIFY_SOCKET')
     if not path:

@@ -10,6 +10,7 @@ requests may be repeated without harm.
 import enum
 import os
 import socket
+from collections.abc import Iterable
 
 from nova_dmore.link import messages
 
@@ -53,12 +54,12 @@ class Failure(enum.StrEnum):
     FAILED = 'failed'       # the host does not let it
 
 
-def path_of(run_dir):
+def path_of(run_dir: str) -> str:
     """-> the path of the socket."""
     return os.path.join(run_dir, SOCKET)
 
 
-def connect(run_dir):
+def connect(run_dir: str) -> socket.socket:
     """-> a connected, blocking socket, for one request.
 
     :raises OSError: the service is not there.
@@ -72,7 +73,8 @@ def connect(run_dir):
     return sock
 
 
-def send(sock, message, descriptors=()):
+def send(sock: socket.socket, message: messages.Message,
+         descriptors: Iterable[int] = ()) -> None:
     """Send a request or an answer.
 
     :raises OSError: the peer is gone.
@@ -80,7 +82,8 @@ def send(sock, message, descriptors=()):
     messages.send(sock, message, descriptors)
 
 
-def receive(sock):
+def receive(sock: socket.socket
+            ) -> tuple[messages.Message | None, list[int]]:
     """-> (message, descriptors); (None, []): the peer is gone.
 
     :raises BlockingIOError, ValueError: see :func:`messages.receive`.

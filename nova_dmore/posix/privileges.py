@@ -13,11 +13,11 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 
-#: Owns nothing on any Linux.
+#: The ids of the user and the group ``nobody``, who own nothing.
 _NOBODY = 65534
 
 
-def restrict():
+def restrict() -> None:
     """For keeper and worker: no new privileges, no core dumps.
 
     Their memory holds an SSH host key.
@@ -27,7 +27,7 @@ def restrict():
     _prctl(_PR_SET_DUMPABLE, 0)
 
 
-def become_nobody():
+def become_nobody() -> None:
     """For the worker, once it has its descriptors: own nothing.
 
     Only root can, and needs to; another user has no capabilities, and what it
@@ -46,7 +46,7 @@ def become_nobody():
     _prctl(_PR_SET_DUMPABLE, 0)
 
 
-def die_with(parent):
+def die_with(parent: int) -> None:
     """Be killed when the process ``parent`` ends, which started this one.
 
     A change of user undoes it.
@@ -56,7 +56,7 @@ def die_with(parent):
         raise SystemExit('the keeper is gone')
 
 
-def _prctl(option, value):
+def _prctl(option: int, value: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0):
         number = ctypes.get_errno()

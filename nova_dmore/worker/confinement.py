@@ -15,6 +15,7 @@ import resource
 import socket
 import termios
 import time
+from collections.abc import Iterable
 
 from nova_dmore.posix import landlock
 from nova_dmore.posix import log
@@ -42,12 +43,13 @@ _SO_PROTOCOL, _SO_DOMAIN = 38, 39
 _NOT_EXECUTABLE = seccomp.masked(2, mmap.PROT_EXEC, 0)
 
 
-def _mapping(flags):
+def _mapping(flags: int) -> seccomp.Call:
     return seccomp.Call('mmap', (_NOT_EXECUTABLE, seccomp.masked(
         3, _MAP_TYPE | mmap.MAP_ANONYMOUS, flags)))
 
 
-def _each(name, argument, values):
+def _each(name: str, argument: int, values: Iterable[int]
+          ) -> list[seccomp.Call]:
     return [seccomp.Call(name, (seccomp.equals(argument, value),))
             for value in values]
 
@@ -103,7 +105,7 @@ FATAL = (
 _FILTER = seccomp.Filter(ALLOWED, FATAL)
 
 
-def confine():
+def confine() -> None:
     """Give up all that a worker does not need, for good.
 
     What it will import has to be imported, and its event loop made. Called
@@ -120,7 +122,7 @@ def confine():
     _make_sure()
 
 
-def _forget_environment():
+def _forget_environment() -> None:
     zone = os.environ.get('TZ', ':/etc/localtime')
     os.environ.clear()
     # strftime(3) would look at that file each time if it were not named.
@@ -128,7 +130,7 @@ def _forget_environment():
     time.tzset()
 
 
-def _limit():
+def _limit() -> None:
     with open('/proc/self/statm') as statm:
         size = int(statm.read().split()[0]) * mmap.PAGESIZE
     for which, most in ((resource.RLIMIT_AS, size + MEMORY_MAX),
@@ -144,7 +146,7 @@ def _limit():
         resource.setrlimit(which, (most, most))
 
 
-def _make_sure():
+def _make_sure() -> None:
     """See a forbidden call fail: no filter is taken at its word."""
     try:
         os.close(os.open('/', os.O_PATH))

@@ -71,7 +71,8 @@ class DestinationRole:
         #: The same, of instances that arrive without their pair.
         self._arriving_alone: dict[str, str] = {}
         #: Ids of migrations for which nothing may be prepared any more.
-        self._ended = collections.deque(maxlen=_ENDED_MAX)
+        self._ended: collections.deque[str] = collections.deque(
+            maxlen=_ENDED_MAX)
         self._early = early_preparation.EarlyPreparations(pairs)
 
     # -- called by the driver -----------------------------------------------

@@ -68,7 +68,7 @@ class DeviceContext:
     report_gap: ReportGap
     commands: keeper_commands.Commands
     last_input: messages.Message | None
-    input_limit_reached: Callable[[], None]
+    input_limit_reached: Callable[[], object]
     settled: Callable[[], None]
     config: dict[str, Any]
     input_taken: list[Callable[[], None]] = dataclasses.field(
