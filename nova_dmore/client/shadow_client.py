@@ -38,15 +38,15 @@ class GapsRequest:
     :param sock: connected socket on which it was sent.
     """
 
-    def __init__(self, sock):
+    def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self._socket = sock
 
-    def fileno(self):
+    def fileno(self) -> int:
         """Readable when there are gap reports, or the worker has ended."""
         return self._socket.fileno()
 
-    def is_refused(self):
+    def is_refused(self) -> bool:
         """Whether the worker is of a release without this request.
 
         Called when it is readable.
@@ -56,7 +56,7 @@ class GapsRequest:
         except (OSError, RecursionError, TypeError, ValueError):
             return False    # it has ended, or says what means nothing
 
-    def close(self):
+    def close(self) -> None:
         """Take the request back."""
         self._socket.close()
 
@@ -173,7 +173,7 @@ class ShadowClient:
         result = self._waiting(wire.Request.LIVE, {}, timeout_ms)
         return wire.PairState(result['state'])
 
-    def wait_for_gaps(self) -> 'GapsRequest':
+    def wait_for_gaps(self) -> GapsRequest:
         """Ask to be told of gap reports, without waiting for the answer.
 
         -> :class:`GapsRequest`, to be closed by the caller.

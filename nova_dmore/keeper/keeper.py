@@ -232,10 +232,11 @@ class Keeper:
                      'failure': messages.Failure.REFUSED})
 
     def _open_display(self) -> None:
-        worker = self._worker
+        link = self._worker.link
 
         def opened(sock: socket.socket | None, error: str | None) -> None:
-            if self._worker is worker:
+            # The next worker has not asked for it.
+            if self._worker.link is link:
                 self._send({'type': messages.ToWorker.DISPLAY,
                             'error': error},
                            [] if sock is None else [sock.fileno()])

@@ -61,8 +61,7 @@ class Gate(enum.Enum):
     CLOSED = 'closed'       # nothing: no QEMU has run here yet, or one arrives
     OPEN = 'open'           # both directions: the instance runs
     OUTPUT = 'output'       # only output: the instance is paused, or off
-    HELD = 'held'           # only the output that was counted: the instance
-                            # has stopped to leave
+    HELD = 'held'           # only counted output: it has stopped to leave
 
 
 class Line:

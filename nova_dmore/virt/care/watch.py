@@ -154,8 +154,10 @@ class Watch:
     # -- its own thread -----------------------------------------------------
 
     def _run(self) -> None:
+        loop = self._loop
+        assert loop is not None     # start() has made it
         # It cancels at its end what is left.
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
             runner.run(self._main())
 
     async def _main(self) -> None:
@@ -300,7 +302,7 @@ class Watch:
 
     def _on_gaps(self, pair: _Watched) -> None:
         """There are gaps, or the process or its worker has ended."""
-        if pair.request.is_refused():
+        if pair.request is not None and pair.request.is_refused():
             pair.refused_until = (asyncio.get_running_loop().time()
                                   + self._interval)
         self._forget_request(pair)
