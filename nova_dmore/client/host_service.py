@@ -46,6 +46,7 @@ class HostService:
         """-> a connection to the worker of a pair, None: it has no process.
 
         :raises exception.HostServiceError: nobody can tell.
+        :raises exception.ShadowProcessError: its process accepts nothing.
         """
         answer, descriptors = self._ask(
             hostd_protocol.Request.OPEN, instance, timeout)
@@ -108,14 +109,18 @@ class HostService:
                 answer.get('failure') != hostd_protocol.Failure.GONE):
             for each in descriptors:
                 os.close(each)
-            raise self._error(
-                f'refused {kind}: {text.printable(answer["error"])}')
+            trouble = f'refused {kind}: {text.printable(answer["error"])}'
+            if answer.get('failure') == hostd_protocol.Failure.STUCK:
+                raise exception.ShadowProcessError(
+                    f'The shadow-device process of {instance} accepts '
+                    'nothing')
+            raise self._error(trouble)
         return answer, descriptors
 
     def _exchange(self, message: messages.Message, deadline: float
                   ) -> tuple[messages.Message | None, list[int]]:
-        with hostd_protocol.connect(self.run_dir) as sock:
-            sock.settimeout(max(0.001, deadline - time.monotonic()))
+        with hostd_protocol.connect(
+                self.run_dir, max(0.001, deadline - time.monotonic())) as sock:
             hostd_protocol.send(sock, message)
             return hostd_protocol.receive(sock)
 

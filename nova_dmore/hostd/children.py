@@ -150,9 +150,10 @@ def be(title: str, kept: int, run: Callable[[int], None]) -> NoReturn:
         gc.freeze()
         os.setsid()
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP,
-                       signal.SIGCHLD):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
+        # A keeper has no worker to replace yet; a worker never has one.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         _close_all_but(kept)
         setproctitle.setproctitle(f'nova-dmore-{title}')
         run(kept)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the processes of a pair keep their files, and whether one lives."""
 
+import itertools
 import logging
 import os
 import pathlib
-import shutil
+import tempfile
 import uuid
 
 from nova_dmore.channel import text
@@ -12,6 +13,11 @@ from nova_dmore import places
 from nova_dmore.posix import locks
 
 LOG = logging.getLogger(__name__)
+
+#: A pair has fewer files in any of its folders, of whatever release.
+_FILES_MAX = 32
+#: What cannot be removed of a folder is kept under a name that begins so.
+LEFT_OVER = '.left-over-'
 
 
 def is_uuid(value: object) -> bool:
@@ -39,14 +45,14 @@ class Folders:
     def instances(self) -> list[str]:
         """-> the uuids of which a keeper lives, sorted.
 
-        Of a folder that is another user's nobody can tell: it is left out.
+        A folder that cannot be used, as it is another user's, is left out.
         """
         found = []
         for name in filter(is_uuid, sorted(os.listdir(self._run_dir))):
             try:
                 if self.keeper(name) is not None:
                     found.append(name)
-            except PermissionError as e:
+            except OSError as e:
                 LOG.warning('Left alone: %s', text.printable(e))
         return found
 
@@ -74,6 +80,29 @@ class Folders:
         where = places.of_pair(self.of_pair(instance))
         for folder in (where.instance, where.domain_r, where.own):
             try:
-                shutil.rmtree(folder)
+                _remove(folder)
             except FileNotFoundError:
                 pass
+
+
+def _remove(folder: str) -> None:
+    """Remove a folder with its files.
+
+    QEMU's user may have put anything into that of a pair which was to arrive
+    from an earlier release. So no more is removed than a pair has, and nothing
+    in depth; what is not empty then is moved out of the way.
+    """
+    os.chmod(folder, 0o700)
+    for name in itertools.islice(os.scandir(folder), _FILES_MAX):
+        try:
+            os.unlink(name.path)
+        except OSError as e:
+            LOG.info('Not removed: %s', text.printable(e))
+    try:
+        os.rmdir(folder)
+    except OSError:
+        aside = tempfile.mkdtemp(
+            prefix=f'{LEFT_OVER}{os.path.basename(folder)}.',
+            dir=os.path.dirname(folder))
+        os.rename(folder, aside)
+        LOG.warning('There are files of others in %s', aside)

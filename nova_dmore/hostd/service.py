@@ -44,6 +44,12 @@ _CONNECTIONS_MAX = 64
 _PATIENCE_S = 2.0
 _CREDENTIALS = struct.Struct('iII')     # struct ucred: pid, uid, gid
 
+_ENDING = {signal.SIGTERM, signal.SIGINT}
+_SIGNALS = _ENDING | {signal.SIGHUP, signal.SIGCHLD}
+#: A keeper that was told to end, and still lives so much later, is killed when
+#: it is to end the next time, in seconds.
+_END_S = 2.0
+
 #: Tells a service that has begun anew to have the workers replaced.
 RELOADED = 'NOVA_DMORE_RELOADED'
 
@@ -93,6 +99,8 @@ class Service:
         self._children = children.Children(self._loop, options.keeper)
         #: When each is closed at the latest.
         self._connections: dict[socket.socket, float] = {}
+        #: Which keeper of a pair was told to end, and when.
+        self._told_to_end: dict[str, tuple[int, float]] = {}
         self._listener = _listen(options)
         self._loop.add(self._listener.fileno(), self._accept)
         self._signals: set[int] = set()
@@ -104,11 +112,11 @@ class Service:
 
     def run(self) -> None:
         """Serve until SIGTERM."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP,
-                       signal.SIGCHLD):
+        for number in _SIGNALS:
             signal.signal(number, lambda number, _: self._signals.add(number))
         signal.set_wakeup_fd(self._wakeup.fileno(),
                              warn_on_full_buffer=False)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         _tell_systemd('READY=1')
         self._children.reap()       # what ended while it began anew
         found = self._folders.instances()
@@ -116,7 +124,7 @@ class Service:
                  hostd_protocol.path_of(self._options.run_dir), len(found))
         if os.environ.pop(RELOADED, None):
             self._replace_workers(found)
-        while not self._signals & {signal.SIGTERM, signal.SIGINT}:
+        while not self._signals & _ENDING:
             self._loop.turn(self._next_timeout())
             self._close_late()
         LOG.info('Ending; the processes of the pairs go on')
@@ -125,6 +133,8 @@ class Service:
 
     def _on_signal(self) -> None:
         self._signalled.recv(4096)
+        if self._signals & _ENDING:
+            return
         if signal.SIGCHLD in self._signals:
             self._signals.discard(signal.SIGCHLD)
             self._children.reap()
@@ -137,6 +147,8 @@ class Service:
         LOG.info('Beginning anew')
         _tell_systemd('RELOADING=1')
         os.environ[RELOADED] = '1'
+        # Those that come meanwhile wait until they are expected again.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         # Some say where the program is started from, and how.
         os.execv(sys.executable, sys.orig_argv)
 
@@ -156,8 +168,7 @@ class Service:
             time.sleep(0.01)    # out of descriptors, say: not at that rate
             return
         sock.setblocking(False)
-        pid, uid, _ = _CREDENTIALS.unpack(sock.getsockopt(
-            socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+        pid, uid, _ = _credentials(sock)
         if uid not in self._options.clients or (
                 len(self._connections) >= _CONNECTIONS_MAX):
             LOG.warning('Process %d of user %d is refused', pid, uid)
@@ -186,11 +197,12 @@ class Service:
     def _request(self, sock: socket.socket, pid: int, uid: int) -> None:
         descriptors: list[int] = []
         try:
-            message, descriptors = hostd_protocol.receive(sock)
+            try:
+                message, descriptors = hostd_protocol.receive(sock)
+            except BlockingIOError:
+                return
             if message is not None:
                 self._answer(sock, message, descriptors, pid, uid)
-        except BlockingIOError:
-            return
         except _Refused as e:
             _send(sock, {'error': str(e), 'failure': e.failure})
         except ValueError as e:
@@ -255,7 +267,11 @@ class Service:
                             wire.CONTROL_SOCKET)
         try:
             with unix_connect.connect(path) as opened:
+                self._check_keeper(instance, opened)
                 _send(sock, {}, [opened.fileno()])
+        except BlockingIOError as e:
+            raise _Refused(hostd_protocol.Failure.STUCK,
+                           'its process does not accept') from e
         except (FileNotFoundError, ConnectionRefusedError) as e:
             if self._folders.keeper(instance) is not None:
                 raise _Refused(hostd_protocol.Failure.LIVES,
@@ -263,19 +279,46 @@ class Service:
             raise _Refused(hostd_protocol.Failure.GONE,
                            'it has no process here') from e
 
+    def _check_keeper(self, instance: str, opened: socket.socket) -> None:
+        """Make sure that it is the keeper who listens: where a domain of an
+        earlier release may arrive, QEMU's user can write the folder.
+
+        :raises ConnectionRefusedError: it is somebody else.
+        """
+        pid, _, _ = _credentials(opened)
+        # One of an earlier release has listened before it was the process
+        # that it is.
+        if pid != self._folders.keeper(instance) and not (
+                self._folders.is_earlier(instance)):
+            LOG.warning('Process %d listens in the place of a keeper', pid)
+            raise ConnectionRefusedError
+
     def _end(self, sock: socket.socket, instance: str) -> None:
         pid = self._folders.keeper(instance)
         if pid is None:
             raise _Refused(hostd_protocol.Failure.GONE,
                            'it has no process here')
-        _signal_keeper(self._folders, instance, pid, signal.SIGTERM)
+        told_pid, told_at = self._told_to_end.get(instance, (0, 0.0))
+        is_late = pid == told_pid and time.monotonic() - told_at > _END_S
+        if pid != told_pid:
+            self._told_to_end[instance] = pid, time.monotonic()
+        _signal_keeper(self._folders, instance, pid,
+                       signal.SIGKILL if is_late else signal.SIGTERM)
         _send(sock, {})
 
     def _remove(self, sock: socket.socket, instance: str) -> None:
         if self._folders.keeper(instance) is not None:
             raise _Refused(hostd_protocol.Failure.LIVES, 'its process lives')
+        self._told_to_end.pop(instance, None)
         self._folders.remove(instance)
         _send(sock, {})
+
+
+def _credentials(sock: socket.socket) -> tuple[int, int, int]:
+    """-> process, user and group of a peer, as the kernel noted them."""
+    pid, uid, gid = _CREDENTIALS.unpack(sock.getsockopt(
+        socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return pid, uid, gid
 
 
 def _signal_keeper(known: folders.Folders, instance: str, pid: int,

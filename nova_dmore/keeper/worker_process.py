@@ -62,8 +62,7 @@ class WorkerProcess:
         ours, theirs = messages.pair()
         try:
             with theirs:
-                sock = hostd_protocol.connect(self._run_dir)
-                sock.setblocking(False)
+                sock = hostd_protocol.connect(self._run_dir, 0)
                 hostd_protocol.send(
                     sock, {'type': hostd_protocol.Request.WORKER,
                            'instance': self._instance}, [theirs.fileno()])

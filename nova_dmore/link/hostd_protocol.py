@@ -32,7 +32,8 @@ class Request(enum.StrEnum):
     #: -> a descriptor: a connection to the pair's worker, for the requests of
     #: :class:`nova_dmore.wire.Request`. Failure.GONE: no keeper lives.
     OPEN = 'open'
-    #: End a keeper that does not do so when its worker asks it to.
+    #: End a keeper that does not do so when its worker asks it to; to be
+    #: repeated until it is gone: it is killed at last.
     END = 'end'
     #: Remove the folders of a pair whose keeper is gone, and its instance.
     #: Failure.LIVES: it is not.
@@ -50,6 +51,7 @@ class Failure(enum.StrEnum):
 
     GONE = 'gone'           # no keeper of this pair lives
     LIVES = 'lives'         # its keeper lives, and is just beginning or ending
+    STUCK = 'stuck'         # its keeper lives, and accepts nothing
     REFUSED = 'refused'     # the request is wrong, or not this peer's
     FAILED = 'failed'       # the host does not let it
 
@@ -59,13 +61,15 @@ def path_of(run_dir: str) -> str:
     return os.path.join(run_dir, SOCKET)
 
 
-def connect(run_dir: str) -> socket.socket:
-    """-> a connected, blocking socket, for one request.
+def connect(run_dir: str, timeout: float | None = None) -> socket.socket:
+    """-> a connected socket, for one request.
 
-    :raises OSError: the service is not there.
+    :param timeout: of it, in seconds; 0: it does not block.
+    :raises OSError: the service is not there, or does not accept in time.
     """
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
+        sock.settimeout(timeout)
         sock.connect(path_of(run_dir))
     except OSError:
         sock.close()
