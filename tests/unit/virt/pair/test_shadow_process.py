@@ -36,7 +36,7 @@ class ShadowProcessesTest(fakes.TestCase):
 
     def test_start(self):
         self.processes.start(fakes.UUID)
-        self.service.start.assert_called_once_with(fakes.UUID)
+        self.service.start.assert_called_once_with(fakes.UUID, False)
         self.assertTrue(os.path.isdir(self.log_dir))
 
     def test_alive(self):
