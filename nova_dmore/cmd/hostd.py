@@ -20,7 +20,7 @@ def main() -> int:
         log.set_up('hostd', given.keeper.debug)
         privileges.restrict()
         this = service.Service(given)
-    except (OSError, exception.ConfigurationError) as error:
+    except exception.ConfigurationError as error:
         print(f'nova-dmore-hostd: {error}', file=sys.stderr)
         return 1
     # It finds its way by the environment that the process was started with.

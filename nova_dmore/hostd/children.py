@@ -17,6 +17,7 @@ import sys
 
 import setproctitle
 
+from nova_dmore.channel import text
 from nova_dmore.keeper import keeper
 from nova_dmore.worker import worker
 
@@ -147,7 +148,7 @@ def be(title, kept, run):
         run(kept)
         status = 0
     except SystemExit as e:
-        LOG.error('%s: %s', title, e)
+        LOG.error('%s: %s', title, text.printable(e))
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:

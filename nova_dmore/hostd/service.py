@@ -24,6 +24,7 @@ import sys
 import time
 
 from nova_dmore.channel import text
+from nova_dmore import exception
 from nova_dmore.hostd import children
 from nova_dmore.hostd import folders
 from nova_dmore.link import hostd_protocol
@@ -292,9 +293,24 @@ def _send(sock, message, descriptors=()):
 
 
 def _listen(options):
-    """-> the listening socket, in the place of that of a service before."""
+    """-> the listening socket, in the place of that of a service before.
+
+    :raises exception.ConfigurationError: it cannot be made.
+    """
+    try:
+        return _make_listener(options)
+    except OSError as e:
+        raise exception.ConfigurationError(
+            f'[hostd] run_dir: {e}; it must be a directory of the user that '
+            'this service runs as') from e
+
+
+def _make_listener(options):
+    os.makedirs(options.run_dir, mode=0o711, exist_ok=True)
     path = hostd_protocol.path_of(options.run_dir)
-    scratch = f'{path}.{os.getpid()}'
+    scratch = f'{path}.new'
+    if os.path.exists(scratch):
+        os.unlink(scratch)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     before = os.umask(0o177)
     try:

@@ -233,6 +233,9 @@ class SourceRole:
             self._layout_there = self._services.destination.prepare(
                 self._context, self._host, self.co_migration.migration_id,
                 record_module.to_json(self._record))
+            if self._layout_there == places.Layout.STOCK:
+                raise exception.PairError(
+                    'the host service of the destination is away')
             # A destination of release 0.1 lets no paused Domain R run. Out of
             # step, it runs as soon as it has arrived.
             self._arrives_paused = (self._layout_there > places.Layout.SOCKETS

@@ -152,6 +152,25 @@ class OtherUserTest(base.BaseTestCase):
         self.assertIn('is refused', hostd.read_log())
 
 
+class StartTest(base.BaseTestCase):
+
+    def _fails(self, **options):
+        folder = tempfile.TemporaryDirectory(prefix='dmore')
+        self.addCleanup(folder.cleanup)
+        hostd = hostd_process.Hostd(folder.name, **options)
+        self.assertRaises(exception.HostServiceError, hostd.start)
+        self.assertEqual(1, hostd.process.wait(10))
+        return hostd.read_log()
+
+    def test_what_cannot_be_is_one_line(self):
+        for name, value in (('run_dir', '/dev/null/run'),
+                            ('compute_user', 'no-such-user'),
+                            ('qemu_group', 'no-such-group')):
+            (line,) = self._fails(**{name: value}).splitlines()
+            self.assertIn(f'[hostd] {name}: ', line)
+            self.assertIn(value, line)
+
+
 class OutlivedTest(base.BaseTestCase):
     """The pairs live on without the service, and are found again."""
 

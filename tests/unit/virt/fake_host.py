@@ -72,6 +72,12 @@ class Domain:
             raise libvirt_error(libvirt.VIR_ERR_OPERATION_INVALID)
 
 
+#: An instance whose consoles are those of a pair, as far as is asked here.
+SHADOWED = ('<domain><devices><serial type="pipe"><source path='
+            f'"/run/nova-dmore/libvirt-{fakes.UUID}/serial0"/></serial>'
+            '</devices></domain>')
+
+
 class Libvirt:
     """What is used of ``libvirt.virConnect``."""
 
@@ -92,7 +98,7 @@ class Libvirt:
         raise libvirt_error(libvirt.VIR_ERR_NO_DOMAIN)
 
     def add_instance(self, uuid=fakes.UUID, name='instance-00000001',
-                     xml='<domain/>'):
+                     xml=SHADOWED):
         """As Nova, or a migration, does."""
         domain = self.domains[name] = Domain(self, name, xml)
         domain.uuid = uuid
