@@ -145,15 +145,22 @@ class ShadowProcesses(fixtures.Fixture):
         self.earlier = set()
         #: Folders of pairs that were made, and are not removed.
         self.folders = set()
-        for name in ('start', 'end', 'remove', 'instances', 'is_earlier'):
-            self.useFixture(fixtures.MockPatchObject(
-                host_service.HostService, name, autospec=True,
-                side_effect=getattr(self, f'_{name}')))
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova_dmore.client.host_service.HostService', self._service))
         #: Worker's ends of the connections on which gaps are waited for.
         self.gaps_requests = {}
         self.addCleanup(self._close_gaps_requests)
         self.useFixture(fixtures.MonkeyPatch(
             'nova_dmore.client.shadow_client.ShadowClient', self._client))
+
+    def _service(self, run_dir):
+        # Of an instance: Nova's tests have another way with a class's.
+        service = mock.create_autospec(
+            _SERVICE, instance=True, run_dir=run_dir)
+        for name in ('start', 'end', 'remove', 'instances', 'is_earlier'):
+            getattr(service, name).side_effect = functools.partial(
+                getattr(self, f'_{name}'), service)
+        return service
 
     def _ask_service(self):
         if self.service_away:
@@ -263,6 +270,7 @@ def _folder(service, instance):
 
 
 _CLIENT = shadow_client.ShadowClient
+_SERVICE = host_service.HostService
 
 
 @functools.cache
