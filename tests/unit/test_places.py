@@ -2,8 +2,6 @@
 """Where the files of a pair lie."""
 
 import os
-import pathlib
-import tempfile
 import unittest
 
 from nova_dmore import places
