@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the processes of a pair keep their files, and whether one lives."""
 
+import logging
 import os
 import pathlib
 import shutil
 import uuid
 
+from nova_dmore.channel import text
 from nova_dmore import places
 from nova_dmore.posix import locks
+
+LOG = logging.getLogger(__name__)
 
 
 def is_uuid(value):
@@ -33,9 +37,18 @@ class Folders:
         return str(self._run_dir / instance)
 
     def instances(self):
-        """-> the uuids of which a keeper lives, sorted."""
-        return [name for name in sorted(os.listdir(self._run_dir))
-                if is_uuid(name) and self.keeper(name) is not None]
+        """-> the uuids of which a keeper lives, sorted.
+
+        Of a folder that is another user's nobody can tell: it is left out.
+        """
+        found = []
+        for name in filter(is_uuid, sorted(os.listdir(self._run_dir))):
+            try:
+                if self.keeper(name) is not None:
+                    found.append(name)
+            except PermissionError as e:
+                LOG.warning('Left alone: %s', text.printable(e))
+        return found
 
     def is_earlier(self, instance):
         """-> whether the keeper that lives was started by a release without a

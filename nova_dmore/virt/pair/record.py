@@ -203,7 +203,8 @@ class Records:
 def _names_in(folder: pathlib.Path) -> list[str]:
     try:
         return os.listdir(folder)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
+        # The host service's own directory need not be readable.
         return []
 
 
