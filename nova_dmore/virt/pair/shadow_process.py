@@ -101,7 +101,8 @@ class ShadowProcesses:
         except exception.HostServiceError:
             raise
         except exception.ShadowProcessError as error:
-            LOG.warning('Ending it by a signal: %s', text.printable(error))
+            LOG.warning('The process of instance %s is ended by a signal: %s',
+                        instance_uuid, text.printable(error))
             self._service.end(instance_uuid)
             self._wait_until_gone(client, error)
         with self._guard:

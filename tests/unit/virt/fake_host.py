@@ -2,6 +2,7 @@
 """A host's libvirt and its shadow-device processes, in memory."""
 
 import functools
+import inspect
 import os
 import socket
 import threading
@@ -145,22 +146,16 @@ class ShadowProcesses(fixtures.Fixture):
         self.earlier = set()
         #: Folders of pairs that were made, and are not removed.
         self.folders = set()
-        self.useFixture(fixtures.MonkeyPatch(
-            'nova_dmore.client.host_service.HostService', self._service))
+        for name in ('start', 'end', 'remove', 'instances', 'is_earlier'):
+            self.useFixture(fixtures.MonkeyPatch(
+                f'nova_dmore.client.host_service.HostService.{name}',
+                _method(getattr(self, f'_{name}'),
+                        getattr(host_service.HostService, name))))
         #: Worker's ends of the connections on which gaps are waited for.
         self.gaps_requests = {}
         self.addCleanup(self._close_gaps_requests)
         self.useFixture(fixtures.MonkeyPatch(
             'nova_dmore.client.shadow_client.ShadowClient', self._client))
-
-    def _service(self, run_dir):
-        # Of an instance: Nova's tests have another way with a class's.
-        service = mock.create_autospec(
-            _SERVICE, instance=True, run_dir=run_dir)
-        for name in ('start', 'end', 'remove', 'instances', 'is_earlier'):
-            getattr(service, name).side_effect = functools.partial(
-                getattr(self, f'_{name}'), service)
-        return service
 
     def _ask_service(self):
         if self.service_away:
@@ -265,12 +260,19 @@ class ShadowProcesses(fixtures.Fixture):
         return client
 
 
+def _method(fake, real):
+    """A function in the place of a method, with the same signature."""
+    def call(service, *arguments, **keywords):
+        inspect.signature(real).bind(service, *arguments, **keywords)
+        return fake(service, *arguments, **keywords)
+    return call
+
+
 def _folder(service, instance):
     return os.path.join(service.run_dir, instance)
 
 
 _CLIENT = shadow_client.ShadowClient
-_SERVICE = host_service.HostService
 
 
 @functools.cache
