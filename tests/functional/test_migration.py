@@ -180,6 +180,9 @@ class LiveMigrationTest(MigrationTestCase):
 
     def test_domain_r_fails(self):
         self.domain_r_error = fake_host.libvirt_error(text='no memory')
+        # Nova's fake tells of stock consoles, whatever it was given.
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova.tests.fixtures.libvirt.Domain.XMLDesc', kept_xml))
         self.go()
         self.until(lambda: self.domain_r(self.server, 'c2') is not None)
         self._assert_at_destination()

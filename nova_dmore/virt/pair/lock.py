@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lock of one pair, which does not make a deletion wait."""
+"""The locks of pairs, which do not make a deletion wait."""
 
+import contextlib
 import threading
 from collections.abc import Callable
 
@@ -36,6 +37,19 @@ class PairLock:
             return False
         self._depth += 1
         return True
+
+    @contextlib.contextmanager
+    def held(self, wait_s: float = -1):
+        """As :meth:`acquire`, and give it back at the end.
+
+        :returns: a context manager; whether this thread has it.
+        """
+        locked = self.acquire(wait_s)
+        try:
+            yield locked
+        finally:
+            if locked:
+                self.release()
 
     def acquire_or_leave(self, function: Callable[[], None]) -> bool:
         """Take it if it is free; else have ``function`` called by the thread
@@ -73,3 +87,24 @@ class PairLock:
         if is_free:
             self._released()
         return None
+
+
+class PairLocks:
+    """Those of a host, one for each instance's uuid.
+
+    :param released: called with that uuid each time a lock has become free,
+        by the thread that had it.
+    """
+
+    def __init__(self, released: Callable[[str], None]):
+        self._released = released
+        self._guard = threading.Lock()
+        self._locks: dict[str, PairLock] = {}
+
+    def of(self, instance_uuid: str) -> PairLock:
+        """That of one pair, which need not exist."""
+        with self._guard:
+            if instance_uuid not in self._locks:
+                self._locks[instance_uuid] = PairLock(
+                    lambda: self._released(instance_uuid))
+            return self._locks[instance_uuid]

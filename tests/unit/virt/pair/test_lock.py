@@ -111,3 +111,29 @@ class PairLockTest(fakes.TestCase):
         self.lock.release()
         self.assertEqual(before, len(done))
         self.assertGreaterEqual(before, count)
+
+    def test_held(self):
+        with self.lock.held() as locked:
+            self.assertTrue(locked)
+            self.assertFalse(self._elsewhere(self.lock.acquire, 0))
+        self.assertEqual(['free'], self.done)
+
+    def test_not_held(self):
+        def hold():
+            with self.lock.held(wait_s=0) as locked:
+                return locked
+
+        self.lock.acquire()
+        self.assertFalse(self._elsewhere(hold))
+        self.assertEqual([], self.done)
+
+
+class PairLocksTest(fakes.TestCase):
+
+    def test_one_for_each_pair(self):
+        free = []
+        locks = lock.PairLocks(free.append)
+        self.assertIs(locks.of('1'), locks.of('1'))
+        with locks.of('1').held(), locks.of('2').held():
+            self.assertEqual([], free)
+        self.assertEqual(['2', '1'], free)
