@@ -119,6 +119,7 @@ class Keeper:
         for acceptor in self._acceptors:
             acceptor.start()
         self._earlier.start()
+        self._line.has_worker(False)
         self._worker.start()
         try:
             await self._ended
@@ -259,6 +260,7 @@ class Keeper:
                     'serial': self._line.totals(),
                     'last_input': self._last_input},
                    self._resources.start_descriptors(self._line))
+        self._line.has_worker(True)
         self._domain_r.repeat()
         for vm in self._vms:
             self._send_vm(vm)
@@ -283,6 +285,7 @@ class Keeper:
             self._worker.kill()
             return
         if message is None:
+            self._line.has_worker(False)
             self._worker.ended()
         elif message['type'] == messages.ToKeeper.QMP:
             self._execute(message)

@@ -25,6 +25,7 @@ from nova_dmore.link import messages
 from nova_dmore.posix import fifos
 from nova_dmore.posix import pipes
 from nova_dmore.posix import unix_connect
+from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
 
@@ -53,6 +54,11 @@ _GIFTS = 64
 _SETTLE_S = 0.002
 #: How often to look whether QEMU has read the byte in a socket, in seconds.
 _SOCKET_LOOK_S = 0.002
+
+
+#: So long the guest may wait for a worker, in seconds: as for a client
+#: (``[dmore] serial_stall_ms``).
+ALONE_S = wire.STALL_MS_DEFAULT / 1000
 
 
 class Gate(enum.Enum):
@@ -102,6 +108,9 @@ class Line:
         self._saving_at: float | None = None
         self._written = 0           # input that has left the worker's pipe
         self._read = 0              # output that was put into its pipe
+        self._dropped = 0           # output that nobody was there to take
+        self._drops = False
+        self._alone_timer: asyncio.TimerHandle | None = None
         #: The last moves that made room while QEMU may have been waiting for
         #: it: when each began and ended, and how many bytes QEMU had written
         #: in all by then.
@@ -134,7 +143,26 @@ class Line:
     def totals(self) -> dict[str, int]:
         """-> ``serial`` of START; to be asked while there is no worker."""
         return {'written': self._written + pipes.unread(self._input),
-                'read': self._read - pipes.unread(self._output)}
+                'read': self._read - pipes.unread(self._output),
+                'dropped': self._dropped}
+
+    def has_worker(self, on: bool) -> None:
+        """There is a worker, or there is none any more: the guest waits for
+        the next one for a while, and no longer."""
+        if self._alone_timer is not None:
+            self._alone_timer.cancel()
+            self._alone_timer = None
+        self._drops = False
+        if not on:
+            self._alone_timer = self._loop.call_later(
+                ALONE_S, self._begin_to_drop)
+
+    def _begin_to_drop(self) -> None:
+        self._alone_timer = None
+        LOG.warning('There is no worker: output is dropped')
+        self._drops = True
+        self._has_no_room['output'] = False
+        self._watch()
 
     def repeat(self) -> None:
         """Tell a new worker what the last one was told."""
@@ -275,7 +303,8 @@ class Line:
             if began_at > after:
                 # What was written into this room came after the state was
                 # saved: the destination's QEMU will write it again.
-                return max(0, min(output, total - self._read))
+                return max(0, min(
+                    output, total - self._read - self._dropped))
         return output
 
     def _is_unsure_of_output(self, at: float) -> bool:
@@ -332,13 +361,18 @@ class Line:
         began_at = time.monotonic()
         crowded = self._is_crowded()
         moved = pipes.splice(self._source, self._output_end, most)
+        dropped = 0
+        if moved is None and self._drops and self.gate is not Gate.HELD:
+            moved = pipes.throw_away(self._source, most)
+            dropped = moved or 0
         if moved is None:
             self._has_no_room['output'] = pipes.waiting(self._source) > 0
         elif not moved:
             self._disconnect()      # the end of a socket
             return
         else:
-            self._read += moved
+            self._read += moved - dropped
+            self._dropped += dropped
             left = pipes.waiting(self._source)
             # QEMU may have filled the page while bytes were moved.
             crowded = crowded or self._is_full(
@@ -350,7 +384,8 @@ class Line:
                 self._fits = pipes.resize(self._fifo_out, OUTPUT_ROOM)
             now = time.monotonic()
             if crowded:
-                self._rooms.append((began_at, now, self._read + left))
+                self._rooms.append(
+                    (began_at, now, self._read + self._dropped + left))
             self._pace(began_at)
             self._moved_at = now
             if self.gate is Gate.HELD:

@@ -61,6 +61,19 @@ def splice(source: int, sink: int, most: int) -> int | None:
         return 0
 
 
+def throw_away(descriptor: int, most: int) -> int | None:
+    """Take bytes out of a pipe or a socket, for nobody.
+
+    -> how many; None: there are none; 0: the end.
+    """
+    try:
+        return len(os.read(descriptor, min(most, _READ_MAX)))
+    except BlockingIOError:
+        return None
+    except OSError:
+        return 0
+
+
 def empty(descriptor: int) -> int:
     """Throw away what is in a pipe -> how many bytes."""
     count = 0

@@ -26,6 +26,7 @@ from nova_dmore.channel import text
 from nova_dmore.link import messages
 from nova_dmore.link import notes as notes_module
 from nova_dmore.posix import crash
+from nova_dmore.posix import pipes
 from nova_dmore import wire
 from nova_dmore.worker.devices import base
 from nova_dmore.worker.devices import group
@@ -107,6 +108,8 @@ class Pair:
             self.host_end, serial.input, self._send_break,
             kept.get('serving'), kept.get('waiting', ()))
         self._waiters: set[asyncio.Future[None]] = set()
+        #: How much of what the keeper has dropped was reported.
+        self._reported_dropped: int = kept.get('reported_dropped', 0)
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._handler = request_handler.RequestHandler(self)
@@ -118,6 +121,23 @@ class Pair:
         for each in self._from_domain_r:
             self.loop.add_reader(each, self._on_doorbell, each)
         self._poll_regularly()
+        self._report_dropped()
+
+    def _report_dropped(self) -> None:
+        """Report what the keeper has dropped since the last worker did so.
+
+        It comes after what the worker's pipe holds now.
+        """
+        serial, stream = self._context.serial, wire.Stream.SERIAL0_OUT
+        count = serial.dropped - self._reported_dropped
+        if count > 0:
+            # Both are left to a successor at once.
+            self._reported_dropped = serial.dropped
+            self.report_gap(
+                stream, wire.GapKind.EXACT,
+                'there was no process that could take them',
+                self.host_end.positions()[stream][0]
+                + pipes.waiting(serial.output), count)
 
     # -- from the keeper
 
@@ -435,6 +455,7 @@ class Pair:
             else None,
             'carried': self.carried,
             'lets_go': self._lets_go,
+            'reported_dropped': self._reported_dropped,
             'serving': self.control.serving,
             'waiting': self.control.waiting,
             'config': self.control.config})
