@@ -182,7 +182,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
     def _pair_with_guest(self, instance):
         """The record of a pair whose instance libvirt knows.
 
-        :returns: None without a pair.
+        :returns: None without a pair, and where the instance was started with
+            the stock consoles: its pair could not be had, nor removed.
         :raises nova.exception.InstanceNotFound: as Nova's own methods do.
             While the instance is started again, its older tokens are
             forgotten; this keeps a new one from being made just then.
@@ -190,6 +191,9 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         record = self._pairs.get(instance.uuid)
         if record is not None:
             self._host.get_guest(instance)
+            if where.has_stock_consoles(
+                    self._host.get_connection(), instance.uuid):
+                return None
         return record
 
     def get_console_output(self, context, instance):

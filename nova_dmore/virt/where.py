@@ -75,6 +75,16 @@ def has_display(connection, instance_uuid: str) -> bool:
     return _is_so(connection, instance_uuid, xml.has_display)
 
 
+def has_stock_consoles(connection, instance_uuid: str) -> bool:
+    """Whether the instance is here, and its consoles are none of a pair's: it
+    was started while it could have none.
+
+    :raises nova_dmore.exception.PairError: libvirt does not answer.
+    """
+    return _is_so(connection, instance_uuid,
+                  lambda text: not xml.has_shadow_devices(text))
+
+
 def has_shadow_devices(connection, instance_uuid: str) -> bool:
     """Whether the instance's consoles are those of a pair.
 

@@ -164,6 +164,12 @@ class PairCare:
         record = self._pairs.get(instance_uuid)
         if record is None:
             return Condition.GONE
+        if not record.incoming and self._reconciler.has_stock_consoles(
+                instance_uuid):
+            LOG.warning('Instance %s was started with the stock consoles: its '
+                        'pair is removed', instance_uuid)
+            self._pairs.remove(instance_uuid, delete_address=False)
+            return Condition.GONE
         if not all(self._pairs.is_alive(instance_uuid)):
             return Condition.DEAD
         return (Condition.WELL if self._reconciler.is_reconciled(record)

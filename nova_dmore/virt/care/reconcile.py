@@ -77,6 +77,11 @@ class Reconciler:
         self._since.pop(uuid, None)
         return True
 
+    def has_stock_consoles(self, instance_uuid: str) -> bool:
+        """See :func:`nova_dmore.virt.where.has_stock_consoles`."""
+        return where.has_stock_consoles(
+            self._connect_to_libvirt(), instance_uuid)
+
     def _connect_to_libvirt(self):
         try:
             return self._connect()

@@ -225,6 +225,7 @@ class ConsoleTest(driver_case.DriverTestCase):
         super().setUp()
         self.driver._host = mock.create_autospec(
             libvirt_host.Host, instance=True)
+        self.driver._host.get_connection.return_value = self.libvirt
         self.vnc = self.stock('get_vnc_console', return_value='vnc')
         self.serial = self.stock('get_serial_console', return_value='serial')
 
@@ -252,6 +253,11 @@ class ConsoleTest(driver_case.DriverTestCase):
         self.serial.assert_not_called()
 
     def test_no_pair(self):
+        self._assert_stock('vnc', 'serial')
+
+    def test_it_was_started_while_it_could_have_no_pair(self):
+        self.pairs.ensure(self.instance, display=True)
+        self.libvirt.add_instance(xml=driver_case.XML)
         self._assert_stock('vnc', 'serial')
 
     def test_no_display(self):

@@ -30,6 +30,7 @@ class PairCareTestCase(fake_host.HostTestCase):
             reconcile.Reconciler, instance=True)
         self.reconciler.is_reconciled.return_value = True
         self.reconciler.reconcile.return_value = True
+        self.reconciler.has_stock_consoles.return_value = False
         self.care = pair_care.PairCare(
             self.pairs, self.reporter, 'context', self.reconciler)
 
@@ -134,6 +135,18 @@ class CheckTest(PairCareTestCase):
                                   fakes.UUID)
         self.reconciler.reconcile.assert_not_called()
         self.assertEqual({}, self.libvirt.domains)
+
+
+class StockTest(PairCareTestCase):
+
+    def test_started_while_it_could_have_no_pair(self):
+        self.reconciler.has_stock_consoles.return_value = True
+        self.reconciler.is_reconciled.return_value = False
+        self.assertIs(pair_care.Condition.GONE, self.care.check(fakes.UUID))
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual(set(), self.shadow.alive)
+        # It has the address again when it is started the next time.
+        self.assertEqual(1, len(self.neutron.ports))
 
 
 class RebuildTest(PairCareTestCase):

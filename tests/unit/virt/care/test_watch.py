@@ -42,6 +42,7 @@ class WatchTestCase(fake_host.HostTestCase):
         self.reconciler = mock.create_autospec(
             reconcile.Reconciler, instance=True)
         self.reconciler.is_reconciled.return_value = False
+        self.reconciler.has_stock_consoles.return_value = False
         self.reconciler.reconcile.return_value = True
         self.renewal = mock.create_autospec(renewal.Renewal, instance=True)
         self.renewal.renew_one.return_value = False
