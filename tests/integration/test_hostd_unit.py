@@ -235,8 +235,8 @@ class TestLife(UnitCase):
         self.addCleanup(self.install_program)
         self.install_program('#!/bin/sh\nexit 1\n')
         before = int(self.property('NRestarts'))
-        self.assertIn('failed', self.machine.run(
-            'systemctl', 'reload', _UNIT).stdout)
+        # It fails if systemd hears of the reload before the service is gone.
+        self.machine.run('systemctl', 'reload', _UNIT)
         # More often than systemd does it unasked.
         self.wait_for(lambda: int(self.property('NRestarts')) > before + 6)
         self.install_program()
