@@ -25,7 +25,8 @@ _LOOK_INTERVAL_S = 0.05
 class Earlier:
     """Looks for the QEMUs of an earlier release.
 
-    :param directory: the keeper's own.
+    :param directory: the keeper's own; it stays open as long as the process
+        lives.
     :param profiles: libvirt's AppArmor profile of each domain.
     :param links: the :class:`qmp.QmpLink` of each.
     :param take: called with (vm, socket, Peer) when one is found; it may
@@ -35,6 +36,8 @@ class Earlier:
     def __init__(self, loop, directory, profiles, links, take):
         self._loop = loop
         self._directory = directory
+        self._opened = os.open(
+            directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._profiles = profiles
         self._links = links
         self._take = take
@@ -66,7 +69,7 @@ class Earlier:
 
     def shut_out(self):
         """Nobody else comes: the directory is the keeper's alone."""
-        os.chmod(self._directory, 0o700)
+        os.fchmod(self._opened, 0o700)
 
     def _look(self):
         for vm, link in self._links.items():

@@ -17,6 +17,7 @@ import socket
 
 from nova_dmore.channel import text
 from nova_dmore.keeper import allowed
+from nova_dmore.keeper import confinement
 from nova_dmore.keeper import display
 from nova_dmore.keeper import domain_r as domain_r_module
 from nova_dmore.keeper import earlier
@@ -31,6 +32,7 @@ from nova_dmore.posix import crash
 from nova_dmore.posix import locks
 from nova_dmore.posix import log
 from nova_dmore.posix import privileges
+from nova_dmore.posix import seccomp
 
 LOG = logging.getLogger(__name__)
 
@@ -104,13 +106,12 @@ class Keeper:
                 (which.EARLIER_SERIAL, messages.INSTANCE,
                  self._serial_accepted))]
         self._ended = loop.create_future()
-
-    async def run(self):
-        """Serve until SHUTDOWN or SIGTERM."""
-        loop = self._loop
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
         loop.add_signal_handler(signal.SIGHUP, self._worker.kill)
+
+    async def run(self):
+        """Serve until SHUTDOWN or SIGTERM."""
         for acceptor in self._acceptors:
             acceptor.start()
         self._earlier.start()
@@ -120,7 +121,7 @@ class Keeper:
         finally:
             for acceptor in self._acceptors:
                 acceptor.stop()
-            self._resources.remove_files()
+            self._resources.close_listeners()
             self._earlier.close()
             for link in self._links.values():
                 link.close()
@@ -306,12 +307,6 @@ def _make_directory(path, mode, group):
     os.chmod(path, mode)
 
 
-async def _run(run_dir, instance, resources):
-    loop = asyncio.get_running_loop()
-    crash.install(loop)
-    await Keeper(loop, run_dir, instance, resources).run()
-
-
 def run(instance, arrives, options, answer):
     """The life of a keeper, in a process of its own.
 
@@ -327,16 +322,25 @@ def run(instance, arrives, options, answer):
     with socket.socket(fileno=answer) as sock:
         try:
             resources = _take(directory, arrives, options.qemu_group)
+            privileges.restrict()
+            runner = asyncio.Runner()
+            loop = runner.get_loop()
+            crash.install(loop)
+            this = Keeper(loop, options.run_dir, instance, resources)
+            confinement.confine()
         except BlockingIOError:
             hostd_protocol.send(sock, {'pid': locks.holder(directory)})
             return
-        except OSError as e:
+        except (OSError, seccomp.Unavailable) as e:
+            why = (f'It cannot use {directory}: {e}'
+                   if isinstance(e, OSError) else
+                   f'The keeper cannot be confined, and ends: {e}')
             hostd_protocol.send(sock, {
-                'error': str(e), 'failure': hostd_protocol.Failure.FAILED})
-            raise SystemExit(f'It cannot use {directory}: {e}') from e
-        privileges.restrict()
+                'error': why, 'failure': hostd_protocol.Failure.FAILED})
+            raise SystemExit(why) from e
         hostd_protocol.send(sock, {'pid': os.getpid()})
-    asyncio.run(_run(options.run_dir, instance, resources))
+    with runner:
+        runner.run(this.run())
 
 
 def _take(directory, arrives, group):

@@ -14,6 +14,8 @@ _CREATE_RULESET, _RESTRICT_SELF = 444, 446
 #: and the scopes, that it knows. Versions 7 and 8 added none.
 _KNOWN = ((13, 0, 0), (14, 0, 0), (15, 0, 0), (15, 2, 0), (16, 2, 0),
           (16, 2, 2), (16, 2, 2), (16, 2, 2), (17, 2, 2))
+#: As many without sockets that have a file, and without signals.
+_FILES, _ABSTRACT = 16, 1
 
 
 class _Ruleset(ctypes.Structure):
@@ -21,9 +23,12 @@ class _Ruleset(ctypes.Structure):
                 ('scopes', ctypes.c_uint64)]
 
 
-def give_up_everything():
+def give_up_everything(has_peers=False):
     """Have no right to open, make or change a file, to bind or connect TCP,
     to connect to others' abstract sockets, or to signal others.
+
+    :param has_peers: whether signals, and connections to sockets that have a
+        file, stay allowed.
 
     As far as the kernel knows these; descriptors that are open stay so. It
     needs no privileges, and a process that has no new ones.
@@ -34,6 +39,8 @@ def give_up_everything():
     # What a kernel says of its version is not to be relied on: Red Hat's 5.14
     # says 6, and knows one scope of two.
     for files, tcp, scopes in reversed(_KNOWN):
+        if has_peers:
+            files, scopes = min(files, _FILES), min(scopes, _ABSTRACT)
         ruleset = _Ruleset(*((1 << count) - 1
                              for count in (files, tcp, scopes)))
         # Older kernels take a longer structure if what is too much is 0.
