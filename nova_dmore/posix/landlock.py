@@ -7,6 +7,8 @@ No library does this for Python; it is two system calls.
 import ctypes
 import os
 
+from nova_dmore.posix import libc
+
 #: The same on every architecture.
 _CREATE_RULESET, _RESTRICT_SELF = 444, 446
 
@@ -35,7 +37,6 @@ def give_up_everything(has_peers=False):
 
     -> whether the kernel has Landlock at all, and it is on.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
     # What a kernel says of its version is not to be relied on: Red Hat's 5.14
     # says 6, and knows one scope of two.
     for files, tcp, scopes in reversed(_KNOWN):
@@ -44,17 +45,17 @@ def give_up_everything(has_peers=False):
         ruleset = _Ruleset(*((1 << count) - 1
                              for count in (files, tcp, scopes)))
         # Older kernels take a longer structure if what is too much is 0.
-        descriptor = libc.syscall(
-            _CREATE_RULESET, ctypes.byref(ruleset),
-            ctypes.c_size_t(ctypes.sizeof(ruleset)), 0)
-        if descriptor >= 0:
+        try:
+            descriptor = libc.call(
+                'syscall', _CREATE_RULESET, ctypes.byref(ruleset),
+                ctypes.c_size_t(ctypes.sizeof(ruleset)), 0)
             break
+        except OSError:
+            continue
     else:
         return False
     try:
-        if libc.syscall(_RESTRICT_SELF, descriptor, 0):
-            number = ctypes.get_errno()
-            raise OSError(number, f'Landlock: {os.strerror(number)}')
+        libc.call('syscall', _RESTRICT_SELF, descriptor, 0)
     finally:
         os.close(descriptor)
     return True
