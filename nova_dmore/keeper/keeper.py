@@ -8,7 +8,6 @@ host service forks it (:func:`run`); it ends on SIGTERM or SHUTDOWN, and takes
 a new worker on SIGHUP.
 """
 
-import asyncio
 import dataclasses
 import logging
 import os
@@ -31,6 +30,7 @@ from nova_dmore.link import messages
 from nova_dmore.posix import crash
 from nova_dmore.posix import locks
 from nova_dmore.posix import log
+from nova_dmore.posix import loop as loop_module
 from nova_dmore.posix import privileges
 from nova_dmore.posix import seccomp
 
@@ -56,6 +56,7 @@ class Options:
 class Keeper:
     """The keeper, running.
 
+    :param loop: :class:`nova_dmore.posix.loop.Loop`.
     :param run_dir: where the host service listens.
     :param resources: :class:`resources.Resources`.
     """
@@ -105,19 +106,20 @@ class Keeper:
                  self._device_accepted),
                 (which.EARLIER_SERIAL, messages.INSTANCE,
                  self._serial_accepted))]
-        self._ended = loop.create_future()
+        self._has_ended = False
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
         loop.add_signal_handler(signal.SIGHUP, self._worker.kill)
 
-    async def run(self):
+    def run(self):
         """Serve until SHUTDOWN or SIGTERM."""
         for acceptor in self._acceptors:
             acceptor.start()
         self._earlier.start()
         self._worker.start()
         try:
-            await self._ended
+            while not self._has_ended:
+                self._loop.turn()
         finally:
             for acceptor in self._acceptors:
                 acceptor.stop()
@@ -129,8 +131,7 @@ class Keeper:
             self._worker.close()
 
     def _end(self):
-        if not self._ended.done():
-            self._ended.set_result(None)
+        self._has_ended = True
 
     # -- sockets
 
@@ -323,10 +324,9 @@ def run(instance, arrives, options, answer):
         try:
             resources = _take(directory, arrives, options.qemu_group)
             privileges.restrict()
-            runner = asyncio.Runner()
-            loop = runner.get_loop()
-            crash.install(loop)
-            this = Keeper(loop, options.run_dir, instance, resources)
+            crash.install()
+            this = Keeper(loop_module.Loop(), options.run_dir, instance,
+                          resources)
             confinement.confine()
         except BlockingIOError:
             hostd_protocol.send(sock, {'pid': locks.holder(directory)})
@@ -339,8 +339,7 @@ def run(instance, arrives, options, answer):
                 'error': why, 'failure': hostd_protocol.Failure.FAILED})
             raise SystemExit(why) from e
         hostd_protocol.send(sock, {'pid': os.getpid()})
-    with runner:
-        runner.run(this.run())
+    this.run()
 
 
 def _take(directory, arrives, group):

@@ -11,15 +11,17 @@ from typing import Any
 LOG = logging.getLogger(__name__)
 
 
-def install(loop: asyncio.AbstractEventLoop) -> None:
+def install(loop: asyncio.AbstractEventLoop | None = None) -> None:
     """Have whatever nobody expected end the process, wherever it is raised.
 
-    Called by keeper and worker when their loop runs. A worker's successor
+    Called by keeper and worker before their loop runs; ``loop`` is one that
+    would go on. A worker's successor
     goes on from what is kept, after a pause that grows
     (:mod:`nova_dmore.keeper.keeper`); nova-compute makes a pair anew whose
     keeper ends, likewise.
     """
-    loop.set_exception_handler(end_process)
+    if loop is not None:
+        loop.set_exception_handler(end_process)
     threading.excepthook = lambda raised: _end('a thread', raised.exc_value)
     # What leaves the loop ends the process anyway; but not the log's limits.
     sys.excepthook = lambda kind, raised, trace: _end(

@@ -5,7 +5,6 @@ As :mod:`tests.integration.test_confinement`, for a process that connects to
 sockets which have a file, and ends its worker.
 """
 
-import asyncio
 import os
 import signal
 import socket
@@ -37,8 +36,7 @@ class _Attack:
         self._told = socket.socket(fileno=os.dup(self._link))
         return self
 
-    async def run(self):
-        await asyncio.sleep(0)
+    def run(self):
         messages.send(self._told, {
             'gained': test_confinement.gained_by(self._attack)})
 
