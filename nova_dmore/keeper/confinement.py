@@ -22,7 +22,7 @@ _SO_PEERSEC = 31
 _SOCK_TYPE = 0xf
 
 
-def _sockets(name):
+def _sockets(name: str) -> list[seccomp.Call]:
     """-> ``name`` for each kind of socket that sends to no address."""
     return [seccomp.Call(name, (seccomp.equals(0, socket.AF_UNIX),
                                 seccomp.masked(1, _SOCK_TYPE, kind)))
@@ -53,7 +53,7 @@ FATAL = confinement.FATAL
 _FILTER = seccomp.Filter(ALLOWED, FATAL)
 
 
-def confine():
+def confine() -> None:
     """Give up all that a keeper does not need, for good.
 
     Its descriptors are as many as the service may have: what is under way of

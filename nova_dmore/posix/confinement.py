@@ -14,6 +14,7 @@ import resource
 import socket
 import termios
 import time
+from collections.abc import Iterable
 
 from nova_dmore.posix import landlock
 from nova_dmore.posix import log
@@ -36,19 +37,20 @@ _SO_PROTOCOL, _SO_DOMAIN = 38, 39
 _NOT_EXECUTABLE = seccomp.masked(2, mmap.PROT_EXEC, 0)
 
 
-def mapping(flags):
+def mapping(flags: int) -> seccomp.Call:
     """-> mmap of these ``MAP_`` flags, of what is no code."""
     return seccomp.Call('mmap', (_NOT_EXECUTABLE, seccomp.masked(
         3, _MAP_TYPE | mmap.MAP_ANONYMOUS, flags)))
 
 
-def each(name, argument, values):
+def each(name: str, argument: int, values: Iterable[int]
+         ) -> list[seccomp.Call]:
     """-> a call for each of the values that an argument may have."""
     return [seccomp.Call(name, (seccomp.equals(argument, value),))
             for value in values]
 
 
-def socket_options(options):
+def socket_options(options: Iterable[int]) -> list[seccomp.Call]:
     """-> the calls that ask for these options of a socket."""
     return [seccomp.Call('getsockopt', (
         seccomp.equals(1, socket.SOL_SOCKET), seccomp.equals(2, option)))
@@ -101,7 +103,8 @@ FATAL = (
 )
 
 
-def confine(calls, limits, memory, has_peers=False):
+def confine(calls: seccomp.Filter, limits: dict[int, int], memory: int,
+            has_peers: bool = False) -> None:
     """Give up all that is not needed, for good.
 
     What will be imported has to be imported, and the event loop made.
@@ -122,7 +125,7 @@ def confine(calls, limits, memory, has_peers=False):
     _make_sure()
 
 
-def forget_environment():
+def forget_environment() -> None:
     """Have none, but the time zone."""
     zone = os.environ.get('TZ', ':/etc/localtime')
     os.environ.clear()
@@ -131,7 +134,7 @@ def forget_environment():
     time.tzset()
 
 
-def limit(limits, memory):
+def limit(limits: dict[int, int], memory: int) -> None:
     """See :func:`confine`; limits that are stricter stay."""
     with open('/proc/self/statm') as statm:
         size = int(statm.read().split()[0]) * mmap.PAGESIZE
@@ -147,7 +150,7 @@ def limit(limits, memory):
         resource.setrlimit(which, (most, most))
 
 
-def _make_sure():
+def _make_sure() -> None:
     """See a forbidden call fail: no filter is taken at its word."""
     try:
         os.close(os.open('/', os.O_RDONLY | os.O_DIRECTORY))

@@ -14,11 +14,12 @@ LOG = logging.getLogger(__name__)
 def install(loop: asyncio.AbstractEventLoop | None = None) -> None:
     """Have whatever nobody expected end the process, wherever it is raised.
 
-    Called by keeper and worker before their loop runs; ``loop`` is one that
-    would go on. A worker's successor
+    Called by keeper and worker before their loop runs. A worker's successor
     goes on from what is kept, after a pause that grows
-    (:mod:`nova_dmore.keeper.keeper`); nova-compute makes a pair anew whose
-    keeper ends, likewise.
+    (:mod:`nova_dmore.keeper.worker_process`); nova-compute makes a pair anew
+    whose keeper ends, likewise.
+
+    :param loop: asyncio's, which would log and go on.
     """
     if loop is not None:
         loop.set_exception_handler(end_process)

@@ -7,16 +7,17 @@ ctypes of its own, and the memory of that.
 
 import ctypes
 import os
+from typing import Any
 
 _LIBRARY = ctypes.CDLL(None, use_errno=True)
 
 
-def call(name, *arguments):
+def call(name: str, *arguments: Any) -> int:
     """Call a function -> its result.
 
     :raises OSError: it is negative.
     """
-    result = getattr(_LIBRARY, name)(*arguments)
+    result: int = getattr(_LIBRARY, name)(*arguments)
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, f'{name}: {os.strerror(number)}')

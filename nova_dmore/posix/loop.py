@@ -68,9 +68,10 @@ class Loop:
     def _set(self, descriptor: Any, which: int, handle: Handle | None
              ) -> None:
         key = self._selector.get_map().get(descriptor)
-        handles = list(key.data) if key is not None else [None, None]
-        if handles[which] is not None:
-            handles[which].cancel()
+        handles: list[Handle | None] = (
+            [None, None] if key is None else list(key.data))
+        if (before := handles[which]) is not None:
+            before.cancel()
         handles[which] = handle
         events = sum(event for event, each in zip(_EVENTS, handles)
                      if each is not None)

@@ -24,7 +24,7 @@ FATAL = (*confinement.FATAL, 'pidfd_send_signal', 'accept', 'accept4')
 _FILTER = seccomp.Filter(ALLOWED, FATAL)
 
 
-def confine():
+def confine() -> None:
     """Give up all that a worker does not need, for good.
 
     Called once it is the user that it stays.
