@@ -4,13 +4,13 @@
 In a file of its own: the user of the service may not read that of Nova.
 """
 
-import dataclasses
 import os
 import pwd
 
 from oslo_config import cfg
 
 from nova_dmore import exception
+from nova_dmore.hostd import service
 from nova_dmore.keeper import keeper
 from nova_dmore.posix import groups
 
@@ -40,24 +40,13 @@ OPTIONS = [
 ]
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What the options say."""
-
-    run_dir: str
-    #: User ids: who may connect, and who of them is nova-compute.
-    clients: frozenset
-    compute: frozenset
-    keeper: keeper.Options
-
-
 def list_opts():
     """Entry point ``oslo.config.opts``."""
     return [(GROUP, OPTIONS)]
 
 
 def read(arguments):
-    """-> :class:`Options`.
+    """-> :class:`nova_dmore.hostd.service.Options`.
 
     :param arguments: of the command line, without the program.
     :raises exception.ConfigurationError: an option cannot be used.
@@ -72,7 +61,7 @@ def read(arguments):
         given = conf.hostd
         user = _user(given.compute_user)
         this = os.geteuid()
-        return Options(
+        return service.Options(
             run_dir=os.path.abspath(given.run_dir),
             clients=frozenset({0, this, user.pw_uid}),
             compute=frozenset({0, user.pw_uid}),

@@ -14,6 +14,7 @@ SIGCHLD    a keeper or a worker has ended
 =========  ==============================================================
 """
 
+import dataclasses
 import logging
 import os
 import selectors
@@ -26,6 +27,7 @@ import time
 from nova_dmore.channel import text
 from nova_dmore.hostd import children
 from nova_dmore.hostd import folders
+from nova_dmore.keeper import keeper
 from nova_dmore.link import hostd_protocol
 from nova_dmore.posix import unix_connect
 from nova_dmore import wire
@@ -40,6 +42,17 @@ _CREDENTIALS = struct.Struct('iII')     # struct ucred: pid, uid, gid
 
 #: Tells a service that has begun anew to have the workers replaced.
 RELOADED = 'NOVA_DMORE_RELOADED'
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What the options say."""
+
+    run_dir: str
+    #: User ids: who may connect, and who of them is nova-compute.
+    clients: frozenset
+    compute: frozenset
+    keeper: keeper.Options
 
 
 class _Refused(Exception):
@@ -75,7 +88,7 @@ class Loop:
 class Service:
     """The service, running.
 
-    :param options: :class:`nova_dmore.hostd.options.Options`.
+    :param options: :class:`Options`.
     """
 
     def __init__(self, options):

@@ -15,7 +15,6 @@ import tempfile
 from unittest import mock
 
 from laboratory.fuzz import oracle, parts, reader as reader_module
-from nova_dmore.hostd import options
 from nova_dmore.hostd import service
 from nova_dmore.keeper import keeper
 from nova_dmore.link import hostd_protocol
@@ -56,7 +55,7 @@ class _Host:
         self.control.listen()
         self.control.setblocking(False)
         user = frozenset({os.geteuid()})
-        self.options = options.Options(
+        self.options = service.Options(
             self.run_dir, user, user, keeper.Options(self.run_dir))
         # It would keep all that the fuzzer has made by then.
         with mock.patch('gc.freeze'):
