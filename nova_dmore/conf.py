@@ -211,9 +211,11 @@ OPTIONS = [
              'moved beside it, and the console loses what is under way: only '
              'good for measuring what the synchronisation costs and gives.'),
     cfg.FloatOpt(
-        'watch_interval', default=1.0, min=0.1,
-        help='How often nova-compute looks after its pairs (restart of a '
-             'dead Domain R, gap reports), in seconds.'),
+        'watch_interval', default=60.0, min=0.1,
+        help='How often nova-compute checks a pair of which it hears nothing, '
+             'in seconds. It is told at once of the end of a Domain R or of a '
+             'shadow-device process, and of gaps; this is for what it could '
+             'not be told, for instance while libvirt was restarted.'),
 ]
 
 

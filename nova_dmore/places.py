@@ -26,6 +26,9 @@ class Layout(enum.IntEnum):
     source sends its domains there in that form.
     """
 
+    #: The host has no keepers, for its host service is away: an instance has
+    #: the consoles of an instance without Domain R, as far as it can.
+    STOCK = -1
     #: Release 0.1: the serial port is a socket.
     SOCKETS = 0
     #: Release 0.2: it is two FIFOs, and QEMU makes its other sockets itself,

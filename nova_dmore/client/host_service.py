@@ -4,10 +4,12 @@
 import os
 import socket
 import time
+from typing import Any
 
 from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.link import hostd_protocol
+from nova_dmore.link import messages
 
 #: How long the service may be away before a request fails, in seconds: it
 #: begins anew in less.
@@ -22,10 +24,11 @@ class HostService:
     :param run_dir: ``[dmore] run_dir``.
     """
 
-    def __init__(self, run_dir):
+    def __init__(self, run_dir: str) -> None:
         self.run_dir = run_dir
 
-    def start(self, instance, arrives=False, timeout=20.0):
+    def start(self, instance: str, arrives: bool = False,
+              timeout: float = 20.0) -> int:
         """Have the process of a pair -> its keeper's process id.
 
         :param arrives: see :attr:`hostd_protocol.Request.START`.
@@ -35,12 +38,15 @@ class HostService:
         answer, _ = self._ask(
             hostd_protocol.Request.START, instance, timeout,
             arrives=arrives)
-        return answer['pid']
+        pid: int = answer['pid']
+        return pid
 
-    def open(self, instance, timeout=TIMEOUT_S):
+    def open(self, instance: str, timeout: float = TIMEOUT_S
+             ) -> socket.socket | None:
         """-> a connection to the worker of a pair, None: it has no process.
 
         :raises exception.HostServiceError: nobody can tell.
+        :raises exception.ShadowProcessError: its process accepts nothing.
         """
         answer, descriptors = self._ask(
             hostd_protocol.Request.OPEN, instance, timeout)
@@ -50,28 +56,32 @@ class HostService:
             raise self._error('answered without a descriptor')
         return socket.socket(fileno=descriptors[0])
 
-    def end(self, instance):
+    def end(self, instance: str) -> None:
         """End a process that does not listen; none that is gone is missed."""
         self._ask(hostd_protocol.Request.END, instance)
 
-    def remove(self, instance):
+    def remove(self, instance: str) -> None:
         """Remove the folders of a pair whose process is gone.
 
         :raises exception.HostServiceError: it lives, or the service is away.
         """
         self._ask(hostd_protocol.Request.REMOVE, instance)
 
-    def instances(self):
+    def instances(self) -> list[str]:
         """-> the uuids of the instances whose pairs have a process here."""
-        return self._ask(hostd_protocol.Request.LIST)[0]['instances']
+        answer, _ = self._ask(hostd_protocol.Request.LIST)
+        found: list[str] = answer['instances']
+        return found
 
-    def is_earlier(self, instance):
+    def is_earlier(self, instance: str) -> bool:
         """-> whether the process of a pair is that of a release that had no
         host service."""
         answer, _ = self._ask(hostd_protocol.Request.LIST)
         return instance in answer['earlier']
 
-    def _ask(self, kind, instance=None, timeout=TIMEOUT_S, **fields):
+    def _ask(self, kind: hostd_protocol.Request, instance: str | None = None,
+             timeout: float = TIMEOUT_S, **fields: Any
+             ) -> tuple[messages.Message, list[int]]:
         """-> (answer, descriptors).
 
         A service that begins anew closes its connections: it is asked again.
@@ -99,17 +109,22 @@ class HostService:
                 answer.get('failure') != hostd_protocol.Failure.GONE):
             for each in descriptors:
                 os.close(each)
-            raise self._error(
-                f'refused {kind}: {text.printable(answer["error"])}')
+            trouble = f'refused {kind}: {text.printable(answer["error"])}'
+            if answer.get('failure') == hostd_protocol.Failure.STUCK:
+                raise exception.ShadowProcessError(
+                    f'The shadow-device process of {instance} accepts '
+                    'nothing')
+            raise self._error(trouble)
         return answer, descriptors
 
-    def _exchange(self, message, deadline):
-        with hostd_protocol.connect(self.run_dir) as sock:
-            sock.settimeout(max(0.001, deadline - time.monotonic()))
+    def _exchange(self, message: messages.Message, deadline: float
+                  ) -> tuple[messages.Message | None, list[int]]:
+        with hostd_protocol.connect(
+                self.run_dir, max(0.001, deadline - time.monotonic())) as sock:
             hostd_protocol.send(sock, message)
             return hostd_protocol.receive(sock)
 
-    def _error(self, what):
+    def _error(self, what: str) -> exception.HostServiceError:
         return exception.HostServiceError(
             'The host service at '
             f'{hostd_protocol.path_of(self.run_dir)} {what}')

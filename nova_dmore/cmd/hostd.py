@@ -40,8 +40,9 @@ def _read_options(arguments: list[str]) -> service.Options:
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if not told:
         sys.exit(status)
-    *own, of_keepers = marshal.loads(told)
-    return service.Options(*own, keeper.Options(*of_keepers))
+    run_dir, clients, compute, of_keepers = marshal.loads(told)
+    return service.Options(run_dir, clients, compute,
+                           keeper.Options(*of_keepers))
 
 
 def main() -> int:
@@ -51,7 +52,7 @@ def main() -> int:
         log.set_up('hostd', given.keeper.debug)
         privileges.restrict()
         this = service.Service(given)
-    except OSError as error:
+    except exception.ConfigurationError as error:
         print(f'nova-dmore-hostd: {error}', file=sys.stderr)
         return 1
     # It finds its way by the environment that the process was started with.

@@ -14,11 +14,17 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
+from typing import NoReturn, TYPE_CHECKING
 
 import setproctitle
 
+from nova_dmore.channel import text
 from nova_dmore.keeper import keeper
 from nova_dmore.worker import worker
+
+if TYPE_CHECKING:       # it imports this one
+    from nova_dmore.hostd import service
 
 LOG = logging.getLogger(__name__)
 
@@ -42,16 +48,19 @@ class Children:
     :param options: :class:`nova_dmore.keeper.keeper.Options`.
     """
 
-    def __init__(self, loop, options):
+    def __init__(self, loop: 'service.Loop',
+                 options: keeper.Options) -> None:
         self._loop = loop
         self._options = options
-        self._workers = {}      # process id of a keeper -> _Worker
+        #: By the process id of its keeper.
+        self._workers: dict[int, _Worker] = {}
         # What is here now is not looked at by a child's collections, which
         # would copy it. It is not collected before: what a child makes would
         # fill the gaps, and copy the pages around them.
         gc.freeze()
 
-    def start_keeper(self, instance, arrives, answer):
+    def start_keeper(self, instance: str, arrives: bool, answer: int
+                     ) -> None:
         """Start a keeper.
 
         :param arrives: see :attr:`hostd_protocol.Request.START`.
@@ -64,7 +73,8 @@ class Children:
             lambda kept: keeper.run(instance, arrives, self._options, kept))
         LOG.info('The keeper of %s has process id %d', instance, pid)
 
-    def start_worker(self, keeper_pid, instance, link):
+    def start_worker(self, keeper_pid: int, instance: str, link: int
+                     ) -> tuple[int, int]:
         """Start the worker of a keeper, and end the one that it had.
 
         :param keeper_pid: as the kernel says.
@@ -88,7 +98,7 @@ class Children:
         LOG.info('The worker of %s has process id %d', instance, pid)
         return pid, worker_pidfd
 
-    def _end_worker(self, keeper_pid):
+    def _end_worker(self, keeper_pid: int) -> None:
         """No worker outlives its keeper; one that obeys ends by itself."""
         known = self._workers.pop(keeper_pid, None)
         if known is None:
@@ -101,7 +111,7 @@ class Children:
         os.close(known.keeper)
         os.close(known.worker)
 
-    def reap(self):
+    def reap(self) -> None:
         """Called when children may have ended."""
         while True:
             try:
@@ -113,7 +123,8 @@ class Children:
             LOG.info('Process %d ended: %d', pid,
                      os.waitstatus_to_exitcode(status))
 
-    def _fork(self, title, kept, run):
+    def _fork(self, title: str, kept: int, run: Callable[[int], None]
+              ) -> int:
         """-> the process id of a child that runs ``run(kept)``.
 
         :param kept: the only descriptor that it has of this process.
@@ -124,7 +135,7 @@ class Children:
         return pid
 
 
-def be(title, kept, run):
+def be(title: str, kept: int, run: Callable[[int], None]) -> NoReturn:
     """Be a child; never returns.
 
     :param title: what the process is called.
@@ -139,15 +150,16 @@ def be(title, kept, run):
         gc.freeze()
         os.setsid()
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP,
-                       signal.SIGCHLD):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
+        # A keeper has no worker to replace yet; a worker never has one.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         _close_all_but(kept)
         setproctitle.setproctitle(f'nova-dmore-{title}')
         run(kept)
         status = 0
     except SystemExit as e:
-        LOG.error('%s: %s', title, e)
+        LOG.error('%s: %s', title, text.printable(e))
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
@@ -155,7 +167,7 @@ def be(title, kept, run):
         os._exit(status)
 
 
-def _close_all_but(kept):
+def _close_all_but(kept: int) -> None:
     """Leave a child the log, and one more descriptor."""
     nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for standard in range(2):

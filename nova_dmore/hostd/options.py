@@ -6,6 +6,7 @@ In a file of its own: the user of the service may not read that of Nova.
 
 import os
 import pwd
+from collections.abc import Sequence
 
 from oslo_config import cfg
 
@@ -40,12 +41,12 @@ OPTIONS = [
 ]
 
 
-def list_opts():
+def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
     """Entry point ``oslo.config.opts``."""
     return [(GROUP, OPTIONS)]
 
 
-def read(arguments):
+def read(arguments: Sequence[str]) -> service.Options:
     """-> :class:`nova_dmore.hostd.service.Options`.
 
     :param arguments: of the command line, without the program.
@@ -72,7 +73,7 @@ def read(arguments):
         raise exception.ConfigurationError(str(error)) from error
 
 
-def _user(name):
+def _user(name: str) -> pwd.struct_passwd:
     try:
         return (pwd.getpwuid(int(name)) if name.isdigit()
                 else pwd.getpwnam(name))
@@ -81,7 +82,7 @@ def _user(name):
             f'[hostd] compute_user: there is no user {name}') from error
 
 
-def _group(name):
+def _group(name: str | None) -> int | None:
     try:
         found = groups.group_id(name)
     except KeyError as error:

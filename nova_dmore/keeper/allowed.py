@@ -5,6 +5,8 @@ A full QMP connection can run programs as QEMU's user, so the worker, which
 reads what guests wrote, gets these few commands and no more.
 """
 
+from typing import Any
+
 from nova_dmore.channel import input_event
 from nova_dmore.link import messages
 
@@ -12,7 +14,8 @@ from nova_dmore.link import messages
 EVENTS_MAX = 2 + len(input_event.BUTTONS)
 
 
-def is_allowed(vm, command, arguments):
+def is_allowed(vm: str, command: str, arguments: dict[str, Any] | None
+               ) -> bool:
     """-> whether the worker may have this command run.
 
     Domain R may be stopped, for that is the worker's part of a migration; its
@@ -27,7 +30,7 @@ def is_allowed(vm, command, arguments):
     return command == 'input-send-event' and _are_events(arguments)
 
 
-def _are_events(arguments):
+def _are_events(arguments: Any) -> bool:
     """Whether these are the arguments that the input device makes."""
     try:
         (events,) = arguments.values()
@@ -38,7 +41,7 @@ def _are_events(arguments):
         return False
 
 
-def _is_event(event):
+def _is_event(event: Any) -> bool:
     data = event['data']
     if set(event) != {'type', 'data'} or len(data) != 2:
         return False
@@ -57,5 +60,5 @@ def _is_event(event):
     return False
 
 
-def _in(value, least, most):
+def _in(value: Any, least: int, most: int) -> bool:
     return type(value) is int and least <= value <= most

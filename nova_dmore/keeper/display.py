@@ -6,9 +6,17 @@ QMP, and the worker the other one: nobody else can reach it.
 """
 
 import socket
+from collections.abc import Callable
+from typing import TypeAlias
+
+from nova_dmore.keeper import qmp
+from nova_dmore.link import messages
 
 #: What QEMU calls the end that it is given, until it is used.
 _NAME = 'dmore-display'
+
+#: Called with a connection, or None and an error.
+Opened: TypeAlias = Callable[[socket.socket | None, str | None], None]
 
 
 class Display:
@@ -17,39 +25,37 @@ class Display:
     :param link: the :class:`qmp.QmpLink` of the instance.
     """
 
-    def __init__(self, link):
+    def __init__(self, link: qmp.QmpLink) -> None:
         self._link = link
-        self._opened = None     # whom to call, while QEMU is asked
+        #: Whether QEMU has been asked, and has not answered yet.
+        self._is_asking = False
 
-    def open(self, opened):
+    def open(self, opened: Opened) -> None:
         """Have a new connection; earlier ones end with their other end.
 
         :param opened: called once with (socket, None) or (None, error); the
             socket is closed when it returns.
         """
-        if self._opened is not None:
-            # QEMU does not answer: it gets no second one to keep.
+        if self._is_asking:
+            # A QEMU that does not answer is given no second connection.
             opened(None, 'the display is being opened')
             return
-        self._opened = opened
+        self._is_asking = True
         ours, theirs = socket.socketpair()
 
-        def given(reply):
+        def given(reply: messages.Message) -> None:
             if 'result' not in reply:
-                self._end(ours, reply['error'])
+                end(reply['error'])
                 return
             self._link.execute(
                 'add_client', {'protocol': 'vnc', 'fdname': _NAME,
                                'skipauth': True}, added)
 
-        def added(reply):
-            self._end(ours, reply.get('error'))
-        self._link.execute('getfd', {'fdname': _NAME}, given, theirs)
+        def added(reply: messages.Message) -> None:
+            end(reply.get('error'))
 
-    def _end(self, ours, error):
-        opened, self._opened = self._opened, None
-        with ours:
-            if error is None:
-                opened(ours, None)
-            else:
-                opened(None, error)
+        def end(error: str | None) -> None:
+            self._is_asking = False
+            with ours:
+                opened(ours if error is None else None, error)
+        self._link.execute('getfd', {'fdname': _NAME}, given, theirs)

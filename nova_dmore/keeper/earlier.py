@@ -8,10 +8,13 @@ there, too, and may write the directory until its instance belongs here.
 """
 
 import os
+import socket
+from collections.abc import Callable
 
 from nova_dmore.keeper import peers
 from nova_dmore.keeper import qmp
 from nova_dmore.link import messages
+from nova_dmore.posix import loop as loop_module
 from nova_dmore.posix import unix_connect
 from nova_dmore import wire
 
@@ -33,7 +36,10 @@ class Earlier:
         raise peers.RefusedError.
     """
 
-    def __init__(self, loop, directory, profiles, links, take):
+    def __init__(self, loop: loop_module.Loop, directory: str,
+                 profiles: dict[str, str], links: dict[str, qmp.QmpLink],
+                 take: Callable[[str, socket.socket, peers.Peer], None]
+                 ) -> None:
         self._loop = loop
         self._directory = directory
         self._opened = os.open(
@@ -41,37 +47,38 @@ class Earlier:
         self._profiles = profiles
         self._links = links
         self._take = take
-        self._found = {}        # vm -> the last Peer
-        self._timer = None
+        #: The last of each VM.
+        self._found: dict[str, peers.Peer] = {}
+        self._timer: loop_module.Handle | None = None
 
-    def start(self):
-        """Look for each that is not connected. Called again when one has
-        gone: what an old QEMU has left must not wait for a new one."""
+    def start(self) -> None:
+        """Look for each that is not connected. Called again when a connection
+        has ended."""
         self.close()
         self._timer = self._loop.call_later(0, self._look)
 
-    def close(self):
+    def close(self) -> None:
         """Look no more."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def is_here(self, vm):
+    def is_here(self, vm: str) -> bool:
         """Whether the connection of a VM was made here."""
         return vm in self._found and (
             self._links[vm].living_peer() is self._found[vm])
 
-    def connect_display(self):
+    def connect_display(self) -> socket.socket:
         """-> a connection to the VNC server of an instance that is here.
 
         :raises OSError: nobody listens.
         """
         return self._connect(wire.DISPLAY_SOCKET)
 
-    def shut_out(self):
+    def shut_out(self) -> None:
         """Nobody else comes: the directory is the keeper's alone."""
         os.fchmod(self._opened, 0o700)
 
-    def _look(self):
+    def _look(self) -> None:
         for vm, link in self._links.items():
             if link.state is qmp.LinkState.AWAY:
                 self._look_for(vm)
@@ -79,7 +86,7 @@ class Earlier:
                for link in self._links.values()):
             self._timer = self._loop.call_later(_LOOK_INTERVAL_S, self._look)
 
-    def _look_for(self, vm):
+    def _look_for(self, vm: str) -> None:
         try:
             sock = self._connect(_QMP_SOCKETS[vm])
         except OSError:
@@ -92,5 +99,5 @@ class Earlier:
         except (OSError, peers.RefusedError):
             sock.close()
 
-    def _connect(self, name):
+    def _connect(self, name: str) -> socket.socket:
         return unix_connect.connect(os.path.join(self._directory, name))

@@ -9,10 +9,12 @@ a new worker on SIGHUP.
 """
 
 import dataclasses
+import functools
 import logging
 import os
 import signal
 import socket
+from collections.abc import Iterable
 
 from nova_dmore.channel import text
 from nova_dmore.keeper import allowed
@@ -56,30 +58,32 @@ class Options:
 class Keeper:
     """The keeper, running.
 
-    :param loop: :class:`nova_dmore.posix.loop.Loop`.
     :param run_dir: where the host service listens.
-    :param resources: :class:`resources.Resources`.
     """
 
-    def __init__(self, loop, run_dir, instance, resources):
+    def __init__(self, loop: loop_module.Loop, run_dir: str, instance: str,
+                 resources: resources_module.Resources) -> None:
         self._loop = loop
         self._resources = resources
-        self._waiting_controls = []     # accepted while no worker was there
-        self._last_input = None     # see messages.ToWorker.START
+        #: Accepted while no worker was there.
+        self._waiting_controls: list[socket.socket] = []
+        #: See messages.ToWorker.START.
+        self._last_input: messages.Message | None = None
         self._worker = worker_process.WorkerProcess(
             loop, run_dir, instance, self._worker_started,
             self._worker_readable)
-        self._vms = {vm: (False, None, False) for vm in _VMS}
+        #: Of each: connected, run state, arriving.
+        self._vms: dict[str, tuple[bool, str | None, bool]] = {
+            vm: (False, None, False) for vm in _VMS}
         self._links = {
             vm: qmp.QmpLink(
-                loop, vm,
-                lambda *state, vm=vm: self._vm_changed(vm, state),
-                lambda event, at, vm=vm: self._event(vm, event, at))
+                loop, vm, functools.partial(self._vm_changed, vm),
+                functools.partial(self._event, vm))
             for vm in _VMS}
-        instance = self._links[messages.INSTANCE]
+        link = self._links[messages.INSTANCE]
         self._line = line_module.Line(
-            loop, resources.places.instance, instance.look, self._send)
-        self._display = display.Display(instance)
+            loop, resources.places.instance, link.look, self._send)
+        self._display = display.Display(link)
         self._domain_r = domain_r_module.DomainR(
             loop, resources, self._links[messages.DOMAIN_R], self._send,
             self._is_instance_here)
@@ -91,31 +95,31 @@ class Keeper:
             loop, resources.places.own, profiles, self._links,
             self._monitor_connected)
         which = resources_module.Listener
+        of_instance = profiles[messages.INSTANCE]
+        of_domain_r = profiles[messages.DOMAIN_R]
+        accepted: dict[resources_module.Listener,
+                       tuple[str | None, peers.Accepted]] = {
+            which.CONTROL: (None, self._control_accepted),
+            which.INSTANCE_QMP: (of_instance, self._instance_accepted),
+            which.DOMAIN_R_QMP: (
+                of_domain_r, self._domain_r.monitor_connected),
+            which.IVSHMEM: (of_domain_r, self._device_accepted),
+            which.EARLIER_IVSHMEM: (of_domain_r, self._device_accepted),
+            which.EARLIER_SERIAL: (of_instance, self._serial_accepted)}
         self._acceptors = [
-            peers.Acceptor(loop, resources.listeners[listener],
-                           profiles.get(vm), accepted)
-            for listener, vm, accepted in (
-                (which.CONTROL, None, self._control_accepted),
-                (which.INSTANCE_QMP, messages.INSTANCE,
-                 self._instance_accepted),
-                (which.DOMAIN_R_QMP, messages.DOMAIN_R,
-                 self._domain_r.monitor_connected),
-                (which.IVSHMEM, messages.DOMAIN_R,
-                 self._device_accepted),
-                (which.EARLIER_IVSHMEM, messages.DOMAIN_R,
-                 self._device_accepted),
-                (which.EARLIER_SERIAL, messages.INSTANCE,
-                 self._serial_accepted))]
+            peers.Acceptor(loop, resources.listeners[listener], *each)
+            for listener, each in accepted.items()]
         self._has_ended = False
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
         loop.add_signal_handler(signal.SIGHUP, self._worker.kill)
 
-    def run(self):
+    def run(self) -> None:
         """Serve until SHUTDOWN or SIGTERM."""
         for acceptor in self._acceptors:
             acceptor.start()
         self._earlier.start()
+        self._line.has_worker(False)
         self._worker.start()
         try:
             while not self._has_ended:
@@ -130,12 +134,13 @@ class Keeper:
             self._line.make_room()
             self._worker.close()
 
-    def _end(self):
+    def _end(self) -> None:
         self._has_ended = True
 
     # -- sockets
 
-    def _control_accepted(self, sock, _peer):
+    def _control_accepted(self, sock: socket.socket,
+                          _peer: peers.Peer | None) -> None:
         if self._worker.link is None:
             self._waiting_controls.append(sock)
             if len(self._waiting_controls) > _CONTROLS_MAX:
@@ -144,32 +149,37 @@ class Keeper:
         self._send({'type': messages.ToWorker.CONTROL}, [sock.fileno()])
         sock.close()
 
-    def _instance_accepted(self, sock, peer):
+    def _instance_accepted(self, sock: socket.socket, peer: peers.Peer
+                           ) -> None:
         self._monitor_connected(messages.INSTANCE, sock, peer)
-        # So its source is of this release, too, and so is its Domain R.
+        # Its source is of this release, too, and so is its Domain R: nothing
+        # comes that would need the directory.
         self._earlier.shut_out()
 
-    def _monitor_connected(self, vm, sock, peer):
+    def _monitor_connected(self, vm: str, sock: socket.socket,
+                           peer: peers.Peer) -> None:
         if vm == messages.DOMAIN_R:
             self._domain_r.monitor_connected(sock, peer)
         else:
             self._links[vm].connected(sock, peer)
 
-    def _serial_accepted(self, sock, _peer):
+    def _serial_accepted(self, sock: socket.socket, _peer: peers.Peer
+                         ) -> None:
         self._line.connect(sock)
 
-    def _device_accepted(self, sock, peer):
+    def _device_accepted(self, sock: socket.socket, peer: peers.Peer) -> None:
         self._domain_r.device_connected(sock, peer)
-        self._send_vm(messages.DOMAIN_R)    # it may have been known before
+        # Its run state may have been known before its device was there.
+        self._send_vm(messages.DOMAIN_R)
 
     # -- QMP
 
-    def _vm_changed(self, vm, state):
-        connected, status, arriving = state
+    def _vm_changed(self, vm: str, connected: bool, status: str | None,
+                    arriving: bool) -> None:
         if not connected:
             self._earlier.start()
         if vm == messages.DOMAIN_R:
-            arriving = self._domain_r.status(*state)
+            arriving = self._domain_r.status(connected, status, arriving)
         state = (connected, status, arriving)
         if state == self._vms[vm]:
             return
@@ -179,16 +189,16 @@ class Keeper:
         self._send_vm(vm)
         self._domain_r.let_run()
 
-    def _is_instance_here(self):
+    def _is_instance_here(self) -> bool:
         return self._adopted or self._vms[messages.INSTANCE][1] == 'running'
 
-    def _send_vm(self, vm):
+    def _send_vm(self, vm: str) -> None:
         connected, status, arriving = self._vms[vm]
         self._send({'type': messages.ToWorker.VM, 'vm': vm,
                     'connected': connected, 'status': status,
                     'arriving': arriving})
 
-    def _event(self, vm, event, at):
+    def _event(self, vm: str, event: str, at: float) -> None:
         if vm == messages.INSTANCE:
             self._line.event(event, at)
         elif event == messages.SAVED:
@@ -200,7 +210,7 @@ class Keeper:
         self._send({'type': messages.ToWorker.EVENT, 'vm': vm,
                     'event': event, 'at': at})
 
-    def _execute(self, message):
+    def _execute(self, message: messages.Message) -> None:
         """Have a QEMU run a command for the worker."""
         last = None
         if message['note'] is not None:
@@ -208,7 +218,7 @@ class Keeper:
             self._last_input = last = {
                 **message['note'], 'id': message['id'], 'answer': None}
 
-        def replied(outcome):
+        def replied(outcome: messages.Message) -> None:
             # What QEMU returns may be long, and nobody needs it.
             reply = {'type': messages.ToWorker.REPLY, 'id': message['id'],
                      **({'result': None} if 'result' in outcome else outcome)}
@@ -222,11 +232,12 @@ class Keeper:
             replied({'error': f'{text.printable(command)} is not allowed',
                      'failure': messages.Failure.REFUSED})
 
-    def _open_display(self):
-        worker = self._worker
+    def _open_display(self) -> None:
+        link = self._worker.link
 
-        def opened(sock, error):
-            if self._worker is worker:
+        def opened(sock: socket.socket | None, error: str | None) -> None:
+            # The next worker has not asked for it.
+            if self._worker.link is link:
                 self._send({'type': messages.ToWorker.DISPLAY,
                             'error': error},
                            [] if sock is None else [sock.fileno()])
@@ -241,7 +252,7 @@ class Keeper:
 
     # -- the worker
 
-    def _worker_started(self):
+    def _worker_started(self) -> None:
         self._send({'type': messages.ToWorker.START,
                     'version': messages.VERSION,
                     'worker_starts': self._worker.starts,
@@ -249,6 +260,7 @@ class Keeper:
                     'serial': self._line.totals(),
                     'last_input': self._last_input},
                    self._resources.start_descriptors(self._line))
+        self._line.has_worker(True)
         self._domain_r.repeat()
         for vm in self._vms:
             self._send_vm(vm)
@@ -257,7 +269,8 @@ class Keeper:
         for sock in waiting:
             self._control_accepted(sock, None)
 
-    def _worker_readable(self):
+    def _worker_readable(self) -> None:
+        assert self._worker.link is not None    # it is what can be read
         try:
             message, descriptors = messages.receive(self._worker.link)
             for each in descriptors:    # it has none to give
@@ -272,6 +285,7 @@ class Keeper:
             self._worker.kill()
             return
         if message is None:
+            self._line.has_worker(False)
             self._worker.ended()
         elif message['type'] == messages.ToKeeper.QMP:
             self._execute(message)
@@ -289,7 +303,8 @@ class Keeper:
         elif message['type'] == messages.ToKeeper.SHUTDOWN:
             self._end()
 
-    def _send(self, message, descriptors=()):
+    def _send(self, message: messages.Message,
+              descriptors: Iterable[int] = ()) -> None:
         """Tell the worker, if there is one; a new one is told everything."""
         if self._worker.link is None:
             return
@@ -297,23 +312,23 @@ class Keeper:
             messages.send(self._worker.link, message, descriptors)
         except (OSError, ValueError) as e:
             LOG.warning('The worker does not listen: %s', e)
-            # Not from here: the caller may be starting it.
+            # The next one is not started from here: the caller may be just
+            # starting this one.
             self._worker.kill()
 
 
-def _make_directory(path, mode, group):
+def _make_directory(path: str, mode: int, group: int | None) -> None:
     os.makedirs(path, mode=0o700, exist_ok=True)
     if group is not None:
         os.chown(path, -1, group)
     os.chmod(path, mode)
 
 
-def run(instance, arrives, options, answer):
+def run(instance: str, arrives: bool, options: Options, answer: int) -> None:
     """The life of a keeper, in a process of its own.
 
     :param instance: the uuid of the pair's instance.
     :param arrives: see :attr:`hostd_protocol.Request.START`.
-    :param options: :class:`Options`.
     :param answer: descriptor of the connection of whoever wants it: it is
         told the process id when the sockets listen.
     :raises SystemExit: it cannot be.
@@ -342,7 +357,8 @@ def run(instance, arrives, options, answer):
     this.run()
 
 
-def _take(directory, arrives, group):
+def _take(directory: str, arrives: bool, group: int | None
+          ) -> resources_module.Resources:
     """-> :class:`resources.Resources`; the folder is this process' then.
 
     The QEMUs of release 0.2 make their sockets in it. They may do so where

@@ -4,7 +4,8 @@
 The permissions of directory and socket keep everybody out but QEMU's user.
 On most hosts all QEMUs are that user, so what tells them apart is the label
 that the host's mandatory access control gave them. Where there is none, a
-stranger can only be first: while QEMU is connected nobody else gets in.
+stranger gets in only by being faster than QEMU: while that is connected,
+nobody else is let in.
 """
 
 import dataclasses
@@ -12,8 +13,11 @@ import errno
 import logging
 import socket
 import struct
+from collections.abc import Callable
+from typing import TypeAlias
 
 from nova_dmore.channel import text
+from nova_dmore.posix import loop as loop_module
 
 LOG = logging.getLogger(__name__)
 
@@ -21,7 +25,7 @@ _SO_PEERSEC = 31        # asm-generic/socket.h
 _LABEL_MAX = 1024       # the most that socket.getsockopt reads
 _CREDENTIALS = struct.Struct('iII')     # pid, uid, gid: unix(7)
 
-#: After a connection the next is accepted so much later, in seconds.
+#: How long after a connection the next one is accepted, in seconds.
 _ACCEPT_PAUSE_S = 0.05
 
 
@@ -40,6 +44,10 @@ class Peer:
 
     def __str__(self) -> str:
         return f'process {self.pid}'
+
+
+#: Called with a connection and whose it is; it may raise RefusedError.
+Accepted: TypeAlias = Callable[[socket.socket, Peer], None]
 
 
 def peer_of(sock: socket.socket) -> Peer:
@@ -85,23 +93,26 @@ class Acceptor:
     :param accepted: called with (socket, Peer); it may raise RefusedError.
     """
 
-    def __init__(self, loop, listener, profile, accepted):
+    def __init__(self, loop: loop_module.Loop,
+                 listener: socket.socket, profile: str | None,
+                 accepted: Accepted) -> None:
         self._loop = loop
         self._listener = listener
         self._profile = profile
         self._accepted = accepted
-        self._is_told = False   # that somebody was refused, since the last one
+        #: Whether a refusal was logged since the last connection.
+        self._is_told = False
 
-    def start(self):
+    def start(self) -> None:
         """Accept until the listener is closed."""
         if self._listener.fileno() >= 0:
             self._loop.add_reader(self._listener, self._accept)
 
-    def stop(self):
+    def stop(self) -> None:
         """Accept no more; the listener stays open."""
         self._loop.remove_reader(self._listener)
 
-    def _accept(self):
+    def _accept(self) -> None:
         try:
             sock, _ = self._listener.accept()
         except OSError as e:
@@ -125,6 +136,6 @@ class Acceptor:
                             e)
                 self._is_told = True
 
-    def _pause(self):
+    def _pause(self) -> None:
         self.stop()
         self._loop.call_later(_ACCEPT_PAUSE_S, self.start)

@@ -8,6 +8,7 @@ import socket
 
 from nova_dmore.channel.host import ivshmem
 from nova_dmore.channel.host import journal
+from nova_dmore.keeper import line as line_module
 from nova_dmore.link import notes
 from nova_dmore import places
 from nova_dmore.posix import fifos
@@ -35,11 +36,12 @@ class Resources:
     :raises OSError: a file cannot be made.
     """
 
-    def __init__(self, directory, socket_mode, group):
+    def __init__(self, directory: str, socket_mode: int, group: int | None
+                 ) -> None:
         self.places = where = places.of_pair(directory)
         for each in (where.instance, where.domain_r):
             fifos.make_domain_directory(each, group)
-        # First: an instance may have those of release 0.2.
+        # Before new FIFOs are made: the instance may have some of release 0.2.
         fifos.share(where.instance, directory)
         fifos.make(where.instance, socket_mode, group)
         fifos.share(where.instance, directory)
@@ -65,21 +67,18 @@ class Resources:
                 else (socket_mode, group)))
             for which, path in paths.items()}
 
-    def start_descriptors(self, line):
-        """What goes with START.
-
-        :param line: :class:`nova_dmore.keeper.line.Line`.
-        """
+    def start_descriptors(self, line: line_module.Line) -> list[int]:
+        """What goes with START."""
         return [*self.memory.values(), *line.descriptors,
                 *self.from_domain_r, *self.to_domain_r]
 
-    def close_listeners(self):
+    def close_listeners(self) -> None:
         """Have nobody else come; all files stay."""
         for each in self.listeners.values():
             each.close()
 
     @staticmethod
-    def _listen(path, mode, group):
+    def _listen(path: str, mode: int, group: int | None) -> socket.socket:
         _unlink(path)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
@@ -95,7 +94,7 @@ class Resources:
         return listener
 
 
-def _memory(name, size):
+def _memory(name: str, size: int) -> int:
     """-> a memfd whose size nobody can change: QEMU holds one, too."""
     descriptor = os.memfd_create(
         f'nova-dmore-{name}', os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
@@ -105,7 +104,7 @@ def _memory(name, size):
     return descriptor
 
 
-def _unlink(path):
+def _unlink(path: str) -> None:
     try:
         os.unlink(path)
     except FileNotFoundError:

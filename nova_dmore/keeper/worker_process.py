@@ -10,11 +10,14 @@ import logging
 import os
 import select
 import signal
+import socket
 import time
+from collections.abc import Callable
 
 from nova_dmore.channel import text
 from nova_dmore.link import hostd_protocol
 from nova_dmore.link import messages
+from nova_dmore.posix import loop as loop_module
 
 LOG = logging.getLogger(__name__)
 
@@ -35,28 +38,31 @@ class WorkerProcess:
     :param on_readable: called when it said something, or has ended.
     """
 
-    def __init__(self, loop, run_dir, instance, on_start, on_readable):
+    def __init__(self, loop: loop_module.Loop, run_dir: str,
+                 instance: str, on_start: Callable[[], None],
+                 on_readable: Callable[[], None]) -> None:
         self._loop = loop
         self._run_dir = run_dir
         self._instance = instance
         self._on_start = on_start
         self._on_readable = on_readable
         #: The keeper's end of the link to it; None: there is no worker.
-        self.link = None
+        self.link: socket.socket | None = None
         #: How many there were.
         self.starts = 0
-        self._pidfd = None
+        self._pidfd: int | None = None
         self._started_at = 0.0
         self._pause = _PAUSE_S[0]
-        self._asking = None     # (connection, our end of the link, timer)
+        #: Connection, our end of the link, timer; None: nothing is asked.
+        self._asking: tuple[socket.socket, socket.socket,
+                            loop_module.Handle] | None = None
 
-    def start(self):
+    def start(self) -> None:
         """Ask the service for a worker, until there is one."""
         ours, theirs = messages.pair()
         try:
             with theirs:
-                sock = hostd_protocol.connect(self._run_dir)
-                sock.setblocking(False)
+                sock = hostd_protocol.connect(self._run_dir, 0)
                 hostd_protocol.send(
                     sock, {'type': hostd_protocol.Request.WORKER,
                            'instance': self._instance}, [theirs.fileno()])
@@ -69,7 +75,8 @@ class WorkerProcess:
         self._asking = sock, ours, timer
         self._loop.add_reader(sock, self._answered)
 
-    def _answered(self):
+    def _answered(self) -> None:
+        assert self._asking is not None     # it is what can be read
         try:
             answer, descriptors = hostd_protocol.receive(self._asking[0])
         except BlockingIOError:
@@ -90,20 +97,22 @@ class WorkerProcess:
         self._loop.add_reader(self.link, self._on_readable)
         self._on_start()
 
-    def _ask_again(self):
+    def _ask_again(self) -> None:
         """Without our end, a worker that was started all the same ends."""
+        assert self._asking is not None     # its timer or its answer calls
         sock, ours, timer = self._asking
         self._stop_asking(sock, timer)
         ours.close()
         self._loop.call_later(_ASK_AGAIN_S, self.start)
 
-    def _stop_asking(self, sock, timer):
+    def _stop_asking(self, sock: socket.socket, timer: loop_module.Handle
+                     ) -> None:
         timer.cancel()
         self._loop.remove_reader(sock)
         sock.close()
         self._asking = None
 
-    def kill(self):
+    def kill(self) -> None:
         """End it; its link tells when it has."""
         if self._pidfd is not None:
             try:
@@ -111,8 +120,10 @@ class WorkerProcess:
             except ProcessLookupError:
                 pass
 
-    def ended(self):
+    def ended(self) -> None:
         """Called when its link is at its end: start the next one."""
+        # It was there until now.
+        assert self.link is not None and self._pidfd is not None
         LOG.warning('Worker %d ended', self.starts)
         self._loop.remove_reader(self.link)
         self.link.close()
@@ -120,7 +131,8 @@ class WorkerProcess:
         self.kill()
         self._loop.add_reader(self._pidfd, self._dead)
 
-    def _dead(self):
+    def _dead(self) -> None:
+        assert self._pidfd is not None      # it is what can be read
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
         self._pidfd = None
@@ -129,7 +141,7 @@ class WorkerProcess:
         self._loop.call_later(self._pause, self.start)
         self._pause = min(self._pause * 2, _PAUSE_S[1])
 
-    def close(self):
+    def close(self) -> None:
         """End it, and have no other; returns when it is dead."""
         self.kill()
         if self._pidfd is not None:

@@ -10,6 +10,7 @@ requests may be repeated without harm.
 import enum
 import os
 import socket
+from collections.abc import Iterable
 
 from nova_dmore.link import messages
 
@@ -31,7 +32,8 @@ class Request(enum.StrEnum):
     #: -> a descriptor: a connection to the pair's worker, for the requests of
     #: :class:`nova_dmore.wire.Request`. Failure.GONE: no keeper lives.
     OPEN = 'open'
-    #: End a keeper that does not do so when its worker asks it to.
+    #: End a keeper that does not do so when its worker asks it to; to be
+    #: repeated until it is gone: it is killed at last.
     END = 'end'
     #: Remove the folders of a pair whose keeper is gone, and its instance.
     #: Failure.LIVES: it is not.
@@ -49,22 +51,25 @@ class Failure(enum.StrEnum):
 
     GONE = 'gone'           # no keeper of this pair lives
     LIVES = 'lives'         # its keeper lives, and is just beginning or ending
+    STUCK = 'stuck'         # its keeper lives, and accepts nothing
     REFUSED = 'refused'     # the request is wrong, or not this peer's
     FAILED = 'failed'       # the host does not let it
 
 
-def path_of(run_dir):
+def path_of(run_dir: str) -> str:
     """-> the path of the socket."""
     return os.path.join(run_dir, SOCKET)
 
 
-def connect(run_dir):
-    """-> a connected, blocking socket, for one request.
+def connect(run_dir: str, timeout: float | None = None) -> socket.socket:
+    """-> a connected socket, for one request.
 
-    :raises OSError: the service is not there.
+    :param timeout: of it, in seconds; 0: it does not block.
+    :raises OSError: the service is not there, or does not accept in time.
     """
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
+        sock.settimeout(timeout)
         sock.connect(path_of(run_dir))
     except OSError:
         sock.close()
@@ -72,7 +77,8 @@ def connect(run_dir):
     return sock
 
 
-def send(sock, message, descriptors=()):
+def send(sock: socket.socket, message: messages.Message,
+         descriptors: Iterable[int] = ()) -> None:
     """Send a request or an answer.
 
     :raises OSError: the peer is gone.
@@ -80,7 +86,8 @@ def send(sock, message, descriptors=()):
     messages.send(sock, message, descriptors)
 
 
-def receive(sock):
+def receive(sock: socket.socket
+            ) -> tuple[messages.Message | None, list[int]]:
     """-> (message, descriptors); (None, []): the peer is gone.
 
     :raises BlockingIOError, ValueError: see :func:`messages.receive`.

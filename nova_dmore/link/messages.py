@@ -26,9 +26,10 @@ class ToWorker(enum.StrEnum):
     #: The first one. Descriptors: see :data:`START_DESCRIPTORS`;
     #: ``version`` (:data:`VERSION`), ``worker_starts``, ``keeper_pid``,
     #: ``serial``: how many bytes of input workers have ``written``, and of
-    #: output ``read``, in all; and ``last_input``: null, or the last ``note``
-    #: of a QMP message with its ``id`` and ``answer``: the REPLY, null as
-    #: long as there is none.
+    #: output ``read``, in all, and how many of output the keeper has
+    #: ``dropped``, as there was no worker; and ``last_input``: null, or the
+    #: last ``note`` of a QMP message with its ``id`` and ``answer``: the
+    #: REPLY, null as long as there is none.
     START = 'start'
     #: Descriptor: where the input now lies that the instance's QEMU has not
     #: read: see :func:`nova_dmore.posix.pipes.unread`.

@@ -24,7 +24,8 @@ def install(loop: asyncio.AbstractEventLoop | None = None) -> None:
     if loop is not None:
         loop.set_exception_handler(end_process)
     threading.excepthook = lambda raised: _end('a thread', raised.exc_value)
-    # What leaves the loop ends the process anyway; but not the log's limits.
+    # An exception that leaves the loop ends the process anyway, but Python
+    # would print it without the limits and the escapes of the log.
     sys.excepthook = lambda kind, raised, trace: _end(
         'the main thread', raised)
     sys.unraisablehook = lambda raised: _end('a finalizer', raised.exc_value)
@@ -40,7 +41,7 @@ def end_process(loop: asyncio.AbstractEventLoop,
 def watch(task: asyncio.Task[Any]) -> None:
     """Have a task whose result nobody awaits end the process if it fails.
 
-    By itself asyncio tells so when the task is forgotten: some time.
+    asyncio itself says so only when the task is garbage-collected.
     """
     task.add_done_callback(_done)
 

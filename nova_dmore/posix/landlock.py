@@ -25,7 +25,7 @@ class _Ruleset(ctypes.Structure):
                 ('scopes', ctypes.c_uint64)]
 
 
-def give_up_everything(has_peers=False):
+def give_up_everything(has_peers: bool = False) -> bool:
     """Have no right to open, make or change a file, to bind or connect TCP,
     to connect to others' abstract sockets, or to signal others.
 
@@ -33,18 +33,20 @@ def give_up_everything(has_peers=False):
         file, stay allowed.
 
     As far as the kernel knows these; descriptors that are open stay so. It
-    needs no privileges, and a process that has no new ones.
+    needs no privileges, but that the process can gain none
+    (:func:`nova_dmore.posix.privileges.restrict`).
 
     -> whether the kernel has Landlock at all, and it is on.
     """
-    # What a kernel says of its version is not to be relied on: Red Hat's 5.14
-    # says 6, and knows one scope of two.
+    # The newest is tried first, and no kernel is asked for its version: Red
+    # Hat's 5.14 says 6, and knows only one of the two scopes of that.
     for files, tcp, scopes in reversed(_KNOWN):
         if has_peers:
             files, scopes = min(files, _FILES), min(scopes, _ABSTRACT)
         ruleset = _Ruleset(*((1 << count) - 1
                              for count in (files, tcp, scopes)))
-        # Older kernels take a longer structure if what is too much is 0.
+        # Older kernels accept a structure with fields that they do not know
+        # if these are 0.
         try:
             descriptor = libc.call(
                 'syscall', _CREATE_RULESET, ctypes.byref(ruleset),

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import struct
+from collections.abc import Iterator
 
 from nova_dmore import wire
 
@@ -16,11 +17,11 @@ from nova_dmore import wire
 _FLOCK = struct.Struct('hhqqi4x')
 
 
-def _path(folder):
+def _path(folder: str) -> str:
     return os.path.join(folder, wire.KEEPER_LOCK)
 
 
-def take(folder):
+def take(folder: str) -> None:
     """Lock a folder for the life of this process.
 
     The file stays open: who closes any descriptor of it loses the lock.
@@ -37,7 +38,7 @@ def take(folder):
         raise
 
 
-def holder(folder):
+def holder(folder: str) -> int | None:
     """-> the process id of whoever has locked a folder, or None.
 
     :raises FileNotFoundError: nobody ever has.
@@ -46,7 +47,7 @@ def holder(folder):
         return _holder(descriptor) or _earlier_holder(descriptor)
 
 
-def is_earlier(folder):
+def is_earlier(folder: str) -> bool:
     """-> whether a keeper of an earlier release has locked a folder.
 
     :raises FileNotFoundError: nobody ever has.
@@ -57,7 +58,7 @@ def is_earlier(folder):
 
 
 @contextlib.contextmanager
-def _opened(folder):
+def _opened(folder: str) -> Iterator[int]:
     descriptor = os.open(
         _path(folder), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
@@ -66,14 +67,14 @@ def _opened(folder):
         os.close(descriptor)
 
 
-def _holder(descriptor):
+def _holder(descriptor: int) -> int | None:
     asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     kind, _, _, _, pid = _FLOCK.unpack(
         fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))
     return None if kind == fcntl.F_UNLCK else pid
 
 
-def _earlier_holder(descriptor):
+def _earlier_holder(descriptor: int) -> int | None:
     """-> that of a keeper of a release that had no host service: it has
     locked the file in another way (flock(2)), and written its id into it."""
     try:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The log of keeper and worker: no peer makes it long, or writes it.
 
-Both processes append to one file for as long as the instance lives, and much
-of what they log is caused by a guest, by QEMU or by Domain R. So each place in
-the program may log so often, all of a process so many bytes, and none writes
-into a file that is full; what is left out is counted in one line. logrotate
-(etc/nova-dmore/logrotate.conf) makes room again.
+The processes of all pairs of a host append to one log for as long as their
+instances live, and much of what they log is caused by a guest, by QEMU or by
+Domain R. So each place in the program may log so often, all of a process so
+many bytes, and none writes into a file that is full; what is left out is
+counted in one line. logrotate (etc/nova-dmore/logrotate.conf) makes room
+again.
 """
 
 import logging
@@ -22,8 +23,9 @@ from nova_dmore.channel import text
 SITE_BURST, SITE_RATE = 200, 1.0
 #: Bytes that a process may log at once, and per second.
 BYTES_BURST, BYTES_RATE = 1 << 20, 2048.0
-#: Nothing is written into a file of this size.
-FILE_MAX = 1 << 24
+#: Nothing is written into a file of this size. One process alone fills it in
+#: nine hours.
+FILE_MAX = 1 << 26
 #: Of one message, and of one traceback, in characters.
 MESSAGE_MAX = 2000
 _TRACEBACK_MAX = 8000

@@ -6,8 +6,8 @@ import fcntl
 import os
 import termios
 
-#: <linux/sockios.h>; a unix socket counts memory, not bytes: an unread byte
-#: is hundreds, and a buffer that is just given back counts as one.
+#: <linux/sockios.h>. For a unix socket it gives memory, not bytes: some
+#: hundreds for an unread byte, and 1 while the buffer of one is being freed.
 _SIOCOUTQ = termios.TIOCOUTQ
 _BEING_FREED = 1
 
@@ -16,8 +16,8 @@ _READ_MAX = 1 << 16
 
 
 def unread(descriptor: int) -> int:
-    """-> how many bytes lie in a pipe, or, of the one byte that may be in a
-    socket, whether its peer has not read it."""
+    """-> how many bytes lie in a pipe; or, of a socket in which at most one
+    byte was put, 1 if its peer has not read it, else 0."""
     if _is_socket(descriptor):
         return int(_ioctl(descriptor, _SIOCOUTQ) > _BEING_FREED)
     return waiting(descriptor)
@@ -29,7 +29,7 @@ def waiting(descriptor: int) -> int:
 
 
 def _is_socket(descriptor: int) -> bool:
-    try:        # a worker may not ask for its kind, see its confinement
+    try:        # fstat(2) would tell, but a worker may not call it
         fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ)
     except OSError:
         return True
@@ -54,10 +54,23 @@ def splice(source: int, sink: int, most: int) -> int | None:
     except BlockingIOError:
         return None
     except OSError:
-        # However it was brought about, a socket is of no use any more; the
-        # pipes are the keeper's own, and have nothing but the above.
+        # A socket that fails is at its end, whatever the reason. A pipe is the
+        # keeper's own, and has no reason to fail.
         if not (_is_socket(source) or _is_socket(sink)):
             raise
+        return 0
+
+
+def throw_away(descriptor: int, most: int) -> int | None:
+    """Take bytes out of a pipe or a socket, for nobody.
+
+    -> how many; None: there are none; 0: the end.
+    """
+    try:
+        return len(os.read(descriptor, min(most, _READ_MAX)))
+    except BlockingIOError:
+        return None
+    except OSError:
         return 0
 
 

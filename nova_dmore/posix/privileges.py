@@ -14,11 +14,11 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 
-#: Owns nothing on any Linux.
+#: The ids of the user and the group ``nobody``, who own nothing.
 _NOBODY = 65534
 
 
-def restrict():
+def restrict() -> None:
     """For keeper and worker: no new privileges, no core dumps.
 
     Their memory holds an SSH host key.
@@ -28,7 +28,7 @@ def restrict():
     libc.call('prctl', _PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def become_nobody():
+def become_nobody() -> None:
     """For the worker, once it has its descriptors: own nothing.
 
     Only root can, and needs to; another user has no capabilities, and what it
@@ -47,7 +47,7 @@ def become_nobody():
     libc.call('prctl', _PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def die_with(parent):
+def die_with(parent: int) -> None:
     """Be killed when the process ``parent`` ends, which started this one.
 
     A change of user undoes it.

@@ -9,10 +9,13 @@ import ctypes
 import dataclasses
 import errno
 import os
+from collections.abc import Iterable
+from typing import TypeAlias
 
 from nova_dmore.posix import libc
 
 _NAME = 'libseccomp.so.2'
+_LIBRARY: ctypes.CDLL | None
 try:
     _LIBRARY = ctypes.CDLL(_NAME)
     _LIBRARY.seccomp_init.restype = ctypes.c_void_p
@@ -26,12 +29,17 @@ _FAIL = 0x00050000 | errno.EPERM
 _EQUAL, _MASKED_EQUAL = 4, 7
 _ON_OTHER_ARCHITECTURE = 2
 _NO_SUCH_CALL = -1
-#: The level from which on a process can be ended, not a thread alone.
+#: The first level of libseccomp's interface at which a filter can end the
+#: process, and not its thread alone.
 _API_KILL_PROCESS = 3
 
 #: <linux/prctl.h>, <linux/seccomp.h>; bytes of struct sock_filter.
 _PR_SET_SECCOMP, _MODE_FILTER = 22, 2
 _INSTRUCTION = 8
+
+
+#: The argument's number, an operation, and its two operands.
+Condition: TypeAlias = tuple[int, int, int, int]
 
 
 class Unavailable(Exception):
@@ -52,15 +60,15 @@ class Call:
     """A system call, with all of the ``conditions`` if there are any."""
 
     name: str
-    conditions: tuple = ()
+    conditions: tuple[Condition, ...] = ()
 
 
-def equals(argument, value):
+def equals(argument: int, value: int) -> Condition:
     """-> the condition that an argument, numbered from 0, has this value."""
     return (argument, _EQUAL, value, 0)
 
 
-def masked(argument, mask, value):
+def masked(argument: int, mask: int, value: int) -> Condition:
     """-> the condition that these bits of an argument are ``value``."""
     return (argument, _MASKED_EQUAL, mask, value)
 
@@ -69,8 +77,8 @@ class Filter:
     """A filter: what it does not name fails with EPERM.
 
     A call of another architecture than the kernel's native one, and of x32,
-    ends the process. It is made once, for all forks: libseccomp writes on a
-    MiB of memory for it.
+    ends the process. Make it before processes are forked that load it: it
+    takes libseccomp a MiB of memory, which they then share.
 
     :param allowed: :class:`Call`; a name may come more than once.
     :param fatal: names of calls that end the process. Names that this
@@ -78,14 +86,15 @@ class Filter:
         fail like all others.
     """
 
-    def __init__(self, allowed, fatal=()):
+    def __init__(self, allowed: Iterable[Call],
+                 fatal: Iterable[str] = ()) -> None:
         self._program, self._lack = b'', ''
         try:
             self._program = _compiled(allowed, fatal)
         except Unavailable as e:
             self._lack = str(e)
 
-    def load(self):
+    def load(self) -> None:
         """Apply it to this process, which can gain no privileges any more
         (:func:`nova_dmore.posix.privileges.restrict`).
 
@@ -99,11 +108,11 @@ class Filter:
                       ctypes.byref(program), 0, 0)
         except OSError as e:
             raise Unavailable(
-                f'the kernel takes no filter: {os.strerror(e.errno)} '
+                f'the kernel takes no filter: {e.strerror} '
                 '(CONFIG_SECCOMP_FILTER is needed)') from e
 
 
-def _compiled(allowed, fatal):
+def _compiled(allowed: Iterable[Call], fatal: Iterable[str]) -> bytes:
     """-> a program for the kernel."""
     if _LIBRARY is None:
         raise Unavailable(f'{_NAME} is not installed')
@@ -126,16 +135,18 @@ def _compiled(allowed, fatal):
         _LIBRARY.seccomp_release(context)
 
 
-def _add(context, action, call):
+def _add(context: ctypes.c_void_p, action: int, call: Call) -> None:
+    assert _LIBRARY is not None     # who compiles has looked
     number = _LIBRARY.seccomp_syscall_resolve_name(call.name.encode())
     if number == _NO_SUCH_CALL:
         return
-    conditions = (_Comparison * len(call.conditions))(*call.conditions)
+    conditions = (_Comparison * len(call.conditions))(
+        *(_Comparison(*each) for each in call.conditions))
     _call('seccomp_rule_add_array', context, ctypes.c_uint32(action), number,
           len(conditions), conditions)
 
 
-def _call(name, *arguments):
+def _call(name: str, *arguments: object) -> None:
     error = -getattr(_LIBRARY, name)(*arguments)
     if error:
         raise Unavailable(f'{name}: {os.strerror(error)}')

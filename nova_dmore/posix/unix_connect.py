@@ -6,7 +6,7 @@ import select
 import socket
 
 
-def prepare(sock):
+def prepare(sock: socket.socket) -> None:
     """Make a socket non-blocking, with nothing in it but a stream of bytes.
 
     Out-of-band data (MSG_OOB, unix(7)) would make it readable, and no call
@@ -16,14 +16,14 @@ def prepare(sock):
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
 
 
-def has_hung_up(sock):
+def has_hung_up(sock: socket.socket) -> bool:
     """Whether the peer has closed its end, read or not what it sent."""
     poll = select.poll()
-    poll.register(sock, 0)      # a hang-up is told all the same
+    poll.register(sock, 0)      # a hang-up is reported nevertheless
     return any(what & select.POLLHUP for _, what in poll.poll(0))
 
 
-def connect(path):
+def connect(path: str) -> socket.socket:
     """-> a connected, non-blocking stream socket.
 
     QEMU made the file in a directory that it could write (release 0.2): a

@@ -25,9 +25,9 @@ from nova_dmore.channel import text
 from nova_dmore import conf as dmore_conf
 from nova_dmore import exception
 from nova_dmore.virt import boundary
+from nova_dmore.virt.care import reconcile
 from nova_dmore.virt.care import renewal
 from nova_dmore.virt.care import reporter
-from nova_dmore.virt.care import settle
 from nova_dmore.virt.care import watch
 from nova_dmore.virt.config import precondition
 from nova_dmore.virt import inventory
@@ -62,10 +62,11 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         admin = nova_context.get_admin_context()
         self._pairs = factory.make_pairs(
             CONF, self._get_connection, self.vif_driver, admin)
+        self._host._is_domain_r = self._pairs.is_domain_r
         self._reporter = reporter.Reporter(CONF.host)
         self._watch = watch.Watch(
             self._pairs, self._reporter, CONF.dmore.watch_interval, admin,
-            settle.Settler(
+            reconcile.Reconciler(
                 self._pairs, self._reporter, admin, self._get_connection,
                 where.host_in_nova, where.is_live_migrating),
             renewal.Renewal(CONF, self._pairs))
@@ -88,7 +89,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         The pairs of an earlier nova-compute are found again, and only what
         died of them is started again. Migrations that were cut off, when this
         nova-compute or another one ended, come to a stated end
-        (:mod:`nova_dmore.virt.care.settle`).
+        (:mod:`nova_dmore.virt.care.reconcile`).
         """
         super().init_host(host)
         precondition.warn_at_start(CONF)
@@ -103,8 +104,11 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         super().cleanup_host(host)
 
     def emit_event(self, event):
-        """Called for each libvirt event; Nova is told none of a Domain R."""
-        if self._pairs.is_domain_r(getattr(event, 'uuid', None)):
+        """Called for each libvirt event; Nova is told none of a Domain R,
+        and the watch sees whether something has to be done."""
+        instance_uuid = self._pairs.instance_of(getattr(event, 'uuid', None))
+        if instance_uuid is not None:
+            self._watch.changed(instance_uuid)
             return
         super().emit_event(event)
 

@@ -31,6 +31,7 @@ import oslo_messaging as messaging
 from nova_dmore.channel import carry_over as carry_over_module
 from nova_dmore.channel import errors
 from nova_dmore import exception
+from nova_dmore import places
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt import received
 
@@ -74,11 +75,13 @@ class DestinationAPI:
         :returns: the newest nova_dmore.places.Layout that it knows. From
             FIFOS on, a Domain R that arrives paused is let run there: so said
             version 2.1, which answers True; those before answer nothing.
+            STOCK: it can have no pair now.
         """
         answer = self._call(
             context, host, 'prepare', migration_id=migration_id,
             record=record)
-        return max(0, int(answer)) if isinstance(answer, int) else 0
+        return (max(places.Layout.STOCK, int(answer))
+                if isinstance(answer, int) else places.Layout.SOCKETS)
 
     def carry_over(self, context, host: str, migration_id: str,
                    instance_uuid: str, carry_over: dict) -> None:

@@ -8,6 +8,7 @@ nova-compute ended before it could write where the instance went.
 """
 
 import enum
+from collections.abc import Callable
 
 import libvirt
 from nova.compute import task_states
@@ -71,9 +72,22 @@ def has_display(connection, instance_uuid: str) -> bool:
 
     :raises nova_dmore.exception.PairError: libvirt does not answer.
     """
+    return _is_so(connection, instance_uuid, xml.has_display)
+
+
+def has_shadow_devices(connection, instance_uuid: str) -> bool:
+    """Whether the instance's consoles are those of a pair.
+
+    :raises nova_dmore.exception.PairError: libvirt does not answer.
+    """
+    return _is_so(connection, instance_uuid, xml.has_shadow_devices)
+
+
+def _is_so(connection, instance_uuid: str, of_xml: Callable[[str], bool]
+           ) -> bool:
     domain = look_up(connection, instance_uuid)
     try:
-        return domain is not None and xml.has_display(domain.XMLDesc(0))
+        return domain is not None and of_xml(domain.XMLDesc(0))
     except libvirt.libvirtError as error:
         _must_be_gone(instance_uuid, error)
         return False

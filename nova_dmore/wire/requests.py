@@ -78,6 +78,10 @@ class Request(enum.StrEnum):
     CARRY_OVER = 'carry_over'
     #: Wait at most ``timeout_ms`` until bytes flow -> ``state``.
     LIVE = 'live'
+    #: Wait at most ``timeout_ms`` until there are gap reports -> ``number``
+    #: of them. The connection ends with the worker, so nova-compute has one
+    #: such request waiting for each pair, and need not poll.
+    GAPS = 'gaps'
     #: ``numbers``: gap reports that nova-compute has logged.
     FORGET_GAPS = 'forget_gaps'
     #: End the process and close everything; the sockets' files are removed.

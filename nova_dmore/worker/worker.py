@@ -19,13 +19,14 @@ from nova_dmore.worker import confinement
 from nova_dmore.worker import pair
 
 
-async def _serve(link, start, descriptors):
+async def _serve(link: socket.socket, start: messages.Message,
+                 descriptors: list[int]) -> None:
     loop = asyncio.get_running_loop()
     crash.install(loop)
     this = pair.Pair(loop, link, start, descriptors)
     ended = loop.create_future()
 
-    def on_link():
+    def on_link() -> None:
         while True:
             try:
                 message, received = messages.receive(link)
@@ -45,7 +46,8 @@ async def _serve(link, start, descriptors):
     await ended
 
 
-def run(descriptor, instance, debug, parent=None):
+def run(descriptor: int, instance: str, debug: bool,
+        parent: int | None = None) -> None:
     """Be the worker, in a process that does nothing else.
 
     :param descriptor: the worker's end of :func:`messages.pair`.
@@ -82,7 +84,7 @@ def run(descriptor, instance, debug, parent=None):
         runner.run(_serve(link, start, descriptors))
 
 
-def main():
+def main() -> None:
     """Process entry: started by a keeper of 0.2, which knew no host service.
     """
     keeper = os.getppid()

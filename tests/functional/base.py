@@ -78,9 +78,12 @@ class TestCase(base.ServersTestBase):
         dmore_conf.register(CONF)
         # They ask what Nova asks, too, and so the fake answers with its own
         # kind of error.
-        for module in ('care.settle', 'where'):
+        for module in ('where', 'care.reconcile'):
             self.useFixture(fixtures.MonkeyPatch(
                 f'nova_dmore.virt.{module}.libvirt', fakelibvirt))
+        # The consoles in the fake's XML are always the stock ones.
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova_dmore.virt.where.has_shadow_devices', lambda *_: True))
         self.flags(api_paste_config=str(API_PASTE), group='wsgi')
         self.directory = self.useFixture(fixtures.TempDir()).path
         self.flags(
@@ -211,6 +214,12 @@ class TestCase(base.ServersTestBase):
     def shadow_client(self, server, hostname='c1'):
         """The mock behind the client of the server's pair."""
         return self.shadow.clients[self.pair_directory(server, hostname)]
+
+    def assert_left_alone(self):
+        """No shadow-device process was told anything that it did not know:
+        the watch says to each pair, once, that no Domain R is to be held."""
+        self.assertEqual([], [name for name in self.shadow.log
+                              if name != 'hold'])
 
     def assert_display(self, xml, directory):
         """QEMU's VNC server listens at nothing, and the shadow-device process

@@ -73,9 +73,9 @@ class LeaveTest(base.TestCase):
         self._delete_server(self.server)
         # No driver was asked.
         self.assertEqual(1, len(self.neutron_for_domain_r.ports))
-        self.driver('c2')._watch._settler.sweep()
+        self.driver('c2')._watch._reconciler.sweep()
         self.assertEqual(1, len(self.neutron_for_domain_r.ports))
-        self.driver('c1')._watch._settler.sweep()
+        self.driver('c1')._watch._reconciler.sweep()
         self.assert_nothing_left()
 
     def test_evacuation(self):

@@ -2,6 +2,7 @@
 """Keeper and worker as processes, with a fake QEMU and a Domain R end."""
 
 import os
+import select
 import signal
 import socket
 import stat
@@ -9,6 +10,7 @@ import uuid
 
 from oslotest import base
 
+from nova_dmore.client import shadow_client
 from nova_dmore import exception
 from nova_dmore import wire
 from tests.unit.worker import fakes
@@ -235,6 +237,68 @@ class TestReplacements(LivePair):
                          (gap.stream, gap.kind))
         self.client.forget_gaps([gap.number])
         self.assertEqual((), self.pair.gaps())
+
+
+class TestWaitingForGaps(LivePair):
+
+    def setUp(self):
+        super().setUp()
+        self.instance, self.domain_r = self.go_live()
+
+    def _ask(self):
+        request = self.client.wait_for_gaps()
+        self.addCleanup(request.close)
+        return request
+
+    def _is_told(self, request, seconds=5.0):
+        ready, _, _ = select.select([request], [], [], seconds)
+        return bool(ready)
+
+    def test_nothing_is_told_before_there_is_a_gap(self):
+        request, other = self._ask(), self._ask()
+        self.assertFalse(self._is_told(request, 0.3))
+        self.domain_r.close()
+        for each in request, other:
+            self.assertTrue(self._is_told(each))
+            self.assertFalse(each.is_refused())
+        self.assertEqual(1, len(self.pair.gaps()))
+
+    def test_a_gap_that_is_there(self):
+        self.domain_r.close()
+        wait_for(self.pair.gaps)
+        self.assertTrue(self._is_told(self._ask()))
+        self.client.forget_gaps([gap.number for gap in self.pair.gaps()])
+        self.assertFalse(self._is_told(self._ask(), 0.3))
+
+    def test_the_worker_ends(self):
+        request, status = self._ask(), self.client.status()
+        os.kill(status.worker_pid, signal.SIGKILL)
+        self.assertTrue(self._is_told(request))
+        self.assertFalse(request.is_refused())
+        # Its successor is asked, too, as soon as it is there.
+        self.assertFalse(self._is_told(self._ask(), 0.3))
+        self.domain_r.close()
+
+    def test_the_keeper_ends(self):
+        request = self._ask()
+        os.kill(self.client.status().pid, signal.SIGKILL)
+        self.assertTrue(self._is_told(request))
+        self.assertRaises(exception.ShadowProcessError,
+                          self.client.wait_for_gaps)
+
+    def test_whoever_asked_goes(self):
+        for _time in range(3):
+            self.client.wait_for_gaps().close()
+        self.domain_r.close()
+        self.assertTrue(self._is_told(self._ask()))
+
+    def test_a_worker_that_does_not_know_the_request(self):
+        sock = self.pair.hostd.service.open(self.pair.uuid)
+        request = shadow_client.GapsRequest(sock)
+        self.addCleanup(request.close)
+        sock.sendall(b'{"id": 0, "method": "gaps of 2030", "params": {}}\n')
+        self.assertTrue(self._is_told(request))
+        self.assertTrue(request.is_refused())
 
 
 class TestEarlierRelease(LivePair):

@@ -2,8 +2,6 @@
 """Where the files of a pair lie."""
 
 import os
-import pathlib
-import tempfile
 import unittest
 
 from nova_dmore import places
@@ -27,15 +25,3 @@ class PlacesTest(unittest.TestCase):
         for directory in (where.own, where.instance):
             self.assertEqual(where, places.of_instance_path(
                 os.path.join(directory, wire.SERIAL0_PIPE)))
-
-    def test_what_the_keeper_knows(self):
-        with tempfile.TemporaryDirectory() as folder:
-            where = places.of_pair(os.path.join(folder, UUID))
-            self.assertEqual(places.NEWEST, where.layout())
-            for each in (where.own, where.instance):
-                os.mkdir(each)
-            self.assertEqual(places.NEWEST, where.layout())
-            pathlib.Path(where.own, wire.CONTROL_SOCKET).touch()
-            self.assertEqual(places.Layout.FIFOS, where.layout())
-            pathlib.Path(where.instance, wire.QMP_SOCKET).touch()
-            self.assertEqual(places.NEWEST, where.layout())

@@ -37,7 +37,7 @@ def warn_of_authority(conf) -> None:
     except exception.ConfigurationError as error:
         # No reason for nova-compute not to start: instances can run, and new
         # ones get the stock consoles.
-        ends = error
+        ends = str(error)
     if ends is not None:
         LOG.warning('Domain R: %s', ends)
 

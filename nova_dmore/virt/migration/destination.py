@@ -71,7 +71,8 @@ class DestinationRole:
         #: The same, of instances that arrive without their pair.
         self._arriving_alone: dict[str, str] = {}
         #: Ids of migrations for which nothing may be prepared any more.
-        self._ended = collections.deque(maxlen=_ENDED_MAX)
+        self._ended: collections.deque[str] = collections.deque(
+            maxlen=_ENDED_MAX)
         self._early = early_preparation.EarlyPreparations(pairs)
 
     # -- called by the driver -----------------------------------------------
@@ -120,7 +121,8 @@ class DestinationRole:
 
         :param record_text: the pair's record, as the source has it.
         :returns: the newest :class:`nova_dmore.places.Layout` that this host
-            knows.
+            knows; STOCK: the host service is away, and the instance starts
+            here only without its consoles.
         :raises nova_dmore.exception.DMoreError: it cannot be prepared. Only
             the directory that the instance's own QEMU needs is left, and the
             record. If the instance runs here already, nothing was touched.
@@ -135,7 +137,12 @@ class DestinationRole:
             raise exception.PairError('the instance runs here')
         # The source may stop to wait for this call at any time, and migrate
         # the instance alone.
-        pairs.shadows.start(uuid, arrives=True)
+        try:
+            pairs.shadows.start(uuid, arrives=True)
+        except exception.HostServiceError as error:
+            LOG.warning('Instance %s arrives without its consoles: %s', uuid,
+                        text.printable(error))
+            return places.Layout.STOCK
         prepared_early = self._early.take(uuid)
         if prepared_early is None:
             self._remove_stale(uuid, migration_id)
@@ -242,6 +249,12 @@ class DestinationRole:
             return
         # Early preparations are here even if the source did not ask for them.
         self._early.end(instance_uuid)
+        if not where.has_shadow_devices(self._connect(), instance_uuid):
+            LOG.warning('Instance %s has arrived without its consoles; it has '
+                        'them again when it is started the next time',
+                        instance_uuid)
+            self._pairs.remove(instance_uuid, delete_address=False)
+            return
         if self._has_living_pair(instance_uuid):
             # The watch has built it before this call came.
             self._pairs.addresses.ensure(instance_uuid, self._pairs.host)
@@ -335,7 +348,7 @@ class DestinationRole:
 
         Unless the instance runs here all the same: then the source is wrong,
         nothing is removed, and the watch decides what becomes of the pair
-        (:mod:`nova_dmore.virt.care.settle`).
+        (:mod:`nova_dmore.virt.care.reconcile`).
 
         :returns: whether the instance runs here.
         """

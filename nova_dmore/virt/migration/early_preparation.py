@@ -12,7 +12,7 @@ these two methods. So Domain R's port is looked up while Nova checks the
 destination, which makes nothing. The port binding, the shadow-device process
 and the tap are made while Nova makes those of the instance. If the source does
 not begin, they are removed like any pair whose instance does not arrive
-(:mod:`nova_dmore.virt.care.settle`).
+(:mod:`nova_dmore.virt.care.reconcile`).
 """
 
 import contextlib

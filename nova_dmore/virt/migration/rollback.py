@@ -67,7 +67,7 @@ class Rollback:
                 lambda: self._client.hold(False),
                 lambda: pairs.addresses.activate_binding(
                     self._port, pairs.host),
-                lambda: domain_r_moved and self._bring_back(flags),
+                lambda: self._bring_back(flags) if domain_r_moved else None,
                 # Not sooner: an armed process takes a Domain R that is not
                 # here for one that left, else for one that is lost.
                 lambda: self._client.arm(

@@ -30,6 +30,8 @@ from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore import places
 from nova_dmore.virt import boundary
+from nova_dmore.virt.care import reporter as reporter_module
+from nova_dmore.virt.care import watch as watch_module
 from nova_dmore.virt.migration import completion
 from nova_dmore.virt.migration import domain_r_migration
 from nova_dmore.virt.migration import instance_pre_copy
@@ -40,8 +42,10 @@ from nova_dmore.virt.migration import rollback
 from nova_dmore.virt.migration import switch_over
 from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import domain_r
+from nova_dmore.virt.pair import pairs as pairs_module
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt.pair import xml
+from nova_dmore.virt import rpc
 from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
@@ -62,10 +66,10 @@ _END_S = 15.0
 class Services:
     """What the role works with."""
 
-    pairs: object               # nova_dmore.virt.pair.pairs.Pairs
-    watch: object               # nova_dmore.virt.care.watch.Watch
-    reporter: object            # nova_dmore.virt.care.reporter.Reporter
-    destination: object         # nova_dmore.virt.rpc.DestinationAPI
+    pairs: pairs_module.Pairs
+    watch: watch_module.Watch
+    reporter: reporter_module.Reporter
+    destination: rpc.DestinationAPI
     #: URI of this host's libvirt.
     libvirt_uri: str
     precopy_timeout_s: float
@@ -98,13 +102,13 @@ class SourceRole:
         self._read_console_log = read_console_log
         self.co_migration = phases.CoMigration(instance, destination_host)
         self._client = services.pairs.client(instance.uuid)
-        self._record = services.pairs.get(instance.uuid)
+        self._found_record = services.pairs.get(instance.uuid)
         self._domain_r_migration: (
             domain_r_migration.DomainRMigration | None) = None
         self._switch_over: switch_over.SwitchOver | None = None
         self._instance_pre_copy: (
             instance_pre_copy.InstancePreCopy | None) = None
-        self._connection = None
+        self._connection: libvirt.virConnect | None = None
         self._instance_job: job.Job | None = None
         #: Set when libvirt is asked to migrate the instance.
         self._instance_requested = threading.Event()
@@ -195,6 +199,12 @@ class SourceRole:
 
     # -- around all of it ---------------------------------------------------
 
+    @property
+    def _record(self) -> record_module.PairRecord:
+        """Of the pair."""
+        assert self._found_record is not None   # the driver has looked
+        return self._found_record
+
     def _step(self, what: str):
         return boundary.instance_first(self._instance, what)
 
@@ -228,11 +238,15 @@ class SourceRole:
         self.co_migration.enter(Phase.BEGIN)
         pairs = self._services.pairs
         try:
-            if not all(pairs.is_alive(self._uuid)):
-                raise exception.PairError('the pair is not alive here')
+            # First: it says in which form the instance can arrive there.
             self._layout_there = self._services.destination.prepare(
                 self._context, self._host, self.co_migration.migration_id,
                 record_module.to_json(self._record))
+            if self._layout_there == places.Layout.STOCK:
+                raise exception.PairError(
+                    'the host service of the destination is away')
+            if not all(pairs.is_alive(self._uuid)):
+                raise exception.PairError('the pair is not alive here')
             # A destination of release 0.1 lets no paused Domain R run. Out of
             # step, it runs as soon as it has arrived.
             self._arrives_paused = (self._layout_there > places.Layout.SOCKETS
@@ -299,6 +313,7 @@ class SourceRole:
 
     def _destination_xml(self) -> dict:
         """What Domain R is at a destination of another release."""
+        assert self._connection is not None     # since PREPARED
         known = self._connection.lookupByName(self._name).XMLDesc(
             libvirt.VIR_DOMAIN_XML_MIGRATABLE)
         wanted = xml.domain_r_for_destination(
@@ -369,12 +384,15 @@ class SourceRole:
         if self.co_migration.phase == Phase.PRE_COPY:
             if not self._services.synchronise:
                 self.co_migration.enter(Phase.STOP)
-            elif not self._switch_over.switch_over():
-                return False
+            else:
+                assert self._switch_over is not None    # since PRE_COPY
+                if not self._switch_over.switch_over():
+                    return False
             # Else the stop was not noticed. Then nothing was frozen, but both
             # ends still know their offsets.
         if self.co_migration.phase == Phase.STOP:
             self.co_migration.enter(Phase.CARRY_OVER)
+        assert self._domain_r_migration is not None     # since PRE_COPY
         if self._domain_r_migration.wait_for_end(_END_S):
             self.co_migration.enter(Phase.LIVE)
             return True

@@ -94,7 +94,7 @@ class SwitchOver(threading.Thread):
     def _hold_until_stop(self):
         """Hold Domain R until the instance stops.
 
-        :returns: a :class:`nova_dmore.client.shadow_client.Frozen`, or None
+        :returns: a :class:`nova_dmore.wire.Frozen`, or None
             when the instance's migration ended without a stop, or Domain R
             cannot switch over.
         """
@@ -119,7 +119,7 @@ class SwitchOver(threading.Thread):
         """Ask the shadow-device process whether the instance has stopped.
 
         :param timeout_ms: for how long it may wait for the stop.
-        :returns: a :class:`nova_dmore.client.shadow_client.Frozen`; None: it
+        :returns: a :class:`nova_dmore.wire.Frozen`; None: it
             has not stopped, or the process does not answer.
         """
         try:

@@ -49,6 +49,10 @@ def lead_serial_port(device, where: places.Places, layout: Layout) -> None:
         for element in device.findall(name):
             device.remove(element)
     device.attrib.pop('tty', None)
+    if layout is Layout.STOCK:
+        # libvirt's own default; its log file stays.
+        device.set('type', 'pty')
+        return
     source = etree.Element('source')
     device.insert(0, source)
     if layout is Layout.SOCKETS:
@@ -79,8 +83,11 @@ def lead_instance(root, where: places.Places, layout: Layout,
     _remove_arguments(root, new[:2], _MONITOR_USE, _NO_LISTENER, earlier,
                       earlier_display)
     is_new = layout is Layout.DOMAIN_DIRECTORIES
-    add_arguments(root, *(new if is_new else earlier))
-    if display:
+    if layout is not Layout.STOCK:
+        add_arguments(root, *(new if is_new else earlier))
+    if display and layout is Layout.STOCK:
+        add_arguments(root, *_NO_LISTENER)      # the guest keeps its display
+    elif display:
         add_arguments(root, *(_NO_LISTENER if is_new else earlier_display))
 
 

@@ -177,8 +177,11 @@ class Records:
         names = {name.removesuffix('.json')
                  for name in _names_in(self._record_dir)
                  if name.endswith('.json')}
-        names.update(name for name in _names_in(self._run_dir)
-                     if self._has_earlier(name))
+        try:
+            names.update(name for name in _names_in(self._run_dir)
+                         if self._has_earlier(name))
+        except PermissionError:
+            pass    # the host service's own directory need not be readable
         records = [self.load(name) for name in sorted(names)
                    if uuidutils.is_uuid_like(name)]
         return [record for record in records if record is not None]

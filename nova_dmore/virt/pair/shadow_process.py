@@ -19,7 +19,7 @@ LOG = logging.getLogger(__name__)
 
 #: How long a process that was told to end by a signal may take, in seconds.
 _END_S = 5.0
-_LOOK_AGAIN_S = 0.05
+_LOOK_AGAIN_S = 0.2
 
 
 class ShadowProcesses:
@@ -61,6 +61,15 @@ class ShadowProcesses:
                 f'{error.strerror}') from error
         self._service.start(instance_uuid, arrives)
 
+    def is_service_there(self) -> bool:
+        """Whether the host service answers: nobody else can tell which
+        processes live."""
+        try:
+            self._service.instances()
+        except exception.HostServiceError:
+            return False
+        return True
+
     def is_alive(self, instance_uuid: str) -> bool:
         """Whether it is there, and answers.
 
@@ -92,20 +101,29 @@ class ShadowProcesses:
         except exception.HostServiceError:
             raise
         except exception.ShadowProcessError as error:
-            LOG.warning('Ending it by a signal: %s', text.printable(error))
-            self._service.end(instance_uuid)
-            self._wait_until_gone(client, error)
+            LOG.warning('The process of instance %s is ended by a signal: %s',
+                        instance_uuid, text.printable(error))
+            self._end(instance_uuid, client, error)
         with self._guard:
             self._clients.pop(instance_uuid, None)
         client.close()
 
-    @staticmethod
-    def _wait_until_gone(client, error) -> None:
+    def _end(self, instance_uuid: str, client, error) -> None:
         deadline = time.monotonic() + _END_S
-        while not client.is_gone():
+        while not self._is_gone(client):
             if time.monotonic() > deadline:
                 raise error
+            self._service.end(instance_uuid)
             time.sleep(_LOOK_AGAIN_S)
+
+    @staticmethod
+    def _is_gone(client) -> bool:
+        try:
+            return client.is_gone()
+        except exception.HostServiceError:
+            raise
+        except exception.ShadowProcessError:
+            return False    # it accepts nothing
 
     def remove(self, instance_uuid: str) -> None:
         """Remove the folders of a pair whose process has ended.

@@ -32,6 +32,8 @@ class SerialPipes:
         (:func:`nova_dmore.posix.pipes.unread`).
     :ivar written: bytes that workers have written in all.
     :ivar read: bytes that workers have read in all.
+    :ivar dropped: bytes of output that the keeper has dropped in all, for
+        there was no worker; one of release 0.2 drops none.
     """
 
     input: int
@@ -39,6 +41,7 @@ class SerialPipes:
     unread: int
     written: int
     read: int
+    dropped: int = 0
 
 
 @dataclasses.dataclass
@@ -68,7 +71,7 @@ class DeviceContext:
     report_gap: ReportGap
     commands: keeper_commands.Commands
     last_input: messages.Message | None
-    input_limit_reached: Callable[[], None]
+    input_limit_reached: Callable[[], object]
     settled: Callable[[], None]
     config: dict[str, Any]
     input_taken: list[Callable[[], None]] = dataclasses.field(

@@ -3,22 +3,23 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from nova_dmore.channel import carry_over as carry_over_module
-from nova_dmore.link import messages
 from nova_dmore import wire
 from nova_dmore.worker.devices import base
 
 LOG = logging.getLogger(__name__)
+
+_Arguments = ParamSpec('_Arguments')
+_Result = TypeVar('_Result')
 
 
 class DeviceFailed(Exception):
     """A device did not survive a stop: all of them are made anew."""
 
 
-class DeviceGroup(base.ShadowDevice):
-    """Passes everything on to each device, in their order.
+class DeviceGroup:
+    """Tells each device what happens, in their order, and asks all of them.
 
     If a device fails the process ends, as it does on any fault. A stop for a
     migration is different: only then can the offsets of the other devices be
@@ -43,19 +44,26 @@ class DeviceGroup(base.ShadowDevice):
     def __getitem__(self, name: str) -> base.ShadowDevice:
         return self._devices[name]
 
-    def _each(self, method: str, *arguments: Any) -> dict[str, Any]:
-        """Call a method of each -> {name: what it returned}."""
-        results = {}
+    def each(self, method: Callable[Concatenate[base.ShadowDevice, _Arguments],
+                                    _Result],
+             *arguments: _Arguments.args, **named: _Arguments.kwargs
+             ) -> dict[str, _Result]:
+        """Call a method of each -> {name: what it returned}.
+
+        :param method: of :class:`base.ShadowDevice`; of each device that of
+            the same name is called.
+        """
+        called, results = method.__name__, {}
         for name, device in self._devices.items():
             if name in self._failed:
                 continue
             try:
-                results[name] = getattr(device, method)(*arguments)
+                results[name] = getattr(device, called)(*arguments, **named)
             except Exception:
                 if self._context.machine.state not in (
                         wire.PairState.FREEZING, wire.PairState.FROZEN):
                     raise
-                self._leave_out(name, method)
+                self._leave_out(name, called)
         return results
 
     def _leave_out(self, name: str, method: str) -> None:
@@ -67,48 +75,20 @@ class DeviceGroup(base.ShadowDevice):
                 stream, wire.GapKind.UNKNOWN,
                 f'its device failed at the stop ({method})', None, None)
 
-    def pump(self) -> None:
-        """See :class:`base.ShadowDevice`."""
-        self._each('pump')
-
-    def look(self) -> None:
-        """See :class:`base.ShadowDevice`."""
-        self._each('look')
-
-    def armed(self) -> None:
-        """See :class:`base.ShadowDevice`."""
-        self._each('armed')
-
-    def stop(self, at: float) -> None:
-        """See :class:`base.ShadowDevice`."""
-        self._each('stop', at)
-
-    def counted(self, message: messages.Message) -> None:
-        """See :class:`base.ShadowDevice`."""
-        self._each('counted', message)
-
     def is_settling(self) -> bool:
         """See :class:`base.ShadowDevice`."""
-        return any(self._each('is_settling').values())
+        return any(self.each(base.ShadowDevice.is_settling).values())
 
     def is_saved(self) -> bool:
         """See :class:`base.ShadowDevice`."""
-        return all(self._each('is_saved').values())
-
-    def settle(self) -> None:
-        """See :class:`base.ShadowDevice`."""
-        self._each('settle')
+        return all(self.each(base.ShadowDevice.is_saved).values())
 
     def carry_over(self) -> dict[str, Any]:
         """See :class:`base.ShadowDevice`."""
         fields: dict[str, Any] = {}
-        for each in self._each('carry_over').values():
+        for each in self.each(base.ShadowDevice.carry_over).values():
             fields |= each
         return fields
-
-    def arrived(self, carried: carry_over_module.CarryOver | None) -> None:
-        """See :class:`base.ShadowDevice`."""
-        self._each('arrived', carried)
 
     def thaw(self) -> None:
         """See :class:`base.ShadowDevice`.
@@ -117,17 +97,10 @@ class DeviceGroup(base.ShadowDevice):
         """
         if self._failed:
             raise DeviceFailed(', '.join(sorted(self._failed)))
-        self._each('thaw')
-
-    def opened(self) -> None:
-        """See :class:`base.ShadowDevice`."""
-        self._each('opened')
-
-    def domain_r_lost(self) -> None:
-        """See :class:`base.ShadowDevice`."""
-        self._each('domain_r_lost')
+        self.each(base.ShadowDevice.thaw)
 
     def status(self) -> dict[str, Any]:
         """-> {device: its status}, of those that have one."""
-        return {name: each for name, each in self._each('status').items()
+        found = self.each(base.ShadowDevice.status)
+        return {name: each for name, each in found.items()
                 if each is not None}

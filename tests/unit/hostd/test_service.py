@@ -14,6 +14,7 @@ from oslotest import base
 
 from nova_dmore.client import shadow_client
 from nova_dmore import exception
+from nova_dmore.keeper import line
 from nova_dmore.link import hostd_protocol
 from nova_dmore.link import messages
 from tests.unit import hostd_process
@@ -152,6 +153,25 @@ class OtherUserTest(base.BaseTestCase):
         self.assertIn('is refused', hostd.read_log())
 
 
+class StartTest(base.BaseTestCase):
+
+    def _fails(self, **options):
+        folder = tempfile.TemporaryDirectory(prefix='dmore')
+        self.addCleanup(folder.cleanup)
+        hostd = hostd_process.Hostd(folder.name, **options)
+        self.assertRaises(exception.HostServiceError, hostd.start)
+        self.assertEqual(1, hostd.process.wait(10))
+        return hostd.read_log()
+
+    def test_what_cannot_be_is_one_line(self):
+        for name, value in (('run_dir', '/dev/null/run'),
+                            ('compute_user', 'no-such-user'),
+                            ('qemu_group', 'no-such-group')):
+            (line,) = self._fails(**{name: value}).splitlines()
+            self.assertIn(f'[hostd] {name}: ', line)
+            self.assertIn(value, line)
+
+
 class OutlivedTest(base.BaseTestCase):
     """The pairs live on without the service, and are found again."""
 
@@ -202,6 +222,35 @@ class OutlivedTest(base.BaseTestCase):
         status = self.client.status()
         self.assertEqual(self.before.pid, status.pid)
         self.assertEqual(2, status.worker_starts)
+
+    def test_the_guest_does_not_wait_for_a_worker(self):
+        instance, domain_r = self.pair.instance(), self.pair.domain_r()
+        self.pair.live()
+        instance.prints(b'first')
+        wait_for(lambda: domain_r.output == b'first')
+        self.client.close()
+        self.hostd.end()
+        os.kill(self.before.worker_pid, signal.SIGKILL)
+        # More than lies in pipes; a guest would stand still.
+        printed = bytes(range(256)) * 400
+        began = time.monotonic()
+        instance.prints(printed, timeout=4 * line.ALONE_S)
+        self.assertGreater(time.monotonic() - began, line.ALONE_S / 2)
+        self.hostd.start()
+        wait_for(lambda: self.pair.gaps(), 30)
+        (gap,) = self.pair.gaps()
+        self.assertEqual(('serial0_out', 'exact'), (gap.stream, gap.kind))
+        instance.prints(b'last')
+        wait_for(lambda: domain_r.output.endswith(b'last'))
+        # What came is the beginning, and the gap tells the rest.
+        came = domain_r.output[len(b'first'):-len(b'last')]
+        self.assertEqual(len(printed), len(came) + gap.bytes)
+        kept = gap.at - len(b'first')
+        self.assertEqual(printed[:kept] + printed[kept + gap.bytes:], came)
+        # It is reported once.
+        os.kill(self.client.status().worker_pid, signal.SIGKILL)
+        wait_for(lambda: self.client.status().worker_starts == 3)
+        self.assertEqual([gap], list(self.pair.gaps()))
 
     def test_reload(self):
         pid = self.hostd.process.pid

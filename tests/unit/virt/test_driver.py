@@ -6,12 +6,15 @@ from unittest import mock
 import fixtures
 from nova.console import type as console_type
 from nova import exception as nova_exception
+from nova.virt import event
 from nova.virt.libvirt import host as libvirt_host
 import nova.conf
 
 from nova_dmore import exception
+from nova_dmore.virt.care import watch
 from nova_dmore.virt.config import certificate
 from nova_dmore.virt.config import precondition
+from nova_dmore.virt.pair import domain_r
 from tests.unit.virt.config import test_certificate
 from tests.unit.virt import driver_case
 from tests.unit.virt import fakes
@@ -71,6 +74,30 @@ class AuthorityTest(test_certificate.FilesTestCase,
         self.driver.init_host('c1')
         self.assertIn('/nonexistent', self.log.output)
         self.driver._watch.start.assert_called_once_with()
+
+
+class EventTest(driver_case.DriverTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.emit = self.stock('emit_event')
+        self.driver._watch = mock.create_autospec(
+            watch.Watch, instance=True)
+        self.pairs.ensure(self.instance)
+
+    def test_of_a_domain_r(self):
+        self.driver.emit_event(event.LifecycleEvent(
+            domain_r.uuid_of(fakes.UUID), event.EVENT_LIFECYCLE_STOPPED))
+        self.driver._watch.changed.assert_called_once_with(fakes.UUID)
+        self.emit.assert_not_called()
+
+    def test_of_others(self):
+        for each in (event.LifecycleEvent(fakes.UUID,
+                                          event.EVENT_LIFECYCLE_STOPPED),
+                     event.Event()):
+            self.driver.emit_event(each)
+            self.emit.assert_called_with(self.driver, each)
+        self.driver._watch.changed.assert_not_called()
 
 
 class CreateTest(driver_case.DriverTestCase):

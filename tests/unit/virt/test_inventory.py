@@ -4,10 +4,13 @@ from unittest import mock
 
 import fixtures
 import libvirt
+from nova.virt import event
 from nova.virt.libvirt import host
 
 from nova_dmore.virt import inventory
 from tests.unit.virt import fakes
+
+OTHER_UUID = '9b0b0c52-59c1-4b0e-8f58-0a5a4c3d2b10'
 
 
 def _domain(name):
@@ -39,3 +42,36 @@ class HostTest(fakes.TestCase):
     def test_guests_are_listed_from_there(self):
         self.assertEqual(['instance-00000001', 'other-domr-1'],
                          [guest.name for guest in self.host.list_guests()])
+
+
+class EventsTest(fakes.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.handled = []
+        self.host = inventory.DMoreHost(
+            'qemu:///system', lifecycle_event_handler=self.handled.append)
+        self.host._is_domain_r = lambda uuid: uuid == OTHER_UUID
+        # It calls nothing before its time.
+        self.host._delayed_executor = self.delayed = mock.Mock()
+
+    def _stopped(self, uuid):
+        stopped = event.LifecycleEvent(uuid, event.EVENT_LIFECYCLE_STOPPED)
+        # As libvirt's thread does.
+        self.host._event_handler._queue_event(stopped)
+        return stopped
+
+    def test_the_end_of_a_domain_r_is_told_at_once(self):
+        stopped = self._stopped(OTHER_UUID)
+        self.assertEqual([stopped], self.handled)
+        self.delayed.submit_with_delay.assert_not_called()
+
+    def test_the_end_of_an_instance_is_not(self):
+        stopped = self._stopped(fakes.UUID)
+        self.assertEqual([], self.handled)
+        self.delayed.submit_with_delay.assert_called_once_with(
+            self.host._event_emit, stopped)
+
+    def test_what_is_of_no_domain(self):
+        self.host._event_emit_delayed(event.Event())
+        self.assertEqual(1, len(self.handled))

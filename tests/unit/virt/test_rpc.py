@@ -130,7 +130,8 @@ class RpcTest(fakes.TestCase):
         for said, layout in ((2, places.Layout.DOMAIN_DIRECTORIES),
                              (True, places.Layout.FIFOS), (3, 3),
                              (None, places.Layout.SOCKETS),
-                             (-1, places.Layout.SOCKETS),
+                             (-1, places.Layout.STOCK),
+                             (-2, places.Layout.STOCK),
                              ('2', places.Layout.SOCKETS)):
             self.destination.layout = said
             self.assertEqual(layout, self.api.prepare(

@@ -22,7 +22,8 @@ _PARAMS: dict[str, dict[str, Any]] = {
     'adopt': {}, 'hold': {'on': True}, 'let_go': {'on': False},
     'frozen': {'timeout_ms': 0}, 'hand_over': {'timeout_ms': 0},
     'carry_over': {'migration_id': 'm1', 'carry_over': {}},
-    'live': {'timeout_ms': 0}, 'forget_gaps': {'numbers': [1, 2]}}
+    'live': {'timeout_ms': 0}, 'gaps': {'timeout_ms': 0},
+    'forget_gaps': {'numbers': [1, 2]}}
 _METHODS = sorted(_PARAMS)
 
 SEEDS = [bytes([0, number]) * 3 + bytes(range(30))

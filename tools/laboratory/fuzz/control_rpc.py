@@ -49,8 +49,9 @@ def run(data: bytes) -> None:
             pairs, mock.Mock(), mock.Mock(), 'qemu:///system', instances,
             lambda: uris.MigrationURIs('qemu+tcp://any/system'))
         server = rpc.DestinationServer(role)
-        with mock.patch.object(destination.where, 'find',
-                               return_value=mock.sentinel.here):
+        with mock.patch.multiple(
+                destination.where, find=lambda *_: mock.sentinel.here,
+                has_shadow_devices=lambda *_: True):
             for _ in range(4):
                 _call(reader, server)
         oracle.check(os.listdir(folder) == ['instances']

@@ -159,10 +159,15 @@ class DestinationTest(destination_case.DestinationTestCase):
 
     def test_the_host_service_is_away(self):
         self.shadow.refuse_start = exception.HostServiceError('no hostd')
-        error = self.assertRaises(
-            exception.HostServiceError, self.role.prepare, None, 'm1',
-            self.text)
-        self.assertIn('no hostd', str(error))
+        self.assertEqual(places.Layout.STOCK, self.role.prepare(
+            None, 'm1', self.text))
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        # Its serial port is none of ours then.
+        self.libvirt.add_instance(xml='<domain/>')
+        self.shadow.refuse_start = None
+        self.role.finish(None, 'm1', self.text, False, None)
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual(set(), self.shadow.alive)
 
     def test_another_port_than_the_pairs(self):
         # Of another instance, or of a user's.

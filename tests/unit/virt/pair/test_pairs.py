@@ -85,6 +85,18 @@ class EnsureTest(fake_host.HostTestCase):
         self.pairs.remove(fakes.UUID, delete_address=True)
         self.assertTrue(self.pairs.is_domain_r(domain_r.uuid_of(fakes.UUID)))
 
+    def test_a_process_of_an_earlier_release(self):
+        # Its instance starts now, and is to find what this release makes.
+        self._ensure()
+        self.shadow.log.clear()
+        self.shadow.earlier.update(self.shadow.alive)
+        self._ensure()
+        self.assertEqual(['shutdown', 'start'], [
+            each for each in self.shadow.log if each in ('shutdown', 'start')])
+        self.shadow.log.clear()
+        self._ensure()
+        self.assertNotIn('start', self.shadow.log)
+
 
 class TokenTest(fake_host.HostTestCase):
     """A token does not outlive the address that it names."""
@@ -334,6 +346,52 @@ class RemoveTest(fake_host.HostTestCase):
     def setUp(self):
         super().setUp()
         self.pairs.ensure(fakes.make_instance())
+
+    def _remove_while_it_is_changed(self, delete_address):
+        """What is asked of a thread while another one has the lock; that
+        thread, and an event when it is done."""
+        done = threading.Event()
+
+        def remove():
+            self.pairs.remove(fakes.UUID, delete_address=delete_address)
+            done.set()
+
+        thread = threading.Thread(target=remove)
+        thread.start()
+        self.addCleanup(thread.join)
+        return done
+
+    def test_a_deletion_does_not_wait(self):
+        changes = []
+        self.pairs.on_change = changes.append
+        with self.pairs.locked(fakes.UUID):
+            with self.pairs.locked(fakes.UUID):
+                fake_host.wait(self._remove_while_it_is_changed(True))
+            self.assertIn(self.domr, self.libvirt.domains)
+            self.assertEqual([], changes)
+        self.assert_nothing_left()
+        self.assertEqual([fakes.UUID], changes)
+
+    def test_a_deletion_that_was_left_to_another_thread_fails(self):
+        log = self.useFixture(fixtures.FakeLogger())
+        self.shadow.refuse['shutdown'] = exception.HostServiceError('no')
+        with self.pairs.locked(fakes.UUID):
+            fake_host.wait(self._remove_while_it_is_changed(True))
+        self.assertIn('Left over of a pair', log.output)
+        # So the watch tries again.
+        self.assertIsNotNone(self.pairs.get(fakes.UUID))
+        del self.shadow.refuse['shutdown']
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.assert_nothing_left()
+
+    def test_whoever_needs_the_address_again_waits(self):
+        with self.pairs.locked(fakes.UUID):
+            done = self._remove_while_it_is_changed(False)
+            self.assertFalse(done.wait(0.05))
+            self.assertIn(self.domr, self.libvirt.domains)
+        fake_host.wait(done)
+        self.assertEqual({}, self.libvirt.domains)
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
 
     def test_everything(self):
         self.pairs.remove(fakes.UUID, delete_address=True)

@@ -149,6 +149,21 @@ class RecordsTest(fakes.TestCase):
         self.assertIsNone(self.records.load(fakes.UUID))
         self.assertEqual([], os.listdir(self.directory))
 
+    def test_only_its_own_directory_must_be_readable(self):
+        pair = fakes.make_record()
+        self.records.save(pair)
+        list_names, refused = os.listdir, self.run_dir
+
+        def listdir(path):
+            if path == refused:
+                raise PermissionError('no')
+            return list_names(path)
+
+        with mock.patch('os.listdir', listdir):
+            self.assertEqual([pair], self.records.all())
+            refused = self._path().parent
+            self.assertRaises(PermissionError, self.records.all)
+
     def test_a_record_of_an_earlier_release(self):
         # It lies beside the sockets, which were of the same user then.
         pair = fakes.make_record()

@@ -36,7 +36,7 @@ class ShadowProcessesTest(fakes.TestCase):
 
     def test_start(self):
         self.processes.start(fakes.UUID)
-        self.service.start.assert_called_once_with(fakes.UUID)
+        self.service.start.assert_called_once_with(fakes.UUID, False)
         self.assertTrue(os.path.isdir(self.log_dir))
 
     def test_alive(self):
@@ -56,6 +56,11 @@ class ShadowProcessesTest(fakes.TestCase):
         self.client.status.side_effect = exception.HostServiceError('away')
         self.assertRaises(exception.HostServiceError,
                           self.processes.is_alive, fakes.UUID)
+
+    def test_whether_the_service_is_there(self):
+        self.assertTrue(self.processes.is_service_there())
+        self.service.instances.side_effect = exception.HostServiceError('no')
+        self.assertFalse(self.processes.is_service_there())
 
     def test_stop(self):
         self.processes.stop(fakes.UUID)

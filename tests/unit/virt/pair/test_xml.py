@@ -235,13 +235,14 @@ class ShadowDevicesTest(fakes.TestCase):
                          dict(label.attrib))
 
     def test_every_layout_becomes_every_other(self):
+        layouts = [each for each in Layout if each is not Layout.STOCK]
         texts = [xml.with_shadow_devices(TCP, WHERE, layout)
-                 for layout in Layout]
+                 for layout in layouts]
         for known in texts:
             self.assertTrue(known.display)
             self.assertTrue(xml.has_shadow_devices(known.xml))
             self.assertTrue(xml.has_display(known.xml))
-            for layout, expected in zip(Layout, texts):
+            for layout, expected in zip(layouts, texts):
                 for sent in (
                         xml.for_destination(known.xml, layout),
                         xml.with_shadow_devices(known.xml, WHERE,
@@ -250,6 +251,24 @@ class ShadowDevicesTest(fakes.TestCase):
                         etree.canonicalize(each.replace('append="off"',
                                                         'append="on"'))
                         for each in (expected.xml, sent)))
+
+    def test_a_host_that_can_have_no_pair(self):
+        known = xml.with_shadow_devices(TCP, WHERE).xml
+        sent = xml.for_destination(known, Layout.STOCK)
+        self.assertFalse(xml.has_shadow_devices(sent))
+        self.assertFalse(xml.has_display(sent))
+        root = etree.fromstring(sent)
+        device = root.find('devices/serial')
+        self.assertEqual('pty', device.get('type'))
+        self.assertIsNone(device.find('source'))
+        # The guest's hardware and its log are as before.
+        self.assertEqual('on', device.find('log').get('append'))
+        self.assertEqual(
+            [len(etree.fromstring(known).findall('devices/*'))],
+            [len(root.findall('devices/*'))])
+        self.assertNotIn(str(WHERE.instance), sent)
+        self.assertIn('none', [each.get('value') for each in root.iter(
+            '{http://libvirt.org/schemas/domain/qemu/1.0}arg')])
 
     def test_layouts_of_earlier_releases(self):
         for layout, kind, path in (

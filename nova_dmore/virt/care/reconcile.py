@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Brings pairs to a stated end whose migration was cut off.
+"""Makes pairs agree again with where their instances are.
 
 When a nova-compute ends, or a call between two of them is lost, in the middle
 of a migration, libvirt and Nova still know where the instance is; its pair
@@ -18,7 +18,6 @@ from oslo_log import log as logging
 from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt import where
-from nova_dmore.virt.where import Here
 from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
@@ -34,8 +33,8 @@ ASK_S = 20.0
 _SURE_S = PATIENCE_S + 2 * ASK_S
 
 
-class Settler:
-    """Settles the pairs of one host.
+class Reconciler:
+    """Reconciles the pairs of one host with where their instances are.
 
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
     :param reporter: a :class:`nova_dmore.virt.care.reporter.Reporter`.
@@ -57,22 +56,22 @@ class Settler:
         #: When (CLOCK_MONOTONIC) Nova is asked next.
         self._ask_at: dict[str, float] = {}
         #: Since when (CLOCK_MONOTONIC) the instance is where it is.
-        self._since: dict[str, tuple[Here, float]] = {}
+        self._since: dict[str, tuple[where.Here, float]] = {}
         #: Pairs of which no migration is left over from an earlier process.
-        self._settled: set[str] = set()
+        self._reconciled: set[str] = set()
 
-    def is_settled(self, record) -> bool:
+    def is_reconciled(self, record) -> bool:
         """Whether a pair belongs to this host, with its instance, and no
         migration of that is left over. A migration that is under way has its
         roles.
 
-        No more is asked in each look at a pair that is well: libvirt may make
+        No more is asked each time of a pair that is well: libvirt may make
         a question about jobs wait.
 
         :raises nova_dmore.exception.DMoreError: libvirt does not say.
         """
         uuid = record.instance_uuid
-        if (uuid not in self._settled or record.incoming or
+        if (uuid not in self._reconciled or record.incoming or
                 where.look_up(self._connect_to_libvirt(), uuid) is None):
             return False
         self._since.pop(uuid, None)
@@ -84,7 +83,7 @@ class Settler:
         except nova_exception.HypervisorUnavailable as error:
             raise exception.PairError(str(error)) from error
 
-    def settle(self, record) -> bool:
+    def reconcile(self, record) -> bool:
         """Do what is due for a pair; the caller has locked it.
 
         :returns: whether the pair belongs to this host, and no migration of
@@ -93,23 +92,23 @@ class Settler:
         :raises nova_dmore.exception.DMoreError: try again later.
         """
         uuid = record.instance_uuid
-        if self.is_settled(record):
+        if self.is_reconciled(record):
             return True
         connection = self._connect_to_libvirt()
         here = where.find(connection, uuid)
         waited = self._waited(uuid, here)
         if record.incoming:
-            return self._settle_incoming(record, here, waited)
-        if here is not Here.RUNNING and self._is_due(uuid, waited):
+            return self._reconcile_incoming(record, here, waited)
+        if here is not where.Here.RUNNING and self._is_due(uuid, waited):
             if self._left(record):
                 return False
-            if here is Here.ABSENT:
+            if here is where.Here.ABSENT:
                 self._leave(record, waited)
-        if here in (Here.ABSENT, Here.MOVING):
+        if here in (where.Here.ABSENT, where.Here.MOVING):
             return False
-        if self._end_outgoing(uuid) and (here is Here.RUNNING
+        if self._end_outgoing(uuid) and (here is where.Here.RUNNING
                                          or waited >= _SURE_S):
-            self._settled.add(uuid)
+            self._reconciled.add(uuid)
         return True
 
     def sweep(self) -> None:
@@ -130,9 +129,9 @@ class Settler:
         """A role takes the pair over; what was seen counts no more."""
         self._since.pop(instance_uuid, None)
         self._ask_at.pop(instance_uuid, None)
-        self._settled.discard(instance_uuid)
+        self._reconciled.discard(instance_uuid)
 
-    def _waited(self, uuid: str, here: Here) -> float:
+    def _waited(self, uuid: str, here: where.Here) -> float:
         now = time.monotonic()
         before, since = self._since.get(uuid, (None, now))
         if here is not before:
@@ -142,16 +141,17 @@ class Settler:
 
     # -- a destination ------------------------------------------------------
 
-    def _settle_incoming(self, record, here: Here, waited: float) -> bool:
+    def _reconcile_incoming(self, record, here: where.Here,
+                            waited: float) -> bool:
         uuid = record.instance_uuid
-        if here is Here.RUNNING:
+        if here is where.Here.RUNNING:
             if all(self._pairs.is_alive(uuid)) and self._domain_r_came(uuid):
                 self._adopt(record)
                 return True
             if waited >= PATIENCE_S:
                 self._rebuild(record)
                 return True
-        elif here is Here.AT_REST:
+        elif here is where.Here.AT_REST:
             # So arrives a paused one; or it was stopped here since. Only Nova
             # can tell that it does not stay where it comes from.
             if waited >= PATIENCE_S and self._host(uuid) == self._pairs.host:
@@ -161,7 +161,7 @@ class Settler:
                 else:
                     self._rebuild(record)
                 return True
-        elif here is Here.ABSENT and self._is_given_up(uuid, waited):
+        elif here is where.Here.ABSENT and self._is_given_up(uuid, waited):
             LOG.warning('Instance %s did not arrive: removing what was '
                         'prepared for its console', uuid)
             self._pairs.addresses.delete_binding(
