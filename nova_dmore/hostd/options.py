@@ -4,7 +4,6 @@
 In a file of its own: the user of the service may not read that of Nova.
 """
 
-import dataclasses
 import os
 import pwd
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from collections.abc import Sequence
 from oslo_config import cfg
 
 from nova_dmore import exception
+from nova_dmore.hostd import service
 from nova_dmore.keeper import keeper
 from nova_dmore.posix import groups
 
@@ -41,24 +41,13 @@ OPTIONS = [
 ]
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What the options say."""
-
-    run_dir: str
-    #: User ids: who may connect, and who of them is nova-compute.
-    clients: frozenset[int]
-    compute: frozenset[int]
-    keeper: keeper.Options
-
-
 def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
     """Entry point ``oslo.config.opts``."""
     return [(GROUP, OPTIONS)]
 
 
-def read(arguments: Sequence[str]) -> Options:
-    """-> :class:`Options`.
+def read(arguments: Sequence[str]) -> service.Options:
+    """-> :class:`nova_dmore.hostd.service.Options`.
 
     :param arguments: of the command line, without the program.
     :raises exception.ConfigurationError: an option cannot be used.
@@ -73,7 +62,7 @@ def read(arguments: Sequence[str]) -> Options:
         given = conf.hostd
         user = _user(given.compute_user)
         this = os.geteuid()
-        return Options(
+        return service.Options(
             run_dir=os.path.abspath(given.run_dir),
             clients=frozenset({0, this, user.pw_uid}),
             compute=frozenset({0, user.pw_uid}),

@@ -15,6 +15,7 @@ SIGCHLD    a keeper or a worker has ended
 =========  ==============================================================
 """
 
+import dataclasses
 import logging
 import os
 import selectors
@@ -30,7 +31,7 @@ from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.hostd import children
 from nova_dmore.hostd import folders
-from nova_dmore.hostd import options as options_module
+from nova_dmore.keeper import keeper
 from nova_dmore.link import hostd_protocol
 from nova_dmore.link import messages
 from nova_dmore.posix import unix_connect
@@ -52,6 +53,17 @@ _END_S = 2.0
 
 #: Tells a service that has begun anew to have the workers replaced.
 RELOADED = 'NOVA_DMORE_RELOADED'
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What the options say."""
+
+    run_dir: str
+    #: User ids: who may connect, and who of them is nova-compute.
+    clients: frozenset[int]
+    compute: frozenset[int]
+    keeper: keeper.Options
 
 
 class _Refused(Exception):
@@ -87,12 +99,9 @@ class Loop:
 
 
 class Service:
-    """The service, running.
+    """The service, running."""
 
-    :param options: :class:`nova_dmore.hostd.options.Options`.
-    """
-
-    def __init__(self, options: options_module.Options) -> None:
+    def __init__(self, options: Options) -> None:
         self._options = options
         self._loop = Loop()
         self._folders = folders.Folders(options.run_dir)
@@ -348,7 +357,7 @@ def _send(sock: socket.socket, message: messages.Message,
         LOG.info('An answer was not taken: %s', text.printable(e))
 
 
-def _listen(options: options_module.Options) -> socket.socket:
+def _listen(options: Options) -> socket.socket:
     """-> the listening socket, in the place of that of a service before.
 
     :raises exception.ConfigurationError: it cannot be made.
@@ -361,7 +370,7 @@ def _listen(options: options_module.Options) -> socket.socket:
             'this service runs as') from e
 
 
-def _make_listener(options: options_module.Options) -> socket.socket:
+def _make_listener(options: Options) -> socket.socket:
     os.makedirs(options.run_dir, mode=0o711, exist_ok=True)
     path = hostd_protocol.path_of(options.run_dir)
     scratch = f'{path}.new'

@@ -2,7 +2,6 @@
 """The keeper's part of Domain R: its QEMU's connections, and letting it run.
 """
 
-import asyncio
 import logging
 import socket
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from nova_dmore.keeper import peers
 from nova_dmore.keeper import qmp
 from nova_dmore.keeper import resources as resources_module
 from nova_dmore.link import messages
+from nova_dmore.posix import loop as loop_module
 from nova_dmore.posix import unix_connect
 
 LOG = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class DomainR:
         here.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop,
+    def __init__(self, loop: loop_module.Loop,
                  resources: resources_module.Resources, link: qmp.QmpLink,
                  tell: Callable[[messages.Message], None],
                  is_instance_here: Callable[[], bool]) -> None:
@@ -49,7 +49,7 @@ class DomainR:
         self._is_connected = self._is_arriving = False     # of QMP
         # One that has arrived:
         self._has_come = self._is_let_run = self._has_run = False
-        self._run_timer: asyncio.TimerHandle | None = None
+        self._run_timer: loop_module.Handle | None = None
 
     # -- its connections
 

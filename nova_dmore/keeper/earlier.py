@@ -7,7 +7,6 @@ comes from a host of that release finds its ``ivshmem.sock`` and its FIFOs
 there, too, and may write the directory until its instance belongs here.
 """
 
-import asyncio
 import os
 import socket
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from collections.abc import Callable
 from nova_dmore.keeper import peers
 from nova_dmore.keeper import qmp
 from nova_dmore.link import messages
+from nova_dmore.posix import loop as loop_module
 from nova_dmore.posix import unix_connect
 from nova_dmore import wire
 
@@ -28,25 +28,28 @@ _LOOK_INTERVAL_S = 0.05
 class Earlier:
     """Looks for the QEMUs of an earlier release.
 
-    :param directory: the keeper's own.
+    :param directory: the keeper's own; it stays open as long as the process
+        lives.
     :param profiles: libvirt's AppArmor profile of each domain.
     :param links: the :class:`qmp.QmpLink` of each.
     :param take: called with (vm, socket, Peer) when one is found; it may
         raise peers.RefusedError.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, directory: str,
+    def __init__(self, loop: loop_module.Loop, directory: str,
                  profiles: dict[str, str], links: dict[str, qmp.QmpLink],
                  take: Callable[[str, socket.socket, peers.Peer], None]
                  ) -> None:
         self._loop = loop
         self._directory = directory
+        self._opened = os.open(
+            directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._profiles = profiles
         self._links = links
         self._take = take
         #: The last of each VM.
         self._found: dict[str, peers.Peer] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: loop_module.Handle | None = None
 
     def start(self) -> None:
         """Look for each that is not connected. Called again when a connection
@@ -73,7 +76,7 @@ class Earlier:
 
     def shut_out(self) -> None:
         """Nobody else comes: the directory is the keeper's alone."""
-        os.chmod(self._directory, 0o700)
+        os.fchmod(self._opened, 0o700)
 
     def _look(self) -> None:
         for vm, link in self._links.items():

@@ -8,7 +8,6 @@ host service forks it (:func:`run`); it ends on SIGTERM or SHUTDOWN, and takes
 a new worker on SIGHUP.
 """
 
-import asyncio
 import dataclasses
 import functools
 import logging
@@ -19,6 +18,7 @@ from collections.abc import Iterable
 
 from nova_dmore.channel import text
 from nova_dmore.keeper import allowed
+from nova_dmore.keeper import confinement
 from nova_dmore.keeper import display
 from nova_dmore.keeper import domain_r as domain_r_module
 from nova_dmore.keeper import earlier
@@ -32,7 +32,9 @@ from nova_dmore.link import messages
 from nova_dmore.posix import crash
 from nova_dmore.posix import locks
 from nova_dmore.posix import log
+from nova_dmore.posix import loop as loop_module
 from nova_dmore.posix import privileges
+from nova_dmore.posix import seccomp
 
 LOG = logging.getLogger(__name__)
 
@@ -59,9 +61,8 @@ class Keeper:
     :param run_dir: where the host service listens.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, run_dir: str,
-                 instance: str, resources: resources_module.Resources
-                 ) -> None:
+    def __init__(self, loop: loop_module.Loop, run_dir: str, instance: str,
+                 resources: resources_module.Resources) -> None:
         self._loop = loop
         self._resources = resources
         #: Accepted while no worker was there.
@@ -108,25 +109,25 @@ class Keeper:
         self._acceptors = [
             peers.Acceptor(loop, resources.listeners[listener], *each)
             for listener, each in accepted.items()]
-        self._ended: asyncio.Future[None] = loop.create_future()
-
-    async def run(self) -> None:
-        """Serve until SHUTDOWN or SIGTERM."""
-        loop = self._loop
+        self._has_ended = False
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
         loop.add_signal_handler(signal.SIGHUP, self._worker.kill)
+
+    def run(self) -> None:
+        """Serve until SHUTDOWN or SIGTERM."""
         for acceptor in self._acceptors:
             acceptor.start()
         self._earlier.start()
         self._line.has_worker(False)
         self._worker.start()
         try:
-            await self._ended
+            while not self._has_ended:
+                self._loop.turn()
         finally:
             for acceptor in self._acceptors:
                 acceptor.stop()
-            self._resources.remove_files()
+            self._resources.close_listeners()
             self._earlier.close()
             for link in self._links.values():
                 link.close()
@@ -134,8 +135,7 @@ class Keeper:
             self._worker.close()
 
     def _end(self) -> None:
-        if not self._ended.done():
-            self._ended.set_result(None)
+        self._has_ended = True
 
     # -- sockets
 
@@ -324,13 +324,6 @@ def _make_directory(path: str, mode: int, group: int | None) -> None:
     os.chmod(path, mode)
 
 
-async def _run(run_dir: str, instance: str,
-               resources: resources_module.Resources) -> None:
-    loop = asyncio.get_running_loop()
-    crash.install(loop)
-    await Keeper(loop, run_dir, instance, resources).run()
-
-
 def run(instance: str, arrives: bool, options: Options, answer: int) -> None:
     """The life of a keeper, in a process of its own.
 
@@ -345,16 +338,23 @@ def run(instance: str, arrives: bool, options: Options, answer: int) -> None:
     with socket.socket(fileno=answer) as sock:
         try:
             resources = _take(directory, arrives, options.qemu_group)
+            privileges.restrict()
+            crash.install()
+            this = Keeper(loop_module.Loop(), options.run_dir, instance,
+                          resources)
+            confinement.confine()
         except BlockingIOError:
             hostd_protocol.send(sock, {'pid': locks.holder(directory)})
             return
-        except OSError as e:
+        except (OSError, seccomp.Unavailable) as e:
+            why = (f'It cannot use {directory}: {e}'
+                   if isinstance(e, OSError) else
+                   f'The keeper cannot be confined, and ends: {e}')
             hostd_protocol.send(sock, {
-                'error': str(e), 'failure': hostd_protocol.Failure.FAILED})
-            raise SystemExit(f'It cannot use {directory}: {e}') from e
-        privileges.restrict()
+                'error': why, 'failure': hostd_protocol.Failure.FAILED})
+            raise SystemExit(why) from e
         hostd_protocol.send(sock, {'pid': os.getpid()})
-    asyncio.run(_run(options.run_dir, instance, resources))
+    this.run()
 
 
 def _take(directory: str, arrives: bool, group: int | None

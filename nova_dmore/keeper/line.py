@@ -9,7 +9,6 @@ then the kernel's counts of the unread bytes are those of QEMU's saved state
 (doc/source/architecture/serial.rst says why).
 """
 
-import asyncio
 import collections
 import enum
 import functools
@@ -23,6 +22,7 @@ from collections.abc import Callable, Iterable
 from nova_dmore.keeper import peers
 from nova_dmore.link import messages
 from nova_dmore.posix import fifos
+from nova_dmore.posix import loop as loop_module
 from nova_dmore.posix import pipes
 from nova_dmore.posix import unix_connect
 from nova_dmore import wire
@@ -80,7 +80,7 @@ class Line:
     :raises OSError: there are no FIFOs.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, directory: str,
+    def __init__(self, loop: loop_module.Loop, directory: str,
                  look: Callable[[], None],
                  tell: Callable[[messages.Message, Iterable[int]], None]
                  ) -> None:
@@ -99,7 +99,7 @@ class Line:
         self._source, self._sink = self._fifo_out, self._fifo_in
         #: Of an instance that was started by 0.1.
         self._socket: socket.socket | None = None
-        self._socket_timer: asyncio.TimerHandle | None = None
+        self._socket_timer: loop_module.Handle | None = None
         self.gate = Gate.CLOSED
         self._leaving = False
         self._allowed = 0           # counted bytes that may pass while HELD
@@ -110,7 +110,7 @@ class Line:
         self._read = 0              # output that was put into its pipe
         self._dropped = 0           # output that nobody was there to take
         self._drops = False
-        self._alone_timer: asyncio.TimerHandle | None = None
+        self._alone_timer: loop_module.Handle | None = None
         #: The last moves that made room while QEMU may have been waiting for
         #: it: when each began and ended, and how many bytes QEMU had written
         #: in all by then.

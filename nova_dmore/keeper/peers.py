@@ -8,7 +8,6 @@ stranger gets in only by being faster than QEMU: while that is connected,
 nobody else is let in.
 """
 
-import asyncio
 import dataclasses
 import errno
 import logging
@@ -18,6 +17,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from nova_dmore.channel import text
+from nova_dmore.posix import loop as loop_module
 
 LOG = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class Acceptor:
     :param accepted: called with (socket, Peer); it may raise RefusedError.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop,
+    def __init__(self, loop: loop_module.Loop,
                  listener: socket.socket, profile: str | None,
                  accepted: Accepted) -> None:
         self._loop = loop

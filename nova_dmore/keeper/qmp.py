@@ -8,7 +8,6 @@ a byte may be given to QEMU depends on what QEMU has said before, and
 events under way that nobody can ask for.
 """
 
-import asyncio
 import collections
 import dataclasses
 import enum
@@ -24,6 +23,7 @@ from nova_dmore.channel.host import unread
 from nova_dmore.channel import text
 from nova_dmore.keeper import peers
 from nova_dmore.link import messages
+from nova_dmore.posix import loop as loop_module
 from nova_dmore.posix import unix_connect
 
 LOG = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ class QmpLink:
         the ``on_status`` that follows from it. Neither may call :meth:`look`.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, vm: str,
+    def __init__(self, loop: loop_module.Loop, vm: str,
                  on_status: Callable[[bool, str | None, bool], None],
                  on_event: Callable[[str, float], None]) -> None:
         self._loop = loop
@@ -127,7 +127,7 @@ class QmpLink:
         #: What QEMU has sent in the current second, and when that began.
         self._bytes = self._events = 0
         self._second = 0.0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: loop_module.Handle | None = None
 
     def connected(self, sock: socket.socket, peer: peers.Peer) -> None:
         """Take a connection, until it ends.

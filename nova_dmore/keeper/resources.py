@@ -49,7 +49,7 @@ class Resources:
                        for name, size in _SIZES.items()}
         self.from_domain_r = ivshmem.make_eventfds()
         self.to_domain_r = ivshmem.make_eventfds()
-        self._paths = {
+        paths = {
             Listener.CONTROL: os.path.join(directory, wire.CONTROL_SOCKET),
             Listener.INSTANCE_QMP: os.path.join(
                 where.instance, wire.QMP_SOCKET),
@@ -65,19 +65,17 @@ class Resources:
             which: self._listen(path, *(
                 (0o600, None) if which is Listener.CONTROL
                 else (socket_mode, group)))
-            for which, path in self._paths.items()}
+            for which, path in paths.items()}
 
     def start_descriptors(self, line: line_module.Line) -> list[int]:
         """What goes with START."""
         return [*self.memory.values(), *line.descriptors,
                 *self.from_domain_r, *self.to_domain_r]
 
-    def remove_files(self) -> None:
-        """Remove the sockets; the lock goes with the process, and the FIFOs
-        stay: the instance may live on."""
-        for which, listener in self.listeners.items():
-            listener.close()
-            _unlink(self._paths[which])
+    def close_listeners(self) -> None:
+        """Have nobody else come; all files stay."""
+        for each in self.listeners.values():
+            each.close()
 
     @staticmethod
     def _listen(path: str, mode: int, group: int | None) -> socket.socket:

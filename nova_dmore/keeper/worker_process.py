@@ -6,7 +6,6 @@ now, however old the keeper is. While the service is away there is no new
 worker; one that is there lives on.
 """
 
-import asyncio
 import logging
 import os
 import select
@@ -18,6 +17,7 @@ from collections.abc import Callable
 from nova_dmore.channel import text
 from nova_dmore.link import hostd_protocol
 from nova_dmore.link import messages
+from nova_dmore.posix import loop as loop_module
 
 LOG = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class WorkerProcess:
     :param on_readable: called when it said something, or has ended.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, run_dir: str,
+    def __init__(self, loop: loop_module.Loop, run_dir: str,
                  instance: str, on_start: Callable[[], None],
                  on_readable: Callable[[], None]) -> None:
         self._loop = loop
@@ -55,7 +55,7 @@ class WorkerProcess:
         self._pause = _PAUSE_S[0]
         #: Connection, our end of the link, timer; None: nothing is asked.
         self._asking: tuple[socket.socket, socket.socket,
-                            asyncio.TimerHandle] | None = None
+                            loop_module.Handle] | None = None
 
     def start(self) -> None:
         """Ask the service for a worker, until there is one."""
@@ -105,7 +105,7 @@ class WorkerProcess:
         ours.close()
         self._loop.call_later(_ASK_AGAIN_S, self.start)
 
-    def _stop_asking(self, sock: socket.socket, timer: asyncio.TimerHandle
+    def _stop_asking(self, sock: socket.socket, timer: loop_module.Handle
                      ) -> None:
         timer.cancel()
         self._loop.remove_reader(sock)

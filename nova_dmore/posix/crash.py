@@ -11,15 +11,18 @@ from typing import Any
 LOG = logging.getLogger(__name__)
 
 
-def install(loop: asyncio.AbstractEventLoop) -> None:
+def install(loop: asyncio.AbstractEventLoop | None = None) -> None:
     """Have whatever nobody expected end the process, wherever it is raised.
 
-    Called by keeper and worker when their loop runs. A worker's successor
+    Called by keeper and worker before their loop runs. A worker's successor
     goes on from what is kept, after a pause that grows
-    (:mod:`nova_dmore.keeper.keeper`); nova-compute makes a pair anew whose
-    keeper ends, likewise.
+    (:mod:`nova_dmore.keeper.worker_process`); nova-compute makes a pair anew
+    whose keeper ends, likewise.
+
+    :param loop: asyncio's, which would log and go on.
     """
-    loop.set_exception_handler(end_process)
+    if loop is not None:
+        loop.set_exception_handler(end_process)
     threading.excepthook = lambda raised: _end('a thread', raised.exc_value)
     # An exception that leaves the loop ends the process anyway, but Python
     # would print it without the limits and the escapes of the log.

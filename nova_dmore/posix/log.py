@@ -11,6 +11,7 @@ again.
 
 import logging
 import os
+import sys
 import time
 import types
 from collections.abc import Callable
@@ -76,9 +77,17 @@ class BoundedHandler(logging.StreamHandler[TextIO]):
                  clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(stream)
         self._clock = clock
+        self.begin('')
+
+    def begin(self, name: str) -> None:
+        """Log for a process, of which nothing was logged.
+
+        :param name: stands in each line, for formatters that have it.
+        """
+        self._name = name
         # As many as the program has.
         self._sites: dict[tuple[str, int], _Bucket] = {}
-        self._bytes = _Bucket(BYTES_BURST, BYTES_RATE, clock())
+        self._bytes = _Bucket(BYTES_BURST, BYTES_RATE, self._clock())
         self._dropped = 0
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -108,6 +117,7 @@ class BoundedHandler(logging.StreamHandler[TextIO]):
         if not site.has(1, now) or self._is_full():
             self._dropped += 1
             return
+        record.__dict__['of'] = self._name
         line = self.format(record)
         more = self._more() if self._dropped else ''
         size = len(line) + len(more) + 1
@@ -141,10 +151,17 @@ def set_up(name: str, debug: bool) -> None:
     :param name: of the process.
     :param debug: whether to log what is of interest to developers.
     """
-    handler = BoundedHandler()
-    handler.setFormatter(PrintableFormatter(
-        f'%(asctime)s {name}[%(process)d] %(levelname)s %(message)s'))
     root = logging.getLogger()
-    # Those of the process that this one is forked from stay as they are.
-    root.handlers = [handler]
-    root.setLevel(logging.DEBUG if debug else logging.INFO)
+    handler = root.handlers[0] if root.handlers else None
+    if not isinstance(handler, BoundedHandler) or (
+            handler.stream is not sys.stderr):
+        handler = BoundedHandler()
+        handler.setFormatter(PrintableFormatter(
+            '%(asctime)s %(of)s[%(process)d] %(levelname)s %(message)s'))
+        root.handlers = [handler]
+    # That of the process which this one is forked from. Another one, or to
+    # set the level again, would write 0.2 MiB of memory of each pair.
+    handler.begin(name)
+    level = logging.DEBUG if debug else logging.INFO
+    if root.level != level:
+        root.setLevel(level)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Give up what a process does not need."""
 
-import ctypes
 import logging
 import os
 import resource
 import signal
+
+from nova_dmore.posix import libc
 
 LOG = logging.getLogger(__name__)
 
@@ -23,8 +24,8 @@ def restrict() -> None:
     Their memory holds an SSH host key.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    _prctl(_PR_SET_DUMPABLE, 0)
+    libc.call('prctl', _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    libc.call('prctl', _PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def become_nobody() -> None:
@@ -43,7 +44,7 @@ def become_nobody() -> None:
     except OSError as e:
         # In a user namespace that does not map it.
         LOG.warning('The worker keeps its user: %s', e)
-    _prctl(_PR_SET_DUMPABLE, 0)
+    libc.call('prctl', _PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def die_with(parent: int) -> None:
@@ -51,13 +52,6 @@ def die_with(parent: int) -> None:
 
     A change of user undoes it.
     """
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    libc.call('prctl', _PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != parent:
         raise SystemExit('the keeper is gone')
-
-
-def _prctl(option: int, value: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0):
-        number = ctypes.get_errno()
-        raise OSError(number, f'prctl {option}: {os.strerror(number)}')

@@ -12,6 +12,8 @@ import os
 from collections.abc import Iterable
 from typing import TypeAlias
 
+from nova_dmore.posix import libc
+
 _NAME = 'libseccomp.so.2'
 _LIBRARY: ctypes.CDLL | None
 try:
@@ -101,13 +103,13 @@ class Filter:
         if self._lack:
             raise Unavailable(self._lack)
         program = _Program(len(self._program) // _INSTRUCTION, self._program)
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_MODE_FILTER),
-                      ctypes.byref(program), 0, 0):
+        try:
+            libc.call('prctl', _PR_SET_SECCOMP, ctypes.c_ulong(_MODE_FILTER),
+                      ctypes.byref(program), 0, 0)
+        except OSError as e:
             raise Unavailable(
-                f'the kernel takes no filter: '
-                f'{os.strerror(ctypes.get_errno())} '
-                '(CONFIG_SECCOMP_FILTER is needed)')
+                f'the kernel takes no filter: {e.strerror} '
+                '(CONFIG_SECCOMP_FILTER is needed)') from e
 
 
 def _compiled(allowed: Iterable[Call], fatal: Iterable[str]) -> bytes:

@@ -14,6 +14,9 @@ from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
 
+#: Read at once, in bytes.
+_CHUNK = 1 << 14
+
 #: Grants a request with its params -> the result.
 Handle: TypeAlias = Callable[[wire.Request, dict[str, Any]],
                              Awaitable[dict[str, Any]]]
@@ -34,25 +37,34 @@ async def serve(sock: socket.socket, handle: Handle) -> None:
     :param handle: raises :class:`Refused`. Whatever else it raises was not
         expected, and ends the process.
     """
-    reader, writer = await asyncio.open_unix_connection(
-        sock=sock, limit=wire.REQUEST_LINE_MAX)
+    loop = asyncio.get_running_loop()
+    sock.setblocking(False)
+    sending = asyncio.Lock()
     answers: set[asyncio.Task[None]] = set()
+    rest = b''
     try:
-        while line := await reader.readline():
-            task = asyncio.create_task(_answer(line, writer, handle))
-            crash.watch(task)
-            answers.add(task)
-            task.add_done_callback(answers.discard)
-    except (OSError, ValueError) as e:      # ValueError: a line too long
+        while data := await loop.sock_recv(sock, _CHUNK):
+            *lines, rest = (rest + data).split(b'\n')
+            if max(map(len, [*lines, rest])) > wire.REQUEST_LINE_MAX:
+                raise ValueError('a line is too long')
+            for line in lines:
+                task = asyncio.create_task(
+                    _answer(line, sock, sending, handle))
+                crash.watch(task)
+                answers.add(task)
+                task.add_done_callback(answers.discard)
+    except (OSError, ValueError) as e:
         LOG.warning('A control connection is closed: %s', text.printable(e))
     finally:
         for task in answers:
             task.cancel()
-        writer.close()
+        # They may wait for room in the socket.
+        await asyncio.gather(*answers, return_exceptions=True)
+        sock.close()
 
 
-async def _answer(line: bytes, writer: asyncio.StreamWriter, handle: Handle
-                  ) -> None:
+async def _answer(line: bytes, sock: socket.socket, sending: asyncio.Lock,
+                  handle: Handle) -> None:
     number = None
     try:
         number, method, params = _parse(line)
@@ -61,8 +73,9 @@ async def _answer(line: bytes, writer: asyncio.StreamWriter, handle: Handle
     except Refused as e:
         answer = {'id': number, 'error': str(e)}
     try:
-        writer.write(json.dumps(answer).encode() + b'\n')
-        await writer.drain()
+        async with sending:
+            await asyncio.get_running_loop().sock_sendall(
+                sock, json.dumps(answer).encode() + b'\n')
     except OSError as e:
         LOG.info('An answer was not wanted any more: %s', e)
 

@@ -19,10 +19,11 @@ from oslotest import base
 
 from nova_dmore.hostd import children
 from nova_dmore.link import messages
+from nova_dmore.posix import confinement
 from nova_dmore.posix import landlock
 from nova_dmore.posix import seccomp
 from nova_dmore import wire
-from nova_dmore.worker import confinement
+from nova_dmore.worker import confinement as worker_confinement
 from nova_dmore.worker import pair
 from nova_dmore.worker import worker
 from tests.integration import hostile_worker
@@ -31,6 +32,16 @@ from tests.unit.worker import fakes
 
 #: Not root, nor nobody: as the host service's. It owns nothing here.
 _USER = 65533
+
+
+def gained_by(attack):
+    """-> what an attack returns, or the name of its error."""
+    try:
+        return attack()
+    except MemoryError:
+        return 'ENOMEM'
+    except OSError as e:
+        return errno.errorcode[e.errno]
 
 
 class _Attack:
@@ -47,13 +58,7 @@ class _Attack:
         pass
 
     def start(self):
-        try:
-            found = self._attack()
-        except MemoryError:
-            found = 'ENOMEM'
-        except OSError as e:
-            found = errno.errorcode[e.errno]
-        messages.send(self._link, {'gained': found})
+        messages.send(self._link, {'gained': gained_by(self._attack)})
 
 
 def _become(user):
@@ -122,8 +127,7 @@ class ConfinementCase(base.BaseTestCase):
         ours, theirs = messages.pair()
         self.addCleanup(ours.close)
         ours.settimeout(60)
-        messages.send(ours, {'type': messages.ToWorker.START,
-                             'version': messages.VERSION})
+        self.greet(ours)
         pid = os.fork()
         if not pid:
             try:
@@ -133,14 +137,22 @@ class ConfinementCase(base.BaseTestCase):
                 sys.excepthook = sys.__excepthook__
                 if self.is_service:
                     _become(_USER)
-                pair.Pair = _Attack(attack)
                 self.prepare()
-                children.be('worker', theirs.fileno(), lambda kept: worker.run(
-                    kept, 'of a test', False))
+                self.be(attack, theirs.fileno())
             finally:
                 os._exit(99)
         theirs.close()
         return pid, ours
+
+    def greet(self, link):
+        messages.send(link, {'type': messages.ToWorker.START,
+                             'version': messages.VERSION})
+
+    def be(self, attack, link):
+        """Be the process, with an attack in it."""
+        pair.Pair = _Attack(attack)
+        children.be('worker', link, lambda kept: worker.run(
+            kept, 'of a test', False))
 
     def gained(self, attack):
         """Run an attack -> what it has gained, or the name of a signal."""
@@ -155,7 +167,7 @@ class ConfinementCase(base.BaseTestCase):
         if not os.WEXITSTATUS(status):
             return 'another program'
         with open(self.log) as log:
-            self.fail(f'the worker ended: {log.read()}')
+            self.fail(f'it has ended: {log.read()}')
 
     def check(self, attacks, outcome):
         for name, attack in attacks.items():
@@ -247,7 +259,8 @@ class TestOfTheService(ConfinementCase):
         """The worker ends before it reads anything, and says so once."""
         def take_library():
             seccomp._LIBRARY = None
-            confinement._FILTER = seccomp.Filter(confinement.ALLOWED)
+            worker_confinement._FILTER = seccomp.Filter(
+                worker_confinement.ALLOWED)
         self.prepare = take_library
         pid, link = self.start(lambda: 'all')
         self.assertEqual((None, []), messages.receive(link))
@@ -355,7 +368,7 @@ class TestWithoutLandlock(ConfinementCase):
     """The filter stands alone on old kernels."""
 
     def prepare(self):
-        landlock.give_up_everything = lambda: False
+        landlock.give_up_everything = lambda has_peers: False
 
     def test_attacks(self):
         self.check_all()
@@ -365,7 +378,7 @@ class TestLandlockAlone(ConfinementCase):
     """The second wall, should the first one have a hole."""
 
     def prepare(self):
-        confinement.seccomp.Filter.load = lambda calls: None
+        seccomp.Filter.load = lambda calls: None
         confinement._make_sure = lambda: None
 
     def test_files_and_sockets(self):
@@ -389,7 +402,7 @@ class TestWithoutWalls(ConfinementCase):
     """The attacks are none that fail by themselves."""
 
     def prepare(self):
-        confinement.confine = lambda: None
+        worker_confinement.confine = lambda: None
 
     def test_attacks(self):
         for attacks in (hostile_worker.FILES, hostile_worker.SOCKETS,

@@ -441,12 +441,16 @@ class TestFiles(base.BaseTestCase):
         self.assertEqual(pair.pid, pair.start())
         status = pair.client.status()
         pair.client.shutdown()
-        self.assertEqual(
-            [['keeper.lock', 'serial0.in', 'serial0.out'],
-             ['serial0.in', 'serial0.out'], []],
-            [sorted(os.listdir(each)) for each in (
-                pair.where.own, pair.where.instance, pair.where.domain_r)])
         wait_for(lambda: not os.path.exists(f'/proc/{status.worker_pid}'))
+        # The folders stay, for the service to remove; nobody listens there.
+        with socket.socket(socket.AF_UNIX) as sock:
+            self.assertRaises(
+                ConnectionRefusedError, sock.connect,
+                os.path.join(pair.where.own, 'control.sock'))
+        pair.hostd.service.remove(pair.uuid)
+        for each in (pair.where.own, pair.where.instance,
+                     pair.where.domain_r):
+            self.assertFalse(os.path.exists(each))
         pair.client.shutdown()      # of nobody
 
     def test_killed_keeper_is_replaced(self):

@@ -156,7 +156,8 @@ class GateTest(LineCase):
         self.assertEqual(0, self.unread())
         self.types(b'late')     # while it is off
         self.line.status(False, None, False)
-        self.assertEqual({'written': 7, 'read': 4, 'dropped': 0}, self.line.totals())
+        self.assertEqual({'written': 7, 'read': 4, 'dropped': 0},
+                         self.line.totals())
         self.runs()
         self.assertEqual(0, self.unread())
 

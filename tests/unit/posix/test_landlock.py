@@ -5,6 +5,7 @@ import ctypes
 import errno
 import os
 import socket
+import tempfile
 
 from oslotest import base
 
@@ -41,6 +42,32 @@ class TestLandlock(base.BaseTestCase):
                 version > 0, errno.EACCES if version > 0 else None,
                 errno.EACCES if version > 3 else None,
                 errno.EPERM if version > 5 else None]),
+                in_child.outcome(look))
+
+    def test_peers_stay(self):
+        """Sockets that have a file, and others' processes."""
+        with (tempfile.TemporaryDirectory() as folder,
+              socket.socket(socket.AF_UNIX) as listener,
+              socket.socket(socket.AF_UNIX) as abstract):
+            path, name = os.path.join(folder, 's'), b'\0' + os.urandom(8)
+            for each, address in ((listener, path), (abstract, name)):
+                each.bind(address)
+                each.listen()
+
+            def connect(address):
+                with socket.socket(socket.AF_UNIX) as sock:
+                    return in_child.error(lambda: sock.connect(address))
+
+            def look():
+                privileges.restrict()
+                landlock.give_up_everything(has_peers=True)
+                return [in_child.error(lambda: os.listdir('/')),
+                        connect(path), connect(name),
+                        in_child.error(lambda: os.kill(os.getppid(), 0))]
+            version = _version()
+            self.assertEqual(str([
+                errno.EACCES if version > 0 else None, None,
+                errno.EPERM if version > 5 else None, None]),
                 in_child.outcome(look))
 
     def test_open_descriptors_stay(self):

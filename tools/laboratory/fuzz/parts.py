@@ -73,6 +73,7 @@ PARTS = (
     Part('control/requests', 2048),
     Part('control/messages', 2048),
     Part('control/qmp', 2048),
+    Part('control/hostd', 2048),
     Part('control/carry_over', 2048),
     Part('control/rpc', 1024),
     Part('control/record', 1024),
