@@ -24,6 +24,7 @@ from nova_dmore import image_file
 from nova_dmore import places
 from nova_dmore.virt.network import address
 from nova_dmore.virt.network import security_group
+from nova_dmore.virt.pair import kernel_log
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 from tests.unit.virt.images import test_image_store
@@ -257,6 +258,12 @@ class TestCase(base.ServersTestBase):
             group['id'] for group in self.neutron_for_domain_r.groups.values()
             if group['name'] == security_group.NAME]
         self.assertEqual([group], port['security_groups'])
+
+    def write_kernel_log(self, server):
+        """As virtlogd does for a Domain R; its path."""
+        log = pathlib.Path(kernel_log.path(self._path('log'), server['id']))
+        log.write_text('Linux boots\n')
+        return log
 
     def assert_no_pair(self, server, hostname='c1'):
         """The server runs as stock Nova runs it; nothing is left of a pair."""

@@ -46,10 +46,12 @@ class LeaveTest(base.TestCase):
         self.assert_nothing_left()
 
     def test_cold_migration(self):
+        log = self.write_kernel_log(self.server)
         self.server = self._migrate_server(self.server, host='c2')
         self._assert_only_on('c2')
         self._confirm_resize(self.server)
         self._assert_only_on('c2')
+        self.assertTrue(log.exists())
         self._assert_deleted()
 
     def test_cold_migration_that_is_reverted(self):
@@ -69,14 +71,17 @@ class LeaveTest(base.TestCase):
         self._assert_deleted()
 
     def test_deleted_while_it_is_shelved(self):
+        log = self.write_kernel_log(self.server)
         self.server = self._shelve_server(self.server)
         self._delete_server(self.server)
         # No driver was asked.
         self.assertEqual(1, len(self.neutron_for_domain_r.ports))
         self.driver('c2')._watch._reconciler.sweep()
         self.assertEqual(1, len(self.neutron_for_domain_r.ports))
+        self.assertTrue(log.exists())
         self.driver('c1')._watch._reconciler.sweep()
         self.assert_nothing_left()
+        self.assertFalse(log.exists())
 
     def test_evacuation(self):
         self.computes['c1'].stop()

@@ -31,8 +31,10 @@ class LifeTest(base.TestCase):
         port = self.assert_pair(server)
         self.assertEqual('c1', port['binding:host_id'])
         self.assert_secured(port)
+        log = self.write_kernel_log(server)
         self._delete_server(server)
         self.assert_nothing_left()
+        self.assertFalse(log.exists())
 
     def test_the_ssh_address_is_in_the_properties(self):
         server = self.boot()

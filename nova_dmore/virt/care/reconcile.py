@@ -117,7 +117,8 @@ class Reconciler:
         return True
 
     def sweep(self) -> None:
-        """Delete the addresses on this host that nobody needs any more.
+        """Delete the addresses on this host that nobody needs any more, and
+        the logs of these Domain Rs.
 
         Nova deletes an instance that is on no host (shelved) or whose host
         does not answer without asking a driver.
@@ -128,6 +129,7 @@ class Reconciler:
             if self._pairs.get(uuid) is None and self._host(uuid) is None:
                 LOG.info('Deleting the port of the Domain R of instance %s, '
                          'which is no more', uuid)
+                self._pairs.remove_kernel_log(uuid)
                 self._pairs.addresses.delete(uuid)
 
     def forget(self, instance_uuid: str) -> None:

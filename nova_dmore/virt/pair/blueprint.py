@@ -2,11 +2,10 @@
 """What a host makes of the record of a pair: what Domain R is started with.
 """
 
-import os
-
 from nova_dmore import places
 from nova_dmore.virt.config import config_message
 from nova_dmore.virt.pair import domain_r
+from nova_dmore.virt.pair import kernel_log
 from nova_dmore.virt.pair import xml
 
 
@@ -39,9 +38,8 @@ class Blueprint:
             where=where,
             kernel_arguments=manifest.command_line,
             interface=self._plug.interface_xml(record),
-            log_file=os.path.join(
-                self._conf.dmore.log_dir,
-                f'domr-{record.instance_uuid}.log'),
+            log_file=kernel_log.path(
+                self._conf.dmore.log_dir, record.instance_uuid),
             tb_cache_mib=self._conf.libvirt.tb_cache_size))
 
     def config(self, record) -> dict:

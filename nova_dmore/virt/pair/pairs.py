@@ -19,6 +19,7 @@ from nova_dmore import exception
 from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.pair import blueprint
 from nova_dmore.virt.pair import domain_r
+from nova_dmore.virt.pair import kernel_log
 from nova_dmore.virt.pair import lock
 from nova_dmore.virt.pair import parts
 from nova_dmore.virt.pair import record as record_module
@@ -420,8 +421,17 @@ class Pairs:
         self.shadows.remove(instance_uuid)
         self.records.forget(instance_uuid)
 
+    def remove_kernel_log(self, instance_uuid: str) -> None:
+        """Remove the log of Domain R's kernel; what cannot be is logged.
+
+        Called when the instance is deleted, on the host where it was last;
+        also by :mod:`nova_dmore.virt.care.reconcile`.
+        """
+        kernel_log.remove(self._conf.dmore.log_dir, instance_uuid)
+
     def _delete(self, instance_uuid: str) -> None:
         self._remove(instance_uuid)
+        self.remove_kernel_log(instance_uuid)
         self._delete_address(instance_uuid)
 
     def _delete_address(self, instance_uuid: str) -> None:
