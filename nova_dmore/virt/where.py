@@ -76,13 +76,20 @@ def has_display(connection, instance_uuid: str) -> bool:
 
 
 def has_stock_consoles(connection, instance_uuid: str) -> bool:
-    """Whether the instance is here, and its consoles are none of a pair's: it
-    was started while it could have none.
+    """Whether the instance is up here, and its consoles are none of a pair's:
+    it was started while it could have none.
+
+    One that is down may be about to be started with a pair.
 
     :raises nova_dmore.exception.PairError: libvirt does not answer.
     """
-    return _is_so(connection, instance_uuid,
-                  lambda text: not xml.has_shadow_devices(text))
+    domain = look_up(connection, instance_uuid)
+    try:
+        return (domain is not None and bool(domain.isActive()) and
+                not xml.has_shadow_devices(domain.XMLDesc(0)))
+    except libvirt.libvirtError as error:
+        _must_be_gone(instance_uuid, error)
+        return False
 
 
 def has_shadow_devices(connection, instance_uuid: str) -> bool:

@@ -85,6 +85,8 @@ class TestCase(base.ServersTestBase):
         # The consoles in the fake's XML are always the stock ones.
         self.useFixture(fixtures.MonkeyPatch(
             'nova_dmore.virt.where.has_shadow_devices', lambda *_: True))
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova_dmore.virt.where.has_stock_consoles', lambda *_: False))
         self.flags(api_paste_config=str(API_PASTE), group='wsgi')
         self.directory = self.useFixture(fixtures.TempDir()).path
         self.flags(
