@@ -16,8 +16,11 @@ function configure_dmore {
         openssl rand -hex 32 | sudo install -o $STACK_USER -m 0600 \
             /dev/stdin $DMORE_SECRET_FILE
     fi
-    sudo install -d -o $STACK_USER /run/nova-dmore /var/log/nova-dmore \
-        /var/lib/nova-dmore/images
+    sudo install -d -o $STACK_USER /run/nova-dmore /run/nova-dmore-records \
+        /var/log/nova-dmore /var/lib/nova-dmore/images $(dirname $DMORE_HOSTD_CONF)
+    sudo install -o $STACK_USER -m 0644 /dev/null $DMORE_HOSTD_CONF
+    iniset $DMORE_HOSTD_CONF hostd compute_user $STACK_USER
+    iniset $DMORE_HOSTD_CONF hostd qemu_group $DMORE_QEMU_GROUP
     iniset $NOVA_CPU_CONF DEFAULT compute_driver dmore.DMoreDriver
     iniset $NOVA_CPU_CONF dmore management_network $DMORE_MANAGEMENT_NETWORK
     iniset $NOVA_CPU_CONF dmore secret_file $DMORE_SECRET_FILE
@@ -25,7 +28,6 @@ function configure_dmore {
         $DMORE_SERIAL_PROXY_NETWORKS
     iniset $NOVA_CPU_CONF dmore vnc_proxy_networks \
         $DMORE_VNC_PROXY_NETWORKS
-    iniset $NOVA_CPU_CONF dmore qemu_group kvm
 }
 
 function init_dmore {
@@ -44,8 +46,12 @@ if is_service_enabled dmore; then
         install_dmore
     elif [[ "$1" == "stack" && "$2" == "post-config" ]]; then
         configure_dmore
+        run_process dmore-hostd "$NOVA_BIN_DIR/nova-dmore-hostd \
+            --config-file $DMORE_HOSTD_CONF" $DMORE_QEMU_GROUP
     elif [[ "$1" == "stack" && "$2" == "extra" ]]; then
         init_dmore
+    elif [[ "$1" == "unstack" ]]; then
+        stop_process dmore-hostd
     elif [[ "$1" == "clean" ]]; then
         sudo rm -rf $DMORE_IMAGE_DIR /var/lib/nova-dmore
     fi

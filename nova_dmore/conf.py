@@ -8,6 +8,8 @@ the channel (:data:`nova_dmore.wire.CONFIG`).
 from oslo_config import cfg
 from oslo_config import types
 
+from nova_dmore import wire
+
 GROUP = cfg.OptGroup(
     'dmore', title='Consoles that survive live migration (nova-dmore)')
 
@@ -78,19 +80,25 @@ OPTIONS = [
              'able to write them.'),
     cfg.StrOpt(
         'run_dir', default='/run/nova-dmore',
-        help='Directory for the sockets of the pairs, one sub-directory per '
-             'instance. It must have the same path on all hosts, must be '
-             'local to the host, and should be emptied at a boot.'),
+        help='Directory of the host service, nova-dmore-hostd: [hostd] '
+             'run_dir of its own configuration. It must have the same path '
+             'on all hosts. Rules of mandatory access control that name it '
+             'give each QEMU the sub-directory that is named as its AppArmor '
+             'profile.'),
+    cfg.StrOpt(
+        'record_dir', default='/run/nova-dmore-records',
+        help='Directory in which nova-compute keeps what it knows of its '
+             'pairs. It must belong to the user of nova-compute, be local to '
+             'the host, and should be emptied at a boot.'),
     cfg.StrOpt(
         'qemu_group',
-        help='Group (name or number) of the user that QEMU runs as, so that '
-             'QEMU reaches the sockets of its pair; nova-compute must be a '
-             'member. No default: QEMU runs as root or as the user of '
-             'nova-compute.'),
+        deprecated_for_removal=True,
+        deprecated_reason='The host service makes the sockets of the pairs: '
+                          'see [hostd] qemu_group of its configuration.',
+        help='Ignored. No default: nothing is set that is ignored.'),
     cfg.StrOpt(
         'log_dir', default='/var/log/nova-dmore',
-        help='Directory for the logs of the shadow-device processes and of '
-             'the Domain R kernels.'),
+        help='Directory for the logs of the Domain R kernels.'),
     cfg.IntOpt(
         'memory_mib', min=48, max=1024,
         help='Guest memory of Domain R, in MiB. No default: what the image '
@@ -165,10 +173,11 @@ OPTIONS = [
              'replaced after 7. No default: no encryption (auth_schemes = '
              'none).'),
     cfg.IntOpt(
-        'scrollback_kib', default=256, min=64, max=4096,
+        'scrollback_kib', default=wire.SCROLLBACK_DEFAULT >> 10, min=64,
+        max=wire.SCROLLBACK_MAX >> 10,
         help='How much of the serial output a new client is shown, in KiB.'),
     cfg.IntOpt(
-        'serial_stall_ms', default=5000, min=0, max=600000,
+        'serial_stall_ms', default=wire.STALL_MS_DEFAULT, min=0, max=600000,
         help='How long a client that reads nothing, or too little, may hold '
              'up the serial output of the instance, in milliseconds. The '
              'time adds up, and what the client reads makes up for it: 480 '
@@ -202,34 +211,31 @@ OPTIONS = [
              'moved beside it, and the console loses what is under way: only '
              'good for measuring what the synchronisation costs and gives.'),
     cfg.FloatOpt(
-        'watch_interval', default=1.0, min=0.1,
-        help='How often nova-compute looks after its pairs (restart of a '
-             'dead Domain R, gap reports), in seconds.'),
+        'watch_interval', default=60.0, min=0.1,
+        help='How often nova-compute checks a pair of which it hears nothing, '
+             'in seconds. It is told at once of the end of a Domain R or of a '
+             'shadow-device process, and of gaps; this is for what it could '
+             'not be told, for instance while libvirt was restarted.'),
 ]
 
 
-def register(conf):
-    """Register the options; called by the driver and by the generator.
-
-    :param conf: an ``oslo_config.cfg.ConfigOpts``.
-    """
+def register(conf: cfg.ConfigOpts) -> None:
+    """Register the options; called by the driver and by the generator."""
     conf.register_group(GROUP)
     conf.register_opts(OPTIONS, group=GROUP)
 
 
-def warn_of_ignored(conf):
+def warn_of_ignored(conf: cfg.ConfigOpts) -> None:
     """Have oslo.config warn, once, of options that have no effect.
 
     Called at the start of nova-compute. It warns of a deprecated option when
     that is read, and nobody else reads these.
-
-    :param conf: an ``oslo_config.cfg.ConfigOpts``.
     """
     for option in OPTIONS:
         if option.deprecated_for_removal:
             conf[GROUP.name][option.dest]
 
 
-def list_opts():
+def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
     """Entry point ``oslo.config.opts``: what oslo-config-generator prints."""
     return [(GROUP, OPTIONS)]

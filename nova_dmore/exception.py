@@ -25,5 +25,10 @@ class ShadowProcessError(DMoreError):
     """The shadow-device process of a pair did not start, answer or obey."""
 
 
+class HostServiceError(ShadowProcessError):
+    """The host service is not there, or does not do what it is asked: nobody
+    can tell what has become of the process of a pair."""
+
+
 class PairError(DMoreError):
     """Domain R could not be started, found or moved."""

@@ -13,6 +13,6 @@ openstackdocs_auto_name = False
 openstackdocs_repo_name = 'nova-dmore'
 openstackdocs_use_storyboard = False
 
-config_generator_config_file = (
-    '../../etc/nova-dmore/config-generator.conf')
-sample_config_basename = '_static/nova-dmore'
+config_generator_config_file = [
+    ('../../etc/nova-dmore/config-generator.conf', '_static/nova-dmore'),
+    ('../../etc/nova-dmore/hostd-config-generator.conf', '_static/hostd')]

@@ -16,8 +16,9 @@ from nova_dmore import wire
 #: Bytes of one stream that a carry-over holds at most.
 CARRY_OVER_DATA_MAX = 1 << 19
 
-#: What a source may have reached: what a hostile Domain R has moved it to, and
-#: as much again, but no more than leaves room to go on from.
+#: The highest epoch and offset that a source can have. A hostile Domain R can
+#: have moved them to JUMP_MAX; half as much again is for the hosts that have
+#: gone on from there, and the rest is left for the destination.
 _EPOCH_MAX = wire.EPOCH_MAX - (wire.EPOCH_MAX >> 2)
 _OFFSET_MAX = wire.OFFSET_MAX - (wire.OFFSET_MAX >> 2)
 
@@ -91,7 +92,6 @@ class CarryOver:
                 f'carry-over of layout version '
                 f'{text.printable(version, 40)}, not '
                 f'{wire.LAYOUT_VERSION}')
-        # JUMP_MAX is how far a Domain R can have moved it; hosts go on.
         epoch = _number('epoch', fields.get('epoch'), _EPOCH_MAX)
         acknowledged = fields.get('acknowledged')
         if not isinstance(acknowledged, bool):
@@ -112,10 +112,10 @@ class CarryOver:
 
 
 def without_secrets(value: object) -> dict[str, Any]:
-    """A carry-over, as JSON, as it may leave the host.
+    """Remove the secrets from a carry-over (JSON) that leaves the host.
 
-    What the source's process gives has no secrets already, unless that
-    process runs since before an upgrade.
+    The source's shadow-device process has done so already, unless it was
+    started before an upgrade.
 
     :raises CarryOverError: the control stream is not found in it
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a look at the region brought to light."""
+"""What an end of the channel finds when it looks at the region."""
 
 import dataclasses
 

@@ -15,8 +15,8 @@ def encode(message: dict[str, Any],
            limit: int = wire.CONTROL_LINE_MAX) -> bytes:
     """One message as the bytes to produce or send.
 
-    An empty line goes before it: if the line before was cut by a gap, only
-    that one is lost.
+    A newline precedes the message: if a gap has cut the line before, only that
+    line is lost.
 
     :param limit: bytes of the line with its newline
     :raises ControlError: the message is too long or cannot be JSON
@@ -37,13 +37,14 @@ def encode(message: dict[str, Any],
 def without_secrets(data: bytes) -> bytes:
     """Bytes of the stream to Domain R as they may leave the host.
 
-    CONFIG holds private keys and passwords, and every host sends its own to
-    a Domain R that arrives. So only whole GAP messages stay, which hold none.
-    All else is blank, and a line that Domain R has read the first part of
-    ends with it: as what is left of a line after a gap, it is ignored.
+    CONFIG holds private keys and passwords. It need not travel, since each
+    host sends its own CONFIG to a Domain R that arrives. Only complete GAP
+    messages are kept, which hold no secret; all other bytes become blanks. If
+    Domain R has read the first part of a line already, that line ends where
+    the blanks begin, and Domain R ignores it.
 
-    :param data: it may begin and end anywhere in a line
-    :returns: as many bytes: the offsets of what follows stay
+    :param data: may begin and end in the middle of a line
+    :returns: as many bytes, so that the offsets of what follows stay
     """
     result = bytearray()
     blank = 0
@@ -58,9 +59,9 @@ def without_secrets(data: bytes) -> bytes:
 
 
 def _blank(count: int) -> bytes:
-    """So many bytes: the end of a line, and one that says nothing.
+    """So many bytes that say nothing: a newline, and a line of spaces.
 
-    Not all of them are ends of lines: each costs an emulated processor time.
+    They are not all newlines: each line takes an emulated processor time.
     """
     if count < 2:
         return b'\n' * count
@@ -74,8 +75,6 @@ class LineCodec:
         longer than allowed
     """
 
-    encode = staticmethod(encode)
-
     def __init__(self, limit: int = wire.CONTROL_LINE_MAX) -> None:
         """:param limit: bytes of a line with its newline; the host must use
         less than the ring's size, since it takes whole lines only"""
@@ -87,8 +86,8 @@ class LineCodec:
     def decode(self, available: bytes) -> tuple[list[dict[str, Any]], int]:
         """The messages at the front of what is available.
 
-        :returns: the messages, and how many bytes they are: take as many.
-            An incomplete line stays, so that it can travel.
+        :returns: the messages, and how many bytes the caller is to take. An
+            incomplete line is not taken, so that it can be carried over.
         """
         messages = []
         used = 0
@@ -112,7 +111,8 @@ class LineCodec:
     def feed(self, data: bytes) -> list[dict[str, Any]]:
         """The messages that are complete with these bytes.
 
-        Keeps an incomplete line itself; for Domain R, whose memory travels.
+        This object keeps an incomplete line: it is for Domain R, whose memory
+        is migrated with it.
         """
         self._pending += data
         messages, used = self.decode(bytes(self._pending))

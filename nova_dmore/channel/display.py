@@ -11,7 +11,6 @@ import os
 from typing import TypeAlias
 
 from nova_dmore.channel import region as region_module
-from nova_dmore.channel import words as at
 from nova_dmore import wire
 
 #: x, y, width, height in pixels.
@@ -97,7 +96,7 @@ def bands_of(y: int, height: int) -> range:
 class HostDisplay:
     """Writes the picture; used by the display's shadow device alone.
 
-    :ivar framebuffer: the pixels; announce them by ``writing`` first
+    :ivar framebuffer: the pixels; ``writing`` is called before any changes
     :ivar width: of the picture; 0 before the first ``set_mode``
     :ivar height: likewise
     """
@@ -112,10 +111,10 @@ class HostDisplay:
         self._published = 0
         self._cursors = 0
         self.width = self.height = 0
-        # Of the bands, as far as it is known; see ``picture``.
+        # The hash of each band, None where it is not known; see ``picture``.
         self._hashes: list[bytes | None] = []
-        # Bands of which pixels were written and no damage published, and
-        # those of the last damage records.
+        # Bands whose pixels are being written, with no damage record yet; and
+        # the bands of each of the last damage records.
         self._writing: set[int] = set()
         self._recent: collections.deque[range] = collections.deque(
             maxlen=wire.DAMAGE_RECORDS)
@@ -127,12 +126,12 @@ class HostDisplay:
 
     @property
     def viewers(self) -> int:
-        """How many clients look, as Domain R says."""
-        return self._words[at.VIEWERS]
+        """How many clients look at the picture, as Domain R reports."""
+        return self._words[region_module.VIEWERS]
 
     @property
     def is_open(self) -> bool:
-        """Whether the picture is good, in some epoch."""
+        """Whether ``open`` was called, and ``shut`` not since."""
         return bool(self._epoch)
 
     @property
@@ -142,13 +141,13 @@ class HostDisplay:
 
     def _unseen(self) -> int:
         """How many of the damage records Domain R has not dealt with."""
-        word = self._words[at.DAMAGE_SEEN]
+        word = self._words[region_module.DAMAGE_SEEN]
         if word >> 32 != self._epoch & _COUNT_MASK:
-            return self._published  # of another epoch
+            return self._published  # it has dealt with none of this epoch
         return (self._published - word) & _COUNT_MASK
 
     def set_mode(self, width: int, height: int) -> None:
-        """Begin with a picture of this size; it is not good before ``open``.
+        """Begin with a picture of this size; ``open`` has it shown.
 
         :raises ValueError: it is larger than the region allows (see crop)
         """
@@ -158,10 +157,10 @@ class HostDisplay:
         self.width, self.height = width, height
         self._hashes = [None] * band_count(height)
         self._writing.clear()
-        self._words[at.DISPLAY_MODE] = width | height << 16
+        self._words[region_module.DISPLAY_MODE] = width | height << 16
 
     def set_cursor(self, cursor: Cursor | None) -> None:
-        """Set the pointer's shape; one that is too large is none."""
+        """Set the pointer's shape; one that is too large is not shown."""
         word = 0
         if (cursor is not None and 0 < cursor.width <= wire.CURSOR_SIDE_MAX
                 and 0 < cursor.height <= wire.CURSOR_SIDE_MAX
@@ -172,28 +171,28 @@ class HostDisplay:
             word = (cursor.width | cursor.height << 8
                     | min(cursor.hot_x, 0xff) << 16
                     | min(cursor.hot_y, 0xff) << 24 | self._cursors << 32)
-        self._words[at.DISPLAY_CURSOR] = word
+        self._words[region_module.DISPLAY_CURSOR] = word
 
     def open(self, epoch: int, damage: list[Rectangle]) -> None:
-        """Say that the picture is good from now on.
+        """Tell Domain R that it may show the picture from now on.
 
         :param damage: where it differs from the one at the freeze, or from
             the one before ``shut``
         """
         words = self._words
-        words[at.DISPLAY_EPOCH] = 0
+        words[region_module.DISPLAY_EPOCH] = 0
         if epoch != self._last_epoch:
             self._last_epoch = epoch
             self._published = 0
             self._recent.clear()
-        words[at.DISPLAY_PUBLISHED] = self._published
+        words[region_module.DISPLAY_PUBLISHED] = self._published
         self._epoch = epoch
         self.damage(damage)
-        words[at.DISPLAY_EPOCH] = epoch
+        words[region_module.DISPLAY_EPOCH] = epoch
 
     def shut(self) -> None:
-        """Say that the picture is not good any more, until ``open``."""
-        self._words[at.DISPLAY_EPOCH] = self._epoch = 0
+        """Tell Domain R not to read the pixels before the next ``open``."""
+        self._words[region_module.DISPLAY_EPOCH] = self._epoch = 0
 
     def writing(self, y: int, height: int) -> None:
         """Pixels in these rows are about to be written; damage follows."""
@@ -205,11 +204,11 @@ class HostDisplay:
         """Say that pixels inside these rectangles were written."""
         for x, y, width, height in rectangles:
             index = self._published % wire.DAMAGE_RECORDS
-            self._words[at.DISPLAY_DAMAGE + index] = (
+            self._words[region_module.DISPLAY_DAMAGE + index] = (
                 x | y << 16 | width << 32 | height << 48)
             self._recent.append(bands_of(y, height))
             self._published += 1
-            self._words[at.DISPLAY_PUBLISHED] = self._published
+            self._words[region_module.DISPLAY_PUBLISHED] = self._published
         self._writing.clear()
 
     def picture(self) -> Picture:
@@ -228,13 +227,14 @@ class HostDisplay:
         picture = Picture(self.width, self.height, tuple(
             each for each in self._hashes if each is not None))
         for number in self._writing:
-            self._hashes[number] = None     # it goes on
+            self._hashes[number] = None     # it is still being written
         return picture
 
     def seen_picture(self) -> Picture | None:
-        """The picture that Domain R has dealt with, None if nobody knows.
+        """The picture that Domain R has dealt with; None if it is not known.
 
-        Bands that it has not dealt with get a hash that none can have.
+        A band with damage that Domain R has not dealt with gets a random
+        hash, so that it differs from whatever it is compared with.
         """
         unseen = self._unseen()
         if not self.is_open or unseen > len(self._recent):
@@ -243,7 +243,7 @@ class HostDisplay:
         other = set(self._writing)
         for number in range(1, unseen + 1):
             other.update(self._recent[-number])
-        # Some of it may have been of a picture that was higher.
+        # Some records may be of an earlier picture that had more rows.
         other.intersection_update(range(len(bands)))
         for number in other:
             bands[number] = os.urandom(HASH_SIZE)
@@ -252,9 +252,9 @@ class HostDisplay:
 
 @dataclasses.dataclass
 class DisplayChanges:
-    """What Domain R found at a look.
+    """What ``DomainRDisplay.poll`` found.
 
-    :ivar opened: the picture is good, and was not at the last look
+    :ivar opened: the picture may be shown, and could not be at the last poll
     :ivar damage: rectangles, None for all of the picture
     """
 
@@ -265,7 +265,7 @@ class DisplayChanges:
 
 
 class DomainRDisplay:
-    """Reads the picture; it belongs to one :class:`domr_end.DomainREnd`.
+    """Reads the picture; it belongs to one DomainREnd.
 
     :ivar width: of the picture; 0 as long as there is none
     :ivar height: likewise
@@ -275,17 +275,17 @@ class DomainRDisplay:
         """Take the region."""
         self._words = region.words
         self._data = region.data
-        self._epoch = 0         # in which the picture is good; 0: it is not
+        self._epoch = 0     # in which the picture may be shown; 0: in none
         self._seen = 0
         self._cursor_word = 0
         self.width = self.height = 0
 
     @property
     def good(self) -> bool:
-        """Whether the picture was good at the last look.
+        """Whether the picture could be shown at the last poll.
 
-        While it is not, nothing is to be encoded from the pixels: their
-        size may change, and after a migration they are of any age.
+        While it cannot, nothing may be encoded from the pixels: the picture's
+        size may change, and after a migration the pixels are of any age.
         """
         return bool(self._epoch)
 
@@ -293,14 +293,15 @@ class DomainRDisplay:
         """Look for changes.
 
         :param epoch: the epoch that is joined
-        :returns: None while the picture is not good, or nothing has changed
+        :returns: None while the picture cannot be shown, or if nothing has
+            changed
         """
         words = self._words
-        good = words[at.DISPLAY_EPOCH] == epoch
-        published = words[at.DISPLAY_PUBLISHED]
-        cursor = words[at.DISPLAY_CURSOR]
-        mode = words[at.DISPLAY_MODE]
-        if not good or words[at.DISPLAY_EPOCH] != epoch:
+        good = words[region_module.DISPLAY_EPOCH] == epoch
+        published = words[region_module.DISPLAY_PUBLISHED]
+        cursor = words[region_module.DISPLAY_CURSOR]
+        mode = words[region_module.DISPLAY_MODE]
+        if not good or words[region_module.DISPLAY_EPOCH] != epoch:
             self._epoch = 0
             return None
         opened = epoch != self._epoch
@@ -323,12 +324,14 @@ class DomainRDisplay:
     def _damage(self, published: int) -> list[Rectangle] | None:
         count = published - self._seen
         words = self._words
-        records = [words[at.DISPLAY_DAMAGE + number % wire.DAMAGE_RECORDS]
+        table = region_module.DISPLAY_DAMAGE
+        records = [words[table + number % wire.DAMAGE_RECORDS]
                    for number in range(self._seen, published)
                    ] if 0 <= count < wire.DAMAGE_RECORDS else []
-        # What was overwritten meanwhile, or is now, is known by the count.
-        if (words[at.DISPLAY_PUBLISHED] - self._seen >= wire.DAMAGE_RECORDS
-                or len(records) != count):
+        # The host reuses the table, perhaps while it was read here. The
+        # number of published records tells whether it did.
+        if (words[region_module.DISPLAY_PUBLISHED] - self._seen
+                >= wire.DAMAGE_RECORDS or len(records) != count):
             return None
         result = []
         for record in records:
@@ -340,17 +343,17 @@ class DomainRDisplay:
         return result
 
     def acknowledge(self) -> None:
-        """Tell the host that what was found is dealt with."""
-        self._words[at.DAMAGE_SEEN] = (
+        """Tell the host that all that ``poll`` found is dealt with."""
+        self._words[region_module.DAMAGE_SEEN] = (
             self._seen & _COUNT_MASK | (self._epoch & _COUNT_MASK) << 32)
 
     def set_viewers(self, count: int) -> None:
         """Tell the host how many clients look at the picture."""
-        self._words[at.VIEWERS] = count
+        self._words[region_module.VIEWERS] = count
 
     def cursor(self) -> Cursor | None:
         """The pointer's shape now."""
-        word = self._words[at.DISPLAY_CURSOR]
+        word = self._words[region_module.DISPLAY_CURSOR]
         width, height, hot_x, hot_y = (word >> shift & 0xff
                                        for shift in (0, 8, 16, 24))
         if not (0 < width <= wire.CURSOR_SIDE_MAX

@@ -5,13 +5,13 @@ from nova_dmore import wire
 
 
 class Patience:
-    """Of the guest with one whom its output waits for.
+    """For how long one receiver of its output has held the guest up.
 
-    The time of all waits adds up, and each byte that was taken takes some of
-    it away, as long as a line of ``wire.SERIAL_RATE_LEAST`` would need for it.
-    So whoever takes as many bytes a second may go on for ever; one that takes
-    less, be it a byte now and then, has held the guest up for too long sooner
-    or later. Times are seconds of one monotonic clock.
+    The times of all waits add up. For each byte that the receiver takes some
+    time is deducted: what the byte would take on a line of
+    ``wire.SERIAL_RATE_LEAST``. So a receiver that takes as many bytes a second
+    may go on for ever, and one that takes fewer has held the guest up for too
+    long sooner or later. Times are seconds of one monotonic clock.
     """
 
     def __init__(self) -> None:
@@ -20,11 +20,13 @@ class Patience:
         self._taken: int | None = None
 
     def restart(self) -> None:
-        """Offsets are others from now on; the time counts on."""
+        """The offsets begin anew; the sum of the times stays."""
         self._taken = None
 
     def look(self, now: float, taken: int, holds: bool) -> float:
-        """Add up, to be called whenever one of these has changed.
+        """Bring the sum up to date.
+
+        To be called whenever ``taken`` or ``holds`` has changed.
 
         :param taken: offset up to which output was taken
         :param holds: whether the guest waits from now on

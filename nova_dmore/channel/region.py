@@ -13,6 +13,36 @@ Geometry: TypeAlias = dict[wire.Stream, tuple[wire.Direction, int]]
 _PAGE = 0x1000
 
 
+def word(offset: int) -> int:
+    """Index into ``Region.words`` of the word at a byte offset."""
+    return offset >> 3
+
+
+# Where the single words of the pages are in ``Region.words``.
+HOST_EPOCH = word(wire.HOST_PAGE + wire.HOST_EPOCH)
+HOST_FREEZE = word(wire.HOST_PAGE + wire.HOST_FREEZE)
+HOST_FLAGS = word(wire.HOST_PAGE + wire.HOST_FLAGS)
+HOST_RESUME_FROM = word(wire.HOST_PAGE + wire.HOST_RESUME_FROM)
+HOST_EXPECTED = word(wire.HOST_PAGE + wire.HOST_EXPECTED)
+
+DOMAIN_R_MAGIC = word(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_MAGIC)
+DOMAIN_R_LAYOUT_VERSION = word(
+    wire.DOMAIN_R_PAGE + wire.DOMAIN_R_LAYOUT_VERSION)
+INCARNATION = word(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_INCARNATION)
+ACK_BY = word(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_ACK_BY)
+EPOCH_ACK = word(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_EPOCH_ACK)
+FREEZE_ACK = word(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_FREEZE_ACK)
+GAVE_UP = word(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_GAVE_UP)
+VIEWERS = word(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_VIEWERS)
+DAMAGE_SEEN = word(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_DAMAGE_SEEN)
+
+DISPLAY_EPOCH = word(wire.DISPLAY_PAGE + wire.DISPLAY_EPOCH)
+DISPLAY_MODE = word(wire.DISPLAY_PAGE + wire.DISPLAY_MODE)
+DISPLAY_CURSOR = word(wire.DISPLAY_PAGE + wire.DISPLAY_CURSOR)
+DISPLAY_PUBLISHED = word(wire.DISPLAY_PAGE + wire.DISPLAY_PUBLISHED)
+DISPLAY_DAMAGE = word(wire.DISPLAY_PAGE + wire.DISPLAY_DAMAGE)
+
+
 @dataclasses.dataclass(frozen=True)
 class Ring:
     """Where the ring of one stream lies.
@@ -57,11 +87,6 @@ class Region:
         """Give the buffer up, so that its mmap can be closed."""
         self.words.release()
         self.data.release()
-
-
-def word(offset: int) -> int:
-    """Index into ``Region.words`` of the word at a byte offset."""
-    return offset >> 3
 
 
 def position_word(page: int, stream: wire.Stream) -> int:

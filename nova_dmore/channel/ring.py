@@ -62,7 +62,7 @@ def advance(what: str, old: int, new: int, limit: int) -> int:
 
 
 def jump_to(what: str, value: int) -> int:
-    """An offset of Domain R's that the host makes its own.
+    """Check an offset of Domain R's that the host makes its own.
 
     :raises RingError: it is too large
     """

@@ -3,7 +3,8 @@
 
 import re
 
-#: Of one text, in characters; what is cut off is counted.
+#: Longest text that is shown, in characters; a longer one is cut, and its
+#: length is told.
 TEXT_MAX = 500
 
 _UNSAFE = re.compile(r'[^\x20-\x7e]')
@@ -29,11 +30,11 @@ def printable(value: object, limit: int = TEXT_MAX) -> str:
     if len(shown) <= limit:
         return shown
     if shown[:limit] == text[:limit] and _CUT.fullmatch(text, limit):
-        return text     # cut before
+        return text     # it was cut by an earlier call
     return f'{shown[:limit]}... (of {len(text)} characters)'
 
 
 def escaped(text: str) -> str:
-    """The same for text of any length."""
+    """Escape what ``printable`` escapes, in text of any length."""
     return _UNSAFE.sub(
         lambda found: found[0].encode('unicode_escape').decode('ascii'), text)

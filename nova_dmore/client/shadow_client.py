@@ -3,19 +3,21 @@
 
 Synchronous and thread-safe. Every request takes a connection of its own from
 a small stock, so a thread that waits in :meth:`ShadowClient.frozen` holds up
-nobody. A worker that was restarted closes its connections; the request is
-then repeated on a new one until its time is over (all requests may be
-repeated without harm).
+nobody. New ones are had from the host service; those that are there lead to
+the worker itself. A worker that was restarted closes its connections; the
+request is then repeated on a new one until its time is over (all requests may
+be repeated without harm).
 """
 
-import dataclasses
 import json
-import os
 import socket
 import threading
 import time
+from collections.abc import Iterable
+from typing import Any
 
 from nova_dmore.channel import text
+from nova_dmore.client import host_service
 from nova_dmore import exception
 from nova_dmore import wire
 
@@ -26,96 +28,68 @@ DEFAULT_TIMEOUT_S = 5.0
 GRACE_S = 2.0
 
 _RETRY_INTERVAL_S = 0.02
+#: The longest that a worker takes for its :data:`wire.Request.GAPS`.
+_GAPS_TIMEOUT_MS = 10 ** 9
 
 
-@dataclasses.dataclass(frozen=True)
-class VmStatus:
-    """One of the two VMs, as the shadow-device process sees it."""
+class GapsRequest:
+    """A request GAPS that waits for its answer.
 
-    connected: bool         # its QMP socket answers
-    status: str | None      # QMP run state, None: not known
-    attached: bool          # its console device or ivshmem is connected
-
-
-@dataclasses.dataclass(frozen=True)
-class GapReport:
-    """Bytes that did not, or perhaps did not, arrive."""
-
-    number: int             # for :meth:`ShadowClient.forget_gaps`
-    stream: str
-    at: int | None          # offset in the stream, None: not known
-    bytes: int | None
-    kind: wire.GapKind
-    reason: str
-    migration_id: str | None
-    time: float             # seconds since 1970
-
-
-@dataclasses.dataclass(frozen=True)
-class Status:
-    """Result of STATUS; see :class:`wire.Request`."""
-
-    state: wire.PairState
-    epoch: int
-    migration_id: str | None
-    instance: VmStatus
-    domain_r: VmStatus
-    streams: dict
-    serving: dict | None
-    devices: dict           # of some devices what they say, see wire.STATUS
-    gaps: tuple
-    worker_starts: int
-    pid: int                # of the keeper
-    worker_pid: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Frozen:
-    """Result of FROZEN.
-
-    The times are CLOCK_MONOTONIC seconds; None if the instance did not stop
-    in the time given, and ``domain_r_stopped_at`` until that has.
+    :param sock: connected socket on which it was sent.
     """
 
-    acknowledged: bool
-    stopped_at: float | None
-    frozen_at: float | None
-    domain_r_stopped_at: float | None
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._socket = sock
 
+    def fileno(self) -> int:
+        """Readable when there are gap reports, or the worker has ended."""
+        return self._socket.fileno()
 
-@dataclasses.dataclass(frozen=True)
-class CarryOverAnswer:
-    """Result of CARRY_OVER: whether it was used, and why not."""
+    def is_refused(self) -> bool:
+        """Whether the worker is of a release without this request.
 
-    accepted: bool
-    reason: str
+        Called when it is readable.
+        """
+        try:
+            return 'error' in json.loads(self._socket.recv(1 << 16))
+        except (OSError, RecursionError, TypeError, ValueError):
+            return False    # it has ended, or says what means nothing
+
+    def close(self) -> None:
+        """Take the request back."""
+        self._socket.close()
 
 
 class ShadowClient:
     """Requests to one pair's shadow-device process.
 
-    :param directory: the pair's directory, ``[dmore] run_dir/<uuid>``.
+    :param service: a :class:`nova_dmore.client.host_service.HostService`.
+    :param instance: the uuid of the pair's instance.
     :param timeout: seconds that a request without ``timeout_ms`` may take.
 
     Every method raises :class:`exception.ShadowProcessError` when the
-    process does not answer in time or refuses the request.
+    process does not answer in time or refuses the request, and of these
+    :class:`exception.HostServiceError` when the host service cannot be asked.
     """
 
-    def __init__(self, directory, timeout=DEFAULT_TIMEOUT_S):
-        self.path = os.path.join(directory, wire.CONTROL_SOCKET)
+    def __init__(self, service: host_service.HostService, instance: str,
+                 timeout: float = DEFAULT_TIMEOUT_S) -> None:
+        self._service = service
+        self._instance = instance
         self._timeout = timeout
         self._lock = threading.Lock()
-        self._idle = []
+        self._idle: list[socket.socket] = []
         self._next_id = 0
 
-    def status(self, timeout=None):
-        """-> :class:`Status`.
+    def status(self, timeout: float | None = None) -> wire.Status:
+        """-> :class:`wire.Status`.
 
         :param timeout: seconds, instead of the client's own.
         """
         result = self._request(wire.Request.STATUS, {}, timeout)
         try:
-            return Status(
+            return wire.Status(
                 state=wire.PairState(result['state']),
                 epoch=result['epoch'],
                 migration_id=result['migration_id'],
@@ -132,11 +106,12 @@ class ShadowClient:
             raise self._error(
                 f'answered STATUS wrongly: {text.printable(repr(e))}') from e
 
-    def configure(self, config):
+    def configure(self, config: dict[str, Any]) -> None:
         """Give the CONFIG message (a dict) for this and later Domain Rs."""
         self._request(wire.Request.CONFIGURE, {'config': config})
 
-    def arm(self, migration_id, role, on=True):
+    def arm(self, migration_id: str, role: wire.Role, on: bool = True
+            ) -> None:
         """A stop (source) or start (destination) now belongs to a migration.
 
         :param role: a :class:`wire.Role`.
@@ -147,119 +122,129 @@ class ShadowClient:
             'migration_id': migration_id, 'role': wire.Role(role).value,
             'on': bool(on)})
 
-    def adopt(self):
+    def adopt(self) -> None:
         """The instance belongs to this host now, running or paused: let an
         arrived Domain R run. Harmless for a pair that is live."""
         self._request(wire.Request.ADOPT, {})
 
-    def hold(self, on):
+    def hold(self, on: bool) -> None:
         """Ask Domain R to keep its pre-copy from converging, or no more."""
         self._request(wire.Request.HOLD, {'on': bool(on)})
 
-    def let_go(self, on):
+    def let_go(self, on: bool) -> None:
         """Have Domain R stopped as soon as it may: its migration goes on
         then. Or no more."""
         self._request(wire.Request.LET_GO, {'on': bool(on)})
 
-    def frozen(self, timeout_ms):
-        """Wait for the instance's stop and the freeze -> :class:`Frozen`.
+    def frozen(self, timeout_ms: float) -> wire.Frozen:
+        """Wait for the instance's stop and the freeze -> :class:`wire.Frozen`.
 
         Domain R may stop then.
         """
         result = self._waiting(wire.Request.FROZEN, {}, timeout_ms)
-        return Frozen(
+        return wire.Frozen(
             acknowledged=result['acknowledged'],
             stopped_at=result['at']['stopped'],
             frozen_at=result['at']['frozen'],
             # One that runs since before an upgrade does not tell.
             domain_r_stopped_at=result['at'].get('domain_r_stopped'))
 
-    def hand_over(self, timeout_ms):
+    def hand_over(self, timeout_ms: float) -> dict[str, Any] | None:
         """After :meth:`frozen`: wait until the instance's QEMU has saved its
         state -> what a destination needs (a dict), None: nothing."""
-        return self._waiting(
+        carry_over: dict[str, Any] | None = self._waiting(
             wire.Request.HAND_OVER, {}, timeout_ms)['carry_over']
+        return carry_over
 
-    def carry_over(self, migration_id, carry_over):
+    def carry_over(self, migration_id: str, carry_over: dict[str, Any]
+                   ) -> wire.CarryOverAnswer:
         """Destination: hand in what :meth:`hand_over` gave at the source.
 
-        -> :class:`CarryOverAnswer`; a late or repeated one is not accepted.
+        -> :class:`wire.CarryOverAnswer`; a late or repeated one is not
+        accepted.
         """
         answer = self._request(wire.Request.CARRY_OVER, {
             'migration_id': migration_id, 'carry_over': carry_over})
-        return CarryOverAnswer(accepted=answer.get('accepted') is True,
+        return wire.CarryOverAnswer(accepted=answer.get('accepted') is True,
                                reason=text.printable(answer.get('reason')))
 
-    def live(self, timeout_ms):
+    def live(self, timeout_ms: float) -> wire.PairState:
         """Wait until bytes flow -> the :class:`wire.PairState` then."""
         result = self._waiting(wire.Request.LIVE, {}, timeout_ms)
         return wire.PairState(result['state'])
 
-    def forget_gaps(self, numbers):
+    def wait_for_gaps(self) -> GapsRequest:
+        """Ask to be told of gap reports, without waiting for the answer.
+
+        -> :class:`GapsRequest`, to be closed by the caller.
+        """
+        sock = self._connect(time.monotonic() + self._timeout)
+        request = {'id': 0, 'method': wire.Request.GAPS.value,
+                   'params': {'timeout_ms': _GAPS_TIMEOUT_MS}}
+        try:
+            sock.sendall(json.dumps(request).encode() + b'\n')
+        except OSError:
+            pass    # the worker has ended, as its reader will see
+        return GapsRequest(sock)
+
+    def forget_gaps(self, numbers: Iterable[int]) -> None:
         """Gap reports that were logged need not be kept."""
         self._request(wire.Request.FORGET_GAPS, {'numbers': list(numbers)})
 
-    def shutdown(self, timeout=None):
+    def shutdown(self, timeout: float | None = None) -> None:
         """End keeper and worker; no error if they are gone already.
 
-        Returns when the control socket's file is gone.
+        Returns when nothing of them listens any more.
         """
         deadline = time.monotonic() + (timeout or self._timeout)
-        while True:
+        is_asked = False
+        while (sock := self._open(deadline)) is not None:
             try:
-                sock = self._connect(deadline)
-            except (FileNotFoundError, ConnectionRefusedError):
-                break
-            except OSError as e:
-                raise self._error(f'cannot be reached: {e}') from e
-            try:
-                self._exchange(sock, wire.Request.SHUTDOWN, {}, deadline)
+                if not is_asked:
+                    self._exchange(sock, wire.Request.SHUTDOWN, {}, deadline)
+                    is_asked = True
             except (OSError, EOFError):
                 pass    # ends while it answers, or its worker restarts
             finally:
                 sock.close()
-            while os.path.exists(self.path):
-                if time.monotonic() > deadline:
-                    raise self._error('did not shut down')
-                time.sleep(_RETRY_INTERVAL_S)
+            if time.monotonic() > deadline:
+                raise self._error('did not shut down')
+            time.sleep(_RETRY_INTERVAL_S)
         self.close()
 
-    def is_gone(self):
+    def is_gone(self) -> bool:
         """Whether no process listens: the keeper does as long as it lives.
 
         Tells at once, where a request would be repeated until its time is
         over. False does not mean that the process answers.
         """
-        try:
-            self._connect(time.monotonic() + self._timeout).close()
-        except (FileNotFoundError, ConnectionRefusedError):
+        sock = self._open(time.monotonic() + self._timeout)
+        if sock is None:
             return True
-        except OSError:
-            return False    # its queue is full, or the like
+        sock.close()
         return False
 
-    def close(self):
+    def close(self) -> None:
         """Close the connections in stock; later requests open new ones."""
         with self._lock:
             idle, self._idle = self._idle, []
         for sock in idle:
             sock.close()
 
-    def _waiting(self, method, params, timeout_ms):
+    def _waiting(self, method: wire.Request, params: dict[str, Any],
+                 timeout_ms: float) -> dict[str, Any]:
         return self._request(
             method, {**params, 'timeout_ms': int(timeout_ms)},
             timeout_ms / 1000 + GRACE_S)
 
-    def _request(self, method, params, timeout=None):
+    def _request(self, method: wire.Request, params: dict[str, Any],
+                 timeout: float | None = None) -> dict[str, Any]:
         deadline = time.monotonic() + (timeout or self._timeout)
         while True:
             sock = None
             try:
                 sock = self._take(deadline)
                 result = self._exchange(sock, method, params, deadline)
-            except (FileNotFoundError, ConnectionRefusedError) as e:
-                # The keeper listens as long as it lives.
-                raise self._error('is not there') from e
             except (OSError, EOFError) as e:
                 if sock is not None:
                     sock.close()
@@ -272,29 +257,34 @@ class ShadowClient:
                 time.sleep(_RETRY_INTERVAL_S)
                 continue
             except exception.ShadowProcessError:
-                sock.close()
+                if sock is not None:
+                    sock.close()
                 raise
             with self._lock:
                 self._idle.append(sock)
             return result
 
-    def _take(self, deadline):
+    def _take(self, deadline: float) -> socket.socket:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
         return self._connect(deadline)
 
-    def _connect(self, deadline):
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            sock.settimeout(max(0.001, deadline - time.monotonic()))
-            sock.connect(self.path)
-        except OSError:
-            sock.close()
-            raise
+    def _connect(self, deadline: float) -> socket.socket:
+        sock = self._open(deadline)
+        if sock is None:
+            # The keeper listens as long as it lives.
+            raise self._error('is not there')
         return sock
 
-    def _exchange(self, sock, method, params, deadline):
+    def _open(self, deadline: float) -> socket.socket | None:
+        """-> a connection; None: there is no process."""
+        return self._service.open(
+            self._instance, max(0.001, deadline - time.monotonic()))
+
+    def _exchange(self, sock: socket.socket, method: wire.Request,
+                  params: dict[str, Any], deadline: float
+                  ) -> dict[str, Any]:
         with self._lock:
             self._next_id += 1
             number = self._next_id
@@ -315,7 +305,8 @@ class ShadowClient:
             raise self._error(f'answered {method} without a result')
         return result
 
-    def _receive(self, sock, deadline):
+    def _receive(self, sock: socket.socket, deadline: float
+                 ) -> dict[str, Any]:
         buffer = bytearray()
         while not buffer.endswith(b'\n'):
             sock.settimeout(max(0.001, deadline - time.monotonic()))
@@ -334,20 +325,20 @@ class ShadowClient:
             raise self._error('sent an answer that is not an object')
         return answer
 
-    def _error(self, what):
+    def _error(self, what: str) -> exception.ShadowProcessError:
         return exception.ShadowProcessError(
-            f'The shadow-device process at {self.path} {what}')
+            f'The shadow-device process of {self._instance} {what}')
 
 
-def _vm_status(value):
+def _vm_status(value: dict[str, Any]) -> wire.VmStatus:
     """A worker tells what a QEMU has told it."""
     status = value['status']
-    return VmStatus(
+    return wire.VmStatus(
         connected=value['connected'], attached=value['attached'],
         status=status if status is None else text.printable(status))
 
 
-def _gap_report(gap):
+def _gap_report(gap: dict[str, Any]) -> wire.GapReport:
     """Numbers and names are what they should be, and texts are printable.
 
     :raises KeyError, TypeError, ValueError: they are not.
@@ -356,7 +347,7 @@ def _gap_report(gap):
         if type(gap[name]) is not int and (
                 name == 'number' or gap[name] is not None):
             raise ValueError(f'{name} of a gap')
-    return GapReport(**{
+    return wire.GapReport(**{
         **gap, 'kind': wire.GapKind(gap['kind']),
         'stream': wire.Stream[str(gap['stream']).upper()].name.lower(),
         'reason': text.printable(gap['reason'])})

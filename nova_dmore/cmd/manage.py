@@ -64,7 +64,7 @@ def _uuid(text: str) -> str:
     return text.lower()
 
 
-def _options(files: Sequence[str] | None):
+def _options(files: Sequence[str] | None) -> cfg.ConfigOpts.GroupAttr:
     """The ``[dmore]`` options.
 
     :raises nova_dmore.exception.ConfigurationError: they cannot be read.
@@ -81,10 +81,11 @@ def _options(files: Sequence[str] | None):
     return conf.dmore
 
 
-def _secret_id(arguments, secrets: identity.Secrets,
+def _secret_id(arguments: argparse.Namespace, secrets: identity.Secrets,
                record: record_module.PairRecord | None) -> int:
-    if arguments.secret_id is not None:
-        return arguments.secret_id
+    given: int | None = arguments.secret_id
+    if given is not None:
+        return given
     if record is not None:
         return record.secret_id
     if len(secrets.by_id) == 1:
@@ -95,19 +96,25 @@ def _secret_id(arguments, secrets: identity.Secrets,
         'instance is on, or give --secret-id')
 
 
-def _known_hosts_line(arguments, options, record, secret: bytes) -> str:
+def _known_hosts_line(arguments: argparse.Namespace,
+                      options: cfg.ConfigOpts.GroupAttr,
+                      record: record_module.PairRecord | None,
+                      secret: bytes) -> str:
     address = arguments.address
-    if address is None and record is None:
-        raise exception.ConfigurationError(
-            f'instance {arguments.server} has no pair on this host: give '
-            'the --address of its console')
-    host = str(address or record.address.ip)
+    if address is None:
+        if record is None:
+            raise exception.ConfigurationError(
+                f'instance {arguments.server} has no pair on this host: give '
+                'the --address of its console')
+        address = record.address.ip
+    host = str(address)
     if options.ssh_port != _SSH_PORT:
         host = f'[{host}]:{options.ssh_port}'
     return f'{host} {identity.public_host_key(secret, arguments.server)}'
 
 
-def _list_secrets(secrets: identity.Secrets, records) -> str:
+def _list_secrets(secrets: identity.Secrets, records: record_module.Records
+                  ) -> str:
     used = collections.Counter(
         record.secret_id for record in records.all())
     ids = list(dict.fromkeys([*secrets.by_id, *sorted(used)]))
@@ -118,10 +125,10 @@ def _list_secrets(secrets: identity.Secrets, records) -> str:
         for each in ids)
 
 
-def _answer(arguments) -> str:
+def _answer(arguments: argparse.Namespace) -> str:
     options = _options(arguments.config_file)
     secrets = identity.read_secrets(options.secret_file)
-    records = record_module.Records(options.run_dir)
+    records = record_module.Records(options.record_dir, options.run_dir)
     if arguments.command == 'secrets':
         return _list_secrets(secrets, records)
     record = records.load(arguments.server)

@@ -49,7 +49,8 @@ def _unless(warning: str | None) -> upgradecheck.Result:
     return _good() if warning is None else _warning(warning)
 
 
-class Checks(upgradecheck.UpgradeCommands):
+# The library has no types.
+class Checks(upgradecheck.UpgradeCommands):     # type: ignore[misc]
     """The checks of ``nova-dmore-status upgrade check``."""
 
     def _check_native_tls(self) -> upgradecheck.Result:
@@ -127,9 +128,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the command; returns its exit status: 0, 1 if there is
     a warning, 2 if something would not work, 255 after an error."""
     dmore_conf.register(CONF)
-    return upgradecheck.main(
+    status: int = upgradecheck.main(
         CONF, project='nova', upgrade_command=Checks(),
         argv=list(sys.argv[1:] if argv is None else argv))
+    return status
 
 
 if __name__ == '__main__':

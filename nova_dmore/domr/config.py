@@ -6,15 +6,13 @@ import ipaddress
 import re
 from typing import Any, TypeAlias
 
+from nova_dmore import wire
+
 Interface: TypeAlias = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-SCROLLBACK_MAX = 1 << 22
-STALL_MS_MAX = 3_600_000
 NAME_MAX = 255
-#: What VNC's authentication uses of a password, in characters.
-VNC_PASSWORD_MAX = 8
 
 #: From where SSH may be used unless the message says otherwise; hosts of
 #: earlier releases do not.
@@ -98,8 +96,8 @@ def parse(message: dict[str, Any]) -> Config:
         serial_port=_number(message, 'serial_port', 1, 65535),
         serial_networks=_networks(message, 'serial_networks'),
         scrollback_bytes=_number(message, 'scrollback_bytes', 0,
-                                 SCROLLBACK_MAX),
-        stall_ms=_number(message, 'stall_ms', 0, STALL_MS_MAX),
+                                 wire.SCROLLBACK_MAX),
+        stall_ms=_number(message, 'stall_ms', 0, wire.STALL_MS_MAX),
         vnc=_vnc(message.get('vnc')))
 
 
@@ -126,9 +124,9 @@ def _password(message: dict[str, Any], name: str) -> str | None:
     if message.get(name) is None:
         return None
     value = _text(message, name)
-    if not 0 < len(value) <= VNC_PASSWORD_MAX or not value.isascii():
-        raise ConfigError(f'{name} is not 1 to {VNC_PASSWORD_MAX} characters '
-                          'of ASCII')
+    if not 0 < len(value) <= wire.VNC_PASSWORD_MAX or not value.isascii():
+        raise ConfigError(f'{name} is not 1 to {wire.VNC_PASSWORD_MAX} '
+                          'characters of ASCII')
     return value
 
 

@@ -18,10 +18,6 @@ from nova_dmore import wire
 
 #: How much more than the scroll-back a client that is replaying it may lag.
 REPLAY_SLACK = 1 << 16
-#: Bytes handed to a client at once. Then others have their turn: to encrypt
-#: and send them takes an emulated processor a millisecond, and a picture may
-#: wait.
-CHUNK = pace.MOST
 #: Bytes of one client's input that wait for room before it is held back.
 INPUT_LIMIT = 1 << 14
 #: What a client was given it need not have taken: it may hold the guest up so
@@ -100,7 +96,6 @@ class Client:
         self.writable = False
         self.pace = pace.Pace()
         self.has_turn = False   # it will be given more
-        self.missed = 0
         self.held = False       # its input
         self.seen: object = None        # the port's progress ...
         self.since: float | None = None     # ... and when it last changed
@@ -243,7 +238,6 @@ class Console:
         missing = self._base - client.cursor
         client.cursor = self._base
         client.patience.restart()
-        client.missed += missing
         self._log('warning', f'{client.name} could not keep up: {missing} '
                   'bytes of output were not shown to it')
         client.port.tell(f'{missing} bytes of output are missing here: this '

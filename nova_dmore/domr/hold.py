@@ -4,10 +4,8 @@
 import mmap
 import threading
 
-#: What is kept dirty. The host must set Domain R's migration bandwidth times
-#: its downtime limit below this, or QEMU switches over all the same. The stop
-#: of Domain R lasts as long as it takes to send this: no more than needed.
-HOLD_BYTES = 2 << 20
+from nova_dmore import wire
+
 #: How often every page of it is written, in seconds.
 HOLD_PERIOD_S = 0.01
 THREAD = 'hold'
@@ -36,7 +34,7 @@ class Holder:
 
 def _write(stop: threading.Event) -> None:
     """Write one byte of each page every HOLD_PERIOD_S, until told to stop."""
-    with mmap.mmap(-1, HOLD_BYTES) as memory:
+    with mmap.mmap(-1, wire.HOLD_BYTES) as memory:
         count = 0
         while not stop.wait(HOLD_PERIOD_S):
             write(memory, count)
@@ -50,4 +48,4 @@ def write(memory: mmap.mmap | bytearray, count: int) -> None:
     """
     # Never zero: a zero page is sent as a mark and costs nothing.
     memory[::mmap.PAGESIZE] = bytes([count % 255 + 1]) * (
-        HOLD_BYTES // mmap.PAGESIZE)
+        wire.HOLD_BYTES // mmap.PAGESIZE)

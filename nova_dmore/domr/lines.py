@@ -9,8 +9,6 @@ from nova_dmore.channel.domr import end as domr_end
 from nova_dmore.channel import input_event
 from nova_dmore import wire
 
-#: The host takes whole lines only, so a line must fit its ring well.
-_LINE_LIMIT = wire.GEOMETRY[wire.Stream.CONTROL_TO_HOST][1] // 2
 _LOG_TEXT_MAX = 1000
 #: Log lines beyond these wait no more for a host that reads none.
 _OUTBOX_MAX = 64
@@ -48,7 +46,8 @@ class Outbox:
     def flush(self) -> None:
         """Send what there is room for."""
         while self._messages:
-            line = control.encode(self._messages[0], _LINE_LIMIT)
+            line = control.encode(self._messages[0],
+                                  wire.CONTROL_TO_HOST_LINE_MAX)
             if len(line) > self._end.sendable(wire.Stream.CONTROL_TO_HOST):
                 return
             self._end.send(wire.Stream.CONTROL_TO_HOST, line)

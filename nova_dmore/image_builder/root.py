@@ -137,7 +137,8 @@ def agent_files(modules: Iterable[str]) -> list[pathlib.Path]:
     finder = modulefinder.ModuleFinder(path=[str(package.parent)])
     for module in modules:
         finder.import_hook(module)
-    return sorted(pathlib.Path(found.__file__).relative_to(package)
+    return sorted(pathlib.Path(found.__file__)  # type: ignore[attr-defined]
+                  .relative_to(package)     # typeshed has no attributes of it
                   for name, found in finder.modules.items()
                   if name.partition('.')[0] == package.name)
 

@@ -31,9 +31,10 @@ def run(argv: Sequence[str], advice: str = '', **kwargs: Any) -> str:
     :raises ImageError: the tool is missing or failed
     """
     try:
-        done = subprocess.run(argv, check=True, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              text=True, errors='replace', **kwargs)
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            argv, check=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            errors='replace', **kwargs)
     except FileNotFoundError as error:
         raise exception.ImageError(
             f'{argv[0]} is not installed: install the Debian packages that '

@@ -36,7 +36,7 @@ def upload(path: pathlib.Path, report: steps.Report,
                         image.properties.get(image_file.DIGEST_PROPERTY)
                         == digest):
                     report(f'{digest} is in Glance already')
-                    return image.id
+                    return str(image.id)
             with steps.step(report, f'upload of version {manifest.version}'):
                 image = cloud.image.create_image(
                     image_file.GLANCE_NAME, filename=str(path),
@@ -44,7 +44,7 @@ def upload(path: pathlib.Path, report: steps.Report,
                     visibility=visibility, wait=True, allow_duplicates=True,
                     **{image_file.DIGEST_PROPERTY: digest,
                        image_file.LAYOUT_PROPERTY: str(wire.LAYOUT_VERSION)})
-            return image.id
+            return str(image.id)
     except exceptions.SDKException as error:
         raise exception.ImageError(
             f'Glance did not take {path}: {error}') from error

@@ -2,144 +2,146 @@
 """The keeper of a pair: holds everything that must outlive a worker.
 
 It owns the memory, the eventfds, the sockets, the serial line and the QMP
-connections of one pair, and starts the worker again when it ends. It parses
-nothing that comes from the region or from the instance's console. Started by
-:func:`nova_dmore.client.spawn.start_keeper`; ends on SIGTERM or SHUTDOWN.
+connections of one pair, and has the worker started again when it ends. It
+parses nothing that comes from the region or from the instance's console. The
+host service forks it (:func:`run`); it ends on SIGTERM or SHUTDOWN, and takes
+a new worker on SIGHUP.
 """
 
-import argparse
-import asyncio
+import dataclasses
+import functools
 import logging
 import os
 import signal
-import subprocess
-import sys
-import time
+import socket
+from collections.abc import Iterable
 
-from nova_dmore.channel import errors
-from nova_dmore.channel.host import ivshmem
 from nova_dmore.channel import text
+from nova_dmore.keeper import allowed
+from nova_dmore.keeper import confinement
+from nova_dmore.keeper import display
+from nova_dmore.keeper import domain_r as domain_r_module
+from nova_dmore.keeper import earlier
 from nova_dmore.keeper import line as line_module
+from nova_dmore.keeper import peers
 from nova_dmore.keeper import qmp
 from nova_dmore.keeper import resources as resources_module
+from nova_dmore.keeper import worker_process
+from nova_dmore.link import hostd_protocol
 from nova_dmore.link import messages
 from nova_dmore.posix import crash
-from nova_dmore.posix import groups
+from nova_dmore.posix import locks
 from nova_dmore.posix import log
+from nova_dmore.posix import loop as loop_module
 from nova_dmore.posix import privileges
-from nova_dmore.posix import unix_connect
-from nova_dmore import wire
+from nova_dmore.posix import seccomp
 
 LOG = logging.getLogger(__name__)
 
-_QMP_SOCKETS = {messages.INSTANCE: wire.INSTANCE_QMP_SOCKET,
-                messages.DOMAIN_R: wire.DOMAIN_R_QMP_SOCKET}
+_VMS = (messages.INSTANCE, messages.DOMAIN_R)
 
-#: How soon a Domain R that is to run, and does not, is told again, in seconds.
-_RUN_AGAIN_S = 0.1
-
-#: After a connection that QEMU has made the next is accepted so much later,
-#: and any after one that could not be, in seconds.
-_ACCEPT_PAUSE_S = 0.05
 #: Control connections that wait for a worker.
 _CONTROLS_MAX = 64
 
-#: A worker that ends sooner than this is started again with a pause, which
-#: doubles from the first to the last of these, in seconds.
-_STEADY_S = 5.0
-_PAUSE_S = (0.05, 1.0)
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What the host service tells all of its keepers."""
+
+    run_dir: str
+    #: Group id of QEMU's user, which has to reach its folder and sockets;
+    #: None: QEMU is root, or of this user.
+    qemu_group: int | None = None
+    debug: bool = False
 
 
 class Keeper:
     """The keeper, running.
 
-    :param resources: :class:`resources.Resources`.
-    :param debug: passed on to the worker.
+    :param run_dir: where the host service listens.
     """
 
-    def __init__(self, loop, resources, debug):
+    def __init__(self, loop: loop_module.Loop, run_dir: str, instance: str,
+                 resources: resources_module.Resources) -> None:
         self._loop = loop
         self._resources = resources
-        self._debug = debug
-        self._server = ivshmem.IvshmemServer(
-            resources.memory['region'], resources.from_domain_r,
-            resources.to_domain_r)
-        self._generation = 0
-        self._waiting_controls = []     # accepted while no worker was there
-        self._last_input = None     # see messages.ToWorker.START
-        self._worker = None         # (process, link)
-        self._worker_starts = 0
-        self._worker_started = 0.0
-        self._pause = _PAUSE_S[0]
-        self._vms = {vm: (False, None, False) for vm in _QMP_SOCKETS}
+        #: Accepted while no worker was there.
+        self._waiting_controls: list[socket.socket] = []
+        #: See messages.ToWorker.START.
+        self._last_input: messages.Message | None = None
+        self._worker = worker_process.WorkerProcess(
+            loop, run_dir, instance, self._worker_started,
+            self._worker_readable)
+        #: Of each: connected, run state, arriving.
+        self._vms: dict[str, tuple[bool, str | None, bool]] = {
+            vm: (False, None, False) for vm in _VMS}
         self._links = {
             vm: qmp.QmpLink(
-                loop, vm, os.path.join(resources.directory, name),
-                lambda *state, vm=vm: self._vm_changed(vm, state),
-                lambda event, at, vm=vm: self._event(vm, event, at))
-            for vm, name in _QMP_SOCKETS.items()}
+                loop, vm, functools.partial(self._vm_changed, vm),
+                functools.partial(self._event, vm))
+            for vm in _VMS}
+        link = self._links[messages.INSTANCE]
         self._line = line_module.Line(
-            loop, resources.directory, self._links[messages.INSTANCE].look,
-            self._send)
+            loop, resources.places.instance, link.look, self._send)
+        self._display = display.Display(link)
+        self._domain_r = domain_r_module.DomainR(
+            loop, resources, self._links[messages.DOMAIN_R], self._send,
+            self._is_instance_here)
         self._adopted = False
-        # The Domain R that arrived:
-        self._has_come = self._is_let_run = self._has_run = False
-        self._run_timer = None
-        self._ended = loop.create_future()
-
-    async def run(self):
-        """Serve until SHUTDOWN or SIGTERM."""
-        loop = self._loop
+        profiles = {
+            messages.INSTANCE: os.path.basename(resources.places.instance),
+            messages.DOMAIN_R: os.path.basename(resources.places.domain_r)}
+        self._earlier = earlier.Earlier(
+            loop, resources.places.own, profiles, self._links,
+            self._monitor_connected)
+        which = resources_module.Listener
+        of_instance = profiles[messages.INSTANCE]
+        of_domain_r = profiles[messages.DOMAIN_R]
+        accepted: dict[resources_module.Listener,
+                       tuple[str | None, peers.Accepted]] = {
+            which.CONTROL: (None, self._control_accepted),
+            which.INSTANCE_QMP: (of_instance, self._instance_accepted),
+            which.DOMAIN_R_QMP: (
+                of_domain_r, self._domain_r.monitor_connected),
+            which.IVSHMEM: (of_domain_r, self._device_accepted),
+            which.EARLIER_IVSHMEM: (of_domain_r, self._device_accepted),
+            which.EARLIER_SERIAL: (of_instance, self._serial_accepted)}
+        self._acceptors = [
+            peers.Acceptor(loop, resources.listeners[listener], *each)
+            for listener, each in accepted.items()]
+        self._has_ended = False
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
-        for name in self._resources.listeners:
-            self._listen(name)
-        for link in self._links.values():
-            link.start()
-        self._start_worker()
+        loop.add_signal_handler(signal.SIGHUP, self._worker.kill)
+
+    def run(self) -> None:
+        """Serve until SHUTDOWN or SIGTERM."""
+        for acceptor in self._acceptors:
+            acceptor.start()
+        self._earlier.start()
+        self._line.has_worker(False)
+        self._worker.start()
         try:
-            await self._ended
+            while not self._has_ended:
+                self._loop.turn()
         finally:
-            for listener in self._resources.listeners.values():
-                loop.remove_reader(listener)
-            self._resources.remove_files()
+            for acceptor in self._acceptors:
+                acceptor.stop()
+            self._resources.close_listeners()
+            self._earlier.close()
             for link in self._links.values():
                 link.close()
             self._line.make_room()
-            if self._worker is not None:
-                self._worker[0].kill()
-                self._worker[0].wait()
+            self._worker.close()
 
-    def _end(self):
-        if not self._ended.done():
-            self._ended.set_result(None)
+    def _end(self) -> None:
+        self._has_ended = True
 
     # -- sockets
 
-    def _listen(self, name):
-        listener = self._resources.listeners[name]
-        if listener.fileno() >= 0:      # not ended meanwhile
-            self._loop.add_reader(listener, self._accept, name)
-
-    def _accept(self, name):
-        handlers = {wire.CONTROL_SOCKET: self._control_accepted,
-                    wire.IVSHMEM_SOCKET: self._ivshmem_accepted,
-                    wire.SERIAL0_SOCKET: self._serial_accepted}
-        listener = self._resources.listeners[name]
-        try:
-            sock, _ = listener.accept()
-        except OSError as e:
-            LOG.warning('Not accepted: %s', e)
-            sock = None
-        if sock is None or name != wire.CONTROL_SOCKET:
-            # Whoever connects again and again is not served at that rate.
-            self._loop.remove_reader(listener)
-            self._loop.call_later(_ACCEPT_PAUSE_S, self._listen, name)
-        if sock is not None:
-            handlers[name](sock)
-
-    def _control_accepted(self, sock):
-        if self._worker is None:
+    def _control_accepted(self, sock: socket.socket,
+                          _peer: peers.Peer | None) -> None:
+        if self._worker.link is None:
             self._waiting_controls.append(sock)
             if len(self._waiting_controls) > _CONTROLS_MAX:
                 self._waiting_controls.pop(0).close()
@@ -147,74 +149,60 @@ class Keeper:
         self._send({'type': messages.ToWorker.CONTROL}, [sock.fileno()])
         sock.close()
 
-    def _serial_accepted(self, sock):
-        LOG.info('The instance was started by 0.1: it has a socket')
+    def _instance_accepted(self, sock: socket.socket, peer: peers.Peer
+                           ) -> None:
+        self._monitor_connected(messages.INSTANCE, sock, peer)
+        # Its source is of this release, too, and so is its Domain R: nothing
+        # comes that would need the directory.
+        self._earlier.shut_out()
+
+    def _monitor_connected(self, vm: str, sock: socket.socket,
+                           peer: peers.Peer) -> None:
+        if vm == messages.DOMAIN_R:
+            self._domain_r.monitor_connected(sock, peer)
+        else:
+            self._links[vm].connected(sock, peer)
+
+    def _serial_accepted(self, sock: socket.socket, _peer: peers.Peer
+                         ) -> None:
         self._line.connect(sock)
 
-    def _ivshmem_accepted(self, sock):
-        if self._server.connection is not None:
-            self._loop.remove_reader(self._server.connection)
-        try:
-            self._server.connected(sock)
-        except errors.IvshmemError as e:
-            LOG.warning('%s', e)
-        else:
-            self._loop.add_reader(sock, self._ivshmem_readable, sock)
-        self._generation += 1
-        LOG.info('Domain R connection %d', self._generation)
-        self._send_domain_r()
-        self._send_vm(messages.DOMAIN_R)    # it may have been known before
-
-    def _ivshmem_readable(self, sock):
-        if sock is not self._server.connection:
-            return
-        # Before it is closed: a closed one cannot be looked up any more.
-        self._loop.remove_reader(sock)
-        if self._server.readable():
-            self._loop.add_reader(sock, self._ivshmem_readable, sock)
-        else:
-            LOG.info('Domain R connection %d ended', self._generation)
-            self._send_domain_r()
-
-    def _send_domain_r(self):
-        self._send({'type': messages.ToWorker.DOMAIN_R,
-                    'connected': self._server.connection is not None,
-                    'generation': self._generation})
+    def _device_accepted(self, sock: socket.socket, peer: peers.Peer) -> None:
+        self._domain_r.device_connected(sock, peer)
+        # Its run state may have been known before its device was there.
+        self._send_vm(messages.DOMAIN_R)
 
     # -- QMP
 
-    def _vm_changed(self, vm, state):
-        connected, status, arriving = state
+    def _vm_changed(self, vm: str, connected: bool, status: str | None,
+                    arriving: bool) -> None:
+        if not connected:
+            self._earlier.start()
         if vm == messages.DOMAIN_R:
-            # One that is found paused has arrived: one that starts here is in
-            # prelaunch until it runs.
-            self._has_come = connected and (
-                self._has_come or
-                status == 'paused' and not self._vms[vm][0])
-            state = (connected, status, arriving or self._has_come)
+            arriving = self._domain_r.status(connected, status, arriving)
+        state = (connected, status, arriving)
         if state == self._vms[vm]:
             return
         self._vms[vm] = state
         if vm == messages.INSTANCE:
             self._line.status(*state)
-        elif not state[0]:
-            self._is_let_run = self._has_run = False
-        elif state[1] == 'running':
-            self._has_run = True
         self._send_vm(vm)
-        self._let_domain_r_run()
+        self._domain_r.let_run()
 
-    def _send_vm(self, vm):
+    def _is_instance_here(self) -> bool:
+        return self._adopted or self._vms[messages.INSTANCE][1] == 'running'
+
+    def _send_vm(self, vm: str) -> None:
         connected, status, arriving = self._vms[vm]
         self._send({'type': messages.ToWorker.VM, 'vm': vm,
                     'connected': connected, 'status': status,
                     'arriving': arriving})
 
-    def _event(self, vm, event, at):
+    def _event(self, vm: str, event: str, at: float) -> None:
         if vm == messages.INSTANCE:
             self._line.event(event, at)
         elif event == messages.SAVED:
-            self._let_domain_r_run(again=True)
+            self._domain_r.let_run(again=True)
         if qmp.EVENTS.get(event, event) is None:
             # Nobody does anything about it.
             LOG.info('%s: %s', vm, event)
@@ -222,38 +210,7 @@ class Keeper:
         self._send({'type': messages.ToWorker.EVENT, 'vm': vm,
                     'event': event, 'at': at})
 
-    def _let_domain_r_run(self, again=False):
-        """Let a Domain R run that arrived, paused, once its instance runs.
-
-        So it never runs on two hosts, nor ahead of its instance, whoever was
-        migrated first. QEMU obeys at once. While it loads the state it only
-        does for a Domain R that ran when it was saved (qmp_cont and
-        process_incoming_migration_bh): it is told again when it has loaded it,
-        and in case that is not heard, until it runs.
-        """
-        def replied(reply):
-            if 'error' in reply:
-                LOG.warning('Domain R cannot run: %s',
-                            text.printable(reply['error']))
-            if self._run_timer is None:
-                self._run_timer = self._loop.call_later(
-                    _RUN_AGAIN_S, self._look_whether_it_runs)
-        connected, _, arriving = self._vms[messages.DOMAIN_R]
-        is_here = (self._adopted or
-                   self._vms[messages.INSTANCE][1] == 'running')
-        if not (connected and arriving and is_here) or self._has_run or (
-                self._is_let_run and not again):
-            return
-        if not self._is_let_run:
-            LOG.info('Domain R may run')
-        self._is_let_run = True
-        self._links[messages.DOMAIN_R].execute('cont', None, replied)
-
-    def _look_whether_it_runs(self):
-        self._run_timer = None
-        self._let_domain_r_run(again=True)
-
-    def _execute(self, message):
+    def _execute(self, message: messages.Message) -> None:
         """Have a QEMU run a command for the worker."""
         last = None
         if message['note'] is not None:
@@ -261,7 +218,7 @@ class Keeper:
             self._last_input = last = {
                 **message['note'], 'id': message['id'], 'answer': None}
 
-        def replied(outcome):
+        def replied(outcome: messages.Message) -> None:
             # What QEMU returns may be long, and nobody needs it.
             reply = {'type': messages.ToWorker.REPLY, 'id': message['id'],
                      **({'result': None} if 'result' in outcome else outcome)}
@@ -269,63 +226,53 @@ class Keeper:
                 last['answer'] = reply
             self._send(reply)
         vm, command = message['vm'], message['command']
-        if qmp.is_allowed(vm, command, message['arguments']):
+        if allowed.is_allowed(vm, command, message['arguments']):
             self._links[vm].execute(command, message['arguments'], replied)
         else:
             replied({'error': f'{text.printable(command)} is not allowed',
                      'failure': messages.Failure.REFUSED})
 
-    def _open_display(self):
-        answer = {'type': messages.ToWorker.DISPLAY, 'error': None}
+    def _open_display(self) -> None:
+        link = self._worker.link
+
+        def opened(sock: socket.socket | None, error: str | None) -> None:
+            # The next worker has not asked for it.
+            if self._worker.link is link:
+                self._send({'type': messages.ToWorker.DISPLAY,
+                            'error': error},
+                           [] if sock is None else [sock.fileno()])
+        if not self._earlier.is_here(messages.INSTANCE):
+            self._display.open(opened)
+            return
         try:
-            with unix_connect.connect(os.path.join(
-                    self._resources.directory, wire.DISPLAY_SOCKET)) as sock:
-                self._send(answer, [sock.fileno()])
+            with self._earlier.connect_display() as sock:
+                opened(sock, None)
         except OSError as e:
-            self._send({**answer, 'error': str(e)})
+            opened(None, str(e))
 
     # -- the worker
 
-    def _start_worker(self):
-        ours, theirs = messages.pair()
-        command = [sys.executable, '-m', 'nova_dmore.worker.worker',
-                   '--link', str(theirs.fileno())]
-        if self._debug:
-            command.append('--debug')
-        try:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
-        except OSError as e:
-            LOG.error('No worker can be started: %s', e)
-            ours.close()
-            self._loop.call_later(_PAUSE_S[1], self._start_worker)
-            return
-        finally:
-            theirs.close()
-        self._worker = (process, ours)
-        self._worker_starts += 1
-        self._worker_started = time.monotonic()
-        LOG.info('Worker %d has process id %d', self._worker_starts,
-                 process.pid)
-        self._loop.add_reader(ours, self._worker_readable, ours)
+    def _worker_started(self) -> None:
         self._send({'type': messages.ToWorker.START,
                     'version': messages.VERSION,
-                    'worker_starts': self._worker_starts,
+                    'worker_starts': self._worker.starts,
                     'keeper_pid': os.getpid(),
                     'serial': self._line.totals(),
                     'last_input': self._last_input},
                    self._resources.start_descriptors(self._line))
-        self._send_domain_r()
+        self._line.has_worker(True)
+        self._domain_r.repeat()
         for vm in self._vms:
             self._send_vm(vm)
         self._line.repeat()
         waiting, self._waiting_controls = self._waiting_controls, []
         for sock in waiting:
-            self._control_accepted(sock)
+            self._control_accepted(sock, None)
 
-    def _worker_readable(self, link):
+    def _worker_readable(self) -> None:
+        assert self._worker.link is not None    # it is what can be read
         try:
-            message, descriptors = messages.receive(link)
+            message, descriptors = messages.receive(self._worker.link)
             for each in descriptors:    # it has none to give
                 os.close(each)
             if message is not None:
@@ -335,10 +282,11 @@ class Keeper:
         except (ValueError, RecursionError) as e:
             LOG.error('The worker sent what is no message, and is ended: %s',
                       text.printable(e))
-            self._worker[0].kill()
+            self._worker.kill()
             return
         if message is None:
-            self._worker_ended()
+            self._line.has_worker(False)
+            self._worker.ended()
         elif message['type'] == messages.ToKeeper.QMP:
             self._execute(message)
         elif message['type'] == messages.ToKeeper.LEAVING:
@@ -348,86 +296,79 @@ class Keeper:
         elif message['type'] == messages.ToKeeper.ADOPTED:
             self._adopted = True
             self._line.adopted()
-            self._let_domain_r_run()
+            self._earlier.shut_out()
+            self._domain_r.let_run()
         elif message['type'] == messages.ToKeeper.OPEN_DISPLAY:
             self._open_display()
         elif message['type'] == messages.ToKeeper.SHUTDOWN:
             self._end()
 
-    def _worker_ended(self):
-        if self._worker is None:
-            return
-        process, link = self._worker
-        self._worker = None
-        self._loop.remove_reader(link)
-        link.close()
-        process.kill()
-        LOG.warning('Worker %d ended: %s', self._worker_starts,
-                    process.wait())
-        if time.monotonic() - self._worker_started >= _STEADY_S:
-            self._pause = _PAUSE_S[0]
-        self._loop.call_later(self._pause, self._start_worker)
-        self._pause = min(self._pause * 2, _PAUSE_S[1])
-
-    def _send(self, message, descriptors=()):
+    def _send(self, message: messages.Message,
+              descriptors: Iterable[int] = ()) -> None:
         """Tell the worker, if there is one; a new one is told everything."""
-        if self._worker is None:
+        if self._worker.link is None:
             return
         try:
-            messages.send(self._worker[1], message, descriptors)
+            messages.send(self._worker.link, message, descriptors)
         except (OSError, ValueError) as e:
             LOG.warning('The worker does not listen: %s', e)
-            # Not from here: the caller may be starting it.
-            self._worker[0].kill()
+            # The next one is not started from here: the caller may be just
+            # starting this one.
+            self._worker.kill()
 
 
-def _make_directory(path, mode, group):
+def _make_directory(path: str, mode: int, group: int | None) -> None:
     os.makedirs(path, mode=0o700, exist_ok=True)
     if group is not None:
         os.chown(path, -1, group)
     os.chmod(path, mode)
 
 
-def _detach():
-    """Leave the caller behind; the sockets listen already."""
-    if os.fork():
-        os._exit(0)
-    os.setsid()
+def run(instance: str, arrives: bool, options: Options, answer: int) -> None:
+    """The life of a keeper, in a process of its own.
+
+    :param instance: the uuid of the pair's instance.
+    :param arrives: see :attr:`hostd_protocol.Request.START`.
+    :param answer: descriptor of the connection of whoever wants it: it is
+        told the process id when the sockets listen.
+    :raises SystemExit: it cannot be.
+    """
+    log.set_up(f'keeper {instance}', options.debug)
+    directory = os.path.join(options.run_dir, instance)
+    with socket.socket(fileno=answer) as sock:
+        try:
+            resources = _take(directory, arrives, options.qemu_group)
+            privileges.restrict()
+            crash.install()
+            this = Keeper(loop_module.Loop(), options.run_dir, instance,
+                          resources)
+            confinement.confine()
+        except BlockingIOError:
+            hostd_protocol.send(sock, {'pid': locks.holder(directory)})
+            return
+        except (OSError, seccomp.Unavailable) as e:
+            why = (f'It cannot use {directory}: {e}'
+                   if isinstance(e, OSError) else
+                   f'The keeper cannot be confined, and ends: {e}')
+            hostd_protocol.send(sock, {
+                'error': why, 'failure': hostd_protocol.Failure.FAILED})
+            raise SystemExit(why) from e
+        hostd_protocol.send(sock, {'pid': os.getpid()})
+    this.run()
 
 
-async def _run(resources, debug):
-    loop = asyncio.get_running_loop()
-    crash.install(loop)
-    await Keeper(loop, resources, debug).run()
+def _take(directory: str, arrives: bool, group: int | None
+          ) -> resources_module.Resources:
+    """-> :class:`resources.Resources`; the folder is this process' then.
 
+    The QEMUs of release 0.2 make their sockets in it. They may do so where
+    they arrive; what others have made there they cannot remove.
 
-def main():
-    """Process entry."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--directory', required=True)
-    parser.add_argument('--directory-mode', type=lambda text: int(text, 8),
-                        default=0o700)
-    parser.add_argument('--socket-mode', type=lambda text: int(text, 8),
-                        default=0o600)
-    parser.add_argument('--group')
-    parser.add_argument('--detach', action='store_true')
-    parser.add_argument('--debug', action='store_true')
-    args = parser.parse_args()
-    log.set_up('keeper', args.debug)
-    try:
-        group = groups.group_id(args.group)
-        _make_directory(args.directory, args.directory_mode, group)
-        resources = resources_module.Resources(
-            args.directory, args.socket_mode, group)
-    except (OSError, KeyError) as e:
-        raise SystemExit(f'The keeper cannot use {args.directory}: {e}')
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    privileges.restrict()
-    if args.detach:
-        _detach()
-    resources.write_pid()
-    asyncio.run(_run(resources, args.debug))
-
-
-if __name__ == '__main__':
-    main()
+    :raises BlockingIOError: it is another keeper's.
+    :raises OSError: it cannot be used.
+    """
+    may_write = arrives and group is not None
+    _make_directory(directory, 0o1770 if may_write else 0o700, group)
+    locks.take(directory)
+    return resources_module.Resources(
+        directory, 0o600 if group is None else 0o660, group)

@@ -15,45 +15,59 @@ import functools
 import logging
 import math
 import os
+import socket
 import time
+from collections.abc import Callable, Iterable
 
+from nova_dmore.keeper import peers
 from nova_dmore.link import messages
 from nova_dmore.posix import fifos
+from nova_dmore.posix import loop as loop_module
 from nova_dmore.posix import pipes
 from nova_dmore.posix import unix_connect
+from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
 
-#: Room for output in QEMU's FIFO and in the worker's pipe, in bytes, each a
-#: page: the echo of a key comes after what lies there.
+#: Room for output in QEMU's FIFO and in the worker's pipe, in bytes: a page
+#: each. It is small because the echo of a key waits for all that lies there.
 OUTPUT_ROOM = 4096
-#: With so little room left QEMU may wait for more: it writes byte by byte.
+#: With no more bytes free than this QEMU may already be waiting for room: it
+#: writes byte by byte.
 _CROWDED = 64
-#: What it may then still hold: the FIFO of the UART and its shift register.
+#: How many bytes of output QEMU may hold while it waits: 16 in the FIFO of the
+#: UART, and one in its shift register.
 _HELD_BY_UART = 17
-#: A unix socket takes a few hundred pieces, each a byte.
+#: With more bytes than this in a unix socket QEMU may be waiting for room:
+#: each byte is a piece of its own, and the socket takes a few hundred pieces.
 _SOCKET_ROOM = 64
+#: How many bytes of input are moved at once at most.
 _MOVE_MAX = 1 << 16
-#: For how long a piece of output may lie in the worker's pipe, in seconds, and
-#: what is moved at once at least.
+#: A worker that takes longer than this for a piece of output, in seconds, gets
+#: smaller pieces, but none smaller than this many bytes.
 _PIECE_S = 0.02
 _PIECE_LEAST = 256
-#: So many of the last pieces of input are remembered.
+#: How many of the last moves are remembered, in each direction.
 _GIFTS = 64
-#: How long after QEMU has said that it saves its state its main loop may
-#: still finish what it had begun, in seconds.
+#: For how long QEMU's main loop may still finish what it had begun, after QEMU
+#: has said that it saves its state, in seconds.
 _SETTLE_S = 0.002
-#: How often a byte in a socket is looked after, in seconds.
+#: How often to look whether QEMU has read the byte in a socket, in seconds.
 _SOCKET_LOOK_S = 0.002
+
+
+#: So long the guest may wait for a worker, in seconds: as for a client
+#: (``[dmore] serial_stall_ms``).
+ALONE_S = wire.STALL_MS_DEFAULT / 1000
 
 
 class Gate(enum.Enum):
     """What passes between QEMU and the worker."""
 
-    CLOSED = 'closed'       # nothing: no QEMU has run here, or one arrives
-    OPEN = 'open'           # both ways: the instance runs
-    OUTPUT = 'output'       # what it said: it stands still, or is off
-    HELD = 'held'           # it stopped to leave: what was counted
+    CLOSED = 'closed'       # nothing: no QEMU has run here yet, or one arrives
+    OPEN = 'open'           # both directions: the instance runs
+    OUTPUT = 'output'       # only output: the instance is paused, or off
+    HELD = 'held'           # only counted output: it has stopped to leave
 
 
 class Line:
@@ -66,7 +80,10 @@ class Line:
     :raises OSError: there are no FIFOs.
     """
 
-    def __init__(self, loop, directory, look, tell):
+    def __init__(self, loop: loop_module.Loop, directory: str,
+                 look: Callable[[], None],
+                 tell: Callable[[messages.Message, Iterable[int]], None]
+                 ) -> None:
         self._loop = loop
         self._look = look
         self._tell = tell
@@ -77,59 +94,93 @@ class Line:
         self._output, self._output_end = os.pipe2(
             os.O_NONBLOCK | os.O_CLOEXEC)
         pipes.resize(self._output_end, OUTPUT_ROOM)
-        # Not yet, if there is more in it.
+        # It fails while there is more in it, and is tried again.
         self._fits = pipes.resize(self._fifo_out, OUTPUT_ROOM)
         self._source, self._sink = self._fifo_out, self._fifo_in
-        self._socket = None         # of an instance started by 0.1
-        self._socket_timer = None
+        #: Of an instance that was started by 0.1.
+        self._socket: socket.socket | None = None
+        self._socket_timer: loop_module.Handle | None = None
         self.gate = Gate.CLOSED
         self._leaving = False
         self._allowed = 0           # counted bytes that may pass while HELD
-        self._count = None          # the last COUNT of this stop
-        self._saving_at = None
+        #: The last COUNT of this stop.
+        self._count: messages.Message | None = None
+        self._saving_at: float | None = None
         self._written = 0           # input that has left the worker's pipe
         self._read = 0              # output that was put into its pipe
-        #: Of moves that made room for a QEMU that perhaps waited for it: when
-        #: they began and ended, and all output that was there by then.
-        self._rooms = collections.deque(maxlen=_GIFTS)
-        self._piece = OUTPUT_ROOM   # of output, moved at once
-        self._of_page = 0           # moved of what QEMU's FIFO has room for
-        self._has_ended = False     # the last QEMU has, and no other is there
+        self._dropped = 0           # output that nobody was there to take
+        self._drops = False
+        self._alone_timer: loop_module.Handle | None = None
+        #: The last moves that made room while QEMU may have been waiting for
+        #: it: when each began and ended, and how many bytes QEMU had written
+        #: in all by then.
+        self._rooms: collections.deque[tuple[float, float, int]] = (
+            collections.deque(maxlen=_GIFTS))
+        self._piece = OUTPUT_ROOM   # bytes of output that are moved at once
+        #: Bytes moved out of a page of QEMU's FIFO that is not empty yet: it
+        #: has no room again before it is.
+        self._of_page = 0
+        #: Whether the last QEMU has ended, and no other is connected.
+        self._has_ended = False
         self._moved_at = 0.0
-        self._gave = collections.deque(maxlen=_GIFTS)   # (when, bytes)
-        self._has_no_room = {}      # way -> whether a move found none
-        self._watched = {}          # what for -> how to end it
+        #: Of pieces of input: when they were moved, and their bytes.
+        self._gave: collections.deque[tuple[float, int]] = (
+            collections.deque(maxlen=_GIFTS))
+        #: Whether a move of 'input' or 'output' found none.
+        self._has_no_room: dict[str, bool] = {}
+        #: What is watched for, and how to end that.
+        self._watched: dict[str, Callable[[], object]] = {}
 
     # -- for the worker
 
     @property
-    def descriptors(self):
+    def descriptors(self) -> tuple[int, int, int]:
         """-> (to write input to, to read output from, to count the unread).
         """
         return self._input, self._output, (
             self._to_count if self._socket is None else self._sink)
 
-    def totals(self):
+    def totals(self) -> dict[str, int]:
         """-> ``serial`` of START; to be asked while there is no worker."""
         return {'written': self._written + pipes.unread(self._input),
-                'read': self._read - pipes.unread(self._output)}
+                'read': self._read - pipes.unread(self._output),
+                'dropped': self._dropped}
 
-    def repeat(self):
+    def has_worker(self, on: bool) -> None:
+        """There is a worker, or there is none any more: the guest waits for
+        the next one for a while, and no longer."""
+        if self._alone_timer is not None:
+            self._alone_timer.cancel()
+            self._alone_timer = None
+        self._drops = False
+        if not on:
+            self._alone_timer = self._loop.call_later(
+                ALONE_S, self._begin_to_drop)
+
+    def _begin_to_drop(self) -> None:
+        self._alone_timer = None
+        LOG.warning('There is no worker: output is dropped')
+        self._drops = True
+        self._has_no_room['output'] = False
+        self._watch()
+
+    def repeat(self) -> None:
         """Tell a new worker what the last one was told."""
         if self._count is not None:
-            self._tell(self._count)
+            self._tell(self._count, ())
 
     # -- what happens
 
-    def status(self, connected, status, arriving):
+    def status(self, connected: bool, status: str | None, arriving: bool
+               ) -> None:
         """QEMU's run state, as :class:`qmp.QmpLink` tells it."""
         if not connected:
-            # One that is confused may still read.
+            # A QEMU that is left alone (qmp.CONFUSED) lives, and may read.
             if status is None:
                 self._gone(arriving)
             return
         if self._has_ended:
-            # What was typed before the last one ended is not this one's.
+            # What was typed for the last QEMU is not for this one.
             self._has_ended = False
             self._written += pipes.empty(self._input_end)
         if status == 'running':
@@ -141,35 +192,42 @@ class Line:
         elif self.gate is Gate.OPEN:
             self._enter(Gate.HELD if self._leaving else Gate.OUTPUT)
 
-    def event(self, name, at):
+    def event(self, name: str, at: float) -> None:
         """QEMU said something at a time (CLOCK_MONOTONIC seconds)."""
         if name == 'STOP' and self._leaving and self.gate is Gate.OPEN:
             self._enter(Gate.HELD)
         elif name == messages.SAVED or (
                 name == messages.SAVING_POSTCOPY and self._saving_at):
-            self._saved()       # QEMU 10.0 says both, this one afterwards
+            self._saved()       # QEMU 10.0 sends both, this one second
         elif self._leaving and name in (messages.SAVING,
                                         messages.SAVING_POSTCOPY):
             if self.gate in (Gate.OPEN, Gate.OUTPUT):
-                self._enter(Gate.HELD)      # it was paused before
+                self._enter(Gate.HELD)      # it was paused: no STOP came
             self._saving_at = at
             self._loop.call_later(
                 max(0, at + _SETTLE_S - time.monotonic()), self._saving,
                 name == messages.SAVING_POSTCOPY)
 
-    def leaving(self, on):
+    def leaving(self, on: bool) -> None:
         """See :attr:`messages.ToKeeper.LEAVING`."""
         self._leaving = on
         if not on and self.gate is Gate.HELD:
             self._enter(Gate.OUTPUT)
 
-    def adopted(self):
+    def adopted(self) -> None:
         """The instance belongs here, and need not run."""
         if self.gate is Gate.CLOSED:
             self._enter(Gate.OUTPUT)
 
-    def connect(self, sock):
-        """An instance that was started by 0.1 has a socket."""
+    def connect(self, sock: socket.socket) -> None:
+        """Take the socket of an instance that release 0.1 started.
+
+        :raises peers.RefusedError: another one lives.
+        """
+        if self._socket is not None and not unix_connect.has_hung_up(
+                self._socket):
+            raise peers.RefusedError('the serial port is connected')
+        LOG.info('The instance was started by 0.1: it has a socket')
         self._disconnect()
         self._unwatch()
         unix_connect.prepare(sock)
@@ -178,7 +236,7 @@ class Line:
         self._say_where_input_lies()
         self._watch()
 
-    def _disconnect(self):
+    def _disconnect(self) -> None:
         if self._socket is not None:
             self._unwatch()
             self._socket.close()
@@ -187,12 +245,12 @@ class Line:
             self._say_where_input_lies()
             self._watch()
 
-    def _say_where_input_lies(self):
+    def _say_where_input_lies(self) -> None:
         self._tell({'type': messages.ToWorker.SERIAL}, self.descriptors[-1:])
 
     # -- the gate
 
-    def _enter(self, gate):
+    def _enter(self, gate: Gate) -> None:
         if gate is self.gate:
             return
         LOG.info('Serial port: %s', gate.value)
@@ -201,13 +259,13 @@ class Line:
         self._count = self._saving_at = None
         self._watch()
 
-    def _gone(self, arriving):
+    def _gone(self, arriving: bool) -> None:
         """QEMU has ended: what it left counts, what it did not read is lost.
         """
         if self.gate is Gate.HELD:
             self._saved()
         elif self.gate is Gate.CLOSED and arriving:
-            # It never ran here: what it said it says elsewhere, too.
+            # It never ran here: the source has this output, too.
             pipes.empty(self._fifo_out)
         else:
             self._enter(Gate.OUTPUT)
@@ -216,52 +274,57 @@ class Line:
         if self.gate is not Gate.HELD:
             self._written += pipes.empty(self._input_end)
 
-    def _saving(self, for_postcopy):
+    def _saving(self, for_postcopy: bool) -> None:
         """QEMU saves its state; its main loop stands still."""
         if self.gate is not Gate.HELD or self._count is not None:
             return
         if for_postcopy:
-            self._saved()       # the rest is memory
+            self._saved()       # what is sent from now on is memory
             return
         if has_all_output := not self._is_crowded():
-            # It does not wait for room: there will not be more.
+            # QEMU does not wait for room: it will not write any more.
             self._allowed = self._counting_output()
         self._report(has_all_output, False)
 
-    def _saved(self):
+    def _saved(self) -> None:
         """QEMU's state is saved: what it did by now is in it."""
         if self.gate is not Gate.HELD or (
                 self._count is not None and self._count['final']):
-            return      # what it does after that is not
+            return      # what it did after that is not in its state
         self._allowed = self._counting_output()
         self._report(True, True)
 
-    def _counting_output(self):
-        """-> how much of the output that is here is not in QEMU's state."""
+    def _counting_output(self) -> int:
+        """-> how many bytes of the output that is here the destination's QEMU
+        will not write again."""
         output = pipes.waiting(self._source)
         after = (self._saving_at or math.inf) + _SETTLE_S
         for began_at, _, total in self._rooms:
             if began_at > after:
-                # It had saved: what it wrote into this room it will say again.
-                return max(0, min(output, total - self._read))
+                # What was written into this room came after the state was
+                # saved: the destination's QEMU will write it again.
+                return max(0, min(
+                    output, total - self._read - self._dropped))
         return output
 
-    def _is_unsure_of_output(self):
-        """Whether QEMU got room while it may or may not have saved."""
-        at = self._saving_at
+    def _is_unsure_of_output(self, at: float) -> bool:
+        """Whether QEMU got room while it may or may not have saved.
+
+        :param at: when it said that it saves.
+        """
         return any(ended_at > at and began_at <= at + _SETTLE_S
                    for began_at, ended_at, _ in self._rooms)
 
-    def _report(self, has_all_output, final):
+    def _report(self, has_all_output: bool, final: bool) -> None:
         before, saving_at = self._count, self._saving_at
         left, unsure_in, unsure_out = self._unread(), 0, 0
         if saving_at is not None:
-            # What it got while it saved it cannot have read before.
+            # QEMU cannot have read before what it got after it had saved.
             surely = self._given_since(saving_at + _SETTLE_S)
             left = max(left, surely)
             if before is None:
                 unsure_in = max(0, self._given_since(saving_at) - left)
-                if self._is_unsure_of_output():
+                if self._is_unsure_of_output(saving_at):
                     unsure_out = _HELD_BY_UART
         if before is not None:
             unsure_in = max(0, before['unread'] - left)
@@ -271,26 +334,26 @@ class Line:
             'unsure_in': unsure_in, 'unsure_out': unsure_out}
         LOG.info('Serial port: %s', counts)
         self._count = {'type': messages.ToWorker.COUNT, **counts}
-        self._tell(self._count)
+        self._tell(self._count, ())
         self._watch()
 
-    def _unread(self):
+    def _unread(self) -> int:
         return pipes.unread(self._sink)
 
-    def _given_since(self, when):
+    def _given_since(self, when: float) -> int:
         return sum(count for at, count in self._gave if at > when)
 
-    def _is_crowded(self):
+    def _is_crowded(self) -> bool:
         """Whether QEMU may wait for room, and write when it gets some."""
         return self._is_full(pipes.waiting(self._source) + self._of_page)
 
-    def _is_full(self, used):
+    def _is_full(self, used: int) -> bool:
         return used > (OUTPUT_ROOM - _CROWDED if self._socket is None
                        else _SOCKET_ROOM)
 
     # -- moving
 
-    def _move_output(self):
+    def _move_output(self) -> None:
         self._look()
         most = self._allowed if self.gate is Gate.HELD else self._piece
         if self.gate is Gate.CLOSED or not most:
@@ -298,15 +361,20 @@ class Line:
         began_at = time.monotonic()
         crowded = self._is_crowded()
         moved = pipes.splice(self._source, self._output_end, most)
+        dropped = 0
+        if moved is None and self._drops and self.gate is not Gate.HELD:
+            moved = pipes.throw_away(self._source, most)
+            dropped = moved or 0
         if moved is None:
             self._has_no_room['output'] = pipes.waiting(self._source) > 0
         elif not moved:
             self._disconnect()      # the end of a socket
             return
         else:
-            self._read += moved
+            self._read += moved - dropped
+            self._dropped += dropped
             left = pipes.waiting(self._source)
-            # It may have filled the page meanwhile.
+            # QEMU may have filled the page while bytes were moved.
             crowded = crowded or self._is_full(
                 self._of_page + moved + left)
             # A page has room again when all of it was moved.
@@ -316,22 +384,23 @@ class Line:
                 self._fits = pipes.resize(self._fifo_out, OUTPUT_ROOM)
             now = time.monotonic()
             if crowded:
-                self._rooms.append((began_at, now, self._read + left))
+                self._rooms.append(
+                    (began_at, now, self._read + self._dropped + left))
             self._pace(began_at)
             self._moved_at = now
             if self.gate is Gate.HELD:
                 self._allowed -= moved
         self._watch()
 
-    def _pace(self, now):
-        """Have a worker that is slow take less at once: what lies in its pipe
-        comes before the echo of a key."""
+    def _pace(self, now: float) -> None:
+        """Give a slow worker smaller pieces: the echo of a key waits for all
+        that lies in its pipe."""
         if self._has_no_room.pop('output', False):
             is_slow = now - self._moved_at > _PIECE_S
             self._piece = (max(self._piece // 2, _PIECE_LEAST) if is_slow
                            else min(self._piece * 2, OUTPUT_ROOM))
 
-    def _move_input(self):
+    def _move_input(self) -> None:
         self._look()
         if self.gate is not Gate.OPEN:
             return
@@ -341,7 +410,7 @@ class Line:
             if moved is None and pipes.unread(self._input_end):
                 self._has_no_room['input'] = True
         else:
-            # Only of one byte can be said whether it was read.
+            # A socket can tell of one byte alone whether it was read.
             self._has_no_room['input'] = bool(self._unread())
             moved = None if self._has_no_room['input'] else pipes.splice(
                 self._input_end, self._sink, 1)
@@ -353,15 +422,15 @@ class Line:
             self._gave.append((time.monotonic(), moved))
         self._watch()
 
-    def _look_at_socket(self):
+    def _look_at_socket(self) -> None:
         self._socket_timer = None
         self._move_input()
 
-    def make_room(self):
+    def make_room(self) -> None:
         """Let the guest go on for a while without a keeper."""
         fifos.make_room(self._fifo_out)
 
-    def _watch(self):
+    def _watch(self) -> None:
         """Be woken for what can be moved, and for nothing else."""
         output = (self.gate in (Gate.OPEN, Gate.OUTPUT) or
                   self.gate is Gate.HELD and self._allowed > 0)
@@ -384,14 +453,17 @@ class Line:
             self._socket_timer = self._loop.call_later(
                 _SOCKET_LOOK_S, self._look_at_socket)
 
-    def _wake(self, what, wanted, add, remove, descriptor, callback):
+    def _wake(self, what: str, wanted: bool,
+              add: Callable[[int, Callable[[], None]], object],
+              remove: Callable[[int], object], descriptor: int,
+              callback: Callable[[], None]) -> None:
         if wanted and what not in self._watched:
             add(descriptor, callback)
             self._watched[what] = functools.partial(remove, descriptor)
         elif not wanted and what in self._watched:
             self._watched.pop(what)()
 
-    def _unwatch(self):
+    def _unwatch(self) -> None:
         for end in self._watched.values():
             end()
         self._watched.clear()

@@ -1,23 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The keeper's QMP connection to one QEMU: an allow-list, and reconnection.
+"""The keeper's QMP connection to one QEMU.
 
-A full QMP connection can run programs as QEMU's user, so the worker, which
-reads what guests wrote, gets these few commands and no more.
-
-It is a client of its own, and not the well-kept ``qemu.qmp``, for one reason:
-whether a byte may be given to QEMU depends on what QEMU has said before, and
+QEMU connects, and does so again when the connection has ended. This is a
+client of its own, and not the well-kept ``qemu.qmp``, for one reason: whether
+a byte may be given to QEMU depends on what QEMU has said before, and
 :meth:`QmpLink.look` takes that in at once. A client that reads in tasks has
 events under way that nobody can ask for.
 """
 
+import collections
+import dataclasses
 import enum
+import errno
 import json
 import logging
+import socket
 import time
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
-from nova_dmore.channel import input_event
+from nova_dmore.channel.host import unread
 from nova_dmore.channel import text
+from nova_dmore.keeper import peers
 from nova_dmore.link import messages
+from nova_dmore.posix import loop as loop_module
 from nova_dmore.posix import unix_connect
 
 LOG = logging.getLogger(__name__)
@@ -35,96 +41,58 @@ _MIGRATION = {'device': messages.SAVING,
 #: Of a QEMU whose connection was ended for what it said.
 CONFUSED = 'confused'
 
-#: Events in one command: two axes, and all buttons.
-EVENTS_MAX = 2 + len(input_event.BUTTONS)
-
-#: How often a QEMU that is not there is looked for, in seconds.
-RETRY_INTERVAL_S = 0.05
-
 #: Longest line that is read, in bytes.
 _LINE_MAX = 1 << 20
 _CHUNK = 1 << 16
 
 _GREETING_TIMEOUT_S = 5.0
 
+#: An event that seems to be older, in seconds, is taken for a new one.
 _AGE_MAX_S = 10.0
 
-#: So many pieces are read in one look: QEMU may never stop talking.
+#: How often one look reads at most: QEMU may never stop talking.
 _READS_MAX = 16
-#: Bytes, and events that say or change something, of one second; a QEMU that
-#: says more is left alone for a second, as any that is confused.
+#: How many bytes, and how many events that are acted on, QEMU may send in a
+#: second. One that sends more is confused, too: its connection is ended.
 _BYTES_MAX = 1 << 23
 _EVENTS_RATE_MAX = 100
-_CONFUSED_PAUSE_S = 1.0
-#: Commands that QEMU has not answered.
+#: For how long a confused QEMU is refused, in seconds; it connects again after
+#: one second.
+_CONFUSED_PAUSE_S = 0.9
+#: How many commands may wait for QEMU's answers.
 _WAITING_MAX = 256
-#: Of a run state, in characters.
+#: Longest run state that is passed on, in characters.
 _STATUS_MAX = 40
-
-
-def is_allowed(vm, command, arguments):
-    """-> whether the worker may have this command run.
-
-    Domain R may be stopped, for that is the worker's part of a migration; its
-    instance never.
-    """
-    if command == 'query-status':
-        return not arguments
-    if vm == messages.DOMAIN_R:
-        return command == 'stop' and not arguments
-    if command == 'chardev-send-break':
-        return arguments == {'id': messages.SERIAL0_CHARDEV}
-    return command == 'input-send-event' and _are_events(arguments)
-
-
-def _are_events(arguments):
-    """Whether these are the arguments that the input device makes."""
-    try:
-        (events,) = arguments.values()
-        return (list(arguments) == ['events'] and type(events) is list and
-                0 < len(events) <= EVENTS_MAX and
-                all(map(_is_event, events)))
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return False
-
-
-def _is_event(event):
-    data = event['data']
-    if set(event) != {'type', 'data'} or len(data) != 2:
-        return False
-    kind = event['type']
-    if kind == 'key':
-        key = data['key']
-        return (type(data['down']) is bool and set(key) == {'type', 'data'}
-                and key['type'] == 'number' and _in(key['data'], 1, 0xff))
-    if kind == 'btn':
-        return (type(data['down']) is bool and
-                data['button'] in input_event.BUTTONS)
-    if kind in ('abs', 'rel'):
-        most = input_event.POINTER_MAX
-        return data['axis'] in ('x', 'y') and _in(
-            data['value'], 0 if kind == 'abs' else -most, most)
-    return False
-
-
-def _in(value, least, most):
-    return type(value) is int and least <= value <= most
 
 
 class LinkState(enum.Enum):
     """Where a connection is; each -> AWAY when it ends."""
 
-    AWAY = 'away'               # -> GREETED when QEMU accepts
+    AWAY = 'away'               # -> GREETED when QEMU connects
     GREETED = 'greeted'         # its greeting is awaited
     AGREEING = 'agreeing'       # it is asked for commands -> READY
     READY = 'ready'             # commands may be sent
 
 
+#: Called with ``{'result': ...}``, or with ``error`` (text) and ``failure`` (a
+#: :class:`messages.Failure`).
+Replied: TypeAlias = Callable[[messages.Message], None]
+
+
+@dataclasses.dataclass
+class _Unsent:
+    """What is left to be sent of a command."""
+
+    data: bytes
+    #: A socket that QEMU gets with the first byte.
+    given: socket.socket | None
+    number: int
+
+
 class QmpLink:
-    """Keeps one QEMU's monitor connected for as long as QEMU is there.
+    """One QEMU's monitor, for as long as QEMU is connected.
 
     :param vm: ``messages.INSTANCE`` or ``DOMAIN_R``.
-    :param path: the unix socket that QEMU makes.
     :param on_status: called with (connected, run state or None, arriving);
         ``arriving`` tells that an incoming migration was seen on this
         connection. The state of a QEMU that is not connected any more is
@@ -134,51 +102,78 @@ class QmpLink:
         the ``on_status`` that follows from it. Neither may call :meth:`look`.
     """
 
-    def __init__(self, loop, vm, path, on_status, on_event):
+    def __init__(self, loop: loop_module.Loop, vm: str,
+                 on_status: Callable[[bool, str | None, bool], None],
+                 on_event: Callable[[str, float], None]) -> None:
         self._loop = loop
         self._vm = vm
-        self._path = path
         self._on_status = on_status
         self._on_event = on_event
         self.state = LinkState.AWAY
-        self._socket = None
+        self._peer: peers.Peer | None = None
+        self._socket: socket.socket | None = None
+        #: Whether QEMU was given one on this connection.
+        self._gives_descriptors = False
+        self._unread = unread.Unread()
+        self._left_alone_until = 0.0
         self._received = bytearray()
-        self._to_send = bytearray()
-        self._waiting = {}      # id -> callback
+        self._to_send: collections.deque[_Unsent] = collections.deque()
+        #: By the id of the command.
+        self._waiting: dict[int, Replied] = {}
         self._last_id = 0
         self._arriving = False
         self._is_asking = False     # for the run state
-        self._asked = 0             # how often it was wanted
-        self._second = 0.0          # when it began; what was said in it
+        self._asked = 0             # how often it was wanted in all
+        #: What QEMU has sent in the current second, and when that began.
         self._bytes = self._events = 0
-        self._timer = None
+        self._second = 0.0
+        self._timer: loop_module.Handle | None = None
 
-    def start(self):
-        """Connect, follow, reconnect, until :meth:`close`."""
-        self._timer = None
-        try:
-            self._socket = unix_connect.connect(self._path)
-        except OSError:
-            self._timer = self._loop.call_later(RETRY_INTERVAL_S, self.start)
-            return
+    def connected(self, sock: socket.socket, peer: peers.Peer) -> None:
+        """Take a connection, until it ends.
+
+        :raises peers.RefusedError: another one lives, or the last one said
+            what cannot be a moment ago.
+        """
+        if (living := self.living_peer()) is not None:
+            raise peers.RefusedError(f'{living} is connected, not {peer}')
+        if time.monotonic() < self._left_alone_until:
+            raise peers.RefusedError(f'{peer} comes too soon')
+        if self._unread.are_too_many():
+            raise peers.RefusedError('QEMU reads nothing')
+        unix_connect.prepare(sock)
+        self._socket, self._peer = sock, peer
         self.state = LinkState.GREETED
         self._arriving = False
+        self._gives_descriptors = False
         self._loop.add_reader(self._socket, self.look)
         self._timer = self._loop.call_later(
             _GREETING_TIMEOUT_S, self._lost, 'no greeting in time')
 
-    def close(self):
+    def living_peer(self) -> peers.Peer | None:
+        """-> whose connection has not ended, None: nobody's."""
+        self.look()     # its end may not have been read
+        return self._peer if self._socket is not None else None
+
+    def close(self) -> None:
         """End; nobody is called any more."""
         if self._timer is not None:
             self._timer.cancel()
         if self._socket is not None:
             self._loop.remove_reader(self._socket)
             self._loop.remove_writer(self._socket)
-            self._socket.close()
+            if self._gives_descriptors:
+                self._unread.end(self._socket)
+            else:
+                self._socket.close()
             self._socket = None
+        for unsent in self._to_send:
+            if unsent.given is not None:
+                unsent.given.close()
+        self._to_send.clear()
         self.state = LinkState.AWAY
 
-    def look(self):
+    def look(self) -> None:
         """Take in all that QEMU has said by now."""
         for _ in range(_READS_MAX):
             if self._socket is None:
@@ -199,7 +194,7 @@ class QmpLink:
                 return
             self._take_lines()
 
-    def _is_flood(self, count, events=0):
+    def _is_flood(self, count: int, events: int = 0) -> bool:
         now = time.monotonic()
         if now - self._second >= 1.0:
             self._second = now
@@ -208,54 +203,82 @@ class QmpLink:
         self._events += events
         return self._bytes > _BYTES_MAX or self._events > _EVENTS_RATE_MAX
 
-    def execute(self, command, arguments, replied):
+    def execute(self, command: str, arguments: dict[str, Any] | None,
+                replied: Replied, given: socket.socket | None = None
+                ) -> None:
         """Have QEMU run a command.
 
-        :param replied: called with ``{'result': ...}``, or with ``error``
-            (text) and ``failure`` (a :class:`messages.Failure`).
+        :param given: a socket that QEMU gets with it; it is closed here.
         """
-        if self.state is not LinkState.READY:
-            replied({'error': 'QEMU is not connected',
-                     'failure': messages.Failure.NOT_SENT})
+        error = ('QEMU is not connected'
+                 if self.state is not LinkState.READY else
+                 'QEMU does not answer'
+                 if len(self._waiting) >= _WAITING_MAX else None)
+        if error is None:
+            self._send(command, arguments, replied, given)
             return
-        if len(self._waiting) >= _WAITING_MAX:
-            replied({'error': 'QEMU does not answer',
-                     'failure': messages.Failure.NOT_SENT})
-            return
-        self._send(command, arguments, replied)
+        if given is not None:
+            given.close()
+        replied({'error': error, 'failure': messages.Failure.NOT_SENT})
 
-    def _send(self, command, arguments, replied):
+    def _send(self, command: str, arguments: dict[str, Any] | None,
+              replied: Replied, given: socket.socket | None = None) -> None:
         self._last_id += 1
         self._waiting[self._last_id] = replied
-        message = {'execute': command, 'id': self._last_id}
+        message: messages.Message = {'execute': command, 'id': self._last_id}
         if arguments:
             message['arguments'] = arguments
-        self._to_send += json.dumps(message).encode() + b'\n'
+        self._to_send.append(_Unsent(
+            json.dumps(message).encode() + b'\n', given, self._last_id))
         self._flush()
 
-    def _flush(self):
+    def _flush(self) -> None:
+        sock = self._socket
+        assert sock is not None     # ``close`` leaves nothing to be sent
         try:
             while self._to_send:
-                del self._to_send[:self._socket.send(self._to_send)]
+                self._send_some(sock, self._to_send[0])
         except BlockingIOError:
-            self._loop.add_writer(self._socket, self._flush)
+            self._loop.add_writer(sock, self._flush)
             return
         except OSError:
-            pass        # its end is read, too
-        self._loop.remove_writer(self._socket)
+            pass        # the reader sees the end of the connection
+        self._loop.remove_writer(sock)
 
-    def _lost(self, reason, is_confused=False):
-        LOG.info('%s: disconnected: %s', self._path,
+    def _send_some(self, sock: socket.socket, unsent: _Unsent) -> None:
+        data, given = unsent.data, unsent.given
+        if given is None:
+            sent = sock.send(data)
+        else:
+            try:
+                sent = socket.send_fds(sock, [data], [given.fileno()])
+            except OSError as e:
+                if e.errno != errno.ETOOMANYREFS:
+                    raise
+                # The kernel limits how many descriptors one user has under
+                # way, and QEMUs of other pairs do not take theirs. Only this
+                # command fails.
+                given.close()
+                self._to_send.popleft()
+                self._waiting.pop(unsent.number)({
+                    'error': str(e), 'failure': messages.Failure.NOT_SENT})
+                return
+            # It came with the first byte.
+            self._gives_descriptors = True
+            given.close()
+        if sent == len(data):
+            self._to_send.popleft()
+        else:
+            unsent.data, unsent.given = data[sent:], None
+
+    def _lost(self, reason: object, is_confused: bool = False) -> None:
+        LOG.info('QMP of %s, %s: disconnected: %s', self._vm, self._peer,
                  text.printable(reason))
         was, arriving = self.state, self._arriving
         self.close()
-        # At once: an old QEMU's bytes must not wait for a new one.
-        self._timer = self._loop.call_later(
-            _CONFUSED_PAUSE_S if is_confused
-            else 0 if was is LinkState.READY else RETRY_INTERVAL_S,
-            self.start)
+        if is_confused:
+            self._left_alone_until = time.monotonic() + _CONFUSED_PAUSE_S
         self._received.clear()
-        self._to_send.clear()
         waiting, self._waiting = self._waiting, {}
         for replied in waiting.values():
             replied({'error': 'QEMU went away',
@@ -266,14 +289,14 @@ class QmpLink:
 
     # -- what QEMU says
 
-    def _take_lines(self):
+    def _take_lines(self) -> None:
         *lines, self._received = self._received.split(b'\n')
         if len(self._received) > _LINE_MAX:
             self._lost('an endless line', is_confused=True)
             return
         for line in lines:
             if self._socket is None:
-                return      # of a connection that has ended
+                return      # the rest is of a connection that has ended
             try:
                 message = json.loads(line)
                 if not isinstance(message, dict):
@@ -283,7 +306,7 @@ class QmpLink:
                 return
             self._handle(message)
 
-    def _handle(self, message):
+    def _handle(self, message: messages.Message) -> None:
         if 'event' in message:
             self._handle_event(message)
         elif 'QMP' in message and self.state is LinkState.GREETED:
@@ -298,15 +321,16 @@ class QmpLink:
                         else {'error': _text_of(message['error']),
                               'failure': messages.Failure.REFUSED})
 
-    def _agreed(self, reply):
+    def _agreed(self, reply: messages.Message) -> None:
         if 'result' not in reply:
             return
+        assert self._timer is not None      # it waits for the greeting
         self._timer.cancel()
         self.state = LinkState.READY
-        LOG.info('%s: connected', self._path)
+        LOG.info('QMP of %s, %s: connected', self._vm, self._peer)
         self._ask_for_status()
 
-    def _handle_event(self, message):
+    def _handle_event(self, message: messages.Message) -> None:
         name = _told_as(message)
         if name is None or self.state is not LinkState.READY:
             return
@@ -319,28 +343,28 @@ class QmpLink:
             self._on_status(True, EVENTS[name], self._arriving)
             self._ask_for_status()
         elif name == messages.SAVED:
-            # One that has arrived is paused now, without a word.
+            # A VM that has arrived is paused now; QEMU sends no event of it.
             self._ask_for_status()
 
-    def _ask_for_status(self):
+    def _ask_for_status(self) -> None:
         self._asked += 1
         if self._is_asking:
             return      # again, when the answer is here
         self._is_asking = True
         asked = self._asked
 
-        def replied(reply):
+        def replied(reply: messages.Message) -> None:
             self._is_asking = False
             if 'result' not in reply:
                 return
             if asked == self._asked:
                 self._status_is(reply['result'])
             else:
-                # An event has overtaken it: it is out of date.
+                # An event came after the question: the answer is out of date.
                 self._ask_for_status()
         self.execute('query-status', None, replied)
 
-    def _status_is(self, result):
+    def _status_is(self, result: Any) -> None:
         status = result.get('status') if isinstance(result, dict) else None
         if status == 'inmigrate':
             self._arriving = True
@@ -349,12 +373,12 @@ class QmpLink:
             if isinstance(status, str) else 'unknown', self._arriving)
 
 
-def _text_of(error):
+def _text_of(error: Any) -> str:
     found = error.get('desc') if isinstance(error, dict) else error
     return text.printable(found)
 
 
-def _told_as(message):
+def _told_as(message: messages.Message) -> str | None:
     """-> by which name an event is passed on; None: it is not."""
     name = message['event']
     if name == 'MIGRATION':
@@ -364,12 +388,13 @@ def _told_as(message):
     return name if isinstance(name, str) and name in EVENTS else None
 
 
-def _age(message):
+def _age(message: messages.Message) -> float:
     """-> how long ago QEMU sent an event, in seconds, as far as it says."""
     try:
         stamp = message['timestamp']
-        age = time.time() - stamp['seconds'] - stamp['microseconds'] / 1e6
+        age: float = (time.time() - stamp['seconds']
+                      - stamp['microseconds'] / 1e6)
     except (KeyError, OverflowError, TypeError):
         return 0.0
-    # The clock may have been set in between.
+    # The clock may have been set between the event and now.
     return age if 0 <= age < _AGE_MAX_S else 0.0

@@ -1,63 +1,84 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a keeper owns for its pair: memory, eventfds and listening sockets."""
 
+import enum
 import fcntl
 import os
 import socket
 
 from nova_dmore.channel.host import ivshmem
 from nova_dmore.channel.host import journal
+from nova_dmore.keeper import line as line_module
 from nova_dmore.link import notes
+from nova_dmore import places
 from nova_dmore.posix import fifos
 from nova_dmore import wire
 
 _SIZES = {'region': wire.REGION_SIZE, 'journal': journal.journal_size(),
           'notes': notes.NOTES_SIZE}
 
-_SOCKETS = (wire.CONTROL_SOCKET, wire.IVSHMEM_SOCKET, wire.SERIAL0_SOCKET)
+
+class Listener(enum.Enum):
+    """The sockets that the keeper listens at."""
+
+    CONTROL = 'control'
+    INSTANCE_QMP = 'instance qmp'
+    DOMAIN_R_QMP = 'domain r qmp'
+    IVSHMEM = 'ivshmem'
+    #: Of domains that an earlier release started.
+    EARLIER_IVSHMEM = 'earlier ivshmem'
+    EARLIER_SERIAL = 'earlier serial'
 
 
 class Resources:
-    """What is made before the keeper detaches itself.
+    """What is made before anybody is told of the keeper.
 
-    :raises OSError: a file cannot be made, or another keeper is there.
+    :raises OSError: a file cannot be made.
     """
 
-    def __init__(self, directory, socket_mode, group):
-        self.directory = directory
-        self._lock = os.open(os.path.join(directory, wire.KEEPER_LOCK),
-                             os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        fifos.make(directory, socket_mode, group)
+    def __init__(self, directory: str, socket_mode: int, group: int | None
+                 ) -> None:
+        self.places = where = places.of_pair(directory)
+        for each in (where.instance, where.domain_r):
+            fifos.make_domain_directory(each, group)
+        # Before new FIFOs are made: the instance may have some of release 0.2.
+        fifos.share(where.instance, directory)
+        fifos.make(where.instance, socket_mode, group)
+        fifos.share(where.instance, directory)
         self.memory = {name: _memory(name, size)
                        for name, size in _SIZES.items()}
         self.from_domain_r = ivshmem.make_eventfds()
         self.to_domain_r = ivshmem.make_eventfds()
-        self.listeners = {name: self._listen(name, socket_mode, group)
-                          for name in _SOCKETS}
+        paths = {
+            Listener.CONTROL: os.path.join(directory, wire.CONTROL_SOCKET),
+            Listener.INSTANCE_QMP: os.path.join(
+                where.instance, wire.QMP_SOCKET),
+            Listener.DOMAIN_R_QMP: os.path.join(
+                where.domain_r, wire.QMP_SOCKET),
+            Listener.IVSHMEM: os.path.join(
+                where.domain_r, wire.IVSHMEM_SOCKET),
+            Listener.EARLIER_IVSHMEM: os.path.join(
+                directory, wire.IVSHMEM_SOCKET),
+            Listener.EARLIER_SERIAL: os.path.join(
+                directory, wire.SERIAL0_SOCKET)}
+        self.listeners = {
+            which: self._listen(path, *(
+                (0o600, None) if which is Listener.CONTROL
+                else (socket_mode, group)))
+            for which, path in paths.items()}
 
-    def write_pid(self):
-        """Say in the lock file whose lock it is."""
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f'{os.getpid()}\n'.encode(), 0)
-
-    def start_descriptors(self, line):
-        """What goes with START.
-
-        :param line: :class:`nova_dmore.keeper.line.Line`.
-        """
+    def start_descriptors(self, line: line_module.Line) -> list[int]:
+        """What goes with START."""
         return [*self.memory.values(), *line.descriptors,
                 *self.from_domain_r, *self.to_domain_r]
 
-    def remove_files(self):
-        """Remove the sockets; the lock goes with the process, and the FIFOs
-        stay: the instance may live on."""
-        for name, listener in self.listeners.items():
-            listener.close()
-            _unlink(os.path.join(self.directory, name))
+    def close_listeners(self) -> None:
+        """Have nobody else come; all files stay."""
+        for each in self.listeners.values():
+            each.close()
 
-    def _listen(self, name, mode, group):
-        path = os.path.join(self.directory, name)
+    @staticmethod
+    def _listen(path: str, mode: int, group: int | None) -> socket.socket:
         _unlink(path)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
@@ -65,16 +86,15 @@ class Resources:
             listener.bind(path)
         finally:
             os.umask(before)
-        if name != wire.CONTROL_SOCKET:
-            if group is not None:
-                os.chown(path, -1, group)
-            os.chmod(path, mode)
+        if group is not None:
+            os.chown(path, -1, group)
+        os.chmod(path, mode)
         listener.listen(16)
         listener.setblocking(False)
         return listener
 
 
-def _memory(name, size):
+def _memory(name: str, size: int) -> int:
     """-> a memfd whose size nobody can change: QEMU holds one, too."""
     descriptor = os.memfd_create(
         f'nova-dmore-{name}', os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
@@ -84,7 +104,7 @@ def _memory(name, size):
     return descriptor
 
 
-def _unlink(path):
+def _unlink(path: str) -> None:
     try:
         os.unlink(path)
     except FileNotFoundError:

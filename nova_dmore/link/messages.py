@@ -10,6 +10,11 @@ import enum
 import json
 import os
 import socket
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+#: The fields of a message; ``type`` says which ones it has.
+Message: TypeAlias = dict[str, Any]
 
 MESSAGE_MAX = 1 << 16
 _DESCRIPTORS_MAX = 32
@@ -21,9 +26,10 @@ class ToWorker(enum.StrEnum):
     #: The first one. Descriptors: see :data:`START_DESCRIPTORS`;
     #: ``version`` (:data:`VERSION`), ``worker_starts``, ``keeper_pid``,
     #: ``serial``: how many bytes of input workers have ``written``, and of
-    #: output ``read``, in all; and ``last_input``: null, or the last ``note``
-    #: of a QMP message with its ``id`` and ``answer``: the REPLY, null as
-    #: long as there is none.
+    #: output ``read``, in all, and how many of output the keeper has
+    #: ``dropped``, as there was no worker; and ``last_input``: null, or the
+    #: last ``note`` of a QMP message with its ``id`` and ``answer``: the
+    #: REPLY, null as long as there is none.
     START = 'start'
     #: Descriptor: where the input now lies that the instance's QEMU has not
     #: read: see :func:`nova_dmore.posix.pipes.unread`.
@@ -109,13 +115,13 @@ _NOTE = {'offset': int, 'size': int, 'before': int, 'buttons': int,
          'down_before': list, 'down': list}
 
 
-def check_to_keeper(message):
+def check_to_keeper(message: Message) -> None:
     """Validate what a worker sent.
 
     :raises ValueError: it is none of :class:`ToKeeper`.
     """
     try:
-        kind = ToKeeper(message.get('type'))
+        kind = ToKeeper(str(message.get('type')))
         fields = {ToKeeper.LEAVING: ('on',), ToKeeper.QMP: (
             'id', 'vm', 'command', 'arguments', 'note')}.get(kind, ())
         if set(message) != {'type', *fields}:
@@ -134,16 +140,16 @@ def check_to_keeper(message):
         raise ValueError(str(e)) from e
 
 
-def _check(is_right, name):
+def _check(is_right: bool, name: str) -> None:
     if not is_right:
         raise ValueError(f'{name} is wrong')
 
 
-def _is_number(value, limit=_NUMBER_MAX):
+def _is_number(value: object, limit: int = _NUMBER_MAX) -> bool:
     return type(value) is int and 0 <= value < limit
 
 
-def _is_note(note):
+def _is_note(note: Any) -> bool:
     if type(note) is not dict or set(note) != set(_NOTE):
         return False
     return all(
@@ -153,7 +159,7 @@ def _is_note(note):
         for name, kind in _NOTE.items())
 
 
-def pair():
+def pair() -> tuple[socket.socket, socket.socket]:
     """-> (keeper's end, worker's end), both non-blocking."""
     keeper, worker = socket.socketpair(
         socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -162,7 +168,8 @@ def pair():
     return keeper, worker
 
 
-def send(sock, message, descriptors=()):
+def send(sock: socket.socket, message: Message,
+         descriptors: Iterable[int] = ()) -> None:
     """Send one message, whole.
 
     :raises OSError: the peer is gone, or does not read (BlockingIOError).
@@ -174,7 +181,7 @@ def send(sock, message, descriptors=()):
     socket.send_fds(sock, [data], list(descriptors))
 
 
-def receive(sock):
+def receive(sock: socket.socket) -> tuple[Message | None, list[int]]:
     """-> (message, descriptors), or (None, []) when the peer is gone.
 
     :raises BlockingIOError: nothing is there.

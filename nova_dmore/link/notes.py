@@ -6,7 +6,9 @@ worker that is killed while it writes leaves the older one.
 """
 
 import json
+import mmap
 import zlib
+from typing import Any
 
 NOTES_SIZE = 1 << 21
 
@@ -20,18 +22,18 @@ class Notes:
     :param buffer: NOTES_SIZE writable bytes, zero at first.
     """
 
-    def __init__(self, buffer):
+    def __init__(self, buffer: mmap.mmap | bytearray | memoryview) -> None:
         view = memoryview(buffer).cast('B')
         self._words = view[:_HEADER].cast('Q')
         self._data = view[_HEADER:]
         self._room = len(self._data) // 2
 
-    def close(self):
+    def close(self) -> None:
         """Give the buffer up, so that its mmap can be closed."""
         self._words.release()
         self._data.release()
 
-    def read(self):
+    def read(self) -> Any:
         """-> the last object written whole, or None."""
         copy = self._words[_W_ACTIVE]
         if copy not in (1, 2):
@@ -43,7 +45,7 @@ class Notes:
             return None
         return json.loads(data)
 
-    def write(self, value):
+    def write(self, value: Any) -> None:
         """Replace the object.
 
         :raises ValueError: it is too long.

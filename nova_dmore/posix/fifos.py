@@ -1,29 +1,60 @@
 # SPDX-License-Identifier: Apache-2.0
 """The two FIFOs of an instance's serial port (libvirt's type ``pipe``).
 
-They lie in the pair's directory and outlive every process: whoever opens them
-next finds what nobody has read.
+They lie in the directory of the instance's domain and outlive every process:
+whoever opens them next finds what nobody has read.
 """
 
+import contextlib
 import os
 import stat
 
 from nova_dmore.posix import pipes
 from nova_dmore import wire
 
-#: In bytes: as much as anybody may ask for (/proc/sys/fs/pipe-max-size).
+#: Room of a FIFO that nobody reads for a while, in bytes: as much as anybody
+#: may ask for (/proc/sys/fs/pipe-max-size).
 _ROOM_ALONE = 1 << 20
 
 #: QEMU adds these to the path that it is given (chardev/char-pipe.c).
 _SUFFIXES = ('.in', '.out')
 
 
-def path_of(directory):
+def path_of(directory: str) -> str:
     """-> the path that QEMU is given."""
     return os.path.join(directory, wire.SERIAL0_PIPE)
 
 
-def make(directory, mode, group):
+def make_domain_directory(directory: str, group: int | None) -> None:
+    """Have a directory that a QEMU can enter, and not write.
+
+    :param group: id of a group of QEMU's user, None: everybody may enter.
+    :raises OSError: it cannot be made, or is another user's.
+    """
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    if group is not None:
+        os.chown(directory, -1, group)
+    os.chmod(directory, 0o711 if group is None else 0o710)
+
+
+def share(one: str, other: str) -> None:
+    """Let the FIFOs of either directory be found in both.
+
+    An instance that was started by release 0.2, or arrives from a host of it,
+    has them in the keeper's own.
+
+    :raises OSError: they cannot be.
+    """
+    for path, same in zip(_paths(one), _paths(other)):
+        for source, target in ((path, same), (same, path)):
+            with contextlib.suppress(FileExistsError, FileNotFoundError):
+                # In the directory of release 0.2 QEMU may have put something
+                # else in its place.
+                if stat.S_ISFIFO(os.lstat(source).st_mode):
+                    os.link(source, target, follow_symlinks=False)
+
+
+def make(directory: str, mode: int, group: int | None) -> None:
     """Have both FIFOs; those that are there stay as they are.
 
     Called by the keeper, and by nova-compute where an instance arrives
@@ -46,7 +77,7 @@ def make(directory, mode, group):
             os.close(made)
 
 
-def open_both(directory):
+def open_both(directory: str) -> tuple[int, int]:
     """-> (descriptor of the input, of the output), non-blocking.
 
     Each is open for reading and writing, so that neither side ever sees an
@@ -54,18 +85,16 @@ def open_both(directory):
 
     :raises OSError: one is not there, or is no FIFO.
     """
-    opened = []
+    path_in, path_out = _paths(directory)
+    input_end = _open(path_in, os.O_RDWR)
     try:
-        for path in _paths(directory):
-            opened.append(_open(path, os.O_RDWR))
+        return input_end, _open(path_out, os.O_RDWR)
     except OSError:
-        for each in opened:
-            os.close(each)
+        os.close(input_end)
         raise
-    return tuple(opened)
 
 
-def open_to_count(directory):
+def open_to_count(directory: str) -> int:
     """-> a descriptor of the input that tells how much is unread.
 
     Nobody can read from it: a byte that is taken from under QEMU's poll
@@ -76,7 +105,7 @@ def open_to_count(directory):
     return _open(_paths(directory)[0], os.O_WRONLY)
 
 
-def make_room(output):
+def make_room(output: int) -> None:
     """Let the guest go on for a while where nobody reads its output.
 
     :param output: the descriptor of that FIFO.
@@ -84,12 +113,13 @@ def make_room(output):
     pipes.resize(output, _ROOM_ALONE)
 
 
-def _paths(directory):
+def _paths(directory: str) -> list[str]:
     return [path_of(directory) + suffix for suffix in _SUFFIXES]
 
 
-def _open(path, access):
-    # QEMU may write the directory, and have put something else there.
+def _open(path: str, access: int) -> int:
+    # A QEMU of release 0.2 can write its directory: what lies there may be a
+    # symbolic link, or no FIFO.
     descriptor = os.open(
         path, access | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):

@@ -4,7 +4,7 @@
 import grp
 
 
-def group_id(group):
+def group_id(group: str | int | None) -> int | None:
     """-> the id of a group given as name or number, or None.
 
     :raises KeyError: there is none of that name.

@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The log of keeper and worker: no peer makes it long, or writes it.
 
-Both processes append to one file for as long as the instance lives, and much
-of what they log is caused by a guest, by QEMU or by Domain R. So each place in
-the program may log so often, all of a process so many bytes, and none writes
-into a file that is full; what is left out is counted in one line. logrotate
-(etc/nova-dmore/logrotate.conf) makes room again.
+The processes of all pairs of a host append to one log for as long as their
+instances live, and much of what they log is caused by a guest, by QEMU or by
+Domain R. So each place in the program may log so often, all of a process so
+many bytes, and none writes into a file that is full; what is left out is
+counted in one line. logrotate (etc/nova-dmore/logrotate.conf) makes room
+again.
 """
 
 import logging
 import os
-import stat
+import sys
 import time
+import types
+from collections.abc import Callable
+from typing import TextIO, TypeAlias
 
 from nova_dmore.channel import text
 
@@ -19,59 +23,74 @@ from nova_dmore.channel import text
 SITE_BURST, SITE_RATE = 200, 1.0
 #: Bytes that a process may log at once, and per second.
 BYTES_BURST, BYTES_RATE = 1 << 20, 2048.0
-#: Nothing is written into a file of this size.
-FILE_MAX = 1 << 24
+#: Nothing is written into a file of this size. One process alone fills it in
+#: nine hours.
+FILE_MAX = 1 << 26
 #: Of one message, and of one traceback, in characters.
 MESSAGE_MAX = 2000
 _TRACEBACK_MAX = 8000
+
+_ExcInfo: TypeAlias = (
+    tuple[type[BaseException], BaseException, types.TracebackType | None]
+    | tuple[None, None, None])
 
 
 class _Bucket:
     """Fills with time, up to a size; what is in it may be spent."""
 
-    def __init__(self, size, rate, now):
+    def __init__(self, size: float, rate: float, now: float) -> None:
         self._size, self._rate = size, rate
         self._left, self._at = size, now
 
-    def has(self, amount, now):
+    def has(self, amount: float, now: float) -> bool:
         self._left = min(self._size,
                          self._left + (now - self._at) * self._rate)
         self._at = now
         return self._left >= amount
 
-    def spend(self, amount):
+    def spend(self, amount: float) -> None:
         self._left -= amount
 
 
 class PrintableFormatter(logging.Formatter):
     """Writes one line per message, and a traceback if there is one."""
 
-    def formatMessage(self, record):
+    def formatMessage(self, record: logging.LogRecord) -> str:
         """Escape what is in the message."""
         record.message = text.printable(record.message, MESSAGE_MAX)
         return super().formatMessage(record)
 
-    def formatException(self, ei):
+    def formatException(self, ei: _ExcInfo) -> str:
         """Escape what is in the lines of a traceback."""
         lines = super().formatException(ei)[-_TRACEBACK_MAX:].split('\n')
         return '\n'.join(map(text.escaped, lines))
 
 
-class BoundedHandler(logging.StreamHandler):
+class BoundedHandler(logging.StreamHandler[TextIO]):
     """See the module.
 
     :param stream: standard error; its file's size is looked at.
     :param clock: -> monotonic seconds.
     """
 
-    def __init__(self, stream=None, clock=time.monotonic):
+    def __init__(self, stream: TextIO | None = None,
+                 clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(stream)
         self._clock = clock
-        self._sites = {}        # as many as the program has
-        self._bytes = _Bucket(BYTES_BURST, BYTES_RATE, clock())
+        self.begin('')
+
+    def begin(self, name: str) -> None:
+        """Log for a process, of which nothing was logged.
+
+        :param name: stands in each line, for formatters that have it.
+        """
+        self._name = name
+        # As many as the program has.
+        self._sites: dict[tuple[str, int], _Bucket] = {}
+        self._bytes = _Bucket(BYTES_BURST, BYTES_RATE, self._clock())
         self._dropped = 0
 
-    def emit(self, record):
+    def emit(self, record: logging.LogRecord) -> None:
         """Write a record, or count it."""
         try:
             self._emit(record)
@@ -80,14 +99,17 @@ class BoundedHandler(logging.StreamHandler):
         except Exception:
             self.handleError(record)
 
-    def close(self):
+    def close(self) -> None:
         """Say what was left out at last; the stream stays open."""
-        with self.lock:
+        self.acquire()
+        try:
             if self._dropped and not self._is_full():
                 self._write(self._more())
+        finally:
+            self.release()
         super().close()
 
-    def _emit(self, record):
+    def _emit(self, record: logging.LogRecord) -> None:
         now = self._clock()
         site = self._sites.setdefault(
             (record.pathname, record.lineno),
@@ -95,6 +117,7 @@ class BoundedHandler(logging.StreamHandler):
         if not site.has(1, now) or self._is_full():
             self._dropped += 1
             return
+        record.__dict__['of'] = self._name
         line = self.format(record)
         more = self._more() if self._dropped else ''
         size = len(line) + len(more) + 1
@@ -106,29 +129,39 @@ class BoundedHandler(logging.StreamHandler):
         self._dropped = 0
         self._write(more + line + self.terminator)
 
-    def _more(self):
+    def _more(self) -> str:
         return f'{self._dropped} messages more' + self.terminator
 
-    def _write(self, data):
+    def _write(self, data: str) -> None:
         self.stream.write(data)
         self.flush()
 
-    def _is_full(self):
+    def _is_full(self) -> bool:
         try:
-            found = os.fstat(self.stream.fileno())
+            # Whoever writes appends: the position is nobody's.
+            size = os.lseek(self.stream.fileno(), 0, os.SEEK_END)
         except (OSError, ValueError):       # it is no file
             return False
-        return stat.S_ISREG(found.st_mode) and found.st_size >= FILE_MAX
+        return size >= FILE_MAX
 
 
-def set_up(name, debug):
-    """Log to standard error; called once, when a process begins.
+def set_up(name: str, debug: bool) -> None:
+    """Log to standard error alone; called once, when a process begins.
 
     :param name: of the process.
     :param debug: whether to log what is of interest to developers.
     """
-    handler = BoundedHandler()
-    handler.setFormatter(PrintableFormatter(
-        f'%(asctime)s {name}[%(process)d] %(levelname)s %(message)s'))
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.INFO, handlers=[handler])
+    root = logging.getLogger()
+    handler = root.handlers[0] if root.handlers else None
+    if not isinstance(handler, BoundedHandler) or (
+            handler.stream is not sys.stderr):
+        handler = BoundedHandler()
+        handler.setFormatter(PrintableFormatter(
+            '%(asctime)s %(of)s[%(process)d] %(levelname)s %(message)s'))
+        root.handlers = [handler]
+    # That of the process which this one is forked from. Another one, or to
+    # set the level again, would write 0.2 MiB of memory of each pair.
+    handler.begin(name)
+    level = logging.DEBUG if debug else logging.INFO
+    if root.level != level:
+        root.setLevel(level)

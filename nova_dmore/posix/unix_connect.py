@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Unix sockets to somebody less trusted."""
 
-import errno
 import os
+import select
 import socket
-import stat
 
 
-def prepare(sock):
+def prepare(sock: socket.socket) -> None:
     """Make a socket non-blocking, with nothing in it but a stream of bytes.
 
     Out-of-band data (MSG_OOB, unix(7)) would make it readable, and no call
@@ -17,18 +16,24 @@ def prepare(sock):
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
 
 
-def connect(path):
+def has_hung_up(sock: socket.socket) -> bool:
+    """Whether the peer has closed its end, read or not what it sent."""
+    poll = select.poll()
+    poll.register(sock, 0)      # a hang-up is reported nevertheless
+    return any(what & select.POLLHUP for _, what in poll.poll(0))
+
+
+def connect(path: str) -> socket.socket:
     """-> a connected, non-blocking stream socket.
 
-    QEMU makes the file in a directory that it may write: a symbolic link
-    there would lead to any socket that this process may use.
+    QEMU made the file in a directory that it could write (release 0.2): a
+    symbolic link there would lead to any socket that this process may use.
+    The kernel connects to nothing of what is opened here but a socket.
 
     :raises OSError: nobody listens, or it is no socket.
     """
     place = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        if not stat.S_ISSOCK(os.fstat(place).st_mode):
-            raise OSError(errno.ENOTSOCK, os.strerror(errno.ENOTSOCK), path)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             prepare(sock)

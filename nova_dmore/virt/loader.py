@@ -10,6 +10,10 @@ The finder has to be registered before nova-compute loads its driver, by an
 unchanged ``nova-compute`` command. ``os_vif.initialize()`` runs before that
 and loads each entry point of the group ``os_vif``; :class:`DMorePlugin` is
 one, and importing this module registers the finder.
+
+The plug-in waits in threads of its own (locks, queues, an event loop), which
+would stand still, or keep all of nova-compute waiting, where threads are those
+of eventlet. So the driver is not loaded there.
 """
 
 import importlib
@@ -19,6 +23,9 @@ import sys
 
 from os_vif.objects import host_info
 from os_vif import plugin
+from oslo_log import log as logging
+
+LOG = logging.getLogger(__name__)
 
 #: The one module name that the finder answers for.
 ALIAS = 'nova.virt.dmore'
@@ -40,9 +47,26 @@ class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return None
 
     def exec_module(self, module):
+        _require_native_threads()
         driver = importlib.import_module(TARGET)
         module.DMoreDriver = driver.DMoreDriver
         module.__doc__ = driver.__doc__
+
+
+def _require_native_threads() -> None:
+    """Called before the driver is loaded.
+
+    :raises SystemExit: nova-compute runs with eventlet.
+    """
+    # This module is loaded by whatever uses os-vif, with or without Nova.
+    utils = importlib.import_module('nova.utils')
+    if not utils.concurrency_mode_threading():
+        LOG.critical(
+            'compute_driver = dmore.DMoreDriver needs native threads: set '
+            '[DEFAULT] concurrency_backend to threading (it is eventlet, or '
+            'OS_NOVA_DISABLE_EVENTLET_PATCHING in the environment of '
+            'nova-compute says so: remove that)')
+        raise SystemExit(1)
 
 
 def register() -> None:

@@ -1,15 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The calls between the two nova-computes of a co-migration.
+"""The calls from the source's nova-compute to the destination's.
 
-A topic of our own, beside Nova's: what passes through Nova's conductor
-(``migrate_data``) may have no fields that the conductor does not know. Every
-call carries the migration's id, and a repeated or late one is harmless. None
-carries a secret: who reads the message queue learns no key or password of a
-console.
+In a live migration the source's role (:mod:`nova_dmore.virt.migration.source`,
+and ``completion`` or ``rollback`` at its end) calls them on
+:class:`DestinationAPI`; the destination's role
+(:mod:`nova_dmore.virt.migration.destination`) answers. Order: ``prepare``,
+``carry_over``, ``finish``; or, if the instance stays, ``send_back`` and
+``abort``.
 
-Whoever may send on the message bus may make these calls: the server's side
-lets no argument through that a source of any version would not send. What a
-call may do is the business of the role.
+Wire format: the names of the calls and of their arguments are sent to hosts of
+earlier and later releases, so they do not change. What is added gets a new
+:data:`VERSION`, and a caller has to manage without it.
+
+The calls have a topic of their own beside Nova's, since what passes through
+Nova's conductor (``migrate_data``) can have no field that the conductor does
+not know. Every call carries the migration's id, and does no harm when it is
+repeated or comes late. None carries a secret: who reads the message queue
+learns no key or password of a console.
+
+Whoever may send on the message bus may make these calls. So the server's side
+refuses every argument that a source of no version would send; what a call may
+do is checked by the destination's role.
 """
 
 import contextlib
@@ -20,28 +31,33 @@ import oslo_messaging as messaging
 from nova_dmore.channel import carry_over as carry_over_module
 from nova_dmore.channel import errors
 from nova_dmore import exception
+from nova_dmore import places
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt import received
 
 TOPIC = 'nova-dmore'
 VERSION = '2.1'
-#: What every call but :meth:`DestinationAPI.send_back` asks for.
+#: The version that every call but :meth:`DestinationAPI.send_back` requires.
 _BASE_VERSION = '2.0'
-#: How much longer than it is given a destination may take to answer.
+#: How much longer than the time that a call gives it a destination may take to
+#: answer, in seconds.
 _GRACE_S = 10.0
-#: No call is given more time than this, in seconds.
+#: The longest time that a call may give a destination, in seconds.
 _WITHIN_S_MAX = 600.0
 #: Longest URI, and longest console log in base64, in characters: Nova shows
 #: the last 100 KiB.
 _URI_MAX = 1024
 _LOG_MAX = 1 << 18
 
-#: What the other side is told, without a stack in the log of this one.
-_told = messaging.expected_exceptions(exception.DMoreError)
+#: Errors that are sent to the source, and leave no stack in the log here.
+_errors_to_source = messaging.expected_exceptions(exception.DMoreError)
 
 
 class DestinationAPI:
-    """The client's side, used by the source's role.
+    """The calls as the source makes them.
+
+    Each raises :class:`nova_dmore.exception.PairError` if the destination
+    does not answer in time, or could not do what it was called for.
 
     :param timeout: seconds that a call may take.
     """
@@ -52,22 +68,27 @@ class DestinationAPI:
         self._timeout = timeout
 
     def prepare(self, context, host: str, migration_id: str,
-                record: str) -> bool:
-        """Make the destination ready for a pair.
+                record: str) -> int:
+        """Have the destination prepare for a pair.
 
         :param record: the pair's record as text.
-        :returns: whether a Domain R that arrives paused is let run there;
-            before version 2.1 it is not.
+        :returns: the newest nova_dmore.places.Layout that it knows. From
+            FIFOS on, a Domain R that arrives paused is let run there: so said
+            version 2.1, which answers True; those before answer nothing.
+            STOCK: it can have no pair now.
         """
-        return bool(self._call(
+        answer = self._call(
             context, host, 'prepare', migration_id=migration_id,
-            record=record))
+            record=record)
+        return (max(places.Layout.STOCK, int(answer))
+                if isinstance(answer, int) else places.Layout.SOCKETS)
 
     def carry_over(self, context, host: str, migration_id: str,
                    instance_uuid: str, carry_over: dict) -> None:
-        """Hand over what the source's shadow-device process had.
+        """Send what the source's shadow-device process had.
 
-        :raises nova_dmore.exception.PairError: it was not handed over.
+        :param carry_over: a
+            :class:`nova_dmore.channel.carry_over.CarryOver` as JSON has it.
         """
         try:
             carry_over = carry_over_module.without_secrets(carry_over)
@@ -80,7 +101,7 @@ class DestinationAPI:
 
     def finish(self, context, host: str, migration_id: str, record: str,
                domain_r_moved: bool, console_log: str | None) -> None:
-        """The instance is at the destination; its pair belongs there now.
+        """The instance is at the destination: its pair belongs there now.
 
         :param record: the pair's record as the source had it.
         :param domain_r_moved: False: build a new Domain R.
@@ -93,7 +114,7 @@ class DestinationAPI:
 
     def abort(self, context, host: str, migration_id: str,
               instance_uuid: str) -> bool:
-        """The instance stays at the source; clean up.
+        """The instance stays at the source: remove what was prepared.
 
         :returns: whether it runs at the destination all the same.
         """
@@ -104,13 +125,13 @@ class DestinationAPI:
     def send_back(self, context, host: str, migration_id: str,
                   instance_uuid: str, uri: str, migrate_uri: str | None,
                   flags: int, within_s: float) -> None:
-        """The instance stays at the source; its Domain R, which waits at the
-        destination, comes back.
+        """The instance stays at the source: migrate its Domain R back, which
+        waits at the destination.
 
         :param uri: libvirt URI of the source.
         :param migrate_uri: where QEMU's data goes, None: libvirt decides.
         :param flags: of libvirt's migration.
-        :param within_s: seconds after which it is given up.
+        :param within_s: seconds after which the migration is cancelled.
         """
         client = self._client.prepare(
             server=host, timeout=max(self._timeout, within_s + _GRACE_S),
@@ -130,7 +151,7 @@ class DestinationAPI:
         try:
             return client.call(context, method, **arguments)
         except messaging.RemoteError as error:
-            # As text it has the other side's stack, too.
+            # As text the error would contain the stack of the other side.
             raise exception.PairError(
                 f'nova-compute on {host} did not {method}: {error.exc_type}: '
                 f'{error.value}') from error
@@ -141,7 +162,9 @@ class DestinationAPI:
 
 
 class DestinationServer:
-    """The server's side, one per nova-compute: only delegates.
+    """The calls as the destination receives them, one in each nova-compute.
+
+    Checks the arguments, then calls the method of the same name.
 
     :param destination: a
         :class:`nova_dmore.virt.migration.destination.DestinationRole`.
@@ -152,7 +175,7 @@ class DestinationServer:
     def __init__(self, destination):
         self._destination = destination
 
-    @_told
+    @_errors_to_source
     def prepare(self, context, migration_id, record):
         """See :meth:`DestinationAPI.prepare`."""
         with _arguments('prepare'):
@@ -160,18 +183,18 @@ class DestinationServer:
             received.text('record', record, record_module.TEXT_MAX)
         return self._destination.prepare(context, migration_id, record)
 
-    @_told
+    @_errors_to_source
     def carry_over(self, context, migration_id, instance_uuid, carry_over):
         """See :meth:`DestinationAPI.carry_over`."""
         with _arguments('carry_over'):
             received.identifier('migration_id', migration_id)
             received.uuid('instance_uuid', instance_uuid)
-            # The shadow-device process says what else it has to be.
+            # The shadow-device process checks what is in it.
             if not isinstance(carry_over, dict):
                 raise received.wrong('carry_over', carry_over)
         self._destination.carry_over(migration_id, instance_uuid, carry_over)
 
-    @_told
+    @_errors_to_source
     def finish(self, context, migration_id, record, domain_r_moved,
                console_log):
         """See :meth:`DestinationAPI.finish`."""
@@ -184,7 +207,7 @@ class DestinationServer:
         self._destination.finish(
             context, migration_id, record, domain_r_moved, console_log)
 
-    @_told
+    @_errors_to_source
     def abort(self, context, migration_id, instance_uuid):
         """See :meth:`DestinationAPI.abort`."""
         with _arguments('abort'):
@@ -192,7 +215,7 @@ class DestinationServer:
             received.uuid('instance_uuid', instance_uuid)
         return self._destination.abort(migration_id, instance_uuid)
 
-    @_told
+    @_errors_to_source
     def send_back(self, context, migration_id, instance_uuid, uri,
                   migrate_uri, flags, within_s):
         """See :meth:`DestinationAPI.send_back`."""
@@ -210,7 +233,7 @@ class DestinationServer:
 
 @contextlib.contextmanager
 def _arguments(method: str):
-    """Turn what is wrong with an argument into an error that is told."""
+    """Turn a wrong argument into an error that the source is sent."""
     try:
         yield
     except ValueError as error:
@@ -220,7 +243,12 @@ def _arguments(method: str):
 
 
 def start_server(host: str, destination):
-    """Serve the calls; returns the server, to be stopped by the caller."""
+    """Receive the calls to this host.
+
+    :param host: as Nova calls it.
+    :param destination: see :class:`DestinationServer`.
+    :returns: the server, which the caller has to stop.
+    """
     server = rpc.get_server(
         messaging.Target(topic=TOPIC, server=host),
         [DestinationServer(destination)])

@@ -3,19 +3,20 @@
 
 import logging
 import time
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from nova_dmore.channel import control
 from nova_dmore.channel import errors
+from nova_dmore.channel.host import end as host_end_module
 from nova_dmore.channel import text
 from nova_dmore import wire
+from nova_dmore.worker.devices.serial import input as serial_in
 
 LOG = logging.getLogger(__name__)
 
 _OUT = wire.Stream.CONTROL_TO_DOMAIN_R
 _IN = wire.Stream.CONTROL_TO_HOST
-
-#: Lines are taken whole, so they have to fit into the ring.
-_LINE_MAX = 8192
 
 #: A break waits this long for the input before it, in seconds.
 BREAK_LIMIT_S = 30.0
@@ -30,38 +31,40 @@ _TEXT_MAX = 1024
 _AMOUNT_MAX = 1 << 53
 
 
-def _is_amount(value):
+def _is_amount(value: Any) -> bool:
     # Neither infinite nor NaN, which JSON in Python knows.
-    return type(value) in (int, float) and 0 <= value <= _AMOUNT_MAX
+    return type(value) in (int, float) and bool(0 <= value <= _AMOUNT_MAX)
 
 
 class DomainRControl:
     """Sends CONFIG and GAP; takes BREAK, SERVING and LOG.
 
-    :param host_end: the channel's host end.
-    :param serial_input: :class:`devices.serial_in.SerialInput`, which a
-        break has to wait for.
+    :param serial_input: a break has to wait for it.
     :param send_break: called with a callback, to be called with whether the
         device took the break.
     """
 
-    def __init__(self, host_end, serial_input, send_break, serving=None,
-                 waiting=()):
+    def __init__(self, host_end: host_end_module.HostEnd,
+                 serial_input: serial_in.SerialInput,
+                 send_break: Callable[[Callable[[bool], None]], None],
+                 serving: dict[str, Any] | None = None,
+                 waiting: Iterable[dict[str, Any]] = ()) -> None:
         self._host_end = host_end
         self._input = serial_input
         self._send_break = send_break
-        self._codec = control.LineCodec(_LINE_MAX)
+        self._codec = control.LineCodec(wire.CONTROL_TO_HOST_LINE_MAX)
         #: The last SERVING message, without its type.
         self.serving = serving
         #: GAP messages for the next time Domain R is there.
         self.waiting = list(waiting)
-        self.config = {}
-        self._break = None          # (offset, length of its line, deadline)
+        self.config: dict[str, Any] = {}
+        #: Offset, length of its line, deadline.
+        self._break: tuple[int, int, float] | None = None
         self._break_sent = False
         self._lines = 0
         self._lines_since = 0.0
 
-    def configure(self, config, open_now):
+    def configure(self, config: dict[str, Any], open_now: bool) -> None:
         """Keep the CONFIG message; send it if Domain R is there.
 
         :raises errors.ControlError: it is too long.
@@ -72,14 +75,14 @@ class DomainRControl:
         if open_now:
             self._send(message)
 
-    def gap(self, message, open_now):
+    def gap(self, message: dict[str, Any], open_now: bool) -> None:
         """Tell Domain R of a gap, now or when it is there."""
         if open_now:
             self._send(message)
         else:
             self.waiting = self.waiting[-63:] + [message]
 
-    def opened(self):
+    def opened(self) -> None:
         """Domain R joined an epoch: tell it everything again."""
         self._break = None
         self._break_sent = False
@@ -90,11 +93,11 @@ class DomainRControl:
         for message in waiting:
             self._send(message)
 
-    def lost(self):
+    def lost(self) -> None:
         """Domain R is gone."""
         self.serving = None
 
-    def pump(self):
+    def pump(self) -> bool:
         """Read what Domain R says -> whether SERVING has changed."""
         serving = self.serving
         while not self._blocked():
@@ -109,7 +112,7 @@ class DomainRControl:
                 self._host_end.take(_IN, used)
         return serving is not self.serving
 
-    def _blocked(self):
+    def _blocked(self) -> bool:
         """Whether a break must be sent before more is read."""
         if self._break is None:
             return False
@@ -125,21 +128,22 @@ class DomainRControl:
             self._end_break()
         return self._break is not None
 
-    def _break_done(self, taken):
+    def _break_done(self, taken: bool) -> None:
         if self._break is None or not self._break_sent:
             return      # of an epoch before this one
         if not taken:
             LOG.warning('The device did not take a break')
         self._end_break()
 
-    def _end_break(self):
+    def _end_break(self) -> None:
+        assert self._break is not None      # callers have looked
         length = self._break[1]
         self._break = None
         self._break_sent = False
         self._input.limit = None
         self._host_end.take(_IN, length)
 
-    def _handle(self, message, length):
+    def _handle(self, message: dict[str, Any], length: int) -> None:
         kind = message['type']
         if kind == wire.BREAK:
             offset = message.get('at')
@@ -157,7 +161,7 @@ class DomainRControl:
         elif kind == wire.LOG:
             self._log(message)
 
-    def _log(self, message):
+    def _log(self, message: dict[str, Any]) -> None:
         now = time.monotonic()
         if now - self._lines_since > 60:
             self._lines, self._lines_since = 0, now
@@ -169,7 +173,7 @@ class DomainRControl:
         LOG.log(level, 'Domain R: %s',
                 text.printable(message.get('text'), _TEXT_MAX))
 
-    def _send(self, message):
+    def _send(self, message: dict[str, Any]) -> None:
         try:
             self._host_end.produce(_OUT, control.encode(message))
         except errors.NoRoomError:

@@ -2,12 +2,17 @@
 """Reports of bytes that did not, or perhaps did not, arrive."""
 
 import time
+from collections.abc import Iterable
+from typing import Any, TypeAlias
 
 from nova_dmore.channel import text
 from nova_dmore import wire
 
 #: Reports that are kept; older ones give way, and are counted.
 GAPS_MAX = 256
+
+#: A report as nova-compute gets it: the fields of wire.GapReport.
+Report: TypeAlias = dict[str, Any]
 
 
 class GapLog:
@@ -19,19 +24,20 @@ class GapLog:
     :param kept: :meth:`to_notes` of an earlier worker, or None.
     """
 
-    def __init__(self, kept=None):
+    def __init__(self, kept: dict[str, Any] | None = None) -> None:
         kept = kept or {'next': 1, 'gaps': []}
         self._next = kept['next']
-        self._gaps = list(kept['gaps'])
+        self._gaps: list[Report] = list(kept['gaps'])
         #: Stream -> (how many reports, their bytes or None, the report).
-        self._more = {stream: tuple(each) for stream, each
-                      in kept.get('more', {}).items()}
+        self._more: dict[str, tuple[int, int | None, Report]] = {
+            stream: (number, count, report) for stream, (number, count, report)
+            in kept.get('more', {}).items()}
 
-    def add(self, stream, kind, reason, at=None, count=None,
-            migration_id=None):
+    def add(self, stream: wire.Stream, kind: wire.GapKind, reason: str,
+            at: int | None = None, count: int | None = None,
+            migration_id: str | None = None) -> Report:
         """Add a report and return it as a dict.
 
-        :param stream: a :class:`wire.Stream`.
         :param at: offset in the stream, None: not known.
         :param count: number of bytes, None: not known.
         """
@@ -44,24 +50,26 @@ class GapLog:
             self._give_way(self._gaps.pop(1))
         return gap
 
-    def _report(self, stream, at, count, kind, reason, migration_id):
+    def _report(self, stream: str, at: int | None, count: int | None,
+                kind: wire.GapKind, reason: str, migration_id: str | None
+                ) -> Report:
         self._next += 1
         return {'number': self._next - 1, 'stream': stream, 'at': at,
                 'bytes': count, 'kind': kind.value, 'reason': reason,
                 'migration_id': migration_id, 'time': time.time()}
 
-    def _give_way(self, gap):
+    def _give_way(self, gap: Report) -> None:
         stream = gap['stream']
-        number, count, _ = self._more.get(stream, (0, 0, None))
+        number, count, _ = self._more.get(stream, (0, 0, gap))
         number += 1
-        count = (None if None in (count, gap['bytes'])
+        count = (None if count is None or gap['bytes'] is None
                  else count + gap['bytes'])
         # With a new number: who has seen the last one has not seen this.
         self._more[stream] = number, count, self._report(
             stream, None, count, wire.GapKind.UNKNOWN,
             f'{number} reports more, for which there was no room', None)
 
-    def forget(self, numbers):
+    def forget(self, numbers: Iterable[int]) -> None:
         """Drop the reports with these numbers; unknown ones are ignored."""
         numbers = set(numbers)
         self._gaps = [gap for gap in self._gaps
@@ -69,11 +77,11 @@ class GapLog:
         self._more = {stream: each for stream, each in self._more.items()
                       if each[-1]['number'] not in numbers}
 
-    def reports(self):
+    def reports(self) -> list[Report]:
         """-> the reports, oldest first, then those of what gave way."""
         return self._gaps + [each[-1] for each in self._more.values()]
 
-    def to_notes(self):
+    def to_notes(self) -> dict[str, Any]:
         """-> a JSON object for :class:`nova_dmore.link.notes.Notes`."""
         return {'next': self._next, 'gaps': self._gaps,
                 'more': {stream: list(each)

@@ -1,7 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a worker has its keeper do."""
 
+import socket
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
 from nova_dmore.link import messages
+
+#: Called with a REPLY message.
+Replied: TypeAlias = Callable[[messages.Message], None]
+#: Called with a descriptor, or None and an error.
+DisplayOpened: TypeAlias = Callable[[int | None, str | None], None]
 
 
 class Commands:
@@ -11,14 +20,15 @@ class Commands:
     :param worker_starts: keeps the ids of workers apart.
     """
 
-    def __init__(self, link, worker_starts):
+    def __init__(self, link: socket.socket, worker_starts: int) -> None:
         self._link = link
         self._next = worker_starts << 32
-        self._waiting = {}
-        self._display = None
+        self._waiting: dict[int, Replied] = {}
+        self._display: DisplayOpened | None = None
 
-    def execute(self, command, arguments, replied, note=None,
-                vm=messages.INSTANCE):
+    def execute(self, command: str, arguments: dict[str, Any],
+                replied: Replied, note: messages.Message | None = None,
+                vm: str = messages.INSTANCE) -> None:
         """Have a QEMU run a command.
 
         :param replied: called with the REPLY message.
@@ -32,17 +42,17 @@ class Commands:
             'vm': vm, 'command': command,
             'arguments': arguments, 'note': note})
 
-    def expect(self, number, replied):
+    def expect(self, number: int, replied: Replied) -> None:
         """The answer to an earlier worker's command is yet to come."""
         self._waiting[number] = replied
 
-    def replied(self, message):
+    def replied(self, message: messages.Message) -> None:
         """A REPLY came."""
         callback = self._waiting.pop(message['id'], None)
         if callback is not None:
             callback(message)
 
-    def send_break(self, done):
+    def send_break(self, done: Callable[[bool], None]) -> None:
         """Send a serial break.
 
         :param done: called with whether QEMU took it.
@@ -50,7 +60,7 @@ class Commands:
         self.execute('chardev-send-break', {'id': messages.SERIAL0_CHARDEV},
                      lambda message: done('error' not in message))
 
-    def stop_domain_r(self, done):
+    def stop_domain_r(self, done: Callable[[str | None], None]) -> None:
         """Stop Domain R, which is about to leave.
 
         :param done: called with QEMU's error, or None.
@@ -58,20 +68,20 @@ class Commands:
         self.execute('stop', {}, lambda message: done(message.get('error')),
                      vm=messages.DOMAIN_R)
 
-    def leaving(self, on):
+    def leaving(self, on: bool) -> None:
         """The instance is about to leave, or it is not."""
         messages.send(self._link, {
             'type': messages.ToKeeper.LEAVING, 'on': on})
 
-    def adopted(self):
+    def adopted(self) -> None:
         """The instance belongs to this host."""
         messages.send(self._link, {'type': messages.ToKeeper.ADOPTED})
 
-    def shut_down(self):
+    def shut_down(self) -> None:
         """The keeper is to end."""
         messages.send(self._link, {'type': messages.ToKeeper.SHUTDOWN})
 
-    def open_display(self, opened):
+    def open_display(self, opened: DisplayOpened) -> None:
         """Have the keeper connect to the display of the instance's QEMU.
 
         :param opened: called with (descriptor or None, error or None).
@@ -79,7 +89,9 @@ class Commands:
         self._display = opened
         messages.send(self._link, {'type': messages.ToKeeper.OPEN_DISPLAY})
 
-    def display_opened(self, message, descriptors):
+    def display_opened(self, message: messages.Message,
+                       descriptors: list[int]) -> None:
         """A DISPLAY came."""
         opened, self._display = self._display, None
+        assert opened is not None   # one is asked for at a time
         opened(descriptors[0] if descriptors else None, message['error'])

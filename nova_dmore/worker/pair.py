@@ -14,6 +14,8 @@ import mmap
 import os
 import socket
 import time
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from nova_dmore.channel import carry_over as carry_over_module
 from nova_dmore.channel import errors
@@ -24,9 +26,11 @@ from nova_dmore.channel import text
 from nova_dmore.link import messages
 from nova_dmore.link import notes as notes_module
 from nova_dmore.posix import crash
+from nova_dmore.posix import pipes
 from nova_dmore import wire
 from nova_dmore.worker.devices import base
 from nova_dmore.worker.devices import group
+from nova_dmore.worker.devices.serial import device as serial_device
 from nova_dmore.worker.devices import table
 from nova_dmore.worker import domain_r_control
 from nova_dmore.worker import gaps
@@ -49,7 +53,8 @@ class Pair:
     :param descriptors: what came with it; they become the pair's.
     """
 
-    def __init__(self, loop, link, start, descriptors):
+    def __init__(self, loop: asyncio.AbstractEventLoop, link: socket.socket,
+                 start: messages.Message, descriptors: list[int]) -> None:
         self.loop = loop
         self.keeper_pid = start['keeper_pid']
         self.worker_starts = start['worker_starts']
@@ -63,14 +68,15 @@ class Pair:
         kept = self.notes.read() or {}
         self.gap_log = gaps.GapLog(kept.get('gaps'))
         #: Results of FROZEN and HAND_OVER; None while nothing is frozen.
-        self.frozen = kept.get('frozen')
+        self.frozen: dict[str, Any] | None = kept.get('frozen')
         #: Destination: the carry-over as JSON, or None.
-        self.carried = kept.get('carried')
-        self.stopped_at = None
+        self.carried: dict[str, Any] | None = kept.get('carried')
+        self.stopped_at: float | None = None
         #: Whether Domain R is stopped as soon as it may.
         self._lets_go = kept.get('lets_go', False)
-        self.vms = {messages.INSTANCE: (False, None),
-                    messages.DOMAIN_R: (False, None)}
+        self.vms: dict[str, tuple[bool, str | None]] = {
+            messages.INSTANCE: (False, None),
+            messages.DOMAIN_R: (False, None)}
         self.domain_r_attached = False
         now = time.monotonic()
         self.machine = (
@@ -95,35 +101,58 @@ class Pair:
             settled=self._check_freeze,
             config={})
         self.devices = group.DeviceGroup(table.DEVICES, self._context)
+        serial = self.devices['serial']
+        assert isinstance(serial, serial_device.SerialDevice)
+        self._serial = serial
         self.control = domain_r_control.DomainRControl(
-            self.host_end, self.devices['serial'].input, self._send_break,
+            self.host_end, serial.input, self._send_break,
             kept.get('serving'), kept.get('waiting', ()))
-        self._waiters = set()
-        self._tasks = set()
-        self._timer = None
+        self._waiters: set[asyncio.Future[None]] = set()
+        #: How much of what the keeper has dropped was reported.
+        self._reported_dropped: int = kept.get('reported_dropped', 0)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
         self._handler = request_handler.RequestHandler(self)
         if kept.get('config'):
             self.configure(kept['config'])
 
-    def start(self):
+    def start(self) -> None:
         """Begin to look after everything."""
         for each in self._from_domain_r:
             self.loop.add_reader(each, self._on_doorbell, each)
         self._poll_regularly()
+        self._report_dropped()
+
+    def _report_dropped(self) -> None:
+        """Report what the keeper has dropped since the last worker did so.
+
+        It comes after what the worker's pipe holds now.
+        """
+        serial, stream = self._context.serial, wire.Stream.SERIAL0_OUT
+        count = serial.dropped - self._reported_dropped
+        if count > 0:
+            # Both are left to a successor at once.
+            self._reported_dropped = serial.dropped
+            self.report_gap(
+                stream, wire.GapKind.EXACT,
+                'there was no process that could take them',
+                self.host_end.positions()[stream][0]
+                + pipes.waiting(serial.output), count)
 
     # -- from the keeper
 
-    def on_message(self, message, descriptors):
+    def on_message(self, message: messages.Message, descriptors: list[int]
+                   ) -> None:
         """One message of the keeper."""
         now = time.monotonic()
         machine = self.machine
         kind = message['type']
         if kind == messages.ToWorker.SERIAL:
-            self.devices['serial'].moved(descriptors[0])
+            self._serial.moved(descriptors[0])
         elif kind == messages.ToWorker.COUNT:
             self.act(machine.leaves(now))
             if machine.state is State.FREEZING:
-                self.devices.counted(message)
+                self.devices.each(base.ShadowDevice.counted, message)
                 self._check_freeze()
         elif kind == messages.ToWorker.CONTROL:
             self._keep(requests.serve(
@@ -149,11 +178,11 @@ class Pair:
         elif kind == messages.ToWorker.DISPLAY:
             self.commands.display_opened(message, descriptors)
 
-    def _domain_r_event(self, message):
+    def _domain_r_event(self, message: messages.Message) -> None:
         if message['event'] == 'STOP' and self.frozen is not None:
             self.frozen['at']['domain_r_stopped'] = message['at']
 
-    def _vm_changed(self, message, now):
+    def _vm_changed(self, message: messages.Message, now: float) -> None:
         vm = message['vm']
         self.vms[vm] = (message['connected'], message['status'])
         if vm == messages.INSTANCE:
@@ -165,7 +194,7 @@ class Pair:
 
     # -- what follows from what happened
 
-    def act(self, actions):
+    def act(self, actions: list[Action]) -> None:
         """Perform what the machine asked for, then all that is possible."""
         while actions:
             for action in actions:
@@ -180,7 +209,7 @@ class Pair:
         self._wake_waiters()
         self._set_timer()
 
-    def _perform(self, action):
+    def _perform(self, action: Action) -> list[Action]:
         """-> further actions."""
         if action is Action.STOP:
             return self._stop(time.monotonic())
@@ -197,9 +226,9 @@ class Pair:
             self._open(action)
         return []
 
-    def _domain_r_lost(self):
+    def _domain_r_lost(self) -> None:
         self.control.lost()
-        self.devices.domain_r_lost()
+        self.devices.each(base.ShadowDevice.domain_r_lost)
         for stream in (wire.Stream.SERIAL0_IN, wire.Stream.INPUT0_IN):
             # A console that nobody used has lost nothing.
             if (stream is wire.Stream.SERIAL0_IN or
@@ -207,13 +236,13 @@ class Pair:
                 self.report_gap(stream, wire.GapKind.UNKNOWN, 'Domain R '
                                 'ended; what only it had is lost', None, None)
 
-    def _open(self, action):
+    def _open(self, action: Action) -> None:
         carried = None
         if action in (Action.OPEN_AS_DOMAIN_R, Action.OPEN_CARRIED):
-            self.devices.arrived(None)
+            self.devices.each(base.ShadowDevice.arrived, None)
         if action is Action.OPEN_CARRIED:
             carried = carry_over_module.CarryOver.from_json(self.carried)
-            self.devices.arrived(carried)
+            self.devices.each(base.ShadowDevice.arrived, carried)
         try:
             self.host_end.open(carried)
         except errors.StateError as e:
@@ -226,7 +255,7 @@ class Pair:
                             'the source carried nothing over in time',
                             None, None)
 
-    def _close(self):
+    def _close(self) -> None:
         """Wait for another Domain R, which needs no old messages."""
         if self.host_end.state in (host_end_module.HostState.OPEN,
                                    host_end_module.HostState.FREEZING,
@@ -235,23 +264,23 @@ class Pair:
             stream = wire.Stream.CONTROL_TO_DOMAIN_R
             self.host_end.forget(stream, self.host_end.unstored(stream))
 
-    def _stop(self, now):
+    def _stop(self, now: float) -> list[Action]:
         """The stop sequence: everything here takes well under 1 ms."""
         stopped_at, self.stopped_at = self.stopped_at or now, None
-        self.devices.stop(stopped_at)
+        self.devices.each(base.ShadowDevice.stop, stopped_at)
         self.frozen = {'acknowledged': False, 'carry_over': None,
                        'at': {'stopped': stopped_at, 'frozen': None,
                               'domain_r_stopped': None}}
         return self._freeze_over()
 
     @property
-    def domain_r_may_stop(self):
+    def domain_r_may_stop(self) -> bool:
         """Whether the instance stopped and Domain R has, or will have, all
         that it can have here."""
         return (self.frozen is not None and
                 self.frozen['at']['frozen'] is not None)
 
-    def let_go(self, on):
+    def let_go(self, on: bool) -> None:
         """See :attr:`wire.Request.LET_GO`."""
         if on != self._lets_go:
             self._lets_go = on
@@ -259,15 +288,15 @@ class Pair:
             if self.domain_r_may_stop:
                 self._stop_domain_r()
 
-    def _stop_domain_r(self):
-        def replied(error):
+    def _stop_domain_r(self) -> None:
+        def replied(error: str | None) -> None:
             if error is not None:
                 LOG.warning('Domain R cannot be stopped: %s',
                             text.printable(error))
         if self._lets_go and not self.machine.domain_r_stopped:
             self.commands.stop_domain_r(replied)
 
-    def _freeze_over(self):
+    def _freeze_over(self) -> list[Action]:
         """-> actions, if nothing more can change before the carry-over.
 
         The machine does not wait for ever.
@@ -285,12 +314,13 @@ class Pair:
         is_over = not settling and self.devices.is_saved()
         return self.machine.freeze_over() if is_over else []
 
-    def _check_freeze(self):
+    def _check_freeze(self) -> None:
         if self.machine.state is State.FREEZING:
             self.act(self._freeze_over())
 
-    def _domain_r_frozen(self, now):
+    def _domain_r_frozen(self, now: float) -> None:
         """Domain R may stop now, whatever the instance's QEMU still does."""
+        assert self.frozen is not None      # since the stop
         self._stop_domain_r()
         at = self.frozen['at']
         at['frozen'] = now
@@ -300,8 +330,8 @@ class Pair:
                  '' if self.host_end.acknowledged else 'not ')
         self._wake_waiters()
 
-    def _carry(self, now):
-        self.devices.settle()
+    def _carry(self, now: float) -> None:
+        self.devices.each(base.ShadowDevice.settle)
         self.host_end.poll()    # for the last that Domain R has stored
         carry_over = self.host_end.carry_over()
         if carry_over is not None:
@@ -309,30 +339,31 @@ class Pair:
                 carry_over, **self.devices.carry_over())
         if not self.domain_r_may_stop:
             self._domain_r_frozen(now)
+        assert self.frozen is not None      # since the stop
         self.frozen['carry_over'] = carry_over and carry_over.to_json()
         LOG.info('Carried over %.1f ms after the stop',
                  (now - self.frozen['at']['stopped']) * 1000)
         self._wake_waiters()
         self.note()
 
-    def _on_doorbell(self, descriptor):
+    def _on_doorbell(self, descriptor: int) -> None:
         try:
             os.eventfd_read(descriptor)
         except BlockingIOError:
             pass
         self._look()
 
-    def _poll_regularly(self):
+    def _poll_regularly(self) -> None:
         self.loop.call_later(wire.POLL_INTERVAL_S, self._poll_regularly)
         self._look()
 
-    def _look(self):
+    def _look(self) -> None:
         """Look at the region."""
         changes = self.host_end.poll()
         now = time.monotonic()
         actions = []
         if changes.opened:
-            self.devices.opened()
+            self.devices.each(base.ShadowDevice.opened)
             self.control.opened()
             actions += self.machine.opened(now)
         for gap in changes.gaps:
@@ -347,16 +378,16 @@ class Pair:
             self.act(actions)
         elif changes.readable or changes.writable:
             self._move()
-        self.devices.look()
+        self.devices.each(base.ShadowDevice.look)
 
-    def _move(self):
+    def _move(self) -> None:
         """Move all bytes that can be moved."""
         if self.machine.output_flows:
             if self.control.pump():
                 self.note()
-            self.devices.pump()
+            self.devices.each(base.ShadowDevice.pump)
 
-    def _set_timer(self):
+    def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -365,14 +396,14 @@ class Pair:
             self._timer = self.loop.call_later(
                 max(0, deadline - time.monotonic()) + 0.001, self._on_timer)
 
-    def _on_timer(self):
+    def _on_timer(self) -> None:
         self._timer = None
         self.act(self.machine.tick(time.monotonic()))
         self._check_freeze()
 
     # -- services
 
-    def configure(self, config):
+    def configure(self, config: dict[str, Any]) -> None:
         """Take the CONFIG message.
 
         :raises errors.ControlError: it is too long.
@@ -383,7 +414,8 @@ class Pair:
             if type(config.get(name)) is int:
                 self._context.config[name] = config[name]
 
-    def report_gap(self, stream, kind, reason, at, count):
+    def report_gap(self, stream: wire.Stream, kind: wire.GapKind, reason: str,
+                   at: int | None, count: int | None) -> None:
         """Report bytes that did not, or may not have, arrived."""
         gap = self.gap_log.add(stream, kind, reason, at, count,
                                self.machine.migration_id)
@@ -393,23 +425,28 @@ class Pair:
              'bytes': count, 'kind': gap['kind'], 'reason': reason},
             self._is_open())
         self.note()
+        self._wake_waiters()
 
-    def shut_down(self):
+    def shut_down(self) -> None:
         """Ask the keeper to end."""
         self.commands.shut_down()
 
-    async def wait_until(self, predicate, deadline):
-        """Wait until ``predicate()``, which act() may make true, or not."""
+    async def wait_until(self, predicate: Callable[[], object],
+                         deadline: float) -> None:
+        """Wait until ``predicate()``, which act() or report_gap() may make
+        true, or not."""
         while not predicate():
             left = deadline - time.monotonic()
             if left <= 0:
                 return
             waiter = self.loop.create_future()
             self._waiters.add(waiter)
-            await asyncio.wait([waiter], timeout=left)
-            self._waiters.discard(waiter)
+            try:
+                await asyncio.wait([waiter], timeout=left)
+            finally:    # whoever asked may have gone
+                self._waiters.discard(waiter)
 
-    def note(self):
+    def note(self) -> None:
         """Leave everything to a successor."""
         self.notes.write({
             'machine': self.machine.to_notes(),
@@ -418,43 +455,44 @@ class Pair:
             else None,
             'carried': self.carried,
             'lets_go': self._lets_go,
+            'reported_dropped': self._reported_dropped,
             'serving': self.control.serving,
             'waiting': self.control.waiting,
             'config': self.control.config})
 
-    def _note_machine(self):
+    def _note_machine(self) -> None:
         if self.machine.to_notes() != self._noted:
             self._noted = self.machine.to_notes()
             self.note()
 
-    def _wake_waiters(self):
+    def _wake_waiters(self) -> None:
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _is_open(self):
+    def _is_open(self) -> bool:
         return self.host_end.state is host_end_module.HostState.OPEN
 
-    def _ring(self, vector):
+    def _ring(self, vector: wire.Vector) -> None:
         try:
             os.eventfd_write(self._to_domain_r[vector], 1)
         except BlockingIOError:
             pass    # 2**64 - 2 times unheard: it has been rung
 
-    def _send_break(self, done):
-        def replied(taken):
+    def _send_break(self, done: Callable[[bool], None]) -> None:
+        def replied(taken: bool) -> None:
             done(taken)
             self._move()
         self.commands.send_break(replied)
 
-    def _keep(self, coroutine):
+    def _keep(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = self.loop.create_task(coroutine)
         crash.watch(task)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
-def _map(descriptor, size):
+def _map(descriptor: int, size: int) -> mmap.mmap:
     try:
         return mmap.mmap(descriptor, size)
     finally:

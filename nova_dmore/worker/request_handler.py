@@ -5,12 +5,18 @@ import asyncio
 import inspect
 import os
 import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TYPE_CHECKING
 
 from nova_dmore.channel import carry_over as carry_over_module
 from nova_dmore.channel import errors
 from nova_dmore.link import messages
 from nova_dmore import wire
+from nova_dmore.worker.devices import base
 from nova_dmore.worker import requests
+
+if TYPE_CHECKING:       # it imports this one
+    from nova_dmore.worker import pair as pair_module
 
 State = wire.PairState
 
@@ -24,24 +30,26 @@ class RequestHandler:
     :param pair: :class:`nova_dmore.worker.pair.Pair`.
     """
 
-    def __init__(self, pair):
+    def __init__(self, pair: 'pair_module.Pair') -> None:
         self._pair = pair
         self._machine = pair.machine
 
-    async def handle(self, method, params):
+    async def handle(self, method: wire.Request, params: dict[str, Any]
+                     ) -> dict[str, Any]:
         """One request -> its result.
 
         :raises requests.Refused: it cannot be granted now, or its params are
             wrong.
         """
-        function = getattr(self, f'_{method.value}')
+        function: Callable[..., Awaitable[dict[str, Any]]] = getattr(
+            self, f'_{method.value}')
         try:
             inspect.signature(function).bind(**params)
         except TypeError as e:
             raise requests.BadRequest(f'bad request: {e}') from e
         return await function(**params)
 
-    async def _status(self):
+    async def _status(self) -> dict[str, Any]:
         pair = self._pair
         return {
             'state': self._machine.state.value,
@@ -62,12 +70,12 @@ class RequestHandler:
             'pid': pair.keeper_pid,
             'worker_pid': os.getpid()}
 
-    def _vm(self, vm, attached):
+    def _vm(self, vm: str, attached: bool) -> dict[str, Any]:
         connected, status = self._pair.vms[vm]
         return {'connected': connected, 'status': status,
                 'attached': attached}
 
-    async def _configure(self, config):
+    async def _configure(self, config: Any) -> dict[str, Any]:
         _check(isinstance(config, dict), 'config is not an object')
         try:
             self._pair.configure(config)
@@ -76,7 +84,8 @@ class RequestHandler:
         self._pair.note()
         return {}
 
-    async def _arm(self, migration_id, role, on):
+    async def _arm(self, migration_id: Any, role: Any, on: Any
+                   ) -> dict[str, Any]:
         _check(isinstance(migration_id, str) and
                len(migration_id) <= _MIGRATION_ID_MAX and
                isinstance(on, bool) and role in list(wire.Role),
@@ -97,35 +106,36 @@ class RequestHandler:
             self._machine.role is wire.Role.SOURCE)
         self._pair.act(actions)
         if on and self._machine.role is wire.Role.SOURCE:
-            self._pair.devices.armed()
+            self._pair.devices.each(base.ShadowDevice.armed)
         return {}
 
-    async def _adopt(self):
+    async def _adopt(self) -> dict[str, Any]:
         self._pair.commands.adopted()
         self._pair.act(self._machine.adopt(time.monotonic()))
         return {}
 
-    async def _hold(self, on):
+    async def _hold(self, on: Any) -> dict[str, Any]:
         if not self._machine.region_writable:
             raise requests.Refused('Domain R is not running here')
         self._pair.host_end.hold(bool(on))
         return {}
 
-    async def _let_go(self, on):
+    async def _let_go(self, on: Any) -> dict[str, Any]:
         self._pair.let_go(bool(on))
         return {}
 
-    async def _frozen(self, timeout_ms):
+    async def _frozen(self, timeout_ms: Any) -> dict[str, Any]:
         pair = self._pair
         await pair.wait_until(lambda: pair.domain_r_may_stop,
                               _deadline(timeout_ms))
         if pair.domain_r_may_stop:
+            assert pair.frozen is not None
             return {name: pair.frozen[name] for name in ('acknowledged', 'at')}
         return {'acknowledged': False,
                 'at': {'stopped': None, 'frozen': None,
                        'domain_r_stopped': None}}
 
-    async def _hand_over(self, timeout_ms):
+    async def _hand_over(self, timeout_ms: Any) -> dict[str, Any]:
         pair = self._pair
         await pair.wait_until(
             lambda: self._machine.state is not State.FREEZING,
@@ -133,7 +143,8 @@ class RequestHandler:
         frozen = self._machine.state is State.FROZEN and pair.frozen
         return {'carry_over': frozen['carry_over'] if frozen else None}
 
-    async def _carry_over(self, migration_id, carry_over):
+    async def _carry_over(self, migration_id: Any, carry_over: Any
+                          ) -> dict[str, Any]:
         pair = self._pair
         if migration_id != self._machine.migration_id:
             return {'accepted': False,
@@ -148,19 +159,24 @@ class RequestHandler:
         except ValueError as e:
             pair.carried = kept
             # The bytes are not needed any more; the picture may be.
-            pair.devices.arrived(parsed)
+            pair.devices.each(base.ShadowDevice.arrived, parsed)
             return {'accepted': False, 'reason': str(e)}
         pair.act(actions)
         pair.note()
         return {'accepted': True, 'reason': ''}
 
-    async def _live(self, timeout_ms):
+    async def _live(self, timeout_ms: Any) -> dict[str, Any]:
         await self._pair.wait_until(
             lambda: self._machine.state is State.LIVE,
             _deadline(timeout_ms))
         return {'state': self._machine.state.value}
 
-    async def _forget_gaps(self, numbers):
+    async def _gaps(self, timeout_ms: Any) -> dict[str, Any]:
+        await self._pair.wait_until(self._pair.gap_log.reports,
+                                    _deadline(timeout_ms))
+        return {'number': len(self._pair.gap_log.reports())}
+
+    async def _forget_gaps(self, numbers: Any) -> dict[str, Any]:
         _check(isinstance(numbers, list) and
                all(type(each) is int for each in numbers),
                'numbers is no list of numbers')
@@ -168,20 +184,21 @@ class RequestHandler:
         self._pair.note()
         return {}
 
-    async def _shutdown(self):
+    async def _shutdown(self) -> dict[str, Any]:
         # The answer has to leave before the process does.
         asyncio.get_running_loop().call_later(
             0.01, self._pair.shut_down)
         return {}
 
 
-def _check(is_right, text):
+def _check(is_right: bool, text: str) -> None:
     if not is_right:
         raise requests.BadRequest(f'bad request: {text}')
 
 
-def _deadline(timeout_ms):
+def _deadline(timeout_ms: Any) -> float:
     _check(type(timeout_ms) in (int, float) and
            0 <= timeout_ms <= _TIMEOUT_MAX_MS,
            'timeout_ms is not a number, or too large')
-    return time.monotonic() + timeout_ms / 1000
+    timeout_s: float = timeout_ms / 1000
+    return time.monotonic() + timeout_s

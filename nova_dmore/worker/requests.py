@@ -4,12 +4,22 @@
 import asyncio
 import json
 import logging
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
 
 from nova_dmore.channel import text
 from nova_dmore.posix import crash
 from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
+
+#: Read at once, in bytes.
+_CHUNK = 1 << 14
+
+#: Grants a request with its params -> the result.
+Handle: TypeAlias = Callable[[wire.Request, dict[str, Any]],
+                             Awaitable[dict[str, Any]]]
 
 
 class Refused(Exception):
@@ -20,46 +30,57 @@ class BadRequest(Refused):
     """A request that makes no sense."""
 
 
-async def serve(sock, handle):
+async def serve(sock: socket.socket, handle: Handle) -> None:
     """Answer the requests on one connection until it ends.
 
     :param sock: connected unix stream socket; closed at the end.
-    :param handle: coroutine function, called with (:class:`wire.Request`,
-        params) -> result (a dict); raises :class:`Refused`. Whatever else
-        it raises was not expected, and ends the process.
+    :param handle: raises :class:`Refused`. Whatever else it raises was not
+        expected, and ends the process.
     """
-    reader, writer = await asyncio.open_unix_connection(
-        sock=sock, limit=wire.REQUEST_LINE_MAX)
-    answers = set()
+    loop = asyncio.get_running_loop()
+    sock.setblocking(False)
+    sending = asyncio.Lock()
+    answers: set[asyncio.Task[None]] = set()
+    rest = b''
     try:
-        while line := await reader.readline():
-            task = asyncio.create_task(_answer(line, writer, handle))
-            crash.watch(task)
-            answers.add(task)
-            task.add_done_callback(answers.discard)
-    except (OSError, ValueError) as e:      # ValueError: a line too long
+        while data := await loop.sock_recv(sock, _CHUNK):
+            *lines, rest = (rest + data).split(b'\n')
+            if max(map(len, [*lines, rest])) > wire.REQUEST_LINE_MAX:
+                raise ValueError('a line is too long')
+            for line in lines:
+                task = asyncio.create_task(
+                    _answer(line, sock, sending, handle))
+                crash.watch(task)
+                answers.add(task)
+                task.add_done_callback(answers.discard)
+    except (OSError, ValueError) as e:
         LOG.warning('A control connection is closed: %s', text.printable(e))
     finally:
         for task in answers:
             task.cancel()
-        writer.close()
+        # They may wait for room in the socket.
+        await asyncio.gather(*answers, return_exceptions=True)
+        sock.close()
 
 
-async def _answer(line, writer, handle):
+async def _answer(line: bytes, sock: socket.socket, sending: asyncio.Lock,
+                  handle: Handle) -> None:
     number = None
     try:
         number, method, params = _parse(line)
-        answer = {'id': number, 'result': await handle(method, params)}
+        answer: dict[str, Any] = {
+            'id': number, 'result': await handle(method, params)}
     except Refused as e:
         answer = {'id': number, 'error': str(e)}
     try:
-        writer.write(json.dumps(answer).encode() + b'\n')
-        await writer.drain()
+        async with sending:
+            await asyncio.get_running_loop().sock_sendall(
+                sock, json.dumps(answer).encode() + b'\n')
     except OSError as e:
         LOG.info('An answer was not wanted any more: %s', e)
 
 
-def _parse(line):
+def _parse(line: bytes) -> tuple[Any, wire.Request, dict[str, Any]]:
     try:
         request = json.loads(line)
         if not isinstance(request, dict):

@@ -7,6 +7,7 @@ that come back, in their order. Times are seconds of one monotonic clock.
 
 import enum
 import math
+from typing import Any
 
 from nova_dmore import wire
 
@@ -54,15 +55,15 @@ class PairMachine:
     a repeated or late carry-over is recognised.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.state = State.STARTING
-        self.role = None
-        self.migration_id = None
+        self.role: Role | None = None
+        self.migration_id: str | None = None
         self.instance_running = False
         #: At a destination: Domain R's page shows that it froze, and nothing
         #: was left over; see ``wants_exact``.
         self.exact = False
-        self._domain_r_status = None
+        self._domain_r_status: str | None = None
         self._attached = False
         self._generation = 0
         self._arriving = False      # this Domain R came by migration
@@ -71,12 +72,12 @@ class PairMachine:
         self._ever_open = False
         self._lost_unreported = False
         self._carried = False
-        self._both_since = None
+        self._both_since: float | None = None
         #: Domain R is asked to freeze now, whatever is still to come.
         self.freeze_due = False
         #: It has not acknowledged that in its time.
         self.freeze_overdue = False
-        self._stopped_at = None
+        self._stopped_at = -math.inf
         #: Whether the instance runs is not known; its output waits for that.
         self._instance_unknown = False
         #: The instance belongs to this host, though it need not run.
@@ -88,7 +89,7 @@ class PairMachine:
     # -- what the worker may do now
 
     @property
-    def input_flows(self):
+    def input_flows(self) -> bool:
         """Whether bytes may be sent to the instance's device.
 
         Not when Domain R has left ahead of its instance: it could not learn
@@ -98,30 +99,30 @@ class PairMachine:
                 and not self.domain_r_left)
 
     @property
-    def output_flows(self):
+    def output_flows(self) -> bool:
         """Whether the instance's device may be read."""
         return (self.state not in (State.FREEZING, State.FROZEN)
                 and not self._instance_unknown)
 
     @property
-    def domain_r_running(self):
+    def domain_r_running(self) -> bool:
         """Whether Domain R is connected and runs."""
         return self._attached and self._domain_r_status == 'running'
 
     @property
-    def domain_r_stopped(self):
+    def domain_r_stopped(self) -> bool:
         """Whether Domain R is known not to run."""
         return (not self._attached or
                 self._domain_r_status not in (None, 'running'))
 
     @property
-    def domain_r_left(self):
+    def domain_r_left(self) -> bool:
         """Whether Domain R waits at the destination, or is on its way."""
         return (self.role is Role.SOURCE and self._ever_open
                 and self.domain_r_stopped)
 
     @property
-    def takes_output(self):
+    def takes_output(self) -> bool:
         """Whether a Domain R that has served may slow the guest down.
 
         Also before its first status and while an epoch is raised for it.
@@ -130,18 +131,18 @@ class PairMachine:
                 self._domain_r_status in (None, 'running'))
 
     @property
-    def wants_exact(self):
+    def wants_exact(self) -> bool:
         """Whether ``exact`` would make a difference now."""
         return (self.state is State.INCOMING and self._needs_epoch and
                 self._arriving and self.domain_r_running and not self.exact)
 
     @property
-    def region_writable(self):
+    def region_writable(self) -> bool:
         """Whether no incoming migration can be writing the region too."""
         return not self._attached or self.domain_r_running
 
     @property
-    def next_deadline(self):
+    def next_deadline(self) -> float | None:
         """When :meth:`tick` is due, or None."""
         if self.state is State.FREEZING:
             if self.freeze_overdue:
@@ -160,7 +161,7 @@ class PairMachine:
 
     # -- what happened
 
-    def instance_changed(self, running, now):
+    def instance_changed(self, running: bool, now: float) -> list[Action]:
         """The instance's QEMU runs the guest (QMP ``running``), or not."""
         was, self.instance_running = self.instance_running, running
         unknown, self._instance_unknown = self._instance_unknown, False
@@ -171,7 +172,7 @@ class PairMachine:
             return self._thaw(now)
         return self.tick(now)
 
-    def domain_r_attached(self, generation, now):
+    def domain_r_attached(self, generation: int, now: float) -> list[Action]:
         """A Domain R connected to the ivshmem server.
 
         :param generation: number of the connection; a repetition is none.
@@ -184,11 +185,11 @@ class PairMachine:
         self._needs_epoch = True
         return actions + self.tick(now)
 
-    def domain_r_detached(self, now):
+    def domain_r_detached(self, now: float) -> list[Action]:
         """The Domain R of the current connection is gone."""
         if not self._attached:
             return []
-        actions = []
+        actions: list[Action] = []
         self._attached = False
         self._domain_r_status = None    # of that one
         self._needs_epoch = True
@@ -207,7 +208,8 @@ class PairMachine:
             actions.append(Action.CLOSE)
         return actions + self.tick(now)
 
-    def domain_r_changed(self, status, arriving, now):
+    def domain_r_changed(self, status: str | None, arriving: bool, now: float
+                         ) -> list[Action]:
         """Domain R's QMP run state.
 
         :param status: text, or None when its QMP does not answer.
@@ -217,7 +219,7 @@ class PairMachine:
         self._arriving = arriving
         return self.tick(now)
 
-    def broken(self, restarted, now):
+    def broken(self, restarted: bool, now: float) -> list[Action]:
         """Domain R wrote what cannot be, or its guest started anew."""
         # Otherwise a new connection or a thaw has said so already.
         first = not self._needs_epoch
@@ -231,7 +233,8 @@ class PairMachine:
             actions += self._carry()
         return actions + self.tick(now)
 
-    def arm(self, migration_id, role, on, now):
+    def arm(self, migration_id: str, role: Role, on: bool, now: float
+            ) -> list[Action]:
         """See :attr:`wire.Request.ARM`.
 
         :raises ValueError: a pair that is live cannot be a destination.
@@ -261,19 +264,19 @@ class PairMachine:
         self.role = role
         return self.tick(now)
 
-    def leaves(self, now):
+    def leaves(self, now: float) -> list[Action]:
         """The instance's QEMU saves its state: one at rest stops no more."""
         if (self.role is Role.SOURCE and not self.instance_running and
                 self.state not in (State.FREEZING, State.FROZEN)):
             return self._stop(now)
         return []
 
-    def adopt(self, now):
+    def adopt(self, now: float) -> list[Action]:
         """See :attr:`wire.Request.ADOPT`."""
         self._adopted = True
         return self.tick(now)
 
-    def carried(self, now):
+    def carried(self, now: float) -> list[Action]:
         """The source's carry-over is here -> actions.
 
         :raises ValueError: it is of no use (any more).
@@ -283,20 +286,20 @@ class PairMachine:
         self._carried = True
         return self.tick(now)
 
-    def opened(self, now):
+    def opened(self, now: float) -> list[Action]:
         """Domain R acknowledged the epoch."""
         if not self._needs_epoch:
             self._epoch_open = self._ever_open = True
         return self.tick(now)
 
-    def freeze_over(self):
+    def freeze_over(self) -> list[Action]:
         """Domain R acknowledged the freeze, or cannot do so, and the
         instance's QEMU takes and gives nothing more."""
         return self._carry() if self.state is State.FREEZING else []
 
-    def tick(self, now):
+    def tick(self, now: float) -> list[Action]:
         """Time passed, or something above changed -> actions."""
-        actions = []
+        actions: list[Action] = []
         if self.state is State.FREEZING:
             since = self._stopped_at
             self.freeze_due = now >= since + wire.FREEZE_DELAY_S
@@ -317,7 +320,7 @@ class PairMachine:
 
     # -- transitions
 
-    def _open(self, now):
+    def _open(self, now: float) -> list[Action]:
         if (not (self._needs_epoch and self.domain_r_running)
                 or now < self._open_at):
             return []
@@ -328,10 +331,10 @@ class PairMachine:
         return actions
 
     @property
-    def _is_here(self):
+    def _is_here(self) -> bool:
         return self.instance_running or self._adopted
 
-    def _arrive(self, now):
+    def _arrive(self, now: float) -> list[Action]:
         if not (self._is_here and self.domain_r_running):
             self._both_since = None
             return []
@@ -350,12 +353,12 @@ class PairMachine:
         self._epoch_raised()
         return [action]
 
-    def _epoch_raised(self):
+    def _epoch_raised(self) -> None:
         self._needs_epoch = False
         self._epoch_open = False
         self._lost_unreported = False
 
-    def _stop(self, now):
+    def _stop(self, now: float) -> list[Action]:
         if self.state in (State.FREEZING, State.FROZEN):
             return []
         self.state = State.FREEZING
@@ -363,11 +366,11 @@ class PairMachine:
         self._stopped_at = now
         return [Action.STOP]
 
-    def _carry(self):
+    def _carry(self) -> list[Action]:
         self.state = State.FROZEN
         return [Action.CARRY]
 
-    def _thaw(self, now):
+    def _thaw(self, now: float) -> list[Action]:
         self.state = State.STARTING
         self._needs_epoch = True
         self._epoch_open = False
@@ -378,7 +381,7 @@ class PairMachine:
 
     # -- a restarted worker
 
-    def to_notes(self):
+    def to_notes(self) -> dict[str, Any]:
         """-> a JSON object from which :meth:`from_notes` continues."""
         return {
             'state': self.state.value,
@@ -393,7 +396,7 @@ class PairMachine:
             'carried': self._carried}
 
     @classmethod
-    def from_notes(cls, notes, now):
+    def from_notes(cls, notes: dict[str, Any], now: float) -> 'PairMachine':
         """Continue for a worker that ended.
 
         The epoch is raised again in any case. A freeze that was not over is

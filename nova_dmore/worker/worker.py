@@ -1,28 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """The worker of a pair, as a process.
 
-Started by the keeper only, which hands it all that it holds.
+The host service forks it for a keeper, which hands it all that it holds.
 """
 
 import argparse
 import asyncio
 import os
+import signal
 import socket
 
 from nova_dmore.link import messages
 from nova_dmore.posix import crash
 from nova_dmore.posix import log
 from nova_dmore.posix import privileges
+from nova_dmore.posix import seccomp
+from nova_dmore.worker import confinement
 from nova_dmore.worker import pair
 
 
-async def _run(link, start, descriptors):
+async def _serve(link: socket.socket, start: messages.Message,
+                 descriptors: list[int]) -> None:
     loop = asyncio.get_running_loop()
     crash.install(loop)
     this = pair.Pair(loop, link, start, descriptors)
     ended = loop.create_future()
 
-    def on_link():
+    def on_link() -> None:
         while True:
             try:
                 message, received = messages.receive(link)
@@ -42,28 +46,53 @@ async def _run(link, start, descriptors):
     await ended
 
 
-def main():
-    """Process entry; see :mod:`nova_dmore.keeper.keeper`."""
+def run(descriptor: int, instance: str, debug: bool,
+        parent: int | None = None) -> None:
+    """Be the worker, in a process that does nothing else.
+
+    :param descriptor: the worker's end of :func:`messages.pair`.
+    :param instance: whose it is; stands in each line of the log.
+    :param debug: whether to log what is of interest to developers.
+    :param parent: id of the process whose end ends this one, if there is one.
+    :raises SystemExit: there is no keeper, or none that it can serve, or it
+        cannot be confined.
+    """
+    log.set_up(f'worker {instance}'.rstrip(), debug)
+    privileges.restrict()
+    with socket.socket(fileno=descriptor) as link:
+        link.setblocking(True)
+        start, descriptors = messages.receive(link)
+        if start is None:
+            raise SystemExit('the keeper is gone')
+        if start.get('version') != messages.VERSION:
+            # It was started before an upgrade. nova-compute sees that nobody
+            # answers, and makes the pair anew.
+            raise SystemExit('the keeper is of another version')
+        link.setblocking(False)
+        privileges.become_nobody()
+        if parent is not None:
+            privileges.die_with(parent)
+        # Or the runner would have a handler for it, which it then may not.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        runner = asyncio.Runner()
+        runner.get_loop()       # has a descriptor, and two sockets
+        try:
+            confinement.confine()
+        except seccomp.Unavailable as e:
+            raise SystemExit(
+                f'The worker cannot be confined, and ends: {e}')
+        runner.run(_serve(link, start, descriptors))
+
+
+def main() -> None:
+    """Process entry: started by a keeper of 0.2, which knew no host service.
+    """
+    keeper = os.getppid()
     parser = argparse.ArgumentParser()
     parser.add_argument('--link', type=int, required=True)
     parser.add_argument('--debug', action='store_true')
     args = parser.parse_args()
-    log.set_up('worker', args.debug)
-    keeper = os.getppid()
-    privileges.restrict()
-    link = socket.socket(fileno=args.link)
-    link.setblocking(True)
-    start, descriptors = messages.receive(link)
-    if start is None:
-        raise SystemExit('the keeper is gone')
-    if start.get('version') != messages.VERSION:
-        # It was started before an upgrade. nova-compute sees that nobody
-        # answers, and makes the pair anew.
-        raise SystemExit('the keeper is of another version')
-    link.setblocking(False)
-    privileges.become_nobody()
-    privileges.die_with(keeper)
-    asyncio.run(_run(link, start, descriptors))
+    run(args.link, '', args.debug, keeper)
 
 
 if __name__ == '__main__':

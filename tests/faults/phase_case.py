@@ -11,10 +11,10 @@ import testtools
 from testtools import content
 
 from tests.integration import cloud
-from faultlib import case
-from faultlib import catalogue
-from faultlib import session
-from faultlib import stock
+from laboratory.faults import case
+from laboratory.faults import catalogue
+from laboratory.faults import session
+from laboratory.faults import stock
 
 #: How often a test is repeated whose guest the emulator corrupted.
 _REPEATS = 2
@@ -51,7 +51,7 @@ def migrate(test, instance, fault=None, phase=None):
     """One migration in which the emulator corrupted no guest.
 
     :param test: fails if there is none, and gets a note of each
-    :param instance: a ``faultlib.session.Session``
+    :param instance: a ``laboratory.faults.session.Session``
     :returns: its Outcome
     """
     for _attempt in range(_REPEATS + 1):

@@ -3,7 +3,7 @@
 
 from tests.faults import phase_case
 from tests.integration import cloud
-from faultlib import catalogue
+from laboratory.faults import catalogue
 
 
 def setUpModule():

@@ -21,8 +21,10 @@ from nova.tests.functional.libvirt import base
 
 from nova_dmore import conf as dmore_conf
 from nova_dmore import image_file
+from nova_dmore import places
 from nova_dmore.virt.network import address
 from nova_dmore.virt.network import security_group
+from nova_dmore.virt.pair import kernel_log
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 from tests.unit.virt.images import test_image_store
@@ -75,10 +77,16 @@ class TestCase(base.ServersTestBase):
 
     def setUp(self):
         dmore_conf.register(CONF)
-        # It asks what Nova asks, too, and so the fake answers with its own
+        # They ask what Nova asks, too, and so the fake answers with its own
         # kind of error.
+        for module in ('where', 'care.reconcile'):
+            self.useFixture(fixtures.MonkeyPatch(
+                f'nova_dmore.virt.{module}.libvirt', fakelibvirt))
+        # The consoles in the fake's XML are always the stock ones.
         self.useFixture(fixtures.MonkeyPatch(
-            'nova_dmore.virt.care.settle.libvirt', fakelibvirt))
+            'nova_dmore.virt.where.has_shadow_devices', lambda *_: True))
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova_dmore.virt.where.has_stock_consoles', lambda *_: False))
         self.flags(api_paste_config=str(API_PASTE), group='wsgi')
         self.directory = self.useFixture(fixtures.TempDir()).path
         self.flags(
@@ -150,7 +158,9 @@ class TestCase(base.ServersTestBase):
     def start(self, hostname='c1'):
         """Start a compute host."""
         # The hosts of one process would share what is local to a host.
-        self.flags(run_dir=self._path(f'run-{hostname}'), group='dmore')
+        self.flags(run_dir=self._path(f'run-{hostname}'),
+                   record_dir=self._path(f'records-{hostname}'),
+                   group='dmore')
         self.start_compute(hostname=hostname)
         return self.computes[hostname]
 
@@ -193,7 +203,7 @@ class TestCase(base.ServersTestBase):
         return etree.fromstring(self.connection(hostname).xml[domain.name()])
 
     def domain_r(self, server, hostname='c1'):
-        """The companion of a server, None when there is none."""
+        """The Domain R of a server, None when there is none."""
         return self.connection(hostname)._vms.get('domr-' + server['id'])
 
     def serial(self, server, hostname='c1'):
@@ -208,15 +218,24 @@ class TestCase(base.ServersTestBase):
         """The mock behind the client of the server's pair."""
         return self.shadow.clients[self.pair_directory(server, hostname)]
 
+    def assert_left_alone(self):
+        """No shadow-device process was told anything that it did not know:
+        the watch says to each pair, once, that no Domain R is to be held."""
+        self.assertEqual([], [name for name in self.shadow.log
+                              if name != 'hold'])
+
     def assert_display(self, xml, directory):
-        """QEMU's VNC server listens for the shadow-device process alone."""
+        """QEMU's VNC server listens at nothing, and the shadow-device process
+        has its monitor."""
         self.assertEqual([], xml.findall("devices/graphics[@type='vnc']"))
         qemu = '{http://libvirt.org/schemas/domain/qemu/1.0}'
         arguments = [argument.get('value') for argument in xml.iterfind(
             f'{qemu}commandline/{qemu}arg')]
         self.assertEqual(
-            ['-vnc', f'unix:{directory}/display.sock'],
-            arguments[arguments.index('-vnc'):][:2])
+            ['-vnc', 'none'], arguments[arguments.index('-vnc'):][:2])
+        path = os.path.join(places.of_pair(directory).instance, 'qmp.sock')
+        self.assertIn(f'socket,id=dmore-qmp,path={path},reconnect=1',
+                      arguments)
 
     def assert_pair(self, server, hostname='c1'):
         """The server has a complete pair."""
@@ -226,8 +245,8 @@ class TestCase(base.ServersTestBase):
         kind, source = self.serial(server, hostname)
         self.assertEqual('pipe', kind)
         self.assertEqual(
-            os.path.join(self.pair_directory(server, hostname),
-                         'serial0'),
+            os.path.join(places.of_pair(self.pair_directory(
+                server, hostname)).instance, 'serial0'),
             source.get('path'))
         (port,) = [port for port in self.neutron_for_domain_r.ports.values()
                    if port['device_id'] == address.device_id(server['id'])]
@@ -241,6 +260,12 @@ class TestCase(base.ServersTestBase):
             group['id'] for group in self.neutron_for_domain_r.groups.values()
             if group['name'] == security_group.NAME]
         self.assertEqual([group], port['security_groups'])
+
+    def write_kernel_log(self, server):
+        """As virtlogd does for a Domain R; its path."""
+        log = pathlib.Path(kernel_log.path(self._path('log'), server['id']))
+        log.write_text('Linux boots\n')
+        return log
 
     def assert_no_pair(self, server, hostname='c1'):
         """The server runs as stock Nova runs it; nothing is left of a pair."""

@@ -110,7 +110,7 @@ class FaultTest(base.TestCase):
         self.useFixture(fixtures.MockPatch(
             'nova_dmore.virt.pair.record.to_json',
             side_effect=OSError(28, 'No space left on device')))
-        self._assert_tells('[dmore] run_dir', 'No space left on device')
+        self._assert_tells('[dmore] record_dir', 'No space left on device')
 
     def test_the_process_does_not_start(self):
         self.shadow.refuse_start = exception.ShadowProcessError(
@@ -133,7 +133,7 @@ class DeleteTest(base.TestCase):
         self.server = self.boot()
 
     def test_the_process_does_not_end(self):
-        self.shadow.refuse['shutdown'] = exception.ShadowProcessError('no')
+        self.shadow.refuse['shutdown'] = exception.HostServiceError('no')
         self._delete_server(self.server)
         # Its address is nobody else's until it does.
         self.assertEqual(1, len(self.neutron_for_domain_r.ports))

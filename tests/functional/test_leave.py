@@ -46,10 +46,12 @@ class LeaveTest(base.TestCase):
         self.assert_nothing_left()
 
     def test_cold_migration(self):
+        log = self.write_kernel_log(self.server)
         self.server = self._migrate_server(self.server, host='c2')
         self._assert_only_on('c2')
         self._confirm_resize(self.server)
         self._assert_only_on('c2')
+        self.assertTrue(log.exists())
         self._assert_deleted()
 
     def test_cold_migration_that_is_reverted(self):
@@ -69,14 +71,17 @@ class LeaveTest(base.TestCase):
         self._assert_deleted()
 
     def test_deleted_while_it_is_shelved(self):
+        log = self.write_kernel_log(self.server)
         self.server = self._shelve_server(self.server)
         self._delete_server(self.server)
         # No driver was asked.
         self.assertEqual(1, len(self.neutron_for_domain_r.ports))
-        self.driver('c2')._watch._settler.sweep()
+        self.driver('c2')._watch._reconciler.sweep()
         self.assertEqual(1, len(self.neutron_for_domain_r.ports))
-        self.driver('c1')._watch._settler.sweep()
+        self.assertTrue(log.exists())
+        self.driver('c1')._watch._reconciler.sweep()
         self.assert_nothing_left()
+        self.assertFalse(log.exists())
 
     def test_evacuation(self):
         self.computes['c1'].stop()
@@ -85,7 +90,8 @@ class LeaveTest(base.TestCase):
             self.server, expected_host='c2', expected_migration_status='done')
         self.assertEqual('c2', self.assert_pair(
             self.server, 'c2')['binding:host_id'])
-        self.flags(run_dir=self._path('run-c1'), group='dmore')
+        self.flags(run_dir=self._path('run-c1'),
+                   record_dir=self._path('records-c1'), group='dmore')
         self.restart_compute_service('c1')
         self._assert_only_on('c2')
         self._assert_deleted()

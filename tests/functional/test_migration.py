@@ -3,14 +3,15 @@
 
 import threading
 import time
+from unittest import mock
 
 import fixtures
 import libvirt
 from nova.tests.fixtures import libvirt as fakelibvirt
 
-from nova_dmore.client import shadow_client
 from nova_dmore import exception
 from nova_dmore.virt.migration import source
+from nova_dmore import wire
 from tests.functional import base
 from tests.unit.virt import fake_host
 
@@ -49,7 +50,7 @@ class MigrationTestCase(base.TestCase):
         self.start('c1')
         self.start('c2')
         self.boot_again()
-        self.companion_error = None
+        self.domain_r_error = None
         self.instance_error = None
         self.useFixture(fixtures.MockPatchObject(source, '_END_S', 5.0))
         # Each host opens its own.
@@ -78,23 +79,23 @@ class MigrationTestCase(base.TestCase):
         self.server = self.boot(host='c1')
         self.port = self.assert_pair(self.server)
         self.stopped = threading.Event()
-        self.companion_stopped = threading.Event()
+        self.domain_r_stopped = threading.Event()
         client = self.shadow_client(self.server)
         client.frozen.side_effect = self._frozen
         client.hand_over.return_value = CARRY_OVER
 
     def _suspend(self, domain):
         domain._state = fakelibvirt.VIR_DOMAIN_PAUSED
-        self.companion_stopped.set()
+        self.domain_r_stopped.set()
 
     def _abort(self, domain):
-        self.companion_error = fake_host.libvirt_error(text='cancelled')
-        self.companion_stopped.set()
+        self.domain_r_error = fake_host.libvirt_error(text='cancelled')
+        self.domain_r_stopped.set()
 
     def _frozen(self, timeout_ms):
         if self.stopped.wait(0.05):
-            return shadow_client.Frozen(True, 1.0, 1.01, 1.02)
-        return shadow_client.Frozen(False, None, None, None)
+            return wire.Frozen(True, 1.0, 1.01, 1.02)
+        return wire.Frozen(False, None, None, None)
 
     def _migrate(self, domain, destination, params, flags):
         if domain.name().startswith('domr-') and 'c1' in destination:
@@ -107,9 +108,9 @@ class MigrationTestCase(base.TestCase):
         if domain.name().startswith('domr-'):
             self.assertTrue(flags & libvirt.VIR_MIGRATE_PAUSED)
             self.assertTrue(self.leaves_early
-                            or self.companion_stopped.wait(10))
-            if self.companion_error is not None:
-                raise self.companion_error
+                            or self.domain_r_stopped.wait(10))
+            if self.domain_r_error is not None:
+                raise self.domain_r_error
             xml = self.connection('c1').xml[domain.name()]
             self.connection('c2').createXML(xml, 0)
             self.domain_r(self.server, 'c2')._state = (
@@ -137,14 +138,14 @@ class MigrationTestCase(base.TestCase):
         # Nova's migration ends when the instance is there; ours ends later.
         self.until(lambda: self.driver('c1')._pairs.get(
             self.server['id']) is None)
-        self.until(lambda: not self.driver('c1')._comigrations)
+        self.until(lambda: not self.driver('c1')._source_roles)
 
     def stay(self):
         """Migrate to c2, which does not work."""
         # In ERROR, as stock Nova leaves it.
         self._live_migrate(self.server, 'error', 'ERROR', host='c2',
                            wait_for_fault_key=False)
-        self.until(lambda: not self.driver('c1')._comigrations)
+        self.until(lambda: not self.driver('c1')._source_roles)
 
 
 class LiveMigrationTest(MigrationTestCase):
@@ -178,7 +179,10 @@ class LiveMigrationTest(MigrationTestCase):
         self.assert_nothing_left()
 
     def test_domain_r_fails(self):
-        self.companion_error = fake_host.libvirt_error(text='no memory')
+        self.domain_r_error = fake_host.libvirt_error(text='no memory')
+        # Nova's fake tells of stock consoles, whatever it was given.
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova.tests.fixtures.libvirt.Domain.XMLDesc', kept_xml))
         self.go()
         self.until(lambda: self.domain_r(self.server, 'c2') is not None)
         self._assert_at_destination()
@@ -202,7 +206,8 @@ class LiveMigrationTest(MigrationTestCase):
         self.go()
         self._assert_at_destination()
         self.assertEqual(2, self.shadow.log.count('start'))
-        self.assertNotIn('hold', self.shadow.log)
+        for client in self.shadow.clients.values():
+            self.assertNotIn(mock.call(True), client.hold.mock_calls)
 
     def test_the_instance_stays_and_domain_r_had_left(self):
         self.leaves_early = True

@@ -153,7 +153,7 @@ class SecrecyTest(test_migration.MigrationTestCase):
         self.assertEqual(set(), self._secrets_in(
             [dict(instance.metadata), dict(instance.system_metadata)]))
         self.assertEqual(set(), self._secrets_in([
-            pathlib.Path(self.pair_directory(self.server), 'pair.json')
+            pathlib.Path(self._path('records-c1'), f'{self.server["id"]}.json')
             .read_text()]))
 
 

@@ -156,7 +156,7 @@ class MigrationTest(test_migration.MigrationTestCase):
             self.boot_again()
 
     def test_domain_r_does_not_follow(self):
-        self.companion_error = test_migration.fake_host.libvirt_error()
+        self.domain_r_error = test_migration.fake_host.libvirt_error()
         self.go()
         self.until(lambda: self.domain_r(self.server, 'c2') is not None)
         self._assert_display()

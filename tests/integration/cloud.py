@@ -20,18 +20,18 @@ from testtools import content
 
 # For the path that it sets.
 from tests.unit import tools  # noqa: F401
-from demolib import machines
-from demolib import sessions
-from demolib import subject as demo_subject
-from demolib.api import Cloud
-from faultlib.processes import Processes
-from faultlib.standpoint import at_the_controller
-from testbedlib import inifile
-from testbedlib.layout import Layout
-from testbedlib.progress import Failure
-from testbedlib.progress import Progress
-from testbedlib import settings
-from testlib import cloud as own_cloud
+from laboratory.cloud import machines
+from laboratory.users import sessions
+from laboratory.users import subject as demo_subject
+from laboratory.cloud.api import Cloud
+from laboratory.cloud.processes import Processes
+from laboratory.cloud.standpoint import at_the_controller
+from laboratory.testbed import inifile
+from laboratory.layout import Layout
+from laboratory.progress import Failure
+from laboratory.progress import Progress
+from laboratory.testbed import settings
+from laboratory.cloud import own as own_cloud
 
 #: How often a test is repeated whose guest the emulator corrupted.
 _REPEATS = 2
@@ -223,17 +223,13 @@ class PlainSubject(demo_subject.Subject):
         return
 
 
-class CloudTest(testtools.TestCase):
-    """Tests with one instance, made anew when the emulator corrupted it.
+class InstanceTest(testtools.TestCase):
+    """Tests that share one instance.
 
     :cvar machine: what ``enter`` returned
-    :cvar trial: what the instance is started for
     """
 
     machine: Machine
-    subject_class = demo_subject.Subject
-    trial = demo_subject.DMORE
-    host = 'c1'
     _subject = None
 
     @classmethod
@@ -247,6 +243,21 @@ class CloudTest(testtools.TestCase):
         if subject is not None:
             subject.close()
 
+    def note(self, text):
+        """Have a text shown with the test's result, also when it passes."""
+        self.addDetailUniqueName('note', content.text_content(text))
+
+
+class CloudTest(InstanceTest):
+    """Tests with one instance, made anew when the emulator corrupted it.
+
+    :cvar trial: what the instance is started for
+    """
+
+    subject_class = demo_subject.Subject
+    trial = demo_subject.DMORE
+    host = 'c1'
+
     @classmethod
     def _fresh(cls):
         cls._drop()
@@ -255,10 +266,6 @@ class CloudTest(testtools.TestCase):
             cls.machine.folder, cls.machine.progress)
         cls._subject.start(cls.host)
         return cls._subject
-
-    def note(self, text):
-        """Have a text shown with the test's result, also when it passes."""
-        self.addDetailUniqueName('note', content.text_content(text))
 
 
 def repeated(test):

@@ -2,25 +2,20 @@
 """Instances that are used through their picture and their keyboard."""
 
 import json
-import pathlib
 import random
 import re
 import socket
-import subprocess
-import tempfile
 import threading
 import time
 import urllib.parse
 
-import testtools
-from testtools import content
-
 # For the path that it sets.
 from tests.integration import cloud
-from browserlib.pictures import Picture
+from laboratory.cloud import machines
 from guest import protocol
-from testbedlib import settings
-from testbedlib.layout import Layout
+from laboratory.testbed import settings
+from laboratory.layout import Layout
+from laboratory.vnc import picture
 
 HOSTS = ('c1', 'c2')
 VNC_PORT = 5900
@@ -93,12 +88,7 @@ class Instance:
 
     def screendump(self):
         """What QEMU says that it shows."""
-        with tempfile.NamedTemporaryFile() as file:
-            subprocess.run(
-                ['virsh', '-q', '-c', 'qemu+tcp://'
-                 f'{settings.address(self.host)}/system', 'screenshot',
-                 self.domain, file.name], check=True, capture_output=True)
-            return Picture.decode(pathlib.Path(file.name).read_bytes())
+        return machines.screenshot(self.host, self.domain)
 
     def migrate(self):
         """To the other host."""
@@ -145,27 +135,13 @@ class Typing:
         return self.sent
 
 
-class GraphicalTest(testtools.TestCase):
+class GraphicalTest(cloud.InstanceTest):
     """Tests with one instance, and a new one after one that has failed.
 
-    :cvar machine: what ``cloud.enter`` returned
     :cvar image: what the instance is booted from
     """
 
-    machine: cloud.Machine
     image = 'guest'
-    _instance = None
-
-    @classmethod
-    def tearDownClass(cls):
-        cls._drop()
-        super().tearDownClass()
-
-    @classmethod
-    def _drop(cls):
-        instance, cls._instance = cls._instance, None
-        if instance is not None:
-            instance.close()
 
     def setUp(self):
         super().setUp()
@@ -175,15 +151,11 @@ class GraphicalTest(testtools.TestCase):
     def instance(self):
         """It has a shell, and its console can be opened."""
         kind = type(self)
-        if kind._instance is None:
-            kind._instance = Instance(self.machine, kind.__name__, self.image)
-            kind._instance.wait_for_console()
-            kind._instance.wait_for_shell()
-        return kind._instance
-
-    def note(self, text):
-        """Have a text shown with the test's result, also when it passes."""
-        self.addDetailUniqueName('note', content.text_content(text))
+        if kind._subject is None:
+            kind._subject = Instance(self.machine, kind.__name__, self.image)
+            kind._subject.wait_for_console()
+            kind._subject.wait_for_shell()
+        return kind._subject
 
     @property
     def output(self):
@@ -212,15 +184,15 @@ class GraphicalTest(testtools.TestCase):
     def assert_picture(self, instance, client, name):
         """Save what a client shows, which is soon what QEMU shows."""
         deadline = time.monotonic() + _SETTLE_S
-        while wrong := (shown := client.picture()).wrong_pixels(
-                right := instance.screendump()):
+        while wrong := picture.wrong_pixels(
+                shown := client.picture(), right := instance.screendump()):
             if time.monotonic() > deadline:
-                shown.save(self.output / f'{name}-wrong.png')
-                right.save(self.output / f'{name}-right.png')
+                picture.save(shown, self.output / f'{name}-wrong.png')
+                picture.save(right, self.output / f'{name}-right.png')
                 self.fail(f'{name}: {wrong} wrong pixels, see {self.output}')
             # Not in step with a cursor that blinks.
             time.sleep(random.uniform(0, 0.6))
-        shown.save(self.output / f'{name}.png')
+        picture.save(shown, self.output / f'{name}.png')
 
     def assert_ledger(self, client, serial, sent):
         """Every key came once, and in order; all of the guest's ledger."""

@@ -8,7 +8,10 @@ import shutil
 import socket
 import subprocess
 
-from nova_dmore.posix import fifos
+from lxml import etree
+
+from nova_dmore import places
+from nova_dmore.virt.pair import host_side
 from nova_dmore import wire
 from tests.unit.keeper import fake_qmp
 from tests.unit.worker import fakes
@@ -61,29 +64,31 @@ def linux(path):
 
 
 class Qemu:
-    """An instance's QEMU in the directory of a pair.
+    """An instance's QEMU that leads to a pair's keeper.
 
-    :param has_socket: its serial port is a socket, as that of an instance
-        that was started by 0.1.
+    :param layout: that of the release which started it.
     """
 
-    def __init__(self, pair, arguments, incoming=None, has_socket=False):
+    def __init__(self, pair, arguments, incoming=None,
+                 layout=places.NEWEST):
         self.pair = pair
         self.arguments = arguments
-        monitor = os.path.join(os.path.dirname(pair.directory), 'own.qmp')
-        serial = f'pipe,id=charserial0,path={fifos.path_of(pair.directory)}'
-        if has_socket:
-            path = os.path.join(pair.directory, wire.SERIAL0_SOCKET)
-            serial = f'socket,id=charserial0,path={path},reconnect=1'
-        qmp = os.path.join(pair.directory, wire.INSTANCE_QMP_SOCKET)
-        display = os.path.join(pair.directory, wire.DISPLAY_SOCKET)
+        monitor = os.path.join(pair.folder, 'own.qmp')
+        root = etree.fromstring(
+            '<domain><devices><serial type="pty"/></devices></domain>')
+        host_side.lead_instance(root, pair.where, layout, display=True)
+        device = root.find('devices/serial')
+        host_side.lead_serial_port(device, pair.where, layout)
+        path = device.find('source').get('path')
         command = [
-            _QEMU, '-accel', 'tcg,tb-size=64', '-m', _RAM, '-nodefaults',
-            '-vnc', f'unix:{display}', *arguments,
-            '-chardev', serial,
+            # As libvirt does it where there is no <graphics>.
+            _QEMU, '-display', 'none',
+            '-accel', 'tcg,tb-size=64', '-m', _RAM, '-nodefaults', *arguments,
+            '-chardev', f'pipe,id=charserial0,path={path}'
+            if device.get('type') == 'pipe' else
+            f'socket,id=charserial0,path={path},reconnect=1',
             '-device', 'isa-serial,chardev=charserial0',
-            '-chardev', f'socket,id=dmore,path={qmp},server=on,wait=off',
-            '-mon', 'chardev=dmore,mode=control',
+            *(each.get('value') for each in root.iter(f'{host_side.QEMU}arg')),
             '-chardev', f'socket,id=own,path={monitor},server=on,wait=off',
             '-mon', 'chardev=own,mode=control']
         if incoming:
@@ -113,6 +118,20 @@ class Qemu:
         self._socket.close()
 
 
+def domain_r(pair, layout=places.NEWEST):
+    """-> the process of a Domain R's QEMU that leads to a pair's keeper."""
+    root = etree.fromstring(
+        '<domain><devices><shmem><server/></shmem></devices></domain>')
+    host_side.lead_domain_r(root, pair.where, layout)
+    path = root.find('devices/shmem/server').get('path')
+    return subprocess.Popen([
+        _QEMU, '-display', 'none', '-accel', 'tcg', '-m', '16', '-nodefaults',
+        '-S', '-chardev', f'socket,id=shm,path={path}',
+        '-device', 'ivshmem-doorbell,chardev=shm,master=on,'
+        f'vectors={len(wire.Vector)}',
+        *(each.get('value') for each in root.iter(f'{host_side.QEMU}arg'))])
+
+
 def migrate(test, migration_id, qemu, domain_r, during=lambda: None,
             late=False):
     """Migrate both -> (pair, Qemu, FakeDomainR, Frozen of the source).
@@ -123,7 +142,7 @@ def migrate(test, migration_id, qemu, domain_r, during=lambda: None,
     pair = qemu.pair
     other = fakes.Pair(test)
     other.client.arm(migration_id, wire.Role.DESTINATION)
-    path = os.path.join(os.path.dirname(other.directory), 'migration')
+    path = os.path.join(other.folder, 'migration')
     new = Qemu(other, qemu.arguments, incoming=f'unix:{path}')
     test.addCleanup(new.end)
     new_domain_r = other.domain_r('inmigrate', boot=False)

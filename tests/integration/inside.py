@@ -5,7 +5,6 @@ The image is built as ever; what looks inside is put into a copy of it.
 """
 
 import asyncio
-import ctypes
 import dataclasses
 import os
 import pathlib
@@ -13,9 +12,11 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable
-from concurrent import futures
 from typing import Any, TypeVar
 
+# For the path that it sets.
+from tests.unit import tools  # noqa: F401
+from laboratory import namespaces
 from nova_dmore.channel import control
 from nova_dmore.image_builder import root
 from nova_dmore import image_file
@@ -42,7 +43,6 @@ while :; do
     {BUSYBOX} sh /dev/ttyS1 >/dev/ttyS1 2>&1 </dev/null
 done
 '''
-_CLONE_NEWNET = 0x40000000
 _ETH_P_ALL = 3
 
 Result = TypeVar('Result')
@@ -131,16 +131,8 @@ class Namespace:
 
     def run(self, function: Callable[[], Result]) -> Result:
         """Call a function in the namespace; sockets it makes stay there."""
-        def enter() -> Result:
-            libc = ctypes.CDLL(None, use_errno=True)
-            with open(f'/run/netns/{self.name}') as file:
-                if libc.setns(file.fileno(), _CLONE_NEWNET):
-                    raise OSError(ctypes.get_errno(), 'setns')
+        with namespaces.network(self.name):
             return function()
-
-        # A thread of its own: it has another namespace from now on.
-        with futures.ThreadPoolExecutor(1) as pool:
-            return pool.submit(enter).result()
 
     async def connect(self, source: str, target: str, port: int,
                       seconds: float = 3) -> socket.socket | None:

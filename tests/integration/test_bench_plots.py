@@ -9,8 +9,8 @@ from PIL import Image
 
 # For the path that it sets.
 from tests.unit import tools  # noqa: F401
-from benchlib.migration import plan
-from benchlib.migration import plots
+from laboratory.bench.migration import plan
+from laboratory.bench.migration import plots
 from tests.unit.tools import test_bench_migration
 
 _COLOUR = (0, 114, 178)     # of the synchronised pair

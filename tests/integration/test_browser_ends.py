@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Users' programs end with the process that started them."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -9,17 +10,19 @@ import sys
 import tempfile
 import unittest
 
+import psutil
+
 # For the path that it sets.
 from tests.unit import tools
 from tests.integration import cloud
-from browserlib.browser import Browser
-from browserlib.viewer import Screen
+from laboratory.browser.browser import Browser
+from laboratory.browser.viewer import Screen
 
 _END_S = 10
 #: Says its own pid when the browser runs, and waits to be killed.
 _VICTIM = '''
 import os, pathlib, sys, time
-from browserlib.browser import Browser
+from laboratory.browser.browser import Browser
 browser = Browser(pathlib.Path(sys.argv[1]))
 browser.open('data:text/html,here')
 print(os.getpid(), flush=True)
@@ -32,28 +35,20 @@ def setUpModule():
         raise unittest.SkipTest('needs root')
 
 
-def _descendants(pid):
-    """All processes below one; one that ends meanwhile has none."""
-    found = []
-    try:
-        for task in pathlib.Path(f'/proc/{pid}/task').iterdir():
-            for child in (task / 'children').read_text().split():
-                found += [int(child), *_descendants(child)]
-    except (FileNotFoundError, ProcessLookupError):
-        pass
-    return found
+def _descendants(pid=None):
+    """All processes below one, or below this one."""
+    return psutil.Process(pid).children(recursive=True)
 
 
-def _alive(pids):
+def _alive(processes):
     """Those that have not ended."""
-    states = {}
-    for pid in pids:
-        try:
-            stat = pathlib.Path(f'/proc/{pid}/stat').read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        states[pid] = stat.rpartition(')')[2].split()[0]
-    return [pid for pid, state in states.items() if state not in 'XZ']
+    found = []
+    for each in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if each.status() not in (psutil.STATUS_ZOMBIE,
+                                     psutil.STATUS_DEAD):
+                found.append(each)
+    return found
 
 
 class EndsTest(unittest.TestCase):
@@ -75,7 +70,7 @@ class EndsTest(unittest.TestCase):
     def test_browser_that_is_closed(self):
         with Browser(self.log) as browser:
             browser.open('data:text/html,here')
-            pids = _descendants(os.getpid())
+            pids = _descendants()
         self.assert_nothing_left(pids)
 
     def test_browser_of_a_process_that_is_killed(self):
@@ -94,6 +89,6 @@ class EndsTest(unittest.TestCase):
 
     def test_screen(self):
         screen = Screen(self.log, (640, 480))
-        pids = _descendants(os.getpid())
+        pids = _descendants()
         screen.close()
         self.assert_nothing_left(pids)

@@ -6,11 +6,12 @@ import time
 
 from tests.integration import cloud
 from tests.integration import graphical
-from browserlib import keys
-from browserlib import novnc
-from browserlib.browser import Browser
-from testbedlib import emulator
-from testbedlib.layout import Layout
+from laboratory.browser import keys
+from laboratory.browser import novnc
+from laboratory.browser.browser import Browser
+from laboratory.testbed import emulator
+from laboratory.layout import Layout
+from laboratory.vnc import picture
 
 #: And not "reboot: Restarting system", which the kernel says before.
 _PROMPT = re.compile('(?<!re)boot: ')
@@ -76,7 +77,8 @@ class BiosTest(graphical.GraphicalTest):
             if asks and parts[-1].startswith(_STAY):
                 break
             if time.monotonic() > deadline:
-                console.picture().save(self.output / '1-no-boot-loader.png')
+                picture.save(console.picture(), self.output /
+                             '1-no-boot-loader.png')
                 self.fail(f'no boot loader in {_LOADER_S} s, but '
                           f'{parts[-1][:400]!a} to {parts[-1][-400:]!a}')
             if asks:

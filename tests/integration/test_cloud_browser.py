@@ -3,13 +3,13 @@
 
 from tests.integration import cloud
 from tests.integration import graphical
-from browserlib import horizon
-from browserlib import novnc
-from browserlib.browser import Browser
-from testbedlib import dashboard
-from testbedlib import services
-from testbedlib import settings
-from testbedlib.settings import CONTROLLER
+from laboratory.browser import horizon
+from laboratory.browser import novnc
+from laboratory.browser.browser import Browser
+from laboratory.testbed import dashboard
+from laboratory.testbed import services
+from laboratory.testbed import settings
+from laboratory.testbed.settings import CONTROLLER
 
 
 def setUpModule():

@@ -7,9 +7,9 @@ import time
 from openstack import exceptions
 
 from tests.integration import cloud
-from demolib import sessions
-from demolib import subject as demo_subject
-from testbedlib import settings
+from laboratory.users import sessions
+from laboratory.users import subject as demo_subject
+from laboratory.testbed import settings
 
 HOST, OTHER = settings.COMPUTES
 _READY = b'GUEST-READY'
@@ -73,7 +73,7 @@ class LifeTest(ShellTest):
         other.wait_for(b'42-by-url', 20)
 
     @cloud.repeated
-    def test_companion_is_hidden(self, subject):
+    def test_domain_r_is_hidden(self, subject):
         sdk = self.machine.api._sdk
         running = [server.id for server in sdk.compute.servers(
             all_projects=True) if server.compute_host == HOST]
@@ -151,7 +151,7 @@ class StockTest(ShellTest):
         # The names of our sockets; the cloud's own folder may be named
         # after the project.
         self.assertNotIn("type='pipe'", xml)
-        self.assertNotIn('instance.qmp', xml)
+        self.assertNotIn('dmore-qmp', xml)
         self.assertIn("<serial type='tcp'>", xml)
 
 

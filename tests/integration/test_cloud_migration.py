@@ -2,8 +2,8 @@
 """Live migration there and back while a user types and reads."""
 
 from tests.integration import cloud
-from demolib import subject as demo_subject
-from demolib import trial
+from laboratory.users import subject as demo_subject
+from laboratory.users import trial
 
 _MIGRATIONS = 2
 _TRIAL = demo_subject.Trial('moved', 'm1.guest', {'ssh': 0, 'serial': 1})

@@ -11,10 +11,10 @@ import threading
 import time
 
 from tests.integration import cloud
-from demolib import subject as demo_subject
+from laboratory.users import subject as demo_subject
 from guest import paste
 from guest import protocol
-from testbedlib import settings
+from laboratory.testbed import settings
 
 _MIGRATIONS = 4
 _LEAST = 10 * 10 ** 6

@@ -15,12 +15,12 @@ from tests.integration import authority
 from tests.integration import cloud
 from tests.integration import sniffer
 from tests.integration import throttle
-from demolib.client import PROGRAM
-from demolib.subject import Trial
-from faultlib import case
-from faultlib import session
-from faultlib import stock
-from testbedlib import settings
+from laboratory.users.client import PROGRAM
+from laboratory.users.subject import Trial
+from laboratory.faults import case
+from laboratory.faults import session
+from laboratory.faults import stock
+from laboratory.testbed import settings
 
 _USERS = {'ssh': 0, 'serial': 1}
 #: So many lines per second that two cores emulate two pairs.

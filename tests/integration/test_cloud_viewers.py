@@ -5,9 +5,9 @@ import subprocess
 
 from tests.integration import cloud
 from tests.integration import graphical
-from browserlib.dotool import Dotool
-from browserlib.viewer import TigerVnc
-from testbedlib import settings
+from laboratory.browser.dotool import Dotool
+from laboratory.browser.viewer import TigerVnc
+from laboratory.testbed import settings
 
 
 def setUpModule():

@@ -11,12 +11,12 @@ import tempfile
 from nova_dmore.virt.config import certificate
 from tests.integration import authority
 from tests.integration import cloud
-from demolib import machines
-from demolib import sessions
-from demolib.api import Cloud
-from testbedlib import settings
-from testbedlib.resources import GUEST_MEMORY
-from vnclib import rfb
+from laboratory.cloud import machines
+from laboratory.users import sessions
+from laboratory.cloud.api import Cloud
+from laboratory.testbed import settings
+from laboratory.testbed.resources import GUEST_MEMORY
+from laboratory.vnc import rfb
 
 HOST = 'c1'
 VNC_PORT = 5900

@@ -11,7 +11,7 @@ import unittest
 
 # For the path that it sets.
 from tests.unit import tools
-from fuzzlib import parts
+from laboratory.fuzz import parts
 
 #: Each part has to import what it tries, beside its share of the minute.
 _LIMIT_S = 900

@@ -80,7 +80,7 @@ class DisplayTest(base.BaseTestCase):
 
     def boot(self, *arguments):
         self.start(*_VGA, *arguments, *guest.linux(guest.initramfs(
-            os.path.dirname(self.pair.directory), _INIT, 'mount', 'printf',
+            self.pair.folder, _INIT, 'mount', 'printf',
             'echo', 'dd')))
         fakes.wait_for(lambda: b'BOOTED' in self.domain_r.output, 60)
 
@@ -153,9 +153,13 @@ class TestPicture(DisplayTest):
     def test_killed_worker(self):
         self.start(*_VGA)
         self.shows_what_qemu_shows((720, 400))
-        os.kill(self.pair.client.status().worker_pid, 9)
-        self.set_mode(1024, 768)
-        self.shows_what_qemu_shows((1024, 768))
+        for size in ((1024, 768), (800, 600), (640, 480)):
+            os.kill(self.pair.client.status().worker_pid, 9)
+            self.set_mode(*size)
+            self.shows_what_qemu_shows(size)
+        (server,) = self.qemu.execute('query-vnc-servers')
+        self.assertEqual([], server['server'])      # it listens at nothing
+        self.assertEqual(1, len(server['clients']))
 
     def test_mode_switches_in_a_loop(self):
         self.start(*_VGA)
@@ -163,8 +167,7 @@ class TestPicture(DisplayTest):
         for n in range(60):
             self.set_mode(*((1024, 768), (800, 600))[n % 2])
         self.shows_what_qemu_shows((800, 600))
-        with open(self.pair.log) as log:
-            self.assertLess(len(log.readlines()), 100)
+        self.assertLess(len(self.pair.logged().splitlines()), 100)
 
 
 class TestMigration(DisplayTest):

@@ -2,13 +2,15 @@
 """Keeper and worker as processes, with a fake QEMU and a Domain R end."""
 
 import os
+import select
 import signal
 import socket
 import stat
+import uuid
 
 from oslotest import base
 
-from nova_dmore.client import spawn
+from nova_dmore.client import shadow_client
 from nova_dmore import exception
 from nova_dmore import wire
 from tests.unit.worker import fakes
@@ -24,8 +26,11 @@ class LivePair(base.BaseTestCase):
 
     def setUp(self):
         super().setUp()
-        self.pair = fakes.Pair(self)
+        self.pair = self.make_pair()
         self.client = self.pair.client
+
+    def make_pair(self):
+        return fakes.Pair(self)
 
     def taken(self):
         return self.client.status().streams['serial0_in']['position']
@@ -115,8 +120,7 @@ class TestTraffic(LivePair):
         wait_for(lambda: self.client.status().serving)
         self.assertEqual({'ssh': 1, 'serial': 0, 'vnc': 2, 'boot_s': 2.5,
                           'memory_kib': 30000}, self.client.status().serving)
-        with open(self.pair.log) as log:
-            self.assertIn(r'Domain R: a\nb', log.read())
+        self.assertIn(r'Domain R: a\nb', self.pair.logged())
 
     def test_break_keeps_its_place(self):
         instance, domain_r = self.go_live()
@@ -206,7 +210,10 @@ class TestReplacements(LivePair):
         domain_r.types(b'a')
         self.assertEqual(b'a', instance.reads(1))
         instance.close()
+        # What is typed to no instance is not kept for the next one.
+        wait_for(lambda: not self.client.status().instance.connected)
         second = self.pair.instance()
+        wait_for(lambda: self.client.status().instance.status == 'running')
         domain_r.types(b'b')
         self.assertEqual(b'b', second.reads(1))
         self.assertEqual((), self.pair.gaps())
@@ -230,6 +237,106 @@ class TestReplacements(LivePair):
                          (gap.stream, gap.kind))
         self.client.forget_gaps([gap.number])
         self.assertEqual((), self.pair.gaps())
+
+
+class TestWaitingForGaps(LivePair):
+
+    def setUp(self):
+        super().setUp()
+        self.instance, self.domain_r = self.go_live()
+
+    def _ask(self):
+        request = self.client.wait_for_gaps()
+        self.addCleanup(request.close)
+        return request
+
+    def _is_told(self, request, seconds=5.0):
+        ready, _, _ = select.select([request], [], [], seconds)
+        return bool(ready)
+
+    def test_nothing_is_told_before_there_is_a_gap(self):
+        request, other = self._ask(), self._ask()
+        self.assertFalse(self._is_told(request, 0.3))
+        self.domain_r.close()
+        for each in request, other:
+            self.assertTrue(self._is_told(each))
+            self.assertFalse(each.is_refused())
+        self.assertEqual(1, len(self.pair.gaps()))
+
+    def test_a_gap_that_is_there(self):
+        self.domain_r.close()
+        wait_for(self.pair.gaps)
+        self.assertTrue(self._is_told(self._ask()))
+        self.client.forget_gaps([gap.number for gap in self.pair.gaps()])
+        self.assertFalse(self._is_told(self._ask(), 0.3))
+
+    def test_the_worker_ends(self):
+        request, status = self._ask(), self.client.status()
+        os.kill(status.worker_pid, signal.SIGKILL)
+        self.assertTrue(self._is_told(request))
+        self.assertFalse(request.is_refused())
+        # Its successor is asked, too, as soon as it is there.
+        self.assertFalse(self._is_told(self._ask(), 0.3))
+        self.domain_r.close()
+
+    def test_the_keeper_ends(self):
+        request = self._ask()
+        os.kill(self.client.status().pid, signal.SIGKILL)
+        self.assertTrue(self._is_told(request))
+        self.assertRaises(exception.ShadowProcessError,
+                          self.client.wait_for_gaps)
+
+    def test_whoever_asked_goes(self):
+        for _time in range(3):
+            self.client.wait_for_gaps().close()
+        self.domain_r.close()
+        self.assertTrue(self._is_told(self._ask()))
+
+    def test_a_worker_that_does_not_know_the_request(self):
+        sock = self.pair.hostd.service.open(self.pair.uuid)
+        request = shadow_client.GapsRequest(sock)
+        self.addCleanup(request.close)
+        sock.sendall(b'{"id": 0, "method": "gaps of 2030", "params": {}}\n')
+        self.assertTrue(self._is_told(request))
+        self.assertTrue(request.is_refused())
+
+
+class TestEarlierRelease(LivePair):
+    """What release 0.2 started, and what follows it."""
+
+    def test_it_goes_on(self):
+        instance = self.pair.instance(is_earlier=True)
+        domain_r = self.pair.domain_r(is_earlier=True)
+        self.pair.live()
+        instance.prints(b'login: ')
+        wait_for(lambda: domain_r.output == b'login: ')
+        domain_r.types(b'root')
+        self.assertEqual(b'root', instance.reads(4))
+        # Nobody else is QEMU meanwhile.
+        other = fakes.FakeInstance(self.pair.where, 'paused')
+        self.addCleanup(other.close)
+        wait_for(lambda: other.qmp.connections > 1)
+        self.assertEqual('running', self.client.status().instance.status)
+        instance.ends()
+        wait_for(lambda: self.client.status().instance.status == 'paused')
+        other.resume()
+        domain_r.types(b'x')
+        self.assertEqual(b'x', other.reads(1))
+        self.assertEqual((), self.pair.gaps())
+
+    def test_the_next_keeper_finds_it(self):
+        instance = self.pair.instance(is_earlier=True)
+        os.kill(self.pair.pid, signal.SIGKILL)
+        wait_for(lambda: not os.path.exists(f'/proc/{self.pair.pid}'))
+        # As they were: the FIFOs in the keeper's own directory alone.
+        for name in ('serial0.in', 'serial0.out'):
+            os.unlink(os.path.join(self.pair.where.instance, name))
+        instance.prints(b'unread')
+        self.pair.start()
+        domain_r = self.pair.domain_r()
+        wait_for(lambda: domain_r.output.endswith(b'unread'))
+        domain_r.types(b'x')
+        self.assertEqual(b'x', instance.reads(1))
 
 
 class TestKilledWorker(LivePair):
@@ -319,19 +426,31 @@ class TestFiles(base.BaseTestCase):
 
     def test_modes_and_shutdown(self):
         pair = fakes.Pair(self)
-        self.assertEqual(
-            0o700, stat.S_IMODE(os.stat(pair.directory).st_mode))
-        for name in ('control.sock', 'ivshmem.sock', 'serial0.in',
-                     'serial0.out'):
-            mode = os.stat(os.path.join(pair.directory, name)).st_mode
-            self.assertEqual(0o600, stat.S_IMODE(mode))
-        self.assertEqual(
-            pair.pid, spawn.start_keeper(pair.directory, pair.log))
+        for folder, mode, names in (
+                (pair.where.own, 0o700,
+                 ['control.sock', 'ivshmem.sock', 'keeper.lock', 'serial0.in',
+                  'serial0.out', 'serial0.sock']),
+                (pair.where.instance, 0o711,
+                 ['qmp.sock', 'serial0.in', 'serial0.out']),
+                (pair.where.domain_r, 0o711, ['ivshmem.sock', 'qmp.sock'])):
+            self.assertEqual(mode, stat.S_IMODE(os.stat(folder).st_mode))
+            self.assertEqual(names, sorted(os.listdir(folder)))
+            for name in names:
+                self.assertEqual(0o600, stat.S_IMODE(os.stat(
+                    os.path.join(folder, name)).st_mode))
+        self.assertEqual(pair.pid, pair.start())
         status = pair.client.status()
         pair.client.shutdown()
-        self.assertEqual(['keeper.lock', 'serial0.in', 'serial0.out'],
-                         sorted(os.listdir(pair.directory)))
         wait_for(lambda: not os.path.exists(f'/proc/{status.worker_pid}'))
+        # The folders stay, for the service to remove; nobody listens there.
+        with socket.socket(socket.AF_UNIX) as sock:
+            self.assertRaises(
+                ConnectionRefusedError, sock.connect,
+                os.path.join(pair.where.own, 'control.sock'))
+        pair.hostd.service.remove(pair.uuid)
+        for each in (pair.where.own, pair.where.instance,
+                     pair.where.domain_r):
+            self.assertFalse(os.path.exists(each))
         pair.client.shutdown()      # of nobody
 
     def test_killed_keeper_is_replaced(self):
@@ -339,16 +458,20 @@ class TestFiles(base.BaseTestCase):
         status = pair.client.status()
         os.kill(pair.pid, signal.SIGKILL)
         wait_for(lambda: not os.path.exists(f'/proc/{status.worker_pid}'))
-        second = spawn.start_keeper(pair.directory, pair.log)
+        second = pair.start()
         self.assertNotEqual(pair.pid, second)
         self.assertEqual(second, pair.client.status().pid)
 
     def test_start_that_cannot_succeed(self):
         pair = fakes.Pair(self)
-        path = os.path.join(pair.directory, 'keeper.lock', 'below')
-        e = self.assertRaises(exception.ShadowProcessError,
-                              spawn.start_keeper, path, pair.log)
-        self.assertIn(pair.log, str(e))
+        other = str(uuid.uuid4())
+        path = os.path.join(pair.hostd.run_dir, other)
+        with open(path, 'w'):
+            pass
+        self.addCleanup(os.unlink, path)
+        e = self.assertRaises(exception.HostServiceError,
+                              pair.hostd.service.start, other)
+        self.assertIn(path, str(e))
 
     def test_requests_that_are_wrong(self):
         pair = fakes.Pair(self)

@@ -5,13 +5,13 @@ The instance is a small Linux guest that numbers what it prints and answers
 what is typed; Domain R is its end of the channel in this process.
 """
 
-import os
 import re
 import threading
 import time
 
 from oslotest import base
 
+from nova_dmore import places
 from tests.integration import guest
 from tests.unit.worker import fakes
 
@@ -28,6 +28,50 @@ while read x; do echo "GOT $x"; done
 MIGRATIONS = 4
 
 
+class TestDomainR(base.BaseTestCase):
+
+    def setUp(self):
+        super().setUp()
+        guest.check(self)
+        self.pair = fakes.Pair(self)
+
+    def _start(self, *arguments):
+        process = guest.domain_r(self.pair, *arguments)
+
+        def end():
+            process.kill()
+            process.wait()
+        self.addCleanup(end)
+        return process
+
+    def _wait_for(self, status, is_attached):
+        def is_so():
+            found = self.pair.client.status().domain_r
+            return (found.status, found.attached) == (status, is_attached)
+        fakes.wait_for(is_so, 20)
+
+    def test_one_after_the_other(self):
+        for layout in (places.NEWEST, places.NEWEST, places.Layout.FIFOS):
+            process = self._start(layout)
+            self._wait_for('prelaunch', True)
+            process.kill()
+            process.wait()
+            self._wait_for(None, False)
+
+    def _log(self):
+        return self.pair.logged()
+
+    def test_a_second_one_gets_nothing(self):
+        self._start()
+        self._wait_for('prelaunch', True)
+        self._start()
+        for name in ('ivshmem.sock', 'qmp.sock'):
+            fakes.wait_for(lambda: re.search(
+                f'Refused at .*{name}: process', self._log()), 20)
+        self._wait_for('prelaunch', True)
+        self.assertEqual(1, self._log().count('Domain R connection'))
+
+
 class TestMigration(base.BaseTestCase):
 
     def setUp(self):
@@ -37,14 +81,15 @@ class TestMigration(base.BaseTestCase):
     def test_nothing_lost_either_way(self):
         self._migrate_often(MIGRATIONS)
 
-    def test_instance_of_an_earlier_release(self):
-        """Its socket becomes a pair of FIFOs."""
-        self._migrate_often(1, has_socket=True)
+    def test_instances_of_earlier_releases(self):
+        """They go on, and are as those of this one where they go."""
+        for layout in (places.Layout.FIFOS, places.Layout.SOCKETS):
+            self._migrate_often(1, layout=layout)
 
     def _migrate_often(self, count, **keywords):
         pair = fakes.Pair(self)
         qemu = guest.Qemu(pair, guest.linux(guest.initramfs(
-            os.path.dirname(pair.directory), _INIT, 'mount', 'stty', 'echo',
+            pair.folder, _INIT, 'mount', 'stty', 'echo',
             'dd')), **keywords)
         self.addCleanup(lambda: qemu.end())
         domain_r = pair.domain_r()

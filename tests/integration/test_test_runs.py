@@ -11,9 +11,10 @@ from unittest import mock
 
 # For the path that it sets.
 from tests.unit import tools  # noqa: F401
-from testbedlib import layout
-from testlib import layers
-from testlib.counts import Counts
+from laboratory import layout
+from laboratory.testruns import layers
+from laboratory.testruns.counts import Counts
+from laboratory.testruns import runs
 
 
 class RunTest(unittest.TestCase):
@@ -27,7 +28,7 @@ class RunTest(unittest.TestCase):
         (self.folder / 'some').mkdir()
         (self.folder / 'some' / '__init__.py').touch()
         (self.folder / '.stestr.conf').write_text('[DEFAULT]\n')
-        self.enterContext(mock.patch.object(layers, 'REPOSITORY',
+        self.enterContext(mock.patch.object(runs, 'REPOSITORY',
                                             self.folder))
         self.said = []
 
@@ -37,14 +38,14 @@ class RunTest(unittest.TestCase):
     def step(self, name):
         return contextlib.nullcontext()
 
-    def run_tests(self, body, limit_s=60.0):
+    def run_tests(self, body, limit_s=60.0, only=None):
         (self.folder / 'some' / 'test_it.py').write_text(
             'import os, time, unittest\n\nclass It(unittest.TestCase):\n'
             + textwrap.indent(textwrap.dedent(body), '    '))
         one = layers.Run('some', 1, limit_s)
         with mock.patch.dict(layers.LAYERS, {'some': (one,)}):
-            return layers.run('some', layout.Layout(self.folder / 'state'),
-                              pathlib.Path(sys.prefix), self)
+            return runs.run('some', layout.Layout(self.folder / 'state'),
+                            pathlib.Path(sys.prefix), self, only)
 
     def test_each_kind(self):
         counts = self.run_tests('''
@@ -100,3 +101,18 @@ class RunTest(unittest.TestCase):
 
     def test_a_module_that_cannot_be_imported(self):
         self.assertEqual(Counts(failed=1), self.run_tests('import nothing\n'))
+
+    def test_some(self):
+        body = '''
+            def test_a(self):
+                pass
+
+            def test_b(self):
+                self.fail('not chosen')
+            '''
+        self.assertEqual(Counts(1), self.run_tests(body, only='test_a'))
+        self.assertEqual(Counts(), self.run_tests(body, only='test_none'))
+
+    def test_some_of_a_module_that_cannot_be_imported(self):
+        self.assertEqual(Counts(failed=1), self.run_tests(
+            'import nothing\n', only='test_none'))

@@ -10,7 +10,7 @@ import time
 import unittest
 
 from tests.unit import tools
-from testbedlib import layout
+from laboratory import layout
 
 _PREFIX = 'dmdown'
 _TESTBED = tools.TOOLS / 'testbed'

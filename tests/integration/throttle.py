@@ -4,8 +4,8 @@
 import re
 
 from tests.integration import watcher
-from demolib import machines
-from testbedlib import settings
+from laboratory.cloud import machines
+from laboratory.testbed import settings
 
 _LOOK_S = 0.5
 _THROTTLE = re.compile(r'^Auto converge throttle:\s+(\d+)', re.MULTILINE)

@@ -12,7 +12,8 @@ import nova_dmore
 ROOT = pathlib.Path(nova_dmore.__path__[0])
 COMMON = {'nova_dmore.wire', 'nova_dmore.exception'}
 #: What the processes of a pair on the host share.
-HOST = COMMON | {'nova_dmore.channel', 'nova_dmore.link', 'nova_dmore.posix'}
+HOST = COMMON | {'nova_dmore.channel', 'nova_dmore.link',
+                 'nova_dmore.places', 'nova_dmore.posix'}
 #: Of the channel, what does nothing to a region.
 PURE = {f'nova_dmore.channel.{name}' for name in (
     'carry_over', 'changes', 'control', 'errors', 'text')}
@@ -20,9 +21,10 @@ PURE = {f'nova_dmore.channel.{name}' for name in (
 #: Per part: what of this package it may import, and what of others beside
 #: the standard library.
 RULES = {
-    'wire.py': (set(), set()),
+    'wire': ({'nova_dmore.wire'}, set()),
     'exception.py': (set(), set()),
-    'conf.py': (set(), {'oslo_config'}),
+    'places.py': ({'nova_dmore.wire'}, set()),
+    'conf.py': ({'nova_dmore.wire'}, {'oslo_config'}),
     'image_file.py': (COMMON, set()),
     # Also runs in Domain R, on Debian's Python.
     'channel': (COMMON | {'nova_dmore.channel'}, set()),
@@ -32,20 +34,26 @@ RULES = {
               'nova_dmore.wire'}, set()),
     'keeper': (HOST | {'nova_dmore.keeper'}, set()),
     'worker': (HOST | {'nova_dmore.worker'}, set()),
-    'client': (COMMON | {'nova_dmore.channel.text', 'nova_dmore.client'},
-               set()),
+    'client': (COMMON | {'nova_dmore.channel.text', 'nova_dmore.client',
+                         'nova_dmore.link'}, set()),
+    'hostd': (HOST | {'nova_dmore.hostd', 'nova_dmore.keeper',
+                      'nova_dmore.places', 'nova_dmore.worker'},
+              {'oslo_config', 'setproctitle'}),
     'domr': (COMMON | {'nova_dmore.channel', 'nova_dmore.domr',
                        'nova_dmore.image_builder'},
              {'asyncssh', 'cryptography', 'nova_dmore_cipher'}),
     'image_builder': (COMMON | {'nova_dmore.image_builder',
                                 'nova_dmore.image_file', 'nova_dmore.domr'},
                       {'cffi', 'openstack'}),
-    'cmd': (COMMON | {'nova_dmore.conf', 'nova_dmore.virt'},
+    'cmd': (COMMON | {'nova_dmore.conf', 'nova_dmore.hostd',
+                      'nova_dmore.keeper', 'nova_dmore.posix',
+                      'nova_dmore.virt'},
             {'glanceclient', 'keystoneauth1', 'neutronclient', 'nova',
-             'oslo_config', 'oslo_upgradecheck', 'oslo_utils'}),
+             'oslo_config', 'oslo_upgradecheck', 'oslo_utils',
+             'setproctitle'}),
     'virt': (COMMON | {'nova_dmore.conf', 'nova_dmore.image_file',
-                       'nova_dmore.client', 'nova_dmore.posix.fifos',
-                       'nova_dmore.posix.groups', 'nova_dmore.virt', *PURE},
+                       'nova_dmore.client', 'nova_dmore.places',
+                       'nova_dmore.virt', *PURE},
              {'nova', 'libvirt', 'lxml', 'os_vif', 'cryptography',
               'neutronclient', 'glanceclient', 'keystoneauth1', 'stevedore',
               'oslo_config', 'oslo_log', 'oslo_messaging',

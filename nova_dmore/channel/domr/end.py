@@ -10,13 +10,10 @@ from nova_dmore.channel.domr import streams as domr_streams
 from nova_dmore.channel import errors
 from nova_dmore.channel import region as region_module
 from nova_dmore.channel import ring as ring_module
-from nova_dmore.channel import words as at
 from nova_dmore import wire
 
 #: Bytes kept per stream to the host until they are taken.
 SEND_LIMIT = 1 << 16
-
-_GAPS_KEPT = 64
 
 
 class DomainRState(enum.Enum):
@@ -36,7 +33,6 @@ class DomainREnd:
     :ivar state: see DomainRState
     :ivar epoch: the last epoch that was joined, or may have been joined by
         an earlier start of Domain R
-    :ivar gaps: the last gaps found, oldest first
     """
 
     def __init__(self, region: region_module.Region,
@@ -51,7 +47,6 @@ class DomainREnd:
         self._words = words = region.words
         self._doorbell = ring_doorbell
         self.state = DomainRState.WAITING
-        self.gaps: list[changes_module.Gap] = []
         self._in: dict[wire.Stream, domr_streams.DomainRConsumer] = {}
         self._out: dict[wire.Stream, domr_streams.DomainRProducer] = {}
         for stream, (direction, _) in wire.GEOMETRY.items():
@@ -62,13 +57,13 @@ class DomainREnd:
                 self._out[stream] = domr_streams.DomainRProducer(
                     region, stream, send_limit)
         self._fresh = True
-        seen = words[at.EPOCH_ACK]
+        seen = words[region_module.EPOCH_ACK]
         self.epoch = seen if seen < wire.JUMP_MAX else 0
-        words[at.LAYOUT_VERSION] = wire.LAYOUT_VERSION
-        words[at.MAGIC] = wire.MAGIC
+        words[region_module.DOMAIN_R_LAYOUT_VERSION] = wire.LAYOUT_VERSION
+        words[region_module.DOMAIN_R_MAGIC] = wire.MAGIC
         self._incarnation = secrets.randbelow((1 << 62) - 1) + 1
-        words[at.VIEWERS] = words[at.DAMAGE_SEEN] = 0
-        words[at.INCARNATION] = self._incarnation
+        words[region_module.VIEWERS] = words[region_module.DAMAGE_SEEN] = 0
+        words[region_module.INCARNATION] = self._incarnation
         self._doorbell(wire.Vector.CONTROL)
 
     @property
@@ -77,20 +72,22 @@ class DomainREnd:
 
         Also true in FROZEN: the pages must stay dirty up to the stop.
         """
-        return (self._words[at.HOST_EPOCH] == self.epoch
-                and bool(self._words[at.HOST_FLAGS] & wire.FLAG_HOLD))
+        words = self._words
+        return (words[region_module.HOST_EPOCH] == self.epoch
+                and bool(words[region_module.HOST_FLAGS] & wire.FLAG_HOLD))
 
     @property
     def freeze_wanted(self) -> bool:
         """Whether the host waits for a freeze, which ``poll`` does."""
-        return (self.state is DomainRState.OPEN and
-                self._words[at.HOST_FREEZE] & ~wire.OPEN_ENDED == self.epoch)
+        freeze = self._words[region_module.HOST_FREEZE]
+        return (self.state is DomainRState.OPEN
+                and freeze & ~wire.OPEN_ENDED == self.epoch)
 
     def poll(self) -> changes_module.Changes:
         """Look everywhere: on each interrupt, and every POLL_INTERVAL_S."""
         changes = changes_module.Changes()
         words = self._words
-        epoch = words[at.HOST_EPOCH]
+        epoch = words[region_module.HOST_EPOCH]
         if epoch != self.epoch or self._fresh:
             # A lower epoch is in an old copy of the host page.
             if self.epoch < epoch < wire.EPOCH_MAX:
@@ -99,7 +96,7 @@ class DomainREnd:
         if self.state is not DomainRState.OPEN:
             return changes
         # Read before the positions: it was written after them.
-        freeze = words[at.HOST_FREEZE]
+        freeze = words[region_module.HOST_FREEZE]
         try:
             for producer in self._out.values():
                 if producer.look():
@@ -124,7 +121,7 @@ class DomainREnd:
         for stream, consumer in self._in.items():
             if consumer.freeze():
                 changes.readable.add(stream)
-        self._words[at.FREEZE_ACK] = asked
+        self._words[region_module.FREEZE_ACK] = asked
         self.state = DomainRState.FROZEN
         changes.frozen = True
         self._doorbell(wire.Vector.CONTROL)
@@ -133,7 +130,7 @@ class DomainREnd:
         # Either Domain R was moved and a new epoch comes anyway, or the
         # region was damaged and the host has to be told.
         self.state = DomainRState.WAITING
-        self._words[at.GAVE_UP] = self.epoch
+        self._words[region_module.GAVE_UP] = self.epoch
         self._doorbell(wire.Vector.CONTROL)
         return str(error)
 
@@ -141,13 +138,14 @@ class DomainREnd:
         words = self._words
         try:
             layout = region_module.read_layout(self._region)
-            resume_from = wire.ResumeFrom(words[at.HOST_RESUME_FROM])
+            resume_from = wire.ResumeFrom(
+                words[region_module.HOST_RESUME_FROM])
         except (errors.RegionError, ValueError) as error:
             # Tried again at the next poll: the host may still be writing.
             changes.broken = str(error)
             return
         data = self._region.data
-        fresh = self._fresh or words[at.HOST_EXPECTED] not in (
+        fresh = self._fresh or words[region_module.HOST_EXPECTED] not in (
             0, self._incarnation)
         for stream, consumer in self._in.items():
             missing = consumer.begin(
@@ -160,14 +158,12 @@ class DomainREnd:
         for stream, producer in self._out.items():
             producer.begin(ring_module.RingBuffer(data, layout[stream]),
                            resume_from, fresh)
-        self.gaps += changes.gaps
-        del self.gaps[:-_GAPS_KEPT]
         self.epoch = epoch
         self._fresh = False
         self.state = DomainRState.OPEN
         changes.opened = True
-        words[at.ACK_BY] = self._incarnation
-        words[at.EPOCH_ACK] = epoch
+        words[region_module.ACK_BY] = self._incarnation
+        words[region_module.EPOCH_ACK] = epoch
         self._doorbell(wire.Vector.CONTROL)
 
     def received(self, stream: wire.Stream) -> bytes:
@@ -180,7 +176,7 @@ class DomainREnd:
         consumer = self._in[stream]
         data = consumer.hand_out() if consumer.pending else b''
         if (self.state is DomainRState.OPEN and not consumer.paused
-                and self._words[at.HOST_EPOCH] == self.epoch):
+                and self._words[region_module.HOST_EPOCH] == self.epoch):
             try:
                 data += consumer.copy()
             except errors.StaleError as error:
@@ -217,6 +213,6 @@ class DomainREnd:
         producer = self._out[stream]
         producer.keep(data)
         if (self.state is DomainRState.OPEN
-                and self._words[at.HOST_EPOCH] == self.epoch
+                and self._words[region_module.HOST_EPOCH] == self.epoch
                 and producer.publish()):
             self._doorbell(ring_module.VECTOR_OF[stream])

@@ -12,10 +12,6 @@ from nova_dmore.channel import region as region_module
 from nova_dmore.channel import ring as ring_module
 from nova_dmore import wire
 
-#: The host is told when so many bytes were stored, if not before: no more
-#: than the least that it lets be on their way, or it would wait for nothing.
-TELL_AFTER = 1 << 10
-
 
 class DomainRConsumer:
     """A stream that the host produces.
@@ -100,7 +96,7 @@ class DomainRConsumer:
         """Whether the host may be waiting for the room made since it was
         last told."""
         if self._ring and self.stored - self._told >= min(
-                self._ring.size >> 2, TELL_AFTER):
+                self._ring.size >> 2, wire.STORED_TOLD_BYTES):
             self._told = self.stored
             return True
         return False

@@ -5,12 +5,12 @@ import dataclasses
 import enum
 
 from nova_dmore.channel import changes
-from nova_dmore.channel import words as at
+from nova_dmore.channel import region
 from nova_dmore import wire
 
 
 class FoundState(enum.IntEnum):
-    """How Domain R was before this host raised an epoch.
+    """How this host found Domain R before it raised an epoch.
 
     The journal keeps the number; 0 is left for "not looked yet".
     """
@@ -25,10 +25,11 @@ class FoundState(enum.IntEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """The same with the words of Domain R's page.
+    """The state, and what the words of Domain R's page told.
 
-    :ivar missing: per TO_DOMAIN_R stream, what was announced beyond stored
-    :ivar produced: per TO_HOST stream
+    :ivar missing: per TO_DOMAIN_R stream, how many bytes the source had
+        announced beyond those that Domain R has stored
+    :ivar produced: per TO_HOST stream, what Domain R had produced
     """
 
     state: FoundState
@@ -39,12 +40,13 @@ class Found:
 def look(words: memoryview, own_epoch: int, found: int,
          stored: dict[wire.Stream, tuple[int, int]],
          produced: dict[wire.Stream, int]) -> Found:
-    """Judge by copies of the region's words.
+    """Find out from the region's words how Domain R is.
 
-    A source that was rolled back goes on in an epoch that Domain R may not
-    have joined before it is moved: its freeze is that of an older epoch.
-    The host page that arrived tells, for QEMU sends each page at least once
-    after a migration began. Once this host wrote it, only its journal does.
+    A source whose migration was rolled back goes on in a new epoch. If Domain
+    R is moved again before it has joined that, the freeze that it shows is one
+    of an older epoch. The host page that arrived tells so: QEMU sends each
+    page at least once after a migration has begun. Once this host has written
+    the page itself, only its journal can tell.
 
     :param own_epoch: the last that this host has raised
     :param found: the state that this host found before, a FoundState, or 0
@@ -54,16 +56,16 @@ def look(words: memoryview, own_epoch: int, found: int,
     missing = {stream: announced - position
                for stream, (position, announced) in stored.items()}
     # What an earlier start of Domain R has acknowledged means nothing.
-    joined = words[at.ACK_BY] == words[at.INCARNATION]
-    epoch_ack = words[at.EPOCH_ACK] if joined else 0
-    raised = words[at.HOST_EPOCH]
+    joined = words[region.ACK_BY] == words[region.INCARNATION]
+    epoch_ack = words[region.EPOCH_ACK] if joined else 0
+    raised = words[region.HOST_EPOCH]
     if raised == own_epoch:
         left_behind = found == FoundState.TORN
     else:
         left_behind = raised > epoch_ack
     if epoch_ack == 0:
         state = FoundState.NEW
-    elif epoch_ack != words[at.FREEZE_ACK] or left_behind:
+    elif epoch_ack != words[region.FREEZE_ACK] or left_behind:
         state = FoundState.TORN
     elif any(missing.values()):
         state = FoundState.REMAINDER
@@ -77,8 +79,8 @@ def gaps(state: FoundState, found: Found | None,
          stored: dict[wire.Stream, int]) -> list[changes.Gap]:
     """What may be missing once Domain R's own offsets were adopted.
 
-    :param found: None if a worker that has ended had seen it
-    :param forgotten: per TO_DOMAIN_R stream, what this host gave up
+    :param found: None if it was an earlier worker that looked
+    :param forgotten: per TO_DOMAIN_R stream, how many bytes this host gave up
     :param taken: per TO_HOST stream, the offset to go on from
     :param stored: per TO_DOMAIN_R stream, likewise
     """
@@ -99,7 +101,7 @@ def gaps(state: FoundState, found: Found | None,
                     'this host gave it up'))
     if state is FoundState.TORN:
         for stream, offset in taken.items():
-            # They come again: most of them were not taken.
+            # Domain R sends them again: most of them were not taken.
             count = found.produced[stream] - offset if found else None
             if count != 0:
                 result.append(changes.Gap(

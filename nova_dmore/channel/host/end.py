@@ -15,7 +15,6 @@ from nova_dmore.channel.host import journal as journal_module
 from nova_dmore.channel.host import streams as host_streams
 from nova_dmore.channel import region as region_module
 from nova_dmore.channel import ring as ring_module
-from nova_dmore.channel import words as at
 from nova_dmore import wire
 
 #: Epochs grow by up to this much, at random, so that they are unique.
@@ -57,10 +56,12 @@ class HostEnd:
         self._doorbell = ring_doorbell
         self._journal = journal
         self._geometry = geometry
-        # Of the process before, if it is the page that it wrote.
-        self._flags = (
-            self._words[at.HOST_FLAGS] & wire.FLAG_HOLD
-            if 0 != journal.epoch == self._words[at.HOST_EPOCH] else 0)
+        # The worker before this one may have asked Domain R to hold. That
+        # still stands if the host page is the one that it wrote.
+        is_own_page = (
+            0 != journal.epoch == self._words[region_module.HOST_EPOCH])
+        self._flags = (self._words[region_module.HOST_FLAGS] & wire.FLAG_HOLD
+                       if is_own_page else 0)
         region_module.format_region(region, geometry)
         self._out: dict[wire.Stream, host_streams.HostProducer] = {}
         self._in: dict[wire.Stream, host_streams.HostConsumer] = {}
@@ -138,13 +139,14 @@ class HostEnd:
 
     def _raise_epoch(self, floor: int) -> None:
         journal = self._journal
-        acknowledged = self._words[at.EPOCH_ACK]
+        acknowledged = self._words[region_module.EPOCH_ACK]
         if acknowledged < wire.JUMP_MAX:
             floor = max(floor, acknowledged)
         epoch = floor + 1 + secrets.randbelow(_EPOCH_STEP)
         if (not journal.found or not
                 journal.first_epoch <= acknowledged <= journal.epoch):
-            # Not one of this host's: so Domain R came from somewhere.
+            # This host has not raised it since it found Domain R: so Domain R
+            # is another one, or has arrived from another host.
             self._before = self._look_around()
             journal.set_found(self._before.state, epoch)
         journal.epoch = epoch
@@ -153,7 +155,7 @@ class HostEnd:
             else wire.ResumeFrom.DOMAIN_R)
         self.acknowledged = False
         self.state = HostState.OPENING
-        self._raised_for = self._words[at.INCARNATION]
+        self._raised_for = self._words[region_module.INCARNATION]
         self._write_opening()
 
     def _write_opening(self) -> None:
@@ -163,10 +165,10 @@ class HostEnd:
         for consumer in self._in.values():
             consumer.write_opening(
                 self._journal.incarnation not in (0, self._raised_for))
-        self._words[at.HOST_FLAGS] = self._flags
-        self._words[at.HOST_RESUME_FROM] = self._resume_from
-        self._words[at.HOST_EXPECTED] = self._journal.incarnation
-        self._words[at.HOST_EPOCH] = self._journal.epoch
+        self._words[region_module.HOST_FLAGS] = self._flags
+        self._words[region_module.HOST_RESUME_FROM] = self._resume_from
+        self._words[region_module.HOST_EXPECTED] = self._journal.incarnation
+        self._words[region_module.HOST_EPOCH] = self._journal.epoch
         self._doorbell(wire.Vector.CONTROL)
 
     def _look_around(self) -> arrival.Found:
@@ -194,14 +196,15 @@ class HostEnd:
     def _break(self, changes: changes_module.Changes, reason: str) -> None:
         self.state = HostState.BROKEN
         changes.broken = reason
-        changes.restarted = self._words[at.INCARNATION] != self._incarnation
+        changes.restarted = (
+            self._words[region_module.INCARNATION] != self._incarnation)
 
     def _poll_opening(self, changes: changes_module.Changes) -> None:
         epoch = self._journal.epoch
-        acknowledged = self._words[at.EPOCH_ACK]
+        acknowledged = self._words[region_module.EPOCH_ACK]
         if acknowledged == epoch:
-            if (self._words[at.ACK_BY] == self._words[at.INCARNATION]
-                    == self._raised_for):
+            if (self._words[region_module.ACK_BY] == self._raised_for
+                    == self._words[region_module.INCARNATION]):
                 self._opened(changes)
             else:
                 # Domain R started anew since the epoch was raised.
@@ -209,7 +212,7 @@ class HostEnd:
         elif epoch < acknowledged < wire.JUMP_MAX:
             # Domain R arrived after the epoch was raised.
             self._raise_epoch(acknowledged)
-        elif self._words[at.HOST_EPOCH] != epoch:
+        elif self._words[region_module.HOST_EPOCH] != epoch:
             # Its arrival has overwritten the host page.
             self._write_opening()
 
@@ -237,7 +240,7 @@ class HostEnd:
                      for stream in self._in},
                     {stream: journal.base(stream) for stream in self._out})
             journal.anchored = True
-            journal.incarnation = self._words[at.INCARNATION]
+            journal.incarnation = self._words[region_module.INCARNATION]
         changes.gaps += gaps
         self._incarnation = journal.incarnation
         self.state = HostState.OPEN
@@ -265,15 +268,15 @@ class HostEnd:
 
     def _poll_open(self, changes: changes_module.Changes) -> None:
         words = self._words
-        if words[at.INCARNATION] != self._incarnation:
+        if words[region_module.INCARNATION] != self._incarnation:
             raise errors.RingError('Domain R has started anew')
         epoch = self._journal.epoch
-        if words[at.HOST_EPOCH] != epoch:
+        if words[region_module.HOST_EPOCH] != epoch:
             raise errors.RingError('the host page was overwritten')
-        if words[at.GAVE_UP] == epoch:
+        if words[region_module.GAVE_UP] == epoch:
             raise errors.RingError('Domain R gave the epoch up')
         # Read before the positions: it was written after them.
-        frozen = words[at.FREEZE_ACK] & ~wire.OPEN_ENDED == epoch
+        frozen = words[region_module.FREEZE_ACK] & ~wire.OPEN_ENDED == epoch
         for stream, producer in self._out.items():
             if producer.look():
                 changes.writable.add(stream)
@@ -301,7 +304,7 @@ class HostEnd:
         """How many bytes should be produced now.
 
         While OPEN as many as go into the ring, so that the guest feels the
-        client's pace; otherwise as many as are kept.
+        client's pace; otherwise as many as the journal has room for.
         """
         room = self._journal.room(stream)
         if self.state is HostState.OPEN:
@@ -325,8 +328,8 @@ class HostEnd:
                      count: int) -> int:
         """Produce bytes that are read from a pipe; -> how many.
 
-        A worker that is killed in the middle has read them into the journal,
-        or has not read them: see :meth:`recover`.
+        If the worker is killed meanwhile, the bytes are still in the pipe, or
+        in the journal and not counted yet: see :meth:`recover`.
 
         :raises NoRoomError: they are more than can be kept
         :raises BlockingIOError: there are none
@@ -336,14 +339,14 @@ class HostEnd:
         return read
 
     def recover(self, stream: wire.Stream, count: int) -> None:
-        """Produce bytes that were read into the journal."""
+        """Produce bytes that were read into the journal, and not counted."""
         self._journal.set_position(
             stream, self._journal.position(stream) + count)
         if self.state is HostState.OPEN and self._out[stream].publish():
             self._doorbell(ring_module.VECTOR_OF[stream])
 
     def drop_from(self, stream: wire.Stream, pipe: int, count: int) -> None:
-        """Read bytes from a pipe, and give them up.
+        """Read bytes from a pipe and throw them away; they are counted.
 
         :raises NoRoomError: there is no room to read them into
         """
@@ -377,8 +380,8 @@ class HostEnd:
 
     def watch_under_way(self, stream: wire.Stream,
                         under_way: Callable[[], int]) -> None:
-        """Have a function asked how many bytes of a stream that was consumed
-        are on their way to the device, and not taken."""
+        """Register a function that tells how many bytes of an input stream
+        are on their way to the device and not taken yet."""
         self._in[stream].under_way = under_way
 
     def take(self, stream: wire.Stream, count: int) -> None:
@@ -394,16 +397,18 @@ class HostEnd:
     # -- the stop -----------------------------------------------------------
 
     def freeze(self, final: bool = True) -> None:
-        """Ask Domain R, once, to store everything and to stop.
+        """Ask Domain R to store everything and to stop.
 
-        Unless OPEN there is nothing to ask for: FROZEN without an
-        acknowledgement. When FREEZE_TIMEOUT_S passes, go on without.
+        Repeating it changes nothing. Nothing can be asked if the channel is
+        not OPEN: it is FROZEN at once then, without an acknowledgement. The
+        caller waits for one no longer than FREEZE_TIMEOUT_S.
 
-        :param final: False: only the carry-over will tell all
+        :param final: False: the instance's QEMU may still take or give bytes,
+            and only the carry-over will tell
         """
         if self.state is HostState.OPEN:
             self._publish()
-            self._words[at.HOST_FREEZE] = self._journal.epoch | (
+            self._words[region_module.HOST_FREEZE] = self._journal.epoch | (
                 0 if final else wire.OPEN_ENDED)
             self.state = HostState.FREEZING
             self._doorbell(wire.Vector.CONTROL)
@@ -413,7 +418,7 @@ class HostEnd:
     def hold(self, on: bool) -> None:
         """Ask Domain R to keep its pre-copy from converging, or no more."""
         self._flags = wire.FLAG_HOLD if on else 0
-        self._words[at.HOST_FLAGS] = self._flags
+        self._words[region_module.HOST_FLAGS] = self._flags
         self._doorbell(wire.Vector.CONTROL)
 
     def carry_over(self) -> carry_over_module.CarryOver | None:

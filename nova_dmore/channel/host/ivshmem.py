@@ -7,24 +7,17 @@ so that the device that arrives by migration fits the one it left.
 """
 
 import array
-import contextlib
-import fcntl
 import os
 import select
 import socket
 import struct
-import termios
 
 from nova_dmore.channel import errors
+from nova_dmore.channel.host import unread
 from nova_dmore import wire
 
 #: How long QEMU's end of the socket may stay full during the greeting.
 _SEND_TIMEOUT_MS = 1000
-#: Greetings that nobody has read, before no other one is sent. Descriptors
-#: that are under way count for the user of this process, whom pairs share.
-_UNREAD_MAX = 2
-#: What is counted of a socket when its peer has read everything.
-_BEING_FREED = 1
 #: Bytes that are thrown away, of a QEMU that never sends any.
 _SENT_MAX = 1 << 16
 
@@ -38,8 +31,8 @@ def make_eventfds() -> list[int]:
 class IvshmemServer:
     """Gives Domain R's QEMU the region and the doorbells.
 
-    It listens on nothing itself: the keeper accepts, and hands each
-    connection to ``connected``. Only the newest one is current.
+    It listens on nothing itself: the keeper accepts, refuses a second peer
+    while the first one lives, and hands the others to ``connected``.
 
     :ivar connection: the current one, None without
     """
@@ -57,21 +50,19 @@ class IvshmemServer:
         self._domain_r_eventfds = domain_r_eventfds
         self.connection: socket.socket | None = None
         self._sent = 0
-        # Replaced, with a greeting that was not read: not closed, for then
-        # nobody could tell how many there are.
-        self._unread: list[socket.socket] = []
+        self._unread = unread.Unread()
 
     def connected(self, connection: socket.socket) -> None:
         """Greet a new connection; it replaces an older one.
 
-        :raises IvshmemError: it broke, or too many greetings were not read;
+        :raises IvshmemError: it broke, or earlier greetings were not read;
             it is closed
         """
-        self._replace()
-        if len(self._unread) >= _UNREAD_MAX:
+        self.disconnected()
+        if self._unread.are_too_many():
             connection.close()
             raise errors.IvshmemError(
-                f'Domain R\'s QEMU has read none of {_UNREAD_MAX} greetings')
+                'Domain R\'s QEMU has not read its last greetings')
         connection.setblocking(False)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
         self._sent = 0
@@ -85,7 +76,7 @@ class IvshmemServer:
             for value, descriptor in messages:
                 _send(connection, value, descriptor)
         except (OSError, errors.IvshmemError) as error:
-            connection.close()
+            self._unread.end(connection)
             raise errors.IvshmemError(
                 f'the greeting of Domain R\'s QEMU failed: {error}'
             ) from error
@@ -112,40 +103,16 @@ class IvshmemServer:
         self.disconnected()
         return False
 
-    def _replace(self) -> None:
-        """Close what can be closed."""
-        old = self._unread
-        if self.connection is not None:
-            with contextlib.suppress(OSError):
-                self.connection.shutdown(socket.SHUT_RDWR)
-            old = old + [self.connection]
-            self.connection = None
-        self._unread = []
-        for each in old:
-            if _is_unread(each):
-                self._unread.append(each)
-            else:
-                each.close()
-
     def close(self) -> None:
         """Close all connections."""
         self.disconnected()
-        for each in self._unread:
-            each.close()
-        self._unread.clear()
+        self._unread.close()
 
     def disconnected(self) -> None:
-        """Close the current connection, if there is one."""
+        """End the current connection, if there is one."""
         if self.connection is not None:
-            self.connection.close()
+            self._unread.end(self.connection)
             self.connection = None
-
-
-def _is_unread(connection: socket.socket) -> bool:
-    """Whether the peer has not read all, nor closed its end."""
-    number = array.array('i', [0])
-    fcntl.ioctl(connection, termios.TIOCOUTQ, number)
-    return number[0] > _BEING_FREED
 
 
 def _send(connection: socket.socket, value: int,

@@ -7,10 +7,11 @@ is one machine access, a change of several is made in a copy that replaces
 the original with one more access. It also holds the bytes that the host has
 produced and Domain R has not stored, so that a new worker has them.
 
-Beside the offsets of a stream, which begin anew when another host's or Domain
-R's are adopted, it counts what this host has moved of it in all. Whoever moves
-bytes between here and a pipe compares that with what the pipe has seen: what
-a killed worker had read is in the ``area`` already, and only not counted.
+The offsets of a stream change when those of another host or of Domain R are
+adopted. So the journal also counts how many bytes of each stream this host has
+moved in all. Whoever moves bytes between the journal and a pipe compares this
+with the keeper's count for the pipe: the difference is what a killed worker
+had read into the ``area``, and had not counted.
 """
 
 import contextlib
@@ -152,8 +153,8 @@ class Journal:
 
     @property
     def found(self) -> int:
-        """How Domain R was before the first epoch, a number of the host
-        end's; 0 if that was not looked at."""
+        """How Domain R was before the first epoch: a FoundState as a number;
+        0 if that was not looked at."""
         return self._get(_S_FOUND)
 
     def set_found(self, found: int, first_epoch: int) -> None:

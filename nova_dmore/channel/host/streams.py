@@ -66,7 +66,7 @@ class HostProducer:
         stored = self._words[self._theirs]
         moved = 0
         if adopt:
-            # What this host gave up before Domain R came is no part of it.
+            # What this host forgot before Domain R came gets no offsets.
             journal.shift(stream, ring_module.jump_to(stream.name, stored))
         elif stored > journal.published(stream):
             ring_module.jump_to(stream.name, stored)
@@ -121,9 +121,9 @@ class HostProducer:
         return True
 
 
-#: How many rings of input are kept that the device has not taken. One is
-#: what a Domain R can have sent in an epoch; each further one comes in
-#: another, and what is beyond stays in Domain R.
+#: How much input is kept that the device has not taken, in sizes of the ring.
+#: Domain R can send as much as the ring holds in each epoch; what is more than
+#: this stays in Domain R.
 _RINGS_MAX = 4
 
 
@@ -196,8 +196,9 @@ class HostConsumer:
             self._journal.jump(self.stream, base, self.under_way())
             self._buffer.clear()
         elif self._is_renewed:
-            # What an earlier worker had from a Domain R that is no more has
-            # no offsets any more: the new one's begin before it.
+            # Bytes of the previous Domain R, copied by an earlier worker, may
+            # still be on their way to the device. The new Domain R has not
+            # sent them: they are left out of its offsets.
             unknown = max(0, self.under_way() - len(self._buffer))
             self._journal.jump(
                 self.stream, self._journal.position(self.stream), unknown)
@@ -229,7 +230,7 @@ class HostConsumer:
         return bool(self._buffer)
 
     def _words_taken(self) -> int:
-        # What was copied before this epoch is no matter of Domain R's.
+        # Domain R is told nothing of what was copied before this epoch.
         return max(self._began,
                    min(self._journal.position(self.stream), self._produced))
 
@@ -240,8 +241,9 @@ class HostConsumer:
     def take(self, count: int) -> None:
         """Record that bytes at the front were taken.
 
-        Those that an earlier worker had copied, and the device takes now,
-        need not be readable here; Domain R's repetition of them is none.
+        They may be bytes that an earlier worker has copied, which are not
+        readable here. When Domain R sends these again they are known by their
+        offsets, and not copied.
         """
         journal = self._journal
         journal.set_position(self.stream,

@@ -25,7 +25,7 @@
 #define VNC_DEVICE_FD 4
 
 /* Most networks that a request may name, for all services together:
- * NETWORKS_MAX of wire.py. */
+ * NETWORKS_MAX of nova_dmore/wire/control.py. */
 #define ALLOWED_MAX 256
 
 #define MTU_MIN 576

@@ -70,7 +70,7 @@ class Policy:
         over = failures - self.free
         if over <= 0:
             return 0.0
-        return min(self.most_s, self.first_s * 2 ** (over - 1))
+        return min(self.most_s, self.first_s * 2.0 ** (over - 1))
 
     @property
     def worst(self) -> int:

@@ -92,7 +92,8 @@ async def start(module: str, context: Context) -> Server:
 
     :raises OSError: it cannot listen
     """
-    return await importlib.import_module(module).start(context)
+    server: Server = await importlib.import_module(module).start(context)
+    return server
 
 
 def bound_buffers(transport: asyncio.Transport, size: int = pace.MOST
@@ -124,4 +125,5 @@ def bytes_acked(sock: socket.socket | None) -> int:
         return 0
     if len(info) < _BYTES_ACKED_OFFSET + 8:
         return 0
-    return struct.unpack_from('<Q', info, _BYTES_ACKED_OFFSET)[0]
+    acked: int = struct.unpack_from('<Q', info, _BYTES_ACKED_OFFSET)[0]
+    return acked

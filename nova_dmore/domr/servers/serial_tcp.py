@@ -134,7 +134,8 @@ class SerialServer:
     def port(self) -> int:
         """The TCP port it listens on."""
         assert self._listener is not None
-        return self._listener.sockets[0].getsockname()[1]
+        port: int = self._listener.sockets[0].getsockname()[1]
+        return port
 
     async def listen(self, host: str, port: int) -> None:
         """Begin to accept.

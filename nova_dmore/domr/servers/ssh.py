@@ -298,7 +298,8 @@ class SshServer:
     def port(self) -> int:
         """The TCP port it listens on."""
         assert self._acceptor is not None
-        return self._acceptor.sockets[0].getsockname()[1]
+        port: int = self._acceptor.sockets[0].getsockname()[1]
+        return port
 
     async def listen(self, host: str, port: int) -> None:
         """Begin to accept.

@@ -22,7 +22,7 @@ _RETRY_S = 3600.0
 
 
 class Renewal:
-    """Of the pairs of one host; called by the watch's thread alone.
+    """Of the pairs of one host; called by the watch, one call at a time.
 
     :param conf: Nova's configuration, with the ``[dmore]`` options.
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
@@ -34,20 +34,24 @@ class Renewal:
         #: When a pair is tried again that could not be told, by uuid.
         self._retry: dict[str, float] = {}
 
-    def look(self, records) -> None:
+    def renew_one(self, records) -> bool:
         """Tell one pair again what to serve, if one needs it.
 
         :param records: of the pairs that are not being moved.
+        :returns: whether one needed it: another one may, too.
+        :raises nova_dmore.exception.HostServiceError: nobody can tell which
+            processes live.
         """
         options = self._conf.dmore
         if not self._conf.vnc.enabled or not (
                 options.vnc_tls_dir or options.vnc_direct_networks):
-            return
+            return False
         now = time.monotonic()
         for record in records:
             if not record.incoming and self._is_due(record, now):
                 self._renew(record.instance_uuid, now)
-                return
+                return True
+        return False
 
     def _is_due(self, record, now: float) -> bool:
         uuid = record.instance_uuid
@@ -64,6 +68,9 @@ class Renewal:
         self._retry[instance_uuid] = now + _RETRY_S
         try:
             self._pairs.configure_again(instance_uuid)
+        except exception.HostServiceError:
+            # That is wrong with none of the pairs, or with all of them.
+            raise
         except exception.DMoreError as error:
             LOG.warning('The certificate and passwords of the VNC console '
                         'of instance %(uuid)s are not renewed yet: %(error)s',

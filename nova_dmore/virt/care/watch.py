@@ -4,235 +4,372 @@
 It starts again what died, and passes on what the shadow-device processes
 report: a gap in a console is logged and notified (``dmore.console.gap``),
 never hidden.
+
+That something happened to a pair is told by libvirt's events of Domain R
+(:meth:`Watch.changed`), by a request that waits at each shadow-device process
+and whose connection ends with it, and by whoever changes the pair. What none
+of them tells is found when each pair is checked once a minute.
 """
 
+import asyncio
+import dataclasses
+import random
 import threading
 import time
+from concurrent import futures
 
 from oslo_log import log as logging
 
 from nova_dmore.channel import text
+from nova_dmore.client import shadow_client
 from nova_dmore import exception
+from nova_dmore.virt.care import pair_care
 
 LOG = logging.getLogger(__name__)
 
+Condition = pair_care.Condition
+
+#: A pair of which nothing can be said yet is checked again after so many
+#: seconds, and no pair is checked more often.
+_AGAIN_S = 1.0
 #: A pair that cannot be rebuilt is tried again after this many seconds,
 #: doubled each time up to the limit.
 _FIRST_RETRY_S = 2.0
 _LAST_RETRY_S = 300.0
-#: How long a migration waits for what is just being done with its pair, and
-#: the end of nova-compute for what is being done at all.
-_LAST_LOOK_S = 10.0
-#: So many pairs are rebuilt at the same time.
+#: How long the end of nova-compute waits for what is being done.
+_STOP_S = 10.0
+#: So many pairs are rebuilt at the same time: Domain Rs that start together
+#: make each other slow.
 _REBUILT_AT_ONCE = 4
-#: Of so many gaps in one look each is reported; of the others, how many.
-_GAPS_AT_ONCE = 20
 #: How often ports are looked for whose instances are no more, or that were
 #: made by an earlier release; and when it is tried again, if it failed.
 _SWEEP_S = 1800.0
 _SWEEP_RETRY_S = 30.0
 
 
+@dataclasses.dataclass
+class _Watched:
+    """A pair, as the watch's own thread sees it."""
+
+    #: Set when something may have happened to it.
+    changed: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+    #: Whether its shadow-device process answered when it was asked last.
+    answers: bool = False
+    #: Waits for gaps; None: nobody tells of them, so they are asked for.
+    request: shadow_client.GapsRequest | None = None
+    #: Set when that has its answer, or its connection has ended.
+    told: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+    #: Until then (by the loop) a worker of an earlier release, which does not
+    #: know the request, is not asked again.
+    refused_until: float = 0.0
+
+
 class Watch:
     """Started in ``init_host``, stopped in ``cleanup_host``.
 
-    One thread looks at all pairs, and collects their gaps, for which it asks
-    only this host. Whatever has to be done with a pair may ask Neutron or Nova
-    and wait for them: it is done by a thread of its own, so that no pair waits
-    for another one.
+    One thread waits for what happens, with a task for each pair. It does
+    nothing that could block: what has to be done with a pair is done in a
+    thread that ends with it, so no pair waits for another one. A pair that is
+    to be rebuilt waits here for its turn, and nothing of it is locked.
 
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
     :param reporter: a :class:`nova_dmore.virt.care.reporter.Reporter`.
-    :param interval: seconds between two looks.
+    :param interval: seconds after which a pair is checked of which nothing
+        was heard.
     :param context: an admin ``RequestContext``.
-    :param settler: a :class:`nova_dmore.virt.care.settle.Settler`.
+    :param reconciler: a
+        :class:`nova_dmore.virt.care.reconcile.Reconciler`.
     :param renewal: a :class:`nova_dmore.virt.care.renewal.Renewal`.
     """
 
-    def __init__(self, pairs, reporter, interval: float, context, settler,
+    def __init__(self, pairs, reporter, interval: float, context, reconciler,
                  renewal):
         self._pairs = pairs
         self._reporter = reporter
         self._interval = interval
-        self._context = context
-        self._settler = settler
-        #: What is done for the whole host, and when (CLOCK_MONOTONIC) next.
-        self._sweeps = {'sweep': settler.sweep, 'ports': self._secure_ports}
-        self._sweep_at = dict.fromkeys(self._sweeps, time.monotonic())
+        self._again = min(_AGAIN_S, interval)
+        self._reconciler = reconciler
         self._renewal = renewal
-        self._stopped = threading.Event()
-        #: Pairs that are being moved: their roles look after them.
-        self._moving: set[str] = set()
-        self._retry: dict[str, tuple[float, float]] = {}
-        #: What is being done, by what it is done with.
-        self._aside: dict[str, threading.Thread] = {}
-        #: A gap is reported by who has found it first.
-        self._collecting = threading.Lock()
-        #: Domain Rs that start at the same time make each other slow.
-        self._rebuilding = threading.BoundedSemaphore(_REBUILT_AT_ONCE)
+        self._care = pair_care.PairCare(pairs, reporter, context, reconciler)
+        self._watched: dict[str, _Watched] = {}
+        self._tasks: set[asyncio.Task] = set()
+        self._rebuilds = asyncio.Semaphore(_REBUILT_AT_ONCE)
+        #: Asks whether the host service is there, while somebody waits for
+        #: it.
+        self._service: asyncio.Task[bool] | None = None
+        self._ends = asyncio.Event()
+        #: Those that do something now.
+        self._threads: set[threading.Thread] = set()
         self._thread = threading.Thread(
             target=self._run, name='dmore-watch', daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        pairs.on_change = self.changed
+
+    # -- called by other threads --------------------------------------------
 
     def start(self) -> None:
-        """Start looking."""
+        """Find the pairs of this host, and look after them from now on."""
+        self._loop = asyncio.new_event_loop()
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop looking; returns when the last look has ended, and what is
-        being done with pairs, unless that takes long."""
-        self._stopped.set()
+        """Begin nothing more; returns when what is being done has ended,
+        unless that takes long."""
+        deadline = time.monotonic() + _STOP_S
+        self._post(self._ends.set)
         self._thread.join()
-        deadline = time.monotonic() + _LAST_LOOK_S
-        for thread in self._aside.values():
+        for thread in list(self._threads):
             thread.join(max(0, deadline - time.monotonic()))
         self._reporter.flush(max(0, deadline - time.monotonic()))
 
-    def leave_alone(self, instance_uuid: str) -> None:
-        """Do not touch a pair: it is being moved.
+    def changed(self, instance_uuid: str) -> None:
+        """Something may have happened to a pair: check it.
 
-        What is under way with it ends first, but its instance does not wait
-        for ever: an image may be on its way.
+        Called by the driver for libvirt's events of Domain R, and for each
+        change of a pair. Returns at once.
         """
-        self._moving.add(instance_uuid)
-        with self._pairs.locked(instance_uuid, _LAST_LOOK_S) as locked:
-            if not locked:
-                LOG.warning('The pair of instance %s is still being rebuilt',
-                            instance_uuid)
-            self._settler.forget(instance_uuid)
+        self._post(self._on_change, instance_uuid)
+
+    def leave_alone(self, instance_uuid: str) -> None:
+        """See :meth:`pair_care.PairCare.leave_alone`."""
+        self._care.leave_alone(instance_uuid)
 
     def look_after(self, instance_uuid: str) -> None:
         """Undo :meth:`leave_alone`."""
-        self._moving.discard(instance_uuid)
+        self._care.look_after(instance_uuid)
+        self.changed(instance_uuid)
 
     def collect_gaps(self, instance_uuid: str) -> None:
-        """Report what a shadow-device process has to report, now.
+        """See :meth:`pair_care.PairCare.collect_gaps`."""
+        self._care.collect_gaps(instance_uuid)
 
-        :raises nova_dmore.exception.ShadowProcessError: it is gone.
-        """
-        with self._collecting:
-            client = self._pairs.client(instance_uuid)
-            gaps = client.status().gaps
-            for gap in gaps[:_GAPS_AT_ONCE]:
-                self._reporter.gap(
-                    self._context, instance_uuid, stream=gap.stream,
-                    kind=gap.kind, bytes=gap.bytes, at=gap.at,
-                    reason=gap.reason)
-            if len(gaps) > _GAPS_AT_ONCE:
-                self._reporter.more_gaps(
-                    self._context, instance_uuid, gaps[_GAPS_AT_ONCE:])
-            if gaps:
-                client.forget_gaps([gap.number for gap in gaps])
+    def _post(self, function, *arguments) -> None:
+        """Have the watch's own thread call it, if there is one."""
+        if self._loop is not None:
+            try:
+                self._loop.call_soon_threadsafe(function, *arguments)
+            except RuntimeError:
+                pass    # it has ended
+
+    # -- its own thread -----------------------------------------------------
 
     def _run(self) -> None:
-        while not self._stopped.wait(self._interval):
+        loop = self._loop
+        assert loop is not None     # start() has made it
+        # It cancels at its end what is left.
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(self._main())
+
+    async def _main(self) -> None:
+        self._begin(self._repeat(self._find_pairs, self._interval,
+                                 self._again))
+        self._begin(self._repeat(self._renew, self._interval, self._again))
+        for sweep in (self._reconciler.sweep, self._secure_ports):
+            self._begin(self._repeat(sweep, _SWEEP_S, _SWEEP_RETRY_S))
+        await self._ends.wait()
+
+    def _begin(self, coroutine) -> None:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _in_thread(self, function, *arguments):
+        """Call it in a thread of its own -> what it returns or raises."""
+        future: futures.Future = futures.Future()
+        future.set_running_or_notify_cancel()
+
+        def run():
             try:
-                records = self._pairs.records.all()
-                for record in records:
-                    self._look_at(record)
-                for name, due in list(self._sweep_at.items()):
-                    if time.monotonic() >= due:
-                        self._sweep_at[name] = time.monotonic() + _SWEEP_S
-                        self._do_aside(name, self._sweep, name)
-                self._renewal.look([
-                    record for record in records
-                    if record.instance_uuid not in self._moving])
-            except Exception as error:  # noqa: H201
-                # This thread has to outlive whatever is wrong for a while:
-                # nobody starts it again.
-                _log_host_error(error)
+                future.set_result(function(*arguments))
+            except Exception as error:  # noqa: H201 - whoever waits gets it
+                future.set_exception(error)
+            finally:
+                self._threads.discard(thread)
 
-    def _look_at(self, record) -> None:
-        uuid = record.instance_uuid
-        if uuid in self._moving:
-            return
-        _delay, not_before = self._retry.get(uuid, (0.0, 0.0))
-        is_due = time.monotonic() >= not_before
-        try:
-            # Whatever else is wrong.
-            lives = self._collect_if_alive(uuid)
-            if not is_due:
-                return
-            if (lives and self._settler.is_settled(record)
-                    and all(self._pairs.is_alive(uuid))):
-                self._retry.pop(uuid, None)
-                return
-        except Exception as error:  # noqa: H201
-            if is_due:
-                self._try_later(uuid, error)
-            return
-        self._do_aside(uuid, self._look_after, uuid)
-
-    def _collect_if_alive(self, instance_uuid: str) -> bool:
-        try:
-            self.collect_gaps(instance_uuid)
-        except exception.ShadowProcessError as error:
-            LOG.debug('Console of instance %s: %s', instance_uuid,
-                      text.printable(error))
-            return False
-        return True
-
-    def _do_aside(self, what: str, function, *arguments) -> None:
-        """Have a thread do it, unless one is at it already."""
-        if what in self._aside and self._aside[what].is_alive():
-            return
-        self._aside = {key: thread for key, thread in self._aside.items()
-                       if thread.is_alive()}
-        thread = threading.Thread(target=function, args=arguments,
-                                  name=f'dmore-watch-{what}', daemon=True)
+        thread = threading.Thread(target=run, name='dmore-watch-aside',
+                                  daemon=True)
+        self._threads.add(thread)
         thread.start()
-        self._aside[what] = thread
+        return await asyncio.wrap_future(future)
 
-    def _sweep(self, name: str) -> None:
-        try:
-            self._sweeps[name]()
-        except Exception as error:  # noqa: H201
-            self._sweep_at[name] = time.monotonic() + _SWEEP_RETRY_S
-            _log_host_error(error)
+    async def _repeat(self, function, interval_s: float,
+                      retry_s: float) -> None:
+        """Do something for the whole host, now and then.
+
+        :param function: returns True when there is more to do soon.
+        :param retry_s: seconds after which it is tried again if it failed.
+        """
+        while True:
+            wait_s = interval_s
+            try:
+                if await self._in_thread(function) is True:
+                    wait_s = self._again
+            except Exception as error:  # noqa: H201
+                # Whatever is wrong for a while must not end the task: nobody
+                # begins it again.
+                if await self._was_service_away(error):
+                    continue
+                LOG.error(
+                    'The pairs of this host: %s', text.printable(error),
+                    exc_info=not isinstance(error, exception.DMoreError))
+                wait_s = retry_s
+            await asyncio.sleep(wait_s)
+
+    def _find_pairs(self) -> None:
+        for record in self._pairs.records.all():
+            self._post(self._watch, record.instance_uuid)
+
+    def _renew(self) -> bool:
+        return self._renewal.renew_one([
+            record for record in self._pairs.records.all()
+            if not self._care.is_moving(record.instance_uuid)])
 
     def _secure_ports(self) -> None:
         self._pairs.addresses.secure(self._pairs.host)
 
-    def _look_after(self, instance_uuid: str) -> None:
-        try:
-            with self._pairs.locked(instance_uuid, wait_s=0) as locked:
-                # A pair that is just being made or removed is not looked at.
-                record = self._pairs.get(instance_uuid)
-                if (locked and record is not None
-                        and instance_uuid not in self._moving):
-                    self._look_after_locked(record)
-            self._retry.pop(instance_uuid, None)
-        except Exception as error:  # noqa: H201
-            self._try_later(instance_uuid, error)
+    def _on_change(self, instance_uuid: str) -> None:
+        self._watch(instance_uuid).changed.set()
 
-    def _try_later(self, instance_uuid: str, error: Exception) -> None:
-        """Whatever is wrong with one pair must not keep the others from
-        being looked after, nor end a thread."""
-        delay, _not_before = self._retry.get(instance_uuid, (0.0, 0.0))
-        delay = min(max(delay * 2, _FIRST_RETRY_S), _LAST_RETRY_S)
-        self._retry[instance_uuid] = (delay, time.monotonic() + delay)
+    def _watch(self, instance_uuid: str) -> _Watched:
+        if instance_uuid not in self._watched:
+            self._watched[instance_uuid] = _Watched()
+            self._begin(self._watch_pair(instance_uuid))
+        return self._watched[instance_uuid]
+
+    async def _watch_pair(self, uuid: str) -> None:
+        """Look after a pair until it is gone."""
+        pair = self._watched[uuid]
+        gaps = asyncio.create_task(self._report_gaps(uuid, pair))
+        delay_s = 0.0
+        try:
+            while True:
+                # What is told from here on may be more than is seen below.
+                pair.changed.clear()
+                try:
+                    condition = await self._check(uuid)
+                    delay_s = 0.0
+                except Exception as error:  # noqa: H201
+                    delay_s = await self._fail(uuid, error, delay_s)
+                    continue
+                if condition is Condition.GONE and not pair.changed.is_set():
+                    return
+                await self._pause(
+                    pair.changed, self._again
+                    if condition is Condition.UNCLEAR
+                    # Not all at the same time.
+                    else self._interval * random.uniform(0.9, 1.0))
+        finally:
+            gaps.cancel()
+            self._forget_request(pair)
+            del self._watched[uuid]
+
+    async def _check(self, uuid: str) -> Condition:
+        """Check a pair, and have it rebuilt when it is its turn."""
+        condition = await self._in_thread(self._care.check, uuid)
+        if condition is Condition.DEAD:
+            async with self._rebuilds:
+                condition = await self._in_thread(self._care.rebuild, uuid)
+        return condition
+
+    async def _report_gaps(self, uuid: str, pair: _Watched) -> None:
+        """Report a pair's gaps, whatever else is wrong or takes long."""
+        delay_s = 0.0
+        while True:
+            pair.told.clear()
+            try:
+                answers = await self._in_thread(
+                    self._care.collect_if_alive, uuid)
+                if answers:
+                    await self._wait_for_gaps(uuid, pair)
+                delay_s = 0.0
+            except Exception as error:  # noqa: H201
+                delay_s = await self._fail(uuid, error, delay_s)
+                continue
+            if pair.answers and not answers:
+                pair.changed.set()
+            pair.answers = answers
+            await self._pause(pair.told, self._again if pair.request is None
+                              else self._interval)
+
+    async def _wait_for_gaps(self, uuid: str, pair: _Watched) -> None:
+        """Have the process tell of gaps, and of its end."""
+        loop = asyncio.get_running_loop()
+        if pair.request is None and loop.time() >= pair.refused_until:
+            pair.request = await self._in_thread(
+                self._care.wait_for_gaps, uuid)
+            if pair.request is not None:
+                loop.add_reader(pair.request, self._on_gaps, pair)
+
+    def _on_gaps(self, pair: _Watched) -> None:
+        """There are gaps, or the process or its worker has ended."""
+        if pair.request is not None and pair.request.is_refused():
+            pair.refused_until = (asyncio.get_running_loop().time()
+                                  + self._interval)
+        self._forget_request(pair)
+        pair.told.set()
+
+    def _forget_request(self, pair: _Watched) -> None:
+        if pair.request is not None:
+            asyncio.get_running_loop().remove_reader(pair.request)
+            pair.request.close()
+            pair.request = None
+
+    async def _pause(self, event: asyncio.Event, longest_s: float) -> None:
+        """Wait for an event, but never so short that whoever sets it again
+        and again keeps this host busy."""
+        await asyncio.sleep(self._again)
+        try:
+            async with asyncio.timeout(longest_s - self._again):
+                await event.wait()
+        except TimeoutError:
+            pass
+
+    async def _fail(self, uuid: str, error: Exception,
+                    delay_s: float) -> float:
+        """Wait until a pair is tried again: whatever is wrong with one must
+        not keep the others from being looked after.
+
+        :param delay_s: how long it was waited before this attempt.
+        :returns: how long it was waited before the next one.
+        """
+        if await self._was_service_away(error):
+            return 0.0
+        delay_s = min(max(delay_s * 2, _FIRST_RETRY_S), _LAST_RETRY_S)
         LOG.error('Console of instance %(uuid)s: %(error)s; trying again in '
                   '%(delay).0f s',
-                  {'uuid': instance_uuid, 'error': text.printable(error),
-                   'delay': delay},
+                  {'uuid': uuid, 'error': text.printable(error),
+                   'delay': delay_s},
                   exc_info=not isinstance(error, exception.DMoreError))
+        await asyncio.sleep(delay_s)
+        return delay_s
 
-    def _look_after_locked(self, record) -> None:
-        instance_uuid = record.instance_uuid
-        if (not self._settler.settle(record)
-                or self._pairs.get(instance_uuid) is None):
-            return
-        shadow_lives, domain_lives = self._pairs.is_alive(instance_uuid)
-        if not shadow_lives or not domain_lives:
-            with self._rebuilding:
-                self._rebuild(instance_uuid, shadow_lives)
+    async def _was_service_away(self, error: Exception) -> bool:
+        """Whether something failed because the host service is away; returns
+        when that is back. Nothing need be wrong with any pair then.
+        """
+        if not isinstance(error, exception.HostServiceError):
+            return False
+        if self._service is None:
+            self._service = asyncio.create_task(self._await_service(error))
+        # Whoever does not wait any more must not end it for the others.
+        return await asyncio.shield(self._service)
 
-    def _rebuild(self, instance_uuid: str, shadow_lives: bool) -> None:
-        if self._pairs.rebuild(instance_uuid):
-            what = 'Domain R' if shadow_lives else 'the shadow-device process'
-            self._reporter.rebuilt(
-                self._context, instance_uuid, f'{what} had ended')
+    async def _await_service(self, error: Exception) -> bool:
+        """Ask, for all pairs, until the host service answers, and say once
+        that it does not.
 
-
-def _log_host_error(error: Exception) -> None:
-    LOG.error('The pairs of this host: %s', text.printable(error),
-              exc_info=not isinstance(error, exception.DMoreError))
+        :returns: whether it did not at first.
+        """
+        was_away = False
+        while not await self._in_thread(
+                self._pairs.shadows.is_service_there):
+            if not was_away:
+                LOG.warning('No pair of this host is looked after until the '
+                            'host service is back: %s', text.printable(error))
+            was_away = True
+            await asyncio.sleep(self._again)
+        self._service = None
+        if was_away:
+            LOG.warning('The host service is back: the pairs of this host '
+                        'are looked after again')
+        return was_away

@@ -14,6 +14,7 @@ import datetime
 import ipaddress
 import pathlib
 import uuid
+from typing import TypeAlias
 
 from cryptography import exceptions
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -23,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives import serialization
 from cryptography import x509
+from cryptography.x509 import oid
 
 from nova_dmore import exception
 from nova_dmore.virt.config import private_file
@@ -46,8 +48,9 @@ _CLOCK_SKEW = datetime.timedelta(hours=1)
 _HINT = (f'{SERVER_CA_FILE}, {SERVER_CA_KEY_FILE} and {CLIENT_CA_FILE} are '
          'needed there, or leave vnc_tls_dir out for sessions without '
          'encryption')
-_SIGNERS = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey,
-            ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)
+#: The keys that sign certificates.
+_Signer: TypeAlias = (rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+                      | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey)
 
 
 class EndedError(exception.ConfigurationError):
@@ -65,7 +68,7 @@ class Authorities:
 
     folder: pathlib.Path
     server: list[x509.Certificate]
-    key: object = dataclasses.field(repr=False)
+    key: _Signer = dataclasses.field(repr=False)
     clients: list[x509.Certificate]
 
     def issue(self, instance_uuid: str, address: str,
@@ -123,13 +126,13 @@ class Authorities:
                 (_usage(digital_signature=True), True),
                 # Nothing else: no Domain R passes for a proxy.
                 (x509.ExtendedKeyUsage(
-                    [x509.ExtendedKeyUsageOID.SERVER_AUTH]), True),
+                    [oid.ExtendedKeyUsageOID.SERVER_AUTH]), True),
                 (x509.SubjectAlternativeName([
                     x509.IPAddress(ipaddress.ip_address(address)),
                     x509.UniformResourceIdentifier(
                         uuid.UUID(instance_uuid).urn)]), False),
                 (x509.SubjectKeyIdentifier.from_public_key(key), False),
-                (_authority_key(issuer), False)):
+                (_authority_key(issuer, self.key), False)):
             builder = builder.add_extension(extension, critical)
         is_prehashed = isinstance(self.key, (rsa.RSAPrivateKey,
                                              ec.EllipticCurvePrivateKey))
@@ -180,7 +183,7 @@ def _read_certificates(path: pathlib.Path) -> list[x509.Certificate]:
             f'format: {error}') from error
 
 
-def _read_key(path: pathlib.Path):
+def _read_key(path: pathlib.Path) -> _Signer:
     # Whoever has it makes certificates for every console.
     content = private_file.read('vnc_tls_dir', str(path), PEM_MAX, _HINT)
     try:
@@ -189,7 +192,7 @@ def _read_key(path: pathlib.Path):
         raise exception.ConfigurationError(
             f'[dmore] vnc_tls_dir: {path} holds no private key in PEM format '
             f'without a passphrase: {error}') from error
-    if not isinstance(key, _SIGNERS):
+    if not isinstance(key, _Signer):
         raise exception.ConfigurationError(
             f'[dmore] vnc_tls_dir: {path} holds a key of a kind that signs '
             'no certificates; RSA, EC, Ed25519 or Ed448 are good')
@@ -219,13 +222,14 @@ def _is_issued_by(certificate: x509.Certificate,
     return True
 
 
-def _authority_key(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+def _authority_key(issuer: x509.Certificate, key: _Signer
+                   ) -> x509.AuthorityKeyIdentifier:
     try:
         known = issuer.extensions.get_extension_for_class(
             x509.SubjectKeyIdentifier)
     except x509.ExtensionNotFound:
         return x509.AuthorityKeyIdentifier.from_issuer_public_key(
-            issuer.public_key())
+            key.public_key())
     return (x509.AuthorityKeyIdentifier.
             from_issuer_subject_key_identifier(known.value))
 

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import serialization
 
 from nova_dmore import exception
 from nova_dmore.virt.config import private_file
+from nova_dmore import wire
 
 #: Shortest accepted secret, in bytes: the length of the derived key.
 SECRET_MIN_BYTES = 32
@@ -31,9 +32,7 @@ SECRETS_MAX = 16
 SECRET_ID_MAX = 65535
 FIRST_SECRET_ID = 0
 
-#: VNC's authentication uses so many characters of a password.
-VNC_PASSWORD_LENGTH = 8
-#: Of these: they need no quoting, and no unusual keyboard.
+#: Characters of a VNC password: they need no quoting, and no unusual keyboard.
 _VNC_ALPHABET = string.ascii_letters + string.digits
 
 _SECRET_LINE = re.compile(r'([0-9]{1,5}):(?:hex:([0-9A-Fa-f]+)|([!-9;-~]+))')
@@ -176,14 +175,14 @@ def vnc_password(secret: bytes, instance_uuid: str,
 
     :param secret: that of the pair (:meth:`Secrets.get`).
     :param view_only: the one with which a client may only look.
-    :returns: :data:`VNC_PASSWORD_LENGTH` letters and digits, of which there
+    :returns: :data:`wire.VNC_PASSWORD_MAX` letters and digits, of which there
         are 2 to the power of 47.6.
     """
     purpose = b'vnc view-only password' if view_only else b'vnc password'
     # Of 256 bits: what the remainders prefer does not matter.
     number = int.from_bytes(_derive(secret, purpose, instance_uuid))
     password = ''
-    for _ in range(VNC_PASSWORD_LENGTH):
+    for _ in range(wire.VNC_PASSWORD_MAX):
         number, index = divmod(number, len(_VNC_ALPHABET))
         password += _VNC_ALPHABET[index]
     return password

@@ -4,11 +4,42 @@ and by ``nova-dmore-status``."""
 
 import datetime
 
+from oslo_log import log as logging
+
+from nova_dmore import exception
 from nova_dmore.virt.config import certificate
+
+LOG = logging.getLogger(__name__)
 
 #: So long before its end a new authority of VNC is asked for: the proxies
 #: have to trust it before it comes to the hosts.
 _AUTHORITY_LEFT = datetime.timedelta(days=60)
+
+
+def warn_at_start(conf) -> None:
+    """Log what is missing; called by the driver when nova-compute starts.
+
+    :param conf: Nova's configuration.
+    """
+    in_clear = migration_in_clear(conf)
+    if in_clear is not None:
+        LOG.warning('Domain R: %s', in_clear)
+    warn_of_authority(conf)
+
+
+def warn_of_authority(conf) -> None:
+    """Log when the authority of VNC ends, if that is soon.
+
+    :param conf: Nova's configuration.
+    """
+    try:
+        ends = authority_ends(conf)
+    except exception.ConfigurationError as error:
+        # No reason for nova-compute not to start: instances can run, and new
+        # ones get the stock consoles.
+        ends = str(error)
+    if ends is not None:
+        LOG.warning('Domain R: %s', ends)
 
 
 def migration_in_clear(conf) -> str | None:

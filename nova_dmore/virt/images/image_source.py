@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import IO
 
 from cryptography import exceptions as signature_exceptions
 from glanceclient import exc as glance_exceptions
@@ -142,7 +142,7 @@ class ImageSource:
         LOG.warning('Image of Domain R: %s', text.printable(reason))
         return reason
 
-    def download(self, candidate: Candidate, file: BinaryIO) -> None:
+    def download(self, candidate: Candidate, file: IO[bytes]) -> None:
         """Write the bytes of a candidate, if they have its digest.
 
         No more of them are taken than it says, and in no case more than
@@ -250,7 +250,7 @@ class _Sink:
     :ivar error: of the file, which is no fault of Glance's.
     """
 
-    def __init__(self, file: BinaryIO, limit: int):
+    def __init__(self, file: IO[bytes], limit: int):
         self.limit = limit
         self.size = 0
         self.error: OSError | None = None

@@ -1,2 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Moving a pair: the source's role, the destination's role, and between."""
+"""The live migration of an instance together with its Domain R.
+
+All of it runs in the nova-compute of the source or of the destination. One
+live migration passes through the files in this order:
+
+===========================  ===========  ===================================
+File                         Host         Part of the live migration
+===========================  ===========  ===================================
+``../driver.py``             both         Nova calls
+``early_preparation.py``     destination  port binding, shadow-device process
+                                          and tap, while Nova prepares
+``guest.py``                 source       Nova calls ``Guest.migrate()``
+``source.py``                source       asks for *prepare*, starts Domain
+                                          R's migration, then the instance's
+``../rpc.py``                both         each call to the destination
+``destination.py``           destination  answers those calls
+``domain_r_migration.py``    source       pre-copy of Domain R, held
+``instance_pre_copy.py``     source       the end of the instance's pre-copy
+                                          waits for Domain R's
+``switch_over.py``           source       the instance stops: Domain R
+                                          switches over, too
+``completion.py``            source       the instance is at the destination
+``rollback.py``              source       or it stays at the source
+===========================  ===========  ===================================
+
+``phases.py`` has the names of the phases; ``job.py`` (libvirt's migration
+jobs), ``uris.py`` (how a host is reached) and ``console_log.py`` are used by
+several of these.
+"""

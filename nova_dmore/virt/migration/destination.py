@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The destination's role in a co-migration.
 
-Its calls come from the source over :mod:`nova_dmore.virt.rpc`. Nothing here
-lets bytes flow: the shadow-device process goes live by itself as soon as both
-VMs run, with or without a nova-compute.
+The first three methods are called by the driver and have the names of Nova's
+own. The others are called by the source
+(:mod:`nova_dmore.virt.migration.source`, ``completion``, ``rollback``) over
+:mod:`nova_dmore.virt.rpc`. In a migration that succeeds they come in the order
+in which they stand here, up to :meth:`DestinationRole.finish`; in one that
+fails, :meth:`DestinationRole.send_back` and :meth:`DestinationRole.abort` end
+it. The names of what the source calls are a wire format: they do not change.
+
+Nothing here lets bytes flow. The shadow-device process goes live by itself as
+soon as both domains run here, even while no nova-compute runs.
 """
 
-import base64
-import binascii
 import collections
 import contextlib
 import dataclasses
-import os
 from collections.abc import Callable
 
 import libvirt
@@ -19,24 +23,22 @@ from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
-from nova_dmore.virt.care import settle
+from nova_dmore import places
 from nova_dmore.virt.config import host_secrets
-from nova_dmore.virt.migration import expectation
+from nova_dmore.virt.migration import console_log as console_log_module
+from nova_dmore.virt.migration import early_preparation
 from nova_dmore.virt.migration import job
-from nova_dmore.virt.migration import rollback
+from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import domain_r
 from nova_dmore.virt.pair import record as record_module
+from nova_dmore.virt import where
 
 LOG = logging.getLogger(__name__)
 
-#: Longest console log that is accepted: Nova shows the last 100 KiB.
-_CONSOLE_LOG_MAX = 128 * 1024
-#: So many migrations are remembered as over: a call of one may come late.
-_OVER_MAX = 256
-#: Longest wait for the end of a job that is cancelled, in seconds.
+#: How many ended migrations are remembered: a call of one may come late.
+_ENDED_MAX = 256
+#: Longest wait for the end of a job that was cancelled, in seconds.
 _CANCEL_S = 5.0
-#: Where Nova looks for what is older than ``console.log``.
-_OLDER_CONSOLE_LOG = 'console.log.0'
 
 
 class DestinationRole:
@@ -47,63 +49,63 @@ class DestinationRole:
     :param connect: returns Nova's ``libvirt.virConnect``.
     :param libvirt_uri: URI of this host's libvirt.
     :param instances_path: ``[DEFAULT] instances_path``.
-    :param way_anywhere: returns how this host's configuration has Nova reach
-        the host :data:`nova_dmore.virt.migration.rollback.ANY_HOST` in a live
-        migration.
+    :param uris_of_any_host: returns how this host's configuration has Nova
+        reach the host :data:`nova_dmore.virt.migration.uris.ANY_HOST` in a
+        live migration.
     :param encrypts: ``[libvirt] live_migration_with_native_tls``.
     """
 
     def __init__(self, pairs, reporter, connect, libvirt_uri: str,
                  instances_path: str,
-                 way_anywhere: Callable[[], rollback.WayHere],
+                 uris_of_any_host: Callable[[], uris.MigrationURIs],
                  encrypts: bool = False):
         self._pairs = pairs
         self._reporter = reporter
         self._connect = connect
         self._libvirt_uri = libvirt_uri
         self._instances_path = instances_path
-        self._way_anywhere = way_anywhere
+        self._uris_of_any_host = uris_of_any_host
         self._encrypts = encrypts
-        #: Migration id of the pair that is arriving, by instance uuid.
-        self._arriving: dict[str, str] = {}
+        #: Migration id of each pair that was prepared, by instance uuid.
+        self._prepared: dict[str, str] = {}
         #: The same, of instances that arrive without their pair.
         self._arriving_alone: dict[str, str] = {}
-        #: Ids of migrations for which nothing is to be prepared any more.
-        self._over = collections.deque(maxlen=_OVER_MAX)
-        self._expectations = expectation.Expectations(pairs)
+        #: Ids of migrations for which nothing may be prepared any more.
+        self._ended: collections.deque[str] = collections.deque(
+            maxlen=_ENDED_MAX)
+        self._early = early_preparation.EarlyPreparations(pairs)
 
-    def look_up(self, instance) -> None:
-        """Begin to ask for what Neutron knows of the pair; nothing is made.
+    # -- called by the driver -----------------------------------------------
 
-        Called by the driver in ``check_can_live_migrate_destination``.
+    def check_can_live_migrate_destination(self, instance) -> None:
+        """Begin to ask for the port that Neutron has for the pair; nothing is
+        made.
 
-        :raises nova_dmore.exception.ConfigurationError: this host has not
-            the secret that the keys of the pair are derived from.
+        :raises nova_dmore.exception.ConfigurationError: this host does not
+            have the secret that the keys of the pair are derived from.
         """
         self._pairs.secrets.check(host_secrets.id_of(instance))
-        self._expectations.look_up(instance.uuid)
+        self._early.look_up_port(instance.uuid)
 
-    def expect(self, instance) -> None:
-        """Begin with what takes long, while Nova prepares the instance.
+    def pre_live_migration(self, instance) -> None:
+        """Begin to make what takes long, while Nova prepares the instance;
+        the source has not begun."""
+        self._early.begin(instance)
 
-        Called by the driver in ``pre_live_migration``, before the source
-        begins.
-        """
-        self._expectations.begin(instance)
+    def rollback_live_migration_at_destination(self, instance_uuid: str
+                                               ) -> None:
+        """Undo :meth:`pre_live_migration`: Nova has rolled the migration back,
+        perhaps before the source began.
 
-    def give_up(self, instance_uuid: str) -> None:
-        """Undo :meth:`expect`: Nova has rolled the migration back, perhaps
-        before the source began.
-
-        Called by the driver in ``destroy``.
+        Called in the driver's ``destroy``, which Nova calls then.
 
         :raises nova_dmore.exception.DMoreError: something is left over, which
-            the watch settles.
+            the watch removes.
         """
-        self._expectations.end(instance_uuid)
-        if instance_uuid in self._arriving:
-            # Its Domain R may wait here; the source sends for it, and says
-            # then that nothing of it is needed any more.
+        self._early.end(instance_uuid)
+        if instance_uuid in self._prepared:
+            # Its Domain R may wait here. The source has it sent back first,
+            # and then calls abort, which removes the rest.
             return
         record = self._pairs.get(instance_uuid)
         if record is not None:
@@ -111,83 +113,104 @@ class DestinationRole:
                 record.address.port_id, self._pairs.host)
             self._pairs.remove(instance_uuid, delete_address=False)
 
-    def prepare(self, context, migration_id: str, record_text: str) -> bool:
-        """Phase *begin*: image, address, shadow-device process.
+    # -- called by the source -----------------------------------------------
 
-        :returns: True: that process lets a Domain R run that arrives paused.
-        :raises nova_dmore.exception.DMoreError: and nothing is left but the
-            directory that the instance's own QEMU needs, and the record. If
-            the instance runs here already, nothing is touched.
+    def prepare(self, context, migration_id: str, record_text: str) -> int:
+        """Phase *begin*: prepare image, port binding and shadow-device
+        process.
+
+        :param record_text: the pair's record, as the source has it.
+        :returns: the newest :class:`nova_dmore.places.Layout` that this host
+            knows; STOCK: the host service is away, and the instance starts
+            here only without its consoles.
+        :raises nova_dmore.exception.DMoreError: it cannot be prepared. Only
+            the directory that the instance's own QEMU needs is left, and the
+            record. If the instance runs here already, nothing was touched.
         """
         record = _parse(record_text)
         uuid, pairs = record.instance_uuid, self._pairs
-        if self._arriving.get(uuid) == migration_id:
-            return True
-        if settle.find(self._connect(), uuid) is settle.Here.RUNNING:
-            # The call is late: what is here is the pair of this host.
+        if self._prepared.get(uuid) == migration_id:
+            return places.NEWEST
+        here = where.find(self._connect(), uuid)
+        if here is where.Here.RUNNING:
+            # The call comes late: the pair that is here belongs to this host.
             raise exception.PairError('the instance runs here')
-        # The source may lose patience with this call any time, and send the
-        # instance alone.
-        pairs.shadows.make_directory(uuid)
-        expected = self._expectations.take(uuid)
-        if expected is None:
+        # The source may stop to wait for this call at any time, and migrate
+        # the instance alone.
+        try:
+            pairs.shadows.start(uuid, arrives=True)
+        except exception.HostServiceError as error:
+            LOG.warning('Instance %s arrives without its consoles: %s', uuid,
+                        text.printable(error))
+            return places.Layout.STOCK
+        prepared_early = self._early.take(uuid)
+        if prepared_early is None:
             self._remove_stale(uuid, migration_id)
-        with contextlib.ExitStack() as alone:
-            alone.callback(self._arrives_alone, record, migration_id)
-            # Another host key would be that of an impostor.
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._undo_prepare, record, migration_id)
+            # With another secret Domain R would have another SSH host key,
+            # which its clients have to refuse.
             pairs.secrets.check(record.secret_id)
             pairs.images.ensure(record.digest)
-            address = (self._bind(record) if expected is None
-                       else expected.address)
+            address = (self._bind(record) if prepared_early is None
+                       else prepared_early.address)
             with pairs.locked(uuid):
-                if migration_id in self._over:
+                if migration_id in self._ended:
                     raise exception.PairError(
                         f'migration {migration_id} is over')
                 pairs.start_incoming(dataclasses.replace(
                     record, address=address, incoming=True), migration_id)
-                self._arriving[uuid] = migration_id
-            alone.pop_all()
-        if expected is None:
-            self._expectations.announce(uuid, address.port_id)
-        return True
+                self._prepared[uuid] = migration_id
+            undo.pop_all()
+        if prepared_early is None:
+            self._early.announce(uuid, address.port_id)
+        return places.NEWEST
 
     def _bind(self, record: record_module.PairRecord):
-        """The address as this host plugs it.
+        """Domain R's address with a binding to this host.
 
-        Of what the source says of it only the port counts: how that is
-        plugged, and that it is one of this pair's, is what Neutron says.
+        Of the address in the source's record only the port is used. Neutron
+        says how it is plugged, and that it is the port of this pair.
         """
         addresses = self._pairs.addresses
         return addresses.add_binding(addresses.of_port(
             record.instance_uuid, record.address.port_id), self._pairs.host)
 
     def _remove_stale(self, uuid: str, migration_id: str) -> None:
-        """Remove what a migration left whose source did not come to its end.
-        """
+        """Remove what an earlier migration left here, whose source did not end
+        it."""
         pairs = self._pairs
         with pairs.locked(uuid):
-            if pairs.get(uuid) is not None and migration_id not in self._over:
+            if pairs.get(uuid) is not None and migration_id not in self._ended:
                 LOG.warning('Removing a stale pair of instance %s', uuid)
                 pairs.remove(uuid, delete_address=False)
-                pairs.shadows.make_directory(uuid)
+                pairs.shadows.start(uuid, arrives=True)
 
-    def _arrives_alone(self, record: record_module.PairRecord,
-                       migration_id: str) -> None:
-        """Undo what was prepared; the instance comes without its pair."""
+    def _undo_prepare(self, record: record_module.PairRecord,
+                      migration_id: str) -> None:
+        """Undo what was prepared; the instance arrives without its pair."""
         uuid, pairs = record.instance_uuid, self._pairs
         with pairs.locked(uuid):
-            if migration_id in self._over:
-                # It has come; what is here is its new pair.
+            if migration_id in self._ended:
+                # The instance has arrived, and the pair that is here is its
+                # new one; or it stays where it was.
+                if pairs.get(uuid) is None:
+                    pairs.remove(uuid, delete_address=False)
                 return
             self._arriving_alone[uuid] = migration_id
-            with contextlib.ExitStack() as last:
-                last.callback(pairs.await_alone, record)
+            with contextlib.ExitStack() as afterwards:
+                afterwards.callback(pairs.await_alone, record)
                 pairs.give_back(uuid)
 
     def carry_over(self, migration_id: str, instance_uuid: str,
                    carry_over: dict) -> None:
-        """Phase *carry over*: what the source's process had."""
-        if not self._arrives(migration_id, instance_uuid):
+        """Phase *carry over*: give the shadow-device process what that of the
+        source had.
+
+        :param carry_over: a :class:`nova_dmore.channel.carry_over.CarryOver`
+            as JSON has it.
+        """
+        if not self._was_prepared(migration_id, instance_uuid):
             LOG.info('Ignoring a carry-over of migration %s', migration_id)
             return
         answer = self._pairs.client(instance_uuid).carry_over(
@@ -200,29 +223,40 @@ class DestinationRole:
                domain_r_moved: bool, console_log: str | None) -> None:
         """Phase *done*: the pair belongs to this host.
 
+        :param record_text: the pair's record, as the source has it.
+        :param domain_r_moved: False: a new Domain R has to be built.
+        :param console_log: see
+            :mod:`nova_dmore.virt.migration.console_log`.
         :raises nova_dmore.exception.DMoreError: a new Domain R could not be
             built; the watch tries again.
         """
         record = _parse(record_text)
         instance_uuid = record.instance_uuid
-        if settle.find(self._connect(),
-                       instance_uuid) is settle.Here.ABSENT:
+        here = where.find(self._connect(), instance_uuid)
+        if here is where.Here.ABSENT:
             LOG.info('Instance %s is not here any more', instance_uuid)
             return
         if console_log:
-            self._keep_console_log(instance_uuid, console_log)
-        self._set_over(migration_id, instance_uuid)
-        prepared = self._arrives(migration_id, instance_uuid)
-        self._arriving.pop(instance_uuid, None)
+            console_log_module.keep(
+                self._instances_path, instance_uuid, console_log)
+        self._set_ended(migration_id, instance_uuid)
+        was_prepared = self._was_prepared(migration_id, instance_uuid)
+        self._prepared.pop(instance_uuid, None)
         self._arriving_alone.pop(instance_uuid, None)
-        if prepared and domain_r_moved:
+        if was_prepared and domain_r_moved:
             self._pairs.arrived(instance_uuid)
-            self._expectations.end(instance_uuid)
+            self._early.end(instance_uuid)
             return
-        # The source may never have asked for it.
-        self._expectations.end(instance_uuid)
-        if self._is_whole(instance_uuid):
-            # The watch did not wait for this call.
+        # Early preparations are here even if the source did not ask for them.
+        self._early.end(instance_uuid)
+        if not where.has_shadow_devices(self._connect(), instance_uuid):
+            LOG.warning('Instance %s has arrived without its consoles; it has '
+                        'them again when it is started the next time',
+                        instance_uuid)
+            self._pairs.remove(instance_uuid, delete_address=False)
+            return
+        if self._has_living_pair(instance_uuid):
+            # The watch has built it before this call came.
             self._pairs.addresses.ensure(instance_uuid, self._pairs.host)
             return
         self._pairs.take_over(record)
@@ -233,73 +267,76 @@ class DestinationRole:
     def send_back(self, migration_id: str, instance_uuid: str, uri: str,
                   migrate_uri: str | None, flags: int, within_s: float
                   ) -> None:
-        """The instance stays at the source: so does its Domain R, which
+        """The instance stays at the source: migrate its Domain R back, which
         waits here and has never run here.
 
-        :meth:`abort` follows, and waits for the end of this.
+        The source calls :meth:`abort` next, which waits for the end of this.
 
         :param uri: libvirt URI of the source.
         :param migrate_uri: where QEMU's data goes, None: libvirt decides.
-        :param flags: as Domain R came.
-        :param within_s: seconds after which it is given up.
+        :param flags: of libvirt's migration, those with which Domain R came.
+        :param within_s: seconds after which the migration is cancelled.
         :raises nova_dmore.exception.PairError: it is not at the source.
         """
-        self._check_way(uri, migrate_uri, flags)
+        self._check_uris(uri, migrate_uri, flags)
         with self._pairs.locked(instance_uuid):
-            waiting = self._waiting(migration_id, instance_uuid)
-            # QEMU activates the disks of what has arrived when it runs first,
-            # and one before 10.0 aborts when it is to give disks away that it
-            # has not activated (bdrv_inactivate_recurse in block.c; seen with
-            # 7.2). Without its instance Domain R gets no epoch, so nothing
-            # counts that it does in this moment.
-            waiting.resume()
-            waiting.suspend()
-            outgoing = job.OutgoingDomain(
+            job_here = self._job_of_paused(migration_id, instance_uuid)
+            # QEMU activates the disks of a domain that has arrived when that
+            # first runs. A QEMU before 10.0 aborts when it is to inactivate
+            # disks that it has not activated (bdrv_inactivate_recurse in
+            # block.c; seen with 7.2). So Domain R runs for a moment. Without
+            # its instance it gets no epoch, so nothing that it does in this
+            # moment reaches the channel.
+            job_here.resume()
+            job_here.suspend()
+            outgoing = job.OutgoingMigration(
                 self._libvirt_uri, domain_r.name_of(instance_uuid), uri,
                 {} if migrate_uri is None else {'migrate_uri': migrate_uri},
                 flags)
             outgoing.start()
             outgoing.join(within_s)
             if outgoing.is_alive():
-                # It may come to its end meanwhile.
-                waiting.abort()
+                # If it succeeds meanwhile, that counts.
+                job_here.abort()
                 outgoing.join(_CANCEL_S)
         if not outgoing.succeeded():
             raise exception.PairError(
                 f'Domain R cannot be sent back: {outgoing.error}')
 
-    def _check_way(self, uri: str, migrate_uri: str | None,
-                   flags: int) -> None:
-        """Send a Domain R nowhere that this host would not send an instance
-        to, and not in clear if it would not.
+    def _check_uris(self, uri: str, migrate_uri: str | None,
+                    flags: int) -> None:
+        """Check that this host would send an instance there, too, and that
+        Domain R is encrypted on the way if an instance would be.
 
-        :raises nova_dmore.exception.PairError: it would have to.
+        :raises nova_dmore.exception.PairError: it is not so.
         """
-        way = self._way_anywhere()
-        if not way.differs_in_host_alone(uri, migrate_uri):
+        allowed = self._uris_of_any_host()
+        if not allowed.differs_in_host_alone(uri, migrate_uri):
             raise exception.PairError(
                 f'Domain R is not sent to {uri!a} ({migrate_uri!a}): by this '
                 "host's [libvirt] live_migration_uri and "
-                f'live_migration_scheme it would be {way.uri} '
-                f'({way.migrate_uri})')
-        if flags & ~job.COMPANION_FLAGS or (
+                f'live_migration_scheme it would be {allowed.uri} '
+                f'({allowed.migrate_uri})')
+        if flags & ~job.DOMAIN_R_FLAGS or (
                 self._encrypts and not flags & libvirt.VIR_MIGRATE_TLS):
             raise exception.PairError(
                 f'Domain R is not sent with the flags {flags:#x}')
 
-    def _waiting(self, migration_id: str, instance_uuid: str) -> job.Job:
-        """A Domain R that has arrived and not run.
+    def _job_of_paused(self, migration_id: str, instance_uuid: str
+                       ) -> job.Job:
+        """The job of a Domain R that has arrived and has not run.
 
         :raises nova_dmore.exception.PairError: there is none.
         """
-        if not self._arrives(migration_id, instance_uuid):
+        if not self._was_prepared(migration_id, instance_uuid):
             raise exception.PairError(
                 f'nothing of migration {migration_id} is here')
         connection = self._connect()
-        if settle.find(connection, instance_uuid) is settle.Here.RUNNING:
+        here = where.find(connection, instance_uuid)
+        if here is where.Here.RUNNING:
             raise exception.PairError('the instance runs here')
         if not self._pairs.domain(instance_uuid).is_paused():
-            # The instance may be dead already that it was let run for.
+            # It was let run for its instance, which may have ended since.
             raise exception.PairError('Domain R does not wait here')
         try:
             return job.Job(connection, domain_r.name_of(instance_uuid))
@@ -309,39 +346,42 @@ class DestinationRole:
     def abort(self, migration_id: str, instance_uuid: str) -> bool:
         """The instance stays at the source: remove what was prepared.
 
-        Unless it runs here: then the source has lost sight of it, and the
-        watch settles what becomes of the pair
-        (:mod:`nova_dmore.virt.care.settle`).
+        Unless the instance runs here all the same: then the source is wrong,
+        nothing is removed, and the watch decides what becomes of the pair
+        (:mod:`nova_dmore.virt.care.reconcile`).
 
-        :returns: whether it runs here.
+        :returns: whether the instance runs here.
         """
-        if settle.find(self._connect(),
-                       instance_uuid) is settle.Here.RUNNING:
+        here = where.find(self._connect(), instance_uuid)
+        if here is where.Here.RUNNING:
             LOG.warning('Instance %s runs here, whatever the source says',
                         instance_uuid)
             return True
-        self._set_over(migration_id, instance_uuid)
-        if (self._expectations.end(instance_uuid) is not None
+        self._set_ended(migration_id, instance_uuid)
+        if (self._early.end(instance_uuid) is not None
                 or self._arriving_alone.get(instance_uuid) == migration_id
-                or self._arrives(migration_id, instance_uuid)):
-            self._arriving.pop(instance_uuid, None)
+                or self._was_prepared(migration_id, instance_uuid)):
+            self._prepared.pop(instance_uuid, None)
             self._arriving_alone.pop(instance_uuid, None)
             self._pairs.remove(instance_uuid, delete_address=False)
         return False
 
-    def _set_over(self, migration_id: str, instance_uuid: str) -> None:
-        """A call of :meth:`prepare` that still runs shall make nothing."""
-        with self._pairs.locked(instance_uuid):
-            self._over.append(migration_id)
+    # -- helpers ------------------------------------------------------------
 
-    def _arrives(self, migration_id: str, instance_uuid: str) -> bool:
+    def _set_ended(self, migration_id: str, instance_uuid: str) -> None:
+        """Have a call of :meth:`prepare` that still runs, or comes late, make
+        nothing."""
+        with self._pairs.locked(instance_uuid):
+            self._ended.append(migration_id)
+
+    def _was_prepared(self, migration_id: str, instance_uuid: str) -> bool:
         """Whether a pair was prepared here in this migration.
 
-        What this process does not know the shadow-device process tells,
-        which outlived a restart of nova-compute.
+        If nova-compute was started again since, this process does not know
+        it; then the shadow-device process does, which lives on.
         """
-        if instance_uuid in self._arriving:
-            return self._arriving[instance_uuid] == migration_id
+        if instance_uuid in self._prepared:
+            return self._prepared[instance_uuid] == migration_id
         record = self._pairs.get(instance_uuid)
         if record is None or not record.incoming:
             return False
@@ -351,37 +391,19 @@ class DestinationRole:
         except exception.ShadowProcessError:
             return False
 
-    def _is_whole(self, instance_uuid: str) -> bool:
+    def _has_living_pair(self, instance_uuid: str) -> bool:
+        """Whether the instance has a pair of this host that lives."""
         record = self._pairs.get(instance_uuid)
         return (record is not None and not record.incoming
                 and all(self._pairs.is_alive(instance_uuid)))
 
-    def _keep_console_log(self, instance_uuid: str, encoded: str) -> None:
-        """Put the source's console log before the one that began here.
 
-        Nova reads ``console.log.0`` as the older part of ``console.log``,
-        so nothing has to be written where QEMU writes.
-        """
-        try:
-            data = base64.b64decode(encoded, validate=True)
-        except (binascii.Error, ValueError):
-            LOG.warning('Ignoring a console log that is not base64')
-            return
-        path = os.path.join(
-            self._instances_path, instance_uuid, _OLDER_CONSOLE_LOG)
-        try:
-            # Not through a link either.
-            with open(path, 'xb') as log_file:
-                log_file.write(data[-_CONSOLE_LOG_MAX:])
-        except FileExistsError:
-            return
-        except OSError as error:
-            LOG.warning('The older console log of instance %s is lost: %s',
-                        instance_uuid, text.printable(error))
+def _parse(record_text: str) -> record_module.PairRecord:
+    """The record that a source sent.
 
-
-def _parse(text: str) -> record_module.PairRecord:
+    :raises nova_dmore.exception.PairError: it is not one.
+    """
     try:
-        return record_module.from_json(text)
+        return record_module.from_json(record_text)
     except ValueError as error:
         raise exception.PairError(str(error)) from error

@@ -1,9 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Nova holds in place of the Guest of an instance with a Domain R."""
+"""Where Nova's live migration calls ours: in place of Nova's ``Guest``.
+
+The first step at the source. The driver puts a :class:`CoMigratingGuest` in
+place of the ``Guest`` with which Nova migrates an instance that has a Domain
+R; its calls go on to :mod:`nova_dmore.virt.migration.source`.
+"""
 
 
 class CoMigratingGuest:
-    """Nova's Guest, whose ``migrate()`` takes its Domain R along."""
+    """Nova's Guest; its ``migrate()`` migrates Domain R, too.
+
+    :param guest: Nova's ``nova.virt.libvirt.guest.Guest``.
+    :param role: a :class:`nova_dmore.virt.migration.source.SourceRole`.
+    """
 
     def __init__(self, guest, role):
         self._guest = guest
@@ -13,17 +22,18 @@ class CoMigratingGuest:
         return getattr(self._guest, name)
 
     def migrate_configure_max_downtime(self, mstime):
-        """Called by Nova's monitor, with each step of its downtime."""
-        if not self._role.take_downtime(mstime):
+        """Called by Nova's monitor, each time that Nova allows a longer
+        downtime, in milliseconds."""
+        if not self._role.migrate_configure_max_downtime(mstime):
             self._guest.migrate_configure_max_downtime(mstime)
 
     def migrate_start_postcopy(self):
-        """Called by Nova's monitor for force-complete, or by itself, where
-        post-copy is permitted. QEMU refuses it before the job has begun, and
-        Nova asks only once."""
-        self._role.wait_for_the_instances_job(is_sent=True)
+        """Called by Nova's monitor where post-copy is permitted, for
+        force-complete or by Nova's own decision. QEMU refuses it before it
+        has begun to copy memory, and Nova asks only once."""
+        self._role.wait_for_instance_job(is_copying=True)
         self._guest.migrate_start_postcopy()
 
     def migrate(self, destination, **arguments):
         """Called by Nova with the arguments of ``Guest.migrate``."""
-        self._role.run(self._guest, destination, **arguments)
+        self._role.migrate(self._guest, destination, **arguments)

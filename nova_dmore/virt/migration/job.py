@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One libvirt migration job, as a role sees it.
+"""A migration job of libvirt: watched, limited, and carried out.
 
-Two experiences with libvirt decide the form of this file: the statistics of a
-job can hang on the connection that carries it until it ends, so looking is
-done on a connection of its own; and what ``migrateToURI3`` returns comes a
-second or two after the source's QEMU is gone, so nothing waits for it.
+Used by all files that have to do with the migration of one domain: at the
+source ``source.py``, ``domain_r_migration.py`` and ``instance_pre_copy.py``,
+and at the destination where Domain R is sent back.
+
+Two properties of libvirt decide the form of this file. A question about a job
+that is asked on the connection that carries out the job can wait until the
+job ends, so it is asked on another connection. And ``migrateToURI3`` returns
+a second or two after the source's QEMU is gone, so nothing waits for it.
 """
 
 import dataclasses
@@ -14,9 +18,9 @@ import libvirt
 
 #: More than any link has: libvirt knows no word for "no limit".
 UNLIMITED_MIB = 100000
-#: The flags that a Domain R may have: those of Nova that are left over by
-#: :func:`companion_flags`.
-COMPANION_FLAGS = (
+#: The flags that Domain R's migration may have: those of Nova that
+#: :func:`domain_r_flags` keeps.
+DOMAIN_R_FLAGS = (
     libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PEER2PEER
     | libvirt.VIR_MIGRATE_TUNNELLED | libvirt.VIR_MIGRATE_PAUSED
     | libvirt.VIR_MIGRATE_TLS | libvirt.VIR_MIGRATE_PARALLEL)
@@ -24,9 +28,9 @@ COMPANION_FLAGS = (
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """Where a pre-copy stands."""
+    """How far a pre-copy has come."""
 
-    #: Passes over the memory that were begun.
+    #: How many passes over the memory have begun.
     iteration: int
     remaining_bytes: int
 
@@ -34,7 +38,7 @@ class Progress:
 class Job:
     """The outgoing migration of a domain.
 
-    :param connection: a connection that carries no migration.
+    :param connection: a libvirt connection that carries out no migration.
     :param name: the domain's name.
     """
 
@@ -42,7 +46,7 @@ class Job:
         self._domain = connection.lookupByName(name)
 
     def progress(self) -> Progress | None:
-        """Where the job stands; None when there is none (any more)."""
+        """How far the job has come; None when there is no job (any more)."""
         try:
             statistics = self._domain.jobStats()
         except libvirt.libvirtError:
@@ -55,8 +59,12 @@ class Job:
 
     def limit(self, bandwidth_mib: int | None = None,
               downtime_ms: int | None = None) -> bool:
-        """Change the limits of this job, or of the next; whether libvirt
-        could."""
+        """Change the limits of this job, or of the next one.
+
+        :param bandwidth_mib: in MiB/s; None: it stays as it is.
+        :param downtime_ms: in milliseconds; None: it stays as it is.
+        :returns: whether libvirt did it.
+        """
         try:
             if bandwidth_mib is not None:
                 self._domain.migrateSetMaxSpeed(bandwidth_mib)
@@ -67,20 +75,25 @@ class Job:
         return True
 
     def suspend(self) -> bool:
-        """Stop the domain, which makes QEMU switch over."""
+        """Stop the domain, which makes QEMU switch over; whether libvirt
+        did it."""
         return _succeeds(self._domain.suspend)
 
     def resume(self) -> bool:
-        """Undo :meth:`suspend` where there is no job any more."""
+        """Undo :meth:`suspend` where there is no job any more; whether libvirt
+        did it."""
         return _succeeds(self._domain.resume)
 
     def abort(self) -> bool:
-        """Cancel the job; libvirt then resumes the domain by itself."""
+        """Cancel the job; libvirt then resumes the domain by itself.
+
+        :returns: whether libvirt did it.
+        """
         return _succeeds(self._domain.abortJob)
 
 
 def _succeeds(request) -> bool:
-    """Whether libvirt does what is asked for."""
+    """Whether libvirt does what ``request`` asks for."""
     try:
         request()
     except libvirt.libvirtError:
@@ -88,11 +101,13 @@ def _succeeds(request) -> bool:
     return True
 
 
-class OutgoingDomain(threading.Thread):
-    """Carries Domain R's migration, in a thread and on a connection of its
-    own: Nova's pool of threads is small and holds migrations itself.
+class OutgoingMigration(threading.Thread):
+    """Carries out one migration of Domain R, in a thread and on a libvirt
+    connection of its own: Nova's pool of threads is small, and Nova's own
+    migrations occupy it.
 
-    :param uri: the local libvirt.
+    :param uri: of the libvirt of this host.
+    :param name: of the domain.
     :param destination: libvirt URI of the destination.
     :param parameters: of ``migrateToURI3``.
     """
@@ -105,7 +120,7 @@ class OutgoingDomain(threading.Thread):
         self._destination = destination
         self._parameters = parameters
         self._flags = flags
-        #: libvirt's text when it failed.
+        #: libvirt's text when the migration failed.
         self.error: str | None = None
         self._arrived = False
 
@@ -123,18 +138,20 @@ class OutgoingDomain(threading.Thread):
             self.error = str(error)
 
     def succeeded(self) -> bool:
-        """Whether it has ended well."""
+        """Whether the migration is over, and the domain is at the
+        destination."""
         return not self.is_alive() and self._arrived
 
 
-def companion_flags(instance_flags: int, arrives_paused: bool = True) -> int:
+def domain_r_flags(instance_flags: int, arrives_paused: bool = True) -> int:
     """The migration flags of Domain R, from those of its instance.
 
-    Encryption and transport are the instance's. Domain R is transient, has
-    no disk to copy, and must not be slowed down nor fetched page by page.
+    Encryption and transport are as for the instance. Domain R is transient
+    and has no disk to copy. It must be neither slowed down (auto-converge) nor
+    fetched page by page (post-copy).
 
-    :param arrives_paused: where it arrives somebody lets it run, when its
-        instance does.
+    :param arrives_paused: the destination lets it run when its instance runs
+        there.
     """
     paused = libvirt.VIR_MIGRATE_PAUSED if arrives_paused else 0
     return paused | instance_flags & ~(

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The phases of a co-migration, as both roles name them."""
+"""The phases of a co-migration, as the source enters them.
+
+The source's role (:mod:`nova_dmore.virt.migration.source`) and its helpers
+say which phase begins; each is a line in the log of nova-compute.
+"""
 
 import enum
 import uuid
@@ -15,26 +19,29 @@ LOG = logging.getLogger(__name__)
 class Phase(enum.Enum):
     """How far a co-migration has come, seen from the source.
 
-    The instance decides: it moves in every case. What is left of the phases
-    after a fault says what becomes of its Domain R.
+    A fault of ours never ends the instance's migration: it ends the phases
+    with ALONE. The values are written to the log, and programs that measure
+    migrations look for them there.
     """
 
     IDLE = 'idle'
-    #: The destination makes ready: image, port, shadow-device process.
+    #: The destination prepares: image, port binding, shadow-device process.
     BEGIN = 'begin'
     PREPARED = 'prepared'
-    #: Both are copied; Domain R is held until the instance stops.
+    #: The memory of both is copied; Domain R is held until the instance
+    #: stops.
     PRE_COPY = 'pre-copy'
-    #: The instance stopped; Domain R takes the last output, and stops.
+    #: The instance has stopped; Domain R stores its last output, and is
+    #: stopped.
     STOP = 'stop'
-    #: The source's offsets are on their way; both VMs arrive.
+    #: The source sends its offsets; both domains switch over.
     CARRY_OVER = 'carry over'
     #: Both run at the destination.
     LIVE = 'live'
     DONE = 'done'
-    #: Domain R does not come along; the instance moves alone.
+    #: The instance migrates without its Domain R.
     ALONE = 'alone'
-    #: The instance stays; Domain R with it.
+    #: The instance stays at the source, and its Domain R with it.
     ABORTED = 'aborted'
 
 
@@ -53,9 +60,9 @@ _AFTER = {
 
 
 def check(before: Phase, after: Phase) -> None:
-    """Guard of a transition.
+    """Check that one phase may follow another.
 
-    :raises nova_dmore.exception.PairError: it is not one.
+    :raises nova_dmore.exception.PairError: it may not.
     """
     if after not in _AFTER[before]:
         raise exception.PairError(
@@ -63,11 +70,11 @@ def check(before: Phase, after: Phase) -> None:
             f'{after.value!r}')
 
 
-class Course:
-    """The phases of one co-migration, as the source enters them.
+class CoMigration:
+    """One co-migration: its id, and the phase that it is in.
 
     :param instance: Nova's, named in the log.
-    :param host: the destination's.
+    :param host: the destination, as Nova calls it.
     """
 
     def __init__(self, instance, host: str):
@@ -77,9 +84,9 @@ class Course:
         self._host = host
 
     def enter(self, phase: Phase) -> None:
-        """Come to a phase.
+        """Begin a phase.
 
-        :raises nova_dmore.exception.PairError: it does not follow this one.
+        :raises nova_dmore.exception.PairError: it may not follow this one.
         """
         check(self.phase, phase)
         LOG.info('Co-migration %(id)s to %(host)s: %(phase)s',
@@ -87,10 +94,13 @@ class Course:
                   'phase': phase.value}, instance=self.instance)
         self.phase = phase
 
-    def alone(self, why) -> None:
-        """Give Domain R up; the instance goes on."""
-        LOG.warning('Domain R does not come along to %(host)s, its console '
-                    'will be built anew there: %(why)s',
+    def continue_alone(self, why) -> None:
+        """From here on the instance migrates without its Domain R.
+
+        :param why: an error or a text, for the log.
+        """
+        LOG.warning('Domain R does not follow its instance to %(host)s, its '
+                    'console will be built anew there: %(why)s',
                     {'host': self._host, 'why': text.printable(why)},
                     instance=self.instance)
         self.enter(Phase.ALONE)

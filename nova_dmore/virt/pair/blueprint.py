@@ -2,10 +2,10 @@
 """What a host makes of the record of a pair: what Domain R is started with.
 """
 
-import os
-
+from nova_dmore import places
 from nova_dmore.virt.config import config_message
 from nova_dmore.virt.pair import domain_r
+from nova_dmore.virt.pair import kernel_log
 from nova_dmore.virt.pair import xml
 
 
@@ -27,6 +27,7 @@ class Blueprint:
     def domain_xml(self, record) -> str:
         """The XML of Domain R as this host starts it."""
         manifest = self._images.manifest(record.digest)
+        where = places.of_pair(self._records.directory(record.instance_uuid))
         return xml.domain_r(xml.DomainR(
             name=domain_r.name_of(record.instance_uuid),
             uuid=domain_r.uuid_of(record.instance_uuid),
@@ -34,12 +35,11 @@ class Blueprint:
             virt_type=self._conf.libvirt.virt_type,
             memory_mib=self._conf.dmore.memory_mib or manifest.memory_mib,
             image_dir=str(self._images.directory(record.digest)),
-            directory=self._records.directory(record.instance_uuid),
+            where=where,
             kernel_arguments=manifest.command_line,
             interface=self._plug.interface_xml(record),
-            log_file=os.path.join(
-                self._conf.dmore.log_dir,
-                f'domr-{record.instance_uuid}.log'),
+            log_file=kernel_log.path(
+                self._conf.dmore.log_dir, record.instance_uuid),
             tb_cache_mib=self._conf.libvirt.tb_cache_size))
 
     def config(self, record) -> dict:

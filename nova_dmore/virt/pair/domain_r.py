@@ -1,19 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Domain R as a libvirt domain: names, start, stop, look-up."""
 
-import uuid
-
 import libvirt
 from oslo_log import log as logging
 
 from nova_dmore import exception
+from nova_dmore import places
 
 LOG = logging.getLogger(__name__)
 
 #: Domain names are this prefix and the instance's uuid.
 NAME_PREFIX = 'domr-'
-#: Namespace of the domains' uuids, so that they are stable.
-_UUID_NAMESPACE = uuid.UUID('6f0e9d6e-4a5c-5d2b-9a53-6b0f2b1d9c11')
 
 
 def name_of(instance_uuid: str) -> str:
@@ -23,7 +20,7 @@ def name_of(instance_uuid: str) -> str:
 
 def uuid_of(instance_uuid: str) -> str:
     """The libvirt uuid of an instance's Domain R."""
-    return str(uuid.uuid5(_UUID_NAMESPACE, instance_uuid))
+    return places.domain_r_uuid(instance_uuid)
 
 
 def is_domain_r_name(name: str) -> bool:

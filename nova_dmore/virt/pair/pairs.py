@@ -8,8 +8,7 @@ business of :mod:`nova_dmore.virt.migration`.
 
 import contextlib
 import dataclasses
-import threading
-import time
+from collections.abc import Callable
 from concurrent import futures
 
 from oslo_log import log as logging
@@ -20,6 +19,9 @@ from nova_dmore import exception
 from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.pair import blueprint
 from nova_dmore.virt.pair import domain_r
+from nova_dmore.virt.pair import kernel_log
+from nova_dmore.virt.pair import lock
+from nova_dmore.virt.pair import parts
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt.pair import shadow_process
 from nova_dmore import wire
@@ -48,28 +50,31 @@ class Pairs:
                  forget_tokens, note_secret):
         self._conf = conf
         self.host = conf.host
-        self._connect = connect
         self._plug = plug
         self.addresses = addresses
         self.images = images
         self.secrets = host_secrets.HostSecrets(conf)
         self._forget_tokens = forget_tokens
         self._note_secret = note_secret
-        self.records = record_module.Records(conf.dmore.run_dir)
-        self.shadows = shadow_process.ShadowProcesses(
-            conf.dmore, self.records)
+        self.records = record_module.Records(
+            conf.dmore.record_dir, conf.dmore.run_dir)
+        self.shadows = shadow_process.ShadowProcesses(conf.dmore)
         self.blueprint = blueprint.Blueprint(
             conf, plug, images, self.records)
-        self._guard = threading.Lock()
-        self._locks: dict[str, threading.RLock] = {}
-        self._clients: dict[str, shadow_client.ShadowClient] = {}
-        #: When each pair was last told what to serve, by CLOCK_MONOTONIC;
-        #: of what an earlier process has told nothing is known.
-        self.configured: dict[str, float] = {}
-        #: libvirt uuids of every companion seen so far, also removed ones:
-        #: their last events come late.
-        self._companions = {domain_r.uuid_of(record.instance_uuid)
-                            for record in self.records.all()}
+        self._parts = parts.PairParts(
+            connect, plug, self.shadows, self.blueprint)
+        #: See :attr:`parts.PairParts.configured`.
+        self.configured = self._parts.configured
+        self._locks = lock.PairLocks(
+            lambda instance_uuid: self.on_change(instance_uuid))
+        #: Called with an instance's uuid when somebody may have changed its
+        #: pair; set by :class:`nova_dmore.virt.care.watch.Watch`.
+        self.on_change: Callable[[str], None] = lambda instance_uuid: None
+        #: By libvirt uuid, the instance of every Domain R seen so far, also
+        #: of removed ones: their last events come late.
+        self._domain_r_uuids = {
+            domain_r.uuid_of(record.instance_uuid): record.instance_uuid
+            for record in self.records.all()}
 
     # -- look-up ------------------------------------------------------------
 
@@ -79,33 +84,29 @@ class Pairs:
 
     def client(self, instance_uuid: str) -> shadow_client.ShadowClient:
         """A client of the pair's shadow-device process."""
-        with self._guard:
-            if instance_uuid not in self._clients:
-                self._clients[instance_uuid] = shadow_client.ShadowClient(
-                    self.records.directory(instance_uuid))
-            return self._clients[instance_uuid]
+        return self.shadows.client(instance_uuid)
 
     def domain(self, instance_uuid: str) -> domain_r.DomainR:
         """The pair's Domain R on this host."""
-        return domain_r.DomainR(self._connect(), instance_uuid)
+        return self._parts.domain(instance_uuid)
 
     def is_alive(self, instance_uuid: str) -> tuple[bool, bool]:
         """Whether the shadow-device process and Domain R live.
 
-        :raises nova_dmore.exception.PairError: libvirt does not say.
+        :raises nova_dmore.exception.DMoreError: nobody can tell, for libvirt
+            or the host service is away: nothing may be rebuilt then.
         """
-        client = self.client(instance_uuid)
-        try:
-            shadow_lives = not client.is_gone() and bool(client.status())
-        except exception.ShadowProcessError:
-            shadow_lives = False
-        return shadow_lives, self.domain(instance_uuid).is_active()
+        return self._parts.is_alive(instance_uuid)
 
     def is_domain_r(self, domain: str | None) -> bool:
-        """Whether a libvirt uuid is that of a companion on this host."""
-        return domain in self._companions
+        """Whether a libvirt uuid is that of a Domain R on this host."""
+        return domain in self._domain_r_uuids
 
-    @contextlib.contextmanager
+    def instance_of(self, domain: str | None) -> str | None:
+        """The instance of the Domain R with this libvirt uuid, None: it is
+        that of no Domain R on this host."""
+        return self._domain_r_uuids.get(domain)
+
     def locked(self, instance_uuid: str, wait_s: float = -1):
         """Exclude every other change of this pair.
 
@@ -113,14 +114,7 @@ class Pairs:
             seconds; -1: for as long as it takes.
         :returns: a context manager; whether the pair is locked.
         """
-        with self._guard:
-            lock = self._locks.setdefault(instance_uuid, threading.RLock())
-        locked = lock.acquire(timeout=wait_s)
-        try:
-            yield locked
-        finally:
-            if locked:
-                lock.release()
+        return self._locks.of(instance_uuid).held(wait_s)
 
     # -- made ---------------------------------------------------------------
 
@@ -148,6 +142,9 @@ class Pairs:
                 self._forget_tokens(instance.uuid)
                 record = dataclasses.replace(record, display=display)
                 self._save(record)
+            if self.shadows.is_earlier(instance.uuid):
+                # Its QEMU is to start as this release has it.
+                self._parts.stop_shadow(instance.uuid)
             if not all(self.is_alive(instance.uuid)):
                 record = self._restart(record)
             return record
@@ -159,7 +156,8 @@ class Pairs:
         known = self.addresses.exists(instance.uuid)
         with contextlib.ExitStack() as undo:
             if not known:
-                undo.callback(_attempt, self._delete_address, instance.uuid)
+                undo.callback(
+                    parts.attempt, self._delete_address, instance.uuid)
             address = self.addresses.ensure(instance.uuid, self.host)
             record = record_module.PairRecord(
                 instance_uuid=instance.uuid,
@@ -168,9 +166,10 @@ class Pairs:
                 address=address, key_data=instance.key_data,
                 display=display,
                 secret_id=self.secrets.choose(instance, known))
-            undo.callback(_attempt, self.records.remove, instance.uuid)
+            undo.callback(self.records.forget, instance.uuid)
             self._save(record)
-            self._start(record)
+            undo.callback(parts.attempt, self.shadows.remove, instance.uuid)
+            self._parts.start(record)
             undo.pop_all()
         LOG.info('Domain R of the instance is at %s', address.ip,
                  instance=instance)
@@ -200,42 +199,16 @@ class Pairs:
             if replaced != record:
                 record = replaced
                 self._save(record)
-            self._start(record)
+            self._parts.start(record)
         except exception.DMoreError:
             # The instance may run: what it prints must not fill its FIFO.
-            _attempt(self.shadows.make_directory, record.instance_uuid)
+            parts.attempt(self.shadows.start, record.instance_uuid)
             raise
         # Or a destination asks for the secret before, and refuses the
         # instance if that is gone. Not only if it was replaced just now:
         # Nova may not have answered when it was.
         self._note_secret(record.instance_uuid, record.secret_id)
         return record
-
-    def _start(self, record) -> None:
-        """Start what of a pair does not live, from a record."""
-        instance_uuid = record.instance_uuid
-        with contextlib.ExitStack() as undo:
-            shadow_lives, domain_lives = self.is_alive(instance_uuid)
-            if not shadow_lives:
-                # Domain R maps the memory of the process that died: it
-                # cannot be connected to another.
-                self.domain(instance_uuid).stop()
-                domain_lives = False
-                undo.callback(_attempt, self._stop_shadow, instance_uuid)
-                self.shadows.start(instance_uuid)
-            self._configure(record)
-            if not domain_lives:
-                undo.callback(_attempt, self._plug.unplug, record)
-                self._plug.plug(record)
-                self.domain(instance_uuid).start(
-                    self.blueprint.domain_xml(record))
-            undo.pop_all()
-
-    def _configure(self, record) -> None:
-        """Tell Domain R, this one and each later one, what to serve."""
-        self.client(record.instance_uuid).configure(
-            self.blueprint.config(record))
-        self.configured[record.instance_uuid] = time.monotonic()
 
     def configure_again(self, instance_uuid: str) -> None:
         """Tell a pair again what to serve: its certificate is a new one then.
@@ -248,7 +221,7 @@ class Pairs:
         with self.locked(instance_uuid, wait_s=0) as locked:
             record = self.get(instance_uuid)
             if locked and record is not None and not record.incoming:
-                self._configure(record)
+                self._parts.configure(record)
 
     def _is_retired(self, record) -> bool:
         """Whether its keys cannot be had any more."""
@@ -257,7 +230,7 @@ class Pairs:
         except exception.ConfigurationError:
             return False    # nothing new could be made instead
 
-    def expect(self, record, bind=None) -> record_module.PairRecord:
+    def prepare_early(self, record, bind=None) -> record_module.PairRecord:
         """Make what of a pair takes long, on a host that it may come to.
 
         Called by the destination's role.
@@ -270,18 +243,19 @@ class Pairs:
         """
         uuid = record.instance_uuid
         with self.locked(uuid), contextlib.ExitStack() as undo:
-            undo.callback(_attempt, self.records.forget, uuid)
+            undo.callback(parts.attempt, self.records.forget, uuid)
             # First: a process without a record would never be ended.
             self._save(record)
-            undo.callback(_attempt, self._stop_shadow, uuid)
+            undo.callback(parts.attempt, self._parts.stop_shadow, uuid)
             with futures.ThreadPoolExecutor(max_workers=1) as aside:
-                starting = aside.submit(self.shadows.start, uuid)
+                starting = aside.submit(
+                    self.shadows.start, uuid, arrives=True)
                 if bind is not None:
                     record = dataclasses.replace(
                         record, address=bind(record.address))
                     self._save(record)
                 starting.result()
-            undo.callback(_attempt, self._plug.unplug, record)
+            undo.callback(parts.attempt, self._plug.unplug, record)
             self._plug.plug(record)
             undo.pop_all()
         return record
@@ -290,32 +264,32 @@ class Pairs:
         """Prepare a destination: everything but Domain R itself.
 
         Called by the destination's role before anything moves. What was made
-        by :meth:`expect` is used.
+        by :meth:`prepare_early` is used.
 
         :raises nova_dmore.exception.DMoreError: and everything is undone but
             the directory.
         """
         uuid = record.instance_uuid
         with self.locked(uuid), contextlib.ExitStack() as undo:
-            undo.callback(_attempt, self.give_back, uuid)
+            undo.callback(parts.attempt, self.give_back, uuid)
             if self.get(uuid) is None:
-                self.expect(record)
+                self.prepare_early(record)
             else:
                 self._save(record)
             self.client(uuid).arm(
                 migration_id, wire.Role.DESTINATION)
-            self._configure(record)
+            self._parts.configure(record)
             undo.pop_all()
 
     def give_back(self, instance_uuid: str) -> None:
-        """Undo :meth:`expect` and :meth:`start_incoming`. The instance may
-        arrive without its pair, so the directory stays.
+        """Undo :meth:`prepare_early` and :meth:`start_incoming`. The instance
+        may arrive without its pair, so the directory stays.
 
         :raises nova_dmore.exception.DMoreError: something is left over; the
             rest was removed all the same.
         """
         with self.locked(instance_uuid):
-            self._end(instance_uuid)
+            self._parts.end(instance_uuid, self.get(instance_uuid))
             self.records.forget(instance_uuid)
 
     def await_alone(self, record) -> None:
@@ -327,16 +301,17 @@ class Pairs:
 
         :raises nova_dmore.exception.DMoreError: the directory cannot be made.
         """
-        self.shadows.make_directory(record.instance_uuid)
+        self.shadows.start(record.instance_uuid, arrives=True)
         self._save(dataclasses.replace(record, incoming=True))
 
     def _save(self, record) -> None:
-        self._companions.add(domain_r.uuid_of(record.instance_uuid))
+        self._domain_r_uuids[domain_r.uuid_of(record.instance_uuid)] = (
+            record.instance_uuid)
         try:
             self.records.save(record)
         except OSError as error:
             raise exception.ConfigurationError(
-                f'[dmore] run_dir: {self._conf.dmore.run_dir}: '
+                f'[dmore] record_dir: {self._conf.dmore.record_dir}: '
                 f'{error.strerror}') from error
 
     # -- rebuilt ------------------------------------------------------------
@@ -392,7 +367,8 @@ class Pairs:
                      text.printable(error))
 
     def take_over(self, record) -> None:
-        """Build a pair on this host whose Domain R could not come along.
+        """Build a pair on this host whose Domain R did not follow its
+        instance.
 
         Called by a destination's role; the instance runs here already, and
         its QEMU connects again by itself.
@@ -403,7 +379,7 @@ class Pairs:
         """
         with self.locked(record.instance_uuid):
             if self.get(record.instance_uuid) is not None:
-                self._stop_shadow(record.instance_uuid)
+                self._parts.stop_shadow(record.instance_uuid)
                 self.domain(record.instance_uuid).stop()
             # Of a record that still arrives the watch makes a pair later.
             self._save(dataclasses.replace(record, incoming=True))
@@ -421,33 +397,42 @@ class Pairs:
         Called when the instance is destroyed (``delete_address``), and when
         it has left for another host.
 
+        A deletion does not wait for a change that is under way: a rebuild
+        may wait for QEMU, or for an image. Whoever makes that change removes
+        the pair then.
+
         :raises nova_dmore.exception.DMoreError: something is left over. If
             it runs, or is plugged, the record and the address stay, and the
             watch removes the pair when it finds no instance.
         """
-        with self.locked(instance_uuid):
-            self._end(instance_uuid)
-            self.records.remove(instance_uuid)
-            if delete_address:
-                self._delete_address(instance_uuid)
+        if not delete_address:
+            with self.locked(instance_uuid):
+                self._remove(instance_uuid)
+            return
+        pair_lock = self._locks.of(instance_uuid)
+        if pair_lock.acquire_or_leave(lambda: self._delete(instance_uuid)):
+            try:
+                self._delete(instance_uuid)
+            finally:
+                pair_lock.release()
 
-    def _end(self, instance_uuid: str) -> None:
-        """Stop and unplug what there is of a pair."""
-        with contextlib.ExitStack() as steps:
-            # Run in reverse, each whatever becomes of the others.
-            record = self.get(instance_uuid)
-            if record is not None:
-                steps.callback(self._plug.unplug, record)
-            steps.callback(self.domain(instance_uuid).stop)
-            # First: it would report the end of Domain R as a gap.
-            steps.callback(self._stop_shadow, instance_uuid)
+    def _remove(self, instance_uuid: str) -> None:
+        self._parts.end(instance_uuid, self.get(instance_uuid))
+        self.shadows.remove(instance_uuid)
+        self.records.forget(instance_uuid)
 
-    def _stop_shadow(self, instance_uuid: str) -> None:
-        self.client(instance_uuid).shutdown()
-        self.shadows.close_sink(instance_uuid)
-        self.configured.pop(instance_uuid, None)
-        with self._guard:
-            self._clients.pop(instance_uuid, None)
+    def remove_kernel_log(self, instance_uuid: str) -> None:
+        """Remove the log of Domain R's kernel; what cannot be is logged.
+
+        Called when the instance is deleted, on the host where it was last;
+        also by :mod:`nova_dmore.virt.care.reconcile`.
+        """
+        kernel_log.remove(self._conf.dmore.log_dir, instance_uuid)
+
+    def _delete(self, instance_uuid: str) -> None:
+        self._remove(instance_uuid)
+        self.remove_kernel_log(instance_uuid)
+        self._delete_address(instance_uuid)
 
     def _delete_address(self, instance_uuid: str) -> None:
         # First: it may be another instance's at once.
@@ -468,12 +453,3 @@ class Pairs:
             record = self.get(instance_uuid)
             if record is not None and not record.incoming:
                 self._plug.plug(record)
-
-
-def _attempt(function, *arguments, **keywords) -> None:
-    """Undo a step; what fails here must not hide why it is undone."""
-    try:
-        function(*arguments, **keywords)
-    except exception.DMoreError as error:
-        LOG.warning('Something is left of a pair that could not be made: %s',
-                    text.printable(error))

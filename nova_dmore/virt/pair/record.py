@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a host knows about a pair, and where it keeps that.
 
-The record lies beside the pair's sockets, so a restarted nova-compute finds
-its pairs again without asking anybody. A host that lost it (a reboot empties
-``[dmore] run_dir``) makes the pair anew; the address is then found in
-Neutron, and the host key is derived again.
+The records are nova-compute's own, and no other process writes them, so a
+restarted one finds its pairs again without asking anybody. A host that lost
+one (a reboot empties ``[dmore] record_dir``) makes the pair anew; the address
+is then found in Neutron, and the host key is derived again.
 """
 
 import dataclasses
 import json
 import os
 import pathlib
-import shutil
 import stat
 import tempfile
 
@@ -25,7 +24,8 @@ from nova_dmore.virt import received
 
 LOG = logging.getLogger(__name__)
 
-_FILE = 'pair.json'
+#: Releases without a host service kept a record beside the pair's sockets.
+_EARLIER_FILE = 'pair.json'
 #: A record may have so many characters; one has about one thousand.
 TEXT_MAX = 1 << 17
 #: Nova's and Neutron's own limits: of a name, of a public key, of what Neutron
@@ -123,17 +123,19 @@ def _check(record: PairRecord) -> None:
 
 
 class Records:
-    """The records of this host, in ``[dmore] run_dir``.
+    """The records of this host.
 
-    :param run_dir: made, with mode 0711, when the first record is saved:
-        QEMU's user has to reach the sockets in it.
+    :param record_dir: made when the first record is saved, if it can be.
+    :param run_dir: of the pairs' folders; earlier releases kept the records
+        in these.
     """
 
-    def __init__(self, run_dir: str):
+    def __init__(self, record_dir: str, run_dir: str):
+        self._record_dir = pathlib.Path(record_dir)
         self._run_dir = pathlib.Path(run_dir)
 
     def directory(self, instance_uuid: str) -> str:
-        """The directory of a pair: its sockets and its record."""
+        """The folder of a pair's process."""
         return str(self._run_dir / instance_uuid)
 
     def save(self, record: PairRecord) -> None:
@@ -141,23 +143,23 @@ class Records:
 
         :raises OSError: the disk is full or the directory is not writable.
         """
-        directory = pathlib.Path(self.directory(record.instance_uuid))
-        directory.mkdir(mode=0o711, parents=True, exist_ok=True)
-        # QEMU's user may write in the directory: a file that is there
-        # already may be a link to any other.
+        self._record_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._path(record.instance_uuid)
         descriptor, scratch = tempfile.mkstemp(
-            dir=directory, prefix=f'{_FILE}.')
+            dir=self._record_dir, prefix=f'{path.name}.')
         try:
             with open(descriptor, 'w') as scratch_file:
                 scratch_file.write(to_json(record))
-            os.rename(scratch, directory / _FILE)
+            os.rename(scratch, path)
         except BaseException:
             os.unlink(scratch)
             raise
 
     def load(self, instance_uuid: str) -> PairRecord | None:
         """Read a record; None when there is none that can be used."""
-        path = pathlib.Path(self.directory(instance_uuid)) / _FILE
+        path = self._path(instance_uuid)
+        if self._has_earlier(instance_uuid) and not path.exists():
+            path = self._earlier_path(instance_uuid)
         try:
             record = from_json(_read_own(path))
             if record.instance_uuid != instance_uuid:
@@ -172,23 +174,40 @@ class Records:
 
     def all(self) -> list[PairRecord]:
         """Every record of this host."""
+        names = {name.removesuffix('.json')
+                 for name in _names_in(self._record_dir)
+                 if name.endswith('.json')}
         try:
-            names = sorted(os.listdir(self._run_dir))
-        except FileNotFoundError:
-            return []
-        records = [self.load(name) for name in names
+            names.update(name for name in _names_in(self._run_dir)
+                         if self._has_earlier(name))
+        except PermissionError:
+            pass    # the host service's own directory need not be readable
+        records = [self.load(name) for name in sorted(names)
                    if uuidutils.is_uuid_like(name)]
         return [record for record in records if record is not None]
 
     def forget(self, instance_uuid: str) -> None:
-        """Forget a pair, but leave what else is in its directory: the
-        instance's QEMU may have its sockets there."""
-        path = pathlib.Path(self.directory(instance_uuid)) / _FILE
-        path.unlink(missing_ok=True)
+        """Remove a record."""
+        self._path(instance_uuid).unlink(missing_ok=True)
+        if self._has_earlier(instance_uuid):
+            self._earlier_path(instance_uuid).unlink(missing_ok=True)
 
-    def remove(self, instance_uuid: str) -> None:
-        """Forget a pair: the record and whatever is left beside it."""
-        shutil.rmtree(self.directory(instance_uuid), ignore_errors=True)
+    def _path(self, instance_uuid: str) -> pathlib.Path:
+        return self._record_dir / f'{instance_uuid}.json'
+
+    def _earlier_path(self, instance_uuid: str) -> pathlib.Path:
+        return self._run_dir / instance_uuid / _EARLIER_FILE
+
+    def _has_earlier(self, instance_uuid: str) -> bool:
+        # Other folders are the host service's alone, and cannot be entered.
+        return os.access(self._earlier_path(instance_uuid), os.R_OK)
+
+
+def _names_in(folder: pathlib.Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
 
 
 def _read_own(path: pathlib.Path) -> str:

@@ -1,39 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shadow-device processes of a host, as nova-compute starts them."""
+"""The shadow-device processes of a host, as nova-compute sees them.
 
-import errno
+The host service starts them, and outlives nova-compute with them.
+"""
+
 import os
-import shutil
 import threading
+import time
 
-from nova_dmore.client import spawn
+from oslo_log import log as logging
+
+from nova_dmore.channel import text
+from nova_dmore.client import host_service
+from nova_dmore.client import shadow_client
 from nova_dmore import exception
-from nova_dmore.posix import fifos
-from nova_dmore.posix import groups
-from nova_dmore.virt.pair import sink
-from nova_dmore import wire
 
-#: Linux' table of the sockets of this network namespace (net/unix/af_unix.c).
-_UNIX_SOCKETS = '/proc/net/unix'
-_ACCEPTS = 1 << 16      # __SO_ACCEPTCON, include/linux/net.h
+LOG = logging.getLogger(__name__)
+
+#: How long a process that was told to end by a signal may take, in seconds.
+_END_S = 5.0
+_LOOK_AGAIN_S = 0.2
 
 
 class ShadowProcesses:
-    """Starts them, and makes their directories.
+    """Of all pairs; thread-safe.
 
     :param options: the ``[dmore]`` options.
-    :param records: a :class:`nova_dmore.virt.pair.record.Records`.
     """
 
-    def __init__(self, options, records):
+    def __init__(self, options):
         self._options = options
-        self._records = records
-        self._lock = threading.Lock()
-        self._sinks: dict[str, sink.Sink] = {}
+        self._service = host_service.HostService(options.run_dir)
+        self._guard = threading.Lock()
+        self._clients: dict[str, shadow_client.ShadowClient] = {}
 
-    def start(self, instance_uuid: str) -> None:
+    def client(self, instance_uuid: str) -> shadow_client.ShadowClient:
+        """A client of that of a pair, whether it lives or not."""
+        with self._guard:
+            if instance_uuid not in self._clients:
+                self._clients[instance_uuid] = shadow_client.ShadowClient(
+                    self._service, instance_uuid)
+            return self._clients[instance_uuid]
+
+    def start(self, instance_uuid: str, arrives: bool = False) -> None:
         """Start that of a pair, if it does not live.
 
+        Also that of an instance that arrives without its pair: its QEMU does
+        not start without the FIFOs, and what it prints is taken.
+
+        :param arrives: whether its domains come from another host, or from a
+            file, and may be those of an earlier release.
         :raises nova_dmore.exception.DMoreError: it did not start.
         """
         log_dir = self._options.log_dir
@@ -43,74 +59,75 @@ class ShadowProcesses:
             raise exception.ConfigurationError(
                 f'[dmore] log_dir: {log_dir} cannot be made: '
                 f'{error.strerror}') from error
-        spawn.start_keeper(
-            self._records.directory(instance_uuid),
-            os.path.join(log_dir, f'shadow-{instance_uuid}.log'),
-            options=self._keeper_options())
-        # QEMU connects to the new one within a second.
-        self.close_sink(instance_uuid)
+        self._service.start(instance_uuid, arrives)
 
-    def make_directory(self, instance_uuid: str) -> None:
-        """Have a directory for an instance that has no such process.
-
-        Called when it arrives, or is resumed, without its pair: its QEMU
-        makes sockets there, and does not start without the FIFOs. What it
-        prints is dropped until a process is started.
-
-        :raises nova_dmore.exception.ConfigurationError: it cannot be made.
-        """
-        options = self._keeper_options()
-        directory = self._records.directory(instance_uuid)
+    def is_service_there(self) -> bool:
+        """Whether the host service answers: nobody else can tell which
+        processes live."""
         try:
-            os.makedirs(directory, exist_ok=True)
-            os.chmod(directory, options.directory_mode)
-            if options.group is not None:
-                shutil.chown(directory, group=options.group)
-            fifos.make(directory, options.socket_mode,
-                       groups.group_id(options.group))
-            self._open_sink(directory, instance_uuid)
-        except (OSError, LookupError) as error:
-            raise exception.ConfigurationError(
-                f'[dmore] run_dir: {directory} cannot be made: {error}'
-            ) from error
+            self._service.instances()
+        except exception.HostServiceError:
+            return False
+        return True
 
-    def _open_sink(self, directory: str, instance_uuid: str) -> None:
-        """Take what an instance's serial port says, unless somebody does."""
-        path = os.path.join(directory, wire.SERIAL0_SOCKET)
-        with self._lock:
-            try:
-                opened = sink.Sink(directory)
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-                if _is_served(path):
-                    return
-                os.unlink(path)     # of a process that is no more
-                opened = sink.Sink(directory)
-            opened.start()
-            self._sinks[instance_uuid] = opened
+    def is_alive(self, instance_uuid: str) -> bool:
+        """Whether it is there, and answers.
 
-    def close_sink(self, instance_uuid: str) -> None:
-        """Drop nothing any more that an instance prints."""
-        with self._lock:
-            opened = self._sinks.pop(instance_uuid, None)
-        if opened is not None:
-            opened.close()
+        :raises nova_dmore.exception.HostServiceError: nobody can tell.
+        """
+        client = self.client(instance_uuid)
+        try:
+            return not client.is_gone() and bool(client.status())
+        except exception.HostServiceError:
+            raise
+        except exception.ShadowProcessError:
+            return False
 
-    def _keeper_options(self) -> spawn.KeeperOptions:
-        group = self._options.qemu_group
-        if group is None:
-            return spawn.KeeperOptions()
-        return spawn.KeeperOptions(
-            directory_mode=0o770, socket_mode=0o660, group=group)
+    def is_earlier(self, instance_uuid: str) -> bool:
+        """Whether it is one of a release that had no host service.
 
+        :raises nova_dmore.exception.HostServiceError: nobody can tell.
+        """
+        return self._service.is_earlier(instance_uuid)
 
-def _is_served(path: str) -> bool:
-    """Whether somebody listens at a socket, who shall not be bothered."""
-    with open(_UNIX_SOCKETS) as sockets:
-        for line in sockets:
-            # Num RefCount Protocol Flags Type St Inode Path
-            fields = line.rstrip('\n').split(' ', 7)
-            if fields[7:] == [path] and int(fields[3], 16) & _ACCEPTS:
-                return True
-    return False
+    def stop(self, instance_uuid: str) -> None:
+        """End that of a pair; its folders stay, which its instance may use.
+
+        :raises nova_dmore.exception.DMoreError: it may live.
+        """
+        client = self.client(instance_uuid)
+        try:
+            client.shutdown()
+        except exception.HostServiceError:
+            raise
+        except exception.ShadowProcessError as error:
+            LOG.warning('The process of instance %s is ended by a signal: %s',
+                        instance_uuid, text.printable(error))
+            self._end(instance_uuid, client, error)
+        with self._guard:
+            self._clients.pop(instance_uuid, None)
+        client.close()
+
+    def _end(self, instance_uuid: str, client, error) -> None:
+        deadline = time.monotonic() + _END_S
+        while not self._is_gone(client):
+            if time.monotonic() > deadline:
+                raise error
+            self._service.end(instance_uuid)
+            time.sleep(_LOOK_AGAIN_S)
+
+    @staticmethod
+    def _is_gone(client) -> bool:
+        try:
+            return client.is_gone()
+        except exception.HostServiceError:
+            raise
+        except exception.ShadowProcessError:
+            return False    # it accepts nothing
+
+    def remove(self, instance_uuid: str) -> None:
+        """Remove the folders of a pair whose process has ended.
+
+        :raises nova_dmore.exception.DMoreError: something is left.
+        """
+        self._service.remove(instance_uuid)

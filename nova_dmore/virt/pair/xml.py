@@ -4,7 +4,8 @@
 * :func:`domain_r` is the whole of a Domain R.
 * :func:`with_shadow_devices` turns the XML that Nova made for an instance
   into that of an instance with shadow devices.
-* :func:`for_destination` adapts an instance's XML to its destination.
+* :func:`for_destination` adapts an instance's XML to its destination, and
+  :func:`domain_r_for_destination` that of a Domain R.
 """
 
 import dataclasses
@@ -12,11 +13,12 @@ import os
 
 from lxml import etree
 
+from nova_dmore import places
+from nova_dmore.virt.pair import host_side
 from nova_dmore import wire
 
-_QEMU_NAMESPACE = 'http://libvirt.org/schemas/domain/qemu/1.0'
 _DMORE_NAMESPACE = 'https://nova-dmore.invalid/xmlns/pair/1'
-_QEMU = f'{{{_QEMU_NAMESPACE}}}'
+_QEMU = host_side.QEMU
 _DMORE = f'{{{_DMORE_NAMESPACE}}}'
 
 #: QEMU 7.2 clears the dirty bits of a RAM block whose size is a multiple of
@@ -49,9 +51,10 @@ class DomainR:
     #: libvirt's domain type: ``qemu`` or ``kvm``.
     virt_type: str
     memory_mib: int
-    #: Directory of the unpacked image, and the pair's directory.
+    #: Directory of the unpacked image.
     image_dir: str
-    directory: str
+    #: The directories of the pair.
+    where: places.Places
     kernel_arguments: str
     #: ``<interface>`` element as text, from Nova's VIF driver.
     interface: str
@@ -61,12 +64,15 @@ class DomainR:
     #: Size in MiB of the instances' TCG translation buffers, None for QEMU's
     #: default; Domain R's is smaller.
     tb_cache_mib: int | None = None
+    #: What the pair's keeper knows.
+    layout: places.Layout = places.NEWEST
 
 
 def domain_r(config: DomainR) -> str:
     """The XML of a Domain R, to be started as a transient domain."""
     root = etree.Element(
-        'domain', type=config.virt_type, nsmap={'qemu': _QEMU_NAMESPACE})
+        'domain', type=config.virt_type,
+        nsmap={'qemu': host_side.QEMU_NAMESPACE})
     _add(root, 'name', config.name)
     _add(root, 'uuid', config.uuid)
     metadata = _add(root, 'metadata')
@@ -125,11 +131,9 @@ def domain_r(config: DomainR) -> str:
     _add(devices, 'memballoon', model='none')
     shmem = _add(devices, 'shmem', name='dmore', role='master')
     _add(shmem, 'model', type='ivshmem-doorbell')
-    _add(shmem, 'server', path=os.path.join(
-        config.directory, wire.IVSHMEM_SOCKET))
+    _add(shmem, 'server')
     _add(shmem, 'msi', vectors=str(len(wire.Vector)), ioeventfd='on')
-    _add_qmp_socket(root, os.path.join(
-        config.directory, wire.DOMAIN_R_QMP_SOCKET))
+    host_side.lead_domain_r(root, config.where, config.layout)
     if config.virt_type == 'qemu':
         _make_ram_odd(root, config.memory_mib)
     # libvirt 9.0 passes role='master' on to ivshmem-plain only, and QEMU
@@ -155,134 +159,101 @@ class ShadowedInstance:
     display: bool
 
 
-def with_shadow_devices(xml: str, directory: str, relabel: bool = True
+def with_shadow_devices(xml: str, where: places.Places,
+                        layout: places.Layout = places.NEWEST
                         ) -> ShadowedInstance:
     """Connect an instance's console devices to its shadow devices.
 
     The first serial port becomes a pair of FIFOs of the shadow-device process
-    (its log file stays), and QEMU gets a second QMP socket. If the instance
-    has a VNC server, that one listens on a socket in the pair's directory,
-    for the shadow-device process alone. The guest sees no difference.
+    (its log file stays), and QEMU connects a second monitor to it. If the
+    instance has a VNC server, that one listens at nothing, and the
+    shadow-device process gives it connections. The guest sees no difference.
 
     :param xml: the domain as Nova would start it, or as libvirt has kept it.
-    :param directory: the pair's directory.
-    :param relabel: whether libvirt gives the FIFOs to QEMU's user; else a
-        group of that user lets it in.
+    :param where: the directories of the pair.
+    :param layout: what the pair's keeper knows.
     """
     # qemu:commandline is ignored unless its prefix is declared on the root.
     old_root = etree.fromstring(xml)
     root = etree.Element(
         old_root.tag, old_root.attrib,
-        nsmap={**old_root.nsmap, 'qemu': _QEMU_NAMESPACE})
+        nsmap={**old_root.nsmap, 'qemu': host_side.QEMU_NAMESPACE})
     root.text = old_root.text
     root.extend(list(old_root))
     released = []
-    path = os.path.join(directory, wire.SERIAL0_PIPE)
-    for device in _first_serial_ports(root):
+    display = host_side.has_display(root)
+    for device in host_side.first_serial_ports(root):
         source = device.find('source')
         if device.get('type') == 'tcp' and source is not None:
             endpoint = (source.get('host'), int(source.get('service')))
             if endpoint not in released:
                 released.append(endpoint)
-        _make_pipe(device, path, relabel)
-    _add_qmp_socket(root, os.path.join(directory, wire.INSTANCE_QMP_SOCKET))
-    display = _move_vnc_server(
-        root, os.path.join(directory, wire.DISPLAY_SOCKET))
+        host_side.lead_serial_port(device, where, layout)
+    # libvirt's own <listen type='socket'> would do, but asks for the
+    # password, TLS and SASL of qemu.conf there too: those of a cloud whose
+    # proxies speak VeNCrypt. A migration finds no address to rewrite.
+    for graphics in root.findall("./devices/graphics[@type='vnc']"):
+        graphics.getparent().remove(graphics)
+        display = True
+    host_side.lead_instance(root, where, layout, display)
     return ShadowedInstance(
         etree.tostring(root, encoding='unicode'), released, display)
 
 
-def _make_pipe(device, path: str, relabel: bool) -> None:
-    """Make a serial port, or its console, one of a pair of FIFOs."""
-    source = _lead_to(device, 'pipe', path=path)
-    if not relabel:
-        # Given to QEMU's user, another keeper could not open them.
-        _add(source, 'seclabel', model='dac', relabel='no')
-
-
-def _make_socket(device, path: str) -> None:
-    """Make a serial port, or its console, a connection to a 0.1 keeper."""
-    source = _lead_to(device, 'unix', mode='connect', path=path)
-    _add(source, 'reconnect', enabled='yes', timeout='1')
-
-
-def _lead_to(device, kind: str, **attributes):
-    """Have a port lead elsewhere -> its new source."""
-    for name in ('source', 'protocol', 'alias'):
-        for element in device.findall(name):
-            device.remove(element)
-    device.attrib.pop('tty', None)
-    device.set('type', kind)
-    source = etree.Element('source', attributes)
-    device.insert(0, source)
-    return source
-
-
-def _move_vnc_server(root, path: str) -> bool:
-    """Let QEMU's VNC server listen on a socket; whether it has one.
-
-    libvirt's own ``<listen type='socket'>`` would do, but asks for the
-    password, TLS and SASL of qemu.conf there too: those of a cloud whose
-    proxies speak VeNCrypt. A migration finds no address to rewrite.
-    """
-    argument = f'unix:{path}'
-    display = argument in _arguments(root)
-    for graphics in root.findall("./devices/graphics[@type='vnc']"):
-        graphics.getparent().remove(graphics)
-        if not display:
-            _add_arguments(root, '-vnc', argument)
-            display = True
-    return display
-
-
 def has_shadow_devices(xml: str) -> bool:
     """Whether an instance was started with shadow devices."""
-    return any(_shadow_path(device) is not None
-               for device in _first_serial_ports(etree.fromstring(xml)))
+    return _places_of(etree.fromstring(xml)) is not None
 
 
-def _shadow_path(device) -> str | None:
-    """Where a serial port leads to, if that is a shadow device."""
-    source = device.find('source')
-    path = source.get('path', '') if source is not None else ''
-    name = wire.SERIAL0_PIPE if device.get('type') == 'pipe' else (
-        wire.SERIAL0_SOCKET)    # of an instance started by 0.1
-    return path if os.path.basename(path) == name else None
+def _places_of(root) -> places.Places | None:
+    """Where an instance's shadow devices are, if it has some."""
+    return next(filter(None, map(
+        host_side.places_of, host_side.first_serial_ports(root))), None)
 
 
 def has_display(xml: str) -> bool:
     """Whether an instance was started with a display of its shadow devices.
     """
-    return any(
-        os.path.basename(argument) == wire.DISPLAY_SOCKET
-        for argument in _arguments(etree.fromstring(xml)))
+    return host_side.has_display(etree.fromstring(xml))
 
 
-def for_destination(xml: str, has_fifos: bool = True, relabel: bool = True
-                    ) -> str:
+def for_destination(xml: str, layout: int = places.NEWEST) -> str:
     """Adapt an instance's XML, as Nova made it, to its destination.
 
     The console log goes on: the destination's QEMU must append to it. What the
-    serial port leads to is no matter of the guest's: FIFOs, or the socket of
-    version 0.1.
+    consoles lead to is no matter of the guest's.
 
-    :param has_fifos: whether the destination is later than that.
-    :param relabel: see :func:`with_shadow_devices`.
+    :param layout: the newest that the destination knows.
     """
     root = etree.fromstring(xml)
-    for device in _first_serial_ports(root):
-        path = _shadow_path(device)
-        if path is not None:
-            folder = os.path.dirname(path)
-            if has_fifos:
-                _make_pipe(device, os.path.join(folder, wire.SERIAL0_PIPE),
-                           relabel)
-            else:
-                _make_socket(device, os.path.join(
-                    folder, wire.SERIAL0_SOCKET))
+    where = _places_of(root)
+    if where is not None:
+        layout = _known(layout)
+        display = host_side.has_display(root)
+        for device in host_side.first_serial_ports(root):
+            host_side.lead_serial_port(device, where, layout)
+        host_side.lead_instance(root, where, layout, display)
+    for device in host_side.first_serial_ports(root):
         for log in device.findall('log'):
             log.set('append', 'on')
     return etree.tostring(root, encoding='unicode')
+
+
+def domain_r_for_destination(xml: str, where: places.Places, layout: int
+                             ) -> str | None:
+    """Adapt a Domain R's XML to its destination; None: it is as it should be.
+
+    :param layout: the newest that the destination knows.
+    """
+    root = etree.fromstring(xml)
+    if not host_side.lead_domain_r(root, where, _known(layout)):
+        return None
+    return etree.tostring(root, encoding='unicode')
+
+
+def _known(layout: int) -> places.Layout:
+    """A destination may know more than this host does."""
+    return places.Layout(min(layout, places.NEWEST))
 
 
 def _plain(interface):
@@ -301,23 +272,6 @@ def _plain(interface):
     return interface
 
 
-def _first_serial_ports(root):
-    """The first serial port, and the console that is its alias."""
-    for path in ('./devices/serial', './devices/console'):
-        for device in root.findall(path):
-            target = device.find('target')
-            if target is None or target.get('port', '0') == '0':
-                yield device
-                break
-
-
-def _add_qmp_socket(root, path: str) -> None:
-    """Give a QEMU a QMP socket of our own beside libvirt's."""
-    argument = f'unix:{path},server=on,wait=off'
-    if argument not in _arguments(root):
-        _add_arguments(root, '-qmp', argument)
-
-
 def _make_ram_odd(root, memory_mib: int) -> None:
     """Give an emulated Domain R a RAM size that migrates whole.
 
@@ -328,23 +282,9 @@ def _make_ram_odd(root, memory_mib: int) -> None:
     """
     size = memory_mib * 1024 * 1024 + _RAM_GRANULE_BYTES
     assert size % _FAST_SYNC_BYTES
-    _add_arguments(
+    host_side.add_arguments(
         root, '-object', f'memory-backend-ram,id=dmore.ram,size={size}',
         '-machine', 'memory-backend=dmore.ram', '-m', f'{size // 1024}k')
-
-
-def _arguments(root) -> list[str]:
-    """What QEMU's command line gets beside libvirt's own."""
-    return [each.get('value')
-            for each in root.findall(f'{_QEMU}commandline/{_QEMU}arg')]
-
-
-def _add_arguments(root, *arguments: str) -> None:
-    commandline = root.find(_QEMU + 'commandline')
-    if commandline is None:
-        commandline = etree.SubElement(root, _QEMU + 'commandline')
-    for argument in arguments:
-        etree.SubElement(commandline, _QEMU + 'arg', value=argument)
 
 
 def _add(parent, tag: str, text: str | None = None, **attributes):

@@ -2,9 +2,24 @@
 """What the worker and a shadow device ask of each other."""
 
 import abc
+import asyncio
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
+
+from nova_dmore.channel import carry_over as carry_over_module
+from nova_dmore.channel.host import end as host_end_module
+from nova_dmore.channel.host import journal as journal_module
+from nova_dmore.channel import region as region_module
+from nova_dmore.link import messages
+from nova_dmore import wire
+from nova_dmore.worker import keeper_commands
+from nova_dmore.worker import state_machine
+
+#: Called with stream, kind, reason, and, as far as they are known, the offset
+#: and the number of bytes.
+ReportGap: TypeAlias = Callable[
+    [wire.Stream, wire.GapKind, str, int | None, int | None], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,6 +32,8 @@ class SerialPipes:
         (:func:`nova_dmore.posix.pipes.unread`).
     :ivar written: bytes that workers have written in all.
     :ivar read: bytes that workers have read in all.
+    :ivar dropped: bytes of output that the keeper has dropped in all, for
+        there was no worker; one of release 0.2 drops none.
     """
 
     input: int
@@ -24,6 +41,7 @@ class SerialPipes:
     unread: int
     written: int
     read: int
+    dropped: int = 0
 
 
 @dataclasses.dataclass
@@ -31,15 +49,9 @@ class DeviceContext:
     """What a device may use; the worker fills it in.
 
     :ivar loop: the asyncio loop; everything runs in its one thread.
-    :ivar region: :class:`nova_dmore.channel.region.Region`.
-    :ivar ring: called with a :class:`wire.Vector`: wakes Domain R.
-    :ivar host_end: :class:`nova_dmore.channel.host.end.HostEnd`.
-    :ivar journal: the host end's journal, to look into.
-    :ivar serial: :class:`SerialPipes`.
-    :ivar machine: :class:`nova_dmore.worker.state_machine.PairMachine`, to ask
-        whether input and output flow.
-    :ivar report_gap: called with (stream, kind, reason, at, count).
-    :ivar commands: :class:`nova_dmore.worker.keeper_commands.Commands`.
+    :ivar ring: wakes Domain R.
+    :ivar journal: the host end's journal; devices only read it.
+    :ivar machine: says whether input and output flow.
     :ivar last_input: the keeper's memory of the last event of input, see
         :attr:`nova_dmore.link.messages.ToWorker.START`.
     :ivar input_taken: functions to be called when QEMU has taken an event.
@@ -49,19 +61,19 @@ class DeviceContext:
     :ivar config: the CONFIG message in force, empty before the first.
     """
 
-    loop: Any
-    region: Any
-    ring: Callable[[Any], None]
-    host_end: Any
-    journal: Any
+    loop: asyncio.AbstractEventLoop
+    region: region_module.Region
+    ring: Callable[[wire.Vector], None]
+    host_end: host_end_module.HostEnd
+    journal: journal_module.Journal
     serial: SerialPipes
-    machine: Any
-    report_gap: Callable[..., None]
-    commands: Any
-    last_input: dict | None
-    input_limit_reached: Callable[[], None]
+    machine: state_machine.PairMachine
+    report_gap: ReportGap
+    commands: keeper_commands.Commands
+    last_input: messages.Message | None
+    input_limit_reached: Callable[[], object]
     settled: Callable[[], None]
-    config: dict
+    config: dict[str, Any]
     input_taken: list[Callable[[], None]] = dataclasses.field(
         default_factory=list)
 
@@ -69,65 +81,65 @@ class DeviceContext:
 class ShadowDevice(abc.ABC):
     """One console device of the instance.
 
-    :cvar streams: those that it serves, of which nobody knows what passed
-        should it fail.
+    :cvar streams: those that it serves: if it fails, nobody knows what has
+        passed in them.
     """
 
-    streams = ()
+    streams: tuple[wire.Stream, ...] = ()
 
     @abc.abstractmethod
-    def pump(self):
+    def pump(self) -> None:
         """Do all that can be done now; called whenever anything changed
         while output flows."""
 
-    def look(self):
+    def look(self) -> None:
         """The region may have changed, or the machine; called often."""
 
-    def armed(self):
+    def armed(self) -> None:
         """A migration of the instance begins here."""
 
-    def stop(self, at):
+    def stop(self, at: float) -> None:
         """The instance stopped for a migration, at a time (CLOCK_MONOTONIC
         seconds)."""
 
-    def counted(self, message):
+    def counted(self, message: messages.Message) -> None:
         """The keeper has counted what passed the serial port at the stop; see
         :attr:`messages.ToWorker.COUNT`."""
 
-    def is_settling(self):
-        """Whether input that QEMU has, or output that it gave, is not known
-        yet, which may be any moment."""
+    def is_settling(self) -> bool:
+        """Whether it will be known at any moment, and is not yet, what input
+        QEMU has taken and what output it has given."""
         return False
 
-    def is_saved(self):
-        """Whether QEMU has saved its state, and what it has and gave is known
-        for good."""
+    def is_saved(self) -> bool:
+        """Whether QEMU has saved its state, and it is known for good what it
+        has taken and given."""
         return True
 
-    def settle(self):
-        """The freeze is over, and all is carried over that is known."""
+    def settle(self) -> None:
+        """The freeze is over: what is known now will be carried over."""
 
-    def carry_over(self):
+    def carry_over(self) -> dict[str, Any]:
         """-> fields of :class:`carry_over.CarryOver` that are this device's;
         called after ``settle``."""
         return {}
 
-    def arrived(self, carried):
+    def arrived(self, carried: carry_over_module.CarryOver | None) -> None:
         """Both VMs have arrived by migration; the epoch is raised next.
 
         :param carried: the :class:`carry_over.CarryOver`, or None, and it
             may be handed in later.
         """
 
-    def thaw(self):
+    def thaw(self) -> None:
         """The migration was rolled back: go on where ``stop`` stopped."""
 
-    def opened(self):
+    def opened(self) -> None:
         """Domain R joined an epoch."""
 
-    def domain_r_lost(self):
-        """Domain R ended, and nobody in it says any more what is over."""
+    def domain_r_lost(self) -> None:
+        """Domain R ended: it will tell of no release of a key any more."""
 
-    def status(self):
+    def status(self) -> dict[str, Any] | None:
         """-> a JSON object for STATUS, or None."""
         return None

@@ -2,54 +2,71 @@
 """The shadow devices of a pair, as one."""
 
 import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from nova_dmore import wire
 from nova_dmore.worker.devices import base
 
 LOG = logging.getLogger(__name__)
 
+_Arguments = ParamSpec('_Arguments')
+_Result = TypeVar('_Result')
+
 
 class DeviceFailed(Exception):
     """A device did not survive a stop: all of them are made anew."""
 
 
-class DeviceGroup(base.ShadowDevice):
-    """Passes everything on to each device, in their order.
+class DeviceGroup:
+    """Tells each device what happens, in their order, and asks all of them.
 
-    A fault of one ends the process, as any does. But not at a stop, when there
-    is no other time to save the offsets of the others: the device is left out
-    then, which is reported, and the process ends when the migration is rolled
-    back. At a destination there are other devices in any case.
+    If a device fails the process ends, as it does on any fault. A stop for a
+    migration is different: only then can the offsets of the other devices be
+    saved. So the device that failed is left out, which is reported, and the
+    process ends if the migration is rolled back. (A destination has devices of
+    its own.)
 
     :param kinds: name -> what makes the device of a context.
     :param context: the :class:`base.DeviceContext` that they share.
     """
 
-    def __init__(self, kinds, context):
+    def __init__(
+            self,
+            kinds: Mapping[str, Callable[[base.DeviceContext],
+                                         base.ShadowDevice]],
+            context: base.DeviceContext) -> None:
         self._context = context
-        self._failed = set()
+        self._failed: set[str] = set()
         self._devices = {name: make(context)
                          for name, make in kinds.items()}
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> base.ShadowDevice:
         return self._devices[name]
 
-    def _each(self, method, *arguments):
-        """Call a method of each -> {name: what it returned}."""
-        results = {}
+    def each(self, method: Callable[Concatenate[base.ShadowDevice, _Arguments],
+                                    _Result],
+             *arguments: _Arguments.args, **named: _Arguments.kwargs
+             ) -> dict[str, _Result]:
+        """Call a method of each -> {name: what it returned}.
+
+        :param method: of :class:`base.ShadowDevice`; of each device that of
+            the same name is called.
+        """
+        called, results = method.__name__, {}
         for name, device in self._devices.items():
             if name in self._failed:
                 continue
             try:
-                results[name] = getattr(device, method)(*arguments)
+                results[name] = getattr(device, called)(*arguments, **named)
             except Exception:
                 if self._context.machine.state not in (
                         wire.PairState.FREEZING, wire.PairState.FROZEN):
                     raise
-                self._leave_out(name, method)
+                self._leave_out(name, called)
         return results
 
-    def _leave_out(self, name, method):
+    def _leave_out(self, name: str, method: str) -> None:
         LOG.exception('The device %s failed at the stop (%s): the others go '
                       'on without', name, method)
         self._failed.add(name)
@@ -58,67 +75,32 @@ class DeviceGroup(base.ShadowDevice):
                 stream, wire.GapKind.UNKNOWN,
                 f'its device failed at the stop ({method})', None, None)
 
-    def pump(self):
+    def is_settling(self) -> bool:
         """See :class:`base.ShadowDevice`."""
-        self._each('pump')
+        return any(self.each(base.ShadowDevice.is_settling).values())
 
-    def look(self):
+    def is_saved(self) -> bool:
         """See :class:`base.ShadowDevice`."""
-        self._each('look')
+        return all(self.each(base.ShadowDevice.is_saved).values())
 
-    def armed(self):
+    def carry_over(self) -> dict[str, Any]:
         """See :class:`base.ShadowDevice`."""
-        self._each('armed')
-
-    def stop(self, at):
-        """See :class:`base.ShadowDevice`."""
-        self._each('stop', at)
-
-    def counted(self, message):
-        """See :class:`base.ShadowDevice`."""
-        self._each('counted', message)
-
-    def is_settling(self):
-        """See :class:`base.ShadowDevice`."""
-        return any(self._each('is_settling').values())
-
-    def is_saved(self):
-        """See :class:`base.ShadowDevice`."""
-        return all(self._each('is_saved').values())
-
-    def settle(self):
-        """See :class:`base.ShadowDevice`."""
-        self._each('settle')
-
-    def carry_over(self):
-        """See :class:`base.ShadowDevice`."""
-        fields = {}
-        for each in self._each('carry_over').values():
+        fields: dict[str, Any] = {}
+        for each in self.each(base.ShadowDevice.carry_over).values():
             fields |= each
         return fields
 
-    def arrived(self, carried):
-        """See :class:`base.ShadowDevice`."""
-        self._each('arrived', carried)
-
-    def thaw(self):
+    def thaw(self) -> None:
         """See :class:`base.ShadowDevice`.
 
         :raises DeviceFailed: one did, since the stop.
         """
         if self._failed:
             raise DeviceFailed(', '.join(sorted(self._failed)))
-        self._each('thaw')
+        self.each(base.ShadowDevice.thaw)
 
-    def opened(self):
-        """See :class:`base.ShadowDevice`."""
-        self._each('opened')
-
-    def domain_r_lost(self):
-        """See :class:`base.ShadowDevice`."""
-        self._each('domain_r_lost')
-
-    def status(self):
+    def status(self) -> dict[str, Any]:
         """-> {device: its status}, of those that have one."""
-        return {name: each for name, each in self._each('status').items()
+        found = self.each(base.ShadowDevice.status)
+        return {name: each for name, each in found.items()
                 if each is not None}

@@ -9,7 +9,6 @@ from hypothesis import strategies
 from nova_dmore.channel import display
 from nova_dmore.channel.domr import end as domr_end
 from nova_dmore.channel import region
-from nova_dmore.channel import words as at
 from nova_dmore import wire
 from tests import examples
 
@@ -130,7 +129,7 @@ class DamageTest(unittest.TestCase):
                 self.words = words
 
             def __getitem__(self, index):
-                if index >= at.DISPLAY_DAMAGE and ends.domr._words is self:
+                if index >= region.DISPLAY_DAMAGE and ends.domr._words is self:
                     ends.domr._words = self.words
                     ends.host.damage([(5, 6, 7, 8)] * 100)
                 return self.words[index]
@@ -187,8 +186,8 @@ class HostileTest(unittest.TestCase):
     def test_any_word_of_domain_r(self, script):
         ends = Ends().opened()
         for viewers, seen, rectangle in script:
-            ends.words[at.VIEWERS] = viewers
-            ends.words[at.DAMAGE_SEEN] = seen
+            ends.words[region.VIEWERS] = viewers
+            ends.words[region.DAMAGE_SEEN] = seen
             ends.paint(rectangle, 1)
             self.assertEqual(viewers, ends.host.viewers)
             self.assertIn(ends.host.seen, (True, False))
@@ -201,15 +200,16 @@ class HostileTest(unittest.TestCase):
     @examples.settings()
     @hypothesis.given(strategies.dictionaries(
         strategies.sampled_from(
-            [at.DISPLAY_MODE, at.DISPLAY_CURSOR, at.DISPLAY_PUBLISHED]
-            + [at.DISPLAY_DAMAGE + each
+            [region.DISPLAY_MODE, region.DISPLAY_CURSOR,
+             region.DISPLAY_PUBLISHED]
+            + [region.DISPLAY_DAMAGE + each
                for each in range(wire.DAMAGE_RECORDS)]),
         WORD, max_size=20), WORD)
     def test_any_word_of_the_host(self, values, published):
         ends = Ends().opened()
         for index, value in values.items():
             ends.words[index] = value
-        ends.words[at.DISPLAY_PUBLISHED] = published
+        ends.words[region.DISPLAY_PUBLISHED] = published
         changes = ends.domr.poll(5)
         domr = ends.domr
         self.assertLessEqual(domr.width, wire.DISPLAY_WIDTH_MAX)

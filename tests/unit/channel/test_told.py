@@ -4,7 +4,6 @@
 import unittest
 
 from nova_dmore.channel.domr import end as domr_end
-from nova_dmore.channel.domr import streams as domr_streams
 from nova_dmore.channel.host import end as host_end
 from nova_dmore.channel.host import journal
 from nova_dmore.channel import region
@@ -34,12 +33,12 @@ class ToldTest(unittest.TestCase):
         self.assertEqual(count, len(self.domr.received(OUT)))
 
     def test_of_as_much_as_is_ever_waited_for(self):
-        self._store(domr_streams.TELL_AFTER - 1)
+        self._store(wire.STORED_TOLD_BYTES - 1)
         self.assertEqual([], self.told)
         self._store(1)
         self.assertEqual([wire.Vector.SERIAL], self.told)
 
     def test_once_for_all_that_is_stored_at_once(self):
-        self._store(10 * domr_streams.TELL_AFTER)
+        self._store(10 * wire.STORED_TOLD_BYTES)
         self._store(1)
         self.assertEqual([wire.Vector.SERIAL], self.told)

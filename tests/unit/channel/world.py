@@ -14,7 +14,6 @@ from nova_dmore.channel.domr import end as domr_end
 from nova_dmore.channel.host import end as host_end
 from nova_dmore.channel.host import journal
 from nova_dmore.channel import region
-from nova_dmore.channel import words
 from nova_dmore import wire
 
 OUT = wire.Stream.SERIAL0_OUT
@@ -146,7 +145,7 @@ class World:
     @property
     def stopped(self) -> bool:
         """The instance stopped for a freeze, perhaps of an earlier worker."""
-        asked = self.region.words[words.HOST_FREEZE]
+        asked = self.region.words[region.HOST_FREEZE]
         return (self.host.epoch != 0 and
                 asked & ~wire.OPEN_ENDED == self.host.epoch)
 
@@ -154,7 +153,7 @@ class World:
     def open_ended(self) -> bool:
         """Stopped, but the device may still take and give some."""
         return bool(self.stopped and wire.OPEN_ENDED &
-                    self.region.words[words.HOST_FREEZE])
+                    self.region.words[region.HOST_FREEZE])
 
     def roll_back(self) -> None:
         """The host opens again, after a freeze because nobody moves."""

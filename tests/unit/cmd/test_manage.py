@@ -31,14 +31,16 @@ class ManageTest(unittest.TestCase):
         self.secrets = self.folder / 'secret'
         self.secrets.write_text(f'0:{FIRST}\n1:{SECOND}\n')
         self.secrets.chmod(0o600)
-        self.records = record_module.Records(str(self.folder / 'run'))
+        self.records = record_module.Records(
+            str(self.folder / 'records'), str(self.folder / 'run'))
         self.records.save(fakes.make_record(secret_id=1))
         self.write_conf()
 
     def write_conf(self, *lines):
         (self.folder / 'nova.conf').write_text('\n'.join([
             '[DEFAULT]', 'transport_url = rabbit://', '[dmore]',
-            f'secret_file = {self.secrets}', f'run_dir = {self.folder}/run',
+            f'secret_file = {self.secrets}',
+            f'record_dir = {self.folder}/records',
             *lines]))
 
     def run_command(self, *arguments):

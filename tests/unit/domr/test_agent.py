@@ -309,7 +309,7 @@ def _holds() -> int:
 class HolderTest(unittest.TestCase):
 
     def test_every_page_changes_at_each_step(self) -> None:
-        memory = bytearray(hold.HOLD_BYTES)
+        memory = bytearray(wire.HOLD_BYTES)
         seen = []
         for count in range(300):
             hold.write(memory, count)

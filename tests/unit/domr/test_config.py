@@ -4,6 +4,7 @@
 import unittest
 
 from nova_dmore.domr import config
+from nova_dmore import wire
 from tests.unit.domr import pair
 
 _WRONG = {
@@ -13,8 +14,8 @@ _WRONG = {
     'mac': [None, '52:54:00', '52:54:00:12:34:5g'],
     'mtu': [None, 0, 65536, True, 1500.0], 'ssh_port': [0, 65536, '22'],
     'serial_port': [0, None], 'serial_networks': [None, ['10.0.0.1/8'], 'x'],
-    'scrollback_bytes': [-1, config.SCROLLBACK_MAX + 1],
-    'stall_ms': [-1, None, config.STALL_MS_MAX + 1],
+    'scrollback_bytes': [-1, wire.SCROLLBACK_MAX + 1],
+    'stall_ms': [-1, None, wire.STALL_MS_MAX + 1],
 }
 
 

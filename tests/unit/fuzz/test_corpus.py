@@ -7,8 +7,8 @@ What it once found is among them, so that it is not found again.
 import unittest
 
 from tests.unit import fuzz  # noqa: F401  (for the path that it sets)
-from fuzzlib import again
-from fuzzlib import parts
+from laboratory.fuzz import again
+from laboratory.fuzz import parts
 
 
 class CorpusTest(unittest.TestCase):

@@ -10,15 +10,15 @@ import unittest
 from unittest import mock
 
 from tests.unit import fuzz  # noqa: F401  (for the path that it sets)
-from fuzzlib import again
-from fuzzlib import cli
-from fuzzlib import fuzzer
-from fuzzlib import minimise
-from fuzzlib import oracle
-from fuzzlib import parts
-from fuzzlib import reader
-from testbedlib.progress import Failure
-from testbedlib.progress import Progress
+from laboratory.fuzz import again
+from laboratory.fuzz import cli
+from laboratory.fuzz import fuzzer
+from laboratory.fuzz import minimise
+from laboratory.fuzz import oracle
+from laboratory.fuzz import parts
+from laboratory.fuzz import reader
+from laboratory.progress import Failure
+from laboratory.progress import Progress
 
 #: A libFuzzer that finds something as long as there is a file that says so.
 _FAKE = '''
@@ -107,6 +107,26 @@ class InputsTest(unittest.TestCase):
               mock.patch.object(again, 'LIMIT_S', 1)):
             self.assertRaises(again.TooLong, again.run_all, part,
                               [('a', b'')])
+
+    def test_errors(self) -> None:
+        oracle.check_error(ValueError('x' * 999))
+        for bad in ('\x1b[2J', 'x' * 1000):
+            self.assertRaises(oracle.Finding, oracle.check_error,
+                              ValueError(bad))
+        self.assertRaises(oracle.Finding, oracle.check_error,
+                          ValueError('long'), 3)
+
+    def test_a_value_of_json(self) -> None:
+        good = {'a': 1}
+        self.assertEqual([2], reader.Reader(b'\0[2]').json(good))
+        self.assertRaises(ValueError, reader.Reader(b'\0[').json, good)
+        # No place is changed.
+        self.assertEqual(good, reader.Reader(b'\1\0').json(good))
+
+    def test_steps_end_with_the_input(self) -> None:
+        taken = reader.Reader(b'abc')
+        self.assertEqual(3, sum(1 for _ in taken.steps(9) if taken.byte()))
+        self.assertEqual(2, len(list(reader.Reader(b'abc').steps(2))))
 
     def test_logs(self) -> None:
         def run(data: bytes) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A QMP server, as QEMU makes it."""
+"""QEMU's monitor."""
 
 import contextlib
 import json
@@ -13,8 +13,12 @@ _GREETING = {'QMP': {'version': {
     'capabilities': []}}
 
 
+#: How soon it connects again; QEMU takes a second.
+_RECONNECT_S = 0.02
+
+
 class FakeQmp:
-    """A QMP server, as QEMU makes it: one client at a time."""
+    """A monitor that connects, and again when the connection has ended."""
 
     def __init__(self, path, status, on_stop=lambda: None,
                  on_cont=lambda: None):
@@ -24,13 +28,13 @@ class FakeQmp:
         self.commands = []
         self.refuses = None     # the text of an error
         self.is_mute = False
+        self.given = []         # descriptors that came with commands
+        self.connections = 0
         self._client = None
         self._lock = threading.Lock()
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(path)
-        self._listener.listen(1)
+        self._is_closed = threading.Event()
+        self._path = path
+        self._open()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
@@ -56,14 +60,33 @@ class FakeQmp:
             self._client.sendall(data)
 
     def close(self):
-        if not self._thread.is_alive():
+        if self._is_closed.is_set():
             return
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        self._is_closed.set()
+        self._shut()
         if self._client is not None:
             with contextlib.suppress(OSError):
                 self._client.shutdown(socket.SHUT_RDWR)
         self._thread.join(5)
+
+    def _open(self):
+        """Called before it serves."""
+
+    def _shut(self):
+        """Called when it serves nobody any more."""
+
+    def _next(self):
+        """-> a connection.
+
+        :raises OSError: there is none now.
+        """
+        client = socket.socket(socket.AF_UNIX)
+        try:
+            client.connect(self._path)
+        except OSError:
+            client.close()
+            raise
+        return client
 
     def _send(self, message):
         with self._lock:
@@ -71,17 +94,16 @@ class FakeQmp:
                 self._client.sendall(json.dumps(message).encode() + b'\r\n')
 
     def _serve(self):
-        while True:
-            try:
-                self._client, _ = self._listener.accept()
-            except OSError:
-                return
-            with self._client:
-                self._send(_GREETING)
-                with contextlib.suppress(OSError):
-                    for request in json_values(self._client):
+        while not self._is_closed.is_set():
+            with contextlib.suppress(OSError):
+                self._client = self._next()
+                self.connections += 1
+                with self._client:
+                    self._send(_GREETING)
+                    for request in json_values(self._client, self.given):
                         self._answer(request)
             self._client = None
+            self._is_closed.wait(_RECONNECT_S)
 
     def _answer(self, request):
         self.commands.append(request)
@@ -104,11 +126,37 @@ class FakeQmp:
         self._send({'return': result, 'id': request.get('id')})
 
 
-def json_values(sock):
-    """The JSON values that a peer sends; it may put nothing in between."""
+class ListeningFakeQmp(FakeQmp):
+    """A monitor that listens, as that of release 0.2."""
+
+    def _open(self):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path)
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(self._path)
+        self._listener.listen(1)
+
+    def _shut(self):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _next(self):
+        return self._listener.accept()[0]
+
+
+def json_values(sock, given=None):
+    """The JSON values that a peer sends; it may put nothing in between.
+
+    :param given: takes the descriptors that it sends.
+    """
     decoder = json.JSONDecoder()
     text = ''
-    while data := sock.recv(4096):
+    while True:
+        data, descriptors, _, _ = socket.recv_fds(sock, 4096, 4)
+        if given is not None:
+            given += descriptors
+        if not data:
+            return
         text = (text + data.decode()).lstrip()
         while text:
             try:

@@ -11,13 +11,15 @@ class PollLoop(fake_loop.FakeLoop):
 
     def turn(self):
         """One turn; whether anything was ready."""
-        poll = select.poll()
+        poll, watched = select.poll(), {}
         for each in {*self.readers, *self.writers}:
+            watched[getattr(each, 'fileno', lambda: each)()] = each
             poll.register(each, (
                 select.POLLIN if each in self.readers else 0) | (
                 select.POLLOUT if each in self.writers else 0))
         ready = poll.poll(0)
-        for each, what in ready:
+        for descriptor, what in ready:
+            each = watched[descriptor]
             for wanted, callbacks in ((select.POLLIN, self.readers),
                                       (select.POLLOUT, self.writers)):
                 if what & wanted and each in callbacks:

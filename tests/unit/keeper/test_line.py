@@ -9,6 +9,7 @@ import unittest
 from unittest import mock
 
 from nova_dmore.keeper import line
+from nova_dmore.keeper import peers
 from nova_dmore.link import messages
 from nova_dmore.posix import fifos
 from nova_dmore.posix import pipes
@@ -155,7 +156,8 @@ class GateTest(LineCase):
         self.assertEqual(0, self.unread())
         self.types(b'late')     # while it is off
         self.line.status(False, None, False)
-        self.assertEqual({'written': 7, 'read': 4}, self.line.totals())
+        self.assertEqual({'written': 7, 'read': 4, 'dropped': 0},
+                         self.line.totals())
         self.runs()
         self.assertEqual(0, self.unread())
 
@@ -366,6 +368,17 @@ class SocketTest(LineCase):
         for _ in range(5):
             self.loop.turn()
             self.loop.run(0.01)
+
+    def test_a_second_one_is_refused_while_the_first_lives(self):
+        ours, theirs = socket.socketpair()
+        self.addCleanup(theirs.close)
+        self.assertRaises(peers.RefusedError, self.line.connect, ours)
+        self.socket.send(b'a')
+        self.assertEqual(b'a', self.received())
+        self.socket.close()
+        self.line.connect(ours)
+        theirs.send(b'b')
+        self.assertEqual(b'b', self.received())
 
     def test_output(self):
         self.socket.send(b'abc')

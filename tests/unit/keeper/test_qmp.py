@@ -1,77 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The keeper's QMP connection: its allow-list, and what it makes of QEMU."""
+"""The keeper's QMP connection: what it makes of QEMU."""
 
 import asyncio
+import errno
 import os
 import socket
 import tempfile
 import time
+from unittest import mock
 
 from oslotest import base
 
+from nova_dmore.keeper import peers
 from nova_dmore.keeper import qmp
 from nova_dmore.link import messages
 from tests.unit.keeper import fake_qmp
 
 Failure = messages.Failure
-
-
-class TestAllowList(base.BaseTestCase):
-
-    def test_commands(self):
-        for vm in (messages.INSTANCE, messages.DOMAIN_R):
-            self.assertTrue(qmp.is_allowed(vm, 'query-status', {}))
-        self.assertTrue(qmp.is_allowed(
-            messages.INSTANCE, 'chardev-send-break', {'id': 'charserial0'}))
-        self.assertTrue(qmp.is_allowed(messages.DOMAIN_R, 'stop', {}))
-        for command, arguments in (
-                ('quit', {}), ('human-monitor-command', {}),
-                ('chardev-send-break', {'id': 'other'}),
-                ('chardev-send-break', {}), ('cont', {}),
-                ('query-status', {'x': 1}),
-                ('input-send-event', {'events': [], 'x': 1}),
-                ('input-send-event', None), ('stop', {})):
-            self.assertFalse(qmp.is_allowed(
-                messages.INSTANCE, command, arguments))
-        for command, arguments in (
-                ('quit', {}), ('cont', {}), ('stop', {'x': 1}),
-                ('chardev-send-break', {'id': 'charserial0'})):
-            self.assertFalse(qmp.is_allowed(
-                messages.DOMAIN_R, command, arguments))
-
-    def test_events_of_input(self):
-        def key(**changes):
-            return {'type': 'key', 'data': {
-                'key': {'type': 'number', 'data': 30, **changes},
-                'down': True}}
-
-        def of(kind, **data):
-            return {'type': kind, 'data': data}
-
-        def is_allowed(events):
-            return qmp.is_allowed(messages.INSTANCE, 'input-send-event',
-                                  {'events': events})
-        good = [key(), of('btn', button='wheel-up', down=False),
-                of('abs', axis='x', value=0x7fff),
-                of('rel', axis='y', value=-5)]
-        for events in [[each] for each in good] + [good]:
-            self.assertTrue(is_allowed(events))
-        for events in (
-                [], [key()] * (qmp.EVENTS_MAX + 1), 'key', {}, [None], [[]],
-                [key(type='qcode', data='a')], [key(data=0)],
-                [key(data=256)], [key(data=True)], [key(data=[30])],
-                [key(more=1)], [{**key(), 'more': 1}],
-                [of('btn', button='left', down=1)],
-                [of('btn', button='touch', down=True)],
-                [of('btn', button=['left'], down=True)],
-                [of('abs', axis='x', value=0x8000)],
-                [of('abs', axis='x', value=-1)],
-                [of('abs', axis='z', value=1)],
-                [of('abs', axis='x', value='1')],
-                [of('rel', axis='x', value=1 << 40)],
-                [of('mtt', axis='x', value=1)],
-                [{'type': ['key'], 'data': 'xx'}]):
-            self.assertFalse(is_allowed(events), events)
 
 
 class TestLink(base.BaseTestCase):
@@ -87,14 +32,21 @@ class TestLink(base.BaseTestCase):
         async def run():
             loop = asyncio.get_running_loop()
             self.link = qmp.QmpLink(
-                loop, messages.INSTANCE, self.path,
+                loop, messages.INSTANCE,
                 lambda *state: self.seen.append(state),
                 lambda event, at: self.seen.append(event))
-            self.link.start()
-            try:
-                await scenario()
-            finally:
-                self.link.close()
+            with socket.socket(socket.AF_UNIX) as listener:
+                listener.bind(self.path)
+                listener.listen()
+                listener.setblocking(False)
+                acceptor = peers.Acceptor(
+                    loop, listener, 'libvirt-x', self.link.connected)
+                acceptor.start()
+                try:
+                    await scenario()
+                finally:
+                    acceptor.stop()
+                    self.link.close()
         asyncio.run(run())
 
     async def until(self, what):
@@ -285,6 +237,103 @@ class TestLink(base.BaseTestCase):
             # It is a byte like any other, and makes no sense.
             await self.until(
                 lambda: (False, 'confused', False) in self.seen)
+        self.run_with(scenario)
+
+    def test_a_second_one_is_refused_while_the_first_lives(self):
+        async def scenario():
+            first = await self.serve('running')
+            second = fake_qmp.FakeQmp(self.path, 'paused')
+            self.addCleanup(second.close)
+            await self.until(lambda: second.connections > 2)
+            self.assertEqual([], second.commands)
+            self.assertEqual(1, first.connections)
+            await asyncio.to_thread(first.close)
+            await self.until(lambda: self.seen[-1] == (True, 'paused', False))
+            self.assertIn((False, None, False), self.seen)
+        self.run_with(scenario)
+
+    def test_end_of_the_first_that_nobody_has_read(self):
+        async def scenario():
+            first = await self.serve('running')
+            await asyncio.to_thread(first.close)
+            # No other turn of the loop.
+            ours, theirs = socket.socketpair()
+            self.addCleanup(theirs.close)
+            self.link.connected(ours, peers.Peer(7, None))
+            self.assertEqual(7, self.link.living_peer().pid)
+            self.assertIn((False, None, False), self.seen)
+        self.run_with(scenario)
+
+    def test_confused_one_is_left_alone(self):
+        async def scenario():
+            fake = await self.serve('running')
+            await asyncio.to_thread(fake.sends, b'nonsense\n')
+            await self.until(lambda: self.link.state is qmp.LinkState.AWAY)
+            began = time.monotonic()
+            await self.until(lambda: self.link.state is qmp.LinkState.READY)
+            self.assertGreater(time.monotonic() - began, 0.5)
+        self.run_with(scenario)
+
+    def test_socket_that_goes_with_a_command(self):
+        replies = []
+
+        def give():
+            ours, theirs = socket.socketpair()
+            self.addCleanup(ours.close)
+            self.link.execute('getfd', {'fdname': 'x'}, replies.append,
+                              theirs)
+            return ours, theirs
+
+        async def scenario():
+            ours, theirs = give()
+            self.assertIs(Failure.NOT_SENT, replies[0]['failure'])
+            self.assertEqual(-1, theirs.fileno())
+            fake = await self.serve('running')
+            # What waits for room goes first.
+            self.link.execute('stop', {'x': 'y' * (1 << 20)}, replies.append)
+            ours, theirs = give()
+            self.assertNotEqual(-1, theirs.fileno())
+            await self.until(lambda: len(replies) == 3)
+            self.assertEqual(-1, theirs.fileno())
+            (given,) = fake.given
+            with socket.socket(fileno=given) as got:
+                got.sendall(b'hello')
+            self.assertEqual(b'hello', ours.recv(10))
+        self.run_with(scenario)
+
+    def test_socket_that_the_kernel_does_not_take(self):
+        """For what others have under way; commands go on."""
+        replies = []
+
+        async def scenario():
+            fake = await self.serve('running')
+            with socket.socket(socket.AF_UNIX) as given, mock.patch.object(
+                    socket, 'send_fds', side_effect=OSError(
+                        errno.ETOOMANYREFS, 'too many')):
+                self.link.execute('getfd', {}, replies.append, given)
+            self.assertIs(Failure.NOT_SENT, replies[0]['failure'])
+            self.link.execute('stop', {}, replies.append)
+            await self.until(lambda: len(replies) == 2)
+            self.assertNotIn('getfd', [
+                each['execute'] for each in fake.commands])
+        self.run_with(scenario)
+
+    def test_sockets_that_nobody_takes_have_a_limit(self):
+        """They would count for all pairs of the host."""
+        async def scenario():
+            for _ in range(2):
+                ours, theirs = socket.socketpair()
+                self.addCleanup(theirs.close)
+                self.link.connected(ours, peers.Peer(7, None))
+                self.link.state = qmp.LinkState.READY
+                self.link.execute('getfd', {}, lambda reply: None,
+                                  socket.socket(socket.AF_UNIX))
+                theirs.shutdown(socket.SHUT_WR)
+                self.assertIsNone(self.link.living_peer())
+            with socket.socket(socket.AF_UNIX) as third:
+                self.assertRaisesRegex(
+                    peers.RefusedError, 'reads nothing', self.link.connected,
+                    third, peers.Peer(7, None))
         self.run_with(scenario)
 
     def test_nonsense_ends_the_connection_and_nothing_else(self):

@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import tempfile
+from unittest import mock
 
 from oslotest import base
 
@@ -86,3 +87,45 @@ class TestLog(base.BaseTestCase):
         self.assertIn('\ne\\n\nTraceback', text)
         self.assertIn('ValueError: d\\x1b\\u202e\n', text)
         self.assertLess(len(text), 2 * log.MESSAGE_MAX)
+
+
+class TestSetUp(base.BaseTestCase):
+
+    def test_in_a_fork(self):
+        """What its parent has not yet said is not said by a fork, too."""
+        root = logging.getLogger()
+        before, level = root.handlers, root.level
+        self.addCleanup(setattr, root, 'handlers', before)
+        self.addCleanup(root.setLevel, level)
+        parent = io.StringIO()
+        root.handlers = [log.BoundedHandler(parent)]
+        for _ in range(log.SITE_BURST + 5):
+            root.warning('again')
+        length = len(parent.getvalue())
+        log.set_up('worker', False)
+        handler, = root.handlers
+        handler.stream = io.StringIO()
+        root.warning('mine')
+        self.assertIn('worker', handler.stream.getvalue())
+        self.assertEqual(length, len(parent.getvalue()))
+        self.assertEqual(logging.INFO, root.level)
+
+    def test_another_fork(self):
+        """It goes on with the handler, and has budgets of its own."""
+        root = logging.getLogger()
+        before, level = root.handlers, root.level
+        self.addCleanup(setattr, root, 'handlers', before)
+        self.addCleanup(root.setLevel, level)
+        root.handlers = []
+        with mock.patch('sys.stderr', io.StringIO()) as stream:
+            log.set_up('hostd', False)
+            handler, = root.handlers
+            for _ in range(log.SITE_BURST + 5):
+                root.warning('again')
+            log.set_up('keeper', True)
+            root.debug('mine')
+        self.assertEqual([handler], root.handlers)
+        # Not one line of how many were left out before.
+        lines = stream.getvalue().splitlines()
+        self.assertEqual(log.SITE_BURST + 1, len(lines))
+        self.assertRegex(lines[-1], r' keeper\[\d+\] DEBUG mine$')

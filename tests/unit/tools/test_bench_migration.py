@@ -5,19 +5,17 @@ import dataclasses
 import json
 import pathlib
 import struct
-import subprocess
-import tempfile
 import unittest
 from unittest import mock
 
 from tests.unit import tools  # noqa: F401  (finds the imports below)
-from benchlib import cli
-from benchlib.migration import plan
-from benchlib.migration import rows
-from benchlib.migration import stops
-from benchlib.migration import summary
-from demolib import entries
-from testbedlib.settings import COMPUTES
+from laboratory.bench import cli
+from laboratory.bench.migration import plan
+from laboratory.bench.migration import rows
+from laboratory.bench.migration import stops
+from laboratory.bench.migration import summary
+from laboratory.users import entries
+from laboratory.testbed.settings import COMPUTES
 
 SSH = plan.Cell(512, plan.IDLE, plan.SSH, 50)
 SILENT = plan.Cell(2048, plan.DIRTY)
@@ -242,7 +240,7 @@ class SummaryTest(unittest.TestCase):
 class CommandLineTest(unittest.TestCase):
 
     def test_options(self):
-        options = cli._parser().parse_args(
+        options = cli.parser().parse_args(
             ['migration', '--quick', '--only', 'idle', '--plots', 'x'])
         self.assertTrue(options.only.search(str(SSH)))
         self.assertIsNone(options.only.search(str(SILENT)))
@@ -250,12 +248,5 @@ class CommandLineTest(unittest.TestCase):
                          (options.quick, options.runs, options.plots))
         for wrong in (['--runs', '0'], ['--only', '[']):
             with mock.patch('sys.stderr'):
-                self.assertRaises(SystemExit, cli._parser().parse_args,
+                self.assertRaises(SystemExit, cli.parser().parse_args,
                                   ['migration', *wrong])
-
-    @mock.patch.object(subprocess, 'run')
-    def test_plots_that_fail(self, run):
-        run.return_value.returncode = 1
-        with tempfile.TemporaryDirectory() as folder:
-            with self.assertRaisesRegex(cli.Failure, 'not drawn'):
-                cli._draw(mock.Mock(), {'raw': []}, pathlib.Path(folder))

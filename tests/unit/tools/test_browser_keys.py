@@ -4,7 +4,7 @@ import unittest
 
 # For the path that it sets.
 from tests.unit import tools  # noqa: F401
-from browserlib import keys
+from laboratory.browser import keys
 from guest import protocol
 
 

@@ -11,9 +11,9 @@ import unittest
 from unittest import mock
 
 from tests.unit import tools  # noqa: F401  (finds the imports below)
-from demolib import client
-from demolib import keyclock
-from demolib import typist
+from laboratory.users import client
+from laboratory.users import keyclock
+from laboratory.users import typist
 from guest import protocol
 from tests.unit.tools import test_guest_protocol
 

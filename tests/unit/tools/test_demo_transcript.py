@@ -7,7 +7,7 @@ import unittest
 import zlib
 
 from tests.unit import tools  # noqa: F401  (finds the imports below)
-from demolib import transcript
+from laboratory.users import transcript
 from guest import protocol
 
 READY = b'READY dmore-echo-print\r\n'

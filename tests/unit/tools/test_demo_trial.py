@@ -8,17 +8,18 @@ import unittest
 from unittest import mock
 
 from tests.unit import tools  # noqa: F401  (finds the imports below)
-from demolib import cli
-from demolib import client
-from demolib import clouds
-from demolib import entries
-from demolib import machines
-from demolib import subject
-from demolib import transcript
-from demolib import trial
-from demolib import typist
-from testbedlib import layout
-from testbedlib import progress
+from laboratory.demo import cli
+from laboratory.users import client
+from laboratory.cloud import clouds
+from laboratory.users import entries
+from laboratory.cloud import machines
+from laboratory.users import subject
+from laboratory.users import transcript
+from laboratory.users import trial
+from laboratory.users import typist
+from laboratory import launch
+from laboratory import layout
+from laboratory import progress
 
 
 def make_ledger(foreign: int = 0, **counts: int) -> dict:
@@ -251,7 +252,7 @@ class GrowingLogTest(unittest.TestCase):
 class CommandLineTest(unittest.TestCase):
 
     def test_a_number_of_migrations(self):
-        parse = cli._parser().parse_args
+        parse = cli.parser().parse_args
         self.assertEqual((2, None, False),
                          (parse([]).migrations, parse([]).json,
                           parse([]).block))
@@ -262,7 +263,7 @@ class CommandLineTest(unittest.TestCase):
         self.assertEqual((0, 3), (parse([]).load, parse(['--load', '3']).load))
 
     def test_an_earlier_run(self):
-        parse = cli._parser().parse_args
+        parse = cli.parser().parse_args
         with tempfile.NamedTemporaryFile('w') as file:
             for content, rate in (
                     ('{"dmore": {"output_bytes_per_s": [5, null, 7]}}', 6),
@@ -282,7 +283,7 @@ class CommandLineTest(unittest.TestCase):
     def test_a_file_that_cannot_be_written(self):
         path = pathlib.Path('/nonexistent/demo.json')
         with self.assertRaisesRegex(progress.Failure, '--json: .*demo.json'):
-            cli._write_json(path, {})
+            launch.write(path, '')
 
     @mock.patch('os.geteuid', return_value=0)
     def test_one_at_a_time(self, _root):

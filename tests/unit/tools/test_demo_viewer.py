@@ -12,9 +12,9 @@ import unittest
 import numpy
 
 from tests.unit import tools  # noqa: F401  (finds the imports below)
-from demolib import sessions
-from demolib import typist
-from demolib import viewer
+from laboratory.users import sessions
+from laboratory.users import typist
+from laboratory.users import viewer
 from guest import protocol
 from tests.unit.tools import test_guest_protocol
 

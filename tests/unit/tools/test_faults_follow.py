@@ -6,9 +6,9 @@ import tempfile
 import unittest
 
 from tests.unit import tools  # noqa: F401  (finds the imports below)
-from faultlib import fault
-from faultlib import follower
-from faultlib import phases
+from laboratory.faults import fault
+from laboratory.faults import follower
+from laboratory.faults import phases
 
 SERVER = 'b43e1276-3017-4176-b246-a16604d7fda7'
 

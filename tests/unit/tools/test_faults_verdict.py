@@ -5,9 +5,9 @@ import dataclasses
 import unittest
 
 from tests.unit import tools  # noqa: F401  (finds the imports below)
-from demolib import entries
-from faultlib import state
-from faultlib import verdict
+from laboratory.users import entries
+from laboratory.faults import state
+from laboratory.faults import verdict
 
 EMPTY = state.On(None, None, 0, 0, 0, 0, frozenset(), frozenset())
 WHOLE = state.On('running', 'running', 2, 1, 1, 0,

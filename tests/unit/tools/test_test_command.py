@@ -6,10 +6,12 @@ from unittest import mock
 
 # For the path that it sets.
 from tests.unit import tools  # noqa: F401
-from testbedlib import progress
-from testlib import cli
-from testlib import layers
-from testlib.counts import Counts
+from laboratory import launch
+from laboratory import progress
+from laboratory.testruns import cli
+from laboratory.testruns.counts import Counts
+from laboratory.testruns import inside
+from laboratory.testruns import runs
 
 
 class CountsTest(unittest.TestCase):
@@ -41,11 +43,9 @@ class CountsTest(unittest.TestCase):
         self.assertEqual(Counts(3, 2), Counts(3, 2).checked(False))
         self.assertEqual(Counts(3), Counts(3).checked(True))
 
-    def test_through_a_pipe(self):
-        counts = Counts(1, 2, 3, ('unit: a (fail): no', 'unit: b (fail): no'))
-        loaded = Counts.load(counts.dump())
-        self.assertEqual(counts, loaded)
-        self.assertEqual(counts.failures, loaded.failures)
+
+class BecameError(Exception):
+    """It goes on in another program."""
 
 
 class CommandTest(unittest.TestCase):
@@ -55,15 +55,25 @@ class CommandTest(unittest.TestCase):
             self.ran.append(name)
             return next(given)
 
+        def become(_venv, module, words):
+            self.assertEqual(inside.__name__, module)
+            self.status = inside.main(words)
+            # This process would be another one then.
+            raise BecameError
+
         self.ran = []
         given = iter(results)
-        with (mock.patch.object(layers, 'run', run),
+        with (mock.patch.object(runs, 'run', run),
               mock.patch.object(cli, '_prepare', side_effect=failure),
+              mock.patch.object(launch, 'become', become),
               mock.patch('sys.stdout', io.StringIO()) as stdout,
               mock.patch('sys.stderr', io.StringIO()) as stderr):
-            status = cli.main(arguments)
+            try:
+                self.status = cli.main(arguments)
+            except BecameError:
+                pass
         self.stderr = stderr.getvalue()
-        return status, stdout.getvalue()
+        return self.status, stdout.getvalue()
 
     def test_all_layers_are_summed(self):
         self.assertEqual(
@@ -84,6 +94,18 @@ class CommandTest(unittest.TestCase):
             self.run_command('unit', 'functional', results=[
                 Counts(1, 1, failures=('unit: a (fail): no',)),
                 Counts(2, 1, failures=('functional: b (fail): no',))]))
+
+    def test_a_layer_without_a_test_that_matches(self):
+        self.assertEqual(
+            (0, '3 passed, 0 failed\n'),
+            self.run_command('--only', 'Some', results=[
+                Counts(), Counts(3), Counts()]))
+
+    def test_no_test_at_all_matches(self):
+        self.assertEqual(
+            (1, 'FAILED no test at all matches Some\n0 passed, 1 failed\n'),
+            self.run_command('--only', 'Some', 'unit', 'functional',
+                             results=[Counts(), Counts()]))
 
     def test_set_up_fails(self):
         self.assertEqual((1, '0 passed, 1 failed\n'), self.run_command(

@@ -13,13 +13,13 @@ from unittest import mock
 from nova_dmore.cmd import manage
 # For the path that it sets.
 from tests.unit import tools  # noqa: F401
-from testbedlib import conf_compute
-from testbedlib import conf_controller
-from testbedlib import controller
-from testbedlib import inifile
-from testbedlib import layout
-from testbedlib import settings
-from testbedlib import status
+from laboratory.testbed import conf_compute
+from laboratory.testbed import conf_controller
+from laboratory.testbed import controller
+from laboratory.testbed import inifile
+from laboratory import layout
+from laboratory.testbed import settings
+from laboratory.testbed import status
 
 
 class CloudTest(unittest.TestCase):

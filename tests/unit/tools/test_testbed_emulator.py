@@ -4,7 +4,7 @@ import json
 import unittest
 
 from tests.unit import tools  # noqa: F401
-from testbedlib import emulator
+from laboratory.testbed import emulator
 
 
 def _backend(size, **more):

@@ -8,11 +8,11 @@ from unittest import mock
 
 # For the path that it sets.
 from tests.unit import tools  # noqa: F401
-from testbedlib import bringup
-from testbedlib import dashboard
-from testbedlib import layout
-from testbedlib import settings
-from testbedlib.progress import Failure
+from laboratory.testbed import bringup
+from laboratory.testbed import dashboard
+from laboratory import layout
+from laboratory.testbed import settings
+from laboratory.progress import Failure
 
 
 class HorizonTest(unittest.TestCase):

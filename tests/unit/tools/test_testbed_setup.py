@@ -8,10 +8,10 @@ from unittest import mock
 
 # For the path that it sets.
 from tests.unit import tools  # noqa: F401
-from testbedlib import debian
-from testbedlib import layout
-from testbedlib import prepare
-from testbedlib import progress
+from laboratory.setup import debian
+from laboratory import layout
+from laboratory.setup import prepare
+from laboratory import progress
 
 
 class FolderTest(unittest.TestCase):
@@ -31,7 +31,7 @@ class BindepTest(unittest.TestCase):
 
     def test_what_is_installed_is_not_missing(self):
         listed = 'gcc installed\nmake config-files\n'
-        with mock.patch('testbedlib.command.output', return_value=listed):
+        with mock.patch('laboratory.command.output', return_value=listed):
             self.assertEqual(['make', 'git'],
                              debian.missing(['gcc', 'make', 'git']))
 

@@ -6,8 +6,8 @@ import unittest
 
 # For the path that it sets.
 from tests.unit import tools  # noqa: F401
-from testbedlib import progress
-from testbedlib import tasks
+from laboratory import progress
+from laboratory.testbed import tasks
 
 
 class RunTest(unittest.TestCase):

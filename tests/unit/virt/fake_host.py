@@ -2,7 +2,9 @@
 """A host's libvirt and its shadow-device processes, in memory."""
 
 import functools
+import inspect
 import os
+import socket
 import threading
 from unittest import mock
 
@@ -11,8 +13,8 @@ import libvirt
 from lxml import etree
 from nova import exception as nova_exception
 
+from nova_dmore.client import host_service
 from nova_dmore.client import shadow_client
-from nova_dmore.client import spawn
 from nova_dmore import exception
 from nova_dmore import image_file
 from nova_dmore.virt.images import image_store
@@ -71,6 +73,12 @@ class Domain:
             raise libvirt_error(libvirt.VIR_ERR_OPERATION_INVALID)
 
 
+#: An instance whose consoles are those of a pair, as far as is asked here.
+SHADOWED = ('<domain><devices><serial type="pipe"><source path='
+            f'"/run/nova-dmore/libvirt-{fakes.UUID}/serial0"/></serial>'
+            '</devices></domain>')
+
+
 class Libvirt:
     """What is used of ``libvirt.virConnect``."""
 
@@ -91,7 +99,7 @@ class Libvirt:
         raise libvirt_error(libvirt.VIR_ERR_NO_DOMAIN)
 
     def add_instance(self, uuid=fakes.UUID, name='instance-00000001',
-                     xml='<domain/>'):
+                     xml=SHADOWED):
         """As Nova, or a migration, does."""
         domain = self.domains[name] = Domain(self, name, xml)
         domain.uuid = uuid
@@ -108,11 +116,11 @@ class Libvirt:
         pass
 
 
-def status(**changes) -> shadow_client.Status:
+def status(**changes) -> wire.Status:
     """An answer of a process that has nothing to say."""
-    vm = shadow_client.VmStatus(connected=True, status='running',
+    vm = wire.VmStatus(connected=True, status='running',
                                 attached=True)
-    return shadow_client.Status(**{
+    return wire.Status(**{
         'state': wire.PairState.LIVE, 'epoch': 5, 'migration_id': None,
         'instance': vm, 'domain_r': vm, 'streams': {}, 'serving': None,
         'devices': {}, 'gaps': (), 'worker_starts': 1, 'pid': 10,
@@ -121,36 +129,104 @@ def status(**changes) -> shadow_client.Status:
 
 
 class ShadowProcesses(fixtures.Fixture):
-    """The processes, behind the signatures of ShadowClient and spawn."""
+    """The processes, behind the signatures of ShadowClient and HostService.
+    """
 
     def _setUp(self):
-        #: Directories with a living process.
+        #: Folders of pairs with a living process.
         self.alive = set()
         self.log = []
         self.clients = {}
         self.refuse_start = None
+        #: The host service does not answer. Connections that clients have
+        #: lead to the workers all the same.
+        self.service_away = False
         self.refuse = {}        # method name: raised by it
-        self.useFixture(fixtures.MockPatchObject(
-            spawn, 'start_keeper', autospec=True, side_effect=self._start))
+        #: Of these, those whose process an earlier release has started.
+        self.earlier = set()
+        #: Folders of pairs that were made, and are not removed.
+        self.folders = set()
+        for name in ('start', 'end', 'remove', 'instances', 'is_earlier'):
+            self.useFixture(fixtures.MonkeyPatch(
+                f'nova_dmore.client.host_service.HostService.{name}',
+                _method(getattr(self, f'_{name}'),
+                        getattr(host_service.HostService, name))))
+        #: Worker's ends of the connections on which gaps are waited for.
+        self.gaps_requests = {}
+        self.addCleanup(self._close_gaps_requests)
         self.useFixture(fixtures.MonkeyPatch(
             'nova_dmore.client.shadow_client.ShadowClient', self._client))
 
-    def _start(self, directory, log_file, *, options=None, timeout=20.0):
+    def _ask_service(self):
+        if self.service_away:
+            raise exception.HostServiceError('hostd.sock: no answer')
+
+    def _start(self, service, instance, arrives=False, timeout=20.0):
+        self._ask_service()
         if self.refuse_start is not None:
             raise self.refuse_start
-        assert os.path.isdir(os.path.dirname(log_file)), log_file
-        self.options = options
+        directory = _folder(service, instance)
         if directory not in self.alive:
             self.log.append('start')
         self.alive.add(directory)
+        self.folders.add(directory)
+        self.arrives = arrives
         return 10
+
+    def _is_earlier(self, service, instance):
+        self._ask_service()
+        return _folder(service, instance) in self.earlier
+
+    def _end(self, service, instance):
+        self._ask_service()
+        self.log.append('end')
+        self.alive.discard(_folder(service, instance))
+        self.earlier.discard(_folder(service, instance))
+
+    def _remove(self, service, instance):
+        self._ask_service()
+        directory = _folder(service, instance)
+        if directory in self.alive:
+            raise exception.HostServiceError('it lives')
+        self.folders.discard(directory)
+
+    def _instances(self, service):
+        self._ask_service()
+        return [os.path.basename(each) for each in sorted(self.alive)
+                if os.path.dirname(each) == service.run_dir]
 
     def kill(self, instance_uuid):
         """As ``kill -9`` of the keeper."""
         self.alive = {directory for directory in self.alive
                       if not directory.endswith(instance_uuid)}
+        self.end_worker(instance_uuid)
 
-    def _client(self, directory, timeout=5.0):
+    def end_worker(self, instance_uuid):
+        """Its connections end with it; the keeper starts another one."""
+        for directory in list(self.gaps_requests):
+            if directory.endswith(instance_uuid):
+                self.gaps_requests.pop(directory).close()
+
+    def _close_gaps_requests(self):
+        for sock in self.gaps_requests.values():
+            sock.close()
+
+    def _is_gone(self, directory):
+        self._ask_service()
+        return directory not in self.alive
+
+    def _wait_for_gaps(self, directory):
+        self._ask_service()
+        if directory not in self.alive:
+            raise exception.ShadowProcessError('it is gone')
+        ours, theirs = socket.socketpair()
+        if directory in self.gaps_requests:
+            self.gaps_requests[directory].close()
+        self.gaps_requests[directory] = theirs
+        return shadow_client.GapsRequest(ours)
+
+    def _client(self, service, instance, timeout=5.0):
+        directory = _folder(service, instance)
         client = _shadow_client(len(self.clients))
         client.reset_mock(side_effect=True)
 
@@ -159,8 +235,12 @@ class ShadowProcesses(fixtures.Fixture):
                 if name in self.refuse:
                     raise self.refuse[name]
                 if name == 'shutdown':
+                    self._ask_service()
                     self.alive.discard(directory)
+                    self.end_worker(directory)
+                    self.earlier.discard(directory)
                 elif directory not in self.alive:
+                    self._ask_service()
                     raise exception.ShadowProcessError('it is gone')
                 if name != 'status':
                     self.log.append(name)
@@ -171,11 +251,25 @@ class ShadowProcesses(fixtures.Fixture):
                 'status': status(), 'configure': None, 'arm': None,
                 'adopt': None, 'shutdown': None, 'forget_gaps': None,
                 'hold': None,
-                'carry_over': shadow_client.CarryOverAnswer(True, '')}.items():
+                'carry_over': wire.CarryOverAnswer(True, '')}.items():
             answer(name, result)
-        client.is_gone.side_effect = lambda: directory not in self.alive
+        client.wait_for_gaps.side_effect = lambda: self._wait_for_gaps(
+            directory)
+        client.is_gone.side_effect = lambda: self._is_gone(directory)
         self.clients[directory] = client
         return client
+
+
+def _method(fake, real):
+    """A function in the place of a method, with the same signature."""
+    def call(service, *arguments, **keywords):
+        inspect.signature(real).bind(service, *arguments, **keywords)
+        return fake(service, *arguments, **keywords)
+    return call
+
+
+def _folder(service, instance):
+    return os.path.join(service.run_dir, instance)
 
 
 _CLIENT = shadow_client.ShadowClient
@@ -220,6 +314,7 @@ class HostTestCase(fakes.TestCase):
             secret_file.write('s' * 64)
         self.config.config(
             group='dmore', run_dir=os.path.join(self.directory, 'run'),
+            record_dir=os.path.join(self.directory, 'records'),
             log_dir=os.path.join(self.directory, 'log'), secret_file=secret,
             image_cache_dir=os.path.join(self.directory, 'images'),
             management_network='consoles')
@@ -268,9 +363,10 @@ class HostTestCase(fakes.TestCase):
         self.assertEqual(set(), self.vif_driver.plugged)
         self.assertEqual({}, self.neutron.ports)
         self.assertEqual([], self.pairs.records.all())
-        run_dir = self.conf.dmore.run_dir
-        if os.path.isdir(run_dir):
-            self.assertEqual([], os.listdir(run_dir))
+        self.assertEqual(set(), self.shadow.folders)
+        record_dir = self.conf.dmore.record_dir
+        if os.path.isdir(record_dir):
+            self.assertEqual([], os.listdir(record_dir))
 
 
 def plug_error():
@@ -282,3 +378,12 @@ def wait(event: threading.Event, seconds=5.0):
     """Wait for what another thread of a test has to do."""
     if not event.wait(seconds):
         raise AssertionError('a thread of the test did not come')
+
+
+def in_thread(function, seconds=5.0):
+    """Call it in another thread, and wait for its end."""
+    thread = threading.Thread(target=function, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise AssertionError('a thread of the test did not end')

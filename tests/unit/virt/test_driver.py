@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import logging
-import os
 from unittest import mock
 
 import fixtures
 from nova.console import type as console_type
 from nova import exception as nova_exception
+from nova.virt import event
 from nova.virt.libvirt import host as libvirt_host
+import nova.conf
 
 from nova_dmore import exception
+from nova_dmore.virt.care import watch
 from nova_dmore.virt.config import certificate
+from nova_dmore.virt.config import precondition
+from nova_dmore.virt.pair import domain_r
 from tests.unit.virt.config import test_certificate
 from tests.unit.virt import driver_case
 from tests.unit.virt import fakes
@@ -49,7 +53,7 @@ class AuthorityTest(test_certificate.FilesTestCase,
         self.write(certificate.SERVER_CA_FILE,
                    test_certificate.make_certificate('servers', **server))
         with fixtures.FakeLogger(level=logging.WARNING) as log:
-            self.driver._warn_of_the_authority()
+            precondition.warn_of_authority(nova.conf.CONF)
         return log.output
 
     def test_it_ends(self):
@@ -70,6 +74,30 @@ class AuthorityTest(test_certificate.FilesTestCase,
         self.driver.init_host('c1')
         self.assertIn('/nonexistent', self.log.output)
         self.driver._watch.start.assert_called_once_with()
+
+
+class EventTest(driver_case.DriverTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.emit = self.stock('emit_event')
+        self.driver._watch = mock.create_autospec(
+            watch.Watch, instance=True)
+        self.pairs.ensure(self.instance)
+
+    def test_of_a_domain_r(self):
+        self.driver.emit_event(event.LifecycleEvent(
+            domain_r.uuid_of(fakes.UUID), event.EVENT_LIFECYCLE_STOPPED))
+        self.driver._watch.changed.assert_called_once_with(fakes.UUID)
+        self.emit.assert_not_called()
+
+    def test_of_others(self):
+        for each in (event.LifecycleEvent(fakes.UUID,
+                                          event.EVENT_LIFECYCLE_STOPPED),
+                     event.Event()):
+            self.driver.emit_event(each)
+            self.emit.assert_called_with(self.driver, each)
+        self.driver._watch.changed.assert_not_called()
 
 
 class CreateTest(driver_case.DriverTestCase):
@@ -104,12 +132,12 @@ class CreateTest(driver_case.DriverTestCase):
         self.assertIn('no image', self.log.output)
         self.assertNotIn('Traceback', self.log.output)
 
-    def test_what_nobody_expected(self):
+    def test_what_was_not_foreseen(self):
         self.images.current.side_effect = TypeError('a bug')
         self._assert_stock()
         self.assertIn('Traceback', self.log.output)
 
-    def test_a_bug_after_the_pair_was_made(self):
+    def test_a_bug_before_the_pair_is_made(self):
         self.useFixture(fixtures.MockPatch(
             'nova_dmore.virt.pair.xml.with_shadow_devices',
             side_effect=KeyError('a bug')))
@@ -176,11 +204,11 @@ class WithdrawTest(driver_case.DriverTestCase):
         # It is as it was suspended, and its QEMU makes sockets there.
         for pair_is_gone in (False, True):
             if pair_is_gone:
-                self.pairs.records.remove(fakes.UUID)
+                self.pairs.records.forget(fakes.UUID)
             self._create(self.shadowed)
             self.assertEqual(self.shadowed, self.create.call_args.args[2])
-            self.assertTrue(os.path.isdir(
-                self.pairs.records.directory(fakes.UUID)))
+            self.assertEqual({self.pairs.records.directory(fakes.UUID)},
+                             self.shadow.alive)
 
     def test_opted_out(self):
         self.instance.flavor.extra_specs['dmore:domain_r'] = 'disabled'
@@ -197,6 +225,7 @@ class ConsoleTest(driver_case.DriverTestCase):
         super().setUp()
         self.driver._host = mock.create_autospec(
             libvirt_host.Host, instance=True)
+        self.driver._host.get_connection.return_value = self.libvirt
         self.vnc = self.stock('get_vnc_console', return_value='vnc')
         self.serial = self.stock('get_serial_console', return_value='serial')
 
@@ -224,6 +253,11 @@ class ConsoleTest(driver_case.DriverTestCase):
         self.serial.assert_not_called()
 
     def test_no_pair(self):
+        self._assert_stock('vnc', 'serial')
+
+    def test_it_was_started_while_it_could_have_no_pair(self):
+        self.pairs.ensure(self.instance, display=True)
+        self.libvirt.add_instance(xml=driver_case.XML)
         self._assert_stock('vnc', 'serial')
 
     def test_no_display(self):

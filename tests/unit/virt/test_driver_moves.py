@@ -8,10 +8,10 @@ from nova.compute import task_states
 from nova.compute import vm_states
 from nova import exception as nova_exception
 
-from nova_dmore.virt import driver
 from nova_dmore.virt.migration import destination
-from nova_dmore.virt.migration import rollback
 from nova_dmore.virt.migration import source
+from nova_dmore.virt.migration import uris
+from nova_dmore.virt.pair import instance_pair
 from tests.unit.virt import driver_case
 from tests.unit.virt import fakes
 
@@ -35,18 +35,19 @@ class ArrivalTest(driver_case.DriverTestCase):
             self.driver, 'context', self.instance, 'devices', 'networks',
             None, 'data')
 
-    def test_an_instance_with_domain_r_is_expected(self):
-        self._arrive(**{driver.SSH_PROPERTY: 'ssh://console@10.0.0.5'})
-        self.driver._destination.expect.assert_called_once_with(
+    def test_an_instance_with_domain_r_is_prepared_for(self):
+        self._arrive(**{instance_pair.SSH_PROPERTY: 'ssh://console@10.0.0.5'})
+        self.driver._destination.pre_live_migration.assert_called_once_with(
             self.instance)
 
     def test_a_stock_instance_is_not(self):
         self._arrive(some='property')
-        self.driver._destination.expect.assert_not_called()
+        self.driver._destination.pre_live_migration.assert_not_called()
 
     def test_a_bug(self):
-        self.driver._destination.expect.side_effect = TypeError('a bug')
-        self._arrive(**{driver.SSH_PROPERTY: 'ssh://console@10.0.0.5'})
+        self.driver._destination.pre_live_migration.side_effect = (
+            TypeError('a bug'))
+        self._arrive(**{instance_pair.SSH_PROPERTY: 'ssh://console@10.0.0.5'})
         self.assertIn('Traceback', self.log.output)
 
 
@@ -64,12 +65,12 @@ class CheckTest(driver_case.DriverTestCase):
         check.assert_called_once_with(
             self.driver, 'context', self.instance, 'source', 'destination',
             False, False)
-        return self.driver._destination.look_up
+        return self.driver._destination.check_can_live_migrate_destination
 
-    def test_domain_r_is_looked_up(self):
-        look_up = self._check(
-            **{driver.SSH_PROPERTY: 'ssh://console@10.0.0.5'})
-        look_up.assert_called_once_with(self.instance)
+    def test_an_instance_with_domain_r_is_checked(self):
+        check = self._check(
+            **{instance_pair.SSH_PROPERTY: 'ssh://console@10.0.0.5'})
+        check.assert_called_once_with(self.instance)
 
     def test_a_stock_instance_has_none(self):
         self._check(some='property').assert_not_called()
@@ -86,30 +87,31 @@ class LiveMigrationTest(driver_case.DriverTestCase):
         migrate.assert_called_once_with(
             self.driver, 'context', self.instance, 'c2', 'post', 'recover',
             False, None)
-        self.assertEqual({}, self.driver._comigrations)
+        self.assertEqual({}, self.driver._source_roles)
 
-    def test_the_way_here(self):
+    def test_the_uris_of_this_host(self):
         """As Nova tells a source."""
         self.assertEqual(
-            rollback.WayHere(f'qemu+tcp://{fakes.HOST}/system', None),
-            self.driver._way_here())
+            uris.MigrationURIs(f'qemu+tcp://{fakes.HOST}/system', None),
+            self.driver._uris_of_this_host())
         self.config.config(group='libvirt', live_migration_scheme='tls',
                            live_migration_inbound_addr='fd00::1')
         self.assertEqual(
-            rollback.WayHere('qemu+tls://[fd00::1]/system', 'tcp://[fd00::1]'),
-            self.driver._way_here())
+            uris.MigrationURIs('qemu+tls://[fd00::1]/system',
+                               'tcp://[fd00::1]'),
+            self.driver._uris_of_this_host())
 
     def test_the_role_learns_when_nova_is_done(self):
         role = mock.create_autospec(source.SourceRole, instance=True)
-        self.driver._comigrations[self.instance.uuid] = role
+        self.driver._source_roles[self.instance.uuid] = role
         monitor = self.stock('_live_migration_monitor')
         monitor.side_effect = lambda *args: self.assertFalse(
-            role.set_nova_done.called)
+            role.live_migration_monitor_ended.called)
         self.driver._live_migration_monitor(
             'context', self.instance, 'guest', 'c2', 'post', 'recover',
             False, None, 'future', [])
         monitor.assert_called_once()
-        role.set_nova_done.assert_called_once_with()
+        role.live_migration_monitor_ended.assert_called_once_with()
 
 
 class LeaveTest(driver_case.DriverTestCase):
@@ -151,7 +153,9 @@ class LeaveTest(driver_case.DriverTestCase):
             destination.DestinationRole, instance=True)
         self._destroy(host=fakes.OTHER_HOST,
                       task_state=task_states.MIGRATING)
-        self.driver._destination.give_up.assert_called_once_with(fakes.UUID)
+        roll_back = (self.driver._destination.
+                     rollback_live_migration_at_destination)
+        roll_back.assert_called_once_with(fakes.UUID)
 
     def test_deleted(self):
         self._destroy(task_state=task_states.DELETING)

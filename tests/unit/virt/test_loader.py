@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import importlib
+import os
 import subprocess
 import sys
 import textwrap
 
+import fixtures
 from os_vif.objects import host_info
 
 from nova_dmore.virt import loader
 from tests.unit.virt import fakes
 
 
-def _python(code):
+def _python(code, *arguments, **options):
     """Run code in a new interpreter; what it printed."""
     return subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', textwrap.dedent(code)],
-        check=True, capture_output=True, text=True).stdout.strip()
+        [sys.executable, '-W', 'ignore', '-c', textwrap.dedent(code),
+         *arguments],
+        check=True, capture_output=True, text=True, **options).stdout.strip()
 
 
 class FinderTest(fakes.TestCase):
@@ -71,6 +74,43 @@ class ServiceTest(fakes.TestCase):
             print(importutils.import_class(
                 'nova.virt.dmore.DMoreDriver').__name__)
             '''))
+
+
+class ThreadsTest(fakes.TestCase):
+
+    def _load(self, backend):
+        """Load the driver as nova-compute does, with a value of
+        ``concurrency_backend``; what it said, and its exit status."""
+        path = os.path.join(self.useFixture(fixtures.TempDir()).path, 'conf')
+        with open(path, 'w') as conf:
+            conf.write(f'[DEFAULT]\nconcurrency_backend = {backend}\n')
+        environment = {
+            name: value for name, value in os.environ.items()
+            if name != 'OS_NOVA_DISABLE_EVENTLET_PATCHING'}
+        return _python('''
+            from nova import monkey_patch; monkey_patch.patch('threading')
+            import logging, sys
+            logging.basicConfig(stream=sys.stdout, format='%(message)s',
+                                level=logging.ERROR)
+            import nova.conf
+            nova.conf.CONF([], default_config_files=[])
+            import os_vif
+            os_vif.initialize()
+            from nova.virt import driver
+            nova.conf.CONF.set_override('compute_driver', 'dmore.DMoreDriver')
+            try:
+                print(type(driver.load_compute_driver(None)).__name__)
+            except SystemExit as error:
+                print(error.code)
+            ''', '--config-file', path, env=environment)
+
+    def test_eventlet_is_refused_in_one_line(self):
+        message, status = self._load('eventlet').splitlines()
+        self.assertIn('concurrency_backend', message)
+        self.assertEqual('1', status)
+
+    def test_native_threads(self):
+        self.assertEqual('DMoreDriver', self._load('auto'))
 
 
 class PluginTest(fakes.TestCase):

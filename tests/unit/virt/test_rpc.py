@@ -10,6 +10,7 @@ import oslo_messaging as messaging
 from oslo_messaging import conffixture
 
 from nova_dmore import exception
+from nova_dmore import places
 from nova_dmore.virt import rpc
 from tests.unit.virt import fakes
 
@@ -34,11 +35,11 @@ class Destination:
         self.calls = []
         self.error = None
         self.runs = False
-        self.lets_run = True
+        self.layout = 2
 
     def prepare(self, context, migration_id, record_text):
         self._note('prepare', migration_id, record_text)
-        return self.lets_run
+        return self.layout
 
     def carry_over(self, migration_id, instance_uuid, carry_over):
         self._note('carry_over', migration_id, instance_uuid, carry_over)
@@ -124,11 +125,16 @@ class RpcTest(fakes.TestCase):
             self.assertIs(runs, self.api.abort(
                 self.context, 'c2', **ARGUMENTS['abort']))
 
-    def test_a_paused_domain_r_is_let_run(self):
-        # One before version 2.1 says nothing.
-        for lets_run, answer in ((True, True), (None, False)):
-            self.destination.lets_run = lets_run
-            self.assertIs(answer, self.api.prepare(
+    def test_what_a_destination_knows(self):
+        # One before version 2.1 says nothing, that says True.
+        for said, layout in ((2, places.Layout.DOMAIN_DIRECTORIES),
+                             (True, places.Layout.FIFOS), (3, 3),
+                             (None, places.Layout.SOCKETS),
+                             (-1, places.Layout.STOCK),
+                             (-2, places.Layout.STOCK),
+                             ('2', places.Layout.SOCKETS)):
+            self.destination.layout = said
+            self.assertEqual(layout, self.api.prepare(
                 self.context, 'c2', **ARGUMENTS['prepare']))
 
     def test_a_destination_that_sends_nothing_back(self):

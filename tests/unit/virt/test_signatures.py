@@ -85,7 +85,7 @@ class SignatureTest(fakes.TestCase):
             set(_overridden(driver.DMoreDriver,
                             libvirt_driver.LibvirtDriver)))
         self.assertEqual(
-            {'list_instance_domains'},
+            {'list_instance_domains', '_event_emit_delayed'},
             set(_overridden(inventory.DMoreHost, host.Host)))
 
     def test_static_methods_stay_static(self):

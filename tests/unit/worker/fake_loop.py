@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An event loop whose time the test makes pass."""
 
+import functools
 import socket
 
 
@@ -37,8 +38,8 @@ class FakeLoop:
     def call_soon(self, callback, *args):
         return self.call_later(0, callback, *args)
 
-    def add_reader(self, sock, callback):
-        self.readers[sock] = callback
+    def add_reader(self, sock, callback, *args):
+        self.readers[sock] = functools.partial(callback, *args)
 
     def remove_reader(self, sock):
         self.readers.pop(sock, None)

@@ -10,6 +10,7 @@ import struct
 import tempfile
 import threading
 import time
+import uuid
 
 from testtools import content
 
@@ -18,10 +19,11 @@ from nova_dmore.channel.domr import end as domr_end
 from nova_dmore.channel import input_event
 from nova_dmore.channel import region
 from nova_dmore.client import shadow_client
-from nova_dmore.client import spawn
+from nova_dmore import places
 from nova_dmore.posix import fifos
 from nova_dmore.posix import pipes
 from nova_dmore import wire
+from tests.unit import hostd_process
 from tests.unit.keeper import fake_qmp
 from tests.unit.worker.devices.display import viewer
 
@@ -42,12 +44,18 @@ def wait_for(what, timeout=5.0):
 
 
 class FakeInstance:
-    """The instance's QEMU: a serial port and a monitor."""
+    """The instance's QEMU: a serial port and a monitor.
 
-    def __init__(self, directory, status='running'):
-        self.qmp = fake_qmp.FakeQmp(
-            os.path.join(directory, wire.INSTANCE_QMP_SOCKET), status)
-        self._input, self._output = fifos.open_both(directory)
+    :param where: the directories of its pair.
+    :param is_earlier: whether release 0.2 started it.
+    """
+
+    def __init__(self, where, status='running', is_earlier=False):
+        self.qmp = (fake_qmp.ListeningFakeQmp(
+            os.path.join(where.own, wire.INSTANCE_QMP_SOCKET), status)
+            if is_earlier else fake_qmp.FakeQmp(
+                os.path.join(where.instance, wire.QMP_SOCKET), status))
+        self._input, self._output = fifos.open_both(where.instance)
 
     def prints(self, data, timeout=30):
         """Write byte by byte, as a UART does, waiting for room."""
@@ -122,13 +130,19 @@ class FakeDomainR:
 
     tells_that_it_is_loaded = True
 
-    def __init__(self, directory, status='running', boot=True):
-        self.qmp = fake_qmp.FakeQmp(
-            os.path.join(directory, wire.DOMAIN_R_QMP_SOCKET), status,
-            on_stop=self._halt_processors, on_cont=self._may_run)
+    def __init__(self, where, status='running', boot=True, is_earlier=False):
+        kind, path = (
+            (fake_qmp.ListeningFakeQmp,
+             os.path.join(where.own, wire.DOMAIN_R_QMP_SOCKET))
+            if is_earlier else
+            (fake_qmp.FakeQmp, os.path.join(where.domain_r, wire.QMP_SOCKET)))
+        self.qmp = kind(path, status, on_stop=self._halt_processors,
+                        on_cont=self._may_run)
         self._is_loaded = status != 'inmigrate'
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(os.path.join(directory, wire.IVSHMEM_SOCKET))
+        self._socket.connect(os.path.join(
+            where.own if is_earlier else where.domain_r,
+            wire.IVSHMEM_SOCKET))
         self._memfd, self.interrupts, self._doorbells = self._greeting()
         self.memory = mmap.mmap(self._memfd, wire.REGION_SIZE)
         self.end = None
@@ -299,33 +313,55 @@ def _map_over(memory, descriptor):
 
 
 class Pair:
-    """A keeper in a directory of its own, and who talks to it."""
+    """The processes of a pair, and who talks to them.
 
-    def __init__(self, test):
+    :param hostd: a :class:`hostd_process.Hostd`, None: that of all tests.
+    :param arrives: see :attr:`hostd_protocol.Request.START`.
+    """
+
+    def __init__(self, test, hostd=None, arrives=False):
         self._test = test
+        self.hostd = hostd or hostd_process.shared()
+        self.uuid = str(uuid.uuid4())
+        self.directory = os.path.join(self.hostd.run_dir, self.uuid)
+        self.where = places.of_pair(self.directory)
         temporary = tempfile.TemporaryDirectory(prefix='dmore')
         test.addCleanup(temporary.cleanup)
-        self.directory = os.path.join(temporary.name, 'pair')
-        self.log = os.path.join(temporary.name, 'log')
-        self.pid = spawn.start_keeper(self.directory, self.log)
-        self.client = shadow_client.ShadowClient(self.directory)
-        test.addCleanup(self.client.shutdown)
+        #: For what belongs to the test.
+        self.folder = temporary.name
+        self._arrives = arrives
         test.addOnException(self._attach_log)
+        self._logged = len(self.hostd.read_log())
+        self.client = shadow_client.ShadowClient(
+            self.hostd.service, self.uuid)
+        test.addCleanup(self._end)
+        self.pid = self.start()
         self._count = 0
 
+    def start(self):
+        """Have a keeper -> its process id."""
+        return self.hostd.service.start(self.uuid, self._arrives)
+
+    def _end(self):
+        self.client.shutdown()
+        self.hostd.service.remove(self.uuid)
+
+    def logged(self):
+        """What its processes have logged, and others meanwhile."""
+        return self.hostd.read_log()[self._logged:]
+
     def _attach_log(self, _exc_info):
-        with open(self.log) as log:
-            text = log.read()
         self._count += 1
-        self._test.addDetail(
-            f'keeper {self.directory} {self._count}',
-            content.text_content(text))
+        self._test.addDetail(f'{self.uuid} {self._count}',
+                             content.text_content(self.logged()))
 
-    def instance(self, status='running'):
-        return self._closed_later(FakeInstance(self.directory, status))
+    def instance(self, status='running', is_earlier=False):
+        return self._closed_later(
+            FakeInstance(self.where, status, is_earlier))
 
-    def domain_r(self, status='running', boot=True):
-        return self._closed_later(FakeDomainR(self.directory, status, boot))
+    def domain_r(self, status='running', boot=True, is_earlier=False):
+        return self._closed_later(
+            FakeDomainR(self.where, status, boot, is_earlier))
 
     def live(self, timeout_ms=5000):
         state = self.client.live(timeout_ms)

@@ -59,7 +59,9 @@ class ChachaCipher:
                 self._chacha, int.from_bytes(nonce, 'big'), bytes(header),
                 self._out):
             raise ValueError('decryption failed')
-        return self._ffi.buffer(self._out, self._lib.CHACHA_LENGTH)[:]
+        length: bytes = self._ffi.buffer(
+            self._out, self._lib.CHACHA_LENGTH)[:]
+        return length
 
     def verify_and_decrypt(self, header: bytes, data: bytes, nonce: bytes,
                            tag: bytes) -> bytes | None:
@@ -74,7 +76,8 @@ class ChachaCipher:
                 self._chacha, int.from_bytes(nonce, 'big'), packet,
                 len(header) + size, self._out):
             return None
-        return self._ffi.buffer(self._out, size)[:]
+        content: bytes = self._ffi.buffer(self._out, size)[:]
+        return content
 
 
 def use() -> bool:

@@ -11,8 +11,7 @@ from cryptography.hazmat.primitives.ciphers import algorithms
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers import modes
 
-#: Characters of a password that count.
-PASSWORD_MAX = 8
+from nova_dmore import wire
 
 
 def _triple_des() -> Any:
@@ -31,6 +30,6 @@ def encrypt(challenge: bytes, password: str) -> bytes:
     :param password: ASCII
     """
     key = bytes(int(f'{byte:08b}'[::-1], 2) for byte in password.encode(
-        'ascii')[:PASSWORD_MAX].ljust(PASSWORD_MAX, b'\0'))
+        'ascii')[:wire.VNC_PASSWORD_MAX].ljust(wire.VNC_PASSWORD_MAX, b'\0'))
     encryptor = Cipher(_triple_des()(key * 3), modes.ECB()).encryptor()
     return encryptor.update(challenge) + encryptor.finalize()

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable
 
 from nova_dmore.channel import display as display_module
+from nova_dmore.channel import input_event
 from nova_dmore.domr import screen as screen_module
 from nova_dmore.domr.servers import once
 from nova_dmore.domr.servers import rms
@@ -208,7 +209,7 @@ class Desktop:
                           f'no key has the symbol {event.symbol:#x}; such '
                           'ones are ignored')
 
-    def _send(self, event: keyboard.input_event.Event) -> None:
+    def _send(self, event: input_event.Event) -> None:
         """A key: what the pointer did before it comes first."""
         self._pointer.flush()
         self._input.send(event)

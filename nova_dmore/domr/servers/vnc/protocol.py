@@ -12,12 +12,13 @@ from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from nova_dmore.channel import display as display_module
+from nova_dmore import wire
 
 VERSION = 1
 SESSIONS_MAX = 16
 NAME_SIZE = 128
 CREDIT = 1024
-CURSOR_SIDE_MAX = 128
+CURSOR_SIDE_MAX = wire.CURSOR_SIDE_MAX
 RECTANGLES_MAX = 1024
 EVENTS_MAX = 128
 

@@ -5,10 +5,14 @@ It looks at QEMU's display only while somebody looks at Domain R's, and asks
 for the next picture when Domain R has dealt with the last.
 """
 
+import asyncio
 import logging
 import socket
 import time
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
+from nova_dmore.channel import carry_over as carry_over_module
 from nova_dmore.channel import display
 from nova_dmore.channel.host import end as host_end_module
 from nova_dmore.channel import text
@@ -35,8 +39,8 @@ REFRESH_INTERVAL_S = 0.1
 #: one in 3 s. In seconds.
 REMIND_S = 0.5
 
-#: QEMU is asked for the next picture although Domain R has not dealt with the
-#: last one, if that and those before make up at most this share of it.
+#: QEMU is asked for the next changes although Domain R has not dealt with the
+#: last ones, if these cover at most one part in so many of the picture.
 AHEAD_SHARE = 16
 
 #: When QEMU should look for what an event of input has changed, in seconds
@@ -51,52 +55,57 @@ CARRIED_PATIENCE_S = 0.25
 #: Rectangles of one update that are passed on as they are.
 _RECTANGLES_MAX = 32
 
+_MakeSource: TypeAlias = Callable[
+    [asyncio.AbstractEventLoop, socket.socket, source_module.Sink],
+    source_module.Source]
+
 
 class DisplayDevice(base.ShadowDevice, source_module.Sink):
-    """Keeps the picture in the region like the instance's.
+    """Keeps the picture in the region like the instance's."""
 
-    :param context: a :class:`base.DeviceContext`.
-    :param make_source: called with (loop, socket, sink) -> a source.
-    """
-
-    def __init__(self, context, make_source=rfb.RfbSource):
+    def __init__(self, context: base.DeviceContext,
+                 make_source: _MakeSource = rfb.RfbSource) -> None:
         self._context = context
         self._loop = context.loop
         self._machine = context.machine
         self._host_end = context.host_end
         self._display = display.HostDisplay(context.region)
         self._make_source = make_source
-        self._source = None
+        self._source: source_module.Source | None = None
         self._asked_keeper = False
-        self._size = None           # of QEMU's picture, while it is known
-        self._cursor = None
-        self._applied = False       # both of them are in the region
-        self._viewed_at = None      # when somebody looked last
+        # Of QEMU's picture, while it is known.
+        self._size: tuple[int, int] | None = None
+        self._cursor: display.Cursor | None = None
+        self._applied = False       # size and cursor are in the region
+        # When somebody looked last.
+        self._viewed_at: float | None = None
         self._retry_at = 0.0
         self._pause = RETRY_S[0]
         self._refreshed_at = 0.0
         self._reminded_at = 0.0
         self._told_at = 0.0         # when damage was published
-        self._ahead = 0             # pixels of it since Domain R saw all
+        # Damaged pixels since Domain R had dealt with all damage.
+        self._ahead = 0
         self._epoch = 0             # the one that is opened, or to be
         self._refresh = False       # all of the picture is (to be) asked for
         self._requested = False
         self._covered = 0           # pixels that came since
-        self._complete_at = None
-        self._arrived = None        # picture of the source, see arrived
+        self._complete_at: float | None = None
+        # What the source host carried over.
+        self._arrived: display.Picture | None = None
         self._arrival_open = False  # it is not used up
-        self._hurries = []
-        self._timer = None
-        self._troubles = set()
+        self._hurries: list[float] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._troubles: set[str] = set()
         context.input_taken.append(self._input_taken)
 
     # -- base.ShadowDevice
 
-    def pump(self):
+    def pump(self) -> None:
         """See :class:`base.ShadowDevice`."""
         self.look()
 
-    def look(self):
+    def look(self) -> None:
         """See :class:`base.ShadowDevice`."""
         now = time.monotonic()
         self._see_viewers(now)
@@ -106,25 +115,27 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
                 self._asked_keeper = True
                 self._context.commands.open_display(self._on_opened)
         elif not wanted and self._machine.output_flows:
-            self._disconnect()
+            self._source.close()
+            self._source = None
+            self._lose()
         if self._source is not None:
             self._source.listen(self._listens())
             if self._flows():
-                self._follow(now)
+                self._follow(self._source, now)
         self._set_timer(now)
 
-    def armed(self):
+    def armed(self) -> None:
         """See :class:`base.ShadowDevice`."""
         if self._display.is_open:
             # Now, for it takes milliseconds; only what changes until the
             # stop is left for then.
             self._display.picture()
 
-    def opened(self):
+    def opened(self) -> None:
         """See :class:`base.ShadowDevice`."""
         self.look()
 
-    def arrived(self, carried):
+    def arrived(self, carried: carry_over_module.CarryOver | None) -> None:
         """See :class:`base.ShadowDevice`."""
         if carried is None:
             self._arrival_open = True
@@ -132,11 +143,11 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
             self._arrived = carried.picture
             self.look()
 
-    def carry_over(self):
+    def carry_over(self) -> dict[str, Any]:
         """See :class:`base.ShadowDevice`."""
         return {'picture': self._display.seen_picture()}
 
-    def status(self):
+    def status(self) -> dict[str, Any]:
         """See :class:`base.ShadowDevice`."""
         return {'connected': self._source is not None,
                 'open': self._display.is_open,
@@ -146,14 +157,14 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
 
     # -- source.Sink
 
-    def resized(self, width, height):
+    def resized(self, width: int, height: int) -> None:
         """See :class:`source.Sink`."""
         self._size = width, height
         self._applied = False
         self._begin_refresh()
         self._loop.call_soon(self.look)
 
-    def target(self, y, height):
+    def target(self, y: int, height: int) -> source_module.Target | None:
         """See :class:`source.Sink`."""
         if not (self._applied and self._flows()):
             return None
@@ -163,7 +174,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         return (self._display.framebuffer, self._display.width,
                 self._display.height)
 
-    def updated(self, rectangles):
+    def updated(self, rectangles: list[display.Rectangle]) -> None:
         """See :class:`source.Sink`."""
         if not self._applied:
             return
@@ -178,7 +189,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
                 self._complete_at = self._complete_at or now
         self.look()
 
-    def cursor(self, cursor):
+    def cursor(self, cursor: display.Cursor | None) -> None:
         """See :class:`source.Sink`."""
         self._cursor = cursor
         if self._applied and self._flows():
@@ -187,7 +198,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         else:
             self._applied = False
 
-    def ended(self, reason):
+    def ended(self, reason: str) -> None:
         """See :class:`source.Sink`."""
         self._trouble(f'QEMU\'s display: {reason}')
         self._source = None
@@ -197,25 +208,25 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
 
     # -- the connection
 
-    def _see_viewers(self, now):
+    def _see_viewers(self, now: float) -> None:
         if self._display.viewers and (
                 self._is_open() or not self._machine.output_flows):
             self._viewed_at = now
 
-    def _wanted(self, now):
+    def _wanted(self, now: float) -> bool:
         machine = self._machine
         if machine.state is wire.PairState.INCOMING:
             return True     # to be quick when both VMs run
         return (machine.output_flows and self._viewed_at is not None
                 and now - self._viewed_at <= LINGER_S)
 
-    def _listens(self):
-        """Whether QEMU's messages may be read; a picture is none of them
-        unless it was asked for."""
+    def _listens(self) -> bool:
+        """Whether QEMU's messages may be read; it sends no picture unless it
+        is asked for one."""
         return (self._flows()
                 or self._machine.state is wire.PairState.INCOMING)
 
-    def _flows(self):
+    def _flows(self) -> bool:
         """Whether the region may show what the instance's display shows."""
         machine = self._machine
         return (machine.output_flows and machine.region_writable
@@ -225,10 +236,10 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
                 and (machine.state is not wire.PairState.INCOMING
                      or machine.instance_running))
 
-    def _is_open(self):
+    def _is_open(self) -> bool:
         return self._host_end.state is host_end_module.HostState.OPEN
 
-    def _on_opened(self, descriptor, error):
+    def _on_opened(self, descriptor: int | None, error: str | None) -> None:
         """The keeper's answer."""
         self._asked_keeper = False
         if descriptor is None:
@@ -240,23 +251,18 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
                 self._loop, socket.socket(fileno=descriptor), self)
         self.look()
 
-    def _retry_later(self):
+    def _retry_later(self) -> None:
         self._retry_at = time.monotonic() + self._pause
         self._pause = min(self._pause * 2, RETRY_S[1])
 
-    def _disconnect(self):
-        self._source.close()
-        self._source = None
-        self._lose()
-
-    def _lose(self):
+    def _lose(self) -> None:
         self._size = None
         self._applied = False
         if self._display.is_open:
             self._display.shut()
         self._begin_refresh()
 
-    def _trouble(self, what):
+    def _trouble(self, what: str) -> None:
         """Log what happened, each kind once."""
         if what not in self._troubles and len(self._troubles) < 16:
             self._troubles.add(what)
@@ -264,13 +270,13 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
 
     # -- the picture
 
-    def _begin_refresh(self):
+    def _begin_refresh(self) -> None:
         self._refresh = True
         self._requested = False
         self._covered = 0
         self._complete_at = None
 
-    def _follow(self, now):
+    def _follow(self, source: source_module.Source, now: float) -> None:
         """Bring the region up to date."""
         if self._size is None:
             return      # still greeting
@@ -285,54 +291,56 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
                 self._display.set_mode(*size)
                 self._begin_refresh()
             elif self._display.is_open:
-                # It shows a part of another picture now.
+                # It is a part of a picture of another size now.
                 self._display.shut()
             self._display.set_cursor(self._cursor)
         if self._complete_at is not None:
-            self._open(now)
+            self._open(self._complete_at, now)
         if self._display.is_open:
-            self._request_changes(now)
+            self._request_changes(source, now)
         elif (not self._requested
                 and now >= self._refreshed_at + REFRESH_INTERVAL_S):
-            self._request_everything(now)
-        if self._waits() and now >= self._reminded_at + REMIND_S:
+            self._request_everything(source, now)
+        if self._waits(source) and now >= self._reminded_at + REMIND_S:
             self._reminded_at = now
-            self._source.hurry()
-            self._source.request(self._refresh)
+            source.hurry()
+            source.request(self._refresh)
         elif self._hurries and now >= self._hurries[0]:
             self._hurries.pop(0)
-            self._source.hurry()
+            source.hurry()
 
-    def _waits(self):
+    def _waits(self, source: source_module.Source) -> bool:
         """Whether QEMU owes an answer, or may do so."""
         if self._refresh:
             return self._requested and self._complete_at is None
-        return self._source.asked
+        return source.asked
 
-    def _request_everything(self, now):
+    def _request_everything(self, source: source_module.Source, now: float
+                            ) -> None:
         self._requested = True
         self._refreshed_at = self._reminded_at = now
         self._covered = 0
-        self._source.hurry()
-        self._source.request(True)
+        source.hurry()
+        source.request(True)
 
-    def _request_changes(self, now):
+    def _request_changes(self, source: source_module.Source, now: float
+                         ) -> None:
         if self._display.seen:
             self._ahead = 0
         # The answer to a key is small, and does not wait for the one before.
         small = self._display.width * self._display.height // AHEAD_SHARE
-        if not self._source.asked and (
+        if not source.asked and (
                 self._ahead <= small
                 or now >= self._told_at + wire.DISPLAY_PATIENCE_S):
             self._reminded_at = now
-            self._source.request(False)
+            source.request(False)
 
-    def _open(self, now):
+    def _open(self, complete_at: float, now: float) -> None:
         """The picture is complete: show it as soon as Domain R can look."""
         if not self._is_open():
             return
         if (self._arrival_open and self._arrived is None
-                and now < self._complete_at + CARRIED_PATIENCE_S):
+                and now < complete_at + CARRIED_PATIENCE_S):
             return
         picture = self._arrived and self._display.picture()
         if picture is not None:
@@ -341,7 +349,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
             damage = [(0, 0, self._display.width, self._display.height)]
         LOG.info('Picture of %dx%d after %.0f ms, %d of %d rows are new',
                  self._display.width, self._display.height,
-                 (self._complete_at - self._refreshed_at) * 1000,
+                 (complete_at - self._refreshed_at) * 1000,
                  sum(each[3] for each in damage), self._display.height)
         self._arrived = None
         self._arrival_open = False
@@ -353,7 +361,8 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         self._told_at = now
         self._context.ring(wire.Vector.DISPLAY)
 
-    def _publish(self, rectangles, now):
+    def _publish(self, rectangles: list[display.Rectangle], now: float
+                 ) -> None:
         if len(rectangles) > _RECTANGLES_MAX:
             bands = {band for _, y, _, height in rectangles
                      for band in display.bands_of(y, height)}
@@ -364,14 +373,14 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         self._told_at = now
         self._context.ring(wire.Vector.DISPLAY)
 
-    def _input_taken(self):
+    def _input_taken(self) -> None:
         """QEMU has an event: what it changes should be seen soon."""
         if self._source is not None and self._display.is_open:
             now = time.monotonic()
             self._hurries = [now + each for each in HURRY_S]
             self.look()
 
-    def _set_timer(self, now):
+    def _set_timer(self, now: float) -> None:
         """Be called again when time alone changes something."""
         if self._timer is not None:
             self._timer.cancel()
@@ -382,7 +391,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
                 times.append(self._retry_at)
         elif self._flows() and self._size is not None:
             times += self._hurries[:1]
-            if self._waits():
+            if self._waits(self._source):
                 times.append(self._reminded_at + REMIND_S)
             elif self._display.is_open:
                 times.append(self._told_at + wire.DISPLAY_PATIENCE_S)
@@ -394,6 +403,6 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
             self._timer = self._loop.call_later(
                 max(0.001, min(times) - now), self._on_timer)
 
-    def _on_timer(self):
+    def _on_timer(self) -> None:
         self._timer = None
         self.look()

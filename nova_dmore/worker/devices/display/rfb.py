@@ -2,10 +2,14 @@
 """A client of QEMU's VNC server: RFB 3.8, security None, raw pixels.
 
 Written from RFC 6143, and ui/vnc.c of QEMU 7.2 for its peculiarities. All
-that is received is checked: a guest has a hand in it.
+that is received is checked, for the guest has some control over it.
 """
 
+import asyncio
+import socket
 import struct
+from collections.abc import Generator
+from typing import TypeAlias
 
 from nova_dmore.channel import display
 from nova_dmore import wire
@@ -44,6 +48,9 @@ _SCRATCH = 1 << 18
 #: Cut text of no length would do as well, if it left the clipboard alone.
 _HURRY = struct.pack('>BBHII', 255, 0, 0, 0xffe1, 0x2a)
 
+#: Yields each buffer that is to be filled.
+_Steps: TypeAlias = Generator[memoryview, None, None]
+
 
 class RfbError(Exception):
     """QEMU sent what cannot be."""
@@ -52,15 +59,14 @@ class RfbError(Exception):
 class RfbSource(source.Source):
     """See :class:`source.Source`.
 
-    :param loop: the asyncio loop.
     :param sock: connected; it becomes this object's.
-    :param sink: :class:`source.Sink`.
     """
 
-    def __init__(self, loop, sock, sink):
+    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket,
+                 sink: source.Sink) -> None:
         sock.setblocking(False)
         self._loop = loop
-        self._sock = sock
+        self._sock: socket.socket | None = sock
         self._sink = sink
         self._listening = False
         self._ready = False
@@ -76,7 +82,7 @@ class RfbSource(source.Source):
 
     # -- source.Source
 
-    def listen(self, on):
+    def listen(self, on: bool) -> None:
         """See :class:`source.Source`."""
         if self._sock is None or on == self._listening:
             return
@@ -86,18 +92,18 @@ class RfbSource(source.Source):
         else:
             self._loop.remove_reader(self._sock)
 
-    def request(self, everything):
+    def request(self, everything: bool) -> None:
         """See :class:`source.Source`."""
         self.asked = True
         self._send(struct.pack('>BBHHHH', 3, 0 if everything else 1, 0, 0,
                                *self._size))
 
-    def hurry(self):
+    def hurry(self) -> None:
         """See :class:`source.Source`."""
         if self._ready:
             self._send(_HURRY)
 
-    def close(self):
+    def close(self) -> None:
         """See :class:`source.Source`."""
         if self._sock is not None:
             self._loop.remove_reader(self._sock)
@@ -107,12 +113,12 @@ class RfbSource(source.Source):
 
     # -- bytes
 
-    def _end(self, reason):
+    def _end(self, reason: str) -> None:
         if self._sock is not None:
             self.close()
             self._sink.ended(reason)
 
-    def _send(self, data):
+    def _send(self, data: bytes) -> None:
         """Send some tens of bytes; QEMU reads them at once, normally."""
         if self._sock is None:
             return
@@ -125,9 +131,11 @@ class RfbSource(source.Source):
         self._unsent = data
         self._writable()
 
-    def _writable(self):
+    def _writable(self) -> None:
+        sock = self._sock
+        assert sock is not None     # ``close`` ends these calls
         try:
-            sent = self._sock.send(self._unsent)
+            sent = sock.send(self._unsent)
         except BlockingIOError:
             sent = 0
         except OSError as e:
@@ -136,15 +144,15 @@ class RfbSource(source.Source):
             sent = len(self._unsent)
         self._unsent = self._unsent[sent:]
         if self._unsent:
-            self._loop.add_writer(self._sock, self._writable)
+            self._loop.add_writer(sock, self._writable)
         else:
-            self._loop.remove_writer(self._sock)
+            self._loop.remove_writer(sock)
 
-    def _readable(self):
+    def _readable(self) -> None:
         left = _TURN
         try:
             while left > 0 and self._listening and self._sock is not None:
-                count = self._receive()
+                count = self._receive(self._sock)
                 if count == 0:
                     self._end('QEMU closed the connection')
                     return
@@ -154,16 +162,16 @@ class RfbSource(source.Source):
         except (OSError, RfbError) as e:
             self._end(str(e))
 
-    def _receive(self):
+    def _receive(self, sock: socket.socket) -> int:
         """Receive once, and parse -> number of bytes, 0 at the end."""
         wanted, filled = self._wanted, self._filled
         if len(wanted) - filled >= _CHUNK:
-            count = self._sock.recv_into(wanted[filled:])
+            count = sock.recv_into(wanted[filled:])
             self._filled += count
             if count:
                 self._advance()
             return count
-        count = self._sock.recv_into(self._received)
+        count = sock.recv_into(self._received)
         self._first, self._last = 0, count
         while self._first < self._last and self._sock is not None:
             taken = min(len(self._wanted) - self._filled,
@@ -175,14 +183,14 @@ class RfbSource(source.Source):
             self._advance()
         return count
 
-    def _advance(self):
+    def _advance(self) -> None:
         while self._filled == len(self._wanted):
             self._filled = 0
             self._wanted = self._parser.send(None)
 
     # -- the protocol: each ``yield`` is a buffer that comes back full
 
-    def _parse(self):
+    def _parse(self) -> _Steps:
         head = memoryview(bytearray(256))
         yield head[:12]
         if not bytes(head[:8]) == _VERSION[:8]:
@@ -225,19 +233,19 @@ class RfbSource(source.Source):
             elif kind != _BELL:
                 raise RfbError(f'QEMU sent a message of type {kind}')
 
-    def _text(self, count):
+    def _text(self, count: int) -> _Steps:
         if count > _TEXT_MAX:
             raise RfbError(f'QEMU sent a text of {count} bytes')
         return self._skip(count)
 
-    def _skip(self, count):
+    def _skip(self, count: int) -> _Steps:
         while count:
             part = self._scratch[:min(count, _SCRATCH)]
             yield part
             count -= len(part)
 
-    def _update(self, head, count):
-        written = []
+    def _update(self, head: memoryview, count: int) -> _Steps:
+        written: list[display.Rectangle] = []
         answer = not count
         for _ in range(count):
             yield head[:12]
@@ -260,15 +268,16 @@ class RfbSource(source.Source):
             self.asked = False
             self._sink.updated(written)
 
-    def _resized(self, width, height):
+    def _resized(self, width: int, height: int) -> None:
         self._size = width, height
         self._sink.resized(width, height)
 
-    def _raw(self, x, y, width, height):
+    def _raw(self, x: int, y: int, width: int, height: int
+             ) -> Generator[memoryview, None, display.Rectangle | None]:
         """Take a rectangle -> what of it was written, or None."""
         size = width * display.PIXEL_SIZE
         target = (self._sink.target(y, height) if size and height else None)
-        pixels, right, bottom = target or (None, 0, 0)
+        pixels, right, bottom = target or (memoryview(b''), 0, 0)
         if target and x == 0 and width == right and y + height <= bottom:
             yield pixels[y * size:(y + height) * size]
             return x, y, width, height
@@ -291,7 +300,8 @@ class RfbSource(source.Source):
             return None
         return x, y, cut // display.PIXEL_SIZE, height
 
-    def _rich_cursor(self, hot_x, hot_y, width, height):
+    def _rich_cursor(self, hot_x: int, hot_y: int, width: int, height: int
+                     ) -> _Steps:
         stride = (width + 7) // 8
         if max(width, height) > wire.CURSOR_SIDE_MAX or not width * height:
             size = width * height * display.PIXEL_SIZE + stride * height

@@ -2,30 +2,36 @@
 """Where a display's pixels come from, behind one interface."""
 
 import abc
+from typing import TypeAlias
+
+from nova_dmore.channel import display
+
+#: The pixels of the whole picture; its width and height.
+Target: TypeAlias = tuple[memoryview, int, int]
 
 
 class Sink(abc.ABC):
     """What a source tells the display device."""
 
     @abc.abstractmethod
-    def resized(self, width, height):
+    def resized(self, width: int, height: int) -> None:
         """The picture has this size from now on; at first, too."""
 
     @abc.abstractmethod
-    def target(self, y, height):
+    def target(self, y: int, height: int) -> Target | None:
         """Pixels of these rows come -> (buffer, width, height) of the whole
         picture, cut to what fits, or None if nobody wants them."""
 
     @abc.abstractmethod
-    def updated(self, rectangles):
+    def updated(self, rectangles: list[display.Rectangle]) -> None:
         """These rectangles were written, at most to the picture's edges."""
 
     @abc.abstractmethod
-    def cursor(self, cursor):
+    def cursor(self, cursor: display.Cursor | None) -> None:
         """The pointer has this shape, None: the guest draws its own."""
 
     @abc.abstractmethod
-    def ended(self, reason):
+    def ended(self, reason: str) -> None:
         """The source has closed itself; not called after ``close``."""
 
 
@@ -38,20 +44,20 @@ class Source(abc.ABC):
     asked = False
 
     @abc.abstractmethod
-    def listen(self, on):
+    def listen(self, on: bool) -> None:
         """Take what QEMU sends, or leave it where it is."""
 
     @abc.abstractmethod
-    def request(self, everything):
+    def request(self, everything: bool) -> None:
         """Ask for all of the picture, or for what will have changed.
 
         Whoever asked for changes may ask for all of it on top.
         """
 
     @abc.abstractmethod
-    def hurry(self):
+    def hurry(self) -> None:
         """Something will change soon: have QEMU look for it."""
 
     @abc.abstractmethod
-    def close(self):
+    def close(self) -> None:
         """End the connection; may be repeated."""

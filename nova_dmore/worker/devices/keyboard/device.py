@@ -7,13 +7,17 @@ is on its way at a time. The keeper remembers the last one by its offset in the
 stream: a worker that follows a killed one learns from it what became of that.
 """
 
+import asyncio
 import logging
 import time
+from collections.abc import Collection
+from typing import Any, TypeAlias
 
+from nova_dmore.channel import carry_over as carry_over_module
 from nova_dmore.channel import errors
 from nova_dmore.channel import input_event
+from nova_dmore.channel import region
 from nova_dmore.channel import text
-from nova_dmore.channel import words as at
 from nova_dmore.link import messages
 from nova_dmore import wire
 from nova_dmore.worker.devices import base
@@ -35,45 +39,49 @@ _RETRY_S = 0.05
 #: What a pointer without a position has moved over, if nothing is known.
 _DEFAULT_SIZE = (1024, 768)
 
+#: An InputEvent of QEMU's QMP.
+_QemuEvent: TypeAlias = dict[str, Any]
+#: x and y in pixels.
+_Place: TypeAlias = tuple[int, int]
+
 
 class InputDevice(base.ShadowDevice):
-    """Hands the stream INPUT0_IN to QEMU.
-
-    :param context: a :class:`base.DeviceContext`.
-    """
+    """Hands the stream INPUT0_IN to QEMU."""
 
     streams = (_STREAM,)
 
-    def __init__(self, context):
+    def __init__(self, context: base.DeviceContext) -> None:
         self._context = context
         self._host_end = context.host_end
         self._journal = context.journal
         self._machine = context.machine
         self._pacer = pacing.Pacer()
-        self._timer = None
+        self._timer: asyncio.TimerHandle | None = None
         self._flowed = False
-        self._on_way = None         # its note, see _send
+        # The note of the event that is on its way; see ToKeeper.QMP.
+        self._on_way: messages.Message | None = None
         self._reported = False      # as ambiguous
         self._buttons = 0
-        self._down = frozenset()    # numbers of keys
+        self._down: frozenset[int] = frozenset()    # numbers of keys
         self._lifting = False
-        self._place = None          # where a pointer without position is
+        # Where a pointer without position is.
+        self._place: _Place | None = None
         self._arrival_open = False  # the source's buttons may come yet
         self._relative = False
-        self._known = set()         # troubles that were logged
+        self._known: set[str] = set()   # troubles that were logged
         self.dropped = 0
         last = context.last_input
         if last is not None:
             self._recover(last)
 
     @property
-    def taken(self):
+    def taken(self) -> int:
         """Offset up to which QEMU has the input."""
         return self._journal.position(_STREAM)
 
     # -- base.ShadowDevice
 
-    def pump(self):
+    def pump(self) -> None:
         """See :class:`base.ShadowDevice`."""
         now = time.monotonic()
         flows = self._machine.input_flows
@@ -89,30 +97,26 @@ class InputDevice(base.ShadowDevice):
                 self._send(now)):
             pass
 
-    def unread(self):
-        """See :class:`base.ShadowDevice`."""
-        return 0 if self._on_way is None else 1
-
-    def is_settling(self):
+    def is_settling(self) -> bool:
         """See :class:`base.ShadowDevice`: QEMU refuses what comes after the
         stop, so what it has accepted is in its state."""
         return self._on_way is not None
 
-    def settle(self):
+    def settle(self) -> None:
         """See :class:`base.ShadowDevice`."""
         if self._on_way is not None:
             self._ambiguous(self._on_way, 'QEMU had not answered when it '
                             'stopped; it is sent again')
 
-    def thaw(self):
+    def thaw(self) -> None:
         """See :class:`base.ShadowDevice`."""
         self._flowed = False
 
-    def carry_over(self):
+    def carry_over(self) -> dict[str, Any]:
         """See :class:`base.ShadowDevice`."""
         return {'buttons': self._buttons}
 
-    def arrived(self, carried):
+    def arrived(self, carried: carry_over_module.CarryOver | None) -> None:
         """See :class:`base.ShadowDevice`."""
         if carried is None:
             self._arrival_open = True
@@ -120,19 +124,19 @@ class InputDevice(base.ShadowDevice):
             self._arrival_open = False
             self._buttons = carried.buttons
 
-    def domain_r_lost(self):
+    def domain_r_lost(self) -> None:
         """See :class:`base.ShadowDevice`: what its clients held down would
         stay so."""
         self._lifting = bool(self._down or self._buttons)
         self.pump()
 
-    def status(self):
+    def status(self) -> dict[str, Any]:
         """See :class:`base.ShadowDevice`."""
         return {'dropped': self.dropped}
 
     # -- sending
 
-    def _send(self, now):
+    def _send(self, now: float) -> bool:
         """Send what comes next -> whether to go on at once."""
         data = self._host_end.readable(_STREAM)
         waiting = len(data) // _SIZE
@@ -169,22 +173,23 @@ class InputDevice(base.ShadowDevice):
             lambda reply: self._replied(reply, place), note)
         return False
 
-    def _note(self, size, buttons, down):
+    def _note(self, size: int, buttons: int, down: Collection[int]
+              ) -> messages.Message:
         return {'offset': self.taken, 'size': size,
                 'before': self._buttons, 'buttons': buttons,
                 'down_before': sorted(self._down), 'down': sorted(down)}
 
-    def _down_after(self, event):
+    def _down_after(self, event: input_event.Event) -> frozenset[int]:
         if not isinstance(event, input_event.Key):
             return self._down
         return (self._down | {event.number} if event.down
                 else self._down - {event.number})
 
-    def _lift(self):
+    def _lift(self) -> None:
         """Release everything that is down."""
         if not self._machine.instance_running or not (
                 self._machine.output_flows):
-            return      # it is moved, or somebody presses it again
+            return      # it does not run here now: try again later
         self._lifting = False
         events = [_key(number, False) for number in sorted(self._down)]
         events += _button_events(self._buttons, 0)
@@ -192,18 +197,20 @@ class InputDevice(base.ShadowDevice):
         self._context.commands.execute(
             'input-send-event', {'events': events}, self._replied, note)
 
-    def _wait(self, seconds):
+    def _wait(self, seconds: float) -> None:
         self._timer = self._context.loop.call_later(seconds, self._on_timer)
 
-    def _on_timer(self):
+    def _on_timer(self) -> None:
         self._timer = None
         self.pump()
 
-    def _qemu_events(self, event, place):
+    def _qemu_events(self, event: input_event.Event, place: _Place | None
+                     ) -> list[_QemuEvent]:
         """-> InputEvents of QEMU's QMP."""
         if isinstance(event, input_event.Key):
             return [_key(event.number, event.down)]
         if self._relative:
+            assert place is not None    # only that of a key is None
             old = self._place or place
             events = [{'type': 'rel', 'data': {'axis': axis, 'value': by}}
                       for axis, by in (('x', place[0] - old[0]),
@@ -213,20 +220,22 @@ class InputDevice(base.ShadowDevice):
                       for axis, value in (('x', event.x), ('y', event.y))]
         return events + _button_events(self._buttons, event.buttons)
 
-    def _pixels(self, event):
+    def _pixels(self, event: input_event.Event) -> _Place | None:
         """-> where a pointer is, in pixels, or None for a key."""
         if isinstance(event, input_event.Key):
             return None
-        mode = self._context.region.words[at.DISPLAY_MODE]
+        mode = self._context.region.words[region.DISPLAY_MODE]
         width, height = (mode & 0xffff, mode >> 16) if mode else _DEFAULT_SIZE
         return (event.x * width // (input_event.POINTER_MAX + 1),
                 event.y * height // (input_event.POINTER_MAX + 1))
 
     # -- answers
 
-    def _replied(self, reply, place=None):
+    def _replied(self, reply: messages.Message, place: _Place | None = None
+                 ) -> None:
         """QEMU, or the keeper for it, has answered."""
         note, self._on_way = self._on_way, None
+        assert note is not None     # only what is on its way is answered
         failure = reply.get('failure')
         error = str(reply.get('error'))
         if failure is None:
@@ -253,25 +262,25 @@ class InputDevice(base.ShadowDevice):
         self._reported = False
         self.pump()
 
-    def _later(self, note):
+    def _later(self, note: messages.Message) -> None:
         """Have it sent again."""
         self._lifting = self._lifting or not note['size']
         if self._timer is None:
             self._wait(_RETRY_S)
 
-    def _settled(self, note):
+    def _settled(self, note: messages.Message) -> None:
         """QEMU has, or will never have, what was on its way."""
         self._buttons = note['buttons']
         self._down = frozenset(note['down'])
         self._take(note['offset'], note['size'])
 
-    def _take(self, offset, size):
+    def _take(self, offset: int, size: int) -> None:
         """Record that QEMU has what begins at ``offset``."""
         if offset != self.taken:
-            return      # another Domain R's offsets stand meanwhile
+            return      # the offsets are those of another Domain R by now
         self._host_end.take(_STREAM, size)
 
-    def _recover(self, last):
+    def _recover(self, last: messages.Message) -> None:
         """Settle what the last worker had sent."""
         if last['offset'] != self.taken:
             self._buttons = last['buttons']
@@ -283,29 +292,30 @@ class InputDevice(base.ShadowDevice):
         if last['answer'] is None:
             self._context.commands.expect(last['id'], self._replied)
         else:
-            # What a gap is reported to is still being made.
+            # Not at once: the pair, to which a gap is reported, is not
+            # complete yet.
             self._context.loop.call_soon(self._replied, last['answer'])
 
-    def _ambiguous(self, note, reason):
+    def _ambiguous(self, note: messages.Message, reason: str) -> None:
         if not self._reported and note['size']:
             self._reported = True
             self._context.report_gap(
                 _STREAM, wire.GapKind.AMBIGUOUS, reason,
                 note['offset'], note['size'])
 
-    def _drop(self, reason):
+    def _drop(self, reason: str) -> None:
         self.dropped += 1
         if reason not in self._known and len(self._known) < 16:
             self._known.add(reason)
             LOG.warning('%s', text.printable(reason))
 
 
-def _key(number, down):
+def _key(number: int, down: bool) -> _QemuEvent:
     return {'type': 'key', 'data': {
         'key': {'type': 'number', 'data': number}, 'down': down}}
 
 
-def _button_events(before, after):
+def _button_events(before: int, after: int) -> list[_QemuEvent]:
     """What changes between two states of all buttons."""
     return [{'type': 'btn', 'data': {
                 'button': name, 'down': bool(after >> bit & 1)}}
@@ -313,13 +323,14 @@ def _button_events(before, after):
             if (before ^ after) >> bit & 1]
 
 
-def _next(data):
+def _next(data: bytes) -> tuple[int, input_event.Event | None]:
     """-> (records, event): the next one, and how many it stands for.
 
     Of a pointer that moves with the same buttons only the last place counts.
     The event is None if the first record is none.
     """
-    event, count = None, 0
+    event: input_event.Event | None = None
+    count = 0
     for start in range(0, len(data) - _SIZE + 1, _SIZE):
         try:
             found = input_event.unpack(data[start:start + _SIZE])

@@ -29,17 +29,17 @@ SETTLING_S = 2.0
 class Pacer:
     """Says when the next event may go."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._backlog = False
         self._settled_at = 0.0
         self._at = 0.0          # the next event is due at this time, were
         self._interval = STEADY_S   # there no bursts
 
-    def resumed(self, now):
+    def resumed(self, now: float) -> None:
         """The guest runs again."""
         self._settled_at = now + SETTLING_S
 
-    def waiting(self, count, now):
+    def waiting(self, count: int, now: float) -> None:
         """:param count: how many events wait now."""
         if count > BACKLOG_EVENTS:
             self._backlog = True
@@ -48,12 +48,12 @@ class Pacer:
         slow = self._backlog or now < self._settled_at
         self._interval = BACKLOG_S if slow else STEADY_S
 
-    def delay(self, now):
+    def delay(self, now: float) -> float:
         """-> seconds until an event may be sent."""
         # A backlog comes without a burst: the queue may be full already.
         ahead = 0 if self._backlog else (BURST - 1) * self._interval
         return max(0.0, self._at - ahead - now)
 
-    def sent(self, now):
+    def sent(self, now: float) -> None:
         """An event was sent."""
         self._at = max(self._at, now) + self._interval

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shadow device of the instance's first serial port."""
 
+import asyncio
 import os
 
+from nova_dmore.link import messages
 from nova_dmore import wire
 from nova_dmore.worker.devices import base
 from nova_dmore.worker.devices.serial import input as serial_in
@@ -18,7 +20,7 @@ class SerialDevice(base.ShadowDevice):
 
     streams = (wire.Stream.SERIAL0_OUT, wire.Stream.SERIAL0_IN)
 
-    def __init__(self, context):
+    def __init__(self, context: base.DeviceContext) -> None:
         self.input = serial_in.SerialInput(context)
         self.output = serial_out.SerialOutput(context)
         self._loop = context.loop
@@ -26,9 +28,9 @@ class SerialDevice(base.ShadowDevice):
         self._settled = context.settled
         self._pipe = context.serial.output
         self._is_reading = False
-        self._timer = None
+        self._timer: asyncio.TimerHandle | None = None
 
-    def pump(self):
+    def pump(self) -> None:
         """See :class:`base.ShadowDevice`."""
         self.output.pump()
         if self._machine.input_flows:
@@ -39,46 +41,46 @@ class SerialDevice(base.ShadowDevice):
         if self._machine.state is wire.PairState.FREEZING:
             self._settled()
 
-    def counted(self, message):
+    def counted(self, message: messages.Message) -> None:
         """See :class:`base.ShadowDevice`."""
         self.input.counted(message)
         self.output.counted(message)
         self._watch()
 
-    def moved(self, descriptor):
+    def moved(self, descriptor: int) -> None:
         """The input now lies elsewhere; see
         :attr:`messages.ToWorker.SERIAL`."""
         os.close(self.input.unread_in)
         self.input.unread_in = descriptor
 
-    def stop(self, at):
+    def stop(self, at: float) -> None:
         """See :class:`base.ShadowDevice`."""
         self.input.stop()
         self.output.stop()
         self._watch()
 
-    def is_settling(self):
+    def is_settling(self) -> bool:
         """See :class:`base.ShadowDevice`."""
         return not self.output.has_all
 
-    def is_saved(self):
+    def is_saved(self) -> bool:
         """See :class:`base.ShadowDevice`."""
         return self.input.is_final and self.output.has_all
 
-    def settle(self):
+    def settle(self) -> None:
         """See :class:`base.ShadowDevice`."""
         self.output.settle()
 
-    def thaw(self):
+    def thaw(self) -> None:
         """See :class:`base.ShadowDevice`."""
         self.input.thaw()
         self.output.thaw()
 
-    def opened(self):
+    def opened(self) -> None:
         """See :class:`base.ShadowDevice`."""
         self.output.opened()
 
-    def _watch(self):
+    def _watch(self) -> None:
         """Be woken for what is worth waking for."""
         held = self.output.held_for()
         if self._is_reading is bool(held):

@@ -10,24 +10,24 @@ when the instance leaves is sent again to its next QEMU.
 import logging
 import os
 
+from nova_dmore.link import messages
 from nova_dmore.posix import pipes
 from nova_dmore import wire
+from nova_dmore.worker.devices import base
 
 LOG = logging.getLogger(__name__)
 
-#: How soon after input was written is looked whether it was read, and how
-#: late at most while it is not, in seconds.
+#: When to look whether QEMU has read the input: first so soon after it was
+#: written, then less and less often, up to the second value. In seconds.
 _FIRST_LOOK_S = 0.01
 _LAST_LOOK_S = 0.5
 
 
 class SerialInput:
-    """Sends the stream SERIAL0_IN.
+    """Sends the stream SERIAL0_IN."""
 
-    :param context: a :class:`base.DeviceContext`.
-    """
-
-    def __init__(self, context, stream=wire.Stream.SERIAL0_IN):
+    def __init__(self, context: base.DeviceContext,
+                 stream: wire.Stream = wire.Stream.SERIAL0_IN) -> None:
         self._host_end = context.host_end
         self._journal = context.journal
         self._report_gap = context.report_gap
@@ -41,25 +41,25 @@ class SerialInput:
         #: The count at the stop is final.
         self.is_final = False
         #: Offset before which input must stop for a break, or None.
-        self.limit = None
+        self.limit: int | None = None
         self._host_end.watch_under_way(stream, lambda: self._under_way)
 
     @property
-    def taken(self):
+    def taken(self) -> int:
         """Offset up to which the device has read the input."""
         return self._journal.position(self._stream)
 
     @property
-    def _under_way(self):
+    def _under_way(self) -> int:
         """How many bytes were written, and are not known to be read."""
         return self._written - self._journal.moved(self._stream)
 
-    def look_in(self):
+    def look_in(self) -> float:
         """-> seconds after which to look whether input was read; 0: there is
         nothing to look for."""
         return self._look_s if self._under_way and not self.is_final else 0
 
-    def pump(self):
+    def pump(self) -> None:
         """Send what there is, and there is room for."""
         self.settle()
         under_way = self._under_way
@@ -74,14 +74,15 @@ class SerialInput:
             return
         self._look_s = _FIRST_LOOK_S
 
-    def settle(self):
+    def settle(self) -> None:
         """See what was read since the last look."""
-        # In this order: what moves on meanwhile is counted twice, so that
-        # nothing is taken for read.
+        # In this order: bytes that move on meanwhile are counted twice, and
+        # so are not taken for read too early.
         self._settle(pipes.unread(self._pipe) + pipes.unread(self.unread_in))
 
-    def _settle(self, unread):
-        # Older bytes may lie there, of a keeper before; they are read first.
+    def _settle(self, unread: int) -> None:
+        # There may be bytes that an earlier keeper wrote, which QEMU reads
+        # first.
         read = self._under_way - min(unread, self._under_way)
         if not read:
             self._look_s = min(2 * self._look_s, _LAST_LOOK_S)
@@ -91,11 +92,11 @@ class SerialInput:
         if self.limit is not None and self.taken >= self.limit:
             self._limit_reached()
 
-    def stop(self):
+    def stop(self) -> None:
         """The instance stopped, to leave: the keeper counts now."""
         self.is_final = False
 
-    def counted(self, message):
+    def counted(self, message: messages.Message) -> None:
         """See :attr:`messages.ToWorker.COUNT`."""
         self._settle(pipes.unread(self._pipe) + message['unread'])
         self.is_final = message['final']
@@ -106,6 +107,6 @@ class SerialInput:
                              max(0, self.taken - message['unsure_in']),
                              message['unsure_in'])
 
-    def thaw(self):
+    def thaw(self) -> None:
         """The migration was rolled back: what QEMU has read it has."""
         self.is_final = False

@@ -6,30 +6,34 @@ what may wait there is bounded by time, not by bytes: a Domain R that stores
 late, because its processor or its clients are slow, is given less. The guest
 is held up then, as by any serial line that is slower than it.
 
-A Domain R that looks late because others have its processor takes all there is
-when it does, and less would only make it slower. That cannot be told from one
-whose clients are slow, but for how much is stored in all.
+A Domain R may also be late because others have its processor. When it runs it
+takes all that there is, and with less it would only be slower. It differs from
+one whose clients are slow only in how much it stores in a second; so that is
+measured, too.
 """
 
 import collections
 
+from nova_dmore import wire
+
 #: Bounds of the window, in bytes. The most is what Domain R takes between two
 #: of its looks on a fast machine. It begins small: a Domain R that has just
 #: arrived is slow at first where it is emulated, and a key comes after it.
-LEAST = 1 << 10
+LEAST = wire.STORED_TOLD_BYTES
 MOST = 1 << 17
 FIRST = 1 << 11
 #: How long output may wait for Domain R, in seconds.
 TARGET_S = 0.02
-#: What keeps a slow Domain R busy is so many seconds of what it stores, but no
-#: more than so many bytes; and how long that is measured, in seconds.
+#: To keep a slow Domain R busy, the window is never less than what that stores
+#: in BUSY_S seconds, as measured over MEASURED_S; but this alone makes it no
+#: larger than BUSY_MOST bytes.
 BUSY_S = 0.06
 BUSY_MOST = 1 << 13
 MEASURED_S = 0.5
-#: Growth with each look that finds it stored in time, in bytes.
+#: By how much the window grows when output was stored in time, in bytes.
 STEP = 1 << 9
-#: How many pieces of output are remembered; nobody counts how many come while
-#: there is no Domain R.
+#: How many pieces of output are remembered at most: without a Domain R there
+#: is no end of them.
 _REMEMBERED = 1 << 10
 
 
@@ -39,18 +43,19 @@ class Window:
     Times are seconds of one monotonic clock, offsets those of the stream.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.size = FIRST
         #: (offset after it, when) of what was produced last and is not
         #: stored.
-        self._produced = collections.deque(maxlen=_REMEMBERED)
+        self._produced: collections.deque[tuple[int, float]] = (
+            collections.deque(maxlen=_REMEMBERED))
         #: Output before this offset went out when the window was larger.
         self._shrunk_at = 0
         self._least = LEAST
         #: (offset, when) since what is stored has been measured.
-        self._measured = None
+        self._measured: tuple[int, float] | None = None
 
-    def restart(self):
+    def restart(self) -> None:
         """Another Domain R, or another epoch."""
         self._produced.clear()
         self.size = FIRST
@@ -58,15 +63,15 @@ class Window:
         self._least = LEAST
         self._measured = None
 
-    def give_up(self):
-        """Whoever waits has waited for too long: let as much in as may be."""
+    def give_up(self) -> None:
+        """The guest has waited for too long: let as much in as possible."""
         self.size = MOST
 
-    def produced(self, end, now):
+    def produced(self, end: int, now: float) -> None:
         """Output up to an offset was published."""
         self._produced.append((end, now))
 
-    def stored(self, offset, now):
+    def stored(self, offset: int, now: float) -> None:
         """Domain R has stored all before an offset."""
         self._measure(offset, now)
         since = None
@@ -81,7 +86,7 @@ class Window:
             self._shrunk_at = (self._produced[-1][0] if self._produced
                                else offset)
 
-    def _measure(self, offset, now):
+    def _measure(self, offset: int, now: float) -> None:
         """How much is stored per second, and thus keeps Domain R busy."""
         if self._measured is None:
             self._measured = offset, now

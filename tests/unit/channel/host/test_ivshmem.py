@@ -28,7 +28,6 @@ class IvshmemServerTest(unittest.TestCase):
     def pair(self):
         ours, theirs = socket.socketpair()
         self.addCleanup(theirs.close)
-        self.addCleanup(ours.close)
         return ours, theirs
 
     def receive(self, theirs):

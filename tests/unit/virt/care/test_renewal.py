@@ -34,57 +34,67 @@ class RenewalTest(fakes.TestCase):
     def _configured(self, instance_uuid):
         self.pairs.configured[instance_uuid] = self.now
 
-    def _look(self, seconds=1):
-        """Which pair was told, this many seconds later."""
+    def _renew(self, seconds=1):
+        """Which pair is told, this many seconds later."""
         self.now += seconds
         self.pairs.configure_again.reset_mock()
-        self.renewal.look(self.records)
-        return [uuid for (uuid,), _ in
+        one_needed_it = self.renewal.renew_one(self.records)
+        told = [uuid for (uuid,), _ in
                 self.pairs.configure_again.call_args_list]
+        self.assertEqual(one_needed_it, told != [])
+        return told
 
     def test_one_after_the_other_after_a_start(self):
         self.assertEqual([[fakes.UUID], [OTHER_UUID], []],
-                         [self._look() for _ in range(3)])
+                         [self._renew() for _ in range(3)])
 
     def test_well_before_the_end(self):
-        self._look()
-        self._look()
-        self.assertEqual([], self._look(_DUE_S - 10))
-        self.assertEqual([fakes.UUID], self._look(10))
+        self._renew()
+        self._renew()
+        self.assertEqual([], self._renew(_DUE_S - 10))
+        self.assertEqual([fakes.UUID], self._renew(10))
         self.assertLess(_DUE_S * 2, certificate.LIFETIME.total_seconds())
 
     def test_what_was_told_by_others(self):
         self._configured(fakes.UUID)
-        self.assertEqual([OTHER_UUID], self._look())
+        self.assertEqual([OTHER_UUID], self._renew())
 
     def test_incoming(self):
         self.records = [fakes.make_record(incoming=True)]
-        self.assertEqual([], self._look())
+        self.assertEqual([], self._renew())
 
     def test_passwords_that_an_earlier_release_has_told(self):
         self.config.config(group='dmore', vnc_tls_dir=None,
                            vnc_direct_networks=['192.0.2.0/28'])
         self.assertEqual([[fakes.UUID], [OTHER_UUID], []],
-                         [self._look() for _ in range(3)])
+                         [self._renew() for _ in range(3)])
         # They stay what they are.
-        self.assertEqual([], self._look(_DUE_S))
+        self.assertEqual([], self._renew(_DUE_S))
 
     def test_without_certificates_and_passwords(self):
         self.config.config(group='dmore', vnc_tls_dir=None)
-        self.assertEqual([], self._look())
+        self.assertEqual([], self._renew())
         self.config.config(group='dmore', vnc_tls_dir='/etc/nova/vnc')
         self.config.config(group='vnc', enabled=False)
-        self.assertEqual([], self._look())
+        self.assertEqual([], self._renew())
 
     def test_one_that_cannot_be_told_holds_up_no_other(self):
         log = self.useFixture(fixtures.FakeLogger())
         self.pairs.configure_again.side_effect = (
             exception.ConfigurationError('[dmore] vnc_tls_dir: gone'))
-        self.assertEqual([fakes.UUID], self._look())
+        self.assertEqual([fakes.UUID], self._renew())
         self.assertIn('[dmore] vnc_tls_dir: gone', log.output)
         self.assertIn(fakes.UUID, log.output)
         self.pairs.configure_again.side_effect = self._configured
-        self.assertEqual([OTHER_UUID], self._look())
-        self.assertEqual([], self._look())
+        self.assertEqual([OTHER_UUID], self._renew())
+        self.assertEqual([], self._renew())
         # But not every second.
-        self.assertEqual([fakes.UUID], self._look(3600))
+        self.assertEqual([fakes.UUID], self._renew(3600))
+
+    def test_nobody_can_tell(self):
+        log = self.useFixture(fixtures.FakeLogger())
+        self.pairs.configure_again.side_effect = (
+            exception.HostServiceError('away'))
+        # Whoever called says so, once, and for all of them.
+        self.assertRaises(exception.HostServiceError, self._renew)
+        self.assertEqual('', log.output)

@@ -5,17 +5,16 @@ from unittest import mock
 
 from nova_dmore.virt.care import reporter
 from nova_dmore.virt.migration import destination
-from nova_dmore.virt.migration import rollback
+from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import record
-from nova_dmore import wire
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
 
 class DestinationTestCase(fake_host.HostTestCase):
 
-    way_anywhere = rollback.WayHere('qemu+tcp://anyhost/system',
-                                    'tcp://anyhost')
+    uris_of_any_host = uris.MigrationURIs('qemu+tcp://anyhost/system',
+                                          'tcp://anyhost')
     encrypts = False
 
     def setUp(self):
@@ -33,7 +32,7 @@ class DestinationTestCase(fake_host.HostTestCase):
         return destination.DestinationRole(
             self.pairs, self.reporter, lambda: self.libvirt,
             'qemu:///system', self.instances_path,
-            lambda: self.way_anywhere, self.encrypts)
+            lambda: self.uris_of_any_host, self.encrypts)
 
     def _finish(self, moved, console_log=None):
         self.libvirt.add_instance()
@@ -43,10 +42,9 @@ class DestinationTestCase(fake_host.HostTestCase):
     def _assert_awaited_alone(self):
         """Nothing is left but what the instance needs, and the record."""
         self.assertTrue(self.pairs.get(fakes.UUID).incoming)
-        self.assertEqual(set(), self.shadow.alive)
+        self.assertEqual({self.pairs.records.directory(fakes.UUID)},
+                         self.shadow.alive)
         self.assertEqual(set(), self.vif_driver.plugged)
-        self.assertIn(wire.SERIAL0_SOCKET, os.listdir(
-            self.pairs.records.directory(fakes.UUID)))
 
     def _domain_r_comes(self):
         self.libvirt.createXML(

@@ -8,18 +8,19 @@ from unittest import mock
 import fixtures
 import libvirt
 
-from nova_dmore.client import shadow_client
+from nova_dmore import places
 from nova_dmore.virt.care import reporter
 from nova_dmore.virt.care import watch
-from nova_dmore.virt.migration import follower
 from nova_dmore.virt.migration import guest as guest_module
+from nova_dmore.virt.migration import instance_pre_copy
 from nova_dmore.virt.migration import job
-from nova_dmore.virt.migration import leader
 from nova_dmore.virt.migration.phases import Phase
-from nova_dmore.virt.migration import rollback
 from nova_dmore.virt.migration import source
+from nova_dmore.virt.migration import switch_over
+from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt import rpc
+from nova_dmore import wire
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
@@ -27,7 +28,8 @@ INSTANCE = 'instance-00000001'
 URI = 'qemu+tcp://c2/system'
 CARRY_OVER = {'epoch': 7}
 HOLD_MIB = 8
-WAY_HERE = rollback.WayHere('qemu+tcp://c1/system', 'tcp://10.0.0.1')
+URIS_OF_THIS_HOST = uris.MigrationURIs(
+    'qemu+tcp://c1/system', 'tcp://10.0.0.1')
 
 
 class MovingDomain(fake_host.Domain):
@@ -83,7 +85,7 @@ class MovingDomain(fake_host.Domain):
         self.gone.set()
 
 
-class Companion(MovingDomain):
+class DomainR(MovingDomain):
     """Domain R: goes when it is stopped and may, or when told to."""
 
     def __init__(self, *args):
@@ -120,9 +122,9 @@ class Companion(MovingDomain):
 class Guest:
     """Nova's Guest: ``migrate`` blocks until the instance is there."""
 
-    def __init__(self, domain, companion, log):
+    def __init__(self, domain, domain_r, log):
         self.domain = domain
-        self.companion = companion
+        self.domain_r = domain_r
         self.uuid = fakes.UUID
         self._log = log
         self.story = self.converge
@@ -135,7 +137,7 @@ class Guest:
 
     def converge(self):
         """The second pass is small: QEMU switches over."""
-        fake_host.wait(self.companion.held)
+        fake_host.wait(self.domain_r.held)
         self.domain.progress = (2, 10 ** 5)
         self.switch_over_at_once()
 
@@ -150,7 +152,7 @@ class Guest:
         raise fake_host.libvirt_error(text='connection lost')
 
     def fail_after_the_stop(self):
-        fake_host.wait(self.companion.held)
+        fake_host.wait(self.domain_r.held)
         self.domain.stopped.set()
         self.fail()
 
@@ -159,8 +161,10 @@ class SourceTestCase(fake_host.HostTestCase):
 
     def setUp(self):
         super().setUp()
-        self.useFixture(fixtures.MockPatchObject(follower, '_LOOK_MS', 1))
-        self.useFixture(fixtures.MockPatchObject(leader, '_LOOK_S', 0.001))
+        self.useFixture(fixtures.MockPatchObject(
+            switch_over, '_COPYING_WAIT_MS', 1))
+        self.useFixture(fixtures.MockPatchObject(
+            instance_pre_copy, '_POLL_S', 0.001))
         self.useFixture(fixtures.MockPatchObject(source, '_END_S', 5.0))
         self.useFixture(fixtures.MockPatchObject(
             libvirt, 'open', autospec=True, return_value=self.libvirt))
@@ -168,10 +172,11 @@ class SourceTestCase(fake_host.HostTestCase):
         self.instance = fakes.make_instance()
         self.record = self.pairs.ensure(self.instance)
         self.domain = MovingDomain(self.libvirt, INSTANCE, self.log)
-        self.companion = Companion(self.libvirt, self.domr, self.log)
+        self.domain_r = DomainR(self.libvirt, self.domr, self.log)
+        self.domain_r.xml = self.libvirt.domains[self.domr].xml
         self.libvirt.domains.update(
-            {INSTANCE: self.domain, self.domr: self.companion})
-        self.guest = Guest(self.domain, self.companion, self.log)
+            {INSTANCE: self.domain, self.domr: self.domain_r})
+        self.guest = Guest(self.domain, self.domain_r, self.log)
         self.log.clear()
         self.client().frozen.side_effect = self._frozen
         self.client().hand_over.return_value = CARRY_OVER
@@ -184,17 +189,17 @@ class SourceTestCase(fake_host.HostTestCase):
         for name in ('carry_over', 'finish', 'abort'):
             self._note(self.destination, name, f'rpc {name}')
         self.destination.send_back.side_effect = self._send_back
-        #: Whether the destination knows that Domain R arrives paused.
-        self.lets_run = True
+        #: What the destination knows.
+        self.layout = places.NEWEST
         self.console_log = None
         self.role = self._role()
-        self.role.set_nova_done()
+        self.role.live_migration_monitor_ended()
 
     def _prepare(self, context, host, migration_id, record):
         self.log.append('rpc prepare')
         self.pairs.addresses.add_binding(
             record_module.from_json(record).address, host)
-        return self.lets_run
+        return self.layout
 
     def _send_back(self, *args):
         self.log.append('rpc send back')
@@ -211,8 +216,8 @@ class SourceTestCase(fake_host.HostTestCase):
         stopped = self.domain.stopped.wait(min(timeout_ms, 20) / 1000)
         if self.notices_the_stop and stopped:
             self.log.append('frozen')
-            return shadow_client.Frozen(True, 1.0, 1.01, 1.02)
-        return shadow_client.Frozen(False, None, None, None)
+            return wire.Frozen(True, 1.0, 1.01, 1.02)
+        return wire.Frozen(False, None, None, None)
 
     def _role(self, **changes):
         with mock.patch.object(type(self.instance), 'name', INSTANCE):
@@ -223,7 +228,7 @@ class SourceTestCase(fake_host.HostTestCase):
                     'destination': self.destination,
                     'libvirt_uri': 'qemu:///system', 'precopy_timeout_s': 5.0,
                     'hold_bandwidth_mib': HOLD_MIB,
-                    'way_here': WAY_HERE, **changes}),
+                    'uris_of_this_host': URIS_OF_THIS_HOST, **changes}),
                 'context', self.instance, fakes.OTHER_HOST,
                 lambda: self.console_log)
 
@@ -231,20 +236,21 @@ class SourceTestCase(fake_host.HostTestCase):
         arguments.setdefault('flags', libvirt.VIR_MIGRATE_LIVE)
         guest_module.CoMigratingGuest(self.guest, self.role).migrate(
             URI, **arguments)
-        self.assertEqual(Phase.DONE, self.role.course.phase)
+        self.assertEqual(Phase.DONE, self.role.co_migration.phase)
         self._assert_watched_again()
         self._assert_no_thread_left()
 
     def _run_failing(self, text='connection lost'):
         error = self.assertRaises(
-            libvirt.libvirtError, self.role.run, self.guest, URI)
+            libvirt.libvirtError, self.role.migrate, self.guest, URI)
         self.assertEqual(text, str(error))
-        self.assertEqual(Phase.ABORTED, self.role.course.phase)
+        self.assertEqual(Phase.ABORTED, self.role.co_migration.phase)
         self._assert_watched_again()
         self._assert_no_thread_left()
 
     def _assert_no_thread_left(self):
-        for name in (f'dmore-lead-{fakes.UUID}', f'dmore-follow-{fakes.UUID}',
+        for name in (f'dmore-pre-copy-{fakes.UUID}',
+                     f'dmore-switch-over-{fakes.UUID}',
                      f'dmore-migrate-{self.domr}'):
             for thread in threading.enumerate():
                 if thread.name == name:
@@ -283,6 +289,7 @@ class SourceTestCase(fake_host.HostTestCase):
         """What the destination was told: the record, moved, the log."""
         (call,) = self.destination.finish.call_args_list
         _context, host, migration_id, record, moved, console_log = call.args
-        self.assertEqual((fakes.OTHER_HOST, self.role.course.migration_id),
-                         (host, migration_id))
+        self.assertEqual(
+            (fakes.OTHER_HOST, self.role.co_migration.migration_id),
+            (host, migration_id))
         return json.loads(record), moved, console_log

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-import base64
 import dataclasses
-import os
 import pathlib
 import threading
 import time
@@ -11,8 +9,8 @@ from unittest import mock
 import fixtures
 import libvirt
 
-from nova_dmore.client import shadow_client
 from nova_dmore import exception
+from nova_dmore import places
 from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.pair import record
 from nova_dmore import wire
@@ -27,7 +25,8 @@ OTHER_UUID = '9b0b0c52-59c1-4b0e-8f58-0a5a4c3d2b10'
 class DestinationTest(destination_case.DestinationTestCase):
 
     def test_prepare(self):
-        self.assertIs(True, self.role.prepare(None, 'm1', self.text))
+        self.assertEqual(places.NEWEST,
+                         self.role.prepare(None, 'm1', self.text))
         self.images.ensure.assert_called_once_with(fakes.DIGEST)
         self.assertEqual(['start', 'arm', 'configure'], self.shadow.log)
         self.assertTrue(self.pairs.get(fakes.UUID).incoming)
@@ -61,14 +60,16 @@ class DestinationTest(destination_case.DestinationTestCase):
     def test_nova_is_told_so_before(self):
         self._take_secrets_away()
         instance = fakes.make_instance()
-        self.assertRaises(exception.ConfigurationError, self.role.look_up,
-                          instance)
+        self.assertRaises(
+            exception.ConfigurationError,
+            self.role.check_can_live_migrate_destination, instance)
         instance.system_metadata[host_secrets.METADATA] = '1'
-        self.role.look_up(instance)
+        self.role.check_can_live_migrate_destination(instance)
 
     def test_prepare_twice(self):
         self.role.prepare(None, 'm1', self.text)
-        self.assertIs(True, self.role.prepare(None, 'm1', self.text))
+        self.assertEqual(places.NEWEST,
+                         self.role.prepare(None, 'm1', self.text))
         self.assertEqual(['start', 'arm', 'configure'], self.shadow.log)
 
     def test_prepare_when_the_instance_runs_here(self):
@@ -88,7 +89,8 @@ class DestinationTest(destination_case.DestinationTestCase):
     def test_prepare_again_when_it_has_come(self):
         self.role.prepare(None, 'm1', self.text)
         self.libvirt.add_instance()
-        self.assertIs(True, self.role.prepare(None, 'm1', self.text))
+        self.assertEqual(places.NEWEST,
+                         self.role.prepare(None, 'm1', self.text))
         self.assertEqual(['start', 'arm', 'configure'], self.shadow.log)
 
     def test_prepare_for_the_next_try(self):
@@ -136,43 +138,36 @@ class DestinationTest(destination_case.DestinationTestCase):
                           'm1', self.text)
         self.assertEqual(set(), self.shadow.alive)
 
-    def test_the_instance_needs_its_directory_before_all_else(self):
+    def test_the_instance_needs_its_process_before_all_else(self):
         seen = []
-        self._during(lambda: seen.extend(os.listdir(
-            self.pairs.records.directory(fakes.UUID))))
+        self._during(lambda: seen.append(set(self.shadow.alive)))
         self.role.prepare(None, 'm1', self.text)
-        self.assertEqual(['serial0.in', 'serial0.out', wire.SERIAL0_SOCKET],
-                         sorted(seen))
+        self.assertEqual([{self.pairs.records.directory(fakes.UUID)}], seen)
 
     def test_the_instance_can_arrive_alone(self):
-        # Its QEMU makes sockets in the directory, and connects to one.
-        directory = self.pairs.records.directory(fakes.UUID)
+        # Its QEMU connects to the process, and needs the FIFOs.
         self.images.ensure.side_effect = exception.ImageError('no')
         self.assertRaises(exception.ImageError, self.role.prepare, None,
                           'm1', self.text)
         self._assert_awaited_alone()
-        self.assertEqual(0o700, os.stat(directory).st_mode & 0o777)
         self.role.abort('m0', fakes.UUID)
-        self.assertTrue(os.path.isdir(directory))
-        self.assertEqual(1, self._sinks())
+        self.assertEqual({self.pairs.records.directory(fakes.UUID)},
+                         self.shadow.alive)
         self.role.abort('m1', fakes.UUID)
-        self.assertFalse(os.path.exists(directory))
-        self.assertEqual(0, self._sinks())
+        self.assertEqual(set(), self.shadow.alive)
+        self.assertEqual(set(), self.shadow.folders)
 
-    def _sinks(self):
-        """How many listen where this instance may arrive."""
-        directory = self.pairs.records.directory(fakes.UUID)
-        return sum(thread.name.startswith(f'dmore-sink-{directory}')
-                   for thread in threading.enumerate())
-
-    def test_no_directory_can_be_made(self):
-        self.images.ensure.side_effect = exception.ImageError('no')
-        run_dir = os.path.dirname(self.pairs.records.directory(fakes.UUID))
-        with open(run_dir, 'w'):
-            error = self.assertRaises(
-                exception.ConfigurationError, self.role.prepare, None, 'm1',
-                self.text)
-        self.assertIn('[dmore] run_dir', str(error))
+    def test_the_host_service_is_away(self):
+        self.shadow.refuse_start = exception.HostServiceError('no hostd')
+        self.assertEqual(places.Layout.STOCK, self.role.prepare(
+            None, 'm1', self.text))
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        # Its serial port is none of ours then.
+        self.libvirt.add_instance(xml='<domain/>')
+        self.shadow.refuse_start = None
+        self.role.finish(None, 'm1', self.text, False, None)
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual(set(), self.shadow.alive)
 
     def test_another_port_than_the_pairs(self):
         # Of another instance, or of a user's.
@@ -201,15 +196,6 @@ class DestinationTest(destination_case.DestinationTestCase):
         self.assertRaises(exception.PairError, self.role.prepare, None, 'm1',
                           '{"instance_uuid": "../../etc"}')
 
-    def test_a_console_log_goes_through_no_link(self):
-        victim = os.path.join(self.directory, 'victim')
-        os.symlink(victim, os.path.join(
-            self.instances_path, fakes.UUID, 'console.log.0'))
-        self.role.prepare(None, 'm1', self.text)
-        self._domain_r_comes()
-        self._finish(True, base64.b64encode(b'log').decode())
-        self.assertFalse(os.path.exists(victim))
-
     def test_carry_over(self):
         self.role.prepare(None, 'm1', self.text)
         self.role.carry_over('m1', fakes.UUID, {'epoch': 7})
@@ -224,7 +210,7 @@ class DestinationTest(destination_case.DestinationTestCase):
     def test_carry_over_that_is_not_needed(self):
         self.role.prepare(None, 'm1', self.text)
         self.client().carry_over.side_effect = [
-            shadow_client.CarryOverAnswer(False, 'it froze')]
+            wire.CarryOverAnswer(False, 'it froze')]
         self.role.carry_over('m1', fakes.UUID, {})
         self.client().carry_over.assert_called_once()
 
@@ -432,7 +418,7 @@ class SendBackTest(destination_case.DestinationTestCase):
         for uri, migrate_uri in (
                 ('qemu+tcp://c2.example.org/system', 'tcp://10.0.0.2'),
                 ('qemu+tcp://[fd00::2]/system', 'tcp://[fd00::2]')):
-            with mock.patch.object(self.role, '_waiting', autospec=True,
+            with mock.patch.object(self.role, '_job_of_paused', autospec=True,
                                    side_effect=ZeroDivisionError):
                 self.assertRaises(ZeroDivisionError, self._send_back,
                                   uri=uri, migrate_uri=migrate_uri)
@@ -512,47 +498,3 @@ class SendBackTest(destination_case.DestinationTestCase):
             thread.join(5)
             self.assertFalse(thread.is_alive())
         self.assertIsNone(self.pairs.get(fakes.UUID))
-
-
-class ConsoleLogTest(destination_case.DestinationTestCase):
-
-    def _keep(self, console_log):
-        self.role.prepare(None, 'm1', self.text)
-        self._domain_r_comes()
-        self._finish(True, console_log)
-
-    def _path(self):
-        return os.path.join(
-            self.instances_path, fakes.UUID, 'console.log.0')
-
-    def _kept(self):
-        with open(self._path(), 'rb') as log_file:
-            return log_file.read()
-
-    def test_kept(self):
-        self._keep(base64.b64encode(b'boot\xff\n').decode())
-        self.assertEqual(b'boot\xff\n', self._kept())
-
-    def test_shared_storage(self):
-        self._keep(None)
-        self.assertFalse(os.path.exists(self._path()))
-
-    def test_only_the_end(self):
-        self._keep(base64.b64encode(b'a' + b'b' * 128 * 1024).decode())
-        self.assertEqual(b'b' * 128 * 1024, self._kept())
-
-    def test_an_older_one_stays(self):
-        with open(self._path(), 'wb') as log_file:
-            log_file.write(b'older')
-        self._keep(base64.b64encode(b'new').decode())
-        self.assertEqual(b'older', self._kept())
-
-    def test_what_is_not_base64(self):
-        self._keep('no base64!')
-        self.assertFalse(os.path.exists(self._path()))
-        self.assertFalse(self.pairs.get(fakes.UUID).incoming)
-
-    def test_it_cannot_be_written(self):
-        os.rmdir(os.path.join(self.instances_path, fakes.UUID))
-        self._keep(base64.b64encode(b'boot').decode())
-        self.assertFalse(self.pairs.get(fakes.UUID).incoming)

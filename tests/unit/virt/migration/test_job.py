@@ -68,7 +68,7 @@ class OutgoingTest(fakes.TestCase):
         self.open = self.useFixture(fixtures.MockPatchObject(
             libvirt, 'open', autospec=True,
             return_value=self.connection)).mock
-        self.outgoing = job.OutgoingDomain(
+        self.outgoing = job.OutgoingMigration(
             'qemu:///system', 'domr-x', 'qemu+tcp://c2/system',
             {'bandwidth': 0}, 3)
 
@@ -107,10 +107,10 @@ class FlagsTest(fakes.TestCase):
         for flag in (libvirt.VIR_MIGRATE_LIVE, libvirt.VIR_MIGRATE_PEER2PEER,
                      libvirt.VIR_MIGRATE_TUNNELLED, libvirt.VIR_MIGRATE_TLS):
             self.assertEqual(flag | libvirt.VIR_MIGRATE_PAUSED,
-                             job.companion_flags(flag))
+                             job.domain_r_flags(flag))
 
     def test_where_nobody_lets_it_run_it_arrives_running(self):
-        self.assertEqual(libvirt.VIR_MIGRATE_LIVE, job.companion_flags(
+        self.assertEqual(libvirt.VIR_MIGRATE_LIVE, job.domain_r_flags(
             libvirt.VIR_MIGRATE_LIVE, arrives_paused=False))
 
     def test_what_domain_r_has_not_or_must_not(self):
@@ -122,4 +122,4 @@ class FlagsTest(fakes.TestCase):
                      libvirt.VIR_MIGRATE_POSTCOPY):
             self.assertEqual(
                 libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PAUSED,
-                job.companion_flags(flag | libvirt.VIR_MIGRATE_LIVE))
+                job.domain_r_flags(flag | libvirt.VIR_MIGRATE_LIVE))

@@ -9,6 +9,7 @@ import fixtures
 import libvirt
 
 from nova_dmore import exception
+from nova_dmore import places
 from nova_dmore.virt.migration import rollback
 from nova_dmore.virt.migration import source
 from nova_dmore import wire
@@ -27,8 +28,8 @@ class SendBackTest(source_case.SourceTestCase):
 
     def _fail_after_both_stopped(self):
         self.domain.stopped.set()
-        fake_host.wait(self.companion.gone)
-        self.role._wait_for_follower()
+        fake_host.wait(self.domain_r.gone)
+        self.role._wait_for_switch_over()
         self.guest.fail()
 
     def _assert_back(self):
@@ -51,8 +52,8 @@ class SendBackTest(source_case.SourceTestCase):
 
     def test_it_comes_back_before_its_instance_had_stopped(self):
         def story():
-            self.companion.leave_early.set()
-            fake_host.wait(self.companion.gone)
+            self.domain_r.leave_early.set()
+            fake_host.wait(self.domain_r.gone)
             self.guest.fail()
 
         self.guest.story = story
@@ -76,8 +77,8 @@ class SendBackTest(source_case.SourceTestCase):
     def test_its_tap_was_taken_away(self):
         def story():
             self.domain.stopped.set()
-            fake_host.wait(self.companion.gone)
-            self.role._wait_for_follower()
+            fake_host.wait(self.domain_r.gone)
+            self.role._wait_for_switch_over()
             self.vif_driver.plugged.clear()
             self.guest.fail()
 
@@ -86,31 +87,31 @@ class SendBackTest(source_case.SourceTestCase):
         self.assertEqual({fakes.PORT}, self.vif_driver.plugged)
         self._assert_back()
 
-    def _way(self, **arguments):
-        self.assertRaises(libvirt.libvirtError, self.role.run, self.guest,
+    def _sent_back_with(self, **arguments):
+        self.assertRaises(libvirt.libvirtError, self.role.migrate, self.guest,
                           source_case.URI, **arguments)
         (call,) = self.destination.send_back.call_args_list
         (context, host, migration_id, uuid, uri, migrate_uri, flags,
          _within_s) = call.args
         self.assertEqual(
-            ('context', fakes.OTHER_HOST, self.role.course.migration_id,
-             fakes.UUID, source_case.WAY_HERE.uri),
+            ('context', fakes.OTHER_HOST, self.role.co_migration.migration_id,
+             fakes.UUID, source_case.URIS_OF_THIS_HOST.uri),
             (context, host, migration_id, uuid, uri))
-        self.assertEqual(self.companion.called_with[2], flags)
+        self.assertEqual(self.domain_r.called_with[2], flags)
         return migrate_uri, flags
 
-    def test_the_way(self):
+    def test_the_uris(self):
         self.assertEqual(
             ('tcp://10.0.0.1',
              libvirt.VIR_MIGRATE_TLS | libvirt.VIR_MIGRATE_PAUSED),
-            self._way(flags=libvirt.VIR_MIGRATE_TLS |
+            self._sent_back_with(flags=libvirt.VIR_MIGRATE_TLS |
                       libvirt.VIR_MIGRATE_NON_SHARED_INC))
 
-    def test_the_way_of_a_tunnel(self):
+    def test_the_uris_of_a_tunnel(self):
         self.assertEqual(
             (None,
              libvirt.VIR_MIGRATE_TUNNELLED | libvirt.VIR_MIGRATE_PAUSED),
-            self._way(flags=libvirt.VIR_MIGRATE_TUNNELLED))
+            self._sent_back_with(flags=libvirt.VIR_MIGRATE_TUNNELLED))
 
     def test_it_cannot_come_back(self):
         self.destination.send_back.side_effect = exception.PairError('no')
@@ -129,7 +130,7 @@ class SendBackTest(source_case.SourceTestCase):
         self._assert_back()
 
     def test_it_may_have_run_there(self):
-        self.lets_run = False
+        self.layout = places.Layout.SOCKETS
         self._run_failing()
         self.assertNotIn('rpc send back', self.log)
         self._assert_rebuilt()
@@ -137,8 +138,8 @@ class SendBackTest(source_case.SourceTestCase):
     def test_there_is_nothing_to_come_back_to(self):
         def story():
             self.domain.stopped.set()
-            fake_host.wait(self.companion.gone)
-            self.role._wait_for_follower()
+            fake_host.wait(self.domain_r.gone)
+            self.role._wait_for_switch_over()
             self.shadow.kill(fakes.UUID)
             self.guest.fail()
 
@@ -147,7 +148,7 @@ class SendBackTest(source_case.SourceTestCase):
         self.assertNotIn('rpc send back', self.log)
         self._assert_rebuilt()
 
-    def test_a_late_address_is_waited_for(self):
+    def test_a_late_binding_is_waited_for(self):
         activate = self.pairs.addresses.activate_binding
         carried_over = threading.Event()
         self.destination.carry_over.side_effect = (
@@ -161,7 +162,7 @@ class SendBackTest(source_case.SourceTestCase):
         with (mock.patch.object(self.pairs.addresses, 'activate_binding',
                                 side_effect=slowly),
                 mock.patch.object(source, '_END_S', 0.2)):
-            self.assertRaises(libvirt.libvirtError, self.role.run,
+            self.assertRaises(libvirt.libvirtError, self.role.migrate,
                               self.guest, source_case.URI)
         carried_over.set()
         self._assert_no_thread_left()
@@ -176,7 +177,7 @@ class RollbackTest(source_case.SourceTestCase):
         self._run_failing()
         self._assert_order('arm', 'adopt', 'rpc abort')
         self.client().arm.assert_called_with(
-            self.role.course.migration_id, wire.Role.SOURCE,
+            self.role.co_migration.migration_id, wire.Role.SOURCE,
             on=False)
         self.assertNotIn('rpc send back', self.log)
 

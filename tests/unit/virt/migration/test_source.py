@@ -9,7 +9,8 @@ from unittest import mock
 import libvirt
 
 from nova_dmore import exception
-from nova_dmore.virt.migration import companion
+from nova_dmore import places
+from nova_dmore.virt.migration import domain_r_migration
 from nova_dmore.virt.migration import guest as guest_module
 from nova_dmore.virt.migration import job
 from nova_dmore.virt.migration import source
@@ -59,7 +60,8 @@ class TogetherTest(source_case.SourceTestCase):
         # The last limits are set when it is stopped.
         self.assertEqual(
             ['1 ms', 8, job.UNLIMITED_MIB,
-             f'{companion._FREE_DOWNTIME_MS} ms'], self.companion.limits)
+             f'{domain_r_migration._FREE_DOWNTIME_MS} ms'],
+            self.domain_r.limits)
 
     def test_arguments(self):
         self._run(
@@ -79,14 +81,24 @@ class TogetherTest(source_case.SourceTestCase):
             (source_case.URI,
              {'bandwidth': 3, 'migrate_uri': 'tcp://10.0.0.2'},
              libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PAUSED),
-            self.companion.called_with)
+            self.domain_r.called_with)
 
     def test_to_a_destination_that_lets_none_run(self):
-        self.lets_run = False
+        self.layout = places.Layout.SOCKETS
         self._run()
         self.assertEqual(libvirt.VIR_MIGRATE_LIVE,
-                         self.companion.called_with[2])
+                         self.domain_r.called_with[2])
         self.assertIs(True, self._finished_with()[1])
+
+    def test_to_a_destination_of_an_earlier_release(self):
+        self.layout = places.Layout.FIFOS
+        self._run()
+        _, parameters, flags = self.domain_r.called_with
+        self.assertEqual(
+            libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PAUSED, flags)
+        own = self.pairs.records.directory(fakes.UUID)
+        self.assertIn(f'unix:{own}/domain_r.qmp,server=on,wait=off',
+                      parameters[libvirt.VIR_MIGRATE_PARAM_DEST_XML])
 
     def test_gaps_are_collected_before_the_process_ends(self):
         self._note(self.watch, 'collect_gaps', 'collect gaps')
@@ -98,10 +110,10 @@ class TogetherTest(source_case.SourceTestCase):
         self.assertNotIn(f'suspend {source_case.INSTANCE}', self.log)
 
     def test_the_instance_does_not_wait_for_domain_r(self):
-        self.companion.progress = (1, 10 ** 6)
+        self.domain_r.progress = (1, 10 ** 6)
 
         def story():
-            fake_host.wait(self.companion.job)
+            fake_host.wait(self.domain_r.job)
             self.guest.switch_over_at_once()
 
         self.guest.story = story
@@ -111,8 +123,8 @@ class TogetherTest(source_case.SourceTestCase):
         self.assertIs(True, self._finished_with()[1])
 
     def _domain_r_leaves_first(self):
-        self.companion.leave_early.set()
-        fake_host.wait(self.companion.gone)
+        self.domain_r.leave_early.set()
+        fake_host.wait(self.domain_r.gone)
         self.guest.switch_over_at_once()
 
     def test_not_in_step(self):
@@ -121,21 +133,21 @@ class TogetherTest(source_case.SourceTestCase):
         self._run()
         for word in ('arm', 'hold', 'frozen', 'rpc carry_over'):
             self.assertNotIn(word, self.log)
-        self.assertEqual([], self.companion.limits)
+        self.assertEqual([], self.domain_r.limits)
         self.assertEqual(libvirt.VIR_MIGRATE_LIVE,
-                         self.companion.called_with[2])
+                         self.domain_r.called_with[2])
         self.assertIs(True, self._finished_with()[1])
         self._assert_gone_from_here()
 
     def test_in_step_but_not_held(self):
         self.role = self._role(hold=False)
-        self.role.set_nova_done()
+        self.role.live_migration_monitor_ended()
         self.guest.story = self._domain_r_leaves_first
         self._run(bandwidth=300)
         self.assertNotIn('hold', self.log)
         self._assert_order('arm', 'migrate Domain R', 'frozen',
                            'rpc carry_over', 'rpc finish')
-        _uri, parameters, flags = self.companion.called_with
+        _uri, parameters, flags = self.domain_r.called_with
         self.assertEqual({'bandwidth': 300}, parameters)
         self.assertTrue(flags & libvirt.VIR_MIGRATE_PAUSED)
         self.assertIs(True, self._finished_with()[1])
@@ -150,11 +162,11 @@ class TogetherTest(source_case.SourceTestCase):
         self.assertIs(True, self._finished_with()[1])
         self._assert_gone_from_here()
 
-    def test_novas_limit_goes_through_the_leader(self):
-        self.assertFalse(self.role.take_downtime(50))
+    def test_novas_limit_goes_through_the_pre_copy(self):
+        self.assertFalse(self.role.migrate_configure_max_downtime(50))
 
         def story():
-            self.assertTrue(self.role.take_downtime(50))
+            self.assertTrue(self.role.migrate_configure_max_downtime(50))
             self.guest.converge()
 
         self.guest.story = story
@@ -165,7 +177,7 @@ class TogetherTest(source_case.SourceTestCase):
         waited = []
 
         def abort():
-            self.role.wait_for_the_instances_job()
+            self.role.wait_for_instance_job()
             waited.append('migrate instance' in self.log)
 
         aborting = threading.Thread(target=abort)
@@ -175,7 +187,7 @@ class TogetherTest(source_case.SourceTestCase):
         self.assertEqual([True], waited)
         # And nobody waits for one that is over.
         with mock.patch.object(source, '_JOB_WAIT_S', 600):
-            self.role.wait_for_the_instances_job()
+            self.role.wait_for_instance_job()
 
     def test_a_switch_to_post_copy_waits_for_the_instances_job(self):
         self.guest.migrate_start_postcopy = lambda: self.log.append(
@@ -197,12 +209,12 @@ class TogetherTest(source_case.SourceTestCase):
 
     def test_domain_r_is_gone_before_it_is_held(self):
         def story():
-            self.companion.leave_early.set()
+            self.domain_r.leave_early.set()
             # Nothing is slowed down for one that has left.
-            fake_host.wait(self.role._follower.companion_ready)
+            fake_host.wait(self.role._switch_over.domain_r_copied)
             self.guest.switch_over_at_once()
 
-        self.companion.progress = (1, 10 ** 6)
+        self.domain_r.progress = (1, 10 ** 6)
         self.guest.story = story
         self._run()
         self._assert_order('frozen', 'rpc carry_over', 'rpc finish')
@@ -210,20 +222,20 @@ class TogetherTest(source_case.SourceTestCase):
         self.assertIs(True, self._finished_with()[1])
 
     def test_domain_r_has_not_begun_when_the_instance_stops(self):
-        migrate = self.companion.migrateToURI3
+        migrate = self.domain_r.migrateToURI3
 
         def begin_late(*args):
-            fake_host.wait(self.companion.suspended)
+            fake_host.wait(self.domain_r.suspended)
             migrate(*args)
 
-        self.companion.migrateToURI3 = begin_late
+        self.domain_r.migrateToURI3 = begin_late
         self.guest.story = self.guest.switch_over_at_once
         self._run()
         self._assert_order('frozen', f'suspend {self.domr}',
                            'migrate Domain R', 'rpc finish')
         self.assertIs(True, self._finished_with()[1])
 
-    def test_nothing_waits_for_the_address(self):
+    def test_nothing_waits_for_the_binding(self):
         given = threading.Event()
         self.destination.carry_over.side_effect = lambda *args: given.set()
 
@@ -237,7 +249,7 @@ class TogetherTest(source_case.SourceTestCase):
         self._assert_order('frozen', f'address to {fakes.OTHER_HOST}',
                            'rpc finish')
 
-    def test_the_address_waits_for_nothing(self):
+    def test_the_binding_waits_for_nothing(self):
         def hand_over(timeout_ms):
             while self.neutron.active_host(fakes.PORT) == fakes.HOST:
                 time.sleep(0.002)
@@ -247,7 +259,7 @@ class TogetherTest(source_case.SourceTestCase):
         self._run()
         self.destination.carry_over.assert_called_once()
 
-    def test_the_address_cannot_be_given(self):
+    def test_the_binding_cannot_be_activated(self):
         with mock.patch.object(self.pairs.addresses, 'activate_binding',
                                side_effect=exception.AddressError('no')):
             self._run()
@@ -263,44 +275,12 @@ class TogetherTest(source_case.SourceTestCase):
         self.assertIs(True, self._finished_with()[1])
         self._assert_gone_from_here()
 
-    def test_the_pair_comes_back_before_the_end(self):
-        # Nova began the next migration without waiting for our end.
-        back = fakes.make_record(
-            address=self.record.address, incoming=True)
-        self.destination.finish.side_effect = (
-            lambda *args: self.pairs.records.save(back))
-        self._run()
-        self.assertEqual(back, self.pairs.get(fakes.UUID))
-        self.assertIn((fakes.PORT, fakes.HOST), self.neutron.bindings)
-
-    def test_nova_is_not_made_wait_for_the_end(self):
-        self.role = self._role()
-        noticed = []
-        self.destination.finish.side_effect = lambda *args: threading.Timer(
-            0.1, lambda: (noticed.append(self.pairs.get(fakes.UUID)),
-                          self.role.set_nova_done())).start()
-        self._run()
-        self.assertEqual([self.record], noticed)
-        self._assert_gone_from_here()
-
-    def test_nova_does_not_come_to_an_end(self):
-        self.role = self._role()
-        with mock.patch.object(source, '_NOVA_END_S', 0.05):
-            self._run()
-        self._assert_gone_from_here()
-
     def test_carry_over_does_not_arrive(self):
         self.destination.carry_over.side_effect = exception.PairError('no')
         self._run()
         self.assertIs(True, self._finished_with()[1])
         self.assertEqual(fakes.OTHER_HOST,
                          self.neutron.active_host(fakes.PORT))
-
-    def test_the_destination_does_not_finish(self):
-        # A Domain R that is left here would be built again and again.
-        self.destination.finish.side_effect = exception.PairError('no')
-        self._run()
-        self._assert_gone_from_here()
 
     def test_the_console_log_cannot_be_read(self):
         self.role._read_console_log = mock.Mock(

@@ -29,7 +29,7 @@ class AbortTest(source_case.SourceTestCase):
             [mock.call(True), mock.call(False)],
             self.client().hold.call_args_list)
         self.assertEqual(
-            mock.call(self.role.course.migration_id, wire.Role.SOURCE,
+            mock.call(self.role.co_migration.migration_id, wire.Role.SOURCE,
                       on=False), self.client().arm.call_args)
         self._assert_still_here()
         self.assertNotIn('rpc finish', self.log)
@@ -52,14 +52,14 @@ class AbortTest(source_case.SourceTestCase):
             self.role = self._role()
             self.guest.story = story
             self.assertIs(error, self.assertRaises(
-                kind, self.role.run, self.guest, source_case.URI))
-            self.assertEqual(Phase.ABORTED, self.role.course.phase)
+                kind, self.role.migrate, self.guest, source_case.URI))
+            self.assertEqual(Phase.ABORTED, self.role.co_migration.phase)
             self._assert_watched_again()
             self._assert_no_thread_left()
             self._assert_still_here()
-            self.companion = source_case.Companion(
+            self.domain_r = source_case.DomainR(
                 self.libvirt, self.domr, self.log)
-            self.libvirt.domains[self.domr] = self.companion
+            self.libvirt.domains[self.domr] = self.domain_r
 
     def test_a_bug_on_the_way_back_hides_nothing(self):
         self.guest.story = self.guest.fail
@@ -67,11 +67,11 @@ class AbortTest(source_case.SourceTestCase):
         self._run_failing()
 
     def test_domain_r_was_stopped_and_has_no_job(self):
-        self.companion.fail = fake_host.libvirt_error(text='no memory')
+        self.domain_r.fail = fake_host.libvirt_error(text='no memory')
 
         def story():
             self.domain.stopped.set()
-            fake_host.wait(self.companion.suspended)
+            fake_host.wait(self.domain_r.suspended)
             self.guest.fail()
 
         self.guest.story = story
@@ -82,8 +82,8 @@ class AbortTest(source_case.SourceTestCase):
     def test_a_port_that_left_and_came_back_is_plugged_again(self):
         def story():
             self.domain.stopped.set()
-            fake_host.wait(self.companion.gone)
-            self.role._wait_for_follower()
+            fake_host.wait(self.domain_r.gone)
+            self.role._wait_for_switch_over()
             # What Neutron's agent does then.
             self.vif_driver.plugged.clear()
             self.guest.fail()

@@ -67,7 +67,7 @@ class EnsureTest(fake_host.HostTestCase):
 
     def test_after_a_reboot_of_the_host_the_address_is_the_same(self):
         record = self._ensure()
-        self.pairs.records.remove(fakes.UUID)
+        self.pairs.records.forget(fakes.UUID)
         self.shadow.kill(fakes.UUID)
         self.libvirt.domains.clear()
         self.pairs = self.make_pairs()
@@ -85,17 +85,17 @@ class EnsureTest(fake_host.HostTestCase):
         self.pairs.remove(fakes.UUID, delete_address=True)
         self.assertTrue(self.pairs.is_domain_r(domain_r.uuid_of(fakes.UUID)))
 
-    def test_qemu_group(self):
+    def test_a_process_of_an_earlier_release(self):
+        # Its instance starts now, and is to find what this release makes.
         self._ensure()
-        self.assertEqual((0o700, 0o600, None), (
-            self.shadow.options.directory_mode,
-            self.shadow.options.socket_mode, self.shadow.options.group))
-        self.config.config(qemu_group='kvm', group='dmore')
-        self.shadow.kill(fakes.UUID)
+        self.shadow.log.clear()
+        self.shadow.earlier.update(self.shadow.alive)
         self._ensure()
-        self.assertEqual((0o770, 0o660, 'kvm'), (
-            self.shadow.options.directory_mode,
-            self.shadow.options.socket_mode, self.shadow.options.group))
+        self.assertEqual(['shutdown', 'start'], [
+            each for each in self.shadow.log if each in ('shutdown', 'start')])
+        self.shadow.log.clear()
+        self._ensure()
+        self.assertNotIn('start', self.shadow.log)
 
 
 class TokenTest(fake_host.HostTestCase):
@@ -188,11 +188,11 @@ class UndoTest(fake_host.HostTestCase):
         self._assert_fails(exception.AddressError, 'bound')
         self.neutron.client.create_port.assert_called_once()
 
-    def test_run_dir(self):
+    def test_record_dir(self):
         self.useFixture(fixtures.MockPatch(
             'nova_dmore.virt.pair.record.to_json',
             side_effect=OSError(28, 'No space left on device')))
-        self._assert_fails(exception.ConfigurationError, '[dmore] run_dir',
+        self._assert_fails(exception.ConfigurationError, '[dmore] record_dir',
                            'No space left on device')
 
     def test_log_dir(self):
@@ -347,6 +347,52 @@ class RemoveTest(fake_host.HostTestCase):
         super().setUp()
         self.pairs.ensure(fakes.make_instance())
 
+    def _remove_while_it_is_changed(self, delete_address):
+        """What is asked of a thread while another one has the lock; that
+        thread, and an event when it is done."""
+        done = threading.Event()
+
+        def remove():
+            self.pairs.remove(fakes.UUID, delete_address=delete_address)
+            done.set()
+
+        thread = threading.Thread(target=remove)
+        thread.start()
+        self.addCleanup(thread.join)
+        return done
+
+    def test_a_deletion_does_not_wait(self):
+        changes = []
+        self.pairs.on_change = changes.append
+        with self.pairs.locked(fakes.UUID):
+            with self.pairs.locked(fakes.UUID):
+                fake_host.wait(self._remove_while_it_is_changed(True))
+            self.assertIn(self.domr, self.libvirt.domains)
+            self.assertEqual([], changes)
+        self.assert_nothing_left()
+        self.assertEqual([fakes.UUID], changes)
+
+    def test_a_deletion_that_was_left_to_another_thread_fails(self):
+        log = self.useFixture(fixtures.FakeLogger())
+        self.shadow.refuse['shutdown'] = exception.HostServiceError('no')
+        with self.pairs.locked(fakes.UUID):
+            fake_host.wait(self._remove_while_it_is_changed(True))
+        self.assertIn('Left over of a pair', log.output)
+        # So the watch tries again.
+        self.assertIsNotNone(self.pairs.get(fakes.UUID))
+        del self.shadow.refuse['shutdown']
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.assert_nothing_left()
+
+    def test_whoever_needs_the_address_again_waits(self):
+        with self.pairs.locked(fakes.UUID):
+            done = self._remove_while_it_is_changed(False)
+            self.assertFalse(done.wait(0.05))
+            self.assertIn(self.domr, self.libvirt.domains)
+        fake_host.wait(done)
+        self.assertEqual({}, self.libvirt.domains)
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
+
     def test_everything(self):
         self.pairs.remove(fakes.UUID, delete_address=True)
         self.assert_nothing_left()
@@ -369,15 +415,21 @@ class RemoveTest(fake_host.HostTestCase):
         self.assert_nothing_left()
 
     def test_a_step_that_fails_stops_no_other(self):
-        self.shadow.refuse['shutdown'] = exception.ShadowProcessError('no')
+        self.shadow.refuse['shutdown'] = exception.HostServiceError('no')
         self.assertRaises(
-            exception.ShadowProcessError, self.pairs.remove, fakes.UUID,
+            exception.HostServiceError, self.pairs.remove, fakes.UUID,
             delete_address=True)
         # The address is not another instance's while something may use it.
         self.assertEqual([fakes.PORT], list(self.neutron.ports))
         self.assertNotIn(self.domr, self.libvirt.domains)
         self.shadow.refuse.clear()
         self.pairs.remove(fakes.UUID, delete_address=True)
+        self.assert_nothing_left()
+
+    def test_a_process_that_does_not_listen(self):
+        self.shadow.refuse['shutdown'] = exception.ShadowProcessError('no')
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.assertIn('end', self.shadow.log)
         self.assert_nothing_left()
 
     def test_libvirt_refuses(self):

@@ -127,32 +127,63 @@ class RecordsTest(fakes.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.directory = pathlib.Path(
-            self.useFixture(fixtures.TempDir()).path, 'run')
-        self.records = record.Records(str(self.directory))
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.directory = folder / 'records'
+        self.run_dir = folder / 'run'
+        self.records = record.Records(str(self.directory), str(self.run_dir))
 
     def test_nothing(self):
         self.assertIsNone(self.records.load(fakes.UUID))
         self.assertEqual([], self.records.all())
-        self.records.remove(fakes.UUID)
+        self.records.forget(fakes.UUID)
 
-    def test_save_load_remove(self):
+    def test_save_load_forget(self):
         pair = fakes.make_record()
         self.records.save(pair)
         self.assertEqual(pair, self.records.load(fakes.UUID))
         changed = fakes.make_record(incoming=True)
         self.records.save(changed)
         self.assertEqual(changed, self.records.load(fakes.UUID))
-        self.assertEqual(['pair.json'],
-                         os.listdir(self.records.directory(fakes.UUID)))
-        self.records.remove(fakes.UUID)
+        self.assertEqual([f'{fakes.UUID}.json'], os.listdir(self.directory))
+        self.records.forget(fakes.UUID)
         self.assertIsNone(self.records.load(fakes.UUID))
-        self.assertFalse(os.path.exists(self.records.directory(fakes.UUID)))
+        self.assertEqual([], os.listdir(self.directory))
+
+    def test_only_its_own_directory_must_be_readable(self):
+        pair = fakes.make_record()
+        self.records.save(pair)
+        list_names, refused = os.listdir, self.run_dir
+
+        def listdir(path):
+            if path == refused:
+                raise PermissionError('no')
+            return list_names(path)
+
+        with mock.patch('os.listdir', listdir):
+            self.assertEqual([pair], self.records.all())
+            refused = self._path().parent
+            self.assertRaises(PermissionError, self.records.all)
+
+    def test_a_record_of_an_earlier_release(self):
+        # It lies beside the sockets, which were of the same user then.
+        pair = fakes.make_record()
+        self.records.save(pair)
+        earlier = self.run_dir / fakes.UUID / 'pair.json'
+        earlier.parent.mkdir(parents=True)
+        self._path().rename(earlier)
+        self.assertEqual(pair, self.records.load(fakes.UUID))
+        self.assertEqual([pair], self.records.all())
+        changed = fakes.make_record(incoming=True)
+        self.records.save(changed)
+        self.assertEqual([changed], self.records.all())
+        self.records.forget(fakes.UUID)
+        self.assertEqual([], self.records.all())
+        self.assertFalse(earlier.exists())
 
     def test_the_record_is_the_owners_alone(self):
         self.records.save(fakes.make_record())
-        path = pathlib.Path(self.records.directory(fakes.UUID), 'pair.json')
-        self.assertEqual(0o600, stat.S_IMODE(path.stat().st_mode))
+        self.assertEqual(0o600, stat.S_IMODE(self._path().stat().st_mode))
+        self.assertEqual(0o700, stat.S_IMODE(self.directory.stat().st_mode))
 
     def test_all(self):
         other = fakes.make_record(instance_uuid=OTHER_UUID)
@@ -164,8 +195,7 @@ class RecordsTest(fakes.TestCase):
     def test_a_damaged_record_is_none_and_hides_no_other(self):
         self.records.save(fakes.make_record())
         self.records.save(fakes.make_record(instance_uuid=OTHER_UUID))
-        pathlib.Path(self.records.directory(OTHER_UUID),
-                     'pair.json').write_bytes(b'{"instance_uuid": \xff')
+        self._path(OTHER_UUID).write_bytes(b'{"instance_uuid": \xff')
         self.assertIsNone(self.records.load(OTHER_UUID))
         self.assertEqual([fakes.make_record()], self.records.all())
 
@@ -177,24 +207,20 @@ class RecordsTest(fakes.TestCase):
         self.assertRaises(OSError, self.records.save,
                           fakes.make_record(incoming=True))
         self.assertEqual(fakes.make_record(), self.records.load(fakes.UUID))
-        self.assertEqual(['pair.json'], os.listdir(
-            self.records.directory(fakes.UUID)))
+        self.assertEqual([f'{fakes.UUID}.json'], os.listdir(self.directory))
 
-    def _path(self, name='pair.json'):
-        return pathlib.Path(self.records.directory(fakes.UUID), name)
+    def _path(self, uuid=fakes.UUID):
+        return self.directory / f'{uuid}.json'
 
-    def test_nothing_is_written_through_a_link(self):
-        # QEMU's user may write in the directory.
+    def test_a_link_is_no_record(self):
         self.records.save(fakes.make_record())
         victim = self.directory / 'victim'
-        victim.write_text('precious')
-        for name in ('pair.json.new', 'pair.json'):
-            self._path(name).unlink(missing_ok=True)
-            self._path(name).symlink_to(victim)
+        self._path().rename(victim)
+        self._path().symlink_to(victim)
         self.assertIsNone(self.records.load(fakes.UUID))
-        self.records.save(fakes.make_record())
-        self.assertEqual('precious', victim.read_text())
-        self.assertEqual(fakes.make_record(), self.records.load(fakes.UUID))
+        before = victim.read_text()
+        self.records.save(fakes.make_record(incoming=True))
+        self.assertEqual(before, victim.read_text())
 
     def test_a_record_that_another_may_have_written(self):
         self.records.save(fakes.make_record())
@@ -210,8 +236,7 @@ class RecordsTest(fakes.TestCase):
     def test_a_record_of_another_pair(self):
         self.records.save(fakes.make_record(instance_uuid=OTHER_UUID))
         self.records.save(fakes.make_record())
-        pathlib.Path(self.records.directory(OTHER_UUID),
-                     'pair.json').rename(self._path())
+        self._path(OTHER_UUID).rename(self._path())
         self.assertIsNone(self.records.load(fakes.UUID))
 
     def test_what_is_no_plain_file_holds_nobody_up(self):
@@ -222,9 +247,8 @@ class RecordsTest(fakes.TestCase):
         self._path().unlink()
         self._path().mkdir()
         self.assertIsNone(self.records.load(fakes.UUID))
-        with open(self._path('large'), 'wb') as large:
-            large.truncate(1 << 30)
         self._path().rmdir()
-        self._path('large').rename(self._path())
+        with open(self._path(), 'wb') as large:
+            large.truncate(1 << 30)
         self._path().chmod(0o600)
         self.assertIsNone(self.records.load(fakes.UUID))

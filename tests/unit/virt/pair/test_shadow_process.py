@@ -1,73 +1,90 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The directory of an instance that has no shadow-device process."""
+"""The processes of the pairs, as nova-compute starts and ends them."""
 
 import os
-import socket
 import tempfile
 from unittest import mock
 
-from nova_dmore.client import spawn
+import fixtures
+
+from nova_dmore.client import host_service
+from nova_dmore.client import shadow_client
 from nova_dmore import exception
 from nova_dmore.virt.pair import shadow_process
-from nova_dmore import wire
 from tests.unit.virt import fakes
 
 
-class DirectoryTest(fakes.TestCase):
+class ShadowProcessesTest(fakes.TestCase):
 
     def setUp(self):
         super().setUp()
-        # A socket's path must be short.
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        self.directory = os.path.join(folder.name, fakes.UUID)
-        records = mock.Mock(**{'directory.return_value': self.directory})
-        self.processes = shadow_process.ShadowProcesses(
-            mock.Mock(qemu_group=None, log_dir=folder.name), records)
-        self.path = os.path.join(self.directory, wire.SERIAL0_SOCKET)
-        self.addCleanup(self.processes.close_sink, fakes.UUID)
+        self.service = mock.create_autospec(
+            host_service.HostService, instance=True)
+        self.client = mock.create_autospec(
+            shadow_client.ShadowClient, instance=True)
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova_dmore.client.host_service.HostService',
+            lambda run_dir: self.service))
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova_dmore.client.shadow_client.ShadowClient',
+            lambda service, uuid: self.client))
+        self.log_dir = os.path.join(folder.name, 'log')
+        self.processes = shadow_process.ShadowProcesses(mock.Mock(
+            spec=['run_dir', 'log_dir'], log_dir=self.log_dir))
 
-    def _connect(self):
-        return fakes.connect(self, self.path)
+    def test_start(self):
+        self.processes.start(fakes.UUID)
+        self.service.start.assert_called_once_with(fakes.UUID, False)
+        self.assertTrue(os.path.isdir(self.log_dir))
 
-    def test_what_the_instance_prints_is_dropped(self):
-        for _ in range(2):
-            self.processes.make_directory(fakes.UUID)
-            # More than a socket holds.
-            with self._connect() as client:
-                client.sendall(bytes(1 << 20))
-        self.assertEqual(0o700, os.stat(self.directory).st_mode & 0o777)
+    def test_alive(self):
+        self.client.is_gone.return_value = True
+        self.assertFalse(self.processes.is_alive(fakes.UUID))
+        self.client.is_gone.return_value = False
+        self.assertTrue(self.processes.is_alive(fakes.UUID))
+        self.client.status.side_effect = exception.ShadowProcessError('hung')
+        self.assertFalse(self.processes.is_alive(fakes.UUID))
 
-    def test_a_process_that_listens_is_let_be(self):
-        os.mkdir(self.directory)
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(self.path)
-            listener.listen()
-            listener.settimeout(0.05)
-            self.processes.make_directory(fakes.UUID)
-            self.assertRaises(TimeoutError, listener.accept)
-            self._connect()
-            listener.accept()[0].close()
+    def test_nobody_can_tell_whether_it_is_alive(self):
+        # What lives must not be made anew.
+        self.client.is_gone.side_effect = exception.HostServiceError('away')
+        self.assertRaises(exception.HostServiceError,
+                          self.processes.is_alive, fakes.UUID)
+        self.client.is_gone = mock.Mock(return_value=False)
+        self.client.status.side_effect = exception.HostServiceError('away')
+        self.assertRaises(exception.HostServiceError,
+                          self.processes.is_alive, fakes.UUID)
 
-    def test_a_process_that_is_no_more_has_left_its_socket(self):
-        os.mkdir(self.directory)
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(self.path)
-        self.processes.make_directory(fakes.UUID)
-        self._connect()
+    def test_whether_the_service_is_there(self):
+        self.assertTrue(self.processes.is_service_there())
+        self.service.instances.side_effect = exception.HostServiceError('no')
+        self.assertFalse(self.processes.is_service_there())
 
-    def test_a_process_takes_the_instance_over(self):
-        self.processes.make_directory(fakes.UUID)
-        client = self._connect()
-        with mock.patch.object(spawn, 'start_keeper', autospec=True):
-            self.processes.start(fakes.UUID)
-        self.assertTrue(fakes.is_hung_up(client))
-        self.assertRaises(ConnectionRefusedError, self._connect)
+    def test_stop(self):
+        self.processes.stop(fakes.UUID)
+        self.client.shutdown.assert_called_once_with()
+        self.service.end.assert_not_called()
+        self.client.close.assert_called_once_with()
 
-    def test_it_cannot_be_made(self):
-        with open(self.directory, 'w'):
-            pass
-        error = self.assertRaises(
-            exception.ConfigurationError, self.processes.make_directory,
-            fakes.UUID)
-        self.assertIn('[dmore] run_dir', str(error))
+    def test_one_that_does_not_listen_is_ended(self):
+        self.client.shutdown.side_effect = exception.ShadowProcessError('')
+        self.client.is_gone.side_effect = [False, True]
+        self.processes.stop(fakes.UUID)
+        self.service.end.assert_called_once_with(fakes.UUID)
+        self.assertEqual(2, self.client.is_gone.call_count)
+
+    def test_one_that_does_not_end(self):
+        self.useFixture(fixtures.MockPatchObject(
+            shadow_process, '_END_S', 0.1))
+        self.client.shutdown.side_effect = exception.ShadowProcessError('')
+        self.client.is_gone.return_value = False
+        self.assertRaises(exception.ShadowProcessError, self.processes.stop,
+                          fakes.UUID)
+
+    def test_it_cannot_be_told(self):
+        self.client.shutdown.side_effect = exception.HostServiceError('away')
+        self.assertRaises(exception.HostServiceError, self.processes.stop,
+                          fakes.UUID)
+        self.service.end.assert_not_called()

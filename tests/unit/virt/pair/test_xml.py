@@ -2,11 +2,20 @@
 
 from lxml import etree
 
+from nova_dmore import places
 from nova_dmore.virt.pair import xml
 from nova_dmore import wire
 from tests.unit.virt import fakes
 
 DIRECTORY = '/run/nova-dmore/' + fakes.UUID
+INSTANCE = '/run/nova-dmore/libvirt-' + fakes.UUID
+WHERE = places.of_pair(DIRECTORY)
+Layout = places.Layout
+MONITOR = ['-chardev', f'socket,id=dmore-qmp,path={INSTANCE}/qmp.sock,'
+           'reconnect=1', '-mon', 'chardev=dmore-qmp,mode=control']
+EARLIER_MONITOR = [
+    '-qmp', f'unix:{DIRECTORY}/instance.qmp,server=on,wait=off']
+EARLIER_DISPLAY = ['-vnc', f'unix:{DIRECTORY}/display.sock']
 QEMU = '{http://libvirt.org/schemas/domain/qemu/1.0}'
 
 #: What Nova makes of an instance with [serial_console] enabled.
@@ -70,7 +79,7 @@ class DomainRTest(fakes.TestCase):
             'name': 'domr-' + fakes.UUID, 'uuid': fakes.UUID,
             'instance_uuid': fakes.UUID, 'virt_type': 'qemu',
             'memory_mib': 96, 'image_dir': '/images/x',
-            'directory': DIRECTORY, 'kernel_arguments': 'quiet ro',
+            'where': WHERE, 'kernel_arguments': 'quiet ro',
             'interface': '<interface type="bridge"><source bridge="b"/>'
                          '</interface>',
             'log_file': '/log/domr.log'}
@@ -99,7 +108,7 @@ class DomainRTest(fakes.TestCase):
         root = self._root()
         shmem = root.find('devices/shmem')
         self.assertEqual('ivshmem-doorbell', shmem.find('model').get('type'))
-        self.assertEqual(f'{DIRECTORY}/ivshmem.sock',
+        self.assertEqual(f'{WHERE.domain_r}/ivshmem.sock',
                          shmem.find('server').get('path'))
         self.assertEqual(str(len(wire.Vector)),
                          shmem.find('msi').get('vectors'))
@@ -118,12 +127,42 @@ class DomainRTest(fakes.TestCase):
             [root.findtext('on_' + event)
              for event in ('poweroff', 'reboot', 'crash')])
 
-    def test_qmp_socket(self):
+    def test_it_connects_its_monitor(self):
         for virt_type in ('qemu', 'kvm'):
             arguments = _arguments(self._root(virt_type=virt_type))
+            self.assertIn(f'socket,id=dmore-qmp,path={WHERE.domain_r}/qmp.'
+                          'sock,reconnect=1', arguments)
+            self.assertIn('chardev=dmore-qmp,mode=control', arguments)
+            self.assertNotIn('server=on', str(arguments))
+
+    def test_keeper_of_an_earlier_release(self):
+        root = self._root(layout=Layout.FIFOS)
+        self.assertEqual(
+            ['-qmp', f'unix:{DIRECTORY}/domain_r.qmp,server=on,wait=off'],
+            _arguments(root)[:2])
+        self.assertEqual(
+            f'{DIRECTORY}/ivshmem.sock',
+            root.find('devices/shmem/server').get('path'))
+
+    def test_destination_of_another_release(self):
+        new, earlier = (etree.tostring(self._root(layout=layout)).decode()
+                        for layout in (Layout.DOMAIN_DIRECTORIES,
+                                       Layout.FIFOS))
+        for text, layout, expected in (
+                (new, Layout.DOMAIN_DIRECTORIES, None), (new, 5, None),
+                (new, Layout.FIFOS, earlier), (new, Layout.SOCKETS, earlier),
+                (earlier, Layout.FIFOS, None),
+                (earlier, Layout.DOMAIN_DIRECTORIES, new)):
+            found = xml.domain_r_for_destination(text, WHERE, layout)
+            if expected is None:
+                self.assertIsNone(found)
+                continue
             self.assertEqual(
-                f'unix:{DIRECTORY}/domain_r.qmp,server=on,wait=off',
-                arguments[arguments.index('-qmp') + 1])
+                sorted(_arguments(etree.fromstring(expected))),
+                sorted(_arguments(etree.fromstring(found))))
+            self.assertEqual(
+                *(etree.fromstring(each).find('devices/shmem/server').get(
+                    'path') for each in (expected, found)))
 
     def test_emulated_memory_has_a_size_that_migrates_whole(self):
         for memory_mib in (48, 96, 128):
@@ -171,7 +210,7 @@ class DomainRTest(fakes.TestCase):
 class ShadowDevicesTest(fakes.TestCase):
 
     def _shadow(self, text):
-        shadow = xml.with_shadow_devices(text, DIRECTORY)
+        shadow = xml.with_shadow_devices(text, WHERE)
         return etree.fromstring(shadow.xml), shadow
 
     def _assert_shadow(self, device, root):
@@ -179,43 +218,77 @@ class ShadowDevicesTest(fakes.TestCase):
         self.assertIsNone(device.get('tty'))
         self.assertIsNone(device.find('protocol'))
         self.assertEqual('/i/console.log', device.find('log').get('file'))
-        self.assertEqual(
-            ['-qmp', f'unix:{DIRECTORY}/instance.qmp,server=on,wait=off'],
-            _arguments(root)[:2])
+        self.assertEqual(MONITOR, _arguments(root)[:4])
 
     def _assert_pipe(self, device):
         self.assertEqual('pipe', device.get('type'))
         source, = device.findall('source')
-        self.assertEqual({'path': f'{DIRECTORY}/serial0'},
+        self.assertEqual({'path': f'{INSTANCE}/serial0'},
                          dict(source.attrib))
         return source
 
     def test_group_that_lets_qemu_in(self):
-        shadow = xml.with_shadow_devices(PTY, DIRECTORY, relabel=False)
+        shadow = xml.with_shadow_devices(PTY, WHERE)
         device = etree.fromstring(shadow.xml).find('devices/serial')
         label = self._assert_pipe(device).find('seclabel')
         self.assertEqual({'model': 'dac', 'relabel': 'no'},
                          dict(label.attrib))
 
-    def test_socket_of_an_earlier_release(self):
-        shadow = xml.with_shadow_devices(TCP, DIRECTORY)
-        old = shadow.xml.replace('type="pipe"', 'type="unix"').replace(
-            f'<source path="{DIRECTORY}/serial0"/>',
-            f'<source mode="connect" path="{DIRECTORY}/serial0.sock">'
-            '<reconnect enabled="yes" timeout="1"/></source>')
-        self.assertIn('serial0.sock', old)
-        self.assertTrue(xml.has_shadow_devices(old))
-        new = etree.fromstring(xml.for_destination(old))
-        self._assert_pipe(new.find('devices/serial'))
-        self.assertEqual('on', new.find('devices/serial/log').get('append'))
-        back = etree.fromstring(xml.for_destination(
-            shadow.xml, has_fifos=False)).find('devices/serial')
-        self.assertEqual('unix', back.get('type'))
-        self.assertEqual(f'{DIRECTORY}/serial0.sock',
-                         back.find('source').get('path'))
-        self.assertEqual('1', back.find('source/reconnect').get('timeout'))
-        # Its second port is the guest's own.
-        self.assertEqual('tcp', new.findall('devices/serial')[1].get('type'))
+    def test_every_layout_becomes_every_other(self):
+        layouts = [each for each in Layout if each is not Layout.STOCK]
+        texts = [xml.with_shadow_devices(TCP, WHERE, layout)
+                 for layout in layouts]
+        for known in texts:
+            self.assertTrue(known.display)
+            self.assertTrue(xml.has_shadow_devices(known.xml))
+            self.assertTrue(xml.has_display(known.xml))
+            for layout, expected in zip(layouts, texts):
+                for sent in (
+                        xml.for_destination(known.xml, layout),
+                        xml.with_shadow_devices(known.xml, WHERE,
+                                                layout).xml):
+                    self.assertEqual(*(
+                        etree.canonicalize(each.replace('append="off"',
+                                                        'append="on"'))
+                        for each in (expected.xml, sent)))
+
+    def test_a_host_that_can_have_no_pair(self):
+        known = xml.with_shadow_devices(TCP, WHERE).xml
+        sent = xml.for_destination(known, Layout.STOCK)
+        self.assertFalse(xml.has_shadow_devices(sent))
+        self.assertFalse(xml.has_display(sent))
+        root = etree.fromstring(sent)
+        device = root.find('devices/serial')
+        self.assertEqual('pty', device.get('type'))
+        self.assertIsNone(device.find('source'))
+        # The guest's hardware and its log are as before.
+        self.assertEqual('on', device.find('log').get('append'))
+        self.assertEqual(
+            [len(etree.fromstring(known).findall('devices/*'))],
+            [len(root.findall('devices/*'))])
+        self.assertNotIn(str(WHERE.instance), sent)
+        self.assertIn('none', [each.get('value') for each in root.iter(
+            '{http://libvirt.org/schemas/domain/qemu/1.0}arg')])
+
+    def test_layouts_of_earlier_releases(self):
+        for layout, kind, path in (
+                (Layout.FIFOS, 'pipe', f'{DIRECTORY}/serial0'),
+                (Layout.SOCKETS, 'unix', f'{DIRECTORY}/serial0.sock')):
+            root = etree.fromstring(
+                xml.with_shadow_devices(TCP, WHERE, layout).xml)
+            first, second = root.findall('devices/serial')
+            self.assertEqual(kind, first.get('type'))
+            self.assertEqual(path, first.find('source').get('path'))
+            self.assertEqual(EARLIER_MONITOR + EARLIER_DISPLAY,
+                             _arguments(root))
+            # Its second port is the guest's own.
+            self.assertEqual('tcp', second.get('type'))
+        self.assertEqual('1', first.find('source/reconnect').get('timeout'))
+
+    def test_destination_of_a_later_release(self):
+        shadow = xml.with_shadow_devices(TCP, WHERE).xml
+        self.assertEqual(xml.for_destination(shadow),
+                         xml.for_destination(shadow, 7))
 
     def test_tcp(self):
         root, shadow = self._shadow(TCP)
@@ -245,8 +318,8 @@ class ShadowDevicesTest(fakes.TestCase):
     def test_twice_is_once(self):
         # So it is with a suspended instance that is resumed.
         for text in (TCP, PTY):
-            once = xml.with_shadow_devices(text, DIRECTORY)
-            twice = xml.with_shadow_devices(once.xml, DIRECTORY)
+            once = xml.with_shadow_devices(text, WHERE)
+            twice = xml.with_shadow_devices(once.xml, WHERE)
             self.assertEqual([], twice.released_ports)
             self.assertEqual(once.display, twice.display)
             self.assertEqual(etree.canonicalize(once.xml),
@@ -275,8 +348,7 @@ class ShadowDevicesTest(fakes.TestCase):
         self.assertTrue(shadow.display)
         arguments = _arguments(root)
         self.assertEqual(1, arguments.count('-vnc'))
-        self.assertEqual(f'unix:{DIRECTORY}/display.sock',
-                         arguments[arguments.index('-vnc') + 1])
+        self.assertEqual(['-vnc', 'none'], arguments[4:])
 
     def test_no_display(self):
         for text in (PTY, TCP.replace('type="vnc"', 'type="spice"')):
@@ -298,18 +370,18 @@ class ShadowDevicesTest(fakes.TestCase):
             'qemu/1.0"><q:arg value="-foo"/></q:commandline></domain>'))
         root, _shadow = self._shadow(text)
         self.assertEqual('-foo', _arguments(root)[0])
-        self.assertEqual(3, len(_arguments(root)))
+        self.assertEqual(MONITOR, _arguments(root)[1:])
 
     def test_has_shadow_devices(self):
         for text in (TCP, PTY, CONSOLE):
             self.assertFalse(xml.has_shadow_devices(text))
             self.assertTrue(xml.has_shadow_devices(
-                xml.with_shadow_devices(text, DIRECTORY).xml))
+                xml.with_shadow_devices(text, WHERE).xml))
         self.assertFalse(xml.has_shadow_devices('<domain><devices/></domain>'))
 
     def test_has_display(self):
         for text in (TCP, PTY):
-            shadowed = xml.with_shadow_devices(text, DIRECTORY)
+            shadowed = xml.with_shadow_devices(text, WHERE)
             self.assertFalse(xml.has_display(text))
             self.assertEqual(shadowed.display, xml.has_display(shadowed.xml))
 
@@ -318,13 +390,13 @@ class DestinationTest(fakes.TestCase):
 
     def test_the_log_is_appended_to(self):
         for text in (TCP, PTY, CONSOLE):
-            shadow = xml.with_shadow_devices(text, DIRECTORY).xml
+            shadow = xml.with_shadow_devices(text, WHERE).xml
             log = etree.fromstring(xml.for_destination(shadow)).find('.//log')
             self.assertEqual('on', log.get('append'))
             self.assertEqual('/i/console.log', log.get('file'))
 
     def test_nothing_else_is_changed(self):
-        shadow = xml.with_shadow_devices(TCP, DIRECTORY).xml
+        shadow = xml.with_shadow_devices(TCP, WHERE).xml
         self.assertEqual(
             etree.canonicalize(shadow.replace(
                 'append="off"', 'append="on"')),

@@ -74,13 +74,13 @@ class TestGroup(test_base.BaseTestCase):
         self.group = group.DeviceGroup(kinds, context)
 
     def stop(self):
-        self.group.stop(1.0)
-        self.group.counted({})
-        self.group.look()
+        self.group.each(base.ShadowDevice.stop, 1.0)
+        self.group.each(base.ShadowDevice.counted, {})
+        self.group.each(base.ShadowDevice.look)
         settles = self.group.is_settling(), self.group.is_saved()
-        self.group.settle()
+        self.group.each(base.ShadowDevice.settle)
         self.machine.state = State.FROZEN
-        self.group.look()
+        self.group.each(base.ShadowDevice.look)
         return settles, self.group.carry_over()
 
     def test_each_saves_itself(self):
@@ -107,4 +107,5 @@ class TestGroup(test_base.BaseTestCase):
     def test_a_fault_at_another_time_ends_the_process(self):
         self.group['b'].fails_at = 'pump'
         self.machine.state = State.LIVE
-        self.assertRaises(IndexError, self.group.pump)
+        self.assertRaises(IndexError, self.group.each,
+                          base.ShadowDevice.pump)

@@ -10,7 +10,7 @@ from nova_dmore.channel.host import end as host_end
 from nova_dmore.channel.host import journal
 from nova_dmore.channel import input_event
 from nova_dmore.channel import region
-from nova_dmore.keeper import qmp
+from nova_dmore.keeper import allowed
 from nova_dmore.link import messages
 from nova_dmore import wire
 from nova_dmore.worker.devices import base as device_base
@@ -37,7 +37,7 @@ class Commands:
         self.callbacks = {}
 
     def execute(self, command, arguments, replied, note):
-        assert qmp.is_allowed(messages.INSTANCE, command, arguments)
+        assert allowed.is_allowed(messages.INSTANCE, command, arguments)
         self.sent.append((arguments['events'], note))
         self.last = {**note, 'id': len(self.sent), 'answer': None}
         self.callbacks = {len(self.sent): replied}

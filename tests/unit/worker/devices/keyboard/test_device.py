@@ -8,7 +8,7 @@ from hypothesis import strategies
 
 from nova_dmore.channel import carry_over
 from nova_dmore.channel import input_event
-from nova_dmore.channel import words as at
+from nova_dmore.channel import region
 from nova_dmore.link import messages
 from nova_dmore import wire
 from tests import examples
@@ -31,12 +31,12 @@ class InputTest(input_case.InputCase):
         self.sends(Key(30, True), Key(30, False))
         self.assertEqual(1, len(self.commands.sent))
         self.assertEqual(0, self.device.taken)
-        self.assertEqual(1, self.device.unread())
+        self.assertTrue(self.device.is_settling())
         self.served()
         self.assertEqual(8, self.device.taken)
         self.served()
         self.assertEqual(16, self.device.taken)
-        self.assertEqual(0, self.device.unread())
+        self.assertFalse(self.device.is_settling())
         self.assertEqual([(30, True), (30, False)], self.commands.keys())
 
     def test_tells_those_who_want_to_know(self):
@@ -75,7 +75,7 @@ class InputTest(input_case.InputCase):
         self.assertEqual(('btn', 'left', True), self.events()[-1])
 
     def test_no_tablet(self):
-        self.area.words[at.DISPLAY_MODE] = 640 | 480 << 16
+        self.area.words[region.DISPLAY_MODE] = 640 | 480 << 16
         self.sends(Pointer(0, 0x4000, 0x4000))
         self.commands.answer({
             'error': 'Input handler not found for event type abs',
@@ -166,7 +166,7 @@ class InputTest(input_case.InputCase):
         self.machine.state = State.FREEZING
         self.commands.answer(NOT_RUNNING)
         self.device.settle()
-        self.assertEqual(0, self.device.unread())
+        self.assertFalse(self.device.is_settling())
         self.assertEqual(0, self.device.taken)
         self.assertEqual([], self.gaps)
 
@@ -237,7 +237,7 @@ class InputTest(input_case.InputCase):
     def test_answer_after_the_worker_was_killed(self):
         self.sends(Key(30, True), Key(30, False))
         self.new_worker()
-        self.assertEqual(1, self.device.unread())
+        self.assertTrue(self.device.is_settling())
         self.assertEqual(1, len(self.commands.sent))
         self.served()
         self.assertEqual(8, self.device.taken)

@@ -3,7 +3,6 @@
 
 import testtools
 
-from nova_dmore.channel.domr import streams as domr_streams
 from nova_dmore.worker.devices.serial import window
 
 
@@ -43,9 +42,6 @@ class WindowTest(testtools.TestCase):
     def test_it_has_a_least(self):
         self._store_late(100)
         self.assertEqual(window.LEAST, self.window.size)
-
-    def test_domain_r_tells_of_the_least_that_it_stores(self):
-        self.assertLessEqual(domr_streams.TELL_AFTER, window.LEAST)
 
     def test_a_domain_r_that_is_late_is_kept_busy(self):
         self._store_late(50000)

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How nova-compute asks the host service (:mod:`nova_dmore.hostd`)."""
+
+import os
+import socket
+import time
+from typing import Any
+
+from nova_dmore.channel import text
+from nova_dmore import exception
+from nova_dmore.link import hostd_protocol
+from nova_dmore.link import messages
+
+#: How long the service may be away before a request fails, in seconds: it
+#: begins anew in less.
+TIMEOUT_S = 5.0
+
+_RETRY_INTERVAL_S = 0.05
+
+
+class HostService:
+    """The one of this host. Thread-safe: each request has a connection.
+
+    :param run_dir: ``[dmore] run_dir``.
+    """
+
+    def __init__(self, run_dir: str) -> None:
+        self.run_dir = run_dir
+
+    def start(self, instance: str, arrives: bool = False,
+              timeout: float = 20.0) -> int:
+        """Have the process of a pair -> its keeper's process id.
+
+        :param arrives: see :attr:`hostd_protocol.Request.START`.
+        :raises exception.HostServiceError: the service is not there, or says
+            why not.
+        """
+        answer, _ = self._ask(
+            hostd_protocol.Request.START, instance, timeout,
+            arrives=arrives)
+        pid: int = answer['pid']
+        return pid
+
+    def open(self, instance: str, timeout: float = TIMEOUT_S
+             ) -> socket.socket | None:
+        """-> a connection to the worker of a pair, None: it has no process.
+
+        :raises exception.HostServiceError: nobody can tell.
+        :raises exception.ShadowProcessError: its process accepts nothing.
+        """
+        answer, descriptors = self._ask(
+            hostd_protocol.Request.OPEN, instance, timeout)
+        if answer.get('failure') == hostd_protocol.Failure.GONE:
+            return None
+        if len(descriptors) != 1:
+            raise self._error('answered without a descriptor')
+        return socket.socket(fileno=descriptors[0])
+
+    def end(self, instance: str) -> None:
+        """End a process that does not listen; none that is gone is missed."""
+        self._ask(hostd_protocol.Request.END, instance)
+
+    def remove(self, instance: str) -> None:
+        """Remove the folders of a pair whose process is gone.
+
+        :raises exception.HostServiceError: it lives, or the service is away.
+        """
+        self._ask(hostd_protocol.Request.REMOVE, instance)
+
+    def instances(self) -> list[str]:
+        """-> the uuids of the instances whose pairs have a process here."""
+        answer, _ = self._ask(hostd_protocol.Request.LIST)
+        found: list[str] = answer['instances']
+        return found
+
+    def is_earlier(self, instance: str) -> bool:
+        """-> whether the process of a pair is that of a release that had no
+        host service."""
+        answer, _ = self._ask(hostd_protocol.Request.LIST)
+        return instance in answer['earlier']
+
+    def _ask(self, kind: hostd_protocol.Request, instance: str | None = None,
+             timeout: float = TIMEOUT_S, **fields: Any
+             ) -> tuple[messages.Message, list[int]]:
+        """-> (answer, descriptors).
+
+        A service that begins anew closes its connections: it is asked again.
+        So it is when a keeper is just beginning, or ending.
+        """
+        deadline = time.monotonic() + timeout
+        message = {'type': kind, **fields}
+        if instance is not None:
+            message['instance'] = instance
+        while True:
+            try:
+                answer, descriptors = self._exchange(message, deadline)
+                if answer is not None and (
+                        answer.get('failure') != hostd_protocol.Failure.LIVES):
+                    break
+                trouble = ('does not answer: it hung up' if answer is None
+                           else f'refused {kind}: {answer["error"]}')
+            except (OSError, ValueError) as e:
+                trouble = (f'does not answer: {e}. Is nova-dmore-hostd '
+                           'running?')
+            if time.monotonic() + _RETRY_INTERVAL_S > deadline:
+                raise self._error(trouble)
+            time.sleep(_RETRY_INTERVAL_S)
+        if 'error' in answer and (
+                answer.get('failure') != hostd_protocol.Failure.GONE):
+            for each in descriptors:
+                os.close(each)
+            trouble = f'refused {kind}: {text.printable(answer["error"])}'
+            if answer.get('failure') == hostd_protocol.Failure.STUCK:
+                raise exception.ShadowProcessError(
+                    f'The shadow-device process of {instance} accepts '
+                    'nothing')
+            raise self._error(trouble)
+        return answer, descriptors
+
+    def _exchange(self, message: messages.Message, deadline: float
+                  ) -> tuple[messages.Message | None, list[int]]:
+        with hostd_protocol.connect(
+                self.run_dir, max(0.001, deadline - time.monotonic())) as sock:
+            hostd_protocol.send(sock, message)
+            return hostd_protocol.receive(sock)
+
+    def _error(self, what: str) -> exception.HostServiceError:
+        return exception.HostServiceError(
+            'The host service at '
+            f'{hostd_protocol.path_of(self.run_dir)} {what}')

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the processes of a pair keep their files, and whether one lives."""
+
+import itertools
+import logging
+import os
+import pathlib
+import tempfile
+import uuid
+
+from nova_dmore.channel import text
+from nova_dmore import places
+from nova_dmore.posix import locks
+
+LOG = logging.getLogger(__name__)
+
+#: A pair has fewer files in any of its folders, of whatever release.
+_FILES_MAX = 32
+#: What cannot be removed of a folder is kept under a name that begins so.
+LEFT_OVER = '.left-over-'
+
+
+def is_uuid(value: object) -> bool:
+    """Whether a value is the uuid of an instance: it becomes part of paths.
+    """
+    try:
+        return type(value) is str and str(uuid.UUID(value)) == value
+    except ValueError:
+        return False
+
+
+class Folders:
+    """Those of all pairs of the host.
+
+    :param run_dir: ``[hostd] run_dir``.
+    """
+
+    def __init__(self, run_dir: str) -> None:
+        self._run_dir = pathlib.Path(run_dir)
+
+    def of_pair(self, instance: str) -> str:
+        """-> the folder that is the keeper's alone."""
+        return str(self._run_dir / instance)
+
+    def instances(self) -> list[str]:
+        """-> the uuids of which a keeper lives, sorted.
+
+        A folder that cannot be used, as it is another user's, is left out.
+        """
+        found = []
+        for name in filter(is_uuid, sorted(os.listdir(self._run_dir))):
+            try:
+                if self.keeper(name) is not None:
+                    found.append(name)
+            except OSError as e:
+                LOG.warning('Left alone: %s', text.printable(e))
+        return found
+
+    def is_earlier(self, instance: str) -> bool:
+        """-> whether the keeper that lives was started by a release without a
+        host service."""
+        return locks.is_earlier(self.of_pair(instance))
+
+    def keeper(self, instance: str) -> int | None:
+        """-> the process id of the keeper that lives, or None.
+
+        It holds a lock for as long as it does, and the kernel tells whose
+        lock that is.
+        """
+        try:
+            return locks.holder(self.of_pair(instance))
+        except FileNotFoundError:
+            return None
+
+    def remove(self, instance: str) -> None:
+        """Remove what is left of a pair.
+
+        :raises OSError: something cannot be removed.
+        """
+        where = places.of_pair(self.of_pair(instance))
+        for folder in (where.instance, where.domain_r, where.own):
+            try:
+                _remove(folder)
+            except FileNotFoundError:
+                pass
+
+
+def _remove(folder: str) -> None:
+    """Remove a folder with its files.
+
+    QEMU's user may have put anything into that of a pair which was to arrive
+    from an earlier release. So no more is removed than a pair has, and nothing
+    in depth; what is not empty then is moved out of the way.
+    """
+    os.chmod(folder, 0o700)
+    for name in itertools.islice(os.scandir(folder), _FILES_MAX):
+        try:
+            os.unlink(name.path)
+        except OSError as e:
+            LOG.info('Not removed: %s', text.printable(e))
+    try:
+        os.rmdir(folder)
+    except OSError:
+        aside = tempfile.mkdtemp(
+            prefix=f'{LEFT_OVER}{os.path.basename(folder)}.',
+            dir=os.path.dirname(folder))
+        os.rename(folder, aside)
+        LOG.warning('There are files of others in %s', aside)

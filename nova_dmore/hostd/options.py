@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ``[hostd]`` options of the host service.
+
+In a file of its own: the user of the service may not read that of Nova.
+"""
+
+import os
+import pwd
+from collections.abc import Sequence
+
+from oslo_config import cfg
+
+from nova_dmore import exception
+from nova_dmore.hostd import service
+from nova_dmore.keeper import keeper
+from nova_dmore.posix import groups
+
+GROUP = cfg.OptGroup('hostd', title='The host service of nova-dmore')
+
+OPTIONS = [
+    cfg.StrOpt(
+        'run_dir', default='/run/nova-dmore',
+        help='Directory for the sockets of the pairs. It must be that of '
+             '[dmore] run_dir of nova-compute, belong to the user of this '
+             'service, and is emptied at a boot.'),
+    cfg.StrOpt(
+        'compute_user', default='nova',
+        help='User (name or number) that nova-compute runs as: whose '
+             'requests are answered, beside root\'s. It must be a member of '
+             'the group of this service, which can connect to the socket.'),
+    cfg.StrOpt(
+        'qemu_group',
+        help='Group (name or number) of the user that QEMU runs as, of which '
+             'the user of this service must be a member: QEMU reaches the '
+             'sockets of its pair by it. For instance libvirt-qemu on Debian '
+             'and Ubuntu, qemu on Red Hat. No default: QEMU runs as root or '
+             'as the user of this service.'),
+    cfg.BoolOpt(
+        'debug', default=False,
+        help='Log what is of interest to developers.'),
+]
+
+
+def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
+    """Entry point ``oslo.config.opts``."""
+    return [(GROUP, OPTIONS)]
+
+
+def read(arguments: Sequence[str]) -> service.Options:
+    """-> :class:`nova_dmore.hostd.service.Options`.
+
+    :param arguments: of the command line, without the program.
+    :raises exception.ConfigurationError: an option cannot be used.
+    """
+    conf = cfg.ConfigOpts()
+    conf.register_group(GROUP)
+    conf.register_opts(OPTIONS, group=GROUP)
+    try:
+        conf(arguments, project='nova-dmore', prog='nova-dmore-hostd',
+             default_config_files=cfg.find_config_files(
+                 project='nova-dmore', prog='hostd'))
+        given = conf.hostd
+        user = _user(given.compute_user)
+        this = os.geteuid()
+        return service.Options(
+            run_dir=os.path.abspath(given.run_dir),
+            clients=frozenset({0, this, user.pw_uid}),
+            compute=frozenset({0, user.pw_uid}),
+            keeper=keeper.Options(
+                run_dir=os.path.abspath(given.run_dir),
+                qemu_group=_group(given.qemu_group), debug=given.debug))
+    except cfg.Error as error:
+        raise exception.ConfigurationError(str(error)) from error
+
+
+def _user(name: str) -> pwd.struct_passwd:
+    try:
+        return (pwd.getpwuid(int(name)) if name.isdigit()
+                else pwd.getpwnam(name))
+    except KeyError as error:
+        raise exception.ConfigurationError(
+            f'[hostd] compute_user: there is no user {name}') from error
+
+
+def _group(name: str | None) -> int | None:
+    try:
+        found = groups.group_id(name)
+    except KeyError as error:
+        raise exception.ConfigurationError(
+            f'[hostd] qemu_group: there is no group {name}') from error
+    if found is not None and os.geteuid() != 0 and (
+            found not in (os.getegid(), *os.getgroups())):
+        raise exception.ConfigurationError(
+            f'[hostd] qemu_group: the user of this service is not a member '
+            f'of the group {name}; add it, and restart the service')
+    return found

@@ -1,0 +1,405 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``nova-dmore-hostd``: starts the processes of all pairs of a host.
+
+It answers nova-compute and the keepers
+(:mod:`nova_dmore.link.hostd_protocol`), and reads nothing that comes from a
+guest, a QEMU, a Domain R or the network. Each request is answered at once, by
+one thread: the loop has no tasks, and a child that is forked from it finds
+nothing under way.
+
+=========  ==============================================================
+SIGTERM    ends; the processes of the pairs go on
+SIGHUP     begins anew with the code that is installed now, as the same
+           process, and has every keeper take a new worker
+SIGCHLD    a keeper or a worker has ended
+=========  ==============================================================
+"""
+
+import dataclasses
+import logging
+import os
+import selectors
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from nova_dmore.channel import text
+from nova_dmore import exception
+from nova_dmore.hostd import children
+from nova_dmore.hostd import folders
+from nova_dmore.keeper import keeper
+from nova_dmore.link import hostd_protocol
+from nova_dmore.link import messages
+from nova_dmore.posix import unix_connect
+from nova_dmore import wire
+
+LOG = logging.getLogger(__name__)
+
+#: Connections that wait for their request, and for how long, in seconds: who
+#: connects sends at once.
+_CONNECTIONS_MAX = 64
+_PATIENCE_S = 2.0
+_CREDENTIALS = struct.Struct('iII')     # struct ucred: pid, uid, gid
+
+_ENDING = {signal.SIGTERM, signal.SIGINT}
+_SIGNALS = _ENDING | {signal.SIGHUP, signal.SIGCHLD}
+#: A keeper that was told to end, and still lives so much later, is killed when
+#: it is to end the next time, in seconds.
+_END_S = 2.0
+
+#: Tells a service that has begun anew to have the workers replaced.
+RELOADED = 'NOVA_DMORE_RELOADED'
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What the options say."""
+
+    run_dir: str
+    #: User ids: who may connect, and who of them is nova-compute.
+    clients: frozenset[int]
+    compute: frozenset[int]
+    keeper: keeper.Options
+
+
+class _Refused(Exception):
+    """A request is not granted."""
+
+    def __init__(self, failure: hostd_protocol.Failure, message: str
+                 ) -> None:
+        super().__init__(message)
+        self.failure = failure
+
+
+class Loop:
+    """Calls back when a descriptor can be read."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+
+    def add(self, descriptor: int, callback: Callable[[], None]) -> None:
+        """Have ``callback()`` called when the descriptor can be read."""
+        self._selector.register(descriptor, selectors.EVENT_READ, callback)
+
+    def remove(self, descriptor: int) -> None:
+        """Look at a descriptor no more."""
+        self._selector.unregister(descriptor)
+
+    def turn(self, timeout: float | None) -> None:
+        """Wait at most so many seconds, None: for ever, and call back once.
+        """
+        for key, _ in self._selector.select(timeout):
+            # An earlier call back may have removed it.
+            if key.fd in self._selector.get_map():
+                key.data()
+
+
+class Service:
+    """The service, running."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._loop = Loop()
+        self._folders = folders.Folders(options.run_dir)
+        self._children = children.Children(self._loop, options.keeper)
+        #: When each is closed at the latest.
+        self._connections: dict[socket.socket, float] = {}
+        #: Which keeper of a pair was told to end, and when.
+        self._told_to_end: dict[str, tuple[int, float]] = {}
+        self._listener = _listen(options)
+        self._loop.add(self._listener.fileno(), self._accept)
+        self._signals: set[int] = set()
+        wakeup, self._wakeup = socket.socketpair()
+        for each in (wakeup, self._wakeup):
+            each.setblocking(False)
+        self._signalled = wakeup
+        self._loop.add(wakeup.fileno(), self._on_signal)
+
+    def run(self) -> None:
+        """Serve until SIGTERM."""
+        for number in _SIGNALS:
+            signal.signal(number, lambda number, _: self._signals.add(number))
+        signal.set_wakeup_fd(self._wakeup.fileno(),
+                             warn_on_full_buffer=False)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        _tell_systemd('READY=1')
+        self._children.reap()       # what ended while it began anew
+        found = self._folders.instances()
+        LOG.info('Serving %s; %d pairs live',
+                 hostd_protocol.path_of(self._options.run_dir), len(found))
+        if os.environ.pop(RELOADED, None):
+            self._replace_workers(found)
+        while not self._signals & _ENDING:
+            self._loop.turn(self._next_timeout())
+            self._close_late()
+        LOG.info('Ending; the processes of the pairs go on')
+
+    # -- signals
+
+    def _on_signal(self) -> None:
+        self._signalled.recv(4096)
+        if self._signals & _ENDING:
+            return
+        if signal.SIGCHLD in self._signals:
+            self._signals.discard(signal.SIGCHLD)
+            self._children.reap()
+        if signal.SIGHUP in self._signals:
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Run the program that is installed now. All descriptors close; who
+        connects meanwhile tries again."""
+        LOG.info('Beginning anew')
+        _tell_systemd('RELOADING=1')
+        os.environ[RELOADED] = '1'
+        # Those that come meanwhile wait until they are expected again.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        # Some say where the program is started from, and how.
+        os.execv(sys.executable, sys.orig_argv)
+
+    def _replace_workers(self, instances: Iterable[str]) -> None:
+        for instance in instances:
+            pid = self._folders.keeper(instance)
+            if pid:
+                _signal_keeper(self._folders, instance, pid, signal.SIGHUP)
+
+    # -- connections
+
+    def _accept(self) -> None:
+        try:
+            sock, _ = self._listener.accept()
+        except OSError as e:
+            LOG.warning('Not accepted: %s', text.printable(e))
+            time.sleep(0.01)    # out of descriptors, say: not at that rate
+            return
+        sock.setblocking(False)
+        pid, uid, _ = _credentials(sock)
+        if uid not in self._options.clients or (
+                len(self._connections) >= _CONNECTIONS_MAX):
+            LOG.warning('Process %d of user %d is refused', pid, uid)
+            sock.close()
+            return
+        self._connections[sock] = time.monotonic() + _PATIENCE_S
+        self._loop.add(sock.fileno(),
+                       lambda: self._request(sock, pid, uid))
+
+    def _next_timeout(self) -> float | None:
+        if not self._connections:
+            return None
+        return max(0, min(self._connections.values()) - time.monotonic())
+
+    def _close_late(self) -> None:
+        now = time.monotonic()
+        for sock, due in list(self._connections.items()):
+            if due <= now:
+                self._close(sock)
+
+    def _close(self, sock: socket.socket) -> None:
+        del self._connections[sock]
+        self._loop.remove(sock.fileno())
+        sock.close()
+
+    def _request(self, sock: socket.socket, pid: int, uid: int) -> None:
+        descriptors: list[int] = []
+        try:
+            try:
+                message, descriptors = hostd_protocol.receive(sock)
+            except BlockingIOError:
+                return
+            if message is not None:
+                self._answer(sock, message, descriptors, pid, uid)
+        except _Refused as e:
+            _send(sock, {'error': str(e), 'failure': e.failure})
+        except ValueError as e:
+            _send(sock, {'error': f'bad request: {e}',
+                         'failure': hostd_protocol.Failure.REFUSED})
+        except OSError as e:
+            LOG.warning('A request failed: %s', text.printable(e))
+            _send(sock, {'error': str(e),
+                         'failure': hostd_protocol.Failure.FAILED})
+        finally:
+            for each in descriptors:
+                os.close(each)
+        self._close(sock)
+
+    # -- requests
+
+    def _answer(self, sock: socket.socket, message: messages.Message,
+                descriptors: list[int], pid: int, uid: int) -> None:
+        kind = hostd_protocol.Request(str(message.get('type')))
+        instance: Any = message.get('instance')
+        if kind is not hostd_protocol.Request.LIST and not (
+                folders.is_uuid(instance)):
+            raise ValueError('instance is no uuid')
+        if kind is hostd_protocol.Request.WORKER:
+            self._start_worker(sock, instance, descriptors, pid)
+            return
+        if uid not in self._options.compute:
+            raise _Refused(hostd_protocol.Failure.REFUSED,
+                           f'{kind} is not for this user')
+        if kind is hostd_protocol.Request.LIST:
+            found = self._folders.instances()
+            _send(sock, {'instances': found, 'earlier': list(
+                filter(self._folders.is_earlier, found))})
+        elif kind is hostd_protocol.Request.START:
+            self._start(sock, instance, message.get('arrives') is True)
+        elif kind is hostd_protocol.Request.OPEN:
+            self._open(sock, instance)
+        elif kind is hostd_protocol.Request.END:
+            self._end(sock, instance)
+        elif kind is hostd_protocol.Request.REMOVE:
+            self._remove(sock, instance)
+
+    def _start(self, sock: socket.socket, instance: str, arrives: bool
+               ) -> None:
+        pid = self._folders.keeper(instance)
+        if pid is not None:
+            _send(sock, {'pid': pid})
+        else:
+            self._children.start_keeper(instance, arrives, sock.fileno())
+
+    def _start_worker(self, sock: socket.socket, instance: str,
+                      descriptors: list[int], pid: int) -> None:
+        if self._folders.keeper(instance) != pid or len(descriptors) != 1:
+            raise _Refused(hostd_protocol.Failure.REFUSED,
+                           'a worker is started for its keeper alone')
+        started, pidfd = self._children.start_worker(
+            pid, instance, descriptors[0])
+        _send(sock, {'pid': started}, [pidfd])
+
+    def _open(self, sock: socket.socket, instance: str) -> None:
+        path = os.path.join(self._folders.of_pair(instance),
+                            wire.CONTROL_SOCKET)
+        try:
+            with unix_connect.connect(path) as opened:
+                self._check_keeper(instance, opened)
+                _send(sock, {}, [opened.fileno()])
+        except BlockingIOError as e:
+            raise _Refused(hostd_protocol.Failure.STUCK,
+                           'its process does not accept') from e
+        except (FileNotFoundError, ConnectionRefusedError) as e:
+            if self._folders.keeper(instance) is not None:
+                raise _Refused(hostd_protocol.Failure.LIVES,
+                               'its process begins or ends') from e
+            raise _Refused(hostd_protocol.Failure.GONE,
+                           'it has no process here') from e
+
+    def _check_keeper(self, instance: str, opened: socket.socket) -> None:
+        """Make sure that it is the keeper who listens: where a domain of an
+        earlier release may arrive, QEMU's user can write the folder.
+
+        :raises ConnectionRefusedError: it is somebody else.
+        """
+        pid, _, _ = _credentials(opened)
+        # One of an earlier release has listened before it was the process
+        # that it is.
+        if pid != self._folders.keeper(instance) and not (
+                self._folders.is_earlier(instance)):
+            LOG.warning('Process %d listens in the place of a keeper', pid)
+            raise ConnectionRefusedError
+
+    def _end(self, sock: socket.socket, instance: str) -> None:
+        pid = self._folders.keeper(instance)
+        if pid is None:
+            raise _Refused(hostd_protocol.Failure.GONE,
+                           'it has no process here')
+        told_pid, told_at = self._told_to_end.get(instance, (0, 0.0))
+        is_late = pid == told_pid and time.monotonic() - told_at > _END_S
+        if pid != told_pid:
+            self._told_to_end[instance] = pid, time.monotonic()
+        _signal_keeper(self._folders, instance, pid,
+                       signal.SIGKILL if is_late else signal.SIGTERM)
+        _send(sock, {})
+
+    def _remove(self, sock: socket.socket, instance: str) -> None:
+        if self._folders.keeper(instance) is not None:
+            raise _Refused(hostd_protocol.Failure.LIVES, 'its process lives')
+        self._told_to_end.pop(instance, None)
+        self._folders.remove(instance)
+        _send(sock, {})
+
+
+def _credentials(sock: socket.socket) -> tuple[int, int, int]:
+    """-> process, user and group of a peer, as the kernel noted them."""
+    pid, uid, gid = _CREDENTIALS.unpack(sock.getsockopt(
+        socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return pid, uid, gid
+
+
+def _signal_keeper(known: folders.Folders, instance: str, pid: int,
+                   number: signal.Signals) -> None:
+    """Send a signal to a keeper, and to nobody else."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except (OSError, ValueError) as e:
+        LOG.warning('The keeper of %s: %s', instance,
+                    text.printable(e))
+        return
+    try:
+        # Whoever has the number now, and holds the lock, is the keeper.
+        if known.keeper(instance) == pid:
+            signal.pidfd_send_signal(descriptor, number)
+    except ProcessLookupError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def _send(sock: socket.socket, message: messages.Message,
+          descriptors: Iterable[int] = ()) -> None:
+    try:
+        hostd_protocol.send(sock, message, descriptors)
+    except OSError as e:
+        LOG.info('An answer was not taken: %s', text.printable(e))
+
+
+def _listen(options: Options) -> socket.socket:
+    """-> the listening socket, in the place of that of a service before.
+
+    :raises exception.ConfigurationError: it cannot be made.
+    """
+    try:
+        return _make_listener(options)
+    except OSError as e:
+        raise exception.ConfigurationError(
+            f'[hostd] run_dir: {e}; it must be a directory of the user that '
+            'this service runs as') from e
+
+
+def _make_listener(options: Options) -> socket.socket:
+    os.makedirs(options.run_dir, mode=0o711, exist_ok=True)
+    path = hostd_protocol.path_of(options.run_dir)
+    scratch = f'{path}.new'
+    if os.path.exists(scratch):
+        os.unlink(scratch)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    before = os.umask(0o177)
+    try:
+        listener.bind(scratch)
+    finally:
+        os.umask(before)
+    # For the group of this user, of which nova-compute's is a member.
+    os.chmod(scratch, 0o660)
+    listener.listen(hostd_protocol.BACKLOG)
+    listener.setblocking(False)
+    # Nobody finds a path at which nobody listens.
+    os.rename(scratch, path)
+    return listener
+
+
+def _tell_systemd(state: str) -> None:
+    """sd_notify(3): systemd starts nova-compute when this one is ready."""
+    path = os.environ.get('NOTIFY_SOCKET')
+    if not path:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.sendto(state.encode(),
+                        '\0' + path[1:] if path[0] == '@' else path)
+        except OSError as e:
+            LOG.warning('systemd is not told that %s: %s', state,
+                        text.printable(e))

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is done for one pair: its gaps reported, its end seen, a new one built.
+
+Everything here may wait, for Neutron, for Nova or for libvirt, and is called
+in threads of its own by :mod:`nova_dmore.virt.care.watch`.
+"""
+
+import enum
+import threading
+
+from oslo_log import log as logging
+
+from nova_dmore.channel import text
+from nova_dmore import exception
+
+LOG = logging.getLogger(__name__)
+
+#: How long a migration waits for what is just being done with its pair, in
+#: seconds.
+_MIGRATION_WAITS_S = 10.0
+#: Of so many gaps at a time each is reported; of the others, how many.
+_GAPS_AT_ONCE = 20
+
+
+class Condition(enum.Enum):
+    """What a check found of a pair."""
+
+    #: There is no such pair any more.
+    GONE = 'gone'
+    #: It is being moved: its roles look after it.
+    MOVING = 'moving'
+    #: Its instance is elsewhere, or on its way, or may be; or somebody else is
+    #: changing the pair.
+    UNCLEAR = 'unclear'
+    #: It belongs to this host, and its Domain R or its shadow-device process
+    #: has ended.
+    DEAD = 'dead'
+    WELL = 'well'
+
+
+class PairCare:
+    """The pairs of one host, each by its instance's uuid.
+
+    :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
+    :param reporter: a :class:`nova_dmore.virt.care.reporter.Reporter`.
+    :param context: an admin ``RequestContext``.
+    :param reconciler: a
+        :class:`nova_dmore.virt.care.reconcile.Reconciler`.
+    """
+
+    def __init__(self, pairs, reporter, context, reconciler):
+        self._pairs = pairs
+        self._reporter = reporter
+        self._context = context
+        self._reconciler = reconciler
+        #: Pairs that are being moved.
+        self._moving: set[str] = set()
+        #: Each gap is reported once, whoever comes first.
+        self._collecting = threading.Lock()
+
+    def is_moving(self, instance_uuid: str) -> bool:
+        """Whether the pair's roles look after it."""
+        return instance_uuid in self._moving
+
+    def leave_alone(self, instance_uuid: str) -> None:
+        """Do not touch a pair: it is being moved.
+
+        What is under way with it ends first, but its instance does not wait
+        for ever: an image may be on its way.
+        """
+        self._moving.add(instance_uuid)
+        with self._pairs.locked(instance_uuid, _MIGRATION_WAITS_S) as locked:
+            if not locked:
+                LOG.warning('The pair of instance %s is still being rebuilt',
+                            instance_uuid)
+            self._reconciler.forget(instance_uuid)
+
+    def look_after(self, instance_uuid: str) -> None:
+        """Undo :meth:`leave_alone`."""
+        self._moving.discard(instance_uuid)
+
+    def collect_gaps(self, instance_uuid: str) -> None:
+        """Report what a shadow-device process has to report, now.
+
+        :raises nova_dmore.exception.ShadowProcessError: it is gone.
+        """
+        with self._collecting:
+            client = self._pairs.client(instance_uuid)
+            gaps = client.status().gaps
+            for gap in gaps[:_GAPS_AT_ONCE]:
+                self._reporter.gap(
+                    self._context, instance_uuid, stream=gap.stream,
+                    kind=gap.kind, bytes=gap.bytes, at=gap.at,
+                    reason=gap.reason)
+            if len(gaps) > _GAPS_AT_ONCE:
+                self._reporter.more_gaps(
+                    self._context, instance_uuid, gaps[_GAPS_AT_ONCE:])
+            if gaps:
+                client.forget_gaps([gap.number for gap in gaps])
+
+    def collect_if_alive(self, instance_uuid: str) -> bool:
+        """As :meth:`collect_gaps`.
+
+        :returns: whether the shadow-device process answers. One whose pair is
+            being moved is not asked: its roles do that.
+        :raises nova_dmore.exception.HostServiceError: nobody can tell.
+        """
+        if (self._pairs.get(instance_uuid) is None
+                or self.is_moving(instance_uuid)):
+            return False
+        try:
+            self.collect_gaps(instance_uuid)
+        except exception.HostServiceError:
+            raise
+        except exception.ShadowProcessError as error:
+            LOG.debug('Console of instance %s: %s', instance_uuid,
+                      text.printable(error))
+            return False
+        return True
+
+    def wait_for_gaps(self, instance_uuid: str):
+        """Have the shadow-device process tell of gaps, and of its end.
+
+        :returns: a :class:`nova_dmore.client.shadow_client.GapsRequest`, None:
+            the process has ended.
+        :raises nova_dmore.exception.HostServiceError: nobody can tell.
+        """
+        try:
+            return self._pairs.client(instance_uuid).wait_for_gaps()
+        except exception.HostServiceError:
+            raise
+        except exception.ShadowProcessError:
+            return None
+
+    def check(self, instance_uuid: str) -> Condition:
+        """Find out whether anything has to be done, and reconcile the pair.
+
+        :raises nova_dmore.exception.HostServiceError: nobody can tell, and
+            nothing was done.
+        :raises Exception: whatever was wrong; try again later.
+        """
+        record = self._pairs.get(instance_uuid)
+        if record is None:
+            return Condition.GONE
+        if self.is_moving(instance_uuid):
+            return Condition.MOVING
+        if (self._reconciler.is_reconciled(record)
+                and all(self._pairs.is_alive(instance_uuid))):
+            return Condition.WELL
+        with self._pairs.locked(instance_uuid, wait_s=0) as locked:
+            return (self._check_locked(instance_uuid) if locked
+                    else Condition.UNCLEAR)
+
+    def _check_locked(self, instance_uuid: str) -> Condition:
+        record = self._pairs.get(instance_uuid)
+        if record is None:
+            return Condition.GONE
+        if self.is_moving(instance_uuid):
+            return Condition.MOVING
+        # First: nothing is touched when nobody can tell.
+        self._pairs.is_alive(instance_uuid)
+        if not self._reconciler.reconcile(record):
+            return Condition.UNCLEAR
+        record = self._pairs.get(instance_uuid)
+        if record is None:
+            return Condition.GONE
+        if not record.incoming and self._reconciler.has_stock_consoles(
+                instance_uuid):
+            LOG.warning('Instance %s was started with the stock consoles: its '
+                        'pair is removed', instance_uuid)
+            self._pairs.remove(instance_uuid, delete_address=False)
+            return Condition.GONE
+        if not all(self._pairs.is_alive(instance_uuid)):
+            return Condition.DEAD
+        return (Condition.WELL if self._reconciler.is_reconciled(record)
+                else Condition.UNCLEAR)
+
+    def rebuild(self, instance_uuid: str) -> Condition:
+        """Start again what of a pair has ended.
+
+        Called when it was found dead, perhaps long ago: what it is now is
+        found out again.
+
+        :raises Exception: it failed; try again later.
+        """
+        with self._pairs.locked(instance_uuid, wait_s=0) as locked:
+            if not locked:
+                return Condition.UNCLEAR
+            condition = self._check_locked(instance_uuid)
+            if condition is not Condition.DEAD:
+                return condition
+            shadow_lives, _domain_lives = self._pairs.is_alive(instance_uuid)
+            if self._pairs.rebuild(instance_uuid):
+                what = ('Domain R' if shadow_lives
+                        else 'the shadow-device process')
+                self._reporter.rebuilt(
+                    self._context, instance_uuid, f'{what} had ended')
+        return Condition.WELL

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes pairs agree again with where their instances are.
+
+When a nova-compute ends, or a call between two of them is lost, in the middle
+of a migration, libvirt and Nova still know where the instance is; its pair
+follows. Called by :mod:`nova_dmore.virt.care.watch` for every pair that no
+role of this process is moving. The address is deleted only if Nova has no such
+instance any more.
+"""
+
+import dataclasses
+import time
+
+import libvirt
+from nova import exception as nova_exception
+from oslo_log import log as logging
+
+from nova_dmore.channel import text
+from nova_dmore import exception
+from nova_dmore.virt import where
+from nova_dmore import wire
+
+LOG = logging.getLogger(__name__)
+
+#: How long a role on the other host may take to say itself what became of a
+#: pair, in seconds: it waits for threads, and for RPC calls.
+PATIENCE_S = 60.0
+#: How often is asked about an instance that is not here, in seconds: whether
+#: it still migrates, or where its address is. Its Domain R may run here, and
+#: a new one on the other host.
+ASK_S = 20.0
+#: When another host has taken the address of what is at rest here, if it does.
+_SURE_S = PATIENCE_S + 2 * ASK_S
+
+
+class Reconciler:
+    """Reconciles the pairs of one host with where their instances are.
+
+    :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
+    :param reporter: a :class:`nova_dmore.virt.care.reporter.Reporter`.
+    :param context: an admin ``RequestContext``.
+    :param connect: returns Nova's ``libvirt.virConnect``.
+    :param locate: :func:`nova_dmore.virt.where.host_in_nova`.
+    :param is_migrating:
+        :func:`nova_dmore.virt.where.is_live_migrating`.
+    """
+
+    def __init__(self, pairs, reporter, context, connect, locate,
+                 is_migrating):
+        self._pairs = pairs
+        self._reporter = reporter
+        self._context = context
+        self._connect = connect
+        self._locate = locate
+        self._is_migrating = is_migrating
+        #: When (CLOCK_MONOTONIC) Nova is asked next.
+        self._ask_at: dict[str, float] = {}
+        #: Since when (CLOCK_MONOTONIC) the instance is where it is.
+        self._since: dict[str, tuple[where.Here, float]] = {}
+        #: Pairs of which no migration is left over from an earlier process.
+        self._reconciled: set[str] = set()
+
+    def is_reconciled(self, record) -> bool:
+        """Whether a pair belongs to this host, with its instance, and no
+        migration of that is left over. A migration that is under way has its
+        roles.
+
+        No more is asked each time of a pair that is well: libvirt may make
+        a question about jobs wait.
+
+        :raises nova_dmore.exception.DMoreError: libvirt does not say.
+        """
+        uuid = record.instance_uuid
+        if (uuid not in self._reconciled or record.incoming or
+                where.look_up(self._connect_to_libvirt(), uuid) is None):
+            return False
+        self._since.pop(uuid, None)
+        return True
+
+    def has_stock_consoles(self, instance_uuid: str) -> bool:
+        """See :func:`nova_dmore.virt.where.has_stock_consoles`."""
+        return where.has_stock_consoles(
+            self._connect_to_libvirt(), instance_uuid)
+
+    def _connect_to_libvirt(self):
+        try:
+            return self._connect()
+        except nova_exception.HypervisorUnavailable as error:
+            raise exception.PairError(str(error)) from error
+
+    def reconcile(self, record) -> bool:
+        """Do what is due for a pair; the caller has locked it.
+
+        :returns: whether the pair belongs to this host, and no migration of
+            its instance is under way. Without its instance, which may be
+            between two definitions, nothing of it is built.
+        :raises nova_dmore.exception.DMoreError: try again later.
+        """
+        uuid = record.instance_uuid
+        if self.is_reconciled(record):
+            return True
+        connection = self._connect_to_libvirt()
+        here = where.find(connection, uuid)
+        waited = self._waited(uuid, here)
+        if record.incoming:
+            return self._reconcile_incoming(record, here, waited)
+        if here is not where.Here.RUNNING and self._is_due(uuid, waited):
+            if self._left(record):
+                return False
+            if here is where.Here.ABSENT:
+                self._leave(record, waited)
+        if here in (where.Here.ABSENT, where.Here.MOVING):
+            return False
+        if self._end_outgoing(uuid) and (here is where.Here.RUNNING
+                                         or waited >= _SURE_S):
+            self._reconciled.add(uuid)
+        return True
+
+    def sweep(self) -> None:
+        """Delete the addresses on this host that nobody needs any more, and
+        the logs of these Domain Rs.
+
+        Nova deletes an instance that is on no host (shelved) or whose host
+        does not answer without asking a driver.
+
+        :raises nova_dmore.exception.DMoreError: try again later.
+        """
+        for uuid in self._pairs.addresses.instances_on(self._pairs.host):
+            if self._pairs.get(uuid) is None and self._host(uuid) is None:
+                LOG.info('Deleting the port of the Domain R of instance %s, '
+                         'which is no more', uuid)
+                self._pairs.remove_kernel_log(uuid)
+                self._pairs.addresses.delete(uuid)
+
+    def forget(self, instance_uuid: str) -> None:
+        """A role takes the pair over; what was seen counts no more."""
+        self._since.pop(instance_uuid, None)
+        self._ask_at.pop(instance_uuid, None)
+        self._reconciled.discard(instance_uuid)
+
+    def _waited(self, uuid: str, here: where.Here) -> float:
+        now = time.monotonic()
+        before, since = self._since.get(uuid, (None, now))
+        if here is not before:
+            since = now
+            self._since[uuid] = here, since
+        return now - since
+
+    # -- a destination ------------------------------------------------------
+
+    def _reconcile_incoming(self, record, here: where.Here,
+                            waited: float) -> bool:
+        uuid = record.instance_uuid
+        if here is where.Here.RUNNING:
+            if all(self._pairs.is_alive(uuid)) and self._domain_r_came(uuid):
+                self._adopt(record)
+                return True
+            if waited >= PATIENCE_S:
+                self._rebuild(record)
+                return True
+        elif here is where.Here.AT_REST:
+            # So arrives a paused one; or it was stopped here since. Only Nova
+            # can tell that it does not stay where it comes from.
+            if waited >= PATIENCE_S and self._host(uuid) == self._pairs.host:
+                if all(self._pairs.is_alive(uuid)) and self._domain_r_came(
+                        uuid):
+                    self._adopt(record)
+                else:
+                    self._rebuild(record)
+                return True
+        elif here is where.Here.ABSENT and self._is_given_up(uuid, waited):
+            LOG.warning('Instance %s did not arrive: removing what was '
+                        'prepared for its console', uuid)
+            self._pairs.addresses.delete_binding(
+                record.address.port_id, self._pairs.host)
+            self._remove(record, delete_address=False)
+        return False
+
+    def _is_given_up(self, uuid: str, waited: float) -> bool:
+        """Whether an instance that is not here does not migrate any more."""
+        return (self._is_due(uuid, waited)
+                and not self._is_migrating(self._context, uuid))
+
+    def _is_due(self, uuid: str, waited: float) -> bool:
+        """Whether it is time to ask again."""
+        now = time.monotonic()
+        if waited < ASK_S or now < self._ask_at.get(uuid, now):
+            return False
+        self._ask_at[uuid] = now + ASK_S
+        return True
+
+    def _domain_r_came(self, uuid: str) -> bool:
+        """Whether all of it is here: it is paused until it is let run."""
+        return self._pairs.client(uuid).status().domain_r.status in (
+            'running', 'paused')
+
+    def _adopt(self, record) -> None:
+        uuid = record.instance_uuid
+        LOG.info('Instance %s arrived with its Domain R', uuid)
+        self._pairs.arrived(uuid)
+
+    def _rebuild(self, record) -> None:
+        # The source may not have come to saying it.
+        display = where.has_display(self._connect(), record.instance_uuid)
+        self._pairs.take_over(dataclasses.replace(record, display=display))
+        self._reporter.rebuilt(
+            self._context, record.instance_uuid,
+            'Domain R did not follow its instance in a live migration that '
+            'was cut off')
+
+    # -- a source, or a host that was evacuated -----------------------------
+
+    def _left(self, record) -> bool:
+        """Remove a pair whose address another host has; whether it was.
+
+        Nova need not know that the instance has moved: its database is wrong
+        for good when the source's nova-compute ended in a migration. But the
+        host where it runs has taken the address for the Domain R there.
+        """
+        addresses, port_id = self._pairs.addresses, record.address.port_id
+        if addresses.is_bound(port_id, self._pairs.host):
+            return False
+        LOG.warning('The console of instance %s is on another host: removing '
+                    'its Domain R here', record.instance_uuid)
+        # Without its record nobody would try that again.
+        addresses.delete_binding(port_id, self._pairs.host)
+        self._remove(record, delete_address=False)
+        return True
+
+    def _leave(self, record, waited: float) -> None:
+        """Remove the pair of an instance that Nova has elsewhere, or not."""
+        uuid = record.instance_uuid
+        if waited < PATIENCE_S:
+            return
+        host = self._host(uuid)
+        if host != self._pairs.host:
+            LOG.warning('Instance %s is no longer on this host: removing its '
+                        'Domain R', uuid)
+            self._remove(record, delete_address=host is None)
+
+    def _host(self, uuid: str) -> str | None:
+        """Where the instance is; None when there is none any more."""
+        # Not asked again before it was waited again.
+        self.forget(uuid)
+        return self._locate(self._context, uuid)
+
+    def _remove(self, record, delete_address: bool) -> None:
+        self.forget(record.instance_uuid)
+        self._pairs.remove(record.instance_uuid,
+                           delete_address=delete_address)
+
+    def _end_outgoing(self, uuid: str) -> bool:
+        """The instance stayed: end what was begun with its Domain R.
+
+        :returns: whether nothing is left over.
+        """
+        domain = self._pairs.domain(uuid).find()
+        client = self._pairs.client(uuid)
+        if domain is None or client.is_gone():
+            return True     # it is built anew anyway
+        status = client.status()
+        if status.state is wire.PairState.INCOMING:
+            # It has just arrived, and may wait for what the source carries
+            # over; or nobody could tell its process that it belongs here.
+            if status.domain_r.status == 'paused':
+                self._pairs.adopt(uuid)
+            return False
+        try:
+            if where.has_job(domain):
+                LOG.info('Cancelling a left-over migration of the Domain R '
+                         'of instance %s', uuid)
+                domain.abortJob()
+            elif status.domain_r.status == 'paused':
+                # It was stopped when its migration had failed already. The
+                # rest can be ended when it runs.
+                domain.resume()
+                return False
+        except libvirt.libvirtError as error:
+            LOG.debug('Left over of the Domain R of instance %s: %s', uuid,
+                      text.printable(error))
+        if status.migration_id is not None:
+            client.arm(status.migration_id, wire.Role.SOURCE,
+                       on=False)
+            # A paused instance does not tell that it stays.
+            self._pairs.adopt(uuid)
+        if status.domain_r.status == 'running':
+            client.hold(False)
+        return True

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pair of an instance that Nova starts, or removes, on this host.
+
+Called by the driver: in ``_create_guest`` around Nova's own, and where an
+instance is destroyed or leaves while it is off.
+"""
+
+import dataclasses
+
+from nova_dmore import places
+from nova_dmore.virt import boundary
+from nova_dmore.virt.config import host_secrets
+from nova_dmore.virt.pair import policy
+from nova_dmore.virt.pair import record as record_module
+from nova_dmore.virt.pair import xml as xml_module
+
+#: The server property in which a user finds the SSH console. An instance that
+#: has it has a Domain R. It lies in Nova's database, where hosts of other
+#: releases read it: its name does not change.
+SSH_PROPERTY = 'dmore:console_ssh'
+
+
+@dataclasses.dataclass(frozen=True)
+class StartingPair:
+    """What :func:`ensure` returns."""
+
+    record: record_module.PairRecord
+    #: Whether it was made just now.
+    is_new: bool
+    instance: xml_module.ShadowedInstance
+
+
+def ensure(conf, pairs, xml: str, instance) -> StartingPair | None:
+    """Have a living pair for an instance that is about to start.
+
+    :param conf: the ``[dmore]`` options.
+    :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
+    :param xml: the instance's domain, as Nova would start it.
+    :returns: None when the instance has no Domain R.
+    :raises Exception: there is none, and nothing is left.
+    """
+    known = pairs.get(instance.uuid) is not None
+    if not policy.wants_domain_r(conf, instance, known):
+        if known:   # its flavor was changed
+            remove(pairs, instance, delete_address=True)
+        return None
+    shadowed = xml_module.with_shadow_devices(
+        xml, places.of_pair(pairs.records.directory(instance.uuid)))
+    record = pairs.ensure(instance, shadowed.display)
+    return StartingPair(record, not known, shadowed)
+
+
+def announce(instance, record: record_module.PairRecord, ssh_port: int
+             ) -> None:
+    """Tell the user the SSH address, in the server's properties; and tell
+    Nova the secret that the keys of the pair are derived from."""
+    url = f'ssh://console@{record.address.ip}:{ssh_port}'
+    if instance.metadata.get(SSH_PROPERTY) != url:
+        instance.metadata[SSH_PROPERTY] = url
+        instance.save()
+    host_secrets.note(instance, record.secret_id)
+
+
+def withdraw(pairs, xml: str, instance) -> None:
+    """Leave nothing that leads to a Domain R: the instance starts with the
+    stock consoles.
+
+    :param xml: the instance's domain, as Nova starts it.
+    """
+    if xml_module.has_shadow_devices(xml):
+        # It is resumed as it was suspended, and its QEMU opens the FIFOs.
+        pairs.shadows.start(instance.uuid, arrives=True)
+        return
+    if pairs.get(instance.uuid) is not None:
+        remove(pairs, instance, delete_address=False)
+    if instance.metadata.pop(SSH_PROPERTY, None) is not None:
+        instance.save()
+
+
+def remove(pairs, instance, delete_address: bool) -> None:
+    """Remove the pair; what fails is logged, and the watch tries again."""
+    with boundary.instance_first(instance, 'Removing the pair'):
+        pairs.remove(instance.uuid, delete_address=delete_address)

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What of a pair runs on a host: its process, its Domain R, and its port.
+
+Called by :mod:`nova_dmore.virt.pair.pairs` alone, which has locked the pair
+and keeps its record.
+"""
+
+import contextlib
+import time
+
+from oslo_log import log as logging
+
+from nova_dmore.channel import text
+from nova_dmore import exception
+from nova_dmore.virt.pair import domain_r
+
+LOG = logging.getLogger(__name__)
+
+
+class PairParts:
+    """The parts of all pairs of this host, each by its instance's uuid.
+
+    :param connect: returns Nova's ``libvirt.virConnect``.
+    :param plug: a :class:`nova_dmore.virt.network.plug.Plug`.
+    :param shadows:
+        a :class:`nova_dmore.virt.pair.shadow_process.ShadowProcesses`.
+    :param blueprint: a :class:`nova_dmore.virt.pair.blueprint.Blueprint`.
+    """
+
+    def __init__(self, connect, plug, shadows, blueprint):
+        self._connect = connect
+        self._plug = plug
+        self._shadows = shadows
+        self._blueprint = blueprint
+        #: When each pair was last told what to serve, by CLOCK_MONOTONIC;
+        #: of what an earlier process has told nothing is known.
+        self.configured: dict[str, float] = {}
+
+    def domain(self, instance_uuid: str) -> domain_r.DomainR:
+        """The pair's Domain R."""
+        return domain_r.DomainR(self._connect(), instance_uuid)
+
+    def is_alive(self, instance_uuid: str) -> tuple[bool, bool]:
+        """Whether the shadow-device process and Domain R live.
+
+        :raises nova_dmore.exception.DMoreError: nobody can tell.
+        """
+        return (self._shadows.is_alive(instance_uuid),
+                self.domain(instance_uuid).is_active())
+
+    def start(self, record) -> None:
+        """Start what of a pair does not live, from a record.
+
+        :raises nova_dmore.exception.DMoreError: and what was started is ended
+            again.
+        """
+        instance_uuid = record.instance_uuid
+        with contextlib.ExitStack() as undo:
+            shadow_lives, domain_lives = self.is_alive(instance_uuid)
+            if not shadow_lives:
+                # Domain R maps the memory of the process that died: it
+                # cannot be connected to another.
+                self.domain(instance_uuid).stop()
+                domain_lives = False
+                undo.callback(attempt, self.stop_shadow, instance_uuid)
+                self._shadows.start(instance_uuid)
+            self.configure(record)
+            if not domain_lives:
+                undo.callback(attempt, self._plug.unplug, record)
+                self._plug.plug(record)
+                self.domain(instance_uuid).start(
+                    self._blueprint.domain_xml(record))
+            undo.pop_all()
+
+    def configure(self, record) -> None:
+        """Tell Domain R, this one and each later one, what to serve."""
+        self._shadows.client(record.instance_uuid).configure(
+            self._blueprint.config(record))
+        self.configured[record.instance_uuid] = time.monotonic()
+
+    def end(self, instance_uuid: str, record) -> None:
+        """Stop and unplug what there is of a pair.
+
+        :param record: None: it has none, and nothing is plugged.
+        :raises nova_dmore.exception.DMoreError: something is left; the rest
+            was ended all the same.
+        """
+        with contextlib.ExitStack() as steps:
+            # Run in reverse, each whatever becomes of the others.
+            if record is not None:
+                steps.callback(self._plug.unplug, record)
+            steps.callback(self.domain(instance_uuid).stop)
+            # First: it would report the end of Domain R as a gap.
+            steps.callback(self.stop_shadow, instance_uuid)
+
+    def stop_shadow(self, instance_uuid: str) -> None:
+        """End the shadow-device process.
+
+        :raises nova_dmore.exception.DMoreError: it may live.
+        """
+        self._shadows.stop(instance_uuid)
+        self.configured.pop(instance_uuid, None)
+
+
+def attempt(function, *arguments, **keywords) -> None:
+    """Undo a step; what fails here must not hide why it is undone."""
+    try:
+        function(*arguments, **keywords)
+    except exception.DMoreError as error:
+        LOG.warning('Something is left of a pair that could not be made: %s',
+                    text.printable(error))

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where an instance is: on this host, says libvirt; anywhere, says Nova.
+
+The two need not agree. libvirt knows what runs on this host now, and nothing
+of other hosts. Nova's database says to which host an instance belongs; in a
+live migration it says so late, and it stays wrong when the source's
+nova-compute ended before it could write where the instance went.
+"""
+
+import enum
+from collections.abc import Callable
+
+import libvirt
+from nova.compute import task_states
+from nova.compute import vm_states
+from nova import exception as nova_exception
+from nova import objects
+
+from nova_dmore import exception
+from nova_dmore.virt.pair import xml
+
+
+class Here(enum.Enum):
+    """What this host's libvirt knows of an instance."""
+
+    ABSENT = 'absent'
+    #: It is being migrated to or from this host. Or it has left, and
+    #: libvirt's daemon ended before it noticed that.
+    MOVING = 'moving'
+    #: It is shut off, or its user paused it. Or it has left, as above.
+    AT_REST = 'at rest'
+    RUNNING = 'running'
+
+
+def find(connection, instance_uuid: str) -> Here:
+    """What this host's libvirt knows of an instance now.
+
+    :param connection: a ``libvirt.virConnect``.
+    :raises nova_dmore.exception.PairError: libvirt does not answer.
+    """
+    domain = look_up(connection, instance_uuid)
+    if domain is None:
+        return Here.ABSENT
+    try:
+        if has_job(domain):
+            return Here.MOVING
+        state = domain.info()[0]
+        if (state == libvirt.VIR_DOMAIN_PAUSED and
+                domain.state()[1] == libvirt.VIR_DOMAIN_PAUSED_MIGRATION):
+            return Here.MOVING
+    except libvirt.libvirtError as error:
+        _must_be_gone(instance_uuid, error)
+        return Here.ABSENT
+    return (Here.RUNNING if state == libvirt.VIR_DOMAIN_RUNNING
+            else Here.AT_REST)
+
+
+def look_up(connection, instance_uuid: str):
+    """The instance's ``libvirt.virDomain``, None if libvirt has none.
+
+    :raises nova_dmore.exception.PairError: libvirt does not answer.
+    """
+    try:
+        return connection.lookupByUUIDString(instance_uuid)
+    except libvirt.libvirtError as error:
+        _must_be_gone(instance_uuid, error)
+        return None
+
+
+def has_display(connection, instance_uuid: str) -> bool:
+    """Whether the instance has a display, and that is its pair's.
+
+    :raises nova_dmore.exception.PairError: libvirt does not answer.
+    """
+    return _is_so(connection, instance_uuid, xml.has_display)
+
+
+def has_stock_consoles(connection, instance_uuid: str) -> bool:
+    """Whether the instance is up here, and its consoles are none of a pair's:
+    it was started while it could have none.
+
+    One that is down may be about to be started with a pair.
+
+    :raises nova_dmore.exception.PairError: libvirt does not answer.
+    """
+    domain = look_up(connection, instance_uuid)
+    try:
+        return (domain is not None and bool(domain.isActive()) and
+                not xml.has_shadow_devices(domain.XMLDesc(0)))
+    except libvirt.libvirtError as error:
+        _must_be_gone(instance_uuid, error)
+        return False
+
+
+def has_shadow_devices(connection, instance_uuid: str) -> bool:
+    """Whether the instance's consoles are those of a pair.
+
+    :raises nova_dmore.exception.PairError: libvirt does not answer.
+    """
+    return _is_so(connection, instance_uuid, xml.has_shadow_devices)
+
+
+def _is_so(connection, instance_uuid: str, of_xml: Callable[[str], bool]
+           ) -> bool:
+    domain = look_up(connection, instance_uuid)
+    try:
+        return domain is not None and of_xml(domain.XMLDesc(0))
+    except libvirt.libvirtError as error:
+        _must_be_gone(instance_uuid, error)
+        return False
+
+
+def _must_be_gone(instance_uuid: str, error: libvirt.libvirtError) -> None:
+    """Check that libvirt failed because it has no such domain.
+
+    :raises nova_dmore.exception.PairError: it failed for another reason.
+    """
+    if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+        raise exception.PairError(
+            f'instance {instance_uuid} cannot be looked up: {error}'
+        ) from error
+
+
+def has_job(domain) -> bool:
+    """Whether a domain is being migrated, or has another job of libvirt.
+
+    :raises libvirt.libvirtError: libvirt does not answer.
+    """
+    try:
+        return domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE
+    except libvirt.libvirtError as error:
+        if error.get_error_code() in (libvirt.VIR_ERR_OPERATION_INVALID,
+                                      libvirt.VIR_ERR_OPERATION_UNSUPPORTED):
+            # libvirt tells only the source about a migration; at the
+            # destination it refuses the question.
+            return domain.isActive() == 1
+        raise
+
+
+def host_in_nova(context, instance_uuid: str) -> str | None:
+    """The host on which an instance is, as Nova's database has it.
+
+    Called when libvirt does not know the instance.
+
+    :returns: an empty text when it is on no host (shelved, or not built yet),
+        None when there is no such instance any more.
+    """
+    try:
+        instance = objects.Instance.get_by_uuid(context, instance_uuid)
+    except nova_exception.InstanceNotFound:
+        return None
+    return instance.host or ''
+
+
+def is_live_migrating(context, instance_uuid: str) -> bool:
+    """Whether a live migration of an instance is under way, as Nova's
+    database has it.
+
+    Called when a pair was prepared for an instance that does not arrive.
+    """
+    try:
+        instance = objects.Instance.get_by_uuid(context, instance_uuid)
+    except nova_exception.InstanceNotFound:
+        return False
+    return instance.task_state == task_states.MIGRATING
+
+
+def will_be_nowhere(instance, this_host: str) -> bool:
+    """Whether an instance that Nova destroys on this host is then on none,
+    and never will be again.
+
+    Otherwise it starts again, here or on another host (after it was shelved,
+    evacuated, resized or rebuilt), and its Domain R has the same address
+    again.
+
+    :param this_host: as Nova calls it.
+    """
+    if instance.deleted:
+        return True
+    if instance.host not in (None, this_host):
+        return False
+    return (instance.vm_state == vm_states.BUILDING or
+            instance.task_state in (task_states.DELETING,
+                                    task_states.SOFT_DELETING))

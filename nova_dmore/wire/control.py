@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages between the host and Domain R, in the two control streams.
+
+A message is one line: a JSON object in UTF-8. Its ``type`` names the message;
+unknown types are ignored and counted.
+"""
+
+import enum
+
+#: Longest line, in bytes with its newline, of the stream to Domain R, ...
+CONTROL_LINE_MAX = 32768
+#: ... and of the stream to the host, which takes whole lines only: so a line
+#: has to fit into the ring with room to spare.
+CONTROL_TO_HOST_LINE_MAX = 8192
+
+#: Most networks that CONFIG may name: of SSH, of the serial port, and of VNC
+#: (those with and without password together), each counted once for each of
+#: the three.
+NETWORKS_MAX = 256
+
+#: Most that CONFIG may say in ``scrollback_bytes`` and ``stall_ms``, and what
+#: holds without a CONFIG.
+SCROLLBACK_MAX = 1 << 22
+SCROLLBACK_DEFAULT = 1 << 18
+STALL_MS_MAX = 3_600_000
+STALL_MS_DEFAULT = 5000
+
+#: How many characters of a password VNC authentication uses (RFC 6143,
+#: 7.2.2): those that are made have as many, longer ones are refused.
+VNC_PASSWORD_MAX = 8
+
+#: To Domain R: everything it needs to serve, sent at the start of each epoch.
+#: ``host_key`` (private key, PKCS #8 text), ``authorized_keys`` (list of
+#: OpenSSH public key lines), ``instance_uuid``, ``instance_name`` (text for
+#: the greeting), ``address`` (``'10.0.0.5/24'``), ``gateway`` (or null),
+#: ``mac``, ``mtu``, ``ssh_port``, ``ssh_networks`` (list of CIDR that may use
+#: the SSH port; missing: all), ``serial_port``,
+#: ``serial_networks`` (list of CIDR that may use the raw serial port),
+#: ``scrollback_bytes``, ``stall_ms``; and ``vnc``, null for none, else an
+#: object: ``port``, ``proxy_networks`` (list of CIDR whose clients need no
+#: password), ``direct_networks`` (list of CIDR whose clients do),
+#: ``password``, ``view_only_password`` (text or null), ``tls`` (null, or an
+#: object of PEM texts: ``certificate``, ``key``, ``ca``: then the proxies
+#: must speak VeNCrypt X509None and show a certificate of that authority).
+CONFIG = 'config'
+#: To Domain R: ``stream`` (its name in lower case), ``at`` (offset),
+#: ``bytes`` (or null), ``kind`` (a GapKind), ``reason`` (text): bytes that
+#: are missing from the stream at that offset.
+GAP = 'gap'
+#: To the host: ``stream``, ``at``: send a serial break when the instance's
+#: device has taken everything before offset ``at``.
+BREAK = 'break'
+#: To the host: ``ssh``, ``serial``, ``vnc`` (numbers of attached clients),
+#: ``boot_s`` (seconds from boot to the first listening server),
+#: ``memory_kib`` (used): Domain R serves.
+SERVING = 'serving'
+#: To the host: ``level`` (``info``, ``warning``), ``text``: for the log.
+LOG = 'log'
+
+
+class GapKind(enum.StrEnum):
+    """How much is known about bytes that did not arrive."""
+
+    EXACT = 'exact'             # this many bytes are missing
+    AMBIGUOUS = 'ambiguous'     # this many bytes may have arrived or not
+    UNKNOWN = 'unknown'         # nobody can tell how many

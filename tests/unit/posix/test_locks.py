@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lock of a keeper."""
+
+import fcntl
+import os
+import signal
+import tempfile
+
+from oslotest import base
+
+from nova_dmore.posix import locks
+from nova_dmore import wire
+
+
+class LocksTest(base.BaseTestCase):
+
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def _child(self, act):
+        """-> the id of a child that has acted, and waits to be killed."""
+        ready, told = os.pipe()
+        pid = os.fork()
+        if not pid:
+            try:
+                act()
+                os.write(told, b'.')
+                signal.pause()
+            finally:
+                os._exit(1)
+        os.close(told)
+        self.assertEqual(b'.', os.read(ready, 1))
+        os.close(ready)
+
+        def end():
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        self.addCleanup(lambda: self._ended or end())
+        self._ended = False
+        self._end = end
+        return pid
+
+    def _kill(self):
+        self._end()
+        self._ended = True
+
+    def test_nobody_ever(self):
+        self.assertRaises(FileNotFoundError, locks.holder, self.folder)
+
+    def test_it_goes_with_its_process(self):
+        pid = self._child(lambda: locks.take(self.folder))
+        self.assertEqual(pid, locks.holder(self.folder))
+        # To ask takes nothing away.
+        self.assertEqual(pid, locks.holder(self.folder))
+        self.assertRaises(BlockingIOError, locks.take, self.folder)
+        self._kill()
+        self.assertIsNone(locks.holder(self.folder))
+
+    def test_a_keeper_of_an_earlier_release(self):
+        def act():
+            with open(os.path.join(
+                    self.folder, wire.KEEPER_LOCK), 'w') as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                file.write(f'{os.getpid()}\n')
+                file.flush()
+                os.dup(file.fileno())
+        pid = self._child(act)
+        self.assertEqual(pid, locks.holder(self.folder))
+        self._kill()
+        self.assertIsNone(locks.holder(self.folder))
+
+    def test_a_link_is_no_lock(self):
+        os.symlink('/dev/null', os.path.join(self.folder, wire.KEEPER_LOCK))
+        self.assertRaises(OSError, locks.holder, self.folder)
+        self.assertRaises(OSError, locks.take, self.folder)

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from unittest import mock
+
+from nova_dmore import exception
+from nova_dmore.virt.care import pair_care
+from nova_dmore.virt.care import reconcile
+from nova_dmore.virt.care import reporter
+from nova_dmore import wire
+from tests.unit.virt import fake_host
+from tests.unit.virt import fakes
+
+Condition = pair_care.Condition
+
+
+def _gap(number):
+    return wire.GapReport(
+        number=number, stream='serial0_out', at=100, bytes=5,
+        kind=wire.GapKind.EXACT, reason='too slow', migration_id=None,
+        time=1.0)
+
+
+class PairCareTestCase(fake_host.HostTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.record = self.pairs.ensure(fakes.make_instance())
+        self.reporter = mock.create_autospec(reporter.Reporter, instance=True)
+        self.reconciler = mock.create_autospec(
+            reconcile.Reconciler, instance=True)
+        self.reconciler.is_reconciled.return_value = True
+        self.reconciler.reconcile.return_value = True
+        self.reconciler.has_stock_consoles.return_value = False
+        self.care = pair_care.PairCare(
+            self.pairs, self.reporter, 'context', self.reconciler)
+
+
+class GapsTest(PairCareTestCase):
+
+    def test_gaps_without_number_are_reported_together(self):
+        self.client().status.return_value = fake_host.status(
+            gaps=tuple(map(_gap, range(256))))
+        self.client().status.side_effect = None
+        self.care.collect_gaps(self.record.instance_uuid)
+        self.assertEqual(pair_care._GAPS_AT_ONCE, self.reporter.gap.call_count)
+        (call,) = self.reporter.more_gaps.call_args_list
+        self.assertEqual(256 - pair_care._GAPS_AT_ONCE, len(call.args[-1]))
+        self.client().forget_gaps.assert_called_once_with(list(range(256)))
+
+    def test_collect_gaps_of_a_process_that_is_gone(self):
+        self.shadow.kill(fakes.UUID)
+        self.assertRaises(exception.ShadowProcessError,
+                          self.care.collect_gaps, fakes.UUID)
+
+    def test_nobody_is_asked_who_cannot_answer(self):
+        self.assertTrue(self.care.collect_if_alive(fakes.UUID))
+        asked = self.client().status.call_count
+        self.care.leave_alone(fakes.UUID)
+        self.assertFalse(self.care.collect_if_alive(fakes.UUID))
+        self.care.look_after(fakes.UUID)
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.assertFalse(self.care.collect_if_alive(fakes.UUID))
+        self.assertEqual(asked, self.client().status.call_count)
+
+    def test_a_process_that_cannot_be_told_to_tell(self):
+        self.shadow.kill(fakes.UUID)
+        self.assertFalse(self.care.collect_if_alive(fakes.UUID))
+        self.assertIsNone(self.care.wait_for_gaps(fakes.UUID))
+
+    def test_nobody_can_tell(self):
+        self.shadow.kill(fakes.UUID)
+        self.shadow.service_away = True
+        for function in (self.care.collect_if_alive, self.care.wait_for_gaps):
+            self.assertRaises(exception.HostServiceError, function,
+                              fakes.UUID)
+
+
+class CheckTest(PairCareTestCase):
+
+    def _assert_is(self, condition):
+        self.assertIs(condition, self.care.check(fakes.UUID))
+
+    def test_well(self):
+        self._assert_is(Condition.WELL)
+        self.reconciler.reconcile.assert_not_called()
+
+    def test_dead(self):
+        self.libvirt.domains.clear()
+        self._assert_is(Condition.DEAD)
+        self.assertEqual({}, self.libvirt.domains)
+
+    def test_no_more(self):
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self._assert_is(Condition.GONE)
+
+    def test_removed_because_its_instance_is_elsewhere(self):
+        self.reconciler.is_reconciled.return_value = False
+        self.reconciler.reconcile.side_effect = lambda record: (
+            self.pairs.remove(fakes.UUID, delete_address=False) or True)
+        self._assert_is(Condition.GONE)
+
+    def test_moving(self):
+        self.libvirt.domains.clear()
+        self.care.leave_alone(fakes.UUID)
+        self._assert_is(Condition.MOVING)
+        self.care.look_after(fakes.UUID)
+        self._assert_is(Condition.DEAD)
+
+    def test_its_instance_is_not_here(self):
+        self.reconciler.is_reconciled.return_value = False
+        self.reconciler.reconcile.return_value = False
+        self.libvirt.domains.clear()
+        self._assert_is(Condition.UNCLEAR)
+        self.reconciler.reconcile.assert_called_once_with(self.record)
+
+    def test_it_may_have_left(self):
+        self.reconciler.is_reconciled.return_value = False
+        self._assert_is(Condition.UNCLEAR)
+
+    def test_somebody_is_changing_it(self):
+        self.libvirt.domains.clear()
+        conditions = []
+        with self.pairs.locked(fakes.UUID):
+            fake_host.in_thread(
+                lambda: conditions.append(self.care.check(fakes.UUID)))
+        self.assertEqual([Condition.UNCLEAR], conditions)
+
+    def test_nobody_can_tell(self):
+        self.libvirt.domains.clear()
+        self.shadow.service_away = True
+        for reconciled in (True, False):
+            self.reconciler.is_reconciled.return_value = reconciled
+            for function in (self.care.check, self.care.rebuild):
+                self.assertRaises(exception.HostServiceError, function,
+                                  fakes.UUID)
+        self.reconciler.reconcile.assert_not_called()
+        self.assertEqual({}, self.libvirt.domains)
+
+
+class StockTest(PairCareTestCase):
+
+    def test_started_while_it_could_have_no_pair(self):
+        self.reconciler.has_stock_consoles.return_value = True
+        self.reconciler.is_reconciled.return_value = False
+        self.assertIs(pair_care.Condition.GONE, self.care.check(fakes.UUID))
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual(set(), self.shadow.alive)
+        # It has the address again when it is started the next time.
+        self.assertEqual(1, len(self.neutron.ports))
+
+
+class RebuildTest(PairCareTestCase):
+
+    def test_domain_r_had_ended(self):
+        self.libvirt.domains.clear()
+        self.assertIs(Condition.WELL, self.care.rebuild(fakes.UUID))
+        self.assertIn(self.domr, self.libvirt.domains)
+        self.reporter.rebuilt.assert_called_once_with(
+            'context', fakes.UUID, 'Domain R had ended')
+
+    def test_it_was_rebuilt_by_others(self):
+        self.assertIs(Condition.WELL, self.care.rebuild(fakes.UUID))
+        self.reporter.rebuilt.assert_not_called()
+
+    def test_what_happened_while_it_waited_for_its_turn(self):
+        self.libvirt.domains.clear()
+        self.care.leave_alone(fakes.UUID)
+        self.assertIs(Condition.MOVING, self.care.rebuild(fakes.UUID))
+        self.care.look_after(fakes.UUID)
+        self.reconciler.reconcile.return_value = False
+        self.assertIs(Condition.UNCLEAR, self.care.rebuild(fakes.UUID))
+        self.reconciler.reconcile.return_value = True
+        with self.pairs.locked(fakes.UUID):
+            conditions = []
+            fake_host.in_thread(
+                lambda: conditions.append(self.care.rebuild(fakes.UUID)))
+        self.assertEqual([Condition.UNCLEAR], conditions)
+        self.assertEqual({}, self.libvirt.domains)
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.assertIs(Condition.GONE, self.care.rebuild(fakes.UUID))
+        self.reporter.rebuilt.assert_not_called()

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import threading
+from unittest import mock
+
+from neutronclient.common import exceptions as neutron_exceptions
+
+from nova_dmore import exception
+from nova_dmore.virt.migration import early_preparation
+from nova_dmore.virt.pair import record
+from tests.unit.virt import fakes
+from tests.unit.virt.migration import destination_case
+
+_OTHER_UUID = '2f6ce0a5-9a0d-4c0e-8a6a-0f6d6c7c6d11'
+
+
+class EarlyPreparationTest(destination_case.DestinationTestCase):
+    """What takes long is made before the source asks for it."""
+
+    def setUp(self):
+        super().setUp()
+        self.instance = fakes.make_instance(host=fakes.OTHER_HOST)
+
+    def _prepare_early(self):
+        self.role.pre_live_migration(self.instance)
+        self._join('prepare')
+
+    def _join(self, what):
+        for thread in threading.enumerate():
+            if thread.name == f'dmore-{what}-{fakes.UUID}':
+                thread.join()
+
+    def _profile(self):
+        return self.neutron.ports[fakes.PORT]['binding:profile']
+
+    def test_prepare(self):
+        self._prepare_early()
+        self.assertEqual(['start'], self.shadow.log)
+        early = self.pairs.get(fakes.UUID)
+        self.assertTrue(early.incoming)
+        self.assertEqual({'bridge_name': 'br-there'},
+                         early.address.vif_details)
+        self.assertEqual(1, len(self.vif_driver.plugged))
+        self.text = record.to_json(fakes.make_record(
+            address=self.there.address, display=True, key_data='a key'))
+        self.role.prepare(None, 'm1', self.text)
+        self.assertEqual(['start', 'arm', 'configure'], self.shadow.log)
+        self.assertEqual(
+            (True, True, 'a key', early.address),
+            (lambda made: (made.incoming, made.display, made.key_data,
+                           made.address))(self.pairs.get(fakes.UUID)))
+        self._domain_r_comes()
+        self._finish(True)
+        self.assertFalse(self.pairs.get(fakes.UUID).incoming)
+
+    def test_abort(self):
+        self._prepare_early()
+        self.role.abort('m1', fakes.UUID)
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual(set(), self.vif_driver.plugged)
+        self.assertEqual(set(), self.shadow.alive)
+
+    def test_nova_rolls_it_back(self):
+        self._prepare_early()
+        self.role.rollback_live_migration_at_destination(fakes.UUID)
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual(set(), self.vif_driver.plugged)
+        self.assertEqual(set(), self.shadow.alive)
+        self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],
+                         list(self.neutron.bindings))
+        self.assertEqual({}, self._profile())
+
+    def test_nova_rolls_back_what_is_not_there(self):
+        self.role.rollback_live_migration_at_destination(fakes.UUID)
+        self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],
+                         list(self.neutron.bindings))
+
+    def test_the_source_never_asks(self):
+        self._prepare_early()
+        self._finish(False)
+        self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
+        self.shadow.log.clear()
+        # The instance has left; its pair, which could not be removed, is
+        # none that was prepared for the next time.
+        del self.libvirt.domains['instance-00000001']
+        self.role.prepare(None, 'm2', self.text)
+        self.assertEqual(['shutdown', 'start', 'arm', 'configure'],
+                         self.shadow.log)
+
+    def test_it_does_not_work_yet(self):
+        self.shadow.refuse_start = exception.ShadowProcessError('no')
+        self._prepare_early()
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual(set(), self.vif_driver.plugged)
+        # The source may not wait any more.
+        self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],
+                         list(self.neutron.bindings))
+        self.shadow.refuse_start = None
+        self.role.prepare(None, 'm1', self.text)
+        self.assertTrue(self.pairs.get(fakes.UUID).incoming)
+
+    def test_the_address_cannot_be_bound_here(self):
+        self.neutron.vif_type = 'binding_failed'
+        self._prepare_early()
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual(set(), self.shadow.alive)
+        self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],
+                         list(self.neutron.bindings))
+
+    def test_there_is_no_address(self):
+        self.neutron.ports.clear()
+        self._prepare_early()
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+
+    def test_the_image_is_gone_since(self):
+        self._prepare_early()
+        self.images.ensure.side_effect = exception.ImageError('no')
+        self.assertRaises(exception.ImageError, self.role.prepare, None,
+                          'm1', self.text)
+        self._assert_awaited_alone()
+
+    def test_a_stale_pair_is_not_what_was_prepared(self):
+        self.role.prepare(None, 'm0', self.text)
+        self.role = self._role()
+        self.shadow.log.clear()
+        self._prepare_early()
+        self.assertEqual([], self.shadow.log)
+        self.role.prepare(None, 'm1', self.text)
+        self.assertEqual(['shutdown', 'start', 'arm', 'configure'],
+                         self.shadow.log)
+
+    def test_its_tap_is_wired(self):
+        self._prepare_early()
+        self.assertEqual({'migrating_to': fakes.HOST}, self._profile())
+        self.neutron.client.update_port.reset_mock()
+        self.role.prepare(None, 'm1', self.text)
+        self.neutron.client.update_port.assert_not_called()
+
+    def test_a_tap_that_was_not_prepared_is_wired(self):
+        self.role.prepare(None, 'm1', self.text)
+        self.assertEqual({'migrating_to': fakes.HOST}, self._profile())
+
+    def test_nothing_waits_until_it_is_wired(self):
+        wired = threading.Event()
+        update_port = self.neutron.client.update_port.side_effect
+
+        def slow(*args):
+            wired.wait(10)
+            return update_port(*args)
+
+        self.neutron.client.update_port.side_effect = slow
+        self.role.pre_live_migration(self.instance)
+        self.role.prepare(None, 'm1', self.text)
+        self.assertEqual({}, self._profile())
+        threading.Timer(0.05, wired.set).start()
+        # What the source does next must not be overtaken.
+        self.role.abort('m1', fakes.UUID)
+        self.assertEqual({'migrating_to': fakes.HOST}, self._profile())
+
+    def test_a_tap_cannot_be_wired(self):
+        self.neutron.client.update_port.side_effect = (
+            neutron_exceptions.NeutronClientException('no'))
+        for migration_id, prepare_early in (
+                ('m1', self._prepare_early), ('m2', lambda: None)):
+            prepare_early()
+            self.role.prepare(None, migration_id, self.text)
+            self.assertTrue(self.pairs.get(fakes.UUID).incoming)
+            self.role.abort(migration_id, fakes.UUID)
+
+    def test_the_address_is_looked_up_before(self):
+        self.role.check_can_live_migrate_destination(self.instance)
+        self._join('port-lookup')
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.neutron.client.list_ports.reset_mock()
+        self._prepare_early()
+        self.neutron.client.list_ports.assert_not_called()
+        self.assertTrue(self.pairs.get(fakes.UUID).incoming)
+
+    def test_it_was_looked_up_long_ago(self):
+        with mock.patch.object(early_preparation, '_FRESH_S', 0.0):
+            self.role.check_can_live_migrate_destination(self.instance)
+            self._join('port-lookup')
+            self.neutron.client.list_ports.reset_mock()
+            self._prepare_early()
+        self.neutron.client.list_ports.assert_called_once()
+        self.assertTrue(self.pairs.get(fakes.UUID).incoming)
+
+    def test_it_could_not_be_looked_up_then(self):
+        ports = dict(self.neutron.ports)
+        self.neutron.ports.clear()
+        self.role.check_can_live_migrate_destination(self.instance)
+        self._join('port-lookup')
+        self.neutron.ports.update(ports)
+        self._prepare_early()
+        self.assertTrue(self.pairs.get(fakes.UUID).incoming)
+
+    def test_what_was_looked_up_in_vain_is_forgotten(self):
+        with mock.patch.object(early_preparation, '_FRESH_S', 0.0):
+            self.role.check_can_live_migrate_destination(self.instance)
+            other = fakes.make_instance(uuid=_OTHER_UUID)
+            self.role.check_can_live_migrate_destination(other)
+        self.assertEqual([_OTHER_UUID],
+                         list(self.role._early._lookups))

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``tools/bench``: a console through Domain R against the stock one."""

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What proportional share of memory processes have."""
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+import psutil
+
+_MIB = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Emulator:
+    """A QEMU's share, by what it is for, in MiB."""
+
+    guest_ram: float
+    translated_code: float
+    rest: float
+
+
+def pss_mib(pid: int) -> float:
+    """Of a whole process, in MiB."""
+    return psutil.Process(pid).memory_full_info().pss / _MIB
+
+
+def emulator(pid: int, ram_kib: int) -> Emulator:
+    """Of a QEMU.
+
+    :param ram_kib: its guest's
+    """
+    return split(psutil.Process(pid).memory_maps(grouped=False), ram_kib)
+
+
+def split(maps: Iterable[Any], ram_kib: int) -> Emulator:
+    """The same from the mappings. The guest's memory is the one mapping of
+    that size; translated code lies where writing and running are allowed."""
+    ram = code = rest = 0
+    for each in maps:
+        if each.size == ram_kib << 10:
+            ram += each.pss
+        elif each.perms.startswith('rwx'):
+            code += each.pss
+        else:
+            rest += each.pss
+    return Emulator(ram / _MIB, code / _MIB, rest / _MIB)

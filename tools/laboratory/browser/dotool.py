@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A script that uses vncdotool."""
+
+import io
+from collections.abc import Iterable
+
+from vncdotool import api
+from vncdotool import client
+
+from laboratory.browser.pace import KEY_S, paced
+from laboratory.vnc import picture
+from laboratory.vnc.encodings import Pixels
+
+#: Seconds for an answer of the server.
+_ANSWER_S = 60
+
+
+class Dotool:
+    """One connection of vncdotool; a context manager.
+
+    :param password: if it is asked for one
+    :raises TimeoutError: the server does not answer
+    """
+
+    def __init__(self, host: str, port: int, password: str | None = None
+                 ) -> None:
+        self._ended: list[object] = []
+        self._client = api.connect(f'{host}::{port}', password,
+                                   timeout=_ANSWER_S,
+                                   factory_class=self._factory_class())
+        self._client.refreshScreen()
+
+    def _factory_class(self) -> type[client.VNCDoToolFactory]:
+        ended = self._ended
+
+        class Factory(client.VNCDoToolFactory):
+            def clientConnectionLost(self, connector: object, reason: object
+                                     ) -> None:
+                ended.append(reason)
+                super().clientConnectionLost(connector, reason)
+
+        return Factory
+
+    def __enter__(self) -> 'Dotool':
+        return self
+
+    def __exit__(self, *_why: object) -> None:
+        self.close()
+
+    @property
+    def connected(self) -> bool:
+        """Whether it still has its one connection."""
+        return not self._ended
+
+    def type(self, text: Iterable[str], seconds: float = KEY_S) -> None:
+        """Type one character after the other.
+
+        :param text: may be without an end that is known yet
+        :param seconds: from one to the next
+        """
+        for character in paced(text, seconds):
+            self._client.keyPress('enter' if character == '\r'
+                                  else character)
+
+    def press_control(self, character: str) -> None:
+        """Press a key while Control is held."""
+        self._client.keyPress(f'ctrl-{character}')
+
+    def picture(self) -> Pixels:
+        """All of the console, asked for anew."""
+        file = io.BytesIO()
+        self._client.captureScreen(file, format='png')
+        file.seek(0)
+        return picture.load(file)
+
+    def close(self) -> None:
+        if self.connected:
+            self._client.disconnect()

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""noVNC's page in a browser: a user who looks and types."""
+
+import base64
+import io
+from collections.abc import Iterable
+
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+
+from laboratory.browser.browser import Browser
+from laboratory.browser import keys
+from laboratory.browser.keys import Key
+from laboratory.browser.pace import KEY_S, paced
+from laboratory.vnc import picture
+from laboratory.vnc.encodings import Pixels
+
+_CONNECT_S = 60
+_CANVAS = '#screen canvas'
+_PIXELS = '''
+const canvas = document.querySelector(arguments[0]);
+return canvas.toDataURL('image/png').split(',')[1];
+'''
+
+
+class Console:
+    """One page of noVNC (``vnc_lite.html``), from its loading on.
+
+    :param browser: shows it
+    :param frame: the frame that holds it, if it is not the whole page
+    :raises Failure: it does not connect
+    """
+
+    def __init__(self, browser: Browser, frame: WebElement | None = None
+                 ) -> None:
+        self._browser = browser
+        self._frame = frame
+        browser.wait(self._shows_picture, _CONNECT_S,
+                     'noVNC shows a picture')
+        self.focus()
+
+    def _shows_picture(self) -> bool:
+        return (self.status.startswith('Connected')
+                and any(record['received'] for record in self.sockets()))
+
+    def _enter(self) -> None:
+        """Have the next commands mean the frame."""
+        self._browser.driver.switch_to.default_content()
+        if self._frame is not None:
+            self._browser.driver.switch_to.frame(self._frame)
+
+    @property
+    def status(self) -> str:
+        """What noVNC says about the connection."""
+        self._enter()
+        return self._browser.driver.find_element(By.ID, 'status').text
+
+    def sockets(self) -> list[dict]:
+        """The WebSockets that the page has opened, one after the other.
+
+        Each with ``open``, ``closed``, the ``code`` of its end, and the bytes
+        ``received``.
+        """
+        self._enter()
+        return self._browser.driver.execute_script(
+            'return window.openedWebSockets')
+
+    @property
+    def disconnects(self) -> int:
+        """How many of them have ended."""
+        return sum(record['closed'] for record in self.sockets())
+
+    def focus(self) -> None:
+        """Have the console get what is typed."""
+        self._enter()
+        self._browser.driver.execute_script(
+            'window.focus(); document.querySelector(arguments[0]).focus()',
+            _CANVAS)
+
+    def picture(self) -> Pixels:
+        """Every pixel of the console, as noVNC has drawn it."""
+        self._enter()
+        encoded = self._browser.driver.execute_script(_PIXELS, _CANVAS)
+        return picture.load(io.BytesIO(base64.b64decode(encoded)))
+
+    def show(self) -> None:
+        """Scroll the page to the console, for a screenshot of the window."""
+        self._browser.driver.switch_to.default_content()
+        if self._frame is not None:
+            self._browser.driver.execute_script(
+                'arguments[0].scrollIntoView()', self._frame)
+
+    # Typing.
+
+    def press(self, key: Key, *held: Key) -> None:
+        """Press a key and let it go, while others are held."""
+        for kind, moved, modifiers in keys.events(key, *held):
+            self._browser.cdp(
+                'Input.dispatchKeyEvent', type=kind, key=moved.value,
+                code=moved.code, windowsVirtualKeyCode=moved.virtual,
+                modifiers=modifiers)
+
+    def press_control(self, character: str) -> None:
+        """Press a key while Control is held."""
+        self.press(keys.key(character), keys.CONTROL)
+
+    def type(self, text: Iterable[str], seconds: float = KEY_S) -> None:
+        """Type one character after the other.
+
+        :param text: may be without an end that is known yet
+        :param seconds: from one to the next
+        """
+        for character in paced(text, seconds):
+            self.press(keys.key(character))

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a user and an administrator ask of the cloud."""
+
+import contextlib
+import pathlib
+import time
+from collections.abc import Callable, Iterator
+
+import openstack
+from keystoneauth1 import exceptions as auth_exceptions
+from openstack import exceptions
+
+from laboratory.progress import Failure
+from laboratory.testbed import settings
+
+_BOOT_S = 300
+_MIGRATE_S = 300
+_LOOK_S = 0.2
+_SSH_PROPERTY = 'dmore:console_ssh'
+_KEY_PAIR = 'dmore'
+_READY = 'GUEST-READY'
+_MICROVERSION = '2.79'
+
+
+@contextlib.contextmanager
+def requests(place: settings.Place) -> Iterator[None]:
+    """Say of a request that fails that it was one.
+
+    :raises Failure: one failed
+    """
+    try:
+        yield
+    except (exceptions.SDKException,
+            auth_exceptions.ClientException) as error:
+        raise Failure('a request to the cloud', str(error),
+                      place.log(settings.CONTROLLER, 'nova-api')) from error
+
+
+class Cloud:
+    """:param log_of: where a host's nova-compute writes to"""
+
+    def __init__(self, log_of: Callable[[str], object]) -> None:
+        self._sdk = openstack.connect()
+        self._log_of = log_of
+
+    def boot(self, name: str, flavor: str, host: str, image: str = 'guest'
+             ) -> str:
+        """Start an instance on a host, after removing an older one; its id.
+
+        :raises Failure: it does not become active
+        """
+        compute = self._sdk.compute
+        for older in compute.servers(name=f'^{name}$'):
+            self.delete(older.id)
+        server = compute.create_server(
+            name=name, key_name=_KEY_PAIR, availability_zone=f'nova:{host}',
+            image_id=self._sdk.image.find_image(image).id,
+            flavor_id=compute.find_flavor(flavor).id,
+            networks=[{'uuid': self._sdk.network.find_network(
+                settings.PRIVATE_NAME).id}])
+        deadline = time.monotonic() + _BOOT_S
+        while (found := compute.get_server(server.id)).status != 'ACTIVE':
+            if found.status == 'ERROR':
+                raise Failure(f'boot of {name}', (found.fault or {}).get(
+                    'message', 'no reason given'), self._log_of(host))
+            if time.monotonic() > deadline:
+                raise Failure(f'boot of {name}',
+                              f'not active after {_BOOT_S} s',
+                              self._log_of(host))
+            time.sleep(0.5)
+        return server.id
+
+    def upload(self, name: str, path: pathlib.Path, **properties: str) -> None:
+        """An image of a disk that everybody may use, if it is not there."""
+        if self._sdk.image.find_image(name) is None:
+            self._sdk.image.create_image(
+                name=name, filename=str(path), disk_format='qcow2',
+                container_format='bare', visibility='public', wait=True,
+                use_import=False, hw_video_model='vga', **properties)
+
+    def flavor(self, name: str, memory_mib: int, **specs: str) -> None:
+        """A flavor with one processor, if it is not there."""
+        compute = self._sdk.compute
+        if compute.find_flavor(name) is None:
+            # Without a disk size the disk is as large as the image.
+            made = compute.create_flavor(name=name, ram=memory_mib, vcpus=1,
+                                         disk=0)
+            if specs:
+                compute.create_flavor_extra_specs(made, specs)
+
+    def wait_until_booted(self, server: str, host: str) -> None:
+        """Until the guest's shell is there.
+
+        :raises Failure: it does not come
+        """
+        deadline = time.monotonic() + _BOOT_S
+        while _READY not in self.console_log(server):
+            if time.monotonic() > deadline:
+                raise Failure('boot of the guest', 'no shell on its console '
+                              f'after {_BOOT_S} s', self._log_of(host))
+            time.sleep(1)
+
+    def delete(self, server: str) -> None:
+        """Remove an instance and wait until it is gone."""
+        compute = self._sdk.compute
+        found = compute.find_server(server)
+        if found is not None:
+            compute.delete_server(found)
+            compute.wait_for_delete(found, interval=0.5, wait=120)
+
+    def domain(self, server: str) -> str:
+        """The name of the instance's libvirt domain."""
+        return self._sdk.compute.get_server(server).instance_name
+
+    def migrate(self, server: str, source: str, destination: str) -> float:
+        """Live-migrate; seconds from the request until it is over.
+
+        :raises Failure: the instance is not on the destination then
+        """
+        step = f'live migration {source} -> {destination}'
+        begin = time.monotonic()
+        self.ask_to_migrate(step, server, destination)
+        while True:
+            found = self._sdk.compute.get_server(server)
+            passed = time.monotonic() - begin
+            if found.task_state is None and found.compute_host == destination:
+                return passed
+            if found.task_state is None or found.status == 'ERROR':
+                raise Failure(step, 'the instance is '
+                              f'{found.status} on {found.compute_host} after '
+                              f'{passed:.1f} s', self._log_of(source))
+            if passed > _MIGRATE_S:
+                raise Failure(step, f'still {found.task_state} after '
+                              f'{passed:.0f} s', self._log_of(source))
+            time.sleep(_LOOK_S)
+
+    def console_url(self, server: str, protocol: str = 'serial',
+                    kind: str = 'serial') -> str:
+        """What ``openstack console url show --serial`` prints, or --novnc.
+
+        :param kind: of the protocol ``vnc`` it is ``novnc``
+        :raises OSError: there is none now
+        """
+        try:
+            answer = self._sdk.compute.post(
+                f'/servers/{server}/remote-consoles', microversion='2.8',
+                json={'remote_console': {'type': kind, 'protocol': protocol}})
+            exceptions.raise_from_response(answer)
+        except exceptions.SDKException as error:
+            raise ConnectionError(f'no URL: {error}') from error
+        return answer.json()['remote_console']['url']
+
+    def console_log(self, server: str) -> str:
+        """What ``openstack console log show`` prints."""
+        shown = self._sdk.compute.get_server_console_output(server)
+        return shown['output'] if shown else ''
+
+    def ssh_url(self, server: str) -> str:
+        """The SSH address that ``openstack server show`` tells.
+
+        :raises Failure: it tells none
+        """
+        found = self._sdk.compute.get_server(server)
+        if _SSH_PROPERTY not in found.metadata:
+            raise Failure('SSH console', 'the server has no property '
+                          f'{_SSH_PROPERTY}: it has no Domain R',
+                          self._log_of(found.compute_host))
+        return found.metadata[_SSH_PROPERTY]
+
+    def ask_to_migrate(self, step: str, server: str, destination: str
+                       ) -> None:
+        """Ask for a live migration.
+
+        :raises Failure: of the step: Nova refuses
+        """
+        try:
+            answer = self._sdk.compute.post(
+                f'/servers/{server}/action', microversion=_MICROVERSION,
+                json={'os-migrateLive': {'host': destination,
+                                         'block_migration': 'auto'}})
+            exceptions.raise_from_response(answer)
+        except exceptions.SDKException as error:
+            raise Failure(step, str(error)) from error
+
+    def migrations(self, server: str) -> list[dict]:
+        """Those that Nova takes for being under way.
+
+        :raises SDKException: it does not tell
+        """
+        answer = self._sdk.compute.get(f'/servers/{server}/migrations',
+                                       microversion=_MICROVERSION)
+        exceptions.raise_from_response(answer)
+        return answer.json()['migrations']

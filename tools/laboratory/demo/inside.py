@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The part of ``tools/demo`` that needs what the set-up has made."""
+
+import argparse
+import json
+import pathlib
+import sys
+import tempfile
+
+from laboratory import launch, load
+from laboratory.cloud import api, clouds, machines, standpoint
+from laboratory.cloud.api import Cloud
+from laboratory.demo import cli, report
+from laboratory.layout import Layout
+from laboratory.progress import Failure, Progress
+from laboratory.testbed.settings import Place
+from laboratory.users.entries import Results
+from laboratory.users.subject import DMORE, STOCK
+from laboratory.users.trial import Runner
+
+_TRIALS = {trial.name: trial for trial in (STOCK, DMORE)}
+
+
+def main(arguments: list[str]) -> int:
+    """Run the demonstration.
+
+    :returns: the exit status: 0 if all is as asked for
+    """
+    options = cli.parser().parse_args(arguments)
+    return launch.run('demo', lambda: _demonstrate(options),
+                      '; "tools/testbed down" removes the cloud')
+
+
+def _demonstrate(options: argparse.Namespace) -> int:
+    progress, layout = Progress(), Layout.from_environment()
+    results: Results = {}
+    with clouds.alone(layout, 'demo'):
+        if options.json is not None:
+            # No older result is left.
+            launch.write(options.json, '')
+        place = clouds.get(layout, progress, options.block,
+                           options.only != 'stock')
+        try:
+            _measure(place, options, progress, results)
+        except Failure:
+            progress.say('the cloud is left as it is; "tools/testbed down" '
+                         'removes it')
+            raise
+        finally:
+            print(report.table(results), flush=True)
+        if options.json is not None:
+            launch.write(options.json, json.dumps(report.as_json(
+                results, options.load), indent=1) + '\n')
+        if not options.keep:
+            clouds.testbed('remove the cloud', progress, 'down')
+    wrong = report.problems(results, options.migrations)
+    for line in (*wrong, report.aim(results, options.before)):
+        if line is not None:
+            print(line)
+    print(report.summary(results, options.migrations))
+    return 1 if wrong else 0
+
+
+def _measure(place: Place, options: argparse.Namespace, progress: Progress,
+             results: Results) -> None:
+    """
+    :param results: what is measured is added
+    :raises Failure: something else than what is measured went wrong
+    """
+    with (tempfile.TemporaryDirectory() as folder, load.busy(options.load),
+          standpoint.at_the_controller(place), api.requests(place)):
+        runner = Runner(
+            Cloud(lambda host: machines.compute_log(place, host)), place,
+            pathlib.Path(folder), progress)
+        for name in [options.only] if options.only else cli.TRIALS:
+            results[name] = []
+            for entry in runner.run(_TRIALS[name], options.migrations):
+                results[name].append(entry)
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))

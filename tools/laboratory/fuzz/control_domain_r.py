@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Domain R says to its worker in the control stream."""
+
+import json
+import types
+from unittest import mock
+
+from laboratory.fuzz import oracle, reader as reader_module
+from nova_dmore.channel import errors
+from nova_dmore import wire
+from nova_dmore.worker import domain_r_control
+
+_GOOD = ({'type': wire.SERVING, 'ssh': 22, 'serial': 6083, 'vnc': 5900,
+          'boot_s': 3.2, 'memory_kib': 40000},
+         {'type': wire.LOG, 'level': 'warning', 'text': 'a client'},
+         {'type': wire.BREAK, 'stream': 'serial0_in', 'at': 7},
+         {'type': 'no such'})
+#: The ring of the stream.
+_RING = wire.GEOMETRY[wire.Stream.CONTROL_TO_HOST][1]
+
+SEEDS = [bytes([kind]) + bytes(range(kind, 200)) for kind in range(4)] + [
+    b'\x04' + b''.join(json.dumps(each).encode() + b'\n' for each in _GOOD)]
+
+
+class _HostEnd:
+    """Of the host end the control stream."""
+
+    def __init__(self) -> None:
+        self.data = b''
+        self.room = 1 << 16
+
+    def readable(self, stream):
+        """See HostEnd."""
+        return self.data
+
+    def take(self, stream, count):
+        """See HostEnd."""
+        oracle.check(0 <= count <= len(self.data), '%d bytes taken of %d',
+                     count, len(self.data))
+        self.data = self.data[count:]
+
+    def produce(self, stream, data):
+        """See HostEnd."""
+        if len(data) > self.room:
+            raise errors.NoRoomError('no room')
+        self.room -= len(data)
+
+
+def run(data: bytes) -> None:
+    """Domain R says what it likes; time passes."""
+    reader = reader_module.Reader(data)
+    now = [100.0]
+    breaks = []
+    host_end = _HostEnd()
+    serial_input = types.SimpleNamespace(taken=0, limit=None)
+    domain_r = domain_r_control.DomainRControl(
+        host_end, serial_input, breaks.append)
+    with mock.patch.object(domain_r_control, 'time', types.SimpleNamespace(
+            monotonic=lambda: now[0])):
+        for _ in reader.steps(40):
+            _step(reader, host_end, serial_input, domain_r, breaks, now)
+            domain_r.pump()
+            # It goes into STATUS.
+            json.dumps(domain_r.serving)
+            oracle.check(len(repr(domain_r.serving)) < 2000,
+                         'SERVING is kept in %d characters',
+                         len(repr(domain_r.serving)))
+
+
+def _step(reader, host_end, serial_input, domain_r, breaks, now) -> None:
+    kind = reader.byte() % 9
+    if kind < 4:
+        said = json.dumps(reader.changed(_GOOD[kind])).encode() + b'\n'
+    elif kind == 4:
+        said = reader.take(reader.byte())
+    elif kind == 5:
+        said = reader.take(3) * 3000
+    else:
+        said = b''
+    host_end.data += said[:_RING - len(host_end.data)]
+    if kind == 6:
+        serial_input.taken += reader.word()
+        now[0] += reader.byte()
+    elif kind == 7 and breaks:
+        breaks.pop(0)(bool(reader.byte() & 1))
+    elif kind == 8:
+        domain_r.lost()
+        try:
+            domain_r.configure({'x': reader.value()}, True)
+        except errors.ControlError:
+            pass        # nova-compute is told so
+        domain_r.gap({'type': wire.GAP, 'at': 1}, bool(reader.byte() & 1))
+        domain_r.opened()

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The requests on the control socket of a shadow-device process."""
+
+import asyncio
+import json
+import socket
+import types
+from typing import Any
+from unittest import mock
+
+from laboratory.fuzz import oracle, reader as reader_module
+from nova_dmore.channel import errors
+from nova_dmore import wire
+from nova_dmore.worker import gaps
+from nova_dmore.worker import request_handler
+from nova_dmore.worker import requests
+from nova_dmore.worker import state_machine
+
+_PARAMS: dict[str, dict[str, Any]] = {
+    'status': {}, 'configure': {'config': {'ssh_port': 22}},
+    'arm': {'migration_id': 'm1', 'role': 'source', 'on': True},
+    'adopt': {}, 'hold': {'on': True}, 'let_go': {'on': False},
+    'frozen': {'timeout_ms': 0}, 'hand_over': {'timeout_ms': 0},
+    'carry_over': {'migration_id': 'm1', 'carry_over': {}},
+    'live': {'timeout_ms': 0}, 'gaps': {'timeout_ms': 0},
+    'forget_gaps': {'numbers': [1, 2]}}
+_METHODS = sorted(_PARAMS)
+
+SEEDS = [bytes([0, number]) * 3 + bytes(range(30))
+         for number in range(len(_METHODS))] + [
+    b'\x01{"id":1,"method":"status"}\n{"id":2,"method":"arm","params":'
+    b'{"migration_id":"m1","role":"source","on":true}}\n',
+    b'\x01[]\n3\n{"id":[],"method":{}}\n\n{"params":[]}\n' + b'[' * 300]
+
+
+class _Pair:
+    """What the requests reach, without any process."""
+
+    def __init__(self) -> None:
+        self.machine = state_machine.PairMachine()
+        self.commands = mock.Mock()
+        self.devices = mock.Mock()
+        self.devices.status.return_value = {}
+        self.control = types.SimpleNamespace(serving=None)
+        self.host_end = mock.Mock(epoch=0)
+        self.host_end.positions.return_value = {}
+        self.vms = {'instance': (False, None), 'domain_r': (False, None)}
+        self.domain_r_attached = self.domain_r_may_stop = False
+        self.frozen = self.carried = None
+        self.gap_log = gaps.GapLog()
+        self.worker_starts = self.keeper_pid = 1
+        self.configured: Any = None
+
+    def configure(self, config) -> None:
+        """See Pair."""
+        try:
+            json.dumps(config)
+        except (TypeError, ValueError) as error:
+            raise errors.ControlError(str(error)) from error
+        self.configured = config
+
+    def note(self) -> None:
+        """See Pair: it is kept as JSON."""
+        json.dumps([self.configured, self.carried, self.gap_log.to_notes()])
+
+    def act(self, actions) -> None:
+        """See Pair."""
+
+    def let_go(self, on) -> None:
+        """See Pair."""
+
+    async def wait_until(self, condition, deadline) -> None:
+        """See Pair; time stands still."""
+
+
+_loop: asyncio.AbstractEventLoop | None = None
+
+
+def run(data: bytes) -> None:
+    """Whoever reaches the socket sends lines."""
+    global _loop
+    if _loop is None:
+        _loop = asyncio.new_event_loop()
+    unexpected: list[str] = []
+    _loop.set_exception_handler(
+        lambda loop, context: unexpected.append(repr(context)))
+    _loop.run_until_complete(_serve(reader_module.Reader(data)))
+    # A task that failed says so when it is collected.
+    oracle.check(not unexpected, 'unexpected: %s', unexpected)
+
+
+async def _serve(reader: reader_module.Reader) -> None:
+    handler = request_handler.RequestHandler(_Pair())
+    lines = [_line(reader) for _ in range(6) if not reader.done]
+    ours, peer = socket.socketpair()
+    peer.setblocking(False)
+    failed: list[BaseException] = []
+    loop = asyncio.get_running_loop()
+
+    async def handle(method, params):
+        try:
+            return await handler.handle(method, params)
+        except (requests.Refused, KeyError, TypeError, ValueError):
+            raise
+        except Exception as error:
+            failed.append(error)
+            raise
+
+    serving = asyncio.ensure_future(requests.serve(ours, handle))
+    try:
+        answered = b''
+        for number, line in enumerate(lines):
+            try:
+                await loop.sock_sendall(peer, line)
+            except OSError:
+                break       # a line was too long, and it hung up
+            if not line.endswith(b'\n'):
+                continue
+            good = sum(each.count(b'\n') for each in lines[:number + 1])
+            for _ in range(1000):
+                answered += _received(peer)
+                if serving.done() or answered.count(b'\n') >= good:
+                    break
+                await asyncio.sleep(0)
+            oracle.check(serving.done() or answered.count(b'\n') == good,
+                         '%d answers to %d requests',
+                         answered.count(b'\n'), good)
+        for answer in answered.splitlines():
+            oracle.check(set(json.loads(answer)) <= {
+                'id', 'result', 'error'}, 'the answer %.200a', answer)
+    finally:
+        peer.close()
+        await serving
+    if failed:
+        raise failed[0]
+
+
+def _received(peer: socket.socket) -> bytes:
+    try:
+        return peer.recv(1 << 20)
+    except OSError:
+        return b''      # nothing is there, or it hung up
+
+
+def _line(reader: reader_module.Reader) -> bytes:
+    if reader.byte() & 1:
+        return reader.take(reader.byte() * 4).replace(b'shutdown', b'')
+    method = reader.pick(_METHODS)
+    request = {'id': 1, 'method': method,
+               'params': reader.changed(_PARAMS[method])}
+    request = reader.changed(request)
+    text = json.dumps(request).encode()
+    # It would end the fuzzer, and takes no parameters.
+    return text.replace(b'shutdown', b'') + b'\n'
+
+
+#: Each request has its parameters here.
+assert set(_PARAMS) == {each.value for each in wire.Request} - {'shutdown'}

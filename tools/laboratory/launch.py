@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a command begins and ends.
+
+With any Python 3 it sets up what it needs; then it becomes its module
+``inside``, which the virtual environment's Python runs.
+"""
+
+import argparse
+import os
+import pathlib
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from laboratory.cloud import clouds
+from laboratory.layout import Layout, TOOLS
+from laboratory.progress import Failure, Progress
+from laboratory.setup import prepare
+
+
+def run(name: str, action: Callable[[], int], interrupted: str = '') -> int:
+    """Do what a command is for, and say in a line why it could not be done.
+
+    :param interrupted: what is to be known when somebody interrupts it
+    :returns: the exit status: that of the action, 1 after a failure, and 130
+        after an interruption
+    """
+    # In both cases what was started is ended before this process is.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return action()
+    except Failure as failure:
+        print(f'{name}: {failure}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f'{name}: interrupted{interrupted}', file=sys.stderr)
+        return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def prepared(name: str, words: Sequence[str], json: pathlib.Path | None = None,
+             around: Sequence[str] = ()) -> NoReturn:
+    """Set up everything, and become what runs in it.
+
+    :param name: of the command and of its package
+    :param words: the command line
+    :param json: a file that has to be writable in the end
+    :param around: a command line that runs the one that is added to it
+    :raises Failure: a step failed, or somebody else measures
+    """
+    layout = Layout.from_environment()
+    with clouds.alone(layout, name):
+        if json is not None:
+            # Not at the end of a long run.
+            write(json, '', 'a')
+        prepare.Setup(layout, Progress()).everything()
+    become(layout.venv, f'laboratory.{name}.inside', words, around)
+
+
+def become(venv: pathlib.Path, module: str, words: Sequence[str],
+           around: Sequence[str] = ()) -> NoReturn:
+    """Have an environment's Python run a module in the place of this."""
+    argv = [*around, str(venv / 'bin' / 'python'), '-m', module, *words]
+    os.execvpe(argv[0], argv, {**os.environ, 'PYTHONPATH': str(TOOLS)})
+
+
+def write(path: pathlib.Path, text: str, mode: str = 'w') -> None:
+    """What a command was told to write to a file.
+
+    :raises Failure: the file cannot be written
+    """
+    try:
+        with path.open(mode) as stream:
+            stream.write(text)
+    except OSError as error:
+        raise Failure('--json', str(error)) from error
+
+
+def positive(text: str) -> int:
+    """The value of an option."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text} is no positive number')
+    return int(text)

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start the whole cloud."""
+
+import functools
+from collections.abc import Callable, Sequence
+
+from laboratory.layout import Layout
+from laboratory.progress import Failure, Progress
+from laboratory.testbed.compute import Compute
+from laboratory.testbed import controller, dashboard, network, settings, tasks
+from laboratory.testbed.settings import Cloud, COMPUTES, CONTROLLER, Place
+from laboratory.testbed import teardown
+
+
+def up(layout: Layout, cloud: Cloud, progress: Progress) -> Place:
+    """Start every service and create what the tests use.
+
+    Whatever an earlier, broken start left is removed first.
+
+    :raises Failure: a step failed; what runs is left for a look at it
+    """
+    for needed in (layout.venv / 'bin' / 'nova-compute', layout.guest_image):
+        if not needed.exists():
+            raise Failure('testbed', f'{needed} is missing: '
+                                     'run tools/setup first')
+    with progress.step('clear what an earlier cloud left'):
+        teardown.down(layout, keep_logs=False)
+    place = Place(cloud, layout)
+    place.records.mkdir(parents=True)
+    cloud.save(layout)
+    for host in (CONTROLLER, *COMPUTES):
+        place.log(host, 'host').parent.mkdir(parents=True)
+    tasks.run(_graph(place), progress)
+    (place.records / 'complete').touch()
+    return place
+
+
+def _graph(place: Place) -> tasks.Graph:
+    main = controller.Controller(place)
+    graph: dict[str, tuple[Sequence[str], Callable[[], None]]] = {
+        'secrets': ([], functools.partial(controller.make_secrets, place)),
+        'hosts': ([], functools.partial(network.create, place)),
+        'configuration': ([], main.configure),
+        'mariadb': (['hosts'], main.mariadb),
+        'rabbitmq': (['hosts'], main.rabbitmq),
+        # One after the other what the last to be ready, nova-compute, waits
+        # for, before the rest: there are few processors.
+        'keystone database': (['mariadb', 'configuration'],
+                              main.keystone_database),
+        'nova databases': (['mariadb', 'configuration'], main.nova_databases),
+        'placement database': (['keystone database'],
+                               main.placement_database),
+        'neutron database': (['keystone database'], main.neutron_database),
+        'glance database': (['placement database'], main.glance_database),
+        'keystone': (['keystone database'], main.keystone),
+        'users': (['keystone'], main.identity),
+        'placement': (['placement database'], main.placement),
+        'glance': (['glance database'], main.glance),
+        'neutron': (['neutron database', 'rabbitmq'], main.neutron),
+        'neutron workers': (['neutron database', 'rabbitmq'],
+                            main.neutron_workers),
+        # After the users: a catalogue without Placement counts for as long as
+        # a scheduler runs.
+        'nova workers': (['nova databases', 'rabbitmq', 'users'],
+                         main.nova_workers),
+        'nova': (['nova databases', 'rabbitmq', 'users'], main.nova_api),
+        'nova proxies': (['nova databases', 'rabbitmq'], main.nova_proxies),
+        'neutron policy': (['neutron', 'users'], main.neutron_policy),
+        'images, flavors, networks': (
+            ['users', 'glance', 'neutron policy', 'nova', 'secrets'],
+            main.resources),
+    }
+    if place.cloud.driver == settings.DRIVER:
+        graph['Domain R image'] = (['users', 'glance'], main.domr_image)
+    if place.cloud.horizon:
+        graph['horizon'] = (['images, flavors, networks'],
+                            functools.partial(dashboard.start, place))
+    for name in COMPUTES:
+        host = Compute(place, name)
+        graph |= {
+            f'{name} configuration': (['configuration'], host.configure),
+            f'{name} storage': (['hosts'], host.storage),
+            f'{name} libvirt': (['hosts', f'{name} configuration'],
+                                host.libvirt),
+            f'{name} openvswitch': (['hosts'], host.openvswitch),
+            f'{name} hostd': (['hosts', f'{name} configuration'], host.hostd),
+            f'{name} neutron agent': (
+                ['neutron workers', 'users', f'{name} openvswitch',
+                 f'{name} configuration'], host.agent),
+            f'{name} nova-compute': (
+                ['nova workers', 'users', 'placement', f'{name} libvirt',
+                 f'{name} storage', f'{name} openvswitch', f'{name} hostd',
+                 'secrets'],
+                host.nova),
+        }
+    graph['compute hosts ready'] = (
+        ['nova', 'neutron policy', 'users']
+        + [f'{name} nova-compute' for name in COMPUTES]
+        + [f'{name} neutron agent' for name in COMPUTES],
+        main.wait_for_computes)
+    return graph

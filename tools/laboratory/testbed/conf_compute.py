@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The configuration files of a compute host."""
+
+from laboratory.testbed.conf_controller import nova_common
+from laboratory.testbed import inifile, settings
+from laboratory.testbed.inifile import Sections
+from laboratory.testbed.settings import CONTROLLER, Place
+
+#: The unix socket of the host's Open vSwitch database, in its own /run.
+OVSDB = 'unix:/run/openvswitch/db.sock'
+#: Where QEMU looks for certificates when Nova asks for encrypted migrations:
+#: who wants to puts them there, with the names of QEMU's documentation.
+CERTIFICATES = '/etc/libvirt/pki'
+#: ``run_dir`` of the host service and of nova-compute.
+HOSTD_FOLDER = '/run/nova-dmore'
+#: Of Neutron's agents; ``openvswitch`` enforces security groups, also in the
+#: userspace datapath, and needs the program conntrack for changes of rules.
+FIREWALL_DRIVER = 'noop'
+
+
+def nova_compute(place: Place, host: str) -> Sections:
+    here = settings.address(host)
+    controller = settings.address(CONTROLLER)
+    helper = ('privsep-helper --config-file '
+              f'{place.config("nova", f"nova-{host}.conf")}')
+    return inifile.merge(nova_common(place), {
+        'DEFAULT': {
+            'host': host,
+            'my_ip': here,
+            'compute_driver': place.cloud.driver,
+            'instances_path': place.instances,
+            # Of the host, so that a restarted nova-compute finds its identity.
+            'state_path': place.own(host, 'nova'),
+            # A longer wait leaves an old nova-compute that still takes RPCs
+            # beside the new one.
+            'graceful_shutdown_timeout': 5,
+            'manager_shutdown_timeout': 1,
+            # The guest does not listen to the power button: do not wait long.
+            'shutdown_timeout': 5,
+            'force_config_drive': False,
+            'vif_plugging_is_fatal': True,
+            'vif_plugging_timeout': 60,
+        },
+        # With the userspace datapath the port's event comes after the
+        # destination's tap exists, so waiting for it before is in vain.
+        'compute': {'live_migration_wait_for_vif_plug': False},
+        'libvirt': {
+            'virt_type': 'qemu',
+            'cpu_mode': 'custom',
+            'cpu_models': 'qemu64',
+            'images_type': 'qcow2',
+            'live_migration_scheme': 'tcp',
+            'live_migration_inbound_addr': here,
+            'tb_cache_size': 64,
+        },
+        'vnc': {
+            'enabled': True,
+            'server_listen': here,
+            'server_proxyclient_address': here,
+            'novncproxy_base_url':
+                settings.url('novncproxy', '/vnc_lite.html'),
+        },
+        'serial_console': {
+            'enabled': True,
+            'base_url':
+                f'ws://{controller}:{settings.PORTS["serialproxy"]}/',
+            'proxyclient_address': here,
+        },
+        'os_vif_ovs': {'ovsdb_connection': OVSDB},
+        # Root already: these contexts need no sudo to start their helper.
+        'nova_sys_admin': {'helper_command': helper},
+        'vif_plug_ovs_privileged': {'helper_command': helper},
+        'vif_plug_linux_bridge_privileged': {'helper_command': helper},
+        'privsep_osbrick': {'helper_command': helper},
+        'dmore': {
+            'management_network': settings.MANAGEMENT_NAME,
+            'image': settings.DOMR_IMAGE_NAME,
+            'secret_file': place.console_secret,
+            'serial_proxy_networks': f'{settings.MANAGEMENT_CONTROLLER}/32',
+            'vnc_proxy_networks': f'{settings.MANAGEMENT_CONTROLLER}/32',
+            'vnc_direct_networks': f'{settings.MANAGEMENT_USER}/32',
+            'run_dir': HOSTD_FOLDER,
+            'image_cache_dir': place.own(host, 'dmore-images'),
+            'log_dir': place.root / 'log' / host / 'dmore',
+            'console_authorized_keys': place.public_key,
+        },
+    })
+
+
+def hostd(place: Place) -> Sections:
+    """The host service's; everybody is root here, QEMU, too."""
+    return {'hostd': {'run_dir': HOSTD_FOLDER, 'compute_user': 'root'}}
+
+
+def openvswitch_agent(place: Place, host: str) -> Sections:
+    return {
+        'DEFAULT': {'host': host},
+        'ovs': {
+            'datapath_type': 'netdev',
+            'bridge_mappings': f'{settings.PHYSICAL_NETWORK}:br-ex',
+            'integration_bridge': 'br-int',
+            'ovsdb_connection': OVSDB,
+        },
+        # A tap is wired in the agent's next turn: up to this many seconds in
+        # which no packet reaches a Domain R (or an instance) that arrived.
+        'agent': {'tunnel_types': '', 'polling_interval': 1},
+        # The agent keeps ports from using the addresses of others (ARP,
+        # neighbour discovery, MAC), whatever the driver. But nothing enforces
+        # the rules of the groups: to track connections takes time from every
+        # packet that is measured.
+        'securitygroup': {'enable_security_group': True,
+                          'enable_ipset': False,
+                          'firewall_driver': FIREWALL_DRIVER},
+    }
+
+
+def libvirtd(host: str) -> str:
+    """The text of libvirtd.conf."""
+    last = settings.address(host).rpartition('.')[2]
+    return _assignments({
+        'listen_tls': 0,
+        'listen_tcp': 1,
+        'listen_addr': settings.address(host),
+        'auth_tcp': 'none',
+        'auth_unix_rw': 'none',
+        'auth_unix_ro': 'none',
+        # Both hosts have the machine's own; libvirt refuses to migrate to
+        # itself.
+        'host_uuid': f'6e6f7661-646d-4f72-8500-{int(last):012d}',
+        'log_outputs': '2:file:/var/log/libvirt/libvirtd.log',
+    })
+
+
+def qemu(host: str) -> str:
+    """The text of qemu.conf."""
+    return _assignments({
+        'security_driver': 'none',
+        'user': 'root',
+        'group': 'root',
+        'remember_owner': 0,
+        'migration_host': settings.address(host),
+        'migrate_tls_x509_cert_dir': CERTIFICATES,
+        'migrate_tls_x509_verify': 1,
+    }) + 'cgroup_controllers = [ ]\nnamespaces = [ ]\n'
+
+
+def _assignments(values: dict[str, object]) -> str:
+    return ''.join(
+        f'{name} = {value}\n' if isinstance(value, int)
+        else f'{name} = "{value}"\n' for name, value in values.items())

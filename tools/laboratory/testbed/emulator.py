@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A QEMU that does what the versions of Debian 12 would not do together.
+
+**Guests migrate whole**, in spite of a bug of QEMU 7.2.
+
+Under TCG, QEMU up to 8.2 clears the dirty bits of a RAM block whose size is a
+multiple of 64 pages without telling the emulated CPU's TLB. What the guest
+then writes through a stale entry is not sent, and the migrated guest's kernel
+is corrupted: one migration in five of a guest that prints without a pause
+(fixed upstream for 9.0, "physmem: Fix migration dirty bitmap coherency with
+TCG memory access"; Debian 12 has 7.2 without it). A block of any other size is
+synchronised page by page, which does it right. So in the compute hosts every
+emulated machine, stock or not, gets 8 KiB more memory than it asked for.
+
+**Guests can boot through UEFI.** What Nova 34 asks for then (firmware selected
+by libvirt, and ``loader`` with ``secure``) is refused by libvirt 9.0. An image
+with ``hw_machine_type`` :data:`UEFI_MACHINE` gets OVMF instead of a BIOS.
+
+The compute hosts see a script in the place of ``qemu-system-x86_64``
+(:func:`install`), which changes the arguments and runs the real one.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import sys
+from collections.abc import Sequence
+
+from laboratory.layout import TOOLS
+from laboratory.testbed.settings import Place
+
+PROGRAM = '/usr/bin/qemu-system-x86_64'
+#: A machine type that nothing else in the test cloud has.
+UEFI_MACHINE = 'pc-i440fx-6.2'
+_OVMF = '/usr/share/ovmf/OVMF.fd'
+#: QEMU rounds the size of the memory up to a multiple of this.
+_GRANULE = 8192
+#: 64 pages: a multiple of it is what the bug is about.
+_FAST_PATH = 64 * 4096
+
+
+def install(place: Place) -> tuple[str, str]:
+    """Make the script and a copy of QEMU.
+
+    :returns: the script, and the path in a compute host where it belongs
+    """
+    folder = place.root / 'qemu'
+    (folder / 'bin').mkdir(parents=True)
+    # QEMU finds its firmware and modules relative to its own folder.
+    for name in ('share', 'lib'):
+        (folder / name).symlink_to(f'/usr/{name}')
+    real = folder / 'bin' / pathlib.Path(PROGRAM).name
+    shutil.copy2(PROGRAM, real)
+    script = folder / 'script'
+    script.write_text(
+        f'#!{sys.executable} -I\n'
+        'import sys\n'
+        f'sys.path.insert(0, {str(TOOLS)!r})\n'
+        'from laboratory.testbed import emulator\n'
+        f'emulator.run({str(real)!r})\n')
+    script.chmod(0o755)
+    return str(script), PROGRAM
+
+
+def run(real: str) -> None:
+    """Become the real QEMU; called by the script."""
+    os.execv(real, [sys.argv[0], *changed(sys.argv[1:])])
+
+
+def changed(arguments: Sequence[str]) -> list[str]:
+    """The arguments with UEFI where it is wanted, and with which an emulated
+    guest migrates whole.
+
+    The memory of anything but a machine under TCG as libvirt starts it (a
+    ``memory-backend-ram`` in JSON, ``-m`` in MiB) stays as it is.
+    """
+    result = list(arguments)
+    if UEFI_MACHINE in _values(result, '-machine'):
+        result += ['-bios', _OVMF]
+    if 'tcg' not in _values(result, '-accel'):
+        return result
+    for at, argument in enumerate(result[:-1]):
+        if argument == '-m' and result[at + 1].isdecimal():
+            size = int(result[at + 1]) << 20
+            result[at + 1] = f'{(size + _GRANULE) // 1024}k'
+        elif argument == '-object' and result[at + 1].startswith('{'):
+            result[at + 1] = _object(result[at + 1])
+    return result
+
+
+def _object(text: str) -> str:
+    properties = json.loads(text)
+    if (properties.get('qom-type') != 'memory-backend-ram'
+            or properties['size'] % _FAST_PATH):
+        return text
+    properties['size'] += _GRANULE
+    return json.dumps(properties)
+
+
+def _values(arguments: list[str], option: str) -> set[str]:
+    return {following.split(',')[0] for given, following
+            in zip(arguments, arguments[1:]) if given == option}

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The three hosts: a network, mount, UTS and process namespace each.
+
+A host is held by one process, its first one. Everything that is started in the
+host is its descendant in the process namespace, so the kernel ends all of it
+with the holder, whatever became of the records that this package keeps.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+
+from laboratory import command, namespaces
+from laboratory.progress import Failure
+
+_HOLDER = pathlib.Path(__file__).with_name('holder.py')
+_SYSTEM_PYTHON = '/usr/bin/python3'
+
+
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """One host of the cloud.
+
+    :param name: its host name
+    :param prefix: begins the name of its network namespace
+    :param records: the folder for pid files, shared by all hosts
+    """
+
+    name: str
+    prefix: str
+    records: pathlib.Path
+
+    @property
+    def namespace(self) -> str:
+        return f'{self.prefix}-{self.name}'
+
+    def _holder_record(self) -> pathlib.Path:
+        return self.records / f'holder@{self.name}'
+
+    def holder(self) -> int | None:
+        """The pid of the first process, as this machine sees it, if alive.
+
+        A recorded pid counts only if that process is in our network namespace:
+        after a crash the number may belong to somebody else.
+        """
+        record = self._holder_record()
+        if not record.exists():
+            return None
+        text = record.read_text().strip()
+        if not text.isdigit():
+            return None
+        return int(text) if int(text) in self.processes() else None
+
+    def processes(self) -> list[int]:
+        """Every process in the host's network namespace, as pids out here."""
+        if not namespaces.path(self.namespace).exists():
+            return []
+        listed = command.output(['ip', 'netns', 'pids', self.namespace])
+        return [int(pid) for pid in listed.split()]
+
+    def create_network(self) -> None:
+        """:raises Failure: the namespace exists or cannot be made"""
+        done = subprocess.run(['ip', 'netns', 'add', self.namespace],
+                              capture_output=True, text=True)
+        if done.returncode:
+            raise Failure(f'host {self.name}', done.stderr.strip())
+        self.ip('link', 'set', 'lo', 'up')
+
+    def on_network(self, argv: Sequence[str]) -> list[str]:
+        """The command line that runs ``argv`` on the host's network alone."""
+        return ['ip', 'netns', 'exec', self.namespace, *argv]
+
+    def ip(self, *arguments: str) -> None:
+        """Run ``ip`` on the host's network.
+
+        :raises Failure: it ended with an error
+        """
+        argv = ['ip', '-n', self.namespace, *arguments]
+        done = subprocess.run(argv, capture_output=True, text=True)
+        if done.returncode:
+            raise Failure(f'network of {self.name}',
+                          f'{" ".join(argv)}: {done.stderr.strip()}')
+
+    def start_holder(self, plan: Mapping[str, object],
+                     log: pathlib.Path, seconds: float = 10) -> None:
+        """Start the first process, which makes the host's mounts.
+
+        :param plan: what ``holder.py`` is to mount, see there
+        :raises Failure: it did not come up in time
+        """
+        ready = self.records / f'ready@{self.name}'
+        ready.unlink(missing_ok=True)
+        with log.open('a') as stream:
+            outer = subprocess.Popen(
+                self.on_network([
+                    'unshare', '--mount', '--uts', '--pid', '--fork',
+                    '--mount-proc', '--kill-child', '--propagation',
+                    'private', _SYSTEM_PYTHON, '-I', str(_HOLDER), str(ready),
+                    json.dumps({'hostname': self.name, **plan})]),
+                stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
+                start_new_session=True)
+        deadline = time.monotonic() + seconds
+        while not ready.exists():
+            if outer.poll() is not None or time.monotonic() > deadline:
+                raise Failure(f'host {self.name}', 'its first process did not '
+                              f'come up\n{command.tail(log)}', log)
+            time.sleep(0.02)
+        children = pathlib.Path(f'/proc/{outer.pid}/task/{outer.pid}/children')
+        self._holder_record().write_text(children.read_text().strip())
+
+    def enter(self, argv: Sequence[str], cwd: str = '/') -> list[str]:
+        """The command line that runs ``argv`` inside the host.
+
+        :raises Failure: the host is not up
+        """
+        return ['nsenter', '-t', str(self._held()), '-m', '-u', '-n', '-p',
+                '-W', cwd, '--', *argv]
+
+    def root(self) -> pathlib.Path:
+        """The host's file system as seen from out here.
+
+        :raises Failure: the host is not up
+        """
+        return pathlib.Path(f'/proc/{self._held()}/root')
+
+    def _held(self) -> int:
+        holder = self.holder()
+        if holder is None:
+            raise Failure(f'host {self.name}', 'is not up')
+        return holder
+
+    def destroy(self, seconds: float = 10) -> None:
+        """End every process of the host and remove its network.
+
+        Works on whatever is left of a host, also on none.
+
+        :raises Failure: a process did not go away
+        """
+        deadline = time.monotonic() + seconds
+        while pids := self.processes():
+            if time.monotonic() > deadline:
+                raise Failure(f'host {self.name}',
+                              f'processes {pids} do not end')
+            for pid in pids:
+                # It may have ended between being listed and now.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)
+        if namespaces.path(self.namespace).exists():
+            subprocess.run(['ip', 'netns', 'del', self.namespace], check=True)

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hosts with their network and mounts, before any service runs."""
+
+import subprocess
+
+from laboratory.progress import Failure
+from laboratory.testbed import emulator, inifile, settings
+from laboratory.testbed.settings import COMPUTES, CONTROLLER, Place
+
+#: Paths that each compute host has of its own, with the folder that is behind.
+_COMPUTE_BINDS = {
+    'etc-libvirt': '/etc/libvirt',
+    'lib-libvirt': '/var/lib/libvirt',
+    'cache-libvirt': '/var/cache/libvirt',
+    'log-libvirt': '/var/log/libvirt',
+    'etc-openvswitch': '/etc/openvswitch',
+    'lib-openvswitch': '/var/lib/openvswitch',
+    'log-openvswitch': '/var/log/openvswitch',
+}
+#: The controller's, with the user who must own them: neither daemon runs as
+#: root, and neither user may be able to reach into the state directory.
+_CONTROLLER_BINDS = {
+    'mysql': ('/var/lib/mysql', 'mysql'),
+    'rabbitmq': ('/var/lib/rabbitmq', 'rabbitmq'),
+    'log-rabbitmq': ('/var/log/rabbitmq', 'rabbitmq'),
+}
+_FOLDERS = [('/run/lock', '1777'), ('/run/tmp', '1777'), ('/run/home', '0700')]
+
+
+def create(place: Place) -> None:
+    """Make the three hosts and connect them.
+
+    Two bridges on the controller: ``br-control`` for the cloud's own traffic,
+    and ``br-data``, which is the physical network that neutron knows.
+
+    :raises Failure: a namespace of that name exists, or the kernel refuses
+    """
+    hosts = {host.name: host for host in place.hosts()}
+    for host in hosts.values():
+        host.create_network()
+    controller = hosts[CONTROLLER]
+    for bridge, own in (('br-control', settings.address(CONTROLLER)),
+                        ('br-data', settings.MANAGEMENT_CONTROLLER)):
+        controller.ip('link', 'add', bridge, 'type', 'bridge')
+        controller.ip('link', 'set', bridge, 'up')
+        controller.ip('addr', 'add', f'{own}/24', 'dev', bridge)
+    controller.ip('addr', 'add', f'{settings.MANAGEMENT_USER}/24', 'dev',
+                  'br-data')
+    for name in COMPUTES:
+        for bridge, near, far in (
+                ('br-control', f'{name}-control', 'control0'),
+                ('br-data', f'{name}-data', 'data0')):
+            controller.ip('link', 'add', near, 'type', 'veth', 'peer', 'name',
+                          far, 'netns', hosts[name].namespace)
+            controller.ip('link', 'set', near, 'master', bridge, 'up')
+            hosts[name].ip('link', 'set', far, 'up')
+        hosts[name].ip('addr', 'add', f'{settings.address(name)}/24',
+                       'dev', 'control0')
+    _without_offload(place)
+    _write_hosts_file(place)
+    qemu = emulator.install(place)
+    for host in hosts.values():
+        _start(place, host.name, qemu)
+
+
+def _without_offload(place: Place) -> None:
+    """Have every packet on the data network carry a complete checksum.
+
+    The userspace datapath reads frames from a raw socket, where one whose
+    checksum was left to hardware that does not exist looks damaged.
+    """
+    devices = [(CONTROLLER, 'br-data')]
+    for name in COMPUTES:
+        devices += [(CONTROLLER, f'{name}-data'), (name, 'data0')]
+    for host, device in devices:
+        done = subprocess.run(place.host(host).on_network([
+            'ethtool', '-K', device, 'tx', 'off', 'gso', 'off', 'gro', 'off']),
+            capture_output=True, text=True)
+        if done.returncode:
+            raise Failure('network', f'{device} of {host} keeps its offloads: '
+                                     f'{done.stderr.strip()}')
+
+
+def _write_hosts_file(place: Place) -> None:
+    lines = ['127.0.0.1 localhost']
+    lines += [f'{settings.address(name)} {name}'
+              for name in (CONTROLLER, *COMPUTES)]
+    inifile.write(place.config('hosts'), '\n'.join(lines) + '\n', 0o644)
+
+
+def _start(place: Place, name: str, qemu: tuple[str, str]) -> None:
+    folders = list(_FOLDERS)
+    binds = [(str(place.config('hosts')), '/etc/hosts')]
+    if name == CONTROLLER:
+        wanted = {own: path for own, (path, _user)
+                  in _CONTROLLER_BINDS.items()}
+        folders.append(('/run/mysqld', '0777'))
+    else:
+        wanted = _COMPUTE_BINDS
+        binds.append(qemu)
+        folders += [('/run/libvirt', '0755'), ('/run/openvswitch', '0755'),
+                    ('/run/nova-dmore', '0700')]
+    for own, path in wanted.items():
+        place.own(name, own).mkdir(parents=True, exist_ok=True)
+        binds.append((str(place.own(name, own)), path))
+    place.log(name, 'host').parent.mkdir(parents=True, exist_ok=True)
+    host = place.host(name)
+    host.start_holder({'tmpfs': ['/run'], 'folders': folders, 'binds': binds},
+                      place.log(name, 'host'))
+    if name == CONTROLLER:
+        for own, (_path, user) in _CONTROLLER_BINDS.items():
+            subprocess.run(['chown', user, str(place.own(name, own))],
+                           check=True)

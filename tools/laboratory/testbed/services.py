@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Long-running programs of a host: start, find, stop, start again."""
+
+import dataclasses
+import json
+import pathlib
+import shlex
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+
+from laboratory.progress import Failure
+from laboratory.testbed.hosts import Host
+from laboratory.testbed import inifile
+
+# The inner shell records its own pid and becomes the program, so the pid is
+# the one that the host's own process namespace knows.
+_LAUNCH = 'echo $$ > "$0"; exec "$@"'
+#: Seconds within which a program's own shell runs.
+_PID_S = 30.0
+#: What a service logs when it takes requests, for those that take a while.
+_READY = {'nova-compute': 'Join ServiceGroup membership'}
+
+
+@dataclasses.dataclass(frozen=True)
+class Service:
+    """One program on one host, with all that is needed to start it again."""
+
+    name: str
+    host: Host
+    argv: Sequence[str]
+    log: pathlib.Path
+    environment: Mapping[str, str]
+
+    def _record(self) -> pathlib.Path:
+        return self.host.records / f'{self.name}@{self.host.name}.json'
+
+    def _pid_file(self) -> pathlib.Path:
+        return self.host.records / f'{self.name}@{self.host.name}.pid'
+
+    def start(self) -> None:
+        """Start in the background; the output goes to the log file.
+
+        :raises Failure: the host is not up, or the program does not start
+        """
+        inifile.write(self._record(), json.dumps({
+            'name': self.name, 'argv': list(self.argv), 'log': str(self.log),
+            'environment': dict(self.environment)}))
+        pid_file = self._pid_file()
+        pid_file.unlink(missing_ok=True)
+        argv = self.host.enter(
+            ['setsid', '--fork', 'sh', '-c', _LAUNCH, str(pid_file),
+             *self.argv])
+        with self.log.open('a') as stream:
+            stream.write(self._headline())
+            stream.flush()
+            subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=stream,
+                           stderr=stream, env=self.environment, check=True)
+        # Until then it would look as if it had ended.
+        deadline = time.monotonic() + _PID_S
+        while not pid_file.exists() or not pid_file.read_text().strip():
+            if time.monotonic() > deadline:
+                raise Failure(f'{self.name} on {self.host.name}',
+                              'does not start', self.log)
+            time.sleep(0.02)
+
+    def wait_until_ready(self, seconds: float = 60) -> None:
+        """Wait until a service that was just started has said that it is
+        ready.
+
+        Returns at once for a service of which no such sign is known.
+
+        :raises Failure: it ended, or says nothing in time
+        """
+        sign = _READY.get(self.name)
+        deadline = time.monotonic() + seconds
+        while sign is not None:
+            # What came before the last start is of an earlier process.
+            if sign in self.log.read_text(errors='replace').rpartition(
+                    self._headline())[2]:
+                return
+            if self.pid() is None or time.monotonic() > deadline:
+                raise Failure(f'{self.name} on {self.host.name}',
+                              'did not get ready', self.log)
+            time.sleep(0.2)
+
+    def _headline(self) -> str:
+        return f'$ {shlex.join(self.argv)}\n'
+
+    def pid(self) -> int | None:
+        """The pid inside the host, or nothing if the program has ended."""
+        pid_file = self._pid_file()
+        if not pid_file.exists() or self.host.holder() is None:
+            return None
+        text = pid_file.read_text().strip()
+        if not text:
+            return None
+        try:
+            stat = (self.host.root() / 'proc' / text / 'stat').read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            # The latter if it ends between the opening and the reading.
+            return None
+        # A zombie is about to be reaped: it is not running any more.
+        state = stat.rpartition(')')[2].split()[0]
+        return None if state == 'Z' else int(text)
+
+    def stop(self, seconds: float = 15) -> None:
+        """End the program (not what it started), politely at first.
+
+        :raises Failure: it does not even react to SIGKILL
+        """
+        for name, patience in (('TERM', seconds), ('KILL', 5.0)):
+            pid = self.pid()
+            if pid is None:
+                return
+            subprocess.run(self.host.enter(['kill', f'-{name}', str(pid)]),
+                           stderr=subprocess.DEVNULL)
+            deadline = time.monotonic() + patience
+            while self.pid() == pid and time.monotonic() < deadline:
+                time.sleep(0.05)
+        if self.pid() is not None:
+            raise Failure(f'{self.name} on {self.host.name}', 'does not stop',
+                          self.log)
+
+    def restart(self) -> None:
+        """Stop and start it, and wait until it is ready.
+
+        :raises Failure: it does not stop, or does not get ready
+        """
+        self.stop()
+        self.start()
+        self.wait_until_ready()
+
+
+def find(host: Host, name: str) -> Service:
+    """A service that was started on a host.
+
+    :raises Failure: it never was
+    """
+    found = {service.name: service for service in recorded([host])}
+    if name not in found:
+        raise Failure(host.name, f'has no service {name}, only '
+                                 f'{", ".join(found)}')
+    return found[name]
+
+
+def recorded(hosts: Sequence[Host]) -> list[Service]:
+    """The services that were started on these hosts, in the order of names."""
+    found = []
+    for host in hosts:
+        for record in sorted(host.records.glob(f'*@{host.name}.json')):
+            saved = json.loads(record.read_text())
+            found.append(Service(saved['name'], host, saved['argv'],
+                                 pathlib.Path(saved['log']),
+                                 saved['environment']))
+    return found

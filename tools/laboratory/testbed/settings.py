@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a cloud is: its addresses, ports, names and secrets."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import secrets
+
+from laboratory.layout import Layout
+from laboratory.testbed.hosts import Host
+from laboratory.testbed import inifile
+
+#: Hosts and their last address byte on the control network.
+CONTROLLER = 'ctl'
+COMPUTES = ('c1', 'c2')
+_LAST_BYTE = {'ctl': 10, 'c1': 11, 'c2': 12}
+
+CONTROL_NETWORK = '10.77.0'
+#: The operator's network, on which each Domain R gets its address.
+MANAGEMENT_NETWORK = '10.88.0'
+#: The controller's address there: SSH clients and nova-serialproxy use it.
+MANAGEMENT_CONTROLLER = f'{MANAGEMENT_NETWORK}.1'
+#: Another one of the controller: VNC clients there are asked for a password.
+MANAGEMENT_USER = f'{MANAGEMENT_NETWORK}.2'
+PRIVATE_NETWORK = '10.89.0'
+
+MANAGEMENT_NAME = 'dmore-mgmt'
+PRIVATE_NAME = 'private'
+PHYSICAL_NETWORK = 'physnet1'
+REGION = 'RegionOne'
+#: This project's ``compute_driver``.
+DRIVER = 'dmore.DMoreDriver'
+DOMR_IMAGE_NAME = 'nova-dmore-domr'
+#: Service users of keystone, and the service each one's password is for.
+SERVICE_USERS = ('glance', 'placement', 'nova', 'neutron')
+DATABASES = ('keystone', 'glance', 'placement', 'neutron', 'nova_api', 'nova',
+             'nova_cell0')
+PORTS = {'keystone': 5000, 'glance': 9292, 'placement': 8778, 'nova': 8774,
+         'neutron': 9696, 'novncproxy': 6080, 'serialproxy': 6083,
+         'horizon': 8080, 'mariadb': 3306, 'rabbitmq': 5672,
+         'libvirt': 16509}
+
+
+@dataclasses.dataclass(frozen=True)
+class Cloud:
+    """One cloud, saved in its folder so that later commands find it.
+
+    :param block: instances' disks are per host and migrate with the instance
+    :param driver: nova's ``compute_driver``
+    :param horizon: Horizon is started, too
+    :param prefix: begins the names of the network namespaces
+    :param database, message, admin, service: passwords
+    :param console: hex of the secret that the plugin derives the host keys
+        and the VNC passwords from
+    """
+
+    block: bool
+    driver: str
+    prefix: str
+    database: str
+    message: str
+    admin: str
+    service: str
+    console: str
+    horizon: bool = False
+
+    @classmethod
+    def new(cls, block: bool, driver: str, horizon: bool = False) -> 'Cloud':
+        """A cloud with secrets of its own."""
+        prefix = os.environ.get('DMORE_PREFIX') or 'dmore'
+        return cls(block=block, driver=driver, horizon=horizon, prefix=prefix,
+                   database=secrets.token_hex(16),
+                   message=secrets.token_hex(16),
+                   admin=secrets.token_hex(16),
+                   service=secrets.token_hex(16),
+                   console=secrets.token_hex(32))
+
+    def save(self, layout: Layout) -> None:
+        inifile.write(layout.cloud / 'cloud.json',
+                      json.dumps(dataclasses.asdict(self), indent=1))
+
+    @classmethod
+    def load(cls, layout: Layout) -> 'Cloud | None':
+        """The cloud that was saved, or nothing if there is none."""
+        path = layout.cloud / 'cloud.json'
+        if not path.exists():
+            return None
+        try:
+            saved = json.loads(path.read_text())
+        except json.JSONDecodeError:
+            # A crash while it was written: nothing had been started yet.
+            return None
+        # One that an earlier version has started may have more.
+        return cls(**{field.name: saved[field.name]
+                      for field in dataclasses.fields(cls)
+                      if field.name in saved})
+
+
+def saved_prefix(layout: Layout) -> str:
+    """What namespaces' names begin with, also if the saved cloud is broken."""
+    path = layout.cloud / 'cloud.json'
+    if path.exists():
+        found = re.search(r'"prefix": "([\w-]+)"',
+                          path.read_text())
+        if found:
+            return found[1]
+    return os.environ.get('DMORE_PREFIX') or 'dmore'
+
+
+def address(host: str) -> str:
+    """A host's address on the control network."""
+    return f'{CONTROL_NETWORK}.{_LAST_BYTE[host]}'
+
+
+def url(service: str, path: str = '') -> str:
+    """The base URL of a service on the controller."""
+    return f'http://{address(CONTROLLER)}:{PORTS[service]}{path}'
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """A cloud together with where it lies on this machine."""
+
+    cloud: Cloud
+    layout: Layout
+
+    @property
+    def root(self) -> pathlib.Path:
+        return self.layout.cloud
+
+    @property
+    def records(self) -> pathlib.Path:
+        return self.root / 'run'
+
+    @property
+    def instances(self) -> pathlib.Path:
+        """Nova's ``instances_path``: one path, mounted in both hosts."""
+        return self.root / 'instances'
+
+    @property
+    def console_secret(self) -> pathlib.Path:
+        return self.root / 'console-secret'
+
+    @property
+    def private_key(self) -> pathlib.Path:
+        return self.root / 'ssh' / 'dmore'
+
+    @property
+    def public_key(self) -> pathlib.Path:
+        return self.root / 'ssh' / 'dmore.pub'
+
+    def config(self, *parts: str) -> pathlib.Path:
+        return self.root.joinpath('etc', *parts)
+
+    def log(self, host: str, name: str) -> pathlib.Path:
+        return self.root / 'log' / host / f'{name}.log'
+
+    def own(self, host: str, name: str) -> pathlib.Path:
+        """A folder that only one host uses."""
+        return self.root / 'hosts' / host / name
+
+    def certificates(self, host: str) -> pathlib.Path:
+        """Of QEMU's migrations; the host's own ``/etc/libvirt/pki``."""
+        return self.own(host, 'etc-libvirt') / 'pki'
+
+    def host(self, name: str) -> Host:
+        return Host(name, self.cloud.prefix, self.records)
+
+    def hosts(self) -> list[Host]:
+        return [self.host(name) for name in (CONTROLLER, *COMPUTES)]
+
+    def environment(self) -> dict[str, str]:
+        """What every program in a host gets."""
+        return {
+            'PATH': f'{self.layout.venv}/bin:/usr/local/sbin:/usr/local/bin'
+                    ':/usr/sbin:/usr/bin:/sbin:/bin',
+            # In the host's own /run, so that nothing is left in /tmp.
+            'TMPDIR': '/run/tmp',
+            'HOME': '/run/home',
+            'PYTHONDONTWRITEBYTECODE': '1',
+        }
+
+    def credentials(self) -> dict[str, str]:
+        """The administrator's, as the ``openstack`` command reads them."""
+        return {
+            'OS_AUTH_URL': url('keystone', '/v3'),
+            'OS_USERNAME': 'admin',
+            'OS_PASSWORD': self.cloud.admin,
+            'OS_PROJECT_NAME': 'admin',
+            'OS_USER_DOMAIN_NAME': 'Default',
+            'OS_PROJECT_DOMAIN_NAME': 'Default',
+            'OS_IDENTITY_API_VERSION': '3',
+            'OS_REGION_NAME': REGION,
+            'OS_COMPUTE_API_VERSION': '2.95',
+        }

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many tests passed, failed and were skipped, and which failed."""
+
+import dataclasses
+
+#: Words of subunit for a test's end, to what each counts as. A test that began
+#: and has no end took its process down with it.
+_KINDS = {'success': 'passed', 'xfail': 'passed', 'skip': 'skipped',
+          'fail': 'failed', 'uxsuccess': 'failed', 'inprogress': 'failed',
+          'unknown': 'failed'}
+
+
+@dataclasses.dataclass(frozen=True)
+class Counts:
+    """Of one layer, or the sum of several.
+
+    :ivar failures: a line for each that failed, as far as one is known; no
+        part of what two counts are compared by
+    """
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    failures: tuple[str, ...] = dataclasses.field(default=(), compare=False)
+
+    def __add__(self, other: 'Counts') -> 'Counts':
+        return Counts(self.passed + other.passed, self.failed + other.failed,
+                      self.skipped + other.skipped,
+                      self.failures + other.failures)
+
+    def with_one(self, status: str) -> 'Counts':
+        """With one more test, by subunit's word for how it ended.
+
+        :raises KeyError: this is no end of a test
+        """
+        return self + Counts(**{_KINDS[status]: 1})
+
+    @property
+    def total(self) -> int:
+        return self.passed + self.failed + self.skipped
+
+    def checked(self, ended_well: bool) -> 'Counts':
+        """With one failure more if the run was none though no test failed.
+
+        That is so when not one test passed, or when stestr, or a process of
+        it, ended with an error outside of any test.
+        """
+        if self.failed or (self.passed and ended_well):
+            return self
+        return self + Counts(failed=1, failures=(
+            'the run itself, see what it said above',))
+
+    def __str__(self) -> str:
+        text = f'{self.passed} passed, {self.failed} failed'
+        return text + (f', {self.skipped} skipped' if self.skipped else '')

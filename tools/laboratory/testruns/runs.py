@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How stestr runs a layer of tests."""
+
+import contextlib
+import fcntl
+import os
+import pathlib
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+
+from laboratory import command
+from laboratory.layout import Layout, REPOSITORY
+from laboratory.progress import Progress
+from laboratory.testruns import layers, results
+from laboratory.testruns.counts import Counts
+from laboratory.testruns.leftovers import Leftovers
+
+
+def run(layer: str, layout: Layout, venv: pathlib.Path, progress: Progress,
+        only: str | None = None) -> Counts:
+    """Run a layer to its end; nothing that it started runs on.
+
+    :param venv: the environment to run it in
+    :param only: a regular expression that tests' names are to match; where
+        none does, nothing is counted
+    :raises Failure: stestr cannot be started
+    """
+    total = Counts()
+    for one in layers.LAYERS[layer]:
+        name = layer if one.profile is None else f'{layer}, {one.profile}'
+        with progress.step(f'tests: {name}'):
+            counts = _run(name, one, layout, venv, progress, only)
+        progress.say(f'tests: {name}: {counts}')
+        total += counts
+    return total
+
+
+def _run(name: str, one: layers.Run, layout: Layout, venv: pathlib.Path,
+         progress: Progress, only: str | None) -> Counts:
+    records = layout.state / 'stestr' / name.replace(', ', '-')
+    records.mkdir(parents=True, exist_ok=True)
+    log = layout.logs / f'test-{records.name}.log'
+    log.parent.mkdir(parents=True, exist_ok=True)
+    ends = records / 'ends'
+    with _alone(records), log.open('wb') as stream:
+        ends.write_text('')
+        left = Leftovers()
+        environment = {**_environment(layout, venv, one, ends),
+                       **left.environment()}
+        if only is not None and not _matches(
+                _argv(one, venv, records, 'list', only), environment,
+                one.limit_s):
+            return Counts()
+        stestr = subprocess.Popen(
+            _argv(one, venv, records, 'run', '--subunit', '--concurrency',
+                  str(one.processes), *([] if only is None else [only])),
+            cwd=REPOSITORY, env=environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=stream, start_new_session=True)
+
+        def too_long() -> None:
+            progress.say(f'tests: {name}: not at their end after '
+                         f'{one.limit_s:.0f} s')
+            _end(stestr)
+
+        limit = threading.Timer(one.limit_s, too_long)
+        limit.start()
+        try:
+            counts = results.read(stestr.stdout, name, one.each, progress)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                stestr.wait(60)
+        finally:
+            limit.cancel()
+            _end(stestr)
+            stestr.stdout.close()
+            left.end(layout, progress)
+        broken = ends.read_text()
+    checked = counts.checked(stestr.returncode == 0 and not broken)
+    if checked != counts:
+        progress.say(f'tests: {name}: stestr ended with {stestr.returncode} '
+                     f'after {counts.total} tests\n{broken}'
+                     f'{command.tail(log)}\n  log: {log}')
+    return checked
+
+
+def _argv(one: layers.Run, venv: pathlib.Path, records: pathlib.Path,
+          *words: str) -> list[str]:
+    return [str(venv / 'bin' / 'python'), '-m', 'stestr',
+            '--test-path', one.path, '--top-dir', '.',
+            '--repo-url', str(records), *words]
+
+
+def _matches(argv: list[str], environment: dict[str, str], limit_s: float
+             ) -> bool:
+    """Whether there is a test to be run; so it is, too, where nobody can tell:
+    the run itself then says what is wrong.
+
+    :param argv: lists the tests
+    """
+    try:
+        listed = subprocess.run(
+            argv, cwd=REPOSITORY, env=environment, timeout=limit_s,
+            stdin=subprocess.DEVNULL, capture_output=True)
+    except subprocess.TimeoutExpired:
+        return True
+    return listed.returncode != 0 or bool(listed.stdout.strip())
+
+
+def _end(stestr: subprocess.Popen[bytes]) -> None:
+    """End stestr with its processes, if it has not ended by itself."""
+    if stestr.poll() is not None:
+        return
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(stestr.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            stestr.wait(10)
+            return
+
+
+@contextlib.contextmanager
+def _alone(records: pathlib.Path) -> Iterator[None]:
+    """One run after the other, for stestr's records."""
+    with (records / 'lock').open('w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _environment(layout: Layout, venv: pathlib.Path, one: layers.Run,
+                 ends: pathlib.Path) -> dict[str, str]:
+    """Nothing that a developer's shell has set for something else."""
+    kept = {name: value for name, value in os.environ.items()
+            if not name.startswith(('OS_', 'PYTHON', 'STESTR', 'TEST_'))}
+    kept |= {
+        'PATH': f'{venv}/bin:{kept.get("PATH", os.defpath)}',
+        'LC_ALL': 'C.UTF-8',
+        'DMORE_STATE': str(layout.state),
+        'DMORE_VENV': str(venv),
+        # stestr's name for it.
+        'PYTHON': str(pathlib.Path(__file__).with_name('worker')),
+        'DMORE_TEST_PYTHON': str(venv / 'bin' / 'python'),
+        'DMORE_TEST_ENDS': str(ends),
+        # Shown with a test that fails.
+        'OS_LOG_CAPTURE': '1',
+        'OS_STDERR_CAPTURE': '1',
+        'PYTHONWARNINGS': 'ignore::DeprecationWarning',
+        'HYPOTHESIS_STORAGE_DIRECTORY': str(layout.state / 'hypothesis'),
+    }
+    if one.profile is not None:
+        kept['DMORE_HYPOTHESIS'] = one.profile
+    return kept

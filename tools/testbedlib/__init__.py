@@ -1,7 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""The test cloud: one controller and two compute hosts in namespaces of one
-machine.
-
-What runs before the virtual environment exists uses the standard library
-alone.
-"""
