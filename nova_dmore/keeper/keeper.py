@@ -127,6 +127,7 @@ class Keeper:
         finally:
             for acceptor in self._acceptors:
                 acceptor.stop()
+            self._earlier.shut_out()    # or others could listen here
             self._resources.close_listeners()
             self._earlier.close()
             for link in self._links.values():
@@ -367,8 +368,12 @@ def _take(directory: str, arrives: bool, group: int | None
     :raises BlockingIOError: it is another keeper's.
     :raises OSError: it cannot be used.
     """
-    may_write = arrives and group is not None
-    _make_directory(directory, 0o1770 if may_write else 0o700, group)
+    _make_directory(directory, 0o700, group)
     locks.take(directory)
-    return resources_module.Resources(
+    resources = resources_module.Resources(
         directory, 0o600 if group is None else 0o660, group)
+    if arrives and group is not None:
+        # Last: what a pair has is there, and nobody can put his own in its
+        # place.
+        os.chmod(directory, 0o1770)
+    return resources

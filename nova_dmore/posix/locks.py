@@ -27,12 +27,16 @@ def take(folder: str) -> None:
     The file stays open: who closes any descriptor of it loses the lock.
 
     :raises BlockingIOError: somebody else holds it.
+    :raises FileNotFoundError: the folder has just been removed.
     :raises OSError: the file cannot be made.
     """
     descriptor = os.open(_path(folder), os.O_RDWR | os.O_CREAT |
                          os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # A file that was removed meanwhile locks nothing.
+        if not os.path.samestat(os.fstat(descriptor), os.stat(_path(folder))):
+            raise FileNotFoundError(f'{folder} was removed')
     except OSError:
         os.close(descriptor)
         raise

@@ -185,12 +185,17 @@ class TestArrival(QemuUserCase):
             file.write('precious')
         self.client.shutdown()
         fakes.wait_for(lambda: not os.path.exists(f'/proc/{self.pair.pid}'))
-        os.unlink(os.path.join(self.where.own, 'keeper.lock'))
-        self.said('import os, sys; os.symlink(*sys.argv[1:])', victim,
-                  os.path.join(self.where.own, 'keeper.lock'))
+        lock = os.path.join(self.where.own, 'keeper.lock')
+        os.unlink(lock)
+        # Nobody else can write where no keeper is.
+        process = self.as_qemu('import os, sys; os.symlink(*sys.argv[1:])',
+                               victim, lock)
+        process.communicate(timeout=30)
+        self.assertNotEqual(0, process.returncode)
+        os.symlink(victim, lock)
         self.assertRaises(exception.HostServiceError, self.pair.start)
         with open(victim) as file:
             self.assertEqual('precious', file.read())
-        os.unlink(os.path.join(self.where.own, 'keeper.lock'))
+        os.unlink(lock)
         self.pair.start()
         self.client.status()

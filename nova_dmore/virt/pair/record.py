@@ -13,6 +13,7 @@ import os
 import pathlib
 import stat
 import tempfile
+from typing import Any
 
 from oslo_log import log as logging
 from oslo_utils import uuidutils
@@ -59,11 +60,14 @@ class PairRecord:
     incoming: bool = False
     #: Which secret of ``[dmore] secret_file`` its keys are derived from.
     secret_id: int = identity.FIRST_SECRET_ID
+    #: What a later release says besides, and this one only keeps.
+    others: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def to_json(record: PairRecord) -> str:
     """The record as text, for the file and for the RPC between hosts."""
     fields = dataclasses.asdict(record)
+    fields = {**fields.pop('others'), **fields}
     if record.secret_id == identity.FIRST_SECRET_ID:
         del fields['secret_id']
     else:
@@ -85,12 +89,18 @@ def from_json(text: str) -> PairRecord:
                 f'a pair record of version {version}; this host knows those '
                 f'up to {VERSION}: upgrade it')
         fields['address'] = address.Address(**fields['address'])
-        record = PairRecord(**fields)
+        # A release that says what others must not pass over raises the
+        # version.
+        others = {name: fields.pop(name) for name in set(fields) - _FIELDS}
+        record = PairRecord(**fields, others=others)
     except (AttributeError, TypeError, KeyError, RecursionError) as error:
         # It may name what the record says.
         raise received.wrong('a pair record', str(error)) from error
     _check(record)
     return record
+
+
+_FIELDS = {field.name for field in dataclasses.fields(PairRecord)} - {'others'}
 
 
 def _check(record: PairRecord) -> None:
@@ -108,6 +118,16 @@ def _check(record: PairRecord) -> None:
     received.boolean('display', record.display)
     received.boolean('incoming', record.incoming)
     received.integer('secret_id', record.secret_id, 0, identity.SECRET_ID_MAX)
+    for name in record.others:
+        if not (name.isidentifier() and name.isascii() and
+                len(name) <= _NAME_MAX):
+            raise received.wrong('the name of a field', name)
+    try:
+        size = len(json.dumps(record.others, allow_nan=False))
+    except RecursionError as error:
+        raise received.wrong('fields of a later release', '') from error
+    if size > _DETAILS_MAX:
+        raise received.wrong('fields of a later release', record.others)
     port = record.address
     received.uuid('port_id', port.port_id)
     received.uuid('network_id', port.network_id)

@@ -5,6 +5,7 @@ import fcntl
 import os
 import signal
 import tempfile
+from unittest import mock
 
 from oslotest import base
 
@@ -71,6 +72,17 @@ class LocksTest(base.BaseTestCase):
         self.assertEqual(pid, locks.holder(self.folder))
         self._kill()
         self.assertIsNone(locks.holder(self.folder))
+
+    def test_a_file_that_is_removed_meanwhile(self):
+        def removed_then_locked(*arguments):
+            os.unlink(os.path.join(self.folder, wire.KEEPER_LOCK))
+            return lockf(*arguments)
+        lockf = fcntl.lockf
+        with mock.patch.object(fcntl, 'lockf', removed_then_locked):
+            self.assertRaises(FileNotFoundError, locks.take, self.folder)
+        pid = self._child(lambda: locks.take(self.folder))
+        self.assertEqual(pid, locks.holder(self.folder))
+        self._kill()
 
     def test_a_link_is_no_lock(self):
         os.symlink('/dev/null', os.path.join(self.folder, wire.KEEPER_LOCK))

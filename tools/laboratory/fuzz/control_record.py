@@ -49,6 +49,7 @@ def run(data: bytes) -> None:
 def _check_types(kind, value) -> None:
     for name, wanted in typing.get_type_hints(kind).items():
         allowed = (typing.get_args(wanted)
-                   if isinstance(wanted, types.UnionType) else (wanted,))
+                   if isinstance(wanted, types.UnionType) else (
+                       typing.get_origin(wanted) or wanted,))
         oracle.check(type(getattr(value, name)) in allowed,
                      '%s is %.99r', name, getattr(value, name))

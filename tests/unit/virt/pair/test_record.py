@@ -52,7 +52,7 @@ class TextTest(fakes.TestCase):
         good = json.loads(record.to_json(fakes.make_record()))
         bad = [
             '', '[]', 'null', '{}', '"x"', '{"address": 1}',
-            json.dumps({**good, 'more': 1}),
+            json.dumps({**good, 'one more': 1}),
             *(json.dumps({**good, 'secret_id': wrong})
               for wrong in (-1, 65536, '0', None, True)),
             json.dumps({**good, 'address': None}),
@@ -108,6 +108,14 @@ class TextTest(fakes.TestCase):
         for text in ('[' * 100000, '{"address":' * 12000, ' ' * (1 << 18),
                      b'{}', None, 7, {}):
             self.assertRaises(ValueError, record.from_json, text)
+
+    def test_what_a_later_release_says_besides_is_kept(self):
+        good = record.to_json(fakes.make_record())
+        text = json.dumps({**json.loads(good), 'colour': ['blue']})
+        pair = record.from_json(text)
+        self.assertEqual({'colour': ['blue']}, pair.others)
+        self.assertEqual(json.loads(text), json.loads(record.to_json(pair)))
+        self._assert_no_record({'colour': 'x' * 5000})
 
     def test_names_of_fields(self):
         for name in ('x' * 50000, '\x1b[2J', 'a\nb'):
