@@ -15,9 +15,9 @@ BURST = 4
 STEADY_S = 0.0025
 
 #: The same while a backlog is worked off: a key takes three bytes, so a guest
-#: may stand still for five keys, 160 ms, and loses nothing. Who waits for the
+#: may stand still for five keys, 140 ms, and loses nothing. Who waits for the
 #: first key of a backlog waits no longer for it.
-BACKLOG_S = 0.016
+BACKLOG_S = 0.014
 
 #: More events than this that wait are a backlog.
 BACKLOG_EVENTS = 16
