@@ -15,16 +15,14 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
-from typing import NoReturn, TYPE_CHECKING
+from typing import NoReturn
 
 import setproctitle
 
 from nova_dmore.channel import text
 from nova_dmore.keeper import keeper
+from nova_dmore.posix import loop as loop_module
 from nova_dmore.worker import worker
-
-if TYPE_CHECKING:       # it imports this one
-    from nova_dmore.hostd import service
 
 LOG = logging.getLogger(__name__)
 
@@ -44,11 +42,11 @@ class _Worker:
 class Children:
     """The processes that one service has started.
 
-    :param loop: a :class:`nova_dmore.hostd.service.Loop`.
+    :param loop: of the service.
     :param options: :class:`nova_dmore.keeper.keeper.Options`.
     """
 
-    def __init__(self, loop: 'service.Loop',
+    def __init__(self, loop: loop_module.Loop,
                  options: keeper.Options) -> None:
         self._loop = loop
         self._options = options
@@ -94,7 +92,7 @@ class Children:
             raise
         self._end_worker(keeper_pid)
         self._workers[keeper_pid] = _Worker(keeper_pidfd, worker_pidfd)
-        self._loop.add(keeper_pidfd, lambda: self._end_worker(keeper_pid))
+        self._loop.add_reader(keeper_pidfd, self._end_worker, keeper_pid)
         LOG.info('The worker of %s has process id %d', instance, pid)
         return pid, worker_pidfd
 
@@ -103,7 +101,7 @@ class Children:
         known = self._workers.pop(keeper_pid, None)
         if known is None:
             return
-        self._loop.remove(known.keeper)
+        self._loop.remove_reader(known.keeper)
         try:
             signal.pidfd_send_signal(known.worker, signal.SIGKILL)
         except ProcessLookupError:

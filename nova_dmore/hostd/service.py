@@ -18,13 +18,12 @@ SIGCHLD    a keeper or a worker has ended
 import dataclasses
 import logging
 import os
-import selectors
 import signal
 import socket
 import struct
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from nova_dmore.channel import text
@@ -34,6 +33,7 @@ from nova_dmore.hostd import folders
 from nova_dmore.keeper import keeper
 from nova_dmore.link import hostd_protocol
 from nova_dmore.link import messages
+from nova_dmore.posix import loop as loop_module
 from nova_dmore.posix import unix_connect
 from nova_dmore import wire
 
@@ -45,8 +45,7 @@ _CONNECTIONS_MAX = 64
 _PATIENCE_S = 2.0
 _CREDENTIALS = struct.Struct('iII')     # struct ucred: pid, uid, gid
 
-_ENDING = {signal.SIGTERM, signal.SIGINT}
-_SIGNALS = _ENDING | {signal.SIGHUP, signal.SIGCHLD}
+_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 #: A keeper that was told to end, and still lives so much later, is killed when
 #: it is to end the next time, in seconds.
 _END_S = 2.0
@@ -75,56 +74,29 @@ class _Refused(Exception):
         self.failure = failure
 
 
-class Loop:
-    """Calls back when a descriptor can be read."""
-
-    def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
-
-    def add(self, descriptor: int, callback: Callable[[], None]) -> None:
-        """Have ``callback()`` called when the descriptor can be read."""
-        self._selector.register(descriptor, selectors.EVENT_READ, callback)
-
-    def remove(self, descriptor: int) -> None:
-        """Look at a descriptor no more."""
-        self._selector.unregister(descriptor)
-
-    def turn(self, timeout: float | None) -> None:
-        """Wait at most so many seconds, None: for ever, and call back once.
-        """
-        for key, _ in self._selector.select(timeout):
-            # An earlier call back may have removed it.
-            if key.fd in self._selector.get_map():
-                key.data()
-
-
 class Service:
     """The service, running."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._loop = Loop()
+        self._loop = loop_module.Loop()
         self._folders = folders.Folders(options.run_dir)
         self._children = children.Children(self._loop, options.keeper)
-        #: When each is closed at the latest.
-        self._connections: dict[socket.socket, float] = {}
+        #: What closes each that has waited for too long.
+        self._connections: dict[socket.socket, loop_module.Handle] = {}
         #: Which keeper of a pair was told to end, and when.
         self._told_to_end: dict[str, tuple[int, float]] = {}
+        self._has_ended = self._is_to_begin_anew = False
         self._listener = _listen(options)
-        self._loop.add(self._listener.fileno(), self._accept)
-        self._signals: set[int] = set()
-        wakeup, self._wakeup = socket.socketpair()
-        for each in (wakeup, self._wakeup):
-            each.setblocking(False)
-        self._signalled = wakeup
-        self._loop.add(wakeup.fileno(), self._on_signal)
+        self._loop.add_reader(self._listener, self._accept)
 
     def run(self) -> None:
         """Serve until SIGTERM."""
-        for number in _SIGNALS:
-            signal.signal(number, lambda number, _: self._signals.add(number))
-        signal.set_wakeup_fd(self._wakeup.fileno(),
-                             warn_on_full_buffer=False)
+        for number, handle in (
+                (signal.SIGTERM, self._stop), (signal.SIGINT, self._stop),
+                (signal.SIGHUP, self._want_to_begin_anew),
+                (signal.SIGCHLD, self._children.reap)):
+            self._loop.add_signal_handler(number, handle)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         _tell_systemd('READY=1')
         self._children.reap()       # what ended while it began anew
@@ -133,22 +105,19 @@ class Service:
                  hostd_protocol.path_of(self._options.run_dir), len(found))
         if os.environ.pop(RELOADED, None):
             self._replace_workers(found)
-        while not self._signals & _ENDING:
-            self._loop.turn(self._next_timeout())
-            self._close_late()
+        while not self._has_ended:
+            self._loop.turn()
+            if self._is_to_begin_anew and not self._has_ended:
+                self._begin_anew()
         LOG.info('Ending; the processes of the pairs go on')
 
     # -- signals
 
-    def _on_signal(self) -> None:
-        self._signalled.recv(4096)
-        if self._signals & _ENDING:
-            return
-        if signal.SIGCHLD in self._signals:
-            self._signals.discard(signal.SIGCHLD)
-            self._children.reap()
-        if signal.SIGHUP in self._signals:
-            self._begin_anew()
+    def _stop(self) -> None:
+        self._has_ended = True
+
+    def _want_to_begin_anew(self) -> None:
+        self._is_to_begin_anew = True
 
     def _begin_anew(self) -> None:
         """Run the program that is installed now. All descriptors close; who
@@ -183,24 +152,13 @@ class Service:
             LOG.warning('Process %d of user %d is refused', pid, uid)
             sock.close()
             return
-        self._connections[sock] = time.monotonic() + _PATIENCE_S
-        self._loop.add(sock.fileno(),
-                       lambda: self._request(sock, pid, uid))
-
-    def _next_timeout(self) -> float | None:
-        if not self._connections:
-            return None
-        return max(0, min(self._connections.values()) - time.monotonic())
-
-    def _close_late(self) -> None:
-        now = time.monotonic()
-        for sock, due in list(self._connections.items()):
-            if due <= now:
-                self._close(sock)
+        self._connections[sock] = self._loop.call_later(
+            _PATIENCE_S, self._close, sock)
+        self._loop.add_reader(sock, self._request, sock, pid, uid)
 
     def _close(self, sock: socket.socket) -> None:
-        del self._connections[sock]
-        self._loop.remove(sock.fileno())
+        self._connections.pop(sock).cancel()
+        self._loop.remove_reader(sock)
         sock.close()
 
     def _request(self, sock: socket.socket, pid: int, uid: int) -> None:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An event loop for a process of which each host has many.
+"""The event loop of the host service and of keepers.
 
-It has what a keeper needs of asyncio's, by the same names. Each keeper would
-write 0.8 MiB of memory of its own to run that: all that Python uses it counts,
-and so copies.
+It has what they need of asyncio's, by the same names. Each keeper would write
+0.8 MiB of memory of its own to run that: all that Python uses it counts, and
+so copies. And what is forked from this one finds no task under way.
 """
 
 import heapq
@@ -110,10 +110,15 @@ class Loop:
             if number in self._handlers:
                 self._handlers[number]()
 
-    def turn(self) -> None:
-        """Wait until something is to be called, and call what is."""
-        timeout = (None if not self._timers else
-                   max(0.0, self._timers[0][0] - time.monotonic()))
+    def turn(self, most_s: float | None = None) -> None:
+        """Wait until something is to be called, and call what is.
+
+        :param most_s: wait no longer than so many seconds.
+        """
+        timeout = most_s
+        if self._timers:
+            due_s = max(0.0, self._timers[0][0] - time.monotonic())
+            timeout = due_s if most_s is None else min(due_s, most_s)
         ready = [handle for key, events in self._selector.select(timeout)
                  for event, handle in zip(_EVENTS, key.data)
                  if events & event and handle is not None]
