@@ -16,6 +16,11 @@ from nova_dmore.link import messages
 TIMEOUT_S = 5.0
 
 _RETRY_INTERVAL_S = 0.05
+#: Who finds the service away after so short a while waits no more: an instance
+#: that is started would wait in each step of that, in seconds.
+_AWAY_S = 5.0
+#: And gives it so long to answer, in seconds.
+_ANSWER_S = 0.5
 
 
 class HostService:
@@ -26,6 +31,7 @@ class HostService:
 
     def __init__(self, run_dir: str) -> None:
         self.run_dir = run_dir
+        self._away_until = 0.0
 
     def start(self, instance: str, arrives: bool = False,
               timeout: float = 20.0) -> int:
@@ -87,13 +93,17 @@ class HostService:
         A service that begins anew closes its connections: it is asked again.
         So it is when a keeper is just beginning, or ending.
         """
-        deadline = time.monotonic() + timeout
+        began = time.monotonic()
+        deadline = began + (
+            timeout if began >= self._away_until else _ANSWER_S)
         message = {'type': kind, **fields}
         if instance is not None:
             message['instance'] = instance
         while True:
+            answer = None
             try:
                 answer, descriptors = self._exchange(message, deadline)
+                self._away_until = 0.0
                 if answer is not None and (
                         answer.get('failure') != hostd_protocol.Failure.LIVES):
                     break
@@ -102,7 +112,11 @@ class HostService:
             except (OSError, ValueError) as e:
                 trouble = (f'does not answer: {e}. Is nova-dmore-hostd '
                            'running?')
+                if began < self._away_until:
+                    raise self._error(trouble) from e
             if time.monotonic() + _RETRY_INTERVAL_S > deadline:
+                if answer is None:
+                    self._away_until = time.monotonic() + _AWAY_S
                 raise self._error(trouble)
             time.sleep(_RETRY_INTERVAL_S)
         if 'error' in answer and (
