@@ -111,50 +111,6 @@ class FaultTest(cloud.CloudTest):
         self.assertNotEqual(before.pop('worker'), after.pop('worker'))
         self.assertEqual(before, after)
 
-    @cloud.repeated
-    def test_host_service_is_restarted_and_killed(self, subject):
-        before = self._pids(subject)
-
-        def kill():
-            self._kill(self.machine.hostd(HOST))
-
-        for happen in (lambda: self.machine.restart(HOST, 'nova-dmore-hostd'),
-                       kill):
-            user = self._typing(subject, happen)
-            self.assertEqual(0, user.faults())
-            self.assertEqual(before, self._pids(subject))
-        # What lives is let be while nobody can tell that it does.
-        log = self.machine.log(HOST)
-        time.sleep(_AFTER_S)
-        self.machine.restart(HOST, 'nova-dmore-hostd')
-        time.sleep(_AFTER_S)
-        self.assertEqual(before, self._pids(subject))
-        self.assertNotIn('was rebuilt', log.grown())
-
-    @cloud.repeated
-    def test_host_service_is_reloaded(self, subject):
-        before = self._pids(subject)
-        log = self.machine.log(HOST)
-        (service,) = self.machine.hostd(HOST)
-
-        def reload():
-            os.kill(service, signal.SIGHUP)
-            cloud.wait_for(
-                lambda: self._pids(subject)['worker'] not in (
-                    [], before['worker']), _REBUILD_S, 'another worker')
-
-        user = self._typing(subject, reload)
-        told = re.findall(r'gap in serial0_in: ambiguous, (\d) bytes',
-                          log.grown())
-        self.assertLessEqual(user.faults(), sum(map(int, told)))
-        self.assertEqual((0, 0, 0), (user.disconnects,
-                                     user.output_bytes_missing,
-                                     user.output_bytes_duplicated))
-        self.assertEqual([service], self.machine.hostd(HOST))
-        after = self._pids(subject)
-        self.assertNotEqual(before.pop('worker'), after.pop('worker'))
-        self.assertEqual(before, after)
-
     def _wait_reopened(self, client, disconnects):
         """Until the user, who types, has another session.
 
