@@ -313,12 +313,14 @@ class TestWalls(UnitCase):
             self.assertEqual('1', found['NoNewPrivs'])
             self.assertEqual([user] * 4, found['Uid'].split())
 
-    def test_worker_is_confined(self):
-        """The filter of the unit lets it confine itself."""
-        keeper, worker = map(self.of_process, (self.keeper, self.worker))
-        self.assertEqual(['2', '2'], [keeper['Seccomp'], worker['Seccomp']])
-        self.assertEqual(int(keeper['Seccomp_filters']) + 1,
-                         int(worker['Seccomp_filters']))
+    def test_they_confine_themselves(self):
+        """The filter of the unit lets them."""
+        service, *others = map(
+            self.of_process, (self.main_pid(), self.keeper, self.worker))
+        for each in others:
+            self.assertEqual('2', each['Seccomp'])
+            self.assertEqual(int(service['Seccomp_filters']) + 1,
+                             int(each['Seccomp_filters']))
         log = [line for line in self.log() if self.instance in line]
         # landlock_create_ruleset(2), asked for its version.
         has_landlock = ctypes.CDLL(None).syscall(444, None, 0, 1) > 0

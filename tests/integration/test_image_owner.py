@@ -15,6 +15,7 @@ from lxml import etree
 from oslotest import base
 
 from nova_dmore import image_file
+from nova_dmore import places
 from nova_dmore.virt.pair import xml
 from tests.integration import guest
 from tests.unit.virt import fakes
@@ -81,7 +82,8 @@ class ImageOwnerTest(base.BaseTestCase):
         root = etree.fromstring(xml.domain_r(xml.DomainR(
             name='domr-' + fakes.UUID, uuid=fakes.UUID,
             instance_uuid=fakes.UUID, virt_type='qemu', memory_mib=96,
-            image_dir=str(self.image), directory=str(self.folder),
+            image_dir=str(self.image),
+            where=places.of_pair(str(self.folder)),
             kernel_arguments='console=ttyS0',
             interface='<interface type="user"/>',
             log_file=str(self.folder / 'domr.log'))))
