@@ -20,7 +20,6 @@ import logging
 import os
 import signal
 import socket
-import struct
 import sys
 import time
 from collections.abc import Iterable
@@ -43,7 +42,6 @@ LOG = logging.getLogger(__name__)
 #: connects sends at once.
 _CONNECTIONS_MAX = 64
 _PATIENCE_S = 2.0
-_CREDENTIALS = struct.Struct('iII')     # struct ucred: pid, uid, gid
 
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 #: A keeper that was told to end, and still lives so much later, is killed when
@@ -146,7 +144,7 @@ class Service:
             time.sleep(0.01)    # out of descriptors, say: not at that rate
             return
         sock.setblocking(False)
-        pid, uid, _ = _credentials(sock)
+        pid, uid, _ = unix_connect.credentials(sock)
         if uid not in self._options.clients or (
                 len(self._connections) >= _CONNECTIONS_MAX):
             LOG.warning('Process %d of user %d is refused', pid, uid)
@@ -252,7 +250,7 @@ class Service:
 
         :raises ConnectionRefusedError: it is somebody else.
         """
-        pid, _, _ = _credentials(opened)
+        pid, _, _ = unix_connect.credentials(opened)
         # One of an earlier release has listened before it was the process
         # that it is.
         if pid != self._folders.keeper(instance) and not (
@@ -279,13 +277,6 @@ class Service:
         self._told_to_end.pop(instance, None)
         self._folders.remove(instance)
         _send(sock, {})
-
-
-def _credentials(sock: socket.socket) -> tuple[int, int, int]:
-    """-> process, user and group of a peer, as the kernel noted them."""
-    pid, uid, gid = _CREDENTIALS.unpack(sock.getsockopt(
-        socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
-    return pid, uid, gid
 
 
 def _signal_keeper(known: folders.Folders, instance: str, pid: int,

@@ -12,18 +12,17 @@ import dataclasses
 import errno
 import logging
 import socket
-import struct
 from collections.abc import Callable
 from typing import TypeAlias
 
 from nova_dmore.channel import text
 from nova_dmore.posix import loop as loop_module
+from nova_dmore.posix import unix_connect
 
 LOG = logging.getLogger(__name__)
 
 _SO_PEERSEC = 31        # asm-generic/socket.h
 _LABEL_MAX = 1024       # the most that socket.getsockopt reads
-_CREDENTIALS = struct.Struct('iII')     # pid, uid, gid: unix(7)
 
 #: How long after a connection the next one is accepted, in seconds.
 _ACCEPT_PAUSE_S = 0.05
@@ -52,8 +51,7 @@ Accepted: TypeAlias = Callable[[socket.socket, Peer], None]
 
 def peer_of(sock: socket.socket) -> Peer:
     """Who is at the other end of a unix socket."""
-    pid, _, _ = _CREDENTIALS.unpack(sock.getsockopt(
-        socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    pid, _, _ = unix_connect.credentials(sock)
     try:
         label = sock.getsockopt(socket.SOL_SOCKET, _SO_PEERSEC, _LABEL_MAX)
     except OSError as e:

@@ -4,6 +4,9 @@
 import os
 import select
 import socket
+import struct
+
+_CREDENTIALS = struct.Struct('iII')     # struct ucred: pid, uid, gid
 
 
 def prepare(sock: socket.socket) -> None:
@@ -14,6 +17,14 @@ def prepare(sock: socket.socket) -> None:
     """
     sock.setblocking(False)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+
+
+def credentials(sock: socket.socket) -> tuple[int, int, int]:
+    """-> process, user and group of a peer, as the kernel noted them when it
+    connected, or began to listen."""
+    pid, uid, gid = _CREDENTIALS.unpack(sock.getsockopt(
+        socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return pid, uid, gid
 
 
 def has_hung_up(sock: socket.socket) -> bool:
