@@ -11,7 +11,6 @@ import threading
 
 from oslo_log import log as logging
 
-from nova_dmore.virt import boundary
 from nova_dmore.virt.migration import phases
 from nova_dmore.virt.migration.phases import Phase
 from nova_dmore.virt.pair import record as record_module
@@ -50,9 +49,10 @@ class Completion:
         :param console_log: see
             :mod:`nova_dmore.virt.migration.console_log`.
         """
-        with self._step('Reporting the gaps that the source knows'):
+        with self._co_migration.step(
+                'Reporting the gaps that the source knows'):
             self._services.watch.collect_gaps(self._uuid)
-        with self._step('Telling the destination'):
+        with self._co_migration.step('Telling the destination'):
             self._services.destination.finish(
                 self._context, self._host, self._co_migration.migration_id,
                 record_module.to_json(self._record), domain_r_moved,
@@ -61,9 +61,6 @@ class Completion:
         # Whatever the destination answers: the instance is no longer here,
         # and no Domain R may be built for it here.
         self._remove_pair()
-
-    def _step(self, what: str):
-        return boundary.instance_first(self._co_migration.instance, what)
 
     def _remove_pair(self) -> None:
         """Remove the pair's part here, unless the pair is on its way back

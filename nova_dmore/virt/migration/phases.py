@@ -12,6 +12,7 @@ from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
+from nova_dmore.virt import boundary
 
 LOG = logging.getLogger(__name__)
 
@@ -93,6 +94,11 @@ class CoMigration:
                  {'id': self.migration_id, 'host': self._host,
                   'phase': phase.value}, instance=self.instance)
         self.phase = phase
+
+    def step(self, what: str):
+        """Do something of which no failure may reach Nova; see
+        :func:`nova_dmore.virt.boundary.instance_first`."""
+        return boundary.instance_first(self.instance, what)
 
     def continue_alone(self, why) -> None:
         """From here on the instance migrates without its Domain R.

@@ -18,7 +18,6 @@ import libvirt
 from oslo_log import log as logging
 
 from nova_dmore import exception
-from nova_dmore.virt import boundary
 from nova_dmore.virt.migration import phases
 from nova_dmore import wire
 
@@ -78,19 +77,16 @@ class Rollback:
                 self._abort_at_destination,
                 lambda: pairs.addresses.delete_binding(
                     self._port, self._host)):
-            with self._step('Rolling back'):
+            with self._co_migration.step('Rolling back'):
                 step()
         if binding_moved:
             threading.Thread(
                 target=self._plug_again, name=f'dmore-plug-{self._uuid}',
                 daemon=True).start()
 
-    def _step(self, what: str):
-        return boundary.instance_first(self._co_migration.instance, what)
-
     def _bring_back(self, flags: int) -> None:
         """Have Domain R here again, or report that it will be built anew."""
-        with self._step('Bringing Domain R back') as outcome:
+        with self._co_migration.step('Bringing Domain R back') as outcome:
             self._send_back(flags)
         if outcome.error is not None:
             # There is none here now; the watch builds a new one, on the same
@@ -111,7 +107,7 @@ class Rollback:
         if self._client.is_gone():
             raise exception.PairError(
                 'the shadow-device process that it left is gone')
-        with self._step('Plugging the tap of Domain R'):
+        with self._co_migration.step('Plugging the tap of Domain R'):
             # Neutron's agent may have taken it from its bridge.
             pairs.plug_again(self._uuid)
         migrate_uri = uris.migrate_uri
@@ -137,7 +133,8 @@ class Rollback:
 
     def _plug_again(self) -> None:
         """Plug Domain R's port a few times, in a thread of :meth:`run`."""
-        with self._step('The network of Domain R after it came back'):
+        with self._co_migration.step(
+                'The network of Domain R after it came back'):
             for seconds in _PLUG_S:
                 time.sleep(seconds)
                 self._services.pairs.plug_again(self._uuid)

@@ -29,7 +29,6 @@ from oslo_log import log as logging
 from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore import places
-from nova_dmore.virt import boundary
 from nova_dmore.virt.care import reporter as reporter_module
 from nova_dmore.virt.care import watch as watch_module
 from nova_dmore.virt.migration import completion
@@ -134,12 +133,14 @@ class SourceRole:
         :raises: what the instance's migration raised; nothing of ours.
         """
         with self._watch_off():
-            with self._step('Preparing the co-migration') as preparation:
+            with self.co_migration.step(
+                    'Preparing the co-migration') as preparation:
                 if self._prepare_destination():
                     self._start_pre_copy(destination, arguments)
             if preparation.error is not None:
                 self._continue_alone(preparation.error)
-            with self._step('The consoles in the XML for the destination'):
+            with self.co_migration.step(
+                    'The consoles in the XML for the destination'):
                 if arguments.get('destination_xml'):
                     arguments['destination_xml'] = xml.for_destination(
                         arguments['destination_xml'], self._layout_there)
@@ -149,11 +150,11 @@ class SourceRole:
             except BaseException:
                 # The instance stays here, whatever Nova's exception is.
                 self._instance_ended.set()
-                with self._step('Rolling back'):
+                with self.co_migration.step('Rolling back'):
                     self._roll_back()
                 raise
             self._instance_ended.set()
-            with self._step('The end of the co-migration'):
+            with self.co_migration.step('The end of the co-migration'):
                 self._complete()
 
     def migrate_configure_max_downtime(self, milliseconds: int) -> bool:
@@ -205,9 +206,6 @@ class SourceRole:
         assert self._found_record is not None   # the driver has looked
         return self._found_record
 
-    def _step(self, what: str):
-        return boundary.instance_first(self._instance, what)
-
     @contextlib.contextmanager
     def _watch_off(self):
         """Keep the watch from the pair during the co-migration."""
@@ -216,7 +214,7 @@ class SourceRole:
             yield
         finally:
             self._services.watch.look_after(self._uuid)
-            with self._step("The end of the instance's pre-copy"):
+            with self.co_migration.step("The end of the instance's pre-copy"):
                 if self._instance_pre_copy is not None:
                     # It does not notice by itself that QEMU switched over.
                     self._instance_pre_copy.end()
@@ -225,7 +223,7 @@ class SourceRole:
 
     def _continue_alone(self, error: Exception) -> None:
         """Cancel Domain R's migration after an error that was not foreseen."""
-        with self._step("Cancelling Domain R's migration"):
+        with self.co_migration.step("Cancelling Domain R's migration"):
             if self._domain_r_migration is not None:
                 self._domain_r_migration.cancel()
         if self.co_migration.phase != Phase.ALONE:
@@ -359,7 +357,8 @@ class SourceRole:
     def _activate_binding(self) -> None:
         """Have Domain R's port at the destination, in a thread of
         :meth:`_after_stop`."""
-        with self._step('Activating the binding at the destination'):
+        with self.co_migration.step(
+                'Activating the binding at the destination'):
             self._services.pairs.addresses.activate_binding(
                 self._record.address.port_id, self._host)
 
@@ -368,7 +367,7 @@ class SourceRole:
     def _complete(self) -> None:
         """The instance is at the destination: so must its pair be."""
         console_log = None
-        with self._step('Reading the console log'):
+        with self.co_migration.step('Reading the console log'):
             # At once: Nova removes it in another thread.
             console_log = self._read_console_log()
         domain_r_moved = self._has_domain_r_moved()
