@@ -8,7 +8,6 @@ shown is what the permissions of the files and the keeper itself prevent.
 import os
 import subprocess
 import sys
-import tempfile
 import time
 
 from nova_dmore import exception
@@ -89,14 +88,11 @@ class QemuUserCase(test_shadow_process.LivePair):
 
     def make_hostd(self):
         """A host service whose pairs a group of QEMU's user may reach."""
-        folder = tempfile.TemporaryDirectory(
-            prefix='dmore', dir=os.environ.get('TMPDIR', '/tmp'))
-        self.addCleanup(folder.cleanup)
-        self.hostd = hostd_process.Hostd(folder.name, qemu_group=_GROUP)
-        for each in (folder.name, self.hostd.run_dir):
+        self.hostd = hostd_process.of_test(self, qemu_group=_GROUP)
+        for each in (os.path.dirname(self.hostd.run_dir),
+                     self.hostd.run_dir):
             os.chmod(each, 0o711)
         self.hostd.start()
-        self.addCleanup(self.hostd.end)
         return self.hostd
 
     def as_qemu(self, script, *arguments, **keywords):

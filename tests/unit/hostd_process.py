@@ -70,6 +70,19 @@ class Hostd:
             return log.read()
 
 
+def of_test(test, **options):
+    """One that is not started yet, and ends with a test if it is.
+
+    Its folder is not that of the test, for a socket's path must be short.
+    """
+    folder = tempfile.TemporaryDirectory(
+        prefix='dmore', dir=os.environ.get('TMPDIR', '/tmp'))
+    test.addCleanup(folder.cleanup)
+    hostd = Hostd(folder.name, **options)
+    test.addCleanup(lambda: hostd.process and hostd.end())
+    return hostd
+
+
 _shared: list[Hostd] = []
 
 

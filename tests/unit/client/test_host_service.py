@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """How nova-compute asks a host service that is away."""
 
-import os
-import tempfile
 import time
 
 from oslotest import base
@@ -18,10 +16,7 @@ class AwayTest(base.BaseTestCase):
 
     def setUp(self):
         super().setUp()
-        folder = tempfile.TemporaryDirectory(
-            prefix='dmore', dir=os.environ.get('TMPDIR', '/tmp'))
-        self.addCleanup(folder.cleanup)
-        self.hostd = hostd_process.Hostd(folder.name)
+        self.hostd = hostd_process.of_test(self)
         self.service = host_service.HostService(self.hostd.run_dir)
 
     def _waited(self, ask, *arguments, **keywords):
@@ -43,7 +38,6 @@ class AwayTest(base.BaseTestCase):
     def test_it_is_back(self):
         self._waited(self.service.open, UUID, timeout=0.1)
         self.hostd.start()
-        self.addCleanup(self.hostd.end)
         self.assertEqual([], self.service.instances())
         # And away again: that may be a reload.
         self.hostd.end()

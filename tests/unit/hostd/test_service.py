@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import stat
-import tempfile
 import time
 import uuid
 
@@ -156,9 +155,7 @@ class OtherUserTest(base.BaseTestCase):
 class StartTest(base.BaseTestCase):
 
     def _fails(self, **options):
-        folder = tempfile.TemporaryDirectory(prefix='dmore')
-        self.addCleanup(folder.cleanup)
-        hostd = hostd_process.Hostd(folder.name, **options)
+        hostd = hostd_process.of_test(self, **options)
         self.assertRaises(exception.HostServiceError, hostd.start)
         self.assertEqual(1, hostd.process.wait(10))
         return hostd.read_log()
@@ -177,12 +174,8 @@ class OutlivedTest(base.BaseTestCase):
 
     def setUp(self):
         super().setUp()
-        folder = tempfile.TemporaryDirectory(
-            prefix='dmore', dir=os.environ.get('TMPDIR', '/tmp'))
-        self.addCleanup(folder.cleanup)
-        self.hostd = hostd_process.Hostd(folder.name)
+        self.hostd = hostd_process.of_test(self)
         self.hostd.start()
-        self.addCleanup(self.hostd.end)
         self.pair = fakes.Pair(self, self.hostd)
         self.client = self.pair.client
         self.before = self.client.status()
