@@ -82,8 +82,9 @@ class HostService:
     def is_earlier(self, instance: str) -> bool:
         """-> whether the process of a pair is that of a release that had no
         host service."""
-        answer, _ = self._ask(hostd_protocol.Request.LIST)
-        return instance in answer['earlier']
+        answer, _ = self._ask(hostd_protocol.Request.EARLIER, instance)
+        found: bool = answer['earlier']
+        return found
 
     def _ask(self, kind: hostd_protocol.Request, instance: str | None = None,
              timeout: float = TIMEOUT_S, **fields: Any

@@ -57,9 +57,12 @@ class Folders:
         return found
 
     def is_earlier(self, instance: str) -> bool:
-        """-> whether the keeper that lives was started by a release without a
+        """-> whether a keeper lives that was started by a release without a
         host service."""
-        return locks.is_earlier(self.of_pair(instance))
+        try:
+            return locks.is_earlier(self.of_pair(instance))
+        except FileNotFoundError:
+            return False
 
     def keeper(self, instance: str) -> int | None:
         """-> the process id of the keeper that lives, or None.

@@ -198,9 +198,9 @@ class Service:
             raise _Refused(hostd_protocol.Failure.REFUSED,
                            f'{kind} is not for this user')
         if kind is hostd_protocol.Request.LIST:
-            found = self._folders.instances()
-            _send(sock, {'instances': found, 'earlier': list(
-                filter(self._folders.is_earlier, found))})
+            _send(sock, {'instances': self._folders.instances()})
+        elif kind is hostd_protocol.Request.EARLIER:
+            _send(sock, {'earlier': self._folders.is_earlier(instance)})
         elif kind is hostd_protocol.Request.START:
             self._start(sock, instance, message.get('arrives') is True)
         elif kind is hostd_protocol.Request.OPEN:

@@ -38,9 +38,11 @@ class Request(enum.StrEnum):
     #: Remove the folders of a pair whose keeper is gone, and its instance.
     #: Failure.LIVES: it is not.
     REMOVE = 'remove'
-    #: -> ``instances``: of which keepers live; ``earlier``: those of them that
-    #: a release without a host service has started.
+    #: -> ``instances``: of which keepers live.
     LIST = 'list'
+    #: -> ``earlier``: whether its keeper lives, and was started by a release
+    #: without a host service.
+    EARLIER = 'earlier'
     #: From a keeper alone. Descriptor: the worker's end of their link, see
     #: :func:`messages.pair`. -> ``pid``, and a pidfd of the new worker.
     WORKER = 'worker'

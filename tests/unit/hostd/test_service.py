@@ -2,6 +2,7 @@
 """The host service as a process: who may ask it what, and what it outlives.
 """
 
+import fcntl
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from nova_dmore import exception
 from nova_dmore.keeper import line
 from nova_dmore.link import hostd_protocol
 from nova_dmore.link import messages
+from nova_dmore import wire
 from tests.unit import hostd_process
 from tests.unit.worker import fakes
 
@@ -69,6 +71,22 @@ class RequestTest(base.BaseTestCase):
         self.service.remove(self.uuid)
         self.service.remove(self.uuid)
         self.assertNotIn(self.uuid, os.listdir(self.hostd.run_dir))
+
+    def test_whether_a_keeper_is_of_an_earlier_release(self):
+        self.assertFalse(self.service.is_earlier(self.uuid))
+        self.service.start(self.uuid)
+        self.assertFalse(self.service.is_earlier(self.uuid))
+        self.service.end(self.uuid)
+        wait_for(lambda: self.uuid not in self.service.instances())
+        # As such a keeper did: flock(2), and its id in the file.
+        with open(os.path.join(self.hostd.run_dir, self.uuid,
+                               wire.KEEPER_LOCK), 'w') as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            lock.write(f'{os.getpid()}\n')
+            lock.flush()
+            self.assertTrue(self.service.is_earlier(self.uuid))
+        self.assertFalse(self.service.is_earlier(self.uuid))
+        self.service.remove(self.uuid)
 
     def test_bad_requests(self):
         for message in ({}, {'type': 'none', 'instance': self.uuid},
