@@ -75,9 +75,13 @@ class HostService:
 
     def instances(self) -> list[str]:
         """-> the uuids of the instances whose pairs have a process here."""
-        answer, _ = self._ask(hostd_protocol.Request.LIST)
-        found: list[str] = answer['instances']
-        return found
+        found: list[str] = []
+        while True:
+            answer, _ = self._ask(hostd_protocol.Request.LIST,
+                                  after=found[-1] if found else '')
+            found += answer['instances']
+            if len(answer['instances']) < hostd_protocol.LIST_MAX:
+                return found
 
     def is_earlier(self, instance: str) -> bool:
         """-> whether the process of a pair is that of a release that had no

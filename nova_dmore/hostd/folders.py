@@ -42,19 +42,25 @@ class Folders:
         """-> the folder that is the keeper's alone."""
         return str(self._run_dir / instance)
 
-    def instances(self) -> list[str]:
+    def instances(self, after: str = '', most: int | None = None
+                  ) -> list[str]:
         """-> the uuids of which a keeper lives, sorted.
 
         A folder that cannot be used, as it is another user's, is left out.
+
+        :param after: only those that come after this text.
+        :param most: no more than so many; None: all.
         """
-        found = []
-        for name in filter(is_uuid, sorted(os.listdir(self._run_dir))):
-            try:
-                if self.keeper(name) is not None:
-                    found.append(name)
-            except OSError as e:
-                LOG.warning('Left alone: %s', text.printable(e))
-        return found
+        names = sorted(name for name in os.listdir(self._run_dir)
+                       if name > after and is_uuid(name))
+        return list(itertools.islice(filter(self._lives, names), most))
+
+    def _lives(self, instance: str) -> bool:
+        try:
+            return self.keeper(instance) is not None
+        except OSError as e:
+            LOG.warning('Left alone: %s', text.printable(e))
+            return False
 
     def is_earlier(self, instance: str) -> bool:
         """-> whether a keeper lives that was started by a release without a

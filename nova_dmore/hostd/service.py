@@ -198,7 +198,7 @@ class Service:
             raise _Refused(hostd_protocol.Failure.REFUSED,
                            f'{kind} is not for this user')
         if kind is hostd_protocol.Request.LIST:
-            _send(sock, {'instances': self._folders.instances()})
+            self._list(sock, message.get('after', ''))
         elif kind is hostd_protocol.Request.EARLIER:
             _send(sock, {'earlier': self._folders.is_earlier(instance)})
         elif kind is hostd_protocol.Request.START:
@@ -209,6 +209,12 @@ class Service:
             self._end(sock, instance)
         elif kind is hostd_protocol.Request.REMOVE:
             self._remove(sock, instance)
+
+    def _list(self, sock: socket.socket, after: object) -> None:
+        if type(after) is not str:
+            raise ValueError('after is no text')
+        _send(sock, {'instances': self._folders.instances(
+            after, hostd_protocol.LIST_MAX)})
 
     def _start(self, sock: socket.socket, instance: str, arrives: bool
                ) -> None:

@@ -20,6 +20,9 @@ SOCKET = 'hostd.sock'
 #: Connections that are made and not accepted yet.
 BACKLOG = 128
 
+#: Instances in an answer: 40 bytes each, of MESSAGE_MAX.
+LIST_MAX = 1000
+
 
 class Request(enum.StrEnum):
     """``type`` of a request; ``instance`` is its uuid, in all but LIST."""
@@ -38,7 +41,8 @@ class Request(enum.StrEnum):
     #: Remove the folders of a pair whose keeper is gone, and its instance.
     #: Failure.LIVES: it is not.
     REMOVE = 'remove'
-    #: -> ``instances``: of which keepers live.
+    #: -> ``instances``: of which keepers live, sorted; the first LIST_MAX that
+    #: come after ``after``, a text.
     LIST = 'list'
     #: -> ``earlier``: whether its keeper lives, and was started by a release
     #: without a host service.

@@ -9,6 +9,7 @@ import shutil
 import socket
 import struct
 import tempfile
+import time
 import unittest
 
 from nova_dmore.domr.init import build
@@ -22,6 +23,13 @@ MAC = bytes.fromhex(test_domr_image.MAC.replace(':', ''))
 PORTS = {22, 7000, 5900}
 #: Of init, as a mask: KILL, SETGID, SETUID, NET_ADMIN, SYS_BOOT.
 INIT_CAPABILITIES = 1 << 5 | 1 << 6 | 1 << 7 | 1 << 12 | 1 << 22
+#: Linux waits so long with an acknowledgement, in seconds (TCP_DELACK_MIN).
+DELAYED_S = 0.04
+#: So many segments at most are acknowledged at once however that is set
+#: (TCP_MAX_QUICKACKS), and more to measure.
+QUICK_SEGMENTS, SEGMENTS = 16, 40
+#: Where struct tcp_info has tcpi_unacked (linux/tcp.h).
+UNACKNOWLEDGED = slice(24, 28)
 SETS = ('CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb')
 
 
@@ -111,6 +119,8 @@ class InsideTest(unittest.IsolatedAsyncioTestCase):
         self._check_vnc()
         await self._check_settings()
         await self._check_ports(inside.ADDRESS, inside.ALLOWED, inside.OTHER)
+        await self._check_acknowledges_at_once(inside.ALLOWED,
+                                               inside.ADDRESS)
         await self._check_redirect()
         await self._check_nothing_goes_out(inside.ALLOWED, inside.ADDRESS)
         await self._check_change()
@@ -248,6 +258,25 @@ class InsideTest(unittest.IsolatedAsyncioTestCase):
         self.assertFalse(await self._reaches(
             allowed, me, inside_probe.OTHER_PORT))
 
+    async def _check_acknowledges_at_once(self, allowed: str, me: str
+                                          ) -> None:
+        """What a proxy with Nagle's algorithm waits for, before each key."""
+        session = await self.network.connect(allowed, me, 7000)
+        assert session is not None
+        self.addCleanup(session.close)
+        waited = [await self._time_until_acknowledged(session)
+                  for _ in range(SEGMENTS)]
+        self.assertLess(min(waited[QUICK_SEGMENTS:]), DELAYED_S)
+
+    @staticmethod
+    async def _time_until_acknowledged(session: socket.socket) -> float:
+        started = time.monotonic()
+        session.send(b'.')
+        while any(session.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO,
+                                     UNACKNOWLEDGED.stop)[UNACKNOWLEDGED]):
+            await asyncio.sleep(0.001)
+        return time.monotonic() - started
+
     async def _check_redirect(self) -> None:
         before = await self.machine.shell('$B ip route get 203.0.113.9')
         self.assertIn(f'via {inside.ALLOWED}', before)
@@ -306,6 +335,8 @@ class InsideTest(unittest.IsolatedAsyncioTestCase):
         await self._until_all_is_tried()
         await self._check_ports(inside.ADDRESS6, inside.ALLOWED6,
                                 inside.OTHER6)
+        await self._check_acknowledges_at_once(inside.ALLOWED6,
+                                               inside.ADDRESS6)
         self.assertFalse(await self._reaches(inside.ALLOWED, inside.ADDRESS,
                                              22))
         await self._check_settings()

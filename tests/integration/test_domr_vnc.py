@@ -37,6 +37,16 @@ class PictureTest(vnc_case.Case):
                 self.painter.scribble()
             await client.settle(self.painter.pixels)
 
+    async def test_update_of_several_rectangles_is_one_segment(self) -> None:
+        await self.serve(200, 100)
+        client = await self.look()
+        before = vnc_case.data_segments(client)
+        self.painter.display.damage([(x, x, 8, 8) for x in (0, 20, 40, 60)])
+        self.pair.ring(wire.Vector.DISPLAY)
+        client.request()
+        await client.update()
+        self.assertEqual(before + 1, vnc_case.data_segments(client))
+
     async def test_idle_host_paints_for_viewers_only(self) -> None:
         await self.serve()
         await asyncio.sleep(0.1)

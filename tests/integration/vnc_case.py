@@ -3,6 +3,8 @@
 
 import asyncio
 import random
+import socket
+import struct
 import unittest
 from typing import Any
 
@@ -14,7 +16,16 @@ from tests.integration import rfb
 from tests.integration import vnc_process
 from tests.unit.domr import pair
 
+#: Where struct tcp_info has tcpi_data_segs_in (linux/tcp.h).
+_DATA_SEGMENTS = struct.Struct('152x I')
 SERVERS = {'vnc': 'nova_dmore.domr.servers.vnc.server'}
+
+
+def data_segments(client: rfb.Client) -> int:
+    """How many segments with data have come to a client."""
+    info = client.writer.get_extra_info('socket').getsockopt(
+        socket.IPPROTO_TCP, socket.TCP_INFO, _DATA_SEGMENTS.size)
+    return _DATA_SEGMENTS.unpack(info)[0]
 
 
 class Painter:

@@ -2,8 +2,10 @@
 """The host service as a process: who may ask it what, and what it outlives.
 """
 
+import contextlib
 import fcntl
 import os
+import resource
 import signal
 import socket
 import stat
@@ -22,6 +24,7 @@ from tests.unit import hostd_process
 from tests.unit.worker import fakes
 
 wait_for = fakes.wait_for
+_PAGE = hostd_protocol.LIST_MAX
 
 
 def is_there(pid):
@@ -88,13 +91,30 @@ class RequestTest(base.BaseTestCase):
         self.assertFalse(self.service.is_earlier(self.uuid))
         self.service.remove(self.uuid)
 
+    def test_more_pairs_than_an_answer_has_room_for(self):
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))
+        hostd = hostd_process.of_test(self)
+        expected = {str(uuid.uuid4()) for _ in range(2 * _PAGE)}
+        with contextlib.ExitStack() as locks:
+            for each in expected:
+                folder = os.path.join(hostd.run_dir, each)
+                os.mkdir(folder)
+                # As a keeper has it; this process may be that of many.
+                lock = locks.enter_context(
+                    open(os.path.join(folder, wire.KEEPER_LOCK), 'w'))
+                fcntl.lockf(lock, fcntl.LOCK_EX)
+            hostd.start()
+            self.assertEqual(sorted(expected), hostd.service.instances())
+
     def test_bad_requests(self):
         for message in ({}, {'type': 'none', 'instance': self.uuid},
                         {'type': 'start'},
                         {'type': 'start', 'instance': '../etc'},
                         {'type': 'start', 'instance': self.uuid.upper()},
                         {'type': 'remove', 'instance': ['x']},
-                        {'type': ['list']}):
+                        {'type': ['list']}, {'type': 'list', 'after': 1}):
             answer, descriptors = self._ask(message)
             self.assertEqual('refused', answer['failure'], answer)
             self.assertEqual([], descriptors)

@@ -3,7 +3,10 @@
  *
  * The thread that sends a client its pictures.
  */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
 #include "internal.h"
 
@@ -109,6 +112,18 @@ static long seconds_since(const struct timespec *began)
 	return now.tv_sec - began->tv_sec;
 }
 
+/* The library writes the head of an update and each rectangle by itself. Nova's
+ * proxies leave Nagle's algorithm on: they pass the first of these on, and keep
+ * the next until the client has acknowledged that one, which has nothing to say
+ * to half an update: 40 ms (TCP_DELACK_MIN of Linux). So the kernel is to make
+ * as few segments of it as there can be. The local socket of an encrypted
+ * session knows no such option. */
+static void hold_segments(rfbClientPtr client, int hold)
+{
+	(void)setsockopt(client->sock, IPPROTO_TCP, TCP_CORK, &hold,
+			 sizeof(hold));
+}
+
 /* Send an update if one is due. The input thread changes what the encoders
  * run with only while it holds busy, and this thread changes the size and the
  * picture: nothing of that moves while an encoder runs. */
@@ -134,7 +149,9 @@ static void send_update(struct session *session)
 	if (region != NULL) {
 		vnc_tell_taken(server, taken);
 		clock_gettime(CLOCK_MONOTONIC, &began);
+		hold_segments(client, 1);
 		rfbSendFramebufferUpdate(client, region);
+		hold_segments(client, 0);
 		sraRgnDestroy(region);
 		failed = client->state == RFB_SHUTDOWN;
 	}
