@@ -36,6 +36,14 @@ _RAM_GRANULE_BYTES = 8192
 #: does afterwards fits.
 _TB_CACHE_MIB_MAX = 32
 
+#: Where its instance can go, Domain R can go. So it has a machine type that
+#: every supported QEMU has ("pc" would be the newest of the host that it was
+#: started on, which an older QEMU does not know), and under KVM a processor
+#: that every x86-64 host can show it, whatever [libvirt] cpu_mode gives the
+#: instances: "host-model" would keep it from an older processor.
+_MACHINE = 'pc-i440fx-7.2'
+_CPU_MODEL = 'kvm64'
+
 #: Alias that libvirt gives the first shared memory device; the override that
 #: makes it migratable names it.
 _SHMEM_ALIAS = 'shmem0'
@@ -82,7 +90,7 @@ def domain_r(config: DomainR) -> str:
     _add(root, 'memory', str(config.memory_mib), unit='MiB')
     _add(root, 'vcpu', '1')
     system = _add(root, 'os')
-    _add(system, 'type', 'hvm', machine='pc')
+    _add(system, 'type', 'hvm', machine=_MACHINE)
     _add(system, 'kernel', os.path.join(config.image_dir, 'vmlinuz'))
     _add(system, 'initrd', os.path.join(config.image_dir, 'initrd'))
     _add(system, 'cmdline', config.kernel_arguments)
@@ -90,7 +98,8 @@ def domain_r(config: DomainR) -> str:
     _add(features, 'acpi')
     _add(features, 'apic')
     if config.virt_type == 'kvm':
-        _add(root, 'cpu', mode='host-model')
+        cpu = _add(root, 'cpu', mode='custom', match='exact', check='none')
+        _add(cpu, 'model', _CPU_MODEL, fallback='forbid')
     else:
         tcg = _add(features, 'tcg')
         _add(tcg, 'tb-cache', str(min(

@@ -186,8 +186,13 @@ class DomainRTest(fakes.TestCase):
 
     def test_processor(self):
         self.assertIsNone(self._root().find('cpu'))
-        self.assertEqual('host-model', self._root(
-            virt_type='kvm', tb_cache_mib=64).find('cpu').get('mode'))
+        root = self._root(virt_type='kvm', tb_cache_mib=64)
+        self.assertEqual('custom', root.find('cpu').get('mode'))
+        self.assertEqual('kvm64', root.findtext('cpu/model'))
+
+    def test_machine_is_one_that_every_supported_qemu_has(self):
+        self.assertEqual('pc-i440fx-7.2',
+                         self._root().find('os/type').get('machine'))
 
     def test_translation_buffer_is_tcgs_alone(self):
         for asked, given in ((None, '32'), (64, '32'), (16, '16')):
