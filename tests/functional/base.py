@@ -27,7 +27,7 @@ from nova_dmore.virt.network import security_group
 from nova_dmore.virt.pair import kernel_log
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
-from tests.unit.virt.images import test_image_store
+from tests.unit.virt.images import store_case
 
 CONF = conf.CONF
 
@@ -110,7 +110,7 @@ class TestCase(base.ServersTestBase):
             'nova_dmore.virt.images.credentials.service_context',
             lambda: context.RequestContext(is_admin=True, overwrite=False)))
         self._respect_filters_of_names()
-        self.tar = test_image_store.make_image(pathlib.Path(self.directory))
+        self.tar = store_case.make_image(pathlib.Path(self.directory))
         self.digest = self.upload(self.tar)
 
     def _setup_compute_service(self):

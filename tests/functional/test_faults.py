@@ -9,7 +9,7 @@ from nova_dmore import exception
 from nova_dmore import wire
 from tests.functional import base
 from tests.unit.virt import fake_host
-from tests.unit.virt.images import test_image_store
+from tests.unit.virt.images import store_case
 
 
 class FaultTest(base.TestCase):
@@ -65,7 +65,7 @@ class FaultTest(base.TestCase):
 
     def test_another_layout_version(self):
         self.flags(image='newer', group='dmore')
-        self.upload(test_image_store.make_image(
+        self.upload(store_case.make_image(
             pathlib.Path(self.directory), '9', wire.LAYOUT_VERSION + 1),
             'newer')
         self._assert_tells('[dmore] image',
