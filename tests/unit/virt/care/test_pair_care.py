@@ -1,36 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 
-from unittest import mock
-
 from nova_dmore import exception
 from nova_dmore.virt.care import pair_care
-from nova_dmore.virt.care import reconcile
-from nova_dmore.virt.care import reporter
-from nova_dmore import wire
+from tests.unit.virt.care import care_case
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
 Condition = pair_care.Condition
 
 
-def _gap(number):
-    return wire.GapReport(
-        number=number, stream='serial0_out', at=100, bytes=5,
-        kind=wire.GapKind.EXACT, reason='too slow', migration_id=None,
-        time=1.0)
-
-
-class PairCareTestCase(fake_host.HostTestCase):
+class PairCareTestCase(care_case.CareTestCase):
 
     def setUp(self):
         super().setUp()
-        self.record = self.pairs.ensure(fakes.make_instance())
-        self.reporter = mock.create_autospec(reporter.Reporter, instance=True)
-        self.reconciler = mock.create_autospec(
-            reconcile.Reconciler, instance=True)
-        self.reconciler.is_reconciled.return_value = True
-        self.reconciler.reconcile.return_value = True
-        self.reconciler.has_stock_consoles.return_value = False
         self.care = pair_care.PairCare(
             self.pairs, self.reporter, 'context', self.reconciler)
 
@@ -39,7 +21,7 @@ class GapsTest(PairCareTestCase):
 
     def test_gaps_without_number_are_reported_together(self):
         self.client().status.return_value = fake_host.status(
-            gaps=tuple(map(_gap, range(256))))
+            gaps=tuple(map(care_case.gap, range(256))))
         self.client().status.side_effect = None
         self.care.collect_gaps(self.record.instance_uuid)
         self.assertEqual(pair_care._GAPS_AT_ONCE, self.reporter.gap.call_count)
