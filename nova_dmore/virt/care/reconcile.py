@@ -36,7 +36,8 @@ _SURE_S = PATIENCE_S + 2 * ASK_S
 class Reconciler:
     """Reconciles the pairs of one host with where their instances are.
 
-    :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
+    :param pairs:
+        an :class:`nova_dmore.virt.pair.incoming.IncomingPairs`.
     :param reporter: a :class:`nova_dmore.virt.care.reporter.Reporter`.
     :param context: an admin ``RequestContext``.
     :param connect: returns Nova's ``libvirt.virConnect``.

@@ -14,10 +14,10 @@ from nova_dmore.virt.network import address
 from nova_dmore.virt.network import plug
 from nova_dmore.virt.network import port_security
 from nova_dmore.virt.network import security_group
-from nova_dmore.virt.pair import pairs
+from nova_dmore.virt.pair import incoming
 
 
-def make_pairs(conf, connect, vif_driver, context) -> pairs.Pairs:
+def make_pairs(conf, connect, vif_driver, context) -> incoming.IncomingPairs:
     """The pairs of this host; connects to nothing yet.
 
     :param conf: Nova's configuration, with the ``[dmore]`` options.
@@ -25,7 +25,7 @@ def make_pairs(conf, connect, vif_driver, context) -> pairs.Pairs:
     :param vif_driver: Nova's ``LibvirtGenericVIFDriver``.
     :param context: an admin ``RequestContext``.
     """
-    return pairs.Pairs(
+    return incoming.IncomingPairs(
         conf, connect, plug.Plug(vif_driver, conf.libvirt.virt_type),
         address.AddressBook(
             conf.dmore.management_network,

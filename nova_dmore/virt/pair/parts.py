@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What of a pair runs on a host: its process, its Domain R, and its port.
 
-Called by :mod:`nova_dmore.virt.pair.pairs` alone, which has locked the pair
-and keeps its record.
+Called by :mod:`nova_dmore.virt.pair.pairs` and
+:mod:`nova_dmore.virt.pair.incoming` alone, which have locked the pair and keep
+its record.
 """
 
 import contextlib

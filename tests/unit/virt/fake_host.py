@@ -20,7 +20,7 @@ from nova_dmore import image_file
 from nova_dmore.virt.images import image_store
 from nova_dmore.virt.network import address
 from nova_dmore.virt.network import plug
-from nova_dmore.virt.pair import pairs
+from nova_dmore.virt.pair import incoming
 from nova_dmore import wire
 from tests.unit.virt import fakes
 
@@ -340,7 +340,7 @@ class HostTestCase(fakes.TestCase):
 
     def make_pairs(self):
         """As a (re)started nova-compute does."""
-        return pairs.Pairs(
+        return incoming.IncomingPairs(
             self.conf, lambda: self.libvirt,
             plug.Plug(self.vif_driver, 'qemu'),
             address.AddressBook(
