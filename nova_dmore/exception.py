@@ -22,7 +22,12 @@ class AddressError(DMoreError):
 
 
 class ShadowProcessError(DMoreError):
-    """The shadow-device process of a pair did not start, answer or obey."""
+    """The shadow-device process of a pair is of no use now; why is told by
+    which of the next two it is."""
+
+
+class ShadowAnswerError(ShadowProcessError):
+    """It is gone, does not answer, answers wrongly or refuses."""
 
 
 class HostServiceError(ShadowProcessError):

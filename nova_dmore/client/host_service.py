@@ -52,7 +52,7 @@ class HostService:
         """-> a connection to the worker of a pair, None: it has no process.
 
         :raises exception.HostServiceError: nobody can tell.
-        :raises exception.ShadowProcessError: its process accepts nothing.
+        :raises exception.ShadowAnswerError: its process accepts nothing.
         """
         answer, descriptors = self._ask(
             hostd_protocol.Request.OPEN, instance, timeout)
@@ -130,7 +130,7 @@ class HostService:
                 os.close(each)
             trouble = f'refused {kind}: {text.printable(answer["error"])}'
             if answer.get('failure') == hostd_protocol.Failure.STUCK:
-                raise exception.ShadowProcessError(
+                raise exception.ShadowAnswerError(
                     f'The shadow-device process of {instance} accepts '
                     'nothing')
             raise self._error(trouble)

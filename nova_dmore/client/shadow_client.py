@@ -68,8 +68,8 @@ class ShadowClient:
     :param instance: the uuid of the pair's instance.
     :param timeout: seconds that a request without ``timeout_ms`` may take.
 
-    Every method raises :class:`exception.ShadowProcessError` when the
-    process does not answer in time or refuses the request, and of these
+    Every method raises :class:`exception.ShadowAnswerError` when the process
+    does not answer in time or refuses the request, and
     :class:`exception.HostServiceError` when the host service cannot be asked.
     """
 
@@ -325,8 +325,8 @@ class ShadowClient:
             raise self._error('sent an answer that is not an object')
         return answer
 
-    def _error(self, what: str) -> exception.ShadowProcessError:
-        return exception.ShadowProcessError(
+    def _error(self, what: str) -> exception.ShadowAnswerError:
+        return exception.ShadowAnswerError(
             f'The shadow-device process of {self._instance} {what}')
 
 

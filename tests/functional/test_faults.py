@@ -113,7 +113,7 @@ class FaultTest(base.TestCase):
         self._assert_tells('[dmore] record_dir', 'No space left on device')
 
     def test_the_process_does_not_start(self):
-        self.shadow.refuse_start = exception.ShadowProcessError(
+        self.shadow.refuse_start = exception.ShadowAnswerError(
             'see /log/shadow.log')
         self._assert_tells('/log/shadow.log')
 

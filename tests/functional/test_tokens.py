@@ -140,7 +140,7 @@ class TwoTenantsTest(base.TestCase):
         tokens = self._tokens(server, self.alice)
         self.domain_r(server).destroy()
         self.shadow.refuse['configure'] = (
-            base.fake_host.exception.ShadowProcessError('it is gone'))
+            base.fake_host.exception.ShadowAnswerError('it is gone'))
         self._reboot_server(server, hard=True)
         # The consoles are the stock ones, and the address is still Alice's.
         self.assertIsNone(self.domain_r(server))

@@ -68,7 +68,7 @@ class TestMove(stop_case.Stop):
         before = bytes(self.new_domain_r.memory)
         self.other.client.carry_over('m', carried)
         self.new_instance.resume()
-        e = self.assertRaises(exception.ShadowProcessError,
+        e = self.assertRaises(exception.ShadowAnswerError,
                               self.other.client.hold, True)
         self.assertIn('not running here', str(e))
         time.sleep(2 * wire.POLL_INTERVAL_S)
@@ -241,9 +241,9 @@ class TestMove(stop_case.Stop):
 
     def test_wrong_carry_over(self):
         self.assertFalse(self.other.client.carry_over('n', {}).accepted)
-        self.assertRaises(exception.ShadowProcessError,
+        self.assertRaises(exception.ShadowAnswerError,
                           self.other.client.carry_over, 'm', {})
 
     def test_live_pair_is_no_destination(self):
-        self.assertRaises(exception.ShadowProcessError,
+        self.assertRaises(exception.ShadowAnswerError,
                           self.client.arm, 'n', DESTINATION)

@@ -283,7 +283,7 @@ class TestWaitingForGaps(LivePair):
         request = self._ask()
         os.kill(self.client.status().pid, signal.SIGKILL)
         self.assertTrue(self._is_told(request))
-        self.assertRaises(exception.ShadowProcessError,
+        self.assertRaises(exception.ShadowAnswerError,
                           self.client.wait_for_gaps)
 
     def test_whoever_asked_goes(self):
@@ -484,6 +484,6 @@ class TestFiles(base.BaseTestCase):
                 sock.connect(os.path.join(pair.directory, 'control.sock'))
                 sock.sendall(line)
                 self.assertIn(b'"error"', sock.recv(1000))
-        e = self.assertRaises(exception.ShadowProcessError,
+        e = self.assertRaises(exception.ShadowAnswerError,
                               pair.client.configure, ['not', 'an', 'object'])
         self.assertIn('config', str(e))

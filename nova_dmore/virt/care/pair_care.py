@@ -82,7 +82,7 @@ class PairCare:
     def collect_gaps(self, instance_uuid: str) -> None:
         """Report what a shadow-device process has to report, now.
 
-        :raises nova_dmore.exception.ShadowProcessError: it is gone.
+        :raises nova_dmore.exception.ShadowProcessError: it cannot be asked.
         """
         with self._collecting:
             client = self._pairs.client(instance_uuid)
@@ -110,9 +110,7 @@ class PairCare:
             return False
         try:
             self.collect_gaps(instance_uuid)
-        except exception.HostServiceError:
-            raise
-        except exception.ShadowProcessError as error:
+        except exception.ShadowAnswerError as error:
             LOG.debug('Console of instance %s: %s', instance_uuid,
                       text.printable(error))
             return False
@@ -127,9 +125,7 @@ class PairCare:
         """
         try:
             return self._pairs.client(instance_uuid).wait_for_gaps()
-        except exception.HostServiceError:
-            raise
-        except exception.ShadowProcessError:
+        except exception.ShadowAnswerError:
             return None
 
     def check(self, instance_uuid: str) -> Condition:

@@ -78,9 +78,7 @@ class ShadowProcesses:
         client = self.client(instance_uuid)
         try:
             return not client.is_gone() and bool(client.status())
-        except exception.HostServiceError:
-            raise
-        except exception.ShadowProcessError:
+        except exception.ShadowAnswerError:
             return False
 
     def is_earlier(self, instance_uuid: str) -> bool:
@@ -98,9 +96,7 @@ class ShadowProcesses:
         client = self.client(instance_uuid)
         try:
             client.shutdown()
-        except exception.HostServiceError:
-            raise
-        except exception.ShadowProcessError as error:
+        except exception.ShadowAnswerError as error:
             LOG.warning('The process of instance %s is ended by a signal: %s',
                         instance_uuid, text.printable(error))
             self._end(instance_uuid, client, error)
@@ -120,9 +116,7 @@ class ShadowProcesses:
     def _is_gone(client) -> bool:
         try:
             return client.is_gone()
-        except exception.HostServiceError:
-            raise
-        except exception.ShadowProcessError:
+        except exception.ShadowAnswerError:
             return False    # it accepts nothing
 
     def remove(self, instance_uuid: str) -> None:

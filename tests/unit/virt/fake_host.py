@@ -218,7 +218,7 @@ class ShadowProcesses(fixtures.Fixture):
     def _wait_for_gaps(self, directory):
         self._ask_service()
         if directory not in self.alive:
-            raise exception.ShadowProcessError('it is gone')
+            raise exception.ShadowAnswerError('it is gone')
         ours, theirs = socket.socketpair()
         if directory in self.gaps_requests:
             self.gaps_requests[directory].close()
@@ -241,7 +241,7 @@ class ShadowProcesses(fixtures.Fixture):
                     self.earlier.discard(directory)
                 elif directory not in self.alive:
                     self._ask_service()
-                    raise exception.ShadowProcessError('it is gone')
+                    raise exception.ShadowAnswerError('it is gone')
                 if name != 'status':
                     self.log.append(name)
                 return result

@@ -31,7 +31,7 @@ class GapsTest(PairCareTestCase):
 
     def test_collect_gaps_of_a_process_that_is_gone(self):
         self.shadow.kill(fakes.UUID)
-        self.assertRaises(exception.ShadowProcessError,
+        self.assertRaises(exception.ShadowAnswerError,
                           self.care.collect_gaps, fakes.UUID)
 
     def test_nobody_is_asked_who_cannot_answer(self):

@@ -301,7 +301,7 @@ class OutgoingTest(ReconcileTestCase):
             migration_id='m1', state=wire.PairState.INCOMING)
         self.status = dataclasses.replace(arrived, domain_r=(
             dataclasses.replace(arrived.domain_r, status='paused')))
-        self.shadow.refuse['adopt'] = exception.ShadowProcessError('no')
+        self.shadow.refuse['adopt'] = exception.ShadowAnswerError('no')
         self.assertTrue(self._reconcile())
         del self.shadow.refuse['adopt']
         self.assertTrue(self._reconcile(1))

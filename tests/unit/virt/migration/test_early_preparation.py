@@ -88,7 +88,7 @@ class EarlyPreparationTest(destination_case.DestinationTestCase):
                          self.shadow.log)
 
     def test_it_does_not_work_yet(self):
-        self.shadow.refuse_start = exception.ShadowProcessError('no')
+        self.shadow.refuse_start = exception.ShadowAnswerError('no')
         self._prepare_early()
         self.assertIsNone(self.pairs.get(fakes.UUID))
         self.assertEqual(set(), self.vif_driver.plugged)

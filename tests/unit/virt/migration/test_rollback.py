@@ -182,7 +182,7 @@ class RollbackTest(source_case.SourceTestCase):
         self.assertNotIn('rpc send back', self.log)
 
     def test_a_process_that_cannot_adopt(self):
-        self.shadow.refuse['adopt'] = exception.ShadowProcessError('no')
+        self.shadow.refuse['adopt'] = exception.ShadowAnswerError('no')
         self.guest.story = self.guest.fail
         self._run_failing()
         self._assert_still_here()

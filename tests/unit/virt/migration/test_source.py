@@ -268,9 +268,9 @@ class TogetherTest(source_case.SourceTestCase):
         self._assert_order('rpc carry_over', 'rpc finish')
 
     def test_the_process_dies(self):
-        self.client().frozen.side_effect = exception.ShadowProcessError('no')
+        self.client().frozen.side_effect = exception.ShadowAnswerError('no')
         self.watch.collect_gaps.side_effect = (
-            exception.ShadowProcessError('no'))
+            exception.ShadowAnswerError('no'))
         self._run()
         self.assertIs(True, self._finished_with()[1])
         self._assert_gone_from_here()

@@ -116,7 +116,7 @@ class AbortTest(source_case.SourceTestCase):
         self._assert_still_here()
 
     def test_holding_had_failed(self):
-        self.shadow.refuse['hold'] = exception.ShadowProcessError('no')
+        self.shadow.refuse['hold'] = exception.ShadowAnswerError('no')
         self.guest.story = self.guest.fail
         self._run_failing()
         self._assert_still_here()

@@ -50,13 +50,13 @@ class AloneTest(source_case.SourceTestCase):
 
     def test_arming_fails(self):
         self._converge_alone()
-        self.shadow.refuse['arm'] = exception.ShadowProcessError('no')
+        self.shadow.refuse['arm'] = exception.ShadowAnswerError('no')
         self._assert_moved_alone()
         self.assertNotIn('migrate Domain R', self.log)
 
     def test_holding_fails(self):
         self._converge_alone()
-        self.shadow.refuse['hold'] = exception.ShadowProcessError('no')
+        self.shadow.refuse['hold'] = exception.ShadowAnswerError('no')
         self._assert_moved_alone()
         self.assertNotIn('migrate Domain R', self.log)
 

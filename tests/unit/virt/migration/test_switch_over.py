@@ -19,7 +19,7 @@ from tests.unit.virt.migration import source_case
 class SwitchOverTest(source_case.SourceTestCase):
 
     def test_the_process_is_gone_for_long(self):
-        self.client().frozen.side_effect = exception.ShadowProcessError('no')
+        self.client().frozen.side_effect = exception.ShadowAnswerError('no')
 
         def story():
             fake_host.wait(self.domain_r.held)
@@ -50,7 +50,7 @@ class SwitchOverTest(source_case.SourceTestCase):
         self.assertEqual('20.0', f'{told[1]["skew"]:.1f}')
 
     def test_only_libvirt_can_stop_it(self):
-        self.client().let_go.side_effect = exception.ShadowProcessError('no')
+        self.client().let_go.side_effect = exception.ShadowAnswerError('no')
         self._run()
         self._assert_order('frozen', f'suspend {self.domr}', 'rpc carry_over')
 

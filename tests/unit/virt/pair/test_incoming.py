@@ -29,9 +29,9 @@ class ArrivalTest(fake_host.HostTestCase):
     def test_start_incoming_fails(self):
         for refuse in ('arm', 'configure'):
             self.shadow.refuse = {
-                refuse: exception.ShadowProcessError('no')}
+                refuse: exception.ShadowAnswerError('no')}
             self.assertRaises(
-                exception.ShadowProcessError, self.pairs.start_incoming,
+                exception.ShadowAnswerError, self.pairs.start_incoming,
                 self.record, 'm1')
             self.assertEqual(set(), self.shadow.alive)
             self.assertIsNone(self.pairs.get(fakes.UUID))
@@ -67,7 +67,7 @@ class ArrivalTest(fake_host.HostTestCase):
 
     def test_arrived_at_a_process_that_cannot_adopt(self):
         self.pairs.start_incoming(self.record, 'm1')
-        self.shadow.refuse['adopt'] = exception.ShadowProcessError('no')
+        self.shadow.refuse['adopt'] = exception.ShadowAnswerError('no')
         self.pairs.arrived(fakes.UUID)
         self.assertFalse(self.pairs.get(fakes.UUID).incoming)
 

@@ -325,7 +325,7 @@ class RemoveTest(fake_host.HostTestCase):
         self.assert_nothing_left()
 
     def test_a_process_that_does_not_listen(self):
-        self.shadow.refuse['shutdown'] = exception.ShadowProcessError('no')
+        self.shadow.refuse['shutdown'] = exception.ShadowAnswerError('no')
         self.pairs.remove(fakes.UUID, delete_address=True)
         self.assertIn('end', self.shadow.log)
         self.assert_nothing_left()

@@ -50,8 +50,8 @@ class UndoTest(fake_host.HostTestCase):
                            '/dev/null/log')
 
     def test_shadow_process(self):
-        self.shadow.refuse_start = exception.ShadowProcessError('see x.log')
-        self._assert_fails(exception.ShadowProcessError, 'see x.log')
+        self.shadow.refuse_start = exception.ShadowAnswerError('see x.log')
+        self._assert_fails(exception.ShadowAnswerError, 'see x.log')
 
     def test_secret(self):
         self.config.config(secret_file='/nonexistent', group='dmore')
@@ -66,8 +66,8 @@ class UndoTest(fake_host.HostTestCase):
 
     def test_configure(self):
         self.shadow.refuse['configure'] = (
-            exception.ShadowProcessError('refused'))
-        self._assert_fails(exception.ShadowProcessError, 'refused')
+            exception.ShadowAnswerError('refused'))
+        self._assert_fails(exception.ShadowAnswerError, 'refused')
 
     def test_plug(self):
         self.vif_driver.refuse = fake_host.plug_error()
@@ -83,7 +83,7 @@ class UndoTest(fake_host.HostTestCase):
 
     def test_what_fails_at_the_undo_hides_nothing(self):
         self.libvirt.refuse = fake_host.libvirt_error(text='no memory')
-        self.shadow.refuse['shutdown'] = exception.ShadowProcessError('no')
+        self.shadow.refuse['shutdown'] = exception.ShadowAnswerError('no')
         error = self.assertRaises(
             exception.PairError, self.pairs.ensure,
             fakes.make_instance())

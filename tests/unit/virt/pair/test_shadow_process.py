@@ -44,7 +44,7 @@ class ShadowProcessesTest(fakes.TestCase):
         self.assertFalse(self.processes.is_alive(fakes.UUID))
         self.client.is_gone.return_value = False
         self.assertTrue(self.processes.is_alive(fakes.UUID))
-        self.client.status.side_effect = exception.ShadowProcessError('hung')
+        self.client.status.side_effect = exception.ShadowAnswerError('hung')
         self.assertFalse(self.processes.is_alive(fakes.UUID))
 
     def test_nobody_can_tell_whether_it_is_alive(self):
@@ -69,7 +69,7 @@ class ShadowProcessesTest(fakes.TestCase):
         self.client.close.assert_called_once_with()
 
     def test_one_that_does_not_listen_is_ended(self):
-        self.client.shutdown.side_effect = exception.ShadowProcessError('')
+        self.client.shutdown.side_effect = exception.ShadowAnswerError('')
         self.client.is_gone.side_effect = [False, True]
         self.processes.stop(fakes.UUID)
         self.service.end.assert_called_once_with(fakes.UUID)
@@ -78,9 +78,9 @@ class ShadowProcessesTest(fakes.TestCase):
     def test_one_that_does_not_end(self):
         self.useFixture(fixtures.MockPatchObject(
             shadow_process, '_END_S', 0.1))
-        self.client.shutdown.side_effect = exception.ShadowProcessError('')
+        self.client.shutdown.side_effect = exception.ShadowAnswerError('')
         self.client.is_gone.return_value = False
-        self.assertRaises(exception.ShadowProcessError, self.processes.stop,
+        self.assertRaises(exception.ShadowAnswerError, self.processes.stop,
                           fakes.UUID)
 
     def test_it_cannot_be_told(self):
