@@ -23,6 +23,7 @@ from tests.unit import tools  # noqa: F401
 from laboratory.cloud import machines
 from laboratory.users import sessions
 from laboratory.users import subject as demo_subject
+from laboratory.users import trial
 from laboratory.cloud.api import Cloud
 from laboratory.cloud.processes import Processes
 from laboratory.cloud.standpoint import at_the_controller
@@ -38,6 +39,9 @@ _REPEATS = 2
 #: Seconds after which a shell that did not answer is asked again.
 _AGAIN_S = 2.0
 _SERVING_S = 60.0
+#: Seconds of typing before something happens, and after.
+_BEFORE_S = 1.0
+_AFTER_S = 2.0
 
 
 class Machine(Processes):
@@ -266,6 +270,42 @@ class CloudTest(InstanceTest):
             cls.machine.folder, cls.machine.progress)
         cls._subject.start(cls.host)
         return cls._subject
+
+
+class TypingTest(CloudTest):
+    """The users of the trial type numbered keys while something happens."""
+
+    def _typing(self, subject, happen):
+        """-> what each user noticed of what happened, by kind."""
+        before = subject.mark()
+        self.assertIsNotNone(before, 'the guest does not tell its ledger')
+        for client in subject.clients.values():
+            client.restart_clock()
+            client.type_on()
+        time.sleep(_BEFORE_S)
+        happen()
+        time.sleep(_AFTER_S)
+        after = subject.mark()
+        self.assertIsNotNone(after, 'the guest does not tell its ledger any '
+                                    'more')
+        users = {
+            kind: trial.user_between(
+                typist, before, after, kind, after.tallies[kind],
+                subject.clients[kind].worst_response_ms(), 0)
+            for kind, typist in self.trial.users.items()}
+        for kind, user in users.items():
+            self.note(f'{kind}: {user}')
+            self.assertGreater(user.sent, 20)
+        return users
+
+    def _pids(self, subject, host):
+        """-> the processes of the pair on a host, by name."""
+        machine = self.machine
+        return {
+            'instance': machine.instance_qemu(host, subject.domain),
+            'domain r': machine.domain_r_qemu(host, subject.server),
+            'keeper': machine.keeper(host, subject.server),
+            'worker': machine.worker(host, subject.server)}
 
 
 def repeated(test):

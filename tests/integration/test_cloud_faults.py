@@ -4,16 +4,11 @@
 import os
 import re
 import signal
-import time
 
 from tests.integration import cloud
 from laboratory.users import subject as demo_subject
-from laboratory.users import trial
 
 HOST = 'c1'
-#: Seconds of typing before something is broken, and after.
-_BEFORE_S = 1.0
-_AFTER_S = 2.0
 #: Far below what a client takes for the end of a session.
 _WORKER_S = 10.0
 _REBUILD_S = 90.0
@@ -27,43 +22,13 @@ def tearDownModule():
     cloud.leave()
 
 
-class FaultTest(cloud.CloudTest):
+class FaultTest(cloud.TypingTest):
     """One plain ``ssh`` types numbered keys while lines are printed."""
 
     trial = demo_subject.Trial('faults', 'm1.guest', {'ssh': 0})
 
-    def _typing(self, subject, happen, settle=lambda: None):
-        """What the user noticed of what happened.
-
-        :param happen: makes it happen
-        :param settle: waits until all is well again
-        """
-        client = subject.clients['ssh']
-        before = subject.mark()
-        self.assertIsNotNone(before, 'the guest does not tell its ledger')
-        client.restart_clock()
-        client.type_on()
-        time.sleep(_BEFORE_S)
-        happen()
-        settle()
-        time.sleep(_AFTER_S)
-        after = subject.mark()
-        self.assertIsNotNone(after, 'the guest does not tell its ledger any '
-                                    'more')
-        user = trial.user_between(0, before, after, 'ssh',
-                                  after.tallies['ssh'],
-                                  client.worst_response_ms(), 0)
-        self.assertGreater(user.sent, 20)
-        self.note(str(user))
-        return user
-
-    def _pids(self, subject):
-        machine = self.machine
-        return {
-            'instance': machine.instance_qemu(HOST, subject.domain),
-            'domain r': machine.domain_r_qemu(HOST, subject.server),
-            'keeper': machine.keeper(HOST, subject.server),
-            'worker': machine.worker(HOST, subject.server)}
+    def _typed(self, subject, happen):
+        return self._typing(subject, happen)['ssh']
 
     def _kill(self, pids):
         (pid,) = pids
@@ -71,14 +36,14 @@ class FaultTest(cloud.CloudTest):
 
     @cloud.repeated
     def test_nova_compute_is_restarted(self, subject):
-        before = self._pids(subject)
+        before = self._pids(subject, HOST)
         for pids in before.values():
             self.assertEqual(1, len(pids), before)
         log = self.machine.log(HOST)
-        user = self._typing(subject, lambda: self.machine.restart(
+        user = self._typed(subject, lambda: self.machine.restart(
             HOST, 'nova-compute'))
         self.assertEqual(0, user.faults())
-        self.assertEqual(before, self._pids(subject))
+        self.assertEqual(before, self._pids(subject, HOST))
         self.assertNotIn('was rebuilt', log.grown())
         # It is its pair again: the new process rebuilds it when it dies.
         client = subject.clients['ssh']
@@ -86,16 +51,16 @@ class FaultTest(cloud.CloudTest):
         client.type_on()
         self._kill(before['domain r'])
         cloud.wait_for(
-            lambda: set(self._pids(subject)['domain r']) - set(
+            lambda: set(self._pids(subject, HOST)['domain r']) - set(
                 before['domain r']),
             _REBUILD_S, 'a new Domain R')
         self._wait_reopened(client, disconnects)
 
     @cloud.repeated
     def test_worker_is_killed(self, subject):
-        before = self._pids(subject)
+        before = self._pids(subject, HOST)
         log = self.machine.log(HOST)
-        user = self._typing(subject, lambda: self._kill(before['worker']))
+        user = self._typed(subject, lambda: self._kill(before['worker']))
         # A byte under way may be one of which nobody knows whether QEMU took
         # it; then this is said.
         told = re.findall(r'gap in serial0_in: ambiguous, (\d) bytes',
@@ -107,7 +72,7 @@ class FaultTest(cloud.CloudTest):
                                      user.output_bytes_missing,
                                      user.output_bytes_duplicated))
         self.assertLess(user.max_response_ms, _WORKER_S * 1000)
-        after = self._pids(subject)
+        after = self._pids(subject, HOST)
         self.assertNotEqual(before.pop('worker'), after.pop('worker'))
         self.assertEqual(before, after)
 
@@ -125,22 +90,22 @@ class FaultTest(cloud.CloudTest):
     def _broken(self, subject, part):
         """Kill a part that is rebuilt; the address and the host key stay."""
         address = self.machine.api.ssh_url(subject.server)
-        before = self._pids(subject)
+        before = self._pids(subject, HOST)
         client = subject.clients['ssh']
         disconnects = client.tally().disconnects
         log = self.machine.log(HOST)
 
-        def settle():
+        def kill():
+            self._kill(before[part])
             cloud.wait_for(lambda: 'was rebuilt, its sessions ended'
                            in log.grown(), _REBUILD_S, 'the report')
             self._wait_reopened(client, disconnects)
 
-        user = self._typing(subject, lambda: self._kill(before[part]),
-                            settle)
+        user = self._typed(subject, kill)
         self.assertEqual(1, user.disconnects)
         self.assertIn(subject.server, log.grown())
         self.assertEqual(address, self.machine.api.ssh_url(subject.server))
-        after = self._pids(subject)
+        after = self._pids(subject, HOST)
         self.assertEqual(before['instance'], after['instance'])
         for name in ('domain r', 'keeper', 'worker'):
             self.assertEqual(1, len(after[name]), after)

@@ -7,17 +7,11 @@ import os
 import re
 import signal
 import threading
-import time
 
 from tests.integration import cloud
 from laboratory.testbed.settings import COMPUTES
-from laboratory.users import subject as demo_subject
-from laboratory.users import trial
 
 _SERVICE = 'nova-dmore-hostd'
-#: Seconds of typing before something happens, and after.
-_BEFORE_S = 1.0
-_AFTER_S = 2.0
 #: How long a worker may take to be replaced.
 _REPLACED_S = 60.0
 #: When, after a migration was asked for, the services begin anew, in seconds.
@@ -32,34 +26,9 @@ def tearDownModule():
     cloud.leave()
 
 
-class HostServiceTest(cloud.CloudTest):
+class HostServiceTest(cloud.TypingTest):
     """Three users type numbered keys while the guest prints without a pause.
     """
-
-    trial = demo_subject.DMORE
-
-    def _typing(self, subject, happen):
-        """-> what each user noticed of what happened, by kind."""
-        before = subject.mark()
-        self.assertIsNotNone(before, 'the guest does not tell its ledger')
-        for client in subject.clients.values():
-            client.restart_clock()
-            client.type_on()
-        time.sleep(_BEFORE_S)
-        happen()
-        time.sleep(_AFTER_S)
-        after = subject.mark()
-        self.assertIsNotNone(after, 'the guest does not tell its ledger any '
-                                    'more')
-        users = {
-            kind: trial.user_between(
-                typist, before, after, kind, after.tallies[kind],
-                subject.clients[kind].worst_response_ms(), 0)
-            for kind, typist in self.trial.users.items()}
-        for kind, user in users.items():
-            self.note(f'{kind}: {user}')
-            self.assertGreater(user.sent, 20)
-        return users
 
     def _assert_nothing_noticed(self, users, ambiguous=0):
         """:param ambiguous: bytes that may be missing or too many, as was said
@@ -67,14 +36,6 @@ class HostServiceTest(cloud.CloudTest):
         for kind, user in users.items():
             self.assertEqual(0, user.disconnects, kind)
             self.assertLessEqual(user.faults(), ambiguous, kind)
-
-    def _pids(self, subject, host):
-        machine = self.machine
-        return {
-            'instance': machine.instance_qemu(host, subject.domain),
-            'domain r': machine.domain_r_qemu(host, subject.server),
-            'keeper': machine.keeper(host, subject.server),
-            'worker': machine.worker(host, subject.server)}
 
     def _where(self, subject):
         (host,) = [each for each in COMPUTES
