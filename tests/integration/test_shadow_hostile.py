@@ -8,7 +8,7 @@ import time
 
 from nova_dmore.client import shadow_client
 from nova_dmore import wire
-from tests.integration import test_shadow_process
+from tests.integration import live_pair
 from tests.unit.worker import fakes
 
 
@@ -19,7 +19,7 @@ def processor_s(pid):
     return sum(map(int, fields[11:13])) / os.sysconf('SC_CLK_TCK')
 
 
-class TestHostile(test_shadow_process.LivePair):
+class TestHostile(live_pair.LivePair):
 
     def still_serves(self):
         """The processes are those of the beginning, and at rest."""

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeper and worker as processes, with a fake QEMU and a Domain R end."""
+"""Keeper and worker as processes: what they tell, what they outlive and what
+they leave behind."""
 
 import os
 import select
@@ -13,233 +14,15 @@ from oslotest import base
 from nova_dmore.client import shadow_client
 from nova_dmore import exception
 from nova_dmore import wire
+from tests.integration import live_pair
 from tests.unit.worker import fakes
 
 State = wire.PairState
 SOURCE = wire.Role.SOURCE
-DESTINATION = wire.Role.DESTINATION
 wait_for = fakes.wait_for
 
 
-class LivePair(base.BaseTestCase):
-    """A pair that is live on one host."""
-
-    def setUp(self):
-        super().setUp()
-        self.pair = self.make_pair()
-        self.client = self.pair.client
-
-    def make_pair(self):
-        return fakes.Pair(self)
-
-    def taken(self):
-        return self.client.status().streams['serial0_in']['position']
-
-    def go_live(self):
-        instance, domain_r = self.pair.instance(), self.pair.domain_r()
-        self.pair.live()
-        return instance, domain_r
-
-
-class TestTraffic(LivePair):
-
-    def test_both_ways(self):
-        instance, domain_r = self.go_live()
-        instance.prints(b'login: ')
-        wait_for(lambda: domain_r.output == b'login: ')
-        domain_r.types(b'root\r')
-        self.assertEqual(b'root\r', instance.reads(5))
-        wait_for(lambda: self.taken() == 5)
-        status = self.client.status()
-        self.assertEqual('running', status.instance.status)
-        self.assertTrue(status.domain_r.attached)
-        self.assertEqual((), status.gaps)
-
-    def test_output_from_before_domain_r(self):
-        instance = self.pair.instance()
-        instance.prints(b'BIOS')
-        self.assertEqual(State.STARTING, self.client.live(0))
-        domain_r = self.pair.domain_r()
-        wait_for(lambda: domain_r.output == b'BIOS')
-
-    def test_input_counts_when_it_is_read(self):
-        instance, domain_r = self.go_live()
-        domain_r.types(b'abc')
-        wait_for(lambda: instance.unread() == 3)
-        self.assertEqual(0, self.taken())
-        self.assertEqual(b'a', instance.reads(1))
-        wait_for(lambda: self.taken() == 1)
-        self.assertEqual(b'bc', instance.reads(2))
-
-    def test_more_input_than_there_is_room_for(self):
-        instance, domain_r = self.go_live()
-        typed = os.urandom(50000)
-        domain_r.types(typed)
-        self.assertEqual(typed, instance.reads(len(typed)))
-        wait_for(lambda: self.taken() == len(typed))
-
-    def test_much_of_both(self):
-        instance, domain_r = self.go_live()
-        data = b''.join(b'%07d\n' % n for n in range(50000))
-        typed = b''.join(b'%05d\n' % n for n in range(500))
-        domain_r.types(typed)
-        sender = fakes.threading.Thread(target=instance.prints, args=[data])
-        sender.start()
-        self.assertEqual(typed, instance.reads(len(typed)))
-        sender.join(10)
-        wait_for(lambda: len(domain_r.output) >= len(data))
-        self.assertEqual(data, domain_r.output)
-
-    def test_paused_instance_gets_no_input(self):
-        instance, domain_r = self.go_live()
-        instance.stop()
-        wait_for(lambda: self.client.status().instance.status == 'paused')
-        domain_r.types(b'x')
-        self.assertTrue(instance.reads_nothing())
-        self.assertEqual(State.LIVE, self.client.status().state)
-        instance.resume()
-        self.assertEqual(b'x', instance.reads(1))
-
-    def test_configuration_reaches_every_domain_r(self):
-        self.client.configure({'ssh_port': 22})
-        _, domain_r = self.go_live()
-        wait_for(lambda: domain_r.messages(wire.CONFIG))
-        self.client.configure({'ssh_port': 2222})
-        wait_for(lambda: [each['ssh_port'] for each in
-                          domain_r.messages(wire.CONFIG)] == [22, 2222])
-        domain_r.close()
-        second = self.pair.domain_r()
-        wait_for(lambda: second.messages(wire.CONFIG))
-        self.assertEqual(2222, second.messages(wire.CONFIG)[0]['ssh_port'])
-
-    def test_what_domain_r_says(self):
-        _, domain_r = self.go_live()
-        domain_r.says({'type': wire.LOG, 'level': 'info', 'text': 'a\nb'})
-        domain_r.says({'type': wire.SERVING, 'ssh': 1, 'serial': 0, 'vnc': 2,
-                       'boot_s': 2.5, 'memory_kib': 30000, 'x': [1]})
-        wait_for(lambda: self.client.status().serving)
-        self.assertEqual({'ssh': 1, 'serial': 0, 'vnc': 2, 'boot_s': 2.5,
-                          'memory_kib': 30000}, self.client.status().serving)
-        self.assertIn(r'Domain R: a\nb', self.pair.logged())
-
-    def test_break_keeps_its_place(self):
-        instance, domain_r = self.go_live()
-        domain_r.types(b'ab')
-        domain_r.says({'type': wire.BREAK, 'stream': 'serial0_in', 'at': 2})
-        domain_r.types(b'c')
-
-        def breaks():
-            return [each for each in instance.qmp.commands
-                    if each['execute'] == 'chardev-send-break']
-        self.assertEqual(b'ab', instance.reads(2))
-        wait_for(breaks)
-        self.assertEqual({'id': 'charserial0'}, breaks()[0]['arguments'])
-        self.assertEqual(b'c', instance.reads(1))
-        self.assertEqual(1, len(breaks()))
-
-    def test_break_waits_for_the_input_before_it(self):
-        instance, domain_r = self.go_live()
-        domain_r.types(b'ab')
-        wait_for(lambda: instance.unread() == 2)
-        domain_r.says({'type': wire.BREAK, 'stream': 'serial0_in', 'at': 2})
-        domain_r.types(b'c')
-        self.assertEqual(b'a', instance.reads(1))
-        wait_for(lambda: self.taken() == 1)
-        self.assertNotIn('chardev-send-break', [
-            each['execute'] for each in instance.qmp.commands])
-        self.assertEqual(1, instance.unread())
-        self.assertEqual(b'bc', instance.reads(2))
-
-    def test_domain_r_that_takes_nothing(self):
-        self.client.configure({'stall_ms': 0})
-        instance, domain_r = self.go_live()
-        domain_r.pause_output(True)
-        data = os.urandom(1 << 19)
-        instance.prints(data)   # does not hang for good
-        wait_for(lambda: not instance.printed(), 30)
-        domain_r.pause_output(False)
-        wait_for(lambda: domain_r.output)
-        wait_for(lambda: self.client.status().streams['serial0_out'][
-            'base'] == len(domain_r.output))
-        instance.prints(b'end')
-        wait_for(lambda: domain_r.output.endswith(b'end'))
-        gaps = wait_for(self.pair.gaps)
-        self.assertEqual(len(data) + 3,
-                         len(domain_r.output) + sum(g.bytes for g in gaps))
-        at = gaps[0].at
-        self.assertEqual(data[:at], domain_r.output[:at])
-        self.assertEqual({'exact'}, {gap.kind.value for gap in gaps})
-        wait_for(lambda: domain_r.messages(wire.GAP))
-
-    def test_without_domain_r_the_guest_is_not_slowed(self):
-        self.client.configure({'scrollback_bytes': 1000})
-        instance = self.pair.instance()
-        data = os.urandom(1 << 19)
-        instance.prints(data)
-        wait_for(lambda: self.client.status().streams['serial0_out'][
-            'position'] == len(data))
-        domain_r = self.pair.domain_r()
-        wait_for(lambda: domain_r.output)
-        self.assertEqual(data[-len(domain_r.output):], domain_r.output)
-        self.assertLessEqual(len(domain_r.output), 1000)
-
-
-class TestReplacements(LivePair):
-
-    def test_instance_started_anew(self):
-        """What it had not read is lost with it, and not the next boot's."""
-        instance, domain_r = self.go_live()
-        domain_r.types(b'abc')
-        self.assertEqual(b'a', instance.reads(1))
-        wait_for(lambda: instance.unread() == 2)
-        instance.prints(b'last words')
-        instance.close()
-        wait_for(lambda: domain_r.output == b'last words')
-        wait_for(lambda: self.taken() == 3)
-        second = self.pair.instance()
-        wait_for(lambda: self.client.status().instance.status == 'running')
-        self.assertTrue(second.reads_nothing())
-        second.prints(b'first words')
-        wait_for(lambda: domain_r.output == b'last wordsfirst words')
-        domain_r.types(b'd')
-        self.assertEqual(b'd', second.reads(1))
-        self.assertEqual((), self.pair.gaps())
-
-    def test_taken_byte_of_an_ended_instance(self):
-        instance, domain_r = self.go_live()
-        domain_r.types(b'a')
-        self.assertEqual(b'a', instance.reads(1))
-        instance.close()
-        # What is typed to no instance is not kept for the next one.
-        wait_for(lambda: not self.client.status().instance.connected)
-        second = self.pair.instance()
-        wait_for(lambda: self.client.status().instance.status == 'running')
-        domain_r.types(b'b')
-        self.assertEqual(b'b', second.reads(1))
-        self.assertEqual((), self.pair.gaps())
-
-    def test_domain_r_started_anew(self):
-        instance, domain_r = self.go_live()
-        instance.prints(b'one')
-        wait_for(lambda: domain_r.output == b'one')
-        domain_r.types(b'x')
-        self.assertEqual(b'x', instance.reads(1))
-        domain_r.close()
-        wait_for(lambda: self.client.status().state is State.STARTING)
-        instance.prints(b'two')
-        second = self.pair.domain_r()
-        wait_for(lambda: second.output == b'two')
-        self.pair.live()
-        second.types(b'y')
-        self.assertEqual(b'y', instance.reads(1))
-        gap, = self.pair.gaps()
-        self.assertEqual(('serial0_in', wire.GapKind.UNKNOWN),
-                         (gap.stream, gap.kind))
-        self.client.forget_gaps([gap.number])
-        self.assertEqual((), self.pair.gaps())
-
-
-class TestWaitingForGaps(LivePair):
+class TestWaitingForGaps(live_pair.LivePair):
 
     def setUp(self):
         super().setUp()
@@ -301,7 +84,7 @@ class TestWaitingForGaps(LivePair):
         self.assertTrue(request.is_refused())
 
 
-class TestEarlierRelease(LivePair):
+class TestEarlierRelease(live_pair.LivePair):
     """What release 0.2 started, and what follows it."""
 
     def test_it_goes_on(self):
@@ -339,7 +122,7 @@ class TestEarlierRelease(LivePair):
         self.assertEqual(b'x', instance.reads(1))
 
 
-class TestKilledWorker(LivePair):
+class TestKilledWorker(live_pair.LivePair):
 
     def kill(self):
         status = self.client.status()

@@ -11,7 +11,7 @@ import sys
 import time
 
 from nova_dmore import exception
-from tests.integration import test_shadow_process
+from tests.integration import live_pair
 from tests.unit import hostd_process
 from tests.unit.worker import fakes
 
@@ -74,7 +74,7 @@ print(len(data), len(descriptors))
 """
 
 
-class QemuUserCase(test_shadow_process.LivePair):
+class QemuUserCase(live_pair.LivePair):
 
     arrives = False
 
