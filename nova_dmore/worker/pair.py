@@ -2,13 +2,11 @@
 """A pair in its worker: the channel, the devices and the requests, together.
 
 All that is known lies in memory that the keeper owns, so the process may be
-killed at any time. It is one file, for it is where what happened, from
-whichever of them, becomes an action of the machine, and an action something
-that all of them do.
+killed at any time. Here what happened, from whichever of them, becomes an
+action of the machine, and an action something that all of them do.
 """
 
 import asyncio
-import dataclasses
 import logging
 import mmap
 import os
@@ -38,6 +36,7 @@ from nova_dmore.worker import keeper_commands
 from nova_dmore.worker import request_handler
 from nova_dmore.worker import requests
 from nova_dmore.worker import state_machine
+from nova_dmore.worker import stop as stop_module
 
 LOG = logging.getLogger(__name__)
 
@@ -67,13 +66,8 @@ class Pair:
             _map(given['notes'], notes_module.NOTES_SIZE))
         kept = self.notes.read() or {}
         self.gap_log = gaps.GapLog(kept.get('gaps'))
-        #: Results of FROZEN and HAND_OVER; None while nothing is frozen.
-        self.frozen: dict[str, Any] | None = kept.get('frozen')
         #: Destination: the carry-over as JSON, or None.
         self.carried: dict[str, Any] | None = kept.get('carried')
-        self.stopped_at: float | None = None
-        #: Whether Domain R is stopped as soon as it may.
-        self._lets_go = kept.get('lets_go', False)
         self.vms: dict[str, tuple[bool, str | None]] = {
             messages.INSTANCE: (False, None),
             messages.DOMAIN_R: (False, None)}
@@ -107,7 +101,10 @@ class Pair:
         self.control = domain_r_control.DomainRControl(
             self.host_end, serial.input, self._send_break,
             kept.get('serving'), kept.get('waiting', ()))
-        self._waiters: set[asyncio.Future[None]] = set()
+        self.waiters = requests.Waiters(loop)
+        self.stop = stop_module.Stop(
+            self.machine, self.host_end, self.devices, self.commands, kept,
+            self.note, self.waiters.wake)
         #: How much of what the keeper has dropped was reported.
         self._reported_dropped: int = kept.get('reported_dropped', 0)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -166,21 +163,12 @@ class Pair:
             self._vm_changed(message, now)
         elif kind == messages.ToWorker.EVENT:
             LOG.info('%s: %s', message['vm'], message['event'])
-            if message['vm'] != messages.INSTANCE:
-                self._domain_r_event(message)
-            elif message['event'] == 'STOP':
-                self.stopped_at = message['at']
-            elif message['event'] == 'RESUME':
-                self.stopped_at = None
+            self.stop.event(message)
         elif kind == messages.ToWorker.REPLY:
             self.commands.replied(message)
             self._check_freeze()
         elif kind == messages.ToWorker.DISPLAY:
             self.commands.display_opened(message, descriptors)
-
-    def _domain_r_event(self, message: messages.Message) -> None:
-        if message['event'] == 'STOP' and self.frozen is not None:
-            self.frozen['at']['domain_r_stopped'] = message['at']
 
     def _vm_changed(self, message: messages.Message, now: float) -> None:
         vm = message['vm']
@@ -206,18 +194,17 @@ class Pair:
             return self.act(self.machine.tick(time.monotonic()))
         self._move()
         self._note_machine()
-        self._wake_waiters()
+        self.waiters.wake()
         self._set_timer()
 
     def _perform(self, action: Action) -> list[Action]:
         """-> further actions."""
         if action is Action.STOP:
-            return self._stop(time.monotonic())
+            return self.stop.begin(time.monotonic())
         if action is Action.CARRY:
-            self._carry(time.monotonic())
+            self.stop.carry(time.monotonic())
         elif action is Action.THAW:
-            self.frozen = None
-            self.devices.thaw()
+            self.stop.thaw()
         elif action is Action.CLOSE:
             self._close()
         elif action is Action.DOMAIN_R_LOST:
@@ -264,87 +251,9 @@ class Pair:
             stream = wire.Stream.CONTROL_TO_DOMAIN_R
             self.host_end.forget(stream, self.host_end.unstored(stream))
 
-    def _stop(self, now: float) -> list[Action]:
-        """The stop sequence: everything here takes well under 1 ms."""
-        stopped_at, self.stopped_at = self.stopped_at or now, None
-        self.devices.each(base.ShadowDevice.stop, stopped_at)
-        self.frozen = {'acknowledged': False, 'carry_over': None,
-                       'at': {'stopped': stopped_at, 'frozen': None,
-                              'domain_r_stopped': None}}
-        return self._freeze_over()
-
-    @property
-    def domain_r_may_stop(self) -> bool:
-        """Whether the instance stopped and Domain R has, or will have, all
-        that it can have here."""
-        return (self.frozen is not None and
-                self.frozen['at']['frozen'] is not None)
-
-    def let_go(self, on: bool) -> None:
-        """See :attr:`wire.Request.LET_GO`."""
-        if on != self._lets_go:
-            self._lets_go = on
-            self.note()
-            if self.domain_r_may_stop:
-                self._stop_domain_r()
-
-    def _stop_domain_r(self) -> None:
-        def replied(error: str | None) -> None:
-            if error is not None:
-                LOG.warning('Domain R cannot be stopped: %s',
-                            text.printable(error))
-        if self._lets_go and not self.machine.domain_r_stopped:
-            self.commands.stop_domain_r(replied)
-
-    def _freeze_over(self) -> list[Action]:
-        """-> actions, if nothing more can change before the carry-over.
-
-        The machine does not wait for ever.
-        """
-        settling = self.devices.is_settling()
-        if settling and not self.machine.freeze_due:
-            return []
-        self.host_end.freeze(final=not settling)    # once: it may be asked for
-        if not self.domain_r_may_stop:
-            if not (self.host_end.state is host_end_module.HostState.FROZEN or
-                    self.machine.domain_r_stopped or
-                    self.machine.freeze_overdue):
-                return []
-            self._domain_r_frozen(time.monotonic())
-        is_over = not settling and self.devices.is_saved()
-        return self.machine.freeze_over() if is_over else []
-
     def _check_freeze(self) -> None:
         if self.machine.state is State.FREEZING:
-            self.act(self._freeze_over())
-
-    def _domain_r_frozen(self, now: float) -> None:
-        """Domain R may stop now, whatever the instance's QEMU still does."""
-        assert self.frozen is not None      # since the stop
-        self._stop_domain_r()
-        at = self.frozen['at']
-        at['frozen'] = now
-        self.frozen['acknowledged'] = self.host_end.acknowledged
-        LOG.info('Frozen %.1f ms after the stop, %sacknowledged',
-                 (now - at['stopped']) * 1000,
-                 '' if self.host_end.acknowledged else 'not ')
-        self._wake_waiters()
-
-    def _carry(self, now: float) -> None:
-        self.devices.each(base.ShadowDevice.settle)
-        self.host_end.poll()    # for the last that Domain R has stored
-        carry_over = self.host_end.carry_over()
-        if carry_over is not None:
-            carry_over = dataclasses.replace(
-                carry_over, **self.devices.carry_over())
-        if not self.domain_r_may_stop:
-            self._domain_r_frozen(now)
-        assert self.frozen is not None      # since the stop
-        self.frozen['carry_over'] = carry_over and carry_over.to_json()
-        LOG.info('Carried over %.1f ms after the stop',
-                 (now - self.frozen['at']['stopped']) * 1000)
-        self._wake_waiters()
-        self.note()
+            self.act(self.stop.freeze_over())
 
     def _on_doorbell(self, descriptor: int) -> None:
         try:
@@ -370,7 +279,7 @@ class Pair:
             self.report_gap(gap.stream, gap.kind, gap.reason, gap.at,
                             gap.count)
         if changes.frozen:
-            actions += self._freeze_over()
+            actions += self.stop.freeze_over()
         if changes.broken is not None:
             LOG.warning('Domain R: %s', text.printable(changes.broken))
             actions += self.machine.broken(changes.restarted, now)
@@ -425,36 +334,19 @@ class Pair:
              'bytes': count, 'kind': gap['kind'], 'reason': reason},
             self._is_open())
         self.note()
-        self._wake_waiters()
+        self.waiters.wake()
 
     def shut_down(self) -> None:
         """Ask the keeper to end."""
         self.commands.shut_down()
-
-    async def wait_until(self, predicate: Callable[[], object],
-                         deadline: float) -> None:
-        """Wait until ``predicate()``, which act() or report_gap() may make
-        true, or not."""
-        while not predicate():
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return
-            waiter = self.loop.create_future()
-            self._waiters.add(waiter)
-            try:
-                await asyncio.wait([waiter], timeout=left)
-            finally:    # whoever asked may have gone
-                self._waiters.discard(waiter)
 
     def note(self) -> None:
         """Leave everything to a successor."""
         self.notes.write({
             'machine': self.machine.to_notes(),
             'gaps': self.gap_log.to_notes(),
-            'frozen': self.frozen if self.machine.state is State.FROZEN
-            else None,
+            **self.stop.to_notes(),
             'carried': self.carried,
-            'lets_go': self._lets_go,
             'reported_dropped': self._reported_dropped,
             'serving': self.control.serving,
             'waiting': self.control.waiting,
@@ -464,11 +356,6 @@ class Pair:
         if self.machine.to_notes() != self._noted:
             self._noted = self.machine.to_notes()
             self.note()
-
-    def _wake_waiters(self) -> None:
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
 
     def _is_open(self) -> bool:
         return self.host_end.state is host_end_module.HostState.OPEN

@@ -101,7 +101,7 @@ class RequestHandler:
             raise requests.Refused(str(e)) from e
         if on is not is_known:
             # Another migration begins, or this one is over.
-            self._pair.let_go(False)
+            self._pair.stop.let_go(False)
         self._pair.commands.leaving(
             self._machine.role is wire.Role.SOURCE)
         self._pair.act(actions)
@@ -121,26 +121,26 @@ class RequestHandler:
         return {}
 
     async def _let_go(self, on: Any) -> dict[str, Any]:
-        self._pair.let_go(bool(on))
+        self._pair.stop.let_go(bool(on))
         return {}
 
     async def _frozen(self, timeout_ms: Any) -> dict[str, Any]:
-        pair = self._pair
-        await pair.wait_until(lambda: pair.domain_r_may_stop,
-                              _deadline(timeout_ms))
-        if pair.domain_r_may_stop:
-            assert pair.frozen is not None
-            return {name: pair.frozen[name] for name in ('acknowledged', 'at')}
+        stop = self._pair.stop
+        await self._pair.waiters.wait_until(
+            lambda: stop.domain_r_may_stop, _deadline(timeout_ms))
+        if stop.domain_r_may_stop:
+            assert stop.frozen is not None
+            return {name: stop.frozen[name] for name in ('acknowledged', 'at')}
         return {'acknowledged': False,
                 'at': {'stopped': None, 'frozen': None,
                        'domain_r_stopped': None}}
 
     async def _hand_over(self, timeout_ms: Any) -> dict[str, Any]:
         pair = self._pair
-        await pair.wait_until(
+        await pair.waiters.wait_until(
             lambda: self._machine.state is not State.FREEZING,
             _deadline(timeout_ms))
-        frozen = self._machine.state is State.FROZEN and pair.frozen
+        frozen = self._machine.state is State.FROZEN and pair.stop.frozen
         return {'carry_over': frozen['carry_over'] if frozen else None}
 
     async def _carry_over(self, migration_id: Any, carry_over: Any
@@ -166,14 +166,14 @@ class RequestHandler:
         return {'accepted': True, 'reason': ''}
 
     async def _live(self, timeout_ms: Any) -> dict[str, Any]:
-        await self._pair.wait_until(
+        await self._pair.waiters.wait_until(
             lambda: self._machine.state is State.LIVE,
             _deadline(timeout_ms))
         return {'state': self._machine.state.value}
 
     async def _gaps(self, timeout_ms: Any) -> dict[str, Any]:
-        await self._pair.wait_until(self._pair.gap_log.reports,
-                                    _deadline(timeout_ms))
+        await self._pair.waiters.wait_until(
+            self._pair.gap_log.reports, _deadline(timeout_ms))
         return {'number': len(self._pair.gap_log.reports())}
 
     async def _forget_gaps(self, numbers: Any) -> dict[str, Any]:

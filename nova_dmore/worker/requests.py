@@ -5,6 +5,7 @@ import asyncio
 import json
 import logging
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
@@ -28,6 +29,35 @@ class Refused(Exception):
 
 class BadRequest(Refused):
     """A request that makes no sense."""
+
+
+class Waiters:
+    """Requests that are answered when something is so."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiters: set[asyncio.Future[None]] = set()
+
+    async def wait_until(self, predicate: Callable[[], object],
+                         deadline: float) -> None:
+        """Wait until ``predicate()``, which whatever precedes a :meth:`wake`
+        may make true, or not."""
+        while not predicate():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            waiter = self._loop.create_future()
+            self._waiters.add(waiter)
+            try:
+                await asyncio.wait([waiter], timeout=left)
+            finally:    # whoever asked may have gone
+                self._waiters.discard(waiter)
+
+    def wake(self) -> None:
+        """Something changed: have them look again."""
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
 
 async def serve(sock: socket.socket, handle: Handle) -> None:

@@ -45,8 +45,10 @@ class _Pair:
         self.host_end = mock.Mock(epoch=0)
         self.host_end.positions.return_value = {}
         self.vms = {'instance': (False, None), 'domain_r': (False, None)}
-        self.domain_r_attached = self.domain_r_may_stop = False
-        self.frozen = self.carried = None
+        self.domain_r_attached = False
+        self.stop = mock.Mock(domain_r_may_stop=False, frozen=None)
+        self.waiters = types.SimpleNamespace(wait_until=self._wait_until)
+        self.carried = None
         self.gap_log = gaps.GapLog()
         self.worker_starts = self.keeper_pid = 1
         self.configured: Any = None
@@ -66,11 +68,8 @@ class _Pair:
     def act(self, actions) -> None:
         """See Pair."""
 
-    def let_go(self, on) -> None:
-        """See Pair."""
-
-    async def wait_until(self, condition, deadline) -> None:
-        """See Pair; time stands still."""
+    async def _wait_until(self, condition, deadline) -> None:
+        """Time stands still."""
 
 
 _loop: asyncio.AbstractEventLoop | None = None
