@@ -9,16 +9,14 @@ then the kernel's counts of the unread bytes are those of QEMU's saved state
 (doc/source/architecture/serial.rst says why).
 """
 
-import collections
 import enum
-import functools
 import logging
-import math
 import os
 import socket
 import time
 from collections.abc import Callable, Iterable
 
+from nova_dmore.keeper import moves
 from nova_dmore.keeper import peers
 from nova_dmore.link import messages
 from nova_dmore.posix import fifos
@@ -35,9 +33,6 @@ OUTPUT_ROOM = 4096
 #: With no more bytes free than this QEMU may already be waiting for room: it
 #: writes byte by byte.
 _CROWDED = 64
-#: How many bytes of output QEMU may hold while it waits: 16 in the FIFO of the
-#: UART, and one in its shift register.
-_HELD_BY_UART = 17
 #: With more bytes than this in a unix socket QEMU may be waiting for room:
 #: each byte is a piece of its own, and the socket takes a few hundred pieces.
 _SOCKET_ROOM = 64
@@ -47,11 +42,6 @@ _MOVE_MAX = 1 << 16
 #: smaller pieces, but none smaller than this many bytes.
 _PIECE_S = 0.02
 _PIECE_LEAST = 256
-#: How many of the last moves are remembered, in each direction.
-_GIFTS = 64
-#: For how long QEMU's main loop may still finish what it had begun, after QEMU
-#: has said that it saves its state, in seconds.
-_SETTLE_S = 0.002
 #: How often to look whether QEMU has read the byte in a socket, in seconds.
 _SOCKET_LOOK_S = 0.002
 
@@ -111,11 +101,7 @@ class Line:
         self._dropped = 0           # output that nobody was there to take
         self._drops = False
         self._alone_timer: loop_module.Handle | None = None
-        #: The last moves that made room while QEMU may have been waiting for
-        #: it: when each began and ended, and how many bytes QEMU had written
-        #: in all by then.
-        self._rooms: collections.deque[tuple[float, float, int]] = (
-            collections.deque(maxlen=_GIFTS))
+        self._moves = moves.Moves()
         self._piece = OUTPUT_ROOM   # bytes of output that are moved at once
         #: Bytes moved out of a page of QEMU's FIFO that is not empty yet: it
         #: has no room again before it is.
@@ -123,13 +109,9 @@ class Line:
         #: Whether the last QEMU has ended, and no other is connected.
         self._has_ended = False
         self._moved_at = 0.0
-        #: Of pieces of input: when they were moved, and their bytes.
-        self._gave: collections.deque[tuple[float, int]] = (
-            collections.deque(maxlen=_GIFTS))
         #: Whether a move of 'input' or 'output' found none.
         self._has_no_room: dict[str, bool] = {}
-        #: What is watched for, and how to end that.
-        self._watched: dict[str, Callable[[], object]] = {}
+        self._watches = loop_module.Watches(loop)
 
     # -- for the worker
 
@@ -205,7 +187,7 @@ class Line:
                 self._enter(Gate.HELD)      # it was paused: no STOP came
             self._saving_at = at
             self._loop.call_later(
-                max(0, at + _SETTLE_S - time.monotonic()), self._saving,
+                max(0, at + moves.SETTLE_S - time.monotonic()), self._saving,
                 name == messages.SAVING_POSTCOPY)
 
     def leaving(self, on: bool) -> None:
@@ -229,7 +211,7 @@ class Line:
             raise peers.RefusedError('the serial port is connected')
         LOG.info('The instance was started by 0.1: it has a socket')
         self._disconnect()
-        self._unwatch()
+        self._watches.end()
         unix_connect.prepare(sock)
         self._socket = sock
         self._source = self._sink = sock.fileno()
@@ -238,7 +220,7 @@ class Line:
 
     def _disconnect(self) -> None:
         if self._socket is not None:
-            self._unwatch()
+            self._watches.end()
             self._socket.close()
             self._socket = None
             self._source, self._sink = self._fifo_out, self._fifo_in
@@ -283,7 +265,7 @@ class Line:
             return
         if has_all_output := not self._is_crowded():
             # QEMU does not wait for room: it will not write any more.
-            self._allowed = self._counting_output()
+            self._allowed = self._counted_output()
         self._report(has_all_output, False)
 
     def _saved(self) -> None:
@@ -291,43 +273,20 @@ class Line:
         if self.gate is not Gate.HELD or (
                 self._count is not None and self._count['final']):
             return      # what it did after that is not in its state
-        self._allowed = self._counting_output()
+        self._allowed = self._counted_output()
         self._report(True, True)
 
-    def _counting_output(self) -> int:
+    def _counted_output(self) -> int:
         """-> how many bytes of the output that is here the destination's QEMU
         will not write again."""
-        output = pipes.waiting(self._source)
-        after = (self._saving_at or math.inf) + _SETTLE_S
-        for began_at, _, total in self._rooms:
-            if began_at > after:
-                # What was written into this room came after the state was
-                # saved: the destination's QEMU will write it again.
-                return max(0, min(
-                    output, total - self._read - self._dropped))
-        return output
-
-    def _is_unsure_of_output(self, at: float) -> bool:
-        """Whether QEMU got room while it may or may not have saved.
-
-        :param at: when it said that it saves.
-        """
-        return any(ended_at > at and began_at <= at + _SETTLE_S
-                   for began_at, ended_at, _ in self._rooms)
+        return self._moves.counted_output(
+            pipes.waiting(self._source), self._read + self._dropped,
+            self._saving_at)
 
     def _report(self, has_all_output: bool, final: bool) -> None:
-        before, saving_at = self._count, self._saving_at
-        left, unsure_in, unsure_out = self._unread(), 0, 0
-        if saving_at is not None:
-            # QEMU cannot have read before what it got after it had saved.
-            surely = self._given_since(saving_at + _SETTLE_S)
-            left = max(left, surely)
-            if before is None:
-                unsure_in = max(0, self._given_since(saving_at) - left)
-                if self._is_unsure_of_output(saving_at):
-                    unsure_out = _HELD_BY_UART
-        if before is not None:
-            unsure_in = max(0, before['unread'] - left)
+        left, unsure_in, unsure_out = self._moves.counts(
+            self._unread(), self._saving_at,
+            None if self._count is None else self._count['unread'])
         counts = {
             'output': self._read + self._allowed if has_all_output else None,
             'unread': left, 'final': final,
@@ -339,9 +298,6 @@ class Line:
 
     def _unread(self) -> int:
         return pipes.unread(self._sink)
-
-    def _given_since(self, when: float) -> int:
-        return sum(count for at, count in self._gave if at > when)
 
     def _is_crowded(self) -> bool:
         """Whether QEMU may wait for room, and write when it gets some."""
@@ -384,8 +340,8 @@ class Line:
                 self._fits = pipes.resize(self._fifo_out, OUTPUT_ROOM)
             now = time.monotonic()
             if crowded:
-                self._rooms.append(
-                    (began_at, now, self._read + self._dropped + left))
+                self._moves.made_room(
+                    began_at, now, self._read + self._dropped + left)
             self._pace(began_at)
             self._moved_at = now
             if self.gate is Gate.HELD:
@@ -419,7 +375,7 @@ class Line:
                 return
         if moved:
             self._written += moved
-            self._gave.append((time.monotonic(), moved))
+            self._moves.gave(time.monotonic(), moved)
         self._watch()
 
     def _look_at_socket(self) -> None:
@@ -435,35 +391,17 @@ class Line:
         output = (self.gate in (Gate.OPEN, Gate.OUTPUT) or
                   self.gate is Gate.HELD and self._allowed > 0)
         no_room = self._has_no_room.get('output', False)
-        self._wake('output', output and not no_room, self._loop.add_reader,
-                   self._loop.remove_reader, self._source, self._move_output)
-        self._wake('its room', output and no_room, self._loop.add_writer,
-                   self._loop.remove_writer, self._output_end,
-                   self._move_output)
+        self._watches.reader('output', output and not no_room, self._source,
+                             self._move_output)
+        self._watches.writer('its room', output and no_room, self._output_end,
+                             self._move_output)
         opened = self.gate is Gate.OPEN
         no_room = self._has_no_room.get('input', False)
-        self._wake('input', opened and not no_room, self._loop.add_reader,
-                   self._loop.remove_reader, self._input_end,
-                   self._move_input)
+        self._watches.reader('input', opened and not no_room, self._input_end,
+                             self._move_input)
         if self._socket is None:
-            self._wake('room for it', opened and no_room,
-                       self._loop.add_writer, self._loop.remove_writer,
-                       self._sink, self._move_input)
+            self._watches.writer('room for it', opened and no_room, self._sink,
+                                 self._move_input)
         elif opened and no_room and self._socket_timer is None:
             self._socket_timer = self._loop.call_later(
                 _SOCKET_LOOK_S, self._look_at_socket)
-
-    def _wake(self, what: str, wanted: bool,
-              add: Callable[[int, Callable[[], None]], object],
-              remove: Callable[[int], object], descriptor: int,
-              callback: Callable[[], None]) -> None:
-        if wanted and what not in self._watched:
-            add(descriptor, callback)
-            self._watched[what] = functools.partial(remove, descriptor)
-        elif not wanted and what in self._watched:
-            self._watched.pop(what)()
-
-    def _unwatch(self) -> None:
-        for end in self._watched.values():
-            end()
-        self._watched.clear()

@@ -6,6 +6,7 @@ It has what they need of asyncio's, by the same names. Each keeper would write
 so copies. And what is forked from this one finds no task under way.
 """
 
+import functools
 import heapq
 import itertools
 import selectors
@@ -127,3 +128,40 @@ class Loop:
             ready.append(heapq.heappop(self._timers)[2])
         for handle in ready:
             handle.run()    # an earlier one may have cancelled it
+
+
+class Watches:
+    """What is waited for at descriptors, each by a name of its user's: once,
+    and for as long as it is wanted."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._ends: dict[str, Callable[[], None]] = {}
+
+    def reader(self, what: str, wanted: bool, descriptor: int,
+               callback: Callable[[], None]) -> None:
+        """Call whenever a descriptor can be read, or no more."""
+        self._set(what, wanted, self._loop.add_reader,
+                  self._loop.remove_reader, descriptor, callback)
+
+    def writer(self, what: str, wanted: bool, descriptor: int,
+               callback: Callable[[], None]) -> None:
+        """Call whenever a descriptor can be written, or no more."""
+        self._set(what, wanted, self._loop.add_writer,
+                  self._loop.remove_writer, descriptor, callback)
+
+    def end(self) -> None:
+        """Wait for nothing any more."""
+        for end in self._ends.values():
+            end()
+        self._ends.clear()
+
+    def _set(self, what: str, wanted: bool,
+             add: Callable[[int, Callable[[], None]], None],
+             remove: Callable[[int], None], descriptor: int,
+             callback: Callable[[], None]) -> None:
+        if wanted and what not in self._ends:
+            add(descriptor, callback)
+            self._ends[what] = functools.partial(remove, descriptor)
+        elif not wanted and what in self._ends:
+            self._ends.pop(what)()

@@ -1,89 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The keeper's part of the serial port: its gate, and what it counts."""
+"""The keeper's part of the serial port: its gate, and its ends."""
 
 import contextlib
 import os
 import socket
-import tempfile
-import unittest
-from unittest import mock
 
 from nova_dmore.keeper import line
 from nova_dmore.keeper import peers
 from nova_dmore.link import messages
 from nova_dmore.posix import fifos
 from nova_dmore.posix import pipes
-from tests.unit.keeper import poll_loop
+from tests.unit.keeper import line_case
 
 Gate = line.Gate
 
 
-class LineCase(unittest.TestCase):
-
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.directory = folder.name
-        fifos.make(self.directory, 0o600, None)
-        self.loop = poll_loop.PollLoop()
-        patch = mock.patch('time.monotonic', self.loop.time)
-        patch.start()
-        self.addCleanup(patch.stop)
-        self.said = []          # what QEMU has said, and nobody heard
-        self.counts = []
-        self.moves_to = []      # what tells how much is unread
-        self.line = line.Line(self.loop, self.directory, self.hear, self.tell)
-        self.input, self.output = fifos.open_both(self.directory)
-        self.addCleanup(os.close, self.input)
-        self.addCleanup(os.close, self.output)
-
-    def tell(self, message, descriptors=()):
-        if message['type'] == messages.ToWorker.COUNT:
-            self.counts.append(message)
-        else:
-            self.moves_to += descriptors
-
-    def hear(self):
-        while self.said:
-            self.line.event(self.said.pop(0), self.loop.time())
-
-    def types(self, data):
-        os.write(self.line.descriptors[0], data)
-        for _ in range(5):
-            self.loop.turn()
-
-    def received(self):
-        """What has come to the worker's pipe."""
-        for _ in range(5):
-            self.loop.turn()
-        try:
-            return os.read(self.line.descriptors[1], 1 << 16)
-        except BlockingIOError:
-            return b''
-
-    def unread(self):
-        return pipes.unread(self.input)
-
-    def printed(self):
-        return pipes.unread(self.output)
-
-    def runs(self):
-        self.line.status(True, 'running', False)
-
-    def stops(self):
-        self.line.leaving(True)
-        self.line.event('STOP', self.loop.time())
-        self.line.status(True, 'paused', False)
-
-    def saves(self, name=messages.SAVING):
-        self.line.event(name, self.loop.time())
-        self.loop.run(0.01)
-
-    def last(self, *names):
-        return tuple(self.counts[-1][name] for name in names)
-
-
-class GateTest(LineCase):
+class GateTest(line_case.LineCase):
 
     def test_nothing_passes_before_it_runs(self):
         os.write(self.output, b'a')
@@ -204,7 +136,7 @@ class GateTest(LineCase):
         self.assertEqual(1 << 16, self.unread())
 
 
-class RoomTest(LineCase):
+class RoomTest(line_case.LineCase):
 
     def test_more_than_fits_waits_for_a_keeper(self):
         fifos.make_room(self.output)
@@ -220,70 +152,6 @@ class RoomTest(LineCase):
         self.assertEqual(100000, count)
         os.write(self.output, bytes(line.OUTPUT_ROOM))
         self.assertRaises(BlockingIOError, os.write, self.output, b'a')
-
-
-class CountTest(LineCase):
-
-    def test_at_rest(self):
-        self.runs()
-        self.stops()
-        self.saves()
-        self.assertEqual((0, 0, False), self.last(
-            'output', 'unread', 'final'))
-        self.line.event(messages.SAVED, self.loop.time())
-        self.assertEqual((0, 0, True, 0, 0), self.last(
-            'output', 'unread', 'final', 'unsure_in', 'unsure_out'))
-
-    def test_what_lies_there(self):
-        self.runs()
-        self.types(b'abc')
-        os.read(self.input, 1)
-        self.stops()
-        os.write(self.output, b'last')
-        self.saves()
-        self.assertEqual((4, 2), self.last('output', 'unread'))
-        self.assertEqual(b'last', self.received())
-        self.line.event(messages.SAVED, self.loop.time())
-        os.write(self.output, b'again')
-        self.assertEqual(b'', self.received())
-        self.assertEqual((4, 2, True), self.last('output', 'unread', 'final'))
-
-    def test_crowded(self):
-        self.runs()
-        self.stops()
-        os.write(self.output, bytes(line.OUTPUT_ROOM - 10))
-        self.saves()
-        self.assertEqual((None, False), self.last('output', 'final'))
-        self.assertEqual(b'', self.received())
-        self.line.event(messages.SAVED, self.loop.time())
-        self.assertEqual((line.OUTPUT_ROOM - 10, True),
-                         self.last('output', 'final'))
-        self.assertEqual(line.OUTPUT_ROOM - 10, len(self.received()))
-
-    def makes_room(self, late):
-        """QEMU waits for room, and gets it so late after it has begun to
-        save its state; all that it says comes later."""
-        self.runs()
-        os.write(self.output, bytes(line.OUTPUT_ROOM))
-        at = self.loop.time()
-        self.loop.run(late)
-        self.received()
-        self.line.leaving(True)
-        self.line.event('STOP', at - 0.001)
-        self.line.event(messages.SAVING, at)
-        self.loop.run(0.01)
-        os.write(self.output, b'in its state, too')
-
-    def test_room_made_when_its_state_is_saved(self):
-        self.makes_room(0.5)
-        self.line.event(messages.SAVED, self.loop.time())
-        self.assertEqual((line.OUTPUT_ROOM, True, 0), self.last(
-            'output', 'final', 'unsure_out'))
-        self.assertEqual(b'', self.received())
-
-    def test_room_made_just_when_it_saves_is_told(self):
-        self.makes_room(0.001)
-        self.assertEqual((17,), self.last('unsure_out'))
 
     def test_worker_that_is_slow_gets_less_at_once(self):
         self.runs()
@@ -304,56 +172,8 @@ class CountTest(LineCase):
                 sizes.append(len(os.read(self.line.descriptors[1], 1 << 16)))
         return sizes
 
-    def test_post_copy_of_qemu_7(self):
-        self.runs()
-        self.stops()
-        os.write(self.output, b'last')
-        self.saves(messages.SAVING_POSTCOPY)
-        self.assertEqual((4, True), self.last('output', 'final'))
-        count = len(self.counts)
-        self.line.event(messages.SAVED, self.loop.time())
-        self.assertEqual(count, len(self.counts))
 
-    def test_post_copy_of_qemu_10(self):
-        self.runs()
-        self.stops()
-        os.write(self.output, b'last')
-        self.saves()
-        self.saves(messages.SAVING_POSTCOPY)
-        self.assertEqual((4, True), self.last('output', 'final'))
-
-    def test_end_without_a_word(self):
-        self.runs()
-        self.types(b'a')
-        self.stops()
-        os.write(self.output, b'last')
-        self.line.status(False, None, False)
-        self.assertEqual((4, 1, True), self.last('output', 'unread', 'final'))
-
-    def test_new_worker_is_told_again(self):
-        self.runs()
-        self.line.repeat()
-        self.assertEqual([], self.counts)
-        self.stops()
-        self.saves()
-        self.line.repeat()
-        self.assertEqual(2, len(self.counts))
-        self.line.event('RESUME', self.loop.time())
-        self.runs()
-        self.line.repeat()
-        self.assertEqual(2, len(self.counts))
-
-    def test_paused_one_that_stays_after_all(self):
-        self.runs()
-        self.line.status(True, 'paused', False)
-        self.line.leaving(True)
-        self.saves()
-        self.assertIs(Gate.HELD, self.line.gate)
-        self.line.leaving(False)
-        self.assertIs(Gate.OUTPUT, self.line.gate)
-
-
-class SocketTest(LineCase):
+class SocketTest(line_case.LineCase):
     """An instance that was started by 0.1."""
 
     def setUp(self):

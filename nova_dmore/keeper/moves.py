@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The last moves of a serial port, and what follows from them.
+
+When QEMU says that it saves its state it has not done so yet, and what it says
+is heard late. What was moved just then may be in that state, or not: when each
+move was tells which (doc/source/architecture/serial.rst).
+"""
+
+import collections
+import math
+
+#: For how long QEMU's main loop may still finish what it had begun, after QEMU
+#: has said that it saves its state, in seconds.
+SETTLE_S = 0.002
+#: How many of the last moves are remembered, in each direction.
+_MOVES = 64
+#: How many bytes of output QEMU may hold while it waits: 16 in the FIFO of the
+#: UART, and one in its shift register.
+_HELD_BY_UART = 17
+
+
+class Moves:
+    """Those of one port. Times are seconds of CLOCK_MONOTONIC."""
+
+    def __init__(self) -> None:
+        #: Of output, those that made room while QEMU may have been waiting for
+        #: it: when each began and ended, and how many bytes QEMU had written
+        #: in all by then.
+        self._rooms: collections.deque[tuple[float, float, int]] = (
+            collections.deque(maxlen=_MOVES))
+        #: Of input: when they were, and their bytes.
+        self._gave: collections.deque[tuple[float, int]] = (
+            collections.deque(maxlen=_MOVES))
+
+    def made_room(self, began_at: float, ended_at: float, written: int
+                  ) -> None:
+        """Output was moved while QEMU may have been waiting for room.
+
+        :param written: how many bytes QEMU had written in all by then.
+        """
+        self._rooms.append((began_at, ended_at, written))
+
+    def gave(self, at: float, count: int) -> None:
+        """QEMU was given bytes of input."""
+        self._gave.append((at, count))
+
+    def counted_output(self, waiting: int, moved: int,
+                       saving_at: float | None) -> int:
+        """-> how many bytes of the output that is here the destination's QEMU
+        will not write again.
+
+        :param waiting: how many are here.
+        :param moved: how many were before them.
+        :param saving_at: when QEMU said that it saves; None: it did not.
+        """
+        after = (saving_at or math.inf) + SETTLE_S
+        for began_at, _, written in self._rooms:
+            if began_at > after:
+                # What was written into this room came after the state was
+                # saved: the destination's QEMU will write it again.
+                return max(0, min(waiting, written - moved))
+        return waiting
+
+    def counts(self, unread: int, saving_at: float | None,
+               before: int | None) -> tuple[int, int, int]:
+        """-> how many bytes of input QEMU's saved state has not read, and how
+        many of input and of output may or may not be in it.
+
+        :param unread: how many QEMU has not read now.
+        :param saving_at: when QEMU said that it saves; None: it did not.
+        :param before: what was returned first the last time; None: this is
+            the first.
+        """
+        unsure_in = unsure_out = 0
+        if saving_at is not None:
+            # QEMU cannot have read before what it got after it had saved.
+            unread = max(unread, self._given_since(saving_at + SETTLE_S))
+            if before is None:
+                unsure_in = max(0, self._given_since(saving_at) - unread)
+                if self._is_unsure_of_output(saving_at):
+                    unsure_out = _HELD_BY_UART
+        if before is not None:
+            unsure_in = max(0, before - unread)
+        return unread, unsure_in, unsure_out
+
+    def _given_since(self, when: float) -> int:
+        return sum(count for at, count in self._gave if at > when)
+
+    def _is_unsure_of_output(self, at: float) -> bool:
+        """Whether QEMU got room while it may or may not have saved.
+
+        :param at: when it said that it saves.
+        """
+        return any(ended_at > at and began_at <= at + SETTLE_S
+                   for began_at, ended_at, _ in self._rooms)
