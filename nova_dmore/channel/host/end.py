@@ -229,9 +229,9 @@ class HostEnd:
         forgotten = {stream: journal.base(stream) for stream in self._out}
         with journal.transaction():
             for producer in self._out.values():
-                gaps += self._begin_out(producer, adopt)
+                gaps += producer.begin(journal.epoch, adopt)
             for consumer in self._in.values():
-                gaps += self._begin_in(consumer, adopt)
+                gaps += consumer.begin(adopt)
             if adopt:
                 gaps += arrival.gaps(
                     arrival.FoundState(journal.found), self._before,
@@ -246,25 +246,6 @@ class HostEnd:
         self.state = HostState.OPEN
         changes.opened = True
         self._poll_open(changes)
-
-    def _begin_out(self, producer: host_streams.HostProducer, adopt: bool
-                   ) -> list[changes_module.Gap]:
-        if not producer.begin(self._journal.epoch, adopt):
-            return []
-        return [changes_module.Gap(
-            producer.stream, self._journal.base(producer.stream), None,
-            wire.GapKind.UNKNOWN,
-            'Domain R has stored more than this host knows of')]
-
-    def _begin_in(self, consumer: host_streams.HostConsumer, adopt: bool
-                  ) -> list[changes_module.Gap]:
-        missing = consumer.begin(adopt)
-        if not missing:
-            return []
-        start = self._journal.position(consumer.stream) - missing
-        return [changes_module.Gap(
-            consumer.stream, start, missing, wire.GapKind.AMBIGUOUS,
-            'Domain R has dropped bytes that this host did not take')]
 
     def _poll_open(self, changes: changes_module.Changes) -> None:
         words = self._words

@@ -4,6 +4,7 @@
 import zlib
 from collections.abc import Callable
 
+from nova_dmore.channel import changes
 from nova_dmore.channel.host import journal as journal_module
 from nova_dmore.channel import region as region_module
 from nova_dmore.channel import ring as ring_module
@@ -52,27 +53,29 @@ class HostProducer:
         self._words[self._mine] = self._journal.position(self.stream)
         self._words[self._mine + 1] = self.opening_base
 
-    def begin(self, epoch: int, adopt: bool) -> int:
+    def begin(self, epoch: int, adopt: bool) -> list[changes.Gap]:
         """Continue where Domain R is, after it acknowledged an epoch.
 
         In a transaction of the journal.
 
         :param adopt: Domain R's offset stands, whatever it is
-        :returns: by how much the offsets of bytes that were not published
-            moved because Domain R was beyond all that was; 0 normally
+        :returns: a gap, if Domain R was beyond all that was published: then
+            the offsets of bytes that were not have moved
         :raises RingError: Domain R did not skip to the oldest offset
         """
         journal, stream = self._journal, self.stream
         stored = self._words[self._theirs]
-        moved = 0
+        gaps = []
         if adopt:
             # What this host forgot before Domain R came gets no offsets.
             journal.shift(stream, ring_module.jump_to(stream.name, stored))
         elif stored > journal.published(stream):
             ring_module.jump_to(stream.name, stored)
-            moved = stored - journal.published(stream)
             journal.set_base(stream, journal.published(stream))
             journal.shift(stream, stored)
+            gaps.append(changes.Gap(
+                stream, journal.base(stream), None, wire.GapKind.UNKNOWN,
+                'Domain R has stored more than this host knows of'))
         else:
             ring_module.advance(
                 stream.name, journal.base(stream), stored,
@@ -80,7 +83,7 @@ class HostProducer:
             journal.set_base(stream, stored)
         self._published = stored
         self._checksum = ring_module.checksum_seed(epoch, stored)
-        return moved
+        return gaps
 
     def publish(self) -> bool:
         """Put what there is room for into the ring.
@@ -172,14 +175,14 @@ class HostConsumer:
             self._copied if renewed else self._journal.position(self.stream))
         self._words[self._mine] = self.opening_taken
 
-    def begin(self, adopt: bool) -> int:
+    def begin(self, adopt: bool) -> list[changes.Gap]:
         """Continue after Domain R acknowledged an epoch.
 
         In a transaction of the journal. Bytes that were copied stay: the
         device may be taking them.
 
         :param adopt: Domain R's offset stands, whatever it is
-        :returns: how many bytes before Domain R's oldest were never copied
+        :returns: a gap, if bytes before Domain R's oldest were never copied
         :raises RingError: Domain R did not drop what was taken
         """
         # Domain R may have published already since it acknowledged; its
@@ -203,7 +206,11 @@ class HostConsumer:
             self._journal.jump(
                 self.stream, self._journal.position(self.stream), unknown)
         self._began = self._produced = self._told = base
-        return missing
+        if not missing:
+            return []
+        return [changes.Gap(
+            self.stream, base - missing, missing, wire.GapKind.AMBIGUOUS,
+            'Domain R has dropped bytes that this host did not take')]
 
     def look(self) -> bool:
         """Copy what Domain R has produced since the last look.
