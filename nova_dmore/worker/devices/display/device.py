@@ -7,17 +7,15 @@ for the next picture when Domain R has dealt with the last.
 
 import asyncio
 import logging
-import socket
 import time
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 from nova_dmore.channel import carry_over as carry_over_module
 from nova_dmore.channel import display
 from nova_dmore.channel.host import end as host_end_module
-from nova_dmore.channel import text
 from nova_dmore import wire
 from nova_dmore.worker.devices import base
+from nova_dmore.worker.devices.display import connection
 from nova_dmore.worker.devices.display import rfb
 from nova_dmore.worker.devices.display import source as source_module
 
@@ -25,10 +23,6 @@ LOG = logging.getLogger(__name__)
 
 #: How long QEMU's display is looked at after the last viewer left, seconds.
 LINGER_S = 1.5
-
-#: After an attempt to connect that failed, the next one is made this much
-#: later, twice as much each time, at most; in seconds.
-RETRY_S = (0.1, 2.0)
 
 #: All of the picture is asked for at most this often, whatever the guest
 #: does with its video modes, in seconds.
@@ -55,32 +49,25 @@ CARRIED_PATIENCE_S = 0.25
 #: Rectangles of one update that are passed on as they are.
 _RECTANGLES_MAX = 32
 
-_MakeSource: TypeAlias = Callable[
-    [asyncio.AbstractEventLoop, socket.socket, source_module.Sink],
-    source_module.Source]
-
 
 class DisplayDevice(base.ShadowDevice, source_module.Sink):
     """Keeps the picture in the region like the instance's."""
 
     def __init__(self, context: base.DeviceContext,
-                 make_source: _MakeSource = rfb.RfbSource) -> None:
+                 make_source: connection.MakeSource = rfb.RfbSource) -> None:
         self._context = context
         self._loop = context.loop
         self._machine = context.machine
         self._host_end = context.host_end
         self._display = display.HostDisplay(context.region)
-        self._make_source = make_source
-        self._source: source_module.Source | None = None
-        self._asked_keeper = False
+        self._connection = connection.Connection(
+            context, make_source, self, self.look)
         # Of QEMU's picture, while it is known.
         self._size: tuple[int, int] | None = None
         self._cursor: display.Cursor | None = None
         self._applied = False       # size and cursor are in the region
         # When somebody looked last.
         self._viewed_at: float | None = None
-        self._retry_at = 0.0
-        self._pause = RETRY_S[0]
         self._refreshed_at = 0.0
         self._reminded_at = 0.0
         self._told_at = 0.0         # when damage was published
@@ -96,7 +83,6 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         self._arrival_open = False  # it is not used up
         self._hurries: list[float] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._troubles: set[str] = set()
         context.input_taken.append(self._input_taken)
 
     # -- base.ShadowDevice
@@ -110,18 +96,16 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         now = time.monotonic()
         self._see_viewers(now)
         wanted = self._wanted(now)
-        if self._source is None:
-            if wanted and not self._asked_keeper and now >= self._retry_at:
-                self._asked_keeper = True
-                self._context.commands.open_display(self._on_opened)
+        if self._connection.source is None:
+            if wanted:
+                self._connection.open(now)
         elif not wanted and self._machine.output_flows:
-            self._source.close()
-            self._source = None
+            self._connection.close()
             self._lose()
-        if self._source is not None:
-            self._source.listen(self._listens())
+        if self._connection.source is not None:
+            self._connection.source.listen(self._listens())
             if self._flows():
-                self._follow(self._source, now)
+                self._follow(self._connection.source, now)
         self._set_timer(now)
 
     def armed(self) -> None:
@@ -149,7 +133,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
 
     def status(self) -> dict[str, Any]:
         """See :class:`base.ShadowDevice`."""
-        return {'connected': self._source is not None,
+        return {'connected': self._connection.source is not None,
                 'open': self._display.is_open,
                 'width': self._display.width,
                 'height': self._display.height,
@@ -200,13 +184,11 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
 
     def ended(self, reason: str) -> None:
         """See :class:`source.Sink`."""
-        self._trouble(f'QEMU\'s display: {reason}')
-        self._source = None
-        self._retry_later()
+        self._connection.ended(reason)
         self._lose()
         self._loop.call_soon(self.look)
 
-    # -- the connection
+    # -- what is wanted
 
     def _see_viewers(self, now: float) -> None:
         if self._display.viewers and (
@@ -239,34 +221,12 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
     def _is_open(self) -> bool:
         return self._host_end.state is host_end_module.HostState.OPEN
 
-    def _on_opened(self, descriptor: int | None, error: str | None) -> None:
-        """The keeper's answer."""
-        self._asked_keeper = False
-        if descriptor is None:
-            if self._pause >= RETRY_S[1]:   # QEMU is not just starting
-                self._trouble(f'no connection to QEMU\'s display: {error}')
-            self._retry_later()
-        else:
-            self._source = self._make_source(
-                self._loop, socket.socket(fileno=descriptor), self)
-        self.look()
-
-    def _retry_later(self) -> None:
-        self._retry_at = time.monotonic() + self._pause
-        self._pause = min(self._pause * 2, RETRY_S[1])
-
     def _lose(self) -> None:
         self._size = None
         self._applied = False
         if self._display.is_open:
             self._display.shut()
         self._begin_refresh()
-
-    def _trouble(self, what: str) -> None:
-        """Log what happened, each kind once."""
-        if what not in self._troubles and len(self._troubles) < 16:
-            self._troubles.add(what)
-            LOG.warning('%s', text.printable(what))
 
     # -- the picture
 
@@ -355,7 +315,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         self._arrival_open = False
         self._refresh = False
         self._complete_at = None
-        self._pause = RETRY_S[0]
+        self._connection.works()
         self._display.open(self._epoch, damage)
         self._ahead = sum(each[2] * each[3] for each in damage)
         self._told_at = now
@@ -375,7 +335,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
 
     def _input_taken(self) -> None:
         """QEMU has an event: what it changes should be seen soon."""
-        if self._source is not None and self._display.is_open:
+        if self._connection.source is not None and self._display.is_open:
             now = time.monotonic()
             self._hurries = [now + each for each in HURRY_S]
             self.look()
@@ -386,12 +346,14 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
             self._timer.cancel()
             self._timer = None
         times = []
-        if self._source is None:
-            if self._wanted(now) and not self._asked_keeper:
-                times.append(self._retry_at)
+        source = self._connection.source
+        if source is None:
+            retry_at = self._connection.retry_at
+            if self._wanted(now) and retry_at is not None:
+                times.append(retry_at)
         elif self._flows() and self._size is not None:
             times += self._hurries[:1]
-            if self._waits(self._source):
+            if self._waits(source):
                 times.append(self._reminded_at + REMIND_S)
             elif self._display.is_open:
                 times.append(self._told_at + wire.DISPLAY_PATIENCE_S)
