@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The event loop of the host service and of keepers.
+"""The event loop of the host service, of keepers and of workers.
 
-It has what they need of asyncio's, by the same names. Each keeper would write
-0.8 MiB of memory of its own to run that: all that Python uses it counts, and
-so copies. And what is forked from this one finds no task under way.
+It has what they need of asyncio's, by the same names. Each process would write
+0.5 to 0.8 MiB of memory of its own to run that: all that Python uses it counts,
+and so copies. And what is forked from this one finds no task under way.
 """
 
 import functools
@@ -91,6 +91,11 @@ class Loop:
         heapq.heappush(self._timers, (
             time.monotonic() + delay, next(self._order), handle))
         return handle
+
+    def call_soon(self, callback: Callable[..., Any], *arguments: Any
+                  ) -> Handle:
+        """Call once, when whoever calls this has returned to the loop."""
+        return self.call_later(0.0, callback, *arguments)
 
     def add_signal_handler(self, number: int, callback: Callable[[], None]
                            ) -> None:

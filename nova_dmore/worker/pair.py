@@ -6,13 +6,12 @@ killed at any time. Here what happened, from whichever of them, becomes an
 action of the machine, and an action something that all of them do.
 """
 
-import asyncio
 import logging
 import mmap
 import os
 import socket
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 from nova_dmore.channel import carry_over as carry_over_module
@@ -23,7 +22,7 @@ from nova_dmore.channel import region as region_module
 from nova_dmore.channel import text
 from nova_dmore.link import messages
 from nova_dmore.link import notes as notes_module
-from nova_dmore.posix import crash
+from nova_dmore.posix import loop as loop_module
 from nova_dmore.posix import pipes
 from nova_dmore import wire
 from nova_dmore.worker.devices import base
@@ -52,7 +51,7 @@ class Pair:
     :param descriptors: what came with it; they become the pair's.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, link: socket.socket,
+    def __init__(self, loop: loop_module.Loop, link: socket.socket,
                  start: messages.Message, descriptors: list[int]) -> None:
         self.loop = loop
         self.keeper_pid = start['keeper_pid']
@@ -107,8 +106,7 @@ class Pair:
             self.note, self.waiters.wake)
         #: How much of what the keeper has dropped was reported.
         self._reported_dropped: int = kept.get('reported_dropped', 0)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: loop_module.Handle | None = None
         self._handler = request_handler.RequestHandler(self)
         if kept.get('config'):
             self.configure(kept['config'])
@@ -152,8 +150,9 @@ class Pair:
                 self.devices.each(base.ShadowDevice.counted, message)
                 self._check_freeze()
         elif kind == messages.ToWorker.CONTROL:
-            self._keep(requests.serve(
-                socket.socket(fileno=descriptors[0]), self._handler.handle))
+            requests.Connection(
+                self.loop, self.waiters,
+                socket.socket(fileno=descriptors[0]), self._handler.handle)
         elif kind == messages.ToWorker.DOMAIN_R:
             self.domain_r_attached = message['connected']
             self.act(
@@ -371,12 +370,6 @@ class Pair:
             done(taken)
             self._move()
         self.commands.send_break(replied)
-
-    def _keep(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = self.loop.create_task(coroutine)
-        crash.watch(task)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _map(descriptor: int, size: int) -> mmap.mmap:

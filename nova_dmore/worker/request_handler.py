@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each request of nova-compute does (see :class:`wire.Request`)."""
 
-import asyncio
 import inspect
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, TYPE_CHECKING
 
 from nova_dmore.channel import carry_over as carry_over_module
@@ -34,22 +33,22 @@ class RequestHandler:
         self._pair = pair
         self._machine = pair.machine
 
-    async def handle(self, method: wire.Request, params: dict[str, Any]
-                     ) -> dict[str, Any]:
+    def handle(self, method: wire.Request, params: dict[str, Any]
+               ) -> requests.Result | requests.Later:
         """One request -> its result.
 
         :raises requests.Refused: it cannot be granted now, or its params are
             wrong.
         """
-        function: Callable[..., Awaitable[dict[str, Any]]] = getattr(
+        function: Callable[..., requests.Result | requests.Later] = getattr(
             self, f'_{method.value}')
         try:
             inspect.signature(function).bind(**params)
         except TypeError as e:
             raise requests.BadRequest(f'bad request: {e}') from e
-        return await function(**params)
+        return function(**params)
 
-    async def _status(self) -> dict[str, Any]:
+    def _status(self) -> requests.Result:
         pair = self._pair
         return {
             'state': self._machine.state.value,
@@ -75,7 +74,7 @@ class RequestHandler:
         return {'connected': connected, 'status': status,
                 'attached': attached}
 
-    async def _configure(self, config: Any) -> dict[str, Any]:
+    def _configure(self, config: Any) -> requests.Result:
         _check(isinstance(config, dict), 'config is not an object')
         try:
             self._pair.configure(config)
@@ -84,8 +83,7 @@ class RequestHandler:
         self._pair.note()
         return {}
 
-    async def _arm(self, migration_id: Any, role: Any, on: Any
-                   ) -> dict[str, Any]:
+    def _arm(self, migration_id: Any, role: Any, on: Any) -> requests.Result:
         _check(isinstance(migration_id, str) and
                len(migration_id) <= _MIGRATION_ID_MAX and
                isinstance(on, bool) and role in list(wire.Role),
@@ -109,42 +107,45 @@ class RequestHandler:
             self._pair.devices.each(base.ShadowDevice.armed)
         return {}
 
-    async def _adopt(self) -> dict[str, Any]:
+    def _adopt(self) -> requests.Result:
         self._pair.commands.adopted()
         self._pair.act(self._machine.adopt(time.monotonic()))
         return {}
 
-    async def _hold(self, on: Any) -> dict[str, Any]:
+    def _hold(self, on: Any) -> requests.Result:
         if not self._machine.region_writable:
             raise requests.Refused('Domain R is not running here')
         self._pair.host_end.hold(bool(on))
         return {}
 
-    async def _let_go(self, on: Any) -> dict[str, Any]:
+    def _let_go(self, on: Any) -> requests.Result:
         self._pair.stop.let_go(bool(on))
         return {}
 
-    async def _frozen(self, timeout_ms: Any) -> dict[str, Any]:
+    def _frozen(self, timeout_ms: Any) -> requests.Later:
         stop = self._pair.stop
-        await self._pair.waiters.wait_until(
-            lambda: stop.domain_r_may_stop, _deadline(timeout_ms))
-        if stop.domain_r_may_stop:
+
+        def result() -> requests.Result:
+            if not stop.domain_r_may_stop:
+                return {'acknowledged': False,
+                        'at': {'stopped': None, 'frozen': None,
+                               'domain_r_stopped': None}}
             assert stop.frozen is not None
             return {name: stop.frozen[name] for name in ('acknowledged', 'at')}
-        return {'acknowledged': False,
-                'at': {'stopped': None, 'frozen': None,
-                       'domain_r_stopped': None}}
+        return requests.Later(lambda: stop.domain_r_may_stop,
+                              _deadline(timeout_ms), result)
 
-    async def _hand_over(self, timeout_ms: Any) -> dict[str, Any]:
-        pair = self._pair
-        await pair.waiters.wait_until(
+    def _hand_over(self, timeout_ms: Any) -> requests.Later:
+        def result() -> requests.Result:
+            frozen = (self._machine.state is State.FROZEN and
+                      self._pair.stop.frozen)
+            return {'carry_over': frozen['carry_over'] if frozen else None}
+        return requests.Later(
             lambda: self._machine.state is not State.FREEZING,
-            _deadline(timeout_ms))
-        frozen = self._machine.state is State.FROZEN and pair.stop.frozen
-        return {'carry_over': frozen['carry_over'] if frozen else None}
+            _deadline(timeout_ms), result)
 
-    async def _carry_over(self, migration_id: Any, carry_over: Any
-                          ) -> dict[str, Any]:
+    def _carry_over(self, migration_id: Any, carry_over: Any
+                    ) -> requests.Result:
         pair = self._pair
         if migration_id != self._machine.migration_id:
             return {'accepted': False,
@@ -165,18 +166,17 @@ class RequestHandler:
         pair.note()
         return {'accepted': True, 'reason': ''}
 
-    async def _live(self, timeout_ms: Any) -> dict[str, Any]:
-        await self._pair.waiters.wait_until(
-            lambda: self._machine.state is State.LIVE,
-            _deadline(timeout_ms))
-        return {'state': self._machine.state.value}
+    def _live(self, timeout_ms: Any) -> requests.Later:
+        return requests.Later(
+            lambda: self._machine.state is State.LIVE, _deadline(timeout_ms),
+            lambda: {'state': self._machine.state.value})
 
-    async def _gaps(self, timeout_ms: Any) -> dict[str, Any]:
-        await self._pair.waiters.wait_until(
-            self._pair.gap_log.reports, _deadline(timeout_ms))
-        return {'number': len(self._pair.gap_log.reports())}
+    def _gaps(self, timeout_ms: Any) -> requests.Later:
+        reports = self._pair.gap_log.reports
+        return requests.Later(reports, _deadline(timeout_ms),
+                              lambda: {'number': len(reports())})
 
-    async def _forget_gaps(self, numbers: Any) -> dict[str, Any]:
+    def _forget_gaps(self, numbers: Any) -> requests.Result:
         _check(isinstance(numbers, list) and
                all(type(each) is int for each in numbers),
                'numbers is no list of numbers')
@@ -184,10 +184,9 @@ class RequestHandler:
         self._pair.note()
         return {}
 
-    async def _shutdown(self) -> dict[str, Any]:
+    def _shutdown(self) -> requests.Result:
         # The answer has to leave before the process does.
-        asyncio.get_running_loop().call_later(
-            0.01, self._pair.shut_down)
+        self._pair.loop.call_later(0.01, self._pair.shut_down)
         return {}
 
 

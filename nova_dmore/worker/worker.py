@@ -5,45 +5,44 @@ The host service forks it for a keeper, which hands it all that it holds.
 """
 
 import argparse
-import asyncio
 import os
-import signal
 import socket
 
 from nova_dmore.link import messages
 from nova_dmore.posix import crash
 from nova_dmore.posix import log
+from nova_dmore.posix import loop as loop_module
 from nova_dmore.posix import privileges
 from nova_dmore.posix import seccomp
 from nova_dmore.worker import confinement
 from nova_dmore.worker import pair
 
 
-async def _serve(link: socket.socket, start: messages.Message,
-                 descriptors: list[int]) -> None:
-    loop = asyncio.get_running_loop()
-    crash.install(loop)
+def _serve(loop: loop_module.Loop, link: socket.socket,
+           start: messages.Message, descriptors: list[int]) -> None:
+    """Be the worker until the keeper hangs up."""
     this = pair.Pair(loop, link, start, descriptors)
-    ended = loop.create_future()
+    is_linked = True
 
     def on_link() -> None:
+        nonlocal is_linked
         while True:
             try:
                 message, received = messages.receive(link)
             except BlockingIOError:
                 return
             if message is None:
-                loop.remove_reader(link)
-                ended.set_result(None)
+                is_linked = False
                 return
             this.on_message(message, received)
 
-    loop.add_reader(link, on_link)
     # What the last worker left unfinished is settled before the region is
     # looked at: the keeper's first messages hand the connections over.
     on_link()
     this.start()
-    await ended
+    loop.add_reader(link, on_link)
+    while is_linked:
+        loop.turn()
 
 
 def run(descriptor: int, instance: str, debug: bool,
@@ -72,16 +71,14 @@ def run(descriptor: int, instance: str, debug: bool,
         privileges.become_nobody()
         if parent is not None:
             privileges.die_with(parent)
-        # Or the runner would have a handler for it, which it then may not.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        runner = asyncio.Runner()
-        runner.get_loop()       # has a descriptor, and two sockets
+        loop = loop_module.Loop()       # has a descriptor
+        crash.install()
         try:
             confinement.confine()
         except seccomp.Unavailable as e:
             raise SystemExit(
                 f'The worker cannot be confined, and ends: {e}')
-        runner.run(_serve(link, start, descriptors))
+        _serve(loop, link, start, descriptors)
 
 
 def main() -> None:

@@ -213,8 +213,8 @@ class TestOfTheService(ConfinementCase):
                         continue
                 found.append(each)
             return len(found)
-        # Three standard ones, the link; and the loop's epoll and two sockets.
-        self.assertEqual(7, self.gained(are_open))
+        # Three standard ones, the link, and the loop's epoll.
+        self.assertEqual(5, self.gained(are_open))
 
     def test_others_do_not_see_into_it(self):
         """Neither another worker nor a process that is not confined."""

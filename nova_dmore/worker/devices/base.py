@@ -2,7 +2,6 @@
 """What the worker and a shadow device ask of each other."""
 
 import abc
-import asyncio
 import dataclasses
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -12,6 +11,7 @@ from nova_dmore.channel.host import end as host_end_module
 from nova_dmore.channel.host import journal as journal_module
 from nova_dmore.channel import region as region_module
 from nova_dmore.link import messages
+from nova_dmore.posix import loop as loop_module
 from nova_dmore import wire
 from nova_dmore.worker import keeper_commands
 from nova_dmore.worker import state_machine
@@ -48,7 +48,7 @@ class SerialPipes:
 class DeviceContext:
     """What a device may use; the worker fills it in.
 
-    :ivar loop: the asyncio loop; everything runs in its one thread.
+    :ivar loop: the event loop; everything runs in its one thread.
     :ivar ring: wakes Domain R.
     :ivar journal: the host end's journal; devices only read it.
     :ivar machine: says whether input and output flow.
@@ -61,7 +61,7 @@ class DeviceContext:
     :ivar config: the CONFIG message in force, empty before the first.
     """
 
-    loop: asyncio.AbstractEventLoop
+    loop: loop_module.Loop
     region: region_module.Region
     ring: Callable[[wire.Vector], None]
     host_end: host_end_module.HostEnd

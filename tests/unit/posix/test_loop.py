@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The event loop of a keeper."""
+"""The event loop of the processes on the host."""
 
 import ast
 import os
@@ -74,6 +74,16 @@ class LoopTest(base.BaseTestCase):
             self.loop.turn()
         self.assertEqual([0.01, 0.02, 0.03], self.called)
         self.assertGreaterEqual(time.monotonic() - began, 0.03)
+
+    def test_soon_is_after_what_is_called_now(self):
+        def first():
+            self.loop.call_soon(self.called.append, 'soon')
+            self.called.append('now')
+        self.loop.call_later(0, first)
+        self.loop.turn()
+        self.assertEqual(['now'], self.called)
+        self.loop.turn()
+        self.assertEqual(['now', 'soon'], self.called)
 
     def test_an_exception_leaves_it(self):
         self.loop.call_later(0, {}.__getitem__, 'x')

@@ -16,7 +16,7 @@ class Timer:
 
 
 class FakeLoop:
-    """Of asyncio's loop what devices use.
+    """Of nova_dmore.posix.loop's what devices use.
 
     :ivar now: its time; patch ``time.monotonic`` with ``time``.
     """

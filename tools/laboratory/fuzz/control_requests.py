@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The requests on the control socket of a shadow-device process."""
 
-import asyncio
 import json
 import socket
 import types
@@ -10,6 +9,7 @@ from unittest import mock
 
 from laboratory.fuzz import oracle, reader as reader_module
 from nova_dmore.channel import errors
+from nova_dmore.posix import loop as loop_module
 from nova_dmore import wire
 from nova_dmore.worker import gaps
 from nova_dmore.worker import request_handler
@@ -47,7 +47,7 @@ class _Pair:
         self.vms = {'instance': (False, None), 'domain_r': (False, None)}
         self.domain_r_attached = False
         self.stop = mock.Mock(domain_r_may_stop=False, frozen=None)
-        self.waiters = types.SimpleNamespace(wait_until=self._wait_until)
+        self.loop = mock.Mock()
         self.carried = None
         self.gap_log = gaps.GapLog()
         self.worker_starts = self.keeper_pid = 1
@@ -68,70 +68,60 @@ class _Pair:
     def act(self, actions) -> None:
         """See Pair."""
 
-    async def _wait_until(self, condition, deadline) -> None:
-        """Time stands still."""
+
+class _Waiters:
+    """Time stands still: nobody waits."""
+
+    def wait(self, later, told) -> None:
+        """See requests.Waiters."""
+        later.is_so()
+        told(later.result())
 
 
-_loop: asyncio.AbstractEventLoop | None = None
+_loop = loop_module.Loop()
 
 
 def run(data: bytes) -> None:
     """Whoever reaches the socket sends lines."""
-    global _loop
-    if _loop is None:
-        _loop = asyncio.new_event_loop()
-    unexpected: list[str] = []
-    _loop.set_exception_handler(
-        lambda loop, context: unexpected.append(repr(context)))
-    _loop.run_until_complete(_serve(reader_module.Reader(data)))
-    # A task that failed says so when it is collected.
-    oracle.check(not unexpected, 'unexpected: %s', unexpected)
-
-
-async def _serve(reader: reader_module.Reader) -> None:
-    handler = request_handler.RequestHandler(_Pair())
+    reader = reader_module.Reader(data)
     lines = [_line(reader) for _ in range(6) if not reader.done]
     ours, peer = socket.socketpair()
     peer.setblocking(False)
-    failed: list[BaseException] = []
-    loop = asyncio.get_running_loop()
+    requests.Connection(_loop, _Waiters(), ours,
+                        request_handler.RequestHandler(_Pair()).handle)
+    answered = b''
+    good = 0
+    for line in lines:
+        good += line.count(b'\n')
+        if not _send(peer, line):
+            break       # a line was too long, and it hung up
+        if not line.endswith(b'\n'):
+            continue
+        for _ in range(1000):
+            answered += _received(peer)
+            if ours.fileno() < 0 or answered.count(b'\n') >= good:
+                break
+            _loop.turn(0)
+        oracle.check(ours.fileno() < 0 or answered.count(b'\n') == good,
+                     '%d answers to %d requests', answered.count(b'\n'), good)
+    for answer in answered.splitlines():
+        oracle.check(set(json.loads(answer)) <= {
+            'id', 'result', 'error'}, 'the answer %.200a', answer)
+    peer.close()
+    while ours.fileno() >= 0:
+        _loop.turn(0)
 
-    async def handle(method, params):
+
+def _send(peer: socket.socket, line: bytes) -> bool:
+    while line:
         try:
-            return await handler.handle(method, params)
-        except (requests.Refused, KeyError, TypeError, ValueError):
-            raise
-        except Exception as error:
-            failed.append(error)
-            raise
-
-    serving = asyncio.ensure_future(requests.serve(ours, handle))
-    try:
-        answered = b''
-        for number, line in enumerate(lines):
-            try:
-                await loop.sock_sendall(peer, line)
-            except OSError:
-                break       # a line was too long, and it hung up
-            if not line.endswith(b'\n'):
-                continue
-            good = sum(each.count(b'\n') for each in lines[:number + 1])
-            for _ in range(1000):
-                answered += _received(peer)
-                if serving.done() or answered.count(b'\n') >= good:
-                    break
-                await asyncio.sleep(0)
-            oracle.check(serving.done() or answered.count(b'\n') == good,
-                         '%d answers to %d requests',
-                         answered.count(b'\n'), good)
-        for answer in answered.splitlines():
-            oracle.check(set(json.loads(answer)) <= {
-                'id', 'result', 'error'}, 'the answer %.200a', answer)
-    finally:
-        peer.close()
-        await serving
-    if failed:
-        raise failed[0]
+            line = line[peer.send(line):]
+        except BlockingIOError:
+            pass
+        except OSError:
+            return False
+        _loop.turn(0)
+    return True
 
 
 def _received(peer: socket.socket) -> bytes:

@@ -15,12 +15,12 @@ class Timer:
         self.arguments = arguments
 
     def cancel(self) -> None:
-        """As asyncio has it."""
+        """As the real one has it."""
         self.callback = None
 
 
 class Loop:
-    """Of asyncio's loop what the devices use; its time stands still.
+    """Of nova_dmore.posix.loop's what the devices use; its time stands still.
 
     :ivar readers: who is to be called when a connection has something
     """
@@ -37,30 +37,30 @@ class Loop:
 
     def call_later(self, delay: float, callback: Callable[..., Any],
                    *arguments: Any) -> Timer:
-        """As asyncio has it."""
+        """As the real one has it."""
         timer = Timer(self.now + delay, callback, arguments)
         self.timers.append(timer)
         return timer
 
     def call_soon(self, callback: Callable[..., Any], *arguments: Any
                   ) -> Timer:
-        """As asyncio has it."""
+        """As the real one has it."""
         return self.call_later(0, callback, *arguments)
 
     def add_reader(self, sock: Any, callback: Callable[[], None]) -> None:
-        """As asyncio has it."""
+        """As the real one has it."""
         self.readers[sock] = callback
 
     def remove_reader(self, sock: Any) -> None:
-        """As asyncio has it."""
+        """As the real one has it."""
         self.readers.pop(sock, None)
 
     def add_writer(self, sock: Any, callback: Callable[[], None]) -> None:
-        """As asyncio has it."""
+        """As the real one has it."""
         self.writers[sock] = callback
 
     def remove_writer(self, sock: Any) -> None:
-        """As asyncio has it."""
+        """As the real one has it."""
         self.writers.pop(sock, None)
 
     def run(self, seconds: float = 0.0, most: int = 50) -> None:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The connection to the display of the instance's QEMU."""
 
-import asyncio
 import logging
 import socket
 import time
@@ -9,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from nova_dmore.channel import text
+from nova_dmore.posix import loop as loop_module
 from nova_dmore.worker.devices import base
 from nova_dmore.worker.devices.display import source as source_module
 
@@ -19,7 +19,7 @@ LOG = logging.getLogger(__name__)
 _RETRY_S = (0.1, 2.0)
 
 MakeSource: TypeAlias = Callable[
-    [asyncio.AbstractEventLoop, socket.socket, source_module.Sink],
+    [loop_module.Loop, socket.socket, source_module.Sink],
     source_module.Source]
 
 

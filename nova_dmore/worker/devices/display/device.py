@@ -5,7 +5,6 @@ It looks at QEMU's display only while somebody looks at Domain R's, and asks
 for the next picture when Domain R has dealt with the last.
 """
 
-import asyncio
 import logging
 import time
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from nova_dmore.channel import carry_over as carry_over_module
 from nova_dmore.channel import display
 from nova_dmore.channel.host import end as host_end_module
+from nova_dmore.posix import loop as loop_module
 from nova_dmore import wire
 from nova_dmore.worker.devices import base
 from nova_dmore.worker.devices.display import connection
@@ -82,7 +82,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         self._arrived: display.Picture | None = None
         self._arrival_open = False  # it is not used up
         self._hurries: list[float] = []
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: loop_module.Handle | None = None
         context.input_taken.append(self._input_taken)
 
     # -- base.ShadowDevice

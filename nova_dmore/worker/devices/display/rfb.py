@@ -5,13 +5,13 @@ Written from RFC 6143, and ui/vnc.c of QEMU 7.2 for its peculiarities. All
 that is received is checked, for the guest has some control over it.
 """
 
-import asyncio
 import socket
 import struct
 from collections.abc import Generator
 from typing import TypeAlias
 
 from nova_dmore.channel import display
+from nova_dmore.posix import loop as loop_module
 from nova_dmore import wire
 from nova_dmore.worker.devices.display import source
 
@@ -62,7 +62,7 @@ class RfbSource(source.Source):
     :param sock: connected; it becomes this object's.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket,
+    def __init__(self, loop: loop_module.Loop, sock: socket.socket,
                  sink: source.Sink) -> None:
         sock.setblocking(False)
         self._loop = loop

@@ -7,7 +7,6 @@ is on its way at a time. The keeper remembers the last one by its offset in the
 stream: a worker that follows a killed one learns from it what became of that.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Collection
@@ -19,6 +18,7 @@ from nova_dmore.channel import input_event
 from nova_dmore.channel import region
 from nova_dmore.channel import text
 from nova_dmore.link import messages
+from nova_dmore.posix import loop as loop_module
 from nova_dmore import wire
 from nova_dmore.worker.devices import base
 from nova_dmore.worker.devices.keyboard import pacing
@@ -56,7 +56,7 @@ class InputDevice(base.ShadowDevice):
         self._journal = context.journal
         self._machine = context.machine
         self._pacer = pacing.Pacer()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: loop_module.Handle | None = None
         self._flowed = False
         # The note of the event that is on its way; see ToKeeper.QMP.
         self._on_way: messages.Message | None = None

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shadow device of the instance's first serial port."""
 
-import asyncio
 import os
 
 from nova_dmore.link import messages
+from nova_dmore.posix import loop as loop_module
 from nova_dmore import wire
 from nova_dmore.worker.devices import base
 from nova_dmore.worker.devices.serial import input as serial_in
@@ -28,7 +28,7 @@ class SerialDevice(base.ShadowDevice):
         self._settled = context.settled
         self._pipe = context.serial.output
         self._is_reading = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: loop_module.Handle | None = None
 
     def pump(self) -> None:
         """See :class:`base.ShadowDevice`."""
