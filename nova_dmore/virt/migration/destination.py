@@ -44,7 +44,8 @@ _CANCEL_S = 5.0
 class DestinationRole:
     """All co-migrations towards this host.
 
-    :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
+    :param pairs: a
+        :class:`nova_dmore.virt.pair.incoming.IncomingPairs`.
     :param reporter: a :class:`nova_dmore.virt.care.reporter.Reporter`.
     :param connect: returns Nova's ``libvirt.virConnect``.
     :param libvirt_uri: URI of this host's libvirt.

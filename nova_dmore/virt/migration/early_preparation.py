@@ -130,7 +130,8 @@ class _EarlyPreparation(threading.Thread):
 class EarlyPreparations:
     """Those of one host; used by the destination's role.
 
-    :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
+    :param pairs: a
+        :class:`nova_dmore.virt.pair.incoming.IncomingPairs`.
     """
 
     def __init__(self, pairs):
