@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from glanceclient import exc as glance_exceptions
 from keystoneauth1 import exceptions as keystone_exceptions
+import libvirt
 import nova.conf
 from nova import context as nova_context
 from nova import exception as nova_exception
@@ -94,6 +95,16 @@ class Checks(upgradecheck.UpgradeCommands):     # type: ignore[misc]
         text = precondition.port_security_off(network)
         return _unless(text)
 
+    def _check_device(self) -> upgradecheck.Result:
+        try:
+            connection = libvirt.open(CONF.libvirt.connection_uri or
+                                      'qemu:///system')
+            missing = precondition.device_missing(
+                connection, CONF.libvirt.virt_type)
+        except libvirt.libvirtError as error:
+            return _warning(f'Not checked: libvirt says: {error}')
+        return _good() if missing is None else _failure(missing)
+
     def _check_image(self) -> upgradecheck.Result:
         name = CONF.dmore.image
         try:
@@ -120,6 +131,7 @@ class Checks(upgradecheck.UpgradeCommands):     # type: ignore[misc]
         ('Authorities of VNC', _check_authorities),
         ('Networks of the clients', _check_networks),
         ('Port security of the management network', _check_port_security),
+        ('Device of Domain R', _check_device),
         ('Image of Domain R', _check_image),
     )
 

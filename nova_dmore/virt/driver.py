@@ -93,6 +93,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         """
         super().init_host(host)
         precondition.warn_at_start(CONF)
+        self._pairs.impossible = precondition.why_no_domain_r(
+            self._get_connection(), CONF.libvirt.virt_type)
         self._rpc_server = rpc.start_server(host, self._destination)
         self._watch.start()
 

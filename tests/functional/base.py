@@ -64,6 +64,9 @@ class Connection(fakelibvirt.Connection):
         except KeyError:
             raise fake_host.libvirt_error(libvirt.VIR_ERR_NO_DOMAIN)
 
+    def domainXMLToNative(self, kind, xml, flags=0):
+        return '/usr/bin/qemu'
+
     def close(self):
         pass
 

@@ -4,8 +4,10 @@ and by ``nova-dmore-status``."""
 
 import datetime
 
+import libvirt
 from oslo_log import log as logging
 
+from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt.config import certificate
 
@@ -14,6 +16,8 @@ LOG = logging.getLogger(__name__)
 #: So long before its end a new authority of VNC is asked for: the proxies
 #: have to trust it before it comes to the hosts.
 _AUTHORITY_LEFT = datetime.timedelta(days=60)
+
+_DEVICE = 'ivshmem-doorbell'
 
 
 def warn_at_start(conf) -> None:
@@ -25,6 +29,22 @@ def warn_at_start(conf) -> None:
     if in_clear is not None:
         LOG.warning('Domain R: %s', in_clear)
     warn_of_authority(conf)
+
+
+def why_no_domain_r(connection, virt_type: str) -> str | None:
+    """See :func:`device_missing`; logs it. Called likewise.
+
+    :returns: None also if nobody can tell.
+    """
+    try:
+        missing = device_missing(connection, virt_type)
+    except libvirt.libvirtError as error:
+        LOG.warning('Domain R: whether the device %s is there cannot be '
+                    'told: %s', _DEVICE, text.printable(error))
+        return None
+    if missing is not None:
+        LOG.error('Domain R: %s', missing)
+    return missing
 
 
 def warn_of_authority(conf) -> None:
@@ -56,6 +76,41 @@ def migration_in_clear(conf) -> str | None:
             'migration the memory of Domain R crosses the network between '
             'the hosts in clear, with what users type and see, and with the '
             'keys of its console; as does that of the instance itself')
+
+
+def device_missing(connection, virt_type: str) -> str | None:
+    """Why no Domain R can be on a host, if its QEMU lacks the device of the
+    shared memory; None if it has that.
+
+    libvirt's capabilities do not name the device, and nova-compute need not
+    see QEMU's program. So libvirt is asked how it would start a domain with
+    it, which it refuses where QEMU has none
+    (qemuValidateDomainDeviceDefShmem in src/qemu/qemu_validate.c). Nothing is
+    started or kept.
+
+    :param connection: Nova's ``libvirt.virConnect``.
+    :param virt_type: ``[libvirt] virt_type``.
+    :raises libvirt.libvirtError: nobody can tell.
+    """
+    def would_start(device: str) -> None:
+        connection.domainXMLToNative(
+            'qemu-argv', f'<domain type="{virt_type}">'
+            '<name>nova-dmore-check</name><memory unit="MiB">64</memory>'
+            f'<os><type>hvm</type></os><devices>{device}</devices></domain>')
+
+    would_start('')     # an error of this one has another reason
+    try:
+        would_start(f'<shmem name="dmore"><model type="{_DEVICE}"/>'
+                    '<server path="/nonexistent"/><msi vectors="1"/></shmem>')
+    except libvirt.libvirtError as error:
+        return (f'device not available: {_DEVICE}: the QEMU of this host has '
+                'not been built with it, as those of Red Hat and its like '
+                'are not. No instance has a Domain R here: each starts with '
+                'the stock consoles, or not at all with [dmore] required. '
+                'Use a QEMU that has it, as Debian\'s and Ubuntu\'s have, '
+                'and restart nova-compute; or set compute_driver back to '
+                f'libvirt.LibvirtDriver. libvirt says: {text.printable(error)}')
+    return None
 
 
 def authority_ends(conf) -> str | None:

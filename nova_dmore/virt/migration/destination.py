@@ -83,15 +83,19 @@ class DestinationRole:
         made.
 
         :raises nova_dmore.exception.ConfigurationError: this host does not
-            have the secret that the keys of the pair are derived from.
+            have the secret that the keys of the pair are derived from, or can
+            have no Domain R.
         """
+        if self._pairs.impossible is not None:
+            raise exception.ConfigurationError(self._pairs.impossible)
         self._pairs.secrets.check(host_secrets.id_of(instance))
         self._early.look_up_port(instance.uuid)
 
     def pre_live_migration(self, instance) -> None:
         """Begin to make what takes long, while Nova prepares the instance;
         the source has not begun."""
-        self._early.begin(instance)
+        if self._pairs.impossible is None:
+            self._early.begin(instance)
 
     def rollback_live_migration_at_destination(self, instance_uuid: str
                                                ) -> None:
@@ -122,8 +126,8 @@ class DestinationRole:
 
         :param record_text: the pair's record, as the source has it.
         :returns: the newest :class:`nova_dmore.places.Layout` that this host
-            knows; STOCK: the host service is away, and the instance starts
-            here only without its consoles.
+            knows; STOCK: this host can have no Domain R, or its service is
+            away, and the instance starts here only without its consoles.
         :raises nova_dmore.exception.DMoreError: it cannot be prepared. Only
             the directory that the instance's own QEMU needs is left, and the
             record. If the instance runs here already, nothing was touched.
@@ -138,12 +142,12 @@ class DestinationRole:
             raise exception.PairError('the instance runs here')
         # The source may stop to wait for this call at any time, and migrate
         # the instance alone.
+        if pairs.impossible is not None:
+            return _without_consoles(uuid, pairs.impossible)
         try:
             pairs.shadows.start(uuid, arrives=True)
         except exception.HostServiceError as error:
-            LOG.warning('Instance %s arrives without its consoles: %s', uuid,
-                        text.printable(error))
-            return places.Layout.STOCK
+            return _without_consoles(uuid, error)
         prepared_early = self._early.take(uuid)
         if prepared_early is None:
             self._remove_stale(uuid, migration_id)
@@ -397,6 +401,13 @@ class DestinationRole:
         record = self._pairs.get(instance_uuid)
         return (record is not None and not record.incoming
                 and all(self._pairs.is_alive(instance_uuid)))
+
+
+def _without_consoles(instance_uuid: str, why: Exception | str
+                      ) -> places.Layout:
+    LOG.warning('Instance %s arrives without its consoles: %s',
+                instance_uuid, text.printable(why))
+    return places.Layout.STOCK
 
 
 def _parse(record_text: str) -> record_module.PairRecord:

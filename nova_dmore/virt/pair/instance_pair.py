@@ -7,6 +7,7 @@ instance is destroyed or leaves while it is off.
 
 import dataclasses
 
+from nova_dmore import exception
 from nova_dmore import places
 from nova_dmore.virt import boundary
 from nova_dmore.virt.config import host_secrets
@@ -36,7 +37,8 @@ def ensure(conf, pairs, xml: str, instance) -> StartingPair | None:
     :param conf: the ``[dmore]`` options.
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
     :param xml: the instance's domain, as Nova would start it.
-    :returns: None when the instance has no Domain R.
+    :returns: None when the instance has no Domain R, or this host can have
+        none.
     :raises Exception: there is none, and nothing is left.
     """
     known = pairs.get(instance.uuid) is not None
@@ -44,6 +46,10 @@ def ensure(conf, pairs, xml: str, instance) -> StartingPair | None:
         if known:   # its flavor was changed
             remove(pairs, instance, delete_address=True)
         return None
+    if pairs.impossible is not None:
+        if conf.required:
+            raise exception.ConfigurationError(pairs.impossible)
+        return None     # nova-compute has said so when it started
     shadowed = xml_module.with_shadow_devices(
         xml, places.of_pair(pairs.records.directory(instance.uuid)))
     record = pairs.ensure(instance, shadowed.display)

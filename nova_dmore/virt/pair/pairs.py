@@ -50,6 +50,9 @@ class Pairs:
                  forget_tokens, note_secret):
         self._conf = conf
         self.host = conf.host
+        #: Why this host can have no Domain R, None: it can. Set by the driver
+        #: when nova-compute starts.
+        self.impossible: str | None = None
         self._plug = plug
         self.addresses = addresses
         self.images = images

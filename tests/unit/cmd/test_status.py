@@ -15,6 +15,7 @@ from nova_dmore.cmd import status
 from nova_dmore import conf as dmore_conf
 from nova_dmore.virt.config import certificate
 from tests.unit.virt.config import test_certificate
+from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
 GOOD = upgradecheck.Code.SUCCESS
@@ -26,6 +27,9 @@ class StatusTest(fakes.TestCase):
 
     def setUp(self):
         super().setUp()
+        self.libvirt = fake_host.Libvirt()
+        self.opened = self.useFixture(fixtures.MockPatch(
+            'libvirt.open', autospec=True, return_value=self.libvirt)).mock
         self.neutron = fakes.Neutron()
         self.useFixture(fixtures.MockPatch(
             'nova.network.neutron.get_client', autospec=True,
@@ -112,6 +116,16 @@ class StatusTest(fakes.TestCase):
             self._check('Authorities of VNC', code, *(
                 () if code == GOOD else (
                     '[dmore] vnc_tls_dir', certificate.SERVER_CA_FILE)))
+
+    def test_device(self):
+        self._check('Device of Domain R', GOOD)
+        self.libvirt.refuse_device()
+        self._check('Device of Domain R', FAILURE,
+                    'device not available: ivshmem-doorbell')
+
+    def test_device_where_libvirt_is_away(self):
+        self.opened.side_effect = fake_host.libvirt_error(text='away')
+        self._check('Device of Domain R', WARNING, 'away')
 
     def test_networks(self):
         self.config.config(group='dmore', ssh_networks=['192.0.2.1/24'])

@@ -21,6 +21,7 @@ class DriverTestCase(fake_host.HostTestCase):
         # Nova's constructor asks libvirt and the host for too much.
         self.driver = driver.DMoreDriver.__new__(driver.DMoreDriver)
         self.driver._pairs = self.pairs
+        self.driver._get_connection = lambda: self.libvirt
         self.driver._source_roles = {}
         self.driver._rebooting = set()
         self.instance = fakes.make_instance()

@@ -43,6 +43,27 @@ class StartTest(driver_case.DriverTestCase):
         self.driver.init_host('c1')
         self.assertNotIn('live_migration', self.log.output)
 
+    def test_a_qemu_with_the_device(self):
+        self.driver.init_host('c1')
+        self.assertIsNone(self.pairs.impossible)
+        self.assertNotIn('ivshmem', self.log.output)
+
+    def test_a_qemu_without_it(self):
+        self.libvirt.refuse_device()
+        self.driver.init_host('c1')
+        self.assertEqual(1, self.log.output.count(
+            'device not available: ivshmem-doorbell'))
+        for text in ('with this QEMU binary', 'compute_driver'):
+            self.assertIn(text, self.log.output)
+        self.assertIn('ivshmem-doorbell', self.pairs.impossible)
+        self.driver._watch.start.assert_called_once_with()
+
+    def test_nobody_knows_whether_it_has_it(self):
+        self.libvirt.refuse_device('.')
+        self.driver.init_host('c1')
+        self.assertIn('cannot be told', self.log.output)
+        self.assertIsNone(self.pairs.impossible)
+
 
 class AuthorityTest(test_certificate.FilesTestCase,
                     driver_case.DriverTestCase):
@@ -153,6 +174,22 @@ class CreateTest(driver_case.DriverTestCase):
                 nova_exception.BuildAbortException, self._create)
             self.assertIn(text, str(raised))
             self.assert_nothing_left()
+        self.create.assert_not_called()
+
+    def test_a_host_that_can_have_none(self):
+        self.pairs.impossible = 'device not available: it'
+        self.assertEqual(XML, self._create())
+        self.assert_nothing_left()
+        # It was said when nova-compute started.
+        self.assertNotIn('device', self.log.output)
+
+    def test_a_host_that_can_have_none_where_one_is_required(self):
+        self.pairs.impossible = 'device not available: it'
+        self.config.config(required=True, group='dmore')
+        raised = self.assertRaises(
+            nova_exception.BuildAbortException, self._create)
+        self.assertIn('device not available: it', str(raised))
+        self.assert_nothing_left()
         self.create.assert_not_called()
 
     def test_announcing_it_fails(self):

@@ -153,8 +153,21 @@ class DestinationTest(destination_case.DestinationTestCase):
         self.assertEqual(set(), self.shadow.alive)
         self.assertEqual(set(), self.shadow.folders)
 
+    def test_the_host_can_have_no_domain_r(self):
+        self.pairs.impossible = 'device not available: it'
+        error = self.assertRaises(
+            exception.ConfigurationError,
+            self.role.check_can_live_migrate_destination,
+            fakes.make_instance())
+        self.assertEqual('device not available: it', str(error))
+        self.role.pre_live_migration(fakes.make_instance())
+        self._assert_arrives_without_consoles()
+
     def test_the_host_service_is_away(self):
         self.shadow.refuse_start = exception.HostServiceError('no hostd')
+        self._assert_arrives_without_consoles()
+
+    def _assert_arrives_without_consoles(self):
         self.assertEqual(places.Layout.STOCK, self.role.prepare(
             None, 'm1', self.text))
         self.assertIsNone(self.pairs.get(fakes.UUID))
