@@ -21,6 +21,13 @@ function configure_dmore {
     sudo install -o $STACK_USER -m 0644 /dev/null $DMORE_HOSTD_CONF
     iniset $DMORE_HOSTD_CONF hostd compute_user $STACK_USER
     iniset $DMORE_HOSTD_CONF hostd qemu_group $DMORE_QEMU_GROUP
+    # The host service has no profile here: it runs as $STACK_USER, in DevStack's
+    # own unit. libvirt's profiles take this in when a domain starts.
+    local rules=/etc/apparmor.d/local/abstractions/libvirt-qemu
+    if aa-enabled --quiet 2>/dev/null && ! sudo grep -qs nova-dmore $rules; then
+        sudo install -d $(dirname $rules)
+        sudo tee -a $rules <$DMORE_DIR/${rules#/} >/dev/null
+    fi
     iniset $NOVA_CPU_CONF DEFAULT compute_driver dmore.DMoreDriver
     iniset $NOVA_CPU_CONF dmore management_network $DMORE_MANAGEMENT_NETWORK
     iniset $NOVA_CPU_CONF dmore secret_file $DMORE_SECRET_FILE

@@ -84,9 +84,8 @@ def device_missing(connection, virt_type: str) -> str | None:
 
     libvirt's capabilities do not name the device, and nova-compute need not
     see QEMU's program. So libvirt is asked how it would start a domain with
-    it, which it refuses where QEMU has none
-    (qemuValidateDomainDeviceDefShmem in src/qemu/qemu_validate.c). Nothing is
-    started or kept.
+    it, which it refuses where QEMU has none (seen with libvirt 9.0). Nothing
+    is started or kept.
 
     :param connection: Nova's ``libvirt.virConnect``.
     :param virt_type: ``[libvirt] virt_type``.
@@ -109,7 +108,8 @@ def device_missing(connection, virt_type: str) -> str | None:
                 'the stock consoles, or not at all with [dmore] required. '
                 'Use a QEMU that has it, as Debian\'s and Ubuntu\'s have, '
                 'and restart nova-compute; or set compute_driver back to '
-                f'libvirt.LibvirtDriver. libvirt says: {text.printable(error)}')
+                'libvirt.LibvirtDriver. libvirt says: '
+                f'{text.printable(error)}')
     return None
 
 

@@ -98,8 +98,8 @@ class Libvirt:
             if root.find(path) is not None:
                 raise libvirt_error(
                     libvirt.VIR_ERR_CONFIG_UNSUPPORTED,
-                    'ivshmem-doorbell device is not supported with this QEMU '
-                    'binary')
+                    "shmem model 'ivshmem-doorbell' is not supported by this "
+                    'QEMU binary')
         self.check = check
 
     def lookupByName(self, name):

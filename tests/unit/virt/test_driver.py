@@ -53,7 +53,7 @@ class StartTest(driver_case.DriverTestCase):
         self.driver.init_host('c1')
         self.assertEqual(1, self.log.output.count(
             'device not available: ivshmem-doorbell'))
-        for text in ('with this QEMU binary', 'compute_driver'):
+        for text in ('by this QEMU binary', 'compute_driver'):
             self.assertIn(text, self.log.output)
         self.assertIn('ivshmem-doorbell', self.pairs.impossible)
         self.driver._watch.start.assert_called_once_with()

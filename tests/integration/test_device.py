@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What libvirt says of a QEMU with the device of Domain R, and without it.
+
+In a machine that is booted for this. What libvirt knows of QEMU it keeps in
+files, in which the device is struck out.
+"""
+
+import sys
+
+from oslotest import base
+
+from tests.integration import machine
+from tests.integration import test_hostd_unit as unit
+
+_CHECK = """
+import libvirt
+from nova_dmore.virt.config import precondition
+connection = libvirt.open('qemu:///system')
+print(precondition.device_missing(connection, 'qemu'))
+"""
+
+
+class DeviceTest(base.BaseTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.machine = machine.Machine({
+            unit._SOURCE: unit._REPOSITORY, unit._PYTHON: sys.prefix})
+        self.machine.start()
+        self.addCleanup(self.machine.end)
+        # As a compute host has it.
+        self.machine.says('usermod', '-aG', 'libvirt', 'nobody')
+        self.machine.write('/etc/libvirt/libvirtd.conf',
+                           'auth_unix_rw = "none"\n'
+                           'unix_sock_group = "libvirt"\n'
+                           'unix_sock_rw_perms = "0770"\n')
+
+    def _check(self):
+        """-> what is found by somebody without privileges."""
+        self.machine.says('systemctl', 'restart', 'libvirtd')
+        return self.machine.says(
+            'env', f'PYTHONPATH={unit._SOURCE}', unit._INTERPRETER, '-c',
+            _CHECK, user='nobody', group='nogroup').splitlines()[-1]
+
+    def test_it_is_there_or_not(self):
+        self.assertEqual('None', self._check())
+        self.machine.says(
+            'sh', '-c', 'sed -i /ivshmem-doorbell/d '
+            '/var/cache/libvirt/qemu/capabilities/*.xml')
+        found = self._check()
+        self.assertTrue(found.startswith(
+            'device not available: ivshmem-doorbell: '), found)
+        self.assertIn('is not supported by this QEMU binary', found)
+        self.assertEqual('', self.machine.says(
+            'virsh', '-q', 'list', '--all', '--name'))
