@@ -37,3 +37,11 @@ class HostServiceError(ShadowProcessError):
 
 class PairError(DMoreError):
     """Domain R could not be started, found or moved."""
+
+
+class NobodyThereError(PairError):
+    """A host has no nova-compute with the plug-in."""
+
+
+class NoAnswerError(PairError):
+    """Nobody can tell whether a host has a nova-compute with the plug-in."""

@@ -34,6 +34,7 @@ from nova_dmore.virt import inventory
 from nova_dmore.virt.migration import console_log
 from nova_dmore.virt.migration import destination
 from nova_dmore.virt.migration import guest as guest_module
+from nova_dmore.virt.migration import plain_destination
 from nova_dmore.virt.migration import source
 from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import factory
@@ -311,6 +312,19 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             context, instance, block_device_info, network_info, disk_info,
             migrate_data)
 
+    def post_live_migration_at_destination(
+            self, context, instance, network_info, block_migration=False,
+            block_device_info=None):
+        """Called at the destination of a live migration when the instance is
+        here."""
+        super().post_live_migration_at_destination(
+            context, instance, network_info, block_migration,
+            block_device_info)
+        if instance_pair.SSH_PROPERTY in instance.metadata:
+            with boundary.instance_first(instance, 'The end of its move'):
+                self._destination.post_live_migration_at_destination(
+                    instance)
+
     # -- it moves: source ---------------------------------------------------
 
     def live_migration(self, context, instance, dest, post_method,
@@ -326,7 +340,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             self._source_roles[instance.uuid] = source.SourceRole(
                 self._source_services(), context, instance, dest,
                 functools.partial(self._console_log_to_send, instance,
-                                  shared))
+                                  shared),
+                plain_destination.stock_consoles(migrate_data))
         try:
             return super().live_migration(
                 context, instance, dest, post_method, recover_method,

@@ -205,6 +205,11 @@ class AddressBook:
         with _neutron_errors(f'the binding of port {port_id} on {host}'):
             return _status(self._client(), port_id, host) == 'ACTIVE'
 
+    def has_binding(self, port_id: str, host: str) -> bool:
+        """Whether the port is, or may come to be, on ``host``."""
+        with _neutron_errors(f'the binding of port {port_id} on {host}'):
+            return _status(self._client(), port_id, host) is not None
+
     def delete_binding(self, port_id: str, host: str) -> None:
         """Forget that the port was, or might have been, on ``host``.
 

@@ -79,6 +79,11 @@ def withdraw(pairs, xml: str, instance) -> None:
         return
     if pairs.get(instance.uuid) is not None:
         remove(pairs, instance, delete_address=False)
+    retract(instance)
+
+
+def retract(instance) -> None:
+    """Take back from the user what :func:`announce` told him."""
     if instance.metadata.pop(SSH_PROPERTY, None) is not None:
         instance.save()
 

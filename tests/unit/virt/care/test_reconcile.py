@@ -162,6 +162,15 @@ class IncomingTest(ReconcileTestCase):
         self.assertEqual(['adopt'], self.shadow.log)
         self.reporter.rebuilt.assert_not_called()
 
+    def test_a_stock_instance_arrives(self):
+        # What it had before had made its destination prepare.
+        self.libvirt.add_instance(xml='<domain/>')
+        self.assertFalse(self._reconcile())
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual(set(), self.shadow.alive)
+        self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],
+                         list(self.neutron.bindings))
+
     def test_nothing_comes(self):
         self._assert_waits()
         self._assert_waits(reconcile.ASK_S - 1)
