@@ -396,5 +396,16 @@ def _neutron_errors(what: str):
     try:
         yield
     except _NEUTRON_ERRORS as error:
-        raise exception.AddressError(f'{what}: Neutron says: {error}'
-                                     ) from error
+        kind = (exception.NeutronAwayError if _is_away(error)
+                else exception.AddressError)
+        raise kind(f'{what}: Neutron says: {error}') from error
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether Neutron, or Keystone, could not be asked."""
+    return isinstance(error, (
+        neutron_exceptions.ConnectionFailed,
+        neutron_exceptions.ServiceUnavailable,
+        keystone_exceptions.ConnectionError,
+        keystone_exceptions.DiscoveryFailure,
+        keystone_exceptions.HttpServerError))
