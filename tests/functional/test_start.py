@@ -5,6 +5,7 @@ import time
 
 import fixtures
 from nova.console import serial
+from nova.tests.functional.api import client
 
 from tests.functional import base
 
@@ -142,10 +143,20 @@ class ResumeTest(StartTestCase):
         self.driver()._pairs.records.forget(server['id'])
         self.flags(required=True, group='dmore')
         self.neutron_goes()
-        self.api.post_server_action(server['id'], {'resume': {}})
+        # In one process the API has the error of nova-compute.
+        self.assertRaises(
+            client.OpenStackApiException, self.api.post_server_action,
+            server['id'], {'resume': {}})
         server = self._wait_for_server_parameter(server, {
             'status': 'SUSPENDED', 'OS-EXT-STS:task_state': None})
-        self.assertIn('refused', server['fault']['message'])
+        # What "openstack server event show" tells.
+        (action,) = [each for each in self.api.get_instance_actions(
+            server['id']) if each['action'] == 'resume']
+        self.assertEqual('Error', action['message'])
+        action = self.api.api_get(
+            f'/servers/{server["id"]}/os-instance-actions/'
+            f'{action["request_id"]}').body['instanceAction']
+        self.assertIn('refused', action['events'][0]['details'])
         (domain,) = self.connection()._vms.values()
         self.assertTrue(domain.hasManagedSaveImage(0))
         self.neutron_comes_back()
