@@ -10,6 +10,7 @@ import libvirt
 
 from nova_dmore import exception
 from nova_dmore.virt.pair import domain_r
+from nova_dmore.virt.pair import pairs as pairs_module
 from nova_dmore.virt.pair import saved as saved_module
 from nova_dmore.virt.pair import xml
 from nova_dmore.virt import where
@@ -22,7 +23,8 @@ class Leftovers:
     :param connection: a ``libvirt.virConnect``.
     """
 
-    def __init__(self, pairs, connection):
+    def __init__(self, pairs: pairs_module.Pairs,
+                 connection: libvirt.virConnect) -> None:
         self._pairs = pairs
         self._connection = connection
 

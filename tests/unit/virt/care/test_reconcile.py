@@ -128,7 +128,8 @@ class IncomingTest(ReconcileTestCase):
 
     def test_the_source_never_told_of_the_display(self):
         self.libvirt.add_instance(xml=xml.with_shadow_devices(
-            '<domain><devices><graphics type="vnc"/></devices></domain>',
+            '<domain><devices><serial type="pty"/><graphics type="vnc"/>'
+            '</devices></domain>',
             places.of_pair(self.pairs.records.directory(fakes.UUID))).xml)
         self._assert_waits()
         self.assertTrue(self._reconcile(reconcile.PATIENCE_S))
