@@ -116,8 +116,8 @@ def lead_instance(root, where: places.Places, layout: Layout,
 
 
 def _add_stock_display(root, stock: StockConsoles) -> None:
-    """Add a VNC server, as Nova does. libvirt has a domain keep its other
-    devices in a migration, and when it is restored, but not these
+    """Add a VNC server, as Nova does. libvirt has a domain keep most devices
+    in a migration, and not these: the guest does not see them
     (virDomainDefCheckABIStabilityFlags in src/conf/domain_conf.c)."""
     if stock.vnc_address is None:
         add_arguments(root, *_NO_LISTENER)      # the guest keeps its display

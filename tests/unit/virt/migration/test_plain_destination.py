@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The destination does not have the plug-in."""
 
-from unittest import mock
-
 import fixtures
 from lxml import etree
 from nova import objects
 
 from nova_dmore import exception
+from nova_dmore import places
 from nova_dmore.virt.migration import plain_destination
 from nova_dmore.virt.migration.phases import Phase
 from nova_dmore.virt.pair import host_side
 from nova_dmore.virt.pair import instance_pair
 from nova_dmore.virt.pair import xml
-from nova_dmore import places
-from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 from tests.unit.virt.migration import source_case
 
