@@ -272,7 +272,7 @@ class DestinationRole:
         if not where.has_shadow_devices(self._connect(), instance_uuid):
             self._reporter.stock(
                 context, instance_uuid,
-                'the host service was away where it was migrated to')
+                'the host that it was migrated to can have no pair now')
             self._remove_unused(instance_uuid)
             return
         if self._has_living_pair(instance_uuid):
