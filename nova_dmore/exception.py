@@ -21,6 +21,18 @@ class AddressError(DMoreError):
     """Domain R's port cannot be created, bound or plugged."""
 
 
+class ServiceAwayError(DMoreError):
+    """Neutron, Glance or Keystone does not answer: try again later."""
+
+
+class NeutronAwayError(AddressError, ServiceAwayError):
+    """Neutron, or Keystone, does not answer."""
+
+
+class GlanceAwayError(ImageError, ServiceAwayError):
+    """Glance, or Keystone, does not answer."""
+
+
 class ShadowProcessError(DMoreError):
     """The shadow-device process of a pair is of no use now; why is told by
     which of the next two it is."""
@@ -37,3 +49,11 @@ class HostServiceError(ShadowProcessError):
 
 class PairError(DMoreError):
     """Domain R could not be started, found or moved."""
+
+
+class NobodyThereError(PairError):
+    """A host has no nova-compute with the plug-in."""
+
+
+class NoAnswerError(PairError):
+    """Nobody can tell whether a host has a nova-compute with the plug-in."""

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``nova-dmore-manage``: tells an operator what consoles are opened with.
+"""``nova-dmore-manage``: tells an operator what consoles are opened with, and
+removes what the plug-in has left on a host.
 
 To be run on a compute host, as a user who may read ``[dmore] secret_file``;
-it asks no service.
+it asks no service. ``host clean`` is to be run as nova-compute's user.
 """
 
 import argparse
@@ -55,6 +56,11 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser(
         'secrets', help='list the ids of [dmore] secret_file, the newest '
         'last, with the number of pairs on this host that use them')
+    host = commands.add_parser(
+        'host', help='of a host on which the plug-in was switched off')
+    host.add_argument(
+        'action', choices=('clean',),
+        help='remove each pair that no instance on this host uses any more')
     return parser
 
 
@@ -71,14 +77,18 @@ def _options(files: Sequence[str] | None) -> cfg.ConfigOpts.GroupAttr:
     """
     conf = cfg.ConfigOpts()
     dmore_conf.register(conf)
-    if files is None:
-        files = [*cfg.find_config_files('nova', 'nova'),
-                 *cfg.find_config_files('nova', 'nova-compute')]
     try:
-        conf([], project='nova', default_config_files=files)
+        conf([], project='nova', default_config_files=_files(files))
     except cfg.Error as error:
         raise exception.ConfigurationError(str(error)) from error
     return conf.dmore
+
+
+def _files(given: Sequence[str] | None) -> Sequence[str]:
+    if given is not None:
+        return given
+    return [*cfg.find_config_files('nova', 'nova'),
+            *cfg.find_config_files('nova', 'nova-compute')]
 
 
 def _secret_id(arguments: argparse.Namespace, secrets: identity.Secrets,
@@ -126,6 +136,10 @@ def _list_secrets(secrets: identity.Secrets, records: record_module.Records
 
 
 def _answer(arguments: argparse.Namespace) -> str:
+    if arguments.command == 'host':
+        # What it needs of Nova takes seconds to load.
+        from nova_dmore.cmd import host
+        return host.clean(_files(arguments.config_file))
     options = _options(arguments.config_file)
     secrets = identity.read_secrets(options.secret_file)
     records = record_module.Records(options.record_dir, options.run_dir)

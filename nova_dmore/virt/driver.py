@@ -10,21 +10,19 @@ Nothing of ours may make one of these methods fail, unless an operator asks for
 that (``[dmore] required``): see :mod:`nova_dmore.virt.boundary`.
 """
 
-import contextlib
 import functools
 
 from nova import context as nova_context
 from nova import exception as nova_exception
-from nova.console import serial as serial_console
 from nova.console import type as console_type
 from nova.virt.libvirt import driver as libvirt_driver
 import nova.conf
 from oslo_log import log as logging
 
-from nova_dmore.channel import text
 from nova_dmore import conf as dmore_conf
 from nova_dmore import exception
 from nova_dmore.virt import boundary
+from nova_dmore.virt.care import late_pairs
 from nova_dmore.virt.care import reconcile
 from nova_dmore.virt.care import renewal
 from nova_dmore.virt.care import reporter
@@ -34,10 +32,13 @@ from nova_dmore.virt import inventory
 from nova_dmore.virt.migration import console_log
 from nova_dmore.virt.migration import destination
 from nova_dmore.virt.migration import guest as guest_module
+from nova_dmore.virt.migration import plain_destination
 from nova_dmore.virt.migration import source
 from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import factory
 from nova_dmore.virt.pair import instance_pair
+from nova_dmore.virt.pair import saved as saved_module
+from nova_dmore.virt.pair import starting
 from nova_dmore.virt import rpc
 from nova_dmore.virt import where
 
@@ -69,7 +70,9 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             reconcile.Reconciler(
                 self._pairs, self._reporter, admin, self._get_connection,
                 where.host_in_nova, where.is_live_migrating),
-            renewal.Renewal(CONF, self._pairs))
+            renewal.Renewal(CONF, self._pairs),
+            late_pairs.LatePairs(self._pairs, admin, self._get_connection,
+                                 CONF.dmore.ssh_port))
         self._destination = destination.DestinationRole(
             self._pairs, self._reporter, self._get_connection, self._uri(),
             CONF.instances_path,
@@ -80,6 +83,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         self._source_roles: dict[str, source.SourceRole] = {}
         #: Uuids of instances that Nova reboots now.
         self._rebooting: set[str] = set()
+        #: Those of instances with a pair that Nova resumes now.
+        self._resuming: set[str] = set()
 
     # -- the service's life -------------------------------------------------
 
@@ -127,34 +132,41 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         create = functools.partial(
             super()._create_guest, context, power_on=power_on, pause=pause,
             post_xml_callback=post_xml_callback)
-        pair = None
-        with boundary.instance_first(instance, 'Having a Domain R') as outcome:
-            pair = instance_pair.ensure(
-                CONF.dmore, self._pairs, xml, instance)
-        if outcome.error is not None:
-            if CONF.dmore.required:
-                raise nova_exception.BuildAbortException(
-                    instance_uuid=instance.uuid,
-                    reason=str(outcome.error) or repr(outcome.error))
-            LOG.warning('The instance runs with the stock consoles: %s',
-                        text.printable(outcome.error), instance=instance)
-        if pair is None:
-            with boundary.instance_first(instance, 'Withdrawing the console'):
-                instance_pair.withdraw(self._pairs, xml, instance)
-            return create(xml, instance)
-        with contextlib.ExitStack() as undo:
-            if pair.is_new:
-                undo.callback(instance_pair.remove, self._pairs, instance,
-                              delete_address=where.will_be_nowhere(
-                                  instance, self._pairs.host))
-            guest = create(pair.instance.xml, instance)
-            undo.pop_all()
-        with boundary.instance_first(instance, 'Announcing the console'):
-            for host, port in pair.instance.released_ports:
-                serial_console.release_port(host=host, port=port)
-            instance_pair.announce(
-                instance, pair.record, CONF.dmore.ssh_port)
-        return guest
+        return starting.create_guest(
+            CONF.dmore, self._pairs, create, xml, instance,
+            self._saved_xml(instance))
+
+    # -- it is resumed ------------------------------------------------------
+
+    def resume(self, context, instance, network_info, block_device_info=None,
+               share_info=None):
+        """Called for an instance that is suspended. One that had a pair then
+        and cannot be resumed now stays so: Nova would delete its memory."""
+        with saved_module.kept(instance, self._resuming, self._saved_xml):
+            super().resume(context, instance, network_info,
+                           block_device_info, share_info)
+
+    def _saved_xml(self, instance):
+        """See :func:`nova_dmore.virt.pair.saved.xml_of`."""
+        with boundary.instance_first(instance, 'Looking for saved memory'):
+            return saved_module.xml_of(
+                self._host.get_connection(), instance.uuid)
+        return None
+
+    def _cleanup(self, context, instance, network_info, block_device_info=None,
+                 destroy_vifs=True, cleanup_instance_dir=False,
+                 cleanup_instance_disks=False, destroy_secrets=True):
+        """Called when an instance is destroyed, and when its start failed."""
+        if instance.uuid in self._resuming:
+            LOG.warning('The instance stays suspended: what it is resumed '
+                        'from, and with, is kept', instance=instance)
+            return
+        super()._cleanup(
+            context, instance, network_info,
+            block_device_info=block_device_info, destroy_vifs=destroy_vifs,
+            cleanup_instance_dir=cleanup_instance_dir,
+            cleanup_instance_disks=cleanup_instance_disks,
+            destroy_secrets=destroy_secrets)
 
     # -- its consoles -------------------------------------------------------
 
@@ -204,7 +216,9 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         Nova finds the log by the type of the console device. It does not
         know the type that a pair has; the log is where it always is.
         """
-        if self._pairs.get(instance.uuid) is None:
+        if (self._pairs.get(instance.uuid) is None
+                and not where.has_shadow_devices(
+                    self._host.get_connection(), instance.uuid)):
             return super().get_console_output(context, instance)
         return self._get_console_output_file(
             instance, self._get_console_log_path(instance))
@@ -311,6 +325,19 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             context, instance, block_device_info, network_info, disk_info,
             migrate_data)
 
+    def post_live_migration_at_destination(
+            self, context, instance, network_info, block_migration=False,
+            block_device_info=None):
+        """Called at the destination of a live migration when the instance is
+        here."""
+        super().post_live_migration_at_destination(
+            context, instance, network_info, block_migration,
+            block_device_info)
+        if instance_pair.SSH_PROPERTY in instance.metadata:
+            with boundary.instance_first(instance, 'The end of its move'):
+                self._destination.post_live_migration_at_destination(
+                    instance)
+
     # -- it moves: source ---------------------------------------------------
 
     def live_migration(self, context, instance, dest, post_method,
@@ -326,7 +353,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             self._source_roles[instance.uuid] = source.SourceRole(
                 self._source_services(), context, instance, dest,
                 functools.partial(self._console_log_to_send, instance,
-                                  shared))
+                                  shared),
+                plain_destination.stock_consoles(migrate_data))
         try:
             return super().live_migration(
                 context, instance, dest, post_method, recover_method,

@@ -42,6 +42,10 @@ _BASE_VERSION = '2.0'
 #: How much longer than the time that a call gives it a destination may take to
 #: answer, in seconds.
 _GRACE_S = 10.0
+#: A destination that is at work says so twice in this time, in seconds: one
+#: that does not is not there. The queue of a nova-compute that has ended, or
+#: has the plug-in no more, takes calls until RabbitMQ is started again.
+_SIGN_OF_LIFE_S = 10
 #: The longest time that a call may give a destination, in seconds.
 _WITHIN_S_MAX = 600.0
 #: Longest URI, and longest console log in base64, in characters: Nova shows
@@ -76,9 +80,17 @@ class DestinationAPI:
             FIFOS on, a Domain R that arrives paused is let run there: so said
             version 2.1, which answers True; those before answer nothing.
             STOCK: it can have no pair now.
+        :raises nova_dmore.exception.NobodyThereError: that host does not have
+            the plug-in.
+        :raises nova_dmore.exception.NoAnswerError: perhaps it does not.
+        :raises nova_dmore.exception.PairError: it has, and cannot prepare.
         """
-        answer = self._call(
-            context, host, 'prepare', migration_id=migration_id,
+        client = self._client.prepare(
+            server=host, timeout=self._timeout,
+            call_monitor_timeout=_SIGN_OF_LIFE_S,
+            transport_options=messaging.TransportOptions(at_least_once=True))
+        answer = self._send(
+            client, context, host, 'prepare', migration_id=migration_id,
             record=record)
         return (max(places.Layout.STOCK, int(answer))
                 if isinstance(answer, int) else places.Layout.SOCKETS)
@@ -155,6 +167,15 @@ class DestinationAPI:
             raise exception.PairError(
                 f'nova-compute on {host} did not {method}: {error.exc_type}: '
                 f'{error.value}') from error
+        except messaging.MessageUndeliverable as error:
+            raise exception.NobodyThereError(
+                f'nova-compute on {host} does not have the plug-in'
+            ) from error
+        except (messaging.MessagingTimeout,
+                messaging.MessageDeliveryFailure) as error:
+            raise exception.NoAnswerError(
+                f'nova-compute on {host} did not {method}: {error!r}'
+            ) from error
         except messaging.MessagingException as error:
             raise exception.PairError(
                 f'nova-compute on {host} did not {method}: {error!r}'

@@ -75,6 +75,19 @@ def has_display(connection, instance_uuid: str) -> bool:
     return _is_so(connection, instance_uuid, xml.has_display)
 
 
+def is_active(connection, instance_uuid: str) -> bool:
+    """Whether the instance is up here, running or paused.
+
+    :raises nova_dmore.exception.PairError: libvirt does not answer.
+    """
+    domain = look_up(connection, instance_uuid)
+    try:
+        return domain is not None and bool(domain.isActive())
+    except libvirt.libvirtError as error:
+        _must_be_gone(instance_uuid, error)
+        return False
+
+
 def has_stock_consoles(connection, instance_uuid: str) -> bool:
     """Whether the instance is up here, and its consoles are none of a pair's:
     it was started while it could have none.

@@ -46,6 +46,8 @@ class Connection(fakelibvirt.Connection):
         #: The last XML of each domain, by name. What the fake's ``XMLDesc``
         #: returns has consoles of its own.
         self.xml = {}
+        #: That with which each was suspended.
+        self.saved_xml = {}
 
     def _keep(self, xml):
         self.xml[etree.fromstring(xml).findtext('name')] = xml
@@ -102,6 +104,18 @@ class TestCase(base.ServersTestBase):
         self.flags(group='serial_console', enabled=True)
         self.useFixture(fixtures.MonkeyPatch(
             'nova.tests.fixtures.libvirt.Connection', Connection))
+        stock_save = fakelibvirt.Domain.managedSave
+
+        def save(domain, flags):
+            domain._connection.saved_xml[domain.name()] = (
+                domain._connection.xml[domain.name()])
+            stock_save(domain, flags)
+        for name, function in {
+                'managedSave': save,
+                'managedSaveGetXMLDesc': lambda domain, flags:
+                domain._connection.saved_xml[domain.name()]}.items():
+            self.useFixture(fixtures.MonkeyPatch(
+                f'nova.tests.fixtures.libvirt.Domain.{name}', function))
         self.shadow = self.useFixture(fake_host.ShadowProcesses())
         self.neutron_for_domain_r = fakes.Neutron()
         super().setUp()

@@ -152,7 +152,11 @@ class Reconciler:
     def _reconcile_incoming(self, record, here: where.Here,
                             waited: float) -> bool:
         uuid = record.instance_uuid
-        if here is where.Here.RUNNING:
+        if (here in (where.Here.RUNNING, where.Here.AT_REST)
+                and self.has_stock_consoles(uuid)):
+            LOG.info('Instance %s has arrived with the stock consoles', uuid)
+            self._give_up(record)
+        elif here is where.Here.RUNNING:
             if all(self._pairs.is_alive(uuid)) and self._domain_r_came(uuid):
                 self._adopt(record)
                 return True
@@ -172,10 +176,13 @@ class Reconciler:
         elif here is where.Here.ABSENT and self._is_given_up(uuid, waited):
             LOG.warning('Instance %s did not arrive: removing what was '
                         'prepared for its console', uuid)
-            self._pairs.addresses.delete_binding(
-                record.address.port_id, self._pairs.host)
-            self._remove(record, delete_address=False)
+            self._give_up(record)
         return False
+
+    def _give_up(self, record) -> None:
+        self._pairs.addresses.delete_binding(
+            record.address.port_id, self._pairs.host)
+        self._remove(record, delete_address=False)
 
     def _is_given_up(self, uuid: str, waited: float) -> bool:
         """Whether an instance that is not here does not migrate any more."""

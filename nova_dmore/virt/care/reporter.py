@@ -18,6 +18,7 @@ LOG = logging.getLogger(__name__)
 #: Event types of the notifications.
 GAP = 'dmore.console.gap'
 REBUILT = 'dmore.console.rebuilt'
+STOCK = 'dmore.console.stock'
 
 #: So many wait for the broker at most.
 _UNSENT_MAX = 1000
@@ -71,6 +72,14 @@ class Reporter:
                     {'uuid': instance_uuid, 'reason': shown})
         self._notify(context, REBUILT,
                      {'instance_uuid': instance_uuid, 'reason': shown})
+
+    def stock(self, context, instance_uuid: str, reason: str) -> None:
+        """Report that an instance that had a Domain R has Nova's consoles."""
+        LOG.warning('Instance %(uuid)s has the stock consoles now, sessions '
+                    'with its Domain R ended: %(reason)s',
+                    {'uuid': instance_uuid, 'reason': reason})
+        self._notify(context, STOCK,
+                     {'instance_uuid': instance_uuid, 'reason': reason})
 
     def flush(self, timeout_s: float) -> None:
         """Wait until everything is sent, but not longer."""

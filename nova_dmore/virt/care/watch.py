@@ -80,16 +80,18 @@ class Watch:
     :param reconciler: a
         :class:`nova_dmore.virt.care.reconcile.Reconciler`.
     :param renewal: a :class:`nova_dmore.virt.care.renewal.Renewal`.
+    :param late: a :class:`nova_dmore.virt.care.late_pairs.LatePairs`.
     """
 
     def __init__(self, pairs, reporter, interval: float, context, reconciler,
-                 renewal):
+                 renewal, late):
         self._pairs = pairs
         self._reporter = reporter
         self._interval = interval
         self._again = min(_AGAIN_S, interval)
         self._reconciler = reconciler
         self._renewal = renewal
+        self._late = late
         self._care = pair_care.PairCare(pairs, reporter, context, reconciler)
         self._watched: dict[str, _Watched] = {}
         self._tasks: set[asyncio.Task] = set()
@@ -164,6 +166,8 @@ class Watch:
         self._begin(self._repeat(self._find_pairs, self._interval,
                                  self._again))
         self._begin(self._repeat(self._renew, self._interval, self._again))
+        self._begin(self._repeat(self._late.make, self._interval,
+                                 _SWEEP_RETRY_S))
         for sweep in (self._reconciler.sweep, self._secure_ports):
             self._begin(self._repeat(sweep, _SWEEP_S, _SWEEP_RETRY_S))
         await self._ends.wait()

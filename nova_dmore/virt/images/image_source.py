@@ -32,6 +32,13 @@ DIGEST = re.compile(r'[0-9a-f]{64}')
 _GLANCE_ERRORS = (nova_exception.NovaException,
                   glance_exceptions.ClientException,
                   keystone_exceptions.ClientException)
+#: Those with which Glance, or Keystone, could not be asked.
+_AWAY = (nova_exception.GlanceConnectionFailed,
+         glance_exceptions.CommunicationError,
+         glance_exceptions.ServiceUnavailable,
+         keystone_exceptions.ConnectionError,
+         keystone_exceptions.DiscoveryFailure,
+         keystone_exceptions.HttpServerError)
 #: So many images of the operator's are looked at, and so many of all other
 #: projects, the newest first. Nobody but an operator can push one out of the
 #: first.
@@ -229,7 +236,9 @@ class ImageSource:
             record['name'] == self._image]
 
     def _silent(self, error: Exception) -> exception.ImageError:
-        return exception.ImageError(
+        kind = (exception.GlanceAwayError if isinstance(error, _AWAY)
+                else exception.ImageError)
+        return kind(
             f'[dmore] image: {self._image!r}: Glance says: {error}')
 
 

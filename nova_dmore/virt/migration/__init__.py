@@ -22,6 +22,7 @@ File                         Host         Part of the live migration
                                           switches over, too
 ``completion.py``            source       the instance is at the destination
 ``rollback.py``              source       or it stays at the source
+``plain_destination.py``     source       a destination without the plug-in
 ===========================  ===========  ===================================
 
 ``phases.py`` has the names of the phases; ``job.py`` (libvirt's migration

@@ -13,6 +13,7 @@ from oslo_log import log as logging
 
 from nova_dmore.virt.migration import phases
 from nova_dmore.virt.migration.phases import Phase
+from nova_dmore.virt.migration import plain_destination
 from nova_dmore.virt.pair import record as record_module
 
 LOG = logging.getLogger(__name__)
@@ -53,10 +54,15 @@ class Completion:
                 'Reporting the gaps that the source knows'):
             self._services.watch.collect_gaps(self._uuid)
         with self._co_migration.step('Telling the destination'):
-            self._services.destination.finish(
-                self._context, self._host, self._co_migration.migration_id,
-                record_module.to_json(self._record), domain_r_moved,
-                console_log)
+            if self._co_migration.is_plain_there:
+                plain_destination.arrived(
+                    self._context, self._services.reporter, self._uuid)
+            else:
+                self._services.destination.finish(
+                    self._context, self._host,
+                    self._co_migration.migration_id,
+                    record_module.to_json(self._record), domain_r_moved,
+                    console_log)
         self._co_migration.enter(Phase.DONE)
         # Whatever the destination answers: the instance is no longer here,
         # and no Domain R may be built for it here.

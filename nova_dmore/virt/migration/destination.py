@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The destination's role in a co-migration.
 
-The first three methods are called by the driver and have the names of Nova's
+The first methods are called by the driver and have the names of Nova's
 own. The others are called by the source
 (:mod:`nova_dmore.virt.migration.source`, ``completion``, ``rollback``) over
 :mod:`nova_dmore.virt.rpc`. In a migration that succeeds they come in the order
@@ -30,6 +30,7 @@ from nova_dmore.virt.migration import early_preparation
 from nova_dmore.virt.migration import job
 from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import domain_r
+from nova_dmore.virt.pair import instance_pair
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt import where
 
@@ -112,6 +113,20 @@ class DestinationRole:
             # Its Domain R may wait here. The source has it sent back first,
             # and then calls abort, which removes the rest.
             return
+        self._remove_unused(instance_uuid)
+
+    def post_live_migration_at_destination(self, instance) -> None:
+        """Remove what was prepared for an instance that has arrived with the
+        stock consoles: from a host without the plug-in, say, though its user
+        is told of a Domain R that it had before."""
+        if where.has_stock_consoles(self._connect(), instance.uuid):
+            self._early.end(instance.uuid)
+            self._prepared.pop(instance.uuid, None)
+            self._remove_unused(instance.uuid)
+            instance_pair.retract(instance)
+
+    def _remove_unused(self, instance_uuid: str) -> None:
+        """Remove what was prepared here, if anything was."""
         record = self._pairs.get(instance_uuid)
         if record is not None:
             self._pairs.addresses.delete_binding(
@@ -255,10 +270,10 @@ class DestinationRole:
         # Early preparations are here even if the source did not ask for them.
         self._early.end(instance_uuid)
         if not where.has_shadow_devices(self._connect(), instance_uuid):
-            LOG.warning('Instance %s has arrived without its consoles; it has '
-                        'them again when it is started the next time',
-                        instance_uuid)
-            self._pairs.remove(instance_uuid, delete_address=False)
+            self._reporter.stock(
+                context, instance_uuid,
+                'the host that it was migrated to can have no pair now')
+            self._remove_unused(instance_uuid)
             return
         if self._has_living_pair(instance_uuid):
             # The watch has built it before this call came.

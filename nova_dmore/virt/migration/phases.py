@@ -82,6 +82,8 @@ class CoMigration:
         self.instance = instance
         self.migration_id = str(uuid.uuid4())
         self.phase = Phase.IDLE
+        #: Whether the destination does not have the plug-in.
+        self.is_plain_there = False
         self._host = host
 
     def enter(self, phase: Phase) -> None:
@@ -100,13 +102,15 @@ class CoMigration:
         :func:`nova_dmore.virt.boundary.instance_first`."""
         return boundary.instance_first(self.instance, what)
 
-    def continue_alone(self, why) -> None:
+    def continue_alone(self, why, has_pair_there: bool = True) -> None:
         """From here on the instance migrates without its Domain R.
 
         :param why: an error or a text, for the log.
+        :param has_pair_there: False: it arrives with the stock consoles.
         """
         LOG.warning('Domain R does not follow its instance to %(host)s, its '
-                    'console will be built anew there: %(why)s',
-                    {'host': self._host, 'why': text.printable(why)},
-                    instance=self.instance)
+                    'console will be %(console)s there: %(why)s',
+                    {'host': self._host, 'why': text.printable(why),
+                     'console': 'built anew' if has_pair_there
+                     else 'the stock one'}, instance=self.instance)
         self.enter(Phase.ALONE)

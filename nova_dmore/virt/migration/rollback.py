@@ -120,6 +120,8 @@ class Rollback:
 
     def _abort_at_destination(self) -> None:
         """Have the destination remove what it prepared."""
+        if self._co_migration.is_plain_there:
+            return
         if self._services.destination.abort(
                 self._context, self._host, self._co_migration.migration_id,
                 self._uuid):

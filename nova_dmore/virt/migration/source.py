@@ -37,10 +37,12 @@ from nova_dmore.virt.migration import instance_pre_copy
 from nova_dmore.virt.migration import job
 from nova_dmore.virt.migration import phases
 from nova_dmore.virt.migration.phases import Phase
+from nova_dmore.virt.migration import plain_destination
 from nova_dmore.virt.migration import rollback
 from nova_dmore.virt.migration import switch_over
 from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import domain_r
+from nova_dmore.virt.pair import host_side
 from nova_dmore.virt.pair import pairs as pairs_module
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt.pair import xml
@@ -87,10 +89,13 @@ class SourceRole:
     :param destination_host: as Nova calls it.
     :param read_console_log: returns base64 of the instance's console log
         when the hosts share no storage, else None.
+    :param stock_consoles: where the destination has the consoles of an
+        instance that arrives without a pair.
     """
 
     def __init__(self, services: Services, context, instance,
-                 destination_host: str, read_console_log):
+                 destination_host: str, read_console_log,
+                 stock_consoles: host_side.StockConsoles):
         self._services = services
         self._context = context
         self._instance = instance
@@ -99,6 +104,7 @@ class SourceRole:
         self._instance_domain = instance.name
         self._host = destination_host
         self._read_console_log = read_console_log
+        self._stock_consoles = stock_consoles
         self.co_migration = phases.CoMigration(instance, destination_host)
         self._client = services.pairs.client(instance.uuid)
         self._found_record = services.pairs.get(instance.uuid)
@@ -119,8 +125,9 @@ class SourceRole:
         self._flags = 0     # of Domain R's migration
         #: Whether Domain R runs there only when its instance does.
         self._arrives_paused = False
-        #: Where its destination has not said, an instance arrives in the
-        #: form that this release and the one before can do with.
+        #: Where a destination with the plug-in has not said, an instance
+        #: arrives in the form that this release and the one before can do
+        #: with.
         self._layout_there: int = places.Layout.FIFOS
 
     # -- what Nova calls ----------------------------------------------------
@@ -143,7 +150,8 @@ class SourceRole:
                     'The consoles in the XML for the destination'):
                 if arguments.get('destination_xml'):
                     arguments['destination_xml'] = xml.for_destination(
-                        arguments['destination_xml'], self._layout_there)
+                        arguments['destination_xml'], self._layout_there,
+                        self._stock_consoles)
             self._instance_requested.set()
             try:
                 guest.migrate(destination, **arguments)
@@ -237,9 +245,7 @@ class SourceRole:
         pairs = self._services.pairs
         try:
             # First: it says in which form the instance can arrive there.
-            self._layout_there = self._services.destination.prepare(
-                self._context, self._host, self.co_migration.migration_id,
-                record_module.to_json(self._record))
+            self._ask_destination()
             if self._layout_there == places.Layout.STOCK:
                 raise exception.PairError(
                     'the host service of the destination is away')
@@ -254,10 +260,29 @@ class SourceRole:
                 self._client.arm(self.co_migration.migration_id,
                                  wire.Role.SOURCE)
         except (exception.DMoreError, libvirt.libvirtError) as error:
-            self.co_migration.continue_alone(error)
+            self.co_migration.continue_alone(
+                error, self._layout_there != places.Layout.STOCK)
             return False
         self.co_migration.enter(Phase.PREPARED)
         return True
+
+    def _ask_destination(self) -> None:
+        """Have the destination prepare, and learn which form it knows.
+
+        :raises nova_dmore.exception.DMoreError: it cannot, or is a host
+            without the plug-in: no other form than STOCK starts there.
+        """
+        try:
+            self._layout_there = self._services.destination.prepare(
+                self._context, self._host, self.co_migration.migration_id,
+                record_module.to_json(self._record))
+        except exception.PairError as error:
+            if plain_destination.is_plain(
+                    error, self._services.pairs.addresses,
+                    self._record.address.port_id, self._host):
+                self.co_migration.is_plain_there = True
+                self._layout_there = places.Layout.STOCK
+            raise
 
     # -- phase pre-copy -----------------------------------------------------
 

@@ -205,6 +205,11 @@ class AddressBook:
         with _neutron_errors(f'the binding of port {port_id} on {host}'):
             return _status(self._client(), port_id, host) == 'ACTIVE'
 
+    def has_binding(self, port_id: str, host: str) -> bool:
+        """Whether the port is, or may come to be, on ``host``."""
+        with _neutron_errors(f'the binding of port {port_id} on {host}'):
+            return _status(self._client(), port_id, host) is not None
+
     def delete_binding(self, port_id: str, host: str) -> None:
         """Forget that the port was, or might have been, on ``host``.
 
@@ -391,5 +396,16 @@ def _neutron_errors(what: str):
     try:
         yield
     except _NEUTRON_ERRORS as error:
-        raise exception.AddressError(f'{what}: Neutron says: {error}'
-                                     ) from error
+        kind = (exception.NeutronAwayError if _is_away(error)
+                else exception.AddressError)
+        raise kind(f'{what}: Neutron says: {error}') from error
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether Neutron, or Keystone, could not be asked."""
+    return isinstance(error, (
+        neutron_exceptions.ConnectionFailed,
+        neutron_exceptions.ServiceUnavailable,
+        keystone_exceptions.ConnectionError,
+        keystone_exceptions.DiscoveryFailure,
+        keystone_exceptions.HttpServerError))

@@ -31,6 +31,14 @@ def is_domain_r_name(name: str) -> bool:
     return name.startswith(NAME_PREFIX)
 
 
+def instance_of_name(name: str) -> str | None:
+    """The uuid of the instance of a Domain R, None: the domain is none.
+
+    :param name: a libvirt domain's name.
+    """
+    return name.removeprefix(NAME_PREFIX) if is_domain_r_name(name) else None
+
+
 class DomainR:
     """The Domain R of one instance on one host's libvirt.
 

@@ -5,6 +5,7 @@ Nothing of it is seen by the guest, so a domain can be started, or sent to
 another host, in any of them (:class:`nova_dmore.places.Layout`).
 """
 
+import dataclasses
 import os
 
 from lxml import etree
@@ -20,6 +21,16 @@ QEMU = f'{{{QEMU_NAMESPACE}}}'
 #: What QEMU's chardev for our monitor is called.
 _MONITOR = 'dmore-qmp'
 _MONITOR_USE = ('-mon', f'chardev={_MONITOR},mode=control')
+
+
+@dataclasses.dataclass(frozen=True)
+class StockConsoles:
+    """Where an instance without a pair has its consoles, on one host."""
+
+    #: The address that its VNC server listens at, None: it has none.
+    vnc_address: str | None = None
+    #: Address and TCP port of its first serial port, None: that is a pty.
+    serial: tuple[str, int] | None = None
 
 
 def first_serial_ports(root):
@@ -43,18 +54,29 @@ def places_of(device) -> places.Places | None:
     return places.of_instance_path(path)
 
 
-def lead_serial_port(device, where: places.Places, layout: Layout) -> None:
-    """Have a serial port, or its console, lead to the keeper."""
+def lead_serial_port(device, where: places.Places, layout: Layout,
+                     stock: StockConsoles = StockConsoles()) -> None:
+    """Have a serial port, or its console, lead to the keeper.
+
+    :param stock: where it leads in the layout STOCK; its log file stays.
+    """
     for name in ('source', 'protocol', 'alias'):
         for element in device.findall(name):
             device.remove(element)
     device.attrib.pop('tty', None)
-    if layout is Layout.STOCK:
-        # libvirt's own default; its log file stays.
+    if layout is Layout.STOCK and stock.serial is None:
         device.set('type', 'pty')
         return
     source = etree.Element('source')
     device.insert(0, source)
+    if stock.serial is not None and layout is Layout.STOCK:
+        host, port = stock.serial
+        device.set('type', 'tcp')
+        source.set('mode', 'bind')
+        source.set('host', host)
+        source.set('service', str(port))
+        device.insert(1, etree.Element('protocol', type='raw'))
+        return
     if layout is Layout.SOCKETS:
         device.set('type', 'unix')
         source.set('mode', 'connect')
@@ -71,10 +93,12 @@ def lead_serial_port(device, where: places.Places, layout: Layout) -> None:
 
 
 def lead_instance(root, where: places.Places, layout: Layout,
-                  display: bool) -> None:
+                  display: bool, stock: StockConsoles = StockConsoles()
+                  ) -> None:
     """Have an instance's monitor and display, and nothing else, lead there.
 
     :param display: whether it has a VNC server.
+    :param stock: where that listens in the layout STOCK.
     """
     new = _monitor(where.instance)
     earlier = _earlier_monitor(where, wire.INSTANCE_QMP_SOCKET)
@@ -86,9 +110,23 @@ def lead_instance(root, where: places.Places, layout: Layout,
     if layout is not Layout.STOCK:
         add_arguments(root, *(new if is_new else earlier))
     if display and layout is Layout.STOCK:
-        add_arguments(root, *_NO_LISTENER)      # the guest keeps its display
+        _add_stock_display(root, stock)
     elif display:
         add_arguments(root, *(_NO_LISTENER if is_new else earlier_display))
+
+
+def _add_stock_display(root, stock: StockConsoles) -> None:
+    """Add a VNC server, as Nova does. libvirt has a domain keep most devices
+    in a migration, and not these: the guest does not see them
+    (virDomainDefCheckABIStabilityFlags in src/conf/domain_conf.c)."""
+    if stock.vnc_address is None:
+        add_arguments(root, *_NO_LISTENER)      # the guest keeps its display
+        return
+    graphics = etree.SubElement(
+        root.find('devices'), 'graphics', type='vnc', port='-1',
+        autoport='yes', listen=stock.vnc_address)
+    etree.SubElement(graphics, 'listen', type='address',
+                     address=stock.vnc_address)
 
 
 def has_display(root) -> bool:

@@ -31,16 +31,20 @@ class StartingPair:
     instance: xml_module.ShadowedInstance
 
 
-def ensure(conf, pairs, xml: str, instance) -> StartingPair | None:
+def ensure(conf, pairs, xml: str, instance, saved: str | None = None
+           ) -> StartingPair | None:
     """Have a living pair for an instance that is about to start.
 
     :param conf: the ``[dmore]`` options.
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
     :param xml: the instance's domain, as Nova would start it.
+    :param saved: the one with which a suspended instance is resumed.
     :returns: None when the instance has no Domain R, or this host can have
         none.
     :raises Exception: there is none, and nothing is left.
     """
+    if saved is not None and not xml_module.has_shadow_devices(saved):
+        return None     # it was suspended with the stock consoles
     known = pairs.get(instance.uuid) is not None
     if not policy.wants_domain_r(conf, instance, known):
         if known:   # its flavor was changed
@@ -54,6 +58,20 @@ def ensure(conf, pairs, xml: str, instance) -> StartingPair | None:
         xml, places.of_pair(pairs.records.directory(instance.uuid)))
     record = pairs.ensure(instance, shadowed.display)
     return StartingPair(record, not known, shadowed)
+
+
+def ensure_later(pairs, xml: str, instance) -> xml_module.ShadowedInstance:
+    """Have an instance start whose pair cannot be made before Neutron, Glance
+    or Keystone answers: what it prints is taken, and the pair is made then
+    (:mod:`nova_dmore.virt.care.late_pairs`).
+
+    :param xml: the instance's domain, as Nova would start it.
+    :raises nova_dmore.exception.DMoreError: it cannot start so.
+    """
+    shadowed = xml_module.with_shadow_devices(
+        xml, places.of_pair(pairs.records.directory(instance.uuid)))
+    pairs.shadows.start(instance.uuid)
+    return shadowed
 
 
 def announce(instance, record: record_module.PairRecord, ssh_port: int
@@ -79,6 +97,11 @@ def withdraw(pairs, xml: str, instance) -> None:
         return
     if pairs.get(instance.uuid) is not None:
         remove(pairs, instance, delete_address=False)
+    retract(instance)
+
+
+def retract(instance) -> None:
+    """Take back from the user what :func:`announce` told him."""
     if instance.metadata.pop(SSH_PROPERTY, None) is not None:
         instance.save()
 

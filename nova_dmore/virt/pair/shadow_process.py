@@ -70,6 +70,13 @@ class ShadowProcesses:
             return False
         return True
 
+    def instances(self) -> list[str]:
+        """The uuids of the instances whose processes live.
+
+        :raises nova_dmore.exception.HostServiceError: nobody can tell.
+        """
+        return self._service.instances()
+
     def is_alive(self, instance_uuid: str) -> bool:
         """Whether it is there, and answers.
 

@@ -226,13 +226,16 @@ def has_display(xml: str) -> bool:
     return host_side.has_display(etree.fromstring(xml))
 
 
-def for_destination(xml: str, layout: int = places.NEWEST) -> str:
+def for_destination(xml: str, layout: int = places.NEWEST,
+                    stock: host_side.StockConsoles = host_side.StockConsoles()
+                    ) -> str:
     """Adapt an instance's XML, as Nova made it, to its destination.
 
     The console log goes on: the destination's QEMU must append to it. What the
     consoles lead to is no matter of the guest's.
 
     :param layout: the newest that the destination knows.
+    :param stock: where the consoles are there, if that is STOCK.
     """
     root = etree.fromstring(xml)
     where = _places_of(root)
@@ -240,8 +243,8 @@ def for_destination(xml: str, layout: int = places.NEWEST) -> str:
         layout = _known(layout)
         display = host_side.has_display(root)
         for device in host_side.first_serial_ports(root):
-            host_side.lead_serial_port(device, where, layout)
-        host_side.lead_instance(root, where, layout, display)
+            host_side.lead_serial_port(device, where, layout, stock)
+        host_side.lead_instance(root, where, layout, display, stock)
     for device in host_side.first_serial_ports(root):
         for log in device.findall('log'):
             log.set('append', 'on')

@@ -129,6 +129,19 @@ class ManageTest(unittest.TestCase):
         (self.folder / 'nova.conf').unlink()
         self.assert_refused(['secrets'], 'nova.conf')
 
+    def test_a_host_that_has_the_plug_in(self):
+        # In a process of its own: Nova's configuration is one for each.
+        with (self.folder / 'nova.conf').open('a') as conf:
+            conf.write('\n[DEFAULT]\ncompute_driver = dmore.DMoreDriver\n')
+        done = subprocess.run(
+            [sys.executable, '-W', 'ignore', '-m', 'nova_dmore.cmd.manage',
+             '--config-file', self.folder / 'nova.conf', 'host', 'clean'],
+            capture_output=True, text=True,
+            cwd=pathlib.Path(nova_dmore.__file__).parents[1])
+        self.assertEqual((1, ''), (done.returncode, done.stdout))
+        self.assertIn('dmore.DMoreDriver', done.stderr)
+        self.assertNotIn('Traceback', done.stderr)
+
     def test_as_a_program(self):
         done = subprocess.run(
             [sys.executable, '-W', 'ignore', '-m', 'nova_dmore.cmd.manage',

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of the driver share."""
 
+from unittest import mock
+
 import fixtures
 from nova.virt.libvirt import driver as libvirt_driver
 
@@ -24,6 +26,9 @@ class DriverTestCase(fake_host.HostTestCase):
         self.driver._get_connection = lambda: self.libvirt
         self.driver._source_roles = {}
         self.driver._rebooting = set()
+        self.driver._resuming = set()
+        self.driver._host = mock.Mock()
+        self.driver._host.get_connection.return_value = self.libvirt
         self.instance = fakes.make_instance()
         self.saved = self.useFixture(fixtures.MockPatch(
             'nova.objects.Instance.save', autospec=True)).mock

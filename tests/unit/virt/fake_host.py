@@ -20,6 +20,7 @@ from nova_dmore import image_file
 from nova_dmore.virt.images import image_store
 from nova_dmore.virt.network import address
 from nova_dmore.virt.network import plug
+from nova_dmore.virt.pair import domain_r
 from nova_dmore.virt.pair import incoming
 from nova_dmore import wire
 from tests.unit.virt import fakes
@@ -43,6 +44,18 @@ class Domain:
         self.run_state = (libvirt.VIR_DOMAIN_RUNNING, 1)
         #: Whether it migrates; an error is raised by jobInfo.
         self.job = False
+        #: The XML with which it was suspended.
+        self.saved_xml = None
+
+    def hasManagedSaveImage(self, flags):
+        return int(self.saved_xml is not None)
+
+    def managedSaveGetXMLDesc(self, flags):
+        return self.saved_xml
+
+    def UUIDString(self):
+        return self.uuid or domain_r.uuid_of(
+            self._name.removeprefix('domr-'))
 
     def info(self):
         return [self.run_state[0], 0, 0, 1, 0]
@@ -120,6 +133,9 @@ class Libvirt:
         domain = self.domains[name] = Domain(self, name, xml)
         domain.uuid = uuid
         return domain
+
+    def listAllDomains(self, flags):
+        return list(self.domains.values())
 
     def createXML(self, xml, flags):
         if self.refuse is not None:

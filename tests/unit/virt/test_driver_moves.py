@@ -51,6 +51,27 @@ class ArrivalTest(driver_case.DriverTestCase):
         self.assertIn('Traceback', self.log.output)
 
 
+class ArrivedTest(driver_case.DriverTestCase):
+
+    def _arrived(self, **metadata):
+        self.instance.metadata = metadata
+        stock = self.stock('post_live_migration_at_destination')
+        self.driver._destination = mock.create_autospec(
+            destination.DestinationRole, instance=True)
+        self.driver.post_live_migration_at_destination(
+            'context', self.instance, 'networks')
+        stock.assert_called_once_with(
+            self.driver, 'context', self.instance, 'networks', False, None)
+        return self.driver._destination.post_live_migration_at_destination
+
+    def test_an_instance_with_domain_r(self):
+        self._arrived(**{instance_pair.SSH_PROPERTY: 'ssh://x'}
+                      ).assert_called_once_with(self.instance)
+
+    def test_a_stock_instance(self):
+        self._arrived(some='property').assert_not_called()
+
+
 class CheckTest(driver_case.DriverTestCase):
 
     def _check(self, **metadata):

@@ -152,6 +152,7 @@ class RpcTest(fakes.TestCase):
             'ImageError', '[dmore] image: gone')
         for method in ARGUMENTS:
             error = self.assertRaises(exception.PairError, self._call, method)
+            self.assertIs(exception.PairError, type(error))
             self.assertIn('c2', str(error))
             self.assertIn(method, str(error))
             self.assertIn('[dmore] image: gone', str(error))
@@ -169,7 +170,23 @@ class RpcTest(fakes.TestCase):
 
     def test_nobody_there(self):
         self.api = rpc.DestinationAPI(1)
-        self.assertRaises(exception.PairError, self._call, 'abort', 'c3')
+        for method in ('prepare', 'abort'):
+            self.assertRaises(exception.NoAnswerError, self._call, method,
+                              'c3')
+
+    def test_a_host_without_the_plug_in(self):
+        # The transport in memory has a queue for everybody.
+        def send(driver, target, *args, transport_options=None, **kwargs):
+            asked.append((target.server, transport_options.at_least_once,
+                          kwargs['call_monitor_timeout'] < 30))
+            raise messaging.MessageUndeliverable('no route', '', '', None)
+        asked = []
+        with mock.patch('oslo_messaging._drivers.impl_fake.FakeDriver.send',
+                        send):
+            error = self.assertRaises(
+                exception.NobodyThereError, self._call, 'prepare', 'c3')
+        self.assertIn('c3', str(error))
+        self.assertEqual([('c3', True, True)], asked)
 
     def test_another_version_is_refused(self):
         client = nova_rpc.get_client(messaging.Target(

@@ -76,10 +76,11 @@ class SignatureTest(fakes.TestCase):
         self.assertEqual(
             {'__init__', 'init_host', 'cleanup_host', 'emit_event',
              '_create_guest', 'get_vnc_console', 'get_serial_console',
-             'get_console_output',
+             'get_console_output', 'resume', '_cleanup',
              'destroy', '_hard_reboot', 'migrate_disk_and_power_off',
              'confirm_migration', 'check_can_live_migrate_destination',
-             'pre_live_migration', 'live_migration',
+             'pre_live_migration', 'post_live_migration_at_destination',
+             'live_migration',
              'live_migration_abort',
              '_live_migration_operation', '_live_migration_monitor'},
             set(_overridden(driver.DMoreDriver,

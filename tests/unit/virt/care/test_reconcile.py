@@ -128,7 +128,8 @@ class IncomingTest(ReconcileTestCase):
 
     def test_the_source_never_told_of_the_display(self):
         self.libvirt.add_instance(xml=xml.with_shadow_devices(
-            '<domain><devices><graphics type="vnc"/></devices></domain>',
+            '<domain><devices><serial type="pty"/><graphics type="vnc"/>'
+            '</devices></domain>',
             places.of_pair(self.pairs.records.directory(fakes.UUID))).xml)
         self._assert_waits()
         self.assertTrue(self._reconcile(reconcile.PATIENCE_S))
@@ -161,6 +162,15 @@ class IncomingTest(ReconcileTestCase):
         self._assert_whole()
         self.assertEqual(['adopt'], self.shadow.log)
         self.reporter.rebuilt.assert_not_called()
+
+    def test_a_stock_instance_arrives(self):
+        # What it had before had made its destination prepare.
+        self.libvirt.add_instance(xml='<domain/>')
+        self.assertFalse(self._reconcile())
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual(set(), self.shadow.alive)
+        self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],
+                         list(self.neutron.bindings))
 
     def test_nothing_comes(self):
         self._assert_waits()

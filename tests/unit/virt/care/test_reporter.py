@@ -56,6 +56,14 @@ class ReporterTest(fakes.TestCase):
         self.assertEqual(1, self.log.output.count('\n'))
         self.assertNotIn('\x1b', self.log.output)
 
+    def test_stock(self):
+        self.reporter.stock(self.context, fakes.UUID, 'no plug-in')
+        self.assertEqual(
+            ('dmore.console.stock', {'instance_uuid': fakes.UUID,
+                                     'reason': 'no plug-in'}),
+            self._notified())
+        self.assertIn('no plug-in', self.log.output)
+
     def test_many_gaps_are_one_line_for_each_stream(self):
         gaps = [mock.Mock(stream='serial0_out', bytes=2)] * 300
         self.reporter.more_gaps(self.context, fakes.UUID, gaps)

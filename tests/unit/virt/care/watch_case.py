@@ -6,6 +6,7 @@ from unittest import mock
 
 import fixtures
 
+from nova_dmore.virt.care import late_pairs
 from nova_dmore.virt.care import renewal
 from nova_dmore.virt.care import watch
 from tests.unit.virt.care import care_case
@@ -21,9 +22,10 @@ class WatchTestCase(care_case.CareTestCase):
         self.reconciler.is_reconciled.return_value = False
         self.renewal = mock.create_autospec(renewal.Renewal, instance=True)
         self.renewal.renew_one.return_value = False
+        self.late = mock.create_autospec(late_pairs.LatePairs, instance=True)
         self.watch = watch.Watch(
             self.pairs, self.reporter, self.interval, 'context',
-            self.reconciler, self.renewal)
+            self.reconciler, self.renewal, self.late)
         self.log = self.useFixture(fixtures.FakeLogger())
 
     def _start(self):

@@ -18,6 +18,7 @@ from nova_dmore.virt.migration.phases import Phase
 from nova_dmore.virt.migration import source
 from nova_dmore.virt.migration import switch_over
 from nova_dmore.virt.migration import uris
+from nova_dmore.virt.pair import host_side
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt import rpc
 from nova_dmore import wire
@@ -28,6 +29,7 @@ INSTANCE = 'instance-00000001'
 URI = 'qemu+tcp://c2/system'
 CARRY_OVER = {'epoch': 7}
 HOLD_MIB = 8
+STOCK_CONSOLES = host_side.StockConsoles('192.0.2.2', ('10.0.0.2', 10001))
 URIS_OF_THIS_HOST = uris.MigrationURIs(
     'qemu+tcp://c1/system', 'tcp://10.0.0.1')
 
@@ -230,7 +232,7 @@ class SourceTestCase(fake_host.HostTestCase):
                     'hold_bandwidth_mib': HOLD_MIB,
                     'uris_of_this_host': URIS_OF_THIS_HOST, **changes}),
                 'context', self.instance, fakes.OTHER_HOST,
-                lambda: self.console_log)
+                lambda: self.console_log, STOCK_CONSOLES)
 
     def _run(self, **arguments):
         arguments.setdefault('flags', libvirt.VIR_MIGRATE_LIVE)

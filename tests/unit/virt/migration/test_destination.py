@@ -9,6 +9,7 @@ import libvirt
 from nova_dmore import exception
 from nova_dmore import places
 from nova_dmore.virt.config import host_secrets
+from nova_dmore.virt.pair import instance_pair
 from nova_dmore.virt.pair import record
 from nova_dmore import wire
 from tests.unit.virt import fake_host
@@ -177,6 +178,35 @@ class DestinationTest(destination_case.DestinationTestCase):
         self.role.finish(None, 'm1', self.text, False, None)
         self.assertIsNone(self.pairs.get(fakes.UUID))
         self.assertEqual(set(), self.shadow.alive)
+        self.reporter.stock.assert_called_once()
+        self.reporter.rebuilt.assert_not_called()
+
+    def _arrive(self, **instance):
+        self.role.pre_live_migration(self.instance)
+        self.role._early._preparations[fakes.UUID].join()
+        self.assertTrue(self.pairs.get(fakes.UUID).incoming)
+        self.libvirt.add_instance(**instance)
+        self.role.post_live_migration_at_destination(self.instance)
+
+    def test_a_stock_instance_that_had_a_pair(self):
+        self.instance = fakes.make_instance()
+        self.instance.metadata[instance_pair.SSH_PROPERTY] = 'ssh://stale'
+        with mock.patch('nova.objects.Instance.save') as save:
+            self._arrive(xml='<domain/>')
+        save.assert_called_once_with()
+        self.assertEqual({}, self.instance.metadata)
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual(set(), self.shadow.alive)
+        self.assertEqual(set(), self.vif_driver.plugged)
+        self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],
+                         list(self.neutron.bindings))
+
+    def test_an_instance_with_its_pair(self):
+        self.instance = fakes.make_instance()
+        self.instance.metadata[instance_pair.SSH_PROPERTY] = 'ssh://x'
+        self._arrive()
+        self.assertTrue(self.pairs.get(fakes.UUID).incoming)
+        self.assertIn(instance_pair.SSH_PROPERTY, self.instance.metadata)
 
     def test_another_port_than_the_pairs(self):
         # Of another instance, or of a user's.

@@ -3,6 +3,7 @@
 from lxml import etree
 
 from nova_dmore import places
+from nova_dmore.virt.pair import host_side
 from nova_dmore.virt.pair import xml
 from nova_dmore import wire
 from tests.unit.virt import fakes
@@ -274,6 +275,34 @@ class ShadowDevicesTest(fakes.TestCase):
         self.assertNotIn(str(WHERE.instance), sent)
         self.assertIn('none', [each.get('value') for each in root.iter(
             '{http://libvirt.org/schemas/domain/qemu/1.0}arg')])
+
+    def test_a_host_that_can_have_no_pair_and_has_consoles(self):
+        known = xml.with_shadow_devices(TCP, WHERE).xml
+        sent = xml.for_destination(
+            known, Layout.STOCK, host_side.StockConsoles(
+                '192.0.2.2', ('10.0.0.2', 10001)))
+        self.assertFalse(xml.has_shadow_devices(sent))
+        self.assertNotIn('"none"', sent)
+        root = etree.fromstring(sent)
+        graphics, = root.findall("devices/graphics[@type='vnc']")
+        self.assertEqual(
+            {'type': 'vnc', 'port': '-1', 'autoport': 'yes',
+             'listen': '192.0.2.2'}, dict(graphics.attrib))
+        self.assertEqual({'type': 'address', 'address': '192.0.2.2'},
+                         dict(graphics.find('listen').attrib))
+        for device in root.findall('devices/serial')[:1] + root.findall(
+                'devices/console'):
+            self.assertEqual('tcp', device.get('type'))
+            self.assertEqual(
+                {'mode': 'bind', 'host': '10.0.0.2', 'service': '10001'},
+                dict(device.find('source').attrib))
+            self.assertEqual('raw', device.find('protocol').get('type'))
+            self.assertEqual('on', device.find('log').get('append'))
+        # One that has no display gets none.
+        self.assertEqual([], etree.fromstring(xml.for_destination(
+            xml.with_shadow_devices(PTY, WHERE).xml, Layout.STOCK,
+            host_side.StockConsoles('192.0.2.2'))).findall(
+                'devices/graphics'))
 
     def test_layouts_of_earlier_releases(self):
         for layout, kind, path in (

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nova starts an instance: with a pair, before its pair, or without one.
+
+Called by the driver in ``_create_guest``.
+"""
+
+import contextlib
+
+from nova.console import serial as serial_console
+from nova import exception as nova_exception
+from nova.virt.libvirt import driver as libvirt_driver
+from oslo_log import log as logging
+
+from nova_dmore.channel import text
+from nova_dmore import exception
+from nova_dmore.virt import boundary
+from nova_dmore.virt.pair import instance_pair
+from nova_dmore.virt import where
+
+LOG = logging.getLogger(__name__)
+
+
+def create_guest(options, pairs, create, xml: str, instance,
+                 saved: str | None):
+    """Start an instance, with a pair if it is to have one.
+
+    :param options: the ``[dmore]`` options.
+    :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
+    :param create: Nova's own ``_create_guest``, of an XML and an instance.
+    :param xml: the instance's domain, as Nova would start it.
+    :param saved: the one with which a suspended instance is resumed.
+    :returns: Nova's Guest.
+    :raises nova.exception.BuildAbortException: ``[dmore] required``.
+    :raises Exception: what Nova's own start raised.
+    """
+    pair = None
+    with boundary.instance_first(instance, 'Having a Domain R') as outcome:
+        pair = instance_pair.ensure(options, pairs, xml, instance, saved)
+    if outcome.error is not None:
+        _must_not_be_required(options, instance, outcome.error)
+        if isinstance(outcome.error, exception.ServiceAwayError):
+            guest = _create_before_pair(pairs, create, xml, instance)
+            if guest is not None:
+                return guest
+        LOG.warning('The instance runs with the stock consoles: %s',
+                    text.printable(outcome.error), instance=instance)
+    elif pair is not None:
+        try:
+            return _create_with_pair(options, pairs, create, pair, instance)
+        except libvirt_driver.libvirt.libvirtError as error:
+            if saved is not None:
+                raise       # it is resumed in no other form
+            _must_not_be_required(options, instance, error)
+            LOG.warning('The instance runs with the stock consoles, for it '
+                        'does not start with its pair: %s',
+                        text.printable(error), instance=instance)
+    with boundary.instance_first(instance, 'Withdrawing the console'):
+        instance_pair.withdraw(pairs, saved or xml, instance)
+    return create(xml, instance)
+
+
+def _must_not_be_required(options, instance, error: Exception) -> None:
+    """Refuse to start an instance that can have no pair, if so wanted."""
+    if options.required:
+        raise nova_exception.BuildAbortException(
+            instance_uuid=instance.uuid,
+            reason=str(error) or repr(error)) from error
+
+
+def _create_with_pair(options, pairs, create, pair, instance):
+    with contextlib.ExitStack() as undo:
+        if pair.is_new:
+            undo.callback(instance_pair.remove, pairs, instance,
+                          delete_address=where.will_be_nowhere(
+                              instance, pairs.host))
+        guest = create(pair.instance.xml, instance)
+        undo.pop_all()
+    _release_ports(instance, pair.instance)
+    with boundary.instance_first(instance, 'Announcing the console'):
+        instance_pair.announce(instance, pair.record, options.ssh_port)
+    return guest
+
+
+def _create_before_pair(pairs, create, xml: str, instance):
+    """Start an instance whose pair is made when that is possible again.
+
+    :returns: None: it cannot start so.
+    """
+    shadowed = None
+    with boundary.instance_first(instance, 'Waiting for a Domain R'):
+        shadowed = instance_pair.ensure_later(pairs, xml, instance)
+    if shadowed is None:
+        return None
+    guest = create(shadowed.xml, instance)
+    _release_ports(instance, shadowed)
+    return guest
+
+
+def _release_ports(instance, shadowed) -> None:
+    """Give back the TCP ports that Nova has reserved for its consoles."""
+    with boundary.instance_first(instance, 'Releasing its TCP ports'):
+        for host, port in shadowed.released_ports:
+            serial_console.release_port(host=host, port=port)

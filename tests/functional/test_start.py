@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Instances start, and are resumed, whatever keeps them from having a pair."""
+
+import time
+
+import fixtures
+from nova.console import serial
+from nova.tests.functional.api import client
+
+from tests.functional import base
+
+
+class StartTestCase(base.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova_dmore.virt.care.watch._SWEEP_RETRY_S', 0.1))
+        # Also at the end of one that was resumed.
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova.virt.libvirt.guest.Guest.sync_guest_time',
+            lambda guest: None))
+
+    def neutron_goes(self):
+        self.list_ports = self.neutron_for_domain_r.client.list_ports
+        self.answer = self.list_ports.side_effect
+        self.list_ports.side_effect = (
+            base.fakes.neutron_exceptions.ConnectionFailed(reason='refused'))
+
+    def neutron_comes_back(self):
+        self.list_ports.side_effect = self.answer
+
+    def until(self, condition):
+        deadline = time.monotonic() + 30
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, 'nothing happened')
+            time.sleep(0.05)
+
+
+class HostBootTest(StartTestCase):
+    """The host was started again: neither its guests nor its pairs run."""
+
+    def setUp(self):
+        super().setUp()
+        self.flags(watch_interval=0.1, group='dmore')
+        self.flags(resume_guests_state_on_host_boot=True)
+        self.start()
+        self.server = self.boot()
+        self.port = self.assert_pair(self.server)
+
+    def _boot_host(self):
+        self.driver()._watch.stop()
+        self.domain_r(self.server).destroy()
+        for domain in self.connection()._vms.values():
+            domain.destroy()
+        self.shadow.kill(self.server['id'])
+        # The directories are in memory.
+        self.driver()._pairs.records.forget(self.server['id'])
+        self.restart_compute_service('c1')
+
+    def test_all_services_answer(self):
+        self._boot_host()
+        self.assertEqual(self.port, self.assert_pair(self.server))
+
+    def test_neutron_answers_later(self):
+        self.neutron_goes()
+        self._boot_host()
+        # It runs, in the form that it has with its pair.
+        self.assertEqual('ACTIVE', self.api.get_server(
+            self.server['id'])['status'])
+        self.assertEqual('pipe', self.serial(self.server)[0])
+        self.assertIsNone(self.domain_r(self.server))
+        self.assertEqual({self.pair_directory(self.server)},
+                         self.shadow.alive)
+        self.neutron_comes_back()
+        self.until(lambda: self.domain_r(self.server) is not None)
+        self.until(lambda: self.driver()._pairs.get(self.server['id']))
+        self.assertEqual(self.port, self.assert_pair(self.server))
+
+    def test_pairs_that_live_are_kept_while_neutron_is_away(self):
+        self.neutron_goes()
+        domain = self.domain_r(self.server)
+        self.shadow.log.clear()
+        self.restart_compute_service('c1')
+        time.sleep(0.5)
+        self.assertIs(domain, self.domain_r(self.server))
+        self.assert_left_alone()
+        self.assertEqual(('10.0.0.5', 6083), self.endpoint(
+            self.make_token(self.server, 'serial', 'serial')))
+
+
+class RefusedTest(StartTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.start()
+        stock = base.fakelibvirt.Domain.createWithFlags
+
+        def create(domain, flags):
+            if 'serial0' in domain._connection.xml[domain.name()]:
+                raise base.fakelibvirt.make_libvirtError(
+                    base.fakelibvirt.libvirtError, 'no such chardev',
+                    error_code=1)
+            stock(domain, flags)
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova.tests.fixtures.libvirt.Domain.createWithFlags', create))
+
+    def test_qemu_refuses_what_a_pair_needs(self):
+        server = self.boot()
+        self.assert_no_pair(server)
+        self.assertNotIn('dmore:console_ssh', server['metadata'])
+
+    def test_it_is_required(self):
+        self.flags(required=True, group='dmore')
+        server = self.boot(expected_state='ERROR')
+        self.assertIn('no such chardev', server['fault']['message'])
+        self.assert_nothing_left()
+
+
+class ResumeTest(StartTestCase):
+
+    def test_suspended_as_a_stock_instance(self):
+        self.flags(enabled=False, group='dmore')
+        self.start()
+        server = self.boot()
+        ports = set(serial.ALLOCATED_PORTS)
+        self._suspend_server(server)
+        self.flags(enabled=True, group='dmore')
+        self._resume_server(server)
+        self.assert_no_pair(server)
+        # QEMU has opened them.
+        self.assertEqual(ports, set(serial.ALLOCATED_PORTS))
+        self._reboot_server(server, hard=True)
+        self.assert_pair(server)
+
+    def test_suspended_with_a_pair_that_is_required(self):
+        self.start()
+        server = self.boot()
+        self._suspend_server(server)
+        # The host was started anew since.
+        self.domain_r(server).destroy()
+        self.shadow.kill(server['id'])
+        self.driver()._pairs.records.forget(server['id'])
+        self.flags(required=True, group='dmore')
+        self.neutron_goes()
+        # In one process the API has the error of nova-compute.
+        self.assertRaises(
+            client.OpenStackApiException, self.api.post_server_action,
+            server['id'], {'resume': {}})
+        server = self._wait_for_server_parameter(server, {
+            'status': 'SUSPENDED', 'OS-EXT-STS:task_state': None})
+        # What "openstack server event show" tells.
+        (action,) = [each for each in self.api.get_instance_actions(
+            server['id']) if each['action'] == 'resume']
+        self.assertEqual('Error', action['message'])
+        action = self.api.api_get(
+            f'/servers/{server["id"]}/os-instance-actions/'
+            f'{action["request_id"]}').body['instanceAction']
+        self.assertIn('refused', action['events'][0]['details'])
+        (domain,) = self.connection()._vms.values()
+        self.assertTrue(domain.hasManagedSaveImage(0))
+        self.neutron_comes_back()
+        self._resume_server(server)
+        self.assert_pair(server)
+
+    def test_suspended_with_a_pair_and_resumed_before_it(self):
+        self.start()
+        server = self.boot()
+        self._suspend_server(server)
+        self.domain_r(server).destroy()
+        self.shadow.kill(server['id'])
+        self.driver()._pairs.records.forget(server['id'])
+        self.neutron_goes()
+        self._resume_server(server)
+        self.assertIsNone(self.domain_r(server))
+        self.assertEqual({self.pair_directory(server)}, self.shadow.alive)
+        self.neutron_comes_back()
+        self.driver()._watch._late.make()
+        self.assert_pair(server)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A pair goes to a host with Nova's own driver, and comes back."""
+
+import contextlib
+import threading
+import time
+from unittest import mock
+
+import kombu
+from nova_dmore.virt import rpc
+
+from tests.integration import cloud
+from tests.integration import test_cloud_life
+from tests.integration import test_cloud_vnc
+from laboratory.testbed import conf_controller
+from laboratory.testbed import settings
+from laboratory.users import sessions
+from laboratory.users import subject as demo_subject
+
+HOST, PLAIN = settings.COMPUTES
+_STOCK = {'DEFAULT': {'compute_driver': 'libvirt.LibvirtDriver'}}
+_READY = b'GUEST-READY'
+#: So long a migration may take to a host whose queue nobody reads any more.
+_STALE_S = 90.0
+_SERVING_S = 120.0
+
+
+def setUpModule():
+    MixedTest.machine = cloud.enter()
+
+
+def tearDownModule():
+    cloud.leave()
+
+
+class MixedTest(test_cloud_life.ShellTest):
+
+    trial = demo_subject.Trial('mixed', 'm1.guest', {})
+
+    def _forget_queue(self):
+        """As a broker that was started again since."""
+        url = conf_controller.message_url(self.machine.place)
+        with kombu.Connection(url.replace('rabbit:', 'amqp:')) as connection:
+            connection.default_channel.queue_delete(f'{rpc.TOPIC}.{PLAIN}')
+
+    def _assert_serial_console(self, subject, word):
+        """A shell answers at Nova's serial proxy."""
+        cloud.wait_for(lambda: self._is_answered(subject, word), _SERVING_S,
+                       f'the answer {word}')
+
+    def _is_answered(self, subject, word):
+        # Nova forgets the tokens when the migration is over for its user.
+        with contextlib.suppress(OSError), contextlib.closing(
+                sessions.ProxySession(self.machine.api.console_url(
+                    subject.server))) as session:
+            shown = bytearray()
+
+            def read():
+                with contextlib.suppress(OSError):
+                    while data := session.receive():
+                        shown.extend(data)
+
+            threading.Thread(target=read, daemon=True).start()
+            for _attempt in range(5):
+                session.send(f'echo $((6*7))-{word}\r'.encode())
+                time.sleep(2)
+                if f'42-{word}'.encode() in shown:
+                    return True
+        return False
+
+    def _assert_stock(self, subject, host, word):
+        machine, server = self.machine, subject.server
+        xml = cloud.domain_xml(machine, host, subject.domain)
+        self.assertIn("<serial type='tcp'>", xml)
+        self.assertNotIn('dmore-qmp', xml)
+        self._assert_serial_console(subject, word)
+        self.assertIn(subject.domain, test_cloud_vnc.is_served(
+            machine.api.console_url(server, 'vnc', 'novnc')))
+        # It goes on: what was shown before the move, and since.
+        log = machine.api.console_log(server)
+        self.assertIn(_READY.decode(), log)
+        self.assertIn(f'42-{word}', log)
+        for each in settings.COMPUTES:
+            self.assertEqual([], machine.domain_r_qemu(each, server))
+            self.assertEqual([], machine.keeper(each, server))
+        self.assertNotIn('dmore:console_ssh', machine.api._sdk.compute.
+                         get_server(server).metadata)
+
+    def _there_and_back(self, subject, word):
+        machine = self.machine
+        with contextlib.closing(cloud.Console(
+                machine, subject.server)) as console:
+            console.find_shell()
+            log = machine.log(HOST)
+            took = machine.api.migrate(subject.server, HOST, PLAIN)
+        self.note(f'{word}: {took:.1f} s')
+        cloud.wait_for(lambda: 'to a host without the plug-in' in log.grown(),
+                       30, 'a report')
+        self._assert_stock(subject, PLAIN, f'{word}-there')
+        machine.api.migrate(subject.server, PLAIN, HOST)
+        self._assert_stock(subject, HOST, f'{word}-back')
+        # Started anew it has its pair again, at the same address.
+        self.act(subject, 'reboot_server', 'ACTIVE', reboot_type='HARD')
+        # Two machines start at the same time.
+        with mock.patch.object(cloud, '_SERVING_S', 2 * _SERVING_S):
+            self.open(subject).assert_lives()
+        return took
+
+    @cloud.repeated
+    def test_there_and_back(self, subject):
+        url = self.machine.api.ssh_url(subject.server)
+        with self.machine.configured(PLAIN, 'nova-compute', **_STOCK):
+            took = self._there_and_back(subject, 'stale')
+            self.assertLess(took, _STALE_S)
+            self.assertEqual(url, self.machine.api.ssh_url(subject.server))
+            self._forget_queue()
+            self.assertLess(self._there_and_back(subject, 'known'), took)
+            self.assertEqual(url, self.machine.api.ssh_url(subject.server))
