@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The event loop of the host service, of keepers and of workers.
 
-It has what they need of asyncio's, by the same names. Each process would write
-0.5 to 0.8 MiB of memory of its own to run that: all that Python uses it counts,
-and so copies. And what is forked from this one finds no task under way.
+It has what they need of asyncio's, by the same names. Each process would
+write 0.5 to 0.8 MiB of memory of its own to run that: all that Python uses it
+counts, and so copies. And what is forked from this one finds no task under
+way.
 """
 
 import functools
