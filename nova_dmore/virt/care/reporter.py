@@ -75,11 +75,12 @@ class Reporter:
 
     def stock(self, context, instance_uuid: str, reason: str) -> None:
         """Report that an instance that had a Domain R has Nova's consoles."""
+        shown = text.printable(reason)
         LOG.warning('Instance %(uuid)s has the stock consoles now, sessions '
                     'with its Domain R ended: %(reason)s',
-                    {'uuid': instance_uuid, 'reason': reason})
+                    {'uuid': instance_uuid, 'reason': shown})
         self._notify(context, STOCK,
-                     {'instance_uuid': instance_uuid, 'reason': reason})
+                     {'instance_uuid': instance_uuid, 'reason': shown})
 
     def flush(self, timeout_s: float) -> None:
         """Wait until everything is sent, but not longer."""

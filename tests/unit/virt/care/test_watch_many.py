@@ -64,7 +64,8 @@ class ManyTest(watch_case.WatchTestCase):
             fake_host.in_thread(functools.partial(
                 self.pairs.remove, uuid, delete_address=True))
             longest_s = max(longest_s, time.monotonic() - began)
-        self.assertLess(longest_s, 1)
+        # Far from the minute that a start takes here, on a busy machine too.
+        self.assertLess(longest_s, 10)
         self.assertEqual(
             set(self.starting),
             {record.instance_uuid for record in self.pairs.records.all()})
