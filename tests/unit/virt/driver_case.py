@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of the driver share."""
 
+from unittest import mock
+
 import fixtures
 from nova.virt.libvirt import driver as libvirt_driver
 
@@ -34,3 +36,12 @@ class DriverTestCase(fake_host.HostTestCase):
         return self.useFixture(fixtures.MockPatchObject(
             libvirt_driver.LibvirtDriver, name, autospec=True,
             **behaviour)).mock
+
+    def start(self):
+        """Prepare that nova-compute starts it."""
+        self.stock('init_host')
+        self.stock('_get_connection').return_value.getCapabilities = (
+            lambda: '<capabilities/>')
+        self.useFixture(fixtures.MockPatch(
+            'nova_dmore.virt.rpc.start_server', autospec=True))
+        self.driver._destination = self.driver._watch = mock.Mock()
