@@ -124,6 +124,11 @@ def _make(cgroup: pathlib.Path) -> None:
             own.write_text(above.read_text())
     if (inherited := cgroup / 'cgroup.clone_children').exists():
         inherited.write_text('1')
+    # Else all that runs in it, two guests and more, would get together what
+    # one process beside it gets.
+    for name, share in (('cpu.shares', '2048'), ('cpu.weight', '200')):
+        if (weight := cgroup / name).exists():
+            weight.write_text(share)
 
 
 def _remove(cgroup: pathlib.Path) -> None:

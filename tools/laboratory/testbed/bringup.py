@@ -81,6 +81,7 @@ def _graph(place: Place) -> tasks.Graph:
             f'{name} configuration': (['configuration'], host.configure),
             f'{name} boot': (['hosts', 'secrets', f'{name} configuration'],
                              host.boot),
+            f'{name} ssh': ([f'{name} boot'], host.ssh),
             f'{name} storage': ([f'{name} boot'], host.storage),
             f'{name} libvirt': ([f'{name} boot'], host.libvirt),
             f'{name} openvswitch': ([f'{name} boot'], host.openvswitch),

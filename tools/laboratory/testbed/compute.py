@@ -67,8 +67,12 @@ class Compute:
                                     place.public_key, place.layout.venv)
             for above in path.parents}])
         for path in (*self._folders(), self._nova_conf, place.console_secret,
-                     place.shared):
+                     place.move_key, place.shared):
             self._host.give(path, NOVA)
+
+    def ssh(self) -> None:
+        """What nova-compute of the other host copies disks by."""
+        self._start('ssh')
 
     def storage(self) -> None:
         """Mount the instances' folder: shared, or the host's own."""
@@ -83,7 +87,7 @@ class Compute:
         # it takes for a shared one, which it tells by the type's name.
         service = self._start('storage', [
             '/usr/bin/bindfs', '-f', '-o', 'fsname=shared,subtype=glusterfs',
-            str(place.shared), str(place.instances)])
+            str(place.shared), str(place.instances)], Type='exec')
         deadline = time.monotonic() + 10
         mounts = self._host.root() / 'proc' / '1' / 'mounts'
         while f' {place.instances} fuse.glusterfs ' not in mounts.read_text():
@@ -92,15 +96,18 @@ class Compute:
             time.sleep(0.05)
 
     def libvirt(self) -> None:
-        self._start('virtlogd', settings={})
-        service = self._start('libvirtd', settings={})
+        # It writes the console logs through bindfs, which is dear. Woken for
+        # each byte that a guest prints, it takes a processor; if it has to
+        # wait, it writes what has come meanwhile at once.
+        self._start('virtlogd', CPUQuota='10%', CPUQuotaPeriodSec='20ms')
+        service = self._start('libvirtd')
         self._node.wait_tcp(service, settings.address(self._name),
                             PORTS['libvirt'], seconds=30)
 
     def openvswitch(self) -> None:
         """The switch with its two bridges, on the userspace datapath."""
         for name in ('ovsdb-server', 'ovs-vswitchd'):
-            self._start(name, settings={})
+            self._start(name)
         self._vsctl('set-manager', conf_compute.OVSDB_MANAGER)
         for bridge in ('br-ex', 'br-int'):
             self._vsctl('--may-exist', 'add-br', bridge, '--', 'set', 'bridge',
@@ -116,31 +123,32 @@ class Compute:
             'neutron-openvswitch-agent', '/etc/neutron/neutron.conf',
             '/etc/neutron/plugins/ml2/openvswitch_agent.ini',
             # It does not end by SIGTERM.
-            settings={'Type': 'exec', 'TimeoutStopSec': '5'})
+            Type='exec', TimeoutStopSec='5')
 
     def hostd(self) -> None:
         """The host service of the plug-in."""
         self._start_program('nova-dmore-hostd', '/etc/nova-dmore/hostd.conf',
-                            settings={'Restart': 'always'})
+                            Restart='always')
 
     def nova(self) -> None:
-        self._start_program('nova-compute', conf_compute.NOVA_CONF,
-                            settings=_NOVA)
+        self._start_program('nova-compute', conf_compute.NOVA_CONF, **_NOVA)
 
-    def _start_program(self, name: str, *files: str,
-                       settings: Mapping[str, str]) -> services.Unit:
+    def _start_program(self, name: str, *files: str, **settings: str
+                       ) -> services.Unit:
         """A program of the virtual environment, with its configuration."""
         return self._start(name, [
             self._place.layout.venv_program(name),
-            *(word for path in files for word in ('--config-file', path))],
-            settings)
-
-    def _start(self, name: str, argv: Sequence[str] = (),
-               settings: Mapping[str, str] | None = None) -> services.Unit:
-        unit = services.Unit(
-            name, self._host, argv, self._place.log(self._name, name), {
+            *(word for path in files for word in ('--config-file', path))], {
                 'PATH': self._place.environment()['PATH'],
                 'PYTHONPATH': SOURCE, 'PYTHONDONTWRITEBYTECODE': '1'},
-            {'Type': 'exec'} if settings is None else settings)
+            **settings)
+
+    def _start(self, name: str, argv: Sequence[str] = (),
+               environment: Mapping[str, str] | None = None,
+               **settings: str) -> services.Unit:
+        """A unit; without a command line, one of Debian's."""
+        unit = services.Unit(
+            name, self._host, argv, self._place.log(self._name, name),
+            environment or {}, settings)
         unit.start()
         return unit

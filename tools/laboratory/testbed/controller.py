@@ -244,6 +244,7 @@ def make_secrets(place: Place) -> None:
     """The key pair of the cloud's user; the secrets that both hosts share."""
     inifile.write(place.console_secret, place.cloud.console + '\n')
     place.private_key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    place.private_key.unlink(missing_ok=True)
-    subprocess.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C',
-                    'dmore', '-f', str(place.private_key)], check=True)
+    for key in (place.private_key, place.move_key):
+        key.unlink(missing_ok=True)
+        subprocess.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C',
+                        'dmore', '-f', str(key)], check=True)

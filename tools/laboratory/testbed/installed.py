@@ -30,6 +30,17 @@ d /run/lock/nova 0755 {NOVA} {NOVA}
 d /var/lib/nova 0755 {NOVA} {NOVA}
 """
 
+#: nova-compute copies disks as its user, and nobody answers questions.
+_SSHD = f"""Match User {NOVA}
+AuthorizedKeysFile /etc/nova/ssh/nova.pub
+"""
+_SSH = f"""Match localuser {NOVA}
+IdentityFile /etc/nova/ssh/nova
+StrictHostKeyChecking no
+UserKnownHostsFile /dev/null
+LogLevel ERROR
+"""
+
 #: Files of this project, by where they are in ``etc``, here and there.
 _SHIPPED = {
     'sysusers.d/nova-dmore.conf': 'sysusers.d/nova-dmore.conf',
@@ -57,6 +68,8 @@ def install(place: Place, host: str) -> None:
             '/etc/default/libvirtd': 'LIBVIRTD_ARGS="--listen"\n',
             '/etc/sysusers.d/nova.conf': _SYSUSERS,
             '/etc/tmpfiles.d/nova.conf': _TMPFILES,
+            '/etc/ssh/sshd_config.d/nova.conf': _SSHD,
+            '/etc/ssh/ssh_config.d/nova.conf': _SSH,
             **{f'/etc/{there}': (REPOSITORY / 'etc' / here).read_text()
                for here, there in _SHIPPED.items()},
     }.items():
@@ -88,6 +101,8 @@ def shown(place: Place, host: str) -> list[str]:
         str(place.layout.venv): str(place.layout.venv),
         str(place.console_secret): str(place.console_secret),
         str(place.public_key): str(place.public_key),
+        str(place.move_key): '/etc/nova/ssh/nova',
+        f'{place.move_key}.pub': '/etc/nova/ssh/nova.pub',
         str(place.config('nova', f'nova-{host}.conf')): NOVA_CONF,
         str(place.config('nova-dmore', f'hostd-{host}.conf')):
             '/etc/nova-dmore/hostd.conf',

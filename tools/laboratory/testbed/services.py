@@ -246,7 +246,7 @@ def find(host: Host, name: str) -> Service:
 
 def recorded(hosts: Sequence[Host]) -> list[Service]:
     """The services that were started on these hosts, in the order of names."""
-    found = []
+    found: list[Service] = []
     for host in hosts:
         for record in sorted(host.records.glob(f'*@{host.name}.json')):
             saved = json.loads(record.read_text())

@@ -169,6 +169,12 @@ class Place:
     def public_key(self) -> pathlib.Path:
         return self.root / 'ssh' / 'dmore.pub'
 
+    @property
+    def move_key(self) -> pathlib.Path:
+        """nova-compute's, with which it reaches that of the other host: in a
+        resize and a cold migration."""
+        return self.root / 'ssh' / 'nova'
+
     def config(self, *parts: str) -> pathlib.Path:
         return self.root.joinpath('etc', *parts)
 
