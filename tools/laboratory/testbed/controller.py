@@ -13,6 +13,7 @@ from laboratory.testbed.node import Node
 from laboratory.testbed.settings import CONTROLLER, DATABASES, Place, PORTS
 
 _RABBIT_USER = 'rabbitmq'
+_READY_S = 90.0
 
 
 class Controller:
@@ -169,10 +170,11 @@ class Controller:
             'OS_NEUTRON_CONFIG_FILES': 'neutron.conf;ml2_conf.ini'})
 
     def neutron_workers(self) -> None:
-        for name in ('neutron-rpc-server', 'neutron-periodic-workers'):
-            self._node.service(name, [
-                self._place.layout.venv_program(name),
-                *self._neutron_files()])
+        rpc, _others = [self._node.service(name, [
+            self._place.layout.venv_program(name), *self._neutron_files()])
+            for name in ('neutron-rpc-server', 'neutron-periodic-workers')]
+        # An agent whose first call nobody hears waits for a minute and more.
+        rpc.wait_until_ready(_READY_S)
 
     def nova_api(self) -> None:
         self._wsgi('nova', 'nova.wsgi.osapi_compute:application', 8, {

@@ -19,7 +19,10 @@ _LAUNCH = 'echo $$ > "$0"; exec "$@"'
 #: Seconds within which a program's own shell runs.
 _PID_S = 30.0
 #: What a service logs when it takes requests, for those that take a while.
-_READY = {'nova-compute': 'Join ServiceGroup membership'}
+_READY = {
+    'nova-compute': 'Join ServiceGroup membership',
+    # It forks those that answer.
+    'neutron-rpc-server': 'Selected multiprocessing start method'}
 
 
 @dataclasses.dataclass(frozen=True)
