@@ -40,8 +40,6 @@ class DriverTestCase(fake_host.HostTestCase):
     def start(self):
         """Prepare that nova-compute starts it."""
         self.stock('init_host')
-        self.stock('_get_connection').return_value.getCapabilities = (
-            lambda: '<capabilities/>')
         self.useFixture(fixtures.MockPatch(
             'nova_dmore.virt.rpc.start_server', autospec=True))
         self.driver._destination = self.driver._watch = mock.Mock()

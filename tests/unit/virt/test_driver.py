@@ -73,9 +73,7 @@ class GroupOfQemuTest(driver_case.DriverTestCase):
         user = pwd.getpwall()[-1]
         self.user = user.pw_name
         self.groups = {user.pw_gid, *os.getgrouplist(self.user, user.pw_gid)}
-        self.connection = self.stock('_get_connection')
-        self.connection.return_value.getCapabilities = (
-            lambda: self.capabilities)
+        self.libvirt.getCapabilities = lambda: self.capabilities
         self.capabilities = (
             '<capabilities><host><secmodel><model>dac</model>'
             f'<baselabel type="kvm">+{user.pw_uid}:+{user.pw_gid}</baselabel>'
@@ -118,7 +116,8 @@ class GroupOfQemuTest(driver_case.DriverTestCase):
         self.service.return_value = None
         self.capabilities = '<capabilities><host/></capabilities>'
         self.assertEqual('', self._said())
-        self.connection.side_effect = fake_host.libvirt_error()
+        self.libvirt.getCapabilities = mock.Mock(
+            side_effect=fake_host.libvirt_error())
         self.assertEqual('', self._said())
 
 
