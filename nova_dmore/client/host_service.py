@@ -83,6 +83,19 @@ class HostService:
             if len(answer['instances']) < hostd_protocol.LIST_MAX:
                 return found
 
+    def qemu_group(self, timeout: float = TIMEOUT_S) -> int | None:
+        """-> the number of ``[hostd] qemu_group``, None: it is not set.
+
+        :raises exception.HostServiceError: the service is away, or of a
+            release that does not tell.
+        """
+        answer, _ = self._ask(hostd_protocol.Request.LIST, timeout=timeout,
+                              after='')
+        if 'qemu_group' not in answer:
+            raise self._error('does not tell its group of QEMU')
+        group: int | None = answer['qemu_group']
+        return group
+
     def is_earlier(self, instance: str) -> bool:
         """-> whether the process of a pair is that of a release that had no
         host service."""

@@ -214,7 +214,8 @@ class Service:
         if type(after) is not str:
             raise ValueError('after is no text')
         _send(sock, {'instances': self._folders.instances(
-            after, hostd_protocol.LIST_MAX)})
+            after, hostd_protocol.LIST_MAX),
+            'qemu_group': self._options.keeper.qemu_group})
 
     def _start(self, sock: socket.socket, instance: str, arrives: bool
                ) -> None:

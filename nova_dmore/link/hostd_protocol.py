@@ -42,7 +42,8 @@ class Request(enum.StrEnum):
     #: Failure.LIVES: it is not.
     REMOVE = 'remove'
     #: -> ``instances``: of which keepers live, sorted; the first LIST_MAX that
-    #: come after ``after``, a text.
+    #: come after ``after``, a text; and ``qemu_group``: the number of the
+    #: group through which QEMU is let in, or None.
     LIST = 'list'
     #: -> ``earlier``: whether its keeper lives, and was started by a release
     #: without a host service.

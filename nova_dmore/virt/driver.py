@@ -100,6 +100,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         precondition.warn_at_start(CONF)
         self._pairs.impossible = precondition.why_no_domain_r(
             self._get_connection(), CONF.libvirt.virt_type)
+        precondition.check_group_of_qemu(CONF, self._get_connection)
         self._rpc_server = rpc.start_server(host, self._destination)
         self._watch.start()
 

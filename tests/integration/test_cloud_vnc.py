@@ -14,6 +14,7 @@ from tests.integration import cloud
 from laboratory.cloud import machines
 from laboratory.users import sessions
 from laboratory.cloud.api import Cloud
+from laboratory.testbed.conf_compute import NOVA
 from laboratory.testbed import settings
 from laboratory.testbed.resources import GUEST_MEMORY
 from laboratory.vnc import rfb
@@ -165,8 +166,12 @@ class VencryptTest(cloud.CloudTest):
 
     def setUp(self):
         super().setUp()
+        # Where the host sees it, at the same path.
         self.directory = pathlib.Path(self.enterContext(
-            tempfile.TemporaryDirectory()))
+            tempfile.TemporaryDirectory(
+                dir=self.machine.place.own(HOST, 'nova').parent)))
+        host = self.machine.place.compute(HOST)
+        host.give(self.directory, NOVA)
         servers = authority.Authority(self.directory, 'servers')
         proxies = authority.Authority(self.directory, 'proxies')
         proxies.issue('proxy')
@@ -177,6 +182,7 @@ class VencryptTest(cloud.CloudTest):
             path = self.directory / name
             path.write_text(text)
             path.chmod(0o600)
+            host.give(path, NOVA)
         self.enterContext(self.machine.configured(
             HOST, 'nova-compute', dmore={'vnc_tls_dir': self.directory}))
         self.enterContext(self.machine.configured(

@@ -56,6 +56,8 @@ class DownTest(unittest.TestCase):
                          pathlib.Path('/proc/mounts').read_text())
         self.assertFalse((self.state / 'cloud').exists())
         self.assertEqual([], self.processes())
+        self.assertEqual([], list(pathlib.Path('/sys/fs/cgroup').rglob(
+            f'*{_PREFIX}*')))
 
     def processes(self):
         found = []

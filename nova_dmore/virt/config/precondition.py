@@ -3,12 +3,19 @@
 and by ``nova-dmore-status``."""
 
 import datetime
+import grp
+import os
+import pwd
+import re
 
 import libvirt
+from lxml import etree
 from oslo_log import log as logging
 
 from nova_dmore.channel import text
+from nova_dmore.client import host_service
 from nova_dmore import exception
+from nova_dmore.link import hostd_protocol
 from nova_dmore.virt.config import certificate
 
 LOG = logging.getLogger(__name__)
@@ -16,6 +23,8 @@ LOG = logging.getLogger(__name__)
 #: So long before its end a new authority of VNC is asked for: the proxies
 #: have to trust it before it comes to the hosts.
 _AUTHORITY_LEFT = datetime.timedelta(days=60)
+#: nova-compute's start does not wait longer for the host service, in seconds.
+_ANSWER_S = 0.5
 
 _DEVICE = 'ivshmem-doorbell'
 
@@ -60,6 +69,59 @@ def warn_of_authority(conf) -> None:
         ends = str(error)
     if ends is not None:
         LOG.warning('Domain R: %s', ends)
+
+
+def check_group_of_qemu(conf, get_connection) -> None:
+    """Log an error if no QEMU of this host can reach what the host service
+    makes for it; called by the driver when nova-compute starts.
+
+    :param conf: Nova's configuration.
+    :param get_connection: returns a connection to libvirt.
+    """
+    try:
+        capabilities = get_connection().getCapabilities()
+    except libvirt.libvirtError as error:
+        LOG.warning('Domain R: libvirt does not tell the user of QEMU: %s',
+                    error)
+        return
+    shut_out = qemu_shut_out(
+        host_service.HostService(conf.dmore.run_dir), capabilities)
+    if shut_out is not None:
+        LOG.error('Domain R: %s', shut_out)
+
+
+def qemu_shut_out(service: host_service.HostService, capabilities: str
+                  ) -> str | None:
+    """Why no QEMU can reach the sockets of its pair; None if it can, or if
+    nobody can tell: the service is away, or QEMU's user is not known here.
+
+    :param capabilities: what libvirt tells of the host.
+    """
+    label = re.fullmatch(r'\+(\d+):\+(\d+)', etree.fromstring(
+        capabilities).findtext('host/secmodel[model="dac"]/baselabel') or '')
+    if label is None:
+        return None
+    user, group = map(int, label.groups())
+    try:
+        let_in = service.qemu_group(_ANSWER_S)
+        owner = os.stat(hostd_protocol.path_of(service.run_dir)).st_uid
+        name = pwd.getpwuid(user).pw_name
+    except (exception.HostServiceError, OSError, KeyError):
+        return None
+    groups = {group, *os.getgrouplist(name, group)}
+    if user in (0, owner) or let_in in groups:
+        return None
+    return ('no QEMU can reach its Domain R and its consoles: it runs as '
+            f'{name}, of {_names(groups)}, and [hostd] qemu_group of the '
+            f'host service is {"not set" if let_in is None else let_in}. Set '
+            'it to one of these, make the user of the service a member, and '
+            'restart the service')
+
+
+def _names(groups: set[int]) -> str:
+    named = {each.gr_gid: each.gr_name for each in grp.getgrall()}
+    return ', '.join(f'{named[each]} ({each})' if each in named
+                     else str(each) for each in sorted(groups))
 
 
 def migration_in_clear(conf) -> str | None:

@@ -39,6 +39,7 @@ class AwayTest(base.BaseTestCase):
         self._waited(self.service.open, UUID, timeout=0.1)
         self.hostd.start()
         self.assertEqual([], self.service.instances())
+        self.assertIsNone(self.service.qemu_group())
         # And away again: that may be a reload.
         self.hostd.end()
         self.assertGreaterEqual(

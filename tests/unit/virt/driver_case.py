@@ -39,3 +39,10 @@ class DriverTestCase(fake_host.HostTestCase):
         return self.useFixture(fixtures.MockPatchObject(
             libvirt_driver.LibvirtDriver, name, autospec=True,
             **behaviour)).mock
+
+    def start(self):
+        """Prepare that nova-compute starts it."""
+        self.stock('init_host')
+        self.useFixture(fixtures.MockPatch(
+            'nova_dmore.virt.rpc.start_server', autospec=True))
+        self.driver._destination = self.driver._watch = mock.Mock()

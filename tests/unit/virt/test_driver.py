@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import logging
+import os
+import pwd
 from unittest import mock
 
 import fixtures
@@ -11,6 +13,7 @@ from nova.virt.libvirt import driver as libvirt_driver
 from nova.virt.libvirt import host as libvirt_host
 import nova.conf
 
+from nova_dmore.client import host_service
 from nova_dmore import exception
 from nova_dmore.virt.care import watch
 from nova_dmore.virt.config import certificate
@@ -28,10 +31,7 @@ class StartTest(driver_case.DriverTestCase):
 
     def setUp(self):
         super().setUp()
-        self.stock('init_host')
-        self.useFixture(fixtures.MockPatch(
-            'nova_dmore.virt.rpc.start_server', autospec=True))
-        self.driver._destination = self.driver._watch = mock.Mock()
+        self.start()
 
     def test_migrations_in_clear(self):
         self.driver.init_host('c1')
@@ -67,6 +67,61 @@ class StartTest(driver_case.DriverTestCase):
         self.assertIsNone(self.pairs.impossible)
 
 
+class GroupOfQemuTest(driver_case.DriverTestCase):
+
+    def setUp(self):
+        super().setUp()
+        user = pwd.getpwall()[-1]
+        self.user = user.pw_name
+        self.groups = {user.pw_gid, *os.getgrouplist(self.user, user.pw_gid)}
+        self.libvirt.getCapabilities = lambda: self.capabilities
+        self.capabilities = (
+            '<capabilities><host><secmodel><model>dac</model>'
+            f'<baselabel type="kvm">+{user.pw_uid}:+{user.pw_gid}</baselabel>'
+            '</secmodel></host></capabilities>')
+        self.service = self.useFixture(fixtures.MockPatchObject(
+            host_service.HostService, 'qemu_group')).mock
+        self.useFixture(fixtures.MockPatchObject(
+            precondition.os, 'stat')).mock.return_value.st_uid = -1
+
+    def _said(self):
+        with fixtures.FakeLogger(level=logging.ERROR) as log:
+            precondition.check_group_of_qemu(
+                nova.conf.CONF, self.driver._get_connection)
+        return log.output
+
+    def test_one_of_qemu(self):
+        for group in self.groups:
+            self.service.return_value = group
+            self.assertEqual('', self._said())
+
+    def test_none_of_qemu(self):
+        for group, said in ((max(self.groups) + 1, max(self.groups) + 1),
+                            (None, 'not set')):
+            self.service.return_value = group
+            output = self._said()
+            self.assertIn(f'[hostd] qemu_group of the host service is {said}',
+                          output)
+            self.assertIn(self.user, output)
+
+    def test_the_service_is_qemu_s_user(self):
+        self.service.return_value = None
+        precondition.os.stat.return_value.st_uid = pwd.getpwnam(
+            self.user).pw_uid
+        self.assertEqual('', self._said())
+
+    def test_nobody_can_tell(self):
+        self.service.side_effect = exception.HostServiceError('away')
+        self.assertEqual('', self._said())
+        self.service.side_effect = None
+        self.service.return_value = None
+        self.capabilities = '<capabilities><host/></capabilities>'
+        self.assertEqual('', self._said())
+        self.libvirt.getCapabilities = mock.Mock(
+            side_effect=fake_host.libvirt_error())
+        self.assertEqual('', self._said())
+
+
 class AuthorityTest(test_certificate.FilesTestCase,
                     driver_case.DriverTestCase):
 
@@ -89,10 +144,7 @@ class AuthorityTest(test_certificate.FilesTestCase,
         self.assertIn(certificate.SERVER_CA_FILE, self._warning(ca=False))
 
     def test_it_is_said_at_the_start(self):
-        self.stock('init_host')
-        self.useFixture(fixtures.MockPatch(
-            'nova_dmore.virt.rpc.start_server', autospec=True))
-        self.driver._destination = self.driver._watch = mock.Mock()
+        self.start()
         self.config.config(group='dmore', vnc_tls_dir='/nonexistent')
         self.driver.init_host('c1')
         self.assertIn('/nonexistent', self.log.output)

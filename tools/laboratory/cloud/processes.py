@@ -4,7 +4,6 @@
 import os
 import pathlib
 
-from laboratory import namespaces
 from laboratory.testbed.settings import Place
 
 
@@ -20,7 +19,7 @@ class Processes:
 
     def processes(self, host: str, *words: str) -> list[int]:
         """Pids, as this machine counts them, of those with these words."""
-        return _find(self.place.host(host).namespace, *words)
+        return _find(self.place.host(host).holder(), *words)
 
     def instance_qemu(self, host: str, domain: str) -> list[int]:
         return self.processes(host, 'qemu-system', f'guest={domain},')
@@ -42,9 +41,13 @@ class Processes:
         return (self.place.host(host).root() / 'run' / 'nova-dmore' / server)
 
 
-def _find(namespace: str, *words: str) -> list[int]:
-    """Pids of a network namespace's processes with these words."""
-    wanted = namespaces.path(namespace).stat().st_ino
+def _find(holder: int | None, *words: str) -> list[int]:
+    """Pids of the processes with these words in the process namespace of one:
+    some have a network of their own."""
+    try:
+        wanted = os.stat(f'/proc/{holder}/ns/pid').st_ino
+    except FileNotFoundError:
+        return []
     found = []
     for name in os.listdir('/proc'):
         if not name.isdigit():
@@ -53,7 +56,7 @@ def _find(namespace: str, *words: str) -> list[int]:
             with open(f'/proc/{name}/cmdline', 'rb') as stream:
                 line = stream.read().replace(b'\0', b' ')
             if (all(word.encode() in line for word in words) and
-                    os.stat(f'/proc/{name}/ns/net').st_ino == wanted):
+                    os.stat(f'/proc/{name}/ns/pid').st_ino == wanted):
                 found.append(int(name))
         except (FileNotFoundError, ProcessLookupError):
             continue

@@ -72,8 +72,8 @@ class ImageMissing(Fault):
 
     def inject(self, scene: Scene) -> None:
         cache = scene.place.own(scene.destination, 'dmore-images')
-        cache.mkdir(parents=True, exist_ok=True)
-        cache.rename(self._aside(cache))
+        if cache.exists():
+            cache.rename(self._aside(cache))
         image = scene.api._sdk.image
         for found in list(image.images(name=settings.DOMR_IMAGE_NAME)):
             image.delete_image(found)
@@ -93,8 +93,9 @@ class ImageMissing(Fault):
                 'nova-dmore-image'), 'upload', str(image)])
         cache = scene.place.own(scene.destination, 'dmore-images')
         aside = self._aside(cache)
-        if aside.exists():
-            cache.mkdir(parents=True, exist_ok=True)
+        if not cache.exists() and aside.exists():
+            aside.rename(cache)
+        elif aside.exists():
             for entry in aside.iterdir():
                 if not (cache / entry.name).exists():
                     entry.rename(cache / entry.name)

@@ -79,18 +79,19 @@ def _graph(place: Place) -> tasks.Graph:
         host = Compute(place, name)
         graph |= {
             f'{name} configuration': (['configuration'], host.configure),
-            f'{name} storage': (['hosts'], host.storage),
-            f'{name} libvirt': (['hosts', f'{name} configuration'],
-                                host.libvirt),
-            f'{name} openvswitch': (['hosts'], host.openvswitch),
-            f'{name} hostd': (['hosts', f'{name} configuration'], host.hostd),
+            f'{name} boot': (['hosts', 'secrets', f'{name} configuration'],
+                             host.boot),
+            f'{name} ssh': ([f'{name} boot'], host.ssh),
+            f'{name} storage': ([f'{name} boot'], host.storage),
+            f'{name} libvirt': ([f'{name} boot'], host.libvirt),
+            f'{name} openvswitch': ([f'{name} boot'], host.openvswitch),
+            f'{name} hostd': ([f'{name} boot'], host.hostd),
             f'{name} neutron agent': (
-                ['neutron workers', 'users', f'{name} openvswitch',
-                 f'{name} configuration'], host.agent),
+                ['neutron workers', 'users', f'{name} openvswitch'],
+                host.agent),
             f'{name} nova-compute': (
                 ['nova workers', 'users', 'placement', f'{name} libvirt',
-                 f'{name} storage', f'{name} openvswitch', f'{name} hostd',
-                 'secrets'],
+                 f'{name} storage', f'{name} openvswitch', f'{name} hostd'],
                 host.nova),
         }
     graph['compute hosts ready'] = (

@@ -6,13 +6,16 @@ from laboratory.testbed import inifile, settings
 from laboratory.testbed.inifile import Sections
 from laboratory.testbed.settings import CONTROLLER, Place
 
-#: The unix socket of the host's Open vSwitch database, in its own /run.
-OVSDB = 'unix:/run/openvswitch/db.sock'
-#: Where QEMU looks for certificates when Nova asks for encrypted migrations:
-#: who wants to puts them there, with the names of QEMU's documentation.
-CERTIFICATES = '/etc/libvirt/pki'
-#: ``run_dir`` of the host service and of nova-compute.
-HOSTD_FOLDER = '/run/nova-dmore'
+#: Of the host's Open vSwitch database, whose unix socket is root's alone.
+OVSDB = 'tcp:127.0.0.1:6640'
+#: How it is told to listen there.
+OVSDB_MANAGER = 'ptcp:6640:127.0.0.1'
+#: The user of nova-compute.
+NOVA = 'nova'
+#: That of QEMU, as Debian has it, and a group of it.
+QEMU = 'libvirt-qemu'
+#: What nova-compute is started with.
+NOVA_CONF = '/etc/nova/nova.conf'
 #: Of Neutron's agents; ``openvswitch`` enforces security groups, also in the
 #: userspace datapath, and needs the program conntrack for changes of rules.
 FIREWALL_DRIVER = 'noop'
@@ -21,8 +24,6 @@ FIREWALL_DRIVER = 'noop'
 def nova_compute(place: Place, host: str) -> Sections:
     here = settings.address(host)
     controller = settings.address(CONTROLLER)
-    helper = ('privsep-helper --config-file '
-              f'{place.config("nova", f"nova-{host}.conf")}')
     return inifile.merge(nova_common(place), {
         'DEFAULT': {
             'host': host,
@@ -31,6 +32,7 @@ def nova_compute(place: Place, host: str) -> Sections:
             'instances_path': place.instances,
             # Of the host, so that a restarted nova-compute finds its identity.
             'state_path': place.own(host, 'nova'),
+            'rootwrap_config': '/etc/nova/rootwrap.conf',
             # A longer wait leaves an old nova-compute that still takes RPCs
             # beside the new one.
             'graceful_shutdown_timeout': 5,
@@ -67,11 +69,8 @@ def nova_compute(place: Place, host: str) -> Sections:
             'proxyclient_address': here,
         },
         'os_vif_ovs': {'ovsdb_connection': OVSDB},
-        # Root already: these contexts need no sudo to start their helper.
-        'nova_sys_admin': {'helper_command': helper},
-        'vif_plug_ovs_privileged': {'helper_command': helper},
-        'vif_plug_linux_bridge_privileged': {'helper_command': helper},
-        'privsep_osbrick': {'helper_command': helper},
+        'oslo_concurrency': {'lock_path': '/run/lock/nova'},
+        'workarounds': {'disable_rootwrap': False},
         'dmore': {
             'management_network': settings.MANAGEMENT_NAME,
             'image': settings.DOMR_IMAGE_NAME,
@@ -79,7 +78,6 @@ def nova_compute(place: Place, host: str) -> Sections:
             'serial_proxy_networks': f'{settings.MANAGEMENT_CONTROLLER}/32',
             'vnc_proxy_networks': f'{settings.MANAGEMENT_CONTROLLER}/32',
             'vnc_direct_networks': f'{settings.MANAGEMENT_USER}/32',
-            'run_dir': HOSTD_FOLDER,
             'image_cache_dir': place.own(host, 'dmore-images'),
             'log_dir': place.root / 'log' / host / 'dmore',
             'console_authorized_keys': place.public_key,
@@ -87,9 +85,9 @@ def nova_compute(place: Place, host: str) -> Sections:
     })
 
 
-def hostd(place: Place) -> Sections:
-    """The host service's; everybody is root here, QEMU, too."""
-    return {'hostd': {'run_dir': HOSTD_FOLDER, 'compute_user': 'root'}}
+def hostd() -> Sections:
+    """The host service's."""
+    return {'hostd': {'compute_user': NOVA, 'qemu_group': QEMU}}
 
 
 def openvswitch_agent(place: Place, host: str) -> Sections:
@@ -122,8 +120,6 @@ def libvirtd(host: str) -> str:
         'listen_tcp': 1,
         'listen_addr': settings.address(host),
         'auth_tcp': 'none',
-        'auth_unix_rw': 'none',
-        'auth_unix_ro': 'none',
         # Both hosts have the machine's own; libvirt refuses to migrate to
         # itself.
         'host_uuid': f'6e6f7661-646d-4f72-8500-{int(last):012d}',
@@ -132,16 +128,13 @@ def libvirtd(host: str) -> str:
 
 
 def qemu(host: str) -> str:
-    """The text of qemu.conf."""
+    """The text of qemu.conf: QEMU is the user that Debian has for it."""
     return _assignments({
         'security_driver': 'none',
-        'user': 'root',
-        'group': 'root',
-        'remember_owner': 0,
         'migration_host': settings.address(host),
-        'migrate_tls_x509_cert_dir': CERTIFICATES,
+        'migrate_tls_x509_cert_dir': settings.CERTIFICATES,
         'migrate_tls_x509_verify': 1,
-    }) + 'cgroup_controllers = [ ]\nnamespaces = [ ]\n'
+    })
 
 
 def _assignments(values: dict[str, object]) -> str:

@@ -13,6 +13,7 @@ from laboratory.testbed.node import Node
 from laboratory.testbed.settings import CONTROLLER, DATABASES, Place, PORTS
 
 _RABBIT_USER = 'rabbitmq'
+_READY_S = 90.0
 
 
 class Controller:
@@ -169,10 +170,11 @@ class Controller:
             'OS_NEUTRON_CONFIG_FILES': 'neutron.conf;ml2_conf.ini'})
 
     def neutron_workers(self) -> None:
-        for name in ('neutron-rpc-server', 'neutron-periodic-workers'):
-            self._node.service(name, [
-                self._place.layout.venv_program(name),
-                *self._neutron_files()])
+        rpc, _others = [self._node.service(name, [
+            self._place.layout.venv_program(name), *self._neutron_files()])
+            for name in ('neutron-rpc-server', 'neutron-periodic-workers')]
+        # An agent whose first call nobody hears waits for a minute and more.
+        rpc.wait_until_ready(_READY_S)
 
     def nova_api(self) -> None:
         self._wsgi('nova', 'nova.wsgi.osapi_compute:application', 8, {
@@ -244,6 +246,7 @@ def make_secrets(place: Place) -> None:
     """The key pair of the cloud's user; the secrets that both hosts share."""
     inifile.write(place.console_secret, place.cloud.console + '\n')
     place.private_key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    place.private_key.unlink(missing_ok=True)
-    subprocess.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C',
-                    'dmore', '-f', str(place.private_key)], check=True)
+    for key in (place.private_key, place.move_key):
+        key.unlink(missing_ok=True)
+        subprocess.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C',
+                        'dmore', '-f', str(key)], check=True)

@@ -27,8 +27,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 
-from laboratory.layout import TOOLS
-from laboratory.testbed.settings import Place
+from laboratory.testbed.settings import Place, SOURCE
 
 PROGRAM = '/usr/bin/qemu-system-x86_64'
 #: A machine type that nothing else in the test cloud has.
@@ -40,27 +39,28 @@ _GRANULE = 8192
 _FAST_PATH = 64 * 4096
 
 
-def install(place: Place) -> tuple[str, str]:
-    """Make the script and a copy of QEMU.
+def script(place: Place) -> pathlib.Path:
+    """What a compute host has as :data:`PROGRAM`."""
+    return place.root / 'qemu' / 'script'
 
-    :returns: the script, and the path in a compute host where it belongs
-    """
-    folder = place.root / 'qemu'
+
+def install(place: Place) -> None:
+    """Make the script and a copy of QEMU."""
+    folder = script(place).parent
     (folder / 'bin').mkdir(parents=True)
     # QEMU finds its firmware and modules relative to its own folder.
     for name in ('share', 'lib'):
         (folder / name).symlink_to(f'/usr/{name}')
     real = folder / 'bin' / pathlib.Path(PROGRAM).name
     shutil.copy2(PROGRAM, real)
-    script = folder / 'script'
-    script.write_text(
-        f'#!{sys.executable} -I\n'
+    script(place).write_text(
+        # As users who may not read all that this process may.
+        '#!/usr/bin/python3 -I\n'
         'import sys\n'
-        f'sys.path.insert(0, {str(TOOLS)!r})\n'
+        f'sys.path.insert(0, {f"{SOURCE}/tools"!r})\n'
         'from laboratory.testbed import emulator\n'
         f'emulator.run({str(real)!r})\n')
-    script.chmod(0o755)
-    return str(script), PROGRAM
+    script(place).chmod(0o755)
 
 
 def run(real: str) -> None:

@@ -3,7 +3,8 @@
 
 A host is held by one process, its first one. Everything that is started in the
 host is its descendant in the process namespace, so the kernel ends all of it
-with the holder, whatever became of the records that this package keeps.
+with the holder, whatever became of the records that this package keeps. The
+first process of a compute host is systemd (:class:`Machine`).
 """
 
 import contextlib
@@ -16,7 +17,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 
-from laboratory import command, namespaces
+from laboratory import command, machine, namespaces
 from laboratory.progress import Failure
 
 _HOLDER = pathlib.Path(__file__).with_name('holder.py')
@@ -49,13 +50,14 @@ class Host:
         A recorded pid counts only if that process is in our network namespace:
         after a crash the number may belong to somebody else.
         """
-        record = self._holder_record()
-        if not record.exists():
+        try:
+            text = self._holder_record().read_text().strip()
+            if not text.isdigit() or not os.path.samefile(
+                    f'/proc/{text}/ns/net', namespaces.path(self.namespace)):
+                return None
+        except (FileNotFoundError, ProcessLookupError):
             return None
-        text = record.read_text().strip()
-        if not text.isdigit():
-            return None
-        return int(text) if int(text) in self.processes() else None
+        return int(text)
 
     def processes(self) -> list[int]:
         """Every process in the host's network namespace, as pids out here."""
@@ -138,7 +140,8 @@ class Host:
     def destroy(self, seconds: float = 10) -> None:
         """End every process of the host and remove its network.
 
-        Works on whatever is left of a host, also on none.
+        Works on whatever is left of a host, also on none. What is on a network
+        of its own ends with the holder.
 
         :raises Failure: a process did not go away
         """
@@ -154,3 +157,67 @@ class Host:
             time.sleep(0.05)
         if namespaces.path(self.namespace).exists():
             subprocess.run(['ip', 'netns', 'del', self.namespace], check=True)
+
+
+class Machine(Host):
+    """A host that systemd has booted."""
+
+    def _machine(self) -> str:
+        return f'dmore-machine-{self.namespace}'
+
+    def boot(self, disk: pathlib.Path, options: Sequence[str],
+             log: pathlib.Path) -> None:
+        """Start it; returns when systemd has started all that starts by
+        itself.
+
+        :param disk: folder for what is written in it; what is in its
+            ``upper`` already is laid over this machine's own files
+        :param options: of ``systemd-nspawn``
+        :raises Failure: it does not come up
+        """
+        with log.open('a') as stream:
+            program = subprocess.Popen(
+                ['nsenter', f'--net={namespaces.path(self.namespace)}',
+                 _SYSTEM_PYTHON, '-I', machine.__file__, machine.plan(
+                     self._machine(), [f'--hostname={self.name}', *options],
+                     disk, detached=True, network=True)],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=stream, start_new_session=True, text=True)
+        assert program.stdout is not None
+        with program.stdout as told:
+            leader = told.readline().strip()
+        if not leader:
+            raise Failure(f'host {self.name}', 'does not boot\n'
+                          + command.tail(log), log)
+        self._holder_record().write_text(leader)
+
+    def enter(self, argv: Sequence[str], cwd: str = '/') -> list[str]:
+        """The command line that runs ``argv`` inside the host, as root.
+
+        :raises Failure: the host is not up
+        """
+        return machine.enter(self._held(), argv, cwd)
+
+    def user(self, name: str) -> tuple[int, int]:
+        """The numbers of a user of the host, and of that user's group.
+
+        :raises Failure: the host is not up
+        :raises KeyError: it has no such user
+        """
+        for line in (self.root() / 'etc/passwd').read_text().splitlines():
+            found, _password, user, group, *_rest = line.split(':')
+            if found == name:
+                return int(user), int(group)
+        raise KeyError(name)
+
+    def give(self, path: pathlib.Path, name: str) -> None:
+        """Make a file or folder that a user of the host may use that user's.
+
+        :raises Failure: the host is not up
+        """
+        os.chown(path, *self.user(name))
+
+    def destroy(self, seconds: float = 10) -> None:
+        super().destroy(seconds)
+        # Also those of one whose network is gone already.
+        machine.remove(self._machine())

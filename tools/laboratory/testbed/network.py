@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hosts with their network and mounts, before any service runs."""
+"""The hosts' networks, and the mounts of the controller."""
 
 import subprocess
 
@@ -7,28 +7,20 @@ from laboratory.progress import Failure
 from laboratory.testbed import emulator, inifile, settings
 from laboratory.testbed.settings import COMPUTES, CONTROLLER, Place
 
-#: Paths that each compute host has of its own, with the folder that is behind.
-_COMPUTE_BINDS = {
-    'etc-libvirt': '/etc/libvirt',
-    'lib-libvirt': '/var/lib/libvirt',
-    'cache-libvirt': '/var/cache/libvirt',
-    'log-libvirt': '/var/log/libvirt',
-    'etc-openvswitch': '/etc/openvswitch',
-    'lib-openvswitch': '/var/lib/openvswitch',
-    'log-openvswitch': '/var/log/openvswitch',
-}
-#: The controller's, with the user who must own them: neither daemon runs as
-#: root, and neither user may be able to reach into the state directory.
+#: Paths that the controller has of its own, with the folder that is behind,
+#: and the user who must own it: neither daemon runs as root, and neither user
+#: may be able to reach into the state directory.
 _CONTROLLER_BINDS = {
     'mysql': ('/var/lib/mysql', 'mysql'),
     'rabbitmq': ('/var/lib/rabbitmq', 'rabbitmq'),
     'log-rabbitmq': ('/var/log/rabbitmq', 'rabbitmq'),
 }
-_FOLDERS = [('/run/lock', '1777'), ('/run/tmp', '1777'), ('/run/home', '0700')]
+_FOLDERS = [('/run/lock', '1777'), ('/run/tmp', '1777'), ('/run/home', '0700'),
+            ('/run/mysqld', '0777')]
 
 
 def create(place: Place) -> None:
-    """Make the three hosts and connect them.
+    """Make the hosts' networks, connect them, and start the controller.
 
     Two bridges on the controller: ``br-control`` for the cloud's own traffic,
     and ``br-data``, which is the physical network that neutron knows.
@@ -58,9 +50,8 @@ def create(place: Place) -> None:
                        'dev', 'control0')
     _without_offload(place)
     _write_hosts_file(place)
-    qemu = emulator.install(place)
-    for host in hosts.values():
-        _start(place, host.name, qemu)
+    emulator.install(place)
+    _start(place)
 
 
 def _without_offload(place: Place) -> None:
@@ -88,26 +79,15 @@ def _write_hosts_file(place: Place) -> None:
     inifile.write(place.config('hosts'), '\n'.join(lines) + '\n', 0o644)
 
 
-def _start(place: Place, name: str, qemu: tuple[str, str]) -> None:
-    folders = list(_FOLDERS)
+def _start(place: Place) -> None:
     binds = [(str(place.config('hosts')), '/etc/hosts')]
-    if name == CONTROLLER:
-        wanted = {own: path for own, (path, _user)
-                  in _CONTROLLER_BINDS.items()}
-        folders.append(('/run/mysqld', '0777'))
-    else:
-        wanted = _COMPUTE_BINDS
-        binds.append(qemu)
-        folders += [('/run/libvirt', '0755'), ('/run/openvswitch', '0755'),
-                    ('/run/nova-dmore', '0700')]
-    for own, path in wanted.items():
-        place.own(name, own).mkdir(parents=True, exist_ok=True)
-        binds.append((str(place.own(name, own)), path))
-    place.log(name, 'host').parent.mkdir(parents=True, exist_ok=True)
-    host = place.host(name)
-    host.start_holder({'tmpfs': ['/run'], 'folders': folders, 'binds': binds},
-                      place.log(name, 'host'))
-    if name == CONTROLLER:
-        for own, (_path, user) in _CONTROLLER_BINDS.items():
-            subprocess.run(['chown', user, str(place.own(name, own))],
-                           check=True)
+    for own, (path, _user) in _CONTROLLER_BINDS.items():
+        place.own(CONTROLLER, own).mkdir(parents=True, exist_ok=True)
+        binds.append((str(place.own(CONTROLLER, own)), path))
+    log = place.log(CONTROLLER, 'host')
+    log.parent.mkdir(parents=True, exist_ok=True)
+    place.host(CONTROLLER).start_holder(
+        {'tmpfs': ['/run'], 'folders': _FOLDERS, 'binds': binds}, log)
+    for own, (_path, user) in _CONTROLLER_BINDS.items():
+        subprocess.run(['chown', user, str(place.own(CONTROLLER, own))],
+                       check=True)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from laboratory.progress import Failure
-from laboratory.testbed.hosts import Host
+from laboratory.testbed.hosts import Host, Machine
 from laboratory.testbed import inifile
 
 # The inner shell records its own pid and becomes the program, so the pid is
@@ -19,7 +19,10 @@ _LAUNCH = 'echo $$ > "$0"; exec "$@"'
 #: Seconds within which a program's own shell runs.
 _PID_S = 30.0
 #: What a service logs when it takes requests, for those that take a while.
-_READY = {'nova-compute': 'Join ServiceGroup membership'}
+_READY = {
+    'nova-compute': 'Join ServiceGroup membership',
+    # It forks those that answer.
+    'neutron-rpc-server': 'Selected multiprocessing start method'}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,8 +35,13 @@ class Service:
     log: pathlib.Path
     environment: Mapping[str, str]
 
-    def _record(self) -> pathlib.Path:
-        return self.host.records / f'{self.name}@{self.host.name}.json'
+    def _save(self, **more: object) -> None:
+        inifile.write(
+            self.host.records / f'{self.name}@{self.host.name}.json',
+            json.dumps({
+                'name': self.name, 'argv': list(self.argv),
+                'log': str(self.log), 'environment': dict(self.environment),
+                **more}))
 
     def _pid_file(self) -> pathlib.Path:
         return self.host.records / f'{self.name}@{self.host.name}.pid'
@@ -43,9 +51,7 @@ class Service:
 
         :raises Failure: the host is not up, or the program does not start
         """
-        inifile.write(self._record(), json.dumps({
-            'name': self.name, 'argv': list(self.argv), 'log': str(self.log),
-            'environment': dict(self.environment)}))
+        self._save()
         pid_file = self._pid_file()
         pid_file.unlink(missing_ok=True)
         argv = self.host.enter(
@@ -132,6 +138,103 @@ class Service:
         self.wait_until_ready()
 
 
+@dataclasses.dataclass(frozen=True)
+class Unit(Service):
+    """A service of a host that systemd has booted.
+
+    What a package, or this project, ships as a unit is used, and here is
+    only what differs; where there is no such unit, this is all of it. Nothing
+    starts again by itself unless the settings say so: who kills it wants it
+    away.
+
+    :param argv: none: that of the unit
+    :param settings: further ones of its ``[Service]``
+    """
+
+    settings: Mapping[str, str]
+
+    def start(self) -> None:
+        """Start it; returns when it runs, or when it has said that it is
+        ready, by what kind of unit it is.
+
+        :raises Failure: the host is not up, or it does not start
+        """
+        self._save(settings=dict(self.settings))
+        self._install()
+        with self.log.open('a') as stream:
+            stream.write(self._headline())
+        self._systemctl('reset-failed')
+        done = self._systemctl('start')
+        if done.returncode:
+            raise Failure(f'{self.name} on {self.host.name}',
+                          done.stderr.strip(), self.log)
+
+    def _install(self) -> None:
+        """Write what systemd is to know of it."""
+        root = self.host.root()
+        shipped = any((root / folder / 'systemd/system' / self._unit()
+                       ).exists() for folder in ('etc', 'usr/lib'))
+        path = root / 'run/systemd/system' / (
+            f'{self._unit()}.d/laboratory.conf' if shipped else self._unit())
+        text = self.text()
+        if not path.exists() or path.read_text() != text:
+            inifile.write(path, text, 0o644)
+            subprocess.run(self.host.enter(['systemctl', 'daemon-reload']),
+                           check=True)
+
+    def text(self) -> str:
+        """What systemd is to know of it."""
+        lines = ['[Service]', *(f'{name}={value}' for name, value in {
+            'Restart': 'no', 'TimeoutStopSec': '15',
+            'StandardOutput': f'append:{self.log}', **self.settings}.items())]
+        lines += [f'Environment={quoted(f"{name}={value}")}'
+                  for name, value in self.environment.items()]
+        if self.argv:
+            # The first takes back what the shipped unit says.
+            lines += ['ExecStart=',
+                      f'ExecStart={" ".join(map(quoted, self.argv))}']
+        return '\n'.join([*lines, ''])
+
+    def _unit(self) -> str:
+        return f'{self.name}.service'
+
+    def _systemctl(self, verb: str, *options: str
+                   ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.host.enter(['systemctl', verb, *options, self._unit()]),
+            capture_output=True, text=True)
+
+    def _headline(self) -> str:
+        return f'$ systemctl start {self._unit()}\n'
+
+    def pid(self) -> int | None:
+        """The pid inside the host, or nothing if the program has ended."""
+        if self.host.holder() is None:
+            return None
+        shown = self._systemctl('show', '-P', 'MainPID').stdout.strip()
+        return int(shown or 0) or None
+
+    def stop(self, seconds: float = 15) -> None:
+        """End it, politely at first, and what it has started where its unit
+        says so.
+
+        :param seconds: of no effect: the unit says how patient systemd is
+        :raises Failure: it does not even react to SIGKILL
+        """
+        if self.host.holder() is not None:
+            self._systemctl('stop')
+        if self.pid() is not None:
+            raise Failure(f'{self.name} on {self.host.name}', 'does not stop',
+                          self.log)
+
+
+def quoted(word: str) -> str:
+    """A word as systemd reads it in a unit."""
+    text = word.translate({ord('\\'): r'\\', ord('"'): r'\"',
+                           ord('%'): '%%'})
+    return f'"{text}"'
+
+
 def find(host: Host, name: str) -> Service:
     """A service that was started on a host.
 
@@ -146,11 +249,15 @@ def find(host: Host, name: str) -> Service:
 
 def recorded(hosts: Sequence[Host]) -> list[Service]:
     """The services that were started on these hosts, in the order of names."""
-    found = []
+    found: list[Service] = []
     for host in hosts:
         for record in sorted(host.records.glob(f'*@{host.name}.json')):
             saved = json.loads(record.read_text())
-            found.append(Service(saved['name'], host, saved['argv'],
-                                 pathlib.Path(saved['log']),
-                                 saved['environment']))
+            words = (saved['argv'], pathlib.Path(saved['log']),
+                     saved['environment'])
+            if isinstance(host, Machine):
+                found.append(Unit(saved['name'], host, *words,
+                                  saved['settings']))
+            else:
+                found.append(Service(saved['name'], host, *words))
     return found

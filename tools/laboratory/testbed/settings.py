@@ -9,7 +9,7 @@ import re
 import secrets
 
 from laboratory.layout import Layout
-from laboratory.testbed.hosts import Host
+from laboratory.testbed.hosts import Host, Machine
 from laboratory.testbed import inifile
 
 #: Hosts and their last address byte on the control network.
@@ -41,6 +41,13 @@ PORTS = {'keystone': 5000, 'glance': 9292, 'placement': 8778, 'nova': 8774,
          'neutron': 9696, 'novncproxy': 6080, 'serialproxy': 6083,
          'horizon': 8080, 'mariadb': 3306, 'rabbitmq': 5672,
          'libvirt': 16509}
+
+
+#: Where QEMU looks for certificates when Nova asks for encrypted migrations:
+#: who wants to puts them there, with the names of QEMU's documentation.
+CERTIFICATES = '/etc/libvirt/pki'
+#: Where a compute host has this source tree.
+SOURCE = '/opt/nova-dmore'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,6 +116,12 @@ def saved_prefix(layout: Layout) -> str:
     return os.environ.get('DMORE_PREFIX') or 'dmore'
 
 
+def host(name: str, prefix: str, records: pathlib.Path) -> Host:
+    """A host, of whatever kind it is."""
+    kind = Machine if name in COMPUTES else Host
+    return kind(name, prefix, records)
+
+
 def address(host: str) -> str:
     """A host's address on the control network."""
     return f'{CONTROL_NETWORK}.{_LAST_BYTE[host]}'
@@ -140,6 +153,11 @@ class Place:
         return self.root / 'instances'
 
     @property
+    def shared(self) -> pathlib.Path:
+        """What is behind it, if it is shared."""
+        return self.root / 'shared'
+
+    @property
     def console_secret(self) -> pathlib.Path:
         return self.root / 'console-secret'
 
@@ -150,6 +168,12 @@ class Place:
     @property
     def public_key(self) -> pathlib.Path:
         return self.root / 'ssh' / 'dmore.pub'
+
+    @property
+    def move_key(self) -> pathlib.Path:
+        """nova-compute's, with which it reaches that of the other host: in a
+        resize and a cold migration."""
+        return self.root / 'ssh' / 'nova'
 
     def config(self, *parts: str) -> pathlib.Path:
         return self.root.joinpath('etc', *parts)
@@ -162,11 +186,18 @@ class Place:
         return self.root / 'hosts' / host / name
 
     def certificates(self, host: str) -> pathlib.Path:
-        """Of QEMU's migrations; the host's own ``/etc/libvirt/pki``."""
-        return self.own(host, 'etc-libvirt') / 'pki'
+        """Of QEMU's migrations, in a compute host that is up."""
+        return self.host(host).root() / CERTIFICATES.lstrip('/')
+
+    def disk(self, host: str) -> pathlib.Path:
+        """What a compute host writes, beside its folders out here."""
+        return self.root / 'machines' / host
 
     def host(self, name: str) -> Host:
-        return Host(name, self.cloud.prefix, self.records)
+        return host(name, self.cloud.prefix, self.records)
+
+    def compute(self, name: str) -> Machine:
+        return Machine(name, self.cloud.prefix, self.records)
 
     def hosts(self) -> list[Host]:
         return [self.host(name) for name in (CONTROLLER, *COMPUTES)]

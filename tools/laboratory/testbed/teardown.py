@@ -7,7 +7,6 @@ import time
 
 from laboratory.layout import Layout
 from laboratory.progress import Failure
-from laboratory.testbed.hosts import Host
 from laboratory.testbed import settings
 from laboratory.testbed.settings import COMPUTES, CONTROLLER
 
@@ -24,7 +23,7 @@ def down(layout: Layout, keep_logs: bool) -> None:
     prefix = settings.saved_prefix(layout)
     records = layout.cloud / 'run'
     for name in (*COMPUTES, CONTROLLER):
-        Host(name, prefix, records).destroy()
+        settings.host(name, prefix, records).destroy()
     if not layout.cloud.exists():
         return
     _refuse_mounts(layout)
