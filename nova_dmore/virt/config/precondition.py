@@ -82,7 +82,7 @@ def check_group_of_qemu(conf, get_connection) -> None:
         capabilities = get_connection().getCapabilities()
     except libvirt.libvirtError as error:
         LOG.warning('Domain R: libvirt does not tell the user of QEMU: %s',
-                    error)
+                    text.printable(error))
         return
     shut_out = qemu_shut_out(
         host_service.HostService(conf.dmore.run_dir), capabilities)
