@@ -96,6 +96,13 @@ class HostService:
         group: int | None = answer['qemu_group']
         return group
 
+    def user(self) -> int:
+        """-> the id of the user that the service runs as.
+
+        :raises OSError: it has not been started yet.
+        """
+        return os.stat(hostd_protocol.path_of(self.run_dir)).st_uid
+
     def is_earlier(self, instance: str) -> bool:
         """-> whether the process of a pair is that of a release that had no
         host service."""

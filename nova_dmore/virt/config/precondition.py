@@ -15,7 +15,6 @@ from oslo_log import log as logging
 from nova_dmore.channel import text
 from nova_dmore.client import host_service
 from nova_dmore import exception
-from nova_dmore.link import hostd_protocol
 from nova_dmore.virt.config import certificate
 
 LOG = logging.getLogger(__name__)
@@ -104,7 +103,7 @@ def qemu_shut_out(service: host_service.HostService, capabilities: str
     user, group = map(int, label.groups())
     try:
         let_in = service.qemu_group(_ANSWER_S)
-        owner = os.stat(hostd_protocol.path_of(service.run_dir)).st_uid
+        owner = service.user()
         name = pwd.getpwuid(user).pw_name
     except (exception.HostServiceError, OSError, KeyError):
         return None
