@@ -177,6 +177,15 @@ class DeleteTest(ShellTest):
         cloud.wait_for(lambda: len(ports()) == before - 1, 30,
                        'the removal of the port')
         self.assertFalse(machine.pair_directory(HOST, server).exists())
-        self.assertFalse((machine.place.instances / server).exists())
-        self.assertRaises(exceptions.NotFoundException,
-                          machine.api._sdk.compute.get_server, server)
+        # What is mounted in the host as Nova's folder of instances.
+        self.assertFalse((machine.place.shared / server).exists())
+        cloud.wait_for(self._is_gone, 30, 'the end of what Nova knows of it')
+
+    def _is_gone(self):
+        compute = self.machine.api._sdk.compute
+        try:
+            compute.get_server(self._subject.server)
+        except exceptions.NotFoundException:
+            return True
+        # It can be seen as a deleted one for a moment.
+        return False
