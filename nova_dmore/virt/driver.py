@@ -151,7 +151,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         """See :func:`nova_dmore.virt.pair.saved.xml_of`."""
         with boundary.instance_first(instance, 'Looking for saved memory'):
             return saved_module.xml_of(
-                self._host.get_connection(), instance.uuid)
+                self._get_connection(), instance.uuid)
         return None
 
     def _cleanup(self, context, instance, network_info, block_device_info=None,
@@ -207,7 +207,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         if record is not None:
             self._host.get_guest(instance)
             if where.has_stock_consoles(
-                    self._host.get_connection(), instance.uuid):
+                    self._get_connection(), instance.uuid):
                 return None
         return record
 
@@ -219,7 +219,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         """
         if (self._pairs.get(instance.uuid) is None
                 and not where.has_shadow_devices(
-                    self._host.get_connection(), instance.uuid)):
+                    self._get_connection(), instance.uuid)):
             return super().get_console_output(context, instance)
         return self._get_console_output_file(
             instance, self._get_console_log_path(instance))

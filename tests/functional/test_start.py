@@ -119,6 +119,16 @@ class RefusedTest(StartTestCase):
 
 class ResumeTest(StartTestCase):
 
+    def _suspended_when_the_host_went(self):
+        """An instance with a pair; the host was started anew since."""
+        self.start()
+        server = self.boot()
+        self._suspend_server(server)
+        self.domain_r(server).destroy()
+        self.shadow.kill(server['id'])
+        self.driver()._pairs.records.forget(server['id'])
+        return server
+
     def test_suspended_as_a_stock_instance(self):
         self.flags(enabled=False, group='dmore')
         self.start()
@@ -134,13 +144,7 @@ class ResumeTest(StartTestCase):
         self.assert_pair(server)
 
     def test_suspended_with_a_pair_that_is_required(self):
-        self.start()
-        server = self.boot()
-        self._suspend_server(server)
-        # The host was started anew since.
-        self.domain_r(server).destroy()
-        self.shadow.kill(server['id'])
-        self.driver()._pairs.records.forget(server['id'])
+        server = self._suspended_when_the_host_went()
         self.flags(required=True, group='dmore')
         self.neutron_goes()
         # In one process the API has the error of nova-compute.
@@ -164,12 +168,7 @@ class ResumeTest(StartTestCase):
         self.assert_pair(server)
 
     def test_suspended_with_a_pair_and_resumed_before_it(self):
-        self.start()
-        server = self.boot()
-        self._suspend_server(server)
-        self.domain_r(server).destroy()
-        self.shadow.kill(server['id'])
-        self.driver()._pairs.records.forget(server['id'])
+        server = self._suspended_when_the_host_went()
         self.neutron_goes()
         self._resume_server(server)
         self.assertIsNone(self.domain_r(server))

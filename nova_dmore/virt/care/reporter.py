@@ -66,20 +66,22 @@ class Reporter:
 
     def rebuilt(self, context, instance_uuid: str, reason: str) -> None:
         """Report that sessions ended because Domain R was built anew."""
-        shown = text.printable(reason)
-        LOG.warning('Console of instance %(uuid)s was rebuilt, its sessions '
-                    'ended: %(reason)s',
-                    {'uuid': instance_uuid, 'reason': shown})
-        self._notify(context, REBUILT,
-                     {'instance_uuid': instance_uuid, 'reason': shown})
+        self._sessions_ended(
+            context, REBUILT, 'Console of instance %(uuid)s was rebuilt, its '
+            'sessions ended: %(reason)s', instance_uuid, reason)
 
     def stock(self, context, instance_uuid: str, reason: str) -> None:
         """Report that an instance that had a Domain R has Nova's consoles."""
+        self._sessions_ended(
+            context, STOCK, 'Instance %(uuid)s has the stock consoles now, '
+            'sessions with its Domain R ended: %(reason)s', instance_uuid,
+            reason)
+
+    def _sessions_ended(self, context, event_type: str, message: str,
+                        instance_uuid: str, reason: str) -> None:
         shown = text.printable(reason)
-        LOG.warning('Instance %(uuid)s has the stock consoles now, sessions '
-                    'with its Domain R ended: %(reason)s',
-                    {'uuid': instance_uuid, 'reason': shown})
-        self._notify(context, STOCK,
+        LOG.warning(message, {'uuid': instance_uuid, 'reason': shown})
+        self._notify(context, event_type,
                      {'instance_uuid': instance_uuid, 'reason': shown})
 
     def flush(self, timeout_s: float) -> None:

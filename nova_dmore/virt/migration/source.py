@@ -247,8 +247,7 @@ class SourceRole:
             # First: it says in which form the instance can arrive there.
             self._ask_destination()
             if self._layout_there == places.Layout.STOCK:
-                raise exception.PairError(
-                    'the host service of the destination is away')
+                raise exception.PairError('the destination can have none now')
             if not all(pairs.is_alive(self._uuid)):
                 raise exception.PairError('the pair is not alive here')
             # A destination of release 0.1 lets no paused Domain R run. Out of
