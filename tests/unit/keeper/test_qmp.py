@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import tempfile
+import threading
 import time
 from unittest import mock
 
@@ -56,8 +57,8 @@ class TestLink(base.BaseTestCase):
             await asyncio.sleep(0.01)
         self.fail('waited in vain')
 
-    async def serve(self, status):
-        fake = fake_qmp.FakeQmp(self.path, status)
+    async def serve(self, status, **more):
+        fake = fake_qmp.FakeQmp(self.path, status, **more)
         self.addCleanup(fake.close)
         await self.until(lambda: (True, status) in [
             each[:2] for each in self.seen])
@@ -288,12 +289,17 @@ class TestLink(base.BaseTestCase):
             ours, theirs = give()
             self.assertIs(Failure.NOT_SENT, replies[0]['failure'])
             self.assertEqual(-1, theirs.fileno())
-            fake = await self.serve('running')
+            reads = threading.Event()
+            fake = await self.serve('running', on_stop=reads.wait)
+            self.addCleanup(reads.set)
+            self.link.execute('stop', None, replies.append)
+            await self.until(lambda: fake.commands[-1]['execute'] == 'stop')
             # What waits for room goes first.
-            self.link.execute('stop', {'x': 'y' * (1 << 20)}, replies.append)
+            self.link.execute('cont', {'x': 'y' * (1 << 20)}, replies.append)
             ours, theirs = give()
             self.assertNotEqual(-1, theirs.fileno())
-            await self.until(lambda: len(replies) == 3)
+            reads.set()
+            await self.until(lambda: len(replies) == 4)
             self.assertEqual(-1, theirs.fileno())
             (given,) = fake.given
             with socket.socket(fileno=given) as got:
