@@ -48,10 +48,11 @@ exec systemd-nspawn --quiet --register=no --keep-unit --settings=no \
 """
 
 #: The machine's first process: nspawn leaves it all control groups of the
-#: first version but systemd's own to read only.
+#: first version but systemd's own to read only. Those of the processors stay
+#: so, see :func:`cgroups_of`.
 _INIT = """
 for each in /sys/fs/cgroup/*/; do
-    [ -L "${each%/}" ] ||
+    [ -L "${each%/}" ] || [ -e "$each/cpu.shares" ] ||
         mount -o remount,bind,rw,nosuid,nodev,noexec "$each" 2> /dev/null || :
 done
 exec /lib/systemd/systemd --unit=multi-user.target
@@ -82,11 +83,20 @@ def enter(leader: int, argv: Sequence[str], cwd: str = '/') -> list[str]:
 
 
 def cgroups_of(pid: int) -> list[pathlib.Path]:
-    """The folders of the control groups of a process, one a hierarchy."""
+    """The folders of the control groups of a process, one a hierarchy.
+
+    Not that which divides the processors, in version 1: where a machine has
+    groups in groups of it, as many as systemd and libvirt make, and its
+    processes wake each other often, Linux 6.18 lets processes outside wait for
+    seconds. Without, the kernel divides them among sessions
+    (``sched_autogroup_enabled``): a service has one, and each QEMU.
+    """
     found = []
     for line in pathlib.Path(f'/proc/{pid}/cgroup').read_text().splitlines():
         _, controllers, path = line.split(':', 2)
         root = _CGROUPS
+        if 'cpu' in controllers.split(','):
+            continue
         if controllers:
             root /= controllers.removeprefix('name=')
         elif (_CGROUPS / 'unified').is_dir():
@@ -124,11 +134,6 @@ def _make(cgroup: pathlib.Path) -> None:
             own.write_text(above.read_text())
     if (inherited := cgroup / 'cgroup.clone_children').exists():
         inherited.write_text('1')
-    # Else all that runs in it, two guests and more, would get together what
-    # one process beside it gets.
-    for name, share in (('cpu.shares', '2048'), ('cpu.weight', '200')):
-        if (weight := cgroup / name).exists():
-            weight.write_text(share)
 
 
 def _remove(cgroup: pathlib.Path) -> None:

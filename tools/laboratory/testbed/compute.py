@@ -96,10 +96,7 @@ class Compute:
             time.sleep(0.05)
 
     def libvirt(self) -> None:
-        # It writes the console logs through bindfs, which is dear. Woken for
-        # each byte that a guest prints, it takes a processor; if it has to
-        # wait, it writes what has come meanwhile at once.
-        self._start('virtlogd', CPUQuota='10%', CPUQuotaPeriodSec='20ms')
+        self._start('virtlogd')
         service = self._start('libvirtd')
         self._node.wait_tcp(service, settings.address(self._name),
                             PORTS['libvirt'], seconds=30)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The configuration files of a compute host."""
 
+import json
+
 from laboratory.testbed.conf_controller import nova_common
 from laboratory.testbed import inifile, settings
 from laboratory.testbed.inifile import Sections
@@ -131,6 +133,8 @@ def qemu(host: str) -> str:
     """The text of qemu.conf: QEMU is the user that Debian has for it."""
     return _assignments({
         'security_driver': 'none',
+        # All but what divides the processors, see laboratory.machine.
+        'cgroup_controllers': ['devices', 'memory', 'blkio', 'cpuset'],
         'migration_host': settings.address(host),
         'migrate_tls_x509_cert_dir': settings.CERTIFICATES,
         'migrate_tls_x509_verify': 1,
@@ -138,6 +142,6 @@ def qemu(host: str) -> str:
 
 
 def _assignments(values: dict[str, object]) -> str:
-    return ''.join(
-        f'{name} = {value}\n' if isinstance(value, int)
-        else f'{name} = "{value}"\n' for name, value in values.items())
+    # A number, text in double quotes, a list of such: as in JSON.
+    return ''.join(f'{name} = {json.dumps(value)}\n'
+                   for name, value in values.items())
