@@ -84,6 +84,11 @@ class Layout:
         return self.cache / 'guest' / 'guest.qcow2'
 
     @property
+    def newer_qemu(self) -> pathlib.Path:
+        """QEMU and libvirt of Debian's backports, unpacked."""
+        return self.cache / 'newer-qemu'
+
+    @property
     def horizon_static(self) -> pathlib.Path:
         """What browsers load of Horizon beside its pages."""
         return self.cache / 'horizon' / 'static'

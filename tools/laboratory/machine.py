@@ -25,18 +25,24 @@ BOOT_S, END_S = 60.0, 20.0
 _CGROUPS = pathlib.Path('/sys/fs/cgroup')
 
 #: Runs in namespaces of its own, with nobody else in them; gets the folder for
-#: what is written, or nothing, and options of nspawn.
+#: what is written, or nothing, the folder of the layer, or nothing, and options
+#: of nspawn. No layer of an overlay may be inside another one, and each is in
+#: "/": so the layer becomes a file system of its own, an overlay over nothing.
 #: nspawn's filter knows no Landlock, with which workers confine themselves.
 _BOOT = """
 set -eu
 umask 022
 mount -t tmpfs -o mode=0755 tmpfs /run
 disk=${1:-/run/disk}
-shift
-mkdir -p "$disk/upper" "$disk/work" /run/root
-mount -t overlay -o "lowerdir=/,upperdir=$disk/upper,workdir=$disk/work" \
-    overlay /run/root
+layer=$2
+shift 2
+mkdir -p "$disk/upper" "$disk/work" /run/root /run/layer /run/nothing
+[ -z "$layer" ] ||
+    mount -t overlay -o "lowerdir=$layer:/run/nothing" overlay /run/layer
+mount -t overlay overlay /run/root \
+    -o "lowerdir=${layer:+/run/layer:}/,upperdir=$disk/upper,workdir=$disk/work"
 cd /run/root
+[ -z "$layer" ] || sed 's/^/./' "$layer/hides" | xargs -d '\\n' rm -f
 rm -rf etc/systemd/system/*.wants etc/systemd/system/*.requires
 tr -d - < /proc/sys/kernel/random/uuid > etc/machine-id
 exec systemd-nspawn --quiet --register=no --keep-unit --settings=no \
@@ -60,7 +66,8 @@ exec /lib/systemd/systemd --unit=multi-user.target
 
 
 def plan(name: str, options: Sequence[str], disk: pathlib.Path | None = None,
-         detached: bool = False, network: bool = False) -> str:
+         detached: bool = False, network: bool = False,
+         layer: pathlib.Path | None = None) -> str:
     """What the program gets.
 
     :param name: of its control groups; no two machines have the same
@@ -70,10 +77,12 @@ def plan(name: str, options: Sequence[str], disk: pathlib.Path | None = None,
     :param detached: it lives until it is killed, not until the program's
         standard input ends
     :param network: it has that of the program; else it has none
+    :param layer: folder with files that it has in place of this machine's;
+        those that are named in the folder's file ``hides`` it has not
     """
     return json.dumps({'name': name, 'options': list(options),
                        'disk': str(disk or ''), 'detached': detached,
-                       'network': network})
+                       'network': network, 'layer': str(layer or '')})
 
 
 def enter(leader: int, argv: Sequence[str], cwd: str = '/') -> list[str]:
@@ -156,6 +165,7 @@ def _command(wanted: dict) -> list[str]:
     return ['setpriv', '--pdeathsig=KILL', 'unshare', '--mount', '--pid',
             '--fork', '--kill-child=KILL', '--mount-proc', '--propagation',
             'private', 'sh', '-c', _BOOT, 'boot', wanted['disk'],
+            wanted['layer'],
             f'--machine={wanted["name"]}',
             '--network-namespace-path=/proc/self/ns/net'
             if wanted['network'] else '--private-network',

@@ -4,6 +4,7 @@
 import configparser
 import contextlib
 import io
+import os
 import pathlib
 import stat
 import tempfile
@@ -18,6 +19,7 @@ from laboratory.testbed import conf_controller
 from laboratory.testbed import controller
 from laboratory.testbed import inifile
 from laboratory import layout
+from laboratory.progress import Failure
 from laboratory.testbed import settings
 from laboratory.testbed import status
 
@@ -144,6 +146,35 @@ class SavedTest(CloudTest):
             self.assertNotEqual(getattr(self.cloud, name),
                                 getattr(other, name))
         self.assertEqual(32, len(bytes.fromhex(self.cloud.console)))
+
+
+class QemuTest(CloudTest):
+
+    def layers(self, qemu):
+        place = settings.Place(settings.Cloud.new(
+            False, settings.DRIVER, qemu=qemu), self.layout)
+        return [place.layer(host) is not None for host in settings.COMPUTES]
+
+    def test_which_host_has_the_newer(self):
+        self.assertEqual([False, False], self.layers('7.2'))
+        self.assertEqual([False, True], self.layers('mixed'))
+        self.assertEqual([True, True], self.layers('10.0'))
+
+    def test_environment(self):
+        for given, wanted in (('', '7.2'), ('mixed', 'mixed')):
+            with mock.patch.dict(os.environ, DMORE_QEMU=given):
+                self.assertEqual(wanted, settings.wanted_qemu())
+        with mock.patch.dict(os.environ, DMORE_QEMU='9'):
+            self.assertRaises(Failure, settings.wanted_qemu)
+
+    def test_guests_of_both_go_to_either(self):
+        for qemu in settings.QEMUS:
+            place = settings.Place(settings.Cloud.new(
+                False, settings.DRIVER, qemu=qemu), self.layout)
+            self.assertEqual(
+                qemu == settings.QEMU_MIXED,
+                'hw_machine_type' in conf_compute.nova_compute(
+                    place, 'c1')['libvirt'])
 
 
 class StatusTest(unittest.TestCase):

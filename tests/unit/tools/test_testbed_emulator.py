@@ -22,6 +22,14 @@ class ChangedTest(unittest.TestCase):
         self.assertEqual(262152 * 1024, json.loads(changed[5])['size'])
         self.assertEqual('-S', changed[6])
 
+    def test_as_newer_libvirt_says_it(self):
+        for given, changed in (('size=262144k', 'size=262152k'),
+                               ('size=262152k', 'size=262152k'),
+                               ('size=262144k,slots=2,maxmem=524288k', None)):
+            self.assertEqual(
+                ['-accel', 'tcg', '-m', changed or given],
+                emulator.changed(['-accel', 'tcg', '-m', given]))
+
     def test_one_machine_type_boots_through_uefi(self):
         machine = f'{emulator.UEFI_MACHINE},usb=off'
         self.assertEqual(

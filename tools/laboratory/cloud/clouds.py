@@ -86,7 +86,8 @@ def testbed(step: str, progress: Progress, *arguments: str) -> None:
 
 def _fitting(layout: Layout, block: bool, plugin: bool) -> Place | None:
     saved = settings.Cloud.load(layout)
-    if saved is None or saved.block != block:
+    if (saved is None or saved.block != block
+            or saved.qemu != settings.wanted_qemu()):
         return None
     place = Place(saved, layout)
     if not status.healthy(status.collect(place)):

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from laboratory import command
 from laboratory.layout import Layout, REPOSITORY
 from laboratory.progress import Failure, Progress
-from laboratory.setup import debian
+from laboratory.setup import debian, layer
 from laboratory.testbed import dashboard
 
 _CONSTRAINTS = REPOSITORY / 'constraints.txt'
@@ -32,6 +32,10 @@ _PROJECT_PACKAGES = ('--requirement', str(_TEST_REQUIREMENTS),
                      '--editable', str(REPOSITORY))
 _BINDEP = REPOSITORY / 'bindep.txt'
 _GUEST = REPOSITORY / 'tools' / 'guest'
+#: The suite, and what a host has of it.
+_NEWER_QEMU = ('bookworm-backports', (
+    'qemu-system-x86', 'qemu-utils', 'libvirt-daemon-system',
+    'libvirt-daemon-driver-qemu', 'libvirt-clients'))
 #: What Debian's python3-dev and the Domain R image go with.
 _PYTHON = (3, 11)
 
@@ -154,6 +158,13 @@ class Setup:
             package / 'domr', package / 'channel', package / 'wire',
             package / 'image_file.py', REPOSITORY / 'setup.cfg'),
             self._layout.domr_record, self._build_domr))
+
+    def newer_qemu(self) -> None:
+        """QEMU 10.0 and libvirt 11.3, for hosts that have them."""
+        folder = self._layout.newer_qemu
+        self._do(Step('QEMU of the backports', (pathlib.Path(layer.__file__),),
+                      folder / 'usr' / 'bin' / 'qemu-system-x86_64',
+                      functools.partial(layer.build, *_NEWER_QEMU, folder)))
 
     def everything(self) -> None:
         """:raises Failure: a step failed"""

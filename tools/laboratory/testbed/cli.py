@@ -10,6 +10,7 @@ from laboratory import launch
 from laboratory.cloud import clouds
 from laboratory.layout import Layout
 from laboratory.progress import Failure, Progress
+from laboratory.setup import prepare
 from laboratory.testbed import bringup, services, settings, status, teardown
 from laboratory.testbed.settings import Cloud, COMPUTES, CONTROLLER
 
@@ -40,6 +41,10 @@ def _parser() -> argparse.ArgumentParser:
                     help='compute_driver (default: %(default)s)')
     up.add_argument('--horizon', action='store_true',
                     help='start Horizon, the web interface, too')
+    up.add_argument('--qemu', choices=settings.QEMUS,
+                    help="of the hosts: Debian 12's, that of its backports, or "
+                         'one of each (default: DMORE_QEMU, or '
+                         f'{settings.QEMU_OWN})')
     up.set_defaults(run=_up)
     down = commands.add_parser('down', help='end the cloud; leave nothing')
     down.add_argument('--keep-logs', action='store_true',
@@ -74,8 +79,11 @@ def _alone(layout: Layout) -> contextlib.AbstractContextManager[None]:
 def _up(layout: Layout, options: argparse.Namespace) -> int:
     progress = Progress()
     with _alone(layout):
+        qemu = options.qemu or settings.wanted_qemu()
+        if qemu != settings.QEMU_OWN:
+            prepare.Setup(layout, progress).newer_qemu()
         bringup.up(layout, Cloud.new(options.block, options.driver,
-                                     options.horizon), progress)
+                                     options.horizon, qemu), progress)
     progress.say('the cloud is up')
     if options.horizon:
         progress.say('Horizon, on the controller: '

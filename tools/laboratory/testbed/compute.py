@@ -6,7 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 
 from laboratory.progress import Failure
-from laboratory.testbed import conf_compute, inifile, installed, services
+from laboratory.testbed import conf_compute, emulator, inifile, installed
+from laboratory.testbed import services
 from laboratory.testbed import settings
 from laboratory.testbed.conf_compute import NOVA
 from laboratory.testbed.node import Node
@@ -56,15 +57,16 @@ class Compute:
         place, name = self._place, self._name
         place.shared.mkdir(exist_ok=True)
         installed.install(place, name)
-        self._host.boot(place.disk(name), installed.shown(place, name),
-                        place.log(name, 'host'))
+        self._host.boot(place.disk(name), place.layer(name),
+                        installed.shown(place, name), place.log(name, 'host'))
         self._node.run('users', ['systemd-sysusers'])
         self._node.run('folders', ['systemd-tmpfiles', '--create'])
         # Users of the host go through folders that only root may go through
         # on this machine.
         self._node.run('folders', ['chmod', 'a+x', *{
-            str(above) for path in (*self._folders(), place.root / 'qemu',
-                                    place.public_key, place.layout.venv)
+            str(above) for path in (
+                *self._folders(), *emulator.folders(place, name),
+                place.public_key, place.layout.venv)
             for above in path.parents}])
         for path in (*self._folders(), self._nova_conf, place.console_secret,
                      place.move_key, place.shared):

@@ -56,6 +56,9 @@ def nova_compute(place: Place, host: str) -> Sections:
             'live_migration_scheme': 'tcp',
             'live_migration_inbound_addr': here,
             'tb_cache_size': 64,
+            # Instances can go to either host.
+            **({'hw_machine_type': f'x86_64={settings.MACHINE}'}
+               if place.cloud.qemu == settings.QEMU_MIXED else {}),
         },
         'vnc': {
             'enabled': True,

@@ -10,7 +10,8 @@ is corrupted: one migration in five of a guest that prints without a pause
 (fixed upstream for 9.0, "physmem: Fix migration dirty bitmap coherency with
 TCG memory access"; Debian 12 has 7.2 without it). A block of any other size is
 synchronised page by page, which does it right. So in the compute hosts every
-emulated machine, stock or not, gets 8 KiB more memory than it asked for.
+emulated machine, stock or not, gets 8 KiB more memory than it asked for; also
+in a newer QEMU that an older one migrates to.
 
 **Guests can boot through UEFI.** What Nova 34 asks for then (firmware selected
 by libvirt, and ``loader`` with ``secure``) is refused by libvirt 9.0. An image
@@ -23,11 +24,12 @@ The compute hosts see a script in the place of ``qemu-system-x86_64``
 import json
 import os
 import pathlib
+import re
 import shutil
 import sys
 from collections.abc import Sequence
 
-from laboratory.testbed.settings import Place, SOURCE
+from laboratory.testbed.settings import Cloud, Place, QEMU_NEWER, SOURCE
 
 PROGRAM = '/usr/bin/qemu-system-x86_64'
 #: A machine type that nothing else in the test cloud has.
@@ -39,28 +41,39 @@ _GRANULE = 8192
 _FAST_PATH = 64 * 4096
 
 
-def script(place: Place) -> pathlib.Path:
+def is_needed(cloud: Cloud) -> bool:
+    """Whether a host has a QEMU that needs all this."""
+    return cloud.qemu != QEMU_NEWER
+
+
+def folders(place: Place, host: str) -> list[pathlib.Path]:
+    """What :func:`install` makes for a host."""
+    return [place.qemu(host)] if is_needed(place.cloud) else []
+
+
+def script(place: Place, host: str) -> pathlib.Path:
     """What a compute host has as :data:`PROGRAM`."""
-    return place.root / 'qemu' / 'script'
+    return place.qemu(host) / 'script'
 
 
-def install(place: Place) -> None:
-    """Make the script and a copy of QEMU."""
-    folder = script(place).parent
+def install(place: Place, host: str) -> None:
+    """Make the script and a copy of the host's QEMU."""
+    folder = place.qemu(host)
     (folder / 'bin').mkdir(parents=True)
     # QEMU finds its firmware and modules relative to its own folder.
     for name in ('share', 'lib'):
         (folder / name).symlink_to(f'/usr/{name}')
     real = folder / 'bin' / pathlib.Path(PROGRAM).name
-    shutil.copy2(PROGRAM, real)
-    script(place).write_text(
+    layer = place.layer(host) or pathlib.Path('/')
+    shutil.copy2(layer / PROGRAM.lstrip('/'), real)
+    script(place, host).write_text(
         # As users who may not read all that this process may.
         '#!/usr/bin/python3 -I\n'
         'import sys\n'
         f'sys.path.insert(0, {f"{SOURCE}/tools"!r})\n'
         'from laboratory.testbed import emulator\n'
         f'emulator.run({str(real)!r})\n')
-    script(place).chmod(0o755)
+    script(place, host).chmod(0o755)
 
 
 def run(real: str) -> None:
@@ -73,7 +86,8 @@ def changed(arguments: Sequence[str]) -> list[str]:
     guest migrates whole.
 
     The memory of anything but a machine under TCG as libvirt starts it (a
-    ``memory-backend-ram`` in JSON, ``-m`` in MiB) stays as it is.
+    ``memory-backend-ram`` in JSON, ``-m`` in MiB, or from libvirt 10 in KiB)
+    stays as it is.
     """
     result = list(arguments)
     if UEFI_MACHINE in _values(result, '-machine'):
@@ -84,6 +98,11 @@ def changed(arguments: Sequence[str]) -> list[str]:
         if argument == '-m' and result[at + 1].isdecimal():
             size = int(result[at + 1]) << 20
             result[at + 1] = f'{(size + _GRANULE) // 1024}k'
+        elif argument == '-m' and (
+                said := re.fullmatch('size=([0-9]+)k', result[at + 1])):
+            size = int(said[1]) * 1024
+            if size % _FAST_PATH == 0:
+                result[at + 1] = f'size={(size + _GRANULE) // 1024}k'
         elif argument == '-object' and result[at + 1].startswith('{'):
             result[at + 1] = _object(result[at + 1])
     return result

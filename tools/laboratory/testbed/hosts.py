@@ -165,13 +165,14 @@ class Machine(Host):
     def _machine(self) -> str:
         return f'dmore-machine-{self.namespace}'
 
-    def boot(self, disk: pathlib.Path, options: Sequence[str],
-             log: pathlib.Path) -> None:
+    def boot(self, disk: pathlib.Path, layer: pathlib.Path | None,
+             options: Sequence[str], log: pathlib.Path) -> None:
         """Start it; returns when systemd has started all that starts by
         itself.
 
         :param disk: folder for what is written in it; what is in its
             ``upper`` already is laid over this machine's own files
+        :param layer: folder that is laid between the two, if there is one
         :param options: of ``systemd-nspawn``
         :raises Failure: it does not come up
         """
@@ -180,7 +181,7 @@ class Machine(Host):
                 ['nsenter', f'--net={namespaces.path(self.namespace)}',
                  _SYSTEM_PYTHON, '-I', machine.__file__, machine.plan(
                      self._machine(), [f'--hostname={self.name}', *options],
-                     disk, detached=True, network=True)],
+                     disk, detached=True, network=True, layer=layer)],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                 stderr=stream, start_new_session=True, text=True)
         assert program.stdout is not None

@@ -96,8 +96,6 @@ def shown(place: Place, host: str) -> list[str]:
     """What of this machine the host has: options of ``systemd-nspawn``."""
     readable = {
         str(REPOSITORY): SOURCE,
-        str(place.root / 'qemu'): str(place.root / 'qemu'),
-        str(emulator.script(place)): emulator.PROGRAM,
         str(place.layout.venv): str(place.layout.venv),
         str(place.console_secret): str(place.console_secret),
         str(place.public_key): str(place.public_key),
@@ -111,6 +109,9 @@ def shown(place: Place, host: str) -> list[str]:
         str(place.config('neutron', f'agent-{host}.ini')):
             '/etc/neutron/plugins/ml2/openvswitch_agent.ini',
     }
+    for folder in emulator.folders(place, host):
+        readable |= {str(folder): str(folder),
+                     str(emulator.script(place, host)): emulator.PROGRAM}
     writable = [place.log(host, 'host').parent, place.own(host, 'nova').parent,
                 *([] if place.cloud.block else [place.shared])]
     return ['--capability=all', '--bind=/dev/net/tun', '--bind=/dev/fuse',

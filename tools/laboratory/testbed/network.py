@@ -50,7 +50,9 @@ def create(place: Place) -> None:
                        'dev', 'control0')
     _without_offload(place)
     _write_hosts_file(place)
-    emulator.install(place)
+    if emulator.is_needed(place.cloud):
+        for name in COMPUTES:
+            emulator.install(place, name)
     _start(place)
 
 

@@ -9,6 +9,7 @@ import re
 import secrets
 
 from laboratory.layout import Layout
+from laboratory.progress import Failure
 from laboratory.testbed.hosts import Host, Machine
 from laboratory.testbed import inifile
 
@@ -50,6 +51,13 @@ CERTIFICATES = '/etc/libvirt/pki'
 SOURCE = '/opt/nova-dmore'
 
 
+#: What compute hosts can have: Debian's own QEMU, that of Debian's backports
+#: (with its libvirt), or the first host the one and the second the other.
+QEMU_OWN, QEMU_NEWER, QEMU_MIXED = QEMUS = '7.2', '10.0', 'mixed'
+#: A machine type that all of them have.
+MACHINE = 'pc-i440fx-7.2'
+
+
 @dataclasses.dataclass(frozen=True)
 class Cloud:
     """One cloud, saved in its folder so that later commands find it.
@@ -57,6 +65,7 @@ class Cloud:
     :param block: instances' disks are per host and migrate with the instance
     :param driver: nova's ``compute_driver``
     :param horizon: Horizon is started, too
+    :param qemu: one of :data:`QEMUS`
     :param prefix: begins the names of the network namespaces
     :param database, message, admin, service: passwords
     :param console: hex of the secret that the plugin derives the host keys
@@ -72,12 +81,15 @@ class Cloud:
     service: str
     console: str
     horizon: bool = False
+    qemu: str = QEMU_OWN
 
     @classmethod
-    def new(cls, block: bool, driver: str, horizon: bool = False) -> 'Cloud':
+    def new(cls, block: bool, driver: str, horizon: bool = False,
+            qemu: str = QEMU_OWN) -> 'Cloud':
         """A cloud with secrets of its own."""
         prefix = os.environ.get('DMORE_PREFIX') or 'dmore'
-        return cls(block=block, driver=driver, horizon=horizon, prefix=prefix,
+        return cls(block=block, driver=driver, horizon=horizon, qemu=qemu,
+                   prefix=prefix,
                    database=secrets.token_hex(16),
                    message=secrets.token_hex(16),
                    admin=secrets.token_hex(16),
@@ -103,6 +115,17 @@ class Cloud:
         return cls(**{field.name: saved[field.name]
                       for field in dataclasses.fields(cls)
                       if field.name in saved})
+
+
+def wanted_qemu() -> str:
+    """What ``DMORE_QEMU`` says, or the default.
+
+    :raises Failure: it says something else
+    """
+    given = os.environ.get('DMORE_QEMU') or QEMU_OWN
+    if given not in QEMUS:
+        raise Failure('DMORE_QEMU', f'{given!r} is none of {", ".join(QEMUS)}')
+    return given
 
 
 def saved_prefix(layout: Layout) -> str:
@@ -192,6 +215,16 @@ class Place:
     def disk(self, host: str) -> pathlib.Path:
         """What a compute host writes, beside its folders out here."""
         return self.root / 'machines' / host
+
+    def layer(self, host: str) -> pathlib.Path | None:
+        """What a compute host has in place of this machine's files."""
+        newer = (host == COMPUTES[1] if self.cloud.qemu == QEMU_MIXED
+                 else self.cloud.qemu == QEMU_NEWER)
+        return self.layout.newer_qemu if newer else None
+
+    def qemu(self, host: str) -> pathlib.Path:
+        """What a compute host has in place of its QEMU, if it needs that."""
+        return self.root / 'qemu' / host
 
     def host(self, name: str) -> Host:
         return host(name, self.cloud.prefix, self.records)
