@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The test cloud, for tests: one for all modules of a run.
 
-It is started when the first module asks for it, and ended with the process.
+It is started when the first module asks for it, and ended with the process;
+or when a module asks for one of another kind (:func:`enter`).
 Meanwhile the tests' thread is on the controller's network, where users are.
 """
 
@@ -87,14 +88,21 @@ class Machine(Processes):
             self.restart(host, service)
 
 
-@functools.cache
+#: With what arguments the cloud that is up was started; none if none is.
+_up_with: tuple[str, ...] | None = None
+
+
 def _up(*arguments):
+    global _up_with
     main = Layout.from_environment()
     if main.domr_image() is None or not main.guest_image.exists():
         raise unittest.SkipTest('needs what tools/setup makes')
     os.environ['DMORE_VENV'] = str(main.venv)
-    atexit.register(own_cloud.down, main)
-    own_cloud.up(main, *arguments)
+    if _up_with is None:
+        atexit.register(own_cloud.down, main)
+    if _up_with != arguments:
+        own_cloud.up(main, *arguments)
+        _up_with = arguments
     layout = own_cloud.layout(main)
     return settings.Place(settings.Cloud.load(layout), layout)
 
@@ -111,7 +119,8 @@ _entered = contextlib.ExitStack()
 def enter(*arguments):
     """A test module's ``setUpModule``; starts the cloud if it is not up.
 
-    :param arguments: of ``tools/testbed up``, the same in all of a run
+    :param arguments: of ``tools/testbed up``. Other ones than before end the
+        cloud that is up, which takes a minute: such modules come last
     :returns: the Machine
     """
     if os.geteuid() != 0:

@@ -97,4 +97,4 @@ class UefiTest(BiosTest):
         super().setUpClass()
         cls.machine.api.upload(
             cls.image, Layout.from_environment().guest_image,
-            hw_machine_type=emulator.UEFI_MACHINE)
+            **emulator.uefi(cls.machine.place.cloud))

@@ -161,7 +161,7 @@ class QemuTest(CloudTest):
         self.assertEqual([True, True], self.layers('10.0'))
 
     def test_environment(self):
-        for given, wanted in (('', '7.2'), ('mixed', 'mixed')):
+        for given, wanted in (('', '10.0'), ('mixed', 'mixed')):
             with mock.patch.dict(os.environ, DMORE_QEMU=given):
                 self.assertEqual(wanted, settings.wanted_qemu())
         with mock.patch.dict(os.environ, DMORE_QEMU='9'):

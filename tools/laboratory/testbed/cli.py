@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument('--qemu', choices=settings.QEMUS,
                     help="of the hosts: Debian 12's, that of its backports, or "
                          'one of each (default: DMORE_QEMU, or '
-                         f'{settings.QEMU_OWN})')
+                         f'{settings.QEMU_DEFAULT})')
     up.set_defaults(run=_up)
     down = commands.add_parser('down', help='end the cloud; leave nothing')
     down.add_argument('--keep-logs', action='store_true',

@@ -46,6 +46,12 @@ def is_needed(cloud: Cloud) -> bool:
     return cloud.qemu != QEMU_NEWER
 
 
+def uefi(cloud: Cloud) -> dict[str, str]:
+    """Properties of an image whose guests boot through UEFI."""
+    return ({'hw_machine_type': UEFI_MACHINE} if is_needed(cloud)
+            else {'hw_firmware_type': 'uefi'})
+
+
 def folders(place: Place, host: str) -> list[pathlib.Path]:
     """What :func:`install` makes for a host."""
     return [place.qemu(host)] if is_needed(place.cloud) else []

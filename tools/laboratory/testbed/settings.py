@@ -54,6 +54,7 @@ SOURCE = '/opt/nova-dmore'
 #: What compute hosts can have: Debian's own QEMU, that of Debian's backports
 #: (with its libvirt), or the first host the one and the second the other.
 QEMU_OWN, QEMU_NEWER, QEMU_MIXED = QEMUS = '7.2', '10.0', 'mixed'
+QEMU_DEFAULT = QEMU_NEWER
 #: A machine type that all of them have.
 MACHINE = 'pc-i440fx-7.2'
 
@@ -85,7 +86,7 @@ class Cloud:
 
     @classmethod
     def new(cls, block: bool, driver: str, horizon: bool = False,
-            qemu: str = QEMU_OWN) -> 'Cloud':
+            qemu: str = QEMU_DEFAULT) -> 'Cloud':
         """A cloud with secrets of its own."""
         prefix = os.environ.get('DMORE_PREFIX') or 'dmore'
         return cls(block=block, driver=driver, horizon=horizon, qemu=qemu,
@@ -122,7 +123,7 @@ def wanted_qemu() -> str:
 
     :raises Failure: it says something else
     """
-    given = os.environ.get('DMORE_QEMU') or QEMU_OWN
+    given = os.environ.get('DMORE_QEMU') or QEMU_DEFAULT
     if given not in QEMUS:
         raise Failure('DMORE_QEMU', f'{given!r} is none of {", ".join(QEMUS)}')
     return given
