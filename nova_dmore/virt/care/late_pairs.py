@@ -14,6 +14,7 @@ from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
+from nova_dmore.virt.care import shutdown
 from nova_dmore.virt.pair import instance_pair
 from nova_dmore.virt import where
 
@@ -41,7 +42,10 @@ class LatePairs:
         :raises nova_dmore.exception.ServiceAwayError: not now.
         :raises nova_dmore.exception.DMoreError: libvirt does not answer.
         """
-        for uuid in self._without_pair():
+        missing = self._without_pair()
+        if missing and shutdown.is_under_way():
+            return
+        for uuid in missing:
             try:
                 self._make_one(uuid)
             except exception.ServiceAwayError:

@@ -12,6 +12,7 @@ from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
+from nova_dmore.virt.care import shutdown
 
 LOG = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ class Condition(enum.Enum):
     #: It is being moved: its roles look after it.
     MOVING = 'moving'
     #: Its instance is elsewhere, or on its way, or may be; or somebody else is
-    #: changing the pair.
+    #: changing the pair; or its host ends.
     UNCLEAR = 'unclear'
     #: It belongs to this host, and its Domain R or its shadow-device process
     #: has ended.
@@ -185,6 +186,10 @@ class PairCare:
             condition = self._check_locked(instance_uuid)
             if condition is not Condition.DEAD:
                 return condition
+            if shutdown.is_under_way():
+                LOG.debug('The pair of instance %s ends with this host',
+                          instance_uuid)
+                return Condition.UNCLEAR
             shadow_lives, _domain_lives = self._pairs.is_alive(instance_uuid)
             if self._pairs.rebuild(instance_uuid):
                 what = ('Domain R' if shadow_lives

@@ -9,6 +9,7 @@ from nova import objects
 
 from nova_dmore import exception
 from nova_dmore.virt.care import late_pairs
+from nova_dmore.virt.care import shutdown
 from nova_dmore.virt.pair import instance_pair
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
@@ -34,6 +35,11 @@ class LatePairsTest(fake_host.HostTestCase):
     def _assert_not_made(self):
         self.assertIsNone(self.pairs.get(fakes.UUID))
         self.assertNotIn(self.domr, self.libvirt.domains)
+
+    def test_the_host_shuts_down(self):
+        with mock.patch.object(shutdown, 'is_under_way', return_value=True):
+            self.late.make()
+        self._assert_not_made()
 
     def test_when_neutron_answers_again(self):
         ports = self.neutron.client.list_ports

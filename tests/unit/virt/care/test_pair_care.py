@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
+from unittest import mock
+
 from nova_dmore import exception
 from nova_dmore.virt.care import pair_care
+from nova_dmore.virt.care import shutdown
 from tests.unit.virt.care import care_case
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
@@ -139,6 +142,13 @@ class RebuildTest(PairCareTestCase):
         self.assertIn(self.domr, self.libvirt.domains)
         self.reporter.rebuilt.assert_called_once_with(
             'context', fakes.UUID, 'Domain R had ended')
+
+    def test_the_host_shuts_down(self):
+        self.libvirt.domains.clear()
+        with mock.patch.object(shutdown, 'is_under_way', return_value=True):
+            self.assertIs(Condition.UNCLEAR, self.care.rebuild(fakes.UUID))
+        self.assertEqual({}, self.libvirt.domains)
+        self.reporter.rebuilt.assert_not_called()
 
     def test_it_was_rebuilt_by_others(self):
         self.assertIs(Condition.WELL, self.care.rebuild(fakes.UUID))
