@@ -280,6 +280,15 @@ class CloudTest(InstanceTest):
         cls._subject.start(cls.host)
         return cls._subject
 
+    def _pids(self, subject, host):
+        """-> the processes of the pair on a host, by name."""
+        machine = self.machine
+        return {
+            'instance': machine.instance_qemu(host, subject.domain),
+            'domain r': machine.domain_r_qemu(host, subject.server),
+            'keeper': machine.keeper(host, subject.server),
+            'worker': machine.worker(host, subject.server)}
+
 
 class TypingTest(CloudTest):
     """The users of the trial type numbered keys while something happens."""
@@ -306,15 +315,6 @@ class TypingTest(CloudTest):
             self.note(f'{kind}: {user}')
             self.assertGreater(user.sent, 20)
         return users
-
-    def _pids(self, subject, host):
-        """-> the processes of the pair on a host, by name."""
-        machine = self.machine
-        return {
-            'instance': machine.instance_qemu(host, subject.domain),
-            'domain r': machine.domain_r_qemu(host, subject.server),
-            'keeper': machine.keeper(host, subject.server),
-            'worker': machine.worker(host, subject.server)}
 
 
 def repeated(test):

@@ -35,9 +35,40 @@ def up(layout: Layout, cloud: Cloud, progress: Progress) -> Place:
     return place
 
 
+def reboot(place: Place, name: str, progress: Progress) -> None:
+    """End a compute host as a loss of power does, and start it again.
+
+    Waits for its services, not for what they need of the controller.
+
+    :raises Failure: something of it does not end, or does not start
+    """
+    with progress.step(f'{name} ends'):
+        place.compute(name).crash()
+    tasks.run(_compute(name, Compute(place, name)), progress)
+
+
+_Graph = dict[str, tuple[Sequence[str], Callable[[], None]]]
+
+
+def _compute(name: str, host: Compute) -> _Graph:
+    """The steps of a compute host, whose configuration is there."""
+    return {
+        f'{name} boot': ([], host.boot),
+        f'{name} ssh': ([f'{name} boot'], host.ssh),
+        f'{name} storage': ([f'{name} boot'], host.storage),
+        f'{name} libvirt': ([f'{name} boot'], host.libvirt),
+        f'{name} openvswitch': ([f'{name} boot'], host.openvswitch),
+        f'{name} hostd': ([f'{name} boot'], host.hostd),
+        f'{name} neutron agent': ([f'{name} openvswitch'], host.agent),
+        f'{name} nova-compute': (
+            [f'{name} libvirt', f'{name} storage', f'{name} openvswitch',
+             f'{name} hostd'], host.nova),
+    }
+
+
 def _graph(place: Place) -> tasks.Graph:
     main = controller.Controller(place)
-    graph: dict[str, tuple[Sequence[str], Callable[[], None]]] = {
+    graph: _Graph = {
         'secrets': ([], functools.partial(controller.make_secrets, place)),
         'hosts': ([], functools.partial(network.create, place)),
         'configuration': ([], main.configure),
@@ -77,23 +108,15 @@ def _graph(place: Place) -> tasks.Graph:
                             functools.partial(dashboard.start, place))
     for name in COMPUTES:
         host = Compute(place, name)
-        graph |= {
-            f'{name} configuration': (['configuration'], host.configure),
-            f'{name} boot': (['hosts', 'secrets', f'{name} configuration'],
-                             host.boot),
-            f'{name} ssh': ([f'{name} boot'], host.ssh),
-            f'{name} storage': ([f'{name} boot'], host.storage),
-            f'{name} libvirt': ([f'{name} boot'], host.libvirt),
-            f'{name} openvswitch': ([f'{name} boot'], host.openvswitch),
-            f'{name} hostd': ([f'{name} boot'], host.hostd),
-            f'{name} neutron agent': (
-                ['neutron workers', 'users', f'{name} openvswitch'],
-                host.agent),
-            f'{name} nova-compute': (
-                ['nova workers', 'users', 'placement', f'{name} libvirt',
-                 f'{name} storage', f'{name} openvswitch', f'{name} hostd'],
-                host.nova),
-        }
+        own = _compute(name, host)
+        own[f'{name} configuration'] = (['configuration'], host.configure)
+        for step, needs in (
+                ('boot', ['hosts', 'secrets', f'{name} configuration']),
+                ('neutron agent', ['neutron workers', 'users']),
+                ('nova-compute', ['nova workers', 'users', 'placement'])):
+            before, action = own[f'{name} {step}']
+            own[f'{name} {step}'] = ([*needs, *before], action)
+        graph |= own
     graph['compute hosts ready'] = (
         ['nova', 'neutron policy', 'users']
         + [f'{name} nova-compute' for name in COMPUTES]

@@ -64,6 +64,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument('host', choices=(CONTROLLER, *COMPUTES))
         command.add_argument('service')
         command.set_defaults(run=action)
+    reboot = commands.add_parser(
+        'reboot', help='end a compute host as a loss of power does, and start '
+        'it again')
+    reboot.add_argument('host', choices=COMPUTES)
+    reboot.set_defaults(run=_reboot)
     return parser
 
 
@@ -135,6 +140,12 @@ def _start(layout: Layout, options: argparse.Namespace) -> int:
     if service.pid() is None:
         service.start()
         service.wait_until_ready()
+    return 0
+
+
+def _reboot(layout: Layout, options: argparse.Namespace) -> int:
+    with _alone(layout):
+        bringup.reboot(clouds.up(layout), options.host, Progress())
     return 0
 
 

@@ -56,7 +56,8 @@ class Compute:
         """Boot it, with its users and folders."""
         place, name = self._place, self._name
         place.shared.mkdir(exist_ok=True)
-        installed.install(place, name)
+        if not place.disk(name).exists():
+            installed.install(place, name)
         self._host.boot(place.disk(name), place.layer(name),
                         installed.shown(place, name), place.log(name, 'host'))
         self._node.run('users', ['systemd-sysusers'])

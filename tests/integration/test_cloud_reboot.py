@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a host starts anew while services of the cloud are away.
+
+Pairs that live go on, and those to be made are made when the services are
+back.
+"""
+
+import contextlib
+
+from tests.integration import cloud
+from tests.integration import test_cloud_life
+from laboratory.cloud import own
+from laboratory.layout import Layout
+from laboratory.testbed import settings
+from laboratory.users import subject as demo_subject
+
+HOST = settings.COMPUTES[0]
+_BOOTED_S = 120.0
+
+
+def setUpModule():
+    AwayTest.machine = cloud.enter()
+
+
+def tearDownModule():
+    cloud.leave()
+
+
+class AwayTest(test_cloud_life.ShellTest):
+
+    trial = demo_subject.Trial('away', 'm1.guest', {})
+
+    @contextlib.contextmanager
+    def _away(self, *services):
+        """Without services of the controller."""
+        for service in services:
+            self._testbed('stop', settings.CONTROLLER, service)
+        try:
+            yield
+        finally:
+            for service in services:
+                self._testbed('start', settings.CONTROLLER, service)
+
+    def _testbed(self, *arguments):
+        own.testbed(Layout.from_environment(), *arguments)
+
+    def _runs(self, subject):
+        return bool(self.machine.instance_qemu(HOST, subject.domain))
+
+    @cloud.repeated
+    def test_nova_compute_restarts(self, subject):
+        """The pair is not touched, and its sessions go on."""
+        console = self.open(subject)
+        before = self._pids(subject, HOST)
+        log = self.machine.log(HOST)
+        for service in ('neutron', 'glance', 'keystone'):
+            with self._away(service):
+                self.machine.restart(HOST, 'nova-compute')
+                console.type(f'echo $((6*7))-{service}\r'.encode())
+                console.wait_for(f'42-{service}'.encode())
+        self.assertEqual(before, self._pids(subject, HOST))
+        self.assertNotIn('was rebuilt', log.grown())
+
+    @cloud.repeated
+    def test_host_reboots(self, subject):
+        """The instance runs again without Neutron and Glance, and has its
+        console as soon as they answer."""
+        self.open(subject)
+        with self.machine.configured(HOST, 'nova-compute', DEFAULT={
+                'resume_guests_state_on_host_boot': True}):
+            with self._away('neutron', 'glance'):
+                self._testbed('reboot', HOST)
+                cloud.wait_for(lambda: self._runs(subject), _BOOTED_S,
+                               'the instance')
+            self.open(subject).assert_lives()
