@@ -40,9 +40,8 @@ def _read_options(arguments: list[str]) -> service.Options:
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if not told:
         sys.exit(status)
-    run_dir, clients, compute, of_keepers = marshal.loads(told)
-    return service.Options(run_dir, clients, compute,
-                           keeper.Options(*of_keepers))
+    *of_service, of_keepers = marshal.loads(told)
+    return service.Options(*of_service, keeper.Options(*of_keepers))
 
 
 def main() -> int:

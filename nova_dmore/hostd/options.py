@@ -24,6 +24,12 @@ OPTIONS = [
              '[dmore] run_dir of nova-compute, belong to the user of this '
              'service, and is emptied at a boot.'),
     cfg.StrOpt(
+        'state_dir', default='/var/lib/nova-dmore-hostd',
+        help='Directory in which the service remembers which instances it has '
+             'pairs of, so that these can be started after a boot of the host '
+             'by others than Nova (libvirt-guests, virsh start). It must '
+             'belong to the user of this service. Empty: they cannot.'),
+    cfg.StrOpt(
         'compute_user', default='nova',
         help='User (name or number) that nova-compute runs as: whose '
              'requests are answered, beside root\'s. It must be a member of '
@@ -64,6 +70,7 @@ def read(arguments: Sequence[str]) -> service.Options:
         this = os.geteuid()
         return service.Options(
             run_dir=os.path.abspath(given.run_dir),
+            state_dir=given.state_dir or None,
             clients=frozenset({0, this, user.pw_uid}),
             compute=frozenset({0, user.pw_uid}),
             keeper=keeper.Options(

@@ -29,6 +29,7 @@ from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.hostd import children
 from nova_dmore.hostd import folders
+from nova_dmore.hostd import remembered
 from nova_dmore.keeper import keeper
 from nova_dmore.link import hostd_protocol
 from nova_dmore.link import messages
@@ -57,6 +58,7 @@ class Options:
     """What the options say."""
 
     run_dir: str
+    state_dir: str | None
     #: User ids: who may connect, and who of them is nova-compute.
     clients: frozenset[int]
     compute: frozenset[int]
@@ -79,6 +81,7 @@ class Service:
         self._options = options
         self._loop = loop_module.Loop()
         self._folders = folders.Folders(options.run_dir)
+        self._remembered = remembered.Remembered(options.state_dir)
         self._children = children.Children(self._loop, options.keeper)
         #: What closes each that has waited for too long.
         self._connections: dict[socket.socket, loop_module.Handle] = {}
@@ -96,6 +99,7 @@ class Service:
                 (signal.SIGCHLD, self._children.reap)):
             self._loop.add_signal_handler(number, handle)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        self._prepare_remembered()
         _tell_systemd('READY=1')
         self._children.reap()       # what ended while it began anew
         found = self._folders.instances()
@@ -108,6 +112,18 @@ class Service:
             if self._is_to_begin_anew and not self._has_ended:
                 self._begin_anew()
         LOG.info('Ending; the processes of the pairs go on')
+
+    def _prepare_remembered(self) -> None:
+        """After a boot: see :mod:`nova_dmore.hostd.remembered`."""
+        for instance in self._remembered.instances():
+            try:
+                if remembered.make_fifos(
+                        instance, self._options.run_dir,
+                        self._options.keeper.qemu_group):
+                    LOG.info('Instance %s can be started again', instance)
+            except OSError as e:
+                LOG.warning('Instance %s cannot be started without Nova: %s',
+                            instance, text.printable(e))
 
     # -- signals
 
@@ -224,6 +240,7 @@ class Service:
             _send(sock, {'pid': pid})
         else:
             self._children.start_keeper(instance, arrives, sock.fileno())
+        self._remembered.add(instance)
 
     def _start_worker(self, sock: socket.socket, instance: str,
                       descriptors: list[int], pid: int) -> None:
@@ -282,6 +299,7 @@ class Service:
         if self._folders.keeper(instance) is not None:
             raise _Refused(hostd_protocol.Failure.LIVES, 'its process lives')
         self._told_to_end.pop(instance, None)
+        self._remembered.forget(instance)
         self._folders.remove(instance)
         _send(sock, {})
 

@@ -30,6 +30,7 @@ from nova_dmore.keeper import worker_process
 from nova_dmore.link import hostd_protocol
 from nova_dmore.link import messages
 from nova_dmore.posix import crash
+from nova_dmore.posix import fifos
 from nova_dmore.posix import locks
 from nova_dmore.posix import log
 from nova_dmore.posix import loop as loop_module
@@ -371,7 +372,7 @@ def _take(directory: str, arrives: bool, group: int | None
     _make_directory(directory, 0o700, group)
     locks.take(directory)
     resources = resources_module.Resources(
-        directory, 0o600 if group is None else 0o660, group)
+        directory, fifos.mode_for(group), group)
     if arrives and group is not None:
         # Last: what a pair has is there, and nobody can put his own in its
         # place.

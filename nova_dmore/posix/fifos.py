@@ -37,6 +37,14 @@ def make_domain_directory(directory: str, group: int | None) -> None:
     os.chmod(directory, 0o711 if group is None else 0o710)
 
 
+def mode_for(group: int | None) -> int:
+    """-> the mode of FIFOs and sockets that QEMU opens.
+
+    :param group: as of :func:`make_domain_directory`.
+    """
+    return 0o600 if group is None else 0o660
+
+
 def share(one: str, other: str) -> None:
     """Let the FIFOs of either directory be found in both.
 

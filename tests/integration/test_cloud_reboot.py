@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a host starts anew while services of the cloud are away.
+"""A host that is booted, and what starts anew while services are away.
 
 Pairs that live go on, and those to be made are made when the services are
 back.
 """
 
 import contextlib
+import subprocess
+from unittest import mock
 
 from tests.integration import cloud
 from tests.integration import test_cloud_life
+from laboratory.cloud import machines
 from laboratory.cloud import own
 from laboratory.layout import Layout
 from laboratory.testbed import settings
@@ -72,4 +75,16 @@ class AwayTest(test_cloud_life.ShellTest):
                 self._testbed('reboot', HOST)
                 cloud.wait_for(lambda: self._runs(subject), _BOOTED_S,
                                'the instance')
+            self.open(subject).assert_lives()
+
+    @cloud.repeated
+    def test_started_by_others(self, subject):
+        """By libvirt-guests, say: ``virsh start`` after a boot."""
+        self.open(subject)
+        self._testbed('reboot', HOST)
+        self.assertFalse(self._runs(subject))
+        subprocess.run(machines.virsh(HOST, 'start', subject.domain),
+                       check=True)
+        made = 2 * cloud._SERVING_S     # once a minute, and Domain R boots
+        with mock.patch.object(cloud, '_SERVING_S', made):
             self.open(subject).assert_lives()

@@ -31,7 +31,9 @@ class Hostd:
         self.log = os.path.join(folder, 'log')
         os.makedirs(self.run_dir, exist_ok=True)
         self._config = os.path.join(folder, 'hostd.conf')
+        self.state_dir = os.path.join(folder, 'state')
         lines = {'run_dir': self.run_dir, 'debug': True,
+                 'state_dir': self.state_dir,
                  'compute_user': pwd.getpwuid(os.getuid()).pw_name, **options}
         with open(self._config, 'w') as config:
             config.write('[hostd]\n' + ''.join(

@@ -56,7 +56,7 @@ class _Host:
         self.control.setblocking(False)
         user = frozenset({os.geteuid()})
         self.options = service.Options(
-            self.run_dir, user, user, keeper.Options(self.run_dir))
+            self.run_dir, None, user, user, keeper.Options(self.run_dir))
         # It would keep all that the fuzzer has made by then.
         with mock.patch('gc.freeze'):
             self.service = service.Service(self.options)
