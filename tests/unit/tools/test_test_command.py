@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import io
+import re
 import unittest
 from unittest import mock
 
@@ -11,6 +12,7 @@ from laboratory import progress
 from laboratory.testruns import cli
 from laboratory.testruns.counts import Counts
 from laboratory.testruns import inside
+from laboratory.testruns import layers
 from laboratory.testruns import runs
 
 
@@ -42,6 +44,26 @@ class CountsTest(unittest.TestCase):
         self.assertEqual(Counts(3, 1), Counts(3).checked(False))
         self.assertEqual(Counts(3, 2), Counts(3, 2).checked(False))
         self.assertEqual(Counts(3), Counts(3).checked(True))
+
+
+class MatrixTest(unittest.TestCase):
+
+    NAME = 'tests.integration.test_cloud_mixed.MixedTest.test_there_and_back'
+
+    def test_some_of_it(self):
+        own, newer, mixed = layers.LAYERS['matrix']
+        for one, only, matches in (
+                (own, None, True), (own, 'there', True), (newer, 'x|MixedTest',
+                                                          True),
+                (own, '^tests.*back$', True), (own, 'paste', False),
+                (mixed, None, False), (mixed, 'MixedTest', False)):
+            with self.subTest(kind=one.kind, only=only):
+                self.assertEqual(matches, bool(re.search(
+                    runs.both(one.tests, only), self.NAME)))
+
+    def test_all_of_a_layer(self):
+        self.assertIsNone(runs.both(None, None))
+        self.assertEqual('x', runs.both(None, 'x'))
 
 
 class BecameError(Exception):

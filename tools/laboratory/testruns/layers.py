@@ -3,6 +3,8 @@
 
 import dataclasses
 
+from laboratory.testbed import settings
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -13,6 +15,8 @@ class Run:
     :param limit_s: seconds after which it is ended, and has failed
     :param each: the start and the end of each test are said
     :param profile: of the property tests, see ``tests/examples.py``
+    :param tests: a regular expression that their names match
+    :param qemu: what the hosts of the test cloud have, see ``tools/testbed up``
     """
 
     path: str
@@ -20,10 +24,22 @@ class Run:
     limit_s: float
     each: bool = False
     profile: str | None = None
+    tests: str | None = None
+    qemu: str | None = None
+
+    @property
+    def kind(self) -> str | None:
+        """What it is called in a layer that has several."""
+        return self.profile or (self.qemu and f'QEMU {self.qemu}')
 
 
-#: Layers by name. Those after the first need root and QEMU; ``faults`` is not
-#: among those that run by themselves.
+#: What depends most on the versions of QEMU and libvirt, and on which hosts
+#: have the plug-in.
+_OF_THE_MATRIX = (r'\.test_cloud_(boot|drain|life|migration|mixed|paste|phases'
+                  r'|reboot|variants)\.')
+
+#: Layers by name. Those after the first need root and QEMU; ``faults`` and
+#: ``matrix`` are not among those that run by themselves.
 LAYERS = {
     'unit': (Run('tests/unit', 2, 600),),
     'functional': (Run('tests/functional', 2, 1200),),
@@ -31,5 +47,11 @@ LAYERS = {
                     Run('tests/integration', 1, 3600, each=True)),
     'faults': (Run('tests/unit/channel', 2, 3600, profile='thorough'),
                Run('tests/faults', 1, 6 * 3600, each=True)),
+    'matrix': (*(Run('tests/integration', 1, 2 * 3600, each=True,
+                     tests=_OF_THE_MATRIX, qemu=qemu)
+                 for qemu in (settings.QEMU_OWN, settings.QEMU_NEWER)),
+               Run('tests/integration', 1, 1800, each=True,
+                   tests=r'\.test_versions\.MixedTest\.',
+                   qemu=settings.QEMU_MIXED)),
 }
 STANDARD = ('unit', 'functional', 'integration')

@@ -29,7 +29,7 @@ def run(layer: str, layout: Layout, venv: pathlib.Path, progress: Progress,
     """
     total = Counts()
     for one in layers.LAYERS[layer]:
-        name = layer if one.profile is None else f'{layer}, {one.profile}'
+        name = layer if one.kind is None else f'{layer}, {one.kind}'
         with progress.step(f'tests: {name}'):
             counts = _run(name, one, layout, venv, progress, only)
         progress.say(f'tests: {name}: {counts}')
@@ -39,7 +39,9 @@ def run(layer: str, layout: Layout, venv: pathlib.Path, progress: Progress,
 
 def _run(name: str, one: layers.Run, layout: Layout, venv: pathlib.Path,
          progress: Progress, only: str | None) -> Counts:
-    records = layout.state / 'stestr' / name.replace(', ', '-')
+    records = (layout.state / 'stestr'
+               / name.replace(', ', '-').replace(' ', '-'))
+    wanted = both(one.tests, only)
     records.mkdir(parents=True, exist_ok=True)
     log = layout.logs / f'test-{records.name}.log'
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -49,13 +51,13 @@ def _run(name: str, one: layers.Run, layout: Layout, venv: pathlib.Path,
         left = Leftovers()
         environment = {**_environment(layout, venv, one, ends),
                        **left.environment()}
-        if only is not None and not _matches(
-                _argv(one, venv, records, 'list', only), environment,
+        if wanted is not None and not _matches(
+                _argv(one, venv, records, 'list', wanted), environment,
                 one.limit_s):
             return Counts()
         stestr = subprocess.Popen(
             _argv(one, venv, records, 'run', '--subunit', '--concurrency',
-                  str(one.processes), *([] if only is None else [only])),
+                  str(one.processes), *([] if wanted is None else [wanted])),
             cwd=REPOSITORY, env=environment,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=stream, start_new_session=True)
@@ -83,6 +85,13 @@ def _run(name: str, one: layers.Run, layout: Layout, venv: pathlib.Path,
                      f'after {counts.total} tests\n{broken}'
                      f'{command.tail(log)}\n  log: {log}')
     return checked
+
+
+def both(one: str | None, other: str | None) -> str | None:
+    """A regular expression for what both are found in, if there are two."""
+    if one is None or other is None:
+        return one or other
+    return f'^(?=.*(?:{one}))(?=.*(?:{other}))'
 
 
 def _argv(one: layers.Run, venv: pathlib.Path, records: pathlib.Path,
@@ -150,4 +159,6 @@ def _environment(layout: Layout, venv: pathlib.Path, one: layers.Run,
     }
     if one.profile is not None:
         kept['DMORE_HYPOTHESIS'] = one.profile
+    if one.qemu is not None:
+        kept['DMORE_QEMU'] = one.qemu
     return kept
