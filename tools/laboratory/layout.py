@@ -89,6 +89,11 @@ class Layout:
         return self.cache / 'newer-qemu'
 
     @property
+    def ovn(self) -> pathlib.Path:
+        """OVN's packages, unpacked."""
+        return self.cache / 'ovn'
+
+    @property
     def horizon_static(self) -> pathlib.Path:
         """What browsers load of Horizon beside its pages."""
         return self.cache / 'horizon' / 'static'

@@ -61,7 +61,7 @@ def _download(suite: str, packages: Sequence[str], work: pathlib.Path,
     release = suite.partition('-')[0]
     sources = work / 'sources.list'
     sources.write_text(''.join(f'deb {mirror} {each} main\n'
-                               for each in (release, suite)))
+                               for each in sorted({release, suite})))
     for name in ('lists/partial', 'archives/partial'):
         (work / name).mkdir(parents=True)
     apt = ['apt-get', '-q', '-y',

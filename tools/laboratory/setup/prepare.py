@@ -36,6 +36,7 @@ _GUEST = REPOSITORY / 'tools' / 'guest'
 _NEWER_QEMU = ('bookworm-backports', (
     'qemu-system-x86', 'qemu-utils', 'libvirt-daemon-system',
     'libvirt-daemon-driver-qemu', 'libvirt-clients'))
+_OVN = ('bookworm', ('ovn-central', 'ovn-host'))
 #: What Debian's python3-dev and the Domain R image go with.
 _PYTHON = (3, 11)
 
@@ -165,6 +166,13 @@ class Setup:
         self._do(Step('QEMU of the backports', (pathlib.Path(layer.__file__),),
                       folder / 'usr' / 'bin' / 'qemu-system-x86_64',
                       functools.partial(layer.build, *_NEWER_QEMU, folder)))
+
+    def ovn(self) -> None:
+        """OVN, for clouds that have it."""
+        folder = self._layout.ovn
+        self._do(Step('OVN', (pathlib.Path(layer.__file__),),
+                      folder / 'usr' / 'bin' / 'ovn-controller',
+                      functools.partial(layer.build, *_OVN, folder)))
 
     def everything(self) -> None:
         """:raises Failure: a step failed"""

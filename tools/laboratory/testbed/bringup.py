@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from laboratory.layout import Layout
 from laboratory.progress import Failure, Progress
 from laboratory.testbed.compute import Compute
-from laboratory.testbed import controller, dashboard, network, settings, tasks
+from laboratory.testbed import controller, dashboard, network, ovn, settings
+from laboratory.testbed import tasks
 from laboratory.testbed.settings import Cloud, COMPUTES, CONTROLLER, Place
 from laboratory.testbed import teardown
 
@@ -106,6 +107,14 @@ def _graph(place: Place) -> tasks.Graph:
     if place.cloud.horizon:
         graph['horizon'] = (['images, flavors, networks'],
                             functools.partial(dashboard.start, place))
+    if place.cloud.network == settings.NETWORK_OVN:
+        central = ovn.Central(place)
+        graph['OVN databases'] = (['hosts'], central.databases)
+        graph['OVN maintenance'] = (['OVN databases', 'neutron'],
+                                    central.maintenance)
+        for step in ('neutron', 'neutron workers'):
+            before, action = graph[step]
+            graph[step] = ([*before, 'OVN databases'], action)
     for name in COMPUTES:
         host = Compute(place, name)
         own = _compute(name, host)

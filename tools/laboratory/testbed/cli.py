@@ -45,6 +45,10 @@ def _parser() -> argparse.ArgumentParser:
                     help="of the hosts: Debian 12's, that of its backports, or "
                          'one of each (default: DMORE_QEMU, or '
                          f'{settings.QEMU_DEFAULT})')
+    up.add_argument('--network', choices=settings.NETWORKS,
+                    help="what drives the networks: Neutron's own agents, or "
+                         'OVN (default: DMORE_NETWORK, or '
+                         f'{settings.NETWORK_OVS})')
     up.set_defaults(run=_up)
     down = commands.add_parser('down', help='end the cloud; leave nothing')
     down.add_argument('--keep-logs', action='store_true',
@@ -85,10 +89,15 @@ def _up(layout: Layout, options: argparse.Namespace) -> int:
     progress = Progress()
     with _alone(layout):
         qemu = options.qemu or settings.wanted_qemu()
+        network = options.network or settings.wanted_network()
+        setup = prepare.Setup(layout, progress)
         if qemu != settings.QEMU_OWN:
-            prepare.Setup(layout, progress).newer_qemu()
-        bringup.up(layout, Cloud.new(options.block, options.driver,
-                                     options.horizon, qemu), progress)
+            setup.newer_qemu()
+        if network == settings.NETWORK_OVN:
+            setup.ovn()
+        bringup.up(layout, Cloud.new(
+            options.block, options.driver, options.horizon, qemu, network),
+            progress)
     progress.say('the cloud is up')
     if options.horizon:
         progress.say('Horizon, on the controller: '

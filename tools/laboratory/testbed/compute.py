@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from laboratory.progress import Failure
 from laboratory.testbed import conf_compute, emulator, inifile, installed
-from laboratory.testbed import services
-from laboratory.testbed import settings
+from laboratory.testbed import ovn, services, settings
 from laboratory.testbed.conf_compute import NOVA
 from laboratory.testbed.node import Node
 from laboratory.testbed.settings import Place, PORTS, SOURCE
@@ -119,6 +118,11 @@ class Compute:
                                      *arguments])
 
     def agent(self) -> None:
+        """What does on the host what Neutron wants."""
+        if self._place.cloud.network == settings.NETWORK_OVN:
+            self._vsctl(*ovn.options(self._name))
+            ovn.controller_unit(self._place, self._name).start()
+            return
         self._start_program(
             'neutron-openvswitch-agent', '/etc/neutron/neutron.conf',
             '/etc/neutron/plugins/ml2/openvswitch_agent.ini',

@@ -107,6 +107,7 @@ def neutron(place: Place) -> Sections:
 
 
 def ml2(place: Place) -> Sections:
+    """Of Neutron's own agents with Open vSwitch."""
     return {
         'ml2': {
             'type_drivers': 'flat,vlan',

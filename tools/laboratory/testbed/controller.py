@@ -7,8 +7,8 @@ import subprocess
 
 from laboratory.layout import TOOLS
 from laboratory.progress import Failure
-from laboratory.testbed import conf_controller, inifile, probe, services
-from laboratory.testbed import settings
+from laboratory.testbed import conf_controller, inifile, ovn, probe
+from laboratory.testbed import services, settings
 from laboratory.testbed.node import Node
 from laboratory.testbed.settings import CONTROLLER, DATABASES, Place, PORTS
 
@@ -32,7 +32,7 @@ class Controller:
                 ('glance/glance-api.conf', conf_controller.glance(place)),
                 ('placement/placement.conf', conf_controller.placement(place)),
                 ('neutron/neutron.conf', conf_controller.neutron(place)),
-                ('neutron/ml2_conf.ini', conf_controller.ml2(place)),
+                ('neutron/ml2_conf.ini', self._ml2()),
                 ('nova/nova.conf', conf_controller.nova(place))):
             inifile.write(place.config(name), inifile.render(sections))
         # nova's WSGI application looks for it beside nova.conf.
@@ -41,6 +41,12 @@ class Controller:
         for name in ('fernet-keys', 'credential-keys', 'images', 'staging',
                      'tasks'):
             place.own(CONTROLLER, name).mkdir(parents=True, exist_ok=True)
+
+    def _ml2(self) -> inifile.Sections:
+        sections = conf_controller.ml2(self._place)
+        return (ovn.ml2(sections)
+                if self._place.cloud.network == settings.NETWORK_OVN
+                else sections)
 
     # The two servers that everything needs.
 

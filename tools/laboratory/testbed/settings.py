@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import secrets
+from collections.abc import Sequence
 
 from laboratory.layout import Layout
 from laboratory.progress import Failure
@@ -55,6 +56,8 @@ SOURCE = '/opt/nova-dmore'
 #: (with its libvirt), or the first host the one and the second the other.
 QEMU_OWN, QEMU_NEWER, QEMU_MIXED = QEMUS = '7.2', '10.0', 'mixed'
 QEMU_DEFAULT = QEMU_NEWER
+#: What drives Neutron's networks: its own agents with Open vSwitch, or OVN.
+NETWORK_OVS, NETWORK_OVN = NETWORKS = 'ovs', 'ovn'
 #: A machine type that all of them have.
 MACHINE = 'pc-i440fx-7.2'
 
@@ -67,6 +70,7 @@ class Cloud:
     :param driver: nova's ``compute_driver``
     :param horizon: Horizon is started, too
     :param qemu: one of :data:`QEMUS`
+    :param network: one of :data:`NETWORKS`
     :param prefix: begins the names of the network namespaces
     :param database, message, admin, service: passwords
     :param console: hex of the secret that the plugin derives the host keys
@@ -83,14 +87,15 @@ class Cloud:
     console: str
     horizon: bool = False
     qemu: str = QEMU_OWN
+    network: str = NETWORK_OVS
 
     @classmethod
     def new(cls, block: bool, driver: str, horizon: bool = False,
-            qemu: str = QEMU_DEFAULT) -> 'Cloud':
+            qemu: str = QEMU_DEFAULT, network: str = NETWORK_OVS) -> 'Cloud':
         """A cloud with secrets of its own."""
         prefix = os.environ.get('DMORE_PREFIX') or 'dmore'
         return cls(block=block, driver=driver, horizon=horizon, qemu=qemu,
-                   prefix=prefix,
+                   network=network, prefix=prefix,
                    database=secrets.token_hex(16),
                    message=secrets.token_hex(16),
                    admin=secrets.token_hex(16),
@@ -123,9 +128,21 @@ def wanted_qemu() -> str:
 
     :raises Failure: it says something else
     """
-    given = os.environ.get('DMORE_QEMU') or QEMU_DEFAULT
-    if given not in QEMUS:
-        raise Failure('DMORE_QEMU', f'{given!r} is none of {", ".join(QEMUS)}')
+    return _wanted('DMORE_QEMU', QEMUS, QEMU_DEFAULT)
+
+
+def wanted_network() -> str:
+    """What ``DMORE_NETWORK`` says, or the default.
+
+    :raises Failure: it says something else
+    """
+    return _wanted('DMORE_NETWORK', NETWORKS, NETWORK_OVS)
+
+
+def _wanted(name: str, choices: Sequence[str], default: str) -> str:
+    given = os.environ.get(name) or default
+    if given not in choices:
+        raise Failure(name, f'{given!r} is none of {", ".join(choices)}')
     return given
 
 
