@@ -51,7 +51,7 @@ class MatrixTest(unittest.TestCase):
     NAME = 'tests.integration.test_cloud_mixed.MixedTest.test_there_and_back'
 
     def test_some_of_it(self):
-        own, newer, mixed = layers.LAYERS['matrix']
+        own, newer, mixed, _rest = layers.LAYERS['matrix']
         for one, only, matches in (
                 (own, None, True), (own, 'there', True), (newer, 'x|MixedTest',
                                                           True),

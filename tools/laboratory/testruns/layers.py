@@ -52,6 +52,7 @@ LAYERS = {
                  for qemu in (settings.QEMU_OWN, settings.QEMU_NEWER)),
                Run('tests/integration', 1, 1800, each=True,
                    tests=r'\.test_versions\.MixedTest\.',
-                   qemu=settings.QEMU_MIXED)),
+                   qemu=settings.QEMU_MIXED),
+               Run('tests/matrix', 1, 1800, each=True)),
 }
 STANDARD = ('unit', 'functional', 'integration')
