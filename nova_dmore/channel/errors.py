@@ -1,5 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors of the channel."""
+"""Errors of the channel, by which process raises them.
+
+======================================  =======================================
+Error                                   Raised in
+======================================  =======================================
+StateError, JournalError,               the worker
+InputEventError
+IvshmemError                            the keeper
+StaleError                              Domain R's agent
+RegionError, RingError, NoRoomError     both ends: the worker and the agent
+ControlError, CarryOverError            these, and nova-compute
+======================================  =======================================
+"""
 
 
 class ChannelError(Exception):

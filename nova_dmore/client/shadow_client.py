@@ -3,10 +3,10 @@
 
 Synchronous and thread-safe. Every request takes a connection of its own from
 a small stock, so a thread that waits in :meth:`ShadowClient.frozen` holds up
-nobody. New ones are had from the host service; those that are there lead to
-the worker itself. A worker that was restarted closes its connections; the
-request is then repeated on a new one until its time is over (all requests may
-be repeated without harm).
+nobody. New ones come from the host service; those that are open lead to the
+worker itself, also while the host service is away. A worker that was restarted
+closes its connections; the request is then repeated on a new one until its
+time is over (all requests may be repeated without harm).
 """
 
 import json

@@ -40,8 +40,9 @@ def _read_options(arguments: list[str]) -> service.Options:
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if not told:
         sys.exit(status)
-    *of_service, of_keepers = marshal.loads(told)
-    return service.Options(*of_service, keeper.Options(*of_keepers))
+    run_dir, state_dir, clients, compute, of_keepers = marshal.loads(told)
+    return service.Options(run_dir, state_dir, clients, compute,
+                           keeper.Options(*of_keepers))
 
 
 def main() -> int:
@@ -54,9 +55,10 @@ def main() -> int:
     except exception.ConfigurationError as error:
         print(f'nova-dmore-hostd: {error}', file=sys.stderr)
         return 1
-    # It finds its way by the environment that the process was started with.
+    # Before the environment is emptied: it finds the words of the command line
+    # by that of the start.
     setproctitle.setproctitle('nova-dmore-hostd')
-    # What the processes of the pairs have of it.
+    # Keepers and workers inherit the rest.
     for name in set(os.environ) - {'NOTIFY_SOCKET', 'PATH', 'LANG',
                                    'PYTHONPATH', service.RELOADED}:
         del os.environ[name]

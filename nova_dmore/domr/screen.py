@@ -15,9 +15,10 @@ class Viewer(Protocol):
     """What shows the picture; the VNC server's desktop."""
 
     def freeze(self, everything: bool) -> None:
-        """The pixels are not good from now on.
+        """Read no pixels until :meth:`show`.
 
-        :param everything: nor are those that clients were sent
+        :param everything: clients may have been sent wrong ones, and get the
+            whole picture again
         """
 
     def show(self, changes: display_module.DisplayChanges,

@@ -17,7 +17,8 @@ from nova_dmore.image_builder import steps
 
 SUITE = 'bookworm'
 PYTHON = 'usr/bin/python3.11'
-#: What the loader takes from the last ones comes with what is compiled here.
+#: Of the last ones only the libraries are wanted: ``_copy_libraries`` takes
+#: those that the programs link which are compiled here.
 PACKAGES = ('python3', 'python3-asyncssh', 'busybox-static', 'libvncserver1',
             'libmnl0', 'libnftnl11', 'libseccomp2')
 

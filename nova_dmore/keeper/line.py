@@ -103,8 +103,8 @@ class Line:
         self._alone_timer: loop_module.Handle | None = None
         self._moves = moves.Moves()
         self._piece = OUTPUT_ROOM   # bytes of output that are moved at once
-        #: Bytes moved out of a page of QEMU's FIFO that is not empty yet: it
-        #: has no room again before it is.
+        #: How many bytes of the oldest page of QEMU's FIFO were moved already.
+        #: The kernel frees a page when all of it was read, so these take room.
         self._of_page = 0
         #: Whether the last QEMU has ended, and no other is connected.
         self._has_ended = False

@@ -134,8 +134,9 @@ class Status:
 class Frozen:
     """Result of FROZEN.
 
-    The times are CLOCK_MONOTONIC seconds; None if the instance did not stop
-    in the time given, and ``domain_r_stopped_at`` until that has.
+    The times are CLOCK_MONOTONIC seconds. All are None if the instance did not
+    stop in the time given; ``domain_r_stopped_at`` is also None as long as
+    Domain R has not stopped.
     """
 
     acknowledged: bool

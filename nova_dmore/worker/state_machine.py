@@ -221,7 +221,8 @@ class PairMachine:
 
     def broken(self, restarted: bool, now: float) -> list[Action]:
         """Domain R wrote what cannot be, or its guest started anew."""
-        # Otherwise a new connection or a thaw has said so already.
+        # If an epoch is needed already, a new connection or a thaw has
+        # reported the loss.
         first = not self._needs_epoch
         self._needs_epoch = True
         self._epoch_open = False
@@ -400,9 +401,10 @@ class PairMachine:
         """Continue for a worker that ended.
 
         The epoch is raised again in any case. A freeze that was not over is
-        made again if the instance is found to be stopped, and ends if not;
-        until then what a source has said is not touched: it may be what is
-        to stay in the socket.
+        made again if the instance is found to be stopped, and ends if not.
+        Until then nothing that the instance of a source has printed is read:
+        if it has stopped to leave, those bytes are part of the state that
+        QEMU saves, and have to stay where they are.
         """
         machine = cls()
         state = State(notes['state'])

@@ -107,7 +107,8 @@ static int set_oom_score(const char *score)
 {
 	int file, failed;
 
-	/* It is root's file as long as nobody may look into this process. */
+	/* As long as this process is not dumpable, the file is root's, and
+	 * it cannot be opened from here. */
 	if (prctl(PR_SET_DUMPABLE, 1))
 		return -1;
 	file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Log lines that peers can cause: once in a while each, and counted.
+"""Log lines that clients can cause: once in a while each, and counted.
 
-Whatever the peers do, there are at most ``KEPT + 2`` lines in a period.
+Whatever the clients do, there are at most ``KEPT + 2`` lines in a period.
 """
 
 import asyncio

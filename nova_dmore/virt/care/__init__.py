@@ -1,2 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is done for pairs without being asked, now and then."""
+"""What nova-compute does for pairs without being asked, now and then.
+
+=====================  ========================================================
+File                   Thread of nova-compute
+=====================  ========================================================
+``watch.py``           ``dmore-watch``: waits for all pairs, and never blocks
+``pair_care.py``,      ``dmore-watch-aside``: made by the watch for each thing
+``reconcile.py``,      that is to be done, where it may block
+``renewal.py``,
+``late_pairs.py``,
+``shutdown.py``
+``reporter.py``        its own one sends; whoever has something to report calls
+``tokens.py``          that of whoever changes a pair
+``leftovers.py``       none: ``nova-dmore-manage host clean``
+=====================  ========================================================
+"""

@@ -29,7 +29,8 @@ PATIENCE_S = 60.0
 #: it still migrates, or where its address is. Its Domain R may run here, and
 #: a new one on the other host.
 ASK_S = 20.0
-#: When another host has taken the address of what is at rest here, if it does.
+#: Seconds after which no other host takes the address of an instance that is
+#: stopped here: if one were to, it would have done so by then.
 _SURE_S = PATIENCE_S + 2 * ASK_S
 
 
@@ -93,8 +94,9 @@ class Reconciler:
         """Do what is due for a pair; the caller has locked it.
 
         :returns: whether the pair belongs to this host, and no migration of
-            its instance is under way. Without its instance, which may be
-            between two definitions, nothing of it is built.
+            its instance is under way. False, and nothing is built, where
+            libvirt does not know the instance: it may be about to be defined
+            again.
         :raises nova_dmore.exception.DMoreError: try again later.
         """
         uuid = record.instance_uuid
@@ -164,8 +166,9 @@ class Reconciler:
                 self._rebuild(record)
                 return True
         elif here is where.Here.AT_REST:
-            # So arrives a paused one; or it was stopped here since. Only Nova
-            # can tell that it does not stay where it comes from.
+            # An instance that was paused arrives like this; or it was stopped
+            # after it had arrived. Only Nova can tell that it does not go back
+            # to the source.
             if waited >= PATIENCE_S and self._host(uuid) == self._pairs.host:
                 if all(self._pairs.is_alive(uuid)) and self._domain_r_came(
                         uuid):
@@ -236,7 +239,8 @@ class Reconciler:
         return True
 
     def _leave(self, record, waited: float) -> None:
-        """Remove the pair of an instance that Nova has elsewhere, or not."""
+        """Remove the pair of an instance that, as Nova says, is on another
+        host, or is no more."""
         uuid = record.instance_uuid
         if waited < PATIENCE_S:
             return

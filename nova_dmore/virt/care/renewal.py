@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Renews what Domain R's VNC server shows and asks for.
 
-A certificate comes with CONFIG, which the host issues it for. A nova-compute
-that starts does not know how old those are that its predecessor has issued,
-nor whether the passwords are of a release whose were the same everywhere; and
-so begins with all pairs, one after the other.
+A certificate comes with CONFIG, which the host issues it for. After its start
+nova-compute does not know how old those are that were issued before, nor
+whether the passwords were made by a release that gave all instances the same
+ones. So it renews those of all pairs then, one after the other. Called by
+:mod:`nova_dmore.virt.care.watch` in a thread of its own, once at a time.
 """
 
 import time

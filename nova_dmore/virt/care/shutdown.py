@@ -4,7 +4,8 @@
 libvirt-guests and systemd then end the instances and the Domain Rs, one after
 the other and in any order: nothing of that is to be mended. Called by
 :mod:`nova_dmore.virt.care.pair_care` and
-:mod:`nova_dmore.virt.care.late_pairs` before they start anything.
+:mod:`nova_dmore.virt.care.late_pairs` before they start anything, in threads
+in which they may wait.
 """
 
 import subprocess

@@ -7,6 +7,9 @@ serve, for a key that is made for it and kept nowhere. That of the *clients*
 is the operator's: it has issued the certificates of the console proxies, and
 only its certificate is here. What a Domain R holds proves who it is for some
 weeks, and never passes for a proxy's.
+
+Read by nova-compute, whenever it makes CONFIG and at its start, and by
+``nova-dmore-status``.
 """
 
 import dataclasses
@@ -30,8 +33,9 @@ from nova_dmore import exception
 from nova_dmore.virt.config import private_file
 
 #: Files of ``[dmore] vnc_tls_dir``: the certificate of the authority that
-#: issues Domain Rs' (and behind it those that it hangs on), its private key,
-#: and the certificate of the authority that the proxies' are of.
+#: signs those of Domain Rs (and after it those of the authorities above it),
+#: its private key, and the certificate of the authority that signs those of
+#: the proxies.
 SERVER_CA_FILE = 'server-ca-cert.pem'
 SERVER_CA_KEY_FILE = 'server-ca-key.pem'
 CLIENT_CA_FILE = 'client-ca-cert.pem'

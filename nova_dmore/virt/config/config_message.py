@@ -70,7 +70,7 @@ def networks(options, name: str) -> list[IPNetwork]:
     """The networks of an option; also for the security group.
 
     :param options: the ``[dmore]`` options.
-    :raises nova_dmore.exception.ConfigurationError: one is none.
+    :raises nova_dmore.exception.ConfigurationError: one of them is no network.
     """
     try:
         return [ipaddress.ip_network(network)
@@ -87,8 +87,8 @@ def clients(options, with_vnc: bool) -> dict[int, list[IPNetwork]]:
 
     :param options: the ``[dmore]`` options.
     :param with_vnc: whether Nova's ``[vnc] enabled`` is true.
-    :raises nova_dmore.exception.ConfigurationError: a network is none, or
-        there are more than Domain R takes.
+    :raises nova_dmore.exception.ConfigurationError: one of them is no
+        network, or there are more than Domain R takes.
     """
     names = {options.ssh_port: ['ssh_networks'],
              options.serial_port: ['serial_proxy_networks']}

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""As whom nova-compute reads the Domain R image from Glance.
+"""As whom nova-compute, and ``nova-dmore-status``, read the Domain R image
+from Glance.
 
 Not as the user who boots an instance: the image is the operator's business,
 and a pair is rebuilt when no user is there.

@@ -17,8 +17,9 @@ class UnsafeError(Exception):
 def check(path: pathlib.Path) -> None:
     """Check every folder that a path leads through, and its end.
 
-    Called before a file is handed to another program by its path: what was
-    read is what that program opens only if nobody else can exchange it.
+    Called by :mod:`nova_dmore.virt.images.image_store` before the path of an
+    image goes into the XML of Domain R: what was read is what QEMU opens only
+    if nobody else can exchange it. It may block.
 
     :param path: absolute.
     :raises UnsafeError: root and the user of this process are not the only
@@ -39,7 +40,8 @@ def check(path: pathlib.Path) -> None:
         links += 1
         if links > _LINKS_MAX:
             raise UnsafeError(f'{path} leads through too many links')
-        # Its own mode says nothing; who may exchange it, the folder's does.
+        # The mode of a symbolic link means nothing; who may exchange it is
+        # said by that of its folder.
         target = pathlib.Path(os.readlink(here))
         here = pathlib.Path(target.anchor) if target.anchor else here.parent
         todo[:0] = target.parts[1:] if target.anchor else target.parts

@@ -67,8 +67,8 @@ def wanted(options, with_vnc: bool) -> frozenset[Rule]:
 
     :param options: the ``[dmore]`` options.
     :param with_vnc: whether Nova's ``[vnc] enabled`` is true.
-    :raises nova_dmore.exception.ConfigurationError: a network is none, or
-        there are too many.
+    :raises nova_dmore.exception.ConfigurationError: one of them is no
+        network, or there are too many.
     """
     served = config_message.clients(options, with_vnc)
     rules = {Rule(INGRESS, network, port, port)

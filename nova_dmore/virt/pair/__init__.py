@@ -1,2 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A pair on one host: its record, its domains, its processes."""
+"""A pair on one host: its record, its domains, its processes.
+
+All of it is nova-compute's; two programs of an operator use some of it, where
+that is said.
+
+======================  =======================================================
+File                    Called in
+======================  =======================================================
+``starting.py``,        Nova's thread that starts, resumes or removes an
+``instance_pair.py``,   instance, by ``../driver.py``
+``saved.py``
+``pairs.py``            these, the roles of a co-migration, and the threads of
+                        the watch (``../care/``)
+``incoming.py``         the destination's role: its threads, and those of calls
+                        from the source
+``parts.py``,           by the two above, which have locked the pair
+``shadow_process.py``,
+``domain_r.py``
+``record.py``,          any thread: small files and dictionaries, with a lock
+``lock.py``             where one is needed; ``record.py`` also by
+                        ``nova-dmore-manage``
+``blueprint.py``,       any thread: pure functions
+``host_side.py``,
+``policy.py``,
+``xml.py``
+``kernel_log.py``       whoever makes or removes a Domain R
+``factory.py``          the driver's constructor, and ``nova-dmore-manage host
+                        clean``
+======================  =======================================================
+"""

@@ -140,7 +140,7 @@ def has_display(root) -> bool:
 def lead_domain_r(root, where: places.Places, layout: Layout) -> bool:
     """Have a Domain R's device and monitor lead to the keeper.
 
-    :returns: whether they did not.
+    :returns: whether the XML was changed: False if they do so already.
     """
     is_new = layout is Layout.DOMAIN_DIRECTORIES
     server = root.find('./devices/shmem/server')
@@ -158,8 +158,9 @@ def lead_domain_r(root, where: places.Places, layout: Layout) -> bool:
 
 # -- QEMU's arguments
 
-#: A VNC server that the keeper gives its connections: libvirt has no word
-#: for one. ``<listen type='none'/>`` has libvirt make each connection.
+#: A VNC server that does not listen; the keeper hands it each connection by
+#: QMP. libvirt's XML has no word for one: with ``<listen type='none'/>`` libvirt
+#: makes the connections itself.
 _NO_LISTENER = ('-vnc', 'none')
 
 

@@ -22,7 +22,9 @@ class IncomingPairs(pairs.Pairs):
     def prepare_early(self, record, bind=None) -> record_module.PairRecord:
         """Make what of a pair takes long, on a host that it may come to.
 
-        Called by the destination's role.
+        Called in a thread of
+        :mod:`nova_dmore.virt.migration.early_preparation`, and by the
+        destination's role for the source where nothing was made early.
 
         :param bind: returns the record's address as this host plugs it;
             called while the shadow-device process starts. None: it is known.
@@ -36,7 +38,8 @@ class IncomingPairs(pairs.Pairs):
             # First: a process without a record would never be ended.
             self._save(record)
             undo.callback(parts.attempt, self._parts.stop_shadow, uuid)
-            with futures.ThreadPoolExecutor(max_workers=1) as aside:
+            with futures.ThreadPoolExecutor(
+                    1, f'dmore-start-{uuid}') as aside:
                 starting = aside.submit(
                     self.shadows.start, uuid, arrives=True)
                 if bind is not None:
@@ -127,7 +130,8 @@ class IncomingPairs(pairs.Pairs):
             if self.get(record.instance_uuid) is not None:
                 self._parts.stop_shadow(record.instance_uuid)
                 self.domain(record.instance_uuid).stop()
-            # Of a record that still arrives the watch makes a pair later.
+            # If anything fails now, the watch finds it as one that arrives,
+            # and builds the pair later.
             self._save(dataclasses.replace(record, incoming=True))
             record = dataclasses.replace(
                 record, incoming=False, address=self.addresses.ensure(

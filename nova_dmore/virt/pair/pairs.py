@@ -282,7 +282,8 @@ class Pairs:
         """Remove a pair from this host.
 
         Called when the instance is destroyed (``delete_address``), and when
-        it has left for another host.
+        it has left for another host. Called by Nova's threads, the roles of a
+        co-migration, and :mod:`nova_dmore.virt.care.reconcile`.
 
         A deletion does not wait for a change that is under way: a rebuild
         may wait for QEMU, or for an image. Whoever makes that change removes

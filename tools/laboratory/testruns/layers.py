@@ -16,7 +16,8 @@ class Run:
     :param each: the start and the end of each test are said
     :param profile: of the property tests, see ``tests/examples.py``
     :param tests: a regular expression that their names match
-    :param qemu: what the hosts of the test cloud have, see ``tools/testbed up``
+    :param qemu: what the hosts of the test cloud have, as of ``tools/testbed
+        up``
     """
 
     path: str

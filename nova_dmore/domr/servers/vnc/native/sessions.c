@@ -171,7 +171,7 @@ static rfbClientPtr make_client(struct session *session, int socket)
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return NULL;
-	/* The library's sets of files end there. */
+	/* The library uses select(), whose sets end there. */
 	if (pair[0] >= FD_SETSIZE
 	    || write(pair[1], version, sizeof(version) - 1) < 0)
 		close(pair[0]);
