@@ -20,9 +20,9 @@ from nova_dmore import wire
 REPLAY_SLACK = 1 << 16
 #: Bytes of one client's input that wait for room before it is held back.
 INPUT_LIMIT = 1 << 14
-#: Up to ``pace.MOST`` bytes that a client was given may still be on their way to
-#: it. So one that takes at least some may hold the guest up for so many seconds
-#: more; the host's own limit, for all of Domain R, comes 10 s later.
+#: Up to ``pace.MOST`` bytes that a client was given may still be on their way
+#: to it. So one that takes at least some may hold the guest up for so many
+#: seconds more; the host's own limit, for all of Domain R, comes 10 s later.
 _SLACK_S = pace.MOST / wire.SERIAL_RATE_LEAST
 #: A break that waits counts as so many bytes: of memory.
 _BREAK_SIZE = 512

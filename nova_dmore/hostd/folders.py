@@ -97,9 +97,9 @@ class Folders:
 def _remove(folder: str) -> None:
     """Remove a folder with its files.
 
-    Where a pair was to arrive from an earlier release, QEMU's user can write its
-    folder. So no more files are removed than a pair has, and no folders in it;
-    if something is left then, the folder is moved out of the way.
+    Where a pair was to arrive from an earlier release, QEMU's user can write
+    its folder. So no more files are removed than a pair has, and no folders in
+    it; if something is left then, the folder is moved out of the way.
     """
     os.chmod(folder, 0o700)
     for name in itertools.islice(os.scandir(folder), _FILES_MAX):

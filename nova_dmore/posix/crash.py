@@ -13,9 +13,10 @@ def install() -> None:
     """Have whatever nobody expected end the process, wherever it is raised.
 
     Called by keeper and worker before their loop runs. The loop does not catch
-    what a callback raises: it ends the process. A worker's successor goes on from what is kept, after a
-    pause that grows (:mod:`nova_dmore.keeper.worker_process`); nova-compute
-    makes a pair anew whose keeper ends, likewise.
+    what a callback raises: it ends the process. A worker's successor goes on
+    from what is kept, after a pause that grows
+    (:mod:`nova_dmore.keeper.worker_process`); nova-compute makes a pair anew
+    whose keeper ends, likewise.
     """
     threading.excepthook = lambda raised: _end('a thread', raised.exc_value)
     # An exception that leaves the loop ends the process anyway, but Python

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Names of what both QEMUs of a pair and its keeper open.
 
-nova-compute writes them into the XML of the domains; the keeper makes what they
-name, and listens.
+nova-compute writes them into the XML of the domains; the keeper makes what
+they name, and listens.
 :mod:`nova_dmore.places` says in which directories they lie.
 """
 

@@ -159,8 +159,8 @@ def lead_domain_r(root, where: places.Places, layout: Layout) -> bool:
 # -- QEMU's arguments
 
 #: A VNC server that does not listen; the keeper hands it each connection by
-#: QMP. libvirt's XML has no word for one: with ``<listen type='none'/>`` libvirt
-#: makes the connections itself.
+#: QMP. libvirt's XML has no word for one: with ``<listen type='none'/>``
+#: libvirt makes the connections itself.
 _NO_LISTENER = ('-vnc', 'none')
 
 
