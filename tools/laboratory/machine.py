@@ -25,9 +25,10 @@ BOOT_S, END_S = 60.0, 20.0
 _CGROUPS = pathlib.Path('/sys/fs/cgroup')
 
 #: Runs in namespaces of its own, with nobody else in them; gets the folder for
-#: what is written, or nothing, the folder of the layer, or nothing, and options
-#: of nspawn. No layer of an overlay may be inside another one, and each is in
-#: "/": so the layer becomes a file system of its own, an overlay over nothing.
+#: what is written, or nothing, the folder of the layer, or nothing, and
+#: options of nspawn. No layer of an overlay may be inside another one, and
+#: each is in "/": so the layer becomes a file system of its own, an overlay
+#: over nothing.
 #: nspawn's filter knows no Landlock, with which workers confine themselves.
 _BOOT = """
 set -eu
@@ -39,8 +40,9 @@ shift 2
 mkdir -p "$disk/upper" "$disk/work" /run/root /run/layer /run/nothing
 [ -z "$layer" ] ||
     mount -t overlay -o "lowerdir=$layer:/run/nothing" overlay /run/layer
-mount -t overlay overlay /run/root \
-    -o "lowerdir=${layer:+/run/layer:}/,upperdir=$disk/upper,workdir=$disk/work"
+lower=${layer:+/run/layer:}/
+mount -t overlay -o "lowerdir=$lower,upperdir=$disk/upper,workdir=$disk/work" \
+    overlay /run/root
 cd /run/root
 [ -z "$layer" ] || sed 's/^/./' "$layer/hides" | xargs -d '\\n' rm -f
 rm -rf etc/systemd/system/*.wants etc/systemd/system/*.requires
