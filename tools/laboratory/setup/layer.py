@@ -2,9 +2,9 @@
 """Packages of a newer release, unpacked into a folder and not installed.
 
 Laid over this machine's files, the folder makes a host that has them; this
-machine keeps its own. Their maintainer scripts do not run. A file of the folder
-(:data:`HIDES`) names what the packages no longer have: a program may take what
-an older version has left for a part of itself.
+machine keeps its own. Their maintainer scripts do not run. A file of the
+folder (:data:`HIDES`) names what the packages no longer have: a program may
+take what an older version has left for a part of itself.
 """
 
 import os

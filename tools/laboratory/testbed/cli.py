@@ -42,8 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument('--horizon', action='store_true',
                     help='start Horizon, the web interface, too')
     up.add_argument('--qemu', choices=settings.QEMUS,
-                    help="of the hosts: Debian 12's, that of its backports, or "
-                         'one of each (default: DMORE_QEMU, or '
+                    help="of the hosts: Debian 12's, that of its backports, "
+                         'or one of each (default: DMORE_QEMU, or '
                          f'{settings.QEMU_DEFAULT})')
     up.add_argument('--network', choices=settings.NETWORKS,
                     help="what drives the networks: Neutron's own agents, or "

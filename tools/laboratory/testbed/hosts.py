@@ -149,7 +149,6 @@ class Host:
         if namespaces.path(self.namespace).exists():
             subprocess.run(['ip', 'netns', 'del', self.namespace], check=True)
 
-
     def _end(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while pids := self.processes():
