@@ -17,7 +17,8 @@ function configure_dmore {
             /dev/stdin $DMORE_SECRET_FILE
     fi
     sudo install -d -o $STACK_USER /run/nova-dmore /run/nova-dmore-records \
-        /var/log/nova-dmore /var/lib/nova-dmore/images $(dirname $DMORE_HOSTD_CONF)
+        /var/log/nova-dmore /var/lib/nova-dmore/images /var/lib/nova-dmore-hostd \
+        $(dirname $DMORE_HOSTD_CONF)
     sudo install -o $STACK_USER -m 0644 /dev/null $DMORE_HOSTD_CONF
     iniset $DMORE_HOSTD_CONF hostd compute_user $STACK_USER
     iniset $DMORE_HOSTD_CONF hostd qemu_group $DMORE_QEMU_GROUP
@@ -60,6 +61,6 @@ if is_service_enabled dmore; then
     elif [[ "$1" == "unstack" ]]; then
         stop_process dmore-hostd
     elif [[ "$1" == "clean" ]]; then
-        sudo rm -rf $DMORE_IMAGE_DIR /var/lib/nova-dmore
+        sudo rm -rf $DMORE_IMAGE_DIR /var/lib/nova-dmore /var/lib/nova-dmore-hostd
     fi
 fi
