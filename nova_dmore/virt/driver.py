@@ -319,12 +319,18 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                            network_info, disk_info, migrate_data):
         """Called at the destination of a live migration, before the source
         begins. What the pair needs here is made at the same time."""
-        if instance_pair.SSH_PROPERTY in instance.metadata:
+        has_pair = instance_pair.SSH_PROPERTY in instance.metadata
+        if has_pair:
             with boundary.instance_first(instance, 'Preparing its Domain R'):
                 self._destination.pre_live_migration(instance)
-        return super().pre_live_migration(
+        migrate_data = super().pre_live_migration(
             context, instance, block_device_info, network_info, disk_info,
             migrate_data)
+        if has_pair:
+            with boundary.instance_first(instance, 'Noting its TCP port'):
+                self._destination.pre_live_migration_ended(
+                    instance, migrate_data)
+        return migrate_data
 
     def post_live_migration_at_destination(
             self, context, instance, network_info, block_migration=False,

@@ -7,6 +7,7 @@ from unittest import mock
 
 import fixtures
 import libvirt
+from nova.console import serial
 from nova.tests.fixtures import libvirt as fakelibvirt
 
 from nova_dmore import exception
@@ -165,7 +166,10 @@ class LiveMigrationTest(MigrationTestCase):
             list(self.neutron_for_domain_r.bindings))
 
     def test_together(self):
+        ports = set(serial.ALLOCATED_PORTS)
         self.go()
+        # The destination had reserved one.
+        self.assertEqual(ports, set(serial.ALLOCATED_PORTS))
         self._assert_at_destination()
         self.shadow_client(self.server, 'c2').carry_over.\
             assert_called_once()
@@ -218,7 +222,9 @@ class LiveMigrationTest(MigrationTestCase):
     def test_the_instance_stays(self):
         self.instance_error = fakelibvirt.make_libvirtError(
             libvirt.libvirtError, 'connection lost', error_code=1)
+        ports = set(serial.ALLOCATED_PORTS)
         self.stay()
+        self.assertEqual(ports, set(serial.ALLOCATED_PORTS))
         self.assertEqual('c1', self.api.get_server(
             self.server['id'])['OS-EXT-SRV-ATTR:host'])
         self.assertIsNotNone(self.domain_r(self.server, 'c1'))

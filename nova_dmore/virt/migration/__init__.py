@@ -22,6 +22,8 @@ File                         Host         Part of the live migration
                                           switches over, too
 ``completion.py``            source       the instance is at the destination
 ``rollback.py``              source       or it stays at the source
+``serial_port.py``           destination  a TCP port is released that a
+                                          stock instance would need
 ``plain_destination.py``     source       a destination without the plug-in
 ===========================  ===========  ===================================
 

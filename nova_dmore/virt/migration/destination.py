@@ -28,6 +28,7 @@ from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.migration import console_log as console_log_module
 from nova_dmore.virt.migration import early_preparation
 from nova_dmore.virt.migration import job
+from nova_dmore.virt.migration import serial_port
 from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import domain_r
 from nova_dmore.virt.pair import instance_pair
@@ -76,6 +77,7 @@ class DestinationRole:
         self._ended: collections.deque[str] = collections.deque(
             maxlen=_ENDED_MAX)
         self._early = early_preparation.EarlyPreparations(pairs)
+        self._serial_ports = serial_port.ReservedPorts()
 
     # -- called by the driver -----------------------------------------------
 
@@ -98,6 +100,13 @@ class DestinationRole:
         if self._pairs.impossible is None:
             self._early.begin(instance)
 
+    def pre_live_migration_ended(self, instance, migrate_data) -> None:
+        """Nova has prepared the instance, too.
+
+        :param migrate_data: what Nova's ``pre_live_migration`` returned.
+        """
+        self._serial_ports.note(instance.uuid, migrate_data)
+
     def rollback_live_migration_at_destination(self, instance_uuid: str
                                                ) -> None:
         """Undo :meth:`pre_live_migration`: Nova has rolled the migration back,
@@ -118,8 +127,13 @@ class DestinationRole:
     def post_live_migration_at_destination(self, instance) -> None:
         """Remove what was prepared for an instance that has arrived with the
         stock consoles: from a host without the plug-in, say, though its user
-        is told of a Domain R that it had before."""
-        if where.has_stock_consoles(self._connect(), instance.uuid):
+        is told of a Domain R that it had before. One with its pair does not
+        need the TCP port that Nova has reserved for it.
+        """
+        connection = self._connect()
+        if where.has_shadow_devices(connection, instance.uuid):
+            self._serial_ports.release(instance.uuid)
+        if where.has_stock_consoles(connection, instance.uuid):
             self._early.end(instance.uuid)
             self._prepared.pop(instance.uuid, None)
             self._remove_unused(instance.uuid)

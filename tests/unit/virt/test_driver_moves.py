@@ -37,12 +37,14 @@ class ArrivalTest(driver_case.DriverTestCase):
 
     def test_an_instance_with_domain_r_is_prepared_for(self):
         self._arrive(**{instance_pair.SSH_PROPERTY: 'ssh://console@10.0.0.5'})
-        self.driver._destination.pre_live_migration.assert_called_once_with(
-            self.instance)
+        self.assertEqual(
+            [mock.call.pre_live_migration(self.instance),
+             mock.call.pre_live_migration_ended(self.instance, 'data')],
+            self.driver._destination.mock_calls)
 
     def test_a_stock_instance_is_not(self):
         self._arrive(some='property')
-        self.driver._destination.pre_live_migration.assert_not_called()
+        self.assertEqual([], self.driver._destination.mock_calls)
 
     def test_a_bug(self):
         self.driver._destination.pre_live_migration.side_effect = (
