@@ -13,8 +13,10 @@ import time
 
 from nova_dmore.client import host_service
 from nova_dmore import exception
+from nova_dmore.link import hostd_protocol
 
-_START_S = 60.0
+#: On a busy machine Python itself takes most of a minute.
+_START_S = 300.0
 _REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 
@@ -52,6 +54,9 @@ class Hostd:
                  '--config-file', self._config],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd='/',
                 env={**os.environ, 'PYTHONPATH': path})
+        return self._wait_for_answer()
+
+    def _wait_for_answer(self):
         deadline = time.monotonic() + _START_S
         while True:
             try:
@@ -60,6 +65,19 @@ class Hostd:
                 if (self.process.poll() is not None or
                         time.monotonic() > deadline):
                     raise
+
+    def reload(self):
+        """Have it begin anew; returns when it answers as what it is then, and
+        the keepers are told."""
+        path = hostd_protocol.path_of(self.run_dir)
+        before = os.stat(path).st_ino
+        self.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + _START_S
+        while os.stat(path).st_ino == before:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError('it did not begin anew')
+            time.sleep(0.01)
+        self._wait_for_answer()
 
     def end(self, number=signal.SIGTERM):
         """End it; the processes of the pairs live on."""

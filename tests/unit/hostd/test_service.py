@@ -248,8 +248,8 @@ class OutlivedTest(base.BaseTestCase):
 
     def test_reload(self):
         pid = self.hostd.process.pid
-        self.hostd.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: self.client.status().worker_starts == 2, 30)
+        self.hostd.reload()
+        wait_for(lambda: self.client.status(60).worker_starts == 2, 60)
         status = self.client.status()
         self.assertEqual(self.before.pid, status.pid)
         self.assertNotEqual(self.before.worker_pid, status.worker_pid)

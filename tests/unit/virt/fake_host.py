@@ -409,13 +409,13 @@ def plug_error():
     return nova_exception.InternalError('no bridge')
 
 
-def wait(event: threading.Event, seconds=5.0):
+def wait(event: threading.Event, seconds=60.0):
     """Wait for what another thread of a test has to do."""
     if not event.wait(seconds):
         raise AssertionError('a thread of the test did not come')
 
 
-def in_thread(function, seconds=5.0):
+def in_thread(function, seconds=60.0):
     """Call it in another thread, and wait for its end."""
     thread = threading.Thread(target=function, daemon=True)
     thread.start()

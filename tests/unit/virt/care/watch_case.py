@@ -33,7 +33,7 @@ class WatchTestCase(care_case.CareTestCase):
         self.addCleanup(self.watch.stop)
 
     def _until(self, condition):
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not condition():
             self.assertLess(time.monotonic(), deadline, 'in vain')
             time.sleep(0.002)
