@@ -12,12 +12,12 @@ import libvirt
 from nova import context as nova_context
 from nova import objects
 from nova import utils
-from nova.virt.libvirt import driver as libvirt_driver
 from nova.virt.libvirt import vif
 import nova.conf
 import os_vif
 from oslo_privsep import priv_context
 
+from nova_dmore.cmd import hypervisor
 from nova_dmore import conf as dmore_conf
 from nova_dmore import exception
 from nova_dmore.virt.care import leftovers
@@ -40,7 +40,7 @@ def clean(files: Sequence[str]) -> str:
             f'[DEFAULT] compute_driver is {CONF.compute_driver}: nova-compute '
             'removes the pairs of this host itself')
     try:
-        connection = libvirt.open(libvirt_driver.LibvirtDriver._uri())
+        connection = hypervisor.connect()
     except libvirt.libvirtError as error:
         raise exception.PairError(f'libvirt: {error}') from error
     priv_context.init(root_helper=shlex.split(utils.get_root_helper()))

@@ -8,8 +8,6 @@ as the user who runs nova-compute.
 import sys
 from collections.abc import Sequence
 
-from glanceclient import exc as glance_exceptions
-from keystoneauth1 import exceptions as keystone_exceptions
 import libvirt
 import nova.conf
 from nova import context as nova_context
@@ -18,6 +16,7 @@ from nova.image import glance
 from oslo_upgradecheck import upgradecheck
 from oslo_utils import uuidutils
 
+from nova_dmore.cmd import hypervisor
 from nova_dmore import conf as dmore_conf
 from nova_dmore import exception
 from nova_dmore.virt.config import identity
@@ -26,11 +25,9 @@ from nova_dmore.virt.images import credentials
 from nova_dmore.virt.network import address
 from nova_dmore.virt.network import port_security
 from nova_dmore.virt.network import security_group
+from nova_dmore.virt import service_errors
 
 CONF = nova.conf.CONF
-_GLANCE_ERRORS = (nova_exception.NovaException,
-                  glance_exceptions.ClientException,
-                  keystone_exceptions.ClientException)
 
 
 def _good(details: str | None = None) -> upgradecheck.Result:
@@ -97,10 +94,8 @@ class Checks(upgradecheck.UpgradeCommands):     # type: ignore[misc]
 
     def _check_device(self) -> upgradecheck.Result:
         try:
-            connection = libvirt.open(CONF.libvirt.connection_uri or
-                                      'qemu:///system')
             missing = precondition.device_missing(
-                connection, CONF.libvirt.virt_type)
+                hypervisor.connect(), CONF.libvirt.virt_type)
         except libvirt.libvirtError as error:
             return _warning(f'Not checked: libvirt says: {error}')
         return _good() if missing is None else _failure(missing)
@@ -117,7 +112,7 @@ class Checks(upgradecheck.UpgradeCommands):     # type: ignore[misc]
             named = []
         except exception.ConfigurationError as error:
             return _failure(str(error))
-        except _GLANCE_ERRORS as error:
+        except service_errors.GLANCE as error:
             return _warning(f'Not checked: Glance says: {error}')
         if not any(image['status'] == 'active' for image in named):
             return _failure(

@@ -14,9 +14,6 @@ from collections.abc import Iterator
 from typing import IO
 
 from cryptography import exceptions as signature_exceptions
-from glanceclient import exc as glance_exceptions
-from keystoneauth1 import exceptions as keystone_exceptions
-from nova import exception as nova_exception
 from nova.image import glance
 from oslo_log import log as logging
 from oslo_utils import uuidutils
@@ -24,21 +21,11 @@ from oslo_utils import uuidutils
 from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore import image_file
+from nova_dmore.virt import service_errors
 
 LOG = logging.getLogger(__name__)
 
 DIGEST = re.compile(r'[0-9a-f]{64}')
-#: What a call to Glance may raise: Nova translates some of its errors.
-_GLANCE_ERRORS = (nova_exception.NovaException,
-                  glance_exceptions.ClientException,
-                  keystone_exceptions.ClientException)
-#: Those with which Glance, or Keystone, could not be asked.
-_AWAY = (nova_exception.GlanceConnectionFailed,
-         glance_exceptions.CommunicationError,
-         glance_exceptions.ServiceUnavailable,
-         keystone_exceptions.ConnectionError,
-         keystone_exceptions.DiscoveryFailure,
-         keystone_exceptions.HttpServerError)
 #: So many images of the operator's are looked at, and so many of all other
 #: projects, the newest first. Nobody but an operator can push one out of the
 #: first.
@@ -172,7 +159,7 @@ class ImageSource:
                 f'it has more than {sink.limit} bytes') from error
         except signature_exceptions.InvalidSignature as error:
             raise RefusedError('its signature is not valid') from error
-        except (*_GLANCE_ERRORS, OSError) as error:
+        except (*service_errors.GLANCE, OSError) as error:
             if sink.error is not None:
                 raise sink.error
             raise RefusedError(
@@ -202,7 +189,7 @@ class ImageSource:
             own = [] if context.project_id is None else self._named(
                 context, _OPERATORS_MAX, owner=context.project_id)
             public = self._named(context, _OPERATORS_MAX, is_public='true')
-        except _GLANCE_ERRORS as error:
+        except service_errors.GLANCE as error:
             raise self._silent(error) from error
         own = [each for each in own
                if each.get('owner') == context.project_id]
@@ -220,7 +207,7 @@ class ImageSource:
             rest = self._named(context, _OTHERS_MAX, **(
                 {} if digest is None else {image_file.DIGEST_PROPERTY: digest}
             ))
-        except _GLANCE_ERRORS as error:
+        except service_errors.GLANCE as error:
             raise self._silent(error) from error
         for record in _newest_first(rest):
             if (not record['is_public'] and
@@ -236,7 +223,7 @@ class ImageSource:
             record['name'] == self._image]
 
     def _silent(self, error: Exception) -> exception.ImageError:
-        kind = (exception.GlanceAwayError if isinstance(error, _AWAY)
+        kind = (exception.GlanceAwayError if service_errors.is_away(error)
                 else exception.ImageError)
         return kind(
             f'[dmore] image: {self._image!r}: Glance says: {error}')

@@ -14,14 +14,13 @@ import contextlib
 import dataclasses
 import ipaddress
 
-from keystoneauth1 import exceptions as keystone_exceptions
 from neutronclient.common import exceptions as neutron_exceptions
-from nova import exception as nova_exception
 from nova.network import model as network_model
 from nova.network import neutron
 from oslo_log import log as logging
 
 from nova_dmore import exception
+from nova_dmore.virt import service_errors
 
 LOG = logging.getLogger(__name__)
 
@@ -29,10 +28,6 @@ LOG = logging.getLogger(__name__)
 #: of an instance's port.
 DEVICE_OWNER = 'compute:dmore'
 _DEVICE_PREFIX = 'domr-'
-#: What a call to Neutron may raise: Nova translates some of its errors.
-_NEUTRON_ERRORS = (neutron_exceptions.NeutronClientException,
-                   nova_exception.NovaException,
-                   keystone_exceptions.ClientException)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -264,7 +259,7 @@ class AddressBook:
         """Its pair does not wait for what can be done later."""
         try:
             self._security.mend(client, port, network)
-        except (*_NEUTRON_ERRORS, exception.DMoreError) as error:
+        except (*service_errors.NEUTRON, exception.DMoreError) as error:
             LOG.warning('Port %(id)s of a Domain R keeps the security groups '
                         'that it has: %(error)s',
                         {'id': port['id'], 'error': error})
@@ -395,17 +390,7 @@ def _neutron_errors(what: str):
     """Turn errors of Neutron's client and of Nova's into AddressError."""
     try:
         yield
-    except _NEUTRON_ERRORS as error:
-        kind = (exception.NeutronAwayError if _is_away(error)
+    except service_errors.NEUTRON as error:
+        kind = (exception.NeutronAwayError if service_errors.is_away(error)
                 else exception.AddressError)
         raise kind(f'{what}: Neutron says: {error}') from error
-
-
-def _is_away(error: Exception) -> bool:
-    """Whether Neutron, or Keystone, could not be asked."""
-    return isinstance(error, (
-        neutron_exceptions.ConnectionFailed,
-        neutron_exceptions.ServiceUnavailable,
-        keystone_exceptions.ConnectionError,
-        keystone_exceptions.DiscoveryFailure,
-        keystone_exceptions.HttpServerError))

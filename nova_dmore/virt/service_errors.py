@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Nova's clients of Neutron and Glance raise, and what that means."""
+
+from glanceclient import exc as glance_exceptions
+from keystoneauth1 import exceptions as keystone_exceptions
+from neutronclient.common import exceptions as neutron_exceptions
+from nova import exception as nova_exception
+
+#: What a call to a service may raise: Nova translates some of the errors, and
+#: Keystone is asked before.
+NEUTRON = (neutron_exceptions.NeutronClientException,
+           nova_exception.NovaException,
+           keystone_exceptions.ClientException)
+GLANCE = (glance_exceptions.ClientException,
+          nova_exception.NovaException,
+          keystone_exceptions.ClientException)
+
+_AWAY = (neutron_exceptions.ConnectionFailed,
+         neutron_exceptions.ServiceUnavailable,
+         glance_exceptions.CommunicationError,
+         glance_exceptions.ServiceUnavailable,
+         nova_exception.GlanceConnectionFailed,
+         keystone_exceptions.ConnectionError,
+         keystone_exceptions.DiscoveryFailure,
+         keystone_exceptions.HttpServerError)
+
+
+def is_away(error: Exception) -> bool:
+    """Whether a service, or Keystone, could not be asked.
+
+    :param error: one of :data:`NEUTRON` or :data:`GLANCE`.
+    """
+    return isinstance(error, _AWAY)
