@@ -86,13 +86,10 @@ class HostService:
     def qemu_group(self, timeout: float = TIMEOUT_S) -> int | None:
         """-> the number of ``[hostd] qemu_group``, None: it is not set.
 
-        :raises exception.HostServiceError: the service is away, or of a
-            release that does not tell.
+        :raises exception.HostServiceError: the service is away, or runs since
+            before an upgrade and does not tell.
         """
-        answer, _ = self._ask(hostd_protocol.Request.LIST, timeout=timeout,
-                              after='')
-        if 'qemu_group' not in answer:
-            raise self._error('does not tell its group of QEMU')
+        answer, _ = self._ask(hostd_protocol.Request.STATUS, timeout=timeout)
         group: int | None = answer['qemu_group']
         return group
 

@@ -49,6 +49,9 @@ _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 #: it is to end the next time, in seconds.
 _END_S = 2.0
 
+#: Requests without an instance.
+_OF_NO_PAIR = (hostd_protocol.Request.LIST, hostd_protocol.Request.STATUS)
+
 #: Tells a service that has begun anew to have the workers replaced.
 RELOADED = 'NOVA_DMORE_RELOADED'
 
@@ -204,8 +207,7 @@ class Service:
                 descriptors: list[int], pid: int, uid: int) -> None:
         kind = hostd_protocol.Request(str(message.get('type')))
         instance: Any = message.get('instance')
-        if kind is not hostd_protocol.Request.LIST and not (
-                folders.is_uuid(instance)):
+        if kind not in _OF_NO_PAIR and not folders.is_uuid(instance):
             raise ValueError('instance is no uuid')
         if kind is hostd_protocol.Request.WORKER:
             self._start_worker(sock, instance, descriptors, pid)
@@ -215,6 +217,8 @@ class Service:
                            f'{kind} is not for this user')
         if kind is hostd_protocol.Request.LIST:
             self._list(sock, message.get('after', ''))
+        elif kind is hostd_protocol.Request.STATUS:
+            _send(sock, {'qemu_group': self._options.keeper.qemu_group})
         elif kind is hostd_protocol.Request.EARLIER:
             _send(sock, {'earlier': self._folders.is_earlier(instance)})
         elif kind is hostd_protocol.Request.START:
@@ -230,8 +234,7 @@ class Service:
         if type(after) is not str:
             raise ValueError('after is no text')
         _send(sock, {'instances': self._folders.instances(
-            after, hostd_protocol.LIST_MAX),
-            'qemu_group': self._options.keeper.qemu_group})
+            after, hostd_protocol.LIST_MAX)})
 
     def _start(self, sock: socket.socket, instance: str, arrives: bool
                ) -> None:

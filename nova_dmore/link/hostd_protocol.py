@@ -25,7 +25,8 @@ LIST_MAX = 1000
 
 
 class Request(enum.StrEnum):
-    """``type`` of a request; ``instance`` is its uuid, in all but LIST."""
+    """``type`` of a request; ``instance`` is its uuid, in all but LIST and
+    STATUS."""
 
     #: Have a keeper, and it a worker; ``arrives``: its domains may be those of
     #: an earlier release, whose QEMUs make their sockets themselves. ->
@@ -42,9 +43,11 @@ class Request(enum.StrEnum):
     #: Failure.LIVES: it is not.
     REMOVE = 'remove'
     #: -> ``instances``: of which keepers live, sorted; the first LIST_MAX that
-    #: come after ``after``, a text; and ``qemu_group``: the number of the
-    #: group through which QEMU is let in, or None.
+    #: come after ``after``, a text.
     LIST = 'list'
+    #: -> ``qemu_group``: the number of the group through which QEMU is let in,
+    #: or None. One that runs since before an upgrade may refuse it.
+    STATUS = 'status'
     #: -> ``earlier``: whether its keeper lives, and was started by a release
     #: without a host service.
     EARLIER = 'earlier'

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How nova-compute asks a host service that is away."""
+"""How nova-compute asks a host service, also one that is away."""
 
+import grp
+import os
 import time
+from unittest import mock
 
 from oslotest import base
 
@@ -10,6 +13,31 @@ from nova_dmore import exception
 from tests.unit import hostd_process
 
 UUID = '3e0a3d6b-0a0c-4a6e-9d53-7d21a9f6a1c4'
+
+
+class GroupTest(base.BaseTestCase):
+    """The group through which the service lets QEMU in."""
+
+    def test_it_is_told(self):
+        hostd = hostd_process.of_test(
+            self, qemu_group=grp.getgrgid(os.getgid()).gr_name)
+        hostd.start()
+        self.assertEqual(os.getgid(), hostd.service.qemu_group())
+
+    def test_there_is_none(self):
+        self.assertIsNone(hostd_process.shared().service.qemu_group())
+
+    def test_a_service_of_before_the_upgrade(self):
+        service = hostd_process.shared().service
+        refused, _ = service._exchange(
+            {'type': 'state'}, time.monotonic() + 60)
+        self.assertEqual('refused', refused['failure'])
+        with mock.patch.object(service, '_exchange', autospec=True,
+                               return_value=(refused, [])) as exchange:
+            self.assertRaises(
+                exception.HostServiceError, service.qemu_group)
+        # It is not asked again: it will not know it.
+        exchange.assert_called_once()
 
 
 class AwayTest(base.BaseTestCase):
@@ -39,7 +67,6 @@ class AwayTest(base.BaseTestCase):
         self._waited(self.service.open, UUID, timeout=0.1)
         self.hostd.start()
         self.assertEqual([], self.service.instances())
-        self.assertIsNone(self.service.qemu_group())
         # And away again: that may be a reload.
         self.hostd.end()
         self.assertGreaterEqual(

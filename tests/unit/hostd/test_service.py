@@ -108,6 +108,12 @@ class RequestTest(base.BaseTestCase):
             hostd.start()
             self.assertEqual(sorted(expected), hostd.service.instances())
 
+    def test_what_is_asked_of_no_pair(self):
+        for kind, answer in (('status', {'qemu_group': None}),
+                             ('list', {'instances': []})):
+            self.assertEqual(answer, self._ask(
+                {'type': kind, 'after': '~'})[0])
+
     def test_bad_requests(self):
         for message in ({}, {'type': 'none', 'instance': self.uuid},
                         {'type': 'start'},
