@@ -33,6 +33,8 @@ from nova_dmore.virt.migration import console_log
 from nova_dmore.virt.migration import destination
 from nova_dmore.virt.migration import guest as guest_module
 from nova_dmore.virt.migration import plain_destination
+from nova_dmore.virt.migration import send_back
+from nova_dmore.virt.migration import services
 from nova_dmore.virt.migration import source
 from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import factory
@@ -74,10 +76,11 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             late_pairs.LatePairs(self._pairs, admin, self._get_connection,
                                  CONF.dmore.ssh_port))
         self._destination = destination.DestinationRole(
-            self._pairs, self._reporter, self._get_connection, self._uri(),
-            CONF.instances_path,
-            functools.partial(self._uris_of, uris.ANY_HOST),
-            CONF.libvirt.live_migration_with_native_tls)
+            self._pairs, self._reporter, self._get_connection,
+            CONF.instances_path, send_back.SendBack(
+                self._pairs, self._get_connection, self._uri(),
+                functools.partial(self._uris_of, uris.ANY_HOST),
+                CONF.libvirt.live_migration_with_native_tls))
         self._rpc_server = None
         #: The co-migrations from this host, by instance uuid.
         self._source_roles: dict[str, source.SourceRole] = {}
@@ -412,7 +415,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         super().live_migration_abort(instance)
 
     def _source_services(self):
-        return source.Services(
+        return services.Services(
             pairs=self._pairs, watch=self._watch, reporter=self._reporter,
             destination=rpc.DestinationAPI(CONF.dmore.rpc_timeout),
             libvirt_uri=self._uri(),

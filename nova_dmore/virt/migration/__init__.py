@@ -20,14 +20,17 @@ File                         Host         Part of the live migration
                                           waits for Domain R's
 ``switch_over.py``           source       the instance stops: Domain R
                                           switches over, too
+``carry_over.py``            source       then its port and the last offsets
+                                          go to the destination
 ``completion.py``            source       the instance is at the destination
 ``rollback.py``              source       or it stays at the source
+``send_back.py``             destination  then Domain R goes back there
 ``serial_port.py``           destination  a TCP port is released that a
                                           stock instance would need
 ``plain_destination.py``     source       a destination without the plug-in
 ===========================  ===========  ===================================
 
-``phases.py`` has the names of the phases; ``job.py`` (libvirt's migration
-jobs), ``uris.py`` (how a host is reached) and ``console_log.py`` are used by
-several of these.
+``phases.py`` has the names of the phases, and ``services.py`` what the source
+works with; ``job.py`` (libvirt's migration jobs), ``uris.py`` (how a host is
+reached) and ``console_log.py`` are used by several of these.
 """

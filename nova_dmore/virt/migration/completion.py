@@ -14,6 +14,7 @@ from oslo_log import log as logging
 from nova_dmore.virt.migration import phases
 from nova_dmore.virt.migration.phases import Phase
 from nova_dmore.virt.migration import plain_destination
+from nova_dmore.virt.migration import services as services_module
 from nova_dmore.virt.pair import record as record_module
 
 LOG = logging.getLogger(__name__)
@@ -25,15 +26,15 @@ _NOVA_END_S = 10.0
 class Completion:
     """The end of one co-migration; made and run when the instance has left.
 
-    :param services: of the source's role (``source.Services``).
     :param co_migration: a :class:`phases.CoMigration`.
     :param host: the destination, as Nova calls it.
     :param record: of the pair.
     :param nova_ended: set when Nova's live migration has ended.
     """
 
-    def __init__(self, services, context, co_migration: phases.CoMigration,
-                 host: str, record: record_module.PairRecord,
+    def __init__(self, services: services_module.Services, context,
+                 co_migration: phases.CoMigration, host: str,
+                 record: record_module.PairRecord,
                  nova_ended: threading.Event):
         self._services = services
         self._context = context

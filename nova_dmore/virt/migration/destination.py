@@ -16,9 +16,7 @@ soon as both domains run here, even while no nova-compute runs.
 import collections
 import contextlib
 import dataclasses
-from collections.abc import Callable
 
-import libvirt
 from oslo_log import log as logging
 
 from nova_dmore.channel import text
@@ -27,10 +25,8 @@ from nova_dmore import places
 from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.migration import console_log as console_log_module
 from nova_dmore.virt.migration import early_preparation
-from nova_dmore.virt.migration import job
+from nova_dmore.virt.migration import send_back
 from nova_dmore.virt.migration import serial_port
-from nova_dmore.virt.migration import uris
-from nova_dmore.virt.pair import domain_r
 from nova_dmore.virt.pair import instance_pair
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt import where
@@ -39,8 +35,6 @@ LOG = logging.getLogger(__name__)
 
 #: How many ended migrations are remembered: a call of one may come late.
 _ENDED_MAX = 256
-#: Longest wait for the end of a job that was cancelled, in seconds.
-_CANCEL_S = 5.0
 
 
 class DestinationRole:
@@ -50,25 +44,18 @@ class DestinationRole:
         :class:`nova_dmore.virt.pair.incoming.IncomingPairs`.
     :param reporter: a :class:`nova_dmore.virt.care.reporter.Reporter`.
     :param connect: returns Nova's ``libvirt.virConnect``.
-    :param libvirt_uri: URI of this host's libvirt.
     :param instances_path: ``[DEFAULT] instances_path``.
-    :param uris_of_any_host: returns how this host's configuration has Nova
-        reach the host :data:`nova_dmore.virt.migration.uris.ANY_HOST` in a
-        live migration.
-    :param encrypts: ``[libvirt] live_migration_with_native_tls``.
+    :param sends_back: a
+        :class:`nova_dmore.virt.migration.send_back.SendBack`.
     """
 
-    def __init__(self, pairs, reporter, connect, libvirt_uri: str,
-                 instances_path: str,
-                 uris_of_any_host: Callable[[], uris.MigrationURIs],
-                 encrypts: bool = False):
+    def __init__(self, pairs, reporter, connect, instances_path: str,
+                 sends_back: send_back.SendBack):
         self._pairs = pairs
         self._reporter = reporter
         self._connect = connect
-        self._libvirt_uri = libvirt_uri
         self._instances_path = instances_path
-        self._uris_of_any_host = uris_of_any_host
-        self._encrypts = encrypts
+        self._sends_back = sends_back
         #: Migration id of each pair that was prepared, by instance uuid.
         self._prepared: dict[str, str] = {}
         #: The same, of instances that arrive without their pair.
@@ -312,70 +299,13 @@ class DestinationRole:
         :param within_s: seconds after which the migration is cancelled.
         :raises nova_dmore.exception.PairError: it is not at the source.
         """
-        self._check_uris(uri, migrate_uri, flags)
+        self._sends_back.check(uri, migrate_uri, flags)
         with self._pairs.locked(instance_uuid):
-            job_here = self._job_of_paused(migration_id, instance_uuid)
-            # QEMU activates the disks of a domain that has arrived when that
-            # first runs. A QEMU before 10.0 aborts when it is to inactivate
-            # disks that it has not activated (bdrv_inactivate_recurse in
-            # block.c; seen with 7.2). So Domain R runs for a moment. Without
-            # its instance it gets no epoch, so nothing that it does in this
-            # moment reaches the channel.
-            job_here.resume()
-            job_here.suspend()
-            outgoing = job.OutgoingMigration(
-                self._libvirt_uri, domain_r.name_of(instance_uuid), uri,
-                {} if migrate_uri is None else {'migrate_uri': migrate_uri},
-                flags)
-            outgoing.start()
-            outgoing.join(within_s)
-            if outgoing.is_alive():
-                # If it succeeds meanwhile, that counts.
-                job_here.abort()
-                outgoing.join(_CANCEL_S)
-        if not outgoing.succeeded():
-            raise exception.PairError(
-                f'Domain R cannot be sent back: {outgoing.error}')
-
-    def _check_uris(self, uri: str, migrate_uri: str | None,
-                    flags: int) -> None:
-        """Check that this host would send an instance there, too, and that
-        Domain R is encrypted on the way if an instance would be.
-
-        :raises nova_dmore.exception.PairError: it is not so.
-        """
-        allowed = self._uris_of_any_host()
-        if not allowed.differs_in_host_alone(uri, migrate_uri):
-            raise exception.PairError(
-                f'Domain R is not sent to {uri!a} ({migrate_uri!a}): by this '
-                "host's [libvirt] live_migration_uri and "
-                f'live_migration_scheme it would be {allowed.uri} '
-                f'({allowed.migrate_uri})')
-        if flags & ~job.DOMAIN_R_FLAGS or (
-                self._encrypts and not flags & libvirt.VIR_MIGRATE_TLS):
-            raise exception.PairError(
-                f'Domain R is not sent with the flags {flags:#x}')
-
-    def _job_of_paused(self, migration_id: str, instance_uuid: str
-                       ) -> job.Job:
-        """The job of a Domain R that has arrived and has not run.
-
-        :raises nova_dmore.exception.PairError: there is none.
-        """
-        if not self._was_prepared(migration_id, instance_uuid):
-            raise exception.PairError(
-                f'nothing of migration {migration_id} is here')
-        connection = self._connect()
-        here = where.find(connection, instance_uuid)
-        if here is where.Here.RUNNING:
-            raise exception.PairError('the instance runs here')
-        if not self._pairs.domain(instance_uuid).is_paused():
-            # It was let run for its instance, which may have ended since.
-            raise exception.PairError('Domain R does not wait here')
-        try:
-            return job.Job(connection, domain_r.name_of(instance_uuid))
-        except libvirt.libvirtError as error:
-            raise exception.PairError(f'Domain R: {error}') from error
+            if not self._was_prepared(migration_id, instance_uuid):
+                raise exception.PairError(
+                    f'nothing of migration {migration_id} is here')
+            self._sends_back.send(
+                instance_uuid, uri, migrate_uri, flags, within_s)
 
     def abort(self, migration_id: str, instance_uuid: str) -> bool:
         """The instance stays at the source: remove what was prepared.

@@ -19,6 +19,8 @@ from oslo_log import log as logging
 
 from nova_dmore import exception
 from nova_dmore.virt.migration import phases
+from nova_dmore.virt.migration import services as services_module
+from nova_dmore.virt.pair import record as record_module
 from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
@@ -34,14 +36,14 @@ _SEND_BACK_S = 20.0
 class Rollback:
     """One rollback; made and run when the instance's migration has failed.
 
-    :param services: of the source's role (``source.Services``).
     :param co_migration: a :class:`phases.CoMigration`.
     :param host: the destination, as Nova calls it.
     :param record: of the pair.
     """
 
-    def __init__(self, services, context, co_migration: phases.CoMigration,
-                 host: str, record):
+    def __init__(self, services: services_module.Services, context,
+                 co_migration: phases.CoMigration, host: str,
+                 record: record_module.PairRecord):
         self._services = services
         self._context = context
         self._co_migration = co_migration

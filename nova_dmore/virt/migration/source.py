@@ -11,26 +11,23 @@ Before it, the driver has made a :class:`SourceRole` in Nova's
 QEMU decides when the instance stops, as in any live migration. Two threads of
 ours keep Domain R in step with it. ``switch_over.py`` holds Domain R's
 migration (``domain_r_migration.py``) until that stop, and lets it switch over
-then. ``instance_pre_copy.py`` slows the end of the instance's pre-copy for a
-while if Domain R is not copied yet.
+then; ``carry_over.py`` follows it. ``instance_pre_copy.py`` slows the end of
+the instance's pre-copy for a while if Domain R is not copied yet.
 
 The instance comes first: what fails here interrupts the console, and never
 the instance's migration.
 """
 
 import contextlib
-import dataclasses
 import threading
 import time
 
 import libvirt
 from oslo_log import log as logging
 
-from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore import places
-from nova_dmore.virt.care import reporter as reporter_module
-from nova_dmore.virt.care import watch as watch_module
+from nova_dmore.virt.migration import carry_over
 from nova_dmore.virt.migration import completion
 from nova_dmore.virt.migration import domain_r_migration
 from nova_dmore.virt.migration import instance_pre_copy
@@ -39,48 +36,22 @@ from nova_dmore.virt.migration import phases
 from nova_dmore.virt.migration.phases import Phase
 from nova_dmore.virt.migration import plain_destination
 from nova_dmore.virt.migration import rollback
+from nova_dmore.virt.migration import services as services_module
 from nova_dmore.virt.migration import switch_over
-from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import domain_r
 from nova_dmore.virt.pair import host_side
-from nova_dmore.virt.pair import pairs as pairs_module
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt.pair import xml
-from nova_dmore.virt import rpc
 from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
 
-#: Longest wait for the carry-over after the stop, in milliseconds: its offsets
-#: are exact when QEMU has saved the instance's state and sent the rest of its
-#: memory.
-_CARRY_OVER_MS = 5000
 #: How often, and for how long, the instance's job is waited for by who wants
 #: to abort it or to switch it to post-copy, in seconds.
 _JOB_POLL_S = 0.1
 _JOB_WAIT_S = 15.0
 #: Longest wait for the end of Domain R's migration after its instance's.
 _END_S = 15.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Services:
-    """What the role works with."""
-
-    pairs: pairs_module.Pairs
-    watch: watch_module.Watch
-    reporter: reporter_module.Reporter
-    destination: rpc.DestinationAPI
-    #: URI of this host's libvirt.
-    libvirt_uri: str
-    precopy_timeout_s: float
-    hold_bandwidth_mib: int
-    #: How Domain R is sent back to this host.
-    uris_of_this_host: uris.MigrationURIs
-    #: False: Domain R switches over as soon as it can.
-    hold: bool = True
-    #: False: Domain R is migrated beside its instance, but not in step.
-    synchronise: bool = True
 
 
 class SourceRole:
@@ -93,7 +64,7 @@ class SourceRole:
         instance that arrives without a pair.
     """
 
-    def __init__(self, services: Services, context, instance,
+    def __init__(self, services: services_module.Services, context, instance,
                  destination_host: str, read_console_log,
                  stock_consoles: host_side.StockConsoles):
         self._services = services
@@ -120,8 +91,7 @@ class SourceRole:
         #: Set when the call that migrates the instance has returned.
         self._instance_ended = threading.Event()
         self._nova_ended = threading.Event()
-        #: Activates the port binding of the destination.
-        self._activation: threading.Thread | None = None
+        self._carry_over: carry_over.CarryOver | None = None
         self._flags = 0     # of Domain R's migration
         #: Whether Domain R runs there only when its instance does.
         self._arrives_paused = False
@@ -323,9 +293,13 @@ class SourceRole:
         self._domain_r_migration.start()
         if not services.synchronise:
             return
+        # Phases stop and carry over.
+        self._carry_over = carry_over.CarryOver(
+            services, self._context, self.co_migration, self._host,
+            self._record, self._instance_ended)
         self._switch_over = switch_over.SwitchOver(
             self.co_migration, self._client, self._domain_r_migration,
-            self._instance_ended, self._after_stop,
+            self._instance_ended, self._carry_over.send,
             f'dmore-switch-over-{self._uuid}')
         self._instance_pre_copy = instance_pre_copy.InstancePreCopy(
             self._instance_job, self._switch_over.domain_r_copied, limit_mib,
@@ -342,49 +316,6 @@ class SourceRole:
             known, places.of_pair(self._services.pairs.records.directory(
                 self._uuid)), self._layout_there)
         return {} if wanted is None else {'destination_xml': wanted}
-
-    # -- phase stop: switch_over.py; then phase carry over ------------------
-
-    def _after_stop(self) -> None:
-        """Let the destination have Domain R's port, and the carry-over.
-
-        Neutron takes its time to activate the binding. Meanwhile the
-        instance's QEMU finishes, which the carry-over has to wait for.
-        """
-        activation = threading.Thread(
-            target=self._activate_binding, name=f'dmore-binding-{self._uuid}',
-            daemon=True)
-        activation.start()
-        self._activation = activation
-        try:
-            carry_over = self._wait_for_carry_over()
-            if carry_over is not None:
-                self._services.destination.carry_over(
-                    self._context, self._host, self.co_migration.migration_id,
-                    self._uuid, carry_over)
-        except (exception.PairError, exception.ShadowProcessError) as error:
-            # Domain R has its own offsets with it: nothing is lost yet.
-            LOG.warning('%s', text.printable(error), instance=self._instance)
-        activation.join()
-
-    def _wait_for_carry_over(self) -> dict | None:
-        """What the source's shadow-device process has for that of the
-        destination (the request ``hand_over``). If the instance was forced to
-        stop, sending the rest of its memory may take minutes."""
-        while True:
-            ended = self._instance_ended.is_set()
-            carry_over = self._client.hand_over(_CARRY_OVER_MS)
-            if carry_over is not None or ended:
-                return carry_over
-            self._instance_ended.wait(_JOB_POLL_S)
-
-    def _activate_binding(self) -> None:
-        """Have Domain R's port at the destination, in a thread of
-        :meth:`_after_stop`."""
-        with self.co_migration.step(
-                'Activating the binding at the destination'):
-            self._services.pairs.addresses.activate_binding(
-                self._record.address.port_id, self._host)
 
     # -- phases live and done: completion.py --------------------------------
 
@@ -434,9 +365,9 @@ class SourceRole:
     def _roll_back(self) -> None:
         """The instance stays here: so does its Domain R."""
         self._wait_for_switch_over()
-        if self._activation is not None:
-            # If it came later, it would take the port from here again.
-            self._activation.join(_END_S)
+        # If it came later, it would take the port from here again.
+        binding_moved = (self._carry_over is not None
+                         and self._carry_over.wait_for_port(_END_S))
         domain_r_moved = False
         if self._domain_r_migration is not None:
             self._domain_r_migration.cancel()
@@ -444,5 +375,4 @@ class SourceRole:
         self.co_migration.enter(Phase.ABORTED)
         rollback.Rollback(
             self._services, self._context, self.co_migration, self._host,
-            self._record).run(self._flags, domain_r_moved,
-                              self._activation is not None)
+            self._record).run(self._flags, domain_r_moved, binding_moved)

@@ -2,7 +2,7 @@
 """Holds Domain R until its instance stops, and lets it switch over then.
 
 At the source. Before it, :mod:`nova_dmore.virt.migration.source` has started
-Domain R's migration; after it, ``source.py`` sends the carry-over to the
+Domain R's migration; after it, ``carry_over.py`` sends the carry-over to the
 destination, and :mod:`nova_dmore.virt.migration.completion` or
 :mod:`nova_dmore.virt.migration.rollback` ends the co-migration.
 

@@ -4,7 +4,7 @@
 Used when the instance stays at the source and its Domain R has to come back
 from the destination: the source (:mod:`nova_dmore.virt.migration.rollback`)
 tells the URIs of its own host, the destination
-(:mod:`nova_dmore.virt.migration.destination`) checks them.
+(:mod:`nova_dmore.virt.migration.send_back`) checks them.
 """
 
 import dataclasses

@@ -13,6 +13,7 @@ from laboratory.fuzz import control_record, oracle, parts
 from laboratory.fuzz import reader as reader_module
 from nova_dmore import exception
 from nova_dmore.virt.migration import destination
+from nova_dmore.virt.migration import send_back
 from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import record
 from nova_dmore.virt import rpc
@@ -45,9 +46,12 @@ def run(data: bytes) -> None:
         pairs.addresses.of_port.return_value = record.from_json(
             _RECORD).address
         pairs.addresses.add_binding.side_effect = lambda found, host: found
+        connect = mock.Mock()
         role = destination.DestinationRole(
-            pairs, mock.Mock(), mock.Mock(), 'qemu:///system', instances,
-            lambda: uris.MigrationURIs('qemu+tcp://any/system'))
+            pairs, mock.Mock(), connect, instances, send_back.SendBack(
+                pairs, connect, 'qemu:///system',
+                lambda: uris.MigrationURIs('qemu+tcp://any/system'),
+                encrypts=False))
         server = rpc.DestinationServer(role)
         with mock.patch.multiple(
                 destination.where, find=lambda *_: mock.sentinel.here,

@@ -5,6 +5,7 @@ from unittest import mock
 
 from nova_dmore.virt.care import reporter
 from nova_dmore.virt.migration import destination
+from nova_dmore.virt.migration import send_back
 from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import record
 from tests.unit.virt import fake_host
@@ -12,10 +13,6 @@ from tests.unit.virt import fakes
 
 
 class DestinationTestCase(fake_host.HostTestCase):
-
-    uris_of_any_host = uris.MigrationURIs('qemu+tcp://anyhost/system',
-                                          'tcp://anyhost')
-    encrypts = False
 
     def setUp(self):
         super().setUp()
@@ -29,10 +26,15 @@ class DestinationTestCase(fake_host.HostTestCase):
         self.role = self._role()
 
     def _role(self):
+        def connect():
+            return self.libvirt
+        self.sends_back = send_back.SendBack(
+            self.pairs, connect, 'qemu:///system',
+            lambda: uris.MigrationURIs('qemu+tcp://anyhost/system',
+                                       'tcp://anyhost'), encrypts=False)
         return destination.DestinationRole(
-            self.pairs, self.reporter, lambda: self.libvirt,
-            'qemu:///system', self.instances_path,
-            lambda: self.uris_of_any_host, self.encrypts)
+            self.pairs, self.reporter, connect, self.instances_path,
+            self.sends_back)
 
     def _finish(self, moved, console_log=None):
         self.libvirt.add_instance()

@@ -15,6 +15,7 @@ from nova_dmore.virt.migration import guest as guest_module
 from nova_dmore.virt.migration import instance_pre_copy
 from nova_dmore.virt.migration import job
 from nova_dmore.virt.migration.phases import Phase
+from nova_dmore.virt.migration import services
 from nova_dmore.virt.migration import source
 from nova_dmore.virt.migration import switch_over
 from nova_dmore.virt.migration import uris
@@ -224,7 +225,7 @@ class SourceTestCase(fake_host.HostTestCase):
     def _role(self, **changes):
         with mock.patch.object(type(self.instance), 'name', INSTANCE):
             return source.SourceRole(
-                source.Services(**{
+                services.Services(**{
                     'pairs': self.pairs, 'watch': self.watch,
                     'reporter': self.reporter,
                     'destination': self.destination,

@@ -84,8 +84,9 @@ class SendBackTest(destination_case.DestinationTestCase):
         for uri, migrate_uri in (
                 ('qemu+tcp://c2.example.org/system', 'tcp://10.0.0.2'),
                 ('qemu+tcp://[fd00::2]/system', 'tcp://[fd00::2]')):
-            with mock.patch.object(self.role, '_job_of_paused', autospec=True,
-                                   side_effect=ZeroDivisionError):
+            with mock.patch.object(
+                    self.sends_back, '_job_of_paused', autospec=True,
+                    side_effect=ZeroDivisionError):
                 self.assertRaises(ZeroDivisionError, self._send_back,
                                   uri=uri, migrate_uri=migrate_uri)
 
@@ -96,7 +97,7 @@ class SendBackTest(destination_case.DestinationTestCase):
                 libvirt, f'VIR_MIGRATE_{flag}'))
 
     def test_not_in_clear_where_instances_are_not(self):
-        self.role._encrypts = True
+        self.sends_back._encrypts = True
         self._assert_refused('flags')
         self._send_back(flags=33 | libvirt.VIR_MIGRATE_TLS)
 
