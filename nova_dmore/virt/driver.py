@@ -13,21 +13,15 @@ that (``[dmore] required``): see :mod:`nova_dmore.virt.boundary`.
 import functools
 
 from nova import context as nova_context
-from nova import exception as nova_exception
-from nova.console import type as console_type
 from nova.virt.libvirt import driver as libvirt_driver
 import nova.conf
 from oslo_log import log as logging
 
 from nova_dmore import conf as dmore_conf
-from nova_dmore import exception
 from nova_dmore.virt import boundary
-from nova_dmore.virt.care import late_pairs
-from nova_dmore.virt.care import reconcile
-from nova_dmore.virt.care import renewal
 from nova_dmore.virt.care import reporter
-from nova_dmore.virt.care import watch
 from nova_dmore.virt.config import precondition
+from nova_dmore.virt import consoles
 from nova_dmore.virt import inventory
 from nova_dmore.virt.migration import console_log
 from nova_dmore.virt.migration import destination
@@ -42,7 +36,6 @@ from nova_dmore.virt.pair import instance_pair
 from nova_dmore.virt.pair import saved as saved_module
 from nova_dmore.virt.pair import starting
 from nova_dmore.virt import rpc
-from nova_dmore.virt import where
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -67,14 +60,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             CONF, self._get_connection, self.vif_driver, admin)
         self._host._is_domain_r = self._pairs.is_domain_r
         self._reporter = reporter.Reporter(CONF.host)
-        self._watch = watch.Watch(
-            self._pairs, self._reporter, CONF.dmore.watch_interval, admin,
-            reconcile.Reconciler(
-                self._pairs, self._reporter, admin, self._get_connection,
-                where.host_in_nova, where.is_live_migrating),
-            renewal.Renewal(CONF, self._pairs),
-            late_pairs.LatePairs(self._pairs, admin, self._get_connection,
-                                 CONF.dmore.ssh_port))
+        self._watch = factory.make_watch(
+            CONF, self._pairs, self._reporter, self._get_connection, admin)
         self._destination = destination.DestinationRole(
             self._pairs, self._reporter, self._get_connection,
             CONF.instances_path, send_back.SendBack(
@@ -176,43 +163,15 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
 
     def get_vnc_console(self, context, instance):
         """Called for ``console url show --novnc``, and when
-        nova-novncproxy checks a token (``validate_console_port``).
-
-        An instance whose display is not the pair's, since an earlier version
-        started it, or ``[vnc] enabled`` was false then, has Nova's own
-        console.
-        """
-        record = self._pair_with_guest(instance)
-        if record is None or not record.display:
-            return super().get_vnc_console(context, instance)
-        return console_type.ConsoleVNC(
-            host=record.address.ip, port=CONF.dmore.vnc_port)
+        nova-novncproxy checks a token (``validate_console_port``)."""
+        return (consoles.vnc(CONF.dmore, self._pairs, self._host, instance)
+                or super().get_vnc_console(context, instance))
 
     def get_serial_console(self, context, instance):
         """Called for ``console url show --serial``, and when
         nova-serialproxy checks a token (``validate_console_port``)."""
-        record = self._pair_with_guest(instance)
-        if record is None:
-            return super().get_serial_console(context, instance)
-        return console_type.ConsoleSerial(
-            host=record.address.ip, port=CONF.dmore.serial_port)
-
-    def _pair_with_guest(self, instance):
-        """The record of a pair whose instance libvirt knows.
-
-        :returns: None without a pair, and where the instance was started with
-            the stock consoles: its pair could not be had, nor removed.
-        :raises nova.exception.InstanceNotFound: as Nova's own methods do.
-            While the instance is started again, its older tokens are
-            forgotten; this keeps a new one from being made just then.
-        """
-        record = self._pairs.get(instance.uuid)
-        if record is not None:
-            self._host.get_guest(instance)
-            if where.has_stock_consoles(
-                    self._get_connection(), instance.uuid):
-                return None
-        return record
+        return (consoles.serial(CONF.dmore, self._pairs, self._host, instance)
+                or super().get_serial_console(context, instance))
 
     def get_console_output(self, context, instance):
         """Called for ``console log show``.
@@ -220,9 +179,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         Nova finds the log by the type of the console device. It does not
         know the type that a pair has; the log is where it always is.
         """
-        if (self._pairs.get(instance.uuid) is None
-                and not where.has_shadow_devices(
-                    self._get_connection(), instance.uuid)):
+        if not consoles.are_of_pair(self._pairs, self._host, instance):
             return super().get_console_output(context, instance)
         return self._get_console_output_file(
             instance, self._get_console_log_path(instance))
@@ -239,22 +196,9 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             context, instance, network_info,
             block_device_info=block_device_info,
             destroy_disks=destroy_disks, destroy_secrets=destroy_secrets)
-        if instance.uuid in self._rebooting:
-            return
-        for_good = where.will_be_nowhere(instance, self._pairs.host)
-        record = self._pairs.get(instance.uuid)
-        if record is not None and record.incoming and not for_good:
-            with boundary.instance_first(
-                    instance, 'Rolling back its Domain R'):
-                self._destination.rollback_live_migration_at_destination(
-                    instance.uuid)
-            return
-        # Even if Nova's flavor asks for no Domain R now, the instance may have
-        # had one before its flavor was changed; then its address is left.
-        if (record is not None or
-                for_good and CONF.dmore.management_network):
-            instance_pair.remove(
-                self._pairs, instance, delete_address=for_good)
+        if instance.uuid not in self._rebooting:
+            instance_pair.destroyed(
+                CONF.dmore, self._pairs, self._destination, instance)
 
     def _hard_reboot(self, context, instance, network_info, share_info,
                      block_device_info=None, accel_info=None):
@@ -292,10 +236,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         """Called at the source when a resize is confirmed. What could not be
         removed of the pair when the instance left is removed now."""
         super().confirm_migration(context, migration, instance, network_info)
-        if (instance.host != self._pairs.host and
-                self._pairs.get(instance.uuid) is not None):
-            instance_pair.remove(
-                self._pairs, instance, delete_address=False)
+        instance_pair.resize_confirmed(self._pairs, instance)
 
     # -- it moves: destination ----------------------------------------------
 
@@ -305,15 +246,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         """Called at a possible destination of a live migration, before
         anything is made there."""
         if instance_pair.SSH_PROPERTY in instance.metadata:
-            with boundary.instance_first(
-                    instance, 'Checking for its Domain R') as outcome:
-                self._destination.check_can_live_migrate_destination(
-                    instance)
-            if (CONF.dmore.required and isinstance(
-                    outcome.error, exception.ConfigurationError)):
-                # Nova tries another host, unless it was told to use this one.
-                raise nova_exception.MigrationPreCheckError(
-                    reason=str(outcome.error))
+            self._destination.check_can_live_migrate_destination(
+                instance, CONF.dmore.required)
         return super().check_can_live_migrate_destination(
             context, instance, src_compute_info, dst_compute_info,
             block_migration, disk_over_commit)

@@ -23,10 +23,10 @@ File                         Host         Part of the live migration
 ``carry_over.py``            source       then its port and the last offsets
                                           go to the destination
 ``completion.py``            source       the instance is at the destination
-``rollback.py``              source       or it stays at the source
-``send_back.py``             destination  then Domain R goes back there
 ``serial_port.py``           destination  a TCP port is released that a
                                           stock instance would need
+``rollback.py``              source       or it stays at the source
+``send_back.py``             destination  then Domain R goes back there
 ``plain_destination.py``     source       a destination without the plug-in
 ===========================  ===========  ===================================
 

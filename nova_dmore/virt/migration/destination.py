@@ -17,11 +17,13 @@ import collections
 import contextlib
 import dataclasses
 
+from nova import exception as nova_exception
 from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore import places
+from nova_dmore.virt import boundary
 from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.migration import console_log as console_log_module
 from nova_dmore.virt.migration import early_preparation
@@ -68,14 +70,26 @@ class DestinationRole:
 
     # -- called by the driver -----------------------------------------------
 
-    def check_can_live_migrate_destination(self, instance) -> None:
+    def check_can_live_migrate_destination(self, instance, required: bool
+                                           ) -> None:
         """Begin to ask for the port that Neutron has for the pair; nothing is
         made.
 
-        :raises nova_dmore.exception.ConfigurationError: this host does not
-            have the secret that the keys of the pair are derived from, or can
-            have no Domain R.
+        :param required: ``[dmore] required``.
+        :raises nova.exception.MigrationPreCheckError: it is required, and this
+            host does not have the secret that the keys of the pair are derived
+            from, or can have no Domain R. Nova tries another host, unless it
+            was told to use this one.
         """
+        with boundary.instance_first(
+                instance, 'Checking for its Domain R') as outcome:
+            self._check(instance)
+        if required and isinstance(
+                outcome.error, exception.ConfigurationError):
+            raise nova_exception.MigrationPreCheckError(
+                reason=str(outcome.error))
+
+    def _check(self, instance) -> None:
         if self._pairs.impossible is not None:
             raise exception.ConfigurationError(self._pairs.impossible)
         self._pairs.secrets.check(host_secrets.id_of(instance))

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the pairs of a host from Nova's configuration.
+"""Makes the pairs of a host, and their watch, from Nova's configuration.
 
 Called by the driver's constructor, once in each nova-compute.
 """
 
 import functools
 
+from nova_dmore.virt.care import late_pairs
+from nova_dmore.virt.care import reconcile
+from nova_dmore.virt.care import renewal
+from nova_dmore.virt.care import reporter as reporter_module
 from nova_dmore.virt.care import tokens
+from nova_dmore.virt.care import watch
 from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.images import credentials
 from nova_dmore.virt.images import image_store
@@ -15,6 +20,7 @@ from nova_dmore.virt.network import plug
 from nova_dmore.virt.network import port_security
 from nova_dmore.virt.network import security_group
 from nova_dmore.virt.pair import incoming
+from nova_dmore.virt import where
 
 
 def make_pairs(conf, connect, vif_driver, context) -> incoming.IncomingPairs:
@@ -39,3 +45,19 @@ def make_pairs(conf, connect, vif_driver, context) -> incoming.IncomingPairs:
             conf.dmore.image_cache_dir, credentials.service_context),
         functools.partial(tokens.forget, context),
         functools.partial(host_secrets.note_of, context))
+
+
+def make_watch(conf, pairs: incoming.IncomingPairs,
+               reporter: reporter_module.Reporter, connect, context
+               ) -> watch.Watch:
+    """What looks after the pairs; begins nothing yet.
+
+    :param pairs: what :func:`make_pairs` returned. The other parameters are
+        those of it.
+    """
+    return watch.Watch(
+        pairs, reporter, conf.dmore.watch_interval, context,
+        reconcile.Reconciler(pairs, reporter, context, connect,
+                             where.host_in_nova, where.is_live_migrating),
+        renewal.Renewal(conf, pairs),
+        late_pairs.LatePairs(pairs, context, connect, conf.dmore.ssh_port))

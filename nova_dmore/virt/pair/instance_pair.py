@@ -14,6 +14,7 @@ from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.pair import policy
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt.pair import xml as xml_module
+from nova_dmore.virt import where
 
 #: The server property in which a user finds the SSH console. An instance that
 #: has it has a Domain R. It lies in Nova's database, where hosts of other
@@ -104,6 +105,34 @@ def retract(instance) -> None:
     """Take back from the user what :func:`announce` told him."""
     if instance.metadata.pop(SSH_PROPERTY, None) is not None:
         instance.save()
+
+
+def destroyed(options, pairs, destination, instance) -> None:
+    """Nova has destroyed an instance on this host, and does not start it here
+    at once.
+
+    :param options: the ``[dmore]`` options.
+    :param destination: a
+        :class:`nova_dmore.virt.migration.destination.DestinationRole`.
+    """
+    for_good = where.will_be_nowhere(instance, pairs.host)
+    record = pairs.get(instance.uuid)
+    if record is not None and record.incoming and not for_good:
+        with boundary.instance_first(instance, 'Rolling back its Domain R'):
+            destination.rollback_live_migration_at_destination(instance.uuid)
+        return
+    # Even if Nova's flavor asks for no Domain R now, the instance may have had
+    # one before its flavor was changed; then its address is left.
+    if record is not None or for_good and options.management_network:
+        remove(pairs, instance, delete_address=for_good)
+
+
+def resize_confirmed(pairs, instance) -> None:
+    """An instance that was resized stays where it is: if that is elsewhere,
+    remove what could not be removed of its pair when it left."""
+    if (instance.host != pairs.host
+            and pairs.get(instance.uuid) is not None):
+        remove(pairs, instance, delete_address=False)
 
 
 def remove(pairs, instance, delete_address: bool) -> None:

@@ -7,6 +7,7 @@ import fixtures
 from nova.virt.libvirt import driver as libvirt_driver
 
 from nova_dmore.virt import driver
+from nova_dmore.virt.migration import destination
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
@@ -24,6 +25,8 @@ class DriverTestCase(fake_host.HostTestCase):
         self.driver = driver.DMoreDriver.__new__(driver.DMoreDriver)
         self.driver._pairs = self.pairs
         self.driver._get_connection = lambda: self.libvirt
+        self.driver._destination = mock.create_autospec(
+            destination.DestinationRole, instance=True)
         self.driver._source_roles = {}
         self.driver._rebooting = set()
         self.driver._resuming = set()
@@ -45,4 +48,4 @@ class DriverTestCase(fake_host.HostTestCase):
         self.stock('init_host')
         self.useFixture(fixtures.MockPatch(
             'nova_dmore.virt.rpc.start_server', autospec=True))
-        self.driver._destination = self.driver._watch = mock.Mock()
+        self.driver._watch = mock.Mock()

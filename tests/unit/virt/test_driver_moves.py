@@ -8,7 +8,6 @@ from nova.compute import task_states
 from nova.compute import vm_states
 from nova import exception as nova_exception
 
-from nova_dmore.virt.migration import destination
 from nova_dmore.virt.migration import source
 from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import instance_pair
@@ -24,8 +23,6 @@ class ArrivalTest(driver_case.DriverTestCase):
         super().setUp()
         self.stock_method = self.stock('pre_live_migration',
                                        return_value='data')
-        self.driver._destination = mock.create_autospec(
-            destination.DestinationRole, instance=True)
 
     def _arrive(self, **metadata):
         self.instance.metadata = metadata
@@ -58,8 +55,6 @@ class ArrivedTest(driver_case.DriverTestCase):
     def _arrived(self, **metadata):
         self.instance.metadata = metadata
         stock = self.stock('post_live_migration_at_destination')
-        self.driver._destination = mock.create_autospec(
-            destination.DestinationRole, instance=True)
         self.driver.post_live_migration_at_destination(
             'context', self.instance, 'networks')
         stock.assert_called_once_with(
@@ -80,8 +75,6 @@ class CheckTest(driver_case.DriverTestCase):
         self.instance.metadata = metadata
         check = self.stock('check_can_live_migrate_destination',
                            return_value='data')
-        self.driver._destination = mock.create_autospec(
-            destination.DestinationRole, instance=True)
         self.assertEqual(
             'data', self.driver.check_can_live_migrate_destination(
                 'context', self.instance, 'source', 'destination'))
@@ -93,7 +86,7 @@ class CheckTest(driver_case.DriverTestCase):
     def test_an_instance_with_domain_r_is_checked(self):
         check = self._check(
             **{instance_pair.SSH_PROPERTY: 'ssh://console@10.0.0.5'})
-        check.assert_called_once_with(self.instance)
+        check.assert_called_once_with(self.instance, False)
 
     def test_a_stock_instance_has_none(self):
         self._check(some='property').assert_not_called()
@@ -172,8 +165,6 @@ class LeaveTest(driver_case.DriverTestCase):
     def test_a_migration_to_here_is_rolled_back(self):
         self.pairs.records.save(dataclasses.replace(
             self.pairs.get(fakes.UUID), incoming=True))
-        self.driver._destination = mock.create_autospec(
-            destination.DestinationRole, instance=True)
         self._destroy(host=fakes.OTHER_HOST,
                       task_state=task_states.MIGRATING)
         roll_back = (self.driver._destination.

@@ -6,6 +6,7 @@ from unittest import mock
 
 import fixtures
 import libvirt
+from nova import exception as nova_exception
 from nova import objects
 
 from nova_dmore import exception
@@ -60,10 +61,12 @@ class DestinationTest(destination_case.DestinationTestCase):
         self._take_secrets_away()
         instance = fakes.make_instance()
         self.assertRaises(
-            exception.ConfigurationError,
-            self.role.check_can_live_migrate_destination, instance)
+            nova_exception.MigrationPreCheckError,
+            self.role.check_can_live_migrate_destination, instance,
+            required=True)
+        self.role.check_can_live_migrate_destination(instance, required=False)
         instance.system_metadata[host_secrets.METADATA] = '1'
-        self.role.check_can_live_migrate_destination(instance)
+        self.role.check_can_live_migrate_destination(instance, required=True)
 
     def test_prepare_twice(self):
         self.role.prepare(None, 'm1', self.text)
@@ -159,10 +162,10 @@ class DestinationTest(destination_case.DestinationTestCase):
     def test_the_host_can_have_no_domain_r(self):
         self.pairs.impossible = 'device not available: it'
         error = self.assertRaises(
-            exception.ConfigurationError,
+            nova_exception.MigrationPreCheckError,
             self.role.check_can_live_migrate_destination,
-            fakes.make_instance())
-        self.assertEqual('device not available: it', str(error))
+            fakes.make_instance(), required=True)
+        self.assertIn('device not available: it', str(error))
         self.role.pre_live_migration(fakes.make_instance())
         self._assert_arrives_without_consoles()
 

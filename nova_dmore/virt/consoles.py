@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where an instance's consoles are: with its Domain R, or where Nova has them.
+
+Called by the driver when a user asks for a console, and when a proxy checks a
+token (``validate_console_port``).
+"""
+
+from nova.console import type as console_type
+
+from nova_dmore.virt import where
+
+
+def vnc(options, pairs, host, instance) -> console_type.ConsoleVNC | None:
+    """The VNC console of an instance; None: it is the stock one.
+
+    That is so, too, where its display is not the pair's, since an earlier
+    version started it, or ``[vnc] enabled`` was false then.
+
+    :param options: the ``[dmore]`` options.
+    :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
+    :param host: Nova's ``nova.virt.libvirt.host.Host``.
+    :raises nova.exception.InstanceNotFound: libvirt does not know it.
+    """
+    record = _pair_with_guest(pairs, host, instance)
+    if record is None or not record.display:
+        return None
+    return console_type.ConsoleVNC(
+        host=record.address.ip, port=options.vnc_port)
+
+
+def serial(options, pairs, host, instance
+           ) -> console_type.ConsoleSerial | None:
+    """The serial console of an instance; as :func:`vnc`."""
+    record = _pair_with_guest(pairs, host, instance)
+    if record is None:
+        return None
+    return console_type.ConsoleSerial(
+        host=record.address.ip, port=options.serial_port)
+
+
+def _pair_with_guest(pairs, host, instance):
+    """The record of a pair whose instance libvirt knows.
+
+    :returns: None without a pair, and where the instance was started with
+        the stock consoles: its pair could not be had, nor removed.
+    :raises nova.exception.InstanceNotFound: as Nova's own methods do.
+        While the instance is started again, its older tokens are
+        forgotten; this keeps a new one from being made just then.
+    """
+    record = pairs.get(instance.uuid)
+    if record is not None:
+        host.get_guest(instance)
+        if where.has_stock_consoles(host.get_connection(), instance.uuid):
+            return None
+    return record
+
+
+def are_of_pair(pairs, host, instance) -> bool:
+    """Whether an instance has a pair, or was started with one."""
+    return (pairs.get(instance.uuid) is not None
+            or where.has_shadow_devices(host.get_connection(), instance.uuid))
