@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from nova_dmore import wire
+from nova_dmore.worker import epoch
 
 Role = wire.Role
 State = wire.PairState
@@ -17,11 +18,10 @@ State = wire.PairState
 #: When Domain R should have acknowledged a freeze, in seconds after the stop.
 _OVERDUE_S = wire.FREEZE_DELAY_S + wire.FREEZE_TIMEOUT_S
 
-#: A Domain R that breaks an epoch gets the next one at once; one that breaks
-#: another one within so many seconds waits, for longer each time.
-_CALM_S = 10.0
-_FIRST_PAUSE_S = 0.1
-_LAST_PAUSE_S = 30.0
+#: What the worker after this one has to know beside state and role; in its
+#: notes without the underscore.
+_NOTED = ('migration_id', 'instance_running', '_attached', '_generation',
+          '_ever_open', '_lost_unreported', '_adopted', '_carried')
 
 
 class Action(enum.Enum):
@@ -67,8 +67,7 @@ class PairMachine:
         self._attached = False
         self._generation = 0
         self._arriving = False      # this Domain R came by migration
-        self._needs_epoch = True
-        self._epoch_open = False
+        self._epoch = epoch.Epoch()
         self._ever_open = False
         self._lost_unreported = False
         self._carried = False
@@ -82,9 +81,6 @@ class PairMachine:
         self._instance_unknown = False
         #: The instance belongs to this host, though it need not run.
         self._adopted = False
-        #: The next epoch is not raised before.
-        self._open_at = -math.inf
-        self._pause = 0.0
 
     # -- what the worker may do now
 
@@ -133,7 +129,7 @@ class PairMachine:
     @property
     def wants_exact(self) -> bool:
         """Whether ``exact`` would make a difference now."""
-        return (self.state is State.INCOMING and self._needs_epoch and
+        return (self.state is State.INCOMING and self._epoch.is_due and
                 self._arriving and self.domain_r_running and not self.exact)
 
     @property
@@ -149,13 +145,13 @@ class PairMachine:
                 return None     # QEMU says when its state is saved, or ends
             return self._stopped_at + (
                 _OVERDUE_S if self.freeze_due else wire.FREEZE_DELAY_S)
-        if not (self._needs_epoch and self.domain_r_running):
+        if not (self._epoch.is_due and self.domain_r_running):
             return None
         if self.state is State.STARTING:
-            return self._open_at
+            return self._epoch.not_before
         if self.state is State.INCOMING and self._both_since is not None:
-            return (self._open_at if self._carried else
-                    max(self._open_at,
+            return (self._epoch.not_before if self._carried else
+                    max(self._epoch.not_before,
                         self._both_since + wire.CARRY_OVER_LIMIT_S))
         return None
 
@@ -182,7 +178,7 @@ class PairMachine:
         actions = self.domain_r_detached(now)
         self._attached = True
         self._generation = generation
-        self._needs_epoch = True
+        self._epoch.end()
         return actions + self.tick(now)
 
     def domain_r_detached(self, now: float) -> list[Action]:
@@ -192,8 +188,7 @@ class PairMachine:
         actions: list[Action] = []
         self._attached = False
         self._domain_r_status = None    # of that one
-        self._needs_epoch = True
-        self._epoch_open = False
+        self._epoch.end()
         if self._ever_open:
             if self.role is Role.SOURCE or self.state is State.FROZEN:
                 # It moves, or moved; only if a fresh one takes its place
@@ -221,14 +216,9 @@ class PairMachine:
 
     def broken(self, restarted: bool, now: float) -> list[Action]:
         """Domain R wrote what cannot be, or its guest started anew."""
-        # If an epoch is needed already, a new connection or a thaw has
-        # reported the loss.
-        first = not self._needs_epoch
-        self._needs_epoch = True
-        self._epoch_open = False
-        self._pause = (0.0 if now >= self._open_at + _CALM_S else min(
-            max(_FIRST_PAUSE_S, 2 * self._pause), _LAST_PAUSE_S))
-        self._open_at = now + self._pause
+        # Where one is due already, a connection or a thaw has reported it.
+        first = not self._epoch.is_due
+        self._epoch.end_broken(now)
         actions = [Action.DOMAIN_R_LOST] if restarted and first else []
         if self.state is State.FREEZING:
             actions += self._carry()
@@ -255,7 +245,7 @@ class PairMachine:
         if role is Role.DESTINATION:
             if migration_id == self.migration_id:
                 return self.tick(now)   # it arrived already
-            if self._epoch_open or self.state is not State.STARTING:
+            if self._epoch.is_open or self.state is not State.STARTING:
                 raise ValueError(f'a pair that is {self.state} cannot be '
                                  f'the destination of a migration')
             self.state = State.INCOMING
@@ -282,15 +272,15 @@ class PairMachine:
 
         :raises ValueError: it is of no use (any more).
         """
-        if self.state is not State.INCOMING or not self._needs_epoch:
+        if self.state is not State.INCOMING or not self._epoch.is_due:
             raise ValueError(f'too late: the pair is {self.state}')
         self._carried = True
         return self.tick(now)
 
     def opened(self, now: float) -> list[Action]:
         """Domain R acknowledged the epoch."""
-        if not self._needs_epoch:
-            self._epoch_open = self._ever_open = True
+        if not self._epoch.is_due:
+            self._epoch.is_open = self._ever_open = True
         return self.tick(now)
 
     def freeze_over(self) -> list[Action]:
@@ -310,11 +300,11 @@ class PairMachine:
         if self.state is State.STARTING:
             actions += self._open(now)
         if (self.state in (State.STARTING, State.INCOMING) and
-                self._epoch_open and self._is_here):
+                self._epoch.is_open and self._is_here):
             if self.state is State.INCOMING:
                 self.role = None
             self.state = State.LIVE
-        elif self.state is State.LIVE and self._needs_epoch:
+        elif self.state is State.LIVE and self._epoch.is_due:
             self.state = State.STARTING
             actions += self._open(now)
         return actions
@@ -322,13 +312,12 @@ class PairMachine:
     # -- transitions
 
     def _open(self, now: float) -> list[Action]:
-        if (not (self._needs_epoch and self.domain_r_running)
-                or now < self._open_at):
+        if not (self._epoch.may_be_raised(now) and self.domain_r_running):
             return []
         actions = [Action.OPEN_AS_HOST]
         if self._lost_unreported and not self._arriving:
             actions.insert(0, Action.DOMAIN_R_LOST)
-        self._epoch_raised()
+        self._raise_epoch()
         return actions
 
     @property
@@ -341,7 +330,7 @@ class PairMachine:
             return []
         if self._both_since is None:
             self._both_since = now
-        if not self._needs_epoch or now < self._open_at:
+        if not self._epoch.may_be_raised(now):
             return []
         if self._carried:
             action = Action.OPEN_CARRIED
@@ -351,12 +340,11 @@ class PairMachine:
             action = Action.OPEN_AS_DOMAIN_R
         else:
             action = Action.OPEN_UNKNOWN
-        self._epoch_raised()
+        self._raise_epoch()
         return [action]
 
-    def _epoch_raised(self) -> None:
-        self._needs_epoch = False
-        self._epoch_open = False
+    def _raise_epoch(self) -> None:
+        self._epoch.raised()
         self._lost_unreported = False
 
     def _stop(self, now: float) -> list[Action]:
@@ -373,8 +361,7 @@ class PairMachine:
 
     def _thaw(self, now: float) -> list[Action]:
         self.state = State.STARTING
-        self._needs_epoch = True
-        self._epoch_open = False
+        self._epoch.end()
         actions = [Action.THAW]
         if not self._attached:
             actions.append(Action.CLOSE)
@@ -387,14 +374,7 @@ class PairMachine:
         return {
             'state': self.state.value,
             'role': self.role and self.role.value,
-            'migration_id': self.migration_id,
-            'instance_running': self.instance_running,
-            'attached': self._attached,
-            'generation': self._generation,
-            'ever_open': self._ever_open,
-            'lost_unreported': self._lost_unreported,
-            'adopted': self._adopted,
-            'carried': self._carried}
+            **{name.lstrip('_'): getattr(self, name) for name in _NOTED}}
 
     @classmethod
     def from_notes(cls, notes: dict[str, Any], now: float) -> 'PairMachine':
@@ -409,14 +389,8 @@ class PairMachine:
         machine = cls()
         state = State(notes['state'])
         machine.role = notes['role'] and Role(notes['role'])
-        machine.migration_id = notes['migration_id']
-        machine.instance_running = notes['instance_running']
-        machine._attached = notes['attached']
-        machine._generation = notes['generation']
-        machine._ever_open = notes['ever_open']
-        machine._lost_unreported = notes['lost_unreported']
-        machine._adopted = notes['adopted']
-        machine._carried = notes['carried']
+        for name in _NOTED:
+            setattr(machine, name, notes[name.lstrip('_')])
         if state is State.FREEZING:
             machine.instance_running = machine._instance_unknown = True
         elif state in (State.INCOMING, State.FROZEN):
