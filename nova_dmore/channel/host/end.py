@@ -63,15 +63,7 @@ class HostEnd:
         self._flags = (self._words[region_module.HOST_FLAGS] & wire.FLAG_HOLD
                        if is_own_page else 0)
         region_module.format_region(region, geometry)
-        self._out: dict[wire.Stream, host_streams.HostProducer] = {}
-        self._in: dict[wire.Stream, host_streams.HostConsumer] = {}
-        for stream, ring in region_module.layout_of(geometry).items():
-            if ring.direction is wire.Direction.TO_DOMAIN_R:
-                self._out[stream] = host_streams.HostProducer(
-                    region, ring, journal)
-            else:
-                self._in[stream] = host_streams.HostConsumer(
-                    region, ring, journal)
+        self._out, self._in = host_streams.make(region, geometry, journal)
         self.state = HostState.CLOSED
         self.acknowledged = False
         self._resume_from = wire.ResumeFrom.DOMAIN_R
@@ -272,12 +264,15 @@ class HostEnd:
             changes.frozen = True
 
     def _publish(self) -> None:
-        streams = [stream for stream, end in self._out.items()
-                   if end.publish()]
-        streams += [stream for stream, end in self._in.items()
-                    if end.publish()]
-        for vector in {ring_module.VECTOR_OF[each] for each in streams}:
+        ends: list[host_streams.End] = [
+            *self._out.values(), *self._in.values()]
+        for vector in {ring_module.VECTOR_OF[end.stream] for end in ends
+                       if end.publish()}:
             self._doorbell(vector)
+
+    def _publish_if_open(self, end: host_streams.End) -> None:
+        if self.state is HostState.OPEN and end.publish():
+            self._doorbell(ring_module.VECTOR_OF[end.stream])
 
     # -- bytes --------------------------------------------------------------
 
@@ -302,8 +297,7 @@ class HostEnd:
         :raises NoRoomError: they are more than can be kept
         """
         self._journal.append(stream, data)
-        if self.state is HostState.OPEN and self._out[stream].publish():
-            self._doorbell(ring_module.VECTOR_OF[stream])
+        self._publish_if_open(self._out[stream])
 
     def produce_from(self, stream: wire.Stream, pipe: int,
                      count: int) -> int:
@@ -323,8 +317,7 @@ class HostEnd:
         """Produce bytes that were read into the journal, and not counted."""
         self._journal.set_position(
             stream, self._journal.position(stream) + count)
-        if self.state is HostState.OPEN and self._out[stream].publish():
-            self._doorbell(ring_module.VECTOR_OF[stream])
+        self._publish_if_open(self._out[stream])
 
     def drop_from(self, stream: wire.Stream, pipe: int, count: int) -> None:
         """Read bytes from a pipe and throw them away; they are counted.
@@ -345,14 +338,7 @@ class HostEnd:
         if self.state in (HostState.OPEN, HostState.FREEZING,
                           HostState.FROZEN):
             raise errors.StateError(f'forget while {self.state.value}')
-        kept = self.unstored(stream)
-        if count > kept:
-            raise errors.NoRoomError(
-                f'{stream.name}: {count} bytes forgotten of {kept}')
-        base = self._journal.base(stream) + count   # Domain R skips to it
-        self._journal.set_published(
-            stream, max(base, self._journal.published(stream)))
-        self._journal.set_base(stream, base)
+        self._out[stream].forget(count)
 
     def readable(self, stream: wire.Stream) -> bytes:
         """The bytes that can be taken; empty unless OPEN."""
@@ -372,8 +358,7 @@ class HostEnd:
         when it can be.
         """
         self._in[stream].take(count)
-        if self.state is HostState.OPEN and self._in[stream].publish():
-            self._doorbell(ring_module.VECTOR_OF[stream])
+        self._publish_if_open(self._in[stream])
 
     # -- the stop -----------------------------------------------------------
 

@@ -3,8 +3,10 @@
 
 import zlib
 from collections.abc import Callable
+from typing import TypeAlias
 
 from nova_dmore.channel import changes
+from nova_dmore.channel import errors
 from nova_dmore.channel.host import journal as journal_module
 from nova_dmore.channel import region as region_module
 from nova_dmore.channel import ring as ring_module
@@ -41,6 +43,19 @@ class HostProducer:
     def ring_room(self) -> int:
         """How many bytes more would go into the ring at once."""
         return max(0, self._ring.size - self.unstored)
+
+    def forget(self, count: int) -> None:
+        """Give the oldest kept bytes up; Domain R will skip them.
+
+        :raises NoRoomError: more than are kept
+        """
+        if count > self.unstored:
+            raise errors.NoRoomError(f'{self.stream.name}: {count} bytes '
+                                     f'forgotten of {self.unstored}')
+        base = self._journal.base(self.stream) + count
+        self._journal.set_published(
+            self.stream, max(base, self._journal.published(self.stream)))
+        self._journal.set_base(self.stream, base)
 
     def domain_r_words(self) -> tuple[int, int]:
         """What Domain R's page says: stored, and announced at a freeze."""
@@ -272,3 +287,21 @@ class HostConsumer:
             self._told = taken
             return True
         return False
+
+
+End: TypeAlias = HostProducer | HostConsumer
+
+
+def make(region: region_module.Region, geometry: region_module.Geometry,
+         journal: journal_module.Journal
+         ) -> tuple[dict[wire.Stream, HostProducer],
+                    dict[wire.Stream, HostConsumer]]:
+    """-> the host's ends of all streams: (those to Domain R, those from it).
+    """
+    producers, consumers = {}, {}
+    for stream, ring in region_module.layout_of(geometry).items():
+        if ring.direction is wire.Direction.TO_DOMAIN_R:
+            producers[stream] = HostProducer(region, ring, journal)
+        else:
+            consumers[stream] = HostConsumer(region, ring, journal)
+    return producers, consumers
