@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from nova_dmore.keeper import moves
+from nova_dmore.keeper import pace
 from nova_dmore.keeper import peers
 from nova_dmore.link import messages
 from nova_dmore.posix import fifos
@@ -38,10 +39,6 @@ _CROWDED = 64
 _SOCKET_ROOM = 64
 #: How many bytes of input are moved at once at most.
 _MOVE_MAX = 1 << 16
-#: A worker that takes longer than this for a piece of output, in seconds, gets
-#: smaller pieces, but none smaller than this many bytes.
-_PIECE_S = 0.02
-_PIECE_LEAST = 256
 #: How often to look whether QEMU has read the byte in a socket, in seconds.
 _SOCKET_LOOK_S = 0.002
 
@@ -102,13 +99,12 @@ class Line:
         self._drops = False
         self._alone_timer: loop_module.Handle | None = None
         self._moves = moves.Moves()
-        self._piece = OUTPUT_ROOM   # bytes of output that are moved at once
+        self._pace = pace.Pace(OUTPUT_ROOM)
         #: How many bytes of the oldest page of QEMU's FIFO were moved already.
         #: The kernel frees a page when all of it was read, so these take room.
         self._of_page = 0
         #: Whether the last QEMU has ended, and no other is connected.
         self._has_ended = False
-        self._moved_at = 0.0
         #: Whether a move of 'input' or 'output' found none.
         self._has_no_room: dict[str, bool] = {}
         self._watches = loop_module.Watches(loop)
@@ -311,7 +307,7 @@ class Line:
 
     def _move_output(self) -> None:
         self._look()
-        most = self._allowed if self.gate is Gate.HELD else self._piece
+        most = self._allowed if self.gate is Gate.HELD else self._pace.piece
         if self.gate is Gate.CLOSED or not most:
             return
         began_at = time.monotonic()
@@ -342,19 +338,12 @@ class Line:
             if crowded:
                 self._moves.made_room(
                     began_at, now, self._read + self._dropped + left)
-            self._pace(began_at)
-            self._moved_at = now
+            if self._has_no_room.pop('output', False):
+                self._pace.waited(began_at)
+            self._pace.moved(now)
             if self.gate is Gate.HELD:
                 self._allowed -= moved
         self._watch()
-
-    def _pace(self, now: float) -> None:
-        """Give a slow worker smaller pieces: the echo of a key waits for all
-        that lies in its pipe."""
-        if self._has_no_room.pop('output', False):
-            is_slow = now - self._moved_at > _PIECE_S
-            self._piece = (max(self._piece // 2, _PIECE_LEAST) if is_slow
-                           else min(self._piece * 2, OUTPUT_ROOM))
 
     def _move_input(self) -> None:
         self._look()

@@ -6,6 +6,7 @@ import os
 import socket
 
 from nova_dmore.keeper import line
+from nova_dmore.keeper import pace
 from nova_dmore.keeper import peers
 from nova_dmore.link import messages
 from nova_dmore.posix import fifos
@@ -155,7 +156,7 @@ class RoomTest(line_case.LineCase):
 
     def test_worker_that_is_slow_gets_less_at_once(self):
         self.runs()
-        self.assertEqual(line._PIECE_LEAST, self.moves(slowness=0.05)[-1])
+        self.assertEqual(pace.LEAST, self.moves(slowness=0.05)[-1])
         self.assertGreater(max(self.moves(slowness=0.001)[-3:]), 2000)
 
     def moves(self, slowness):
