@@ -339,6 +339,7 @@ class DestinationRole:
         if (self._early.end(instance_uuid) is not None
                 or self._arriving_alone.get(instance_uuid) == migration_id
                 or self._was_prepared(migration_id, instance_uuid)):
+            self._serial_ports.roll_back(instance_uuid)
             self._prepared.pop(instance_uuid, None)
             self._arriving_alone.pop(instance_uuid, None)
             self._pairs.remove(instance_uuid, delete_address=False)

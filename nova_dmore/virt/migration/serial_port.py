@@ -8,36 +8,57 @@ one: when an instance leaves or is destroyed, Nova releases the ports that its
 domain names.
 """
 
+import dataclasses
+
 from nova.console import serial as serial_console
 
 from nova_dmore.virt.migration import plain_destination
+
+
+@dataclasses.dataclass(frozen=True)
+class _Port:
+    host: str
+    number: int
+    #: Whether Nova releases it if the migration fails.
+    is_rolled_back_by_nova: bool
+
+    def release(self) -> None:
+        """Let others have it."""
+        serial_console.release_port(host=self.host, port=self.number)
 
 
 class ReservedPorts:
     """Those of one host; used by the destination's role."""
 
     def __init__(self):
-        #: Address and TCP port, by instance uuid.
-        self._ports: dict[str, tuple[str, int]] = {}
+        #: Of first serial ports, by instance uuid.
+        self._ports: dict[str, _Port] = {}
 
     def note(self, instance_uuid: str, migrate_data) -> None:
-        """Remember the one of an instance's first serial port, if it has one.
+        """Nova may have reserved one for an instance that is to arrive.
 
-        If the migration fails, Nova releases all of them in its own
-        ``rollback_live_migration_at_destination``; if the instance arrives
-        with the stock consoles, when it leaves. In neither case is
-        :meth:`release` called, and what was remembered is of no use any more.
+        One of an earlier migration, which is noted still, belongs to an
+        instance that arrived with the stock consoles, or was released.
 
         :param migrate_data: what Nova's ``pre_live_migration`` returned.
         """
-        self._ports.pop(instance_uuid, None)    # of an earlier migration
-        port = plain_destination.stock_consoles(migrate_data).serial
-        if port is not None:
-            self._ports[instance_uuid] = port
+        self._ports.pop(instance_uuid, None)
+        reserved = plain_destination.stock_consoles(migrate_data).serial
+        if reserved is not None:
+            # As a rule Nova calls its rollback_live_migration_at_destination,
+            # which releases all of them, only where a directory of the
+            # instance is to be removed.
+            self._ports[instance_uuid] = _Port(
+                *reserved, not migrate_data.is_shared_instance_path)
 
     def release(self, instance_uuid: str) -> None:
-        """The instance has arrived with its pair: others may have the port."""
-        reserved = self._ports.pop(instance_uuid, None)
-        if reserved is not None:
-            host, port = reserved
-            serial_console.release_port(host=host, port=port)
+        """The instance has arrived with its pair."""
+        port = self._ports.pop(instance_uuid, None)
+        if port is not None:
+            port.release()
+
+    def roll_back(self, instance_uuid: str) -> None:
+        """The instance stays where it was."""
+        port = self._ports.pop(instance_uuid, None)
+        if port is not None and not port.is_rolled_back_by_nova:
+            port.release()

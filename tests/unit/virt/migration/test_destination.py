@@ -4,10 +4,8 @@ import dataclasses
 import pathlib
 from unittest import mock
 
-import fixtures
 import libvirt
 from nova import exception as nova_exception
-from nova import objects
 
 from nova_dmore import exception
 from nova_dmore import places
@@ -212,47 +210,6 @@ class DestinationTest(destination_case.DestinationTestCase):
         self._arrive()
         self.assertTrue(self.pairs.get(fakes.UUID).incoming)
         self.assertIn(instance_pair.SSH_PROPERTY, self.instance.metadata)
-
-    def _arrive_with_reserved_port(self, **instance):
-        """Nova's list of TCP ports that are in use, when it has arrived."""
-        self.instance = fakes.make_instance()
-        self.instance.metadata[instance_pair.SSH_PROPERTY] = 'ssh://x'
-        used = {('10.0.0.2', 10001), ('10.0.0.2', 10002)}
-        self.useFixture(fixtures.MonkeyPatch(
-            'nova.console.serial.ALLOCATED_PORTS', used))
-        self.role.pre_live_migration_ended(
-            self.instance, objects.LibvirtLiveMigrateData(
-                serial_listen_addr='10.0.0.2',
-                serial_listen_ports=[10001, 10002]))
-        with mock.patch('nova.objects.Instance.save'):
-            self._arrive(**instance)
-        return used
-
-    def test_the_first_tcp_port_is_not_needed(self):
-        used = self._arrive_with_reserved_port()
-        # Its second serial port is Nova's own.
-        self.assertEqual({('10.0.0.2', 10002)}, used)
-        # It is not released again if another instance has it by now.
-        used.add(('10.0.0.2', 10001))
-        self.role.post_live_migration_at_destination(self.instance)
-        self.assertEqual(2, len(used))
-
-    def test_the_first_tcp_port_is_that_of_a_stock_console(self):
-        self.assertEqual(2, len(
-            self._arrive_with_reserved_port(xml='<domain/>')))
-
-    def test_it_comes_again_and_no_tcp_port_is_reserved(self):
-        # The migration before was rolled back, and Nova has released it.
-        instance = fakes.make_instance()
-        released = self.useFixture(fixtures.MockPatch(
-            'nova.console.serial.release_port')).mock
-        for address, ports in (('10.0.0.2', [10001]), (None, [])):
-            self.role.pre_live_migration_ended(
-                instance, objects.LibvirtLiveMigrateData(
-                    serial_listen_addr=address, serial_listen_ports=ports))
-        self.libvirt.add_instance()
-        self.role.post_live_migration_at_destination(instance)
-        released.assert_not_called()
 
     def test_another_port_than_the_pairs(self):
         # Of another instance, or of a user's.
