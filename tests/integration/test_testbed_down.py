@@ -29,6 +29,7 @@ class DownTest(unittest.TestCase):
         mine = layout.Layout(self.state)
         mine.guest_image.parent.mkdir(parents=True)
         mine.guest_image.symlink_to(installed.guest_image)
+        mine.newer_qemu.symlink_to(installed.newer_qemu)
         self.environment = {**os.environ, 'DMORE_STATE': str(self.state),
                             'DMORE_PREFIX': _PREFIX,
                             'DMORE_VENV': str(installed.venv)}

@@ -181,6 +181,7 @@ class Setup:
         self.plots()
         self.fuzz_environment()
         self.horizon()
+        self.newer_qemu()
         self.guest_image()
         self.domr_image()
 

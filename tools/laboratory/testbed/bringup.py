@@ -20,7 +20,9 @@ def up(layout: Layout, cloud: Cloud, progress: Progress) -> Place:
 
     :raises Failure: a step failed; what runs is left for a look at it
     """
-    for needed in (layout.venv / 'bin' / 'nova-compute', layout.guest_image):
+    layers = {Place(cloud, layout).layer(name) for name in COMPUTES} - {None}
+    for needed in (layout.venv / 'bin' / 'nova-compute', layout.guest_image,
+                   *layers):
         if not needed.exists():
             raise Failure('testbed', f'{needed} is missing: '
                                      'run tools/setup first')

@@ -90,11 +90,8 @@ def _up(layout: Layout, options: argparse.Namespace) -> int:
     with _alone(layout):
         qemu = options.qemu or settings.wanted_qemu()
         network = options.network or settings.wanted_network()
-        setup = prepare.Setup(layout, progress)
-        if qemu != settings.QEMU_OWN:
-            setup.newer_qemu()
         if network == settings.NETWORK_OVN:
-            setup.ovn()
+            prepare.Setup(layout, progress).ovn()
         bringup.up(layout, Cloud.new(
             options.block, options.driver, options.horizon, qemu, network),
             progress)
