@@ -167,8 +167,11 @@ class EarlyPreparationTest(destination_case.DestinationTestCase):
             self.assertTrue(self.pairs.get(fakes.UUID).incoming)
             self.role.abort(migration_id, fakes.UUID)
 
+    def _check(self, instance):
+        self.role.check_can_live_migrate_destination(instance, required=False)
+
     def test_the_address_is_looked_up_before(self):
-        self.role.check_can_live_migrate_destination(self.instance)
+        self._check(self.instance)
         self._join('port-lookup')
         self.assertIsNone(self.pairs.get(fakes.UUID))
         self.neutron.client.list_ports.reset_mock()
@@ -178,7 +181,7 @@ class EarlyPreparationTest(destination_case.DestinationTestCase):
 
     def test_it_was_looked_up_long_ago(self):
         with mock.patch.object(early_preparation, '_FRESH_S', 0.0):
-            self.role.check_can_live_migrate_destination(self.instance)
+            self._check(self.instance)
             self._join('port-lookup')
             self.neutron.client.list_ports.reset_mock()
             self._prepare_early()
@@ -188,7 +191,7 @@ class EarlyPreparationTest(destination_case.DestinationTestCase):
     def test_it_could_not_be_looked_up_then(self):
         ports = dict(self.neutron.ports)
         self.neutron.ports.clear()
-        self.role.check_can_live_migrate_destination(self.instance)
+        self._check(self.instance)
         self._join('port-lookup')
         self.neutron.ports.update(ports)
         self._prepare_early()
@@ -196,8 +199,8 @@ class EarlyPreparationTest(destination_case.DestinationTestCase):
 
     def test_what_was_looked_up_in_vain_is_forgotten(self):
         with mock.patch.object(early_preparation, '_FRESH_S', 0.0):
-            self.role.check_can_live_migrate_destination(self.instance)
+            self._check(self.instance)
             other = fakes.make_instance(uuid=_OTHER_UUID)
-            self.role.check_can_live_migrate_destination(other)
+            self._check(other)
         self.assertEqual([_OTHER_UUID],
                          list(self.role._early._lookups))
