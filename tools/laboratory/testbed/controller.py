@@ -4,6 +4,7 @@
 import pathlib
 import shutil
 import subprocess
+from collections.abc import Sequence
 
 from laboratory.layout import TOOLS
 from laboratory.progress import Failure
@@ -14,6 +15,12 @@ from laboratory.testbed.settings import CONTROLLER, DATABASES, Place, PORTS
 
 _RABBIT_USER = 'rabbitmq'
 _READY_S = 90.0
+#: Of Glance's uwsgi. Nova sends the disk of a snapshot in chunks of 1 MiB:
+#: uwsgi takes that much unless told otherwise, but with the end of the line
+#: after each chunk. And it waits 4 s for the next part, with which a host
+#: that is busy with emulation may be late.
+_UPLOADS = ('--chunked-input-limit', str(4 << 20),
+            '--chunked-input-timeout', '60')
 
 
 class Controller:
@@ -147,10 +154,11 @@ class Controller:
     # Services.
 
     def _wsgi(self, service: str, module: str, threads: int,
-              environment: dict[str, str]) -> None:
+              environment: dict[str, str], options: Sequence[str] = ()
+              ) -> None:
         name = f'{service}-api'
         started = self._node.wsgi(name, PORTS[service], module, threads,
-                                  self._address, environment)
+                                  self._address, environment, options)
         self._node.wait(started, lambda: probe.answers_http(
             settings.url(service, '/')))
 
@@ -168,7 +176,8 @@ class Controller:
 
     def glance(self) -> None:
         self._wsgi('glance', 'glance.wsgi.api:application', 4, {
-            'OS_GLANCE_CONFIG_DIR': str(self._place.config('glance'))})
+            'OS_GLANCE_CONFIG_DIR': str(self._place.config('glance'))},
+            _UPLOADS)
 
     def neutron(self) -> None:
         self._wsgi('neutron', 'neutron.wsgi.api:application', 4, {

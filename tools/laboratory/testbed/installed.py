@@ -17,8 +17,9 @@ _PROGRAMS = ('nova-rootwrap', 'privsep-helper')
 _SOCKETS = ('libvirtd', 'libvirtd-ro', 'libvirtd-admin')
 
 #: Those of Debian's packages of Nova, and the groups of hostd.rst. The first
-#: lets nova-compute reach libvirt.
-_SYSUSERS = f"""u {NOVA} - "OpenStack Compute" /var/lib/nova
+#: lets nova-compute reach libvirt. Without a shell sshd would let the user
+#: run nothing.
+_SYSUSERS = f"""u {NOVA} - "OpenStack Compute" /var/lib/nova /bin/sh
 m {NOVA} libvirt
 m {NOVA} {QEMU}
 m nova-dmore {QEMU}
