@@ -56,7 +56,7 @@ class AwayTest(test_cloud_life.ShellTest):
         console = self.open(subject)
         before = self._pids(subject, HOST)
         log = self.machine.log(HOST)
-        for service in ('neutron', 'glance', 'keystone'):
+        for service in ('neutron-api', 'glance-api', 'keystone-api'):
             with self._away(service):
                 self.machine.restart(HOST, 'nova-compute')
                 console.type(f'echo $((6*7))-{service}\r'.encode())
@@ -71,7 +71,7 @@ class AwayTest(test_cloud_life.ShellTest):
         self.open(subject)
         with self.machine.configured(HOST, 'nova-compute', DEFAULT={
                 'resume_guests_state_on_host_boot': True}):
-            with self._away('neutron', 'glance'):
+            with self._away('neutron-api', 'glance-api'):
                 self._testbed('reboot', HOST)
                 cloud.wait_for(lambda: self._runs(subject), _BOOTED_S,
                                'the instance')
