@@ -22,6 +22,7 @@ from tests.integration import machine
 _REPOSITORY = pathlib.Path(__file__).parents[2]
 _UNIT = 'nova-dmore-hostd'
 _RUN = '/run/nova-dmore'
+_STATE = '/var/lib/nova-dmore-hostd'
 #: As which QEMU would run; the service's user is a member of its group.
 _QEMU = 'dmore-test-qemu'
 
@@ -336,9 +337,11 @@ class TestWalls(UnitCase):
                                       for line in listed.splitlines()[2:]])
 
     def test_files(self):
-        """It can write its directory, and an own one for temporary files."""
+        """It can write its two directories, and own ones for temporary files.
+        """
         found = self.as_keeper('sh', '-c', _WRITABLE)
-        self.assertEqual({_RUN, '/tmp', '/var/tmp'}, set(found.split()))
+        self.assertEqual({_RUN, _STATE, '/tmp', '/var/tmp'},
+                         set(found.split()))
         for path in ('/tmp/it', '/var/tmp/it'):
             self.assertEqual('', self.as_keeper('touch', path))
             self.assertNotEqual(0, self.machine.run('ls', path).returncode)
