@@ -50,6 +50,11 @@ class AwayTest(test_cloud_life.ShellTest):
     def _runs(self, subject):
         return bool(self.machine.instance_qemu(HOST, subject.domain))
 
+    def _open_late(self, subject):
+        """Missing pairs are made once a minute, and their Domain R boots."""
+        with mock.patch.object(cloud, '_SERVING_S', 2 * cloud._SERVING_S):
+            self.open(subject).assert_lives()
+
     @cloud.repeated
     def test_nova_compute_restarts(self, subject):
         """The pair is not touched, and its sessions go on."""
@@ -75,7 +80,7 @@ class AwayTest(test_cloud_life.ShellTest):
                 self._testbed('reboot', HOST)
                 cloud.wait_for(lambda: self._runs(subject), _BOOTED_S,
                                'the instance')
-            self.open(subject).assert_lives()
+            self._open_late(subject)
 
     @cloud.repeated
     def test_started_by_others(self, subject):
@@ -85,6 +90,4 @@ class AwayTest(test_cloud_life.ShellTest):
         self.assertFalse(self._runs(subject))
         subprocess.run(machines.virsh(HOST, 'start', subject.domain),
                        check=True)
-        made = 2 * cloud._SERVING_S     # once a minute, and Domain R boots
-        with mock.patch.object(cloud, '_SERVING_S', made):
-            self.open(subject).assert_lives()
+        self._open_late(subject)
