@@ -51,10 +51,15 @@ def _run(name: str, one: layers.Run, layout: Layout, venv: pathlib.Path,
         left = Leftovers()
         environment = {**_environment(layout, venv, one, ends),
                        **left.environment()}
-        if wanted is not None and not _matches(
-                _argv(one, venv, records, 'list', wanted), environment,
-                one.limit_s):
-            return Counts()
+        if wanted is not None:
+            if not (records / '.stestr').exists():
+                # Nothing can be listed before; a run would make it.
+                subprocess.run(_argv(one, venv, records, 'init'),
+                               cwd=REPOSITORY, env=environment,
+                               stdin=subprocess.DEVNULL, capture_output=True)
+            if not _matches(_argv(one, venv, records, 'list', wanted),
+                            environment, one.limit_s):
+                return Counts()
         stestr = subprocess.Popen(
             _argv(one, venv, records, 'run', '--subunit', '--concurrency',
                   str(one.processes), *([] if wanted is None else [wanted])),
