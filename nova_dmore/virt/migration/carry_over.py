@@ -31,19 +31,17 @@ _POLL_S = 0.1
 class CarryOver:
     """That of one co-migration.
 
-    :param host: the destination, as Nova calls it.
     :param record: of the pair.
     :param instance_ended: set when the instance's migration is over.
     """
 
     def __init__(self, services: services_module.Services, context,
-                 co_migration: phases.CoMigration, host: str,
+                 co_migration: phases.CoMigration,
                  record: record_module.PairRecord,
                  instance_ended: threading.Event):
         self._services = services
         self._context = context
         self._co_migration = co_migration
-        self._host = host
         self._record = record
         self._client = services.pairs.client(record.instance_uuid)
         self._instance_ended = instance_ended
@@ -66,7 +64,7 @@ class CarryOver:
             carry_over = self._wait_for_offsets()
             if carry_over is not None:
                 self._services.destination.carry_over(
-                    self._context, self._host,
+                    self._context, self._co_migration.host,
                     self._co_migration.migration_id, uuid, carry_over)
         except (exception.PairError, exception.ShadowProcessError) as error:
             # Domain R has its own offsets with it: nothing is lost yet.
@@ -101,4 +99,4 @@ class CarryOver:
         with self._co_migration.step(
                 'Activating the binding at the destination'):
             self._services.pairs.addresses.activate_binding(
-                self._record.address.port_id, self._host)
+                self._record.address.port_id, self._co_migration.host)

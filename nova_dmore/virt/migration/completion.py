@@ -27,19 +27,17 @@ class Completion:
     """The end of one co-migration; made and run when the instance has left.
 
     :param co_migration: a :class:`phases.CoMigration`.
-    :param host: the destination, as Nova calls it.
     :param record: of the pair.
     :param nova_ended: set when Nova's live migration has ended.
     """
 
     def __init__(self, services: services_module.Services, context,
-                 co_migration: phases.CoMigration, host: str,
+                 co_migration: phases.CoMigration,
                  record: record_module.PairRecord,
                  nova_ended: threading.Event):
         self._services = services
         self._context = context
         self._co_migration = co_migration
-        self._host = host
         self._record = record
         self._uuid = record.instance_uuid
         self._nova_ended = nova_ended
@@ -60,7 +58,7 @@ class Completion:
                     self._context, self._services.reporter, self._uuid)
             else:
                 self._services.destination.finish(
-                    self._context, self._host,
+                    self._context, self._co_migration.host,
                     self._co_migration.migration_id,
                     record_module.to_json(self._record), domain_r_moved,
                     console_log)

@@ -28,10 +28,10 @@ from nova_dmore.virt.pair import record as record_module
 
 LOG = logging.getLogger(__name__)
 
-#: Seconds that ``prepare`` waits for what is being made already. The source
-#: waits for the answer then, [dmore] rpc_timeout at most; here, too:
+#: Seconds that ``prepare`` waits for what is being made already, and that the
+#: end of a migration waits for threads that still run. The source waits for an
+#: answer meanwhile, [dmore] rpc_timeout at most.
 _WAIT_S = 30.0
-#: Seconds that the end of a migration waits for threads that still run.
 _END_S = 10.0
 #: For how long an address that was looked up is used, in seconds: Nova may
 #: have a live migration wait for others.

@@ -84,7 +84,7 @@ class CoMigration:
         self.phase = Phase.IDLE
         #: Whether the destination does not have the plug-in.
         self.is_plain_there = False
-        self._host = host
+        self.host = host
 
     def enter(self, phase: Phase) -> None:
         """Begin a phase.
@@ -93,7 +93,7 @@ class CoMigration:
         """
         check(self.phase, phase)
         LOG.info('Co-migration %(id)s to %(host)s: %(phase)s',
-                 {'id': self.migration_id, 'host': self._host,
+                 {'id': self.migration_id, 'host': self.host,
                   'phase': phase.value}, instance=self.instance)
         self.phase = phase
 
@@ -110,7 +110,7 @@ class CoMigration:
         """
         LOG.warning('Domain R does not follow its instance to %(host)s, its '
                     'console will be %(console)s there: %(why)s',
-                    {'host': self._host, 'why': text.printable(why),
+                    {'host': self.host, 'why': text.printable(why),
                      'console': 'built anew' if has_pair_there
                      else 'the stock one'}, instance=self.instance)
         self.enter(Phase.ALONE)

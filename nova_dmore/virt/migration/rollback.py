@@ -37,17 +37,15 @@ class Rollback:
     """One rollback; made and run when the instance's migration has failed.
 
     :param co_migration: a :class:`phases.CoMigration`.
-    :param host: the destination, as Nova calls it.
     :param record: of the pair.
     """
 
     def __init__(self, services: services_module.Services, context,
-                 co_migration: phases.CoMigration, host: str,
+                 co_migration: phases.CoMigration,
                  record: record_module.PairRecord):
         self._services = services
         self._context = context
         self._co_migration = co_migration
-        self._host = host
         self._record = record
         self._uuid = record.instance_uuid
         self._port = record.address.port_id
@@ -78,7 +76,7 @@ class Rollback:
                 lambda: pairs.adopt(self._uuid),
                 self._abort_at_destination,
                 lambda: pairs.addresses.delete_binding(
-                    self._port, self._host)):
+                    self._port, self._co_migration.host)):
             with self._co_migration.step('Rolling back'):
                 step()
         if binding_moved:
@@ -116,7 +114,8 @@ class Rollback:
         if flags & libvirt.VIR_MIGRATE_TUNNELLED:
             migrate_uri = None
         self._services.destination.send_back(
-            self._context, self._host, self._co_migration.migration_id,
+            self._context, self._co_migration.host,
+            self._co_migration.migration_id,
             self._uuid, uris.uri, migrate_uri, flags, _SEND_BACK_S)
         LOG.info('Domain R is back', instance=self._co_migration.instance)
 
@@ -125,7 +124,8 @@ class Rollback:
         if self._co_migration.is_plain_there:
             return
         if self._services.destination.abort(
-                self._context, self._host, self._co_migration.migration_id,
+                self._context, self._co_migration.host,
+                self._co_migration.migration_id,
                 self._uuid):
             # libvirt resumes the instance here when the connection between
             # the hosts breaks before the other one can say that it runs there
@@ -133,7 +133,8 @@ class Rollback:
             # src/qemu/qemu_migration.c).
             LOG.error('The instance runs at %s, and libvirt here has not '
                       'given it up: look at both hosts, and end one of the '
-                      'two', self._host, instance=self._co_migration.instance)
+                      'two', self._co_migration.host,
+                      instance=self._co_migration.instance)
 
     def _plug_again(self) -> None:
         """Plug Domain R's port a few times, in a thread of :meth:`run`."""

@@ -73,7 +73,6 @@ class SourceRole:
         self._uuid = instance.uuid
         self._name = domain_r.name_of(instance.uuid)
         self._instance_domain = instance.name
-        self._host = destination_host
         self._read_console_log = read_console_log
         self._stock_consoles = stock_consoles
         self.co_migration = phases.CoMigration(instance, destination_host)
@@ -243,12 +242,13 @@ class SourceRole:
         """
         try:
             self._layout_there = self._services.destination.prepare(
-                self._context, self._host, self.co_migration.migration_id,
+                self._context, self.co_migration.host,
+                self.co_migration.migration_id,
                 record_module.to_json(self._record))
         except exception.PairError as error:
             if plain_destination.is_plain(
                     error, self._services.pairs.addresses,
-                    self._record.address.port_id, self._host):
+                    self._record.address.port_id, self.co_migration.host):
                 self.co_migration.is_plain_there = True
                 self._layout_there = places.Layout.STOCK
             raise
@@ -295,8 +295,8 @@ class SourceRole:
             return
         # Phases stop and carry over.
         self._carry_over = carry_over.CarryOver(
-            services, self._context, self.co_migration, self._host,
-            self._record, self._instance_ended)
+            services, self._context, self.co_migration, self._record,
+            self._instance_ended)
         self._switch_over = switch_over.SwitchOver(
             self.co_migration, self._client, self._domain_r_migration,
             self._instance_ended, self._carry_over.send,
@@ -327,8 +327,8 @@ class SourceRole:
             console_log = self._read_console_log()
         domain_r_moved = self._has_domain_r_moved()
         completion.Completion(
-            self._services, self._context, self.co_migration, self._host,
-            self._record, self._nova_ended).run(domain_r_moved, console_log)
+            self._services, self._context, self.co_migration, self._record,
+            self._nova_ended).run(domain_r_moved, console_log)
 
     def _has_domain_r_moved(self) -> bool:
         """Wait for the end of Domain R's migration; whether it arrived."""
@@ -374,5 +374,5 @@ class SourceRole:
             domain_r_moved = self._domain_r_migration.wait_for_end(0)
         self.co_migration.enter(Phase.ABORTED)
         rollback.Rollback(
-            self._services, self._context, self.co_migration, self._host,
+            self._services, self._context, self.co_migration,
             self._record).run(self._flags, domain_r_moved, binding_moved)
