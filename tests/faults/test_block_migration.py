@@ -5,14 +5,11 @@ from tests.integration import cloud
 from tests.integration import test_cloud_migration
 
 
-class BlockMigrationTest(test_cloud_migration.MigrationTest):
+class BlockMigrationTest(cloud.OtherCloud,
+                         test_cloud_migration.MigrationTest):
     """What the instance's disk has to do with its console: nothing."""
 
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.addClassCleanup(cloud.leave)
-        cls.machine = cloud.enter('--block')
+    arguments = '--block',
 
 
 def load_tests(loader, _tests, _pattern):

@@ -39,7 +39,8 @@ from laboratory.cloud import own as own_cloud
 _REPEATS = 2
 #: Seconds after which a shell that did not answer is asked again.
 _AGAIN_S = 2.0
-_SERVING_S = 60.0
+#: So long Domain R may take until it serves, as a rule.
+SERVING_S = 60.0
 #: Seconds of typing before something happens, and after.
 _BEFORE_S = 1.0
 _AFTER_S = 2.0
@@ -65,7 +66,11 @@ class Machine(Processes):
 
     def restart(self, host, service):
         """:raises Failure: it does not get ready again"""
-        own_cloud.testbed(Layout.from_environment(), 'restart', host, service)
+        self.testbed('restart', host, service)
+
+    def testbed(self, *arguments):
+        """:raises Failure: ``tools/testbed`` failed"""
+        own_cloud.testbed(Layout.from_environment(), *arguments)
 
     @contextlib.contextmanager
     def configured(self, host, service, **sections):
@@ -136,22 +141,37 @@ def leave():
     _entered.close()
 
 
+class OtherCloud:
+    """Mixed into the tests of a cloud of another kind.
+
+    :cvar arguments: of :func:`enter`
+    """
+
+    arguments: tuple[str, ...]
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.addClassCleanup(leave)
+        cls.machine = enter(*cls.arguments)
+
+
 class Console:
     """A plain ``ssh`` at an instance's console, and what it has shown.
 
     :param terminal: whether it has one at the other end
+    :param within_s: seconds in which Domain R may still be booting
     """
 
-    def __init__(self, machine, server, terminal=True):
+    def __init__(self, machine, server, terminal=True, within_s=SERVING_S):
         self._machine = machine
         self._server = server
         self._terminal = terminal
         self.shown = b''
-        # Domain R may still be booting.
-        deadline = time.monotonic() + _SERVING_S
+        deadline = time.monotonic() + within_s
         while not self._connect():
             if time.monotonic() > deadline:
-                raise AssertionError(f'no console after {_SERVING_S} s')
+                raise AssertionError(f'no console after {within_s} s')
             time.sleep(0.5)
 
     def _connect(self):

@@ -51,7 +51,7 @@ class DrainTest(test_cloud_life.ShellTest):
         server = subject.server
         console = self.open(subject)
         with self.machine.configured(HOST, 'nova-compute',
-                                     **test_cloud_mixed._STOCK):
+                                     **test_cloud_mixed.STOCK):
             # Its user notices nothing.
             console.type(b'echo $((6*7))-alone\r')
             console.wait_for(b'42-alone')

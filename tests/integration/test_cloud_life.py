@@ -28,8 +28,9 @@ class ShellTest(cloud.CloudTest):
 
     subject_class = cloud.PlainSubject
 
-    def open(self, subject):
-        console = cloud.Console(self.machine, subject.server)
+    def open(self, subject, within_s=cloud.SERVING_S):
+        console = cloud.Console(self.machine, subject.server,
+                                within_s=within_s)
         self.addCleanup(console.close)
         console.find_shell()
         return console

@@ -4,8 +4,6 @@
 import contextlib
 import threading
 import time
-from unittest import mock
-
 import kombu
 from nova_dmore.virt import rpc
 
@@ -18,7 +16,7 @@ from laboratory.users import sessions
 from laboratory.users import subject as demo_subject
 
 HOST, PLAIN = settings.COMPUTES
-_STOCK = {'DEFAULT': {'compute_driver': 'libvirt.LibvirtDriver'}}
+STOCK = {'DEFAULT': {'compute_driver': 'libvirt.LibvirtDriver'}}
 _READY = b'GUEST-READY'
 #: So long a migration may take to a host whose queue nobody reads any more.
 _STALE_S = 90.0
@@ -102,14 +100,13 @@ class MixedTest(test_cloud_life.ShellTest):
         # Started anew it has its pair again, at the same address.
         self.act(subject, 'reboot_server', 'ACTIVE', reboot_type='HARD')
         # Two machines start at the same time.
-        with mock.patch.object(cloud, '_SERVING_S', 2 * _SERVING_S):
-            self.open(subject).assert_lives()
+        self.open(subject, 2 * _SERVING_S).assert_lives()
         return took
 
     @cloud.repeated
     def test_there_and_back(self, subject):
         url = self.machine.api.ssh_url(subject.server)
-        with self.machine.configured(PLAIN, 'nova-compute', **_STOCK):
+        with self.machine.configured(PLAIN, 'nova-compute', **STOCK):
             took = self._there_and_back(subject, 'stale')
             self.assertLess(took, _STALE_S)
             self.assertEqual(url, self.machine.api.ssh_url(subject.server))

@@ -7,13 +7,10 @@ back.
 
 import contextlib
 import subprocess
-from unittest import mock
 
 from tests.integration import cloud
 from tests.integration import test_cloud_life
 from laboratory.cloud import machines
-from laboratory.cloud import own
-from laboratory.layout import Layout
 from laboratory.progress import Failure
 from laboratory.testbed import settings
 from laboratory.users import subject as demo_subject
@@ -38,23 +35,19 @@ class AwayTest(test_cloud_life.ShellTest):
     def _away(self, *services):
         """Without services of the controller."""
         for service in services:
-            self._testbed('stop', settings.CONTROLLER, service)
+            self.machine.testbed('stop', settings.CONTROLLER, service)
         try:
             yield
         finally:
             for service in services:
-                self._testbed('start', settings.CONTROLLER, service)
-
-    def _testbed(self, *arguments):
-        own.testbed(Layout.from_environment(), *arguments)
+                self.machine.testbed('start', settings.CONTROLLER, service)
 
     def _runs(self, subject):
         return bool(self.machine.instance_qemu(HOST, subject.domain))
 
     def _open_late(self, subject):
         """Missing pairs are made once a minute, and their Domain R boots."""
-        with mock.patch.object(cloud, '_SERVING_S', 2 * cloud._SERVING_S):
-            self.open(subject).assert_lives()
+        self.open(subject, 2 * cloud.SERVING_S).assert_lives()
 
     @cloud.repeated
     def test_nova_compute_restarts(self, subject):
@@ -88,7 +81,7 @@ class AwayTest(test_cloud_life.ShellTest):
         with self.machine.configured(HOST, 'nova-compute', DEFAULT={
                 'resume_guests_state_on_host_boot': True}):
             with self._away('neutron-api', 'glance-api'):
-                self._testbed('reboot', HOST)
+                self.machine.testbed('reboot', HOST)
                 cloud.wait_for(lambda: self._runs(subject), _BOOTED_S,
                                'the instance')
             self._open_late(subject)
@@ -97,7 +90,7 @@ class AwayTest(test_cloud_life.ShellTest):
     def test_started_by_others(self, subject):
         """By libvirt-guests, say: ``virsh start`` after a boot."""
         self.open(subject)
-        self._testbed('reboot', HOST)
+        self.machine.testbed('reboot', HOST)
         self.assertFalse(self._runs(subject))
         subprocess.run(machines.virsh(HOST, 'start', subject.domain),
                        check=True)

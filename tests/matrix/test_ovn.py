@@ -10,17 +10,9 @@ from tests.integration import test_cloud_variants
 from laboratory.testbed import settings
 
 
-class OvnTest(test_cloud_variants.VariantTest):
+class OvnTest(cloud.OtherCloud, test_cloud_variants.VariantTest):
 
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.machine = cloud.enter('--network', settings.NETWORK_OVN)
-
-    @classmethod
-    def tearDownClass(cls):
-        cloud.leave()
-        super().tearDownClass()
+    arguments = '--network', settings.NETWORK_OVN
 
     def _ports(self):
         """Of all Domain Rs."""

@@ -24,27 +24,30 @@ from collections.abc import Iterator, Sequence
 BOOT_S, END_S = 60.0, 20.0
 _CGROUPS = pathlib.Path('/sys/fs/cgroup')
 
+#: In the folder of a layer: a file with a path of the machine in each line.
+HIDES = 'hides'
+
 #: Runs in namespaces of its own, with nobody else in them; gets the folder for
 #: what is written, or nothing, the folder of the layer, or nothing, and
 #: options of nspawn. No layer of an overlay may be inside another one, and
 #: each is in "/": so the layer becomes a file system of its own, an overlay
 #: over nothing.
 #: nspawn's filter knows no Landlock, with which workers confine themselves.
-_BOOT = """
+_BOOT = f"""
 set -eu
 umask 022
 mount -t tmpfs -o mode=0755 tmpfs /run
-disk=${1:-/run/disk}
+disk=${{1:-/run/disk}}
 layer=$2
 shift 2
 mkdir -p "$disk/upper" "$disk/work" /run/root /run/layer /run/nothing
 [ -z "$layer" ] ||
     mount -t overlay -o "lowerdir=$layer:/run/nothing" overlay /run/layer
-lower=${layer:+/run/layer:}/
+lower=${{layer:+/run/layer:}}/
 mount -t overlay -o "lowerdir=$lower,upperdir=$disk/upper,workdir=$disk/work" \
     overlay /run/root
 cd /run/root
-[ -z "$layer" ] || sed 's/^/./' "$layer/hides" | xargs -d '\\n' rm -f
+[ -z "$layer" ] || sed 's/^/./' "$layer/{HIDES}" | xargs -d '\\n' rm -f
 rm -rf etc/systemd/system/*.wants etc/systemd/system/*.requires
 tr -d - < /proc/sys/kernel/random/uuid > etc/machine-id
 exec systemd-nspawn --quiet --register=no --keep-unit --settings=no \
@@ -80,7 +83,7 @@ def plan(name: str, options: Sequence[str], disk: pathlib.Path | None = None,
         standard input ends
     :param network: it has that of the program; else it has none
     :param layer: folder with files that it has in place of this machine's;
-        those that are named in the folder's file ``hides`` it has not
+        those that its file :data:`HIDES` names it has not
     """
     return json.dumps({'name': name, 'options': list(options),
                        'disk': str(disk or ''), 'detached': detached,

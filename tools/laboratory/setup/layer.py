@@ -3,8 +3,8 @@
 
 Laid over this machine's files, the folder makes a host that has them; this
 machine keeps its own. Their maintainer scripts do not run. A file of the
-folder (:data:`HIDES`) names what the packages no longer have: a program may
-take what an older version has left for a part of itself.
+folder (``machine.HIDES``) names what the packages no longer have: a program
+may take what an older version has left for a part of itself.
 """
 
 import os
@@ -14,12 +14,10 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 
-from laboratory import command
+from laboratory import command, machine
 from laboratory.progress import Failure
 from laboratory.setup import debian
 
-#: In the folder: a path of a host in each line.
-HIDES = 'hides'
 #: Where a folder of a package is a symbolic link since /usr was merged.
 _MERGED = ('bin', 'lib', 'lib32', 'lib64', 'libx32', 'sbin')
 
@@ -47,7 +45,7 @@ def build(suite: str, packages: Sequence[str], folder: pathlib.Path,
         found = _download(suite, packages, work, mirror, log)
         for package in found:
             _unpack(package, unpacked)
-        (unpacked / HIDES).write_text(''.join(
+        (unpacked / machine.HIDES).write_text(''.join(
             f'{path}\n' for path in _gone(found, unpacked)))
         # The folder is there when all of it is.
         unpacked.chmod(0o755)

@@ -21,6 +21,8 @@ def up(layout: Layout, cloud: Cloud, progress: Progress) -> Place:
     :raises Failure: a step failed; what runs is left for a look at it
     """
     layers = {Place(cloud, layout).layer(name) for name in COMPUTES} - {None}
+    if cloud.network == settings.NETWORK_OVN:
+        layers.add(layout.ovn)
     for needed in (layout.venv / 'bin' / 'nova-compute', layout.guest_image,
                    *layers):
         if not needed.exists():
@@ -110,10 +112,10 @@ def _graph(place: Place) -> tasks.Graph:
         graph['horizon'] = (['images, flavors, networks'],
                             functools.partial(dashboard.start, place))
     if place.cloud.network == settings.NETWORK_OVN:
-        central = ovn.Central(place)
-        graph['OVN databases'] = (['hosts'], central.databases)
+        graph['OVN databases'] = (
+            ['hosts'], functools.partial(ovn.start_databases, place))
         graph['OVN maintenance'] = (['OVN databases', 'neutron'],
-                                    central.maintenance)
+                                    main.ovn_maintenance)
         for step in ('neutron', 'neutron workers'):
             before, action = graph[step]
             graph[step] = ([*before, 'OVN databases'], action)

@@ -185,11 +185,19 @@ class Controller:
             'OS_NEUTRON_CONFIG_FILES': 'neutron.conf;ml2_conf.ini'})
 
     def neutron_workers(self) -> None:
-        rpc, _others = [self._node.service(name, [
-            self._place.layout.venv_program(name), *self._neutron_files()])
-            for name in ('neutron-rpc-server', 'neutron-periodic-workers')]
+        rpc = self._neutron('neutron-rpc-server')
+        self._neutron('neutron-periodic-workers')
         # An agent whose first call nobody hears waits for a minute and more.
         rpc.wait_until_ready(_READY_S)
+
+    def ovn_maintenance(self) -> None:
+        """What Neutron does with OVN beside its API. Nothing tells that it is
+        ready, and nothing waits for it."""
+        self._neutron('neutron-ovn-maintenance-worker')
+
+    def _neutron(self, name: str) -> services.Service:
+        return self._node.service(name, [
+            self._place.layout.venv_program(name), *self._neutron_files()])
 
     def nova_api(self) -> None:
         self._wsgi('nova', 'nova.wsgi.osapi_compute:application', 8, {

@@ -101,17 +101,21 @@ def changed(arguments: Sequence[str]) -> list[str]:
     if 'tcg' not in _values(result, '-accel'):
         return result
     for at, argument in enumerate(result[:-1]):
-        if argument == '-m' and result[at + 1].isdecimal():
-            size = int(result[at + 1]) << 20
-            result[at + 1] = f'{(size + _GRANULE) // 1024}k'
-        elif argument == '-m' and (
-                said := re.fullmatch('size=([0-9]+)k', result[at + 1])):
-            size = int(said[1]) * 1024
-            if size % _FAST_PATH == 0:
-                result[at + 1] = f'size={(size + _GRANULE) // 1024}k'
+        if argument == '-m':
+            result[at + 1] = _memory(result[at + 1])
         elif argument == '-object' and result[at + 1].startswith('{'):
             result[at + 1] = _object(result[at + 1])
     return result
+
+
+def _memory(text: str) -> str:
+    """``256`` is in MiB, ``size=262144k`` in KiB."""
+    said = re.fullmatch('([0-9]+)|(size=)([0-9]+)k', text)
+    if said is None:
+        return text
+    size = int(said[1]) << 20 if said[1] else int(said[3]) << 10
+    return text if size % _FAST_PATH else (
+        f'{said[2] or ""}{(size + _GRANULE) // 1024}k')
 
 
 def _object(text: str) -> str:
