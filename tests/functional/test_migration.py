@@ -11,7 +11,7 @@ from nova.console import serial
 from nova.tests.fixtures import libvirt as fakelibvirt
 
 from nova_dmore import exception
-from nova_dmore.virt.migration import source
+from nova_dmore.virt.migration import departure
 from nova_dmore import wire
 from tests.functional import base
 from tests.unit.virt import fake_host
@@ -53,7 +53,7 @@ class MigrationTestCase(base.TestCase):
         self.boot_again()
         self.domain_r_error = None
         self.instance_error = None
-        self.useFixture(fixtures.MockPatchObject(source, '_END_S', 5.0))
+        self.useFixture(fixtures.MockPatchObject(departure, '_END_S', 5.0))
         # Each host opens its own.
         self.useFixture(fixtures.MonkeyPatch('libvirt.open', lambda uri: Hosts(
             [self.connection('c1'), self.connection('c2')])))

@@ -11,7 +11,7 @@ import libvirt
 from nova_dmore import exception
 from nova_dmore import places
 from nova_dmore.virt.migration import rollback
-from nova_dmore.virt.migration import source
+from nova_dmore.virt.migration import departure
 from nova_dmore import wire
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
@@ -161,7 +161,7 @@ class SendBackTest(source_case.SourceTestCase):
 
         with (mock.patch.object(self.pairs.addresses, 'activate_binding',
                                 side_effect=slowly),
-                mock.patch.object(source, '_END_S', 0.2)):
+                mock.patch.object(departure, '_END_S', 0.2)):
             self.assertRaises(libvirt.libvirtError, self.role.migrate,
                               self.guest, source_case.URI)
         carried_over.set()
