@@ -319,6 +319,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             role = self._source_roles.pop(instance.uuid, None)
             if role is not None:
                 role.live_migration_ended()
+            self._early_departures.ended(instance.uuid)
 
     def _live_migration_operation(self, context, instance, dest,
                                   block_migration, migrate_data, guest,

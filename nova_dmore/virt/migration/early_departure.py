@@ -109,7 +109,7 @@ class EarlyDeparture(threading.Thread):
         while (not self._decided.wait(_POLL_S)
                and time.monotonic() < deadline
                and self._departure.is_under_way()
-               and is_to_migrate(self._context, self._instance.uuid)):
+               and find_migrating(self._context, self._instance.uuid)):
             pass
 
     def take(self) -> departure_module.Departure | None:
@@ -154,16 +154,17 @@ class EarlyDeparture(threading.Thread):
             self._watch.look_after(self._instance.uuid)
 
 
-def is_to_migrate(context, instance_uuid: str) -> bool:
-    """Whether Nova still is about to live-migrate an instance."""
+def find_migrating(context, instance_uuid: str):
+    """The instance; None: Nova is not about to live-migrate it, or that is not
+    known."""
     try:
         instance = objects.Instance.get_by_uuid(context, instance_uuid)
     except (messaging.MessagingException,
             nova_exception.NovaException) as error:
         LOG.info('Not known whether instance %(uuid)s migrates: %(error)s',
                  {'uuid': instance_uuid, 'error': text.printable(error)})
-        return False
-    return instance.task_state == task_states.MIGRATING
+        return None
+    return instance if instance.task_state == task_states.MIGRATING else None
 
 
 class EarlyDepartures:
@@ -179,9 +180,11 @@ class EarlyDepartures:
         self._services = services
         self._uris_to = uris_to
         self._flags = flags
+        self._lock = threading.Lock()
         #: By instance uuid.
         self._departures: dict[str, EarlyDeparture] = {}
-        self._lock = threading.Lock()
+        #: Uuids of instances that Nova migrates now: a call comes too late.
+        self._migrating: set[str] = set()
 
     def leave(self, context, instance_uuid: str, host: str,
               address: str | None) -> None:
@@ -192,7 +195,8 @@ class EarlyDepartures:
         """
         services = self._services()
         record = services.pairs.get(instance_uuid)
-        if (record is None or record.incoming
+        instance = find_migrating(context, instance_uuid)
+        if (record is None or record.incoming or instance is None
                 or not (services.hold and services.synchronise)):
             LOG.info('No Domain R of instance %s leaves early', instance_uuid)
             return
@@ -201,15 +205,14 @@ class EarlyDepartures:
         if previous is not None:
             previous.take_back()
         early = EarlyDeparture(
-            departure_module.Departure(
-                services, context,
-                objects.Instance.get_by_uuid(context, instance_uuid), host),
+            departure_module.Departure(services, context, instance, host),
             services.watch, context, *self._arguments(host, address))
         with self._lock:
             for uuid, other in list(self._departures.items()):
                 if not other.is_alive():
                     del self._departures[uuid]
-            if self._departures.setdefault(instance_uuid, early) is early:
+            if instance_uuid not in (*self._departures, *self._migrating):
+                self._departures[instance_uuid] = early
                 early.start()
 
     def _arguments(self, host: str, address: str | None) -> tuple[str, dict]:
@@ -223,12 +226,14 @@ class EarlyDepartures:
             'bandwidth': CONF.libvirt.live_migration_bandwidth}
 
     def take(self, context, instance, host: str) -> departure_module.Departure:
-        """Nova begins; the caller goes on with the departure.
+        """Nova begins; the caller goes on with the departure, and calls
+        :meth:`ended` in the end.
 
         :param host: the destination, as Nova calls it.
         :returns: one that has begun, or a new one.
         """
         with self._lock:
+            self._migrating.add(instance.uuid)
             early = self._departures.pop(instance.uuid, None)
         if early is not None and early.host == host:
             taken = early.take()
@@ -238,3 +243,8 @@ class EarlyDepartures:
             early.take_back()
         return departure_module.Departure(
             self._services(), context, instance, host)
+
+    def ended(self, instance_uuid: str) -> None:
+        """Nova's live migration is over."""
+        with self._lock:
+            self._migrating.discard(instance_uuid)

@@ -194,10 +194,11 @@ class SourceRole:
             self.co_migration.continue_alone(
                 error, departure.layout_there != places.Layout.STOCK)
             return
-        if departure.copied is not None:
+        if departure.copied is not None and departure.instance_job is not None:
             self._instance_pre_copy = instance_pre_copy.InstancePreCopy(
                 departure.instance_job, departure.copied,
-                arguments.get('bandwidth') or 0, f'dmore-pre-copy-{self._uuid}')
+                arguments.get('bandwidth') or 0,
+                f'dmore-pre-copy-{self._uuid}')
             self._instance_pre_copy.start()
 
     def _complete(self) -> None:

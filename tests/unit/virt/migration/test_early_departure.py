@@ -187,6 +187,15 @@ class EarlyDepartureTest(source_case.SourceTestCase):
         self.role.live_migration_ended()
         self._assert_back()
 
+    def test_the_call_comes_late(self):
+        self._nova_begins()
+        self._leave()
+        self.assertEqual([], self.log)
+        self.departures.ended(fakes.UUID)
+        self.instance.task_state = None
+        self._leave()
+        self.assertEqual([], self.log)
+
     def test_what_does_not_leave(self):
         self.changes = {'hold': False}
         self._leave()
