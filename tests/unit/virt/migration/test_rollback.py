@@ -29,7 +29,7 @@ class SendBackTest(source_case.SourceTestCase):
     def _fail_after_both_stopped(self):
         self.domain.stopped.set()
         fake_host.wait(self.domain_r.gone)
-        self.role._wait_for_switch_over()
+        self.role._departure._wait_for_switch_over()
         self.guest.fail()
 
     def _assert_back(self):
@@ -78,7 +78,7 @@ class SendBackTest(source_case.SourceTestCase):
         def story():
             self.domain.stopped.set()
             fake_host.wait(self.domain_r.gone)
-            self.role._wait_for_switch_over()
+            self.role._departure._wait_for_switch_over()
             self.vif_driver.plugged.clear()
             self.guest.fail()
 
@@ -139,7 +139,7 @@ class SendBackTest(source_case.SourceTestCase):
         def story():
             self.domain.stopped.set()
             fake_host.wait(self.domain_r.gone)
-            self.role._wait_for_switch_over()
+            self.role._departure._wait_for_switch_over()
             self.shadow.kill(fakes.UUID)
             self.guest.fail()
 
