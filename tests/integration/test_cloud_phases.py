@@ -7,6 +7,7 @@ from tests.integration import cloud
 
 _CASES = (
     ('destination_without_the_domain_r_image', 'begin'),
+    ('abort_by_the_user', 'begin'),
     ('abort_by_the_user', 'pre-copy'),
     ('network_between_the_hosts_cut_for_5_s', 'stop'),
     ('destination_shadow_worker_killed', 'carry over'),

@@ -41,10 +41,15 @@ class Sign:
 
 
 def of_pair(server: str) -> dict[str, Sign]:
-    """Of an instance with its Domain R."""
-    return {phase: Sign((f'[instance: {server}] Co-migration ',),
-                        f': {phase}')
-            for phase in (*PHASES, PREPARED, *ENDS)}
+    """Of an instance with its Domain R.
+
+    Domain R is copied before Nova begins; a fault in pre-copy is one while
+    the instance is.
+    """
+    return {
+        **{phase: Sign((f'[instance: {server}] Co-migration ',), f': {phase}')
+           for phase in (*PHASES, PREPARED, *ENDS)},
+        PRE_COPY: of_stock(server)[PRE_COPY]}
 
 
 def of_stock(server: str) -> dict[str, Sign]:
