@@ -57,7 +57,7 @@ RULES = {
              {'nova', 'libvirt', 'lxml', 'os_vif', 'cryptography',
               'neutronclient', 'glanceclient', 'keystoneauth1', 'stevedore',
               'oslo_config', 'oslo_log', 'oslo_messaging',
-              'oslo_utils'}),
+              'oslo_utils', 'psutil'}),
 }
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What another host's nova-compute asks a destination for."""
+"""What another host's nova-compute asks a destination, or a source, for."""
 
 import base64
 import json
@@ -27,7 +27,8 @@ _CALLS = {
     'finish': {'migration_id': 'm1', 'record': _RECORD,
                'domain_r_moved': True,
                'console_log': base64.b64encode(b'log').decode()},
-    'abort': {'migration_id': 'm1', 'instance_uuid': _UUID}}
+    'abort': {'migration_id': 'm1', 'instance_uuid': _UUID},
+    'leave': {'instance_uuid': _UUID, 'host': 'c2', 'address': '192.0.2.2'}}
 _NAMES = sorted(_CALLS)
 
 SEEDS = [bytes([number, 0]) * 8 for number in range(len(_NAMES))] + [
@@ -51,13 +52,13 @@ def run(data: bytes) -> None:
             pairs, mock.Mock(), connect, instances, send_back.SendBack(
                 pairs, connect, 'qemu:///system',
                 lambda: uris.MigrationURIs('qemu+tcp://any/system'),
-                encrypts=False))
-        server = rpc.DestinationServer(role)
+                encrypts=False), mock.Mock())
+        servers = (rpc.DestinationServer(role), rpc.SourceServer(_Leaves()))
         with mock.patch.multiple(
                 destination.where, find=lambda *_: mock.sentinel.here,
                 has_shadow_devices=lambda *_: True):
             for _ in range(4):
-                _call(reader, server)
+                _call(reader, *servers)
         oracle.check(os.listdir(folder) == ['instances']
                      and os.listdir(instances) == [_UUID],
                      'files elsewhere: %r, %r', os.listdir(folder),
@@ -66,8 +67,22 @@ def run(data: bytes) -> None:
             record.from_json(record.to_json(call.args[0]))
 
 
-def _call(reader: reader_module.Reader, server: rpc.DestinationServer
-          ) -> None:
+class _Leaves:
+    """What the source would do: it writes what it was told into a URI."""
+
+    @staticmethod
+    def leave(_context: object, instance_uuid: str, host: str,
+              address: str | None) -> None:
+        oracle.check(instance_uuid == instance_uuid.lower()
+                     and len(instance_uuid) == len(_UUID), 'uuid')
+        for name in (host, address or host):
+            oracle.check(not set(name) & set('/?#@%[] \n\0')
+                         and not name.startswith('-'), 'host %r', name)
+
+
+def _call(reader: reader_module.Reader,
+          destination_server: rpc.DestinationServer,
+          source_server: rpc.SourceServer) -> None:
     name = reader.pick(_NAMES)
     arguments = {}
     for key, value in _CALLS[name].items():
@@ -75,6 +90,7 @@ def _call(reader: reader_module.Reader, server: rpc.DestinationServer
             arguments[key] = json.dumps(reader.changed(json.loads(value)))
         else:
             arguments[key] = reader.changed(value)
+    server = source_server if name == 'leave' else destination_server
     try:
         getattr(server, name)(None, **arguments)
     except messaging.ExpectedException as error:
