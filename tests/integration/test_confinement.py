@@ -152,7 +152,7 @@ class ConfinementCase(base.BaseTestCase):
         """Be the process, with an attack in it."""
         pair.Pair = _Attack(attack)
         children.be('worker', link, lambda kept: worker.run(
-            kept, 'of a test', False))
+            kept, 'of a test', False, self.world.directory))
 
     def gained(self, attack):
         """Run an attack -> what it has gained, or the name of a signal."""
@@ -177,8 +177,8 @@ class ConfinementCase(base.BaseTestCase):
 
     def check_all(self):
         for attacks in (hostile_worker.FILES, hostile_worker.SOCKETS,
-                        hostile_worker.PROCESSES, hostile_worker.KERNEL,
-                        hostile_worker.CODE):
+                        hostile_worker.PROCESSES, hostile_worker.LOCK,
+                        hostile_worker.KERNEL, hostile_worker.CODE):
             self.check(attacks, 'EPERM')
         for attacks in (hostile_worker.KILLED, hostile_worker.KERNEL_KILLED):
             self.check(attacks, 'SIGSYS')
@@ -213,8 +213,8 @@ class TestOfTheService(ConfinementCase):
                         continue
                 found.append(each)
             return len(found)
-        # Three standard ones, the link, and the loop's epoll.
-        self.assertEqual(5, self.gained(are_open))
+        # Three standard ones, the link, its lock, and the loop's epoll.
+        self.assertEqual(6, self.gained(are_open))
 
     def test_others_do_not_see_into_it(self):
         """Neither another worker nor a process that is not confined."""
@@ -406,7 +406,8 @@ class TestWithoutWalls(ConfinementCase):
 
     def test_attacks(self):
         for attacks in (hostile_worker.FILES, hostile_worker.SOCKETS,
-                        hostile_worker.PROCESSES, hostile_worker.CODE):
+                        hostile_worker.PROCESSES, hostile_worker.LOCK,
+                        hostile_worker.CODE):
             for name, attack in attacks.items():
                 gained = self.gained(lambda: attack(self.world))
                 self.assertNotIn((name, gained), [
