@@ -11,8 +11,10 @@ import sys
 import time
 
 from nova_dmore import exception
+from nova_dmore import wire
 from tests.integration import live_pair
 from tests.unit import hostd_process
+from tests.unit.keeper import fake_qmp
 from tests.unit.worker import fakes
 
 #: Nobody's on any machine.
@@ -174,6 +176,23 @@ class TestArrival(QemuUserCase):
         self.pair.instance()
         fakes.wait_for(lambda: self.client.status().instance.connected)
         self.assertEqual('', self.said(_SPOIL, self.where.own))
+
+    def test_a_link_to_the_monitor_of_another(self):
+        """It is no QEMU of this pair, and is told nothing."""
+        monitor = fake_qmp.ListeningFakeQmp(
+            os.path.join(self.pair.folder, 'monitor'), 'running')
+        self.addCleanup(monitor.close)
+        for each in (os.path.join(self.pair.folder, 'monitor'),
+                     self.pair.folder):
+            os.chmod(each, 0o777)
+        for name in (wire.INSTANCE_QMP_SOCKET, wire.DOMAIN_R_QMP_SOCKET):
+            self.assertEqual('', self.said(
+                'import os, sys; os.symlink(*sys.argv[1:])',
+                os.path.join(self.pair.folder, 'monitor'),
+                os.path.join(self.where.own, name)))
+        time.sleep(0.5)     # the keeper looks each 50 ms
+        self.assertEqual(0, monitor.connections)
+        self.assertEqual([], monitor.commands)
 
     def test_a_link_in_the_place_of_the_lock(self):
         victim = os.path.join(os.path.dirname(self.where.own), 'victim')
