@@ -17,6 +17,8 @@ from nova_dmore import wire
 #: struct flock of 64-bit Linux: l_type, l_whence, l_start, l_len, l_pid.
 _FLOCK = struct.Struct('hhqqi4x')
 
+#: Holders may end while they are asked for; not so many in a row.
+_ATTEMPTS = 5
 
 #: The descriptor of its lock that a worker has.
 WORKER_DESCRIPTOR = 255
@@ -100,7 +102,10 @@ def pidfd_of(who: Callable[[], int | None]) -> tuple[int, int] | None:
     :param who: tells who does.
     :raises OSError: it is of a namespace that is not seen from here.
     """
-    while (pid := who()) is not None:
+    for _attempt in range(_ATTEMPTS):
+        pid = who()
+        if pid is None:
+            return None
         try:
             descriptor = os.pidfd_open(pid)
         except ProcessLookupError:
@@ -109,7 +114,7 @@ def pidfd_of(who: Callable[[], int | None]) -> tuple[int, int] | None:
         if who() == pid:
             return pid, descriptor
         os.close(descriptor)
-    return None
+    return None     # what an earlier keeper wrote names nobody
 
 
 def is_earlier(folder: str) -> bool:
@@ -146,5 +151,6 @@ def _earlier_holder(descriptor: int) -> int | None:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         written = os.pread(descriptor, 32, 0).strip()
-        return int(written) if written.isdigit() else None
+        return int(written) if written.isdigit() and (
+            len(written) < 10) else None
     return None

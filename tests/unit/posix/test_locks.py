@@ -110,6 +110,17 @@ class LocksTest(base.BaseTestCase):
         self._kill()
         self.assertIsNone(locks.holder(self.folder))
 
+    def test_a_number_that_names_nobody(self):
+        for written, holder in ((b'4194305\n', 4194305), (b'9' * 30, None)):
+            path = os.path.join(self.folder, wire.KEEPER_LOCK)
+            with open(path, 'wb') as file:
+                file.write(written)
+                file.flush()
+                fcntl.flock(file, fcntl.LOCK_EX)
+                self.assertEqual(holder, locks.holder(self.folder))
+                self.assertIsNone(locks.pidfd_of(
+                    lambda: locks.holder(self.folder)))
+
     def test_a_file_that_is_removed_meanwhile(self):
         def removed_then_locked(*arguments):
             os.unlink(os.path.join(self.folder, wire.KEEPER_LOCK))
