@@ -25,6 +25,7 @@ from nova_dmore.virt import consoles
 from nova_dmore.virt import inventory
 from nova_dmore.virt.migration import console_log
 from nova_dmore.virt.migration import destination
+from nova_dmore.virt.migration import early_departure
 from nova_dmore.virt.migration import guest as guest_module
 from nova_dmore.virt.migration import plain_destination
 from nova_dmore.virt.migration import send_back
@@ -66,8 +67,12 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             self._pairs, self._reporter, self._get_connection,
             CONF.instances_path, send_back.SendBack(
                 self._pairs, self._get_connection, self._uri(),
-                functools.partial(self._uris_of, uris.ANY_HOST),
-                CONF.libvirt.live_migration_with_native_tls))
+                functools.partial(self._uris_to, None, uris.ANY_HOST),
+                CONF.libvirt.live_migration_with_native_tls),
+            rpc.SourceAPI(), CONF.libvirt.live_migration_inbound_addr)
+        self._early_departures = early_departure.EarlyDepartures(
+            self._source_services, self._uris_to,
+            lambda: self._live_migration_flags)
         self._rpc_server = None
         #: The co-migrations from this host, by instance uuid.
         self._source_roles: dict[str, source.SourceRole] = {}
@@ -91,7 +96,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         self._pairs.impossible = precondition.why_no_domain_r(
             self._get_connection(), CONF.libvirt.virt_type)
         precondition.check_group_of_qemu(CONF, self._get_connection)
-        self._rpc_server = rpc.start_server(host, self._destination)
+        self._rpc_server = rpc.start_server(
+            host, self._destination, self._early_departures)
         self._watch.start()
 
     def cleanup_host(self, host):
@@ -244,13 +250,18 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             self, context, instance, src_compute_info, dst_compute_info,
             block_migration=False, disk_over_commit=False):
         """Called at a possible destination of a live migration, before
-        anything is made there."""
-        if instance_pair.SSH_PROPERTY in instance.metadata:
+        anything is made there. If it passes, the pair's part is begun."""
+        has_pair = instance_pair.SSH_PROPERTY in instance.metadata
+        if has_pair:
             self._destination.check_can_live_migrate_destination(
                 instance, CONF.dmore.required)
-        return super().check_can_live_migrate_destination(
+        check_data = super().check_can_live_migrate_destination(
             context, instance, src_compute_info, dst_compute_info,
             block_migration, disk_over_commit)
+        if has_pair:
+            with boundary.instance_first(instance, 'Preparing its Domain R'):
+                self._destination.check_passed(context, instance)
+        return check_data
 
     def pre_live_migration(self, context, instance, block_device_info,
                            network_info, disk_info, migrate_data):
@@ -259,7 +270,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         has_pair = instance_pair.SSH_PROPERTY in instance.metadata
         if has_pair:
             with boundary.instance_first(instance, 'Preparing its Domain R'):
-                self._destination.pre_live_migration(instance)
+                self._destination.pre_live_migration(context, instance)
         migrate_data = super().pre_live_migration(
             context, instance, block_device_info, network_info, disk_info,
             migrate_data)
@@ -295,7 +306,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         with boundary.instance_first(instance, "Making the source's role"):
             shared = migrate_data.is_shared_instance_path
             self._source_roles[instance.uuid] = source.SourceRole(
-                self._source_services(), context, instance, dest,
+                self._source_services(), context,
+                self._early_departures.take(context, instance, dest),
                 functools.partial(self._console_log_to_send, instance,
                                   shared),
                 plain_destination.stock_consoles(migrate_data))
@@ -304,7 +316,10 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                 context, instance, dest, post_method, recover_method,
                 block_migration, migrate_data)
         finally:
-            self._source_roles.pop(instance.uuid, None)
+            role = self._source_roles.pop(instance.uuid, None)
+            if role is not None:
+                role.live_migration_ended()
+            self._early_departures.ended(instance.uuid)
 
     def _live_migration_operation(self, context, instance, dest,
                                   block_migration, migrate_data, guest,
@@ -361,15 +376,14 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
     def _uris_of_this_host(self):
         """How Domain R comes back if its instance stays: as a live migration
         that Nova has come to this host."""
-        address = CONF.libvirt.live_migration_inbound_addr
-        return uris.MigrationURIs(
-            self._live_migration_uri(address or self._pairs.host),
-            self._migrate_uri(address) if address else None)
+        return self._uris_to(
+            self._pairs.host, CONF.libvirt.live_migration_inbound_addr)
 
-    def _uris_of(self, address):
-        """How Nova would have a live migration go to a host."""
-        return uris.MigrationURIs(self._live_migration_uri(address),
-                                  self._migrate_uri(address))
+    def _uris_to(self, host, inbound_address):
+        """How Nova has a live migration go to a host."""
+        return uris.MigrationURIs(
+            self._live_migration_uri(inbound_address or host),
+            self._migrate_uri(inbound_address) if inbound_address else None)
 
     def _console_log_to_send(self, instance, shared):
         """The console log to send, None where the hosts share it."""

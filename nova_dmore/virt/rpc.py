@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The calls from the source's nova-compute to the destination's.
+"""The calls between the source's nova-compute and the destination's.
 
 In a live migration the source's role (:mod:`nova_dmore.virt.migration.source`,
 and ``completion`` or ``rollback`` at its end) calls them on
 :class:`DestinationAPI`; the destination's role
 (:mod:`nova_dmore.virt.migration.destination`) answers. Order: ``prepare``,
 ``carry_over``, ``finish``; or, if the instance stays, ``send_back`` and
-``abort``.
+``abort``. Before all of them the destination may call ``leave`` on
+:class:`SourceAPI`, which
+:mod:`nova_dmore.virt.migration.early_departure` answers.
 
 Wire format: the names of the calls and of their arguments are sent to hosts of
 earlier and later releases, so they do not change. What is added gets a new
@@ -19,8 +21,8 @@ repeated or comes late. None carries a secret: who reads the message queue
 learns no key or password of a console.
 
 Whoever may send on the message bus may make these calls. So the server's side
-refuses every argument that a source of no version would send; what a call may
-do is checked by the destination's role.
+refuses every argument that a host of no version would send; what a call may
+do is checked by who answers it.
 """
 
 import contextlib
@@ -32,12 +34,14 @@ from nova_dmore.channel import carry_over as carry_over_module
 from nova_dmore.channel import errors
 from nova_dmore import exception
 from nova_dmore import places
+from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt import received
 
 TOPIC = 'nova-dmore'
-VERSION = '2.1'
-#: The version that every call but :meth:`DestinationAPI.send_back` requires.
+VERSION = '2.2'
+#: The version that every call requires, but ``send_back`` (2.1) and ``leave``
+#: (2.2).
 _BASE_VERSION = '2.0'
 #: How much longer than the time that a call gives it a destination may take to
 #: answer, in seconds.
@@ -53,8 +57,8 @@ _WITHIN_S_MAX = 600.0
 _URI_MAX = 1024
 _LOG_MAX = 1 << 18
 
-#: Errors that are sent to the source, and leave no stack in the log here.
-_errors_to_source = messaging.expected_exceptions(exception.DMoreError)
+#: Errors that are sent to the caller, and leave no stack in the log here.
+_errors_to_caller = messaging.expected_exceptions(exception.DMoreError)
 
 
 class DestinationAPI:
@@ -182,6 +186,57 @@ class DestinationAPI:
             ) from error
 
 
+class SourceAPI:
+    """The call as the destination makes it."""
+
+    @staticmethod
+    def leave(context, source: str, instance_uuid: str, host: str,
+              address: str | None) -> None:
+        """Tell a source that Domain R may leave for this host before its
+        instance. No answer is waited for.
+
+        :param source: the source, as Nova calls it.
+        :param host: this host, as Nova calls it.
+        :param address: its ``[libvirt] live_migration_inbound_addr``.
+        :raises nova_dmore.exception.PairError: it could not be sent.
+        """
+        try:
+            rpc.get_client(messaging.Target(
+                topic=TOPIC, server=source, version='2.2')).cast(
+                    context, 'leave', instance_uuid=instance_uuid, host=host,
+                    address=address)
+        except messaging.MessagingException as error:
+            raise exception.PairError(
+                f'nova-compute on {source} was not told: {error!r}'
+            ) from error
+
+
+class SourceServer:
+    """The call as the source receives it.
+
+    :param early_departures: an
+        :class:`nova_dmore.virt.migration.early_departure.EarlyDepartures`.
+    """
+
+    target = messaging.Target(version=VERSION)
+
+    def __init__(self, early_departures):
+        self._early_departures = early_departures
+
+    @_errors_to_caller
+    def leave(self, context, instance_uuid, host, address):
+        """See :meth:`SourceAPI.leave`."""
+        with _arguments('leave'):
+            received.uuid('instance_uuid', instance_uuid)
+            for name, value in (('host', host), ('address', address)):
+                if value is None and name == 'address':
+                    continue
+                received.text(name, value, _URI_MAX)
+                if not uris.is_host(value):
+                    raise received.wrong(name, value)
+        self._early_departures.leave(context, instance_uuid, host, address)
+
+
 class DestinationServer:
     """The calls as the destination receives them, one in each nova-compute.
 
@@ -196,7 +251,7 @@ class DestinationServer:
     def __init__(self, destination):
         self._destination = destination
 
-    @_errors_to_source
+    @_errors_to_caller
     def prepare(self, context, migration_id, record):
         """See :meth:`DestinationAPI.prepare`."""
         with _arguments('prepare'):
@@ -204,7 +259,7 @@ class DestinationServer:
             received.text('record', record, record_module.TEXT_MAX)
         return self._destination.prepare(context, migration_id, record)
 
-    @_errors_to_source
+    @_errors_to_caller
     def carry_over(self, context, migration_id, instance_uuid, carry_over):
         """See :meth:`DestinationAPI.carry_over`."""
         with _arguments('carry_over'):
@@ -215,7 +270,7 @@ class DestinationServer:
                 raise received.wrong('carry_over', carry_over)
         self._destination.carry_over(migration_id, instance_uuid, carry_over)
 
-    @_errors_to_source
+    @_errors_to_caller
     def finish(self, context, migration_id, record, domain_r_moved,
                console_log):
         """See :meth:`DestinationAPI.finish`."""
@@ -228,7 +283,7 @@ class DestinationServer:
         self._destination.finish(
             context, migration_id, record, domain_r_moved, console_log)
 
-    @_errors_to_source
+    @_errors_to_caller
     def abort(self, context, migration_id, instance_uuid):
         """See :meth:`DestinationAPI.abort`."""
         with _arguments('abort'):
@@ -236,7 +291,7 @@ class DestinationServer:
             received.uuid('instance_uuid', instance_uuid)
         return self._destination.abort(migration_id, instance_uuid)
 
-    @_errors_to_source
+    @_errors_to_caller
     def send_back(self, context, migration_id, instance_uuid, uri,
                   migrate_uri, flags, within_s):
         """See :meth:`DestinationAPI.send_back`."""
@@ -254,7 +309,7 @@ class DestinationServer:
 
 @contextlib.contextmanager
 def _arguments(method: str):
-    """Turn a wrong argument into an error that the source is sent."""
+    """Turn a wrong argument into an error that the caller is sent."""
     try:
         yield
     except ValueError as error:
@@ -263,15 +318,16 @@ def _arguments(method: str):
         ) from error
 
 
-def start_server(host: str, destination):
+def start_server(host: str, destination, early_departures):
     """Receive the calls to this host.
 
     :param host: as Nova calls it.
     :param destination: see :class:`DestinationServer`.
+    :param early_departures: see :class:`SourceServer`.
     :returns: the server, which the caller has to stop.
     """
     server = rpc.get_server(
         messaging.Target(topic=TOPIC, server=host),
-        [DestinationServer(destination)])
+        [DestinationServer(destination), SourceServer(early_departures)])
     server.start()
     return server

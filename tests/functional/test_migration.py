@@ -8,10 +8,12 @@ from unittest import mock
 import fixtures
 import libvirt
 from nova.console import serial
+from nova import exception as nova_exception
 from nova.tests.fixtures import libvirt as fakelibvirt
+from nova.tests.functional.api import client
 
 from nova_dmore import exception
-from nova_dmore.virt.migration import source
+from nova_dmore.virt.migration import departure
 from nova_dmore import wire
 from tests.functional import base
 from tests.unit.virt import fake_host
@@ -53,7 +55,7 @@ class MigrationTestCase(base.TestCase):
         self.boot_again()
         self.domain_r_error = None
         self.instance_error = None
-        self.useFixture(fixtures.MockPatchObject(source, '_END_S', 5.0))
+        self.useFixture(fixtures.MockPatchObject(departure, '_END_S', 5.0))
         # Each host opens its own.
         self.useFixture(fixtures.MonkeyPatch('libvirt.open', lambda uri: Hosts(
             [self.connection('c1'), self.connection('c2')])))
@@ -81,9 +83,9 @@ class MigrationTestCase(base.TestCase):
         self.port = self.assert_pair(self.server)
         self.stopped = threading.Event()
         self.domain_r_stopped = threading.Event()
-        client = self.shadow_client(self.server)
-        client.frozen.side_effect = self._frozen
-        client.hand_over.return_value = CARRY_OVER
+        shadow = self.shadow_client(self.server)
+        shadow.frozen.side_effect = self._frozen
+        shadow.hand_over.return_value = CARRY_OVER
 
     def _suspend(self, domain):
         domain._state = fakelibvirt.VIR_DOMAIN_PAUSED
@@ -210,8 +212,8 @@ class LiveMigrationTest(MigrationTestCase):
         self.go()
         self._assert_at_destination()
         self.assertEqual(2, self.shadow.log.count('start'))
-        for client in self.shadow.clients.values():
-            self.assertNotIn(mock.call(True), client.hold.mock_calls)
+        for shadow in self.shadow.clients.values():
+            self.assertNotIn(mock.call(True), shadow.hold.mock_calls)
 
     def test_the_instance_stays_and_domain_r_had_left(self):
         self.leaves_early = True
@@ -227,12 +229,62 @@ class LiveMigrationTest(MigrationTestCase):
         self.assertEqual(ports, set(serial.ALLOCATED_PORTS))
         self.assertEqual('c1', self.api.get_server(
             self.server['id'])['OS-EXT-SRV-ATTR:host'])
-        self.assertIsNotNone(self.domain_r(self.server, 'c1'))
         self.assertIsNone(self.driver('c2')._pairs.get(self.server['id']))
+        self._assert_stays()
+
+    def _assert_stays(self):
+        self.assertIsNotNone(self.domain_r(self.server, 'c1'))
         self.assertEqual({self.pair_directory(self.server, 'c1')},
                          self.shadow.alive)
         self.assertEqual([(self.port['id'], 'c1')],
                          list(self.neutron_for_domain_r.bindings))
+
+    def _domain_r_has_left_when(self, step, error=None):
+        """While this context lasts a step of Nova at the source waits until
+        Domain R is under way.
+
+        :param error: the step raises it; None: it goes on.
+        """
+        driver = self.driver('c1')
+        stock = getattr(driver, step)
+
+        def after(*args, **kwargs):
+            early = driver._early_departures._departures
+            self.until(lambda: self.server['id'] in early and early[
+                self.server['id']]._departure.is_under_way())
+            if error is not None:
+                raise error
+            return stock(*args, **kwargs)
+
+        return mock.patch.object(driver, step, after)
+
+    def test_domain_r_has_left_before_nova_begins(self):
+        with self._domain_r_has_left_when('live_migration'):
+            self.go()
+        self._assert_at_destination()
+        # It was not begun anew.
+        self.assertEqual(2, self.shadow.log.count('start'))
+        self.shadow_client(self.server).arm.assert_called_once()
+
+    def test_nova_refuses_when_domain_r_has_left(self):
+        with self._domain_r_has_left_when(
+                'check_can_live_migrate_source',
+                nova_exception.MigrationPreCheckError(reason='no')):
+            # Here the API waits for the conductor, and has the error.
+            self.assertRaises(
+                client.OpenStackApiException, self.api.post_server_action,
+                self.server['id'], {'os-migrateLive': {
+                    'host': 'c2', 'block_migration': 'auto'}})
+        self.until(lambda: self.driver('c2')._pairs.get(
+            self.server['id']) is None)
+        early = self.driver('c1')._early_departures._departures
+        self.until(lambda: not any(each.is_alive() for each in early.values()))
+        self._assert_stays()
+        # Nothing is in the way of the next one.
+        self.domain_r_error = None
+        self.domain_r_stopped.clear()
+        self.go()
+        self._assert_at_destination()
 
     def test_a_stock_instance_is_migrated_by_nova_alone(self):
         self._delete_server(self.server)

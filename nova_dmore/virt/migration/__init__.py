@@ -9,11 +9,13 @@ File                         Host         Part of the live migration
 ===========================  ===========  ===================================
 ``../driver.py``             both         Nova calls
 ``early_preparation.py``     destination  port binding, shadow-device process
-                                          and tap, while Nova prepares
+                                          and tap, while Nova checks
+``early_departure.py``       source       then Domain R leaves first
 ``guest.py``                 source       Nova calls ``Guest.migrate()``
-``source.py``                source       asks for *prepare*, starts Domain
-                                          R's migration, then the instance's
-``../rpc.py``                both         each call to the destination
+``source.py``                source       the instance's migration, in step
+``departure.py``             source       asks for *prepare*, starts Domain
+                                          R's migration
+``../rpc.py``                both         each call to the other host
 ``destination.py``           destination  answers those calls
 ``domain_r_migration.py``    source       pre-copy of Domain R, held
 ``instance_pre_copy.py``     source       the end of the instance's pre-copy

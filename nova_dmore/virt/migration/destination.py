@@ -42,22 +42,25 @@ _ENDED_MAX = 256
 class DestinationRole:
     """All co-migrations towards this host.
 
-    :param pairs: a
-        :class:`nova_dmore.virt.pair.incoming.IncomingPairs`.
+    :param pairs: a :class:`nova_dmore.virt.pair.incoming.IncomingPairs`.
     :param reporter: a :class:`nova_dmore.virt.care.reporter.Reporter`.
     :param connect: returns Nova's ``libvirt.virConnect``.
     :param instances_path: ``[DEFAULT] instances_path``.
-    :param sends_back: a
-        :class:`nova_dmore.virt.migration.send_back.SendBack`.
+    :param sends_back: a :class:`send_back.SendBack`.
+    :param source: a :class:`nova_dmore.virt.rpc.SourceAPI`.
+    :param inbound_address: ``[libvirt] live_migration_inbound_addr``.
     """
 
     def __init__(self, pairs, reporter, connect, instances_path: str,
-                 sends_back: send_back.SendBack):
+                 sends_back: send_back.SendBack, source,
+                 inbound_address: str | None = None):
         self._pairs = pairs
         self._reporter = reporter
         self._connect = connect
         self._instances_path = instances_path
         self._sends_back = sends_back
+        self._source = source
+        self._inbound_address = inbound_address
         #: Migration id of each pair that was prepared, by instance uuid.
         self._prepared: dict[str, str] = {}
         #: The same, of instances that arrive without their pair.
@@ -95,11 +98,15 @@ class DestinationRole:
         self._pairs.secrets.check(host_secrets.id_of(instance))
         self._early.look_up_port(instance.uuid)
 
-    def pre_live_migration(self, instance) -> None:
-        """Begin to make what takes long, while Nova prepares the instance;
-        the source has not begun."""
-        if self._pairs.impossible is None:
-            self._early.begin(instance)
+    def check_passed(self, context, instance) -> None:
+        """Begin to make what takes long, then have the source begin. The same
+        in :meth:`pre_live_migration`, if nothing is left of it by then."""
+        if not (self._pairs.impossible or instance.uuid in self._prepared):
+            self._early.begin(instance, lambda: self._source.leave(
+                context, instance.host, instance.uuid, self._pairs.host,
+                self._inbound_address))
+
+    pre_live_migration = check_passed
 
     def pre_live_migration_ended(self, instance, migrate_data) -> None:
         """Nova has prepared the instance, too.

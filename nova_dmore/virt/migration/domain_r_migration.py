@@ -173,6 +173,10 @@ class DomainRMigration:
         self._outgoing.join(timeout_s)
         return self._outgoing.succeeded()
 
+    def has_failed(self) -> bool:
+        """Whether it is over, and Domain R has not arrived."""
+        return not (self._outgoing.is_alive() or self._outgoing.succeeded())
+
     @property
     def error(self) -> str | None:
         """libvirt's text when the migration failed."""
@@ -184,6 +188,6 @@ class DomainRMigration:
         if self._outgoing.is_alive():
             self._job.abort()
             self._outgoing.join(_CANCEL_S)
-        if not self._outgoing.is_alive() and not self._outgoing.succeeded():
+        if self.has_failed():
             # It may have been stopped after the job had ended.
             self._job.resume()

@@ -3,26 +3,29 @@
 
 The first step of a live migration with Domain R, at the destination: the
 driver calls it, by way of :mod:`nova_dmore.virt.migration.destination`, in
-Nova's ``check_can_live_migrate_destination`` and ``pre_live_migration``. Nova
-then has the source begin (:mod:`nova_dmore.virt.migration.guest`), whose first
-call to this host, ``prepare``, uses what was made here.
+Nova's ``check_can_live_migrate_destination``, and in ``pre_live_migration`` if
+nothing of it is left by then. The source is told when this host is ready, and
+begins (:mod:`nova_dmore.virt.migration.early_departure`), or at the latest
+when Nova has it begin (:mod:`nova_dmore.virt.migration.guest`). Its first call
+to this host, ``prepare``, uses what was made here.
 
-Neutron, and the start of a process, take about as long as Nova's own work in
-these two methods. So Domain R's port is looked up while Nova checks the
-destination, which makes nothing. The port binding, the shadow-device process
-and the tap are made while Nova makes those of the instance. If the source does
-not begin, they are removed like any pair whose instance does not arrive
+Domain R's port is looked up while Nova checks this host, which makes nothing.
+The port binding, the shadow-device process and the tap are made when that
+check has passed, while Nova goes on. If the source does not begin, they are
+removed like any pair whose instance does not arrive
 (:mod:`nova_dmore.virt.care.reconcile`).
 """
 
 import contextlib
 import threading
 import time
+from collections.abc import Callable
 
 from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
+from nova_dmore.virt import boundary
 from nova_dmore.virt.network import address as address_module
 from nova_dmore.virt.pair import record as record_module
 
@@ -75,13 +78,18 @@ class _PortLookup(threading.Thread):
 
 
 class _EarlyPreparation(threading.Thread):
-    """Makes what takes long for one pair, and has its tap wired."""
+    """Makes what takes long for one pair, and has its tap wired.
 
-    def __init__(self, pairs, instance, lookup: _PortLookup):
+    :param when_made: called when the source may begin.
+    """
+
+    def __init__(self, pairs, instance, lookup: _PortLookup,
+                 when_made: Callable[[], None]):
         super().__init__(name=f'dmore-prepare-{instance.uuid}', daemon=True)
         self._pairs = pairs
         self._instance = instance
         self._lookup = lookup
+        self._when_made = when_made
         self._is_made = threading.Event()
         #: Of what was made; None: nothing was.
         self._record: record_module.PairRecord | None = None
@@ -96,7 +104,13 @@ class _EarlyPreparation(threading.Thread):
         finally:
             self._is_made.set()
         if self._record is not None:
+            with boundary.instance_first(self._instance, 'Telling its source'):
+                self._when_made()
             _announce(self._pairs, self._record.address.port_id)
+
+    def is_of_use(self) -> bool:
+        """Whether there is something, or may be."""
+        return not self._is_made.is_set() or self._record is not None
 
     def record(self, timeout_s: float) -> record_module.PairRecord | None:
         """Wait for what is made; its tap may be wired later."""
@@ -153,13 +167,20 @@ class EarlyPreparations:
         lookup.start()
         self._lookups[instance_uuid] = lookup
 
-    def begin(self, instance) -> None:
-        """Begin to make what takes long."""
+    def begin(self, instance, when_made: Callable[[], None]) -> None:
+        """Begin to make what takes long, unless that was begun.
+
+        :param when_made: called when the source may begin.
+        """
+        known = self._preparations.get(instance.uuid)
+        if known is not None and known.is_of_use():
+            return
         lookup = self._lookups.pop(instance.uuid, None)
         if lookup is None:
             lookup = _PortLookup(self._pairs.addresses, instance.uuid)
             lookup.start()
-        preparation = _EarlyPreparation(self._pairs, instance, lookup)
+        preparation = _EarlyPreparation(
+            self._pairs, instance, lookup, when_made)
         self._preparations[instance.uuid] = preparation
         preparation.start()
 

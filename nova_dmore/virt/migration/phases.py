@@ -84,6 +84,8 @@ class CoMigration:
         self.phase = Phase.IDLE
         #: Whether the destination does not have the plug-in.
         self.is_plain_there = False
+        #: Whether Nova may still not migrate the instance at all.
+        self.is_early = False
         self.host = host
 
     def enter(self, phase: Phase) -> None:
@@ -108,9 +110,15 @@ class CoMigration:
         :param why: an error or a text, for the log.
         :param has_pair_there: False: it arrives with the stock consoles.
         """
-        LOG.warning('Domain R does not follow its instance to %(host)s, its '
-                    'console will be %(console)s there: %(why)s',
-                    {'host': self.host, 'why': text.printable(why),
-                     'console': 'built anew' if has_pair_there
-                     else 'the stock one'}, instance=self.instance)
+        if self.is_early:
+            LOG.info('Domain R does not leave for %(host)s before its '
+                     'instance: %(why)s',
+                     {'host': self.host, 'why': text.printable(why)},
+                     instance=self.instance)
+        else:
+            LOG.warning('Domain R does not follow its instance to %(host)s, '
+                        'its console will be %(console)s there: %(why)s',
+                        {'host': self.host, 'why': text.printable(why),
+                         'console': 'built anew' if has_pair_there
+                         else 'the stock one'}, instance=self.instance)
         self.enter(Phase.ALONE)

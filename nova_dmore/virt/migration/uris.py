@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The libvirt and QEMU URIs by which a host is reached in a live migration.
 
-Used when the instance stays at the source and its Domain R has to come back
-from the destination: the source (:mod:`nova_dmore.virt.migration.rollback`)
-tells the URIs of its own host, the destination
+Used when Domain R leaves first, and the destination has told where it is
+reached (:mod:`nova_dmore.virt.migration.early_departure`). Used also when the
+instance stays at the source and its Domain R has to come back from the
+destination: the source (:mod:`nova_dmore.virt.migration.rollback`) tells the
+URIs of its own host, the destination
 (:mod:`nova_dmore.virt.migration.send_back`) checks them.
 """
 
@@ -14,6 +16,8 @@ import re
 ANY_HOST = 'anyhost'
 #: What a host is: a name, or an address as Nova writes it into a URI.
 _HOST = r'(?:[0-9A-Za-z_][0-9A-Za-z_.-]{0,254}|\[[0-9A-Fa-f:.]{2,45}\])'
+#: The same before Nova has written it into a URI.
+_BARE_HOST = r'[0-9A-Za-z_][0-9A-Za-z_.-]{0,254}|[0-9A-Fa-f:.]{2,45}'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +42,11 @@ class MigrationURIs:
         return _matches(self.uri, uri) and (
             migrate_uri is None or self.migrate_uri is not None
             and _matches(self.migrate_uri, migrate_uri))
+
+
+def is_host(text: str) -> bool:
+    """Whether this is a host's name or address."""
+    return re.fullmatch(_BARE_HOST, text) is not None
 
 
 def _matches(template: str, uri: str) -> bool:

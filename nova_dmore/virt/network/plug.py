@@ -4,13 +4,24 @@ os-vif.
 """
 
 import contextlib
+import time
 
 from nova import exception as nova_exception
 from nova.network import model as network_model
 from nova import objects
+from nova.privsep import linux_net
+from oslo_log import log as logging
+import psutil
 
 from nova_dmore import exception
 from nova_dmore.virt.network import address as address_module
+
+LOG = logging.getLogger(__name__)
+
+#: How long a switch may take to notice a new tap, and how often that is asked,
+#: in seconds.
+_NOTICE_S = 1.0
+_POLL_S = 0.01
 
 
 def to_vif(address: address_module.Address) -> network_model.VIF:
@@ -75,7 +86,9 @@ class Plug:
         :raises nova_dmore.exception.AddressError: it cannot be plugged.
         """
         with _nova_errors(f'port {record.address.port_id} cannot be plugged'):
-            self._vif_driver.plug(carrier(record), to_vif(record.address))
+            vif = to_vif(record.address)
+            self._vif_driver.plug(carrier(record), vif)
+        _ensure_up(vif['devname'])
 
     def unplug(self, record) -> None:
         """Undo :meth:`plug`.
@@ -93,3 +106,28 @@ class Plug:
             carrier(record), to_vif(record.address), self._IMAGE_META, flavor,
             self._virt_type)
         return config.to_xml()
+
+
+def _ensure_up(tap: str) -> None:
+    """Set a tap up that was set down when it was made.
+
+    os-vif tells Open vSwitch of the tap, then makes it and sets it up. In its
+    userspace datapath Open vSwitch reads the flags of a tap that it finds,
+    adds "promiscuous", and writes them (netdev_turn_flags_on in
+    lib/netdev.c): if os-vif sets it up in between, it is down again, and
+    nothing would ever change that. Once the flag is there it is over.
+    """
+    deadline = time.monotonic() + _NOTICE_S
+    flags = _flags(tap)
+    while flags and 'promisc' not in flags and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+        flags = _flags(tap)
+    if flags and 'up' not in flags:
+        LOG.info('Setting %s up, which the switch has set down', tap)
+        linux_net.set_device_enabled(tap)
+
+
+def _flags(tap: str) -> list[str]:
+    """Of an interface of this host; none: there is no such interface."""
+    known = psutil.net_if_stats().get(tap)
+    return [] if known is None else known.flags.split(',')

@@ -8,6 +8,7 @@ from nova.virt.libvirt import driver as libvirt_driver
 
 from nova_dmore.virt import driver
 from nova_dmore.virt.migration import destination
+from nova_dmore.virt.migration import early_departure
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
@@ -27,6 +28,8 @@ class DriverTestCase(fake_host.HostTestCase):
         self.driver._get_connection = lambda: self.libvirt
         self.driver._destination = mock.create_autospec(
             destination.DestinationRole, instance=True)
+        self.driver._early_departures = mock.create_autospec(
+            early_departure.EarlyDepartures, instance=True)
         self.driver._source_roles = {}
         self.driver._rebooting = set()
         self.driver._resuming = set()

@@ -35,7 +35,7 @@ class ArrivalTest(driver_case.DriverTestCase):
     def test_an_instance_with_domain_r_is_prepared_for(self):
         self._arrive(**{instance_pair.SSH_PROPERTY: 'ssh://console@10.0.0.5'})
         self.assertEqual(
-            [mock.call.pre_live_migration(self.instance),
+            [mock.call.pre_live_migration('context', self.instance),
              mock.call.pre_live_migration_ended(self.instance, 'data')],
             self.driver._destination.mock_calls)
 
@@ -87,9 +87,12 @@ class CheckTest(driver_case.DriverTestCase):
         check = self._check(
             **{instance_pair.SSH_PROPERTY: 'ssh://console@10.0.0.5'})
         check.assert_called_once_with(self.instance, False)
+        self.driver._destination.check_passed.assert_called_once_with(
+            'context', self.instance)
 
     def test_a_stock_instance_has_none(self):
         self._check(some='property').assert_not_called()
+        self.driver._destination.check_passed.assert_not_called()
 
 
 class LiveMigrationTest(driver_case.DriverTestCase):

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a display's pixels come from, behind one interface."""
+"""Where a display's pixels come from, behind one interface.
+
+There is one; doc/source/architecture/display.rst says why QEMU's D-Bus display
+is no other.
+"""
 
 import abc
 from typing import TypeAlias

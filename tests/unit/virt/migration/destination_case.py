@@ -8,6 +8,7 @@ from nova_dmore.virt.migration import destination
 from nova_dmore.virt.migration import send_back
 from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import record
+from nova_dmore.virt import rpc
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
@@ -23,6 +24,7 @@ class DestinationTestCase(fake_host.HostTestCase):
         self.reporter = mock.create_autospec(reporter.Reporter, instance=True)
         self.instances_path = os.path.join(self.directory, 'instances')
         os.makedirs(os.path.join(self.instances_path, fakes.UUID))
+        self.source = mock.create_autospec(rpc.SourceAPI, instance=True)
         self.role = self._role()
 
     def _role(self):
@@ -34,7 +36,7 @@ class DestinationTestCase(fake_host.HostTestCase):
                                        'tcp://anyhost'), encrypts=False)
         return destination.DestinationRole(
             self.pairs, self.reporter, connect, self.instances_path,
-            self.sends_back)
+            self.sends_back, self.source)
 
     def _finish(self, moved, console_log=None):
         self.libvirt.add_instance()

@@ -11,6 +11,7 @@ import libvirt
 from nova_dmore import places
 from nova_dmore.virt.care import reporter
 from nova_dmore.virt.care import watch
+from nova_dmore.virt.migration import departure
 from nova_dmore.virt.migration import guest as guest_module
 from nova_dmore.virt.migration import instance_pre_copy
 from nova_dmore.virt.migration import job
@@ -168,11 +169,13 @@ class SourceTestCase(fake_host.HostTestCase):
             switch_over, '_COPYING_WAIT_MS', 1))
         self.useFixture(fixtures.MockPatchObject(
             instance_pre_copy, '_POLL_S', 0.001))
-        self.useFixture(fixtures.MockPatchObject(source, '_END_S', 5.0))
+        self.useFixture(fixtures.MockPatchObject(departure, '_END_S', 5.0))
         self.useFixture(fixtures.MockPatchObject(
             libvirt, 'open', autospec=True, return_value=self.libvirt))
         self.log = self.shadow.log
         self.instance = fakes.make_instance()
+        self.useFixture(fixtures.MockPatchObject(
+            type(self.instance), 'name', INSTANCE))
         self.record = self.pairs.ensure(self.instance)
         self.domain = MovingDomain(self.libvirt, INSTANCE, self.log)
         self.domain_r = DomainR(self.libvirt, self.domr, self.log)
@@ -222,18 +225,21 @@ class SourceTestCase(fake_host.HostTestCase):
             return wire.Frozen(True, 1.0, 1.01, 1.02)
         return wire.Frozen(False, None, None, None)
 
-    def _role(self, **changes):
-        with mock.patch.object(type(self.instance), 'name', INSTANCE):
-            return source.SourceRole(
-                services.Services(**{
-                    'pairs': self.pairs, 'watch': self.watch,
-                    'reporter': self.reporter,
-                    'destination': self.destination,
-                    'libvirt_uri': 'qemu:///system', 'precopy_timeout_s': 5.0,
-                    'hold_bandwidth_mib': HOLD_MIB,
-                    'uris_of_this_host': URIS_OF_THIS_HOST, **changes}),
-                'context', self.instance, fakes.OTHER_HOST,
-                lambda: self.console_log, STOCK_CONSOLES)
+    def _services(self, **changes):
+        return services.Services(**{
+            'pairs': self.pairs, 'watch': self.watch,
+            'reporter': self.reporter, 'destination': self.destination,
+            'libvirt_uri': 'qemu:///system', 'precopy_timeout_s': 5.0,
+            'hold_bandwidth_mib': HOLD_MIB,
+            'uris_of_this_host': URIS_OF_THIS_HOST, **changes})
+
+    def _role(self, leaves=None, **changes):
+        """:param leaves: a departure, None: one that has not begun."""
+        made = self._services(**changes)
+        return source.SourceRole(
+            made, 'context', leaves or departure.Departure(
+                made, 'context', self.instance, fakes.OTHER_HOST),
+            lambda: self.console_log, STOCK_CONSOLES)
 
     def _run(self, **arguments):
         arguments.setdefault('flags', libvirt.VIR_MIGRATE_LIVE)

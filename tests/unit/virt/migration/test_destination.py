@@ -164,7 +164,7 @@ class DestinationTest(destination_case.DestinationTestCase):
             self.role.check_can_live_migrate_destination,
             fakes.make_instance(), required=True)
         self.assertIn('device not available: it', str(error))
-        self.role.pre_live_migration(fakes.make_instance())
+        self.role.pre_live_migration('context', fakes.make_instance())
         self._assert_arrives_without_consoles()
 
     def test_the_host_service_is_away(self):
@@ -185,7 +185,7 @@ class DestinationTest(destination_case.DestinationTestCase):
         self.reporter.rebuilt.assert_not_called()
 
     def _arrive(self, **instance):
-        self.role.pre_live_migration(self.instance)
+        self.role.pre_live_migration('context', self.instance)
         self.role._early._preparations[fakes.UUID].join()
         self.assertTrue(self.pairs.get(fakes.UUID).incoming)
         self.libvirt.add_instance(**instance)

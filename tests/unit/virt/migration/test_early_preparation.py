@@ -22,7 +22,7 @@ class EarlyPreparationTest(destination_case.DestinationTestCase):
         self.instance = fakes.make_instance(host=fakes.OTHER_HOST)
 
     def _prepare_early(self):
-        self.role.pre_live_migration(self.instance)
+        self.role.pre_live_migration('context', self.instance)
         self._join('prepare')
 
     def _join(self, what):
@@ -52,6 +52,43 @@ class EarlyPreparationTest(destination_case.DestinationTestCase):
         self._domain_r_comes()
         self._finish(True)
         self.assertFalse(self.pairs.get(fakes.UUID).incoming)
+
+    def test_the_source_may_begin(self):
+        self._prepare_early()
+        self.source.leave.assert_called_once_with(
+            'context', fakes.OTHER_HOST, fakes.UUID, fakes.HOST, None)
+
+    def test_the_source_cannot_be_told(self):
+        self.source.leave.side_effect = exception.PairError('no queue')
+        self._prepare_early()
+        self.assertTrue(self.pairs.get(fakes.UUID).incoming)
+
+    def test_it_was_prepared_when_nova_had_checked(self):
+        for step in (lambda: None,
+                     lambda: self.role.prepare(None, 'm1', self.text)):
+            self.role.check_passed('context', self.instance)
+            step()
+            self._prepare_early()
+            self.assertEqual(['start'], self.shadow.log[:1])
+            self.source.leave.assert_called_once()
+
+    def test_it_was_taken_back_before_nova_prepares(self):
+        self.role.check_passed('context', self.instance)
+        self.role.prepare(None, 'm1', self.text)
+        self.role.abort('m1', fakes.UUID)
+        self._prepare_early()
+        self.assertTrue(self.pairs.get(fakes.UUID).incoming)
+        self.assertEqual(2, self.source.leave.call_count)
+
+    def test_something_was_left_over_when_nova_had_checked(self):
+        stale = self.pairs.addresses.find(fakes.UUID)
+        self.pairs.records.save(fakes.make_record(address=stale))
+        self.role.check_passed('context', self.instance)
+        self._join('prepare')
+        self.source.leave.assert_not_called()
+        self.pairs.records.forget(fakes.UUID)
+        self._prepare_early()
+        self.source.leave.assert_called_once()
 
     def test_abort(self):
         self._prepare_early()
@@ -149,7 +186,7 @@ class EarlyPreparationTest(destination_case.DestinationTestCase):
             return update_port(*args)
 
         self.neutron.client.update_port.side_effect = slow
-        self.role.pre_live_migration(self.instance)
+        self.role.pre_live_migration('context', self.instance)
         self.role.prepare(None, 'm1', self.text)
         self.assertEqual({}, self._profile())
         threading.Timer(0.05, wired.set).start()

@@ -11,7 +11,7 @@ import libvirt
 from nova_dmore import exception
 from nova_dmore import places
 from nova_dmore.virt.migration import rollback
-from nova_dmore.virt.migration import source
+from nova_dmore.virt.migration import departure
 from nova_dmore import wire
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
@@ -29,7 +29,7 @@ class SendBackTest(source_case.SourceTestCase):
     def _fail_after_both_stopped(self):
         self.domain.stopped.set()
         fake_host.wait(self.domain_r.gone)
-        self.role._wait_for_switch_over()
+        self.role._departure._wait_for_switch_over()
         self.guest.fail()
 
     def _assert_back(self):
@@ -78,7 +78,7 @@ class SendBackTest(source_case.SourceTestCase):
         def story():
             self.domain.stopped.set()
             fake_host.wait(self.domain_r.gone)
-            self.role._wait_for_switch_over()
+            self.role._departure._wait_for_switch_over()
             self.vif_driver.plugged.clear()
             self.guest.fail()
 
@@ -139,7 +139,7 @@ class SendBackTest(source_case.SourceTestCase):
         def story():
             self.domain.stopped.set()
             fake_host.wait(self.domain_r.gone)
-            self.role._wait_for_switch_over()
+            self.role._departure._wait_for_switch_over()
             self.shadow.kill(fakes.UUID)
             self.guest.fail()
 
@@ -161,7 +161,7 @@ class SendBackTest(source_case.SourceTestCase):
 
         with (mock.patch.object(self.pairs.addresses, 'activate_binding',
                                 side_effect=slowly),
-                mock.patch.object(source, '_END_S', 0.2)):
+                mock.patch.object(departure, '_END_S', 0.2)):
             self.assertRaises(libvirt.libvirtError, self.role.migrate,
                               self.guest, source_case.URI)
         carried_over.set()

@@ -211,7 +211,7 @@ class TogetherTest(source_case.SourceTestCase):
         def story():
             self.domain_r.leave_early.set()
             # Nothing is slowed down for one that has left.
-            fake_host.wait(self.role._switch_over.domain_r_copied)
+            fake_host.wait(self.role._departure._switch_over.domain_r_copied)
             self.guest.switch_over_at_once()
 
         self.domain_r.progress = (1, 10 ** 6)

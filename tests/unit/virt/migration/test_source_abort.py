@@ -83,7 +83,7 @@ class AbortTest(source_case.SourceTestCase):
         def story():
             self.domain.stopped.set()
             fake_host.wait(self.domain_r.gone)
-            self.role._wait_for_switch_over()
+            self.role._departure._wait_for_switch_over()
             # What Neutron's agent does then.
             self.vif_driver.plugged.clear()
             self.guest.fail()

@@ -9,6 +9,7 @@ import libvirt
 
 from nova_dmore import exception
 from nova_dmore import places
+from nova_dmore.virt.migration import departure
 from nova_dmore.virt.migration import source
 from nova_dmore.virt.pair import xml
 from tests.unit.virt import fake_host
@@ -183,7 +184,7 @@ class AloneTest(source_case.SourceTestCase):
         self._assert_order('frozen', f'suspend {self.domr}')
 
     def test_domain_r_does_not_come_to_an_end(self):
-        self.useFixture(fixtures.MockPatchObject(source, '_END_S', 0.1))
+        self.useFixture(fixtures.MockPatchObject(departure, '_END_S', 0.1))
         self.domain_r.freed = mock.Mock(spec=threading.Event,
                                          **{'is_set.return_value': False})
         self._assert_moved_alone()

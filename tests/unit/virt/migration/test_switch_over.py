@@ -9,7 +9,7 @@ import libvirt
 
 from nova_dmore import exception
 from nova_dmore.virt.migration.phases import Phase
-from nova_dmore.virt.migration import source
+from nova_dmore.virt.migration import departure
 from nova_dmore.virt.migration import switch_over
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
@@ -78,7 +78,7 @@ class SwitchOverTest(source_case.SourceTestCase):
         self.destination.carry_over.side_effect = (
             lambda *args: fake_host.wait(rolled_back))
         self.guest.story = story
-        with mock.patch.object(source, '_END_S', 0.05):
+        with mock.patch.object(departure, '_END_S', 0.05):
             error = self.assertRaises(
                 libvirt.libvirtError, self.role.migrate, self.guest,
                 source_case.URI)

@@ -2,10 +2,12 @@
 
 from unittest import mock
 
+import fixtures
 from lxml import etree
 from nova import exception as nova_exception
 from nova.virt.libvirt import host
 from nova.virt.libvirt import vif
+import psutil
 
 from nova_dmore import exception
 from nova_dmore.virt.network import plug
@@ -56,3 +58,41 @@ class PlugTest(fakes.TestCase):
                                       self.record)
             self.assertIn(self.record.address.port_id, str(error))
             self.assertIn('no bridge', str(error))
+
+
+class EnsureUpTest(fakes.TestCase):
+    """The switch writes the flags that it has read, as os-vif does."""
+
+    def setUp(self):
+        super().setUp()
+        self.set_up = self.useFixture(fixtures.MockPatch(
+            'nova.privsep.linux_net.set_device_enabled', autospec=True)).mock
+        self.record = fakes.make_record()
+        self.plug = plug.Plug(mock.Mock(), 'qemu')
+
+    def _plug(self, *flags):
+        """:param flags: of the tap, one time after the other."""
+        tap = plug.to_vif(self.record.address)['devname']
+        stats = [{tap: mock.Mock(flags=each)} for each in flags] or [{}]
+        with mock.patch.object(psutil, 'net_if_stats', autospec=True,
+                               side_effect=stats) as asked:
+            self.plug.plug(self.record)
+        self.assertEqual(len(stats), asked.call_count)
+        return tap
+
+    def test_it_is_up(self):
+        self._plug('up,broadcast', 'up,broadcast', 'up,broadcast,promisc')
+        self.set_up.assert_not_called()
+
+    def test_it_was_set_down(self):
+        tap = self._plug('up,broadcast', 'broadcast,promisc,multicast')
+        self.set_up.assert_called_once_with(tap)
+
+    def test_the_switch_does_not_notice_it(self):
+        with mock.patch.object(plug, '_NOTICE_S', 0):
+            tap = self._plug('broadcast')
+        self.set_up.assert_called_once_with(tap)
+
+    def test_there_is_none(self):
+        self._plug()
+        self.set_up.assert_not_called()

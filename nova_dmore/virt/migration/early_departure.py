@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Domain R leaves first: while Nova still checks and prepares.
+
+At the source. A possible destination calls :meth:`EarlyDepartures.leave` as
+soon as it is ready for Domain R, in Nova's check of the live migration
+(:mod:`nova_dmore.virt.migration.early_preparation`). That is seconds before
+Nova migrates the instance, so Domain R is copied by then, and the instance
+does not wait for it. It is held meanwhile, and its sessions go on.
+
+Nova's check may fail, Nova may try another host, or the live migration may
+wait for others. Then Domain R is taken back, by the same steps as after a
+live migration that failed: at once if Nova migrates the instance no more, or
+asks another host, else after :data:`EXPIRES_S`. It leaves once more when Nova
+migrates the instance.
+"""
+
+import enum
+import threading
+import time
+
+import libvirt
+from nova.compute import task_states
+import nova.conf
+from nova import exception as nova_exception
+from nova import objects
+from oslo_log import log as logging
+import oslo_messaging as messaging
+
+from nova_dmore.channel import text
+from nova_dmore import exception
+from nova_dmore.virt import boundary
+from nova_dmore.virt.migration import departure as departure_module
+
+CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
+
+#: For how long Domain R is held for a live migration that does not begin, in
+#: seconds. Nova's own preparations take 2 to 5 s.
+EXPIRES_S = 30.0
+#: How often Nova's database is asked whether the instance still migrates, in
+#: seconds.
+_POLL_S = 1.0
+
+
+class State(enum.Enum):
+    """Who decides what becomes of a departure."""
+
+    #: Nobody yet: Nova has not begun with the instance's migration.
+    WAITING = 'waiting'
+    #: The source's role: Nova has begun.
+    TAKEN = 'taken'
+    #: The thread here, which takes Domain R back.
+    TAKEN_BACK = 'taken back'
+
+
+class EarlyDeparture(threading.Thread):
+    """Carries out one, until Nova begins or Domain R is taken back.
+
+    :param departure: not begun.
+    :param watch: a :class:`nova_dmore.virt.care.watch.Watch`.
+    :param context: of the request.
+    :param destination: libvirt URI of the destination.
+    :param arguments: of Nova's ``Guest.migrate``.
+    """
+
+    def __init__(self, departure: departure_module.Departure, watch, context,
+                 destination: str, arguments: dict):
+        self._instance = departure.co_migration.instance
+        super().__init__(name=f'dmore-leave-{self._instance.uuid}',
+                         daemon=True)
+        self._departure = departure
+        self._watch = watch
+        self._context = context
+        self._destination = destination
+        self._arguments = arguments
+        self._lock = threading.Lock()
+        self._state = State.WAITING
+        #: Set when ``_state`` is not WAITING any more.
+        self._decided = threading.Event()
+        self._begun = threading.Event()
+
+    @property
+    def host(self) -> str:
+        """The destination, as Nova calls it."""
+        return self._departure.co_migration.host
+
+    def run(self) -> None:
+        """Called by ``start()``."""
+        with boundary.instance_first(self._instance, 'Leaving early'):
+            self._watch.leave_alone(self._instance.uuid)
+            try:
+                self._begin()
+            finally:
+                self._begun.set()
+            self._wait()
+        self.take_back()
+
+    def _begin(self) -> None:
+        co_migration = self._departure.co_migration
+        co_migration.is_early = True
+        try:
+            self._departure.begin(self._destination, self._arguments)
+        except (exception.DMoreError, libvirt.libvirtError) as error:
+            co_migration.continue_alone(error)
+
+    def _wait(self) -> None:
+        """Return when the departure is of use no more."""
+        deadline = time.monotonic() + EXPIRES_S
+        while (not self._decided.wait(_POLL_S)
+               and time.monotonic() < deadline
+               and self._departure.is_under_way()
+               and find_migrating(self._context, self._instance.uuid)):
+            pass
+
+    def take(self) -> departure_module.Departure | None:
+        """Nova begins: the caller goes on with the departure.
+
+        :returns: None: it has to begin anew.
+        """
+        if not self._decide(State.TAKEN):
+            self.join()
+            return None
+        self._begun.wait()
+        self._departure.co_migration.is_early = False
+        if self._departure.is_under_way():
+            return self._departure
+        self._roll_back()
+        return None
+
+    def take_back(self) -> None:
+        """Have Domain R stay here, if Nova has not begun; returns when it
+        does."""
+        if self._decide(State.TAKEN_BACK):
+            self._begun.wait()
+            self._roll_back()
+        elif self is not threading.current_thread():
+            self.join()
+
+    def _decide(self, state: State) -> bool:
+        """Whether the caller is the one who decides."""
+        with self._lock:
+            if self._state is not State.WAITING:
+                return False
+            self._state = state
+        self._decided.set()
+        return True
+
+    def _roll_back(self) -> None:
+        with boundary.instance_first(self._instance, 'Taking it back'):
+            LOG.info('Domain R stays here for now', instance=self._instance)
+            self._departure.roll_back()
+        with boundary.instance_first(self._instance, 'Taking it back'):
+            self._departure.close()
+            self._watch.look_after(self._instance.uuid)
+
+
+def find_migrating(context, instance_uuid: str):
+    """The instance; None: Nova is not about to live-migrate it, or that is not
+    known."""
+    try:
+        instance = objects.Instance.get_by_uuid(context, instance_uuid)
+    except (messaging.MessagingException,
+            nova_exception.NovaException) as error:
+        LOG.info('Not known whether instance %(uuid)s migrates: %(error)s',
+                 {'uuid': instance_uuid, 'error': text.printable(error)})
+        return None
+    return instance if instance.task_state == task_states.MIGRATING else None
+
+
+class EarlyDepartures:
+    """Those of one host.
+
+    :param services: makes the :class:`services.Services` of this host.
+    :param uris_to: makes the :class:`uris.MigrationURIs` of a host's name and
+        ``[libvirt] live_migration_inbound_addr``.
+    :param flags: returns those of Nova's live migrations.
+    """
+
+    def __init__(self, services, uris_to, flags):
+        self._services = services
+        self._uris_to = uris_to
+        self._flags = flags
+        self._lock = threading.Lock()
+        #: By instance uuid.
+        self._departures: dict[str, EarlyDeparture] = {}
+        #: Uuids of instances that Nova migrates now: a call comes too late.
+        self._migrating: set[str] = set()
+
+    def leave(self, context, instance_uuid: str, host: str,
+              address: str | None) -> None:
+        """Begin; called over :mod:`nova_dmore.virt.rpc`.
+
+        :param host: the destination, as Nova calls it.
+        :param address: its ``[libvirt] live_migration_inbound_addr``.
+        """
+        services = self._services()
+        record = services.pairs.get(instance_uuid)
+        instance = find_migrating(context, instance_uuid)
+        if (record is None or record.incoming or instance is None
+                or not (services.hold and services.synchronise)):
+            LOG.info('No Domain R of instance %s leaves early', instance_uuid)
+            return
+        with self._lock:
+            previous = self._departures.pop(instance_uuid, None)
+        if previous is not None:
+            previous.take_back()
+        early = EarlyDeparture(
+            departure_module.Departure(services, context, instance, host),
+            services.watch, context, *self._arguments(host, address))
+        with self._lock:
+            for uuid, other in list(self._departures.items()):
+                if not other.is_alive():
+                    del self._departures[uuid]
+            if instance_uuid not in (*self._departures, *self._migrating):
+                self._departures[instance_uuid] = early
+                early.start()
+
+    def _arguments(self, host: str, address: str | None) -> tuple[str, dict]:
+        """What Nova would give ``Guest.migrate``, but for the instance's disks
+        and XML: the destination, and the other arguments."""
+        uris, flags = self._uris_to(host, address), self._flags()
+        return uris.uri, {
+            'flags': flags,
+            'migrate_uri': None if flags & libvirt.VIR_MIGRATE_TUNNELLED
+            else uris.migrate_uri,
+            'bandwidth': CONF.libvirt.live_migration_bandwidth}
+
+    def take(self, context, instance, host: str) -> departure_module.Departure:
+        """Nova begins; the caller goes on with the departure, and calls
+        :meth:`ended` in the end.
+
+        :param host: the destination, as Nova calls it.
+        :returns: one that has begun, or a new one.
+        """
+        with self._lock:
+            self._migrating.add(instance.uuid)
+            early = self._departures.pop(instance.uuid, None)
+        if early is not None and early.host == host:
+            taken = early.take()
+            if taken is not None:
+                return taken
+        elif early is not None:
+            early.take_back()
+        return departure_module.Departure(
+            self._services(), context, instance, host)
+
+    def ended(self, instance_uuid: str) -> None:
+        """Nova's live migration is over."""
+        with self._lock:
+            self._migrating.discard(instance_uuid)
