@@ -233,6 +233,15 @@ class TestLife(UnitCase):
         self.machine.says('kill', '-9', str(self.pair[1]))
         self.assert_worker_is_replaced()
 
+    def test_hung_worker_whose_keeper_from_before_ends(self):
+        keeper, worker = self.pair
+        for verb in ('restart', 'stop', 'start'):
+            self.systemctl(verb)
+        self.machine.says('kill', '-STOP', str(worker))
+        self.machine.says('kill', '-9', str(keeper))
+        self.wait_for(lambda: self.machine.run(
+            'test', '-e', f'/proc/{worker}').returncode)
+
     def test_program_that_cannot_start(self):
         """It is tried until it can, however long that takes."""
         self.addCleanup(self.install_program)
