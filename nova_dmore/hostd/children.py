@@ -4,7 +4,7 @@
 All that they run is imported before, so they share its memory, and a process
 of a pair costs the host what it writes itself. None of them is ended when the
 service ends; what it has to know of them it learns again from the lock files
-(:mod:`nova_dmore.hostd.folders`), and from keepers that ask for a worker.
+(:mod:`nova_dmore.hostd.folders`).
 """
 
 import dataclasses
@@ -20,7 +20,9 @@ from typing import NoReturn
 import setproctitle
 
 from nova_dmore.channel import text
+from nova_dmore.hostd import folders
 from nova_dmore.keeper import keeper
+from nova_dmore.posix import locks
 from nova_dmore.posix import loop as loop_module
 from nova_dmore.worker import worker
 
@@ -40,16 +42,17 @@ class _Worker:
 
 
 class Children:
-    """The processes that one service has started.
+    """The processes that one service has started, and those that it found.
 
     :param loop: of the service.
     :param options: :class:`nova_dmore.keeper.keeper.Options`.
     """
 
-    def __init__(self, loop: loop_module.Loop,
-                 options: keeper.Options) -> None:
+    def __init__(self, loop: loop_module.Loop, options: keeper.Options,
+                 known: folders.Folders) -> None:
         self._loop = loop
         self._options = options
+        self._folders = known
         #: By the process id of its keeper.
         self._workers: dict[int, _Worker] = {}
         # What is here now is not looked at by a child's collections, which
@@ -84,17 +87,44 @@ class Children:
         try:
             pid = self._fork(
                 f'worker {instance}', link,
-                lambda kept: worker.run(kept, instance, self._options.debug))
+                lambda kept: worker.run(
+                    kept, instance, self._options.debug,
+                    self._folders.of_pair(instance)))
             # It is a child that nobody has waited for, so this is itself.
             worker_pidfd = os.pidfd_open(pid)
         except OSError:
             os.close(keeper_pidfd)
             raise
         self._end_worker(keeper_pid)
-        self._workers[keeper_pid] = _Worker(keeper_pidfd, worker_pidfd)
-        self._loop.add_reader(keeper_pidfd, self._end_worker, keeper_pid)
+        self._watch(keeper_pid, _Worker(keeper_pidfd, worker_pidfd))
         LOG.info('The worker of %s has process id %d', instance, pid)
         return pid, worker_pidfd
+
+    def find_worker(self, instance: str) -> None:
+        """Know a worker that an earlier service has started; end one whose
+        keeper has ended meanwhile."""
+        its_keeper = locks.pidfd_of(lambda: self._folders.keeper(instance))
+        if its_keeper is None:
+            self.end_left_over(instance)
+            return
+        found = locks.pidfd_of(lambda: self._folders.worker(instance))
+        if found is None:
+            os.close(its_keeper[1])     # it is about to ask for one
+        else:
+            self._watch(its_keeper[0], _Worker(its_keeper[1], found[1]))
+
+    def end_left_over(self, instance: str) -> bool:
+        """Kill a worker that nobody has any more -> whether there was one."""
+        found = locks.pidfd_of(lambda: self._folders.worker(instance))
+        if found is not None:
+            LOG.warning('Worker %d of %s is left over, and is killed',
+                        found[0], instance)
+            send_signal(found[1], signal.SIGKILL)
+        return found is not None
+
+    def _watch(self, keeper_pid: int, known: _Worker) -> None:
+        self._workers[keeper_pid] = known
+        self._loop.add_reader(known.keeper, self._end_worker, keeper_pid)
 
     def _end_worker(self, keeper_pid: int) -> None:
         """No worker outlives its keeper; one that obeys ends by itself."""
@@ -102,12 +132,8 @@ class Children:
         if known is None:
             return
         self._loop.remove_reader(known.keeper)
-        try:
-            signal.pidfd_send_signal(known.worker, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         os.close(known.keeper)
-        os.close(known.worker)
+        send_signal(known.worker, signal.SIGKILL)
 
     def reap(self) -> None:
         """Called when children may have ended."""
@@ -131,6 +157,16 @@ class Children:
         if not pid:
             be(title, kept, run)
         return pid
+
+
+def send_signal(pidfd: int, number: signal.Signals) -> None:
+    """Send a signal, unless the process has ended, and close its pidfd."""
+    try:
+        signal.pidfd_send_signal(pidfd, number)
+    except ProcessLookupError:
+        pass
+    finally:
+        os.close(pidfd)
 
 
 def be(title: str, kept: int, run: Callable[[int], None]) -> NoReturn:

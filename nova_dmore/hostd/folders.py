@@ -51,9 +51,12 @@ class Folders:
         :param after: only those that come after this text.
         :param most: no more than so many; None: all.
         """
-        names = sorted(name for name in os.listdir(self._run_dir)
-                       if name > after and is_uuid(name))
+        names = [name for name in self.all() if name > after]
         return list(itertools.islice(filter(self._lives, names), most))
+
+    def all(self) -> list[str]:
+        """-> the uuids of all that have a folder, sorted."""
+        return sorted(filter(is_uuid, os.listdir(self._run_dir)))
 
     def _lives(self, instance: str) -> bool:
         try:
@@ -80,6 +83,13 @@ class Folders:
             return locks.holder(self.of_pair(instance))
         except FileNotFoundError:
             return None
+
+    def worker(self, instance: str) -> int | None:
+        """-> the process id of a worker that lives, or None.
+
+        One of a release whose workers had no lock is not found.
+        """
+        return locks.worker(self.of_pair(instance))
 
     def remove(self, instance: str) -> None:
         """Remove what is left of a pair.

@@ -33,6 +33,7 @@ from nova_dmore.hostd import remembered
 from nova_dmore.keeper import keeper
 from nova_dmore.link import hostd_protocol
 from nova_dmore.link import messages
+from nova_dmore.posix import locks
 from nova_dmore.posix import loop as loop_module
 from nova_dmore.posix import unix_connect
 from nova_dmore import wire
@@ -85,7 +86,8 @@ class Service:
         self._loop = loop_module.Loop()
         self._folders = folders.Folders(options.run_dir)
         self._remembered = remembered.Remembered(options.state_dir)
-        self._children = children.Children(self._loop, options.keeper)
+        self._children = children.Children(
+            self._loop, options.keeper, self._folders)
         #: What closes each that has waited for too long.
         self._connections: dict[socket.socket, loop_module.Handle] = {}
         #: Which keeper of a pair was told to end, and when.
@@ -103,6 +105,7 @@ class Service:
             self._loop.add_signal_handler(number, handle)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         self._prepare_remembered()
+        self._find_workers()
         _tell_systemd('READY=1')
         self._children.reap()       # what ended while it began anew
         found = self._folders.instances()
@@ -127,6 +130,16 @@ class Service:
             except OSError as e:
                 LOG.warning('Instance %s cannot be started without Nova: %s',
                             instance, text.printable(e))
+
+    def _find_workers(self) -> None:
+        """Those that an earlier service has started, or this one before it
+        began anew."""
+        for instance in self._folders.all():
+            try:
+                self._children.find_worker(instance)
+            except OSError as e:
+                LOG.warning('The worker of %s is not known: %s', instance,
+                            text.printable(e))
 
     # -- signals
 
@@ -250,6 +263,9 @@ class Service:
         if self._folders.keeper(instance) != pid or len(descriptors) != 1:
             raise _Refused(hostd_protocol.Failure.REFUSED,
                            'a worker is started for its keeper alone')
+        if self._children.end_left_over(instance):
+            raise _Refused(hostd_protocol.Failure.LIVES,
+                           'its last worker is ending')
         started, pidfd = self._children.start_worker(
             pid, instance, descriptors[0])
         _send(sock, {'pid': started}, [pidfd])
@@ -301,6 +317,7 @@ class Service:
     def _remove(self, sock: socket.socket, instance: str) -> None:
         if self._folders.keeper(instance) is not None:
             raise _Refused(hostd_protocol.Failure.LIVES, 'its process lives')
+        self._children.end_left_over(instance)
         self._told_to_end.pop(instance, None)
         self._remembered.forget(instance)
         self._folders.remove(instance)
@@ -311,19 +328,13 @@ def _signal_keeper(known: folders.Folders, instance: str, pid: int,
                    number: signal.Signals) -> None:
     """Send a signal to a keeper, and to nobody else."""
     try:
-        descriptor = os.pidfd_open(pid)
+        found = locks.pidfd_of(
+            lambda: pid if known.keeper(instance) == pid else None)
     except (OSError, ValueError) as e:
-        LOG.warning('The keeper of %s: %s', instance,
-                    text.printable(e))
+        LOG.warning('The keeper of %s: %s', instance, text.printable(e))
         return
-    try:
-        # Whoever has the number now, and holds the lock, is the keeper.
-        if known.keeper(instance) == pid:
-            signal.pidfd_send_signal(descriptor, number)
-    except ProcessLookupError:
-        pass
-    finally:
-        os.close(descriptor)
+    if found is not None:
+        children.send_signal(found[1], number)
 
 
 def _send(sock: socket.socket, message: messages.Message,

@@ -31,8 +31,8 @@ def _sockets(name: str) -> list[seccomp.Call]:
 
 ALLOWED = (
     *confinement.COMMON,
-    *map(seccomp.Call, ('accept', 'accept4', 'connect', 'shutdown', 'splice',
-                        'poll', 'ppoll', 'rt_sigaction')),
+    *map(seccomp.Call, ('close', 'accept', 'accept4', 'connect', 'shutdown',
+                        'splice', 'poll', 'ppoll', 'rt_sigaction')),
     *_sockets('socket'), *_sockets('socketpair'),
     *confinement.socket_options((socket.SO_PEERCRED, _SO_PEERSEC)),
     # None that gives pidfds of others.
@@ -43,7 +43,8 @@ ALLOWED = (
     seccomp.Call('openat', (seccomp.equals(
         2, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC),)),
     *confinement.each('fchmod', 1, (0o700,)),
-    *confinement.each('fcntl', 1, (fcntl.F_SETPIPE_SZ,)),
+    *confinement.each('fcntl', 1, (fcntl.F_DUPFD_CLOEXEC,
+                                   fcntl.F_SETPIPE_SZ)),
     # Of processes it has no pidfd but its worker's.
     *confinement.each('pidfd_send_signal', 1, (signal.SIGKILL,)),
 )

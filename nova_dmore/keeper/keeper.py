@@ -371,6 +371,7 @@ def _take(directory: str, arrives: bool, group: int | None
     """
     _make_directory(directory, 0o700, group)
     locks.take(directory)
+    locks.make_workers(directory)
     resources = resources_module.Resources(
         directory, fifos.mode_for(group), group)
     if arrives and group is not None:

@@ -103,9 +103,10 @@ DOMAIN_R = 'domain_r'
 START_DESCRIPTORS = ('region', 'journal', 'notes', 'serial_in', 'serial_out',
                      'serial_unread')
 
-#: Raised when a worker could not serve a keeper of the version before. A
-#: pair's keeper outlives an upgrade; a worker that it starts afterwards does
-#: not.
+#: Raised when a worker could not serve a keeper of the version before, or a
+#: keeper its worker: with other messages, or another layout of the memory that
+#: outlives a worker. A pair's keeper outlives an upgrade; a worker that it
+#: starts afterwards does not.
 VERSION = 2
 
 

@@ -63,7 +63,7 @@ def socket_options(options: Iterable[int]) -> list[seccomp.Call]:
 COMMON = (
     *map(seccomp.Call, (
         # descriptors that it has, or is given
-        'read', 'write', 'lseek', 'close',
+        'read', 'write', 'lseek',
         'recvfrom', 'recvmsg', 'sendmsg', 'getpeername', 'getsockname',
         'epoll_ctl', 'epoll_wait', 'epoll_pwait',
         # memory
@@ -74,7 +74,7 @@ COMMON = (
         'rt_sigreturn', 'sched_yield')),
     # to whom it is connected, never to an address
     seccomp.Call('sendto', (seccomp.equals(4, 0),)),
-    *each('fcntl', 1, (fcntl.F_DUPFD_CLOEXEC, fcntl.F_GETPIPE_SZ)),
+    *each('fcntl', 1, (fcntl.F_GETPIPE_SZ,)),
     *each('ioctl', 1, (termios.FIONBIO, termios.FIONREAD,
                        termios.TIOCOUTQ)),
     *socket_options((socket.SO_TYPE, socket.SO_ERROR, _SO_PROTOCOL,

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lock of a keeper: as long as a pair's folder is locked, it lives.
+"""The locks of a keeper and its worker: as long as one is held, it lives.
 
-A record lock (fcntl(2)): it goes with the process, however that ends, no child
-has it, and the kernel tells who holds it.
+Record locks (fcntl(2)): they go with the process, however that ends, no child
+has them, and the kernel tells who holds them.
 """
 
 import contextlib
 import fcntl
 import os
 import struct
+from collections.abc import Callable
 from collections.abc import Iterator
 
 from nova_dmore import wire
@@ -16,13 +17,19 @@ from nova_dmore import wire
 #: struct flock of 64-bit Linux: l_type, l_whence, l_start, l_len, l_pid.
 _FLOCK = struct.Struct('hhqqi4x')
 
+#: Holders may end while they are asked for; not so many in a row.
+_ATTEMPTS = 5
 
-def _path(folder: str) -> str:
-    return os.path.join(folder, wire.KEEPER_LOCK)
+#: The descriptor of its lock that a worker has.
+WORKER_DESCRIPTOR = 255
+
+
+def _path(folder: str, name: str = wire.KEEPER_LOCK) -> str:
+    return os.path.join(folder, name)
 
 
 def take(folder: str) -> None:
-    """Lock a folder for the life of this process.
+    """Lock a folder for the life of this process, its keeper.
 
     The file stays open: who closes any descriptor of it loses the lock.
 
@@ -42,13 +49,72 @@ def take(folder: str) -> None:
         raise
 
 
-def holder(folder: str) -> int | None:
-    """-> the process id of whoever has locked a folder, or None.
+def take_as_worker(folder: str) -> None:
+    """Lock a folder for the life of this process, a worker.
 
-    :raises FileNotFoundError: nobody ever has.
+    The lock keeps nobody out, and its descriptor nothing can be written to: a
+    worker that ignores its keeper's end is found by it, and no more.
+
+    :raises OSError: the file cannot be made.
+    """
+    opened = _open_workers(folder)
+    try:
+        os.dup2(opened, WORKER_DESCRIPTOR, inheritable=False)
+    finally:
+        os.close(opened)
+    fcntl.lockf(WORKER_DESCRIPTOR, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def make_workers(folder: str) -> None:
+    """Make what workers lock, before others can make files in the folder.
+
+    :raises OSError: it cannot be made.
+    """
+    os.close(_open_workers(folder))
+
+
+def _open_workers(folder: str) -> int:
+    return os.open(_path(folder, wire.WORKER_LOCK), os.O_RDONLY | os.O_CREAT |
+                   os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def holder(folder: str) -> int | None:
+    """-> the process id of the keeper that has locked a folder, or None.
+
+    :raises FileNotFoundError: none ever has.
     """
     with _opened(folder) as descriptor:
         return _holder(descriptor) or _earlier_holder(descriptor)
+
+
+def worker(folder: str) -> int | None:
+    """-> the process id of a worker that has locked a folder, or None."""
+    try:
+        with _opened(folder, wire.WORKER_LOCK) as descriptor:
+            return _holder(descriptor)
+    except FileNotFoundError:
+        return None
+
+
+def pidfd_of(who: Callable[[], int | None]) -> tuple[int, int] | None:
+    """-> (the process id, a pidfd) of whoever holds a lock, or None.
+
+    :param who: tells who does.
+    :raises OSError: it is of a namespace that is not seen from here.
+    """
+    for _attempt in range(_ATTEMPTS):
+        pid = who()
+        if pid is None:
+            return None
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        # Whoever has the number now, and holds the lock, is meant.
+        if who() == pid:
+            return pid, descriptor
+        os.close(descriptor)
+    return None     # what an earlier keeper wrote names nobody
 
 
 def is_earlier(folder: str) -> bool:
@@ -62,9 +128,9 @@ def is_earlier(folder: str) -> bool:
 
 
 @contextlib.contextmanager
-def _opened(folder: str) -> Iterator[int]:
+def _opened(folder: str, name: str = wire.KEEPER_LOCK) -> Iterator[int]:
     descriptor = os.open(
-        _path(folder), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        _path(folder, name), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         yield descriptor
     finally:
@@ -85,5 +151,6 @@ def _earlier_holder(descriptor: int) -> int | None:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         written = os.pread(descriptor, 32, 0).strip()
-        return int(written) if written.isdigit() else None
+        return int(written) if written.isdigit() and (
+            len(written) < 10) else None
     return None

@@ -11,6 +11,8 @@ CONTROL_SOCKET = 'control.sock'
 #: Locked by the keeper for its life; that of release 0.2 writes its process
 #: id into it.
 KEEPER_LOCK = 'keeper.lock'
+#: Locked by each worker for its life.
+WORKER_LOCK = 'worker.lock'
 
 #: In that of the instance's domain, and in that of Domain R's: QEMU connects
 #: its monitor.

@@ -10,6 +10,7 @@ import socket
 
 from nova_dmore.link import messages
 from nova_dmore.posix import crash
+from nova_dmore.posix import locks
 from nova_dmore.posix import log
 from nova_dmore.posix import loop as loop_module
 from nova_dmore.posix import privileges
@@ -46,18 +47,21 @@ def _serve(loop: loop_module.Loop, link: socket.socket,
 
 
 def run(descriptor: int, instance: str, debug: bool,
-        parent: int | None = None) -> None:
+        folder: str | None = None, parent: int | None = None) -> None:
     """Be the worker, in a process that does nothing else.
 
     :param descriptor: the worker's end of :func:`messages.pair`.
     :param instance: whose it is; stands in each line of the log.
     :param debug: whether to log what is of interest to developers.
+    :param folder: the keeper's own, by whose lock the host service knows it.
     :param parent: id of the process whose end ends this one, if there is one.
     :raises SystemExit: there is no keeper, or none that it can serve, or it
         cannot be confined.
     """
     log.set_up(f'worker {instance}'.rstrip(), debug)
     privileges.restrict()
+    if folder is not None:
+        locks.take_as_worker(folder)
     with socket.socket(fileno=descriptor) as link:
         link.setblocking(True)
         start, descriptors = messages.receive(link)
@@ -89,7 +93,7 @@ def main() -> None:
     parser.add_argument('--link', type=int, required=True)
     parser.add_argument('--debug', action='store_true')
     args = parser.parse_args()
-    run(args.link, '', args.debug, keeper)
+    run(args.link, '', args.debug, parent=keeper)
 
 
 if __name__ == '__main__':

@@ -26,6 +26,7 @@ from nova_dmore.virt.network import address
 from nova_dmore.virt.network import security_group
 from nova_dmore.virt.pair import kernel_log
 from tests.unit.virt import fake_host
+from tests.unit.virt import fake_shadow
 from tests.unit.virt import fakes
 from tests.unit.virt.images import store_case
 
@@ -116,7 +117,7 @@ class TestCase(base.ServersTestBase):
                 domain._connection.saved_xml[domain.name()]}.items():
             self.useFixture(fixtures.MonkeyPatch(
                 f'nova.tests.fixtures.libvirt.Domain.{name}', function))
-        self.shadow = self.useFixture(fake_host.ShadowProcesses())
+        self.shadow = self.useFixture(fake_shadow.ShadowProcesses())
         self.neutron_for_domain_r = fakes.Neutron()
         super().setUp()
         self.useFixture(fixtures.MonkeyPatch(

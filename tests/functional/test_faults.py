@@ -2,14 +2,17 @@
 """Bad input: what a user and an operator are told, and what is left."""
 
 import pathlib
+import threading
 
 import fixtures
 
 from nova_dmore import exception
+from nova_dmore.virt.care import watch
 from nova_dmore import wire
 from tests.functional import base
 from tests.unit.virt import fake_host
 from tests.unit.virt.images import store_case
+from tests.unit.worker import fakes
 
 
 class FaultTest(base.TestCase):
@@ -153,4 +156,34 @@ class DeleteTest(base.TestCase):
         self.domain_r(self.server).destroy()
         self.shadow.kill(self.server['id'])
         self._delete_server(self.server)
+        self.assert_nothing_left()
+
+    def test_domain_rs_that_take_long_to_start(self):
+        """Some are being rebuilt, and the others wait for their turn."""
+        count = watch._REBUILT_AT_ONCE + 2
+        self.neutron_for_domain_r.free_addresses.extend(
+            f'10.0.1.{number}' for number in range(count))
+        servers = [self.server, *(self.boot() for _ in range(count - 1))]
+        starting, go_on = [], threading.Event()
+        self.addCleanup(go_on.set)
+        create = base.Connection.createXML
+
+        def create_slowly(connection, xml, flags):
+            starting.append(xml)
+            go_on.wait(300)
+            return create(connection, xml, flags)
+        self.useFixture(fixtures.MockPatchObject(
+            base.Connection, 'createXML', create_slowly))
+        for each in servers:
+            self.domain_r(each).destroy()
+            self.driver()._watch.changed(each['id'])
+        fakes.wait_for(
+            lambda: len(starting) == watch._REBUILT_AT_ONCE, 60)
+        for each in servers:
+            self._delete_server(each)
+        self.assertFalse(go_on.is_set())
+        go_on.set()
+        fakes.wait_for(lambda: not (
+            self.neutron_for_domain_r.ports or
+            self.driver()._pairs.records.all()), 60)
         self.assert_nothing_left()

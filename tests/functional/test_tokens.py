@@ -12,6 +12,7 @@ from nova import context
 from nova import exception as nova_exception
 from nova.tests.functional.api import client
 
+from nova_dmore import exception
 from tests.functional import base
 
 DRIVER = 'nova.virt.libvirt.driver.LibvirtDriver'
@@ -140,7 +141,7 @@ class TwoTenantsTest(base.TestCase):
         tokens = self._tokens(server, self.alice)
         self.domain_r(server).destroy()
         self.shadow.refuse['configure'] = (
-            base.fake_host.exception.ShadowAnswerError('it is gone'))
+            exception.ShadowAnswerError('it is gone'))
         self._reboot_server(server, hard=True)
         # The consoles are the stock ones, and the address is still Alice's.
         self.assertIsNone(self.domain_r(server))

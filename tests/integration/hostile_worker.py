@@ -13,6 +13,8 @@ import os
 import socket
 import threading
 
+from nova_dmore.posix import locks
+
 _PTRACE_ATTACH, _PR_SET_DUMPABLE, _CLONE_NEWUSER = 16, 4, 0x10000000
 _TIOCSTI = 0x5412
 #: Of a call that is none of the kernel's native ones.
@@ -161,6 +163,14 @@ PROCESSES = {
     'name itself': lambda world: _call('prctl', 15, b'kthreadd', 0, 0, 0),
     'let others trace it': lambda world: _call(
         'prctl', _PR_SET_DUMPABLE, 1, 0, 0, 0),
+}
+#: By which the host service knows it when its keeper has ended.
+LOCK = {
+    'lose its lock': lambda world: str(os.close(locks.WORKER_DESCRIPTOR)),
+    'lose it by a copy': lambda world: str(
+        os.close(os.dup(locks.WORKER_DESCRIPTOR))),
+    'unlock': lambda world: fcntl.lockf(
+        locks.WORKER_DESCRIPTOR, fcntl.LOCK_UN) or 'unlocked',
 }
 #: Those that no library tries: they end the process.
 KILLED = {

@@ -115,6 +115,8 @@ class UnitCase(base.BaseTestCase):
         cls.machine.says('systemd-tmpfiles', '--create', 'nova-dmore.conf')
         cls.configure()
         cls.install_program()
+        # That of this machine, if there is one, is seen there, too.
+        cls.machine.says('rm', '-rf', _STATE)
         # It is to be seen that the service has none of these.
         cls.machine.says('ip', 'link', 'add', 'dmore0', 'type', 'veth')
         cls.machine.says('mkdir', '-m', '777', '/srv/open', '/run/open')
@@ -230,6 +232,15 @@ class TestLife(UnitCase):
         self.systemctl('restart')
         self.machine.says('kill', '-9', str(self.pair[1]))
         self.assert_worker_is_replaced()
+
+    def test_hung_worker_whose_keeper_from_before_ends(self):
+        keeper, worker = self.pair
+        for verb in ('restart', 'stop', 'start'):
+            self.systemctl(verb)
+        self.machine.says('kill', '-STOP', str(worker))
+        self.machine.says('kill', '-9', str(keeper))
+        self.wait_for(lambda: self.machine.run(
+            'test', '-e', f'/proc/{worker}').returncode)
 
     def test_program_that_cannot_start(self):
         """It is tried until it can, however long that takes."""

@@ -3,10 +3,13 @@
 
 import contextlib
 import os
+import signal
 import socket
+import threading
 import time
 
 from nova_dmore.client import shadow_client
+from nova_dmore import exception
 from nova_dmore import wire
 from tests.integration import live_pair
 from tests.unit.worker import fakes
@@ -122,3 +125,80 @@ class TestHostile(live_pair.LivePair):
         self.assertRaises(ValueError, shadow_client._gap_report, {
             'number': 1, 'stream': 'serial0_out', 'at': '\x1b', 'bytes': 1,
             'kind': 'exact', 'reason': 'x', 'migration_id': None, 'time': 1})
+
+
+class TestBudgets(live_pair.LivePair):
+    """A pair that spends all that it may have slows down alone."""
+
+    def setUp(self):
+        super().setUp()
+        self.instance, self.domain_r = self.go_live()
+        self.other = self.make_pair()
+        self.other_instance = self.other.instance()
+        self.other_domain_r = self.other.domain_r()
+        self.other.live()
+
+    def echoes_of_the_other(self, seconds):
+        """-> how long each took from Domain R to the instance and back."""
+        took, end, came = [], time.monotonic() + seconds, b''
+        while (began := time.monotonic()) < end:
+            self.other_domain_r.types(b'x')
+            self.assertEqual(b'x', self.other_instance.reads(1, 30))
+            self.other_instance.prints(b'x')
+            came += b'x'
+            fakes.wait_for(lambda: self.other_domain_r.output == came, 30)
+            took.append(time.monotonic() - began)
+        return took
+
+    def test_processor(self):
+        """Its Domain R rings all the time, its guest prints all the time."""
+        flood = os.fork()
+        if not flood:
+            try:
+                while True:
+                    self.domain_r.ring(wire.Vector.CONTROL)
+                    with contextlib.suppress(BlockingIOError):
+                        os.write(self.instance._output, b'x' * 100)
+            finally:
+                os._exit(1)
+        self.addCleanup(os.waitpid, flood, 0)
+        self.addCleanup(os.kill, flood, signal.SIGKILL)
+        workers = [each.client.status().worker_pid
+                   for each in (self.pair, self.other)]
+        before = list(map(processor_s, workers))
+        took = self.echoes_of_the_other(3)
+        spent, others = (processor_s(worker) - used
+                         for worker, used in zip(workers, before))
+        self.assertGreater(spent, others)
+        self.assertLess(max(took), 2)
+
+    def test_workers(self):
+        """Its worker ends whenever there is one, as one that has spent its
+        memory does."""
+        status = self.other.client.status()
+        hostd = self.pair.hostd.process.pid
+        before, end = processor_s(hostd), time.monotonic() + 4
+        starts = 0
+
+        def kill():
+            nonlocal starts
+            while time.monotonic() < end:
+                with contextlib.suppress(exception.DMoreError):
+                    now = self.client.status(1)
+                    if now.worker_starts > starts:
+                        starts = now.worker_starts
+                        os.kill(now.worker_pid, signal.SIGKILL)
+        killer = threading.Thread(target=kill)
+        killer.start()
+        took = self.echoes_of_the_other(3)
+        killer.join()
+        self.assertLess(max(took), 2)
+        self.assertEqual(status.worker_pid,
+                         self.other.client.status().worker_pid)
+        # Each waits for twice as long as the one before.
+        self.assertGreater(starts, 2)
+        self.assertLess(starts, 12)
+        self.assertLess(processor_s(hostd) - before, 2)
+        self.pair.live(30000)
+        self.instance.prints(b'still')
+        fakes.wait_for(lambda: self.domain_r.output == b'still', 30)

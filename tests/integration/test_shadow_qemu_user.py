@@ -6,17 +6,29 @@ shown is what the permissions of the files and the keeper itself prevent.
 """
 
 import os
+import resource
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 from nova_dmore import exception
+from nova_dmore.hostd import service
+from nova_dmore.keeper import keeper
+from nova_dmore.posix import log
+from nova_dmore.posix import privileges
+from nova_dmore import wire
 from tests.integration import live_pair
 from tests.unit import hostd_process
+from tests.unit.keeper import fake_qmp
 from tests.unit.worker import fakes
 
 #: Nobody's on any machine.
-_USER, _GROUP = 60002, 60000
+_USER, _GROUP, _SERVICE = 60002, 60000, 60001
+
+#: Descriptors that a process of the host service may have.
+_FILES_MAX = 256
 
 #: Tries to change each directory and each file in it; says what it could.
 _SPOIL = """
@@ -46,7 +58,7 @@ for folder in sys.argv[1:]:
 _FLOOD = """
 import resource, socket, sys, time
 resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
-kept, end = [], time.monotonic() + 3
+kept, end = [], time.monotonic() + 60
 while len(kept) < 300 and time.monotonic() < end:
     for path in sys.argv[1:]:
         one = socket.socket(socket.AF_UNIX)
@@ -142,19 +154,71 @@ class TestFiles(QemuUserCase):
                 if 'Refused' in each]
         self.assertEqual(3, len(told), told)
 
-    def test_connections_that_read_nothing_are_few(self):
-        """Their descriptors count for the keepers of all pairs."""
+
+class _Unprivileged(hostd_process.Hostd):
+    """A host service that is not root: what is under way of all its user's
+    processes counts for each of them (ETOOMANYREFS, unix(7))."""
+
+    def start(self):
+        for folder, _, _ in os.walk(os.path.dirname(self.run_dir)):
+            os.chown(folder, _SERVICE, _SERVICE)
+        self.pid = os.fork()
+        if not self.pid:
+            try:
+                os.dup2(os.open(self.log, os.O_WRONLY | os.O_APPEND |
+                                os.O_CREAT, 0o644), 2)
+                sys.stderr = open(2, 'w', closefd=False)
+                resource.setrlimit(resource.RLIMIT_NOFILE, 2 * (_FILES_MAX,))
+                os.setgroups([_GROUP])
+                os.setresgid(_SERVICE, _SERVICE, _SERVICE)
+                os.setresuid(_SERVICE, _SERVICE, _SERVICE)
+                log.set_up('hostd', True)
+                privileges.restrict()
+                service.Service(service.Options(
+                    self.run_dir, None, frozenset({0, _SERVICE}),
+                    frozenset({0}), keeper.Options(
+                        self.run_dir, _GROUP, True))).run()
+            finally:
+                os._exit(1)
+        fakes.wait_for(self._answers, 60)
+
+    def _answers(self):
+        try:
+            return self.service.instances() == []
+        except exception.HostServiceError:
+            return False
+
+    def end(self):
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+
+class TestFlood(QemuUserCase):
+
+    def make_hostd(self):
+        folder = tempfile.TemporaryDirectory(prefix='dmore', dir='/tmp')
+        self.addCleanup(folder.cleanup)
+        os.chmod(folder.name, 0o711)
+        self.hostd = _Unprivileged(folder.name)
+        os.chmod(self.hostd.run_dir, 0o711)
+        self.hostd.start()
+        self.addCleanup(self.hostd.end)
+        return self.hostd
+
+    def test_connections_that_read_nothing_keep_no_other_pair_out(self):
         flood = self.as_qemu(_FLOOD, *(
             os.path.join(folder, name) for folder, name in (
                 (self.where.domain_r, 'ivshmem.sock'),
                 (self.where.domain_r, 'qmp.sock'),
                 (self.where.instance, 'qmp.sock'))))
-        self.assertGreater(int(flood.stdout.readline()), 20)
+        self.assertEqual('300\n', flood.stdout.readline())
         self.assertLess(len(os.listdir(f'/proc/{self.pair.pid}/fd')), 100)
         began = time.monotonic()
         other = fakes.Pair(self, self.hostd)
-        other.instance(), other.domain_r()
+        instance, domain_r = other.instance(), other.domain_r()
         other.live()
+        instance.prints(b'login: ')
+        fakes.wait_for(lambda: domain_r.output == b'login: ')
         self.assertLess(time.monotonic() - began, 10)
         self.assertEqual(1, self.client.status().worker_starts)
 
@@ -174,6 +238,23 @@ class TestArrival(QemuUserCase):
         self.pair.instance()
         fakes.wait_for(lambda: self.client.status().instance.connected)
         self.assertEqual('', self.said(_SPOIL, self.where.own))
+
+    def test_a_link_to_the_monitor_of_another(self):
+        """It is no QEMU of this pair, and is told nothing."""
+        monitor = fake_qmp.ListeningFakeQmp(
+            os.path.join(self.pair.folder, 'monitor'), 'running')
+        self.addCleanup(monitor.close)
+        for each in (os.path.join(self.pair.folder, 'monitor'),
+                     self.pair.folder):
+            os.chmod(each, 0o777)
+        for name in (wire.INSTANCE_QMP_SOCKET, wire.DOMAIN_R_QMP_SOCKET):
+            self.assertEqual('', self.said(
+                'import os, sys; os.symlink(*sys.argv[1:])',
+                os.path.join(self.pair.folder, 'monitor'),
+                os.path.join(self.where.own, name)))
+        time.sleep(0.5)     # the keeper looks each 50 ms
+        self.assertEqual(0, monitor.connections)
+        self.assertEqual([], monitor.commands)
 
     def test_a_link_in_the_place_of_the_lock(self):
         victim = os.path.join(os.path.dirname(self.where.own), 'victim')

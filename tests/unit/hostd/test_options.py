@@ -5,6 +5,7 @@ import grp
 import os
 import pwd
 import tempfile
+from unittest import mock
 
 from oslotest import base
 
@@ -52,6 +53,19 @@ class OptionsTest(base.BaseTestCase):
             name, _, value = line.partition(' = ')
             self.assertIn(f'[hostd] {name}', str(error))
             self.assertIn(value, str(error))
+
+    def test_a_group_that_does_not_let_it_in(self):
+        ours = {os.getegid(), *os.getgroups()}
+        other = next(each for each in grp.getgrall()
+                     if each.gr_gid not in ours)
+        # Root needs no group.
+        with mock.patch('os.geteuid', return_value=os.geteuid() or 1):
+            error = self.assertRaises(
+                exception.ConfigurationError, self._read,
+                f'compute_user = {_ME.pw_uid}',
+                f'qemu_group = {other.gr_name}')
+        self.assertIn('[hostd] qemu_group: the user of this service is not a '
+                      f'member of the group {other.gr_name}', str(error))
 
     def test_a_file_that_is_wrong(self):
         self.assertRaises(exception.ConfigurationError, self._read,

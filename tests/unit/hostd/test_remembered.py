@@ -25,11 +25,14 @@ class BootTest(base.BaseTestCase):
         self.directory = places.of_pair(
             os.path.join(self.hostd.run_dir, self.uuid)).instance
 
-    def _boot(self):
-        """End all that runs, with what lies in memory."""
+    def _end(self):
         self.hostd.service.end(self.uuid)
         fakes.wait_for(
             lambda: self.uuid not in self.hostd.service.instances())
+
+    def _boot(self):
+        """End all that runs, with what lies in memory."""
+        self._end()
         self.hostd.end()
         shutil.rmtree(self.hostd.run_dir)
         os.mkdir(self.hostd.run_dir)
@@ -48,13 +51,12 @@ class BootTest(base.BaseTestCase):
         self.hostd.service.start(self.uuid)
         self.assertIn(self.uuid, self.hostd.service.instances())
         self.assertEqual([self.uuid], os.listdir(self.hostd.state_dir))
+        self._end()
 
     def test_not_of_an_instance_that_has_left(self):
         self.hostd.start()
         self.hostd.service.start(self.uuid)
-        self.hostd.service.end(self.uuid)
-        fakes.wait_for(
-            lambda: self.uuid not in self.hostd.service.instances())
+        self._end()
         self.hostd.service.remove(self.uuid)
         self.assertEqual([], os.listdir(self.hostd.state_dir))
         self._boot()

@@ -19,6 +19,7 @@ from nova_dmore import exception
 from nova_dmore.keeper import line
 from nova_dmore.link import hostd_protocol
 from nova_dmore.link import messages
+from nova_dmore.posix import locks
 from nova_dmore import wire
 from tests.unit import hostd_process
 from tests.unit.worker import fakes
@@ -265,11 +266,65 @@ class OutlivedTest(base.BaseTestCase):
         self.assertEqual([self.pair.uuid], self.hostd.service.instances())
         self.assertFalse(is_there(self.before.worker_pid))
 
-    def test_no_worker_outlives_its_keeper(self):
-        os.kill(self.before.worker_pid, signal.SIGSTOP)     # it is hung
+    def _kill_keeper_of_a_worker_that_is_hung(self):
+        os.kill(self.before.worker_pid, signal.SIGSTOP)
         os.kill(self.before.pid, signal.SIGKILL)
+        wait_for(lambda: not is_there(self.before.pid))
+
+    def test_no_worker_outlives_its_keeper(self):
+        self._kill_keeper_of_a_worker_that_is_hung()
         wait_for(lambda: not is_there(self.before.worker_pid))
         self.assertTrue(self.client.is_gone())
+
+    def test_nor_one_that_an_earlier_service_has_started(self):
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            self.hostd.end(number)
+            self.hostd.start()
+        self._kill_keeper_of_a_worker_that_is_hung()
+        wait_for(lambda: not is_there(self.before.worker_pid))
+
+    def test_nor_one_whose_keeper_ends_while_the_service_is_away(self):
+        self.hostd.end()
+        self._kill_keeper_of_a_worker_that_is_hung()
+        time.sleep(0.3)
+        self.assertTrue(is_there(self.before.worker_pid))
+        self.hostd.start()
+        wait_for(lambda: not is_there(self.before.worker_pid))
+        self.assertNotEqual(self.before.pid, self.pair.start())
+        self.assertEqual(1, self.client.status().worker_starts)
+
+    def _left_over(self):
+        """-> the id of a process that is hung, as a worker of the pair that
+        this service does not know of."""
+        ready, told = os.pipe()
+        pid = os.fork()
+        if not pid:
+            try:
+                locks.take_as_worker(self.pair.where.own)
+                os.write(told, b'.')
+                signal.pause()
+            finally:
+                os._exit(1)
+        self.addCleanup(os.waitpid, pid, 0)
+        self.addCleanup(os.kill, pid, signal.SIGKILL)
+        self.assertEqual(b'.', os.read(ready, 1))
+        for each in ready, told:
+            os.close(each)
+        os.kill(pid, signal.SIGSTOP)
+        return pid
+
+    def test_two_workers_at_a_time(self):
+        left_over = self._left_over()
+        os.kill(self.before.worker_pid, signal.SIGKILL)
+        wait_for(lambda: self.client.status().worker_starts == 2)
+        self.assertFalse(is_there(left_over))
+
+    def test_a_pair_that_is_removed(self):
+        self.client.shutdown()
+        wait_for(lambda: not is_there(self.before.worker_pid))
+        left_over = self._left_over()
+        self.hostd.service.remove(self.pair.uuid)
+        wait_for(lambda: not is_there(left_over))
 
     def test_two_for_one_run_dir(self):
         # The later one has the requests; nothing is started twice.

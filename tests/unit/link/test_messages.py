@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a peer may send that is no message."""
 
+import gc
 import os
 import socket
 
@@ -16,6 +17,7 @@ class TestReceive(base.BaseTestCase):
         self.keeper, self.worker = messages.pair()
         self.addCleanup(self.keeper.close)
         self.addCleanup(self.worker.close)
+        gc.collect()    # what other tests have left
         self.before = self._descriptors()
 
     def _descriptors(self):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lock of a keeper."""
+"""The locks of a keeper and its worker."""
 
 import fcntl
 import os
@@ -60,6 +60,43 @@ class LocksTest(base.BaseTestCase):
         self._kill()
         self.assertIsNone(locks.holder(self.folder))
 
+    def test_that_of_a_worker(self):
+        self.assertIsNone(locks.worker(self.folder))
+        locks.make_workers(self.folder)
+        self.assertIsNone(locks.worker(self.folder))
+
+        def act():
+            locks.take_as_worker(self.folder)
+            # Nothing can be written to it.
+            self.assertRaises(OSError, os.write, locks.WORKER_DESCRIPTOR,
+                              b'x')
+        pid = self._child(act)
+        self.assertEqual(pid, locks.worker(self.folder))
+        self.assertEqual(pid, locks.worker(self.folder))
+        self.assertRaises(FileNotFoundError, locks.holder, self.folder)
+        self._kill()
+        self.assertIsNone(locks.worker(self.folder))
+
+    def test_pidfd_of_whoever_holds_one(self):
+        self.assertIsNone(locks.pidfd_of(lambda: None))
+        pid = self._child(lambda: locks.take(self.folder))
+        found, pidfd = locks.pidfd_of(lambda: locks.holder(self.folder))
+        self.assertEqual(pid, found)
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        os.close(pidfd)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        self.assertIsNone(locks.pidfd_of(lambda: locks.holder(self.folder)))
+        self._kill()
+
+    def test_pidfd_of_one_that_is_another_by_now(self):
+        pid = self._child(lambda: locks.take(self.folder))
+        # One that has ended, one that lives, and the one that holds it then.
+        held = [2 ** 22, os.getppid(), pid, pid, pid]
+        found, pidfd = locks.pidfd_of(lambda: held.pop(0))
+        os.close(pidfd)
+        self.assertEqual((pid, []), (found, held))
+        self._kill()
+
     def test_a_keeper_of_an_earlier_release(self):
         def act():
             with open(os.path.join(
@@ -72,6 +109,17 @@ class LocksTest(base.BaseTestCase):
         self.assertEqual(pid, locks.holder(self.folder))
         self._kill()
         self.assertIsNone(locks.holder(self.folder))
+
+    def test_a_number_that_names_nobody(self):
+        for written, holder in ((b'4194305\n', 4194305), (b'9' * 30, None)):
+            path = os.path.join(self.folder, wire.KEEPER_LOCK)
+            with open(path, 'wb') as file:
+                file.write(written)
+                file.flush()
+                fcntl.flock(file, fcntl.LOCK_EX)
+                self.assertEqual(holder, locks.holder(self.folder))
+                self.assertIsNone(locks.pidfd_of(
+                    lambda: locks.holder(self.folder)))
 
     def test_a_file_that_is_removed_meanwhile(self):
         def removed_then_locked(*arguments):

@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A host's libvirt and its shadow-device processes, in memory."""
+"""A host's libvirt, in memory, and a nova-compute there."""
 
-import functools
-import inspect
 import os
-import socket
 import threading
 from unittest import mock
 
@@ -13,9 +10,6 @@ import libvirt
 from lxml import etree
 from nova import exception as nova_exception
 
-from nova_dmore.client import host_service
-from nova_dmore.client import shadow_client
-from nova_dmore import exception
 from nova_dmore import image_file
 from nova_dmore.virt.images import image_store
 from nova_dmore.virt.network import address
@@ -23,6 +17,7 @@ from nova_dmore.virt.network import plug
 from nova_dmore.virt.pair import domain_r
 from nova_dmore.virt.pair import incoming
 from nova_dmore import wire
+from tests.unit.virt import fake_shadow
 from tests.unit.virt import fakes
 
 
@@ -151,171 +146,6 @@ class Libvirt:
         pass
 
 
-def status(**changes) -> wire.Status:
-    """An answer of a process that has nothing to say."""
-    vm = wire.VmStatus(connected=True, status='running',
-                                attached=True)
-    return wire.Status(**{
-        'state': wire.PairState.LIVE, 'epoch': 5, 'migration_id': None,
-        'instance': vm, 'domain_r': vm, 'streams': {}, 'serving': None,
-        'devices': {}, 'gaps': (), 'worker_starts': 1, 'pid': 10,
-        'worker_pid': 11,
-        **changes})
-
-
-class ShadowProcesses(fixtures.Fixture):
-    """The processes, behind the signatures of ShadowClient and HostService.
-    """
-
-    def _setUp(self):
-        #: Folders of pairs with a living process.
-        self.alive = set()
-        self.log = []
-        self.clients = {}
-        self.refuse_start = None
-        #: The host service does not answer. Connections that clients have
-        #: lead to the workers all the same.
-        self.service_away = False
-        self.refuse = {}        # method name: raised by it
-        #: Of these, those whose process an earlier release has started.
-        self.earlier = set()
-        #: Folders of pairs that were made, and are not removed.
-        self.folders = set()
-        for name in ('start', 'end', 'remove', 'instances', 'is_earlier'):
-            self.useFixture(fixtures.MonkeyPatch(
-                f'nova_dmore.client.host_service.HostService.{name}',
-                _method(getattr(self, f'_{name}'),
-                        getattr(host_service.HostService, name))))
-        #: Worker's ends of the connections on which gaps are waited for.
-        self.gaps_requests = {}
-        self.addCleanup(self._close_gaps_requests)
-        self.useFixture(fixtures.MonkeyPatch(
-            'nova_dmore.client.shadow_client.ShadowClient', self._client))
-
-    def _ask_service(self):
-        if self.service_away:
-            raise exception.HostServiceError('hostd.sock: no answer')
-
-    def _start(self, service, instance, arrives=False, timeout=20.0):
-        self._ask_service()
-        if self.refuse_start is not None:
-            raise self.refuse_start
-        directory = _folder(service, instance)
-        if directory not in self.alive:
-            self.log.append('start')
-        self.alive.add(directory)
-        self.folders.add(directory)
-        self.arrives = arrives
-        return 10
-
-    def _is_earlier(self, service, instance):
-        self._ask_service()
-        return _folder(service, instance) in self.earlier
-
-    def _end(self, service, instance):
-        self._ask_service()
-        self.log.append('end')
-        self.alive.discard(_folder(service, instance))
-        self.earlier.discard(_folder(service, instance))
-
-    def _remove(self, service, instance):
-        self._ask_service()
-        directory = _folder(service, instance)
-        if directory in self.alive:
-            raise exception.HostServiceError('it lives')
-        self.folders.discard(directory)
-
-    def _instances(self, service):
-        self._ask_service()
-        return [os.path.basename(each) for each in sorted(self.alive)
-                if os.path.dirname(each) == service.run_dir]
-
-    def kill(self, instance_uuid):
-        """As ``kill -9`` of the keeper."""
-        self.alive = {directory for directory in self.alive
-                      if not directory.endswith(instance_uuid)}
-        self.end_worker(instance_uuid)
-
-    def end_worker(self, instance_uuid):
-        """Its connections end with it; the keeper starts another one."""
-        for directory in list(self.gaps_requests):
-            if directory.endswith(instance_uuid):
-                self.gaps_requests.pop(directory).close()
-
-    def _close_gaps_requests(self):
-        for sock in self.gaps_requests.values():
-            sock.close()
-
-    def _is_gone(self, directory):
-        self._ask_service()
-        return directory not in self.alive
-
-    def _wait_for_gaps(self, directory):
-        self._ask_service()
-        if directory not in self.alive:
-            raise exception.ShadowAnswerError('it is gone')
-        ours, theirs = socket.socketpair()
-        if directory in self.gaps_requests:
-            self.gaps_requests[directory].close()
-        self.gaps_requests[directory] = theirs
-        return shadow_client.GapsRequest(ours)
-
-    def _client(self, service, instance, timeout=5.0):
-        directory = _folder(service, instance)
-        client = _shadow_client(len(self.clients))
-        client.reset_mock(side_effect=True)
-
-        def answer(name, result):
-            def call(*args, **kwargs):
-                if name in self.refuse:
-                    raise self.refuse[name]
-                if name == 'shutdown':
-                    self._ask_service()
-                    self.alive.discard(directory)
-                    self.end_worker(directory)
-                    self.earlier.discard(directory)
-                elif directory not in self.alive:
-                    self._ask_service()
-                    raise exception.ShadowAnswerError('it is gone')
-                if name != 'status':
-                    self.log.append(name)
-                return result
-            getattr(client, name).side_effect = call
-
-        for name, result in {
-                'status': status(), 'configure': None, 'arm': None,
-                'adopt': None, 'shutdown': None, 'forget_gaps': None,
-                'hold': None,
-                'carry_over': wire.CarryOverAnswer(True, '')}.items():
-            answer(name, result)
-        client.wait_for_gaps.side_effect = lambda: self._wait_for_gaps(
-            directory)
-        client.is_gone.side_effect = lambda: self._is_gone(directory)
-        self.clients[directory] = client
-        return client
-
-
-def _method(fake, real):
-    """A function in the place of a method, with the same signature."""
-    def call(service, *arguments, **keywords):
-        inspect.signature(real).bind(service, *arguments, **keywords)
-        return fake(service, *arguments, **keywords)
-    return call
-
-
-def _folder(service, instance):
-    return os.path.join(service.run_dir, instance)
-
-
-_CLIENT = shadow_client.ShadowClient
-
-
-@functools.cache
-def _shadow_client(number):
-    """As :func:`fakes._neutron_client`; tests have one each at a time."""
-    return mock.create_autospec(_CLIENT, instance=True)
-
-
 class VifDriver:
     """Nova's VIF driver as :class:`plug.Plug` uses it."""
 
@@ -358,7 +188,7 @@ class HostTestCase(fakes.TestCase):
             'nova.network.neutron.get_client', autospec=True,
             return_value=self.neutron.client))
         self.libvirt = Libvirt()
-        self.shadow = self.useFixture(ShadowProcesses())
+        self.shadow = self.useFixture(fake_shadow.ShadowProcesses())
         self.vif_driver = VifDriver()
         self.images = mock.create_autospec(
             image_store.ImageStore, instance=True)

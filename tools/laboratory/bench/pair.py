@@ -58,7 +58,8 @@ class Machines(contextlib.ExitStack):
         (self.folder / 'run').mkdir()
         config = self.folder / 'hostd.conf'
         config.write_text('[hostd]\ncompute_user = root\n'
-                          f'run_dir = {self.service.run_dir}\n')
+                          f'run_dir = {self.service.run_dir}\n'
+                          f'state_dir = {self.folder / "state"}\n')
         log = self.enter_context((self.folder / 'hostd.log').open('w'))
         process = subprocess.Popen(
             [program, '--config-file', str(config)], cwd='/',

@@ -127,6 +127,11 @@ class InputDevice(base.ShadowDevice):
     def domain_r_lost(self) -> None:
         """See :class:`base.ShadowDevice`: what its clients held down would
         stay so."""
+        if self._on_way is not None:
+            # Nobody can send it again, and the next Domain R begins after it:
+            # a late answer counts for no event of that one, whichever worker
+            # hears it.
+            self._take(self._on_way['offset'], self._on_way['size'])
         self._lifting = bool(self._down or self._buttons)
         self.pump()
 

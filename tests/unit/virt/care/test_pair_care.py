@@ -7,6 +7,7 @@ from nova_dmore.virt.care import pair_care
 from nova_dmore.virt.care import shutdown
 from tests.unit.virt.care import care_case
 from tests.unit.virt import fake_host
+from tests.unit.virt import fake_shadow
 from tests.unit.virt import fakes
 
 Condition = pair_care.Condition
@@ -23,7 +24,7 @@ class PairCareTestCase(care_case.CareTestCase):
 class GapsTest(PairCareTestCase):
 
     def test_gaps_without_number_are_reported_together(self):
-        self.client().status.return_value = fake_host.status(
+        self.client().status.return_value = fake_shadow.status(
             gaps=tuple(map(care_case.gap, range(256))))
         self.client().status.side_effect = None
         self.care.collect_gaps(self.record.instance_uuid)

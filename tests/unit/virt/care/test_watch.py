@@ -15,6 +15,7 @@ from nova_dmore import wire
 from tests.unit.virt.care import care_case
 from tests.unit.virt.care import watch_case
 from tests.unit.virt import fake_host
+from tests.unit.virt import fake_shadow
 from tests.unit.virt import fakes
 
 
@@ -61,7 +62,7 @@ class WatchTest(watch_case.WatchTestCase):
         gaps = [care_case.gap(1), care_case.gap(2)]
         client = self.client()
         client.status.side_effect = (
-            lambda timeout=None: fake_host.status(gaps=tuple(gaps)))
+            lambda timeout=None: fake_shadow.status(gaps=tuple(gaps)))
         client.forget_gaps.side_effect = lambda numbers: gaps.clear()
         self._start()
         self._checked()
@@ -74,7 +75,7 @@ class WatchTest(watch_case.WatchTestCase):
     def test_gaps_stay_when_they_are_not_reported(self):
         client = self.client()
         client.status.side_effect = (
-            lambda timeout=None: fake_host.status(gaps=(care_case.gap(1),)))
+            lambda timeout=None: fake_shadow.status(gaps=(care_case.gap(1),)))
         self.reporter.gap.side_effect = messaging.MessagingException('no')
         self._start()
         self._until(lambda: 'trying again' in self.log.output)
@@ -166,7 +167,7 @@ class WatchTest(watch_case.WatchTestCase):
         self._until(lambda: self.reconciler.reconcile.call_count > 2)
         # Of the pair that waits, too.
         self.client().status.side_effect = (
-            lambda timeout=None: fake_host.status(gaps=(care_case.gap(1),)))
+            lambda timeout=None: fake_shadow.status(gaps=(care_case.gap(1),)))
         self._until(lambda: self.reporter.gap.called)
         self.libvirt.domains.pop(other)
         self._until(lambda: other in self.libvirt.domains)
@@ -178,7 +179,7 @@ class WatchTest(watch_case.WatchTestCase):
         self._start()
         self._until(lambda: 'trying again' in self.log.output)
         self.client().status.side_effect = (
-            lambda timeout=None: fake_host.status(gaps=(care_case.gap(1),)))
+            lambda timeout=None: fake_shadow.status(gaps=(care_case.gap(1),)))
         self._until(lambda: self.reporter.gap.called)
         self.assertEqual(1, self.reconciler.reconcile.call_count)
 

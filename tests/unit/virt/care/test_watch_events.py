@@ -7,7 +7,7 @@ import fixtures
 from nova_dmore.virt.care import watch
 from tests.unit.virt.care import care_case
 from tests.unit.virt.care import watch_case
-from tests.unit.virt import fake_host
+from tests.unit.virt import fake_shadow
 from tests.unit.virt import fakes
 
 
@@ -66,7 +66,7 @@ class EventTest(watch_case.WatchTestCase):
     def _a_gap(self):
         gaps = [care_case.gap(1)]
         self.client().status.side_effect = (
-            lambda timeout=None: fake_host.status(gaps=tuple(gaps)))
+            lambda timeout=None: fake_shadow.status(gaps=tuple(gaps)))
         self.client().forget_gaps.side_effect = lambda numbers: gaps.clear()
 
     def test_the_process_tells_of_gaps(self):

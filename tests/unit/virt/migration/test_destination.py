@@ -13,7 +13,7 @@ from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.pair import instance_pair
 from nova_dmore.virt.pair import record
 from nova_dmore import wire
-from tests.unit.virt import fake_host
+from tests.unit.virt import fake_shadow
 from tests.unit.virt import fakes
 from tests.unit.virt.migration import destination_case
 
@@ -309,7 +309,7 @@ class DestinationTest(destination_case.DestinationTestCase):
     def _restart(self, migration_id):
         """Of nova-compute; what the shadow-device process knows stays."""
         self.role = self._role()
-        status = fake_host.status(migration_id=migration_id)
+        status = fake_shadow.status(migration_id=migration_id)
         self.client().status.side_effect = lambda timeout=None: status
         self.shadow.log.clear()
 

@@ -5,19 +5,19 @@ from lxml import etree
 from nova_dmore import places
 from nova_dmore.virt.pair import host_side
 from nova_dmore.virt.pair import xml
-from nova_dmore import wire
 from tests.unit.virt import fakes
+from tests.unit.virt.pair import xml_case
 
-DIRECTORY = '/run/nova-dmore/' + fakes.UUID
-INSTANCE = '/run/nova-dmore/libvirt-' + fakes.UUID
-WHERE = places.of_pair(DIRECTORY)
+DIRECTORY = xml_case.DIRECTORY
+INSTANCE = xml_case.INSTANCE
+WHERE = xml_case.WHERE
+QEMU = xml_case.QEMU
 Layout = places.Layout
 MONITOR = ['-chardev', f'socket,id=dmore-qmp,path={INSTANCE}/qmp.sock,'
            'reconnect=1', '-mon', 'chardev=dmore-qmp,mode=control']
 EARLIER_MONITOR = [
     '-qmp', f'unix:{DIRECTORY}/instance.qmp,server=on,wait=off']
 EARLIER_DISPLAY = ['-vnc', f'unix:{DIRECTORY}/display.sock']
-QEMU = '{http://libvirt.org/schemas/domain/qemu/1.0}'
 
 #: What Nova makes of an instance with [serial_console] enabled.
 TCP = '''
@@ -68,151 +68,6 @@ CONSOLE = '''
 </devices></domain>'''
 
 
-def _arguments(root):
-    return [arg.get('value')
-            for arg in root.iterfind(f'{QEMU}commandline/{QEMU}arg')]
-
-
-class DomainRTest(fakes.TestCase):
-
-    def _root(self, **changes):
-        fields = {
-            'name': 'domr-' + fakes.UUID, 'uuid': fakes.UUID,
-            'instance_uuid': fakes.UUID, 'virt_type': 'qemu',
-            'memory_mib': 96, 'image_dir': '/images/x',
-            'where': WHERE, 'kernel_arguments': 'quiet ro',
-            'interface': '<interface type="bridge"><source bridge="b"/>'
-                         '</interface>',
-            'log_file': '/log/domr.log'}
-        return etree.fromstring(xml.domain_r(
-            xml.DomainR(**{**fields, **changes})))
-
-    def test_what_it_boots(self):
-        root = self._root()
-        self.assertEqual('domr-' + fakes.UUID, root.findtext('name'))
-        self.assertEqual(fakes.UUID, root.findtext('uuid'))
-        self.assertEqual('96', root.findtext('memory'))
-        self.assertEqual('MiB', root.find('memory').get('unit'))
-        self.assertEqual('/images/x/vmlinuz', root.findtext('os/kernel'))
-        self.assertEqual('/images/x/initrd', root.findtext('os/initrd'))
-        self.assertEqual('quiet ro', root.findtext('os/cmdline'))
-        disk = root.find('devices/disk')
-        self.assertEqual('/images/x/root.squashfs',
-                         disk.find('source').get('file'))
-        self.assertIsNotNone(disk.find('readonly'))
-
-    def test_its_files_are_not_given_to_qemus_user(self):
-        (label,) = self._root().findall('seclabel')
-        self.assertEqual({'type': 'none', 'model': 'dac'}, label.attrib)
-
-    def test_region_is_migratable_and_has_all_vectors(self):
-        root = self._root()
-        shmem = root.find('devices/shmem')
-        self.assertEqual('ivshmem-doorbell', shmem.find('model').get('type'))
-        self.assertEqual(f'{WHERE.domain_r}/ivshmem.sock',
-                         shmem.find('server').get('path'))
-        self.assertEqual(str(len(wire.Vector)),
-                         shmem.find('msi').get('vectors'))
-        # The size comes from the memfd; libvirt refuses one here.
-        self.assertIsNone(shmem.find('size'))
-        device = root.find(f'{QEMU}override/{QEMU}device')
-        self.assertEqual('shmem0', device.get('alias'))
-        self.assertEqual(
-            {'name': 'master', 'type': 'string', 'value': 'on'},
-            dict(device.find(f'{QEMU}frontend/{QEMU}property').attrib))
-
-    def test_ends_with_its_qemu(self):
-        root = self._root()
-        self.assertEqual(
-            ['destroy'] * 3,
-            [root.findtext('on_' + event)
-             for event in ('poweroff', 'reboot', 'crash')])
-
-    def test_it_connects_its_monitor(self):
-        for virt_type in ('qemu', 'kvm'):
-            arguments = _arguments(self._root(virt_type=virt_type))
-            self.assertIn(f'socket,id=dmore-qmp,path={WHERE.domain_r}/qmp.'
-                          'sock,reconnect=1', arguments)
-            self.assertIn('chardev=dmore-qmp,mode=control', arguments)
-            self.assertNotIn('server=on', str(arguments))
-
-    def test_keeper_of_an_earlier_release(self):
-        root = self._root(layout=Layout.FIFOS)
-        self.assertEqual(
-            ['-qmp', f'unix:{DIRECTORY}/domain_r.qmp,server=on,wait=off'],
-            _arguments(root)[:2])
-        self.assertEqual(
-            f'{DIRECTORY}/ivshmem.sock',
-            root.find('devices/shmem/server').get('path'))
-
-    def test_destination_of_another_release(self):
-        new, earlier = (etree.tostring(self._root(layout=layout)).decode()
-                        for layout in (Layout.DOMAIN_DIRECTORIES,
-                                       Layout.FIFOS))
-        for text, layout, expected in (
-                (new, Layout.DOMAIN_DIRECTORIES, None), (new, 5, None),
-                (new, Layout.FIFOS, earlier), (new, Layout.SOCKETS, earlier),
-                (earlier, Layout.FIFOS, None),
-                (earlier, Layout.DOMAIN_DIRECTORIES, new)):
-            found = xml.domain_r_for_destination(text, WHERE, layout)
-            if expected is None:
-                self.assertIsNone(found)
-                continue
-            self.assertEqual(
-                sorted(_arguments(etree.fromstring(expected))),
-                sorted(_arguments(etree.fromstring(found))))
-            self.assertEqual(
-                *(etree.fromstring(each).find('devices/shmem/server').get(
-                    'path') for each in (expected, found)))
-
-    def test_emulated_memory_has_a_size_that_migrates_whole(self):
-        for memory_mib in (48, 96, 128):
-            arguments = _arguments(self._root(memory_mib=memory_mib))
-            backend = arguments[arguments.index('-object') + 1]
-            size = int(backend.rpartition('size=')[2])
-            self.assertGreaterEqual(size, memory_mib << 20)
-            self.assertNotEqual(0, size % (64 * 4096))
-            self.assertEqual(0, size % 4096)
-            self.assertEqual(
-                f'{size // 1024}k', arguments[arguments.index('-m') + 1])
-
-    def test_memory_under_kvm_is_libvirts(self):
-        arguments = _arguments(self._root(virt_type='kvm'))
-        self.assertNotIn('-m', arguments)
-        self.assertNotIn('-object', arguments)
-
-    def test_interface_is_that_of_the_vif_driver(self):
-        self.assertEqual(
-            'b', self._root().find('devices/interface/source').get('bridge'))
-
-    def test_processor(self):
-        self.assertIsNone(self._root().find('cpu'))
-        root = self._root(virt_type='kvm', tb_cache_mib=64)
-        self.assertEqual('custom', root.find('cpu').get('mode'))
-        self.assertEqual('kvm64', root.findtext('cpu/model'))
-
-    def test_machine_is_one_that_every_supported_qemu_has(self):
-        self.assertEqual('pc-i440fx-7.2',
-                         self._root().find('os/type').get('machine'))
-
-    def test_translation_buffer_is_tcgs_alone(self):
-        for asked, given in ((None, '32'), (64, '32'), (16, '16')):
-            self.assertEqual(given, self._root(
-                tb_cache_mib=asked).findtext('features/tcg/tb-cache'))
-        self.assertIsNone(self._root(
-            virt_type='kvm', tb_cache_mib=64).find('features/tcg'))
-
-    def test_text_is_escaped(self):
-        self.assertEqual('/log/<&".log', self._root(
-            log_file='/log/<&".log').find(
-                'devices/serial/source').get('path'))
-
-    def test_emulator(self):
-        self.assertIsNone(self._root().find('devices/emulator'))
-        self.assertEqual('/q', self._root(
-            emulator='/q').findtext('devices/emulator'))
-
-
 class ShadowDevicesTest(fakes.TestCase):
 
     def _shadow(self, text):
@@ -224,7 +79,7 @@ class ShadowDevicesTest(fakes.TestCase):
         self.assertIsNone(device.get('tty'))
         self.assertIsNone(device.find('protocol'))
         self.assertEqual('/i/console.log', device.find('log').get('file'))
-        self.assertEqual(MONITOR, _arguments(root)[:4])
+        self.assertEqual(MONITOR, xml_case.arguments(root)[:4])
 
     def _assert_pipe(self, device):
         self.assertEqual('pipe', device.get('type'))
@@ -314,7 +169,7 @@ class ShadowDevicesTest(fakes.TestCase):
             self.assertEqual(kind, first.get('type'))
             self.assertEqual(path, first.find('source').get('path'))
             self.assertEqual(EARLIER_MONITOR + EARLIER_DISPLAY,
-                             _arguments(root))
+                             xml_case.arguments(root))
             # Its second port is the guest's own.
             self.assertEqual('tcp', second.get('type'))
         self.assertEqual('1', first.find('source/reconnect').get('timeout'))
@@ -380,7 +235,7 @@ class ShadowDevicesTest(fakes.TestCase):
     def test_display(self):
         root, shadow = self._shadow(TCP)
         self.assertTrue(shadow.display)
-        arguments = _arguments(root)
+        arguments = xml_case.arguments(root)
         self.assertEqual(1, arguments.count('-vnc'))
         self.assertEqual(['-vnc', 'none'], arguments[4:])
 
@@ -388,7 +243,7 @@ class ShadowDevicesTest(fakes.TestCase):
         for text in (PTY, TCP.replace('type="vnc"', 'type="spice"')):
             root, shadow = self._shadow(text)
             self.assertFalse(shadow.display)
-            self.assertNotIn('-vnc', _arguments(root))
+            self.assertNotIn('-vnc', xml_case.arguments(root))
 
     def test_no_password_nor_address_of_vnc_stays(self):
         # As an operator's hook, or libvirt, may have added them.
@@ -403,8 +258,8 @@ class ShadowDevicesTest(fakes.TestCase):
             '<q:commandline xmlns:q="http://libvirt.org/schemas/domain/'
             'qemu/1.0"><q:arg value="-foo"/></q:commandline></domain>'))
         root, _shadow = self._shadow(text)
-        self.assertEqual('-foo', _arguments(root)[0])
-        self.assertEqual(MONITOR, _arguments(root)[1:])
+        self.assertEqual('-foo', xml_case.arguments(root)[0])
+        self.assertEqual(MONITOR, xml_case.arguments(root)[1:])
 
     def test_has_shadow_devices(self):
         for text in (TCP, PTY, CONSOLE):

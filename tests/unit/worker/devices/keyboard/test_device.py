@@ -7,6 +7,7 @@ import hypothesis
 from hypothesis import strategies
 
 from nova_dmore.channel import carry_over
+from nova_dmore.channel.domr import end as domr_end
 from nova_dmore.channel import input_event
 from nova_dmore.channel import region
 from nova_dmore.link import messages
@@ -231,6 +232,15 @@ class InputTest(input_case.InputCase):
         self.device.domain_r_lost()
         self.assertEqual([(29, False), (30, False)],
                          self.commands.keys()[-2:])
+
+    def test_an_answer_that_comes_later_counts_for_no_key_of_the_next(self):
+        self.sends(Key(30, True))
+        self.device.domain_r_lost()
+        self.domr = domr_end.DomainREnd(self.area, lambda vector: None)
+        self.new_worker()
+        self.sends(Key(31, True))
+        self.served(2)
+        self.assertEqual([(30, True), (31, True)], self.commands.keys())
 
     # -- killed workers
 
