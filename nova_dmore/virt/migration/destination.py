@@ -274,8 +274,7 @@ class DestinationRole:
         """
         record = _parse(record_text)
         instance_uuid = record.instance_uuid
-        here = where.find(self._connect(), instance_uuid)
-        if here is where.Here.ABSENT:
+        if where.find(self._connect(), instance_uuid) is where.Here.ABSENT:
             LOG.info('Instance %s is not here any more', instance_uuid)
             return
         if console_log:
@@ -337,8 +336,7 @@ class DestinationRole:
 
         :returns: whether the instance runs here.
         """
-        here = where.find(self._connect(), instance_uuid)
-        if here is where.Here.RUNNING:
+        if where.find(self._connect(), instance_uuid) is where.Here.RUNNING:
             LOG.warning('Instance %s runs here, whatever the source says',
                         instance_uuid)
             return True
