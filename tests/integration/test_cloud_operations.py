@@ -13,7 +13,7 @@ HOST, OTHER = settings.COMPUTES
 _LARGER = 'm1.guest-larger'
 _LARGER_MIB = 320
 #: So many lines per second that two cores emulate two guests.
-_COMMAND = f'{PROGRAM} --rate 20'
+COMMAND = f'{PROGRAM} --rate 20'
 _IMAGE_S = 180
 
 
@@ -31,7 +31,7 @@ class SnapshotTest(cloud.TypingTest):
     copied and sent to Glance."""
 
     trial = demo_subject.Trial('snapshot', 'm1.guest',
-                               {'ssh': 0, 'serial': 1}, _COMMAND)
+                               {'ssh': 0, 'serial': 1}, COMMAND)
 
     @cloud.repeated
     def test_sessions_go_on(self, subject):

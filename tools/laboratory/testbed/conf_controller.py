@@ -137,10 +137,12 @@ def cinder(place: Place) -> Sections:
             'glance_api_servers': settings.url('glance'),
             'api_paste_config': etc / 'api-paste.ini',
             'resource_query_filters_file': etc / 'resource_filters.json',
-            'rootwrap_config': etc / 'rootwrap.conf',
             'enabled_backends': volumes.BACKEND,
         },
         'database': {'connection': database_url(place, 'cinder')},
+        # It is root already.
+        'cinder_sys_admin': {
+            'helper_command': place.layout.venv_program('privsep-helper')},
         # It asks Nova for the snapshots of volumes that instances have.
         'nova': credentials(place, 'nova'),
         'service_user': {'send_service_user_token': True,
