@@ -36,7 +36,7 @@ def requests(place: settings.Place) -> Iterator[None]:
                       place.log(settings.CONTROLLER, 'nova-api')) from error
 
 
-def _disk(image: str, volume_gib: int) -> dict[str, object]:
+def disk(image: str, volume_gib: int) -> dict[str, object]:
     """What says of a new instance where its disk is from."""
     if not volume_gib:
         return {'image_id': image}
@@ -66,7 +66,7 @@ class Cloud:
             self.delete(older.id)
         server = compute.create_server(
             name=name, key_name=_KEY_PAIR, availability_zone=f'nova:{host}',
-            **_disk(self._sdk.image.find_image(image).id, volume_gib),
+            **disk(self._sdk.image.find_image(image).id, volume_gib),
             flavor_id=compute.find_flavor(flavor).id,
             networks=[{'uuid': self._sdk.network.find_network(
                 settings.PRIVATE_NAME).id}])

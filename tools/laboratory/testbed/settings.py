@@ -40,9 +40,9 @@ SERVICE_USERS = ('glance', 'placement', 'nova', 'neutron', 'cinder')
 DATABASES = ('keystone', 'glance', 'placement', 'neutron', 'cinder',
              'nova_api', 'nova', 'nova_cell0')
 PORTS = {'keystone': 5000, 'glance': 9292, 'placement': 8778, 'nova': 8774,
-         'neutron': 9696, 'cinder': 8776, 'novncproxy': 6080, 'serialproxy': 6083,
-         'horizon': 8080, 'mariadb': 3306, 'rabbitmq': 5672,
-         'libvirt': 16509}
+         'neutron': 9696, 'cinder': 8776, 'novncproxy': 6080,
+         'serialproxy': 6083, 'horizon': 8080, 'mariadb': 3306,
+         'rabbitmq': 5672, 'libvirt': 16509}
 
 
 #: Where QEMU looks for certificates when Nova asks for encrypted migrations:
