@@ -45,11 +45,15 @@ class SnapshotTest(cloud.TypingTest):
         (image,) = made
         self.addCleanup(machine.api._sdk.image.delete_image, image.id)
         self.assertEqual('active', image.status)
-        self.assertGreater(image.size, 0)
+        self.assert_stored(image)
         for kind, user in users.items():
             self.assertEqual((0, 0), (user.faults(), user.disconnects), kind)
         self.assertEqual(before, self._pids(subject, HOST))
         self._assert_boots(image)
+
+    def assert_stored(self, image):
+        """Glance has the disk."""
+        self.assertGreater(image.size, 0)
 
     def _assert_boots(self, image):
         api = self.machine.api

@@ -3,6 +3,7 @@
 and live with a pair as any instance does.
 """
 
+import json
 import os
 
 from tests.integration import cloud
@@ -23,8 +24,8 @@ _READY = b'GUEST-READY'
 
 
 def setUpModule():
-    BootedTest.machine = DiskTest.machine = AttachedTest.machine = (
-        MovedTest.machine) = cloud.enter()
+    BootedTest.machine = DiskTest.machine = SnapshotTest.machine = (
+        AttachedTest.machine) = MovedTest.machine = cloud.enter()
 
 
 def tearDownModule():
@@ -118,6 +119,27 @@ class DiskTest(test_cloud_operations.ShelveTest):
         self.assertIn(_WORD, _read(console, '/dev/vda'))
 
 
+class SnapshotTest(test_cloud_operations.SnapshotTest):
+    """What is stored is a snapshot, which Nova makes for Cinder, and Glance
+    has nothing but its name."""
+
+    trial = demo_subject.Trial('stored', 'm1.guest', {'ssh': 0, 'serial': 1},
+                               test_cloud_operations.COMMAND, _SIZE_GIB)
+
+    def assert_stored(self, image):
+        storage = self.machine.api._sdk.block_storage
+        (disk,) = json.loads(image.properties['block_device_mapping'])
+        snapshot = storage.get_snapshot(disk['snapshot_id'])
+
+        def remove():
+            storage.delete_snapshot(snapshot)
+            storage.wait_for_delete(snapshot, interval=0.5, wait=_ATTACH_S)
+
+        self.addCleanup(remove)
+        self.assertEqual(('available', _SIZE_GIB),
+                         (snapshot.status, snapshot.size))
+
+
 class AttachedTest(VolumesTest, cloud.TypingTest):
     """Users by ssh and at Nova's proxy type numbered keys while the instance
     gets another disk, and while it is taken away."""
@@ -146,13 +168,15 @@ class MovedTest(VolumesTest, test_cloud_life.ShellTest):
 
     @cloud.repeated
     def test_volume_moves_along(self, subject):
-        """In one session: what the guest wrote to a volume before a live
-        migration it reads after it, and it is there when the volume is taken
-        away."""
+        """In one session: what the guest wrote to a volume before a restart
+        of nova-compute and a live migration it reads after them, and it is
+        there when the volume is taken away."""
         volume = self.new_volume()
         console = self.open(subject)
         self.attach(subject, volume)
         _write(console, '/dev/vdb')
+        self.machine.restart(HOST, 'nova-compute')
+        self.assertIn(_WORD, _read(console, '/dev/vdb'))
         self.machine.api.migrate(subject.server, HOST, OTHER)
         self.assertIn(_WORD, _read(console, '/dev/vdb'))
         self.detach(subject, volume)
