@@ -40,8 +40,7 @@ class SnapshotTest(cloud.TypingTest):
         machine, made = self.machine, []
         before = self._pids(subject, HOST)
         users = self._typing(subject, lambda: made.append(
-            machine.api._sdk.compute.create_server_image(
-                subject.server, self.id(), wait=True, timeout=_IMAGE_S)))
+            self.store(subject)))
         (image,) = made
         self.addCleanup(machine.api._sdk.image.delete_image, image.id)
         self.assertEqual('active', image.status)
@@ -50,6 +49,11 @@ class SnapshotTest(cloud.TypingTest):
             self.assertEqual((0, 0), (user.faults(), user.disconnects), kind)
         self.assertEqual(before, self._pids(subject, HOST))
         self._assert_boots(image)
+
+    def store(self, subject):
+        """-> the image, when the disk is stored."""
+        return self.machine.api._sdk.compute.create_server_image(
+            subject.server, self.id(), wait=True, timeout=_IMAGE_S)
 
     def assert_stored(self, image):
         """Glance has the disk."""
