@@ -6,7 +6,6 @@ from laboratory.users import subject as demo_subject
 from laboratory.users import trial
 
 _MIGRATIONS = 2
-_TRIAL = demo_subject.Trial('moved', 'm1.guest', {'ssh': 0, 'serial': 1})
 
 
 def setUpModule():
@@ -19,10 +18,12 @@ def tearDownModule():
 
 class MigrationTest(cloud.CloudTest):
 
+    trial = demo_subject.Trial('moved', 'm1.guest', {'ssh': 0, 'serial': 1})
+
     def test_there_and_back(self):
         runner = trial.Runner(self.machine.api, self.machine.place,
                               self.machine.folder, self.machine.progress)
-        entries = list(runner.run(_TRIAL, _MIGRATIONS))
+        entries = list(runner.run(self.trial, _MIGRATIONS))
         for entry in entries:
             self.note(str(entry))
         good = [entry for entry in entries if entry.corrupted is None]

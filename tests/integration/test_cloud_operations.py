@@ -13,7 +13,7 @@ HOST, OTHER = settings.COMPUTES
 _LARGER = 'm1.guest-larger'
 _LARGER_MIB = 320
 #: So many lines per second that two cores emulate two guests.
-_COMMAND = f'{PROGRAM} --rate 20'
+COMMAND = f'{PROGRAM} --rate 20'
 _IMAGE_S = 180
 
 
@@ -31,7 +31,7 @@ class SnapshotTest(cloud.TypingTest):
     copied and sent to Glance."""
 
     trial = demo_subject.Trial('snapshot', 'm1.guest',
-                               {'ssh': 0, 'serial': 1}, _COMMAND)
+                               {'ssh': 0, 'serial': 1}, COMMAND)
 
     @cloud.repeated
     def test_sessions_go_on(self, subject):
@@ -40,16 +40,24 @@ class SnapshotTest(cloud.TypingTest):
         machine, made = self.machine, []
         before = self._pids(subject, HOST)
         users = self._typing(subject, lambda: made.append(
-            machine.api._sdk.compute.create_server_image(
-                subject.server, self.id(), wait=True, timeout=_IMAGE_S)))
+            self.store(subject)))
         (image,) = made
         self.addCleanup(machine.api._sdk.image.delete_image, image.id)
         self.assertEqual('active', image.status)
-        self.assertGreater(image.size, 0)
+        self.assert_stored(image)
         for kind, user in users.items():
             self.assertEqual((0, 0), (user.faults(), user.disconnects), kind)
         self.assertEqual(before, self._pids(subject, HOST))
         self._assert_boots(image)
+
+    def store(self, subject):
+        """-> the image, when the disk is stored."""
+        return self.machine.api._sdk.compute.create_server_image(
+            subject.server, self.id(), wait=True, timeout=_IMAGE_S)
+
+    def assert_stored(self, image):
+        """Glance has the disk."""
+        self.assertGreater(image.size, 0)
 
     def _assert_boots(self, image):
         api = self.machine.api

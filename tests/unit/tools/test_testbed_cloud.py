@@ -116,7 +116,8 @@ class ConfigurationTest(CloudTest):
     def test_every_file_of_the_controller_can_be_written(self):
         for make in (conf_controller.keystone, conf_controller.glance,
                      conf_controller.placement, conf_controller.neutron,
-                     conf_controller.ml2, conf_controller.nova):
+                     conf_controller.ml2, conf_controller.cinder,
+                     conf_controller.nova):
             self.assertTrue(self.read(make(self.place)).sections())
 
 

@@ -36,6 +36,16 @@ def requests(place: settings.Place) -> Iterator[None]:
                       place.log(settings.CONTROLLER, 'nova-api')) from error
 
 
+def disk(image: str, volume_gib: int) -> dict[str, object]:
+    """What says of a new instance where its disk is from."""
+    if not volume_gib:
+        return {'image_id': image}
+    return {'block_device_mapping': [{
+        'boot_index': 0, 'uuid': image, 'source_type': 'image',
+        'destination_type': 'volume', 'volume_size': volume_gib,
+        'delete_on_termination': True}]}
+
+
 class Cloud:
     """:param log_of: where a host's nova-compute writes to"""
 
@@ -43,10 +53,12 @@ class Cloud:
         self._sdk = openstack.connect()
         self._log_of = log_of
 
-    def boot(self, name: str, flavor: str, host: str, image: str = 'guest'
-             ) -> str:
+    def boot(self, name: str, flavor: str, host: str, image: str = 'guest',
+             volume_gib: int = 0) -> str:
         """Start an instance on a host, after removing an older one; its id.
 
+        :param volume_gib: if not 0, its disk is a volume of that size, which
+            is made from the image and goes with the instance
         :raises Failure: it does not become active
         """
         compute = self._sdk.compute
@@ -54,7 +66,7 @@ class Cloud:
             self.delete(older.id)
         server = compute.create_server(
             name=name, key_name=_KEY_PAIR, availability_zone=f'nova:{host}',
-            image_id=self._sdk.image.find_image(image).id,
+            **disk(self._sdk.image.find_image(image).id, volume_gib),
             flavor_id=compute.find_flavor(flavor).id,
             networks=[{'uuid': self._sdk.network.find_network(
                 settings.PRIVATE_NAME).id}])

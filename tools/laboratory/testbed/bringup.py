@@ -88,10 +88,14 @@ def _graph(place: Place) -> tasks.Graph:
                                main.placement_database),
         'neutron database': (['keystone database'], main.neutron_database),
         'glance database': (['placement database'], main.glance_database),
+        'cinder database': (['glance database'], main.cinder_database),
         'keystone': (['keystone database'], main.keystone),
         'users': (['keystone'], main.identity),
         'placement': (['placement database'], main.placement),
         'glance': (['glance database'], main.glance),
+        'cinder': (['cinder database', 'rabbitmq'], main.cinder_api),
+        'cinder workers': (['cinder database', 'rabbitmq'],
+                           main.cinder_workers),
         'neutron': (['neutron database', 'rabbitmq'], main.neutron),
         'neutron workers': (['neutron database', 'rabbitmq'],
                             main.neutron_workers),
@@ -131,7 +135,7 @@ def _graph(place: Place) -> tasks.Graph:
             own[f'{name} {step}'] = ([*needs, *before], action)
         graph |= own
     graph['compute hosts ready'] = (
-        ['nova', 'neutron policy', 'users']
+        ['nova', 'neutron policy', 'users', 'cinder', 'cinder workers']
         + [f'{name} nova-compute' for name in COMPUTES]
         + [f'{name} neutron agent' for name in COMPUTES],
         main.wait_for_computes)

@@ -4,7 +4,7 @@
 import json
 
 from laboratory.testbed.conf_controller import nova_common
-from laboratory.testbed import inifile, settings
+from laboratory.testbed import inifile, settings, volumes
 from laboratory.testbed.inifile import Sections
 from laboratory.testbed.settings import CONTROLLER, Place
 
@@ -56,6 +56,7 @@ def nova_compute(place: Place, host: str) -> Sections:
             'live_migration_scheme': 'tcp',
             'live_migration_inbound_addr': here,
             'tb_cache_size': 64,
+            'nfs_mount_point_base': volumes.HOST_FOLDER,
             # Instances can go to either host.
             **({'hw_machine_type': f'x86_64={settings.MACHINE}'}
                if place.cloud.qemu == settings.QEMU_MIXED else {}),

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The configuration files of keystone, glance, placement, neutron and nova."""
+"""The configuration files of keystone, glance, placement, neutron, cinder and
+nova.
+"""
 
-from laboratory.testbed import inifile, settings
+from laboratory.testbed import inifile, settings, volumes
 from laboratory.testbed.inifile import Sections
 from laboratory.testbed.settings import CONTROLLER, Place
 
@@ -125,6 +127,29 @@ def ml2(place: Place) -> Sections:
     }
 
 
+def cinder(place: Place) -> Sections:
+    """Of the API, the scheduler and the one that makes the volumes."""
+    etc = place.layout.venv / 'etc/cinder'
+    return inifile.merge({
+        'DEFAULT': {
+            'transport_url': message_url(place),
+            'state_path': place.own(CONTROLLER, 'cinder'),
+            'glance_api_servers': settings.url('glance'),
+            'api_paste_config': etc / 'api-paste.ini',
+            'resource_query_filters_file': etc / 'resource_filters.json',
+            'enabled_backends': volumes.BACKEND,
+        },
+        'database': {'connection': database_url(place, 'cinder')},
+        # It is root already.
+        'cinder_sys_admin': {
+            'helper_command': place.layout.venv_program('privsep-helper')},
+        # It asks Nova for the snapshots of volumes that instances have.
+        'nova': credentials(place, 'nova'),
+        'service_user': {'send_service_user_token': True,
+                         **credentials(place, 'cinder')},
+    }, volumes.backend(place), _lock(place), _token_check(place, 'cinder'))
+
+
 def nova_common(place: Place) -> Sections:
     """What controller and compute hosts share."""
     return inifile.merge({
@@ -136,6 +161,7 @@ def nova_common(place: Place) -> Sections:
             'service_down_time': 30,
         },
         'glance': {'api_servers': settings.url('glance')},
+        'cinder': {'catalog_info': 'block-storage::publicURL'},
         'placement': credentials(place, 'placement'),
         'neutron': {'service_metadata_proxy': False,
                     **credentials(place, 'nova')},

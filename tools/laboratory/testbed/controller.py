@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from laboratory.layout import TOOLS
 from laboratory.progress import Failure
 from laboratory.testbed import conf_controller, inifile, ovn, probe
-from laboratory.testbed import services, settings
+from laboratory.testbed import services, settings, volumes
 from laboratory.testbed.node import Node
 from laboratory.testbed.settings import CONTROLLER, DATABASES, Place, PORTS
 
@@ -40,8 +40,10 @@ class Controller:
                 ('placement/placement.conf', conf_controller.placement(place)),
                 ('neutron/neutron.conf', conf_controller.neutron(place)),
                 ('neutron/ml2_conf.ini', self._ml2()),
+                ('cinder/cinder.conf', conf_controller.cinder(place)),
                 ('nova/nova.conf', conf_controller.nova(place))):
             inifile.write(place.config(name), inifile.render(sections))
+        volumes.configure(place)
         # nova's WSGI application looks for it beside nova.conf.
         shutil.copy(place.layout.venv / 'etc/nova/api-paste.ini',
                     place.config('nova'))
@@ -139,6 +141,9 @@ class Controller:
             self._place.layout.venv_program('neutron-db-manage'),
             *self._neutron_files(), 'upgrade', 'heads'])
 
+    def cinder_database(self) -> None:
+        self._manage('cinder-manage', self._cinder_conf(), 'db', 'sync')
+
     def nova_databases(self) -> None:
         config = self._place.config('nova/nova.conf')
         self._manage('nova-manage', config, 'api_db', 'sync')
@@ -198,6 +203,21 @@ class Controller:
     def _neutron(self, name: str) -> services.Service:
         return self._node.service(name, [
             self._place.layout.venv_program(name), *self._neutron_files()])
+
+    def cinder_api(self) -> None:
+        self._wsgi('cinder', 'cinder.wsgi.api:application', 4, {}, (
+            '--pyargv', f'--config-file {self._cinder_conf()}'))
+
+    def cinder_workers(self) -> None:
+        """The scheduler, and the one that makes volumes."""
+        for name in ('cinder-scheduler', 'cinder-volume'):
+            self._node.service(name, [
+                self._place.layout.venv_program(name),
+                '--config-file', str(self._cinder_conf())],
+                volumes.environment(self._place))
+
+    def _cinder_conf(self) -> pathlib.Path:
+        return self._place.config('cinder/cinder.conf')
 
     def nova_api(self) -> None:
         self._wsgi('nova', 'nova.wsgi.osapi_compute:application', 8, {

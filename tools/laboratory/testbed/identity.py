@@ -11,8 +11,8 @@ import openstack
 from laboratory.testbed import settings
 
 _TYPES = {'glance': 'image', 'placement': 'placement', 'nova': 'compute',
-          'neutron': 'network'}
-_PATHS = {'nova': '/v2.1'}
+          'neutron': 'network', 'cinder': 'block-storage'}
+_PATHS = {'nova': '/v2.1', 'cinder': '/v3'}
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import pathlib
 import shutil
 
 from laboratory.layout import REPOSITORY
-from laboratory.testbed import conf_compute, emulator, inifile
+from laboratory.testbed import conf_compute, emulator, inifile, volumes
 from laboratory.testbed.conf_compute import NOVA, NOVA_CONF, QEMU
 from laboratory.testbed.settings import CERTIFICATES, Place, SOURCE
 
@@ -109,11 +109,13 @@ def shown(place: Place, host: str) -> list[str]:
             '/etc/neutron/neutron.conf',
         str(place.config('neutron', f'agent-{host}.ini')):
             '/etc/neutron/plugins/ml2/openvswitch_agent.ini',
+        **volumes.shown(place),
     }
     for folder in emulator.folders(place, host):
         readable |= {str(folder): str(folder),
                      str(emulator.script(place, host)): emulator.PROGRAM}
     writable = [place.log(host, 'host').parent, place.own(host, 'nova').parent,
+                place.volumes,
                 *([] if place.cloud.block else [place.shared])]
     return ['--capability=all', '--bind=/dev/net/tun', '--bind=/dev/fuse',
             *(f'--bind-ro={here}:{there}' for here, there in readable.items()),

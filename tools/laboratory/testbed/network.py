@@ -4,7 +4,7 @@
 import subprocess
 
 from laboratory.progress import Failure
-from laboratory.testbed import emulator, inifile, settings
+from laboratory.testbed import emulator, inifile, settings, volumes
 from laboratory.testbed.settings import COMPUTES, CONTROLLER, Place
 
 #: Paths that the controller has of its own, with the folder that is behind,
@@ -86,6 +86,7 @@ def _start(place: Place) -> None:
     for own, (path, _user) in _CONTROLLER_BINDS.items():
         place.own(CONTROLLER, own).mkdir(parents=True, exist_ok=True)
         binds.append((str(place.own(CONTROLLER, own)), path))
+    binds.append(volumes.bind(place))
     log = place.log(CONTROLLER, 'host')
     log.parent.mkdir(parents=True, exist_ok=True)
     place.host(CONTROLLER).start_holder(

@@ -55,7 +55,8 @@ def _network(cloud: openstack.connection.Connection, name: str, prefix: str,
 
 
 def wait(cloud: openstack.connection.Connection, hosts: list[str]) -> None:
-    """Until nova and neutron know that these hosts are ready.
+    """Until nova and neutron know that these hosts are ready, and cinder where
+    to make volumes.
 
     :raises TimeoutError: they are not after two minutes
     """
@@ -64,6 +65,8 @@ def wait(cloud: openstack.connection.Connection, hosts: list[str]) -> None:
         missing = set(hosts) - _computes(cloud)
         missing |= set(hosts) - {agent.host for agent in cloud.network.agents()
                                  if agent.is_alive}
+        if not any(cloud.block_storage.backend_pools()):
+            missing.add('volumes')
         if not missing:
             return
         if time.monotonic() > deadline:

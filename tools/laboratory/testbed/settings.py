@@ -36,13 +36,13 @@ REGION = 'RegionOne'
 DRIVER = 'dmore.DMoreDriver'
 DOMR_IMAGE_NAME = 'nova-dmore-domr'
 #: Service users of keystone, and the service each one's password is for.
-SERVICE_USERS = ('glance', 'placement', 'nova', 'neutron')
-DATABASES = ('keystone', 'glance', 'placement', 'neutron', 'nova_api', 'nova',
-             'nova_cell0')
+SERVICE_USERS = ('glance', 'placement', 'nova', 'neutron', 'cinder')
+DATABASES = ('keystone', 'glance', 'placement', 'neutron', 'cinder',
+             'nova_api', 'nova', 'nova_cell0')
 PORTS = {'keystone': 5000, 'glance': 9292, 'placement': 8778, 'nova': 8774,
-         'neutron': 9696, 'novncproxy': 6080, 'serialproxy': 6083,
-         'horizon': 8080, 'mariadb': 3306, 'rabbitmq': 5672,
-         'libvirt': 16509}
+         'neutron': 9696, 'cinder': 8776, 'novncproxy': 6080,
+         'serialproxy': 6083, 'horizon': 8080, 'mariadb': 3306,
+         'rabbitmq': 5672, 'libvirt': 16509}
 
 
 #: Where QEMU looks for certificates when Nova asks for encrypted migrations:
@@ -197,6 +197,11 @@ class Place:
     def shared(self) -> pathlib.Path:
         """What is behind it, if it is shared."""
         return self.root / 'shared'
+
+    @property
+    def volumes(self) -> pathlib.Path:
+        """The files that are volumes, in place of an NFS server."""
+        return self.root / 'volumes'
 
     @property
     def console_secret(self) -> pathlib.Path:

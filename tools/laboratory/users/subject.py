@@ -41,12 +41,14 @@ class Trial:
 
     :param users: what each uses, to the stream of keys that it types
     :param command: what runs in the guest for the users of its serial port
+    :param volume_gib: the size of the volume that is its disk, if it has one
     """
 
     name: str
     flavor: str
     users: dict[str, int]
     command: str = PROGRAM
+    volume_gib: int = 0
 
 
 STOCK = Trial('stock', 'm1.guest-stock', {'serial': 0, 'vnc': 0})
@@ -89,7 +91,8 @@ class Subject:
         name = self._trial.name
         with self._progress.step(f'{name}: an instance on {host}'):
             self.server = self._cloud.boot(
-                f'demo-{name}', self._trial.flavor, host)
+                f'demo-{name}', self._trial.flavor, host,
+                volume_gib=self._trial.volume_gib)
             self.domain = self._cloud.domain(self.server)
         with self._progress.step(f'{name}: boot of the guest'):
             self._cloud.wait_until_booted(self.server, host)
