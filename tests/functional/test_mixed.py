@@ -9,6 +9,7 @@ from nova.tests.functional.api import client
 import oslo_messaging as messaging
 from oslo_messaging._drivers import impl_fake
 
+from nova_dmore.virt import rpc
 from nova_dmore.virt import where
 from tests.functional import test_migration
 
@@ -39,9 +40,12 @@ class MixedTestCase(test_migration.MigrationTestCase):
 
         def send_as_rabbitmq_does(driver, target, *args,
                                   transport_options=None, **kwargs):
-            if (transport_options is not None
-                    and transport_options.at_least_once
-                    and target.server == 'c2' and not self.has_queue):
+            if (target.topic == rpc.TOPIC and target.server == 'c2'
+                    and not self.has_queue):
+                if transport_options is None or (
+                        not transport_options.at_least_once):
+                    # A cast, which Nova's fixtures make a call.
+                    return None
                 raise messaging.MessageUndeliverable('NO_ROUTE', '', '', None)
             return send(driver, target, *args, **kwargs)
         self.useFixture(fixtures.MonkeyPatch(

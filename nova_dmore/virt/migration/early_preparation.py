@@ -104,9 +104,15 @@ class _EarlyPreparation(threading.Thread):
         finally:
             self._is_made.set()
         if self._record is not None:
-            with boundary.instance_first(self._instance, 'Telling its source'):
-                self._when_made()
+            # The message queue may be away, for as long as it is.
+            threading.Thread(
+                target=self._tell, name=f'dmore-tell-{self._instance.uuid}',
+                daemon=True).start()
             _announce(self._pairs, self._record.address.port_id)
+
+    def _tell(self) -> None:
+        with boundary.instance_first(self._instance, 'Telling its source'):
+            self._when_made()
 
     def is_of_use(self) -> bool:
         """Whether there is something, or may be."""

@@ -24,6 +24,7 @@ class EarlyPreparationTest(destination_case.DestinationTestCase):
     def _prepare_early(self):
         self.role.pre_live_migration('context', self.instance)
         self._join('prepare')
+        self._join('tell')
 
     def _join(self, what):
         for thread in threading.enumerate():
@@ -63,6 +64,17 @@ class EarlyPreparationTest(destination_case.DestinationTestCase):
         self._prepare_early()
         self.assertTrue(self.pairs.get(fakes.UUID).incoming)
 
+    def test_nothing_waits_until_the_source_is_told(self):
+        told = threading.Event()
+        self.addCleanup(told.set)
+        self.source.leave.side_effect = lambda *args: told.wait(30)
+        self.role.pre_live_migration('context', self.instance)
+        with mock.patch.object(early_preparation, '_END_S', 30.0):
+            self.role.prepare(None, 'm1', self.text)
+            self.role.abort('m1', fakes.UUID)
+        self.assertFalse(told.is_set())
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+
     def test_it_was_prepared_when_nova_had_checked(self):
         for step in (lambda: None,
                      lambda: self.role.prepare(None, 'm1', self.text)):
@@ -85,6 +97,7 @@ class EarlyPreparationTest(destination_case.DestinationTestCase):
         self.pairs.records.save(fakes.make_record(address=stale))
         self.role.check_passed('context', self.instance)
         self._join('prepare')
+        self._join('tell')
         self.source.leave.assert_not_called()
         self.pairs.records.forget(fakes.UUID)
         self._prepare_early()
