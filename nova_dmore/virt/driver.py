@@ -306,8 +306,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         with boundary.instance_first(instance, "Making the source's role"):
             shared = migrate_data.is_shared_instance_path
             self._source_roles[instance.uuid] = source.SourceRole(
-                self._source_services(), context,
-                self._early_departures.take(context, instance, dest),
+                context, self._early_departures.take(context, instance, dest),
                 functools.partial(self._console_log_to_send, instance,
                                   shared),
                 plain_destination.stock_consoles(migrate_data))

@@ -14,6 +14,10 @@ _UUID = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
 _IDENTIFIER = re.compile(r'[0-9A-Za-z][0-9A-Za-z_-]{0,63}')
 _MAC = re.compile(r'[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}')
 _DIGEST = re.compile(r'[0-9a-f]{64}')
+#: What names a host in a URI; an IPv6 address is in brackets there.
+HOST_NAME = r'[0-9A-Za-z_][0-9A-Za-z_.-]{0,254}'
+IPV6 = r'[0-9A-Fa-f:.]{2,45}'
+_HOST = re.compile(f'{HOST_NAME}|{IPV6}')
 #: What is wrong is shown up to so many characters.
 _SHOWN = 80
 
@@ -46,6 +50,11 @@ def uuid(what: str, value: object) -> str:
 def identifier(what: str, value: object) -> str:
     """A name of ours, such as that of a migration."""
     return text(what, value, 64, _IDENTIFIER)
+
+
+def host(what: str, value: object) -> str:
+    """The name or the address of a host: it becomes a part of a URI."""
+    return text(what, value, 255, _HOST)
 
 
 def digest(what: str, value: object) -> str:

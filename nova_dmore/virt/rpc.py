@@ -34,7 +34,6 @@ from nova_dmore.channel import carry_over as carry_over_module
 from nova_dmore.channel import errors
 from nova_dmore import exception
 from nova_dmore import places
-from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt import received
 
@@ -228,12 +227,9 @@ class SourceServer:
         """See :meth:`SourceAPI.leave`."""
         with _arguments('leave'):
             received.uuid('instance_uuid', instance_uuid)
-            for name, value in (('host', host), ('address', address)):
-                if value is None and name == 'address':
-                    continue
-                received.text(name, value, _URI_MAX)
-                if not uris.is_host(value):
-                    raise received.wrong(name, value)
+            received.host('host', host)
+            if address is not None:
+                received.host('address', address)
         self._early_departures.leave(context, instance_uuid, host, address)
 
 

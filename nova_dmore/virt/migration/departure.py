@@ -44,7 +44,7 @@ class Departure:
 
     def __init__(self, services: services_module.Services, context,
                  instance, destination_host: str):
-        self._services = services
+        self.services = services
         self._context = context
         self._instance = instance
         self._uuid = instance.uuid
@@ -85,30 +85,40 @@ class Departure:
     def begin(self, destination: str, arguments: dict) -> None:
         """Have the destination prepare for the pair, and begin to copy Domain
         R's memory. The instance's own pre-copy may begin when this has
-        returned.
+        returned. If Domain R cannot leave, the phase is ALONE.
 
         :param destination: libvirt URI of the destination.
         :param arguments: of Nova's ``Guest.migrate``.
-        :raises nova_dmore.exception.DMoreError: it cannot leave.
-        :raises libvirt.libvirtError: the same.
         """
         self.co_migration.enter(Phase.BEGIN)
+        try:
+            self._prepare()
+            self._start_pre_copy(destination, arguments)
+        except (exception.DMoreError, libvirt.libvirtError) as error:
+            self.co_migration.continue_alone(
+                error, self.layout_there != places.Layout.STOCK)
+
+    def _prepare(self) -> None:
+        """Have both hosts ready.
+
+        :raises nova_dmore.exception.DMoreError: one cannot be.
+        :raises libvirt.libvirtError: this one cannot be.
+        """
         # First: it says in which form the instance can arrive there.
         self._ask_destination()
         if self.layout_there == places.Layout.STOCK:
             raise exception.PairError('the destination can have none now')
-        if not all(self._services.pairs.is_alive(self._uuid)):
+        if not all(self.services.pairs.is_alive(self._uuid)):
             raise exception.PairError('the pair is not alive here')
         # A destination of release 0.1 lets no paused Domain R run. Out of
         # step, it runs as soon as it has arrived.
         self._arrives_paused = (self.layout_there > places.Layout.SOCKETS
-                                and self._services.synchronise)
-        self._connection = libvirt.open(self._services.libvirt_uri)
-        if self._services.synchronise:
+                                and self.services.synchronise)
+        self._connection = libvirt.open(self.services.libvirt_uri)
+        if self.services.synchronise:
             self._client.arm(self.co_migration.migration_id,
                              wire.Role.SOURCE)
         self.co_migration.enter(Phase.PREPARED)
-        self._start_pre_copy(destination, arguments)
 
     def _ask_destination(self) -> None:
         """Have the destination prepare, and learn which form it knows.
@@ -117,13 +127,13 @@ class Departure:
             without the plug-in: no other form than STOCK starts there.
         """
         try:
-            self.layout_there = self._services.destination.prepare(
+            self.layout_there = self.services.destination.prepare(
                 self._context, self.co_migration.host,
                 self.co_migration.migration_id,
                 record_module.to_json(self.record))
         except exception.PairError as error:
             if plain_destination.is_plain(
-                    error, self._services.pairs.addresses,
+                    error, self.services.pairs.addresses,
                     self.record.address.port_id, self.co_migration.host):
                 self.co_migration.is_plain_there = True
                 self.layout_there = places.Layout.STOCK
@@ -131,9 +141,13 @@ class Departure:
 
     def _start_pre_copy(self, destination: str, arguments: dict) -> None:
         """Begin to copy Domain R's memory, and to hold it until the instance
-        stops."""
+        stops.
+
+        :raises nova_dmore.exception.DMoreError: it cannot leave.
+        :raises libvirt.libvirtError: the same.
+        """
         self.co_migration.enter(Phase.PRE_COPY)
-        services = self._services
+        services = self.services
         limit_mib = arguments.get('bandwidth') or 0
         holds = services.synchronise and services.hold
         parameters = {
@@ -173,7 +187,7 @@ class Departure:
         known = self._connection.lookupByName(self._name).XMLDesc(
             libvirt.VIR_DOMAIN_XML_MIGRATABLE)
         wanted = xml.domain_r_for_destination(
-            known, places.of_pair(self._services.pairs.records.directory(
+            known, places.of_pair(self.services.pairs.records.directory(
                 self._uuid)), self.layout_there)
         return {} if wanted is None else {'destination_xml': wanted}
 
@@ -206,7 +220,7 @@ class Departure:
         if self.co_migration.phase == Phase.ALONE:
             return False
         if self.co_migration.phase == Phase.PRE_COPY:
-            if not self._services.synchronise:
+            if not self.services.synchronise:
                 self.co_migration.enter(Phase.STOP)
             else:
                 assert self._switch_over is not None    # since PRE_COPY
@@ -252,5 +266,5 @@ class Departure:
             domain_r_moved = self._domain_r_migration.wait_for_end(0)
         self.co_migration.enter(Phase.ABORTED)
         rollback.Rollback(
-            self._services, self._context, self.co_migration,
+            self.services, self._context, self.co_migration,
             self.record).run(self._flags, domain_r_moved, binding_moved)

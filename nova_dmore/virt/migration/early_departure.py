@@ -14,7 +14,6 @@ asks another host, else after :data:`EXPIRES_S`. It leaves once more when Nova
 migrates the instance.
 """
 
-import enum
 import threading
 import time
 
@@ -27,7 +26,6 @@ from oslo_log import log as logging
 import oslo_messaging as messaging
 
 from nova_dmore.channel import text
-from nova_dmore import exception
 from nova_dmore.virt import boundary
 from nova_dmore.virt.migration import departure as departure_module
 
@@ -40,17 +38,6 @@ EXPIRES_S = 30.0
 #: How often Nova's database is asked whether the instance still migrates, in
 #: seconds.
 _POLL_S = 1.0
-
-
-class State(enum.Enum):
-    """Who decides what becomes of a departure."""
-
-    #: Nobody yet: Nova has not begun with the instance's migration.
-    WAITING = 'waiting'
-    #: The source's role: Nova has begun.
-    TAKEN = 'taken'
-    #: The thread here, which takes Domain R back.
-    TAKEN_BACK = 'taken back'
 
 
 class EarlyDeparture(threading.Thread):
@@ -69,13 +56,14 @@ class EarlyDeparture(threading.Thread):
         super().__init__(name=f'dmore-leave-{self._instance.uuid}',
                          daemon=True)
         self._departure = departure
+        departure.co_migration.is_early = True
         self._watch = watch
         self._context = context
         self._destination = destination
         self._arguments = arguments
         self._lock = threading.Lock()
-        self._state = State.WAITING
-        #: Set when ``_state`` is not WAITING any more.
+        #: Set when somebody has decided what becomes of the departure: Nova
+        #: goes on with it, or Domain R is taken back.
         self._decided = threading.Event()
         self._begun = threading.Event()
 
@@ -89,19 +77,11 @@ class EarlyDeparture(threading.Thread):
         with boundary.instance_first(self._instance, 'Leaving early'):
             self._watch.leave_alone(self._instance.uuid)
             try:
-                self._begin()
+                self._departure.begin(self._destination, self._arguments)
             finally:
                 self._begun.set()
             self._wait()
         self.take_back()
-
-    def _begin(self) -> None:
-        co_migration = self._departure.co_migration
-        co_migration.is_early = True
-        try:
-            self._departure.begin(self._destination, self._arguments)
-        except (exception.DMoreError, libvirt.libvirtError) as error:
-            co_migration.continue_alone(error)
 
     def _wait(self) -> None:
         """Return when the departure is of use no more."""
@@ -117,7 +97,7 @@ class EarlyDeparture(threading.Thread):
 
         :returns: None: it has to begin anew.
         """
-        if not self._decide(State.TAKEN):
+        if not self._decide():
             self.join()
             return None
         self._begun.wait()
@@ -130,20 +110,19 @@ class EarlyDeparture(threading.Thread):
     def take_back(self) -> None:
         """Have Domain R stay here, if Nova has not begun; returns when it
         does."""
-        if self._decide(State.TAKEN_BACK):
+        if self._decide():
             self._begun.wait()
             self._roll_back()
         elif self is not threading.current_thread():
             self.join()
 
-    def _decide(self, state: State) -> bool:
+    def _decide(self) -> bool:
         """Whether the caller is the one who decides."""
         with self._lock:
-            if self._state is not State.WAITING:
+            if self._decided.is_set():
                 return False
-            self._state = state
-        self._decided.set()
-        return True
+            self._decided.set()
+            return True
 
     def _roll_back(self) -> None:
         with boundary.instance_first(self._instance, 'Taking it back'):
@@ -195,9 +174,11 @@ class EarlyDepartures:
         """
         services = self._services()
         record = services.pairs.get(instance_uuid)
-        instance = find_migrating(context, instance_uuid)
-        if (record is None or record.incoming or instance is None
-                or not (services.hold and services.synchronise)):
+        instance = None
+        if (record is not None and not record.incoming
+                and services.hold and services.synchronise):
+            instance = find_migrating(context, instance_uuid)
+        if instance is None:
             LOG.info('No Domain R of instance %s leaves early', instance_uuid)
             return
         with self._lock:
@@ -235,12 +216,11 @@ class EarlyDepartures:
         with self._lock:
             self._migrating.add(instance.uuid)
             early = self._departures.pop(instance.uuid, None)
-        if early is not None and early.host == host:
-            taken = early.take()
-            if taken is not None:
+        if early is not None:
+            if early.host != host:
+                early.take_back()
+            elif (taken := early.take()) is not None:
                 return taken
-        elif early is not None:
-            early.take_back()
         return departure_module.Departure(
             self._services(), context, instance, host)
 

@@ -21,16 +21,11 @@ import contextlib
 import threading
 import time
 
-import libvirt
-
-from nova_dmore import exception
-from nova_dmore import places
 from nova_dmore.virt.migration import completion
 from nova_dmore.virt.migration import departure as departure_module
 from nova_dmore.virt.migration import instance_pre_copy
 from nova_dmore.virt.migration import phases
 from nova_dmore.virt.migration.phases import Phase
-from nova_dmore.virt.migration import services as services_module
 from nova_dmore.virt.pair import host_side
 from nova_dmore.virt.pair import xml
 
@@ -50,10 +45,9 @@ class SourceRole:
         instance that arrives without a pair.
     """
 
-    def __init__(self, services: services_module.Services, context,
-                 departure: departure_module.Departure, read_console_log,
-                 stock_consoles: host_side.StockConsoles):
-        self._services = services
+    def __init__(self, context, departure: departure_module.Departure,
+                 read_console_log, stock_consoles: host_side.StockConsoles):
+        self._services = departure.services
         self._context = context
         self._departure = departure
         self._read_console_log = read_console_log
@@ -102,7 +96,6 @@ class SourceRole:
                 guest.migrate(destination, **arguments)
             except BaseException:
                 # The instance stays here, whatever Nova's exception is.
-                self._departure.instance_ended.set()
                 with self.co_migration.step('Rolling back'):
                     self._departure.roll_back()
                 raise
@@ -187,14 +180,10 @@ class SourceRole:
     def _begin(self, destination: str, arguments: dict) -> None:
         """Have Domain R under way, and the instance's pre-copy wait for it."""
         departure = self._departure
-        try:
-            if not departure.has_begun:
-                departure.begin(destination, arguments)
-        except (exception.DMoreError, libvirt.libvirtError) as error:
-            self.co_migration.continue_alone(
-                error, departure.layout_there != places.Layout.STOCK)
-            return
-        if departure.copied is not None and departure.instance_job is not None:
+        if not departure.has_begun:
+            departure.begin(destination, arguments)
+        if departure.copied is not None:
+            assert departure.instance_job is not None   # since PRE_COPY
             self._instance_pre_copy = instance_pre_copy.InstancePreCopy(
                 departure.instance_job, departure.copied,
                 arguments.get('bandwidth') or 0,

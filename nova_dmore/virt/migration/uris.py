@@ -12,12 +12,12 @@ URIs of its own host, the destination
 import dataclasses
 import re
 
+from nova_dmore.virt import received
+
 #: Stands for any host in a :class:`MigrationURIs`.
 ANY_HOST = 'anyhost'
 #: What a host is: a name, or an address as Nova writes it into a URI.
-_HOST = r'(?:[0-9A-Za-z_][0-9A-Za-z_.-]{0,254}|\[[0-9A-Fa-f:.]{2,45}\])'
-#: The same before Nova has written it into a URI.
-_BARE_HOST = r'[0-9A-Za-z_][0-9A-Za-z_.-]{0,254}|[0-9A-Fa-f:.]{2,45}'
+_HOST = rf'(?:{received.HOST_NAME}|\[{received.IPV6}\])'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,11 +42,6 @@ class MigrationURIs:
         return _matches(self.uri, uri) and (
             migrate_uri is None or self.migrate_uri is not None
             and _matches(self.migrate_uri, migrate_uri))
-
-
-def is_host(text: str) -> bool:
-    """Whether this is a host's name or address."""
-    return re.fullmatch(_BARE_HOST, text) is not None
 
 
 def _matches(template: str, uri: str) -> bool:

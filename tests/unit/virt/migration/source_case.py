@@ -235,10 +235,10 @@ class SourceTestCase(fake_host.HostTestCase):
 
     def _role(self, leaves=None, **changes):
         """:param leaves: a departure, None: one that has not begun."""
-        made = self._services(**changes)
         return source.SourceRole(
-            made, 'context', leaves or departure.Departure(
-                made, 'context', self.instance, fakes.OTHER_HOST),
+            'context', leaves or departure.Departure(
+                self._services(**changes), 'context', self.instance,
+                fakes.OTHER_HOST),
             lambda: self.console_log, STOCK_CONSOLES)
 
     def _run(self, **arguments):
