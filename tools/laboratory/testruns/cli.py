@@ -13,8 +13,12 @@ from laboratory import launch
 from laboratory.layout import Layout
 from laboratory.progress import Failure, Progress
 from laboratory.setup import prepare
+from laboratory.tempest import cli as tempest
 from laboratory.testruns import layers
 from laboratory.testruns.counts import Counts
+
+#: What is no layer, and has a command line of its own.
+_OTHERS = {'clients': clients.main, 'tempest': tempest.main}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,9 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
     :returns: the exit status, if that cannot be
     """
     words = sys.argv[1:] if arguments is None else arguments
-    if words[:1] == ['clients']:
-        # No layer: it has a command line of its own.
-        return clients.main(words[1:])
+    if words[:1] and words[0] in _OTHERS:
+        return _OTHERS[words[0]](words[1:])
     options = parser().parse_args(words)
     launch.run('test', lambda: _become(options, words))
     return print_sum(Counts(failed=1))
@@ -48,7 +51,8 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog='test', description='Set up what the tests need and run them: '
         'all of them, or some layers. "unit" needs neither root nor QEMU. '
-        '"tools/test clients" tries the programs that people use.')
+        '"tools/test clients" tries the programs that people use, '
+        '"tools/test tempest" runs tests of OpenStack itself.')
     made.add_argument('layer', nargs='*', metavar='LAYER',
                       help=', '.join(layers.LAYERS) + ' (default: '
                       f'{", ".join(layers.STANDARD)})')
