@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     :returns: the exit status: 0, or 1 after a failure that was printed
     """
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
 
     def run() -> int:
         clouds.need_root('testbed')
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     return launch.run('testbed', run, '; "down" removes what is there')
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='testbed', description='An OpenStack cloud with two compute '
         'hosts, in namespaces of this machine.')
