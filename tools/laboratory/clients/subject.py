@@ -22,6 +22,7 @@ class Subject:
     """One instance, which has a Domain R or not.
 
     :param folder: for files of clients
+    :ivar title: its name in the cloud
     :ivar host: where it is now
     :raises Failure: it does not boot
     """
@@ -33,7 +34,8 @@ class Subject:
         self._cloud = cloud
         self._folder = folder
         self.host, _other = COMPUTES
-        self.server = cloud.boot(f'clients-{name}', flavor, self.host)
+        self.title = f'clients-{name}'
+        self.server = cloud.boot(self.title, flavor, self.host)
         self.domain = cloud.domain(self.server)
         cloud.wait_until_booted(self.server, self.host)
 

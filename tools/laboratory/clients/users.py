@@ -2,7 +2,6 @@
 """The programs, each as a user has it."""
 
 import contextlib
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
@@ -13,6 +12,7 @@ from laboratory.browser.dotool import Dotool
 from laboratory.browser.viewer import TigerVnc
 from laboratory.clients.shell import Shell
 from laboratory.clients.subject import Dmore, Subject
+from laboratory.clients.tmux import Tmux
 from laboratory.progress import Failure
 from laboratory.testbed import dashboard, services, settings
 from laboratory.vnc.encodings import Pixels
@@ -176,60 +176,6 @@ def openssh(subject: Subject) -> Iterator[Terminal]:
         shell.close()
 
 
-class Tmux:
-    """OpenSSH in a window of tmux, a terminal that answers.
-
-    :raises Failure: it does not start
-    """
-
-    _KEYS = {'Return': 'Enter'}
-
-    def __init__(self, subject: Subject) -> None:
-        self._socket = f'dmore-{subject.server}'
-        self._subject = subject
-        self._tmux('-f', '/dev/null', 'new-session', '-d', '-x', '100', '-y',
-                   '40', *subject.ssh_command())
-        self._tmux('set-option', '-g', 'remain-on-exit', 'on')
-
-    def _tmux(self, *words: str) -> str:
-        done = subprocess.run(['tmux', '-u', '-L', self._socket, *words],
-                              capture_output=True, text=True)
-        if done.returncode:
-            raise Failure('tmux', done.stderr.strip())
-        return done.stdout
-
-    def type(self, text: Iterable[str], seconds: float = _KEY_S) -> None:
-        for character in text:
-            self._tmux('send-keys', '-l', '--', character)
-            time.sleep(seconds)
-
-    def paste(self, text: str) -> None:
-        """All at once."""
-        self._tmux('set-buffer', text)
-        self._tmux('paste-buffer', '-r')
-
-    def press(self, name: str) -> None:
-        control, _plus, last = name.rpartition('+')
-        self._tmux('send-keys', f'C-{last}' if control
-                   else self._KEYS.get(last, last))
-
-    @property
-    def connected(self) -> bool:
-        return self.shown('#{pane_dead}') == '0'
-
-    def shown(self, what: str) -> str:
-        """What tmux tells of its window, by one of its formats."""
-        return self._tmux('display-message', '-p', what).strip()
-
-    def text(self) -> str:
-        """What the window shows."""
-        return self._tmux('capture-pane', '-p')
-
-    def close(self) -> None:
-        with contextlib.suppress(Failure):
-            self._tmux('kill-server')
-
-
 @contextlib.contextmanager
 def tmux_at_once(subject: Subject) -> Iterator[Tmux]:
     """Before it shows anything.
@@ -237,7 +183,7 @@ def tmux_at_once(subject: Subject) -> Iterator[Tmux]:
     :raises Unavailable: a stock console has no SSH
     """
     _need_domain_r(subject)
-    user = Tmux(subject)
+    user = Tmux(f'dmore-{subject.domain}', subject.ssh_command())
     try:
         yield user
     finally:
