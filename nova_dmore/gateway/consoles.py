@@ -44,15 +44,14 @@ def address(text: str) -> str:
 def destinations(where: Mapping[str, str], port: int) -> Iterable[str]:
     """What a client may ask the gateway to connect to.
 
-    sshd compares it as text: an address of IPv6 is there in its shortest
-    form, in which the commands of this package show it, and in full.
+    sshd compares it as text. An address of IPv6 is there in its shortest
+    form, in which OpenSSH's clients ask for it however it was typed.
 
     :param where: addresses by instance
     """
     for name, text in sorted(where.items()):
-        found = ipaddress.ip_address(text)
-        for host in dict.fromkeys((name, text, found.exploded)):
-            yield f'[{host}]:{port}' if ':' in host else f'{host}:{port}'
+        yield f'{name}:{port}'
+        yield f'[{text}]:{port}' if ':' in text else f'{text}:{port}'
 
 
 def authorized_keys_line(key: str, where: Mapping[str, str], port: int) -> str:

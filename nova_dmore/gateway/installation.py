@@ -125,7 +125,7 @@ def _account(name: str, shell: str, say: Callable[[str], None]) -> None:
         # With "*" nobody has the password; an account that is locked ("!")
         # could not log in with a key either.
         _run('useradd', '--system', '--user-group', '--no-create-home',
-             '--home-dir', '/nonexistent', '--shell', shell, '--password',
+             '--home-dir', '/', '--shell', shell, '--password',
              '*', '--comment', 'nova-dmore SSH gateway', name)
         say(f'made the user {name}')
         return

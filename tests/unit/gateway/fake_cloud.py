@@ -86,11 +86,13 @@ class FakeCloud:
         elif there['down']:
             status = 503
         else:
+            uuid = url.path.rpartition('/compute/servers/')[2]
+            one = [each for each in there['servers'] if each['id'] == uuid]
             self.requests.append((
                 url.path, query,
                 request.headers.get('OpenStack-API-Version')))
-            told = self._list(url.path.rpartition('/')[2], query, there,
-                              url.path)
+            told = {'server': one[0]} if one else self._list(
+                url.path.rpartition('/')[2], query, there, url.path)
         data = json.dumps(told).encode()
         request.send_response(status)
         for name, value in {**headers, 'Content-Type': 'application/json',

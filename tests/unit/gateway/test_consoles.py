@@ -21,10 +21,9 @@ class LineTest(base.BaseTestCase):
             consoles.authorized_keys_line(
                 KEY, {fakes.WEB: '192.0.2.5'}, 22))
 
-    def test_ipv6_is_permitted_as_people_write_it(self):
+    def test_ipv6(self):
         self.assertEqual(
-            [f'{fakes.WEB}:2222', '[2001:db8::5]:2222',
-             '[2001:0db8:0000:0000:0000:0000:0000:0005]:2222'],
+            [f'{fakes.WEB}:2222', '[2001:db8::5]:2222'],
             list(consoles.destinations({fakes.WEB: '2001:db8::5'}, 2222)))
 
     def test_several(self):
