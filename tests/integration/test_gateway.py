@@ -9,18 +9,18 @@ import unittest
 import uuid
 
 from nova_dmore.gateway import consoles
-from tests.integration import gateway_machine
+from tests.integration import gateway
 from tests.unit.gateway import fake_cloud
 from tests.unit.gateway import fakes
 from laboratory import machine as laboratory_machine
 
 
 def setUpModule():
-    gateway_machine.GatewayCase.begin()
-    unittest.addModuleCleanup(gateway_machine.GatewayCase.end)
+    gateway.GatewayCase.begin()
+    unittest.addModuleCleanup(gateway.GatewayCase.end)
 
 
-class SetupTest(gateway_machine.GatewayCase):
+class SetupTest(gateway.GatewayCase):
 
     def test_it_says_what_it_did(self):
         self.assertEqual(1, self.first.returncode)
@@ -66,7 +66,7 @@ class SetupTest(gateway_machine.GatewayCase):
             'getent', 'hosts', fakes.WEB).returncode)
 
 
-class OwnerTest(gateway_machine.GatewayCase):
+class OwnerTest(gateway.GatewayCase):
     """Who has the key of an instance."""
 
     def test_by_the_instance(self):
@@ -137,7 +137,7 @@ class OwnerTest(gateway_machine.GatewayCase):
             self.ssh('ann', 'gateway').stdout.splitlines()))
 
 
-class OtherTenantTest(gateway_machine.GatewayCase):
+class OtherTenantTest(gateway.GatewayCase):
     """Bob has a console of his own, and gets nowhere else."""
 
     def test_his_own(self):
@@ -153,9 +153,10 @@ class OtherTenantTest(gateway_machine.GatewayCase):
 
     def test_no_other_port_or_host(self):
         for target, port in (
-                ('192.0.2.6', 2222), (fakes.OTHERS, gateway_machine.CLOUD_PORT),
-                ('127.0.0.1', 22), ('127.0.0.1', gateway_machine.CLOUD_PORT),
-                (gateway_machine.GATEWAY, gateway_machine.PORT), ('localhost', 22), ('::1', gateway_machine.PORT)):
+                ('192.0.2.6', 2222), (fakes.OTHERS, gateway.CLOUD_PORT),
+                ('127.0.0.1', 22), ('127.0.0.1', gateway.CLOUD_PORT),
+                (gateway.GATEWAY, gateway.PORT), ('localhost', 22),
+                ('::1', gateway.PORT)):
             self.assert_refused('bob', target, '-p', str(port))
 
     def test_he_is_told_of_no_other(self):
@@ -210,7 +211,8 @@ class OtherTenantTest(gateway_machine.GatewayCase):
                 forward.terminate()
 
     def python_says(self, code, *arguments):
-        return self.machine.says(gateway_machine.INTERPRETER, '-c', code, *arguments)
+        return self.machine.says(gateway.INTERPRETER, '-c', code,
+                                 *arguments)
 
     def wait_for(self, what):
         deadline = time.monotonic() + 30
@@ -219,7 +221,7 @@ class OtherTenantTest(gateway_machine.GatewayCase):
             time.sleep(0.1)
 
 
-class StrangerTest(gateway_machine.GatewayCase):
+class StrangerTest(gateway.GatewayCase):
     """Who has no instance with a console."""
 
     def test_forged_metadata_names_and_ports_lead_nowhere(self):
@@ -254,7 +256,7 @@ class StrangerTest(gateway_machine.GatewayCase):
         self.assertIn('Permission denied', self.ssh('bob', 'gateway').stdout)
 
 
-class OpenStackTest(gateway_machine.GatewayCase):
+class OpenStackTest(gateway.GatewayCase):
     """``openstack`` with the plug-in, on the machine of a user."""
 
     @classmethod
@@ -262,7 +264,7 @@ class OpenStackTest(gateway_machine.GatewayCase):
         super().setUpClass()
         says = cls.machine.says
         setup = configparser.ConfigParser()
-        setup.read(gateway_machine.REPOSITORY / 'setup.cfg')
+        setup.read(gateway.REPOSITORY / 'setup.cfg')
         cls.machine.write('/srv/plugin/tree-0.dist-info/METADATA',
                           'Name: tree\nVersion: 0\n')
         cls.machine.write(
@@ -271,20 +273,21 @@ class OpenStackTest(gateway_machine.GatewayCase):
                     'openstack.cli.extension', 'openstack.dmore.v1')))
         # The user knows the gateway.
         says('sh', '-c', 'mkdir -p -m 700 /root/.ssh; ssh-keyscan -p '
-             f'{gateway_machine.PORT} {gateway_machine.GATEWAY} >>/root/.ssh/known_hosts 2>/dev/null')
+             f'{gateway.PORT} {gateway.GATEWAY} >>/root/.ssh/known_hosts '
+             '2>/dev/null')
 
     def openstack(self, *arguments):
         return self.machine.run('env', *(
             f'{name}={value}' for name, value in {
-                'PYTHONPATH': f'/srv/plugin:{gateway_machine.SOURCE}',
+                'PYTHONPATH': f'/srv/plugin:{gateway.SOURCE}',
                 'PYTHONWARNINGS': 'ignore',
-                'OS_AUTH_URL': f'http://127.0.0.1:{gateway_machine.CLOUD_PORT}/v3',
+                'OS_AUTH_URL': f'http://127.0.0.1:{gateway.CLOUD_PORT}/v3',
                 'OS_IDENTITY_API_VERSION': '3', 'OS_INTERFACE': 'internal',
                 'OS_USERNAME': 'ann', 'OS_PASSWORD': fake_cloud.PASSWORD,
                 'OS_PROJECT_NAME': 'p', 'OS_USER_DOMAIN_ID': 'd',
                 'OS_PROJECT_DOMAIN_ID': 'd',
-                'OS_DMORE_GATEWAY': f'{gateway_machine.GATEWAY}:{gateway_machine.PORT}'}.items()),
-            gateway_machine.INTERPRETER, '-m', 'openstackclient.shell', *arguments)
+                'OS_DMORE_GATEWAY': f'{gateway.GATEWAY}:{gateway.PORT}'}.items()),
+            gateway.INTERPRETER, '-m', 'openstackclient.shell', *arguments)
 
     def _ssh(self, user, name, known='/srv/openstack-known'):
         return self.openstack(
