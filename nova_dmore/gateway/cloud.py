@@ -55,6 +55,7 @@ class Cloud:
                 '[neutron] has them')
         common = {'session': session, 'interface': given.interface,
                   'region_name': given.region_name}
+        self._session = session
         self._nova = adapter.Adapter(
             service_type='compute', default_microversion=_MICROVERSION,
             **common)
@@ -63,12 +64,13 @@ class Cloud:
     def addresses(self) -> dict[str, str]:
         """Of the consoles, by instance.
 
-        On the management network alone: users may give ports on networks of
-        their own any name and owner.
+        On the management network, and of the operator's project alone: users
+        may give ports of their own any name and owner.
         """
         return dict(each for each in self._pages(
             self._neutron, '/v2.0/ports', 'ports', _console,
-            network_id=self._network_id(), device_owner=DEVICE_OWNER) if each)
+            network_id=self._network_id(), project_id=self._project_id(),
+            device_owner=DEVICE_OWNER) if each)
 
     def changed(self, since: float | None
                 ) -> Iterator[tuple[str, index.Server | None]]:
@@ -89,6 +91,18 @@ class Cloud:
             self._nova, '/os-keypairs', 'keypairs', lambda each: (
                 each['keypair']['name'], each['keypair']['public_key']),
             user_id=user))
+
+    def _project_id(self) -> str:
+        """Of the credentials, which is that of nova-compute's for Neutron."""
+        try:
+            found = self._session.get_project_id()
+        except exceptions.ClientException as error:
+            raise exception.ServiceAwayError(f'Keystone: {error}') from error
+        if not found:
+            raise exception.ConfigurationError(
+                '[gateway] names no project; it has to be that of [neutron] '
+                'of nova-compute, in which the ports of Domain Rs are')
+        return str(found)
 
     def _network_id(self) -> str:
         for name in ('name', 'id'):

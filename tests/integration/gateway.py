@@ -155,7 +155,9 @@ stale_seconds = 600
             *(fake_cloud.port(name, address)
               for name, (_, address) in _CONSOLES.items()),
             fake_cloud.port('ffffffff-6d5f-4f0e-9a43-0e0d2f3b1a01',
-                            '192.0.2.5', network='eves-own')]
+                            '192.0.2.5', network='eves-own'),
+            fake_cloud.port('ffffffff-6d5f-4f0e-9a43-0e0d2f3b1a01',
+                            '192.0.2.5', project='eves-own')]
         there['keypairs'] = {user: {'laptop': key}
                              for user, key in cls.keys.items()}
         return there

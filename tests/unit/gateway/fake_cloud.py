@@ -33,8 +33,9 @@ def server(uuid, user, key_name, **others):
             'status': 'ACTIVE', 'metadata': {}, 'name': 'x', **others}
 
 
-def port(uuid, address, network=NETWORK):
+def port(uuid, address, network=NETWORK, project='p'):
     return {'id': f'port-{uuid}', 'network_id': network,
+            'project_id': project,
             'device_owner': 'compute:dmore', 'device_id': f'domr-{uuid}',
             'fixed_ips': [{'ip_address': address}]}
 

@@ -55,10 +55,11 @@ class CloudTest(base.BaseTestCase):
         self.assertEqual([fake_cloud.NETWORK], pages[0]['network_id'])
         self.assertEqual(['compute:dmore'], pages[0]['device_owner'])
 
-    def test_ports_on_networks_of_users_are_none(self):
+    def test_ports_of_users_are_none(self):
         self.there['ports'] = [
             fake_cloud.port(fakes.WEB, '192.0.2.66', 'of-a-user'),
-            fake_cloud.port(fakes.WEB, '192.0.2.5')]
+            fake_cloud.port(fakes.WEB, '192.0.2.5'),
+            fake_cloud.port(fakes.WEB, '192.0.2.66', project='of-a-user')]
         self.assertEqual({fakes.WEB: '192.0.2.5'}, self._cloud().addresses())
 
     def test_ports_that_are_of_no_pair(self):
