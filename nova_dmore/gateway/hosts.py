@@ -7,15 +7,19 @@ uuid. Its unit shows it this file as ``/etc/hosts``, and nobody else.
 A reader must never see half a line, nor an address beside another's name; and
 a mounted file cannot be replaced by another one. So lines are only ever
 appended, with the name last, or made comments by one byte. The file begins
-anew when the service starts.
+anew, with what the host's own has, when the service starts.
 """
 
 import fcntl
 import os
 import pathlib
+import re
 from collections.abc import Mapping
 
 PATH = pathlib.Path('/run/nova-dmore-gateway/hosts')
+#: A line of this module; the host's own are left alone.
+_OURS = re.compile(rb'([0-9a-f.:]+) ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}'
+                   rb'-[0-9a-f]{12})\n')
 
 
 def tell(where: Mapping[str, str], path: pathlib.Path = PATH) -> None:
@@ -28,16 +32,15 @@ def tell(where: Mapping[str, str], path: pathlib.Path = PATH) -> None:
     with open(os.open(path, os.O_RDWR | os.O_APPEND), 'rb+',
               buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        missing = dict(where)
-        owners = {text: name for name, text in where.items()}
-        outdated, place = [], 0
-        for line in (file.read() or b'').splitlines(keepends=True):
-            words = line.decode('ascii').split()
-            if len(words) == 2 and not line.startswith(b'#'):
-                address, name = words
+        missing, outdated, place = dict(where), [], 0
+        text = file.read()
+        for line in text.splitlines(keepends=True):
+            match = _OURS.fullmatch(line)
+            if match is not None:
+                address, name = match[1].decode(), match[2].decode()
                 if where.get(name) == address:
                     missing.pop(name, None)
-                elif name in where or address in owners:
+                elif name in where or address in where.values():
                     outdated.append(place)
             place += len(line)
         # What is appended goes to the end, wherever one writes: Linux does so
@@ -45,6 +48,8 @@ def tell(where: Mapping[str, str], path: pathlib.Path = PATH) -> None:
         with open(path, 'rb+', buffering=0) as other:
             for place in outdated:
                 os.pwrite(other.fileno(), b'#', place)
-        os.write(file.fileno(), ''.join(
-            f'{address} {name}\n'
-            for name, address in sorted(missing.items())).encode('ascii'))
+        lines = [f'{address} {name}\n'
+                 for name, address in sorted(missing.items())]
+        if text and not text.endswith(b'\n'):
+            lines.insert(0, '\n')
+        os.write(file.fileno(), ''.join(lines).encode('ascii'))

@@ -113,7 +113,10 @@ def updated(index: Index, now: float, port: int,
     :raises ValueError: there are too many instances
     """
     whole = index.since(now) is None
-    known = {} if whole else dict(index.servers)
+    # A console is there as long as its instance, also where Nova leaves that
+    # out of its list, since the cell that it is in does not answer.
+    known = {name: server for name, server in index.servers.items()
+             if name in addresses or not whole}
     for name, server in changed:
         known.pop(name, None)
         if server is None:

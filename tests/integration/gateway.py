@@ -30,7 +30,7 @@ _CONSOLES = {fakes.WEB: ('ann', '192.0.2.5'),
              fakes.OTHERS: ('bob', '192.0.2.6')}
 
 #: Like that of pip.
-_SCRIPT = f"""#!{INTERPRETER}
+SCRIPT = f"""#!{INTERPRETER}
 import sys
 sys.path.insert(0, {SOURCE!r})
 from nova_dmore.gateway import cli
@@ -113,7 +113,7 @@ class GatewayCase(base.BaseTestCase):
         cls.python('cloud', '-m', 'tests.unit.gateway.fake_cloud', _CLOUD,
                    str(CLOUD_PORT))
         cls.python('domain-rs', '-c', _DOMAIN_RS, json.dumps(_CONSOLES))
-        cls.machine.write('/usr/bin/nova-dmore-gateway', _SCRIPT, '755')
+        cls.machine.write('/usr/bin/nova-dmore-gateway', SCRIPT, '755')
         cls.first = cls.machine.run('nova-dmore-gateway', 'setup')
         cls.machine.write('/srv/gateway.conf', f"""[gateway]
 auth_type = password

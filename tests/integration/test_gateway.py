@@ -287,7 +287,8 @@ class OpenStackTest(gateway.GatewayCase):
                 'OS_PROJECT_NAME': 'p', 'OS_USER_DOMAIN_ID': 'd',
                 'OS_PROJECT_DOMAIN_ID': 'd',
                 'OS_DMORE_GATEWAY': f'{gateway.GATEWAY}:{gateway.PORT}',
-            }.items()), gateway.INTERPRETER, '-m', 'openstackclient.shell', *arguments)
+            }.items()), gateway.INTERPRETER, '-m', 'openstackclient.shell',
+            *arguments)
 
     def _ssh(self, user, name, known='/srv/openstack-known'):
         return self.openstack(

@@ -56,6 +56,13 @@ class HostsTest(base.BaseTestCase):
         hosts.tell({fakes.WEB: '192.0.2.5'}, self.path)
         self.assertEqual({fakes.WEB: '192.0.2.5'}, self._names())
 
+    def test_lines_of_the_host_stay(self):
+        own = '127.0.0.1 localhost\n192.0.2.5 controller\n# \xfc\n::1 x'
+        self.path.write_text(own, encoding='latin-1')
+        hosts.tell({fakes.WEB: '192.0.2.5'}, self.path)
+        self.assertEqual(f'{own}\n192.0.2.5 {fakes.WEB}\n',
+                         self.path.read_text(encoding='latin-1'))
+
     def test_it_is_not_made(self):
         self.path.unlink()
         self.assertRaises(OSError, hosts.tell, {fakes.WEB: '192.0.2.5'},

@@ -110,11 +110,14 @@ class IndexTest(base.BaseTestCase):
         self.assertEqual({fakes.MAIL: '192.0.2.5'},
                          found.reachable(fakes.key(1)))
 
-    def test_what_is_read_anew_has_no_more_than_was_read(self):
+    def test_what_is_read_anew_has_what_has_a_console(self):
+        """Also what Nova leaves out, whose cell does not answer."""
         found = self._updated(self._first(), [
             (fakes.WEB, index.Server('ann', 'laptop'))],
             NOW + index.WHOLE_S)
-        self.assertEqual([fakes.WEB], list(found.servers))
+        self.assertEqual({fakes.WEB, fakes.OTHERS}, set(found.servers))
+        self.assertEqual({fakes.OTHERS: '192.0.2.6'},
+                         found.reachable(fakes.key(2)))
 
     def test_no_more_than_openssh_can_be_told(self):
         names = [str(uuid.UUID(int=number))
