@@ -88,7 +88,7 @@ def _of_gateway(place: places.Gateway, instance: str, identity: str | None
 
 
 class SshConsole(command.Command):    # type: ignore[misc]
-    """Open the SSH console of a server
+    """Open the SSH console of a server.
 
     With a gateway the console's host key is asked for there once, and kept.
     """
@@ -128,7 +128,7 @@ class SshConsole(command.Command):    # type: ignore[misc]
 
 
 class ShowPair(command.ShowOne):    # type: ignore[misc]
-    """Show where the SSH console of a server is, and what it is known by"""
+    """Show where the SSH console of a server is, and what it is known by."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """See cliff."""
