@@ -56,10 +56,14 @@ class Cloud:
         common = {'session': session, 'interface': given.interface,
                   'region_name': given.region_name}
         self._session = session
+        # Keystone's catalogue may have their addresses with the version of
+        # the API or without.
         self._nova = adapter.Adapter(
             service_type='compute', default_microversion=_MICROVERSION,
+            min_version='2.1', max_version='2.latest', **common)
+        self._neutron = adapter.Adapter(
+            service_type='network', min_version='2', max_version='2.latest',
             **common)
-        self._neutron = adapter.Adapter(service_type='network', **common)
 
     def addresses(self) -> dict[str, str]:
         """Of the consoles, by instance.
@@ -68,7 +72,7 @@ class Cloud:
         may give ports of their own any name and owner.
         """
         return dict(each for each in self._pages(
-            self._neutron, '/v2.0/ports', 'ports', _console,
+            self._neutron, '/ports', 'ports', _console,
             network_id=self._network_id(), project_id=self._project_id(),
             device_owner=DEVICE_OWNER) if each)
 
@@ -107,7 +111,7 @@ class Cloud:
     def _network_id(self) -> str:
         for name in ('name', 'id'):
             found = list(self._pages(
-                self._neutron, '/v2.0/networks', 'networks',
+                self._neutron, '/networks', 'networks',
                 lambda each: str(each['id']), **{name: self._network}))
             if len(found) == 1:
                 return found[0]

@@ -105,8 +105,8 @@ class FakeCloud:
     def _versions(self, path):
         kind = path.strip('/')
         if kind == 'network':
-            return {'versions': [{'id': 'v2.0', 'status': 'CURRENT',
-                                  'links': []}]}
+            return {'versions': [{'id': 'v2.0', 'status': 'CURRENT', 'links': [
+                {'rel': 'self', 'href': f'{self.url}/network/v2.0/'}]}]}
         if kind == 'compute':
             return {'version': {
                 'id': 'v2.1', 'status': 'CURRENT', 'min_version': '2.1',
