@@ -2,8 +2,8 @@
 """A machine with systemd, for tests; it ends with the test.
 
 What is written in it is in memory, and is gone when it ends; so is all else of
-it. It has no network, and nothing that is installed here starts in it. It ends
-when the test ends it or has died.
+it. It has no network, or that of the test's thread, and nothing that is
+installed here starts in it. It ends when the test ends it or has died.
 """
 
 import itertools
@@ -24,10 +24,12 @@ class Machine:
 
     :param shown: folders of this machine by the paths that they have in it,
         where they can be read only, by whoever may here.
+    :param network: whether it has that of the thread that starts it.
     """
 
-    def __init__(self, shown):
+    def __init__(self, shown, network=False):
         self._shown = shown
+        self._network = network
         self._holder = None
         #: The id, here, of its first process.
         self.leader = None
@@ -42,7 +44,8 @@ class Machine:
             [sys.executable, '-I', machine.__file__, machine.plan(
                 f'dmore-machine-{os.getpid()}-{next(_numbers)}', [
                     f'--bind-ro={here}:{there}'
-                    for there, here in self._shown.items()])],
+                    for there, here in self._shown.items()],
+                network=self._network)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=self._console, start_new_session=True)
         self.leader = self._holder.stdout.readline().decode().strip()

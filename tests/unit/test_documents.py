@@ -57,6 +57,11 @@ class SamplesTest(base.BaseTestCase):
         self._assert_up_to_date('hostd.conf.sample',
                                 'hostd-config-generator.conf', 'compute_user')
 
+    def test_of_the_gateway(self):
+        self._assert_up_to_date('gateway.conf.sample',
+                                'gateway-config-generator.conf',
+                                'stale_seconds')
+
 
 class ClaimsTest(base.BaseTestCase):
     """Each claim about security names tests that exist."""

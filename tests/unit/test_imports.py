@@ -51,6 +51,11 @@ RULES = {
             {'glanceclient', 'keystoneauth1', 'libvirt', 'neutronclient',
              'nova', 'os_vif', 'oslo_config', 'oslo_privsep',
              'oslo_upgradecheck', 'oslo_utils', 'setproctitle'}),
+    # Beside its own sshd, without Nova.
+    'gateway': ({'nova_dmore.exception', 'nova_dmore.gateway'},
+                {'keystoneauth1', 'oslo_config'}),
+    # On a user's machine.
+    'osc': ({'nova_dmore.osc'}, {'osc_lib'}),
     'virt': (COMMON | {'nova_dmore.conf', 'nova_dmore.image_file',
                        'nova_dmore.client', 'nova_dmore.places',
                        'nova_dmore.virt', *PURE},

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the gateway knows of the cloud: which key reaches which console.
+
+It is read anew when it has expired, and then only what has changed. The key of
+an instance is looked up once, when the instance is first seen: Nova gives an
+instance the key pair that has the name at that moment, and that key is the one
+that Domain R lets in, whatever becomes of the key pair.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Mapping
+
+from nova_dmore.gateway import consoles
+from nova_dmore.gateway import public_key
+
+#: Another release begins anew.
+VERSION = 1
+#: Most instances, and bytes of the file.
+INSTANCES_MAX = 100_000
+FILE_MAX = 1 << 27
+#: Seconds by which the clocks of the gateway and of Nova's database may
+#: differ.
+CLOCKS_S = 300.0
+#: Seconds after which all is read anew: Nova forgets deleted instances.
+WHOLE_S = 86400.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Server:
+    """One instance.
+
+    :ivar user: the id of the user who made it
+    :ivar key_name: of his key pair, if he named one
+    :ivar key: the public key; empty if it is none that OpenSSH takes, or the
+        key pair is gone; None if it was not looked up
+    """
+
+    user: str
+    key_name: str | None
+    key: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Index:
+    """What is known.
+
+    :ivar read_at: when Nova was last asked, in seconds since 1970
+    :ivar begun_at: when all was read anew
+    :ivar servers: by uuid
+    :ivar addresses: of their consoles, by uuid
+    :ivar port: of all consoles
+    """
+
+    read_at: float = 0.0
+    begun_at: float = 0.0
+    servers: Mapping[str, Server] = dataclasses.field(default_factory=dict)
+    addresses: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    port: int = 22
+
+    def reachable(self, key: str) -> dict[str, str]:
+        """Addresses of the consoles that a key reaches, by instance; not more
+        than OpenSSH can be told."""
+        found = sorted(
+            (name, self.addresses[name])
+            for name, server in self.servers.items()
+            if key and server.key == key and name in self.addresses)
+        return dict(found[:consoles.CONSOLES_MAX])
+
+    def since(self, now: float) -> float | None:
+        """From when on changes have to be asked for; None for all."""
+        if not 0 <= now - self.begun_at < WHOLE_S or self.read_at > now:
+            return None
+        return self.read_at - CLOCKS_S
+
+
+def to_json(index: Index) -> str:
+    """The text of the file."""
+    fields = dataclasses.asdict(index)
+    fields['servers'] = {
+        name: [each.user, each.key_name, each.key]
+        for name, each in index.servers.items()}
+    return json.dumps({'version': VERSION, **fields})
+
+
+def from_json(text: str) -> Index:
+    """The inverse of :func:`to_json`.
+
+    :raises ValueError: it is of another release, or damaged
+    """
+    try:
+        fields = json.loads(text)
+        if fields.pop('version') != VERSION:
+            raise ValueError('an index of another release')
+        servers = {name: Server(user, key_name, key) for name, (
+            user, key_name, key) in fields.pop('servers').items()}
+        return Index(servers=servers, **fields)
+    except (AttributeError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f'no index: {error}') from error
+
+
+def updated(index: Index, now: float, port: int,
+            addresses: Mapping[str, str],
+            changed: Iterable[tuple[str, Server | None]],
+            keys_of: Callable[[str], Mapping[str, str]]) -> Index:
+    """An index that has what was read.
+
+    :param addresses: of all consoles, by instance
+    :param changed: instances that changed, None for one that is deleted; all
+        of them if :meth:`Index.since` is None
+    :param keys_of: the key pairs of a user, by name, as Nova has them; asked
+        once for each user of whom one is needed
+    :raises ValueError: there are too many instances
+    """
+    whole = index.since(now) is None
+    # A console is there as long as its instance, also where Nova leaves that
+    # out of its list, since the cell that it is in does not answer.
+    known = {name: server for name, server in index.servers.items()
+             if name in addresses or not whole}
+    for name, server in changed:
+        known.pop(name, None)
+        if server is None:
+            continue
+        before = index.servers.get(name)
+        if before and before.key and before.key_name == server.key_name:
+            server = before
+        known[name] = server
+        if len(known) > INSTANCES_MAX:
+            raise ValueError(f'more than {INSTANCES_MAX} instances')
+    pairs: dict[str, Mapping[str, str]] = {}
+    for name in addresses:
+        server = known.get(name)
+        if server and server.key is None and server.key_name is not None:
+            if server.user not in pairs:
+                pairs[server.user] = keys_of(server.user)
+            known[name] = dataclasses.replace(server, key=_usable(
+                pairs[server.user].get(server.key_name, '')))
+    return Index(now, now if whole else index.begun_at, known,
+                 addresses, port)
+
+
+def _usable(line: str) -> str:
+    try:
+        return public_key.of_line(line)
+    except ValueError:
+        return ''

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``openstack console ssh`` and ``openstack console pair show``."""
+
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+from typing import Any
+
+from osc_lib.command import command
+from osc_lib import exceptions
+
+from nova_dmore.osc import known_hosts
+from nova_dmore.osc import places
+
+_ENVIRONMENT = 'OS_DMORE_GATEWAY'
+#: Seconds in which the gateway asks the cloud, and the console for its key;
+#: and the user may be asked for a passphrase.
+_GATEWAY_S = 120
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument('server', metavar='<server>',
+                        help='Server (name or ID)')
+    parser.add_argument(
+        '--gateway', metavar='<[user@]host[:port]>',
+        default=os.environ.get(_ENVIRONMENT, ''),
+        help='SSH gateway of the cloud\'s operator; empty where this machine '
+             f'reaches consoles by itself (Env: {_ENVIRONMENT})')
+    parser.add_argument(
+        '--identity', metavar='<file>',
+        help='Private key of the server\'s key pair, if ssh does not find it '
+             'by itself')
+    return parser
+
+
+def _gateway(parsed_args: argparse.Namespace) -> places.Gateway | None:
+    """:raises CommandError: the user names none"""
+    if not parsed_args.gateway:
+        return None
+    try:
+        return places.gateway(parsed_args.gateway)
+    except ValueError as error:
+        raise exceptions.CommandError(f'--gateway: {error}') from error
+
+
+def _server(app: Any, name: str) -> Any:
+    return app.client_manager.compute.find_server(name, ignore_missing=False)
+
+
+def _published(server: Any) -> places.Console:
+    """What Nova tells of a console; the one place that reads it.
+
+    :raises CommandError: it tells of none
+    """
+    try:
+        found = places.published(server.id, server.metadata or {})
+    except ValueError as error:
+        raise exceptions.CommandError(str(error)) from error
+    if found is None:
+        raise exceptions.CommandError(
+            f'Nova tells of no SSH console of {server.id}; with the '
+            f'operator\'s gateway (--gateway, {_ENVIRONMENT}) it is found '
+            'without')
+    return found
+
+
+def _of_gateway(place: places.Gateway, instance: str, identity: str | None
+                ) -> places.Console:
+    """What the gateway tells of a console, which asks it for its key.
+
+    :raises CommandError: it does not
+    """
+    try:
+        done = subprocess.run(
+            [*places.to_gateway(place, identity), '-T', place.host,
+             instance], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            timeout=_GATEWAY_S, check=False)
+        if done.returncode:
+            raise ValueError('see what ssh says; the key has to be that of '
+                             'the server\'s key pair')
+        return places.told(instance, json.loads(done.stdout))
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        raise exceptions.CommandError(
+            f'the gateway {place.host} tells nothing of {instance}: {error}'
+        ) from error
+
+
+class SshConsole(command.Command):    # type: ignore[misc]
+    """Open the SSH console of a server.
+
+    With a gateway the console's host key is asked for there once, and kept.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """See cliff."""
+        parser = _add_arguments(super().get_parser(prog_name))
+        parser.add_argument(
+            '--known-hosts', metavar='<file>', type=pathlib.Path,
+            default=known_hosts.default(),
+            help='File with the host keys of consoles, by the IDs of their '
+                 'servers (default: that of ssh)')
+        parser.add_argument(
+            'options', metavar='<ssh-option>', nargs='*',
+            help='For ssh, after "--", for instance -v')
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        """Return the status of ``ssh``."""
+        place = _gateway(parsed_args)
+        server = _server(self.app, parsed_args.server)
+        identity, path = parsed_args.identity, parsed_args.known_hosts
+        if place is None:
+            console = _published(server)
+        elif known_hosts.knows(path, server.id):
+            console = places.Console(server.id, '')
+        else:
+            console = _of_gateway(place, server.id, identity)
+            if console.host_key is None:
+                raise exceptions.CommandError(
+                    f'the console of {server.id} does not answer')
+            if not known_hosts.knows(path, console.known_as):
+                known_hosts.add(path, console.known_as, console.host_key)
+        return subprocess.run(places.to_console(
+            console, place, str(path), identity, parsed_args.options),
+            check=False).returncode
+
+
+class ShowPair(command.ShowOne):    # type: ignore[misc]
+    """Show where the SSH console of a server is, and what it is known by."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """See cliff."""
+        return _add_arguments(super().get_parser(prog_name))
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        """Return names and values."""
+        place = _gateway(parsed_args)
+        server = _server(self.app, parsed_args.server)
+        if place is None:
+            console, state = _published(server), 'not asked: no gateway'
+        else:
+            console = _of_gateway(place, server.id, parsed_args.identity)
+            state = 'no answer' if console.host_key is None else 'serving'
+        key = console.host_key
+        return zip(*{
+            'server_id': server.id,
+            'address': console.address,
+            'port': console.port,
+            'url': places.url(console),
+            'host_key_fingerprint': key and known_hosts.fingerprint(key),
+            'state': state}.items(), strict=True)

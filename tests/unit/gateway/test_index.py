@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the gateway knows, and how it learns it."""
+
+import uuid
+
+from oslotest import base
+
+from nova_dmore.gateway import consoles
+from nova_dmore.gateway import index
+from tests.unit.gateway import fakes
+
+NOW = 1_000_000.0
+ADDRESSES = {fakes.WEB: '192.0.2.5', fakes.OTHERS: '192.0.2.6'}
+
+
+class IndexTest(base.BaseTestCase):
+
+    def setUp(self):
+        super().setUp()
+        #: Of Nova.
+        self.pairs = {'ann': {'laptop': f'{fakes.key(1)} ann@laptop'},
+                      'bob': {'laptop': fakes.key(2)}}
+        self.asked = []
+
+    def _keys_of(self, user):
+        self.asked.append(user)
+        return self.pairs.get(user, {})
+
+    def _updated(self, before, changed, now=NOW, addresses=None):
+        return index.updated(
+            before, now, 22, ADDRESSES if addresses is None else addresses,
+            changed, self._keys_of)
+
+    def _first(self):
+        return self._updated(index.Index(), [
+            (fakes.WEB, index.Server('ann', 'laptop')),
+            (fakes.MAIL, index.Server('ann', 'laptop')),
+            (fakes.OTHERS, index.Server('bob', 'laptop'))])
+
+    def test_a_key_reaches_what_names_it_and_has_a_console(self):
+        found = self._first()
+        self.assertEqual({fakes.WEB: '192.0.2.5'},
+                         found.reachable(fakes.key(1)))
+        self.assertEqual({fakes.OTHERS: '192.0.2.6'},
+                         found.reachable(fakes.key(2)))
+        self.assertEqual({}, found.reachable(fakes.key(3)))
+        self.assertEqual(['ann', 'bob'], self.asked)
+
+    def test_there_and_back(self):
+        found = self._first()
+        self.assertEqual(found, index.from_json(index.to_json(found)))
+
+    def test_damaged(self):
+        text = index.to_json(self._first())
+        for wrong in ('', '[]', 'null', '{}', text[:-1], '[' * 100_000,
+                      text.replace('"version": 1', '"version": 2'),
+                      text.replace('"ann", ', '')):
+            self.assertRaises(ValueError, index.from_json, wrong)
+
+    def test_no_key_is_nobodys(self):
+        found = self._updated(index.Index(), [
+            (fakes.WEB, index.Server('ann', None)),
+            (fakes.OTHERS, index.Server('ann', 'gone'))])
+        self.assertEqual({}, found.reachable(''))
+
+    def test_keys_that_openssh_does_not_take(self):
+        self.pairs['ann']['laptop'] = 'command="id" ' + fakes.key(1)
+        self.assertEqual({}, self._first().reachable(fakes.key(1)))
+
+    def test_only_changes_are_asked_for(self):
+        first = self._first()
+        self.assertEqual(NOW - index.CLOCKS_S, first.since(NOW + 20))
+        self.assertIsNone(first.since(NOW + index.WHOLE_S))
+        self.assertIsNone(first.since(NOW - 1))
+        self.assertIsNone(index.Index().since(NOW))
+        self.asked.clear()
+        found = self._updated(first, [], NOW + 20)
+        self.assertEqual({fakes.WEB: '192.0.2.5'},
+                         found.reachable(fakes.key(1)))
+        self.assertEqual([], self.asked)
+        self.assertEqual((NOW + 20, NOW), (found.read_at, found.begun_at))
+
+    def test_the_key_is_that_of_the_instance(self):
+        """It is what Nova gave it, also when the name means another one."""
+        first = self._first()
+        self.pairs['ann']['laptop'] = fakes.key(4)
+        for now in (NOW + 20, NOW + index.WHOLE_S):
+            found = self._updated(first, [
+                (fakes.WEB, index.Server('ann', 'laptop'))], now)
+            self.assertEqual({fakes.WEB: '192.0.2.5'},
+                             found.reachable(fakes.key(1)))
+            self.assertEqual({}, found.reachable(fakes.key(4)))
+
+    def test_rebuilt_with_another_key_pair(self):
+        self.pairs['ann']['desktop'] = fakes.key(4)
+        found = self._updated(self._first(), [
+            (fakes.WEB, index.Server('ann', 'desktop'))], NOW + 20)
+        self.assertEqual({}, found.reachable(fakes.key(1)))
+        self.assertEqual({fakes.WEB: '192.0.2.5'},
+                         found.reachable(fakes.key(4)))
+
+    def test_deleted(self):
+        found = self._updated(self._first(), [(fakes.WEB, None)], NOW + 20)
+        self.assertEqual({}, found.reachable(fakes.key(1)))
+        self.assertNotIn(fakes.WEB, found.servers)
+
+    def test_the_address_counts_that_is_there_now(self):
+        found = self._updated(self._first(), [], NOW + 20,
+                              {fakes.MAIL: '192.0.2.5'})
+        self.assertEqual({fakes.MAIL: '192.0.2.5'},
+                         found.reachable(fakes.key(1)))
+
+    def test_what_is_read_anew_has_what_has_a_console(self):
+        """Also what Nova leaves out, whose cell does not answer."""
+        found = self._updated(self._first(), [
+            (fakes.WEB, index.Server('ann', 'laptop'))],
+            NOW + index.WHOLE_S)
+        self.assertEqual({fakes.WEB, fakes.OTHERS}, set(found.servers))
+        self.assertEqual({fakes.OTHERS: '192.0.2.6'},
+                         found.reachable(fakes.key(2)))
+
+    def test_no_more_than_openssh_can_be_told(self):
+        names = [str(uuid.UUID(int=number))
+                 for number in range(1, consoles.CONSOLES_MAX + 2)]
+        found = self._updated(
+            index.Index(),
+            [(name, index.Server('ann', 'laptop')) for name in names],
+            addresses=dict.fromkeys(names, '192.0.2.5'))
+        self.assertEqual(consoles.CONSOLES_MAX,
+                         len(found.reachable(fakes.key(1))))
+
+    def test_too_many_instances(self):
+        changed = ((str(number), index.Server('ann', None))
+                   for number in range(index.INSTANCES_MAX + 1))
+        self.assertRaises(ValueError, self._updated, index.Index(), changed)

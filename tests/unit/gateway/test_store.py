@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The file of what is known, and who asks anew."""
+
+import pathlib
+import tempfile
+import threading
+import time
+
+from oslotest import base
+
+from nova_dmore import exception
+from nova_dmore.gateway import index
+from nova_dmore.gateway import store
+from tests.unit.gateway import fakes
+
+
+def known(age_s=0.0):
+    return index.Index(time.time() - age_s, time.time(), {},
+                       {fakes.WEB: '192.0.2.5'})
+
+
+class StoreTest(base.BaseTestCase):
+
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.store = store.Store(self.folder)
+        self.asked, self.said = [], []
+
+    def _refresh(self, before):
+        self.asked.append(before)
+        return known()
+
+    def _fail(self, before):
+        self.asked.append(before)
+        raise exception.ServiceAwayError('Nova is away')
+
+    def _current(self, refresh, cache_s=20, stale_s=60, limit_s=5):
+        return store.current(self.store, refresh, limit_s, cache_s, stale_s,
+                             self.said.append)
+
+    def test_nothing_is_known_at_first(self):
+        self.assertIsNone(self.store.fresh())
+        self.assertEqual(index.Index(), self.store.load())
+
+    def test_it_is_asked_once(self):
+        found = self._current(self._refresh)
+        self.assertEqual(found, self._current(self._fail))
+        self.assertEqual(found, self.store.fresh())
+        self.assertEqual([index.Index()], self.asked)
+
+    def test_it_is_asked_again_when_it_has_expired(self):
+        found = self._current(self._refresh)
+        self.store.expire_in(0)
+        self.assertIsNone(self.store.fresh())
+        self._current(self._refresh)
+        self.assertEqual([index.Index(), found], self.asked)
+
+    def test_a_clock_that_was_set_back(self):
+        self._current(self._refresh)
+        self.store.expire_in(86400)
+        self.assertIsNone(self.store.fresh())
+
+    def test_damaged_files(self):
+        self._current(self._refresh)
+        for name in ('valid-until', 'index.json'):
+            (self.folder / name).write_text('nan' if 'valid' in name else '{')
+            self._current(self._refresh)
+            self.store.expire_in(0)
+        self.assertEqual(3, len(self.asked))
+
+    def test_what_was_true_is_good_for_a_while(self):
+        before = known(age_s=30)
+        self.store.save(before)
+        self.assertEqual(before, self._current(self._fail))
+        self.assertIn('Nova is away', self.said[0])
+        # And nobody waits again for what fails.
+        self.assertEqual(before, self._current(self._fail))
+        self.assertEqual(1, len(self.asked))
+
+    def test_and_then_no_more(self):
+        self.store.save(known(age_s=90))
+        for _ in range(2):
+            self.assertRaises(exception.ServiceAwayError, self._current,
+                              self._fail)
+            self.assertIsNone(self.store.fresh())
+
+    def test_it_is_not_good_for_longer_because_it_was_used(self):
+        self.store.save(known(age_s=59.9))
+        self._current(self._fail)
+        time.sleep(0.15)
+        self.assertRaises(exception.ServiceAwayError, self._current,
+                          self._fail)
+
+    def test_one_asks_and_the_others_wait(self):
+        begun, go_on, found = threading.Event(), threading.Event(), []
+
+        def slowly(before):
+            begun.set()
+            go_on.wait(10)
+            return self._refresh(before)
+
+        threads = [threading.Thread(target=lambda: found.append(
+            self._current(slowly))) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        begun.wait(10)
+        self.assertRaises(exception.ServiceAwayError, self._current,
+                          self._fail, limit_s=0.1)
+        go_on.set()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(1, len(self.asked))
+        self.assertEqual(1, len(set(map(index.to_json, found))))

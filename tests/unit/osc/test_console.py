@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands, with a program in the place of ssh."""
+
+import configparser
+import importlib
+import json
+import os
+import pathlib
+import tempfile
+from unittest import mock
+
+from osc_lib import exceptions
+from oslotest import base
+
+from nova_dmore.osc import console
+from nova_dmore.osc import places
+from nova_dmore.osc import plugin
+from tests.unit.gateway import fakes
+
+ROOT = pathlib.Path(__file__).parents[3]
+KEY = fakes.key(1)
+#: Tells of a console where it is asked at the gateway, and notes how it was
+#: called.
+_SSH = """#!/bin/sh
+printf '%s\\n' "$*" >>{folder}/called
+case "$*" in *-T*) cat {folder}/told; exit;; esac
+exit 7
+"""
+
+
+class CommandTest(base.BaseTestCase):
+
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.known_hosts = self.folder / 'known_hosts'
+        ssh = self.folder / 'ssh'
+        ssh.write_text(_SSH.format(folder=self.folder))
+        ssh.chmod(0o755)
+        self._tell(host_key=KEY)
+        patch = mock.patch.dict(os.environ, {
+            'PATH': f'{self.folder}:{os.environ["PATH"]}'})
+        patch.start()
+        self.addCleanup(patch.stop)
+        os.environ.pop('OS_DMORE_GATEWAY', None)
+        self.app = mock.Mock()
+        self.server = self.app.client_manager.compute.find_server.return_value
+        self.server.id, self.server.metadata = fakes.WEB, {}
+
+    def _tell(self, **fields):
+        (self.folder / 'told').write_text(json.dumps({
+            'instance': fakes.WEB, 'address': '2001:db8::5', 'port': 22,
+            **fields}))
+
+    def _run(self, kind, *arguments):
+        command = kind(self.app, None)
+        return command.take_action(
+            command.get_parser('x').parse_args([*arguments]))
+
+    def _ssh(self, *arguments, after=()):
+        return self._run(console.SshConsole, '--known-hosts',
+                         str(self.known_hosts), *arguments, 'web', *after)
+
+    def _show(self, *arguments):
+        return dict(zip(*self._run(console.ShowPair, *arguments, 'web')))
+
+    def _called(self):
+        return (self.folder / 'called').read_text().splitlines()
+
+    def test_the_key_is_asked_for_once(self):
+        self.assertEqual(7, self._ssh('--gateway', 'gw'))
+        self.assertEqual(f'{fakes.WEB} {KEY}\n', self.known_hosts.read_text())
+        self.assertEqual(7, self._ssh('--gateway', 'gw',
+                                      after=('--', '-v')))
+        ask, first, second = self._called()
+        self.assertEqual(f'-l console -T gw {fakes.WEB}', ask)
+        self.assertTrue(first.endswith(f' -l console {fakes.WEB}'), first)
+        self.assertTrue(second.endswith(f' -l console -v {fakes.WEB}'))
+
+    def test_the_gateway_of_the_environment(self):
+        os.environ['OS_DMORE_GATEWAY'] = 'me@gw:2222'
+        self._ssh('--identity', 'id')
+        self.assertEqual(
+            f'-i id -o IdentitiesOnly=yes -p 2222 -l me -T gw {fakes.WEB}',
+            self._called()[0])
+
+    def test_a_known_key_is_not_replaced(self):
+        self.known_hosts.write_text(f'{fakes.WEB} {fakes.key(2)}\n')
+        self._ssh('--gateway', 'gw')
+        self.assertEqual(f'{fakes.WEB} {fakes.key(2)}\n',
+                         self.known_hosts.read_text())
+
+    def test_another_port(self):
+        self._tell(host_key=KEY, port=2222)
+        for _ in range(2):
+            self._ssh('--gateway', 'gw')
+        self.assertEqual(f'[{fakes.WEB}]:2222 {KEY}\n',
+                         self.known_hosts.read_text())
+
+    def test_without_a_gateway_ssh_asks_the_user(self):
+        self.server.metadata = {places.PROPERTY: 'ssh://console@192.0.2.5:22'}
+        self.assertEqual(7, self._ssh())
+        self.assertEqual(1, len(self._called()))
+        self.assertTrue(self._called()[0].endswith(' -l console 192.0.2.5'))
+        self.assertFalse(self.known_hosts.exists())
+
+    def test_errors(self):
+        for arguments, metadata in (
+                (('--gateway=-oProxyCommand=id',), {}), ((), {}),
+                ((), {places.PROPERTY: 'ssh://console@-oProxyCommand=id:1'})):
+            self.server.metadata = metadata
+            self.assertRaises(exceptions.CommandError, self._ssh, *arguments)
+            self.assertRaises(exceptions.CommandError, self._show, *arguments)
+        self._tell(host_key=None)
+        self.assertRaises(exceptions.CommandError, self._ssh, '--gateway',
+                          'gw')
+        (self.folder / 'told').write_text('')
+        self.assertRaises(exceptions.CommandError, self._ssh, '--gateway',
+                          'gw')
+        self.assertFalse(self.known_hosts.exists())
+
+    def test_show(self):
+        shown = self._show('--gateway', 'gw')
+        self.assertRegex(shown.pop('host_key_fingerprint'), '^SHA256:')
+        self.assertEqual(
+            {'server_id': fakes.WEB, 'address': '2001:db8::5', 'port': 22,
+             'url': 'ssh://console@[2001:db8::5]:22', 'state': 'serving'},
+            shown)
+        self._tell(host_key=None)
+        shown = self._show('--gateway', 'gw')
+        self.assertEqual((None, 'no answer'), (
+            shown['host_key_fingerprint'], shown['state']))
+
+    def test_show_without_a_gateway(self):
+        self.server.metadata = {places.PROPERTY: 'ssh://console@192.0.2.5:22'}
+        shown = self._show()
+        self.assertEqual('192.0.2.5', shown['address'])
+        self.assertIsNone(shown['host_key_fingerprint'])
+
+
+class PluginTest(base.BaseTestCase):
+
+    def test_entry_points(self):
+        setup = configparser.ConfigParser()
+        setup.read(ROOT / 'setup.cfg')
+        entries = setup['entry_points']
+        self.assertIn('dmore = nova_dmore.osc.plugin\n',
+                      entries['openstack.cli.extension'] + '\n')
+        group = f'openstack.{plugin.API_NAME}.v{plugin.DEFAULT_API_VERSION}'
+        found = {}
+        for line in entries[group].strip().splitlines():
+            name, _, where = line.partition(' = ')
+            module, _, attribute = where.partition(':')
+            found[name] = getattr(importlib.import_module(module), attribute)
+        self.assertEqual({'console_ssh': console.SshConsole,
+                          'console_pair_show': console.ShowPair}, found)
