@@ -14,9 +14,9 @@ from tests.integration import test_hostd_unit as unit
 
 _CHECK = """
 import libvirt
-from nova_dmore.virt.config import precondition
+from nova_dmore.virt.checks import host
 connection = libvirt.open('qemu:///system')
-print(precondition.device_missing(connection, 'qemu'))
+print(host.device(connection, 'qemu').text or None)
 """
 
 

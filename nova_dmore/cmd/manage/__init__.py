@@ -14,13 +14,15 @@ from collections.abc import Sequence
 
 from nova_dmore.cmd.manage import host
 from nova_dmore.cmd.manage import image
+from nova_dmore.cmd.manage import orphans
 from nova_dmore.cmd.manage import output
 from nova_dmore.cmd.manage import pair
+from nova_dmore.cmd.manage import renew
 from nova_dmore.cmd.manage import secrets
 from nova_dmore import exception
 
 _PROGRAM = 'nova-dmore-manage'
-_NOUNS = (pair, image, host, secrets)
+_NOUNS = (pair, renew, image, host, orphans, secrets)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -11,7 +11,7 @@ _DRAIN_COLUMNS = {'instance_uuid': 'Instance', 'state': 'State',
                   'sessions': 'Sessions', 'to_do': 'To do'}
 
 
-def add(nouns) -> None:
+def add(nouns: output.Nouns) -> None:
     """Add the parser."""
     noun = nouns.add_parser('host', help='this compute host as a whole')
     actions = noun.add_subparsers(dest='action', required=True)

@@ -13,7 +13,7 @@ _COLUMNS = {'digest': 'Digest', 'version': 'Version', 'size_mib': 'MiB',
             'pairs': 'Pairs', 'is_newest': 'Newest', 'used_at': 'Used at'}
 
 
-def add(nouns) -> None:
+def add(nouns: output.Nouns) -> None:
     """Add the parser."""
     noun = nouns.add_parser(
         'image', help='the images of Domain R on this host')

@@ -7,11 +7,15 @@ import enum
 import json
 from collections.abc import Iterable
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import prettytable
 
 from nova_dmore.channel import text as channel_text
+
+
+#: What takes the parsers of nouns, or of their actions.
+Nouns: TypeAlias = 'argparse._SubParsersAction[argparse.ArgumentParser]'
 
 
 class Status(enum.IntEnum):

@@ -5,6 +5,7 @@ import argparse
 from typing import Any
 
 from nova_dmore.cmd.manage import output
+from nova_dmore.cmd.manage import renew
 from nova_dmore.cmd.manage import settings
 
 _COLUMNS = {
@@ -12,7 +13,7 @@ _COLUMNS = {
     'image_short': 'Image', 'state': 'State', 'sessions': 'Sessions'}
 
 
-def add(nouns) -> None:
+def add(nouns: output.Nouns) -> None:
     """Add the parser."""
     noun = nouns.add_parser('pair', help='the pairs of this host')
     actions = noun.add_subparsers(dest='action', required=True)
@@ -27,6 +28,7 @@ def add(nouns) -> None:
     shown.set_defaults(run=_show)
     for action in (listed, shown):
         output.with_json(action)
+    renew.add_to_pair(actions)
 
 
 def _survey(arguments: argparse.Namespace):

@@ -21,7 +21,7 @@ from nova_dmore.virt.pair import record as record_module
 _SSH_PORT = 22
 
 
-def add(nouns) -> None:
+def add(nouns: output.Nouns) -> None:
     """Add the parsers of the three."""
     password = nouns.add_parser(
         'vnc-password', help='print the password of the VNC console of an '

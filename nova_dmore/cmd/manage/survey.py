@@ -85,6 +85,7 @@ class Seen:
             'image_short': record and record.digest[:12],
             'state': self.state.value,
             'sessions': self.sessions,
+            'renewal': record and record.renewal,
         }
 
 

@@ -39,7 +39,7 @@ class SurveyTest(fake_host.HostTestCase):
             'instance_uuid': fakes.UUID, 'name': self.record.instance_name,
             'project_id': self.record.project_id, 'address': '10.0.0.5',
             'image': fakes.DIGEST, 'image_short': fakes.DIGEST[:12],
-            'state': 'well', 'sessions': 3}, row)
+            'state': 'well', 'sessions': 3, 'renewal': None}, row)
 
     def test_what_domain_r_cannot_mean(self):
         for serving in (None, 'many', {'ssh': -1}, {'ssh': True},
