@@ -107,9 +107,12 @@ class Renewals:
             state = 'newest'
         else:
             state = 'waits' if record.renewal else 'old'
+        error = self._errors.get(uuid)
+        if state == 'waits' and newest == self._refused:
+            error = 'another pair has tried this image in vain'
         return {'instance_uuid': uuid, 'state': state,
                 'when': record.renewal, 'image': record.digest,
-                'newest': newest, 'error': self._errors.get(uuid)}
+                'newest': newest, 'error': error}
 
     def rebuild(self, instance_uuid: str) -> None:
         """Have a new Domain R made with the image that it has.

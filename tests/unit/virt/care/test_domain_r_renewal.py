@@ -177,6 +177,8 @@ class RenewalsTest(RenewalsTestCase):
         self.assertEqual({fakes.DIGEST}, {
             self._digest(uuid) for uuid in (fakes.UUID, OTHER_UUID)})
         self.assertEqual(2, self.reporter.rebuilt.call_count)
+        self.assertTrue(all(row['error']
+                            for row in self.renewals.progress()))
         self.renewals.run()
         self.assertEqual(2, self.reporter.rebuilt.call_count)
         # A better one is tried.
