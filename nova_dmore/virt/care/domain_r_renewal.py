@@ -62,8 +62,8 @@ class Renewals:
 
     # -- what an operator asks for ------------------------------------------
 
-    def request(self, instance_uuids: list[str] | None, when: renewable.When | None
-                ) -> list[dict[str, Any]]:
+    def request(self, instance_uuids: list[str] | None,
+                when: renewable.When | None) -> list[dict[str, Any]]:
         """Note that pairs are to be renewed, and begin with it.
 
         :param instance_uuids: None: all pairs of this host.

@@ -152,7 +152,7 @@ CHECKS = (
     Check('Port security of the management network', _port_security,
           When.NEVER),
     Check('Quota of ports', _quota, When.ASIDE),
-    Check('Image of Domain R', lambda subject: image.check(subject.pairs.images),
-          When.ASIDE),
+    Check('Image of Domain R', lambda subject: image.check(
+        subject.pairs.images), When.ASIDE),
     Check('Other compute hosts', _hosts, When.NEVER),
 )

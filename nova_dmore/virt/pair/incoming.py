@@ -17,7 +17,8 @@ from nova_dmore import wire
 
 
 class IncomingPairs(renewable.RenewablePairs):
-    """Those of :class:`nova_dmore.virt.pair.pairs.Pairs`, and those that are expected here."""
+    """Those of :class:`renewable.RenewablePairs`, and those that are expected
+    here."""
 
     def prepare_early(self, record, bind=None) -> record_module.PairRecord:
         """Make what of a pair takes long, on a host that it may come to.

@@ -79,8 +79,9 @@ class RpcTest(fakes.TestCase):
         self.addCleanup(nova_rpc.cleanup)
         self.destination = Destination()
         self.source = mock.Mock()
-        self.server = rpc.start_server('c2', self.destination, self.source,
-                                       operator_rpc.OperatorServer(mock.Mock()))
+        self.server = rpc.start_server(
+            'c2', self.destination, self.source,
+            operator_rpc.OperatorServer(mock.Mock()))
         self.addCleanup(self._stop)
         self.api = rpc.DestinationAPI(5)
         self.context = context.get_admin_context()

@@ -32,4 +32,5 @@ class OperatorRoleTest(test_domain_r_renewal.RenewalsTestCase):
         (row,) = self.role.renew([fakes.UUID], 'migration')
         self.assertEqual('migration', row['when'])
         self.assertEqual([row], self.role.renewals())
-        self.assertEqual(test_domain_r_renewal.NEWER, self.role.describe()['image'])
+        self.assertEqual(test_domain_r_renewal.NEWER,
+                         self.role.describe()['image'])

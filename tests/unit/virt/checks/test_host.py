@@ -47,7 +47,8 @@ class VersionsTest(fakes.TestCase):
         return host.versions(connection, virt_type)
 
     def test_tested(self):
-        for qemu, libvirt in ((7_002_000, 9_000_000), (10_000_002, 11_003_000)):
+        for qemu, libvirt in ((7_002_000, 9_000_000),
+                              (10_000_002, 11_003_000)):
             self.assertEqual(result.GOOD, self._found(qemu, libvirt))
 
     def test_older(self):
