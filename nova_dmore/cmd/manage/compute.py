@@ -6,6 +6,7 @@ To be imported when the command is known: it loads Nova.
 
 import dataclasses
 import shlex
+from collections.abc import Callable
 from collections.abc import Sequence
 
 import libvirt
@@ -69,7 +70,8 @@ def change(files: Sequence[str] | None) -> Compute:
     return compute
 
 
-def _compute(conf: cfg.ConfigOpts, connect) -> Compute:
+def _compute(conf: cfg.ConfigOpts,
+             connect: Callable[[], libvirt.virConnect]) -> Compute:
     try:
         connection = connect()
     except libvirt.libvirtError as error:

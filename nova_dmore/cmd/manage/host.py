@@ -2,6 +2,7 @@
 """``nova-dmore-manage host``: this compute host as a whole."""
 
 import argparse
+from typing import Any
 
 from nova_dmore.cmd.manage import output
 from nova_dmore import exception
@@ -40,7 +41,7 @@ def _clean(arguments: argparse.Namespace) -> output.Table:
     return cleaned(leftovers.Leftovers(here.pairs, here.connection))
 
 
-def cleaned(left) -> output.Table:
+def cleaned(left: Any) -> output.Table:
     """Remove the pairs that no instance on this host uses any more.
 
     :param left: a :class:`nova_dmore.virt.care.leftovers.Leftovers`.
@@ -71,7 +72,7 @@ def _drain_check(arguments: argparse.Namespace) -> output.Table:
     return drain_check(survey.Survey(here.pairs, here.connection))
 
 
-def drain_check(survey) -> output.Table:
+def drain_check(survey: Any) -> output.Table:
     """What keeps a host from being taken out.
 
     :param survey: a :class:`nova_dmore.cmd.manage.survey.Survey`.

@@ -35,7 +35,7 @@ def _list(arguments: argparse.Namespace) -> output.Table:
     return listed(compute.look(arguments.config_file).pairs)
 
 
-def listed(pairs) -> output.Table:
+def listed(pairs: Any) -> output.Table:
     """What ``image list`` answers.
 
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
@@ -59,7 +59,7 @@ def listed(pairs) -> output.Table:
     return output.Table(_COLUMNS, rows)
 
 
-def _newest(pairs) -> str | None:
+def _newest(pairs: Any) -> str | None:
     """None: Glance does not tell."""
     try:
         newest: str = pairs.images.newest()
@@ -73,7 +73,7 @@ def _prune(arguments: argparse.Namespace) -> output.Table:
     return pruned(compute.look(arguments.config_file).pairs)
 
 
-def pruned(pairs) -> output.Table:
+def pruned(pairs: Any) -> output.Table:
     """What ``image prune`` answers.
 
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.

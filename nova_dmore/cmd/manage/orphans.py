@@ -4,6 +4,7 @@ more, in the whole cloud."""
 
 import argparse
 import dataclasses
+from typing import Any
 
 from nova_dmore.cmd.manage import output
 from nova_dmore.cmd.manage import settings
@@ -35,7 +36,7 @@ def add(nouns: output.Nouns) -> None:
         output.with_json(action)
 
 
-def _orphans(arguments: argparse.Namespace):
+def _orphans(arguments: argparse.Namespace) -> Any:
     from nova import context as nova_context
     from nova_dmore.cmd.manage import compute
     from nova_dmore.virt.care import orphans
@@ -51,7 +52,7 @@ def _list(arguments: argparse.Namespace) -> output.Table:
     return listed(_orphans(arguments))
 
 
-def listed(orphans) -> output.Table:
+def listed(orphans: Any) -> output.Table:
     """What ``orphans list`` answers.
 
     :param orphans: a :class:`nova_dmore.virt.care.orphans.Orphans`.
@@ -66,7 +67,7 @@ def _clean(arguments: argparse.Namespace) -> output.Table:
     return cleaned(_orphans(arguments), arguments.server)
 
 
-def cleaned(orphans, named: list[str]) -> output.Table:
+def cleaned(orphans: Any, named: list[str]) -> output.Table:
     """Delete ports.
 
     :param orphans: a :class:`nova_dmore.virt.care.orphans.Orphans`.

@@ -31,7 +31,7 @@ def add(nouns: output.Nouns) -> None:
     renew.add_to_pair(actions)
 
 
-def _survey(arguments: argparse.Namespace):
+def _survey(arguments: argparse.Namespace) -> Any:
     from nova_dmore.cmd.manage import compute
     from nova_dmore.cmd.manage import survey
     here = compute.look(arguments.config_file)
@@ -42,7 +42,7 @@ def _list(arguments: argparse.Namespace) -> output.Table:
     return table(_survey(arguments))
 
 
-def table(survey) -> output.Table:
+def table(survey: Any) -> output.Table:
     """What ``pair list`` answers.
 
     :param survey: a :class:`nova_dmore.cmd.manage.survey.Survey`.
@@ -55,7 +55,7 @@ def _show(arguments: argparse.Namespace) -> output.Properties:
     return properties(_survey(arguments), arguments.server)
 
 
-def properties(survey, instance_uuid: str) -> output.Properties:
+def properties(survey: Any, instance_uuid: str) -> output.Properties:
     """What ``pair show`` answers.
 
     :param survey: a :class:`nova_dmore.cmd.manage.survey.Survey`.

@@ -87,7 +87,7 @@ def _renew(arguments: argparse.Namespace) -> output.Table:
     return renewed(api, context, host, arguments)
 
 
-def renewed(api, context: Any, host: str, arguments: argparse.Namespace
+def renewed(api: Any, context: Any, host: str, arguments: argparse.Namespace
             ) -> output.Table:
     """Ask a host for it, and wait for what is done at once.
 

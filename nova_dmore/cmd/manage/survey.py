@@ -9,6 +9,7 @@ import enum
 from typing import Any
 
 import libvirt
+from oslo_utils import uuidutils
 
 from nova_dmore import exception
 from nova_dmore.virt.pair import domain_r
@@ -112,7 +113,7 @@ class Survey:
         uuids = {*records, *self._pairs.shadows.instances(),
                  *filter(None, map(domain_r.instance_of_name, up))}
         return [self._look(uuid, records.get(uuid), up)
-                for uuid in sorted(uuids)]
+                for uuid in sorted(filter(uuidutils.is_uuid_like, uuids))]
 
     def pair(self, instance_uuid: str) -> Seen:
         """That of one instance.

@@ -77,8 +77,9 @@ def way_back(subnets: Iterable[dict], conf) -> result.Result:
             ('serial_proxy_networks', conf.serial_console.enabled))
         for network in config_message.networks(conf.dmore, option)
         if served and not any(
-            network.version == each.version and network.subnet_of(each)
-            for each in near)]
+            network.version == each.version and
+            network.network_address in each and
+            network.broadcast_address in each for each in near)]
     if not far:
         return result.GOOD
     return result.failure(

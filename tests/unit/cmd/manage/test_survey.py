@@ -8,6 +8,7 @@ from nova_dmore.cmd.manage import output
 from nova_dmore.cmd.manage import pair
 from nova_dmore.cmd.manage import survey as survey_module
 from nova_dmore import exception
+from nova_dmore.virt.checks import accelerator
 from tests.unit.virt import fake_host
 from tests.unit.virt import fake_shadow
 from tests.unit.virt import fakes
@@ -73,6 +74,11 @@ class SurveyTest(fake_host.HostTestCase):
             [(fakes.UUID, State.WELL), (OTHER_UUID, State.NO_RECORD)],
             [(seen.instance_uuid, seen.state)
              for seen in self.survey.pairs()])
+
+    def test_the_guest_of_a_check_is_none(self):
+        self.libvirt.domains[accelerator.NAME] = fake_host.Domain(
+            self.libvirt, accelerator.NAME)
+        self.assertEqual(fakes.UUID, self._seen().instance_uuid)
 
     def test_nobody_can_tell(self):
         self.shadow.service_away = True

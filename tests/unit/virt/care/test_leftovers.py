@@ -4,6 +4,7 @@ from nova_dmore.cmd.manage import host
 from nova_dmore.cmd.manage import output
 from nova_dmore import exception
 from nova_dmore.virt.care import leftovers
+from nova_dmore.virt.checks import accelerator
 from nova_dmore.virt.pair import domain_r
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
@@ -67,6 +68,11 @@ class LeftoversTest(fake_host.HostTestCase):
         self.assertEqual(2, len(_clean(self.left)))
         self.assertEqual({}, self.libvirt.domains)
         self.assertEqual(set(), self.shadow.alive)
+
+    def test_the_guest_of_a_check_is_none(self):
+        self.libvirt.domains[accelerator.NAME] = fake_host.Domain(
+            self.libvirt, accelerator.NAME)
+        self.assertEqual([fakes.UUID], self.left.instances())
 
     def test_one_that_cannot_be_removed(self):
         self.shadow.refuse['shutdown'] = exception.HostServiceError('no')
