@@ -123,29 +123,26 @@ class Orphans:
 
         :raises nova_dmore.exception.DMoreError: nobody can tell.
         """
-        ports = {port.instance_uuid: port for port
-                 in ports_module.of_all_hosts(self._context)}
-        found = []
-        deleted: dict[str, list[ports_module.BoundPort]] = {}
-        for uuid, when in self._deleted(list(ports)):
-            port = ports[uuid]
-            if when is None:
-                found.append(_as(port, State.UNKNOWN))
-            elif timeutils.utcnow(with_timezone=True) - when < _SURE:
-                found.append(_as(port, State.DELETED))
-            else:
-                deleted.setdefault(port.host, []).append(port)
-        for host, theirs in deleted.items():
-            kept = self._kept_by(host, [each.instance_uuid
-                                        for each in theirs])
-            found += [_as(port, State.ON_HOST if port.instance_uuid in kept
-                          else State.ORPHAN) for port in theirs]
-        return sorted(found, key=lambda port: port.instance_uuid)
+        ports: dict[str, list[ports_module.BoundPort]] = {}
+        for port in ports_module.of_all_hosts(self._context):
+            ports.setdefault(port.instance_uuid, []).append(port)
+        states = dict(self._states(list(ports)))
+        on_hosts: dict[str, list[str]] = {}
+        for uuid, state in states.items():
+            if state is State.ORPHAN:
+                for host in {port.host for port in ports[uuid]} - {''}:
+                    on_hosts.setdefault(host, []).append(uuid)
+        for host, uuids in on_hosts.items():
+            for uuid in self._kept_by(host, uuids):
+                states[uuid] = State.ON_HOST
+        return [Port(uuid, port.port_id, port.host, port.ip, state)
+                for uuid, state in sorted(states.items())
+                for port in ports[uuid]]
 
-    def _deleted(self, uuids: list[str]
-                 ) -> Iterator[tuple[str, datetime.datetime | None]]:
-        """Those of instances that do not live, and when each was deleted;
-        None: that is not known."""
+    def _states(self, uuids: list[str]) -> Iterator[tuple[str, State]]:
+        """Those of instances that do not live, as far as Nova's database
+        tells."""
+        now = timeutils.utcnow(with_timezone=True)
         for first in range(0, len(uuids), _AT_ONCE):
             some = uuids[first:first + _AT_ONCE]
             try:
@@ -161,23 +158,18 @@ class Orphans:
             for uuid in some:
                 row = rows.get(uuid)
                 if row is None:
-                    yield uuid, None
+                    yield uuid, State.UNKNOWN
                 elif row.deleted:
-                    yield uuid, row.deleted_at
+                    yield uuid, (State.ORPHAN if now - row.deleted_at >= _SURE
+                                 else State.DELETED)
 
     def _kept_by(self, host: str, uuids: list[str]) -> set[str]:
         """Of these instances, those of which a host may have a pair."""
-        if not host:
-            return set()
         try:
-            return set(self._pairs_among(self._context, host, uuids))
+            return {*self._pairs_among(self._context, host, uuids)} & {*uuids}
         except (exception.NobodyThereError, exception.NoAnswerError):
             return set()
         except exception.PairError as error:
             LOG.info('Ports that are bound to host %(host)s are left: '
                      '%(why)s', {'host': host, 'why': text.printable(error)})
             return set(uuids)
-
-
-def _as(port: ports_module.BoundPort, state: State) -> Port:
-    return Port(port.instance_uuid, port.port_id, port.host, port.ip, state)

@@ -97,6 +97,18 @@ class FindTest(OrphansTestCase):
         self.assertEqual([State.ORPHAN], self._states())
         self.pairs_among.assert_not_called()
 
+    def test_two_ports_of_one_instance(self):
+        """The management network was changed, say."""
+        self._delete()
+        (port,) = self.neutron.ports.values()
+        self.neutron.ports['p2'] = {**port, 'id': 'p2',
+                                    'binding:host_id': 'c8'}
+        self.pairs_among.side_effect = lambda context, host, uuids: (
+            uuids if host == 'c8' else [])
+        self.assertEqual([State.ON_HOST] * 2, self._states())
+        self.pairs_among.side_effect = lambda context, host, uuids: []
+        self.assertEqual([State.ORPHAN] * 2, self._states())
+
     def test_an_instance_of_another_cell(self):
         self.assertEqual([State.UNKNOWN], self._states())
         self.pairs_among.assert_not_called()
