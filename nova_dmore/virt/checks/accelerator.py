@@ -6,6 +6,7 @@ of some clouds a guest does not come through its firmware. So one is run: it
 has no disk, and its firmware starts it anew at once, which ends it.
 """
 
+import os
 import time
 
 import libvirt
@@ -19,10 +20,10 @@ NAME = f'{domain_r.NAME_PREFIX}accelerator-check'
 #: seen where KVM does not work took fifteen.
 _LONGEST_S = 8.0
 _LOOK_S = 0.1
-_XML = f'''<domain type="kvm">
+_XML = f'''<domain type="{{}}">
 <name>{NAME}</name>
 <memory unit="MiB">32</memory>
-<os><type>hvm</type><bios rebootTimeout="0"/></os>
+<os><type>hvm</type><bios rebootTimeout="1"/></os>
 <on_reboot>destroy</on_reboot>
 <devices><controller type="usb" model="none"/><memballoon model="none"/>
 </devices>
@@ -36,28 +37,42 @@ def check(connection, virt_type: str) -> result.Result:
     :param virt_type: ``[libvirt] virt_type``.
     :raises libvirt.libvirtError: nobody can tell.
     """
-    if virt_type != 'kvm':
+    if virt_type != 'kvm' or os.uname().machine != 'x86_64':
         return result.GOOD
     if _is_there(connection):
         # Of another process, which ends it; or what one left that was ended.
         _wait(connection)
         _destroy(connection)
     try:
-        connection.createXML(_XML, 0)
+        connection.createXML(xml(virt_type), 0)
     except libvirt.libvirtError as error:
         return result.failure(
             'a guest does not start with KVM ([libvirt] virt_type is kvm): '
             f'no Domain R does, and no instance. libvirt says: {error}')
-    try:
-        if _wait(connection):
-            return result.GOOD
-    finally:
-        _destroy(connection)
+    if ends(connection):
+        return result.GOOD
     return result.failure(
         '[libvirt] virt_type is kvm, but a guest without a disk did not come '
         f'through its firmware in {_LONGEST_S:.0f} s: KVM does not work on '
         'this host, whatever /dev/kvm says. Switch nested virtualisation on '
         'below it, or set virt_type to qemu')
+
+
+def xml(virt_type: str) -> str:
+    """The domain of the guest."""
+    return _XML.format(virt_type)
+
+
+def ends(connection) -> bool:
+    """Whether a guest that was started ends, for it has come through its
+    firmware; it is gone then, either way.
+
+    :raises libvirt.libvirtError: nobody can tell.
+    """
+    try:
+        return _wait(connection)
+    finally:
+        _destroy(connection)
 
 
 def _wait(connection) -> bool:

@@ -49,7 +49,7 @@ class AcceleratorTest(fakes.TestCase):
         self.assertIn('no KVM', found.text)
 
     def test_one_that_was_left(self):
-        self.libvirt.createXML(accelerator._XML, 0)
+        self.libvirt.createXML(accelerator.xml('kvm'), 0)
         self._comes_through()
         self.assertEqual(result.GOOD, accelerator.check(self.libvirt, 'kvm'))
         self._assert_nothing_left()
@@ -57,6 +57,23 @@ class AcceleratorTest(fakes.TestCase):
     def test_emulation_is_not_tried(self):
         self.libvirt.refuse = fake_host.libvirt_error()
         self.assertEqual(result.GOOD, accelerator.check(self.libvirt, 'qemu'))
+
+    def test_another_architecture_is_not_tried(self):
+        self.useFixture(fixtures.MockPatchObject(
+            accelerator.os, 'uname')).mock.return_value.machine = 'aarch64'
+        self.libvirt.refuse = fake_host.libvirt_error()
+        self.assertEqual(result.GOOD, accelerator.check(self.libvirt, 'kvm'))
+
+    def test_nobody_can_tell_whether_it_ends(self):
+        look_up = self.libvirt.lookupByName
+
+        def fail(name):
+            if self.libvirt.domains:
+                raise fake_host.libvirt_error(text='away')
+            return look_up(name)
+        self.libvirt.lookupByName = fail
+        self.assertRaises(libvirt.libvirtError, accelerator.check,
+                          self.libvirt, 'kvm')
 
     def test_nobody_can_tell(self):
         def fail(name):
