@@ -1,14 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The libvirt of this host, as commands of the operator reach it."""
+"""The libvirt of this host, as commands of the operator reach it.
+
+To be called when Nova's configuration is read.
+"""
 
 import libvirt
 from nova.virt.libvirt import driver as libvirt_driver
 
 
 def connect() -> libvirt.virConnect:
-    """A connection to the libvirt that nova-compute uses, to be called when
-    Nova's configuration is read.
+    """A connection to the libvirt that nova-compute uses.
 
     :raises libvirt.libvirtError: it does not answer.
     """
     return libvirt.open(libvirt_driver.LibvirtDriver._uri())
+
+
+def look() -> libvirt.virConnect:
+    """As :func:`connect`; it changes nothing, and needs no right to do so.
+
+    :raises libvirt.libvirtError: it does not answer.
+    """
+    return libvirt.openReadOnly(libvirt_driver.LibvirtDriver._uri())

@@ -20,7 +20,8 @@ from oslo_log import log as logging
 from nova_dmore import conf as dmore_conf
 from nova_dmore.virt import boundary
 from nova_dmore.virt.care import reporter
-from nova_dmore.virt.config import precondition
+from nova_dmore.virt.checks import start as start_checks
+from nova_dmore.virt.checks import table as checks_table
 from nova_dmore.virt import consoles
 from nova_dmore.virt import inventory
 from nova_dmore.virt.migration import console_log
@@ -32,6 +33,7 @@ from nova_dmore.virt.migration import send_back
 from nova_dmore.virt.migration import services
 from nova_dmore.virt.migration import source
 from nova_dmore.virt.migration import uris
+from nova_dmore.virt import operator_rpc
 from nova_dmore.virt.pair import factory
 from nova_dmore.virt.pair import instance_pair
 from nova_dmore.virt.pair import saved as saved_module
@@ -63,6 +65,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         self._reporter = reporter.Reporter(CONF.host)
         self._watch = factory.make_watch(
             CONF, self._pairs, self._reporter, self._get_connection, admin)
+        self._operator = factory.make_operator(
+            CONF, self._pairs, self._watch, self._reporter, admin)
         self._destination = destination.DestinationRole(
             self._pairs, self._reporter, self._get_connection,
             CONF.instances_path, send_back.SendBack(
@@ -92,12 +96,14 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         (:mod:`nova_dmore.virt.care.reconcile`).
         """
         super().init_host(host)
-        precondition.warn_at_start(CONF)
-        self._pairs.impossible = precondition.why_no_domain_r(
-            self._get_connection(), CONF.libvirt.virt_type)
-        precondition.check_group_of_qemu(CONF, self._get_connection)
+        subject = checks_table.Subject(
+            CONF, self._get_connection, self._pairs,
+            nova_context.get_admin_context())
+        self._pairs.impossible = start_checks.check(subject)
+        start_checks.check_aside(subject)
         self._rpc_server = rpc.start_server(
-            host, self._destination, self._early_departures)
+            host, self._destination, self._early_departures,
+            operator_rpc.OperatorServer(self._operator))
         self._watch.start()
 
     def cleanup_host(self, host):

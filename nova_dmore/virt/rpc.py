@@ -20,6 +20,8 @@ not know. Every call carries the migration's id, and does no harm when it is
 repeated or comes late. None carries a secret: who reads the message queue
 learns no key or password of a console.
 
+An operator's commands ask a host on the same topic.
+
 Whoever may send on the message bus may make these calls. So the server's side
 refuses every argument that a host of no version would send; what a call may
 do is checked by who answers it.
@@ -38,9 +40,10 @@ from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt import received
 
 TOPIC = 'nova-dmore'
-VERSION = '2.2'
-#: The version that every call requires, but ``send_back`` (2.1) and ``leave``
-#: (2.2).
+VERSION = '2.3'
+#: The version that every call requires, but ``send_back`` (2.1), ``leave``
+#: (2.2), and what an operator asks (2.3,
+#: :mod:`nova_dmore.virt.operator_rpc`).
 _BASE_VERSION = '2.0'
 #: How much longer than the time that a call gives it a destination may take to
 #: answer, in seconds.
@@ -57,7 +60,39 @@ _URI_MAX = 1024
 _LOG_MAX = 1 << 18
 
 #: Errors that are sent to the caller, and leave no stack in the log here.
-_errors_to_caller = messaging.expected_exceptions(exception.DMoreError)
+errors_to_caller = messaging.expected_exceptions(exception.DMoreError)
+
+
+def send(client, context, host: str, method: str, **arguments):
+    """Make a call -> its answer.
+
+    :param client: prepared for the call.
+    :param host: whom it is for, for the error.
+    :raises nova_dmore.exception.NobodyThereError: that host does not have the
+        plug-in.
+    :raises nova_dmore.exception.NoAnswerError: perhaps it does not.
+    :raises nova_dmore.exception.PairError: it did not do it.
+    """
+    try:
+        return client.call(context, method, **arguments)
+    except messaging.RemoteError as error:
+        # As text the error would contain the stack of the other side.
+        raise exception.PairError(
+            f'nova-compute on {host} did not {method}: {error.exc_type}: '
+            f'{error.value}') from error
+    except messaging.MessageUndeliverable as error:
+        raise exception.NobodyThereError(
+            f'nova-compute on {host} does not have the plug-in'
+        ) from error
+    except (messaging.MessagingTimeout,
+            messaging.MessageDeliveryFailure) as error:
+        raise exception.NoAnswerError(
+            f'nova-compute on {host} did not {method}: {error!r}'
+        ) from error
+    except messaging.MessagingException as error:
+        raise exception.PairError(
+            f'nova-compute on {host} did not {method}: {error!r}'
+        ) from error
 
 
 class DestinationAPI:
@@ -92,7 +127,7 @@ class DestinationAPI:
             server=host, timeout=self._timeout,
             call_monitor_timeout=_SIGN_OF_LIFE_S,
             transport_options=messaging.TransportOptions(at_least_once=True))
-        answer = self._send(
+        answer = send(
             client, context, host, 'prepare', migration_id=migration_id,
             record=record)
         return (max(places.Layout.STOCK, int(answer))
@@ -151,38 +186,15 @@ class DestinationAPI:
         client = self._client.prepare(
             server=host, timeout=max(self._timeout, within_s + _GRACE_S),
             version='2.1')
-        self._send(client, context, host, 'send_back',
+        send(client, context, host, 'send_back',
                    migration_id=migration_id, instance_uuid=instance_uuid,
                    uri=uri, migrate_uri=migrate_uri, flags=flags,
                    within_s=within_s)
 
     def _call(self, context, host: str, method: str, **arguments):
-        return self._send(
+        return send(
             self._client.prepare(server=host, timeout=self._timeout),
             context, host, method, **arguments)
-
-    @staticmethod
-    def _send(client, context, host: str, method: str, **arguments):
-        try:
-            return client.call(context, method, **arguments)
-        except messaging.RemoteError as error:
-            # As text the error would contain the stack of the other side.
-            raise exception.PairError(
-                f'nova-compute on {host} did not {method}: {error.exc_type}: '
-                f'{error.value}') from error
-        except messaging.MessageUndeliverable as error:
-            raise exception.NobodyThereError(
-                f'nova-compute on {host} does not have the plug-in'
-            ) from error
-        except (messaging.MessagingTimeout,
-                messaging.MessageDeliveryFailure) as error:
-            raise exception.NoAnswerError(
-                f'nova-compute on {host} did not {method}: {error!r}'
-            ) from error
-        except messaging.MessagingException as error:
-            raise exception.PairError(
-                f'nova-compute on {host} did not {method}: {error!r}'
-            ) from error
 
 
 class SourceAPI:
@@ -222,10 +234,10 @@ class SourceServer:
     def __init__(self, early_departures):
         self._early_departures = early_departures
 
-    @_errors_to_caller
+    @errors_to_caller
     def leave(self, context, instance_uuid, host, address):
         """See :meth:`SourceAPI.leave`."""
-        with _arguments('leave'):
+        with arguments_of('leave'):
             received.uuid('instance_uuid', instance_uuid)
             received.host('host', host)
             if address is not None:
@@ -247,18 +259,18 @@ class DestinationServer:
     def __init__(self, destination):
         self._destination = destination
 
-    @_errors_to_caller
+    @errors_to_caller
     def prepare(self, context, migration_id, record):
         """See :meth:`DestinationAPI.prepare`."""
-        with _arguments('prepare'):
+        with arguments_of('prepare'):
             received.identifier('migration_id', migration_id)
             received.text('record', record, record_module.TEXT_MAX)
         return self._destination.prepare(context, migration_id, record)
 
-    @_errors_to_caller
+    @errors_to_caller
     def carry_over(self, context, migration_id, instance_uuid, carry_over):
         """See :meth:`DestinationAPI.carry_over`."""
-        with _arguments('carry_over'):
+        with arguments_of('carry_over'):
             received.identifier('migration_id', migration_id)
             received.uuid('instance_uuid', instance_uuid)
             # The shadow-device process checks what is in it.
@@ -266,11 +278,11 @@ class DestinationServer:
                 raise received.wrong('carry_over', carry_over)
         self._destination.carry_over(migration_id, instance_uuid, carry_over)
 
-    @_errors_to_caller
+    @errors_to_caller
     def finish(self, context, migration_id, record, domain_r_moved,
                console_log):
         """See :meth:`DestinationAPI.finish`."""
-        with _arguments('finish'):
+        with arguments_of('finish'):
             received.identifier('migration_id', migration_id)
             received.text('record', record, record_module.TEXT_MAX)
             received.boolean('domain_r_moved', domain_r_moved)
@@ -279,19 +291,19 @@ class DestinationServer:
         self._destination.finish(
             context, migration_id, record, domain_r_moved, console_log)
 
-    @_errors_to_caller
+    @errors_to_caller
     def abort(self, context, migration_id, instance_uuid):
         """See :meth:`DestinationAPI.abort`."""
-        with _arguments('abort'):
+        with arguments_of('abort'):
             received.identifier('migration_id', migration_id)
             received.uuid('instance_uuid', instance_uuid)
         return self._destination.abort(migration_id, instance_uuid)
 
-    @_errors_to_caller
+    @errors_to_caller
     def send_back(self, context, migration_id, instance_uuid, uri,
                   migrate_uri, flags, within_s):
         """See :meth:`DestinationAPI.send_back`."""
-        with _arguments('send_back'):
+        with arguments_of('send_back'):
             received.identifier('migration_id', migration_id)
             received.uuid('instance_uuid', instance_uuid)
             received.text('uri', uri, _URI_MAX)
@@ -304,7 +316,7 @@ class DestinationServer:
 
 
 @contextlib.contextmanager
-def _arguments(method: str):
+def arguments_of(method: str):
     """Turn a wrong argument into an error that the caller is sent."""
     try:
         yield
@@ -314,16 +326,18 @@ def _arguments(method: str):
         ) from error
 
 
-def start_server(host: str, destination, early_departures):
+def start_server(host: str, destination, early_departures, operator):
     """Receive the calls to this host.
 
     :param host: as Nova calls it.
     :param destination: see :class:`DestinationServer`.
     :param early_departures: see :class:`SourceServer`.
+    :param operator: a :class:`nova_dmore.virt.operator_rpc.OperatorServer`.
     :returns: the server, which the caller has to stop.
     """
     server = rpc.get_server(
         messaging.Target(topic=TOPIC, server=host),
-        [DestinationServer(destination), SourceServer(early_departures)])
+        [DestinationServer(destination), SourceServer(early_departures),
+         operator])
     server.start()
     return server

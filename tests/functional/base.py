@@ -125,6 +125,12 @@ class TestCase(base.ServersTestBase):
                 get_client=lambda context, admin:
                 self.neutron_for_domain_r.client)))
         self.useFixture(fixtures.MonkeyPatch(
+            'nova_dmore.virt.network.ports.neutron',
+            address.neutron))
+        # The fake of Nova runs no guest, and tests look themselves.
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova_dmore.virt.checks.start.check_aside', lambda subject: None))
+        self.useFixture(fixtures.MonkeyPatch(
             'nova_dmore.virt.images.credentials.service_context',
             lambda: context.RequestContext(is_admin=True, overwrite=False)))
         self._respect_filters_of_names()

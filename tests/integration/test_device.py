@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What libvirt says of a QEMU with the device of Domain R, and without it.
+"""What libvirt says of a QEMU with the device of Domain R, and without it, and
+of the guest that tells whether an accelerator works.
 
 In a machine that is booted for this. What libvirt knows of QEMU it keeps in
 files, in which the device is struck out.
@@ -14,9 +15,20 @@ from tests.integration import test_hostd_unit as unit
 
 _CHECK = """
 import libvirt
-from nova_dmore.virt.config import precondition
+from nova_dmore.virt.checks import host
 connection = libvirt.open('qemu:///system')
-print(precondition.device_missing(connection, 'qemu'))
+print(host.device(connection, 'qemu').text or None)
+"""
+
+
+#: Emulated, it comes through its firmware everywhere.
+_RUN = """
+import libvirt
+from nova_dmore.virt.checks import accelerator
+connection = libvirt.open('qemu:///system')
+accelerator._LONGEST_S = 60
+connection.createXML(accelerator.xml('qemu'), 0)
+print(accelerator.ends(connection))
 """
 
 
@@ -35,12 +47,17 @@ class DeviceTest(base.BaseTestCase):
                            'unix_sock_group = "libvirt"\n'
                            'unix_sock_rw_perms = "0770"\n')
 
-    def _check(self):
+    def _check(self, program=_CHECK):
         """-> what is found by somebody without privileges."""
         self.machine.says('systemctl', 'restart', 'libvirtd')
         return self.machine.says(
             'env', f'PYTHONPATH={unit._SOURCE}', unit._INTERPRETER, '-c',
-            _CHECK, user='nobody', group='nogroup').splitlines()[-1]
+            program, user='nobody', group='nogroup').splitlines()[-1]
+
+    def test_a_guest_comes_through_its_firmware(self):
+        self.assertEqual('True', self._check(_RUN))
+        self.assertEqual('', self.machine.says(
+            'virsh', '-q', 'list', '--all', '--name'))
 
     def test_it_is_there_or_not(self):
         self.assertEqual('None', self._check())

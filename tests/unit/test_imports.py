@@ -45,12 +45,14 @@ RULES = {
     'image_builder': (COMMON | {'nova_dmore.image_builder',
                                 'nova_dmore.image_file', 'nova_dmore.domr'},
                       {'cffi', 'openstack'}),
-    'cmd': (COMMON | {'nova_dmore.cmd', 'nova_dmore.conf',
-                      'nova_dmore.hostd', 'nova_dmore.keeper',
-                      'nova_dmore.posix', 'nova_dmore.virt'},
+    'cmd': (COMMON | {'nova_dmore.channel.text', 'nova_dmore.cmd',
+                      'nova_dmore.conf', 'nova_dmore.hostd',
+                      'nova_dmore.keeper', 'nova_dmore.posix',
+                      'nova_dmore.virt'},
             {'glanceclient', 'keystoneauth1', 'libvirt', 'neutronclient',
              'nova', 'os_vif', 'oslo_config', 'oslo_privsep',
-             'oslo_upgradecheck', 'oslo_utils', 'setproctitle'}),
+             'oslo_upgradecheck', 'oslo_utils', 'prettytable',
+             'setproctitle'}),
     # Beside its own sshd, without Nova.
     'gateway': ({'nova_dmore.exception', 'nova_dmore.gateway'},
                 {'keystoneauth1', 'oslo_config'}),
@@ -62,7 +64,7 @@ RULES = {
              {'nova', 'libvirt', 'lxml', 'os_vif', 'cryptography',
               'neutronclient', 'glanceclient', 'keystoneauth1', 'stevedore',
               'oslo_config', 'oslo_log', 'oslo_messaging',
-              'oslo_utils', 'psutil'}),
+              'oslo_utils'}),
 }
 
 

@@ -9,9 +9,12 @@ File                   Thread of nova-compute
 ``reconcile.py``,      that is to be done, where it may block
 ``renewal.py``,
 ``late_pairs.py``,
-``shutdown.py``
+``shutdown.py``,
+``orphans.py``,
+``domain_r_renewal.py``
 ``reporter.py``        its own one sends; whoever has something to report calls
 ``tokens.py``          that of whoever changes a pair
+``operator.py``        that of the server of the calls
 ``leftovers.py``       none: ``nova-dmore-manage host clean``
 =====================  ========================================================
 """

@@ -7,6 +7,7 @@ what the instance prints, and its Domain R goes on to serve.
 """
 
 import libvirt
+from oslo_utils import uuidutils
 
 from nova_dmore import exception
 from nova_dmore.virt.pair import domain_r
@@ -41,7 +42,8 @@ class Leftovers:
         found = {record.instance_uuid for record in self._pairs.records.all()}
         found.update(self._pairs.shadows.instances())
         found.update(filter(None, map(domain_r.instance_of_name, names)))
-        return sorted(found)
+        # That of a check is of no instance.
+        return sorted(filter(uuidutils.is_uuid_like, found))
 
     def is_used(self, instance_uuid: str) -> bool:
         """Whether the instance is here, and its QEMU needs the pair, or will

@@ -16,6 +16,7 @@ import dataclasses
 import random
 import threading
 import time
+from collections.abc import Callable
 from concurrent import futures
 
 from oslo_log import log as logging
@@ -105,9 +106,26 @@ class Watch:
         self._thread = threading.Thread(
             target=self._run, name='dmore-watch', daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
+        #: What is done besides, and how often, in seconds.
+        self._also: list[tuple[Callable[[], object], float]] = []
         pairs.on_change = self.changed
 
     # -- called by other threads --------------------------------------------
+
+    def also(self, function: Callable[[], object],
+             interval_s: float | None = None) -> None:
+        """Do something more for the whole host, now and then; called before
+        :meth:`start`.
+
+        :param function: called in a thread of its own, in which it may block;
+            what it raises is logged.
+        :param interval_s: None: as often as pairs are checked.
+        """
+        self._also.append((function, interval_s or self._interval))
+
+    def check(self, instance_uuid: str) -> Condition:
+        """See :meth:`pair_care.PairCare.check`."""
+        return self._care.check(instance_uuid)
 
     def start(self) -> None:
         """Find the pairs of this host, and look after them from now on."""
@@ -170,6 +188,9 @@ class Watch:
                                  _SWEEP_RETRY_S))
         for sweep in (self._reconciler.sweep, self._secure_ports):
             self._begin(self._repeat(sweep, _SWEEP_S, _SWEEP_RETRY_S))
+        for function, interval_s in self._also:
+            self._begin(self._repeat(function, interval_s,
+                                     max(interval_s, _SWEEP_RETRY_S)))
         await self._ends.wait()
 
     def _begin(self, coroutine) -> None:

@@ -11,12 +11,15 @@ QEMU opens.
 """
 
 import contextlib
+import dataclasses
 import os
 import pathlib
 import shutil
 import stat
 import tempfile
 import threading
+import time
+from collections.abc import Collection
 
 from oslo_log import log as logging
 from oslo_utils import uuidutils
@@ -30,6 +33,24 @@ LOG = logging.getLogger(__name__)
 
 _CACHE_MODE = 0o755
 _IMAGE_MODE = 0o555
+#: An image is not removed for so long after somebody here looked at it, in
+#: seconds: the record of the pair that is made of it may not be written yet.
+#: So it is with what is left of one that could not be unpacked or removed.
+JUST_USED_S = 3600.0
+#: How the names of these begin.
+_SCRATCH = ('.fetch-', '.copied-', '.discarded-')
+
+
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """An image that is on this host."""
+
+    digest: str
+    #: What it says of itself, None: it is damaged.
+    version: str | None
+    size: int
+    #: When it was last taken for a Domain R, in seconds since 1970.
+    used_at: float
 
 
 class ImageStore:
@@ -95,6 +116,75 @@ class ImageStore:
                 f'{error}; or copy {self.directory(digest)} from the source '
                 'host') from error
 
+    def newest(self) -> str:
+        """As :meth:`current`, but nothing is fetched: the image may turn out
+        to be none.
+
+        :raises nova_dmore.exception.ImageError: there is none in Glance.
+        """
+        if self._expected_digest is not None:
+            return self._expected_digest
+        reasons: list[str] = []
+        for candidate in self._source.candidates(None, False, reasons):
+            return candidate.digest
+        raise self._source.nothing(reasons)
+
+    def held(self) -> list[Held]:
+        """The images that are on this host, the last used one first.
+
+        :raises nova_dmore.exception.ImageError: they cannot be looked at.
+        """
+        try:
+            return sorted(
+                (self._look(path) for path in self._in_cache()
+                 if image_source.DIGEST.fullmatch(path.name)),
+                key=lambda held: held.used_at, reverse=True)
+        except OSError as error:
+            raise self._no_cache(error) from error
+
+    def prune(self, used: Collection[str]) -> list[str]:
+        """Remove the images that nobody needs.
+
+        Called when Domain Rs were renewed, now and then, and by
+        ``nova-dmore-manage image prune``. A QEMU that has one open keeps what
+        it has.
+
+        :param used: digests of the pairs of this host.
+        :returns: the digests of those that were removed.
+        :raises nova_dmore.exception.ImageError: they cannot be looked at.
+        """
+        with self._lock:
+            removed = [
+                held.digest for held in self.held()
+                if held.digest not in used
+                and held.digest != self._expected_digest
+                and not _is_just_used(held.used_at)]
+            try:
+                for digest in removed:
+                    self._discard(self.directory(digest))
+                for path in self._in_cache():
+                    if path.name.startswith(_SCRATCH) and (
+                            not _is_just_used(path.lstat().st_mtime)):
+                        _remove(path)
+            except OSError as error:
+                raise self._no_cache(error) from error
+        return removed
+
+    def _in_cache(self) -> list[pathlib.Path]:
+        try:
+            return list(self._cache_dir.iterdir())
+        except FileNotFoundError:
+            return []       # nothing was fetched yet
+
+    @staticmethod
+    def _look(path: pathlib.Path) -> Held:
+        version = None
+        with contextlib.suppress(exception.ImageError):
+            version = image_file.read_manifest(path).version
+        return Held(path.name, version, sum(
+            each.lstat().st_size for each in path.iterdir()),
+            path.stat().st_mtime)
+
     def manifest(self, digest: str) -> image_file.Manifest:
         """What the image of a digest says about itself.
 
@@ -117,6 +207,7 @@ class ImageStore:
                 image_file.load(directory)
             except image_file.OwnerError:
                 self._take_back(directory)
+            os.utime(directory)     # it is used: prune() leaves it
         except (exception.ImageError, safe_path.UnsafeError,
                 OSError) as error:
             LOG.warning('The image of Domain R in %s is not used: %s',
@@ -225,16 +316,25 @@ class ImageStore:
         # removed.
         aside = self._cache_dir / f'.discarded-{uuidutils.generate_uuid()}'
         directory.rename(aside)
-        with contextlib.suppress(OSError):
-            if aside.is_symlink():
-                aside.unlink()
-            else:
-                aside.chmod(_CACHE_MODE)
-        shutil.rmtree(aside, ignore_errors=True)
+        _remove(aside)
 
     def _no_cache(self, error: OSError) -> exception.ImageError:
         return exception.ImageError(
             f'[dmore] image_cache_dir: {self._cache_dir}: {error.strerror}')
+
+
+def _is_just_used(when: float) -> bool:
+    return time.time() - when < JUST_USED_S
+
+
+def _remove(path: pathlib.Path) -> None:
+    """Remove what is used no more; what cannot be is tried again later."""
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(_CACHE_MODE)
+        else:
+            path.unlink()
+    shutil.rmtree(path, ignore_errors=True)
 
 
 class _NothingError(exception.ImageError):

@@ -12,10 +12,13 @@ The instance comes first: what fails here interrupts the console, and never
 the instance's migration.
 """
 
+import dataclasses
 import threading
 
 import libvirt
+from oslo_log import log as logging
 
+from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore import places
 from nova_dmore.virt.migration import carry_over
@@ -29,8 +32,11 @@ from nova_dmore.virt.migration import services as services_module
 from nova_dmore.virt.migration import switch_over
 from nova_dmore.virt.pair import domain_r
 from nova_dmore.virt.pair import record as record_module
+from nova_dmore.virt.pair import renewable
 from nova_dmore.virt.pair import xml
 from nova_dmore import wire
+
+LOG = logging.getLogger(__name__)
 
 #: Longest wait for the end of Domain R's migration after its instance's.
 _END_S = 15.0
@@ -105,6 +111,9 @@ class Departure:
         :raises libvirt.libvirtError: this one cannot be.
         """
         # First: it says in which form the instance can arrive there.
+        if self._is_renewed_there():
+            raise exception.PairError(
+                f'it is renewed: image {self.record.digest}')
         self._ask_destination()
         if self.layout_there == places.Layout.STOCK:
             raise exception.PairError('the destination can have none now')
@@ -119,6 +128,29 @@ class Departure:
             self._client.arm(self.co_migration.migration_id,
                              wire.Role.SOURCE)
         self.co_migration.enter(Phase.PREPARED)
+
+    def _is_renewed_there(self) -> bool:
+        """Whether a new Domain R is made at the destination, as an operator
+        has asked for, and the destination has, or can fetch, its image."""
+        before = self.record
+        if before.renewal != renewable.When.MIGRATION:
+            return False
+        try:
+            newest = self.services.pairs.images.newest()
+            if newest == before.digest:
+                return False
+            self._found_record = dataclasses.replace(
+                before, digest=newest, renewal=None)
+            self._ask_destination()
+            return self.layout_there != places.Layout.STOCK
+        except exception.NobodyThereError:
+            raise
+        except exception.DMoreError as error:
+            LOG.info('Domain R is not renewed at %(host)s: %(why)s',
+                     {'host': self.co_migration.host,
+                      'why': text.printable(error)}, instance=self._instance)
+            self._found_record = before
+            return False
 
     def _ask_destination(self) -> None:
         """Have the destination prepare, and learn which form it knows.

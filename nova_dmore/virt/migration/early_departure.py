@@ -28,6 +28,7 @@ import oslo_messaging as messaging
 from nova_dmore.channel import text
 from nova_dmore.virt import boundary
 from nova_dmore.virt.migration import departure as departure_module
+from nova_dmore.virt.pair import renewable
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -176,6 +177,7 @@ class EarlyDepartures:
         record = services.pairs.get(instance_uuid)
         instance = None
         if (record is not None and not record.incoming
+                and record.renewal != renewable.When.MIGRATION
                 and services.hold and services.synchronise):
             instance = find_migrating(context, instance_uuid)
         if instance is None:

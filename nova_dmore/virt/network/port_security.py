@@ -8,7 +8,8 @@ and when its pair is built again.
 
 from oslo_log import log as logging
 
-from nova_dmore.virt.config import precondition
+from nova_dmore.virt.checks import network as network_checks
+from nova_dmore.virt.checks import result
 from nova_dmore.virt.network import security_group
 
 LOG = logging.getLogger(__name__)
@@ -36,9 +37,9 @@ class PortSecurity:
         :param client: a client of Neutron.
         :param network: the management network.
         """
-        text = precondition.port_security_off(network)
-        if text is not None:
-            self._warn(text)
+        found = network_checks.port_security(network)
+        if found.text:
+            self._warn(found.text)
         else:
             self._groups(client)
 
@@ -97,4 +98,4 @@ class PortSecurity:
 
 def _is_off(network: dict) -> bool:
     """Whether ports of the network are made without port security."""
-    return precondition.port_security_off(network) is not None
+    return network_checks.port_security(network) != result.GOOD

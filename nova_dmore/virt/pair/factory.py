@@ -6,7 +6,10 @@ Called by the driver's constructor, once in each nova-compute.
 
 import functools
 
+from nova_dmore.virt.care import domain_r_renewal
 from nova_dmore.virt.care import late_pairs
+from nova_dmore.virt.care import operator
+from nova_dmore.virt.care import orphans
 from nova_dmore.virt.care import reconcile
 from nova_dmore.virt.care import renewal
 from nova_dmore.virt.care import reporter as reporter_module
@@ -19,6 +22,7 @@ from nova_dmore.virt.network import address
 from nova_dmore.virt.network import plug
 from nova_dmore.virt.network import port_security
 from nova_dmore.virt.network import security_group
+from nova_dmore.virt import operator_rpc
 from nova_dmore.virt.pair import incoming
 from nova_dmore.virt import where
 
@@ -61,3 +65,22 @@ def make_watch(conf, pairs: incoming.IncomingPairs,
                              where.host_in_nova, where.is_live_migrating),
         renewal.Renewal(conf, pairs),
         late_pairs.LatePairs(pairs, context, connect, conf.dmore.ssh_port))
+
+
+def make_operator(conf, pairs: incoming.IncomingPairs, watched: watch.Watch,
+                  reporter: reporter_module.Reporter, context
+                  ) -> operator.OperatorRole:
+    """What answers operators and other hosts; has the watch renew Domain Rs,
+    and look for what nobody uses.
+
+    :param watched: what :func:`make_watch` returned, not started yet. The
+        other parameters are those of it.
+    """
+    renewals = domain_r_renewal.Renewals(
+        pairs, watched.check, reporter, context)
+    watched.also(renewals.run)
+    watched.also(renewals.prune, orphans.TURN_S)
+    watched.also(orphans.Orphans(
+        pairs.addresses, context, operator_rpc.pairs_among,
+        operator_rpc.hosts_up, conf.host).sweep, orphans.TURN_S)
+    return operator.OperatorRole(conf, pairs, renewals)

@@ -10,14 +10,15 @@ import contextlib
 import dataclasses
 from concurrent import futures
 
-from nova_dmore.virt.pair import pairs
 from nova_dmore.virt.pair import parts
 from nova_dmore.virt.pair import record as record_module
+from nova_dmore.virt.pair import renewable
 from nova_dmore import wire
 
 
-class IncomingPairs(pairs.Pairs):
-    """Those of :class:`pairs.Pairs`, and those that are expected here."""
+class IncomingPairs(renewable.RenewablePairs):
+    """Those of :class:`renewable.RenewablePairs`, and those that are expected
+    here."""
 
     def prepare_early(self, record, bind=None) -> record_module.PairRecord:
         """Make what of a pair takes long, on a host that it may come to.

@@ -60,6 +60,9 @@ class PairRecord:
     incoming: bool = False
     #: Which secret of ``[dmore] secret_file`` its keys are derived from.
     secret_id: int = identity.FIRST_SECRET_ID
+    #: When its Domain R is to be renewed, None: not at all; a
+    #: :class:`nova_dmore.virt.pair.renewable.When`.
+    renewal: str | None = None
     #: What a later release says besides, and this one only keeps.
     others: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -72,6 +75,8 @@ def to_json(record: PairRecord) -> str:
         del fields['secret_id']
     else:
         fields['version'] = VERSION
+    if record.renewal is None:
+        del fields['renewal']
     return json.dumps(fields, sort_keys=True)
 
 
@@ -118,6 +123,8 @@ def _check(record: PairRecord) -> None:
     received.boolean('display', record.display)
     received.boolean('incoming', record.incoming)
     received.integer('secret_id', record.secret_id, 0, identity.SECRET_ID_MAX)
+    if record.renewal is not None:
+        received.identifier('renewal', record.renewal)
     for name in record.others:
         if not (name.isidentifier() and name.isascii() and
                 len(name) <= _NAME_MAX):

@@ -8,11 +8,12 @@ from contextlib import redirect_stdout
 import fixtures
 from neutronclient.common import exceptions as neutron_exceptions
 import nova.conf
-from nova import exception as nova_exception
 from oslo_upgradecheck import upgradecheck
 
+from nova_dmore.client import host_service
 from nova_dmore.cmd import status
 from nova_dmore import conf as dmore_conf
+from nova_dmore import exception
 from nova_dmore.virt.config import certificate
 from tests.unit.virt.config import test_certificate
 from tests.unit.virt import fake_host
@@ -23,38 +24,34 @@ WARNING = upgradecheck.Code.WARNING
 FAILURE = upgradecheck.Code.FAILURE
 
 
-class StatusTest(fakes.TestCase):
+class StatusTest(fake_host.HostTestCase):
 
     def setUp(self):
         super().setUp()
-        self.libvirt = fake_host.Libvirt()
         self.opened = self.useFixture(fixtures.MockPatch(
             'libvirt.open', autospec=True, return_value=self.libvirt)).mock
-        self.neutron = fakes.Neutron()
         self.useFixture(fixtures.MockPatch(
-            'nova.network.neutron.get_client', autospec=True,
-            return_value=self.neutron.client))
-        self.useFixture(fixtures.MockPatch(
-            'nova_dmore.virt.images.credentials.service_context',
-            autospec=True))
-        glance = self.useFixture(fixtures.MockPatch(
-            'nova.image.glance.API', autospec=True)).mock.return_value
-        self.get, self.get_all = glance.get, glance.get_all
-        self.get_all.return_value = [{'status': 'active'}]
-        self.secret = pathlib.Path(
-            self.useFixture(fixtures.TempDir()).path, 'secret')
-        self.secret.write_text('s' * 64)
-        self.secret.chmod(0o600)
-        self.config.config(group='dmore', secret_file=str(self.secret),
-                           management_network='consoles')
-        self.config.config(group='libvirt',
+            'nova_dmore.virt.pair.factory.make_pairs',
+            autospec=True, side_effect=lambda *_: self.make_pairs()))
+        self.hosts = self.useFixture(fixtures.MockPatchObject(
+            status, '_ask_hosts', return_value={})).mock
+        self.useFixture(fixtures.MockPatchObject(
+            host_service.HostService, 'qemu_group'))
+        self.images.newest.return_value = fakes.DIGEST
+        self.secret = pathlib.Path(self.conf.dmore.secret_file)
+        self.config.config(group='dmore',
+                           vnc_proxy_networks=['192.0.2.0/28'])
+        self.config.config(group='libvirt', virt_type='qemu',
                            live_migration_with_native_tls=True)
+
+    def _results(self):
+        checks = status.Checks()
+        return {name: function(checks)
+                for name, function in checks._upgrade_checks}
 
     def _check(self, check, code, *texts):
         """One check says something, the others do not."""
-        checks = status.Checks()
-        results = {name: function(checks)
-                   for name, function in checks._upgrade_checks}
+        results = self._results()
         found = results.pop(check)
         self.assertEqual({GOOD}, {
             result.code for result in results.values()})
@@ -71,6 +68,11 @@ class StatusTest(fakes.TestCase):
                            live_migration_with_native_tls=False)
         self._check('Encrypted live migrations', WARNING,
                     '[libvirt] live_migration_with_native_tls')
+
+    def test_the_proxies_are_not_let_in(self):
+        self.config.config(group='dmore', vnc_proxy_networks=[])
+        self._check('Reachability from the proxies', FAILURE,
+                    '[dmore] vnc_proxy_networks is empty', 'Horizon')
 
     def test_a_secret_that_others_may_read(self):
         self.secret.chmod(0o644)
@@ -123,9 +125,13 @@ class StatusTest(fakes.TestCase):
         self._check('Device of Domain R', FAILURE,
                     'device not available: ivshmem-doorbell')
 
-    def test_device_where_libvirt_is_away(self):
+    def test_libvirt_is_away(self):
         self.opened.side_effect = fake_host.libvirt_error(text='away')
-        self._check('Device of Domain R', WARNING, 'away')
+        for title in ('Device of Domain R', 'Versions of libvirt and QEMU',
+                      'Group of QEMU', 'AppArmor'):
+            found = self._results()[title]
+            self.assertEqual(WARNING, found.code)
+            self.assertIn('away', found.details)
 
     def test_networks(self):
         self.config.config(group='dmore', ssh_networks=['192.0.2.1/24'])
@@ -138,16 +144,37 @@ class StatusTest(fakes.TestCase):
                     'consoles', '--enable-port-security')
 
     def test_no_management_network(self):
-        for name in (None, 'other'):
-            self.config.config(group='dmore', management_network=name)
-            self._check('Port security of the management network', FAILURE,
-                        '[dmore] management_network')
+        self.neutron.networks[0]['name'] = 'other'
+        results = self._results()
+        for title, code in (
+                ('Management network', FAILURE),
+                ('Port security of the management network', WARNING)):
+            self.assertEqual(code, results[title].code)
+            self.assertIn('[dmore] management_network',
+                          results[title].details)
+
+    def test_no_way_back(self):
+        self.neutron.subnet['gateway_ip'] = None
+        self._check('Management network', FAILURE, '192.0.2.0/28')
+
+    def test_quota(self):
+        self.neutron.quota['ports'] = 0
+        self._check('Quota of ports', FAILURE, 'openstack quota set',
+                    self.neutron.project)
 
     def test_neutron_is_away(self):
-        self.neutron.client.list_networks.side_effect = (
-            neutron_exceptions.ConnectionFailed(reason='refused'))
-        self._check('Port security of the management network', WARNING,
-                    'Not checked', 'refused')
+        for name in ('list_networks', 'show_quota_details'):
+            getattr(self.neutron.client, name).side_effect = (
+                neutron_exceptions.ConnectionFailed(reason='refused'))
+        results = self._results()
+        for title in ('Management network', 'Quota of ports',
+                      'Port security of the management network'):
+            self.assertEqual(WARNING, results[title].code)
+            self.assertIn('refused', results[title].details)
+
+    def test_another_host_differs(self):
+        self.hosts.return_value = {'c2': None}
+        self._check('Other compute hosts', WARNING, 'c2')
 
     def test_nothing_is_made(self):
         with redirect_stdout(io.StringIO()):
@@ -155,21 +182,12 @@ class StatusTest(fakes.TestCase):
         self.neutron.client.create_security_group.assert_not_called()
 
     def test_no_image(self):
-        for images in ([], [{'status': 'queued'}]):
-            self.get_all.return_value = images
-            self._check('Image of Domain R', FAILURE, '[dmore] image',
-                        'nova-dmore-image upload')
-
-    def test_image_by_id(self):
-        self.config.config(group='dmore', image=fakes.UUID)
-        self._check('Image of Domain R', GOOD)
-        self.get.side_effect = nova_exception.ImageNotFound(
-            image_id=fakes.UUID)
-        self._check('Image of Domain R', FAILURE, fakes.UUID)
+        self.images.newest.side_effect = exception.ImageError(
+            '[dmore] image: no image')
+        self._check('Image of Domain R', FAILURE, '[dmore] image')
 
     def test_glance_is_away(self):
-        self.get_all.side_effect = nova_exception.GlanceConnectionFailed(
-            server='glance', reason='refused')
+        self.images.newest.side_effect = exception.GlanceAwayError('refused')
         self._check('Image of Domain R', WARNING, 'Not checked', 'refused')
 
     def test_command(self):
@@ -177,17 +195,21 @@ class StatusTest(fakes.TestCase):
         # What is overridden would be so in every configuration.
         for name, group in (('live_migration_with_native_tls', 'libvirt'),
                             ('secret_file', 'dmore'),
-                            ('management_network', 'dmore')):
+                            ('management_network', 'dmore'),
+                            ('vnc_proxy_networks', 'dmore')):
             self.conf.clear_override(name, group)
         options = nova.conf.cfg.ConfigOpts()
         nova.conf.libvirt.register_opts(options)
         nova.conf.vnc.register_opts(options)
+        nova.conf.base.register_opts(options)
+        nova.conf.serial_console.register_opts(options)
         dmore_conf.register(options)
         self.useFixture(fixtures.MockPatchObject(status, 'CONF', options))
         file = pathlib.Path(self.secret.parent, 'nova.conf')
         file.write_text(
             f'[dmore]\nmanagement_network = consoles\n'
-            f'secret_file = {self.secret}\n')
+            f'secret_file = {self.secret}\n'
+            'vnc_proxy_networks = 192.0.2.0/28\n')
         output = io.StringIO()
         with redirect_stdout(output):
             code = status.main(

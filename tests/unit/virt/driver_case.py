@@ -52,3 +52,7 @@ class DriverTestCase(fake_host.HostTestCase):
         self.useFixture(fixtures.MockPatch(
             'nova_dmore.virt.rpc.start_server', autospec=True))
         self.driver._watch = mock.Mock()
+        self.driver._operator = mock.Mock()
+        self.aside = self.useFixture(fixtures.MockPatch(
+            'nova_dmore.virt.checks.start.check_aside',
+            autospec=True)).mock

@@ -95,6 +95,14 @@ class Libvirt:
         self.refuse = None      # raised by createXML
         #: Called with the XML of a domain that nobody starts.
         self.check = lambda xml: None
+        self.qemu_version = 10_000_000
+        self.libvirt_version = 11_000_000
+
+    def getVersion(self):
+        return self.qemu_version
+
+    def getLibVersion(self):
+        return self.libvirt_version
 
     def getCapabilities(self):
         return '<capabilities/>'

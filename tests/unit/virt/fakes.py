@@ -115,7 +115,8 @@ _CALLS = ('list_ports', 'list_networks', 'create_port', 'update_port',
           'activate_port_binding', 'delete_port_binding',
           'list_security_groups', 'create_security_group',
           'delete_security_group', 'create_security_group_rule',
-          'delete_security_group_rule')
+          'delete_security_group_rule', 'list_subnets',
+          'show_quota_details')
 
 
 @functools.cache
@@ -169,6 +170,14 @@ class Neutron:
         return {'networks': [
             network for network in self.networks
             if wanted.items() <= network.items()]}
+
+    def _list_subnets(self, **wanted):
+        return {'subnets': [self.subnet]}
+
+    def _show_quota_details(self, project_id):
+        return {'quota': {'port': {
+            'limit': self.quota['ports'], 'used': len(self.ports),
+            'reserved': 0}}}
 
     def _create_port(self, body):
         if not self.free_addresses:

@@ -12,6 +12,7 @@ from oslo_messaging import conffixture
 
 from nova_dmore import exception
 from nova_dmore import places
+from nova_dmore.virt import operator_rpc
 from nova_dmore.virt import rpc
 from tests.unit.virt import fakes
 
@@ -78,7 +79,9 @@ class RpcTest(fakes.TestCase):
         self.addCleanup(nova_rpc.cleanup)
         self.destination = Destination()
         self.source = mock.Mock()
-        self.server = rpc.start_server('c2', self.destination, self.source)
+        self.server = rpc.start_server(
+            'c2', self.destination, self.source,
+            operator_rpc.OperatorServer(mock.Mock()))
         self.addCleanup(self._stop)
         self.api = rpc.DestinationAPI(5)
         self.context = context.get_admin_context()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``nova-dmore-manage`` prints."""
+"""What consoles are opened with, and how the command as a whole answers."""
 
 import contextlib
 import io

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What nova-compute of this host uses, for a command that needs it, too.
+
+To be imported when the command is known: it loads Nova.
+"""
+
+import dataclasses
+import shlex
+from collections.abc import Callable
+from collections.abc import Sequence
+
+import libvirt
+import nova.conf
+from nova import context as nova_context
+from nova import objects
+from nova import utils
+from nova.virt.libvirt import vif
+from oslo_config import cfg
+from oslo_privsep import priv_context
+import os_vif
+
+from nova_dmore.cmd import hypervisor
+from nova_dmore.cmd.manage import settings
+from nova_dmore import conf as dmore_conf
+from nova_dmore import exception
+from nova_dmore.virt.pair import factory
+from nova_dmore.virt.pair import incoming
+
+CONF = nova.conf.CONF
+
+
+@dataclasses.dataclass(frozen=True)
+class Compute:
+    """One host, as a command sees it."""
+
+    conf: cfg.ConfigOpts
+    connection: libvirt.virConnect
+    pairs: incoming.IncomingPairs
+
+
+def read(files: Sequence[str] | None) -> cfg.ConfigOpts:
+    """Nova's configuration.
+
+    :param files: ``--config-file``.
+    :raises nova_dmore.exception.ConfigurationError: it cannot be read.
+    """
+    dmore_conf.register(CONF)
+    settings.read(CONF, files)
+    return CONF
+
+
+def look(files: Sequence[str] | None) -> Compute:
+    """This host, to be looked at: libvirt is asked read-only.
+
+    :param files: ``--config-file``.
+    :raises nova_dmore.exception.DMoreError: it cannot be.
+    """
+    return _compute(read(files), hypervisor.look)
+
+
+def change(files: Sequence[str] | None) -> Compute:
+    """This host, for a command that plugs or ends something.
+
+    :param files: ``--config-file``.
+    :raises nova_dmore.exception.DMoreError: it cannot be.
+    """
+    compute = _compute(read(files), hypervisor.connect)
+    priv_context.init(root_helper=shlex.split(utils.get_root_helper()))
+    os_vif.initialize()
+    return compute
+
+
+def _compute(conf: cfg.ConfigOpts,
+             connect: Callable[[], libvirt.virConnect]) -> Compute:
+    try:
+        connection = connect()
+    except libvirt.libvirtError as error:
+        raise exception.PairError(f'libvirt: {error}') from error
+    objects.register_all()
+    return Compute(conf, connection, factory.make_pairs(
+        conf, lambda: connection, vif.LibvirtGenericVIFDriver(None),
+        nova_context.get_admin_context()))

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a command of ``nova-dmore-manage`` answers, for people and programs."""
+
+import argparse
+import dataclasses
+import enum
+import json
+from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import prettytable
+
+from nova_dmore.channel import text as channel_text
+
+
+#: What takes the parsers of nouns, or of their actions.
+Nouns: TypeAlias = 'argparse._SubParsersAction[argparse.ArgumentParser]'
+
+
+class Status(enum.IntEnum):
+    """Exit status; argparse's own for a wrong command line is 2."""
+
+    DONE = 0
+    #: Nothing was done, and standard error says why.
+    ERROR = 1
+    #: The answer is no, or something could not be done: the answer says what.
+    INCOMPLETE = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Text:
+    """An answer that is the same for people and programs."""
+
+    text: str
+    status: Status = Status.DONE
+
+    def shown(self, as_json: bool) -> str:
+        """What is printed."""
+        return self.text
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A list of things.
+
+    :ivar columns: what people are shown: key of a row -> heading.
+    :ivar rows: what programs are given, with more keys or the same.
+    """
+
+    columns: Mapping[str, str]
+    rows: list[dict[str, Any]]
+    status: Status = Status.DONE
+
+    def shown(self, as_json: bool) -> str:
+        """What is printed."""
+        if as_json:
+            return json.dumps(self.rows, indent=2)
+        return _table(self.columns.values(), (
+            [row[key] for key in self.columns] for row in self.rows))
+
+
+@dataclasses.dataclass(frozen=True)
+class Properties:
+    """One thing, with all that is known of it."""
+
+    values: dict[str, Any]
+    status: Status = Status.DONE
+
+    def shown(self, as_json: bool) -> str:
+        """What is printed."""
+        if as_json:
+            return json.dumps(self.values, indent=2)
+        return _table(('Field', 'Value'), self.values.items())
+
+
+def with_json(parser: argparse.ArgumentParser) -> None:
+    """Have a command take ``--json``."""
+    parser.add_argument('--json', action='store_true',
+                        help='print JSON, not a table')
+
+
+def _table(headings: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    table = prettytable.PrettyTable(list(headings), align='l')
+    for row in rows:
+        table.add_row([_cell(value) for value in row])
+    shown: str = table.get_string()
+    return shown
+
+
+def _cell(value: Any) -> str:
+    """A value as people read it; some come from users and from Domain R."""
+    if value is None:
+        return '-'
+    if isinstance(value, bool):
+        return 'yes' if value else 'no'
+    if isinstance(value, (dict, list)):
+        value = json.dumps(value)
+    return channel_text.printable(str(value))

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``nova-dmore-manage renew``, ``pair renew`` and ``pair rebuild``: what only
+nova-compute can do, which is asked for it."""
+
+import argparse
+import sys
+import time
+from typing import Any
+
+from nova_dmore.cmd.manage import output
+from nova_dmore.cmd.manage import settings
+
+#: How often a host is asked how far it has come, in seconds.
+_LOOK_S = 2.0
+_COLUMNS = {'instance_uuid': 'Instance', 'state': 'State', 'when': 'When',
+            'image_short': 'Image', 'newest_short': 'Newest',
+            'error': 'Error'}
+#: States that do not last.
+_UNDER_WAY = ('renewing', 'waits')
+
+
+def add(nouns: output.Nouns) -> None:
+    """Add the parser of ``renew``."""
+    noun = nouns.add_parser(
+        'renew', help='give all pairs of a host a new Domain R with the '
+        'newest image, and remove the images that no pair uses')
+    _add_options(noun)
+    noun.add_argument('--status', action='store_true',
+                      help='only say how far the host has come')
+    noun.set_defaults(run=_renew, server=None)
+
+
+def add_to_pair(actions: output.Nouns) -> None:
+    """Add the parsers of ``pair renew`` and ``pair rebuild``."""
+    renew = actions.add_parser(
+        'renew', help='give one pair a new Domain R with the newest image')
+    _add_options(renew)
+    renew.set_defaults(run=_renew, status=False)
+    rebuild = actions.add_parser(
+        'rebuild', help='give one pair a new Domain R with the image that it '
+        'has; its sessions end')
+    _add_host(rebuild)
+    rebuild.set_defaults(run=_rebuild)
+    for action in (renew, rebuild):
+        action.add_argument('server', type=settings.uuid, metavar='SERVER',
+                            help='uuid of the instance')
+
+
+def _add_host(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--host', metavar='HOST',
+                        help='as Nova calls it (default: this one)')
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    _add_host(parser)
+    parser.add_argument(
+        '--when', choices=('now', 'idle', 'migration', 'never'),
+        default='now', help='now: sessions end; idle: when nobody is '
+        'attached; migration: in the next live migration to a host that has '
+        'the image or can fetch it, where sessions end; never: take back '
+        'what was asked for (default: %(default)s)')
+    parser.add_argument(
+        '--no-wait', action='store_true',
+        help='with "now": do not wait until all is done')
+    output.with_json(parser)
+
+
+def _api(arguments: argparse.Namespace) -> tuple[Any, Any, str]:
+    """What asks nova-compute, a context, and the host that is meant."""
+    from nova import context
+    from nova_dmore.cmd.manage import compute
+    from nova_dmore.virt import operator_rpc
+    conf = compute.read(arguments.config_file)
+    operator_rpc.connect(conf)
+    return (operator_rpc.OperatorAPI(), context.get_admin_context(),
+            arguments.host or conf.host)
+
+
+def _rebuild(arguments: argparse.Namespace) -> output.Text:
+    api, context, host = _api(arguments)
+    api.rebuild(context, host, arguments.server)
+    return output.Text(f'{arguments.server} has a new Domain R')
+
+
+def _renew(arguments: argparse.Namespace) -> output.Table:
+    api, context, host = _api(arguments)
+    return renewed(api, context, host, arguments)
+
+
+def renewed(api: Any, context: Any, host: str, arguments: argparse.Namespace
+            ) -> output.Table:
+    """Ask a host for it, and wait for what is done at once.
+
+    :param api: a :class:`nova_dmore.virt.operator_rpc.OperatorAPI`.
+    :raises nova_dmore.exception.DMoreError: the host does not do it.
+    """
+    if arguments.status:
+        return _table(api.renewals(context, host))
+    uuids = None if arguments.server is None else [arguments.server]
+    rows = api.renew(context, host, uuids, None if arguments.when == 'never'
+                     else arguments.when)
+    if uuids is not None:
+        rows = [row for row in rows if row['instance_uuid'] in uuids]
+    if arguments.when != 'now' or arguments.no_wait:
+        return _table(rows)
+    wanted = {row['instance_uuid'] for row in rows}
+    said: dict[str, str] = {}
+    while True:
+        for row in rows:
+            uuid, state = row['instance_uuid'], row['state']
+            if said.get(uuid) != state:
+                said[uuid] = state
+                print(f'{uuid} {state}', file=sys.stderr)
+        if not any(row['state'] in _UNDER_WAY and not row['error']
+                   for row in rows):
+            return _table(rows)
+        time.sleep(_LOOK_S)
+        rows = [row for row in api.renewals(context, host)
+                if row['instance_uuid'] in wanted]
+
+
+def _table(rows: list[dict[str, Any]]) -> output.Table:
+    failed = any(row['error'] for row in rows)
+    return output.Table(_COLUMNS, [
+        {**row, 'image_short': row['image'][:12],
+         'newest_short': row['newest'][:12]} for row in rows],
+        output.Status.INCOMPLETE if failed else output.Status.DONE)

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``nova-dmore-manage vnc-password``, ``host-key`` and ``secrets``: what
+consoles are opened with.
+
+They ask no service, and need no more than to read ``[dmore] secret_file``.
+"""
+
+import argparse
+import collections
+import ipaddress
+
+from oslo_config import cfg
+
+from nova_dmore.cmd.manage import output
+from nova_dmore.cmd.manage import settings
+from nova_dmore import exception
+from nova_dmore.virt.config import host_secrets
+from nova_dmore.virt.config import identity
+from nova_dmore.virt.pair import record as record_module
+
+_SSH_PORT = 22
+
+
+def add(nouns: output.Nouns) -> None:
+    """Add the parsers of the three."""
+    password = nouns.add_parser(
+        'vnc-password', help='print the password of the VNC console of an '
+        'instance, for clients of [dmore] vnc_direct_networks')
+    password.add_argument(
+        '--view-only', action='store_true',
+        help='the one with which a client may only look')
+    password.set_defaults(run=_vnc_password)
+    host_key = nouns.add_parser(
+        'host-key', help='print the line that an SSH client\'s known_hosts '
+        'has for the console of an instance')
+    host_key.add_argument(
+        '--address', type=ipaddress.ip_address, metavar='IP',
+        help='of the console, if the instance is on another host')
+    host_key.set_defaults(run=_host_key)
+    for command in (password, host_key):
+        command.add_argument('server', type=settings.uuid, metavar='SERVER',
+                             help='uuid of the instance')
+        command.add_argument(
+            '--secret-id', type=int, metavar='ID',
+            help='id of the secret that its keys are derived from, if the '
+            'instance is on another host and secret_file has several: '
+            f'{host_secrets.METADATA} in the instance\'s system metadata, '
+            f'{identity.FIRST_SECRET_ID} if that is not there')
+    nouns.add_parser(
+        'secrets', help='list the ids of [dmore] secret_file, the newest '
+        'last, with the number of pairs on this host that use them'
+    ).set_defaults(run=_list_secrets)
+
+
+class _Keys:
+    """What the keys of an instance are derived from.
+
+    :raises nova_dmore.exception.ConfigurationError: it cannot be told.
+    """
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.options: cfg.ConfigOpts.GroupAttr = settings.dmore(
+            arguments.config_file)
+        self.secrets = identity.read_secrets(self.options.secret_file)
+        self.records = record_module.Records(
+            self.options.record_dir, self.options.run_dir)
+
+    def of(self, arguments: argparse.Namespace
+           ) -> tuple[record_module.PairRecord | None, bytes]:
+        """The record of the instance's pair, if it is here, and the secret."""
+        record = self.records.load(arguments.server)
+        return record, self.secrets.get(
+            self._secret_id(arguments, record))
+
+    def _secret_id(self, arguments: argparse.Namespace,
+                   record: record_module.PairRecord | None) -> int:
+        given: int | None = arguments.secret_id
+        if given is not None:
+            return given
+        if record is not None:
+            return record.secret_id
+        if len(self.secrets.by_id) == 1:
+            return self.secrets.newest
+        raise exception.ConfigurationError(
+            f'instance {arguments.server} has no pair on this host, and '
+            f'{self.secrets.path} has several secrets: run this on the host '
+            'that the instance is on, or give --secret-id')
+
+
+def _vnc_password(arguments: argparse.Namespace) -> output.Text:
+    _record, secret = _Keys(arguments).of(arguments)
+    return output.Text(identity.vnc_password(
+        secret, arguments.server, arguments.view_only))
+
+
+def _host_key(arguments: argparse.Namespace) -> output.Text:
+    keys = _Keys(arguments)
+    record, secret = keys.of(arguments)
+    address = arguments.address
+    if address is None:
+        if record is None:
+            raise exception.ConfigurationError(
+                f'instance {arguments.server} has no pair on this host: give '
+                'the --address of its console')
+        address = record.address.ip
+    host = str(address)
+    if keys.options.ssh_port != _SSH_PORT:
+        host = f'[{host}]:{keys.options.ssh_port}'
+    return output.Text(
+        f'{host} {identity.public_host_key(secret, arguments.server)}')
+
+
+def _list_secrets(arguments: argparse.Namespace) -> output.Text:
+    keys = _Keys(arguments)
+    used = collections.Counter(
+        record.secret_id for record in keys.records.all())
+    ids = list(dict.fromkeys([*keys.secrets.by_id, *sorted(used)]))
+    return output.Text('\n'.join(
+        f'{each} {used[each]} pairs' + (
+            ', missing' if each not in keys.secrets.by_id else
+            ', newest' if each == keys.secrets.newest else '')
+        for each in ids))

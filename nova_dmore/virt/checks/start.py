@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What nova-compute says of its host when it starts: a line for each check
+that is not good, and none for the others."""
+
+import threading
+
+from oslo_log import log as logging
+
+from nova_dmore.virt.checks import result
+from nova_dmore.virt.checks import table
+
+LOG = logging.getLogger(__name__)
+
+
+def check(subject: table.Subject) -> str | None:
+    """Make the checks that nova-compute's start waits for.
+
+    :returns: why no Domain R can be on this host; None: it can, or nobody
+        can tell.
+    """
+    found = {each.title: each.of(subject) for each in table.CHECKS
+             if each.when is table.When.START}
+    for title, one in found.items():
+        _say(title, one)
+    device = found[table.DEVICE.title]
+    return device.text if device.level is result.Level.FAILURE else None
+
+
+def check_aside(subject: table.Subject) -> threading.Thread:
+    """Make those that take longer, in a thread of their own: Neutron or
+    Glance may not answer for minutes.
+
+    :returns: the thread, which nobody need wait for.
+    """
+    thread = threading.Thread(target=_check_aside, args=[subject],
+                              name='dmore-checks', daemon=True)
+    thread.start()
+    return thread
+
+
+def _check_aside(subject: table.Subject) -> None:
+    for each in table.CHECKS:
+        if each.when is table.When.ASIDE:
+            try:
+                _say(each.title, each.of(subject))
+            except Exception:   # noqa: H201 - it must not end the others
+                LOG.exception('Domain R: %s cannot be checked', each.title)
+
+
+def _say(title: str, found: result.Result) -> None:
+    if found.level is not result.Level.GOOD:
+        LOG.log(logging.ERROR if found.level is result.Level.FAILURE
+                else logging.WARNING,
+                'Domain R: %(title)s: %(text)s',
+                {'title': title, 'text': found.text})

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All checks, and what they look at."""
+
+import dataclasses
+import enum
+from collections.abc import Callable
+from typing import Any
+
+import libvirt
+from nova.network import neutron
+from oslo_config import cfg
+
+from nova_dmore.channel import text
+from nova_dmore.client import host_service
+from nova_dmore import exception
+from nova_dmore.virt.checks import accelerator
+from nova_dmore.virt.checks import configuration
+from nova_dmore.virt.checks import host
+from nova_dmore.virt.checks import image
+from nova_dmore.virt.checks import network
+from nova_dmore.virt.checks import other_hosts
+from nova_dmore.virt.checks import result
+from nova_dmore.virt.pair import pairs as pairs_module
+from nova_dmore.virt import service_errors
+
+
+class When(enum.Enum):
+    """When nova-compute makes a check; the command makes all."""
+
+    #: In its start, which waits: it takes milliseconds, and asks nobody but
+    #: libvirt and the host service.
+    START = 'start'
+    #: Beside its start.
+    ASIDE = 'aside'
+    #: Never: it says so by itself, or asks too many.
+    NEVER = 'never'
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """What is checked: a host, and its cloud as it sees it."""
+
+    conf: cfg.ConfigOpts
+    #: Returns a ``libvirt.virConnect``.
+    connect: Callable[[], libvirt.virConnect]
+    pairs: pairs_module.Pairs
+    #: An admin ``RequestContext``.
+    context: Any
+    #: Returns what the other hosts say of themselves; see
+    #: :func:`other_hosts.compare`. nova-compute does not ask them.
+    ask_hosts: Callable[[], dict[str, dict[str, Any] | None]] = dict
+
+    @property
+    def virt_type(self) -> str:
+        """``[libvirt] virt_type``."""
+        given: str = self.conf.libvirt.virt_type
+        return given
+
+    @property
+    def service(self) -> host_service.HostService:
+        """The host service of this host."""
+        return host_service.HostService(self.conf.dmore.run_dir)
+
+    def neutron(self):
+        """A client of Neutron."""
+        return neutron.get_client(self.context, admin=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """One check."""
+
+    title: str
+    look: Callable[[Subject], result.Result]
+    when: When = When.START
+
+    def of(self, subject: Subject) -> result.Result:
+        """What it finds; it raises nothing that is foreseen."""
+        try:
+            return self.look(subject)
+        except exception.ConfigurationError as error:
+            return result.failure(str(error))
+        except exception.DMoreError as error:
+            return result.not_checked(error)
+        except libvirt.libvirtError as error:
+            return result.not_checked(
+                f'libvirt says: {text.printable(error)}')
+        except service_errors.NEUTRON as error:
+            return result.not_checked(
+                f'Neutron says: {text.printable(error)}')
+
+
+def _management_network(subject: Subject) -> result.Result:
+    found = subject.pairs.addresses.management_network()
+    return network.way_back(subject.neutron().list_subnets(
+        network_id=found['id'])['subnets'], subject.conf)
+
+
+def _port_security(subject: Subject) -> result.Result:
+    try:
+        found = subject.pairs.addresses.management_network()
+    except exception.ConfigurationError as error:
+        return result.not_checked(error)    # another check says that it fails
+    return network.port_security(found)
+
+
+def _quota(subject: Subject) -> result.Result:
+    client = subject.neutron()
+    project = client.httpclient.get_project_id()
+    if not project:
+        return result.not_checked(
+            'the credentials of [neutron] have no project')
+    return network.quota(
+        project, client.show_quota_details(project)['quota']['port'])
+
+
+def _hosts(subject: Subject) -> result.Result:
+    return other_hosts.compare(
+        other_hosts.describe(subject.conf, subject.pairs.images),
+        subject.ask_hosts())
+
+
+DEVICE = Check('Device of Domain R', lambda subject: host.device(
+    subject.connect(), subject.virt_type))
+
+CHECKS = (
+    Check('Threads of nova-compute',
+          lambda subject: configuration.threads(subject.conf), When.NEVER),
+    Check('Encrypted live migrations',
+          lambda subject: configuration.native_tls(subject.conf)),
+    Check('Secret of the host keys',
+          lambda subject: configuration.secret(subject.conf)),
+    Check('Keys of operators',
+          lambda subject: configuration.authorized_keys(subject.conf)),
+    Check('Authorities of VNC',
+          lambda subject: configuration.authorities(subject.conf)),
+    Check('Networks of the clients',
+          lambda subject: configuration.networks(subject.conf)),
+    Check('Reachability from the proxies',
+          lambda subject: configuration.proxies(subject.conf)),
+    Check('Versions of libvirt and QEMU', lambda subject: host.versions(
+        subject.connect(), subject.virt_type)),
+    DEVICE,
+    Check('Host service', lambda subject: host.service(subject.service)),
+    Check('Group of QEMU', lambda subject: host.group(
+        subject.service, subject.connect().getCapabilities())),
+    Check('AppArmor', lambda subject: host.apparmor(
+        subject.connect().getCapabilities(), subject.conf.dmore.run_dir)),
+    Check('Accelerator', lambda subject: accelerator.check(
+        subject.connect(), subject.virt_type), When.ASIDE),
+    Check('Management network', _management_network, When.ASIDE),
+    Check('Port security of the management network', _port_security,
+          When.NEVER),
+    Check('Quota of ports', _quota, When.ASIDE),
+    Check('Image of Domain R', lambda subject: image.check(
+        subject.pairs.images), When.ASIDE),
+    Check('Other compute hosts', _hosts, When.NEVER),
+)

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ports of the Domain Rs of all hosts."""
+
+import dataclasses
+
+from nova.network import neutron
+from oslo_utils import uuidutils
+
+from nova_dmore import exception
+from nova_dmore.virt.network import address
+from nova_dmore.virt import service_errors
+
+
+@dataclasses.dataclass(frozen=True)
+class BoundPort:
+    """A Domain R port, as it is listed."""
+
+    instance_uuid: str
+    port_id: str
+    #: That it is bound to; empty: none.
+    host: str
+    ip: str | None
+
+
+def of_all_hosts(context) -> list[BoundPort]:
+    """All of them; also what users have named like one.
+
+    :param context: an admin ``RequestContext``.
+    :raises nova_dmore.exception.AddressError: Neutron does not tell.
+    """
+    try:
+        ports = neutron.get_client(context, admin=True).list_ports(
+            device_owner=address.DEVICE_OWNER)['ports']
+    except service_errors.NEUTRON as error:
+        kind = (exception.NeutronAwayError if service_errors.is_away(error)
+                else exception.AddressError)
+        raise kind(f'the ports of all hosts: Neutron says: {error}'
+                   ) from error
+    prefix = address.device_id('')
+    found = []
+    for port in ports:
+        uuid = port['device_id'].removeprefix(prefix)
+        if (port['device_id'].startswith(prefix)
+                and uuidutils.is_uuid_like(uuid)):
+            addresses = [each['ip_address'] for each in port['fixed_ips']]
+            found.append(BoundPort(
+                uuid, port['id'], port.get('binding:host_id') or '',
+                addresses[0] if addresses else None))
+    return found

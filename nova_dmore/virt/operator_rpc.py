@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operator's commands, and the sweep of other hosts, ask a
+nova-compute.
+
+On the topic of :mod:`nova_dmore.virt.rpc`, by the same rules. Why over the
+message bus, and not a socket of this host: who may connect is settled already
+(whoever has Nova's configuration), one command reaches every host, a
+nova-compute that is not there is told from one that is busy, and nothing new
+listens anywhere. Whoever may send there can delete instances, so that he can
+rebuild their consoles gives him nothing.
+
+:class:`nova_dmore.virt.care.operator.OperatorRole` answers.
+"""
+
+from typing import Any
+
+from nova.conductor import rpcapi as conductor_rpcapi
+from nova import objects
+from nova.objects import base as objects_base
+from nova import rpc as nova_rpc
+from nova import servicegroup
+import oslo_messaging as messaging
+
+from nova_dmore import exception
+from nova_dmore.virt import received
+from nova_dmore.virt import rpc
+
+_VERSION = '2.3'
+#: Longest time for an answer that needs no work, and for one that has a new
+#: Domain R made, in seconds.
+_TIMEOUT_S = 30
+_REBUILD_S = 300
+#: A host that is at work says so twice in this time, in seconds.
+_SIGN_OF_LIFE_S = 10
+#: So many instances may be named in a call.
+_INSTANCES_MAX = 1000
+
+
+def connect(conf) -> None:
+    """Have this process reach Nova's message bus, and its database through
+    the conductor as nova-compute does; called once by a command.
+
+    :param conf: Nova's configuration, which was read.
+    """
+    objects.register_all()
+    nova_rpc.init(conf)
+    objects_base.NovaObject.indirection_api = conductor_rpcapi.ConductorAPI()
+
+
+def hosts_up(context) -> list[str]:
+    """The compute hosts, of this cell, whose nova-compute lives.
+
+    :raises nova_dmore.exception.PairError: the conductor does not answer.
+    """
+    group = servicegroup.API()
+    try:
+        return sorted(
+            service.host for service in objects.ServiceList.get_by_binary(
+                context, 'nova-compute', include_disabled=True)
+            if group.service_is_up(service))
+    except messaging.MessagingException as error:
+        raise exception.PairError(
+            f'the compute services cannot be listed: {error!r}') from error
+
+
+def pairs_among(context, host: str, instance_uuids: list[str]) -> list[str]:
+    """See :meth:`OperatorAPI.pairs_among`; however many they are."""
+    api = OperatorAPI()
+    return [uuid for first in range(0, len(instance_uuids), _INSTANCES_MAX)
+            for uuid in api.pairs_among(
+                context, host, instance_uuids[first:first + _INSTANCES_MAX])]
+
+
+def describe_all(context, this_host: str) -> dict[str, dict | None]:
+    """What the other hosts that have the plug-in say of themselves.
+
+    :returns: by host; None: it does not say.
+    """
+    api = OperatorAPI()
+    found: dict[str, dict | None] = {}
+    for host in hosts_up(context):
+        if host == this_host:
+            continue
+        try:
+            found[host] = api.describe(context, host)
+        except exception.NobodyThereError:
+            continue        # it has Nova's own driver
+        except exception.PairError:
+            found[host] = None
+    return found
+
+
+class OperatorAPI:
+    """The calls as they are made.
+
+    Each raises :class:`nova_dmore.exception.NobodyThereError` if that host
+    does not have the plug-in, :class:`nova_dmore.exception.NoAnswerError` if
+    nobody can tell, and else :class:`nova_dmore.exception.PairError`.
+    """
+
+    def __init__(self) -> None:
+        self._client = nova_rpc.get_client(
+            messaging.Target(topic=rpc.TOPIC, version=_VERSION))
+
+    def describe(self, context, host: str) -> dict[str, Any]:
+        """See :func:`nova_dmore.virt.checks.other_hosts.describe`."""
+        answer = self._call(context, host, 'describe')
+        if not isinstance(answer, dict):
+            raise exception.PairError(f'nova-compute on {host} is mistaken')
+        return answer
+
+    def pairs_among(self, context, host: str, instance_uuids: list[str]
+                    ) -> list[str]:
+        """Of which of these instances a host has a pair, or a part of one."""
+        return list(self._call(context, host, 'pairs_among',
+                               instance_uuids=instance_uuids))
+
+    def rebuild(self, context, host: str, instance_uuid: str) -> None:
+        """Have a new Domain R made for an instance, with the image that it
+        has. Its sessions end."""
+        self._call(context, host, 'rebuild', _REBUILD_S,
+                   instance_uuid=instance_uuid)
+
+    def renew(self, context, host: str, instance_uuids: list[str] | None,
+              when: str | None) -> list[dict[str, Any]]:
+        """Ask for new Domain Rs with the newest image.
+
+        :param instance_uuids: whose; None: of all pairs of the host that have
+            another image.
+        :param when: a :class:`nova_dmore.virt.pair.renewable.When`;
+            None: not any more.
+        :returns: as :meth:`renewals`.
+        """
+        return list(self._call(context, host, 'renew', _REBUILD_S,
+                               instance_uuids=instance_uuids, when=when))
+
+    def renewals(self, context, host: str) -> list[dict[str, Any]]:
+        """How far a host has come with that, a row for each pair."""
+        return list(self._call(context, host, 'renewals'))
+
+    def _call(self, context, host: str, method: str,
+              timeout: int = _TIMEOUT_S, **arguments):
+        return rpc.send(
+            self._client.prepare(
+                server=host, timeout=timeout,
+                call_monitor_timeout=_SIGN_OF_LIFE_S,
+                transport_options=messaging.TransportOptions(
+                    at_least_once=True)),
+            context, host, method, **arguments)
+
+
+class OperatorServer:
+    """The calls as a host receives them; checks the arguments.
+
+    :param operator: a :class:`nova_dmore.virt.care.operator.OperatorRole`.
+    """
+
+    target = messaging.Target(version=rpc.VERSION)
+
+    def __init__(self, operator) -> None:
+        self._operator = operator
+
+    @rpc.errors_to_caller
+    def describe(self, context):
+        """See :meth:`OperatorAPI.describe`."""
+        return self._operator.describe()
+
+    @rpc.errors_to_caller
+    def pairs_among(self, context, instance_uuids):
+        """See :meth:`OperatorAPI.pairs_among`."""
+        with rpc.arguments_of('pairs_among'):
+            _check_uuids(instance_uuids)
+        return self._operator.pairs_among(instance_uuids)
+
+    @rpc.errors_to_caller
+    def rebuild(self, context, instance_uuid):
+        """See :meth:`OperatorAPI.rebuild`."""
+        with rpc.arguments_of('rebuild'):
+            received.uuid('instance_uuid', instance_uuid)
+        self._operator.rebuild(instance_uuid)
+
+    @rpc.errors_to_caller
+    def renew(self, context, instance_uuids, when):
+        """See :meth:`OperatorAPI.renew`."""
+        with rpc.arguments_of('renew'):
+            if instance_uuids is not None:
+                _check_uuids(instance_uuids)
+            if when is not None:
+                received.identifier('when', when)
+        return self._operator.renew(instance_uuids, when)
+
+    @rpc.errors_to_caller
+    def renewals(self, context):
+        """See :meth:`OperatorAPI.renewals`."""
+        return self._operator.renewals()
+
+
+def _check_uuids(uuids) -> None:
+    if not isinstance(uuids, list) or len(uuids) > _INSTANCES_MAX:
+        raise received.wrong('instance_uuids', uuids)
+    for uuid in uuids:
+        received.uuid('instance_uuids', uuid)

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import json
+
+from oslotest import base
+
+from nova_dmore.cmd.manage import output
+
+_ROW = {'uuid': 'u1', 'name': 'web\x1b[2J', 'live': True, 'sessions': None,
+        'more': 7}
+_COLUMNS = {'uuid': 'Instance', 'name': 'Name', 'live': 'Live',
+            'sessions': 'Sessions'}
+
+
+class OutputTest(base.BaseTestCase):
+
+    def test_table_for_people(self):
+        lines = output.Table(_COLUMNS, [_ROW]).shown(False).splitlines()
+        self.assertEqual(['Instance', 'Name', 'Live', 'Sessions'],
+                         lines[1].replace('|', ' ').split())
+        self.assertIn('| u1 ', lines[3])
+        self.assertIn('| yes ', lines[3])
+        self.assertIn('| - ', lines[3])
+        self.assertNotIn('\x1b', lines[3])
+        self.assertNotIn('7', lines[3])
+
+    def test_table_for_programs(self):
+        self.assertEqual([_ROW], json.loads(
+            output.Table(_COLUMNS, [_ROW]).shown(True)))
+        self.assertEqual('[]', output.Table(_COLUMNS, []).shown(True))
+
+    def test_properties(self):
+        answer = output.Properties({'clients': {'ssh': 1}, 'off': False})
+        self.assertEqual({'clients': {'ssh': 1}, 'off': False},
+                         json.loads(answer.shown(True)))
+        self.assertIn('{"ssh": 1}', answer.shown(False))
+        self.assertIn('| no ', answer.shown(False))
+
+    def test_text_is_the_same_for_all(self):
+        self.assertEqual(['x', 'x'], [
+            output.Text('x').shown(as_json) for as_json in (False, True)])

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from unittest import mock
+
+import fixtures
+from nova import context
+from nova import rpc as nova_rpc
+import oslo_messaging as messaging
+from oslo_messaging import conffixture
+
+from nova_dmore import exception
+from nova_dmore.virt.care import operator
+from nova_dmore.virt import operator_rpc
+from nova_dmore.virt import rpc
+from tests.unit.virt import fakes
+
+ROW = {'instance_uuid': fakes.UUID, 'state': 'newest'}
+
+
+class OperatorRpcTest(fakes.TestCase):
+    """Both ends, over oslo.messaging's transport in memory."""
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture(conffixture.ConfFixture(
+            self.conf, transport_url='fake:/'))
+        nova_rpc.init(self.conf)
+        self.addCleanup(nova_rpc.cleanup)
+        self.role = mock.create_autospec(operator.OperatorRole, instance=True)
+        self.server = rpc.start_server(
+            'c2', mock.Mock(), mock.Mock(),
+            operator_rpc.OperatorServer(self.role))
+        self.addCleanup(self._stop)
+        self.api = operator_rpc.OperatorAPI()
+        self.context = context.get_admin_context()
+
+    def _stop(self):
+        self.server.stop()
+        self.server.wait()
+
+    def test_every_call_arrives(self):
+        self.role.describe.return_value = {'run_dir': '/run/x'}
+        self.assertEqual({'run_dir': '/run/x'},
+                         self.api.describe(self.context, 'c2'))
+        self.role.pairs_among.return_value = [fakes.UUID]
+        self.assertEqual([fakes.UUID], self.api.pairs_among(
+            self.context, 'c2', [fakes.UUID]))
+        self.role.rebuild.return_value = None
+        self.api.rebuild(self.context, 'c2', fakes.UUID)
+        self.role.rebuild.assert_called_once_with(fakes.UUID)
+        self.role.renew.return_value = self.role.renewals.return_value = [ROW]
+        self.assertEqual([ROW], self.api.renewals(self.context, 'c2'))
+        for uuids, when in ((None, 'idle'), ([fakes.UUID], None)):
+            self.assertEqual([ROW], self.api.renew(
+                self.context, 'c2', uuids, when))
+            self.role.renew.assert_called_with(uuids, when)
+
+    def test_what_nobody_would_send(self):
+        server = operator_rpc.OperatorServer(self.role)
+        for method, good, name, values in (
+                ('rebuild', {}, 'instance_uuid', ('../x', None, 7)),
+                ('pairs_among', {}, 'instance_uuids', (
+                    None, fakes.UUID, ['../x'], [fakes.UUID] * 1001)),
+                ('renew', {'when': 'now'}, 'instance_uuids', (
+                    7, ['x'], {})),
+                ('renew', {'instance_uuids': None}, 'when', (
+                    7, 'a b', '', ['now']))):
+            for value in values:
+                error = self.assertRaises(
+                    messaging.ExpectedException, getattr(server, method),
+                    None, **{**good, name: value}).exc_info[1]
+                self.assertIsInstance(error, exception.PairError)
+                self.assertIn(name, str(error))
+            getattr(self.role, method).assert_not_called()
+
+    def test_an_error_over_there(self):
+        self.role.rebuild.side_effect = messaging.RemoteError(
+            'PairError', 'no pair')
+        error = self.assertRaises(exception.PairError, self.api.rebuild,
+                                  self.context, 'c2', fakes.UUID)
+        self.assertIn('c2', str(error))
+        self.assertIn('no pair', str(error))
+
+    def test_a_host_of_an_earlier_release(self):
+        with mock.patch.object(operator_rpc.OperatorServer, 'target',
+                               messaging.Target(version='2.2')):
+            self.assertRaises(exception.PairError, self.api.describe,
+                              self.context, 'c2')
+
+    def _hosts(self, *names):
+        self.useFixture(fixtures.MockPatchObject(
+            operator_rpc, 'hosts_up', return_value=list(names)))
+
+    def test_describe_all(self):
+        self._hosts('c1', 'c2', 'c3', 'c4')
+        answers = {'c2': {'run_dir': 'x'},
+                   'c3': exception.NobodyThereError('stock'),
+                   'c4': exception.NoAnswerError('away')}
+
+        def describe(api, context, host):
+            if isinstance(answers[host], Exception):
+                raise answers[host]
+            return answers[host]
+        self.useFixture(fixtures.MockPatchObject(
+            operator_rpc.OperatorAPI, 'describe', describe))
+        self.assertEqual(
+            {'c2': {'run_dir': 'x'}, 'c4': None},
+            operator_rpc.describe_all(self.context, 'c1'))
+
+    def test_many_instances(self):
+        self.role.pairs_among.side_effect = lambda uuids: uuids[:1]
+        self.assertEqual([fakes.UUID] * 3, operator_rpc.pairs_among(
+            self.context, 'c2', [fakes.UUID] * 2500))
