@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the Debian packages, and looks at what is in them."""
+"""Builds the Debian packages, looks at what is in them, and installs those of
+the host service on a host that has been booted.
+"""
 
 import os
 import pathlib
 import re
 import shutil
 import subprocess
+import sys
+import sysconfig
 import tempfile
 import unittest
+
+from tests.integration import machine
 
 _REPOSITORY = pathlib.Path(__file__).parents[2]
 _LIBRARY = 'usr/lib/python3/dist-packages/nova_dmore'
@@ -25,32 +31,40 @@ def _output(*command: str, cwd: pathlib.Path | None = None) -> str:
     return done.stdout
 
 
-class PackagesTest(unittest.TestCase):
+def build(above: pathlib.Path) -> dict[str, pathlib.Path]:
+    """Build the packages below a folder; their files, by name."""
+    source = above / 'nova-dmore'
+    # What is committed, or would be; without git, as of a release.
+    names = _output('git', 'ls-files', '--cached', '--others',
+                    '--exclude-standard', cwd=_REPOSITORY).splitlines()
+    for name in names:
+        if (_REPOSITORY / name).is_file():
+            target = source / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(_REPOSITORY / name, target)
+    _output('dpkg-buildpackage', '--build=binary', '--no-sign', cwd=source)
+    return {path.name.partition('_')[0]: path for path in above.glob('*.deb')}
+
+
+def setUpModule() -> None:
+    global _folder, _packages
+    folder = tempfile.TemporaryDirectory()
+    unittest.addModuleCleanup(folder.cleanup)
+    _folder = pathlib.Path(folder.name)
+    _packages = build(_folder)
+
+
+class ContentTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        above = pathlib.Path(folder.name)
-        source = above / 'nova-dmore'
-        # What is committed, or would be; without git, as of a release.
-        names = _output('git', 'ls-files', '--cached', '--others',
-                        '--exclude-standard', cwd=_REPOSITORY).splitlines()
-        for name in names:
-            if (_REPOSITORY / name).is_file():
-                target = source / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(_REPOSITORY / name, target)
-        _output('dpkg-buildpackage', '--build=binary', '--no-sign',
-                cwd=source)
         cls.files: dict[str, set[str]] = {}
         cls.unpacked: dict[str, pathlib.Path] = {}
         cls.scripts: dict[str, pathlib.Path] = {}
-        for package in above.glob('*.deb'):
-            name = package.name.partition('_')[0]
-            cls.unpacked[name] = above / 'unpacked' / name
-            cls.scripts[name] = above / 'scripts' / name
+        for name, package in _packages.items():
+            cls.unpacked[name] = _folder / 'unpacked' / name
+            cls.scripts[name] = _folder / 'scripts' / name
             for made in (cls.unpacked[name], cls.scripts[name]):
                 made.mkdir(parents=True)
             _output('dpkg-deb', '--extract', str(package),
@@ -157,3 +171,55 @@ class PackagesTest(unittest.TestCase):
             self.assertTrue(once.startswith('/mnt/** r,\n'))
             self.assertIn(shipped.read_text(), once)
             self.assertEqual('/mnt/** r,\n', run('postrm', 'remove'))
+
+
+class InstalledTest(unittest.TestCase):
+    """On a host that has been booted, but for Nova and what it depends on."""
+
+    #: Where it sees them.
+    PACKAGES, PYTHON = '/opt/dmore/packages', '/opt/dmore/python'
+    UNIT = 'nova-dmore-hostd'
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.machine = machine.Machine(
+            {self.PACKAGES: _folder, self.PYTHON: sys.prefix})
+        self.machine.start()
+        self.addCleanup(self.machine.end)
+        self.machine.write('/etc/sysusers.d/of-the-host.conf', 'u nova -\n')
+        self.machine.says('systemd-sysusers')
+        # Where this machine lets packages start nothing.
+        self.machine.says('rm', '-f', '/usr/sbin/policy-rc.d')
+        library = sysconfig.get_path('purelib').removeprefix(sys.prefix)
+        self.machine.write(
+            f'/etc/systemd/system/{self.UNIT}.service.d/test.conf',
+            f'[Service]\nEnvironment=PYTHONPATH={self.PYTHON}{library}\n')
+        self.dpkg('--install')
+
+    def dpkg(self, *action: str) -> None:
+        names = ('nova-dmore-hostd', 'python3-nova-dmore')
+        what = names if action[0] in ('--remove', '--purge') else [
+            f'{self.PACKAGES}/{_packages[name].name}' for name in names]
+        self.machine.says('dpkg', '--force-depends', *action, *what)
+
+    def property(self, name: str) -> str:
+        return self.machine.says('systemctl', 'show', '-P', name, self.UNIT)
+
+    def test_life(self) -> None:
+        self.assertEqual('active', self.property('ActiveState'))
+        self.assertIn('nova-dmore', self.machine.says('id', '-nG', 'nova'))
+        self.assertIn('libvirt-qemu',
+                      self.machine.says('id', '-nG', 'nova-dmore'))
+        self.assertEqual('nova', self.machine.says(
+            'stat', '-c', '%U', '/run/nova-dmore-records'))
+        # An upgrade, as dpkg does it for the same version, too.
+        started = self.property('MainPID')
+        self.dpkg('--install')
+        self.assertEqual(started, self.property('MainPID'))
+        self.assertEqual('active', self.property('ActiveState'))
+        self.dpkg('--remove')
+        self.assertEqual('inactive', self.property('ActiveState'))
+        self.dpkg('--purge')
+        for gone in ('/var/lib/nova-dmore-hostd', '/etc/nova-dmore',
+                     '/usr/lib/python3/dist-packages/nova_dmore'):
+            self.machine.says('test', '!', '-e', gone)
