@@ -1,66 +1,97 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# DevStack plugin: "enable_plugin nova-dmore <repository>" in local.conf.
+# DevStack plugin: "enable_plugin nova-dmore <repository> main" in local.conf.
+# Every phase can be run again.
 
-DMORE_DIR=$DEST/nova-dmore
+DMORE_DIR=${GITDIR[nova-dmore]:-$DEST/nova-dmore}
+
+# shellcheck source=devstack/lib/compute
+source "$DMORE_DIR/devstack/lib/compute"
+# shellcheck source=devstack/lib/image
+source "$DMORE_DIR/devstack/lib/image"
+# shellcheck source=devstack/lib/network
+source "$DMORE_DIR/devstack/lib/network"
+
+# What the plugin cannot do ends stack.sh before anything is changed.
+function check_dmore {
+    if ! is_ubuntu; then
+        die $LINENO "nova-dmore: hosts are Debian or Ubuntu; the QEMU of" \
+            "others has no ivshmem-doorbell"
+    fi
+    if is_service_enabled n-cpu && [[ "$VIRT_DRIVER" != "libvirt" ]]; then
+        die $LINENO "nova-dmore: VIRT_DRIVER is $VIRT_DRIVER, not libvirt"
+    fi
+    if [[ "$NOVA_CONSOLE_PROXY_COMPUTE_TLS" == "True" ]]; then
+        die $LINENO "nova-dmore: set up [dmore] vnc_tls_dir by hand instead" \
+            "of NOVA_CONSOLE_PROXY_COMPUTE_TLS: the certificates of Domain R" \
+            "need an authority of their own"
+    fi
+    if [[ "$DEST" =~ ^/(home|root)(/|$) ]]; then
+        die $LINENO "nova-dmore: the host service sees no $DEST; set DEST" \
+            "to a directory that is not in /home or /root"
+    fi
+}
 
 function install_dmore {
-    # What builds the image of Domain R; QEMU and libvirt are DevStack's.
-    install_package mmdebstrap squashfs-tools kmod gcc
-    setup_develop $DMORE_DIR
+    # Packages: those of bindep.txt without a profile, and where the image is
+    # built those of the profile "image". QEMU and libvirt are DevStack's.
+    local profiles=""
+    if is_dmore_image_built; then
+        profiles="=image"
+    fi
+    setup_develop -bindep$profiles "$DMORE_DIR"
 }
 
-function configure_dmore {
-    if [[ ! -e $DMORE_SECRET_FILE ]]; then
-        openssl rand -hex 32 | sudo install -o $STACK_USER -m 0600 \
-            /dev/stdin $DMORE_SECRET_FILE
-    fi
-    sudo install -d -o $STACK_USER /run/nova-dmore /run/nova-dmore-records \
-        /var/log/nova-dmore /var/lib/nova-dmore/images /var/lib/nova-dmore-hostd \
-        $(dirname $DMORE_HOSTD_CONF)
-    sudo install -o $STACK_USER -m 0644 /dev/null $DMORE_HOSTD_CONF
-    iniset $DMORE_HOSTD_CONF hostd compute_user $STACK_USER
-    iniset $DMORE_HOSTD_CONF hostd qemu_group $DMORE_QEMU_GROUP
-    # The host service has no profile here: it runs as $STACK_USER, in DevStack's
-    # own unit. libvirt's profiles take this in when a domain starts.
-    local rules=/etc/apparmor.d/local/abstractions/libvirt-qemu
-    if aa-enabled --quiet 2>/dev/null && ! sudo grep -qs nova-dmore $rules; then
-        sudo install -d $(dirname $rules)
-        sudo tee -a $rules <$DMORE_DIR/${rules#/} >/dev/null
-    fi
-    iniset $NOVA_CPU_CONF DEFAULT compute_driver dmore.DMoreDriver
-    iniset $NOVA_CPU_CONF dmore management_network $DMORE_MANAGEMENT_NETWORK
-    iniset $NOVA_CPU_CONF dmore secret_file $DMORE_SECRET_FILE
-    iniset $NOVA_CPU_CONF dmore serial_proxy_networks \
-        $DMORE_SERIAL_PROXY_NETWORKS
-    iniset $NOVA_CPU_CONF dmore vnc_proxy_networks \
-        $DMORE_VNC_PROXY_NETWORKS
-}
-
-function init_dmore {
-    if ! openstack network show $DMORE_MANAGEMENT_NETWORK >/dev/null 2>&1; then
-        openstack network create $DMORE_MANAGEMENT_NETWORK
-        openstack subnet create --network $DMORE_MANAGEMENT_NETWORK \
-            --subnet-range $DMORE_MANAGEMENT_CIDR $DMORE_MANAGEMENT_NETWORK
-    fi
-    sudo install -d -o $STACK_USER $DMORE_IMAGE_DIR
-    sudo nova-dmore-image build --output $DMORE_IMAGE_DIR
-    nova-dmore-image upload $(ls -t $DMORE_IMAGE_DIR/nova-dmore-domr-*.tar | head -1)
+function configure_dmore_tempest {
+    iniset "$TEMPEST_CONFIG" compute-feature-enabled vnc_console True
+    iniset "$TEMPEST_CONFIG" compute-feature-enabled serial_console True
 }
 
 if is_service_enabled dmore; then
-    if [[ "$1" == "stack" && "$2" == "install" ]]; then
-        install_dmore
-    elif [[ "$1" == "stack" && "$2" == "post-config" ]]; then
-        configure_dmore
-        run_process dmore-hostd "$NOVA_BIN_DIR/nova-dmore-hostd \
-            --config-file $DMORE_HOSTD_CONF" $DMORE_QEMU_GROUP
-    elif [[ "$1" == "stack" && "$2" == "extra" ]]; then
-        init_dmore
-    elif [[ "$1" == "unstack" ]]; then
-        stop_process dmore-hostd
-    elif [[ "$1" == "clean" ]]; then
-        sudo rm -rf $DMORE_IMAGE_DIR /var/lib/nova-dmore /var/lib/nova-dmore-hostd
-    fi
+    case "$1 $2" in
+        "stack pre-install")
+            check_dmore
+            ;;
+        "stack install")
+            echo_summary "Installing nova-dmore"
+            install_dmore
+            ;;
+        "stack post-config")
+            if is_service_enabled n-cpu; then
+                echo_summary "Configuring nova-dmore"
+                configure_dmore_hostd
+                configure_dmore_nova
+                start_dmore_hostd
+            fi
+            ;;
+        "stack extra")
+            echo_summary "Initializing nova-dmore"
+            if is_service_enabled q-svc neutron-api; then
+                create_dmore_network
+            fi
+            if is_service_enabled n-novnc n-sproxy; then
+                create_dmore_interface
+            fi
+            if is_service_enabled g-api; then
+                upload_dmore_image
+            fi
+            ;;
+        "stack test-config")
+            if is_service_enabled tempest; then
+                configure_dmore_tempest
+            fi
+            ;;
+        "unstack ")
+            stop_dmore_compute
+            delete_dmore_interface
+            delete_dmore_ports
+            ;;
+        "clean ")
+            # clean.sh has run unstack.sh.
+            clean_dmore_compute
+            sudo rm -rf "$DMORE_IMAGE_DIR"
+            pip_uninstall nova-dmore
+            ;;
+    esac
 fi

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the image file from Debian packages; needs root on Debian 12."""
+"""Builds the image file from Debian packages; needs root."""
 
 import hashlib
 import json
@@ -7,6 +7,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Sequence
 
 import nova_dmore
 from nova_dmore.domr.init import build as init_build
@@ -16,11 +17,14 @@ from nova_dmore import exception
 from nova_dmore.image_builder import kernel
 from nova_dmore.image_builder import root
 from nova_dmore.image_builder import steps
+from nova_dmore.image_builder import tree as tree_module
 from nova_dmore import image_file
 from nova_dmore import wire
 
 #: Time stamp of everything in the image, in seconds since 1970.
 EPOCH = 1700000000
+#: What it is made from, unless the operator names another.
+SUITE = 'bookworm'
 MEMORY_MIB = 96
 #: panic=-1 with QEMU's -no-reboot: a panic ends QEMU, the host rebuilds.
 #: Without the trace file system the kernel keeps 8 MiB less in its caches.
@@ -35,13 +39,14 @@ PROGRAMS = (vnc_program.PROGRAM,)
 RECIPE_FILE = 'recipe.json'
 
 
-def recipe(kernel_version: str, servers: list[str]) -> str:
+def recipe(suite: str, mirrors: Sequence[str], servers: Sequence[str]) -> str:
     """Digest of what an image is made from, Debian's packages apart.
 
-    :param kernel_version: the kernel whose headers are installed
+    :param suite: Debian's release
+    :param mirrors: where its packages are
     :param servers: lines of the image's RMS_FILE
     """
-    digest = hashlib.sha256(''.join([kernel_version, *servers]).encode())
+    digest = hashlib.sha256(json.dumps([suite, mirrors, servers]).encode())
     package = pathlib.Path(nova_dmore.__file__).parent
     paths = {package / 'image_file.py',
              *(package / path for path in
@@ -60,27 +65,32 @@ def recipe(kernel_version: str, servers: list[str]) -> str:
     return digest.hexdigest()
 
 
-def build(output: pathlib.Path, report: steps.Report,
-          rebuild: bool = False) -> pathlib.Path:
+def build(output: pathlib.Path, report: steps.Report, rebuild: bool = False,
+          suite: str = SUITE, mirrors: Sequence[str] = ()) -> pathlib.Path:
     """Build the image unless ``output`` has one of the same recipe.
 
     :param output: directory, created if missing, for the image file
     :param rebuild: build even so, for newer Debian packages
+    :param suite: Debian's release that it is made from, one of tree.SUITES
+    :param mirrors: where its packages are; none: see tree.sources_for
     :returns: path of the image file
     :raises ImageError: the machine lacks something or a tool failed
     """
     if os.geteuid() != 0:
         raise exception.ImageError('nova-dmore-image build needs root: it '
                                    'runs mmdebstrap and chroot')
-    version = kernel.installed_headers()
-    wanted = recipe(version, root.installed_servers())
+    wanted = recipe(suite, list(mirrors), root.installed_servers())
     output.mkdir(parents=True, exist_ok=True)
     if not rebuild and (known := _known(output, wanted)) is not None:
         report(f'{known}: is up to date')
         return known
     with tempfile.TemporaryDirectory(prefix='nova-dmore-image-') as scratch:
         members = pathlib.Path(scratch) / 'members'
-        _make_members(pathlib.Path(scratch), members, version, report)
+        members.mkdir()
+        tree = tree_module.Tree(pathlib.Path(scratch) / 'tree', EPOCH)
+        with steps.step(report, f'Debian packages of {suite}'):
+            tree.unpack(suite, mirrors)
+        _make_members(tree, members, report)
         sha256 = {name: image_file.digest(members / name)
                   for name in image_file.MEMBERS
                   if name != image_file.MANIFEST}
@@ -112,28 +122,23 @@ def _known(output: pathlib.Path, wanted: str) -> pathlib.Path | None:
     return None
 
 
-def _make_members(scratch: pathlib.Path, members: pathlib.Path, version: str,
+def _make_members(tree: tree_module.Tree, members: pathlib.Path,
                   report: steps.Report) -> None:
-    tree, root_directory = scratch / 'tree', scratch / 'root'
-    module, initrd = scratch / 'module', scratch / 'initrd'
-    native = scratch / 'native'
-    for directory in (tree, root_directory, module, initrd, native, members):
-        directory.mkdir()
-    # mmdebstrap's and apt's own time stamps do not reach the result, but
-    # they honour this as all reproducible builds do.
-    os.environ['SOURCE_DATE_EPOCH'] = str(EPOCH)
-    with steps.step(report, f'Debian packages with kernel {version}'):
-        root.extract_packages(tree, version)
-    with steps.step(report, 'kernel module and initial file system'):
+    version = kernel.version_in(tree)
+    with steps.step(report, f'kernel {version}: module and initial file '
+                    'system'):
         order = kernel.module_order(tree, version)
-        order.append(kernel.build_module(version, module, EPOCH))
-        shutil.copy(kernel.make_initrd(tree, order, initrd, EPOCH),
+        order.append(kernel.build_module(tree, version, EPOCH))
+        shutil.copy(kernel.make_initrd(tree, order, EPOCH),
                     members / image_file.INITRD)
-        shutil.copy(tree / f'boot/vmlinuz-{version}',
+        shutil.copy(tree.path / f'boot/vmlinuz-{version}',
                     members / image_file.KERNEL)
     with steps.step(report, 'root file system'):
-        root.make_root(tree, root_directory,
-                       {each.name: each.build(native) for each in MODULES},
-                       [init_build.compile_init(native),
-                        *(each.build(native) for each in PROGRAMS)])
-        root.pack_root(root_directory, members / image_file.ROOT, EPOCH)
+        made, native = tree.work('root'), tree.work('native')
+        root.make_root(tree, made,
+                       {each.name: each.build(native, tree)
+                        for each in MODULES},
+                       [init_build.compile_init(native, tree),
+                        *(each.build(native, tree) for each in PROGRAMS)])
+        shutil.copy(root.pack_root(tree, made, EPOCH),
+                    members / image_file.ROOT)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from nova_dmore import exception
 from nova_dmore.image_builder import build
+from nova_dmore.image_builder import tree
 from nova_dmore.image_builder import upload
 from nova_dmore import image_file
 
@@ -28,6 +29,14 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         '--rebuild', action='store_true',
         help='build even if nothing changed here, for newer Debian packages')
+    command.add_argument(
+        '--suite', choices=tree.SUITES, default=build.SUITE,
+        help="Debian's release that it is made from (default: %(default)s)")
+    command.add_argument(
+        '--mirror', action='append', default=[], metavar='URL',
+        help='where the packages are: a URL, or a line of sources.list; may '
+        "be repeated (default: this machine's own, if it has that release, "
+        "else Debian's)")
     command = commands.add_parser(
         'upload', help='put an image file into Glance, with the cloud and '
         'credentials of the OS_* environment variables')
@@ -58,7 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     try:
         if arguments.command == 'build':
-            path = build.build(arguments.output, report, arguments.rebuild)
+            path = build.build(arguments.output, report, arguments.rebuild,
+                               arguments.suite, arguments.mirror)
             report(f'{path}: {path.stat().st_size / 1e6:.1f} MB, sha256 '
                    f'{image_file.digest(path)}; a Domain R gets '
                    f'{build.MEMORY_MIB} MiB of guest memory')

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from importlib import resources
 
 from nova_dmore import exception
-from nova_dmore.image_builder import steps
+from nova_dmore.image_builder import tree as tree_module
 
 #: What Domain R's kernel needs beside what is built into it.
 MODULES = ('virtio_pci', 'virtio_blk', 'virtio_net', 'virtio_rng', 'squashfs',
@@ -19,7 +19,8 @@ IVSHMEM_MODULE = 'uio_ivshmem'
 #: instruction: named beside what is needed, and not needed.
 _OPTIONAL = 'crc32c-intel.ko'
 
-HEADERS = pathlib.Path('/usr/src')
+#: In the tree.
+_HEADERS = 'usr/src'
 _HEADERS_PATTERN = re.compile(r'linux-headers-(\d.*-cloud-amd64)')
 
 
@@ -31,77 +32,78 @@ def newest_headers(names: Iterable[str]) -> str:
     versions = [match[1] for name in names
                 if (match := _HEADERS_PATTERN.fullmatch(name))]
     if not versions:
-        raise exception.ImageError(
-            f'no kernel headers in {HEADERS}: install the Debian package '
-            'linux-headers-cloud-amd64')
+        raise exception.ImageError('the package linux-headers-cloud-amd64 '
+                                   'has no kernel headers')
     return max(versions, key=lambda version: [
         int(number) for number in re.findall(r'\d+', version)])
 
 
-def installed_headers() -> str:
-    """The newest kernel version whose headers this machine has.
+def version_in(tree: tree_module.Tree) -> str:
+    """The version of the kernel that a tree has.
 
-    :raises ImageError: there is none
+    :raises ImageError: it has none
     """
-    return newest_headers(path.name for path in HEADERS.iterdir())
+    return newest_headers(
+        path.name for path in (tree.path / _HEADERS).iterdir())
 
 
-def build_module(version: str, work: pathlib.Path,
+def build_module(tree: tree_module.Tree, version: str,
                  epoch: int) -> pathlib.Path:
     """Compile the UIO module for a kernel; returns the stripped file.
 
-    :param version: the kernel's version, headers of which are installed
-    :param work: an empty directory for sources and objects
+    :param tree: the unpacked Debian packages
+    :param version: the kernel's version
     :param epoch: build time in seconds since 1970
     :raises ImageError: it does not compile
     """
+    work = tree.work('module')
     files = resources.files('nova_dmore.image_builder') / 'files'
     for name in ('Kbuild', f'{IVSHMEM_MODULE}.c'):
         (work / name).write_text((files / name).read_text())
-    steps.run(['make', '-C', str(HEADERS / f'linux-headers-{version}'),
-               f'M={work}', f'KBUILD_BUILD_TIMESTAMP=@{epoch}',
-               f'KCFLAGS=-ffile-prefix-map={work}=.', 'modules'],
-              'The headers and the compiler must fit each other.')
-    module = work / f'{IVSHMEM_MODULE}.ko'
-    steps.run(['strip', '--strip-debug', '--remove-section=.note.gnu.build-id',
-               str(module)])
-    return module
+    there = tree.place(work)
+    tree.run(['make', '-C', f'/{_HEADERS}/linux-headers-{version}',
+              f'M={there}', f'KBUILD_BUILD_TIMESTAMP=@{epoch}',
+              f'KCFLAGS=-ffile-prefix-map={there}=.', 'modules'],
+             'The headers and the compiler must fit each other.')
+    module = f'{IVSHMEM_MODULE}.ko'
+    tree.run(['strip', '--strip-debug', '--remove-section=.note.gnu.build-id',
+              str(there / module)])
+    return work / module
 
 
-def module_order(tree: pathlib.Path, version: str) -> list[pathlib.Path]:
+def module_order(tree: tree_module.Tree, version: str) -> list[pathlib.Path]:
     """Paths of MODULES and what they need, in the order of loading.
 
     :raises ImageError: the kernel lacks one
     """
-    steps.run(['depmod', '-b', str(tree), version])
+    tree.run(['depmod', version])
     order: list[pathlib.Path] = []
     for name in MODULES:
-        output = steps.run(['modprobe', '-d', str(tree), '-S', version,
-                            '--show-depends', name])
+        output = tree.run(['modprobe', '-S', version, '--show-depends', name])
         for line in output.splitlines():
             command, _, path = line.strip().partition(' ')
-            module = pathlib.Path(path)
+            module = tree.path / path.strip().lstrip('/')
             if (command == 'insmod' and module.name != _OPTIONAL
                     and module not in order):
                 order.append(module)
     return order
 
 
-def make_initrd(tree: pathlib.Path, modules: Iterable[pathlib.Path],
-                work: pathlib.Path, epoch: int) -> pathlib.Path:
+def make_initrd(tree: tree_module.Tree, modules: Iterable[pathlib.Path],
+                epoch: int) -> pathlib.Path:
     """Write the initial file system: busybox, modules, and our first program.
 
     It is not compressed: that costs more boot time than it saves.
 
     :param tree: the unpacked Debian packages
     :param modules: module files in the order of loading
-    :param work: an empty directory
     :raises ImageError: cpio failed
     """
+    work = tree.work('initrd')
     content = work / 'content'
     for name in ('bin', 'dev', 'modules', 'root'):
         (content / name).mkdir(parents=True)
-    shutil.copy(tree / 'bin/busybox', content / 'bin/busybox')
+    shutil.copy(tree.path / 'bin/busybox', content / 'bin/busybox')
     order = []
     for module in modules:
         shutil.copy(module, content / 'modules' / module.name)
@@ -112,11 +114,10 @@ def make_initrd(tree: pathlib.Path, modules: Iterable[pathlib.Path],
     names = sorted(str(path.relative_to(content))
                    for path in content.rglob('*'))
     (work / 'names').write_text(''.join(f'{name}\n' for name in names))
-    initrd = work / 'initrd'
-    steps.run(['sh', '-c', 'cd "$1" && cpio --quiet --reproducible -o '
-               '-H newc -R 0:0 <"$2" >"$3"', 'cpio', str(content),
-               str(work / 'names'), str(initrd)])
-    return initrd
+    tree.run(['sh', '-c', 'cd "$1/content" && cpio --quiet --reproducible -o '
+              '-H newc -R 0:0 <"$1/names" >"$1/initrd"', 'cpio',
+              str(tree.place(work))])
+    return work / 'initrd'
 
 
 def install_script(name: str, target: pathlib.Path) -> None:

@@ -1,20 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds what of Domain R is written in C: programs, and Python's modules.
 
-Domain R itself only runs the result. The machine's headers have to be those
-of the Debian release that the image is made from.
+Domain R itself only runs the result.
 """
 
-import contextlib
 import dataclasses
 import pathlib
 import re
-import sysconfig
 from collections.abc import Iterable
 
-import cffi
-
 from nova_dmore.image_builder import steps
+
+
+#: Writes a module's glue; its arguments are the module's name, what Python
+#: sees of it, the text that the glue begins with, and the file.
+_GLUE = """
+import contextlib, cffi, sys, sysconfig
+name, declarations, start, path = sys.argv[1:]
+ffi = cffi.FFI()
+ffi.cdef(declarations)
+ffi.set_source(name, start)
+with contextlib.redirect_stdout(None):
+    ffi.emit_c_code(path)
+print(sysconfig.get_path('include'))
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,36 +45,38 @@ class Native:
     library: str
     packages: str
 
-    def build(self, directory: pathlib.Path) -> pathlib.Path:
+    def build(self, directory: pathlib.Path,
+              machine: steps.Machine = steps.HERE) -> pathlib.Path:
         """Compile it; equal sources give equal bytes.
 
         :param directory: an empty one, for the module and what it is made
             from
+        :param machine: where
         :returns: the module's file
         :raises ImageError: the compiler or a package is missing, or it does
             not compile
         """
-        ffi = cffi.FFI()
-        ffi.cdef(re.sub(r'/\*.*?\*/', '',
-                        (self.folder / self.header).read_text(),
-                        flags=re.DOTALL))
-        ffi.set_source(self.name, '#include <stddef.h>\n#include <stdint.h>\n'
-                       f'#include "{self.header}"\n')
-        glue = directory / f'{self.name}.c'
-        with contextlib.redirect_stdout(None):
-            ffi.emit_c_code(str(glue))
-        target = directory / f'{self.name}.abi3.so'
-        steps.run(
+        advice = f'It needs the Debian packages {self.packages}.'
+        declarations = re.sub(r'/\*.*?\*/', '',
+                              (self.folder / self.header).read_text(),
+                              flags=re.DOTALL)
+        folder, there = machine.place(self.folder), machine.place(directory)
+        glue, target = there / f'{self.name}.c', f'{self.name}.abi3.so'
+        include = machine.run(
+            [machine.interpreter, '-c', _GLUE, self.name, declarations,
+             '#include <stddef.h>\n#include <stdint.h>\n'
+             f'#include "{self.header}"\n', str(glue)],
+            advice).strip()
+        machine.run(
             ['gcc', '-O2', '-fPIC', '-shared', '-pthread',
              '-DPy_LIMITED_API', '-Wall', '-Werror',
-             f'-ffile-prefix-map={directory}=.',
-             f'-ffile-prefix-map={self.folder}=.', f'-I{self.folder}',
-             f'-I{sysconfig.get_path("include")}', str(glue),
-             *(str(self.folder / name) for name in self.sources),
-             '-o', str(target), f'-l{self.library}', '-Wl,--build-id=none'],
-            f'It needs the Debian packages {self.packages}.')
-        steps.run(['strip', '--strip-unneeded', str(target)])
-        return target
+             f'-ffile-prefix-map={there}=.', f'-ffile-prefix-map={folder}=.',
+             f'-I{folder}', f'-I{include}', str(glue),
+             *(str(folder / name) for name in self.sources),
+             '-o', str(there / target), f'-l{self.library}',
+             '-Wl,--build-id=none'], advice)
+        machine.run(['strip', '--strip-unneeded', str(there / target)])
+        return directory / target
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,24 +96,27 @@ class Program:
     library: str
     packages: str
 
-    def build(self, directory: pathlib.Path) -> pathlib.Path:
+    def build(self, directory: pathlib.Path,
+              machine: steps.Machine = steps.HERE) -> pathlib.Path:
         """Compile it as the image has it; equal sources give equal bytes.
 
         :param directory: for the program
+        :param machine: where
         :returns: the program's file
         :raises ImageError: the compiler or a package is missing, or it does
             not compile
         """
-        target = directory / self.name
-        steps.run(
+        folder = machine.place(self.folder)
+        target = machine.place(directory) / self.name
+        machine.run(
             ['gcc', '-O2', '-fPIE', '-pie', '-pthread', '-D_FORTIFY_SOURCE=2',
              '-fstack-protector-strong', '-Wall', '-Wextra', '-Werror',
-             f'-ffile-prefix-map={self.folder}=.', *self._inputs(),
+             f'-ffile-prefix-map={folder}=.', *self._inputs(folder),
              '-o', str(target), f'-l{self.library}', '-Wl,-z,relro,-z,now',
              '-Wl,--as-needed', '-Wl,--build-id=none'],
             f'It needs the Debian packages {self.packages}.')
-        steps.run(['strip', '--strip-unneeded', str(target)])
-        return target
+        machine.run(['strip', '--strip-unneeded', str(target)])
+        return directory / self.name
 
     def build_checked(self, directory: pathlib.Path, sanitizers: str,
                       library: Iterable[str] = (), compiler: str = 'gcc'
@@ -123,11 +137,10 @@ class Program:
         steps.run(
             [compiler, '-O1', '-g', '-fno-omit-frame-pointer', '-pthread',
              f'-fsanitize={sanitizers}', '-fno-sanitize-recover=undefined',
-             '-DNO_FILTER', *self._inputs(), '-o', str(target),
+             '-DNO_FILTER', *self._inputs(self.folder), '-o', str(target),
              *(tuple(library) or (f'-l{self.library}',))],
             f'It needs the Debian packages {self.packages}.')
         return target
 
-    def _inputs(self) -> list[str]:
-        return [f'-I{self.folder}',
-                *(str(self.folder / name) for name in self.sources)]
+    def _inputs(self, folder: pathlib.Path) -> list[str]:
+        return [f'-I{folder}', *(str(folder / name) for name in self.sources)]

@@ -14,19 +14,8 @@ from nova_dmore.domr.init import build as init_build
 from nova_dmore import exception
 from nova_dmore.image_builder import kernel
 from nova_dmore.image_builder import steps
+from nova_dmore.image_builder import tree as tree_module
 
-SUITE = 'bookworm'
-PYTHON = 'usr/bin/python3.11'
-#: Of the last ones only the libraries are wanted: ``_copy_libraries`` takes
-#: those that the programs link which are compiled here.
-PACKAGES = ('python3', 'python3-asyncssh', 'busybox-static', 'libvncserver1',
-            'libmnl0', 'libnftnl11', 'libseccomp2')
-
-#: Where the machine's own apt says its mirror is.
-APT_SOURCES = (pathlib.Path('/etc/apt/sources.list.d/debian.sources'),
-               pathlib.Path('/etc/apt/sources.list'))
-
-STDLIB = 'usr/lib/python3.11'
 DEBIAN_PYTHON = 'usr/lib/python3/dist-packages'
 AGENT = 'usr/lib/nova-dmore'
 AGENT_MODULE = 'nova_dmore.domr.agent'
@@ -36,44 +25,21 @@ INIT = 'init'
 RMS_FILE = 'etc/nova-dmore/rms'
 RMS_GROUP = 'nova_dmore.rms'
 
-#: What is copied from the unpacked packages; libraries come on top.
-WANTED = (PYTHON, STDLIB, f'{DEBIAN_PYTHON}/asyncssh',
-          f'{DEBIAN_PYTHON}/cryptography',
+#: What is copied from the unpacked packages beside Python; libraries come on
+#: top.
+WANTED = (f'{DEBIAN_PYTHON}/asyncssh', f'{DEBIAN_PYTHON}/cryptography',
           f'{DEBIAN_PYTHON}/typing_extensions.py',
-          f'{DEBIAN_PYTHON}/_cffi_backend.cpython-311-x86_64-linux-gnu.so',
           # Debian's cryptography does not load without the legacy provider.
           'usr/lib/x86_64-linux-gnu/ossl-modules/legacy.so')
+#: The module that cryptography is built with, for the tree's Python.
+_BACKEND = '_cffi_backend.cpython-*-x86_64-linux-gnu.so'
 #: Parts of Python's library that nothing in Domain R imports.
 UNWANTED = ('ensurepip', 'idlelib', 'lib2to3', 'pydoc_data', 'tkinter',
             'turtledemo', 'unittest', 'distutils', 'test',
-            'config-3.11-x86_64-linux-gnu', 'sitecustomize.py')
+            'config-3.*-x86_64-linux-gnu', 'sitecustomize.py')
 DIRECTORIES = ('dev', 'proc', 'sbin', 'sys', 'etc/nova-dmore')
 
 _LIBRARY = re.compile(r'(?:\S+ => )?(/\S+) \(0x[0-9a-f]+\)')
-
-
-def extract_packages(tree: pathlib.Path, kernel_version: str) -> None:
-    """Unpack the Debian packages with all that they depend on into ``tree``.
-
-    :raises ImageError: apt or the mirror failed
-    """
-    sources = next((path for path in APT_SOURCES if path.exists()), None)
-    if sources is None:
-        raise exception.ImageError(
-            f'none of {", ".join(map(str, APT_SOURCES))} exists: the image '
-            'is built from the mirror that the machine itself uses')
-    proxies = steps.run(['apt-config', 'dump', '--no-empty', '--format',
-                         '%f "%v";%n', 'Acquire::http::Proxy',
-                         'Acquire::https::Proxy'])
-    packages = [*PACKAGES, f'linux-image-{kernel_version}']
-    # "extract" unpacks and runs no maintainer script: nothing depends on the
-    # machine or the time of the build.
-    steps.run(['mmdebstrap', '--mode=root', '--variant=extract',
-               '--skip=check/empty', f'--include={",".join(packages)}',
-               *(f'--aptopt={line}' for line in proxies.splitlines()),
-               SUITE, str(tree), str(sources)],
-              'If the kernel image is no longer in the mirror, install the '
-              'current linux-headers-cloud-amd64.')
 
 
 def libraries_of(output: str) -> set[str]:
@@ -152,7 +118,7 @@ def _copy_agent(root: pathlib.Path, modules: Iterable[str]) -> None:
         shutil.copy(package / path, target)
 
 
-def make_root(tree: pathlib.Path, root: pathlib.Path,
+def make_root(source: tree_module.Tree, root: pathlib.Path,
               native: Mapping[str, pathlib.Path],
               programs: Iterable[pathlib.Path]) -> None:
     """Lay out Domain R's root directory from the unpacked packages.
@@ -161,19 +127,23 @@ def make_root(tree: pathlib.Path, root: pathlib.Path,
     :param programs: files of the programs in C, one of them INIT
     :raises ImageError: a wanted file is missing or a tool failed
     """
+    tree, python = source.path, source.python
+    library = f'usr/lib/{pathlib.Path(python).name}'
     for name in DIRECTORIES:
         (root / name).mkdir(parents=True)
-    for name in WANTED:
-        source, target = tree / name, root / name
+    for name in (python, library, *WANTED, *(
+            str(path.relative_to(tree))
+            for path in (tree / DEBIAN_PYTHON).glob(_BACKEND))):
+        source_path, target = tree / name, root / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, symlinks=True,
+        if source_path.is_dir():
+            shutil.copytree(source_path, target, symlinks=True,
                             ignore=shutil.ignore_patterns(*UNWANTED))
-        elif source.is_file():
-            shutil.copy(source, target)
+        elif source_path.is_file():
+            shutil.copy(source_path, target)
         else:
             raise exception.ImageError(
-                f'the Debian packages of {SUITE} contain no /{name}')
+                f'the Debian packages contain no /{name}')
     for top in (tree, root):    # the loader looks for its libraries in tree
         (top / AGENT).mkdir(parents=True)
         for file in [*native.values(), *programs]:
@@ -188,27 +158,31 @@ def make_root(tree: pathlib.Path, root: pathlib.Path,
     (root / 'etc/group').write_text(init_build.group())
     # Compiled once here: the file system is read-only and a start in an
     # emulated machine must not compile. Sources are never looked at again.
-    steps.run(['chroot', str(root), f'/{PYTHON}', '-S', '-m', 'compileall',
+    steps.run(['chroot', str(root), f'/{python}', '-S', '-m', 'compileall',
                '-q', '-f', '--invalidation-mode', 'unchecked-hash',
-               f'/{STDLIB}', f'/{DEBIAN_PYTHON}', f'/{AGENT}'],
+               f'/{library}', f'/{DEBIAN_PYTHON}', f'/{AGENT}'],
               env={**os.environ, 'PYTHONHASHSEED': '0'})
     # What is missing in the image is to fail here, not in Domain R.
-    steps.run(['chroot', str(root), f'/{PYTHON}', '-S', '-B', '-c',
+    steps.run(['chroot', str(root), f'/{python}', '-S', '-B', '-c',
                f'import {", ".join([*modules, *native])}'],
               'A file that Domain R needs is not copied into its image.',
               env={**os.environ,
                    'PYTHONPATH': f'/{AGENT}:/{DEBIAN_PYTHON}'})
 
 
-def pack_root(root: pathlib.Path, target: pathlib.Path, epoch: int) -> None:
+def pack_root(tree: tree_module.Tree, root: pathlib.Path, epoch: int
+              ) -> pathlib.Path:
     """Write the squashfs file; equal trees give equal bytes.
 
+    :param root: a directory in the tree
     :raises ImageError: mksquashfs failed
     """
     kernel.set_times(root, epoch)
-    steps.run(['mksquashfs', str(root), str(target), '-quiet', '-no-progress',
-               '-noappend', '-all-root', '-no-xattrs', '-comp', 'lz4', '-Xhc',
-               '-mkfs-time', str(epoch), '-reproducible'],
-              # mksquashfs refuses the option and this variable together.
-              env={name: value for name, value in os.environ.items()
-                   if name != 'SOURCE_DATE_EPOCH'})
+    packed = tree.work('packed') / 'root'
+    # It refuses -mkfs-time and the variable together.
+    tree.run(['env', '--unset=SOURCE_DATE_EPOCH', 'mksquashfs',
+              str(tree.place(root)), str(tree.place(packed.parent) / 'root'),
+              '-quiet', '-no-progress', '-noappend', '-all-root', '-no-xattrs',
+              '-comp', 'lz4', '-Xhc', '-mkfs-time', str(epoch),
+              '-reproducible'])
+    return packed

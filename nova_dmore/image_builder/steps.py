@@ -2,7 +2,9 @@
 """Running the tools that build an image, and telling how far it is."""
 
 import contextlib
+import pathlib
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -45,3 +47,26 @@ def run(argv: Sequence[str], advice: str = '', **kwargs: Any) -> str:
             f'{argv[0]} failed with status {error.returncode}. {advice}\n'
             f'{output}') from error
     return done.stdout
+
+
+class Machine:
+    """Where something is compiled: this machine itself, as the tests do."""
+
+    @property
+    def interpreter(self) -> str:
+        """The path of a Python that has cffi."""
+        return sys.executable
+
+    def run(self, argv: Sequence[str], advice: str = '') -> str:
+        """As :func:`run`, there."""
+        return run(argv, advice)
+
+    def place(self, path: pathlib.Path) -> pathlib.Path:
+        """By which path a folder is found there; it is brought there first if
+        it has to be.
+        """
+        return path
+
+
+#: This machine.
+HERE = Machine()

@@ -13,12 +13,15 @@ one, and importing this module registers the finder.
 
 The plug-in waits in threads of its own (locks, queues, an event loop), which
 would stand still, or keep all of nova-compute waiting, where threads are those
-of eventlet. So the driver is not loaded there.
+of eventlet. So the driver is not loaded there. Nor is it with a Nova that it
+was not tested with: Nova is no requirement of this package, lest pip replaces
+the one that is there.
 """
 
 import importlib
 import importlib.abc
 import importlib.machinery
+from importlib import metadata
 import sys
 
 from os_vif.objects import host_info
@@ -31,6 +34,9 @@ LOG = logging.getLogger(__name__)
 ALIAS = 'nova.virt.dmore'
 #: What is imported under that name.
 TARGET = 'nova_dmore.virt.driver'
+#: Major versions of Nova: those of a source tree without tags, of 2026.1, and
+#: of 2026.2 and the master after it.
+_NOVA = (0, 33, 34)
 
 
 class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -47,10 +53,25 @@ class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return None
 
     def exec_module(self, module):
+        _require_known_nova()
         _require_native_threads()
         driver = importlib.import_module(TARGET)
         module.DMoreDriver = driver.DMoreDriver
         module.__doc__ = driver.__doc__
+
+
+def _require_known_nova() -> None:
+    """Called before the driver is loaded.
+
+    :raises SystemExit: Nova is of another series.
+    """
+    version = metadata.version('nova')
+    if int(version.partition('.')[0]) not in _NOVA:
+        LOG.critical(
+            'compute_driver = dmore.DMoreDriver works with Nova 2026.1 (33), '
+            '2026.2 (34) and its master, and this is Nova %s: install '
+            'another release of nova-dmore, or of Nova', version)
+        raise SystemExit(1)
 
 
 def _require_native_threads() -> None:
@@ -65,7 +86,8 @@ def _require_native_threads() -> None:
             'compute_driver = dmore.DMoreDriver needs native threads: set '
             '[DEFAULT] concurrency_backend to threading (it is eventlet, or '
             'OS_NOVA_DISABLE_EVENTLET_PATCHING in the environment of '
-            'nova-compute says so: remove that)')
+            'nova-compute says so: remove that; Nova 2026.1 needs it with the '
+            'value true)')
         raise SystemExit(1)
 
 

@@ -44,7 +44,7 @@ RULES = {
              {'asyncssh', 'cryptography', 'nova_dmore_cipher'}),
     'image_builder': (COMMON | {'nova_dmore.image_builder',
                                 'nova_dmore.image_file', 'nova_dmore.domr'},
-                      {'cffi', 'openstack'}),
+                      {'openstack'}),
     'cmd': (COMMON | {'nova_dmore.channel.text', 'nova_dmore.cmd',
                       'nova_dmore.conf', 'nova_dmore.hostd',
                       'nova_dmore.keeper', 'nova_dmore.posix',

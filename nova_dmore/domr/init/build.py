@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How init is built, and the users it knows.
 
-The image's builder and the tests use it. The machine's headers have to be
-those of the Debian release that the image is made from.
+The image's builder and the tests use it.
 """
 
 import pathlib
@@ -25,23 +24,26 @@ LIBRARIES = ('-lmnl', '-lnftnl', '-lseccomp')
 PACKAGES = ('libmnl-dev', 'libnftnl-dev', 'libseccomp-dev')
 
 
-def compile_init(directory: pathlib.Path) -> pathlib.Path:
+def compile_init(directory: pathlib.Path,
+                 machine: steps.Machine = steps.HERE) -> pathlib.Path:
     """Compile init; equal sources give equal bytes.
 
     :param directory: where to
+    :param machine: where it is compiled
     :returns: the program
     :raises ImageError: the compiler or a package is missing, or it does not
         compile
     """
-    target = directory / 'init'
-    steps.run(
+    folder = machine.place(FOLDER)
+    target = machine.place(directory) / 'init'
+    machine.run(
         ['gcc', *FLAGS, '-fPIE', '-pie', '-Wl,-z,relro,-z,now',
-         f'-ffile-prefix-map={FOLDER}=.', '-Wl,--build-id=none',
-         *map(str, sorted(FOLDER.glob('*.c'))), '-o', str(target),
-         *LIBRARIES],
+         f'-ffile-prefix-map={folder}=.', '-Wl,--build-id=none',
+         *(str(folder / source.name) for source in sorted(FOLDER.glob('*.c'))),
+         '-o', str(target), *LIBRARIES],
         f'It needs the Debian packages {", ".join(PACKAGES)}.')
-    steps.run(['strip', str(target)])
-    return target
+    machine.run(['strip', str(target)])
+    return directory / 'init'
 
 
 def passwd() -> str:

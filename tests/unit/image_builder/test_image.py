@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The image builder's parts that need neither root nor Debian's mirror."""
 
+import contextlib
+import io
 import pathlib
 import subprocess
 import sys
 import tempfile
 import unittest
 from importlib import metadata
+from unittest import mock
 
 from nova_dmore import exception
 from nova_dmore.image_builder import build
+from nova_dmore.image_builder import cli
 from nova_dmore.image_builder import kernel
 from nova_dmore.image_builder import root
 from nova_dmore.image_builder import steps
@@ -48,12 +52,11 @@ class ImageTest(unittest.TestCase):
 
     def test_recipe_changes_only_when_it_should(self) -> None:
         servers = ['ssh = nova_dmore.domr.servers.ssh\n']
-        self.assertEqual(build.recipe('1', servers),
-                         build.recipe('1', servers))
-        self.assertNotEqual(build.recipe('1', servers),
-                            build.recipe('2', servers))
-        self.assertNotEqual(build.recipe('1', servers),
-                            build.recipe('1', []))
+        one = build.recipe('bookworm', [], servers)
+        self.assertEqual(one, build.recipe('bookworm', [], servers))
+        for other in (('trixie', [], servers), ('bookworm', ['x'], servers),
+                      ('bookworm', [], [])):
+            self.assertNotEqual(one, build.recipe(*other))
 
     def test_failed_tool_is_quoted(self) -> None:
         with self.assertRaisesRegex(exception.ImageError,
@@ -100,3 +103,23 @@ class ImageTest(unittest.TestCase):
             self.assertNotIn(name.partition('.')[0],
                              ('nova', 'oslo_config', 'libvirt', 'stevedore',
                               'cffi'))
+
+
+class CommandTest(unittest.TestCase):
+
+    def test_suite_and_mirrors(self) -> None:
+        with tempfile.NamedTemporaryFile() as file, mock.patch.object(
+                build, 'build', return_value=pathlib.Path(file.name)) as made:
+            for words, expected in (
+                    ([], ('bookworm', [])),
+                    (['--suite', 'trixie', '--mirror', 'http://x/debian',
+                      '--mirror', 'deb http://y s main'],
+                     ('trixie', ['http://x/debian', 'deb http://y s main']))):
+                self.assertEqual(0, cli.main(['build', *words]))
+                self.assertEqual(expected, made.call_args.args[3:])
+
+    def test_release_that_nobody_has_tried(self) -> None:
+        with self.assertRaises(SystemExit), \
+                contextlib.redirect_stderr(io.StringIO()) as said:
+            cli.main(['build', '--suite', 'noble'])
+        self.assertIn('bookworm', said.getvalue())

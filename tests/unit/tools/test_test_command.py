@@ -173,3 +173,26 @@ class CommandTest(unittest.TestCase):
         self.assertEqual((1, '0 passed, 1 failed\n'),
                          self.run_command('units'))
         self.assertIn('units', self.stderr)
+
+
+class PrepareTest(unittest.TestCase):
+
+    def prepared(self, user, *names):
+        """Which environment layers get; None: they need root."""
+        with (mock.patch('os.geteuid', return_value=user),
+              mock.patch.object(cli.prepare, 'Setup') as setup,
+              mock.patch.object(cli.Layout, 'from_environment') as layout):
+            try:
+                found = cli._prepare(names)
+            except progress.Failure:
+                return None
+            return {setup.return_value.unit_environment.return_value: 'unit',
+                    layout.return_value.venv: 'whole'}[found]
+
+    def test_what_layers_need(self):
+        for user, names, expected in (
+                (1000, ['unit'], 'unit'), (1000, ['unit', 'devstack'], None),
+                (1000, ['functional'], None), (0, ['devstack'], 'unit'),
+                (0, ['devstack', 'functional'], 'whole')):
+            with self.subTest(names, user=user):
+                self.assertEqual(expected, self.prepared(user, *names))

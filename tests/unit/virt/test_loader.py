@@ -2,9 +2,11 @@
 
 import importlib
 import os
+import pathlib
 import subprocess
 import sys
 import textwrap
+from unittest import mock
 
 import fixtures
 from os_vif.objects import host_info
@@ -74,6 +76,35 @@ class ServiceTest(fakes.TestCase):
             print(importutils.import_class(
                 'nova.virt.dmore.DMoreDriver').__name__)
             '''))
+
+
+class VersionTest(fakes.TestCase):
+
+    def _require(self, version):
+        with mock.patch('importlib.metadata.version', return_value=version):
+            loader._require_known_nova()
+
+    def test_known(self):
+        for version in ('33.0.2', '34.0.0', '34.1.0.dev120', '0.0.1.dev1'):
+            self._require(version)
+
+    def test_others_are_refused_in_one_line(self):
+        for version in ('32.2.1', '35.0.0'):
+            with self.assertLogs(loader.LOG.logger, 'CRITICAL') as logs:
+                self.assertRaises(SystemExit, self._require, version)
+            message, = logs.output
+            self.assertIn(version, message)
+            self.assertIn('2026.1', message)
+
+    def test_asked_before_the_driver_is_loaded(self):
+        module = importlib.machinery.ModuleSpec(loader.ALIAS, None)
+        with mock.patch('importlib.metadata.version', return_value='35.0.0'):
+            self.assertRaises(SystemExit, loader._AliasFinder().exec_module,
+                              module)
+
+    def test_pip_leaves_nova_as_it_is(self):
+        path = pathlib.Path(loader.__file__).parents[2] / 'requirements.txt'
+        self.assertNotRegex(path.read_text(), r'(?m)^nova\b')
 
 
 class ThreadsTest(fakes.TestCase):

@@ -164,7 +164,8 @@ class Setup:
         package = REPOSITORY / 'nova_dmore'
         self._do(Step('Domain R image', (
             package / 'domr', package / 'channel', package / 'wire',
-            package / 'image_file.py', REPOSITORY / 'setup.cfg'),
+            package / 'image_builder', package / 'image_file.py',
+            REPOSITORY / 'setup.cfg'),
             self._layout.domr_record, self._build_domr))
 
     def newer_qemu(self) -> None:

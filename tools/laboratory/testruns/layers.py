@@ -39,10 +39,14 @@ class Run:
 _OF_THE_MATRIX = (r'\.test_cloud_(boot|drain|life|migration|mixed|paste|phases'
                   r'|reboot|variants)\.')
 
-#: Layers by name. Those after the first need root and QEMU; ``faults`` and
-#: ``matrix`` are not among those that run by themselves.
+#: Layers by name. Those after the first need root, and those after the second
+#: QEMU; ``devstack``, which is part of others, ``faults`` and ``matrix`` are
+#: not among those that run by themselves.
 LAYERS = {
     'unit': (Run('tests/unit', 2, 600),),
+    'devstack': (Run('tests/unit/devstack', 2, 300),
+                 Run('tests/integration', 1, 300,
+                     tests=r'\.test_devstack\.')),
     'functional': (Run('tests/functional', 2, 1200),),
     'integration': (Run('tests/unit/channel', 2, 900, profile='middle'),
                     Run('tests/integration', 1, 3600, each=True)),
