@@ -83,6 +83,8 @@ class Pair:
             _map(given['region'], wire.REGION_SIZE))
         self.host_end = host_end_module.HostEnd(region, self._ring, journal)
         self.commands = keeper_commands.Commands(link, self.worker_starts)
+        self._instance_state = instance_state.StateTeller(
+            loop, lambda state: self.control.state(state, self._is_open()))
         self._context = base.DeviceContext(
             loop=loop, region=region, ring=self._ring,
             host_end=self.host_end, journal=journal,
@@ -93,7 +95,8 @@ class Pair:
             commands=self.commands, last_input=start['last_input'],
             input_limit_reached=lambda: loop.call_soon(self._move),
             settled=self._check_freeze,
-            config={})
+            config={},
+            instance_is_off=lambda: self._instance_state.is_off)
         self.devices = group.DeviceGroup(table.DEVICES, self._context)
         serial = self.devices['serial']
         assert isinstance(serial, serial_device.SerialDevice)
@@ -101,8 +104,6 @@ class Pair:
         self.control = domain_r_control.DomainRControl(
             self.host_end, serial.input, self._send_break,
             kept.get('serving'), kept.get('waiting', ()))
-        self._instance_state = instance_state.StateTeller(
-            loop, lambda state: self.control.state(state, self._is_open()))
         self.waiters = requests.Waiters(loop)
         self.stop = stop_module.Stop(
             self.machine, self.host_end, self.devices, self.commands, kept,
