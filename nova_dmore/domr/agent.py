@@ -57,12 +57,13 @@ class Agent:
         self._outbox = lines.Outbox(end)
         self.log = self._outbox.log
         self._woken = asyncio.Event()
+        self.instance = instance_state.InstanceState()
         self.console = console_module.Console(
             lines.SerialLine(end, self._outbox, self._woken.set, self.poll),
             self.log,
-            lambda function: asyncio.get_running_loop().call_soon(function))
+            lambda function: asyncio.get_running_loop().call_soon(function),
+            self.instance)
         self._input = lines.InputLine(end)
-        self.instance = instance_state.InstanceState()
         self.servers: dict[str, rms.Server] = {}
         self._context: rms.Context | None = None
         self._configuring = asyncio.Lock()

@@ -20,6 +20,7 @@ from nova_dmore.domr.servers import once
 from nova_dmore.domr.servers import rms
 from nova_dmore.domr.servers import ssh_packets
 from nova_dmore.domr.servers import tcp
+from nova_dmore.domr.terminal import stream
 
 #: Bytes a client may send ahead of what the console takes.
 WINDOW = 1 << 16
@@ -134,6 +135,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
         self._server = server
         self._connection = connection
         self._escapes: escape.EscapeParser | None = None
+        self._terminal: stream.TerminalStream | None = None
         self._client: console_module.Client | None = None
         self._full = False
 
@@ -147,6 +149,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
 
     def pty_requested(self, *args: Any) -> bool:
         """A person's terminal: escapes are looked for."""
+        self._terminal = stream.TerminalStream()
         self._escapes = escape.EscapeParser()
         return True
 
@@ -163,7 +166,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
             self._notice(f'Serial console of {config.instance_name} '
                          f'({config.instance_uuid}). {escape.HELP}.')
         self._client = self._server.context.console.attach(
-            self, self._connection.name)
+            self, self._connection.name, self._terminal, is_person=True)
         self.flow_changed()
         self._server.context.changed()
 
@@ -180,9 +183,16 @@ class Session(asyncssh.SSHServerSession[bytes]):
             elif item is escape.Action.BREAK:
                 self._client.send_break()
             else:
-                self._notice('left the console')
+                self._leave()
                 self._chan.exit(0)
                 return
+
+    def _leave(self) -> None:
+        """Leave the terminal as it was found."""
+        if self._terminal is not None and not self._chan.is_closing():
+            self._chan.write(self._terminal.cut()
+                             + self._terminal.modes.at_rest())
+        self._notice('left the console')
 
     def break_received(self, msec: int) -> bool:
         """Send a break (RFC 4335)."""
@@ -243,10 +253,10 @@ class Session(asyncssh.SSHServerSession[bytes]):
         if self._chan.is_closing():
             return
         if self._escapes is None:
-            self._chan.write(f'[nova-dmore: {text}]\n'.encode('ascii'),
+            self._chan.write(f'[nova-dmore: {text}]\n'.encode(),
                              asyncssh.EXTENDED_DATA_STDERR)
         else:
-            self._chan.write(f'\r\n[nova-dmore: {text}]\r\n'.encode('ascii'))
+            self._chan.write(f'\r\n[nova-dmore: {text}]\r\n'.encode())
 
     def hold_input(self, on: bool) -> None:
         """Stop or go on reading what the client sends."""
