@@ -17,6 +17,7 @@ from oslo_utils import uuidutils
 
 from nova_dmore import conf as dmore_conf
 from nova_dmore import exception
+from nova_dmore.virt.config import host_keys
 from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.config import identity
 from nova_dmore.virt.pair import record as record_module
@@ -39,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
         '--view-only', action='store_true',
         help='the one with which a client may only look')
     host_key = commands.add_parser(
-        'host-key', help='print the line that an SSH client\'s known_hosts '
+        'host-key', help='print the lines that an SSH client\'s known_hosts '
         'has for the console of an instance')
     host_key.add_argument(
         '--address', type=ipaddress.ip_address, metavar='IP',
@@ -106,7 +107,7 @@ def _secret_id(arguments: argparse.Namespace, secrets: identity.Secrets,
         'instance is on, or give --secret-id')
 
 
-def _known_hosts_line(arguments: argparse.Namespace,
+def _known_hosts_lines(arguments: argparse.Namespace,
                       options: cfg.ConfigOpts.GroupAttr,
                       record: record_module.PairRecord | None,
                       secret: bytes) -> str:
@@ -120,7 +121,8 @@ def _known_hosts_line(arguments: argparse.Namespace,
     host = str(address)
     if options.ssh_port != _SSH_PORT:
         host = f'[{host}]:{options.ssh_port}'
-    return f'{host} {identity.public_host_key(secret, arguments.server)}'
+    return '\n'.join(f'{host} {key}' for key in host_keys.public(
+        secret, arguments.server))
 
 
 def _list_secrets(secrets: identity.Secrets, records: record_module.Records
@@ -148,7 +150,7 @@ def _answer(arguments: argparse.Namespace) -> str:
     record = records.load(arguments.server)
     secret = secrets.get(_secret_id(arguments, secrets, record))
     if arguments.command == 'host-key':
-        return _known_hosts_line(arguments, options, record, secret)
+        return _known_hosts_lines(arguments, options, record, secret)
     return identity.vnc_password(
         secret, arguments.server, arguments.view_only)
 

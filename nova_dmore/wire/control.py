@@ -30,8 +30,10 @@ STALL_MS_DEFAULT = 5000
 VNC_PASSWORD_MAX = 8
 
 #: To Domain R: everything it needs to serve, sent at the start of each epoch.
-#: ``host_key`` (private key, PKCS #8 text), ``authorized_keys`` (list of
-#: OpenSSH public key lines), ``instance_uuid``, ``instance_name`` (text for
+#: ``host_key`` (private key, PKCS #8 text), ``host_keys`` (list of further
+#: ones; earlier releases know none, and one that is missing need not be given
+#: up), ``authorized_keys`` (list of lines as OpenSSH's file has them),
+#: ``instance_uuid``, ``instance_name`` (text for
 #: the greeting), ``address`` (``'10.0.0.5/24'``), ``gateway`` (or null),
 #: ``mac``, ``mtu``, ``ssh_port``, ``ssh_networks`` (list of CIDR that may use
 #: the SSH port; missing: all), ``serial_port``,
