@@ -19,6 +19,7 @@ from nova_dmore.channel import region as region_module
 from nova_dmore.domr import config as config_module
 from nova_dmore.domr import console as console_module
 from nova_dmore.domr import hold
+from nova_dmore.domr import instance_state
 from nova_dmore.domr import lines
 from nova_dmore.domr import screen as screen_module
 from nova_dmore.domr.servers import rms
@@ -56,10 +57,12 @@ class Agent:
         self._outbox = lines.Outbox(end)
         self.log = self._outbox.log
         self._woken = asyncio.Event()
+        self.instance = instance_state.InstanceState()
         self.console = console_module.Console(
             lines.SerialLine(end, self._outbox, self._woken.set, self.poll),
             self.log,
-            lambda function: asyncio.get_running_loop().call_soon(function))
+            lambda function: asyncio.get_running_loop().call_soon(function),
+            self.instance)
         self._input = lines.InputLine(end)
         self.servers: dict[str, rms.Server] = {}
         self._context: rms.Context | None = None
@@ -87,6 +90,8 @@ class Agent:
         if changes.broken not in (None, self._trouble):
             self.log('warning', f'the channel waits: {changes.broken}')
         self._trouble = changes.broken
+        if changes.opened:
+            self.instance.forget()
         for gap in changes.gaps:
             self._report_gap(gap)
         # Always, not only if told so: a freeze and a resume leave bytes too.
@@ -112,6 +117,8 @@ class Agent:
             self._begin_configure(message)
         elif message['type'] == wire.GAP:
             self._show_gap(message)
+        elif message['type'] == wire.STATE:
+            self.instance.told(message)
 
     def _begin_configure(self, message: dict[str, Any],
                          again: bool = False) -> None:
@@ -159,7 +166,8 @@ class Agent:
             if self._context is None:
                 self._context = rms.Context(
                     config, self.console, self._screen, self._input, self.log,
-                    self._clients_changed, self._init.start_vnc)
+                    self._clients_changed, self._init.start_vnc,
+                    self.instance)
             self._context.config = config
             try:
                 if old is None or _listeners(old) != _listeners(config):

@@ -57,6 +57,7 @@ class Config:
     instance_uuid: str
     instance_name: str
     host_key: str = dataclasses.field(repr=False)
+    host_keys: tuple[str, ...] = dataclasses.field(repr=False)
     authorized_keys: tuple[str, ...]
     address: Interface
     gateway: Address | None
@@ -84,6 +85,8 @@ def parse(message: dict[str, Any]) -> Config:
         instance_uuid=_printable(_text(message, 'instance_uuid')),
         instance_name=_printable(_text(message, 'instance_name')),
         host_key=_text(message, 'host_key'),
+        host_keys=(() if message.get('host_keys') is None
+                   else tuple(_texts(message, 'host_keys'))),
         authorized_keys=tuple(_texts(message, 'authorized_keys')),
         address=_ip(ipaddress.ip_interface, message, 'address'),
         gateway=(None if gateway is None

@@ -13,7 +13,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 from nova_dmore.channel import patience
+from nova_dmore.domr import instance_state
+from nova_dmore.domr import notices
 from nova_dmore.domr import pace
+from nova_dmore.domr import scrollback
+from nova_dmore.domr.terminal import rules
+from nova_dmore.domr.terminal import stream as stream_module
 from nova_dmore import wire
 
 #: How much more than the scroll-back a client that is replaying it may lag.
@@ -24,6 +29,8 @@ INPUT_LIMIT = 1 << 14
 #: to it. So one that takes at least some may hold the guest up for so many
 #: seconds more; the host's own limit, for all of Domain R, comes 10 s later.
 _SLACK_S = pace.MOST / wire.SERIAL_RATE_LEAST
+#: Whoever types on is told again that it is for nothing after so long.
+_REFUSED_AGAIN_S = 5.0
 #: A break that waits counts as so many bytes: of memory.
 _BREAK_SIZE = 512
 
@@ -57,7 +64,7 @@ class Port(Protocol):
         """Hand output to the client; afterwards it may pause its client."""
 
     def tell(self, text: str) -> None:
-        """Show a notice of the console's own."""
+        """Show a notice of the console's own, now."""
 
     def hold_input(self, on: bool) -> None:
         """Read no more from the client; or go on."""
@@ -84,14 +91,25 @@ class Client:
     """One client of a console; made by ``Console.attach``.
 
     :ivar missed: bytes of output that this client was not given
+    :ivar stream: parses the output for a terminal; None: it gets all bytes
+        as they are
+    :ivar is_person: it is told what the instance does
     """
 
     def __init__(self, console: 'Console', port: Port, name: str,
-                 cursor: int) -> None:
+                 cursor: int,
+                 stream: stream_module.TerminalStream | None = None,
+                 is_person: bool = False) -> None:
         self._console = console
         self.port = port
         self.name = name
         self.cursor = cursor
+        self.stream = stream
+        self.is_person = is_person
+        self.printed_before = console.end   # what comes from here on is new
+        self.typed = 0          # the larger, the later
+        self.notices = notices.Notices(stream, port.tell, port.write)
+        self.refused: float | None = None   # when it was told so
         self.state = ClientState.REPLAYING
         self.writable = False
         self.pace = pace.Pace()
@@ -135,17 +153,25 @@ class _Queued:
 class Console:
     """See the module. All methods are called from the event loop."""
 
-    def __init__(self, line: Line, log: Log, later: Later) -> None:
+    def __init__(self, line: Line, log: Log, later: Later,
+                 instance: instance_state.InstanceState | None = None
+                 ) -> None:
         """Have no clients yet.
 
         :param log: called with a level ('info', 'warning') and a text
         :param later: has a function called when others had their turn
+        :param instance: tells what the instance does; None: nobody does
         """
         self._line = line
         self._log = log
         self._later = later
-        self._buffer = bytearray()
-        self._base = 0          # offset of the buffer's first byte
+        self._output = scrollback.Scrollback()
+        self._now = 0.0         # of the last ``tick``
+        self._count = 0         # of inputs
+        self._instance = instance or instance_state.InstanceState()
+        self._instance.subscribe(self._instance_changed)
+        #: What persons were told last.
+        self._shown: wire.InstanceState | None = None
         self._clients: list[Client] = []
         self._queue: collections.deque[_Queued] = collections.deque()
         self._held = False
@@ -161,7 +187,7 @@ class Console:
     @property
     def end(self) -> int:
         """Offset after the last byte of output."""
-        return self._base + len(self._buffer)
+        return self._output.end
 
     @property
     def held(self) -> bool:
@@ -170,17 +196,26 @@ class Console:
 
     # -- clients
 
-    def attach(self, port: Port, name: str) -> Client:
+    def attach(self, port: Port, name: str,
+               stream: stream_module.TerminalStream | None = None,
+               is_person: bool = False) -> Client:
         """Add a client.
 
         It gets nothing, then the scroll-back first, before its
         ``resume_writing`` is called.
 
         :param name: for the log, printable
+        :param stream: what parses the output for its terminal
+        :param is_person: it is told what the instance does
         """
-        client = Client(self, port, name,
-                        max(self._base, self.end - self._scrollback))
+        client = Client(
+            self, port, name,
+            self._output.line_start(self.end - self._scrollback), stream,
+            is_person)
         self._clients.append(client)
+        text = notices.of_state(self._instance.now)
+        if is_person and text is not None:
+            client.notices.put(text, self.end, client.cursor)
         return client
 
     def detach(self, client: Client) -> None:
@@ -193,13 +228,39 @@ class Console:
     def tell_all(self, text: str) -> None:
         """Show a notice to every client."""
         for client in list(self._clients):
-            client.port.tell(text)
+            self._notify(client, text)
+
+    def _notify(self, client: Client, text: str) -> None:
+        client.notices.put(text, self.end, client.cursor)
+
+    def _instance_changed(self, state: wire.InstanceState | None) -> None:
+        """Tell persons of it; what was typed and not sent is not for later.
+        """
+        for client in self._clients:
+            client.refused = None
+        if not self._instance.takes_input:
+            for client in {item.client for item in self._queue}:
+                self._refuse(client)
+            self._queue.clear()
+            for client in self._clients:
+                self._release(client)
+        if state in (None, self._shown):
+            return
+        before, self._shown = self._shown, state
+        text = notices.of_state(state, before)
+        for client in list(self._clients):
+            # A full-screen program draws on, and nothing is lost.
+            is_drawn_on = client.stream is not None and (
+                client.stream.modes.is_alternate
+                and wire.InstanceState.MIGRATING in (state, before))
+            if text is not None and client.is_person and not is_drawn_on:
+                self._notify(client, text)
 
     # -- output
 
     def output(self, data: bytes) -> None:
         """The instance printed something."""
-        self._buffer += data
+        self._output.append(data)
         for client in list(self._clients):
             self._give(client)
         self._settle()
@@ -213,20 +274,47 @@ class Console:
         if client.has_turn:
             return
         if client.writable and client.cursor < self.end:
-            if client.cursor < self._base:
+            if client.cursor < self._output.base:
                 self._skip(client)
             if client.state is ClientState.STALLED:
                 client.state = ClientState.REPLAYING
-            start = client.cursor - self._base
-            data = bytes(self._buffer[start:start + client.pace.limit])
+            data = self._output.read(client.cursor, self._piece(client))
             client.cursor += len(data)
             client.since = None
-            client.port.write(data)
+            if client.stream is None:
+                client.port.write(data)
+            else:
+                self._show(client, client.stream, data)
         if client.cursor == self.end:
             client.state = ClientState.LIVE
         elif client.writable:
             client.has_turn = True
             self._later(functools.partial(self._go_on, client))
+
+    def _piece(self, client: Client) -> int:
+        """How many bytes a client is given at once, at most."""
+        ends = [client.cursor + client.pace.limit]
+        if client.cursor < client.printed_before:
+            ends.append(client.printed_before)
+        notice = client.notices.next_after(client.cursor)
+        if notice is not None:
+            ends.append(notice)
+        return min(ends) - client.cursor
+
+    def _show(self, client: Client, stream: stream_module.TerminalStream,
+              data: bytes) -> None:
+        """Give a terminal what it may be given of the output."""
+        if client.cursor <= client.printed_before:
+            policy = rules.Policy.DRAW
+        elif client is max((each for each in self._clients if each.stream),
+                           key=lambda each: each.typed):
+            policy = rules.Policy.ALL
+        else:
+            policy = rules.Policy.NO_ANSWERS
+        shown = stream.feed(data, policy)
+        if shown:
+            client.port.write(shown)
+        client.notices.show(client.cursor)
 
     def _go_on(self, client: Client) -> None:
         client.has_turn = False
@@ -235,11 +323,15 @@ class Console:
             self.pump(client)
 
     def _skip(self, client: Client) -> None:
-        missing = self._base - client.cursor
-        client.cursor = self._base
+        start = self._output.line_start(self._output.base)
+        missing = start - client.cursor
+        client.cursor = start
         client.patience.restart()
         self._log('warning', f'{client.name} could not keep up: {missing} '
                   'bytes of output were not shown to it')
+        if client.stream is not None:
+            client.notices.show(client.cursor, now=True)
+            client.port.write(client.stream.cut())
         client.port.tell(f'{missing} bytes of output are missing here: this '
                          'client was too slow')
 
@@ -257,10 +349,7 @@ class Console:
                       if self._stall_s
                       and client.state is not ClientState.STALLED),
                      default=self.end)
-        keep_from = min(needed, self.end - self._scrollback)
-        if keep_from > self._base:
-            del self._buffer[:keep_from - self._base]
-            self._base = keep_from
+        self._output.forget(min(needed, self.end - self._scrollback))
         hold = any(map(self._holds, self._clients))
         if hold != self._held:
             self._held = hold
@@ -271,8 +360,10 @@ class Console:
 
         :param now: monotonic seconds
         """
+        self._now = now
         for client in list(self._clients):
             self._measure(client, now)
+            client.notices.tick(client.cursor, now)
             holds = self._holds(client)
             held = client.patience.look(now, client.cursor, holds)
             if not holds:
@@ -308,6 +399,11 @@ class Console:
         if data == b'':
             return
         self._line.look()
+        self._count += 1
+        client.typed = self._count
+        if not self._instance.takes_input:
+            self._refuse(client)
+            return
         self._queue.append(_Queued(client, data))
         self.flush_input()
         # A held connection that is closed loses what it has not delivered,
@@ -315,6 +411,16 @@ class Console:
         if self._waiting(client) > INPUT_LIMIT:
             client.held = True
             client.port.hold_input(True)
+
+    def _refuse(self, client: Client) -> None:
+        """Tell a client that what it types reaches nobody."""
+        if (client.refused is not None
+                and self._now - client.refused < _REFUSED_AGAIN_S):
+            return
+        client.refused = self._now
+        if client in self._clients:
+            self._notify(client, f'{notices.of_state(self._instance.now)}: '
+                         'what is typed now is not sent, nor kept')
 
     def flush_input(self) -> None:
         """Send what there is room for; called when room has grown."""
@@ -332,9 +438,12 @@ class Console:
                     item.data = item.data[room:]
                     return
             self._queue.popleft()
-            if item.client.held and self._waiting(item.client) == 0:
-                item.client.held = False
-                item.client.port.hold_input(False)
+            self._release(item.client)
+
+    def _release(self, client: Client) -> None:
+        if client.held and self._waiting(client) == 0:
+            client.held = False
+            client.port.hold_input(False)
 
     def _waiting(self, client: Client) -> int:
         return sum(_BREAK_SIZE if item.data is None else len(item.data)

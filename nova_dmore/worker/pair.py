@@ -31,6 +31,7 @@ from nova_dmore.worker.devices.serial import device as serial_device
 from nova_dmore.worker.devices import table
 from nova_dmore.worker import domain_r_control
 from nova_dmore.worker import gaps
+from nova_dmore.worker import instance_state
 from nova_dmore.worker import keeper_commands
 from nova_dmore.worker import request_handler
 from nova_dmore.worker import requests
@@ -82,6 +83,8 @@ class Pair:
             _map(given['region'], wire.REGION_SIZE))
         self.host_end = host_end_module.HostEnd(region, self._ring, journal)
         self.commands = keeper_commands.Commands(link, self.worker_starts)
+        self._instance_state = instance_state.StateTeller(
+            loop, lambda state: self.control.state(state, self._is_open()))
         self._context = base.DeviceContext(
             loop=loop, region=region, ring=self._ring,
             host_end=self.host_end, journal=journal,
@@ -92,7 +95,8 @@ class Pair:
             commands=self.commands, last_input=start['last_input'],
             input_limit_reached=lambda: loop.call_soon(self._move),
             settled=self._check_freeze,
-            config={})
+            config={},
+            instance_is_off=lambda: self._instance_state.is_off)
         self.devices = group.DeviceGroup(table.DEVICES, self._context)
         serial = self.devices['serial']
         assert isinstance(serial, serial_device.SerialDevice)
@@ -163,6 +167,8 @@ class Pair:
         elif kind == messages.ToWorker.EVENT:
             LOG.info('%s: %s', message['vm'], message['event'])
             self.stop.event(message)
+            if message['event'] == messages.RESET:
+                self._instance_state.was_reset()
         elif kind == messages.ToWorker.REPLY:
             self.commands.replied(message)
             self._check_freeze()
@@ -191,10 +197,16 @@ class Pair:
         if self.machine.wants_exact and self.host_end.domain_r_complete:
             self.machine.exact = True
             return self.act(self.machine.tick(time.monotonic()))
+        self._tell_state()
         self._move()
         self._note_machine()
         self.waiters.wake()
         self._set_timer()
+
+    def _tell_state(self) -> None:
+        self._instance_state.is_now(instance_state.state_of(
+            *self.vms[messages.INSTANCE], self.machine.role,
+            self.machine.state))
 
     def _perform(self, action: Action) -> list[Action]:
         """-> further actions."""

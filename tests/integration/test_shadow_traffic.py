@@ -2,6 +2,7 @@
 """What passes through keeper and worker, also when a QEMU is replaced."""
 
 import os
+import signal
 
 from nova_dmore import wire
 from tests.integration import live_pair
@@ -81,6 +82,27 @@ class TestTraffic(live_pair.LivePair):
         second = self.pair.domain_r()
         wait_for(lambda: second.messages(wire.CONFIG))
         self.assertEqual(2222, second.messages(wire.CONFIG)[0]['ssh_port'])
+
+    def test_what_the_instance_does_reaches_domain_r(self):
+        instance, domain_r = self.go_live()
+
+        def states(of=domain_r):
+            return [each['state'] for each in of.messages(wire.STATE)]
+        wait_for(lambda: states() == ['running'])
+        instance.qmp.event('RESET')
+        wait_for(lambda: states()[1:] == ['rebooting', 'running'])
+        instance.stop()
+        wait_for(lambda: states()[3:] == ['paused'])
+        self.client.arm('m', wire.Role.SOURCE)
+        wait_for(lambda: states()[4:] == ['migrating'])
+        self.client.arm('m', wire.Role.SOURCE, on=False)
+        instance.resume()
+        wait_for(lambda: states()[5:] == ['running'])
+        instance.close()
+        wait_for(lambda: states()[6:] == ['off'])
+        domain_r.close()
+        second = self.pair.domain_r()
+        wait_for(lambda: states(second) == ['off'])
 
     def test_what_domain_r_says(self):
         _, domain_r = self.go_live()
@@ -173,6 +195,26 @@ class TestReplacements(live_pair.LivePair):
         wait_for(lambda: domain_r.output == b'last wordsfirst words')
         domain_r.types(b'd')
         self.assertEqual(b'd', second.reads(1))
+        self.assertEqual((), self.pair.gaps())
+
+    def test_typed_while_it_is_off(self):
+        """It goes to no boot loader: not what came when it was off already,
+        nor what nobody had taken then, whoever told it to Domain R."""
+        instance, domain_r = self.go_live()
+        domain_r.types(b'a' * 60_000)
+        wait_for(lambda: instance.unread() > 4000)
+        instance.close()
+        wait_for(lambda: self.taken() == 60_000)
+        domain_r.types(b'hello?')
+        domain_r.says({'type': wire.BREAK, 'stream': 'serial0_in',
+                       'at': 60_006})
+        domain_r.types(b' reboot\r')
+        wait_for(lambda: self.taken() == 60_014)
+        os.kill(self.client.status().worker_pid, signal.SIGKILL)
+        second = self.pair.instance()
+        self.assertTrue(second.reads_nothing(1.0))
+        domain_r.types(b'root\r')
+        self.assertEqual(b'root\r', second.reads(5))
         self.assertEqual((), self.pair.gaps())
 
     def test_taken_byte_of_an_ended_instance(self):

@@ -360,6 +360,13 @@ class HostEnd:
         self._in[stream].take(count)
         self._publish_if_open(self._in[stream])
 
+    def discard(self, stream: wire.Stream) -> int:
+        """Take all that Domain R has sent by now for no device -> how many
+        bytes; none is to be on its way to one."""
+        count = self._in[stream].discard()
+        self._publish_if_open(self._in[stream])
+        return count
+
     # -- the stop -----------------------------------------------------------
 
     def freeze(self, final: bool = True) -> None:

@@ -272,6 +272,16 @@ class HostConsumer:
                              journal.position(self.stream) + count)
         del self._buffer[:count]
 
+    def discard(self) -> int:
+        """Record everything as taken that was copied, but not as moved: no
+        device will have it -> how many bytes."""
+        count = len(self._buffer)
+        with self._journal.transaction():
+            self._journal.jump(
+                self.stream, self._journal.position(self.stream) + count)
+        self._buffer.clear()
+        return count
+
     def publish(self) -> bool:
         """Tell Domain R what was taken.
 

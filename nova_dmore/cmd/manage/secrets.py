@@ -14,6 +14,7 @@ from oslo_config import cfg
 from nova_dmore.cmd.manage import output
 from nova_dmore.cmd.manage import settings
 from nova_dmore import exception
+from nova_dmore.virt.config import host_keys
 from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.config import identity
 from nova_dmore.virt.pair import record as record_module
@@ -31,7 +32,7 @@ def add(nouns: output.Nouns) -> None:
         help='the one with which a client may only look')
     password.set_defaults(run=_vnc_password)
     host_key = nouns.add_parser(
-        'host-key', help='print the line that an SSH client\'s known_hosts '
+        'host-key', help='print the lines that an SSH client\'s known_hosts '
         'has for the console of an instance')
     host_key.add_argument(
         '--address', type=ipaddress.ip_address, metavar='IP',
@@ -106,8 +107,9 @@ def _host_key(arguments: argparse.Namespace) -> output.Text:
     host = str(address)
     if keys.options.ssh_port != _SSH_PORT:
         host = f'[{host}]:{keys.options.ssh_port}'
-    return output.Text(
-        f'{host} {identity.public_host_key(secret, arguments.server)}')
+    return output.Text('\n'.join(
+        f'{host} {key}'
+        for key in host_keys.public(secret, arguments.server)))
 
 
 def _list_secrets(arguments: argparse.Namespace) -> output.Text:

@@ -15,6 +15,7 @@ from nova_dmore.domr.servers import admission
 from nova_dmore.domr.servers import once
 from nova_dmore.domr.servers import rms
 from nova_dmore.domr.servers import tcp
+from nova_dmore.domr.terminal import stream
 
 
 class SerialConnection(asyncio.Protocol):
@@ -55,7 +56,9 @@ class SerialConnection(asyncio.Protocol):
             return
         rms.bound_buffers(transport)
         self._server.add(self)
-        self._client = self._server.console.attach(self, name)
+        # A web page may show it in a terminal.
+        self._client = self._server.console.attach(
+            self, name, stream.TerminalStream())
         self._client.resume_writing()
 
     def data_received(self, data: bytes) -> None:
@@ -89,6 +92,9 @@ class SerialConnection(asyncio.Protocol):
 
     def tell(self, text: str) -> None:
         """Show a notice; this protocol has no other place than the output."""
+        assert self._transport is not None
+        if self._transport.is_closing():
+            return
         self.write(f'\r\n[nova-dmore: {text}]\r\n'.encode('ascii'))
 
     def hold_input(self, on: bool) -> None:

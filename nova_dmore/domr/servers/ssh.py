@@ -18,8 +18,10 @@ from nova_dmore.domr.servers import admission
 from nova_dmore.domr.servers.cipher import library as cipher
 from nova_dmore.domr.servers import once
 from nova_dmore.domr.servers import rms
+from nova_dmore.domr.servers import ssh_keys
 from nova_dmore.domr.servers import ssh_packets
 from nova_dmore.domr.servers import tcp
+from nova_dmore.domr.terminal import stream
 
 #: Bytes a client may send ahead of what the console takes.
 WINDOW = 1 << 16
@@ -134,6 +136,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
         self._server = server
         self._connection = connection
         self._escapes: escape.EscapeParser | None = None
+        self._terminal: stream.TerminalStream | None = None
         self._client: console_module.Client | None = None
         self._full = False
 
@@ -147,6 +150,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
 
     def pty_requested(self, *args: Any) -> bool:
         """A person's terminal: escapes are looked for."""
+        self._terminal = stream.TerminalStream()
         self._escapes = escape.EscapeParser()
         return True
 
@@ -163,7 +167,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
             self._notice(f'Serial console of {config.instance_name} '
                          f'({config.instance_uuid}). {escape.HELP}.')
         self._client = self._server.context.console.attach(
-            self, self._connection.name)
+            self, self._connection.name, self._terminal, is_person=True)
         self.flow_changed()
         self._server.context.changed()
 
@@ -180,9 +184,16 @@ class Session(asyncssh.SSHServerSession[bytes]):
             elif item is escape.Action.BREAK:
                 self._client.send_break()
             else:
-                self._notice('left the console')
+                self._leave()
                 self._chan.exit(0)
                 return
+
+    def _leave(self) -> None:
+        """Leave the terminal as it was found."""
+        if self._terminal is not None and not self._chan.is_closing():
+            self._chan.write(self._terminal.cut()
+                             + self._terminal.modes.at_rest())
+        self._notice('left the console')
 
     def break_received(self, msec: int) -> bool:
         """Send a break (RFC 4335)."""
@@ -243,10 +254,10 @@ class Session(asyncssh.SSHServerSession[bytes]):
         if self._chan.is_closing():
             return
         if self._escapes is None:
-            self._chan.write(f'[nova-dmore: {text}]\n'.encode('ascii'),
+            self._chan.write(f'[nova-dmore: {text}]\n'.encode(),
                              asyncssh.EXTENDED_DATA_STDERR)
         else:
-            self._chan.write(f'\r\n[nova-dmore: {text}]\r\n'.encode('ascii'))
+            self._chan.write(f'\r\n[nova-dmore: {text}]\r\n'.encode())
 
     def hold_input(self, on: bool) -> None:
         """Stop or go on reading what the client sends."""
@@ -288,6 +299,7 @@ class SshServer:
         self._keys: tuple[tuple[str, ...], asyncssh.SSHAuthorizedKeys] = (
             (), asyncssh.import_authorized_keys(''))
         self._acceptor: asyncssh.SSHAcceptor | None = None
+        self._host_keys: ssh_keys.HostKeys | None = None
 
     @property
     def clients(self) -> int:
@@ -308,16 +320,19 @@ class SshServer:
         :raises ValueError: the host key cannot be used
         """
         cipher.use()
-        host_key = asyncssh.import_private_key(self.context.config.host_key)
+        self._host_keys = ssh_keys.HostKeys(
+            self.context.config.host_key, self.context.log, self._new_keys)
         self._acceptor = await asyncssh.listen(
             host, port, server_factory=lambda: Connection(self),
             # Connections outlive a listener that is opened anew.
             reuse_address=True,
-            server_host_keys=[host_key], encoding=None, line_editor=False,
+            server_host_keys=self._host_keys.keys, encoding=None,
+            line_editor=False,
             window=WINDOW, login_timeout=LOGIN_TIMEOUT_S,
             password_auth=False, kbdint_auth=False, host_based_auth=False,
             gss_host=None, compression_algs=['none'], x11_forwarding=False,
             agent_forwarding=False, allow_scp=False)
+        self.reconfigure()
 
     def begun(self, connection: Connection) -> None:
         """Count a connection; end it, or another one, if need be."""
@@ -356,31 +371,23 @@ class SshServer:
         """The keys that may log in now; read once for each configuration."""
         lines = self.context.config.authorized_keys
         if self._keys[0] != lines:
-            self._keys = lines, authorized_keys(lines, self.context.log)
+            self._keys = lines, ssh_keys.authorized_keys(
+                lines, self.context.log)
         return self._keys[1]
 
     def reconfigure(self) -> None:
-        """See rms.Server; all of it is read at each use."""
+        """See rms.Server; the rest of it is read at each use."""
+        if self._host_keys is not None:
+            self._host_keys.add(self.context.config.host_keys)
+
+    def _new_keys(self) -> None:
+        if self._acceptor is not None and self._host_keys is not None:
+            self._acceptor.update(server_host_keys=self._host_keys.keys)
 
     async def close(self) -> None:
         """Accept no more; the clients that are attached stay."""
         if self._acceptor is not None:
             self._acceptor.close()
-
-
-def authorized_keys(lines: tuple[str, ...],
-                    log: console_module.Log) -> asyncssh.SSHAuthorizedKeys:
-    """The keys that may log in; a line that is no key is logged, not used."""
-    usable = []
-    for line in lines:
-        try:
-            asyncssh.import_authorized_keys(line)
-        except ValueError as error:
-            log('warning', f'authorized key {line[:40]!a} is not usable: '
-                f'{ascii(error)}')
-        else:
-            usable.append(line)
-    return asyncssh.import_authorized_keys('\n'.join(usable))
 
 
 async def start(context: rms.Context) -> SshServer:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Renews what Domain R's VNC server shows and asks for.
+"""Renews what Domain R's servers show and ask for.
 
 A certificate comes with CONFIG, which the host issues it for. After its start
 nova-compute does not know how old those are that were issued before, nor
 whether the passwords were made by a release that gave all instances the same
-ones. So it renews those of all pairs then, one after the other. Called by
+ones. So it renews those of all pairs then, one after the other. And a host key
+that takes a while to make comes with a second CONFIG. Called by
 :mod:`nova_dmore.virt.care.watch` in a thread of its own, once at a time.
 """
 
@@ -15,6 +16,7 @@ from oslo_log import log as logging
 from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt.config import certificate
+from nova_dmore.virt.config import config_message
 
 LOG = logging.getLogger(__name__)
 
@@ -43,10 +45,6 @@ class Renewal:
         :raises nova_dmore.exception.HostServiceError: nobody can tell which
             processes live.
         """
-        options = self._conf.dmore
-        if not self._conf.vnc.enabled or not (
-                options.vnc_tls_dir or options.vnc_direct_networks):
-            return False
         now = time.monotonic()
         for record in records:
             if not record.incoming and self._is_due(record, now):
@@ -57,10 +55,24 @@ class Renewal:
     def _is_due(self, record, now: float) -> bool:
         uuid = record.instance_uuid
         configured = self._pairs.configured.get(uuid)
-        return now >= self._retry.get(uuid, 0.0) and (
-            configured is None or
-            self._conf.dmore.vnc_tls_dir is not None and
+        if now < self._retry.get(uuid, 0.0):
+            return False
+        if configured is not None and self._is_outdated(record, configured):
+            return True
+        options = self._conf.dmore
+        if not self._conf.vnc.enabled or not (
+                options.vnc_tls_dir or options.vnc_direct_networks):
+            return False
+        return configured is None or (
+            options.vnc_tls_dir is not None and
             now - configured >= certificate.RENEWED_AFTER.total_seconds())
+
+    def _is_outdated(self, record, configured: float) -> bool:
+        try:
+            return config_message.is_outdated(
+                self._conf.dmore, record, configured)
+        except exception.ConfigurationError:
+            return False    # nothing could be told, and others say why
 
     def _renew(self, instance_uuid: str, now: float) -> None:
         self._retry = {uuid: due for uuid, due in self._retry.items()
@@ -73,7 +85,7 @@ class Renewal:
             # That is wrong with none of the pairs, or with all of them.
             raise
         except exception.DMoreError as error:
-            LOG.warning('The certificate and passwords of the VNC console '
-                        'of instance %(uuid)s are not renewed yet: %(error)s',
+            LOG.warning('What the consoles of instance %(uuid)s show and ask '
+                        'for is not renewed yet: %(error)s',
                         {'uuid': instance_uuid,
                          'error': text.printable(error)})

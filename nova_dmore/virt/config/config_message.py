@@ -10,7 +10,9 @@ from oslo_log import log as logging
 from nova_dmore.channel import control
 from nova_dmore.channel import errors
 from nova_dmore import exception
+from nova_dmore.virt.config import host_keys
 from nova_dmore.virt.config import identity
+from nova_dmore.virt.config import key_lines
 from nova_dmore.virt.config import vnc
 from nova_dmore import wire
 
@@ -47,6 +49,7 @@ def build(options, record, with_vnc: bool) -> dict:
     _check_ports({name: getattr(options, name) for name in _PORTS})
     message = {
         'host_key': identity.host_key(secret, record.instance_uuid),
+        'host_keys': host_keys.private(secret, record.instance_uuid),
         'authorized_keys': keys,
         'instance_uuid': record.instance_uuid,
         'instance_name': record.instance_name,
@@ -62,8 +65,30 @@ def build(options, record, with_vnc: bool) -> dict:
         'stall_ms': options.serial_stall_ms,
         'vnc': vnc.build(options, record, secret) if with_vnc else None,
     }
-    _check_length(message)
+    try:
+        _check_length(message)
+    except exception.ConfigurationError:
+        # A host that has so much to say goes on with the one that it had.
+        message['host_keys'] = []
+        _check_length(message)
+        LOG.warning('There is no room for the ECDSA and RSA host keys of '
+                    'instance %s: its SSH console has an Ed25519 key only; '
+                    'see [dmore] console_authorized_keys',
+                    record.instance_uuid)
     return message
+
+
+def is_outdated(options, record, configured: float) -> bool:
+    """Whether the CONFIG message of a pair would have more host keys now.
+
+    :param configured: when it was sent (monotonic seconds).
+    :raises nova_dmore.exception.ConfigurationError: the secret cannot be
+        had.
+    """
+    if not host_keys.any_made_after(configured):
+        return False
+    secret = identity.read_secrets(options.secret_file).get(record.secret_id)
+    return host_keys.rsa_made_after(secret, record.instance_uuid, configured)
 
 
 def networks(options, name: str) -> list[IPNetwork]:
@@ -108,17 +133,19 @@ def clients(options, with_vnc: bool) -> dict[int, list[IPNetwork]]:
 
 
 def _user_keys(record) -> list[str]:
-    """The key that the user gave the instance, if it is of use."""
-    key = record.key_data
-    if not key:
-        return []
-    if len(key) > _USER_KEY_MAX or not identity.is_public_key(key):
+    """The keys that the user gave the instance, as far as they are of use.
+
+    Nova looks at the first line of a key pair only, and a guest takes all.
+    """
+    key = record.key_data or ''
+    lines = ([] if len(key) > _USER_KEY_MAX else
+             [line for line, is_usable in key_lines.parse(key) if is_usable])
+    if key and not lines:
         # Nova takes certificates for Windows, too, and comments of any length.
         LOG.info('The key pair of instance %s is no OpenSSH public key of at '
                  'most %d characters: its SSH console does not take it',
                  record.instance_uuid, _USER_KEY_MAX)
-        return []
-    return [key]
+    return lines
 
 
 def _check_ports(ports: dict[str, int]) -> None:

@@ -13,13 +13,13 @@ import dataclasses
 import re
 import string
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf import hkdf
 from cryptography.hazmat.primitives import serialization
 
 from nova_dmore import exception
+from nova_dmore.virt.config import key_lines
 from nova_dmore.virt.config import private_file
 from nova_dmore import wire
 
@@ -150,7 +150,12 @@ def host_key(secret: bytes, instance_uuid: str) -> str:
         time (OpenSSH's own format holds a random number), so that a
         repeated configuration changes nothing in Domain R.
     """
-    return _host_key(secret, instance_uuid).private_bytes(
+    return pem(_host_key(secret, instance_uuid))
+
+
+def pem(key) -> str:
+    """A private key of :mod:`cryptography` as PKCS #8 text."""
+    return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption()).decode()
@@ -166,7 +171,7 @@ def public_host_key(secret: bytes, instance_uuid: str) -> str:
 def _host_key(secret: bytes, instance_uuid: str
               ) -> ed25519.Ed25519PrivateKey:
     return ed25519.Ed25519PrivateKey.from_private_bytes(
-        _derive(secret, b'ssh host key', instance_uuid))
+        derive(secret, b'ssh host key', instance_uuid))
 
 
 def vnc_password(secret: bytes, instance_uuid: str,
@@ -180,7 +185,7 @@ def vnc_password(secret: bytes, instance_uuid: str,
     """
     purpose = b'vnc view-only password' if view_only else b'vnc password'
     # Of 256 bits: what the remainders prefer does not matter.
-    number = int.from_bytes(_derive(secret, purpose, instance_uuid))
+    number = int.from_bytes(derive(secret, purpose, instance_uuid))
     password = ''
     for _ in range(wire.VNC_PASSWORD_MAX):
         number, index = divmod(number, len(_VNC_ALPHABET))
@@ -188,11 +193,12 @@ def vnc_password(secret: bytes, instance_uuid: str,
     return password
 
 
-def _derive(secret: bytes, purpose: bytes, instance_uuid: str) -> bytes:
-    """32 bytes that tell nothing of the secret, nor of what is derived for
+def derive(secret: bytes, purpose: bytes, instance_uuid: str,
+           length: int = 32) -> bytes:
+    """Bytes that tell nothing of the secret, nor of what is derived for
     another purpose or instance."""
     return hkdf.HKDF(
-        algorithm=hashes.SHA256(), length=32, salt=None,
+        algorithm=hashes.SHA256(), length=length, salt=None,
         info=b'nova-dmore %b %b' % (purpose, instance_uuid.encode()),
     ).derive(secret)
 
@@ -208,28 +214,22 @@ def read_authorized_keys(path: str | None) -> list[str]:
     if path is None:
         return []
     try:
-        with open(path) as key_file:
-            lines = [line.strip() for line in key_file]
+        with open(path, encoding='utf-8') as key_file:
+            lines = list(key_lines.parse(key_file.read()))
     except (OSError, UnicodeDecodeError) as error:
         raise exception.ConfigurationError(
             f'[dmore] console_authorized_keys: {path} cannot be read '
             f'({error})') from error
-    keys = [line for line in lines if line and not line.startswith('#')]
-    for number, key in enumerate(keys, 1):
-        if not is_public_key(key):
+    for number, (_, is_usable) in enumerate(lines, 1):
+        if not is_usable:
             raise exception.ConfigurationError(
                 f'[dmore] console_authorized_keys: key {number} of {path} is '
-                'no OpenSSH public key without options ("ssh-ed25519 AAAA… '
-                'comment")')
-    return keys
+                'no OpenSSH public key ("ssh-ed25519 AAAA… comment"), or has '
+                'an option that the console does not keep to, such as '
+                'command="…"')
+    return [line for line, _ in lines]
 
 
 def is_public_key(line: str) -> bool:
-    """Whether a line is an OpenSSH public key, without leading options."""
-    try:
-        serialization.load_ssh_public_key(line.encode())
-    except (ValueError, UnicodeEncodeError):
-        return False
-    except UnsupportedAlgorithm:
-        return False
-    return True
+    """Whether a line is an OpenSSH public key that can be used."""
+    return key_lines.is_usable(line)

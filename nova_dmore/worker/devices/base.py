@@ -59,6 +59,8 @@ class DeviceContext:
     :ivar settled: called when ``is_settling`` or ``is_saved`` may have
         changed while the instance stands still to leave.
     :ivar config: the CONFIG message in force, empty before the first.
+    :ivar instance_is_off: whether there is no QEMU that input would be for;
+        it is not kept for the next one then.
     """
 
     loop: loop_module.Loop
@@ -74,6 +76,7 @@ class DeviceContext:
     input_limit_reached: Callable[[], object]
     settled: Callable[[], None]
     config: dict[str, Any]
+    instance_is_off: Callable[[], bool] = lambda: False
     input_taken: list[Callable[[], None]] = dataclasses.field(
         default_factory=list)
 

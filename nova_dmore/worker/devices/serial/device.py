@@ -26,6 +26,7 @@ class SerialDevice(base.ShadowDevice):
         self._loop = context.loop
         self._machine = context.machine
         self._settled = context.settled
+        self._instance_is_off = context.instance_is_off
         self._pipe = context.serial.output
         self._is_reading = False
         self._timer: loop_module.Handle | None = None
@@ -37,6 +38,8 @@ class SerialDevice(base.ShadowDevice):
             self.input.pump()
         elif self._machine.output_flows:
             self.input.settle()
+            if self._instance_is_off():
+                self.input.discard()
         self._watch()
         if self._machine.state is wire.PairState.FREEZING:
             self._settled()

@@ -74,6 +74,15 @@ class SerialInput:
             return
         self._look_s = _FIRST_LOOK_S
 
+    def discard(self) -> None:
+        """Throw away what was typed for an instance that is off."""
+        if self._under_way or not self._host_end.readable(self._stream):
+            return
+        LOG.info('%d bytes of input were thrown away: the instance is off',
+                 self._host_end.discard(self._stream))
+        if self.limit is not None:
+            self._limit_reached()
+
     def settle(self) -> None:
         """See what was read since the last look."""
         # In this order: bytes that move on meanwhile are counted twice, and

@@ -100,6 +100,35 @@ class SerialTcpTest(unittest.IsolatedAsyncioTestCase):
         self.assertIn(b'output may be missing', await asyncio.wait_for(
             reader.readuntil(b']'), 5))
 
+    async def test_a_gap_is_told_between_characters(self) -> None:
+        running = await self._pair()
+        reader, _ = await self._connect(running)
+        await running.until(lambda: running.agent.servers['serial'].clients)
+        for data in (b'\xc3', b'\xa4'):
+            running.print(data)
+            await running.until(lambda: not running.waiting_output)
+            if data == b'\xc3':
+                self.assertEqual(data, await reader.readexactly(1))
+                running.send({'type': 'gap', 'stream': 'serial0_out', 'at': 1,
+                              'bytes': 7, 'kind': 'exact', 'reason': 'x'})
+                await asyncio.sleep(0.1)
+        self.assertTrue((await reader.readuntil(b']')).startswith(
+            b'\xa4\r\n[nova-dmore: 7 bytes'))
+
+    async def test_an_instance_that_is_off(self) -> None:
+        """No line that nobody asked for: a program may be reading."""
+        running = await self._pair()
+        reader, writer = await self._connect(running)
+        await running.until(lambda: running.agent.servers['serial'].clients)
+        running.send({'type': wire.STATE, 'state': 'off'})
+        await running.until(lambda: not running.agent.instance.takes_input)
+        with self.assertRaises(TimeoutError):
+            await asyncio.wait_for(reader.read(1), 0.2)
+        writer.write(b'x')
+        self.assertIn(b'the instance is off', await asyncio.wait_for(
+            reader.readuntil(b']'), 5))
+        self.assertEqual(b'', running.typed)
+
     async def test_a_gap_that_may_be_none_is_not_told(self) -> None:
         running = await self._pair()
         reader, _ = await self._connect(running)

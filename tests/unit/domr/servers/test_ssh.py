@@ -105,6 +105,36 @@ class SshTest(unittest.IsolatedAsyncioTestCase):
         await running.until(
             lambda: running.said(wire.SERVING)[-1]['ssh'] == 0)
 
+    async def test_a_terminal_is_left_as_it_was(self) -> None:
+        running = await self._pair()
+        running.print(b'\x1b[6nlogin: \x1b[?1049h\x1b[?1000h\x1b[?25l')
+        await running.until(lambda: running.agent.console.end)
+        process = await self._attach(running, 'xterm')
+        shown = await process.stdout.readuntil(b'\x1b[?25l')
+        self.assertNotIn(b'\x1b[6n', shown)
+        process.stdin.write(b'\x1d.')
+        rest = await process.stdout.read()
+        self.assertTrue(rest.startswith(
+            b'\x1b[m\x1b[?25h\x1b[?1000l\x1b[?1049l'), rest)
+
+    async def test_keys_for_an_instance_that_is_off(self) -> None:
+        running = await self._pair()
+        running.send({'type': wire.STATE, 'state': 'off'})
+        await running.until(lambda: not running.agent.instance.takes_input)
+        terminal = await self._attach(running, 'xterm')
+        pipe = await self._attach(running)
+        self.assertIn(b'the instance is off',
+                      await terminal.stdout.readuntil(b'off]\r\n'))
+        for process, stream in ((terminal, terminal.stdout),
+                                (pipe, pipe.stderr)):
+            process.stdin.write(b'hello?')
+            self.assertIn(b'is off: what is typed now is not sent',
+                          await stream.readuntil(b'kept]'))
+        running.send({'type': wire.STATE, 'state': 'running'})
+        await terminal.stdout.readuntil(b'the instance is on]')
+        terminal.stdin.write(b'root\r')
+        await running.until(lambda: running.typed == b'root\r')
+
     async def test_break_request(self) -> None:
         running = await self._pair()
         process = await self._attach(running)

@@ -8,6 +8,7 @@ import fixtures
 from nova_dmore import exception
 from nova_dmore.virt.care import renewal
 from nova_dmore.virt.config import certificate
+from nova_dmore.virt.config import config_message
 from nova_dmore.virt.pair import pairs
 from tests.unit.virt import fakes
 
@@ -47,6 +48,19 @@ class RenewalTest(fakes.TestCase):
     def test_one_after_the_other_after_a_start(self):
         self.assertEqual([[fakes.UUID], [OTHER_UUID], []],
                          [self._renew() for _ in range(3)])
+
+    def test_a_host_key_that_took_a_while(self):
+        self.config.config(group='dmore', vnc_tls_dir=None)
+        self._configured(fakes.UUID)
+        with mock.patch.object(
+                config_message, 'is_outdated',
+                lambda options, record, configured: configured < 1001):
+            self.assertEqual([fakes.UUID], self._renew())
+            self.assertEqual([], self._renew())
+        with mock.patch.object(
+                config_message, 'is_outdated',
+                side_effect=exception.ConfigurationError('no secret')):
+            self.assertEqual([], self._renew(_DUE_S))
 
     def test_well_before_the_end(self):
         self._renew()

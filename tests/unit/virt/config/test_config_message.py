@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import pathlib
+import time
+import uuid
 
 import fixtures
 
@@ -47,6 +49,41 @@ class ConfigMessageTest(fakes.TestCase):
                         f'{test_identity.KEY} {"x" * 100000}'):
             self.assertEqual(
                 [], self._build(key_data=useless)['authorized_keys'])
+
+    def test_keys_of_the_user(self):
+        """Nova takes all of a file whose first line is a key."""
+        authority = f'cert-authority {test_identity.KEY}'
+        self.assertEqual(
+            [test_identity.KEY, authority],
+            self._build(key_data=f'{test_identity.KEY}\r\n\r\n# mine\n'
+                        f'command="id" {test_identity.KEY}\n'
+                        f'{authority}\n')['authorized_keys'])
+
+    def test_host_keys(self):
+        record = fakes.make_record(instance_uuid=str(uuid.uuid4()))
+        before = time.monotonic()
+
+        def build():
+            return config_message.build(self.conf.dmore, record, False)
+        first = build()['host_keys']
+        self.assertEqual(1, len(first))
+        while len(build()['host_keys']) < 2:
+            time.sleep(0.05)
+        self.assertEqual(first, build()['host_keys'][:1])
+        self.assertTrue(config_message.is_outdated(
+            self.conf.dmore, record, before))
+        other = fakes.make_record(instance_uuid=str(uuid.uuid4()))
+        for each, when in ((record, time.monotonic()), (other, before)):
+            self.assertFalse(config_message.is_outdated(
+                self.conf.dmore, each, when))
+
+    def test_host_keys_are_the_first_to_be_left_out(self):
+        self._write_tls(3)
+        count = 1
+        while self._build()['host_keys']:
+            count += 5
+            self._write_keys(count)
+        self.assertEqual(count, len(self._build()['authorized_keys']))
 
     def test_vnc(self):
         self.config.config(group='dmore',

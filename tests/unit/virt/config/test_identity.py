@@ -189,8 +189,23 @@ class AuthorizedKeysTest(fakes.TestCase):
             exception.ConfigurationError, self._read, b'\xff\xfe\x00')
         self.assertIn('[dmore] console_authorized_keys', str(error))
 
+    def test_a_comment_of_any_language(self):
+        for comment in ('jürgen@büro', '田中@web'):
+            line, = self._read(f'{KEY.rsplit(" ", 1)[0]} {comment}\r\n')
+            self.assertTrue(line.isascii())
+            self.assertTrue(line.startswith(KEY.rsplit(' ', 1)[0] + ' '))
+
+    def test_options(self):
+        lines = [f'cert-authority,principals="web,db" {KEY}',
+                 f'from="10.0.0.0/8" {KEY}', f'restrict,pty  {KEY}',
+                 f'environment="A=\\"b\\" c",no-pty\t{KEY}']
+        self.assertEqual(lines, self._read('\r\n\r\n'.join(lines)))
+
     def test_a_line_that_is_no_key(self):
-        for line in ('ssh-ed25519 AAAA', 'hello', f'command="id" {KEY}',
+        for line in (f'expiry-time="20300101" {KEY}', f'from="10.* {KEY}',
+                     f'no-such-option {KEY}', f'pty, {KEY}',
+                     f'pty,command="id" {KEY}', f'pty pty {KEY}',
+'ssh-ed25519 AAAA', 'hello', f'command="id" {KEY}',
                      'ssh-foo AAAAB3NzaC1yc2E='):
             error = self.assertRaises(
                 exception.ConfigurationError, self._read, f'{KEY}\n{line}\n')

@@ -105,6 +105,24 @@ class SerialInputTest(unittest.TestCase):
         self.open()
         self._types_and_reads_all()
 
+    def test_typed_while_it_is_off(self):
+        self.open()
+        self.types(b'ab')
+        self.reads(1)
+        self.device.discard()       # its QEMU may still read a byte
+        self.assertEqual(1, self.device.taken)
+        self.reads(1)
+        pump, self.device.pump = self.device.pump, self.device.discard
+        self.types(bytes(100))
+        self.assertEqual((102, 0), (self.device.taken,
+                                    self.device._under_way))
+        self.device.pump = pump
+        self.start_worker()
+        self.open()
+        self.types(b'c')
+        self.reads(9)
+        self.assertEqual((b'abc', 103), (self.got, self.device.taken))
+
     def _types_and_reads_all(self):
         """What was on its way, and all that the new Domain R sends."""
         data = bytes(range(1, 101))

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the console says itself to one client, between the output."""
+
+import collections
+from collections.abc import Callable
+
+from nova_dmore.domr.terminal import stream as stream_module
+from nova_dmore import wire
+
+#: So long a notice waits for the end of a control function or a character, in
+#: seconds.
+WAIT_S = 1.0
+#: More notices do not wait.
+_WAITING_MAX = 16
+
+_State = wire.InstanceState
+#: What a person is told when the instance does this, and when it does it no
+#: more.
+_STATES = {
+    _State.OFF: ('the instance is off', 'the instance is on'),
+    _State.PAUSED: ('the instance is paused', 'the instance goes on'),
+    _State.CRASHED: ('the instance has crashed', 'the instance is on'),
+    _State.REBOOTING: ('the instance is rebooting', None),
+    _State.MIGRATING: ('the instance is migrating to another host',
+                       'the migration is over')}
+
+
+def of_state(state: _State | None, before: _State | None = None
+             ) -> str | None:
+    """What a person is told of what the instance does; None: nothing."""
+    if state in _STATES:
+        return _STATES[state][0]
+    return _STATES[before][1] if before in _STATES else None
+
+
+class Notices:
+    """Those of one client, each at its place in the output.
+
+    :param stream: what parses the output for the client's terminal; None:
+        it has none, and notices go another way
+    :param tell: shows a notice
+    :param write: gives the client output
+    """
+
+    def __init__(self, stream: stream_module.TerminalStream | None,
+                 tell: Callable[[str], None], write: Callable[[bytes], None]
+                 ) -> None:
+        self._stream = stream
+        self._tell = tell
+        self._write = write
+        #: Offset before which it is shown, and text of each.
+        self._waiting: collections.deque[tuple[int, str]] = (
+            collections.deque())
+        self._since: float | None = None    # since when the first one waits
+
+    def next_after(self, cursor: int) -> int | None:
+        """Offset of the first one, if it is to come later."""
+        if self._waiting and self._waiting[0][0] > cursor:
+            return self._waiting[0][0]
+        return None
+
+    def put(self, text: str, offset: int, cursor: int) -> None:
+        """Show a notice when the client has all output before an offset."""
+        if self._stream is None:
+            self._tell(text)
+            return
+        self._waiting.append((offset, text))
+        self.show(cursor, len(self._waiting) > _WAITING_MAX)
+
+    def show(self, cursor: int, now: bool = False) -> None:
+        """Show those whose turn it is: not inside a character or a control
+        function, unless it has to be now.
+
+        :param cursor: offset up to which the client has the output
+        """
+        while self._waiting and self._waiting[0][0] <= cursor:
+            if self._stream is not None and self._stream.is_inside:
+                if not now:
+                    return
+                self._write(self._stream.interrupt())
+            self._tell(self._waiting.popleft()[1])
+            self._since = None
+
+    def tick(self, cursor: int, now: float) -> None:
+        """Show those that have waited for too long.
+
+        :param now: monotonic seconds
+        """
+        if not self._waiting or self._waiting[0][0] > cursor:
+            self._since = None
+        elif self._since is None:
+            self._since = now
+        elif now - self._since >= WAIT_S:
+            self.show(cursor, now=True)

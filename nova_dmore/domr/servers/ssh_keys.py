@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The keys of the SSH server: which it has, and which may log in."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+import asyncssh
+
+from nova_dmore.domr import console as console_module
+
+
+class HostKeys:
+    """The host keys of a server, which may become more.
+
+    :ivar keys: what it shows now, one of each algorithm
+    """
+
+    def __init__(self, first: str, log: console_module.Log,
+                 changed: Callable[[], None]) -> None:
+        """Have one key.
+
+        :param first: a private key as text
+        :param changed: called when there are others
+        :raises ValueError: it is none
+        """
+        key = asyncssh.import_private_key(first)
+        self._by_algorithm = {key.get_algorithm(): key}
+        self._log = log
+        self._changed = changed
+        self._begun: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def keys(self) -> list[asyncssh.SSHKey]:
+        """What the server shows now, one of each algorithm."""
+        return list(self._by_algorithm.values())
+
+    def add(self, texts: Iterable[str]) -> None:
+        """Have further private keys; what is not among them is kept, for a
+        host may not have made it yet."""
+        new = [text for text in texts if text not in self._begun]
+        self._begun.update(new)
+        if new:
+            task = asyncio.get_running_loop().create_task(self._load(new))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _load(self, texts: list[str]) -> None:
+        """In a thread: OpenSSL looks whether an RSA key is one, which takes
+        an emulated processor seconds."""
+        for text in texts:
+            try:
+                key = await asyncio.to_thread(
+                    asyncssh.import_private_key, text)
+            except ValueError as error:
+                self._log('warning', 'a host key is not usable: '
+                          f'{ascii(error)}')
+                continue
+            self._by_algorithm[key.get_algorithm()] = key
+            self._changed()
+
+
+def authorized_keys(lines: tuple[str, ...],
+                    log: console_module.Log) -> asyncssh.SSHAuthorizedKeys:
+    """The keys that may log in; a line that is no key is logged, not used."""
+    usable = []
+    for line in lines:
+        # asyncssh takes no other, and hosts of earlier releases send any.
+        line = line.encode('ascii', 'backslashreplace').decode()
+        try:
+            asyncssh.import_authorized_keys(line)
+        except ValueError as error:
+            log('warning', f'authorized key {line[:40]!a} is not usable: '
+                f'{ascii(error)}')
+        else:
+            usable.append(line)
+    return asyncssh.import_authorized_keys('\n'.join(usable))

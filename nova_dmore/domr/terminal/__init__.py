@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a serial console prints, as a client's terminal understands it."""

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the instance has changed in a client's terminal, and how to undo it."""
+
+import re
+
+from nova_dmore.domr.terminal import rules
+
+#: DEC's private modes that are on in a terminal at rest: wrap, cursor.
+_ON_AT_REST = frozenset({7, 25})
+#: Those that are left alone: they remember the cursor, or do nothing by
+#: themselves.
+_NO_STATE = frozenset({40, 45, 1048})
+#: The alternate screen, which is left last.
+_SCREENS = frozenset({47, 1047, 1049})
+#: Colours that a command sets -> the command that resets them.
+_COLOURS = {4: b'104', 10: b'110', 11: b'111', 12: b'112', 17: b'117',
+            19: b'119'}
+#: More modes than a terminal has.
+_MODES_MAX = 64
+
+
+class Modes:
+    """Of one client's terminal, by what it was given."""
+
+    def __init__(self) -> None:
+        """It is at rest."""
+        self._rest()
+
+    def _rest(self) -> None:
+        self._dec: dict[int, bool] = {}     # that are not as at rest
+        self._ansi: set[int] = set()
+        self._others: dict[bytes, None] = {}    # what undoes the rest
+
+    @property
+    def is_alternate(self) -> bool:
+        """Whether a full-screen program draws."""
+        return any(self._dec.get(each) for each in _SCREENS)
+
+    def csi(self, whole: bytes) -> None:
+        """A control function was passed on."""
+        final = whole[-1:]
+        numbers = rules.numbers(whole)
+        if whole.startswith(b'\x1b[?') and final in b'hl':
+            self._set_dec(numbers, final == b'h')
+        elif final in b'hl':
+            (self._ansi.update if final == b'h' else
+             self._ansi.difference_update)(numbers[:_MODES_MAX])
+        elif final == b'r' and not whole.startswith(b'\x1b[?'):
+            self._undo(b'\x1b7\x1b[r\x1b8')
+        elif whole.endswith(b' q'):
+            self._undo(b'\x1b[0 q')
+        elif whole.startswith(b'\x1b[>') and final == b'm':
+            self._undo(b'\x1b[>4m')
+        elif whole.startswith((b'\x1b[>', b'\x1b[=')) and final == b'u':
+            self._undo(b'\x1b[<9u\x1b[=0u')
+
+    def _set_dec(self, numbers: list[int], on: bool) -> None:
+        for number in numbers:
+            if number in _NO_STATE:
+                continue
+            if on is (number in _ON_AT_REST):
+                self._dec.pop(number, None)
+            elif len(self._dec) < _MODES_MAX:
+                self._dec[number] = on
+
+    def escape(self, whole: bytes) -> None:
+        """An escape sequence was passed on, or a shift of characters."""
+        if whole == b'\x1bc':
+            self._rest()
+        elif whole == b'\x1b=':
+            self._undo(b'\x1b>')
+        elif whole == b'\x1b>':
+            self._others.pop(b'\x1b>', None)
+        elif whole == b'\x0e':
+            self._undo(b'\x0f')
+        elif whole == b'\x0f':
+            self._others.pop(b'\x0f', None)
+        elif whole[:2] == b'\x1b%':
+            self._undo(b'\x1b%G')
+        elif whole[1:2] in b'()*+' and len(whole) == 3:
+            self._undo(whole[:2] + b'B')
+
+    def string(self, introducer: bytes, content: bytes) -> None:
+        """A control string was passed on."""
+        command = re.match(rb'([0-9]{1,3});', content)
+        if introducer == b']' and command is not None:
+            reset = _COLOURS.get(int(command[1]))
+            if reset is not None:
+                self._undo(b'\x1b]%b\x1b\\' % reset)
+
+    def _undo(self, how: bytes) -> None:
+        self._others[how] = None
+
+    def at_rest(self) -> bytes:
+        """What brings the terminal back to how a shell expects it."""
+        result = b'\x1b[m' + b''.join(self._others)
+        result += b''.join(b'\x1b[%dl' % each for each in sorted(self._ansi))
+        for number in sorted(self._dec, key=lambda each: (
+                each in _SCREENS, each)):
+            result += b'\x1b[?%d%b' % (
+                number, b'l' if self._dec[number] else b'h')
+        return result

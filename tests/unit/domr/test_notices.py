@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Notices, at their place in the output."""
+
+import unittest
+
+from nova_dmore.domr import notices
+from nova_dmore.domr.terminal import rules
+from nova_dmore.domr.terminal import stream
+from nova_dmore import wire
+
+State = wire.InstanceState
+
+
+class NoticesTest(unittest.TestCase):
+
+    def setUp(self) -> None:
+        self.shown: list[str | bytes] = []
+        self.stream = stream.TerminalStream()
+        self.notices = notices.Notices(
+            self.stream, self.shown.append, self.shown.append)
+
+    def _prints(self, data: bytes) -> None:
+        self.stream.feed(data, rules.Policy.ALL)
+
+    def test_without_a_terminal_at_once(self) -> None:
+        notices.Notices(None, self.shown.append, self.shown.append).put(
+            'a', 9, 0)
+        self.assertEqual(['a'], self.shown)
+
+    def test_in_its_place(self) -> None:
+        self.notices.put('a', 5, 3)
+        self.assertEqual(5, self.notices.next_after(3))
+        self.notices.show(4)
+        self.assertEqual([], self.shown)
+        self.notices.show(5)
+        self.assertEqual(['a'], self.shown)
+        self.assertIsNone(self.notices.next_after(5))
+
+    def test_not_inside_a_character_or_a_sequence(self) -> None:
+        for first, rest in ((b'\xc3', b'\xa4'), (b'\x1b[3', b'1m'),
+                            (b'\x1b]0;ti', b'tle\x07')):
+            self.shown.clear()
+            self._prints(first)
+            self.notices.put('a', 0, 0)
+            self.assertEqual([], self.shown)
+            self._prints(rest)
+            self.notices.show(0)
+            self.assertEqual(['a'], self.shown)
+
+    def test_not_for_ever(self) -> None:
+        self._prints(b'\x1b]0;ti')
+        self.notices.put('a', 0, 0)
+        self.notices.tick(0, 10.0)
+        self.notices.tick(0, 10.9)
+        self.assertEqual([], self.shown)
+        self.notices.tick(0, 11.0)
+        self.assertEqual([b'\x18', 'a'], self.shown)
+
+    def test_the_time_counts_from_its_place_on(self) -> None:
+        self._prints(b'\xc3')
+        self.notices.put('a', 5, 0)
+        self.notices.tick(0, 10.0)
+        self.notices.tick(0, 20.0)
+        self.notices.tick(5, 21.0)
+        self.assertEqual([], self.shown)
+        self.notices.tick(5, 22.0)
+        self.assertEqual([b'', 'a'], self.shown)
+
+    def test_not_any_number(self) -> None:
+        self._prints(b'\xc3')
+        for _ in range(100):
+            self.notices.put('a', 0, 0)
+        self.assertGreater(len(self.shown), 50)
+
+    def test_states(self) -> None:
+        said = {state: notices.of_state(state) for state in State}
+        self.assertIsNone(said.pop(State.RUNNING))
+        for state, text in said.items():
+            self.assertIn('the instance ', text or '')
+            self.assertEqual(state is not State.REBOOTING, bool(
+                notices.of_state(State.RUNNING, state)))
+        self.assertIsNone(notices.of_state(None))
+        self.assertIsNone(notices.of_state(State.RUNNING, None))

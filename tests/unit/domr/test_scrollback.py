@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the scroll-back begins."""
+
+import unittest
+
+from nova_dmore.domr import scrollback
+
+
+class ScrollbackTest(unittest.TestCase):
+
+    def _first(self, output: bytes, most: int) -> bytes:
+        """What a client is given of output of which so much is kept."""
+        kept = scrollback.Scrollback()
+        kept.append(output)
+        kept.forget(kept.end - most - 3)    # somebody was slow
+        early = kept.read(kept.line_start(kept.end - most), most)
+        kept.forget(kept.end - most)
+        self.assertEqual(early, kept.read(
+            kept.line_start(kept.end - most), most))
+        return early
+
+    def test_a_line(self) -> None:
+        self.assertEqual(b'two\nthree', self._first(b'xxxx\none\ntwo\nthree',
+                                                    11))
+        self.assertEqual(b'two\nthree', self._first(b'xxxx\none\ntwo\nthree',
+                                                    9))
+
+    def test_all_of_it(self) -> None:
+        kept = scrollback.Scrollback()
+        kept.append(b'one\ntwo')
+        self.assertEqual(0, kept.line_start(-5))
+
+    def test_no_line(self) -> None:
+        text = 'ä日😀' * 500
+        for most in range(3000, 3010):
+            first = self._first(text.encode(), most)
+            self.assertGreater(len(first), most - 4)
+            first.decode()
+        self.assertTrue(self._first(
+            b'\x1b[38;5;214mprompt' * 100, 1000).startswith(b'\x1b[38;5;'))
+
+    def test_what_is_no_text(self) -> None:
+        self.assertEqual(97, len(self._first(b'\x80' * 1000, 100)))
+        kept = scrollback.Scrollback()
+        kept.append(b'\x80\x80\x80')
+        kept.forget(1)
+        self.assertEqual(3, kept.line_start(0))
+
+    def test_a_long_line(self) -> None:
+        text = b'x' * 5000 + b'\nshort'
+        self.assertEqual(text[-4000:], self._first(text, 4000))
