@@ -230,7 +230,9 @@ class InputDevice(base.ShadowDevice):
         if isinstance(event, input_event.Key):
             return None
         mode = self._context.region.words[region.DISPLAY_MODE]
-        width, height = (mode & 0xffff, mode >> 16) if mode else _DEFAULT_SIZE
+        mode = mode >> 32 or mode   # that of the whole picture, if it is said
+        width, height = ((mode & 0xffff, mode >> 16) if mode
+                         else _DEFAULT_SIZE)
         return (event.x * width // (input_event.POINTER_MAX + 1),
                 event.y * height // (input_event.POINTER_MAX + 1))
 

@@ -76,7 +76,8 @@ class InputTest(input_case.InputCase):
         self.assertEqual(('btn', 'left', True), self.events()[-1])
 
     def test_no_tablet(self):
-        self.area.words[region.DISPLAY_MODE] = 640 | 480 << 16
+        self.area.words[region.DISPLAY_MODE] = (
+            64 | 48 << 16 | 640 << 32 | 480 << 48)
         self.sends(Pointer(0, 0x4000, 0x4000))
         self.commands.answer({
             'error': 'Input handler not found for event type abs',
