@@ -4,6 +4,7 @@
  * The thread that reads a client's messages. Each is whole and found good
  * (messages.c) before anything is done with it.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -90,21 +91,38 @@ static int fill(struct session *session, struct input *input, size_t wanted,
 	return !is_ending(session);
 }
 
-/* Throw a text away; there is nobody in the guest to give it to. */
-static int skip(struct session *session, struct input *input, size_t length)
+static void push(struct session *session, struct vnc_event event)
 {
-	size_t part;
+	vnc_push(session, event);
+	session->pushed = 1;
+}
+
+/* Take a text: pass its characters (Latin-1) on, or throw it away. */
+static int take_text(struct session *session, struct input *input,
+		     size_t length, int wanted)
+{
+	uint32_t characters[VNC_TEXT_CHARACTERS] = {0};
+	int count = 0;
 
 	while (length > 0) {
 		if (!fill(session, input, 1, 1))
 			return 0;
-		part = input->end - input->start;
-		if (part > length)
-			part = length;
-		input->start += part;
-		length -= part;
+		characters[count++] = input->bytes[input->start++];
+		length--;
 		if (input->start == input->end)
 			input->start = input->end = 0;
+		if (count < VNC_TEXT_CHARACTERS && length > 0)
+			continue;
+		if (wanted)
+			push(session, (struct vnc_event) {
+				.kind = VNC_TEXT, .state = count
+				| (length > 0 ? VNC_TEXT_GOES_ON : 0),
+				.first = characters[0],
+				.second = characters[1],
+				.width = characters[2],
+				.height = characters[3]});
+		memset(characters, 0, sizeof(characters));
+		count = 0;
 	}
 	return 1;
 }
@@ -158,14 +176,15 @@ static int set_format(struct session *session,
 	return good;
 }
 
-/* Tell the client that its extended key events are understood. */
-static int confirm_extended_keys(rfbClientPtr client)
+/* Tell the client that a kind of messages is understood. */
+static int confirm(rfbClientPtr client, int32_t encoding)
 {
-	/* An update of one rectangle that is empty, of QEMU's pseudo-encoding
-	 * -258. */
-	static const unsigned char message[] = {
-		0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xfe, 0xfe};
+	/* An update of one rectangle that is empty, of this pseudo-encoding.
+	 */
+	unsigned char message[16] = {0, 0, 0, 1};
+	uint32_t swapped = htonl((uint32_t)encoding);
 
+	memcpy(message + 12, &swapped, sizeof(swapped));
 	return rfbWriteExact(client, (const char *)message,
 			     sizeof(message)) > 0;
 }
@@ -185,6 +204,9 @@ static int set_encodings(struct session *session,
 	client->useRichCursorEncoding = encodings->cursor;
 	client->cursorWasChanged = encodings->cursor;
 	client->enableLastRectEncoding = encodings->last_rectangle;
+	if (session->leds_encoding != encodings->leds)
+		session->told_leds = -1;
+	session->leds_encoding = encodings->leds;
 	if (encodings->preferred != ENCODING_NONE)
 		session->preferred = encodings->preferred;
 	choose_encoding(session);
@@ -196,7 +218,11 @@ static int set_encodings(struct session *session,
 	pthread_mutex_unlock(&client->updateMutex);
 	if (encodings->extended_keys && !session->extended_keys) {
 		session->extended_keys = 1;
-		good = confirm_extended_keys(client);
+		good = confirm(client, PSEUDO_EXTENDED_KEYS);
+	}
+	if (encodings->extended_buttons && !session->extended_buttons) {
+		session->extended_buttons = 1;
+		good = good && confirm(client, PSEUDO_EXTENDED_BUTTONS);
 	}
 	pthread_mutex_unlock(&session->busy);
 	return good;
@@ -246,10 +272,17 @@ static void request(struct session *session, const struct message *message)
 	pthread_mutex_unlock(&client->updateMutex);
 }
 
-static void push(struct session *session, struct vnc_event event)
+static void push_key(struct session *session, const struct message *message)
 {
-	vnc_push(session, event);
-	session->pushed = 1;
+	struct vnc_event event = {
+		.kind = VNC_KEY, .state = message->key.down ? VNC_KEY_DOWN : 0,
+		.first = message->key.symbol, .second = message->key.number};
+
+	pthread_mutex_lock(&session->client->updateMutex);
+	if (session->told_leds >= 0)
+		event.state |= VNC_KEY_KNOWS_LOCKS;
+	pthread_mutex_unlock(&session->client->updateMutex);
+	push(session, event);
 }
 
 static void push_pointer(struct session *session,
@@ -278,16 +311,16 @@ static int handle(struct session *session, struct input *input,
 	case MESSAGE_DESKTOP_SIZE:
 		return message->screens == 0 || refuse_size(session);
 	case MESSAGE_CUT_TEXT:
-		return skip(session, input, message->text_length);
+		return take_text(session, input, message->text.length,
+				 !session->view_only
+				 && !message->text.extended
+				 && message->text.length <= VNC_TEXT_MAX);
 	case MESSAGE_REQUEST:
 		request(session, message);
 		return 1;
 	case MESSAGE_KEY:
 		if (!session->view_only)
-			push(session, (struct vnc_event) {
-				.kind = VNC_KEY, .state = message->key.down,
-				.first = message->key.symbol,
-				.second = message->key.number});
+			push_key(session, message);
 		return 1;
 	case MESSAGE_POINTER:
 		if (!session->view_only)
@@ -315,6 +348,7 @@ static void read_messages(struct session *session)
 				return;
 			have = input.end - input.start;
 			reason = message_size(input.bytes + input.start, have,
+					      session->extended_buttons,
 					      &size);
 			if (reason != VNC_CLOSED)
 				goto wrong;

@@ -29,9 +29,6 @@
 #define REQUESTED_MAX 64
 #define MODIFIED_MAX 1024
 
-#define BLANK_WIDTH 640
-#define BLANK_HEIGHT 400
-
 struct session {
 	struct vnc_server *server;
 	unsigned number;
@@ -64,6 +61,11 @@ struct session {
 	int has_picture;
 	rfbCursorPtr next_cursor;
 	int cursor_changed;
+	int fresh;		/* it was never sent a picture of the guest */
+	int shows_blank;	/* as the screen is set now */
+	enum leds_encoding leds_encoding;
+	int leds, told_leds;	/* -1: not known; not told */
+	int banner_width;	/* of the pictures that it fits; 0: none */
 	uint32_t posted, taken;	/* serial numbers of damage */
 
 	/* Of the output thread alone. */
@@ -71,7 +73,7 @@ struct session {
 	int cursor_shown;
 
 	/* Of the input thread alone. */
-	int extended_keys;
+	int extended_keys, extended_buttons;
 	int pushed;		/* and not yet flushed */
 	enum encoding preferred;
 
@@ -87,6 +89,9 @@ struct vnc_server {
 	char *framebuffer;
 	size_t size;
 	char *blank;		/* shown while there is no picture */
+	char *banner;
+	int banner_width;	/* of the pictures that it fits; 0: none */
+	int leds;
 	const _Atomic uint32_t *freezes;
 	uint32_t opened;
 	int closed;

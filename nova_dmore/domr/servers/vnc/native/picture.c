@@ -40,7 +40,9 @@ static struct session *first_session(struct vnc_server *server)
 static struct session *next_session(struct vnc_server *server,
 				    struct session *session)
 {
-	int asked = !sraRgnEmpty(session->client->requestedRegion);
+	int asked = !sraRgnEmpty(session->client->requestedRegion)
+		|| (session->leds_encoding != LEDS_NONE
+		    && session->leds != session->told_leds);
 
 	if (asked)
 		pthread_cond_signal(&session->client->updateCond);
@@ -126,6 +128,25 @@ void vnc_size(struct vnc_server *server, uint32_t width, uint32_t height)
 		session->has_picture = width > 0;
 		/* Be it of the size of the blank one. */
 		session->stale = 1;
+	}
+}
+
+void vnc_leds(struct vnc_server *server, uint32_t leds)
+{
+	server->leds = leds & 7;
+	FOR_EACH(server, session)
+		session->leds = server->leds;
+}
+
+void vnc_drawn(struct vnc_server *server, uint32_t banner_width)
+{
+	server->banner_width = banner_width;
+	FOR_EACH(server, session) {
+		session->banner_width = banner_width;
+		if (session->shows_blank)
+			session->stale = 1;
+		else
+			mark(session, 0, 0, session->width, VNC_BANNER_ROWS);
 	}
 }
 
