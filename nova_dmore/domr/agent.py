@@ -19,6 +19,7 @@ from nova_dmore.channel import region as region_module
 from nova_dmore.domr import config as config_module
 from nova_dmore.domr import console as console_module
 from nova_dmore.domr import hold
+from nova_dmore.domr import instance_state
 from nova_dmore.domr import lines
 from nova_dmore.domr import screen as screen_module
 from nova_dmore.domr.servers import rms
@@ -61,6 +62,7 @@ class Agent:
             self.log,
             lambda function: asyncio.get_running_loop().call_soon(function))
         self._input = lines.InputLine(end)
+        self.instance = instance_state.InstanceState()
         self.servers: dict[str, rms.Server] = {}
         self._context: rms.Context | None = None
         self._configuring = asyncio.Lock()
@@ -87,6 +89,8 @@ class Agent:
         if changes.broken not in (None, self._trouble):
             self.log('warning', f'the channel waits: {changes.broken}')
         self._trouble = changes.broken
+        if changes.opened:
+            self.instance.forget()
         for gap in changes.gaps:
             self._report_gap(gap)
         # Always, not only if told so: a freeze and a resume leave bytes too.
@@ -112,6 +116,8 @@ class Agent:
             self._begin_configure(message)
         elif message['type'] == wire.GAP:
             self._show_gap(message)
+        elif message['type'] == wire.STATE:
+            self.instance.told(message)
 
     def _begin_configure(self, message: dict[str, Any],
                          again: bool = False) -> None:
@@ -159,7 +165,8 @@ class Agent:
             if self._context is None:
                 self._context = rms.Context(
                     config, self.console, self._screen, self._input, self.log,
-                    self._clients_changed, self._init.start_vnc)
+                    self._clients_changed, self._init.start_vnc,
+                    self.instance)
             self._context.config = config
             try:
                 if old is None or _listeners(old) != _listeners(config):

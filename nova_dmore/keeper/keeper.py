@@ -11,6 +11,7 @@ a new worker on SIGHUP.
 import dataclasses
 import functools
 import logging
+import math
 import os
 import signal
 import socket
@@ -43,6 +44,10 @@ _VMS = (messages.INSTANCE, messages.DOMAIN_R)
 
 #: Control connections that wait for a worker.
 _CONTROLS_MAX = 64
+
+
+#: Least time between two resets of the instance that are told, in seconds.
+_RESETS_APART_S = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +94,7 @@ class Keeper:
             loop, resources, self._links[messages.DOMAIN_R], self._send,
             self._is_instance_here)
         self._adopted = False
+        self._reset_at = -math.inf      # when the worker was told of one
         profiles = {
             messages.INSTANCE: os.path.basename(resources.places.instance),
             messages.DOMAIN_R: os.path.basename(resources.places.domain_r)}
@@ -205,7 +211,12 @@ class Keeper:
             self._line.event(event, at)
         elif event == messages.SAVED:
             self._domain_r.let_run(again=True)
-        if qmp.EVENTS.get(event, event) is None:
+        if event == messages.RESET and vm == messages.INSTANCE:
+            # A guest may reset itself as often as it can.
+            if at - self._reset_at < _RESETS_APART_S:
+                return
+            self._reset_at = at
+        elif qmp.EVENTS.get(event, event) is None:
             # Nobody does anything about it.
             LOG.info('%s: %s', vm, event)
             return

@@ -94,6 +94,10 @@ SAVING = 'saving'
 SAVING_POSTCOPY = 'saving for postcopy'
 SAVED = 'saved'
 
+#: QEMU's EVENT of a reset; of the instance's, not of each one if they follow
+#: each other at once. A keeper of an earlier release does not pass it on.
+RESET = 'RESET'
+
 #: Which VM a message speaks of.
 INSTANCE = 'instance'
 DOMAIN_R = 'domain_r'

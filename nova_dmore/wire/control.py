@@ -47,6 +47,10 @@ CONFIG = 'config'
 #: ``bytes`` (or null), ``kind`` (a GapKind), ``reason`` (text): bytes that
 #: are missing from the stream at that offset.
 GAP = 'gap'
+#: To Domain R: ``state`` (an InstanceState): what the instance does, at the
+#: start of each epoch and when it changes. An earlier worker does not say it,
+#: and then it is not known; so is a value that is not known here.
+STATE = 'state'
 #: To the host: ``stream``, ``at``: send a serial break when the instance's
 #: device has taken everything before offset ``at``.
 BREAK = 'break'
@@ -56,6 +60,22 @@ BREAK = 'break'
 SERVING = 'serving'
 #: To the host: ``level`` (``info``, ``warning``), ``text``: for the log.
 LOG = 'log'
+
+
+class InstanceState(enum.StrEnum):
+    """What an instance does, as its consoles see it."""
+
+    RUNNING = 'running'
+    OFF = 'off'                 # there is no QEMU, or its guest has ended
+    PAUSED = 'paused'           # it stands still, and may go on
+    REBOOTING = 'rebooting'     # it was reset a moment ago
+    MIGRATING = 'migrating'     # it runs, or stands still for a moment
+    CRASHED = 'crashed'         # it stands still, and cannot go on
+
+
+#: In these no device of the instance takes input, and none is kept for later.
+STATES_WITHOUT_INPUT = frozenset({
+    InstanceState.OFF, InstanceState.PAUSED, InstanceState.CRASHED})
 
 
 class GapKind(enum.StrEnum):

@@ -37,7 +37,7 @@ def _is_amount(value: Any) -> bool:
 
 
 class DomainRControl:
-    """Sends CONFIG and GAP; takes BREAK, SERVING and LOG.
+    """Sends CONFIG, STATE and GAP; takes BREAK, SERVING and LOG.
 
     :param serial_input: a break has to wait for it.
     :param send_break: called with a callback, to be called with whether the
@@ -58,6 +58,7 @@ class DomainRControl:
         #: GAP messages for the next time Domain R is there.
         self.waiting = list(waiting)
         self.config: dict[str, Any] = {}
+        self._state: wire.InstanceState | None = None   # told last
         #: Offset, length of its line, deadline.
         self._break: tuple[int, int, float] | None = None
         self._break_sent = False
@@ -75,6 +76,12 @@ class DomainRControl:
         if open_now:
             self._send(message)
 
+    def state(self, state: wire.InstanceState, open_now: bool) -> None:
+        """Tell Domain R what the instance does, now and when it is there."""
+        self._state = state
+        if open_now:
+            self._send({'type': wire.STATE, 'state': state})
+
     def gap(self, message: dict[str, Any], open_now: bool) -> None:
         """Tell Domain R of a gap, now or when it is there."""
         if open_now:
@@ -89,6 +96,8 @@ class DomainRControl:
         self._input.limit = None
         if self.config:
             self._send({**self.config, 'type': wire.CONFIG})
+        if self._state is not None:
+            self.state(self._state, True)
         waiting, self.waiting = self.waiting, []
         for message in waiting:
             self._send(message)

@@ -31,6 +31,7 @@ from nova_dmore.worker.devices.serial import device as serial_device
 from nova_dmore.worker.devices import table
 from nova_dmore.worker import domain_r_control
 from nova_dmore.worker import gaps
+from nova_dmore.worker import instance_state
 from nova_dmore.worker import keeper_commands
 from nova_dmore.worker import request_handler
 from nova_dmore.worker import requests
@@ -100,6 +101,8 @@ class Pair:
         self.control = domain_r_control.DomainRControl(
             self.host_end, serial.input, self._send_break,
             kept.get('serving'), kept.get('waiting', ()))
+        self._instance_state = instance_state.StateTeller(
+            loop, lambda state: self.control.state(state, self._is_open()))
         self.waiters = requests.Waiters(loop)
         self.stop = stop_module.Stop(
             self.machine, self.host_end, self.devices, self.commands, kept,
@@ -163,6 +166,8 @@ class Pair:
         elif kind == messages.ToWorker.EVENT:
             LOG.info('%s: %s', message['vm'], message['event'])
             self.stop.event(message)
+            if message['event'] == messages.RESET:
+                self._instance_state.was_reset()
         elif kind == messages.ToWorker.REPLY:
             self.commands.replied(message)
             self._check_freeze()
@@ -191,10 +196,16 @@ class Pair:
         if self.machine.wants_exact and self.host_end.domain_r_complete:
             self.machine.exact = True
             return self.act(self.machine.tick(time.monotonic()))
+        self._tell_state()
         self._move()
         self._note_machine()
         self.waiters.wake()
         self._set_timer()
+
+    def _tell_state(self) -> None:
+        self._instance_state.is_now(instance_state.state_of(
+            *self.vms[messages.INSTANCE], self.machine.role,
+            self.machine.state))
 
     def _perform(self, action: Action) -> list[Action]:
         """-> further actions."""

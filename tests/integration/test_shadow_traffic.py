@@ -82,6 +82,27 @@ class TestTraffic(live_pair.LivePair):
         wait_for(lambda: second.messages(wire.CONFIG))
         self.assertEqual(2222, second.messages(wire.CONFIG)[0]['ssh_port'])
 
+    def test_what_the_instance_does_reaches_domain_r(self):
+        instance, domain_r = self.go_live()
+
+        def states(of=domain_r):
+            return [each['state'] for each in of.messages(wire.STATE)]
+        wait_for(lambda: states() == ['running'])
+        instance.qmp.event('RESET')
+        wait_for(lambda: states()[1:] == ['rebooting', 'running'])
+        instance.stop()
+        wait_for(lambda: states()[3:] == ['paused'])
+        self.client.arm('m', wire.Role.SOURCE)
+        wait_for(lambda: states()[4:] == ['migrating'])
+        self.client.arm('m', wire.Role.SOURCE, on=False)
+        instance.resume()
+        wait_for(lambda: states()[5:] == ['running'])
+        instance.close()
+        wait_for(lambda: states()[6:] == ['off'])
+        domain_r.close()
+        second = self.pair.domain_r()
+        wait_for(lambda: states(second) == ['off'])
+
     def test_what_domain_r_says(self):
         _, domain_r = self.go_live()
         domain_r.says({'type': wire.LOG, 'level': 'info', 'text': 'a\nb'})

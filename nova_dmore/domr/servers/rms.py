@@ -16,6 +16,7 @@ from typing import Protocol
 
 from nova_dmore.domr import config as config_module
 from nova_dmore.domr import console as console_module
+from nova_dmore.domr import instance_state
 from nova_dmore.domr import lines
 from nova_dmore.domr import pace
 from nova_dmore.domr import screen as screen_module
@@ -44,7 +45,7 @@ class Context:
     each use. ``changed`` is to be called when the number of clients changes.
     ``start_vnc`` starts the process of the VNC sessions and returns the link
     to it (see ``supervisor.Supervisor`` and ``vnc/native/protocol.h``); it
-    raises OSError if it cannot.
+    raises OSError if it cannot. ``instance`` tells what the instance does.
     """
 
     config: config_module.Config
@@ -54,6 +55,7 @@ class Context:
     log: console_module.Log
     changed: Callable[[], None]
     start_vnc: Callable[[], socket.socket]
+    instance: instance_state.InstanceState
 
 
 class Server(Protocol):
