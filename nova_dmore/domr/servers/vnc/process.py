@@ -136,16 +136,18 @@ class Process:
         self._leds = protocol.leds(lights)
         self._flush()
 
-    def draw(self, blank: bytes, banner: bytes, banner_width: int) -> None:
+    def draw(self, blank: bytes, banner: bytes, banner_width: int,
+             banner_left: int) -> None:
         """Set what stands for a picture, and what is laid over one.
 
         :param blank: BLANK_SIZE bytes
         :param banner: BANNER_ROWS rows of ``banner_width``, or nothing
+        :param banner_left: from where on they are to be shown
         """
         for start, pixels in ((protocol.PAGE, blank),
                               (protocol.PAGE + protocol.BLANK_SIZE, banner)):
             self._page[start:start + len(pixels)] = pixels
-        self._drawn = protocol.drawn(banner_width)
+        self._drawn = protocol.drawn(banner_width, banner_left)
         self._flush()
 
     def damage(self, serial: int,

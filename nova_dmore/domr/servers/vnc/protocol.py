@@ -90,7 +90,7 @@ LAYOUTS = {
     Type.DAMAGE: struct.Struct('=IIi'),
     Type.MORE: struct.Struct('=II'),
     Type.LEDS: struct.Struct('=II'),
-    Type.DRAWN: struct.Struct('=II')}
+    Type.DRAWN: struct.Struct('=III')}
 
 EVENT = struct.Struct('=IIIIIII')
 
@@ -228,12 +228,13 @@ def leds(lights: int) -> bytes:
     return LAYOUTS[Type.LEDS].pack(Type.LEDS, lights)
 
 
-def drawn(banner_width: int) -> bytes:
+def drawn(banner_width: int, banner_left: int) -> bytes:
     """The pictures in the file are others.
 
     :param banner_width: of the picture that the banner is for; 0: none
+    :param banner_left: from where on its rows are to be shown
     """
-    return LAYOUTS[Type.DRAWN].pack(Type.DRAWN, banner_width)
+    return LAYOUTS[Type.DRAWN].pack(Type.DRAWN, banner_width, banner_left)
 
 
 def more(credit: int) -> bytes:

@@ -42,7 +42,7 @@ class Sessions:
         self._size = 0, 0
         self._cursor: display_module.Cursor | None = None
         self._leds: int | None = None
-        self._drawn: tuple[bytes, bytes, int] | None = None
+        self._drawn: tuple[bytes, bytes, int, int] | None = None
         self._frozen = True
         self._everything = False
         self._serial = self._taken = 0
@@ -227,11 +227,12 @@ class Sessions:
         if self._process is not None:
             self._process.leds(leds)
 
-    def draw(self, blank: bytes, banner: bytes, banner_width: int) -> None:
+    def draw(self, blank: bytes, banner: bytes, banner_width: int,
+             banner_left: int) -> None:
         """See ``process``."""
-        self._drawn = blank, banner, banner_width
+        self._drawn = blank, banner, banner_width, banner_left
         if self._process is not None:
-            self._process.draw(blank, banner, banner_width)
+            self._process.draw(*self._drawn)
 
     def damage(self,
                rectangles: list[display_module.Rectangle] | None) -> None:

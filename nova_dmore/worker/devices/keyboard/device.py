@@ -39,6 +39,12 @@ _NO_TABLET = 'event type abs'
 #: An event that QEMU did not want yet is offered again so much later.
 _RETRY_S = 0.05
 
+#: Those that every release knows: the first seven of input_event.BUTTONS.
+_CARRIED_BUTTONS = 0x7f
+
+#: Keys that are released with one command, which has a limit.
+_LIFTED_MAX = 8
+
 #: What waits is dropped when the instance has stood still for so long, in
 #: seconds, and no migration is on: it may go on at once
 #: (worker/instance_state.py says so of *paused*, too).
@@ -107,8 +113,9 @@ class InputDevice(base.ShadowDevice):
         self._see_standing(now)
         if flows and self._released and self._on_way is None and (
                 self._timer is None):
-            self._execute_lift(self._released, self._buttons)
-            self._released = set()
+            part = sorted(self._released)[:_LIFTED_MAX]
+            self._released.difference_update(part)
+            self._execute_lift(part, self._buttons)
         if self._lifting and self._on_way is None and self._timer is None:
             self._lift()
         while (flows and self._on_way is None and self._timer is None and
@@ -132,7 +139,8 @@ class InputDevice(base.ShadowDevice):
 
     def carry_over(self) -> dict[str, Any]:
         """See :class:`base.ShadowDevice`."""
-        return {'buttons': self._buttons}
+        # A host of release 0.2 refuses a carry-over with more.
+        return {'buttons': self._buttons & _CARRIED_BUTTONS}
 
     def arrived(self, carried: carry_over_module.CarryOver | None) -> None:
         """See :class:`base.ShadowDevice`."""

@@ -66,6 +66,7 @@ struct session {
 	enum leds_encoding leds_encoding;
 	int leds, told_leds;	/* -1: not known; not told */
 	int banner_width;	/* of the pictures that it fits; 0: none */
+	int banner_left;
 	uint32_t posted, taken;	/* serial numbers of damage */
 
 	/* Of the output thread alone. */
@@ -91,6 +92,7 @@ struct vnc_server {
 	char *blank;		/* shown while there is no picture */
 	char *banner;
 	int banner_width;	/* of the pictures that it fits; 0: none */
+	int banner_left;
 	int leds;
 	const _Atomic uint32_t *freezes;
 	uint32_t opened;

@@ -204,7 +204,8 @@ static sraRegionPtr split(struct session *session, sraRegionPtr region)
 	    || session->banner_width != screen->width
 	    || screen->height < VNC_BANNER_ROWS)
 		return NULL;
-	top = sraRgnCreateRect(0, 0, screen->width, VNC_BANNER_ROWS);
+	top = sraRgnCreateRect(session->banner_left, 0, screen->width,
+			       VNC_BANNER_ROWS);
 	if (!sraRgnAnd(top, region)) {
 		sraRgnDestroy(top);
 		return NULL;

@@ -138,11 +138,14 @@ void vnc_leds(struct vnc_server *server, uint32_t leds)
 		session->leds = server->leds;
 }
 
-void vnc_drawn(struct vnc_server *server, uint32_t banner_width)
+void vnc_drawn(struct vnc_server *server, uint32_t banner_width,
+	       uint32_t banner_left)
 {
 	server->banner_width = banner_width;
+	server->banner_left = banner_left;
 	FOR_EACH(server, session) {
 		session->banner_width = banner_width;
+		session->banner_left = banner_left;
 		if (session->shows_blank)
 			session->stale = 1;
 		else

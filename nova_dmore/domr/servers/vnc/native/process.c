@@ -220,8 +220,11 @@ static void handle(struct vnc_server *server, size_t size, int file)
 		break;
 	case VNC_DRAWN:
 		demand(size == sizeof(packet.drawn)
-		       && packet.drawn.banner_width <= VNC_BANNER_WIDTH_MAX);
-		vnc_drawn(server, packet.drawn.banner_width);
+		       && packet.drawn.banner_width <= VNC_BANNER_WIDTH_MAX
+		       && packet.drawn.banner_left
+		       <= packet.drawn.banner_width);
+		vnc_drawn(server, packet.drawn.banner_width,
+			  packet.drawn.banner_left);
 		break;
 	default:
 		demand(0);

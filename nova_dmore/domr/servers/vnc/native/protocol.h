@@ -28,8 +28,8 @@
  *
  * Behind that page lies what the agent has drawn: the picture that is shown
  * while there is no other (to new clients also while pixels may not be read),
- * and behind it a banner that is laid over the top of the picture, with rows
- * as wide as the picture. They are read at any time: one that is being drawn
+ * and behind it a banner that is laid over the picture's upper right corner,
+ * with rows as wide as the picture. They are read at any time: one that is being drawn
  * is sent again after the next message about it.
  */
 #ifndef PROTOCOL_H
@@ -145,7 +145,8 @@ struct vnc_leds {
 
 struct vnc_drawn {
 	uint32_t type;
-	uint32_t banner_width;	/* 0: there is no banner */
+	uint32_t banner_width;	/* of its picture; 0: there is no banner */
+	uint32_t banner_left;	/* from where on its rows are to be shown */
 };
 
 /* -- to the agent: packets of 1 to VNC_EVENTS_MAX of these */

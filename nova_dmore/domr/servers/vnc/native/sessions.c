@@ -214,6 +214,7 @@ static void prepare(struct session *session)
 	session->leds = server->leds;
 	session->told_leds = -1;
 	session->banner_width = server->banner_width;
+	session->banner_left = server->banner_left;
 	session->next_cursor = vnc_copy_cursor(server->cursor);
 	session->cursor_changed = session->next_cursor != NULL;
 	session->extended_keys = session->extended_buttons = 0;

@@ -44,7 +44,8 @@ void vnc_damage(struct vnc_server *server, uint32_t serial,
 		const uint16_t *rectangles, int count);
 void vnc_leds(struct vnc_server *server, uint32_t leds);
 /* 0: no banner. */
-void vnc_drawn(struct vnc_server *server, uint32_t banner_width);
+void vnc_drawn(struct vnc_server *server, uint32_t banner_width,
+	       uint32_t banner_left);
 void vnc_more(struct vnc_server *server, uint32_t credit);
 
 #endif

@@ -100,8 +100,8 @@ class LayoutTest(base.BaseTestCase):
                 'type': 7, 'serial': 14, 'count': -1}),
             'vnc_more': (protocol.more(15), {'type': 8, 'credit': 15}),
             'vnc_leds': (protocol.leds(6), {'type': 9, 'leds': 6}),
-            'vnc_drawn': (protocol.drawn(800), {
-                'type': 10, 'banner_width': 800})}
+            'vnc_drawn': (protocol.drawn(800, 16), {
+                'type': 10, 'banner_width': 800, 'banner_left': 16})}
         self.assertEqual(set(_STRUCTS.values()), set(messages))
         expressions, wanted = {}, {}
         for name, (message, fields) in messages.items():

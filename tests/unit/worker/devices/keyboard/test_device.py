@@ -146,6 +146,14 @@ class InputTest(input_case.InputCase):
         self.served()
         self.assertEqual(8, self.device.taken)
 
+    def test_more_buttons(self):
+        self.sends(Pointer(0x181, 1, 1))
+        self.served()
+        self.assertEqual([('btn', name, True)
+                          for name in ('left', 'side', 'extra')],
+                         self.events()[-3:])
+        self.assertEqual({'buttons': 1}, self.device.carry_over())
+
     # -- an instance that stands still
 
     def stand(self, on=True):
