@@ -7,34 +7,30 @@ from collections.abc import Sequence
 
 from nova_dmore.domr.servers.vnc import glyphs
 
-_INK = b'\xe0\xe0\xe0\0'
-_PAPER = b'\x30\x20\x18\0'
+#: Ink and paper.
+LIGHT_ON_BLACK = b'\xe0\xe0\xe0\0', bytes(4)
+BLACK_ON_YELLOW = bytes(4), b'\x40\xd0\xf0\0'
 
 
-def draw(lines: Sequence[str], width: int, height: int, scale: int = 1
-         ) -> bytes:
+def draw(lines: Sequence[str], width: int, height: int,
+         colours: tuple[bytes, bytes] = LIGHT_ON_BLACK) -> bytes:
     """Lines of text in the middle of a picture.
 
     :param lines: what is no printable ASCII becomes a question mark, and what
         has no room is left out
-    :param scale: pixels of the picture for one of a glyph
     """
-    most = width // (glyphs.WIDTH * scale)
-    row_height = glyphs.HEIGHT * scale
-    lines = lines[:height // row_height]
-    empty = _PAPER * width
-    above = (height - len(lines) * row_height) // 2
-    rows = [empty] * above
+    ink, paper = colours
+    lines = lines[:height // glyphs.HEIGHT]
+    empty = paper * width
+    rows = [empty] * ((height - len(lines) * glyphs.HEIGHT) // 2)
     for line in lines:
-        text = line[:most]
-        left = (width - len(text) * glyphs.WIDTH * scale) // 2
+        text = line[:width // glyphs.WIDTH]
+        left = (width - len(text) * glyphs.WIDTH) // 2
         for y in range(glyphs.HEIGHT):
-            bits = b''.join(_PIXELS[_row(character, y)] for character in text)
-            if scale > 1:
-                bits = b''.join(bits[at:at + 4] * scale
-                                for at in range(0, len(bits), 4))
-            row = _PAPER * left + bits
-            rows += [row + _PAPER * (width - len(row) // 4)] * scale
+            bits = ''.join(f'{_row(each, y):08b}' for each in text)
+            row = paper * left + b''.join(
+                ink if bit == '1' else paper for bit in bits)
+            rows.append(row + paper * (width - len(row) // 4))
     rows += [empty] * (height - len(rows))
     return b''.join(rows)
 
@@ -44,7 +40,3 @@ def _row(character: str, y: int) -> int:
     if not 0 <= index < len(glyphs.GLYPHS) // glyphs.HEIGHT:
         index = ord('?') - 0x20
     return glyphs.GLYPHS[index * glyphs.HEIGHT + y]
-
-
-_PIXELS = [b''.join(_INK if byte << bit & 0x80 else _PAPER
-                    for bit in range(glyphs.WIDTH)) for byte in range(256)]

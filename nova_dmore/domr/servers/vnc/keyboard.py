@@ -17,6 +17,10 @@ _SHIFTS = (_LEFT_SHIFT, 0x36)
 #: is a command, and what is held belongs to it.
 _COMMANDS = (0x1d, 0x9d, 0x38, 0xdb, 0xdc)
 
+_CONTROLS = (0x1d, 0x9d)
+_ALTS = (0x38,)
+_MODIFIERS = (*_SHIFTS, *_COMMANDS, _ALTGR)
+
 #: Keys of the key pad that Num Lock changes, and symbols that they then have.
 _KEY_PAD = frozenset(range(0x47, 0x54)) - {0x4a, 0x4e}
 _KEY_PAD_DIGITS = frozenset((*range(0xffb0, 0xffba), 0xffac, 0xffae))
@@ -39,9 +43,9 @@ class Keyboard:
     """
 
     #: Events that one call of ``key`` sends at most: up to three modifiers
-    #: before a dead key and after it, and the same for the key itself; and
-    #: Num Lock.
-    EVENTS_MAX = 17
+    #: before a dead key and after it, and the same for the key itself; Num
+    #: Lock; and those that were let go while the client was silent.
+    EVENTS_MAX = 17 + len(_MODIFIERS)
 
     def __init__(self, send: Callable[[input_event.Event], None],
                  clock: Callable[[], float] = time.monotonic) -> None:
@@ -51,6 +55,8 @@ class Keyboard:
         # What was pressed for a symbol: it may be another key by the time
         # that it is let go.
         self._symbols: dict[tuple[int, int], int] = {}
+        # Modifiers that were let go for clients that were silent.
+        self._suspended: dict[int, list[int]] = {}
         self.layout = layouts.DEFAULT
         self.locks = locks_module.Locks(clock)
 
@@ -65,6 +71,8 @@ class Keyboard:
             them itself
         :returns: False if there is no such key
         """
+        for each in self._suspended.pop(client, ()):
+            self._set(client, each, True)
         if 0 < number <= NUMBER_MAX:
             if down and not knows_locks:
                 self._match_caps(symbol)
@@ -179,8 +187,32 @@ class Keyboard:
         """How many keys a client holds."""
         return sum(client in holders for holders in self._holders.values())
 
+    def commands(self, client: int) -> bool:
+        """Whether a client holds Control and Alt."""
+        return all(any(client in self._holders.get(number, ())
+                       for number in numbers)
+                   for numbers in (_CONTROLS, _ALTS))
+
+    def suspend(self, client: int) -> None:
+        """Let go what a client holds until it sends something."""
+        held = [number for number in _MODIFIERS
+                if client in self._holders.get(number, ())]
+        self.release(client)
+        if held:
+            self._suspended[client] = held
+
+    def release_all(self) -> None:
+        """Let go everything, also what only the guest takes for held."""
+        for client in {each for holders in self._holders.values()
+                       for each in holders}:
+            self.release(client)
+        self._suspended.clear()
+        for number in _MODIFIERS:
+            self._up(number)
+
     def release(self, client: int) -> None:
         """Let go everything that a client holds, the last key first."""
+        self._suspended.pop(client, None)
         for number in reversed(list(self._holders)):
             self._let_go(client, number, self._holders[number])
         for key in [each for each in self._symbols if each[0] == client]:

@@ -33,12 +33,13 @@ _BANNERS = {
 }
 _PASTING = 'pasting: Escape stops it'
 _MARGIN = 8
+_BLANK_ROWS = 40
 
 
 def blank(state: State | None) -> bytes:
-    """The picture that stands for one, BLANK_SIZE bytes."""
-    return drawing.draw(_LINES[state], protocol.BLANK_WIDTH,
-                        protocol.BLANK_HEIGHT, scale=1)
+    """The rows in the middle of the picture that stands for one; the rest of
+    it is black."""
+    return drawing.draw(_LINES[state], protocol.BLANK_WIDTH, _BLANK_ROWS)
 
 
 def banner(state: State | None, pasting: bool) -> str | None:
@@ -56,7 +57,8 @@ def strip(text: str | None, width: int) -> tuple[bytes, int, int]:
     if text is None or not 0 < width <= protocol.BANNER_WIDTH_MAX:
         return b'', 0, 0
     wide = min(width, len(text) * glyphs.WIDTH + 2 * _MARGIN)
-    part = drawing.draw([text], wide, protocol.BANNER_ROWS)
+    part = drawing.draw([text], wide, protocol.BANNER_ROWS,
+                        drawing.BLACK_ON_YELLOW)
     left = width - wide
     rows = b''.join(bytes(left * 4) + part[start:start + wide * 4]
                     for start in range(0, len(part), wide * 4))

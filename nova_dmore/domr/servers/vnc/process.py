@@ -140,11 +140,12 @@ class Process:
              banner_left: int) -> None:
         """Set what stands for a picture, and what is laid over one.
 
-        :param blank: BLANK_SIZE bytes
+        :param blank: rows of BLANK_WIDTH, an even number; for the middle
         :param banner: BANNER_ROWS rows of ``banner_width``, or nothing
         :param banner_left: from where on they are to be shown
         """
-        for start, pixels in ((protocol.PAGE, blank),
+        middle = protocol.PAGE + (protocol.BLANK_SIZE - len(blank)) // 2
+        for start, pixels in ((middle, blank),
                               (protocol.PAGE + protocol.BLANK_SIZE, banner)):
             self._page[start:start + len(pixels)] = pixels
         self._drawn = protocol.drawn(banner_width, banner_left)

@@ -8,10 +8,15 @@ and the next one has it started again.
 import collections
 import socket
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 from nova_dmore.channel import display as display_module
 from nova_dmore.domr.servers.vnc import process as process_module
 from nova_dmore.domr.servers.vnc import protocol
+
+
+#: The arguments of ``process.Process.draw``.
+Drawn: TypeAlias = tuple[bytes, bytes, int, int]
 
 
 class Sessions:
@@ -42,7 +47,7 @@ class Sessions:
         self._size = 0, 0
         self._cursor: display_module.Cursor | None = None
         self._leds: int | None = None
-        self._drawn: tuple[bytes, bytes, int, int] | None = None
+        self._drawn: Callable[[], Drawn] | None = None
         self._frozen = True
         self._everything = False
         self._serial = self._taken = 0
@@ -85,7 +90,7 @@ class Sessions:
         if self._leds is not None:
             process.leds(self._leds)
         if self._drawn is not None:
-            process.draw(*self._drawn)
+            process.draw(*self._drawn())
         if not self._frozen:
             process.open(False)
         return process
@@ -227,12 +232,15 @@ class Sessions:
         if self._process is not None:
             self._process.leds(leds)
 
-    def draw(self, blank: bytes, banner: bytes, banner_width: int,
-             banner_left: int) -> None:
-        """See ``process``."""
-        self._drawn = blank, banner, banner_width, banner_left
+    def draw(self, drawn: Callable[[], Drawn]) -> None:
+        """Set what stands for a picture, and what is laid over one.
+
+        :param drawn: draws it; also for a process that is started later: it
+            is too large to be kept
+        """
+        self._drawn = drawn
         if self._process is not None:
-            self._process.draw(*self._drawn)
+            self._process.draw(*drawn())
 
     def damage(self,
                rectangles: list[display_module.Rectangle] | None) -> None:
