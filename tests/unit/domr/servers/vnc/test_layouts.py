@@ -10,6 +10,7 @@ from nova_dmore.channel import input_event
 from nova_dmore.domr.servers.vnc import keyboard
 from nova_dmore.domr.servers.vnc import layout_data
 from nova_dmore.domr.servers.vnc import layouts
+from nova_dmore import wire
 from tests import examples
 
 _SHIFTS, _ALTGR, _CAPS = (0x2a, 0x36), 0xb8, 0x3a
@@ -80,6 +81,9 @@ class LayoutsTest(unittest.TestCase):
                                    (0x1008ff12, 0xa0), (0xffe7, 0x38)):
                 self.assertEqual((layouts.Stroke(number),),
                                  layouts.find(name, symbol))
+
+    def test_names(self) -> None:
+        self.assertEqual(set(wire.KEYMAPS), layouts.NAMES)
 
     def test_text(self) -> None:
         typed = layouts.typed('en-us', 'a\r\nb\rc\n\t\x1b\xe4')
