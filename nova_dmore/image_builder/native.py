@@ -75,14 +75,14 @@ class Program:
     :param name: of its file
     :param folder: where the sources are
     :param sources: what is compiled
-    :param library: what they are linked to
+    :param libraries: what they are linked to
     :param packages: Debian's, for the message if they are missing
     """
 
     name: str
     folder: pathlib.Path
     sources: tuple[str, ...]
-    library: str
+    libraries: tuple[str, ...]
     packages: str
 
     def build(self, directory: pathlib.Path) -> pathlib.Path:
@@ -98,7 +98,7 @@ class Program:
             ['gcc', '-O2', '-fPIE', '-pie', '-pthread', '-D_FORTIFY_SOURCE=2',
              '-fstack-protector-strong', '-Wall', '-Wextra', '-Werror',
              f'-ffile-prefix-map={self.folder}=.', *self._inputs(),
-             '-o', str(target), f'-l{self.library}', '-Wl,-z,relro,-z,now',
+             '-o', str(target), *self._linked(), '-Wl,-z,relro,-z,now',
              '-Wl,--as-needed', '-Wl,--build-id=none'],
             f'It needs the Debian packages {self.packages}.')
         steps.run(['strip', '--strip-unneeded', str(target)])
@@ -124,9 +124,12 @@ class Program:
             [compiler, '-O1', '-g', '-fno-omit-frame-pointer', '-pthread',
              f'-fsanitize={sanitizers}', '-fno-sanitize-recover=undefined',
              '-DNO_FILTER', *self._inputs(), '-o', str(target),
-             *(tuple(library) or (f'-l{self.library}',))],
+             *(tuple(library) or self._linked())],
             f'It needs the Debian packages {self.packages}.')
         return target
+
+    def _linked(self) -> list[str]:
+        return [f'-l{library}' for library in self.libraries]
 
     def _inputs(self) -> list[str]:
         return [f'-I{self.folder}',

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include "clipboard.h"
 #include "internal.h"
 
 /* What was read and not yet used. */
@@ -97,34 +98,81 @@ static void push(struct session *session, struct vnc_event event)
 	session->pushed = 1;
 }
 
-/* Take a text: pass its characters (Latin-1) on, or throw it away. */
-static int take_text(struct session *session, struct input *input,
-		     size_t length, int wanted)
+/* Some of the next bytes of a message that has so many left; 0: there will be
+ * none. */
+static size_t take_some(struct session *session, struct input *input,
+			size_t left, const uint8_t **bytes)
 {
-	uint32_t characters[VNC_TEXT_CHARACTERS] = {0};
-	int count = 0;
+	size_t part;
 
-	while (length > 0) {
-		if (!fill(session, input, 1, 1))
+	if (input->start == input->end)
+		input->start = input->end = 0;
+	if (!fill(session, input, 1, 1))
+		return 0;
+	part = input->end - input->start;
+	if (part > left)
+		part = left;
+	*bytes = input->bytes + input->start;
+	input->start += part;
+	return part;
+}
+
+static int skip(struct session *session, struct input *input, size_t length)
+{
+	const uint8_t *bytes;
+	size_t part;
+
+	for (; length > 0; length -= part) {
+		part = take_some(session, input, length, &bytes);
+		if (part == 0)
 			return 0;
-		characters[count++] = input->bytes[input->start++];
-		length--;
-		if (input->start == input->end)
-			input->start = input->end = 0;
-		if (count < VNC_TEXT_CHARACTERS && length > 0)
-			continue;
-		if (wanted)
-			push(session, (struct vnc_event) {
-				.kind = VNC_TEXT, .state = count
-				| (length > 0 ? VNC_TEXT_GOES_ON : 0),
-				.first = characters[0],
-				.second = characters[1],
-				.width = characters[2],
-				.height = characters[3]});
-		memset(characters, 0, sizeof(characters));
-		count = 0;
 	}
 	return 1;
+}
+
+/* Pass characters on. */
+static void push_text(struct session *session, const uint32_t *characters,
+		      size_t count)
+{
+	uint32_t four[VNC_TEXT_CHARACTERS];
+	size_t part;
+
+	for (; count > 0; count -= part, characters += part) {
+		part = count < VNC_TEXT_CHARACTERS ? count
+			: VNC_TEXT_CHARACTERS;
+		memset(four, 0, sizeof(four));
+		memcpy(four, characters, part * sizeof(*four));
+		push(session, (struct vnc_event) {
+			.kind = VNC_TEXT, .state = part
+			| (count > part ? VNC_TEXT_GOES_ON : 0),
+			.first = four[0], .second = four[1],
+			.width = four[2], .height = four[3]});
+	}
+}
+
+/* Take a text in Latin-1. */
+static int take_latin(struct session *session, struct input *input,
+		      size_t length)
+{
+	uint32_t *characters = malloc(length * sizeof(*characters) + 1);
+	const uint8_t *bytes;
+	size_t done, part, index;
+
+	if (characters == NULL) {
+		vnc_stop(session, VNC_NO_MEMORY);
+		return 0;
+	}
+	for (done = 0; done < length; done += part) {
+		part = take_some(session, input, length - done, &bytes);
+		if (part == 0)
+			break;
+		for (index = 0; index < part; index++)
+			characters[done + index] = bytes[index];
+	}
+	if (done == length)
+		push_text(session, characters, length);
+	free(characters);
+	return done == length;
 }
 
 /* -- what the encoders run with: changed while none of them does */
@@ -176,6 +224,82 @@ static int set_format(struct session *session,
 	return good;
 }
 
+/* A message of the extended clipboard: a word, and the largest text that is
+ * wanted unasked if it is about that. */
+static int send_clipboard(rfbClientPtr client, uint32_t word)
+{
+	uint32_t size = word & CLIPBOARD_CAPS ? 8 : 4;
+	uint32_t message[4] = {htonl(3u << 24), htonl(-size), htonl(word), 0};
+
+	return rfbWriteExact(client, (const char *)message, 8 + size) > 0;
+}
+
+/* Take the text that a client provides. */
+static int take_provided(struct session *session, struct input *input,
+			 size_t length)
+{
+	struct clipboard *clipboard = clipboard_new();
+	uint32_t *characters = malloc(VNC_TEXT_MAX * sizeof(*characters));
+	const uint8_t *bytes;
+	size_t part = 1;
+
+	if (clipboard == NULL || characters == NULL)
+		vnc_stop(session, VNC_NO_MEMORY);
+	else
+		for (; length > 0; length -= part) {
+			part = take_some(session, input, length, &bytes);
+			if (part == 0)
+				break;
+			clipboard_feed(clipboard, bytes, part);
+		}
+	if (length == 0)
+		push_text(session, characters,
+			  clipboard_text(clipboard, characters));
+	free(characters);
+	if (clipboard != NULL)
+		clipboard_free(clipboard);
+	return length == 0;
+}
+
+/* Take a message of the extended clipboard. */
+static int take_extended(struct session *session, struct input *input,
+			 size_t length)
+{
+	uint32_t word;
+	int good = 1;
+
+	if (!fill(session, input, sizeof(word), 1))
+		return 0;
+	memcpy(&word, input->bytes + input->start, sizeof(word));
+	word = ntohl(word);
+	input->start += sizeof(word);
+	length -= sizeof(word);
+	if (word & CLIPBOARD_TEXT && word & CLIPBOARD_PROVIDE && length > 0)
+		return take_provided(session, input, length);
+	if (word & CLIPBOARD_TEXT && word & CLIPBOARD_NOTIFY) {
+		if (!take_turn(session))
+			return 0;
+		good = send_clipboard(session->client,
+				      CLIPBOARD_REQUEST | CLIPBOARD_TEXT);
+		pthread_mutex_unlock(&session->busy);
+	}
+	return good && skip(session, input, length);
+}
+
+static int take_text(struct session *session, struct input *input,
+		     const struct message *message)
+{
+	size_t length = message->text.length;
+
+	if (!session->view_only && message->text.extended
+	    && session->extended_clipboard && length >= sizeof(uint32_t))
+		return take_extended(session, input, length);
+	if (!session->view_only && !message->text.extended
+	    && length <= VNC_TEXT_MAX)
+		return take_latin(session, input, length);
+	return skip(session, input, length);
+}
+
 /* Tell the client that a kind of messages is understood. */
 static int confirm(rfbClientPtr client, int32_t encoding)
 {
@@ -223,6 +347,13 @@ static int set_encodings(struct session *session,
 	if (encodings->extended_buttons && !session->extended_buttons) {
 		session->extended_buttons = 1;
 		good = good && confirm(client, PSEUDO_EXTENDED_BUTTONS);
+	}
+	if (encodings->extended_clipboard && !session->extended_clipboard
+	    && !session->view_only) {
+		session->extended_clipboard = 1;
+		good = good && send_clipboard(
+			client, CLIPBOARD_CAPS | CLIPBOARD_NOTIFY
+			| CLIPBOARD_PROVIDE | CLIPBOARD_TEXT);
 	}
 	pthread_mutex_unlock(&session->busy);
 	return good;
@@ -311,10 +442,7 @@ static int handle(struct session *session, struct input *input,
 	case MESSAGE_DESKTOP_SIZE:
 		return message->screens == 0 || refuse_size(session);
 	case MESSAGE_CUT_TEXT:
-		return take_text(session, input, message->text.length,
-				 !session->view_only
-				 && !message->text.extended
-				 && message->text.length <= VNC_TEXT_MAX);
+		return take_text(session, input, message);
 	case MESSAGE_REQUEST:
 		request(session, message);
 		return 1;

@@ -74,7 +74,7 @@ struct session {
 	int cursor_shown;
 
 	/* Of the input thread alone. */
-	int extended_keys, extended_buttons;
+	int extended_keys, extended_buttons, extended_clipboard;
 	int pushed;		/* and not yet flushed */
 	enum encoding preferred;
 

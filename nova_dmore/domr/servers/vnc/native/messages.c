@@ -183,6 +183,9 @@ static void parse_encodings(const uint8_t *bytes, struct encodings *encodings)
 		case PSEUDO_EXTENDED_BUTTONS:
 			encodings->extended_buttons = 1;
 			break;
+		case PSEUDO_EXTENDED_CLIPBOARD:
+			encodings->extended_clipboard = 1;
+			break;
 		case PSEUDO_QEMU_LEDS:
 			encodings->leds = LEDS_QEMU;
 			break;

@@ -48,7 +48,8 @@ enum {
 	PSEUDO_EXTENDED_KEYS = -258,
 	PSEUDO_QEMU_LEDS = -261,
 	PSEUDO_EXTENDED_BUTTONS = -316,
-	PSEUDO_VMWARE_LEDS = 0x574d5668
+	PSEUDO_VMWARE_LEDS = 0x574d5668,
+	PSEUDO_EXTENDED_CLIPBOARD = (int32_t)0xc0a1e5ce
 };
 
 /* How a client wants to be told the lights of the keyboard. */
@@ -67,6 +68,7 @@ struct encodings {
 	int last_rectangle;
 	int extended_keys;
 	int extended_buttons;
+	int extended_clipboard;
 	enum leds_encoding leds;
 };
 

@@ -218,6 +218,7 @@ static void prepare(struct session *session)
 	session->next_cursor = vnc_copy_cursor(server->cursor);
 	session->cursor_changed = session->next_cursor != NULL;
 	session->extended_keys = session->extended_buttons = 0;
+	session->extended_clipboard = 0;
 	session->pushed = 0;
 	session->preferred = ENCODING_NONE;
 	session->first = session->count = 0;
