@@ -5,6 +5,7 @@ import asyncio
 import struct
 import zlib
 
+from nova_dmore.channel import display
 from nova_dmore.channel import input_event
 from nova_dmore.domr.servers.vnc import notice
 from nova_dmore.domr.servers.vnc import protocol
@@ -95,6 +96,35 @@ class ButtonsTest(ExtensionsCase):
         client.pointer(0, 5, 5)
         await self.pair.until(lambda: len(self.pair.events) == 2)
         self.assertEqual(0x81, self.pair.events[0].buttons)
+
+
+class DrawnPointerTest(ExtensionsCase):
+
+    async def test_client_that_draws_no_pointer(self) -> None:
+        shape = display.Cursor(3, 2, 1, 1, b'\1\2\3\xff\4\5\6\0' * 3)
+        self.painter.display.set_cursor(shape)
+        client = await self.look(encodings=(rfb.RAW, rfb.DESKTOP_SIZE))
+        other = await self.look()
+
+        def shown(x: int, y: int) -> bool:
+            wanted = bytearray(self.painter.pixels)
+            for index in range(6):
+                place = (x - 1 + index % 3, y - 1 + index // 3)
+                pixel = shape.pixels[index * 4:index * 4 + 4]
+                if pixel[3] and 0 <= place[0] < 320 and 0 <= place[1] < 200:
+                    at = (place[1] * 320 + place[0]) * 4
+                    wanted[at:at + 4] = pixel
+            return client.visible() == rfb.visible(wanted)
+        for mover, x, y in ((client, 5, 7), (other, 0, 0), (client, 319, 199),
+                            (other, 100, 100)):
+            mover.pointer(0, x, y)
+            await self.updates(client, lambda: shown(x, y))
+        self.painter.scribble()
+        await self.updates(client, lambda: shown(100, 100))
+        await other.settle(self.painter.pixels)
+        self.painter.display.set_cursor(None)
+        self.pair.ring(wire.Vector.DISPLAY)
+        await client.settle(self.painter.pixels)
 
 
 class ClipboardTest(ExtensionsCase):

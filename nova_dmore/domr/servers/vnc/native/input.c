@@ -11,14 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
-#include "clipboard.h"
 #include "internal.h"
-
-/* What was read and not yet used. */
-struct input {
-	uint8_t bytes[2 * MESSAGE_MAX];
-	size_t start, end;
-};
 
 static int is_ending(struct session *session)
 {
@@ -50,10 +43,8 @@ static enum vnc_reason wait_readable(int socket, long until)
 	return VNC_CLOSED;
 }
 
-/* Have so many bytes; 0: there will be none, or not in time. inside: they
- * belong to a message that has begun, though nothing of it is in the input. */
-static int fill(struct session *session, struct input *input, size_t wanted,
-		int inside)
+int vnc_fill(struct session *session, struct input *input, size_t wanted,
+	     int inside)
 {
 	int socket = session->client->sock;
 	enum vnc_reason reason;
@@ -92,93 +83,15 @@ static int fill(struct session *session, struct input *input, size_t wanted,
 	return !is_ending(session);
 }
 
-static void push(struct session *session, struct vnc_event event)
+void vnc_input_event(struct session *session, struct vnc_event event)
 {
 	vnc_push(session, event);
 	session->pushed = 1;
 }
 
-/* Some of the next bytes of a message that has so many left; 0: there will be
- * none. */
-static size_t take_some(struct session *session, struct input *input,
-			size_t left, const uint8_t **bytes)
-{
-	size_t part;
-
-	if (input->start == input->end)
-		input->start = input->end = 0;
-	if (!fill(session, input, 1, 1))
-		return 0;
-	part = input->end - input->start;
-	if (part > left)
-		part = left;
-	*bytes = input->bytes + input->start;
-	input->start += part;
-	return part;
-}
-
-static int skip(struct session *session, struct input *input, size_t length)
-{
-	const uint8_t *bytes;
-	size_t part;
-
-	for (; length > 0; length -= part) {
-		part = take_some(session, input, length, &bytes);
-		if (part == 0)
-			return 0;
-	}
-	return 1;
-}
-
-/* Pass characters on. */
-static void push_text(struct session *session, const uint32_t *characters,
-		      size_t count)
-{
-	uint32_t four[VNC_TEXT_CHARACTERS];
-	size_t part;
-
-	for (; count > 0; count -= part, characters += part) {
-		part = count < VNC_TEXT_CHARACTERS ? count
-			: VNC_TEXT_CHARACTERS;
-		memset(four, 0, sizeof(four));
-		memcpy(four, characters, part * sizeof(*four));
-		push(session, (struct vnc_event) {
-			.kind = VNC_TEXT, .state = part
-			| (count > part ? VNC_TEXT_GOES_ON : 0),
-			.first = four[0], .second = four[1],
-			.width = four[2], .height = four[3]});
-	}
-}
-
-/* Take a text in Latin-1. */
-static int take_latin(struct session *session, struct input *input,
-		      size_t length)
-{
-	uint32_t *characters = malloc(length * sizeof(*characters) + 1);
-	const uint8_t *bytes;
-	size_t done, part, index;
-
-	if (characters == NULL) {
-		vnc_stop(session, VNC_NO_MEMORY);
-		return 0;
-	}
-	for (done = 0; done < length; done += part) {
-		part = take_some(session, input, length - done, &bytes);
-		if (part == 0)
-			break;
-		for (index = 0; index < part; index++)
-			characters[done + index] = bytes[index];
-	}
-	if (done == length)
-		push_text(session, characters, length);
-	free(characters);
-	return done == length;
-}
-
 /* -- what the encoders run with: changed while none of them does */
 
-/* Wait for the update that is being sent. 0: the session ended meanwhile. */
-static int take_turn(struct session *session)
+int vnc_take_turn(struct session *session)
 {
 	pthread_mutex_lock(&session->busy);
 	if (!is_ending(session))
@@ -207,7 +120,7 @@ static int set_format(struct session *session,
 	rfbClientPtr client = session->client;
 	int good;
 
-	if (!take_turn(session))
+	if (!vnc_take_turn(session))
 		return 0;
 	client->format = (rfbPixelFormat) {
 		.bitsPerPixel = format->bits, .depth = format->depth,
@@ -222,82 +135,6 @@ static int set_format(struct session *session,
 	if (!good)
 		vnc_stop(session, VNC_PIXEL_FORMAT);
 	return good;
-}
-
-/* A message of the extended clipboard: a word, and the largest text that is
- * wanted unasked if it is about that. */
-static int send_clipboard(rfbClientPtr client, uint32_t word)
-{
-	uint32_t size = word & CLIPBOARD_CAPS ? 8 : 4;
-	uint32_t message[4] = {htonl(3u << 24), htonl(-size), htonl(word), 0};
-
-	return rfbWriteExact(client, (const char *)message, 8 + size) > 0;
-}
-
-/* Take the text that a client provides. */
-static int take_provided(struct session *session, struct input *input,
-			 size_t length)
-{
-	struct clipboard *clipboard = clipboard_new();
-	uint32_t *characters = malloc(VNC_TEXT_MAX * sizeof(*characters));
-	const uint8_t *bytes;
-	size_t part = 1;
-
-	if (clipboard == NULL || characters == NULL)
-		vnc_stop(session, VNC_NO_MEMORY);
-	else
-		for (; length > 0; length -= part) {
-			part = take_some(session, input, length, &bytes);
-			if (part == 0)
-				break;
-			clipboard_feed(clipboard, bytes, part);
-		}
-	if (length == 0)
-		push_text(session, characters,
-			  clipboard_text(clipboard, characters));
-	free(characters);
-	if (clipboard != NULL)
-		clipboard_free(clipboard);
-	return length == 0;
-}
-
-/* Take a message of the extended clipboard. */
-static int take_extended(struct session *session, struct input *input,
-			 size_t length)
-{
-	uint32_t word;
-	int good = 1;
-
-	if (!fill(session, input, sizeof(word), 1))
-		return 0;
-	memcpy(&word, input->bytes + input->start, sizeof(word));
-	word = ntohl(word);
-	input->start += sizeof(word);
-	length -= sizeof(word);
-	if (word & CLIPBOARD_TEXT && word & CLIPBOARD_PROVIDE && length > 0)
-		return take_provided(session, input, length);
-	if (word & CLIPBOARD_TEXT && word & CLIPBOARD_NOTIFY) {
-		if (!take_turn(session))
-			return 0;
-		good = send_clipboard(session->client,
-				      CLIPBOARD_REQUEST | CLIPBOARD_TEXT);
-		pthread_mutex_unlock(&session->busy);
-	}
-	return good && skip(session, input, length);
-}
-
-static int take_text(struct session *session, struct input *input,
-		     const struct message *message)
-{
-	size_t length = message->text.length;
-
-	if (!session->view_only && message->text.extended
-	    && session->extended_clipboard && length >= sizeof(uint32_t))
-		return take_extended(session, input, length);
-	if (!session->view_only && !message->text.extended
-	    && length <= VNC_TEXT_MAX)
-		return take_latin(session, input, length);
-	return skip(session, input, length);
 }
 
 /* Tell the client that a kind of messages is understood. */
@@ -319,7 +156,7 @@ static int set_encodings(struct session *session,
 	rfbClientPtr client = session->client;
 	int good = 1;
 
-	if (!take_turn(session))
+	if (!vnc_take_turn(session))
 		return 0;
 	pthread_mutex_lock(&client->updateMutex);
 	client->useNewFBSize = encodings->new_size;
@@ -328,6 +165,13 @@ static int set_encodings(struct session *session,
 	client->useRichCursorEncoding = encodings->cursor;
 	client->cursorWasChanged = encodings->cursor;
 	client->enableLastRectEncoding = encodings->last_rectangle;
+	if (session->draws_pointer == encodings->cursor) {
+		vnc_mark_pointer(session);
+		session->draws_pointer = !encodings->cursor;
+		vnc_mark_pointer(session);
+		atomic_fetch_add(&session->server->drawers,
+				 session->draws_pointer ? 1 : -1);
+	}
 	if (session->leds_encoding != encodings->leds)
 		session->told_leds = -1;
 	session->leds_encoding = encodings->leds;
@@ -351,9 +195,7 @@ static int set_encodings(struct session *session,
 	if (encodings->extended_clipboard && !session->extended_clipboard
 	    && !session->view_only) {
 		session->extended_clipboard = 1;
-		good = good && send_clipboard(
-			client, CLIPBOARD_CAPS | CLIPBOARD_NOTIFY
-			| CLIPBOARD_PROVIDE | CLIPBOARD_TEXT);
+		good = good && vnc_offer_clipboard(client);
 	}
 	pthread_mutex_unlock(&session->busy);
 	return good;
@@ -364,7 +206,7 @@ static int refuse_size(struct session *session)
 {
 	rfbClientPtr client = session->client;
 
-	if (!take_turn(session))
+	if (!vnc_take_turn(session))
 		return 0;
 	pthread_mutex_lock(&client->updateMutex);
 	client->requestedDesktopSizeChange =
@@ -413,7 +255,7 @@ static void push_key(struct session *session, const struct message *message)
 	if (session->told_leds >= 0)
 		event.state |= VNC_KEY_KNOWS_LOCKS;
 	pthread_mutex_unlock(&session->client->updateMutex);
-	push(session, event);
+	vnc_input_event(session, event);
 }
 
 static void push_pointer(struct session *session,
@@ -427,7 +269,8 @@ static void push_pointer(struct session *session,
 	event.width = session->screen->width;
 	event.height = session->screen->height;
 	pthread_mutex_unlock(&session->client->updateMutex);
-	push(session, event);
+	vnc_moved(session->server, message->pointer.x, message->pointer.y);
+	vnc_input_event(session, event);
 }
 
 /* Do what a good message says; returns 0 if the session is to end. */
@@ -442,7 +285,7 @@ static int handle(struct session *session, struct input *input,
 	case MESSAGE_DESKTOP_SIZE:
 		return message->screens == 0 || refuse_size(session);
 	case MESSAGE_CUT_TEXT:
-		return take_text(session, input, message);
+		return vnc_take_text(session, input, message);
 	case MESSAGE_REQUEST:
 		request(session, message);
 		return 1;
@@ -469,10 +312,10 @@ static void read_messages(struct session *session)
 	for (;;) {
 		if (input.start == input.end)
 			input.start = input.end = 0;
-		if (!fill(session, &input, 1, 0))
+		if (!vnc_fill(session, &input, 1, 0))
 			return;
 		for (have = 0, size = 1; have < size;) {
-			if (!fill(session, &input, size, 0))
+			if (!vnc_fill(session, &input, size, 0))
 				return;
 			have = input.end - input.start;
 			reason = message_size(input.bytes + input.start, have,
@@ -544,7 +387,11 @@ void *vnc_input_thread(void *argument)
 	pthread_mutex_lock(&server->lock);
 	session->client = NULL;
 	pthread_mutex_unlock(&server->lock);
+	if (session->draws_pointer)
+		atomic_fetch_sub(&server->drawers, 1);
 	rfbClientConnectionGone(client);	/* closes the socket */
+	free(session->composed);
+	session->composed = NULL;
 	free(session->cursor);
 	free(session->next_cursor);
 	session->cursor = session->next_cursor = NULL;

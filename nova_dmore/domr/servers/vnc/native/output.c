@@ -178,42 +178,6 @@ static void send_leds(struct session *session)
 		vnc_stop(session, VNC_CLOSED);
 }
 
-/* Send the part of the picture that is under the banner. The library finds
- * pixels by their place on the screen: that is made to lie at the banner. */
-static void send_banner(struct session *session, sraRegionPtr region)
-{
-	rfbClientPtr client = session->client;
-	rfbScreenInfoPtr screen = session->screen;
-
-	pthread_mutex_lock(&client->updateMutex);
-	sraRgnOr(client->requestedRegion, region);
-	pthread_mutex_unlock(&client->updateMutex);
-	screen->frameBuffer = session->server->banner;
-	rfbSendFramebufferUpdate(client, region);
-	screen->frameBuffer = session->server->framebuffer;
-}
-
-/* Take what lies under the banner out of a region; NULL: nothing does.
- * client->updateMutex is held. */
-static sraRegionPtr split(struct session *session, sraRegionPtr region)
-{
-	rfbScreenInfoPtr screen = session->screen;
-	sraRegionPtr top;
-
-	if (session->shows_blank || session->client->newFBSizePending
-	    || session->banner_width != screen->width
-	    || screen->height < VNC_BANNER_ROWS)
-		return NULL;
-	top = sraRgnCreateRect(session->banner_left, 0, screen->width,
-			       VNC_BANNER_ROWS);
-	if (!sraRgnAnd(top, region)) {
-		sraRgnDestroy(top);
-		return NULL;
-	}
-	sraRgnSubtract(region, top);
-	return top;
-}
-
 /* Send an update if one is due. The input thread changes what the encoders
  * run with only while it holds busy, and this thread changes the size and the
  * picture: nothing of that moves while an encoder runs. */
@@ -222,9 +186,10 @@ static void send_update(struct session *session)
 	rfbClientPtr client = session->client;
 	struct vnc_server *server = session->server;
 	struct timespec began;
-	sraRegionPtr region, top = NULL;
+	struct overlay overlays[OVERLAYS];
+	sraRegionPtr region;
 	uint32_t freezes = 0, taken = 0;
-	int with_pixels = 0, failed = 0, only_top = 0;
+	int with_pixels = 0, failed = 0, only_overlays = 0, index;
 
 	pthread_mutex_lock(&session->busy);
 	pthread_mutex_lock(&client->updateMutex);
@@ -236,20 +201,23 @@ static void send_update(struct session *session)
 		if (with_pixels)
 			session->fresh = 0;
 		taken = session->taken;
-		top = split(session, region);
-		only_top = top != NULL && sraRgnEmpty(region);
+		only_overlays = vnc_claim_overlays(session, region, overlays)
+			&& sraRgnEmpty(region);
 	}
 	pthread_mutex_unlock(&client->updateMutex);
 	if (region != NULL) {
 		vnc_tell_taken(server, taken);
 		clock_gettime(CLOCK_MONOTONIC, &began);
 		hold_segments(client, 1);
-		if (!only_top)
+		if (!only_overlays)
 			rfbSendFramebufferUpdate(client, region);
-		if (top != NULL && client->state != RFB_SHUTDOWN)
-			send_banner(session, top);
-		if (top != NULL)
-			sraRgnDestroy(top);
+		for (index = 0; index < OVERLAYS; index++) {
+			if (overlays[index].region == NULL)
+				continue;
+			if (client->state != RFB_SHUTDOWN)
+				vnc_send_overlay(session, &overlays[index]);
+			sraRgnDestroy(overlays[index].region);
+		}
 		hold_segments(client, 0);
 		sraRgnDestroy(region);
 		failed = client->state == RFB_SHUTDOWN;

@@ -104,6 +104,9 @@ struct vnc_server *vnc_new(const void *framebuffer, size_t size, int link,
 	server->blank = (char *)drawn + VNC_PAGE;
 	server->banner = server->blank + VNC_BLANK_SIZE;
 	server->leds = -1;
+	/* Nobody has moved it: it is nowhere to be seen. */
+	atomic_store(&server->pointer_x, -VNC_CURSOR_SIDE_MAX);
+	atomic_store(&server->pointer_y, -VNC_CURSOR_SIDE_MAX);
 	server->closed = 1;
 	server->credit = VNC_CREDIT;
 	server->wakeup = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -208,6 +211,10 @@ static void prepare(struct session *session)
 	session->width = server->width;
 	session->height = server->height;
 	session->has_picture = server->width > 0;
+	session->draws_pointer = 0;
+	session->pointer_x = atomic_load(&server->pointer_x);
+	session->pointer_y = atomic_load(&server->pointer_y);
+	vnc_bound_pointer(session);
 	session->fresh = 1;
 	session->shows_blank = !session->has_picture;
 	session->leds_encoding = LEDS_NONE;
