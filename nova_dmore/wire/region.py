@@ -151,8 +151,8 @@ DISPLAY_MODE = 0x08
 #: one shape from the next; 0: the guest draws its pointer itself.
 DISPLAY_CURSOR = 0x10
 DISPLAY_PUBLISHED = 0x18    # damage records written in this epoch
-#: The lights of the instance's keyboard, as RFB has them (1: Scroll Lock, 2: Num
-#: Lock, 4: Caps Lock) | LEDS_KNOWN; 0: they are not known.
+#: The lights of the instance's keyboard, as RFB has them (1: Scroll Lock, 2:
+#: Num Lock, 4: Caps Lock) | LEDS_KNOWN; 0: they are not known.
 DISPLAY_LEDS = 0x20
 LEDS_KNOWN = 1 << 8
 #: Damage record n is the word n modulo DAMAGE_RECORDS of this table, and

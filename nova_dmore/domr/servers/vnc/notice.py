@@ -25,7 +25,7 @@ _LINES = {
                     'It has no display, or shows nothing yet.'),
 }
 #: Over a picture.
-_BANNERS = {
+_BANNERS: dict[State | None, str] = {
     State.PAUSED: 'paused: what you type is dropped',
     State.CRASHED: 'crashed: it takes no input',
     State.REBOOTING: 'rebooting',
@@ -44,7 +44,9 @@ def blank(state: State | None) -> bytes:
 
 def banner(state: State | None, pasting: bool) -> str | None:
     """What is said over a picture, if anything."""
-    return _BANNERS.get(state, _PASTING if pasting else None)
+    if state in _BANNERS:
+        return _BANNERS[state]
+    return _PASTING if pasting else None
 
 
 def strip(text: str | None, width: int) -> tuple[bytes, int, int]:

@@ -260,7 +260,8 @@ def events(packet: bytes) -> Iterator[Event]:
             yield Key(session, bool(state & KEY_DOWN), first, second,
                       bool(state & KEY_KNOWS_LOCKS))
         elif kind == Kind.POINTER and width and height:
-            yield Pointer(session, state & 0x7fff, first, second, width, height)
+            yield Pointer(session, state & 0x7fff, first, second, width,
+                          height)
         elif kind == Kind.GONE and state in Reason.__members__.values():
             yield Gone(session, Reason(state))
         elif kind == Kind.TEXT and 0 < state & TEXT_COUNT <= TEXT_CHARACTERS:

@@ -136,7 +136,8 @@ class EventsTest(base.BaseTestCase):
             list(protocol.events(b''.join(
                 protocol.EVENT.pack(*record) for record in (
                     (1, 3, 1, 97, 30, 0, 0), (1, 3, 2, 97, 30, 0, 0),
-                    (5, 1, 10, 97, 0xfc, 0, 0), (5, 1, 1, 98, 0, 0, 0), (2, 0, 1, 5, 6, 640, 480),
+                    (5, 1, 10, 97, 0xfc, 0, 0), (5, 1, 1, 98, 0, 0, 0),
+                    (2, 0, 1, 5, 6, 640, 480),
                     (3, 15, 3, 0, 0, 0, 0), (4, 99, 7, 0, 0, 0, 0))))))
 
     def test_what_may_not_come(self):
@@ -146,7 +147,8 @@ class EventsTest(base.BaseTestCase):
                 *(protocol.EVENT.pack(*record) for record in (
                     (0, 0, 0, 0, 0, 0, 0), (5, 0, 0, 0, 0, 0, 0),
                     (1, 16, 0, 0, 0, 0, 0), (5, 0, 5, 65, 65, 65, 65),
-                    (5, 0, 8, 0, 0, 0, 0), (5, 0, 1, 0x110000, 0, 0, 0), (3, 0, 7, 0, 0, 0, 0),
+                    (5, 0, 8, 0, 0, 0, 0), (5, 0, 1, 0x110000, 0, 0, 0),
+                    (3, 0, 7, 0, 0, 0, 0),
                     (2, 0, 0, 0, 0, 0, 480), (2, 0, 0, 0, 0, 640, 0)))):
             with self.assertRaises(protocol.ProtocolError) as caught:
                 list(protocol.events(packet))
