@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 #: How long a guest may take for the light after the key, in seconds: until
 #: then the key counts.
-SETTLE_S = 1.0
+SETTLE_S = 3.0
 
 
 class Lock(enum.IntFlag):

@@ -32,7 +32,7 @@ class LocksTest(unittest.TestCase):
         self.locks.told(0)
         self.locks.pressed(CAPS)
         self.locks.told(CAPS)
-        self.now += 2
+        self.now += 4
         self.locks.told(0)      # the guest was reset
         self.assertFalse(self.locks.is_on(CAPS))
 
