@@ -155,7 +155,7 @@ OPTIONS = [
              'session is not encrypted. Empty: none.'),
     cfg.StrOpt(
         'vnc_keymap', default=wire.KEYMAP_DEFAULT, choices=wire.KEYMAPS,
-        help='Layout of the keyboard that guests have set, by QEMU\'s name, '
+        help='Keymap that guests have set, by QEMU\'s name, '
              'where an image (property hw_keymap) or a flavor (extra spec '
              'dmore:keymap) names none. It counts for VNC clients that tell '
              'symbols and not keys, and for what is typed from a clipboard.'),

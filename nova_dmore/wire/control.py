@@ -29,7 +29,7 @@ STALL_MS_DEFAULT = 5000
 #: 7.2.2): those that are made have as many, longer ones are refused.
 VNC_PASSWORD_MAX = 8
 
-#: Layouts of the guest's keyboard, by the names that QEMU gives them.
+#: Keymaps that a guest may have set, by the names that QEMU gives them.
 KEYMAPS = ('ar', 'bepo', 'cz', 'da', 'de', 'de-ch', 'en-gb', 'en-us', 'es',
            'et', 'fi', 'fo', 'fr', 'fr-be', 'fr-ca', 'fr-ch', 'hr', 'hu', 'is',
            'it', 'ja', 'lt', 'lv', 'mk', 'nl', 'no', 'pl', 'pt', 'pt-br', 'ru',

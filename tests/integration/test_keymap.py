@@ -6,7 +6,7 @@ import pathlib
 import unittest
 
 from nova_dmore.domr.servers.vnc import keyboard
-from nova_dmore.domr.servers.vnc import layouts
+from nova_dmore.domr.servers.vnc import keymaps
 
 _KEYMAP = pathlib.Path('/usr/share/qemu/keymaps/en-us')
 
@@ -30,7 +30,7 @@ class KeymapTest(unittest.TestCase):
             self.assertEqual((alone or keys)[0][0],
                              keyboard.number_of(symbol), hex(symbol))
             for number, *held in keys:
-                stroke, = layouts.find(layouts.DEFAULT, symbol, *held)
+                stroke, = keymaps.find(keymaps.DEFAULT, symbol, *held)
                 first = next(each for each in keys if each[1:] == (*held,))
                 if stroke.shift is not None:
                     self.assertEqual(first, (

@@ -8,8 +8,8 @@ from nova_dmore import wire
 FLAVOR_KEY = 'dmore:domain_r'
 IMAGE_KEY = 'image_dmore_domain_r'
 DISABLED = 'disabled'
-#: Properties of an image and extra spec of a flavor that name the layout of
-#: the guest's keyboard (one of ``wire.KEYMAPS``).
+#: Properties of an image and extra spec of a flavor that name the keymap that
+#: the guest has set (one of ``wire.KEYMAPS``).
 IMAGE_KEYMAP_KEYS = ('image_hw_keymap', 'image_dmore_keymap',
                      'image_dmore:keymap')
 FLAVOR_KEYMAP_KEY = 'dmore:keymap'
@@ -32,7 +32,7 @@ def wants_domain_r(options, instance, has_one: bool = False) -> bool:
 
 
 def keymap(instance) -> str | None:
-    """The layout that the image names, else the flavor; None: neither.
+    """The keymap that the image names, else the flavor; None: neither.
 
     A name that is not known is none: see ``[dmore] vnc_keymap``.
     """

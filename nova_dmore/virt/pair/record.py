@@ -61,7 +61,7 @@ class PairRecord:
     incoming: bool = False
     #: Which secret of ``[dmore] secret_file`` its keys are derived from.
     secret_id: int = identity.FIRST_SECRET_ID
-    #: Layout of the guest's keyboard; None: that of ``[dmore] vnc_keymap``.
+    #: Keymap that the guest has set; None: that of ``[dmore] vnc_keymap``.
     keymap: str | None = None
     #: What a later release says besides, and this one only keeps.
     others: dict[str, Any] = dataclasses.field(default_factory=dict)

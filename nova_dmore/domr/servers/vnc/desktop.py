@@ -310,11 +310,12 @@ class Desktop:
         if not self._instance.takes_input:
             return
         self._keyboard.release_all()
+        self._keyboard.keymap = self._vnc.keymap
         missing = self._paste.begin(client, text)
         if missing:
             self._log.say('paste', 'info', f'{self._name(client)}: {missing} '
                           'characters of its clipboard are on no key of the '
-                          f'layout {self._keyboard.layout}: they are left '
+                          f'keymap {self._keyboard.keymap}: they are left '
                           'out')
 
     def _is_command(self, event: protocol.Key) -> bool:
@@ -342,7 +343,7 @@ class Desktop:
             return
         if event.down and not self._instance.takes_input:
             return      # as QEMU's own console; the picture says so
-        self._keyboard.layout = self._vnc.keymap
+        self._keyboard.keymap = self._vnc.keymap
         if not self._keyboard.key(event.session, event.down, event.symbol,
                                   event.number, event.knows_locks):
             self._log.say('no key', 'info', f'{self._name(event.session)}: '

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from nova_dmore.channel import input_event
-from nova_dmore.domr.servers.vnc import layouts
+from nova_dmore.domr.servers.vnc import keymaps
 from nova_dmore.domr.servers.vnc import locks as locks_module
 
 NUMBER_MAX = 0xff
@@ -28,7 +28,7 @@ _KEY_PAD_DIGITS = frozenset((*range(0xffb0, 0xffba), 0xffac, 0xffae))
 
 def number_of(symbol: int) -> int | None:
     """QEMU's number of the key of a US keyboard that has a symbol."""
-    strokes = layouts.find(layouts.DEFAULT, symbol)
+    strokes = keymaps.find(keymaps.DEFAULT, symbol)
     return strokes[-1].number if strokes else None
 
 
@@ -38,7 +38,7 @@ class Keyboard:
     A key is up again when the last client that holds it has let it go. What
     is held lives as long as Domain R, so a migration does not touch it.
 
-    :ivar layout: name of the guest's layout, for clients that tell symbols
+    :ivar keymap: name of the guest's keymap, for clients that tell symbols
     :ivar locks: what the guest's Caps Lock and Num Lock are
     """
 
@@ -57,7 +57,7 @@ class Keyboard:
         self._symbols: dict[tuple[int, int], int] = {}
         # Modifiers that were let go for clients that were silent.
         self._suspended: dict[int, list[int]] = {}
-        self.layout = layouts.DEFAULT
+        self.keymap = keymaps.DEFAULT
         self.locks = locks_module.Locks(clock)
 
     def key(self, client: int, down: bool, symbol: int, number: int,
@@ -83,7 +83,7 @@ class Keyboard:
             return self._symbol(client, symbol)
         found = self._symbols.pop((client, symbol), None)
         if found is None:
-            strokes = layouts.find(self.layout, symbol)
+            strokes = keymaps.find(self.keymap, symbol)
             if not strokes:
                 return False
             found = strokes[-1].number
@@ -111,7 +111,7 @@ class Keyboard:
 
     def _symbol(self, client: int, symbol: int) -> bool:
         """Press what gives a symbol, with the modifiers that it needs."""
-        strokes = layouts.find(self.layout, symbol,
+        strokes = keymaps.find(self.keymap, symbol,
                                bool(self._held(_SHIFTS)),
                                bool(self._held((_ALTGR,))))
         if not strokes:
@@ -125,7 +125,7 @@ class Keyboard:
         self._symbols[client, symbol] = last.number
         return True
 
-    def tap(self, stroke: layouts.Stroke) -> None:
+    def tap(self, stroke: keymaps.Stroke) -> None:
         """Press and let go a key that no client holds."""
         def press() -> None:
             self._down(stroke.number)
@@ -133,7 +133,7 @@ class Keyboard:
                 self._up(stroke.number)
         self._around(stroke, press)
 
-    def _around(self, stroke: layouts.Stroke, press: Callable[[], None]
+    def _around(self, stroke: keymaps.Stroke, press: Callable[[], None]
                 ) -> None:
         """Press a key with what it needs held, and nothing else of that."""
         shift = stroke.shift

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 
 from nova_dmore.domr.servers.vnc import keyboard as keyboard_module
-from nova_dmore.domr.servers.vnc import layouts
+from nova_dmore.domr.servers.vnc import keymaps
 from nova_dmore.domr.servers.vnc import protocol
 
 #: Between two characters, in seconds: a guest may stand still for five of
@@ -58,7 +58,7 @@ class Paste:
         self._keyboard = keyboard
         self._waiting = waiting
         self._changed = changed
-        self._strokes: list[tuple[layouts.Stroke, ...]] = []
+        self._strokes: list[tuple[keymaps.Stroke, ...]] = []
         self._timer: asyncio.TimerHandle | None = None
         self.client: int | None = None
 
@@ -70,11 +70,11 @@ class Paste:
     def begin(self, client: int, text: str) -> int:
         """Type a text instead of the one before, if any.
 
-        :returns: how many of its characters the layout does not have: they
+        :returns: how many of its characters the keymap does not have: they
             are left out
         """
         self.cancel()
-        typed = layouts.typed(self._keyboard.layout, text)
+        typed = keymaps.typed(self._keyboard.keymap, text)
         self._strokes = [each for each in reversed(typed) if each]
         if self._strokes:
             self.client = client

@@ -117,8 +117,8 @@ class KeyboardTest(unittest.TestCase):
         self.assertEqual([_down(_SHIFT), _down(_A), _up(_A), _down(_CAPS),
                           _up(_CAPS), _down(_A), _up(_A)], self.sent)
 
-    def test_symbols_of_another_layout(self) -> None:
-        self.keyboard.layout = 'fr'
+    def test_symbols_of_another_keymap(self) -> None:
+        self.keyboard.keymap = 'fr'
         self._type('1')
         self._type('@')
         self.assertEqual([
@@ -140,7 +140,7 @@ class KeyboardTest(unittest.TestCase):
                           _up(0x14)], self.sent)
 
     def test_shift_that_is_let_go_before_its_letter(self) -> None:
-        self.keyboard.layout = 'fr'
+        self.keyboard.keymap = 'fr'
         self.keyboard.key(0, True, _SHIFT_SYMBOL, 0)
         self.keyboard.key(0, True, ord('1'), 0)
         self.keyboard.key(0, False, _SHIFT_SYMBOL, 0)

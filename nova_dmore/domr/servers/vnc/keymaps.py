@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What to press on a keyboard of some layout, so that it gives a symbol.
+"""What to press on a keyboard of some keymap, so that it gives a symbol.
 
-Pure, and driven by ``layout_data``. A layout has the name that QEMU gives it
+Pure, and driven by ``keymap_data``. A keymap has the name that QEMU gives it
 (``de-ch``); it is the one that the guest has set.
 """
 
@@ -10,16 +10,16 @@ import functools
 import unicodedata
 
 from nova_dmore.domr.servers.vnc import keysyms
-from nova_dmore.domr.servers.vnc import layout_data
+from nova_dmore.domr.servers.vnc import keymap_data
 
 DEFAULT = 'en-us'
-NAMES = frozenset(layout_data.KEYS)
+NAMES = frozenset(keymap_data.KEYS)
 
 SPACE = 0x39
 ENTER = 0x1c
 TAB = 0x0f
 
-#: What a level that prints nothing has in ``layout_data``.
+#: What a level that prints nothing has in ``keymap_data``.
 _NOTHING = '\ufffd'
 #: Symbols from here on are characters of Unicode.
 _UNICODE = 0x1000000
@@ -57,13 +57,13 @@ class Stroke:
     letter: bool = False
 
 
-class Layout:
-    """One layout; see ``of``."""
+class Keymap:
+    """One keymap; see ``of``."""
 
     def __init__(self, name: str) -> None:
-        """:raises KeyError: there is no such layout"""
+        """:raises KeyError: there is no such keymap"""
         self._strokes: dict[str, list[Stroke]] = {}
-        for word in layout_data.KEYS[name].split(' '):
+        for word in keymap_data.KEYS[name].split(' '):
             number, levels = int(word[:2], 16), word[2:]
             for level, character in enumerate(levels):
                 if character == _NOTHING:
@@ -81,7 +81,7 @@ class Layout:
         :param shift: whether Shift is held; of several keys the one counts
             that needs what is held
         :param altgr: likewise
-        :returns: nothing if the layout does not have it
+        :returns: nothing if the keymap does not have it
         """
         direct = self._strokes.get(character)
         if direct:
@@ -98,12 +98,12 @@ class Layout:
 
 
 @functools.cache
-def of(name: str) -> Layout:
-    """The layout of a name.
+def of(name: str) -> Keymap:
+    """The keymap of a name.
 
     :raises KeyError: there is none
     """
-    return Layout(name)
+    return Keymap(name)
 
 
 def character_of(symbol: int) -> str | None:
@@ -120,31 +120,31 @@ def character_of(symbol: int) -> str | None:
 @functools.cache
 def _legacy() -> dict[int, str]:
     return {int(word[:4], 16): word[4:]
-            for word in layout_data.LEGACY.split(' ')}
+            for word in keymap_data.LEGACY.split(' ')}
 
 
 def find(name: str, symbol: int, shift: bool = False, altgr: bool = False
          ) -> tuple[Stroke, ...]:
-    """What gives an X11 key symbol; see ``Layout.strokes``.
+    """What gives an X11 key symbol; see ``Keymap.strokes``.
 
-    :param name: of a layout that there is
+    :param name: of a keymap that there is
     """
     character = character_of(symbol)
     if character is not None and character != ' ':
         return of(name).strokes(character, shift, altgr)
-    numbers = layout_data.OTHERS.get(symbol)
+    numbers = keymap_data.OTHERS.get(symbol)
     number = numbers[0] if numbers else (
         _MORE.get(symbol) or keysyms.QEMU_NUMBER.get(symbol))
     return () if number is None else (Stroke(number),)
 
 
 def typed(name: str, text: str) -> list[tuple[Stroke, ...] | None]:
-    """What types a text, for each character; None: the layout has it not.
+    """What types a text, for each character; None: the keymap has it not.
 
     Line ends of each kind are the Enter key; other control characters but the
     tabulator are left out.
     """
-    layout = of(name)
+    keymap = of(name)
     result: list[tuple[Stroke, ...] | None] = []
     for character in text.replace('\r\n', '\n').replace('\r', '\n'):
         if character == '\n':
@@ -152,5 +152,5 @@ def typed(name: str, text: str) -> list[tuple[Stroke, ...] | None]:
         elif character == '\t':
             result.append((Stroke(TAB, False, False),))
         elif character.isprintable() or character == '\xa0':
-            result.append(layout.strokes(character) or None)
+            result.append(keymap.strokes(character) or None)
     return result

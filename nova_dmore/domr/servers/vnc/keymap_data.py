@@ -20,13 +20,13 @@
 # LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING
 # FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS
 # IN THE SOFTWARE.
-"""Keyboard layouts; see ``layouts``.
+"""Keymaps; see ``keymaps``.
 
-Made by tools/layouts from xkeyboard-config's data, which may be used under
+Made by tools/keymaps from xkeyboard-config's data, which may be used under
 the licence above. Do not edit.
 """
 
-#: Layout -> its keys: QEMU's number, then what it prints alone, with Shift,
+#: Keymap -> its keys: QEMU's number, then what it prints alone, with Shift,
 #: with AltGr and with both; a combining character is a dead key.
 KEYS = {
     'ar': (
