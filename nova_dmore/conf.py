@@ -154,6 +154,32 @@ OPTIONS = [
              'look; "nova-dmore-manage vnc-password" prints them. Such a '
              'session is not encrypted. Empty: none.'),
     cfg.StrOpt(
+        'vnc_keymap', default=wire.KEYMAP_DEFAULT, choices=wire.KEYMAPS,
+        help='Keymap that guests have set, by QEMU\'s name, '
+             'where an image (property hw_keymap) or a flavor (extra spec '
+             'dmore:keymap) names none. It counts for VNC clients that tell '
+             'symbols and not keys, and for what is typed from a clipboard.'),
+    cfg.StrOpt(
+        'vnc_paste', default='key',
+        choices=[('key', 'when the user presses Control, Alt and V'),
+                 ('at-once', 'whenever a client\'s clipboard changes: only '
+                  'good if all clients send it on request, as older noVNC'),
+                 ('off', 'never; nor are keys let go with Control, Alt, U')],
+        help='When the text of a VNC client\'s clipboard is typed into the '
+             'instance as keys.'),
+    cfg.StrOpt(
+        'vnc_exclusive', default='share',
+        choices=[('share', 'it is let in, and nobody is cut off'),
+                 ('refuse', 'it is let in only if nobody else is there'),
+                 ('cut', 'it is let in, and the others are cut off')],
+        help='What becomes of a VNC client that asks to be alone, as '
+             'TigerVNC\'s viewer does unless told otherwise.'),
+    cfg.BoolOpt(
+        'vnc_state_banner', default=True,
+        help='Say in a corner of the picture what the instance does while it '
+             'is paused, rebooting, crashed, or being migrated. With false, '
+             'that is said only where there is no picture.'),
+    cfg.StrOpt(
         'vnc_password_file',
         deprecated_for_removal=True,
         deprecated_reason='Its password opened the consoles of all '

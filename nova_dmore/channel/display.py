@@ -99,6 +99,8 @@ class HostDisplay:
     :ivar framebuffer: the pixels; ``writing`` is called before any changes
     :ivar width: of the picture; 0 before the first ``set_mode``
     :ivar height: likewise
+    :ivar whole: width and height of the instance's picture, of which no more
+        may be shown
     """
 
     def __init__(self, region: region_module.Region) -> None:
@@ -111,6 +113,7 @@ class HostDisplay:
         self._published = 0
         self._cursors = 0
         self.width = self.height = 0
+        self.whole = 0, 0
         # The hash of each band, None where it is not known; see ``picture``.
         self._hashes: list[bytes | None] = []
         # Bands whose pixels are being written, with no damage record yet; and
@@ -146,9 +149,11 @@ class HostDisplay:
             return self._published  # it has dealt with none of this epoch
         return (self._published - word) & _COUNT_MASK
 
-    def set_mode(self, width: int, height: int) -> None:
+    def set_mode(self, width: int, height: int,
+                 whole: tuple[int, int] | None = None) -> None:
         """Begin with a picture of this size; ``open`` has it shown.
 
+        :param whole: size of the instance's picture, if more than is shown
         :raises ValueError: it is larger than the region allows (see crop)
         """
         if crop(width, height) != (width, height):
@@ -157,7 +162,14 @@ class HostDisplay:
         self.width, self.height = width, height
         self._hashes = [None] * band_count(height)
         self._writing.clear()
-        self._words[region_module.DISPLAY_MODE] = width | height << 16
+        self.whole = whole or (width, height)
+        self._words[region_module.DISPLAY_MODE] = (
+            width | height << 16 | self.whole[0] << 32 | self.whole[1] << 48)
+
+    def set_leds(self, leds: int | None) -> None:
+        """Set what the lights of the keyboard show; None: nobody knows."""
+        self._words[region_module.DISPLAY_LEDS] = (
+            0 if leds is None else leds | wire.LEDS_KNOWN)
 
     def set_cursor(self, cursor: Cursor | None) -> None:
         """Set the pointer's shape; one that is too large is not shown."""
@@ -255,12 +267,14 @@ class DisplayChanges:
     """What ``DomainRDisplay.poll`` found.
 
     :ivar opened: the picture may be shown, and could not be at the last poll
+    :ivar leds: the lights of the keyboard are others
     :ivar damage: rectangles, None for all of the picture
     """
 
     opened: bool = False
     resized: bool = False
     cursor: bool = False
+    leds: bool = False
     damage: list[Rectangle] | None = dataclasses.field(default_factory=list)
 
 
@@ -269,6 +283,8 @@ class DomainRDisplay:
 
     :ivar width: of the picture; 0 as long as there is none
     :ivar height: likewise
+    :ivar whole: width and height of the instance's picture, of which no more
+        may be shown
     """
 
     def __init__(self, region: region_module.Region) -> None:
@@ -277,8 +293,9 @@ class DomainRDisplay:
         self._data = region.data
         self._epoch = 0     # in which the picture may be shown; 0: in none
         self._seen = 0
-        self._cursor_word = 0
+        self._cursor_word = self._leds_word = 0
         self.width = self.height = 0
+        self.whole = 0, 0
 
     @property
     def good(self) -> bool:
@@ -300,6 +317,7 @@ class DomainRDisplay:
         good = words[region_module.DISPLAY_EPOCH] == epoch
         published = words[region_module.DISPLAY_PUBLISHED]
         cursor = words[region_module.DISPLAY_CURSOR]
+        leds = words[region_module.DISPLAY_LEDS]
         mode = words[region_module.DISPLAY_MODE]
         if not good or words[region_module.DISPLAY_EPOCH] != epoch:
             self._epoch = 0
@@ -308,15 +326,18 @@ class DomainRDisplay:
         if opened:
             self._epoch, self._seen = epoch, 0
         if (published == self._seen and cursor == self._cursor_word
-                and not opened):
+                and leds == self._leds_word and not opened):
             return None
         changes = DisplayChanges(
-            opened, cursor=opened or cursor != self._cursor_word)
-        self._cursor_word = cursor
+            opened, cursor=opened or cursor != self._cursor_word,
+            leds=leds != self._leds_word)
+        self._cursor_word, self._leds_word = cursor, leds
         size = crop(mode & 0xffff, mode >> 16 & 0xffff)
         if size != (self.width, self.height):
             self.width, self.height = size
             changes.resized = True
+        self.whole = (max(size[0], mode >> 32 & 0xffff),
+                      max(size[1], mode >> 48))
         changes.damage = self._damage(published)
         self._seen = published
         return changes
@@ -350,6 +371,11 @@ class DomainRDisplay:
     def set_viewers(self, count: int) -> None:
         """Tell the host how many clients look at the picture."""
         self._words[region_module.VIEWERS] = count
+
+    def leds(self) -> int | None:
+        """What the lights of the keyboard showed at the last poll."""
+        word = self._leds_word
+        return word & 7 if word & wire.LEDS_KNOWN else None
 
     def cursor(self) -> Cursor | None:
         """The pointer's shape now."""

@@ -21,7 +21,7 @@ POINTER_MAX = 0x7fff
 #: Buttons of the pointer, by their bit in RFB's mask (RFC 6143, 7.5.5, and
 #: QEMU's extension of it).
 BUTTONS = ('left', 'middle', 'right', 'wheel-up', 'wheel-down', 'wheel-left',
-           'wheel-right')
+           'wheel-right', 'side', 'extra')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,8 +57,8 @@ def pack(event: Event) -> bytes:
     """The record of an event."""
     if isinstance(event, Key):
         return _RECORD.pack(wire.InputKind.KEY, event.down, event.number, 0, 0)
-    return _RECORD.pack(wire.InputKind.POINTER, event.buttons, event.x,
-                        event.y, 0)
+    return _RECORD.pack(wire.InputKind.POINTER, event.buttons & 0xff, event.x,
+                        event.y, event.buttons >> 8)
 
 
 def unpack(record: bytes) -> Event:
@@ -71,7 +71,8 @@ def unpack(record: bytes) -> Event:
         if flags <= 1 and 0 < first <= 0xff and not second and not rest:
             return Key(first, bool(flags))
     elif kind == wire.InputKind.POINTER:
-        if (flags < 1 << len(BUTTONS) and first <= POINTER_MAX
-                and second <= POINTER_MAX and not rest):
-            return Pointer(flags, first, second)
+        buttons = flags | rest << 8
+        if (buttons < 1 << len(BUTTONS) and first <= POINTER_MAX
+                and second <= POINTER_MAX):
+            return Pointer(buttons, first, second)
     raise errors.InputEventError(f'no input event: {record.hex()}')

@@ -64,6 +64,7 @@ class Agent:
             lambda function: asyncio.get_running_loop().call_soon(function),
             self.instance)
         self._input = lines.InputLine(end)
+        self.instance = instance_state.InstanceState()
         self.servers: dict[str, rms.Server] = {}
         self._context: rms.Context | None = None
         self._configuring = asyncio.Lock()

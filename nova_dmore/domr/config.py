@@ -2,8 +2,10 @@
 """The CONFIG message: what the host tells Domain R to serve."""
 
 import dataclasses
+import enum
 import ipaddress
 import re
+from collections.abc import Collection
 from typing import Any, TypeAlias
 
 from nova_dmore import wire
@@ -35,9 +37,28 @@ class Tls:
     ca: str
 
 
+class Paste(enum.StrEnum):
+    """When the text of a VNC client's clipboard is typed."""
+
+    OFF = 'off'
+    KEY = 'key'             # when the user says so
+    AT_ONCE = 'at-once'     # whenever it changes
+
+
+class Exclusive(enum.StrEnum):
+    """What becomes of a VNC client that wants to be alone."""
+
+    SHARE = 'share'         # it is not
+    REFUSE = 'refuse'       # it is let in only if it is alone
+    CUT = 'cut'             # the others are cut off
+
+
 @dataclasses.dataclass(frozen=True)
 class Vnc:
-    """The ``vnc`` field of a CONFIG message; see ``wire.CONFIG``."""
+    """The ``vnc`` field of a CONFIG message; see ``wire.CONFIG``.
+
+    ``keymap`` is one of ``wire.KEYMAPS``.
+    """
 
     port: int
     proxy_networks: tuple[Network, ...]
@@ -45,6 +66,10 @@ class Vnc:
     password: str | None = dataclasses.field(repr=False)
     view_only_password: str | None = dataclasses.field(repr=False)
     tls: Tls | None
+    keymap: str = wire.KEYMAP_DEFAULT
+    paste: Paste = Paste.KEY
+    exclusive: Exclusive = Exclusive.CUT
+    banner: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +140,15 @@ def _vnc(value: Any) -> Vnc | None:
                   direct_networks=_networks(value, 'direct_networks'),
                   password=_password(value, 'password'),
                   view_only_password=_password(value, 'view_only_password'),
-                  tls=_tls(value.get('tls')))
+                  tls=_tls(value.get('tls')),
+                  # Hosts of release 0.2 say nothing of these.
+                  keymap=_one_of(value, 'keymap', wire.KEYMAPS,
+                                 wire.KEYMAP_DEFAULT),
+                  paste=Paste(_one_of(value, 'paste', tuple(Paste),
+                                      Paste.KEY)),
+                  exclusive=Exclusive(_one_of(
+                      value, 'exclusive', tuple(Exclusive), Exclusive.CUT)),
+                  banner=value.get('banner') is not False)
     except ConfigError as error:
         raise ConfigError(f'vnc: {error}') from error
     if vnc.direct_networks and vnc.password is None:
@@ -165,6 +198,13 @@ def _texts(message: dict[str, Any], name: str) -> list[str]:
             or not all(isinstance(value, str) for value in values)):
         raise ConfigError(f'{name} is not a list of texts')
     return values
+
+
+def _one_of(message: dict[str, Any], name: str, known: Collection[str],
+            default: str) -> str:
+    """What a later host says and is not known here is the default."""
+    value = message.get(name)
+    return value if isinstance(value, str) and value in known else default
 
 
 def _number(message: dict[str, Any], name: str, low: int, high: int) -> int:

@@ -56,6 +56,15 @@ class Screen:
         """Width and height in pixels; 0 as long as there is no picture."""
         return self._display.width, self._display.height
 
+    @property
+    def whole(self) -> tuple[int, int]:
+        """Size of the instance's picture, of which no more may be shown."""
+        return self._display.whole
+
+    def leds(self) -> int | None:
+        """The lights of the keyboard, as RFB has them; None: not known."""
+        return self._display.leds()
+
     def cursor(self) -> display_module.Cursor | None:
         """The pointer's shape."""
         return self._display.cursor()

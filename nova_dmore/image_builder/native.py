@@ -86,14 +86,14 @@ class Program:
     :param name: of its file
     :param folder: where the sources are
     :param sources: what is compiled
-    :param library: what they are linked to
+    :param libraries: what they are linked to
     :param packages: Debian's, for the message if they are missing
     """
 
     name: str
     folder: pathlib.Path
     sources: tuple[str, ...]
-    library: str
+    libraries: tuple[str, ...]
     packages: str
 
     def build(self, directory: pathlib.Path,
@@ -112,7 +112,7 @@ class Program:
             ['gcc', '-O2', '-fPIE', '-pie', '-pthread', '-D_FORTIFY_SOURCE=2',
              '-fstack-protector-strong', '-Wall', '-Wextra', '-Werror',
              f'-ffile-prefix-map={folder}=.', *self._inputs(folder),
-             '-o', str(target), f'-l{self.library}', '-Wl,-z,relro,-z,now',
+             '-o', str(target), *self._linked(), '-Wl,-z,relro,-z,now',
              '-Wl,--as-needed', '-Wl,--build-id=none'],
             f'It needs the Debian packages {self.packages}.')
         machine.run(['strip', '--strip-unneeded', str(target)])
@@ -138,9 +138,12 @@ class Program:
             [compiler, '-O1', '-g', '-fno-omit-frame-pointer', '-pthread',
              f'-fsanitize={sanitizers}', '-fno-sanitize-recover=undefined',
              '-DNO_FILTER', *self._inputs(self.folder), '-o', str(target),
-             *(tuple(library) or (f'-l{self.library}',))],
+             *(tuple(library) or self._linked())],
             f'It needs the Debian packages {self.packages}.')
         return target
+
+    def _linked(self) -> list[str]:
+        return [f'-l{library}' for library in self.libraries]
 
     def _inputs(self, folder: pathlib.Path) -> list[str]:
         return [f'-I{folder}', *(str(folder / name) for name in self.sources)]

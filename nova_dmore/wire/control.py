@@ -29,6 +29,13 @@ STALL_MS_DEFAULT = 5000
 #: 7.2.2): those that are made have as many, longer ones are refused.
 VNC_PASSWORD_MAX = 8
 
+#: Keymaps that a guest may have set, by the names that QEMU gives them.
+KEYMAPS = ('ar', 'bepo', 'cz', 'da', 'de', 'de-ch', 'en-gb', 'en-us', 'es',
+           'et', 'fi', 'fo', 'fr', 'fr-be', 'fr-ca', 'fr-ch', 'hr', 'hu', 'is',
+           'it', 'ja', 'lt', 'lv', 'mk', 'nl', 'no', 'pl', 'pt', 'pt-br', 'ru',
+           'sl', 'sv', 'th', 'tr')
+KEYMAP_DEFAULT = 'en-us'
+
 #: To Domain R: everything it needs to serve, sent at the start of each epoch.
 #: ``host_key`` (private key, PKCS #8 text), ``host_keys`` (list of further
 #: ones; earlier releases know none, and one that is missing need not be given
@@ -43,7 +50,10 @@ VNC_PASSWORD_MAX = 8
 #: password), ``direct_networks`` (list of CIDR whose clients do),
 #: ``password``, ``view_only_password`` (text or null), ``tls`` (null, or an
 #: object of PEM texts: ``certificate``, ``key``, ``ca``: then the proxies
-#: must speak VeNCrypt X509None and show a certificate of that authority).
+#: must speak VeNCrypt X509None and show a certificate of that authority),
+#: ``keymap`` (one of KEYMAPS), ``paste`` (``off``, ``key`` or ``at-once``),
+#: ``exclusive`` (``share``, ``refuse`` or ``cut``) and ``banner`` (boolean);
+#: hosts of release 0.2 say nothing of the last four.
 CONFIG = 'config'
 #: To Domain R: ``stream`` (its name in lower case), ``at`` (offset),
 #: ``bytes`` (or null), ``kind`` (a GapKind), ``reason`` (text): bytes that

@@ -144,11 +144,17 @@ PUBLISHED_ENTRY = 0x08
 
 #: Offsets of the words of the display, in bytes from DISPLAY_PAGE.
 DISPLAY_EPOCH = 0x00        # written after the others; see "Display"
-DISPLAY_MODE = 0x08         # width | height << 16; 0: there is no picture
+#: width | height << 16 of what is shown, 0: there is no picture | the same of
+#: the instance's whole picture << 32 (0 from hosts of release 0.2).
+DISPLAY_MODE = 0x08
 #: width | height << 8 | hot x << 16 | hot y << 24 | a count << 32 that tells
 #: one shape from the next; 0: the guest draws its pointer itself.
 DISPLAY_CURSOR = 0x10
 DISPLAY_PUBLISHED = 0x18    # damage records written in this epoch
+#: The lights of the instance's keyboard, as RFB has them (1: Scroll Lock, 2:
+#: Num Lock, 4: Caps Lock) | LEDS_KNOWN; 0: they are not known.
+DISPLAY_LEDS = 0x20
+LEDS_KNOWN = 1 << 8
 #: Damage record n is the word n modulo DAMAGE_RECORDS of this table, and
 #: ``published`` is raised after each:
 #: x | y << 16 | width << 32 | height << 48, in pixels.

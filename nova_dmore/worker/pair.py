@@ -104,6 +104,8 @@ class Pair:
         self.control = domain_r_control.DomainRControl(
             self.host_end, serial.input, self._send_break,
             kept.get('serving'), kept.get('waiting', ()))
+        self._instance_state = instance_state.StateTeller(
+            loop, lambda state: self.control.state(state, self._is_open()))
         self.waiters = requests.Waiters(loop)
         self.stop = stop_module.Stop(
             self.machine, self.host_end, self.devices, self.commands, kept,

@@ -10,6 +10,13 @@ CURSOR = -239
 DESKTOP_SIZE = -223
 EXTENDED_DESKTOP_SIZE = -308
 EXTENDED_KEYS = -258
+QEMU_LEDS = -261
+VMWARE_LEDS = 0x574d5668
+EXTENDED_BUTTONS = -316
+EXTENDED_CLIPBOARD = 0xc0a1e5ce - (1 << 32)
+
+#: What comes unasked.
+_UNASKED = (EXTENDED_KEYS, QEMU_LEDS, VMWARE_LEDS, EXTENDED_BUTTONS)
 
 
 class Refused(Exception):
@@ -22,6 +29,8 @@ class Client:
     :ivar pixels: blue, green, red, unused of each pixel
     :ivar updates: updates that came
     :ivar special: rectangles that are no pixels: encoding, x, y, w, h
+    :ivar lights: of the keyboard, as they were told
+    :ivar clipboard: messages of the extended clipboard
     """
 
     def __init__(self, reader: asyncio.StreamReader,
@@ -31,6 +40,8 @@ class Client:
         self.updates = 0
         self.special: list[tuple[int, int, int, int, int]] = []
         self.cursor: tuple[int, int, bytes, bytes] | None = None
+        self.lights: list[int] = []
+        self.clipboard: list[bytes] = []
 
     async def start(self, shared: bool = True) -> 'Client':
         """Pass the security handshake with None, and ClientInit."""
@@ -102,6 +113,16 @@ class Client:
         """Move the pointer."""
         self.writer.write(struct.pack('>BBHH', 5, buttons, x, y))
 
+    def copy(self, text: str) -> None:
+        """Put a text on the clipboard, in Latin-1."""
+        data = text.encode('latin-1')
+        self.writer.write(struct.pack('>BxxxI', 6, len(data)) + data)
+
+    def extended_clipboard(self, word: int, data: bytes = b'') -> None:
+        """A message of the extended clipboard."""
+        self.writer.write(struct.pack('>BxxxiI', 6, -4 - len(data), word)
+                          + data)
+
     # -- from the server
 
     async def update(self) -> None:
@@ -113,7 +134,9 @@ class Client:
         kind = (await self.reader.readexactly(1))[0]
         if kind == 3:       # text for the clipboard
             _, length = struct.unpack('>3si', await self.reader.readexactly(7))
-            await self.reader.readexactly(abs(length))
+            data = await self.reader.readexactly(abs(length))
+            if length < 0:
+                self.clipboard.append(data)
             return False
         assert kind == 0, kind
         _, count = struct.unpack('>BH', await self.reader.readexactly(3))
@@ -121,7 +144,7 @@ class Client:
         for _ in range(count):
             header = struct.unpack('>4Hi', await self.reader.readexactly(12))
             await self._rectangle(*header)
-            asked |= header[4] != EXTENDED_KEYS
+            asked |= header[4] not in _UNASKED
         self.updates += asked
         return asked
 
@@ -140,6 +163,11 @@ class Client:
                 width, height, await self.reader.readexactly(
                     width * height * 4),
                 await self.reader.readexactly((width + 7) // 8 * height))
+        elif encoding == QEMU_LEDS:
+            self.lights += await self.reader.readexactly(1)
+        elif encoding == VMWARE_LEDS:
+            self.lights += struct.unpack(
+                '>I', await self.reader.readexactly(4))
         elif encoding in (DESKTOP_SIZE, EXTENDED_DESKTOP_SIZE):
             if encoding == EXTENDED_DESKTOP_SIZE:
                 screens = (await self.reader.readexactly(4))[0]

@@ -49,4 +49,8 @@ def build(options, record, secret: bytes) -> dict:
         'password': password,
         'view_only_password': view_only,
         'tls': tls,
+        'keymap': record.keymap or options.vnc_keymap,
+        'paste': options.vnc_paste,
+        'exclusive': options.vnc_exclusive,
+        'banner': options.vnc_state_banner,
     }

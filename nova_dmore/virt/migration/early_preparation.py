@@ -27,6 +27,7 @@ from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt import boundary
 from nova_dmore.virt.network import address as address_module
+from nova_dmore.virt.pair import policy
 from nova_dmore.virt.pair import record as record_module
 
 LOG = logging.getLogger(__name__)
@@ -140,7 +141,8 @@ class _EarlyPreparation(threading.Thread):
                     # Only the source knows which image Domain R runs, and
                     # Glance takes long to name another one.
                     digest='', key_data=instance.key_data, incoming=True,
-                    address=found), self._bind)
+                    address=found, keymap=policy.keymap(instance)),
+                    self._bind)
                 undo.pop_all()
 
     def _bind(self, address: address_module.Address) -> address_module.Address:

@@ -22,6 +22,7 @@ from nova_dmore.virt.pair import domain_r
 from nova_dmore.virt.pair import kernel_log
 from nova_dmore.virt.pair import lock
 from nova_dmore.virt.pair import parts
+from nova_dmore.virt.pair import policy
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt.pair import shadow_process
 
@@ -167,7 +168,7 @@ class Pairs:
                 instance_name=instance.display_name or instance.name,
                 project_id=instance.project_id, digest=digest,
                 address=address, key_data=instance.key_data,
-                display=display,
+                display=display, keymap=policy.keymap(instance),
                 secret_id=self.secrets.choose(instance, known))
             undo.callback(self.records.forget, instance.uuid)
             self._save(record)

@@ -22,6 +22,7 @@ from nova_dmore.channel import text
 from nova_dmore.virt.config import identity
 from nova_dmore.virt.network import address
 from nova_dmore.virt import received
+from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
 
@@ -63,6 +64,8 @@ class PairRecord:
     #: When its Domain R is to be renewed, None: not at all; a
     #: :class:`nova_dmore.virt.pair.renewable.When`.
     renewal: str | None = None
+    #: Keymap that the guest has set; None: that of ``[dmore] vnc_keymap``.
+    keymap: str | None = None
     #: What a later release says besides, and this one only keeps.
     others: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -71,6 +74,8 @@ def to_json(record: PairRecord) -> str:
     """The record as text, for the file and for the RPC between hosts."""
     fields = dataclasses.asdict(record)
     fields = {**fields.pop('others'), **fields}
+    if record.keymap is None:
+        del fields['keymap']
     if record.secret_id == identity.FIRST_SECRET_ID:
         del fields['secret_id']
     else:
@@ -120,6 +125,8 @@ def _check(record: PairRecord) -> None:
     received.digest('digest', record.digest)
     if record.key_data is not None:
         received.text('key_data', record.key_data, _KEY_MAX)
+    if record.keymap is not None and record.keymap not in wire.KEYMAPS:
+        raise received.wrong('keymap', record.keymap)
     received.boolean('display', record.display)
     received.boolean('incoming', record.incoming)
     received.integer('secret_id', record.secret_id, 0, identity.SECRET_ID_MAX)

@@ -201,7 +201,7 @@ class HostileTest(unittest.TestCase):
     @hypothesis.given(strategies.dictionaries(
         strategies.sampled_from(
             [region.DISPLAY_MODE, region.DISPLAY_CURSOR,
-             region.DISPLAY_PUBLISHED]
+             region.DISPLAY_PUBLISHED, region.DISPLAY_LEDS]
             + [region.DISPLAY_DAMAGE + each
                for each in range(wire.DAMAGE_RECORDS)]),
         WORD, max_size=20), WORD)
@@ -214,6 +214,9 @@ class HostileTest(unittest.TestCase):
         domr = ends.domr
         self.assertLessEqual(domr.width, wire.DISPLAY_WIDTH_MAX)
         self.assertLessEqual(domr.height, wire.DISPLAY_HEIGHT_MAX)
+        for shown, whole in zip((domr.width, domr.height), domr.whole):
+            self.assertTrue(shown <= whole <= 0xffff)
+        self.assertIn(domr.leds(), (None, *range(8)))
         for x, y, width, height in (changes and changes.damage) or ():
             self.assertGreater(width, 0)
             self.assertGreater(height, 0)
@@ -253,6 +256,18 @@ class CursorTest(unittest.TestCase):
             self.assertIsNone(ends.domr.cursor())
 
 
+class LedsTest(unittest.TestCase):
+
+    def test_round_trip(self):
+        ends = Ends().opened()
+        self.assertIsNone(ends.domr.leds())
+        for leds in (0, 6, None, 4):
+            ends.host.set_leds(leds)
+            self.assertTrue(ends.domr.poll(5).leds)
+            self.assertEqual(leds, ends.domr.leds())
+            self.assertIsNone(ends.domr.poll(5))
+
+
 class PictureTest(unittest.TestCase):
 
     def test_crop(self):
@@ -261,6 +276,24 @@ class PictureTest(unittest.TestCase):
             (wire.DISPLAY_WIDTH_MAX, wire.DISPLAY_HEIGHT_MAX),
             display.crop(65535, 65535))
         self.assertRaises(ValueError, Ends().host.set_mode, 65535, 1)
+
+    def test_size_of_the_whole_picture(self):
+        ends = Ends()
+        for arguments, whole in (((40, 30), (40, 30)),
+                                 ((40, 30, (65535, 32768)), (65535, 32768))):
+            ends.host.set_mode(*arguments)
+            ends.host.open(5, [(0, 0, 40, 30)])
+            self.assertIsNotNone(ends.domr.poll(5))
+            self.assertEqual((40, 30), (ends.domr.width, ends.domr.height))
+            self.assertEqual(whole, ends.domr.whole)
+
+    def test_size_from_a_host_of_release_0_2(self):
+        ends = Ends()
+        ends.host.set_mode(40, 30)
+        ends.words[region.DISPLAY_MODE] = 40 | 30 << 16
+        ends.host.open(5, [])
+        ends.domr.poll(5)
+        self.assertEqual((40, 30), ends.domr.whole)
 
     @examples.settings()
     @hypothesis.given(strategies.lists(

@@ -15,7 +15,7 @@ POSITIONS = strategies.integers(0, input_event.POINTER_MAX)
 EVENTS = strategies.one_of(
     strategies.builds(input_event.Key, strategies.integers(1, 0xff),
                       strategies.booleans()),
-    strategies.builds(input_event.Pointer, strategies.integers(0, 0x7f),
+    strategies.builds(input_event.Pointer, strategies.integers(0, 0x1ff),
                       POSITIONS, POSITIONS))
 
 
@@ -47,8 +47,8 @@ class InputEventTest(unittest.TestCase):
     def test_refused(self):
         for record in ('0000000000000000', '0102010000000000',
                        '0101000000000000', '0101000100000000',
-                       '0101010000010000', '0280000000000000',
+                       '0101010000010000', '0280000000000200',
                        '0200008000000000', '0200000000800000',
-                       '0200000000000100', '0300000000000000'):
+                       '0200000000000002', '0300000000000000'):
             self.assertRaises(errors.InputEventError, input_event.unpack,
                               bytes.fromhex(record))

@@ -58,6 +58,13 @@ class ConfigTest(unittest.TestCase):
             parsed.password, parsed.view_only_password,
             parsed.tls.certificate))
         self.assertNotIn('12345678', repr(parsed))
+        # Hosts of earlier releases do not say these, later ones say more.
+        for more in ({}, {'keymap': 'xx', 'paste': 7, 'exclusive': 'maybe',
+                          'banner': None}):
+            said = config.parse(pair.config(vnc={**good, **more})).vnc
+            assert said is not None
+            self.assertEqual(('en-us', 'key', 'cut', True), (
+                said.keymap, said.paste, said.exclusive, said.banner))
         for name, values in {
                 'port': [0, '5900', None], 'proxy_networks': [None, ['x']],
                 'direct_networks': [None, ['10.0.0.1/8']],

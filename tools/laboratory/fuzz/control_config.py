@@ -16,7 +16,9 @@ _GOOD = {
     'vnc': {'port': 5900, 'proxy_networks': ['10.0.0.0/24'],
             'direct_networks': ['192.0.2.0/24'], 'password': 'secret',
             'view_only_password': None,
-            'tls': {'certificate': 'C', 'key': 'K', 'ca': 'A'}}}
+            'tls': {'certificate': 'C', 'key': 'K', 'ca': 'A'},
+            'keymap': 'de', 'paste': 'key', 'exclusive': 'share',
+            'banner': True}}
 
 SEEDS = [b'\x00' + json.dumps(_GOOD).encode(), b'\x01' + bytes(20),
          b'\x01' + bytes(range(200)), b'\x01' + bytes(range(60, 255)),

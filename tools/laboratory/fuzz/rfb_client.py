@@ -21,6 +21,8 @@ SEEDS = [
         '>BxHHHHHi', 0, 2, 0, 0, 80, 60, -223) + struct.pack(
         '>HHHHi', 70, 50, 20, 20, 0) + bytes(1600) + struct.pack(
         '>Bxxxi', 3, -4) + bytes(4),
+    b'\x00' + rfb_messages.GREETING + _INIT + struct.pack(
+        '>BxHHHHHiB', 0, 1, 0, 0, 1, 1, -261, 6),
     b'\x01' + bytes(range(256)),
     b'\x01\x28\x00\x1e\x00\x04\x00' + bytes(range(8)) * 20,
     b'RFB 003.008\n\x00\x00\x00\x00\x03bye',
@@ -58,6 +60,10 @@ class _Screen(source.Sink):
                 0 <= x < x + width <= self.size[0]
                 and 0 <= y < y + height <= self.size[1],
                 '%dx%d at %d,%d of %r', width, height, x, y, self.size)
+
+    def leds(self, leds):
+        """See source.Sink."""
+        oracle.check(0 <= leds <= 7, 'lights %r', leds)
 
     def cursor(self, cursor):
         """See source.Sink."""

@@ -45,6 +45,8 @@ enum step {
 	STEP_JOIN,
 	STEP_END,
 	STEP_CREDIT,
+	STEP_LEDS,
+	STEP_DRAWN,
 	STEP_COUNT
 };
 
@@ -59,8 +61,9 @@ static const uint8_t formats[][16] = {
 };
 
 static const int8_t encodings[] = {0, 2, 4, 5, 6, 7, 9, 16};
-static const int16_t pseudo[] = {-239, -223, -308, -224, -256, -252, -247,
-				 -258};
+static const int32_t pseudo[] = {-239, -223, -308, -224, -256, -252, -247,
+				 -258, -261, -316, 0x574d5668};
+#define PSEUDO_COUNT (sizeof(pseudo) / sizeof(*pseudo))
 
 struct run {
 	const uint8_t *next, *end;
@@ -71,7 +74,9 @@ struct run {
 };
 
 static uint8_t framebuffer[FRAMEBUFFER];
-static _Atomic uint32_t freezes;
+/* Its first word counts the freezes. */
+static _Alignas(4096) uint8_t drawn[VNC_DRAWN_SIZE];
+#define freezes (*(_Atomic uint32_t *)drawn)
 
 static uint8_t take(struct run *run)
 {
@@ -170,19 +175,21 @@ static void join(struct run *run, int index)
 
 static void choose_encodings(struct run *run, int index)
 {
-	uint8_t message[4 + 4 * 9] = {2}, *each = message + 4;
-	uint8_t wanted;
-	unsigned bit;
+	uint8_t message[4 + 4 * (PSEUDO_COUNT + 1)] = {2};
+	uint8_t *each = message + 4;
+	unsigned wanted, bit;
 	int32_t number = encodings[take(run) % sizeof(encodings)];
 
 	memcpy(each, (uint8_t [4]) {0, 0, 0, number}, 4);
 	each += 4;
 	wanted = take(run);
-	for (bit = 0; bit < 8; bit++)
+	wanted |= take(run) << 8;
+	for (bit = 0; bit < PSEUDO_COUNT; bit++)
 		if (wanted >> bit & 1) {
 			number = pseudo[bit];
 			memcpy(each, (uint8_t [4]) {
-				0xff, 0xff, number >> 8, number}, 4);
+				number >> 24, number >> 16, number >> 8,
+				number}, 4);
 			each += 4;
 		}
 	message[3] = (each - message) / 4 - 1;
@@ -304,6 +311,13 @@ static void step(struct run *run)
 	case STEP_CREDIT:
 		vnc_more(run->server, take(run));
 		break;
+	case STEP_LEDS:
+		vnc_leds(run->server, take(run));
+		break;
+	case STEP_DRAWN:
+		length = take(run);
+		vnc_drawn(run->server, length, take(run) % (length + 1));
+		break;
 	case STEP_COUNT:
 		break;
 	}
@@ -329,8 +343,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, link) < 0)
 		abort();
 	run.link = link[0];
-	run.server = vnc_new(framebuffer, FRAMEBUFFER, link[1],
-			     (const uint32_t *)&freezes);
+	run.server = vnc_new(framebuffer, FRAMEBUFFER, link[1], drawn);
 	if (run.server == NULL)
 		abort();
 	vnc_size(run.server, 100, 75);

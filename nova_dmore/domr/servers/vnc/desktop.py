@@ -7,21 +7,39 @@ configuration starts, and so do its clients.
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable
 
 from nova_dmore.channel import display as display_module
 from nova_dmore.channel import input_event
+from nova_dmore.domr import config as config_module
 from nova_dmore.domr import screen as screen_module
 from nova_dmore.domr.servers import once
 from nova_dmore.domr.servers import rms
 from nova_dmore.domr.servers.vnc import authentication
 from nova_dmore.domr.servers.vnc import keyboard
+from nova_dmore.domr.servers.vnc import notice
+from nova_dmore.domr.servers.vnc import paste
 from nova_dmore.domr.servers.vnc import pointer
 from nova_dmore.domr.servers.vnc import protocol
 from nova_dmore.domr.servers.vnc import sessions
+from nova_dmore import wire
 
 #: How long a client that is the first one waits for the picture.
 PICTURE_WAIT_S = 2.0
+
+#: A client that holds a key or a button and has sent none for so long is taken
+#: for one that has gone, in seconds; how often is looked.
+SILENT_S = 60.0
+_SILENT_LOOK_S = 5.0
+#: How long it may take until it is known what the instance does, seconds.
+_STATE_S = 1.0
+
+#: With Control and Alt: types the clipboard, lets all keys go. By QEMU's
+#: number, or by the symbol for who sends no number.
+_PASTE_KEY = 0x2f, frozenset((0x56, 0x76))
+_RELEASE_KEY = 0x16, frozenset((0x55, 0x75))
+_ESCAPE_KEY = 0x01, frozenset((0xff1b,))
 
 #: The instance is behind when it has not taken this many events.
 BEHIND = 8
@@ -60,10 +78,22 @@ class Desktop:
         self._picture = asyncio.Event()
         self._blocked = False
         self._acknowledged = True
+        self._context = context
+        self._last_vnc = context.config.vnc
+        self._instance = context.instance
+        self._cleared = False       # clients see no picture, be there one
+        self._coming = False        # the first client
+        self._heard: dict[int, float] = {}
+        self._silence: asyncio.TimerHandle | None = None
         self._keyboard = keyboard.Keyboard(self._send)
         self._pointer = pointer.Pointer(
             context.input.send, lambda: context.input.waiting() >= BEHIND)
+        self._clipboards = paste.Clipboards()
+        self._paste = paste.Paste(self._keyboard, context.input.waiting,
+                                  self._draw)
+        self._drawn: tuple[object, ...] = ()
         context.screen.viewer = self
+        context.instance.subscribe(self._instance_changed)
 
     @staticmethod
     def of(context: rms.Context) -> 'Desktop':
@@ -79,6 +109,7 @@ class Desktop:
         while self._clients:
             await asyncio.sleep(0.01)
         self._screen.viewer = None
+        self._paste.cancel()
         self._sessions.close()
 
     # -- clients
@@ -103,22 +134,28 @@ class Desktop:
         :param client: for the log, printable
         :param name: of the desktop, ASCII
         :param shared: the other clients stay; they do also if this one may
-            only look
+            only look, or if they are to
         :param on_gone: called when the client has gone
         :raises OSError: there are too many
         """
         await self._wait_for_picture()
+        self._coming = True
+        self._draw()
+        self._coming = False
         number = self._sessions.add(connection, name, view_only)
-        if not shared and not view_only:
+        if not (shared or view_only
+                or self._vnc.exclusive is config_module.Exclusive.SHARE):
             for other in self._clients:
                 self._sessions.end(other)
         self._clients[number] = client, on_gone
+        self._heard[number] = time.monotonic()
+        self._look_for_silence()
         self._count()
         self._changed()
 
     async def _wait_for_picture(self) -> None:
         """Let the host paint: it does so only if somebody looks."""
-        if self._screen.good:
+        if self._screen.good or self._is_off:
             return
         self._picture.clear()
         self._waiting += 1
@@ -148,8 +185,14 @@ class Desktop:
     def show(self, changes: display_module.DisplayChanges,
              screen: screen_module.Screen) -> None:
         """Tell the clients what has changed."""
-        if changes.resized:
+        if changes.resized or (changes.opened and self._cleared):
+            self._cleared = False
             self._sessions.resize(*screen.size)
+            self._draw()
+        lights = screen.leds()
+        if changes.leds and lights is not None:
+            self._keyboard.locks.told(lights)
+            self._sessions.set_leds(lights)
         if changes.cursor:
             self._sessions.set_cursor(screen.cursor())
         if changes.damage != []:
@@ -175,6 +218,44 @@ class Desktop:
                 and self._input.room()):
             self._pointer.flush()
 
+    # -- what the instance does
+
+    @property
+    def _is_off(self) -> bool:
+        return self._instance.now is wire.InstanceState.OFF
+
+    def _instance_changed(self, state: wire.InstanceState | None) -> None:
+        if state is None:
+            # An epoch begins, and there is enough to do: the host says it
+            # anew in a moment, or (release 0.2) nothing more.
+            asyncio.get_running_loop().call_later(_STATE_S, self._draw)
+            return
+        if state in (wire.InstanceState.OFF, wire.InstanceState.REBOOTING):
+            self._keyboard.locks.reset()
+        if not self._instance.takes_input:
+            self._paste.cancel()
+        if self._is_off:
+            self._cleared = True
+            self._sessions.resize(0, 0)
+        elif self._cleared and self._screen.good:
+            self._cleared = False
+            self._sessions.resize(*self._screen.size)
+        self._draw()
+
+    def _draw(self) -> None:
+        """Draw what clients are told, if it is something else by now."""
+        if not self._clients and not self._coming:
+            return      # it takes time, and nobody sees it
+        state = self._instance.now
+        text = (notice.banner(state, self._paste.is_typing)
+                if self._vnc.banner else None)
+        wanted = state, text, self._screen.size
+        if wanted != self._drawn:
+            self._drawn = wanted
+            width = self._screen.size[0]
+            self._sessions.draw(lambda: (notice.blank(state),
+                                         *notice.strip(text, width)))
+
     # -- events
 
     def _woken(self) -> None:
@@ -194,17 +275,77 @@ class Desktop:
                 case protocol.Key():
                     self._key(event)
                 case protocol.Pointer():
-                    self._pointer.move(
-                        event.session, event.buttons,
-                        pointer.scale(event.x, event.width),
-                        pointer.scale(event.y, event.height))
+                    self._move(event)
+                case protocol.Text():
+                    self._text(event)
                 case protocol.Gone():
                     self._gone(event)
         self._blocked = count == room
 
+    @property
+    def _vnc(self) -> config_module.Vnc:
+        """The configuration; its last one if there is to be no VNC now."""
+        self._last_vnc = self._context.config.vnc or self._last_vnc
+        assert self._last_vnc is not None   # else there would be no desktop
+        return self._last_vnc
+
+    def _move(self, event: protocol.Pointer) -> None:
+        self._heard[event.session] = time.monotonic()
+        size = self._screen.size
+        # Of a picture that is not shown to its edges all counts.
+        width, height = (self._screen.whole
+                         if (event.width, event.height) == size
+                         else (event.width, event.height))
+        self._pointer.move(event.session, event.buttons,
+                           pointer.scale(event.x, width),
+                           pointer.scale(event.y, height))
+
+    def _text(self, event: protocol.Text) -> None:
+        text = self._clipboards.take(event)
+        self._paste.cancel()
+        if text and self._vnc.paste is config_module.Paste.AT_ONCE:
+            self._begin_paste(event.session, text)
+
+    def _begin_paste(self, client: int, text: str) -> None:
+        if not self._instance.takes_input:
+            return
+        self._keyboard.release_all()
+        self._keyboard.keymap = self._vnc.keymap
+        missing = self._paste.begin(client, text)
+        if missing:
+            self._log.say('paste', 'info', f'{self._name(client)}: {missing} '
+                          'characters of its clipboard are on no key of the '
+                          f'keymap {self._keyboard.keymap}: they are left '
+                          'out')
+
+    def _is_command(self, event: protocol.Key) -> bool:
+        """Do what a key means to this server; whether it means something."""
+        if not event.down:
+            return False
+        if self._paste.is_typing and _is(_ESCAPE_KEY, event):
+            self._paste.cancel()
+            return True
+        if (self._vnc.paste is config_module.Paste.OFF
+                or not self._keyboard.commands(event.session)):
+            return False
+        if _is(_RELEASE_KEY, event):
+            self._keyboard.release_all()
+            return True
+        text = self._clipboards.of(event.session)
+        if _is(_PASTE_KEY, event) and text:
+            self._begin_paste(event.session, text)
+            return True
+        return False
+
     def _key(self, event: protocol.Key) -> None:
+        self._heard[event.session] = time.monotonic()
+        if self._is_command(event):
+            return
+        if event.down and not self._instance.takes_input:
+            return      # as QEMU's own console; the picture says so
+        self._keyboard.keymap = self._vnc.keymap
         if not self._keyboard.key(event.session, event.down, event.symbol,
-                                  event.number):
+                                  event.number, event.knows_locks):
             self._log.say('no key', 'info', f'{self._name(event.session)}: '
                           f'no key has the symbol {event.symbol:#x}; such '
                           'ones are ignored')
@@ -217,7 +358,29 @@ class Desktop:
     def _name(self, number: int) -> str:
         return self._clients[number][0] if number in self._clients else '?'
 
+    def _look_for_silence(self) -> None:
+        """Let go what clients hold that have said nothing for long."""
+        if self._silence is None and self._clients:
+            self._silence = asyncio.get_running_loop().call_later(
+                _SILENT_LOOK_S, self._on_silence)
+
+    def _on_silence(self) -> None:
+        self._silence = None
+        now = time.monotonic()
+        for client, heard in self._heard.items():
+            if now - heard < SILENT_S or self._input.room() < _RESERVE:
+                continue
+            if self._keyboard.held(client):
+                self._keyboard.suspend(client)
+            if self._pointer.pressed(client):
+                self._pointer.release(client)
+        self._look_for_silence()
+
     def _gone(self, event: protocol.Gone) -> None:
+        if self._paste.client == event.session:
+            self._paste.cancel()
+        self._clipboards.forget(event.session)
+        self._heard.pop(event.session, None)
         self._keyboard.release(event.session)
         self._pointer.release(event.session)
         name, on_gone = self._clients.pop(event.session)
@@ -229,3 +392,8 @@ class Desktop:
             on_gone()
         self._count()
         self._changed()
+
+
+def _is(key: tuple[int, frozenset[int]], event: protocol.Key) -> bool:
+    number, symbols = key
+    return event.number == number if event.number else event.symbol in symbols

@@ -1,44 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys that clients hold, as the instance's keyboard sees them."""
 
+import time
 from collections.abc import Callable
 
 from nova_dmore.channel import input_event
-from nova_dmore.domr.servers.vnc import keysyms
+from nova_dmore.domr.servers.vnc import keymaps
+from nova_dmore.domr.servers.vnc import locks as locks_module
 
 NUMBER_MAX = 0xff
 
 _LEFT_SHIFT = 0x2a
-_SHIFTS = {_LEFT_SHIFT, 0x36}
-_CAPS_LOCK = 0x3a
+_ALTGR = 0xb8
+_SHIFTS = (_LEFT_SHIFT, 0x36)
+#: Control, Alt, and the two keys beside them: with one of them held a symbol
+#: is a command, and what is held belongs to it.
+_COMMANDS = (0x1d, 0x9d, 0x38, 0xdb, 0xdc)
 
-#: Symbols that are reached with shift on a US keyboard.
-_SHIFTED = frozenset(map(ord, '~!@#$%^&*()_+{}|:"<>?'
-                         'ABCDEFGHIJKLMNOPQRSTUVWXYZ'))
-_LETTERS = frozenset(map(ord, 'abcdefghijklmnopqrstuvwxyz'
-                         'ABCDEFGHIJKLMNOPQRSTUVWXYZ'))
+_CONTROLS = (0x1d, 0x9d)
+_ALTS = (0x38,)
+_MODIFIERS = (*_SHIFTS, *_COMMANDS, _ALTGR)
 
-#: Symbols that keycodemapdb does not name: the key pad without Num Lock,
-#: and other names of keys.
-_MORE = {
-    0xff95: 0x47, 0xff96: 0x4b, 0xff97: 0x48, 0xff98: 0x4d, 0xff99: 0x50,
-    0xff9a: 0x49, 0xff9b: 0x51, 0xff9c: 0x4f, 0xff9d: 0x4c, 0xff9e: 0x52,
-    0xff9f: 0x53,       # KP_Home to KP_Delete
-    0xffaa: 0x37,       # KP_Multiply
-    0xff61: 0x54,       # Print
-    0xff67: 0xdd,       # Menu
-    0xff6b: 0xc6,       # Break
-    0xff7e: 0xb8,       # Mode_switch
-    0xfe03: 0xb8,       # ISO_Level3_Shift
-    0xfe20: 0x0f,       # ISO_Left_Tab
-    0xffeb: 0xdb,       # Super_L
-    0xffec: 0xdc,       # Super_R
-}
+#: Keys of the key pad that Num Lock changes, and symbols that they then have.
+_KEY_PAD = frozenset(range(0x47, 0x54)) - {0x4a, 0x4e}
+_KEY_PAD_DIGITS = frozenset((*range(0xffb0, 0xffba), 0xffac, 0xffae))
 
 
 def number_of(symbol: int) -> int | None:
-    """QEMU's number of the key that has a symbol; None if none has."""
-    return keysyms.QEMU_NUMBER.get(symbol) or _MORE.get(symbol)
+    """QEMU's number of the key of a US keyboard that has a symbol."""
+    strokes = keymaps.find(keymaps.DEFAULT, symbol)
+    return strokes[-1].number if strokes else None
 
 
 class Keyboard:
@@ -46,64 +37,149 @@ class Keyboard:
 
     A key is up again when the last client that holds it has let it go. What
     is held lives as long as Domain R, so a migration does not touch it.
+
+    :ivar keymap: name of the guest's keymap, for clients that tell symbols
+    :ivar locks: what the guest's Caps Lock and Num Lock are
     """
 
-    #: Events that one call of ``key`` sends at most.
-    EVENTS_MAX = 3
+    #: Events that one call of ``key`` sends at most: up to three modifiers
+    #: before a dead key and after it, and the same for the key itself; Num
+    #: Lock; and those that were let go while the client was silent.
+    EVENTS_MAX = 17 + len(_MODIFIERS)
 
-    def __init__(self, send: Callable[[input_event.Event], None]) -> None:
+    def __init__(self, send: Callable[[input_event.Event], None],
+                 clock: Callable[[], float] = time.monotonic) -> None:
         """:param send: takes what the instance's keyboard is to do"""
         self._send = send
         self._holders: dict[int, set[int]] = {}
-        self._caps = False
+        # What was pressed for a symbol: it may be another key by the time
+        # that it is let go.
+        self._symbols: dict[tuple[int, int], int] = {}
+        # Modifiers that were let go for clients that were silent.
+        self._suspended: dict[int, list[int]] = {}
+        self.keymap = keymaps.DEFAULT
+        self.locks = locks_module.Locks(clock)
 
-    def key(self, client: int, down: bool, symbol: int, number: int) -> bool:
+    def key(self, client: int, down: bool, symbol: int, number: int,
+            knows_locks: bool = False) -> bool:
         """A client pressed or let go a key.
 
         :param client: any number that tells it from others
         :param symbol: X11's key symbol
         :param number: QEMU's number, 0 if the client does not know
+        :param knows_locks: it was told the state of the locks, and sees to
+            them itself
         :returns: False if there is no such key
         """
-        wrap = False
-        if not 0 < number <= NUMBER_MAX:
-            found = number_of(symbol)
-            if found is None:
+        for each in self._suspended.pop(client, ()):
+            self._set(client, each, True)
+        if 0 < number <= NUMBER_MAX:
+            if down and not knows_locks:
+                self._match_caps(symbol)
+                self._match_num(symbol, number)
+            self._set(client, number, down)
+            return True
+        if down:
+            return self._symbol(client, symbol)
+        found = self._symbols.pop((client, symbol), None)
+        if found is None:
+            strokes = keymaps.find(self.keymap, symbol)
+            if not strokes:
                 return False
-            number = found
-            wrap = down and self._needs_shift(symbol)
+            found = strokes[-1].number
+        self._set(client, found, False)
+        return True
+
+    # -- locks that are on at the client and not in the guest, as QEMU does it
+
+    def _match_caps(self, symbol: int) -> None:
+        if 0x41 <= symbol <= 0x5a or 0x61 <= symbol <= 0x7a:
+            wanted = (symbol <= 0x5a) != bool(self._held(_SHIFTS))
+            self._match(locks_module.Lock.CAPS, wanted)
+
+    def _match_num(self, symbol: int, number: int) -> None:
+        if number in _KEY_PAD and symbol:
+            self._match(locks_module.Lock.NUM, symbol in _KEY_PAD_DIGITS)
+
+    def _match(self, lock: locks_module.Lock, wanted: bool) -> None:
+        number = locks_module.NUMBERS[lock]
+        if self.locks.is_on(lock) != wanted and not self._holders.get(number):
+            self._down(number)
+            self._up(number)
+
+    # -- symbols
+
+    def _symbol(self, client: int, symbol: int) -> bool:
+        """Press what gives a symbol, with the modifiers that it needs."""
+        strokes = keymaps.find(self.keymap, symbol,
+                               bool(self._held(_SHIFTS)),
+                               bool(self._held((_ALTGR,))))
+        if not strokes:
+            return False
+        *dead, last = strokes
+        for each in dead:
+            self.tap(each)
+        if last.shift is None:
+            self._match_num(symbol, last.number)
+        self._around(last, lambda: self._set(client, last.number, True))
+        self._symbols[client, symbol] = last.number
+        return True
+
+    def tap(self, stroke: keymaps.Stroke) -> None:
+        """Press and let go a key that no client holds."""
+        def press() -> None:
+            self._down(stroke.number)
+            if not self._holders.get(stroke.number):
+                self._up(stroke.number)
+        self._around(stroke, press)
+
+    def _around(self, stroke: keymaps.Stroke, press: Callable[[], None]
+                ) -> None:
+        """Press a key with what it needs held, and nothing else of that."""
+        shift = stroke.shift
+        if stroke.letter and self.locks.is_on(locks_module.Lock.CAPS):
+            shift = not shift
+        command = bool(self._held(_COMMANDS))
+        undo = []
+        for wanted, numbers in ((shift, _SHIFTS), (stroke.altgr, (_ALTGR,))):
+            held = self._held(numbers)
+            if wanted and not held:
+                self._down(numbers[0])
+                undo.append((numbers[0], False))
+            elif wanted is False and held and not command:
+                for number in held:
+                    self._up(number)
+                    undo.append((number, True))
+        press()
+        for number, down in reversed(undo):
+            self._send(input_event.Key(number, down))
+
+    # -- keys
+
+    def _held(self, numbers: tuple[int, ...]) -> list[int]:
+        return [number for number in numbers if self._holders.get(number)]
+
+    def _set(self, client: int, number: int, down: bool) -> None:
         holders = self._holders.setdefault(number, set())
         if not down:
             self._let_go(client, number, holders)
-            return True
-        if number == _CAPS_LOCK and not holders:
-            self._caps = not self._caps
+            return
+        self._down(number, again=bool(holders))
         holders.add(client)
-        if wrap:
-            self._send(input_event.Key(_LEFT_SHIFT, True))
+
+    def _down(self, number: int, again: bool = False) -> None:
+        if number in locks_module.KEYS and not again:
+            self.locks.pressed(locks_module.KEYS[number])
         self._send(input_event.Key(number, True))
-        if wrap:
-            self._send(input_event.Key(_LEFT_SHIFT, False))
-        return True
 
-    def _needs_shift(self, symbol: int) -> bool:
-        """Whether nobody holds shift though the symbol takes it.
-
-        A client that is a program sends "A" and nothing else; one that has a
-        keyboard sends its shift key too.
-        """
-        if any(self._holders.get(shift) for shift in _SHIFTS):
-            return False
-        shifted = symbol in _SHIFTED
-        if symbol in _LETTERS and self._caps:
-            return not shifted
-        return shifted
+    def _up(self, number: int) -> None:
+        self._send(input_event.Key(number, False))
 
     def _let_go(self, client: int, number: int, holders: set[int]) -> None:
         if client in holders:
             holders.remove(client)
             if not holders:
-                self._send(input_event.Key(number, False))
+                self._up(number)
         if not holders:
             del self._holders[number]
 
@@ -111,7 +187,33 @@ class Keyboard:
         """How many keys a client holds."""
         return sum(client in holders for holders in self._holders.values())
 
+    def commands(self, client: int) -> bool:
+        """Whether a client holds Control and Alt."""
+        return all(any(client in self._holders.get(number, ())
+                       for number in numbers)
+                   for numbers in (_CONTROLS, _ALTS))
+
+    def suspend(self, client: int) -> None:
+        """Let go what a client holds until it sends something."""
+        held = [number for number in _MODIFIERS
+                if client in self._holders.get(number, ())]
+        self.release(client)
+        if held:
+            self._suspended[client] = held
+
+    def release_all(self) -> None:
+        """Let go everything, also what only the guest takes for held."""
+        for client in {each for holders in self._holders.values()
+                       for each in holders}:
+            self.release(client)
+        self._suspended.clear()
+        for number in _MODIFIERS:
+            self._up(number)
+
     def release(self, client: int) -> None:
         """Let go everything that a client holds, the last key first."""
+        self._suspended.pop(client, None)
         for number in reversed(list(self._holders)):
             self._let_go(client, number, self._holders[number])
+        for key in [each for each in self._symbols if each[0] == client]:
+            del self._symbols[key]

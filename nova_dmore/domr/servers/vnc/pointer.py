@@ -75,6 +75,10 @@ class Pointer:
             event, self._waiting = self._waiting, None
             self._now(event)
 
+    def pressed(self, client: int) -> bool:
+        """Whether a client holds a button."""
+        return bool(self._buttons.get(client))
+
     def release(self, client: int) -> None:
         """Let go the buttons that a client holds."""
         self.flush()

@@ -43,16 +43,18 @@ class Process:
         self._ends: set[int] = set()
         self._size: bytes | None = None
         self._cursor: bytes | None = None
+        self._leds: bytes | None = None
+        self._drawn: bytes | None = None
         self._damage: list[display_module.Rectangle] | None = []
         self._serial = self._sent_serial = 0
         self._everything = False    # what clients have is worth nothing
         self._opening = False
         self._credit = 0
         link.setblocking(False)
-        page = os.memfd_create('freezes', os.MFD_CLOEXEC)
+        page = os.memfd_create('drawn', os.MFD_CLOEXEC)
         try:
-            os.ftruncate(page, protocol.FREEZES_SIZE)
-            self._page = mmap.mmap(page, protocol.FREEZES_SIZE)
+            os.ftruncate(page, protocol.DRAWN_SIZE)
+            self._page = mmap.mmap(page, protocol.DRAWN_SIZE)
             # One store of 32 bits each.
             self._freezes = memoryview(self._page).cast('I')
             socket.send_fds(link, [protocol.start(
@@ -129,6 +131,26 @@ class Process:
         self._cursor = protocol.cursor(shape)
         self._flush()
 
+    def leds(self, lights: int) -> None:
+        """Set what the lights of the keyboard show."""
+        self._leds = protocol.leds(lights)
+        self._flush()
+
+    def draw(self, blank: bytes, banner: bytes, banner_width: int,
+             banner_left: int) -> None:
+        """Set what stands for a picture, and what is laid over one.
+
+        :param blank: rows of BLANK_WIDTH, an even number; for the middle
+        :param banner: BANNER_ROWS rows of ``banner_width``, or nothing
+        :param banner_left: from where on they are to be shown
+        """
+        middle = protocol.PAGE + (protocol.BLANK_SIZE - len(blank)) // 2
+        for start, pixels in ((middle, blank),
+                              (protocol.PAGE + protocol.BLANK_SIZE, banner)):
+            self._page[start:start + len(pixels)] = pixels
+        self._drawn = protocol.drawn(banner_width, banner_left)
+        self._flush()
+
     def damage(self, serial: int,
                rectangles: list[display_module.Rectangle] | None) -> None:
         """Say what has changed; None: everything."""
@@ -185,6 +207,14 @@ class Process:
             if not self._send(self._cursor):
                 return False
             self._cursor = None
+        if self._leds is not None:
+            if not self._send(self._leds):
+                return False
+            self._leds = None
+        if self._drawn is not None:
+            if not self._send(self._drawn):
+                return False
+            self._drawn = None
         if self._serial != self._sent_serial:
             if not self._send(protocol.damage(self._serial, self._damage)):
                 return False

@@ -12,5 +12,7 @@ from nova_dmore.image_builder import native
 PROGRAM = native.Program(
     name='nova-dmore-vnc', folder=pathlib.Path(__file__).parent / 'native',
     sources=('process.c', 'filter.c', 'sessions.c', 'input.c', 'output.c',
-             'picture.c', 'events.c', 'messages.c'),
-    library='vncserver', packages='libvncserver-dev')
+             'picture.c', 'events.c', 'messages.c', 'clipboard.c', 'overlay.c',
+             'text.c'),
+    libraries=('vncserver', 'z'),
+    packages='libvncserver-dev zlib1g-dev')

@@ -14,16 +14,32 @@ from typing import TypeAlias
 from nova_dmore.channel import display as display_module
 from nova_dmore import wire
 
-VERSION = 1
+VERSION = 2
 SESSIONS_MAX = 16
 NAME_SIZE = 128
 CREDIT = 1024
 CURSOR_SIDE_MAX = wire.CURSOR_SIDE_MAX
 RECTANGLES_MAX = 1024
 EVENTS_MAX = 128
+TEXT_CHARACTERS = 4
+TEXT_MAX = 10000
 
-#: Bytes of the page of freezes; its first word counts them.
-FREEZES_SIZE = 4096
+#: Bytes of the page of freezes, whose first word counts them, and of the
+#: pictures behind it.
+PAGE = 4096
+BLANK_WIDTH = 640
+BLANK_HEIGHT = 400
+BLANK_SIZE = BLANK_WIDTH * BLANK_HEIGHT * 4
+BANNER_ROWS = 24
+BANNER_WIDTH_MAX = 8192
+BANNER_SIZE = BANNER_WIDTH_MAX * BANNER_ROWS * 4
+DRAWN_SIZE = PAGE + BLANK_SIZE + BANNER_SIZE
+
+#: Bits of a record's state.
+KEY_DOWN = 1
+KEY_KNOWS_LOCKS = 2
+TEXT_COUNT = 7
+TEXT_GOES_ON = 8
 
 
 class Type(enum.IntEnum):
@@ -37,6 +53,8 @@ class Type(enum.IntEnum):
     CURSOR = 6
     DAMAGE = 7
     MORE = 8
+    LEDS = 9
+    DRAWN = 10
 
 
 class Kind(enum.IntEnum):
@@ -46,6 +64,7 @@ class Kind(enum.IntEnum):
     POINTER = 2
     GONE = 3
     TAKEN = 4
+    TEXT = 5
 
 
 class Reason(enum.IntEnum):
@@ -69,7 +88,9 @@ LAYOUTS = {
     Type.SIZE: struct.Struct('=III'),
     Type.CURSOR: struct.Struct('=IIIII'),
     Type.DAMAGE: struct.Struct('=IIi'),
-    Type.MORE: struct.Struct('=II')}
+    Type.MORE: struct.Struct('=II'),
+    Type.LEDS: struct.Struct('=II'),
+    Type.DRAWN: struct.Struct('=III')}
 
 EVENT = struct.Struct('=IIIIIII')
 
@@ -84,19 +105,21 @@ class Key:
 
     :ivar symbol: X11's key symbol
     :ivar number: QEMU's number, 0 if the client does not tell
+    :ivar knows_locks: the client was told the lights of the keyboard
     """
 
     session: int
     down: bool
     symbol: int
     number: int
+    knows_locks: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Pointer:
     """The pointer moved, or a button changed.
 
-    :ivar buttons: RFB's mask
+    :ivar buttons: RFB's mask, the eighth button and those after it included
     :ivar x: in a picture ``width`` wide; it may lie outside
     :ivar y: likewise
     """
@@ -107,6 +130,18 @@ class Pointer:
     y: int
     width: int
     height: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Text:
+    """A part of the text in a client's clipboard.
+
+    :ivar goes_on: more of it follows
+    """
+
+    session: int
+    characters: str
+    goes_on: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -124,11 +159,13 @@ class Taken:
     serial: int
 
 
-Event: TypeAlias = Key | Pointer | Gone | Taken
+#: What needs credit, and Gone.
+Input: TypeAlias = Key | Pointer | Text | Gone
+Event: TypeAlias = Input | Taken
 
 
 def start(offset: int, length: int, first: int, size: int) -> bytes:
-    """The first message; the page of freezes goes with it.
+    """The first message; a file of DRAWN_SIZE goes with it.
 
     :param offset: to map the region at
     :param length: bytes to map
@@ -186,6 +223,20 @@ def damage(serial: int,
             + struct.pack(f'={len(flat)}H', *flat))
 
 
+def leds(lights: int) -> bytes:
+    """The lights of the guest's keyboard."""
+    return LAYOUTS[Type.LEDS].pack(Type.LEDS, lights)
+
+
+def drawn(banner_width: int, banner_left: int) -> bytes:
+    """The pictures in the file are others.
+
+    :param banner_width: of the picture that the banner is for; 0: none
+    :param banner_left: from where on its rows are to be shown
+    """
+    return LAYOUTS[Type.DRAWN].pack(Type.DRAWN, banner_width, banner_left)
+
+
 def more(credit: int) -> bytes:
     """More keys and motions may be sent."""
     return LAYOUTS[Type.MORE].pack(Type.MORE, credit)
@@ -206,10 +257,23 @@ def events(packet: bytes) -> Iterator[Event]:
         if session >= SESSIONS_MAX:
             raise ProtocolError(f'a session {session}')
         if kind == Kind.KEY:
-            yield Key(session, bool(state), first, second)
+            yield Key(session, bool(state & KEY_DOWN), first, second,
+                      bool(state & KEY_KNOWS_LOCKS))
         elif kind == Kind.POINTER and width and height:
-            yield Pointer(session, state & 0xff, first, second, width, height)
+            yield Pointer(session, state & 0x7fff, first, second, width,
+                          height)
         elif kind == Kind.GONE and state in Reason.__members__.values():
             yield Gone(session, Reason(state))
+        elif kind == Kind.TEXT and 0 < state & TEXT_COUNT <= TEXT_CHARACTERS:
+            yield Text(session, _characters(record[3:][:state & TEXT_COUNT]),
+                       bool(state & TEXT_GOES_ON))
         else:
             raise ProtocolError(f'a record {record}')
+
+
+def _characters(codes: Sequence[int]) -> str:
+    """:raises ProtocolError: one of them is none"""
+    try:
+        return ''.join(map(chr, codes))
+    except (ValueError, OverflowError) as error:
+        raise ProtocolError(f'the characters {codes}') from error

@@ -208,6 +208,11 @@ class VncServer:
         try:
             admitted = await handshake.admit(
                 handshake.SocketChannel(connection), terms)
+            if not (admitted.shared or admitted.view_only) and (
+                    desktop.clients and vnc.exclusive
+                    is config_module.Exclusive.REFUSE):
+                raise handshake.HandshakeError(
+                    'wants to be alone, and is not: it is refused')
         except BaseException:
             for channel in encrypted:   # else it would stay open for ever
                 channel.writer.transport.abort()

@@ -8,10 +8,15 @@ and the next one has it started again.
 import collections
 import socket
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 from nova_dmore.channel import display as display_module
 from nova_dmore.domr.servers.vnc import process as process_module
 from nova_dmore.domr.servers.vnc import protocol
+
+
+#: The arguments of ``process.Process.draw``.
+Drawn: TypeAlias = tuple[bytes, bytes, int, int]
 
 
 class Sessions:
@@ -34,15 +39,15 @@ class Sessions:
         self._used: set[int] = set()    # until their Gone is taken
         self._alive: set[int] = set()   # until their Gone comes
         self._looking: set[int] = set()     # those that may only look
-        self._events: collections.deque[
-            protocol.Key | protocol.Pointer | protocol.Gone
-        ] = collections.deque()
+        self._events: collections.deque[protocol.Input] = collections.deque()
         self._owed = 0      # credit that the process has spent
         self._orphans = 0   # events from a process that has ended
         self._dealt_with = 0
         # The newest state, for a process that is started later.
         self._size = 0, 0
         self._cursor: display_module.Cursor | None = None
+        self._leds: int | None = None
+        self._drawn: Callable[[], Drawn] | None = None
         self._frozen = True
         self._everything = False
         self._serial = self._taken = 0
@@ -82,6 +87,10 @@ class Sessions:
         self._owed = self._dealt_with = self._serial = self._taken = 0
         process.size(*self._size)
         process.cursor(self._cursor)
+        if self._leds is not None:
+            process.leds(self._leds)
+        if self._drawn is not None:
+            process.draw(*self._drawn())
         if not self._frozen:
             process.open(False)
         return process
@@ -167,8 +176,7 @@ class Sessions:
         if self._process is not None and session in self._alive:
             self._process.end(session)
 
-    def events(self, most: int) -> Iterator[
-            protocol.Key | protocol.Pointer | protocol.Gone]:
+    def events(self, most: int) -> Iterator[protocol.Input]:
         """Take at most so many events."""
         while self._events and most > 0:
             most -= 1
@@ -217,6 +225,22 @@ class Sessions:
         self._cursor = cursor
         if self._process is not None:
             self._process.cursor(cursor)
+
+    def set_leds(self, leds: int) -> None:
+        """Set what the lights of the guest's keyboard show."""
+        self._leds = leds
+        if self._process is not None:
+            self._process.leds(leds)
+
+    def draw(self, drawn: Callable[[], Drawn]) -> None:
+        """Set what stands for a picture, and what is laid over one.
+
+        :param drawn: draws it; also for a process that is started later: it
+            is too large to be kept
+        """
+        self._drawn = drawn
+        if self._process is not None:
+            self._process.draw(*drawn())
 
     def damage(self,
                rectangles: list[display_module.Rectangle] | None) -> None:

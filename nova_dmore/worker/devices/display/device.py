@@ -65,6 +65,11 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         # Of QEMU's picture, while it is known.
         self._size: tuple[int, int] | None = None
         self._cursor: display.Cursor | None = None
+        self._leds: int | None = None
+        self._leds_told = False     # by this connection
+        # Whether QEMU is new here: it may not know the lights of a guest that
+        # came with them on.
+        self._leds_moved = False
         self._applied = False       # size and cursor are in the region
         # When somebody looked last.
         self._viewed_at: float | None = None
@@ -121,6 +126,8 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
 
     def arrived(self, carried: carry_over_module.CarryOver | None) -> None:
         """See :class:`base.ShadowDevice`."""
+        self._leds = self._leds or None
+        self._leds_moved = self._leds is None
         if carried is None:
             self._arrival_open = True
         elif self._arrival_open:
@@ -182,9 +189,23 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         else:
             self._applied = False
 
+    def leds(self, leds: int) -> None:
+        """See :class:`source.Sink`."""
+        if leds or self._leds_told:
+            self._leds_moved = False
+        self._leds_told = True
+        # QEMU's USB and virtio keyboards migrate the lights and tell nobody.
+        self._leds = None if self._leds_moved else leds
+        if self._applied and self._flows():
+            self._display.set_leds(self._leds)
+            self._context.ring(wire.Vector.DISPLAY)
+        else:
+            self._applied = False
+
     def ended(self, reason: str) -> None:
         """See :class:`source.Sink`."""
         self._connection.ended(reason)
+        self._leds_moved = False    # the next one is another QEMU
         self._lose()
         self._loop.call_soon(self.look)
 
@@ -223,6 +244,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
 
     def _lose(self) -> None:
         self._size = None
+        self._leds_told = False
         self._applied = False
         if self._display.is_open:
             self._display.shut()
@@ -247,13 +269,16 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         if not self._applied:
             self._applied = True
             size = display.crop(*self._size)
-            if size != (self._display.width, self._display.height):
-                self._display.set_mode(*size)
+            if (*size, self._size) != (
+                    self._display.width, self._display.height,
+                    self._display.whole):
+                self._display.set_mode(*size, self._size)
                 self._begin_refresh()
             elif self._display.is_open:
                 # It is a part of a picture of another size now.
                 self._display.shut()
             self._display.set_cursor(self._cursor)
+            self._display.set_leds(self._leds)
         if self._complete_at is not None:
             self._open(self._complete_at, now)
         if self._display.is_open:

@@ -25,6 +25,7 @@ _PIXEL_FORMAT = struct.pack('>BBBBHHHBBBxxx', 32, 24, 0, 1,
 _RAW = 0
 _DESKTOP_SIZE = -223
 _RICH_CURSOR = -239
+_LED_STATE = -261
 
 _FRAMEBUFFER_UPDATE, _COLOUR_MAP, _BELL, _CUT_TEXT = range(4)
 
@@ -212,7 +213,8 @@ class RfbSource(source.Source):
         width, height = struct.unpack_from('>HH', head)
         yield from self._text(struct.unpack_from('>I', head, 20)[0])
         self._send(b'\x00\x00\x00\x00' + _PIXEL_FORMAT + struct.pack(
-            '>BxHiii', 2, 3, _RAW, _DESKTOP_SIZE, _RICH_CURSOR))
+            '>BxHiiii', 2, 4, _RAW, _DESKTOP_SIZE, _RICH_CURSOR,
+            _LED_STATE))
         self._ready = True
         self._resized(width, height)
         while True:
@@ -262,6 +264,9 @@ class RfbSource(source.Source):
                 self._resized(width, height)
             elif encoding == _RICH_CURSOR:
                 yield from self._rich_cursor(x, y, width, height)
+            elif encoding == _LED_STATE:
+                yield head[:1]
+                self._sink.leds(head[0] & 7)
             else:
                 raise RfbError(f'QEMU sent the encoding {encoding}')
         if answer:

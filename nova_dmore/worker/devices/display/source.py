@@ -35,6 +35,10 @@ class Sink(abc.ABC):
         """The pointer has this shape, None: the guest draws its own."""
 
     @abc.abstractmethod
+    def leds(self, leds: int) -> None:
+        """The keyboard's lights are these, as RFB has them; at first, too."""
+
+    @abc.abstractmethod
     def ended(self, reason: str) -> None:
         """The source has closed itself; not called after ``close``."""
 

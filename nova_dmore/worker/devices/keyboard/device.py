@@ -5,6 +5,9 @@ An event is taken when QEMU's ``input-send-event`` has succeeded; a QEMU whose
 guest does not run refuses it, so that nothing is lost at a stop. One command
 is on its way at a time. The keeper remembers the last one by its offset in the
 stream: a worker that follows a killed one learns from it what became of that.
+
+An instance that is paused or switched off takes nothing, and nothing is kept
+for it: what is typed then is dropped, as QEMU's own console does.
 """
 
 import logging
@@ -36,6 +39,17 @@ _NO_TABLET = 'event type abs'
 #: An event that QEMU did not want yet is offered again so much later.
 _RETRY_S = 0.05
 
+#: Those that every release knows: the first seven of input_event.BUTTONS.
+_CARRIED_BUTTONS = 0x7f
+
+#: Keys that are released with one command, which has a limit.
+_LIFTED_MAX = 8
+
+#: What waits is dropped when the instance has stood still for so long, in
+#: seconds, and no migration is on: it may go on at once
+#: (worker/instance_state.py says so of *paused*, too).
+_STANDING_S = 1.0
+
 #: What a pointer without a position has moved over, if nothing is known.
 _DEFAULT_SIZE = (1024, 768)
 
@@ -64,6 +78,11 @@ class InputDevice(base.ShadowDevice):
         self._buttons = 0
         self._down: frozenset[int] = frozenset()    # numbers of keys
         self._lifting = False
+        # Keys that are down in the guest, and whose release was dropped.
+        self._released: set[int] = set()
+        self._standing_since: float | None = None
+        self._standing_told = False     # in the log
+        self._standing_timer: loop_module.Handle | None = None
         # Where a pointer without position is.
         self._place: _Place | None = None
         self._arrival_open = False  # the source's buttons may come yet
@@ -91,6 +110,12 @@ class InputDevice(base.ShadowDevice):
             self._relative = False
             self._place = None
         self._flowed = flows
+        self._see_standing(now)
+        if flows and self._released and self._on_way is None and (
+                self._timer is None):
+            part = sorted(self._released)[:_LIFTED_MAX]
+            self._released.difference_update(part)
+            self._execute_lift(part, self._buttons)
         if self._lifting and self._on_way is None and self._timer is None:
             self._lift()
         while (flows and self._on_way is None and self._timer is None and
@@ -114,7 +139,8 @@ class InputDevice(base.ShadowDevice):
 
     def carry_over(self) -> dict[str, Any]:
         """See :class:`base.ShadowDevice`."""
-        return {'buttons': self._buttons}
+        # A host of release 0.2 refuses a carry-over with more.
+        return {'buttons': self._buttons & _CARRIED_BUTTONS}
 
     def arrived(self, carried: carry_over_module.CarryOver | None) -> None:
         """See :class:`base.ShadowDevice`."""
@@ -196,11 +222,61 @@ class InputDevice(base.ShadowDevice):
                 self._machine.output_flows):
             return      # it does not run here now: try again later
         self._lifting = False
-        events = [_key(number, False) for number in sorted(self._down)]
-        events += _button_events(self._buttons, 0)
-        self._on_way = note = self._note(0, 0, ())
+        self._execute_lift(self._down, 0)
+
+    def _execute_lift(self, numbers: Collection[int], buttons: int) -> None:
+        """Release keys, and the buttons that are others then."""
+        events = [_key(number, False) for number in sorted(numbers)]
+        events += _button_events(self._buttons, buttons)
+        self._on_way = note = self._note(0, buttons,
+                                         self._down.difference(numbers))
         self._context.commands.execute(
             'input-send-event', {'events': events}, self._replied, note)
+
+    # -- an instance that stands still
+
+    def _see_standing(self, now: float) -> None:
+        """Drop what waits for an instance that is paused or off."""
+        machine = self._machine
+        if (machine.instance_running or machine.role is not None
+                or not machine.output_flows
+                or machine.state is wire.PairState.INCOMING):
+            self._standing_since = None
+            self._standing_told = False
+            return
+        if self._standing_since is None:
+            self._standing_since = now
+        left = self._standing_since + _STANDING_S - now
+        if left <= 0:
+            self._drop_waiting()
+        elif self._standing_timer is None:
+            self._standing_timer = self._context.loop.call_later(
+                left, self._on_standing_timer)
+
+    def _on_standing_timer(self) -> None:
+        self._standing_timer = None
+        self.pump()
+
+    def _drop_waiting(self) -> None:
+        data = self._host_end.readable(_STREAM)
+        count = len(data) // _SIZE
+        if not count or self._on_way is not None:
+            return
+        for start in range(0, count * _SIZE, _SIZE):
+            try:
+                event = input_event.unpack(data[start:start + _SIZE])
+            except errors.InputEventError:
+                continue
+            if isinstance(event, input_event.Key):
+                if event.down:
+                    self._released.discard(event.number)
+                elif event.number in self._down:
+                    self._released.add(event.number)
+        self.dropped += count
+        if not self._standing_told:
+            self._standing_told = True
+            LOG.info('The instance stands still: input is dropped')
+        self._take(self.taken, count * _SIZE)
 
     def _wait(self, seconds: float) -> None:
         self._timer = self._context.loop.call_later(seconds, self._on_timer)
@@ -230,7 +306,9 @@ class InputDevice(base.ShadowDevice):
         if isinstance(event, input_event.Key):
             return None
         mode = self._context.region.words[region.DISPLAY_MODE]
-        width, height = (mode & 0xffff, mode >> 16) if mode else _DEFAULT_SIZE
+        mode = mode >> 32 or mode   # that of the whole picture, if it is said
+        width, height = ((mode & 0xffff, mode >> 16) if mode
+                         else _DEFAULT_SIZE)
         return (event.x * width // (input_event.POINTER_MAX + 1),
                 event.y * height // (input_event.POINTER_MAX + 1))
 
@@ -269,7 +347,12 @@ class InputDevice(base.ShadowDevice):
 
     def _later(self, note: messages.Message) -> None:
         """Have it sent again."""
-        self._lifting = self._lifting or not note['size']
+        if not note['size']:
+            if note['down'] or note['buttons']:
+                self._released |= set(note['down_before']).difference(
+                    note['down'])
+            else:
+                self._lifting = True
         if self._timer is None:
             self._wait(_RETRY_S)
 

@@ -92,6 +92,18 @@ class ConfigMessageTest(fakes.TestCase):
             vnc.build(self.conf.dmore, fakes.make_record(), b's' * 64),
             self._build()['vnc'])
 
+    def test_keymap(self):
+        self.config.config(group='dmore', vnc_keymap='de')
+        self.assertEqual('de', self._build()['vnc']['keymap'])
+        self.assertEqual('fr', self._build(keymap='fr')['vnc']['keymap'])
+
+    def test_domain_r_takes_what_is_said_of_vnc(self):
+        self.config.config(group='dmore', vnc_paste='at-once',
+                           vnc_exclusive='refuse', vnc_state_banner=False)
+        said = domr_config.parse(self._build(keymap='fr')).vnc
+        self.assertEqual(('fr', 'at-once', 'refuse', False), (
+            said.keymap, said.paste, said.exclusive, said.banner))
+
     def test_the_secret_of_the_pair(self):
         before = self._build()['host_key']
         self.config.config(group='dmore', secret_file=self._write(

@@ -27,8 +27,9 @@ class VncTest(test_certificate.FilesTestCase):
     def test_defaults(self):
         self.assertEqual(
             {'port': 5900, 'proxy_networks': [], 'direct_networks': [],
-             'password': None, 'view_only_password': None, 'tls': None},
-            self._build())
+             'password': None, 'view_only_password': None, 'tls': None,
+             'keymap': 'en-us', 'paste': 'key', 'exclusive': 'share',
+             'banner': True}, self._build())
 
     def test_proxies(self):
         self.config.config(group='dmore', vnc_port=5911, vnc_proxy_networks=[

@@ -47,3 +47,14 @@ class PolicyTest(fakes.TestCase):
         self.assertFalse(self._wants(
             {'dmore:domain_r': 'disabled'},
             {'image_dmore_domain_r': 'enabled'}))
+
+    def test_keymap(self):
+        for wanted, flavor, image in (
+                (None, {}, {}), ('fr', {'dmore:keymap': 'fr'}, {}),
+                ('de', {'dmore:keymap': 'fr'}, {'image_hw_keymap': 'de'}),
+                ('it', {}, {'image_dmore_keymap': 'it'}),
+                ('es', {}, {'image_dmore:keymap': 'es'}),
+                ('fr', {'dmore:keymap': 'fr'}, {'image_hw_keymap': 'xx'})):
+            self.assertEqual(wanted, policy.keymap(fakes.make_instance(
+                flavor=objects.Flavor(extra_specs=flavor),
+                system_metadata=image)))

@@ -20,7 +20,8 @@ class TextTest(fakes.TestCase):
         for pair in (fakes.make_record(),
                      fakes.make_record(key_data='ssh-rsa AAAA',
                                        incoming=True, display=True),
-                     fakes.make_record(secret_id=65535)):
+                     fakes.make_record(secret_id=65535),
+                     fakes.make_record(keymap='de-ch')):
             self.assertEqual(pair, record.from_json(record.to_json(pair)))
 
     def test_of_an_earlier_version(self):
@@ -55,6 +56,7 @@ class TextTest(fakes.TestCase):
             json.dumps({**good, 'one more': 1}),
             *(json.dumps({**good, 'secret_id': wrong})
               for wrong in (-1, 65536, '0', None, True)),
+            json.dumps({**good, 'keymap': '../de'}),
             json.dumps({**good, 'address': None}),
             json.dumps({**good, 'address': {**good['address'], 'more': 1}}),
             json.dumps({**good, 'instance_uuid': '../../etc'}),

@@ -4,6 +4,7 @@
  * The thread that reads a client's messages. Each is whole and found good
  * (messages.c) before anything is done with it.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -11,12 +12,6 @@
 #include <sys/socket.h>
 #include <time.h>
 #include "internal.h"
-
-/* What was read and not yet used. */
-struct input {
-	uint8_t bytes[2 * MESSAGE_MAX];
-	size_t start, end;
-};
 
 static int is_ending(struct session *session)
 {
@@ -48,10 +43,8 @@ static enum vnc_reason wait_readable(int socket, long until)
 	return VNC_CLOSED;
 }
 
-/* Have so many bytes; 0: there will be none, or not in time. inside: they
- * belong to a message that has begun, though nothing of it is in the input. */
-static int fill(struct session *session, struct input *input, size_t wanted,
-		int inside)
+int vnc_fill(struct session *session, struct input *input, size_t wanted,
+	     int inside)
 {
 	int socket = session->client->sock;
 	enum vnc_reason reason;
@@ -90,29 +83,15 @@ static int fill(struct session *session, struct input *input, size_t wanted,
 	return !is_ending(session);
 }
 
-/* Throw a text away; there is nobody in the guest to give it to. */
-static int skip(struct session *session, struct input *input, size_t length)
+void vnc_input_event(struct session *session, struct vnc_event event)
 {
-	size_t part;
-
-	while (length > 0) {
-		if (!fill(session, input, 1, 1))
-			return 0;
-		part = input->end - input->start;
-		if (part > length)
-			part = length;
-		input->start += part;
-		length -= part;
-		if (input->start == input->end)
-			input->start = input->end = 0;
-	}
-	return 1;
+	vnc_push(session, event);
+	session->pushed = 1;
 }
 
 /* -- what the encoders run with: changed while none of them does */
 
-/* Wait for the update that is being sent. 0: the session ended meanwhile. */
-static int take_turn(struct session *session)
+int vnc_take_turn(struct session *session)
 {
 	pthread_mutex_lock(&session->busy);
 	if (!is_ending(session))
@@ -141,7 +120,7 @@ static int set_format(struct session *session,
 	rfbClientPtr client = session->client;
 	int good;
 
-	if (!take_turn(session))
+	if (!vnc_take_turn(session))
 		return 0;
 	client->format = (rfbPixelFormat) {
 		.bitsPerPixel = format->bits, .depth = format->depth,
@@ -158,14 +137,15 @@ static int set_format(struct session *session,
 	return good;
 }
 
-/* Tell the client that its extended key events are understood. */
-static int confirm_extended_keys(rfbClientPtr client)
+/* Tell the client that a kind of messages is understood. */
+static int confirm(rfbClientPtr client, int32_t encoding)
 {
-	/* An update of one rectangle that is empty, of QEMU's pseudo-encoding
-	 * -258. */
-	static const unsigned char message[] = {
-		0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xfe, 0xfe};
+	/* An update of one rectangle that is empty, of this pseudo-encoding.
+	 */
+	unsigned char message[16] = {0, 0, 0, 1};
+	uint32_t swapped = htonl((uint32_t)encoding);
 
+	memcpy(message + 12, &swapped, sizeof(swapped));
 	return rfbWriteExact(client, (const char *)message,
 			     sizeof(message)) > 0;
 }
@@ -176,7 +156,7 @@ static int set_encodings(struct session *session,
 	rfbClientPtr client = session->client;
 	int good = 1;
 
-	if (!take_turn(session))
+	if (!vnc_take_turn(session))
 		return 0;
 	pthread_mutex_lock(&client->updateMutex);
 	client->useNewFBSize = encodings->new_size;
@@ -185,6 +165,16 @@ static int set_encodings(struct session *session,
 	client->useRichCursorEncoding = encodings->cursor;
 	client->cursorWasChanged = encodings->cursor;
 	client->enableLastRectEncoding = encodings->last_rectangle;
+	if (session->draws_pointer == encodings->cursor) {
+		vnc_mark_pointer(session);
+		session->draws_pointer = !encodings->cursor;
+		vnc_mark_pointer(session);
+		atomic_fetch_add(&session->server->drawers,
+				 session->draws_pointer ? 1 : -1);
+	}
+	if (session->leds_encoding != encodings->leds)
+		session->told_leds = -1;
+	session->leds_encoding = encodings->leds;
 	if (encodings->preferred != ENCODING_NONE)
 		session->preferred = encodings->preferred;
 	choose_encoding(session);
@@ -196,7 +186,16 @@ static int set_encodings(struct session *session,
 	pthread_mutex_unlock(&client->updateMutex);
 	if (encodings->extended_keys && !session->extended_keys) {
 		session->extended_keys = 1;
-		good = confirm_extended_keys(client);
+		good = confirm(client, PSEUDO_EXTENDED_KEYS);
+	}
+	if (encodings->extended_buttons && !session->extended_buttons) {
+		session->extended_buttons = 1;
+		good = good && confirm(client, PSEUDO_EXTENDED_BUTTONS);
+	}
+	if (encodings->extended_clipboard && !session->extended_clipboard
+	    && !session->view_only) {
+		session->extended_clipboard = 1;
+		good = good && vnc_offer_clipboard(client);
 	}
 	pthread_mutex_unlock(&session->busy);
 	return good;
@@ -207,7 +206,7 @@ static int refuse_size(struct session *session)
 {
 	rfbClientPtr client = session->client;
 
-	if (!take_turn(session))
+	if (!vnc_take_turn(session))
 		return 0;
 	pthread_mutex_lock(&client->updateMutex);
 	client->requestedDesktopSizeChange =
@@ -246,10 +245,17 @@ static void request(struct session *session, const struct message *message)
 	pthread_mutex_unlock(&client->updateMutex);
 }
 
-static void push(struct session *session, struct vnc_event event)
+static void push_key(struct session *session, const struct message *message)
 {
-	vnc_push(session, event);
-	session->pushed = 1;
+	struct vnc_event event = {
+		.kind = VNC_KEY, .state = message->key.down ? VNC_KEY_DOWN : 0,
+		.first = message->key.symbol, .second = message->key.number};
+
+	pthread_mutex_lock(&session->client->updateMutex);
+	if (session->told_leds >= 0)
+		event.state |= VNC_KEY_KNOWS_LOCKS;
+	pthread_mutex_unlock(&session->client->updateMutex);
+	vnc_input_event(session, event);
 }
 
 static void push_pointer(struct session *session,
@@ -263,7 +269,8 @@ static void push_pointer(struct session *session,
 	event.width = session->screen->width;
 	event.height = session->screen->height;
 	pthread_mutex_unlock(&session->client->updateMutex);
-	push(session, event);
+	vnc_moved(session->server, message->pointer.x, message->pointer.y);
+	vnc_input_event(session, event);
 }
 
 /* Do what a good message says; returns 0 if the session is to end. */
@@ -278,16 +285,13 @@ static int handle(struct session *session, struct input *input,
 	case MESSAGE_DESKTOP_SIZE:
 		return message->screens == 0 || refuse_size(session);
 	case MESSAGE_CUT_TEXT:
-		return skip(session, input, message->text_length);
+		return vnc_take_text(session, input, message);
 	case MESSAGE_REQUEST:
 		request(session, message);
 		return 1;
 	case MESSAGE_KEY:
 		if (!session->view_only)
-			push(session, (struct vnc_event) {
-				.kind = VNC_KEY, .state = message->key.down,
-				.first = message->key.symbol,
-				.second = message->key.number});
+			push_key(session, message);
 		return 1;
 	case MESSAGE_POINTER:
 		if (!session->view_only)
@@ -308,13 +312,14 @@ static void read_messages(struct session *session)
 	for (;;) {
 		if (input.start == input.end)
 			input.start = input.end = 0;
-		if (!fill(session, &input, 1, 0))
+		if (!vnc_fill(session, &input, 1, 0))
 			return;
 		for (have = 0, size = 1; have < size;) {
-			if (!fill(session, &input, size, 0))
+			if (!vnc_fill(session, &input, size, 0))
 				return;
 			have = input.end - input.start;
 			reason = message_size(input.bytes + input.start, have,
+					      session->extended_buttons,
 					      &size);
 			if (reason != VNC_CLOSED)
 				goto wrong;
@@ -382,7 +387,11 @@ void *vnc_input_thread(void *argument)
 	pthread_mutex_lock(&server->lock);
 	session->client = NULL;
 	pthread_mutex_unlock(&server->lock);
+	if (session->draws_pointer)
+		atomic_fetch_sub(&server->drawers, 1);
 	rfbClientConnectionGone(client);	/* closes the socket */
+	free(session->composed);
+	session->composed = NULL;
 	free(session->cursor);
 	free(session->next_cursor);
 	session->cursor = session->next_cursor = NULL;

@@ -29,9 +29,6 @@
 #define REQUESTED_MAX 64
 #define MODIFIED_MAX 1024
 
-#define BLANK_WIDTH 640
-#define BLANK_HEIGHT 400
-
 struct session {
 	struct vnc_server *server;
 	unsigned number;
@@ -64,14 +61,26 @@ struct session {
 	int has_picture;
 	rfbCursorPtr next_cursor;
 	int cursor_changed;
+	/* The pointer: whether it is drawn into the picture, where it is, and
+	 * the bounds of its shape from there. */
+	int draws_pointer;
+	int pointer_x, pointer_y;
+	int hot_x, hot_y, cursor_width, cursor_height;
+	int fresh;		/* it was never sent a picture of the guest */
+	int shows_blank;	/* as the screen is set now */
+	enum leds_encoding leds_encoding;
+	int leds, told_leds;	/* -1: not known; not told */
+	int banner_width;	/* of the pictures that it fits; 0: none */
+	int banner_left;
 	uint32_t posted, taken;	/* serial numbers of damage */
 
 	/* Of the output thread alone. */
 	rfbCursorPtr cursor;
 	int cursor_shown;
+	char *composed;		/* the pointer over what is under it */
 
 	/* Of the input thread alone. */
-	int extended_keys;
+	int extended_keys, extended_buttons, extended_clipboard;
 	int pushed;		/* and not yet flushed */
 	enum encoding preferred;
 
@@ -87,12 +96,18 @@ struct vnc_server {
 	char *framebuffer;
 	size_t size;
 	char *blank;		/* shown while there is no picture */
+	char *banner;
+	int banner_width;	/* of the pictures that it fits; 0: none */
+	int banner_left;
+	int leds;
 	const _Atomic uint32_t *freezes;
 	uint32_t opened;
 	int closed;
 	uint32_t posted;
 	int width, height;
 	rfbCursorPtr cursor;
+	atomic_int pointer_x, pointer_y;
+	atomic_int drawers;	/* sessions whose pointer is drawn */
 	int wakeup;
 	struct session sessions[VNC_SESSIONS_MAX];
 
@@ -119,7 +134,59 @@ void vnc_tell_gone(struct session *session);
 /* Send what is kept. */
 void vnc_flush(struct vnc_server *server);
 
+/* -- input.c, for text.c */
+
+/* What was read and not yet used. */
+struct input {
+	uint8_t bytes[2 * MESSAGE_MAX];
+	size_t start, end;
+};
+
+/* Have so many bytes; 0: there will be none, or not in time. inside: they
+ * belong to a message that has begun, though nothing of it is in the input. */
+int vnc_fill(struct session *session, struct input *input, size_t wanted,
+	     int inside);
+/* Wait for the update that is being sent, and hold busy. 0: the session ended
+ * meanwhile. */
+int vnc_take_turn(struct session *session);
+/* Push an event that is flushed when all that came with it was read. */
+void vnc_input_event(struct session *session, struct vnc_event event);
+
+/* -- text.c */
+
+/* Tell the client that the extended clipboard is served. busy is held. */
+int vnc_offer_clipboard(rfbClientPtr client);
+/* Take the text that follows a message; 0: the session is to end. */
+int vnc_take_text(struct session *session, struct input *input,
+		  const struct message *message);
+
+/* -- overlay.c */
+
+#define OVERLAYS 2
+
+/* Pixels that are sent in the place of the picture's; region NULL: nothing. */
+struct overlay {
+	sraRegionPtr region;
+	char *pixels;		/* rows as long as the screen's */
+	int top;		/* the first row's place on the screen */
+};
+
+/* Take the overlays out of what is to be sent of the picture; returns whether
+ * there is anything of them. client->updateMutex is held, and busy, by the
+ * output thread; the regions are the caller's. */
+int vnc_claim_overlays(struct session *session, sraRegionPtr region,
+		       struct overlay overlays[OVERLAYS]);
+/* Send one. busy is held. */
+void vnc_send_overlay(struct session *session, const struct overlay *overlay);
+
 /* -- the rest */
+
+/* The pointer is there; called by input threads. */
+void vnc_moved(struct vnc_server *server, int x, int y);
+/* The pointer's place has to be sent anew. client->updateMutex is held. */
+void vnc_mark_pointer(struct session *session);
+/* The bounds of the pointer are those of the server's. Main thread. */
+void vnc_bound_pointer(struct session *session);
 
 void vnc_wake(struct vnc_server *server);
 rfbCursorPtr vnc_copy_cursor(rfbCursorPtr cursor);

@@ -26,11 +26,13 @@ enum {
 	PSEUDO_LAST_RECTANGLE = -224,
 	PSEUDO_LEVEL_0 = -256,
 	PSEUDO_LEVEL_9 = -247,
-	PSEUDO_EXTENDED_KEYS = -258,
 	PSEUDO_EXTENDED_SIZE = -308
 };
 
 #define SCREEN_SIZE 16		/* of one screen in SetDesktopSize */
+#define POINTER_SIZE 6
+/* A mask of buttons that is followed by one of the eighth and those after. */
+#define MORE_BUTTONS 0x80
 
 static uint16_t get16(const uint8_t *bytes)
 {
@@ -65,13 +67,14 @@ static const struct {
 	{SET_ENCODINGS, 4, size_of_encodings},
 	{UPDATE_REQUEST, 10, NULL},
 	{KEY_EVENT, 8, NULL},
-	{POINTER_EVENT, 6, NULL},
+	{POINTER_EVENT, POINTER_SIZE, NULL},
 	{CLIENT_CUT_TEXT, 8, NULL},	/* the text is not part of it */
 	{SET_DESKTOP_SIZE, 8, size_of_desktop},
 	{QEMU, 12, NULL},		/* the extended key event */
 };
 
-enum vnc_reason message_size(const uint8_t *bytes, size_t count, size_t *size)
+enum vnc_reason message_size(const uint8_t *bytes, size_t count,
+			     int extended_buttons, size_t *size)
 {
 	size_t index;
 
@@ -86,6 +89,9 @@ enum vnc_reason message_size(const uint8_t *bytes, size_t count, size_t *size)
 	*size = types[index].fixed;
 	if (types[index].whole != NULL && count >= *size)
 		*size = types[index].whole(bytes);
+	if (bytes[0] == POINTER_EVENT && extended_buttons && count > 1
+	    && bytes[1] & MORE_BUTTONS)
+		*size = POINTER_SIZE + 1;
 	return *size > MESSAGE_MAX ? VNC_TOO_MANY_ENCODINGS : VNC_CLOSED;
 }
 
@@ -174,6 +180,19 @@ static void parse_encodings(const uint8_t *bytes, struct encodings *encodings)
 		case PSEUDO_EXTENDED_KEYS:
 			encodings->extended_keys = 1;
 			break;
+		case PSEUDO_EXTENDED_BUTTONS:
+			encodings->extended_buttons = 1;
+			break;
+		case PSEUDO_EXTENDED_CLIPBOARD:
+			encodings->extended_clipboard = 1;
+			break;
+		case PSEUDO_QEMU_LEDS:
+			encodings->leds = LEDS_QEMU;
+			break;
+		case PSEUDO_VMWARE_LEDS:
+			if (encodings->leds == LEDS_NONE)
+				encodings->leds = LEDS_VMWARE;
+			break;
 		default:
 			if (number >= PSEUDO_LEVEL_0
 			    && number <= PSEUDO_LEVEL_9)
@@ -188,7 +207,6 @@ enum vnc_reason message_parse(const uint8_t *bytes, size_t size,
 {
 	uint32_t length;
 
-	(void)size;	/* message_size made sure of it */
 	memset(message, 0, sizeof(*message));
 	switch (bytes[0]) {
 	case SET_PIXEL_FORMAT:
@@ -214,15 +232,19 @@ enum vnc_reason message_parse(const uint8_t *bytes, size_t size,
 	case POINTER_EVENT:
 		message->kind = MESSAGE_POINTER;
 		message->pointer.buttons = bytes[1];
+		if (size > POINTER_SIZE)
+			message->pointer.buttons = (bytes[1] & ~MORE_BUTTONS)
+				| bytes[POINTER_SIZE] << 7;
 		message->pointer.x = get16(bytes + 2);
 		message->pointer.y = get16(bytes + 4);
 		return VNC_CLOSED;
 	case CLIENT_CUT_TEXT:
 		message->kind = MESSAGE_CUT_TEXT;
 		length = get32(bytes + 4);
-		if (length > INT32_MAX)		/* the extended clipboard */
+		message->text.extended = length > INT32_MAX;
+		if (message->text.extended)
 			length = -length;
-		message->text_length = length;
+		message->text.length = length;
 		return length > CUT_TEXT_MAX ? VNC_CUT_TEXT : VNC_CLOSED;
 	case SET_DESKTOP_SIZE:
 		message->kind = MESSAGE_DESKTOP_SIZE;

@@ -16,7 +16,8 @@
 
 /* Encodings that a client may list; real ones list a few dozen. */
 #define ENCODINGS_MAX 1024
-/* Bytes of text for the clipboard; they are thrown away. */
+/* Bytes of text for the clipboard; what is too long to be passed on is thrown
+ * away. */
 #define CUT_TEXT_MAX (1 << 20)
 /* The longest message, the text for the clipboard apart. */
 #define MESSAGE_MAX (4 + 4 * ENCODINGS_MAX)
@@ -42,6 +43,22 @@ enum encoding {
 	ENCODING_ZRLE = 16
 };
 
+/* Pseudo-encodings that are confirmed or sent. */
+enum {
+	PSEUDO_EXTENDED_KEYS = -258,
+	PSEUDO_QEMU_LEDS = -261,
+	PSEUDO_EXTENDED_BUTTONS = -316,
+	PSEUDO_VMWARE_LEDS = 0x574d5668,
+	PSEUDO_EXTENDED_CLIPBOARD = (int32_t)0xc0a1e5ce
+};
+
+/* How a client wants to be told the lights of the keyboard. */
+enum leds_encoding {
+	LEDS_NONE,
+	LEDS_QEMU,
+	LEDS_VMWARE
+};
+
 struct encodings {
 	enum encoding preferred;
 	int level;			/* of compression, 0 to 9; -1: none */
@@ -50,6 +67,9 @@ struct encodings {
 	int extended_size;
 	int last_rectangle;
 	int extended_keys;
+	int extended_buttons;
+	int extended_clipboard;
+	enum leds_encoding leds;
 };
 
 enum message_kind {
@@ -77,22 +97,25 @@ struct message {
 			uint32_t number;	/* QEMU's; 0: not told */
 		} key;
 		struct {
-			uint8_t buttons;
+			uint16_t buttons;
 			uint16_t x, y;
 		} pointer;
-		uint32_t text_length;	/* bytes that follow the message */
+		struct {
+			uint32_t length;	/* that follow the message */
+			int extended;		/* it is no text in Latin-1 */
+		} text;
 		int screens;		/* of the size that is asked for */
 	};
 };
 
 /* How long the message is that begins with these bytes (at least one).
- * *size may be more than what there is: so many are needed to go on, and
+ * extended_buttons: the client was told that it may send such ones. *size may be more than what there is: so many are needed to go on, and
  * when there are as many as *size says, the message is whole. Never more
  * than MESSAGE_MAX. */
 enum vnc_reason message_size(const uint8_t *bytes, size_t count,
-			     size_t *size);
+			     int extended_buttons, size_t *size);
 
-/* Read a whole message. VNC_CLOSED: it is a good one. */
+/* Read a whole message, of the size that message_size said. VNC_CLOSED: it is a good one. */
 enum vnc_reason message_parse(const uint8_t *bytes, size_t size,
 			      struct message *message);
 

@@ -3,21 +3,30 @@
  *
  * The thread that sends a client its pictures.
  */
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include "internal.h"
 
 /* -- client->updateMutex is held */
 
-/* Whether pixels may be sent; see protocol.h. */
+/* Whether the guest's pixels may be read; see protocol.h. */
 static int is_open(struct session *session)
 {
+	return session->has_picture && !session->closed
+		&& atomic_load(session->server->freezes) == session->opened;
+}
+
+/* Whether the picture is shown that stands for one that there is not: a new
+ * client would wait for nobody knows how long. */
+static int is_blank(struct session *session)
+{
 	return !session->has_picture
-		|| (!session->closed && atomic_load(session->server->freezes)
-		    == session->opened);
+		|| (session->fresh && !is_open(session));
 }
 
 /* What came from the other threads. */
@@ -25,11 +34,15 @@ static void take_changes(struct session *session)
 {
 	rfbClientPtr client = session->client;
 	rfbScreenInfoPtr screen = session->screen;
-	int width = session->has_picture ? session->width : BLANK_WIDTH;
-	int height = session->has_picture ? session->height : BLANK_HEIGHT;
+	int blank = is_blank(session);
+	int width = blank ? VNC_BLANK_WIDTH : session->width;
+	int height = blank ? VNC_BLANK_HEIGHT : session->height;
 
-	screen->frameBuffer = session->has_picture ?
-		session->server->framebuffer : session->server->blank;
+	screen->frameBuffer = blank ? session->server->blank
+		: session->server->framebuffer;
+	if (blank != session->shows_blank)
+		vnc_mark_all(session);
+	session->shows_blank = blank;
 	if (width != screen->width || height != screen->height) {
 		screen->width = width;
 		screen->height = height;
@@ -64,7 +77,8 @@ static int is_due(struct session *session)
 	sraRegionPtr region;
 	int due;
 
-	if (sraRgnEmpty(client->requestedRegion) || !is_open(session))
+	if (sraRgnEmpty(client->requestedRegion)
+	    || !(is_blank(session) || is_open(session)))
 		return 0;
 	take_changes(session);
 	if (client->newFBSizePending
@@ -74,6 +88,13 @@ static int is_due(struct session *session)
 	due = sraRgnAnd(region, client->requestedRegion);
 	sraRgnDestroy(region);
 	return due;
+}
+
+/* Whether the client is to be told the lights of the keyboard. */
+static int is_to_be_told(struct session *session)
+{
+	return session->leds_encoding != LEDS_NONE && session->leds >= 0
+		&& session->leds != session->told_leds;
 }
 
 /* What is to be sent of the pixels, all inside the picture; NULL: no memory,
@@ -124,6 +145,39 @@ static void hold_segments(rfbClientPtr client, int hold)
 			 sizeof(hold));
 }
 
+/* Tell the client the lights of the keyboard: it needs not have asked. */
+static void send_leds(struct session *session)
+{
+	rfbClientPtr client = session->client;
+	/* One rectangle of 1 x 1, as QEMU has it. */
+	unsigned char message[20] = {
+		0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 1};
+	enum leds_encoding encoding;
+	uint32_t number;
+	size_t size = 16;
+	int due, failed = 0;
+
+	pthread_mutex_lock(&session->busy);
+	pthread_mutex_lock(&client->updateMutex);
+	due = is_to_be_told(session);
+	encoding = session->leds_encoding;
+	if (due)
+		session->told_leds = session->leds;
+	pthread_mutex_unlock(&client->updateMutex);
+	if (due) {
+		number = htonl(encoding == LEDS_QEMU ? PSEUDO_QEMU_LEDS
+			       : PSEUDO_VMWARE_LEDS);
+		memcpy(message + 12, &number, sizeof(number));
+		if (encoding == LEDS_VMWARE)
+			size += 3;
+		message[size++] = session->told_leds;
+		failed = rfbWriteExact(client, (char *)message, size) <= 0;
+	}
+	pthread_mutex_unlock(&session->busy);
+	if (failed)
+		vnc_stop(session, VNC_CLOSED);
+}
+
 /* Send an update if one is due. The input thread changes what the encoders
  * run with only while it holds busy, and this thread changes the size and the
  * picture: nothing of that moves while an encoder runs. */
@@ -132,9 +186,10 @@ static void send_update(struct session *session)
 	rfbClientPtr client = session->client;
 	struct vnc_server *server = session->server;
 	struct timespec began;
+	struct overlay overlays[OVERLAYS];
 	sraRegionPtr region;
 	uint32_t freezes = 0, taken = 0;
-	int with_pixels = 0, failed = 0;
+	int with_pixels = 0, failed = 0, only_overlays = 0, index;
 
 	pthread_mutex_lock(&session->busy);
 	pthread_mutex_lock(&client->updateMutex);
@@ -142,15 +197,27 @@ static void send_update(struct session *session)
 	if (region != NULL) {
 		/* The count that is_open has seen, or else it is over. */
 		freezes = session->opened;
-		with_pixels = session->has_picture;
+		with_pixels = !session->shows_blank;
+		if (with_pixels)
+			session->fresh = 0;
 		taken = session->taken;
+		only_overlays = vnc_claim_overlays(session, region, overlays)
+			&& sraRgnEmpty(region);
 	}
 	pthread_mutex_unlock(&client->updateMutex);
 	if (region != NULL) {
 		vnc_tell_taken(server, taken);
 		clock_gettime(CLOCK_MONOTONIC, &began);
 		hold_segments(client, 1);
-		rfbSendFramebufferUpdate(client, region);
+		if (!only_overlays)
+			rfbSendFramebufferUpdate(client, region);
+		for (index = 0; index < OVERLAYS; index++) {
+			if (overlays[index].region == NULL)
+				continue;
+			if (client->state != RFB_SHUTDOWN)
+				vnc_send_overlay(session, &overlays[index]);
+			sraRgnDestroy(overlays[index].region);
+		}
 		hold_segments(client, 0);
 		sraRgnDestroy(region);
 		failed = client->state == RFB_SHUTDOWN;
@@ -177,10 +244,12 @@ void *vnc_output_thread(void *argument)
 
 	while (!atomic_load(&session->ending)) {
 		pthread_mutex_lock(&client->updateMutex);
-		while (!atomic_load(&session->ending) && !is_due(session))
+		while (!atomic_load(&session->ending) && !is_due(session)
+		       && !is_to_be_told(session))
 			pthread_cond_wait(&client->updateCond,
 					  &client->updateMutex);
 		pthread_mutex_unlock(&client->updateMutex);
+		send_leds(session);
 		send_update(session);
 	}
 	return NULL;

@@ -40,7 +40,9 @@ static struct session *first_session(struct vnc_server *server)
 static struct session *next_session(struct vnc_server *server,
 				    struct session *session)
 {
-	int asked = !sraRgnEmpty(session->client->requestedRegion);
+	int asked = !sraRgnEmpty(session->client->requestedRegion)
+		|| (session->leds_encoding != LEDS_NONE
+		    && session->leds != session->told_leds);
 
 	if (asked)
 		pthread_cond_signal(&session->client->updateCond);
@@ -98,6 +100,39 @@ void vnc_mark_all(struct session *session)
 	mark(session, 0, 0, screen->width, screen->height);
 }
 
+void vnc_mark_pointer(struct session *session)
+{
+	if (session->draws_pointer)
+		mark(session, session->pointer_x - session->hot_x,
+		     session->pointer_y - session->hot_y,
+		     session->cursor_width, session->cursor_height);
+}
+
+void vnc_bound_pointer(struct session *session)
+{
+	rfbCursorPtr cursor = session->server->cursor;
+
+	session->hot_x = cursor ? cursor->xhot : 0;
+	session->hot_y = cursor ? cursor->yhot : 0;
+	session->cursor_width = cursor ? cursor->width : 0;
+	session->cursor_height = cursor ? cursor->height : 0;
+}
+
+void vnc_moved(struct vnc_server *server, int x, int y)
+{
+	atomic_store(&server->pointer_x, x);
+	atomic_store(&server->pointer_y, y);
+	if (atomic_load(&server->drawers) == 0)
+		return;
+	FOR_EACH(server, session) {
+		vnc_mark_pointer(session);
+		session->pointer_x = x;
+		session->pointer_y = y;
+		vnc_mark_pointer(session);
+		vnc_bound(&session->client->modifiedRegion, MODIFIED_MAX);
+	}
+}
+
 void vnc_open(struct vnc_server *server, uint32_t freezes, int everything)
 {
 	server->opened = freezes;
@@ -126,6 +161,28 @@ void vnc_size(struct vnc_server *server, uint32_t width, uint32_t height)
 		session->has_picture = width > 0;
 		/* Be it of the size of the blank one. */
 		session->stale = 1;
+	}
+}
+
+void vnc_leds(struct vnc_server *server, uint32_t leds)
+{
+	server->leds = leds & 7;
+	FOR_EACH(server, session)
+		session->leds = server->leds;
+}
+
+void vnc_drawn(struct vnc_server *server, uint32_t banner_width,
+	       uint32_t banner_left)
+{
+	server->banner_width = banner_width;
+	server->banner_left = banner_left;
+	FOR_EACH(server, session) {
+		session->banner_width = banner_width;
+		session->banner_left = banner_left;
+		if (session->shows_blank)
+			session->stale = 1;
+		else
+			mark(session, 0, 0, session->width, VNC_BANNER_ROWS);
 	}
 }
 
@@ -161,6 +218,9 @@ void vnc_cursor(struct vnc_server *server, int width, int height, int hot_x,
 		free(session->next_cursor);
 		session->next_cursor = vnc_copy_cursor(server->cursor);
 		session->cursor_changed = 1;
+		vnc_mark_pointer(session);
+		vnc_bound_pointer(session);
+		vnc_mark_pointer(session);
 	}
 }
 

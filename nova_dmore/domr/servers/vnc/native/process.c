@@ -20,7 +20,7 @@
 #include "filter.h"
 #include "sessions.h"
 
-#define PAGE 4096
+#define PAGE VNC_PAGE
 #define CURSOR_PIXELS (VNC_CURSOR_SIDE_MAX * VNC_CURSOR_SIDE_MAX)
 
 union packet {
@@ -39,6 +39,8 @@ union packet {
 		uint16_t rectangles[4 * VNC_RECTANGLES_MAX];
 	} damage;
 	struct vnc_more more;
+	struct vnc_leds leds;
+	struct vnc_drawn drawn;
 };
 
 static union packet packet;
@@ -123,7 +125,7 @@ static struct vnc_server *begin(void)
 {
 	struct vnc_server *server;
 	const char *framebuffer;
-	const uint32_t *freezes;
+	const void *drawn;
 	int file;
 	size_t size = receive(&file);
 
@@ -132,12 +134,12 @@ static struct vnc_server *begin(void)
 	demand(packet.type == VNC_START && size == sizeof(packet.start)
 	       && packet.start.version == VNC_VERSION && file >= 0);
 	framebuffer = map_framebuffer(&packet.start);
-	freezes = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, file, 0);
-	if (freezes == MAP_FAILED)
+	drawn = mmap(NULL, VNC_DRAWN_SIZE, PROT_READ, MAP_SHARED, file, 0);
+	if (drawn == MAP_FAILED)
 		fail("the page of freezes cannot be mapped: %s",
 		     strerror(errno));
 	close(file);
-	server = vnc_new(framebuffer, packet.start.size, VNC_LINK, freezes);
+	server = vnc_new(framebuffer, packet.start.size, VNC_LINK, drawn);
 	if (server == NULL)
 		fail("no memory");
 	return server;
@@ -211,6 +213,18 @@ static void handle(struct vnc_server *server, size_t size, int file)
 	case VNC_MORE:
 		demand(size == sizeof(packet.more));
 		vnc_more(server, packet.more.credit);
+		break;
+	case VNC_LEDS:
+		demand(size == sizeof(packet.leds));
+		vnc_leds(server, packet.leds.leds);
+		break;
+	case VNC_DRAWN:
+		demand(size == sizeof(packet.drawn)
+		       && packet.drawn.banner_width <= VNC_BANNER_WIDTH_MAX
+		       && packet.drawn.banner_left
+		       <= packet.drawn.banner_width);
+		vnc_drawn(server, packet.drawn.banner_width,
+			  packet.drawn.banner_left);
 		break;
 	default:
 		demand(0);

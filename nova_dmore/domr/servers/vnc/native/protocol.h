@@ -25,6 +25,12 @@
  * over when the agent wrote the count (the moment of the freeze) either the
  * client gets everything once more, or the update never began, however late
  * the process is.
+ *
+ * Behind that page lies what the agent has drawn: the picture that is shown
+ * while there is no other (to new clients also while pixels may not be read),
+ * and behind it a banner that is laid over the picture's upper right corner,
+ * with rows as wide as the picture. They are read at any time: one that is being drawn
+ * is sent again after the next message about it.
  */
 #ifndef PROTOCOL_H
 #define PROTOCOL_H
@@ -34,7 +40,7 @@
 #define VNC_LINK 3
 #define VNC_REGION 4
 
-#define VNC_VERSION 1
+#define VNC_VERSION 2
 
 /* Sessions that there can be at a time; they are numbered from 0. */
 #define VNC_SESSIONS_MAX 16
@@ -44,6 +50,21 @@
 #define VNC_RECTANGLES_MAX 1024
 /* Records in one packet to the agent. */
 #define VNC_EVENTS_MAX 128
+
+/* The page of freezes, and the pictures behind it, of pixels of 4 bytes. */
+#define VNC_PAGE 4096
+#define VNC_BLANK_WIDTH 640
+#define VNC_BLANK_HEIGHT 400
+#define VNC_BLANK_SIZE (VNC_BLANK_WIDTH * VNC_BLANK_HEIGHT * 4)
+#define VNC_BANNER_ROWS 24
+#define VNC_BANNER_WIDTH_MAX 8192
+#define VNC_BANNER_SIZE (VNC_BANNER_WIDTH_MAX * VNC_BANNER_ROWS * 4)
+#define VNC_DRAWN_SIZE (VNC_PAGE + VNC_BLANK_SIZE + VNC_BANNER_SIZE)
+
+/* Characters in one record of text. */
+#define VNC_TEXT_CHARACTERS 4
+/* Longest text of a client's clipboard that is passed on, in characters. */
+#define VNC_TEXT_MAX 10000
 
 /* -- from the agent; each begins with its type */
 
@@ -55,7 +76,9 @@ enum vnc_type {
 	VNC_SIZE = 5,
 	VNC_CURSOR = 6,
 	VNC_DAMAGE = 7,
-	VNC_MORE = 8	/* more credit */
+	VNC_MORE = 8,	/* more credit */
+	VNC_LEDS = 9,
+	VNC_DRAWN = 10	/* the pictures that the agent draws are others */
 };
 
 struct vnc_start {
@@ -114,15 +137,36 @@ struct vnc_more {
 	uint32_t credit;
 };
 
+/* The lights of the guest's keyboard: 1 Scroll Lock, 2 Num Lock, 4 Caps Lock. */
+struct vnc_leds {
+	uint32_t type;
+	uint32_t leds;
+};
+
+struct vnc_drawn {
+	uint32_t type;
+	uint32_t banner_width;	/* of its picture; 0: there is no banner */
+	uint32_t banner_left;	/* from where on its rows are to be shown */
+};
+
 /* -- to the agent: packets of 1 to VNC_EVENTS_MAX of these */
 
 enum vnc_kind {
 	VNC_KEY = 1,		/* needs credit */
 	VNC_POINTER = 2,	/* likewise */
 	VNC_GONE = 3,		/* the session's last; it can be added anew */
-	VNC_TAKEN = 4		/* a client was sent, or is being sent, all
+	VNC_TAKEN = 4,		/* a client was sent, or is being sent, all
 				 * damage up to a serial number */
+	VNC_TEXT = 5		/* of a client's clipboard; needs credit */
 };
+
+/* VNC_KEY: bits of the state. */
+#define VNC_KEY_DOWN 1
+#define VNC_KEY_KNOWS_LOCKS 2	/* its client was told the lights */
+
+/* VNC_TEXT: the number of characters, and whether more of the text follows. */
+#define VNC_TEXT_COUNT 7
+#define VNC_TEXT_GOES_ON 8
 
 /* Why a session ended. */
 enum vnc_reason {
@@ -139,9 +183,10 @@ enum vnc_reason {
 struct vnc_event {
 	uint32_t kind;
 	uint32_t session;	/* not with VNC_TAKEN */
-	/* VNC_KEY: whether it went down; VNC_POINTER: buttons;
+	/* VNC_KEY, VNC_TEXT: see above; VNC_POINTER: buttons;
 	 * VNC_GONE: reason; VNC_TAKEN: serial number */
 	uint32_t state;
+	/* VNC_TEXT: this and what follows are characters of Unicode */
 	/* VNC_KEY: the symbol; VNC_POINTER: x */
 	uint32_t first;
 	/* VNC_KEY: QEMU's number, 0 if the client did not tell; VNC_POINTER: y */

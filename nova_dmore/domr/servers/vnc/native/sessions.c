@@ -9,12 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "internal.h"
-
-#define BLANK_SIZE (BLANK_WIDTH * BLANK_HEIGHT * PIXEL_SIZE)
 
 /* -- called by the library */
 
@@ -66,7 +63,7 @@ static int make_session(struct vnc_server *server, unsigned number)
 	pthread_mutex_init(&session->busy, NULL);
 	pthread_cond_init(&session->room, NULL);
 	session->screen = screen = rfbGetScreen(
-		NULL, NULL, BLANK_WIDTH, BLANK_HEIGHT, 8, 3, PIXEL_SIZE);
+		NULL, NULL, VNC_BLANK_WIDTH, VNC_BLANK_HEIGHT, 8, 3, PIXEL_SIZE);
 	if (screen == NULL)
 		return 0;
 	screen->screenData = session;
@@ -88,7 +85,7 @@ static int make_session(struct vnc_server *server, unsigned number)
 }
 
 struct vnc_server *vnc_new(const void *framebuffer, size_t size, int link,
-			   const uint32_t *freezes)
+			   const void *drawn)
 {
 	struct vnc_server *server = calloc(1, sizeof(*server));
 	unsigned number;
@@ -103,14 +100,17 @@ struct vnc_server *vnc_new(const void *framebuffer, size_t size, int link,
 	server->framebuffer = (char *)framebuffer;
 	server->size = size;
 	server->link = link;
-	server->freezes = (const _Atomic uint32_t *)freezes;
+	server->freezes = drawn;
+	server->blank = (char *)drawn + VNC_PAGE;
+	server->banner = server->blank + VNC_BLANK_SIZE;
+	server->leds = -1;
+	/* Nobody has moved it: it is nowhere to be seen. */
+	atomic_store(&server->pointer_x, -VNC_CURSOR_SIDE_MAX);
+	atomic_store(&server->pointer_y, -VNC_CURSOR_SIDE_MAX);
 	server->closed = 1;
 	server->credit = VNC_CREDIT;
 	server->wakeup = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	/* Only read, so it stays the kernel's page of zeros. */
-	server->blank = mmap(NULL, BLANK_SIZE, PROT_READ,
-			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (server->wakeup < 0 || server->blank == MAP_FAILED)
+	if (server->wakeup < 0)
 		return NULL;
 	for (number = 0; number < VNC_SESSIONS_MAX; number++)
 		if (!make_session(server, number))
@@ -129,7 +129,6 @@ void vnc_free(struct vnc_server *server)
 			pthread_join(server->sessions[number].input, NULL);
 		rfbScreenCleanup(server->sessions[number].screen);
 	}
-	munmap(server->blank, BLANK_SIZE);
 	close(server->wakeup);
 	free(server->cursor);
 	free(server);
@@ -212,14 +211,27 @@ static void prepare(struct session *session)
 	session->width = server->width;
 	session->height = server->height;
 	session->has_picture = server->width > 0;
+	session->draws_pointer = 0;
+	session->pointer_x = atomic_load(&server->pointer_x);
+	session->pointer_y = atomic_load(&server->pointer_y);
+	vnc_bound_pointer(session);
+	session->fresh = 1;
+	session->shows_blank = !session->has_picture;
+	session->leds_encoding = LEDS_NONE;
+	session->leds = server->leds;
+	session->told_leds = -1;
+	session->banner_width = server->banner_width;
+	session->banner_left = server->banner_left;
 	session->next_cursor = vnc_copy_cursor(server->cursor);
 	session->cursor_changed = session->next_cursor != NULL;
-	session->extended_keys = session->pushed = 0;
+	session->extended_keys = session->extended_buttons = 0;
+	session->extended_clipboard = 0;
+	session->pushed = 0;
 	session->preferred = ENCODING_NONE;
 	session->first = session->count = 0;
 	session->farewell = BUSY;
-	screen->width = session->has_picture ? server->width : BLANK_WIDTH;
-	screen->height = session->has_picture ? server->height : BLANK_HEIGHT;
+	screen->width = session->has_picture ? server->width : VNC_BLANK_WIDTH;
+	screen->height = session->has_picture ? server->height : VNC_BLANK_HEIGHT;
 	screen->paddedWidthInBytes = screen->width * PIXEL_SIZE;
 	session->told_width = screen->width;
 	session->told_height = screen->height;

@@ -15,9 +15,9 @@
 struct vnc_server;
 
 /* NULL: no memory. The frame buffer is read, never written. Events go to the
- * link; freezes counts the freezes, see protocol.h. */
+ * link; drawn is VNC_DRAWN_SIZE bytes, see protocol.h. */
 struct vnc_server *vnc_new(const void *framebuffer, size_t size, int link,
-			   const uint32_t *freezes);
+			   const void *drawn);
 /* Cut all clients, and free everything. */
 void vnc_free(struct vnc_server *server);
 
@@ -42,6 +42,10 @@ void vnc_cursor(struct vnc_server *server, int width, int height, int hot_x,
 /* count -1: the whole picture. */
 void vnc_damage(struct vnc_server *server, uint32_t serial,
 		const uint16_t *rectangles, int count);
+void vnc_leds(struct vnc_server *server, uint32_t leds);
+/* 0: no banner. */
+void vnc_drawn(struct vnc_server *server, uint32_t banner_width,
+	       uint32_t banner_left);
 void vnc_more(struct vnc_server *server, uint32_t credit);
 
 #endif

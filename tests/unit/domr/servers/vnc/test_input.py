@@ -9,6 +9,7 @@ from nova_dmore.domr.servers.vnc import keyboard
 from nova_dmore.domr.servers.vnc import pointer
 
 _A, _B, _ONE, _SHIFT, _CAPS = 0x1e, 0x30, 0x02, 0x2a, 0x3a
+_NUM, _ALTGR = 0x45, 0xb8
 _SHIFT_SYMBOL, _CAPS_SYMBOL = 0xffe1, 0xffe5
 
 
@@ -85,10 +86,66 @@ class KeyboardTest(unittest.TestCase):
             _up(_A)], self.sent)
 
     def test_number_counts_whatever_the_symbol(self) -> None:
-        self._type('Z', number=_A)      # a German keyboard, say
+        self._type('z', number=_A)      # a German keyboard, say
         self._type(0x20ac, number=0x12)
         self.assertEqual([_down(_A), _up(_A), _down(0x12), _up(0x12)],
                          self.sent)
+
+    def test_locks_that_are_on_at_the_client_only(self) -> None:
+        """As QEMU does it; for a client that was not told the locks."""
+        caps = [_down(_CAPS), _up(_CAPS)]
+        num = [_down(_NUM), _up(_NUM)]
+        a, seven = [_down(_A), _up(_A)], [_down(0x47), _up(0x47)]
+        for symbol, number, wanted in (
+                ('A', _A, caps + a), ('A', _A, a), ('a', _A, caps + a),
+                (0xffb7, 0x47, num + seven), (0xffb7, 0x47, seven),
+                (0xff95, 0, num + seven), (0xffb7, 0, num + seven),
+                (0xffab, 0x4e, [_down(0x4e), _up(0x4e)])):
+            self._type(symbol, number=number)
+            self.assertEqual(wanted, self.sent, symbol)
+            del self.sent[:]
+
+    def test_locks_of_a_client_that_sees_to_them(self) -> None:
+        self.keyboard.key(0, True, ord('A'), _A, knows_locks=True)
+        self.keyboard.key(0, True, 0xffb7, 0x47, knows_locks=True)
+        self.assertEqual([_down(_A), _down(0x47)], self.sent)
+
+    def test_shift_and_the_clients_caps_lock(self) -> None:
+        self.keyboard.key(0, True, _SHIFT_SYMBOL, _SHIFT)
+        self._type('A', number=_A)      # no Caps Lock
+        self._type('a', number=_A)      # Caps Lock
+        self.assertEqual([_down(_SHIFT), _down(_A), _up(_A), _down(_CAPS),
+                          _up(_CAPS), _down(_A), _up(_A)], self.sent)
+
+    def test_symbols_of_another_keymap(self) -> None:
+        self.keyboard.keymap = 'fr'
+        self._type('1')
+        self._type('@')
+        self.assertEqual([
+            _down(_SHIFT), _down(_ONE), _up(_SHIFT), _up(_ONE),
+            _down(_ALTGR), _down(0x0b), _up(_ALTGR), _up(0x0b)], self.sent)
+
+    def test_what_a_symbol_does_not_need_is_let_go_for_it(self) -> None:
+        self.keyboard.key(0, True, 0xfe03, 0)
+        self._type('@')     # of a German keyboard; the guest's is American
+        self.assertEqual([
+            _down(_ALTGR), _down(_SHIFT), _up(_ALTGR), _down(0x03),
+            _down(_ALTGR), _up(_SHIFT), _up(0x03)], self.sent)
+
+    def test_commands_keep_their_modifiers(self) -> None:
+        self.keyboard.key(0, True, 0xffe3, 0)
+        self.keyboard.key(0, True, _SHIFT_SYMBOL, 0)
+        self._type('t')
+        self.assertEqual([_down(0x1d), _down(_SHIFT), _down(0x14),
+                          _up(0x14)], self.sent)
+
+    def test_shift_that_is_let_go_before_its_letter(self) -> None:
+        self.keyboard.keymap = 'fr'
+        self.keyboard.key(0, True, _SHIFT_SYMBOL, 0)
+        self.keyboard.key(0, True, ord('1'), 0)
+        self.keyboard.key(0, False, _SHIFT_SYMBOL, 0)
+        self.keyboard.key(0, False, ord('&'), 0)
+        self.assertEqual(_up(_ONE), self.sent[-1])
 
     def test_wrong_number_is_as_none(self) -> None:
         self._type('a', number=0x100)

@@ -178,3 +178,26 @@ class HandshakesTest(server_case.Case):
             listener.accept.side_effect = None
             self.assertEqual(server_case.VERSION, await asyncio.wait_for(
                 reader.readexactly(12), 5))
+
+
+class ExclusiveTest(server_case.Case):
+
+    async def _alone(self) -> bool:
+        """Whether a client that wants to be alone gets in."""
+        reader, writer = await self.open(server_case.PROXY)
+        await reader.readexactly(12)
+        writer.write(server_case.VERSION + b'\1\0')
+        await reader.readexactly(6)
+        return await reader.read(1) == b'!'
+
+    async def test_who_wants_to_be_alone_is_refused(self) -> None:
+        await self.serve(exclusive='refuse')
+        self.assertTrue(await self._alone())
+        self.assertFalse(await self._alone())
+        await self.through_a_proxy()
+        self.assertEqual(2, len(self.desktop.shown))
+
+    async def test_or_not(self) -> None:
+        await self.serve(exclusive='share')
+        for _ in range(2):
+            self.assertTrue(await self._alone())

@@ -44,7 +44,20 @@ class LayoutTest(base.BaseTestCase):
                   'VNC_CREDIT': protocol.CREDIT,
                   'VNC_CURSOR_SIDE_MAX': protocol.CURSOR_SIDE_MAX,
                   'VNC_RECTANGLES_MAX': protocol.RECTANGLES_MAX,
-                  'VNC_EVENTS_MAX': protocol.EVENTS_MAX}
+                  'VNC_EVENTS_MAX': protocol.EVENTS_MAX,
+                  'VNC_PAGE': protocol.PAGE,
+                  'VNC_BLANK_WIDTH': protocol.BLANK_WIDTH,
+                  'VNC_BLANK_HEIGHT': protocol.BLANK_HEIGHT,
+                  'VNC_BLANK_SIZE': protocol.BLANK_SIZE,
+                  'VNC_BANNER_ROWS': protocol.BANNER_ROWS,
+                  'VNC_BANNER_WIDTH_MAX': protocol.BANNER_WIDTH_MAX,
+                  'VNC_DRAWN_SIZE': protocol.DRAWN_SIZE,
+                  'VNC_TEXT_CHARACTERS': protocol.TEXT_CHARACTERS,
+                  'VNC_TEXT_MAX': protocol.TEXT_MAX,
+                  'VNC_KEY_DOWN': protocol.KEY_DOWN,
+                  'VNC_KEY_KNOWS_LOCKS': protocol.KEY_KNOWS_LOCKS,
+                  'VNC_TEXT_COUNT': protocol.TEXT_COUNT,
+                  'VNC_TEXT_GOES_ON': protocol.TEXT_GOES_ON}
         for names in (protocol.Type, protocol.Kind, protocol.Reason):
             wanted |= {f'VNC_{each.name}': each.value for each in names}
         self.assertEqual(wanted, _compiled({name: name for name in wanted}))
@@ -70,7 +83,7 @@ class LayoutTest(base.BaseTestCase):
         # Each message with fields that are told apart, read by the compiler.
         messages = {
             'vnc_start': (protocol.start(2, 3, 4, 5), {
-                'type': 1, 'version': 1, 'offset': 2, 'length': 3,
+                'type': 1, 'version': 2, 'offset': 2, 'length': 3,
                 'start': 4, 'size': 5}),
             'vnc_add': (protocol.add(7, 'x' * 300, True), {
                 'type': 2, 'session': 7, 'view_only': 1,
@@ -85,7 +98,10 @@ class LayoutTest(base.BaseTestCase):
                 'type': 6, 'width': 1, 'height': 2, 'hot_x': 3, 'hot_y': 4}),
             'vnc_damage': (protocol.damage(14, None), {
                 'type': 7, 'serial': 14, 'count': -1}),
-            'vnc_more': (protocol.more(15), {'type': 8, 'credit': 15})}
+            'vnc_more': (protocol.more(15), {'type': 8, 'credit': 15}),
+            'vnc_leds': (protocol.leds(6), {'type': 9, 'leds': 6}),
+            'vnc_drawn': (protocol.drawn(800, 16), {
+                'type': 10, 'banner_width': 800, 'banner_left': 16})}
         self.assertEqual(set(_STRUCTS.values()), set(messages))
         expressions, wanted = {}, {}
         for name, (message, fields) in messages.items():
@@ -113,11 +129,15 @@ class EventsTest(base.BaseTestCase):
     def test_each_kind(self):
         self.assertEqual(
             [protocol.Key(3, True, 97, 30),
+             protocol.Key(3, False, 97, 30, knows_locks=True),
+             protocol.Text(1, 'a\xfc', True), protocol.Text(1, 'b', False),
              protocol.Pointer(0, 1, 5, 6, 640, 480),
              protocol.Gone(15, protocol.Reason.STALLED), protocol.Taken(7)],
             list(protocol.events(b''.join(
                 protocol.EVENT.pack(*record) for record in (
-                    (1, 3, 1, 97, 30, 0, 0), (2, 0, 1, 5, 6, 640, 480),
+                    (1, 3, 1, 97, 30, 0, 0), (1, 3, 2, 97, 30, 0, 0),
+                    (5, 1, 10, 97, 0xfc, 0, 0), (5, 1, 1, 98, 0, 0, 0),
+                    (2, 0, 1, 5, 6, 640, 480),
                     (3, 15, 3, 0, 0, 0, 0), (4, 99, 7, 0, 0, 0, 0))))))
 
     def test_what_may_not_come(self):
@@ -126,7 +146,9 @@ class EventsTest(base.BaseTestCase):
                 bytes(protocol.EVENT.size + 1),
                 *(protocol.EVENT.pack(*record) for record in (
                     (0, 0, 0, 0, 0, 0, 0), (5, 0, 0, 0, 0, 0, 0),
-                    (1, 16, 0, 0, 0, 0, 0), (3, 0, 7, 0, 0, 0, 0),
+                    (1, 16, 0, 0, 0, 0, 0), (5, 0, 5, 65, 65, 65, 65),
+                    (5, 0, 8, 0, 0, 0, 0), (5, 0, 1, 0x110000, 0, 0, 0),
+                    (3, 0, 7, 0, 0, 0, 0),
                     (2, 0, 0, 0, 0, 0, 480), (2, 0, 0, 0, 0, 640, 0)))):
             with self.assertRaises(protocol.ProtocolError) as caught:
                 list(protocol.events(packet))

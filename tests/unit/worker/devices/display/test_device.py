@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The display's shadow device: its connection, and the picture."""
 
+from unittest import mock
+
 from nova_dmore.channel import display
 from nova_dmore import wire
 from nova_dmore.worker.devices.display import device as display_device
@@ -78,6 +80,28 @@ class DisplayDeviceTest(display_case.DisplayCase):
         self.loop.run(0.2)
         self.connect()
         self.assertEqual(2, len(self.sources))
+
+    # -- the rest of what QEMU tells
+
+    def test_lights_of_the_keyboard(self):
+        self.viewing()
+        self.source.sink.leds(2)
+        self.source.sends(1, (0, 0, 64, 48))
+        self.viewer.look()
+        self.source.sink.leds(6)
+        self.viewer.look()
+        self.assertEqual([2, 6], self.viewer.leds)
+
+    def test_size_of_a_picture_that_is_cut(self):
+        self.viewing()
+        with mock.patch.object(wire, 'DISPLAY_WIDTH_MAX', 64):
+            for wide in (128, 256):
+                self.source.sink.resized(wide, 48)
+                self.loop.run(0.2)
+                self.source.sends(1, (0, 0, 64, 48))
+                self.viewer.look()
+                self.assertEqual((64, 48), self.viewer.size)
+                self.assertEqual((wide, 48), self.viewer.display.whole)
 
     # -- the picture
 

@@ -50,7 +50,7 @@ class DisplayMigrationTest(display_case.DisplayCase):
                           wire.Stream.SERIAL0_OUT)}, **fields)
         return carry_over.CarryOver.from_json(value.to_json())
 
-    def arrive(self, carried, picture_first=True):
+    def arrive(self, carried, leds=0):
         """Be the destination -> what the source carries over."""
         self.sources.clear()
         self.wishes.clear()
@@ -64,6 +64,7 @@ class DisplayMigrationTest(display_case.DisplayCase):
         self.connect()
         self.source.sink.resized(64, 48)
         self.source.sink.cursor(None)
+        self.source.sink.leds(leds)
         self.loop.run(0.1)
         self.device.look()
         self.assertTrue(self.source.listening)
@@ -122,6 +123,25 @@ class DisplayMigrationTest(display_case.DisplayCase):
         self.loop.run(0.3)
         self.viewer.look()
         self.assertEqual([48, 48], self.viewer.opened)
+
+    def test_lights_that_qemu_does_not_migrate(self):
+        """Domain R goes on with what it knows, until there is news."""
+        self.shown(1)
+        self.arrive(self.carried())
+        self.source.sends(1, (0, 0, 64, 48))
+        self.viewer.look()
+        self.assertIsNone(self.viewer.display.leds())
+        self.source.sink.leds(2)
+        self.source.sink.leds(0)
+        self.viewer.look()
+        self.assertEqual(0, self.viewer.display.leds())
+
+    def test_lights_that_it_does(self):
+        self.shown(1)
+        self.arrive(self.carried(), leds=4)
+        self.source.sends(1, (0, 0, 64, 48))
+        self.viewer.look()
+        self.assertEqual(4, self.viewer.display.leds())
 
     def test_without_a_viewer_at_the_destination(self):
         self.shown(1)

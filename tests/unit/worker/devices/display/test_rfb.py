@@ -59,6 +59,9 @@ class Screen(source.Sink):
     def cursor(self, cursor):
         self.log.append(('cursor', cursor))
 
+    def leds(self, leds):
+        self.log.append(('leds', leds))
+
     def ended(self, reason):
         self.log.append(('ended', reason))
 
@@ -108,9 +111,16 @@ class RfbTest(unittest.TestCase):
         self.assertEqual(
             b'RFB 003.008\n' b'\x01' b'\x01'
             b'\0\0\0\0' b'\x20\x18\0\x01\0\xff\0\xff\0\xff\x10\x08\0\0\0\0'
-            b'\x02\0\0\x03' b'\0\0\0\0' b'\xff\xff\xff\x21'
-            b'\xff\xff\xff\x11',
+            b'\x02\0\0\x04' b'\0\0\0\0' b'\xff\xff\xff\x21'
+            b'\xff\xff\xff\x11' b'\xff\xff\xfe\xfb',
             self.sent())
+
+    def test_lights_of_the_keyboard(self):
+        self.greeted()
+        self.source.request(False)
+        self.gets(update((0, 0, 1, 1, -261, b'\xfe')))
+        self.assertEqual([('leds', 6)], self.screen.log)
+        self.assertTrue(self.source.asked)      # it was no answer
 
     def test_requests(self):
         self.source.hurry()     # not yet

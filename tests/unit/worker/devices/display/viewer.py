@@ -21,6 +21,7 @@ class Viewer:
         self.opened = []
         self.updates = 0
         self.cursor = None
+        self.leds = []
         self.acknowledges = True
 
     @property
@@ -36,6 +37,8 @@ class Viewer:
             self.pixels = bytearray(width * height * 4)
         if changes.cursor:
             self.cursor = self.display.cursor()
+        if changes.leds:
+            self.leds.append(self.display.leds())
         damage = changes.damage
         if damage is None:
             damage = [(0, 0, width, height)]

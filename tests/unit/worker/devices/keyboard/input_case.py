@@ -25,6 +25,7 @@ OK = {'result': {}}
 class Machine:
 
     state = State.LIVE
+    role = None
     input_flows = output_flows = instance_running = True
 
 

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What to press on a keyboard of some keymap, so that it gives a symbol.
+
+Pure, and driven by ``keymap_data``. A keymap has the name that QEMU gives it
+(``de-ch``); it is the one that the guest has set.
+"""
+
+import dataclasses
+import functools
+import unicodedata
+
+from nova_dmore.domr.servers.vnc import keysyms
+from nova_dmore.domr.servers.vnc import keymap_data
+
+DEFAULT = 'en-us'
+NAMES = frozenset(keymap_data.KEYS)
+
+SPACE = 0x39
+ENTER = 0x1c
+TAB = 0x0f
+
+#: What a level that prints nothing has in ``keymap_data``.
+_NOTHING = '\ufffd'
+#: Symbols from here on are characters of Unicode.
+_UNICODE = 0x1000000
+#: Accents that are typed by a dead key and the space bar.
+_ALONE = {'`': '\u0300', '\xb4': '\u0301', '^': '\u0302', '~': '\u0303',
+          '\xa8': '\u0308', '\xb8': '\u0327'}
+#: Keys that print nothing and that QEMU's keymap does not name: the symbols
+#: of key pads and of other keyboards.
+_MORE = {
+    0xffaa: 0x37,       # KP_Multiply
+    0xffac: 0x7e,       # KP_Separator
+    0xff67: 0xdd,       # Menu
+    0xff6b: 0xc6,       # Break
+    0xff7e: 0xb8,       # Mode_switch
+    0xffe7: 0x38,       # Meta_L
+    0xffe8: 0xb8,       # Meta_R
+    0xffeb: 0xdb,       # Super_L
+    0xffec: 0xdc,       # Super_R
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stroke:
+    """A key, and what has to be held with it.
+
+    :ivar number: QEMU's number of the key
+    :ivar shift: None: it does not matter
+    :ivar altgr: likewise
+    :ivar letter: Caps Lock does what Shift does
+    """
+
+    number: int
+    shift: bool | None = None
+    altgr: bool | None = None
+    letter: bool = False
+
+
+class Keymap:
+    """One keymap; see ``of``."""
+
+    def __init__(self, name: str) -> None:
+        """:raises KeyError: there is no such keymap"""
+        self._strokes: dict[str, list[Stroke]] = {}
+        for word in keymap_data.KEYS[name].split(' '):
+            number, levels = int(word[:2], 16), word[2:]
+            for level, character in enumerate(levels):
+                if character == _NOTHING:
+                    continue
+                pair = (levels + _NOTHING)[level & 2:(level & 2) + 2]
+                self._strokes.setdefault(character, []).append(Stroke(
+                    number, bool(level & 1), bool(level & 2),
+                    pair[0] != pair[1] and pair[0].upper() == pair[1]))
+        self._strokes[' '] = [Stroke(SPACE, False, False)]
+
+    def strokes(self, character: str, shift: bool = False,
+                altgr: bool = False) -> tuple[Stroke, ...]:
+        """What types a character: a stroke, or a dead key's and another.
+
+        :param shift: whether Shift is held; of several keys the one counts
+            that needs what is held
+        :param altgr: likewise
+        :returns: nothing if the keymap does not have it
+        """
+        direct = self._strokes.get(character)
+        if direct:
+            return (next((each for each in direct if each.shift == shift
+                          and each.altgr == altgr), direct[0]),)
+        parts = unicodedata.normalize('NFD', character)
+        if character in _ALONE:
+            parts = ' ' + _ALONE[character]
+        if len(parts) == 2:
+            base, dead = (self._strokes.get(each) for each in parts)
+            if base and dead:
+                return dead[0], base[0]
+        return ()
+
+
+@functools.cache
+def of(name: str) -> Keymap:
+    """The keymap of a name.
+
+    :raises KeyError: there is none
+    """
+    return Keymap(name)
+
+
+def character_of(symbol: int) -> str | None:
+    """What an X11 key symbol prints; None if it is a key's that does not."""
+    if _UNICODE <= symbol <= _UNICODE + 0x10ffff:
+        symbol -= _UNICODE
+    elif symbol > 0xff:
+        return _legacy().get(symbol)
+    if symbol < 0x20 or 0x7f <= symbol < 0xa0 or 0xd800 <= symbol < 0xe000:
+        return None
+    return chr(symbol)
+
+
+@functools.cache
+def _legacy() -> dict[int, str]:
+    return {int(word[:4], 16): word[4:]
+            for word in keymap_data.LEGACY.split(' ')}
+
+
+def find(name: str, symbol: int, shift: bool = False, altgr: bool = False
+         ) -> tuple[Stroke, ...]:
+    """What gives an X11 key symbol; see ``Keymap.strokes``.
+
+    :param name: of a keymap that there is
+    """
+    character = character_of(symbol)
+    if character is not None and character != ' ':
+        return of(name).strokes(character, shift, altgr)
+    numbers = keymap_data.OTHERS.get(symbol)
+    number = numbers[0] if numbers else (
+        _MORE.get(symbol) or keysyms.QEMU_NUMBER.get(symbol))
+    return () if number is None else (Stroke(number),)
+
+
+def typed(name: str, text: str) -> list[tuple[Stroke, ...] | None]:
+    """What types a text, for each character; None: the keymap has it not.
+
+    Line ends of each kind are the Enter key; other control characters but the
+    tabulator are left out.
+    """
+    keymap = of(name)
+    result: list[tuple[Stroke, ...] | None] = []
+    for character in text.replace('\r\n', '\n').replace('\r', '\n'):
+        if character == '\n':
+            result.append((Stroke(ENTER, False, False),))
+        elif character == '\t':
+            result.append((Stroke(TAB, False, False),))
+        elif character.isprintable() or character == '\xa0':
+            result.append(keymap.strokes(character) or None)
+    return result

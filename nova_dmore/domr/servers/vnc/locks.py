@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Caps Lock, Num Lock and Scroll Lock of the guest, as far as it can be known.
+
+QEMU tells what the lights of the guest's keyboard show, when that changes. A
+guest may not use the lights, so keys that were sent count too.
+"""
+
+import enum
+import time
+from collections.abc import Callable
+
+#: How long a guest may take for the light after the key, in seconds: until
+#: then the key counts.
+SETTLE_S = 3.0
+
+
+class Lock(enum.IntFlag):
+    """The locks, by their bit in RFB's state of the lights."""
+
+    SCROLL = 1
+    NUM = 2
+    CAPS = 4
+
+
+#: QEMU's numbers of the keys.
+KEYS = {0x46: Lock.SCROLL, 0x45: Lock.NUM, 0x3a: Lock.CAPS}
+NUMBERS = {lock: number for number, lock in KEYS.items()}
+
+
+class Locks:
+    """What is on."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Everything is off.
+
+        :param clock: seconds
+        """
+        self._clock = clock
+        self._on = Lock(0)
+        self._lights: Lock | None = None    # as told last
+        self._lit = Lock(0)     # those whose light the guest has switched
+        self._unsure_until = 0.0
+
+    def is_on(self, lock: Lock) -> bool:
+        """Whether a lock is on."""
+        if self._lights is not None and self._clock() >= self._unsure_until:
+            self._on = self._on & ~self._lit | self._lights & self._lit
+        return bool(self._on & lock)
+
+    def pressed(self, lock: Lock) -> None:
+        """Its key went down in the guest."""
+        self.is_on(lock)
+        self._on ^= lock
+        self._unsure_until = self._clock() + SETTLE_S
+
+    def told(self, lights: int) -> None:
+        """The lights are these now."""
+        new = Lock(lights & 7)
+        if self._lights is not None:
+            self._lit |= new ^ self._lights
+        elif self._clock() >= self._unsure_until:
+            self._on = new
+        self._lights = new
+
+    def reset(self) -> None:
+        """The guest begins anew."""
+        self._on = self._lights or Lock(0)
+        self._unsure_until = 0.0
