@@ -62,6 +62,8 @@ class Agent:
             lambda function: asyncio.get_running_loop().call_soon(function))
         self._input = lines.InputLine(end)
         self.servers: dict[str, rms.Server] = {}
+        #: Closed ones, whose clients stay.
+        self._closed: list[rms.Server] = []
         self._context: rms.Context | None = None
         self._configuring = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -191,9 +193,10 @@ class Agent:
         assert self._context is not None
         for server in self.servers.values():
             await server.close()
+        self._closed += self.servers.values()
         self.servers.clear()
         await self._set_up_network(config, old)
-        await self._start()
+        await self._reconfigure()
         if self.servers and self._boot_s is None:
             self._boot_s = round(time.clock_gettime(time.CLOCK_BOOTTIME), 3)
         # What was loaded stays: spare the collector, and the pages that its
@@ -214,7 +217,9 @@ class Agent:
 
     async def _reconfigure(self) -> None:
         """Tell the servers; start those that could not be started before."""
-        for name, server in self.servers.items():
+        self._closed = [each for each in self._closed if each.clients]
+        for name, server in [*self.servers.items(), *(
+                ('before', each) for each in self._closed)]:
             try:
                 server.reconfigure()
             except (OSError, ValueError) as error:

@@ -18,6 +18,7 @@ from nova_dmore.domr.servers import admission
 from nova_dmore.domr.servers.cipher import library as cipher
 from nova_dmore.domr.servers import once
 from nova_dmore.domr.servers import rms
+from nova_dmore.domr.servers import ssh_keys
 from nova_dmore.domr.servers import ssh_packets
 from nova_dmore.domr.servers import tcp
 
@@ -50,6 +51,7 @@ class Connection(asyncssh.SSHServer):
         self.name = 'ssh client'
         self.full = False
         self.has_logged_in = False
+        self.key: bytes | None = None       # that was shown last
         self.made_room = False      # ended alone, for others to begin
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
@@ -106,18 +108,41 @@ class Connection(asyncssh.SSHServer):
         self.has_logged_in = True
         self._server.logged_in(self)
 
+    def end_if_removed(self, keys: frozenset[bytes]) -> bool:
+        """End it if it has logged in with a key that may not any more."""
+        if self.key in keys:
+            return False
+        for session in list(self.sessions):
+            session.tell('your key may not use this console any more')
+        self._server.log.say(f'removed {self.source}', 'warning',
+                             f'{self.name} is ended: its key was removed')
+        self.conn.disconnect(asyncssh.DISC_BY_APPLICATION,
+                             'the key was removed')
+        return True
+
     def _flow(self, full: bool) -> None:
         self.full = full
         for session in list(self.sessions):
             session.flow_changed()
 
-    def begin_auth(self, username: str) -> bool:
-        """Any user name will do; the key decides."""
-        self.conn.set_authorized_keys(self._server.authorized_keys())
+    def public_key_auth_supported(self) -> bool:
+        """And nothing else is."""
         return True
 
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey
+                            ) -> bool:
+        """Any user name will do; the key decides.
+
+        A client may ask about several; with each signature it is asked again,
+        so the last one is that with which it logs in.
+        """
+        self.key = key.public_data
+        return self.key in self._server.keys()
+
     def session_requested(self) -> Any:
-        """Open a session unless there are too many."""
+        """Open a session unless there are too many, or the key is removed."""
+        if self.end_if_removed(self._server.keys()):
+            return False
         if (self._server.clients >= rms.CLIENTS_MAX
                 or self.channels >= CHANNELS_MAX):
             self._server.log.say(f'full {self.source}', 'warning',
@@ -285,8 +310,8 @@ class SshServer:
             PENDING_MAX)
         self._logged_in: set[Connection] = set()
         self._attempts = admission.Attempts(LOG_INS, time.monotonic)
-        self._keys: tuple[tuple[str, ...], asyncssh.SSHAuthorizedKeys] = (
-            (), asyncssh.import_authorized_keys(''))
+        #: The keys that may log in now.
+        self.keys = ssh_keys.Keys(context).now
         self._acceptor: asyncssh.SSHAcceptor | None = None
 
     @property
@@ -341,7 +366,8 @@ class SshServer:
             connection.conn.disconnect(asyncssh.DISC_TOO_MANY_CONNECTIONS,
                                        'too many connections')
             return
-        self._logged_in.add(connection)
+        if not connection.end_if_removed(self.keys()):
+            self._logged_in.add(connection)
 
     def ended(self, connection: Connection) -> None:
         """Forget a connection that ended."""
@@ -352,35 +378,17 @@ class SshServer:
             self.log.say(f'log-in {connection.source}', 'info',
                          f'{connection.name} did not log in')
 
-    def authorized_keys(self) -> asyncssh.SSHAuthorizedKeys:
-        """The keys that may log in now; read once for each configuration."""
-        lines = self.context.config.authorized_keys
-        if self._keys[0] != lines:
-            self._keys = lines, authorized_keys(lines, self.context.log)
-        return self._keys[1]
-
     def reconfigure(self) -> None:
-        """See rms.Server; all of it is read at each use."""
+        """See rms.Server; all of it is read at each use. Who has logged in
+        with a key that was removed is ended."""
+        keys = self.keys()
+        for connection in list(self._logged_in):
+            connection.end_if_removed(keys)
 
     async def close(self) -> None:
         """Accept no more; the clients that are attached stay."""
         if self._acceptor is not None:
             self._acceptor.close()
-
-
-def authorized_keys(lines: tuple[str, ...],
-                    log: console_module.Log) -> asyncssh.SSHAuthorizedKeys:
-    """The keys that may log in; a line that is no key is logged, not used."""
-    usable = []
-    for line in lines:
-        try:
-            asyncssh.import_authorized_keys(line)
-        except ValueError as error:
-            log('warning', f'authorized key {line[:40]!a} is not usable: '
-                f'{ascii(error)}')
-        else:
-            usable.append(line)
-    return asyncssh.import_authorized_keys('\n'.join(usable))
 
 
 async def start(context: rms.Context) -> SshServer:
