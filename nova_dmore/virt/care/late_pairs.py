@@ -15,7 +15,7 @@ from oslo_log import log as logging
 from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt.care import shutdown
-from nova_dmore.virt.pair import instance_pair
+from nova_dmore.virt.pair import announcement
 from nova_dmore.virt import where
 
 LOG = logging.getLogger(__name__)
@@ -27,14 +27,14 @@ class LatePairs:
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
     :param context: an admin ``RequestContext``.
     :param connect: returns Nova's ``libvirt.virConnect``.
-    :param ssh_port: ``[dmore] ssh_port``.
+    :param options: the ``[dmore]`` options.
     """
 
-    def __init__(self, pairs, context, connect, ssh_port: int):
+    def __init__(self, pairs, context, connect, options):
         self._pairs = pairs
         self._context = context
         self._connect = connect
-        self._ssh_port = ssh_port
+        self._options = options
 
     def make(self) -> None:
         """Make each pair that is missing and can be had.
@@ -81,4 +81,4 @@ class LatePairs:
                                                 where.Here.MOVING):
                 return
             record = self._pairs.ensure(instance, display)
-        instance_pair.announce(instance, record, self._ssh_port)
+        announcement.announce(self._options, instance, record)

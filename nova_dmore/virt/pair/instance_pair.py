@@ -10,17 +10,11 @@ import dataclasses
 from nova_dmore import exception
 from nova_dmore import places
 from nova_dmore.virt import boundary
-from nova_dmore.virt.config import host_secrets
+from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import policy
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt.pair import xml as xml_module
 from nova_dmore.virt import where
-
-#: The server property in which a user finds the SSH console. An instance that
-#: has it has a Domain R. It lies in Nova's database, where hosts of other
-#: releases read it: its name does not change.
-SSH_PROPERTY = 'dmore:console_ssh'
-
 
 @dataclasses.dataclass(frozen=True)
 class StartingPair:
@@ -75,17 +69,6 @@ def ensure_later(pairs, xml: str, instance) -> xml_module.ShadowedInstance:
     return shadowed
 
 
-def announce(instance, record: record_module.PairRecord, ssh_port: int
-             ) -> None:
-    """Tell the user the SSH address, in the server's properties; and tell
-    Nova the secret that the keys of the pair are derived from."""
-    url = f'ssh://console@{record.address.ip}:{ssh_port}'
-    if instance.metadata.get(SSH_PROPERTY) != url:
-        instance.metadata[SSH_PROPERTY] = url
-        instance.save()
-    host_secrets.note(instance, record.secret_id)
-
-
 def withdraw(pairs, xml: str, instance) -> None:
     """Leave nothing that leads to a Domain R: the instance starts with the
     stock consoles.
@@ -98,13 +81,7 @@ def withdraw(pairs, xml: str, instance) -> None:
         return
     if pairs.get(instance.uuid) is not None:
         remove(pairs, instance, delete_address=False)
-    retract(instance)
-
-
-def retract(instance) -> None:
-    """Take back from the user what :func:`announce` told him."""
-    if instance.metadata.pop(SSH_PROPERTY, None) is not None:
-        instance.save()
+    announcement.retract(instance)
 
 
 def destroyed(options, pairs, destination, instance) -> None:

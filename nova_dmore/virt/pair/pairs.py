@@ -68,6 +68,8 @@ class Pairs:
             connect, plug, self.shadows, self.blueprint)
         #: See :attr:`parts.PairParts.configured`.
         self.configured = self._parts.configured
+        #: See :meth:`parts.PairParts.was_told`.
+        self.was_told = self._parts.was_told
         self._locks = lock.PairLocks(
             lambda instance_uuid: self.on_change(instance_uuid))
         #: Called with an instance's uuid when somebody may have changed its
@@ -132,15 +134,16 @@ class Pairs:
             was made on the way is undone.
         """
         with self.locked(instance.uuid):
-            record = self.get(instance.uuid)
-            if record is not None and (record.incoming or
-                                       self._is_retired(record)):
+            record = before = self.get(instance.uuid)
+            if record is not None and (
+                    record.incoming or self._is_retired(record)
+                    or self._is_lost(record.address.port_id)):
                 # Nova starts the instance here: none is arriving any more,
                 # and who is attached expects no other.
                 self.remove(instance.uuid, delete_address=False)
                 record = None
             if record is None:
-                return self._make(instance, display)
+                return self._make(instance, display, before)
             if record.display != display:
                 self._forget_tokens(instance.uuid)
                 record = dataclasses.replace(record, display=display)
@@ -152,8 +155,12 @@ class Pairs:
                 record = self._restart(record)
             return record
 
-    def _make(self, instance, display: bool) -> record_module.PairRecord:
-        digest = self.images.current()
+    def _make(self, instance, display: bool,
+              before: record_module.PairRecord | None
+              ) -> record_module.PairRecord:
+        # One that lives, of which no record is left, is adopted.
+        digest = (self._parts.living_image(instance.uuid)
+                  or self.images.current())
         # Of consoles that it had without a pair.
         self._forget_tokens(instance.uuid)
         known = self.addresses.exists(instance.uuid)
@@ -161,7 +168,8 @@ class Pairs:
             if not known:
                 undo.callback(
                     parts.attempt, self._delete_address, instance.uuid)
-            address = self.addresses.ensure(instance.uuid, self.host)
+            address = self.addresses.ensure(
+                instance.uuid, self.host, before and before.address)
             record = record_module.PairRecord(
                 instance_uuid=instance.uuid,
                 instance_name=instance.display_name or instance.name,
@@ -217,7 +225,8 @@ class Pairs:
         """Tell a pair again what to serve: its certificate is a new one then.
         Sessions go on. Not if it is arriving, or something is being done.
 
-        Called by :mod:`nova_dmore.virt.care.renewal`.
+        Called by :mod:`nova_dmore.virt.care.renewal` and
+        :mod:`nova_dmore.virt.care.changed_options`.
 
         :raises nova_dmore.exception.DMoreError: it could not be told.
         """
@@ -225,6 +234,13 @@ class Pairs:
             record = self.get(instance_uuid)
             if locked and record is not None and not record.incoming:
                 self._parts.configure(record)
+
+    def _is_lost(self, port_id: str) -> bool:
+        """Whether somebody has deleted the port."""
+        try:
+            return self.addresses.is_lost(port_id)
+        except exception.AddressError:
+            return False    # Neutron is away: nobody can tell
 
     def _is_retired(self, record) -> bool:
         """Whether its keys cannot be had any more."""
@@ -261,6 +277,30 @@ class Pairs:
                 return False
             self._restart(record)
             return True
+
+    def replace_port(self, instance_uuid: str
+                     ) -> record_module.PairRecord | None:
+        """Build Domain R anew on another port: somebody has deleted its own.
+
+        Called by :mod:`nova_dmore.virt.care.lost_ports`.
+
+        :returns: the record; None: somebody is changing the pair.
+        :raises nova_dmore.exception.DMoreError: it failed; try again later.
+        """
+        with self.locked(instance_uuid, wait_s=0) as locked:
+            record = self.get(instance_uuid)
+            if not locked or record is None or record.incoming:
+                return None
+            address = self.addresses.ensure(
+                instance_uuid, self.host, record.address)
+            if address.ip != record.address.ip:
+                # That may be another instance's at once.
+                self._forget_tokens(instance_uuid)
+            self.domain(instance_uuid).stop()
+            parts.attempt(self._plug.unplug, record)
+            record = dataclasses.replace(record, address=address)
+            self._save(record)
+            return self._restart(record)
 
     def adopt(self, instance_uuid: str) -> None:
         """Let a Domain R that arrived paused run: its instance belongs to

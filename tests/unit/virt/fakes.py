@@ -171,7 +171,13 @@ class Neutron:
             if wanted.items() <= network.items()]}
 
     def _create_port(self, body):
-        if not self.free_addresses:
+        asked = body['port'].get('fixed_ips', [{}])[0].get('ip_address')
+        used = {port['fixed_ips'][0]['ip_address']
+                for port in self.ports.values()}
+        if asked in used:
+            raise neutron_exceptions.IpAddressInUseClient(
+                message=f'IP address {asked} already allocated in subnet.')
+        if asked is None and not self.free_addresses:
             raise neutron_exceptions.IpAddressGenerationFailureClient(
                 message='No more IP addresses available on network net-1.')
         self._check_quota('ports', len(self.ports))
@@ -180,9 +186,11 @@ class Neutron:
         port = {
             **self._secured(body['port'], body['port']['network_id']),
             'id': f'00000000-0000-4000-8003-{number:012}',
-            'mac_address': f'fa:16:3e:00:00:{number:02x}',
+            'mac_address': body['port'].get(
+                'mac_address', f'fa:16:3e:00:00:{number:02x}'),
             'fixed_ips': [{'subnet_id': SUBNET,
-                           'ip_address': self.free_addresses.pop(0)}],
+                           'ip_address': asked or self.free_addresses.pop(
+                               0)}],
             'binding:vif_type': self.vif_type,
             'binding:vif_details': {'bridge_name': 'br-int'},
             'binding:profile': {}}
@@ -312,6 +320,8 @@ class Neutron:
                          if key[0] != port}
 
     def _show_port(self, port):
+        if port not in self.ports:
+            raise _not_found(f'port {port}')
         return {'port': dict(self.ports[port])}
 
     def _show_subnet(self, subnet):

@@ -11,6 +11,7 @@ from nova.virt.libvirt import host as libvirt_host
 
 from nova_dmore import exception
 from nova_dmore.virt.care import watch
+from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import domain_r
 from tests.unit.virt import driver_case
 from tests.unit.virt import fake_host
@@ -67,7 +68,8 @@ class CreateTest(driver_case.DriverTestCase):
     def test_with_a_pair(self):
         self.assertIn('/serial0"', self._create())
         self.assertIn(self.domr, self.libvirt.domains)
-        self.assertIn('dmore:console_ssh', self.instance.metadata)
+        self.assertIn(announcement.NOTE, self.instance.system_metadata)
+        self.assertEqual({}, self.instance.metadata)
 
     def test_what_can_be_foreseen(self):
         self.images.current.side_effect = exception.ImageError('no image')

@@ -10,7 +10,7 @@ from nova import objects
 from nova_dmore import exception
 from nova_dmore.virt.care import late_pairs
 from nova_dmore.virt.care import shutdown
-from nova_dmore.virt.pair import instance_pair
+from nova_dmore.virt.pair import announcement
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
@@ -26,11 +26,12 @@ class LatePairsTest(fake_host.HostTestCase):
         self.useFixture(fixtures.MockPatchObject(objects.Instance, 'save'))
         self.domain = self.libvirt.add_instance()
         self.late = late_pairs.LatePairs(
-            self.pairs, 'context', lambda: self.libvirt, 22)
+            self.pairs, 'context', lambda: self.libvirt,
+            self.conf.dmore)
 
     def _assert_made(self):
         self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
-        self.assertIn(instance_pair.SSH_PROPERTY, self.instance.metadata)
+        self.assertIn(announcement.NOTE, self.instance.system_metadata)
 
     def _assert_not_made(self):
         self.assertIsNone(self.pairs.get(fakes.UUID))
@@ -93,5 +94,6 @@ class LatePairsTest(fake_host.HostTestCase):
     def test_libvirt_is_away(self):
         self.late = late_pairs.LatePairs(
             self.pairs, 'context', mock.Mock(
-                side_effect=nova_exception.HypervisorUnavailable()), 22)
+                side_effect=nova_exception.HypervisorUnavailable()),
+            self.conf.dmore)
         self.assertRaises(exception.PairError, self.late.make)
