@@ -365,6 +365,7 @@ class Watch:
         """
         if await self._was_service_away(error):
             return 0.0
+        await self._in_thread(self._care.note_trouble, uuid, error)
         delay_s = min(max(delay_s * 2, _FIRST_RETRY_S), _LAST_RETRY_S)
         LOG.error('Console of instance %(uuid)s: %(error)s; trying again in '
                   '%(delay).0f s',

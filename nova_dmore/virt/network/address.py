@@ -20,6 +20,7 @@ from nova.network import neutron
 from oslo_log import log as logging
 
 from nova_dmore import exception
+from nova_dmore.virt.network import new_port
 from nova_dmore.virt import service_errors
 
 LOG = logging.getLogger(__name__)
@@ -305,8 +306,15 @@ class AddressBook:
         if network.get('dns_domain'):
             # Where users find a console whose address nobody tells them.
             port['dns_name'] = device_id(instance_uuid)
+        wanted: list[dict] = [{}]
+        if like is not None and like.network_id == network['id']:
+            # Somebody else may have them by now.
+            address = {'fixed_ips': [{'ip_address': like.ip}]}
+            wanted = [{**address, 'mac_address': like.mac}, address, {}]
         try:
-            return self._create_like(client, network, port, like)
+            return new_port.create(
+                client, self._security, network,
+                [{**port, **fields} for fields in wanted])
         except neutron_exceptions.OverQuotaClient as error:
             raise exception.AddressError(
                 'the quota of ports of the project of [neutron] is used up, '
@@ -316,34 +324,6 @@ class AddressBook:
             raise exception.AddressError(
                 f'[dmore] management_network: {self._network!r} gives Domain '
                 f'R no port: {error}') from error
-
-    def _create_like(self, client, network, port, like: Address | None):
-        """Somebody else may have the address, or the MAC, by now."""
-        wanted: list[dict] = [{}]
-        if like is not None and like.network_id == network['id']:
-            address = {'fixed_ips': [{'ip_address': like.ip}]}
-            wanted = [{**address, 'mac_address': like.mac}, address, {}]
-        for index, fields in enumerate(wanted, 1):
-            try:
-                return self._create_secured(
-                    client, network, {**port, **fields})
-            except neutron_exceptions.NeutronClientException as error:
-                if index == len(wanted) or error.status_code not in (
-                        400, 403, 409):
-                    raise
-
-    def _create_secured(self, client, network, port):
-        """Another nova-compute may have deleted the plug-in's security group,
-        since it is one too many: then there is one that stays."""
-        def create():
-            security = self._security.of_new_port(client, network)
-            return client.create_port({'port': {**port, **security}})['port']
-        try:
-            return create()
-        except neutron_exceptions.NeutronClientException as error:
-            if error.status_code != 404 or not self._security.forget_group():
-                raise
-        return create()
 
     def _move(self, client, port, host: str):
         """Bind a port to another host, on which it may have a binding that a

@@ -42,8 +42,10 @@ def ensure(conf, pairs, xml: str, instance, saved: str | None = None
         return None     # it was suspended with the stock consoles
     known = pairs.get(instance.uuid) is not None
     if not policy.wants_domain_r(conf, instance, known):
-        if known:   # its flavor was changed
-            remove(pairs, instance, delete_address=True)
+        if known:   # its flavor was changed, and may be changed back
+            remove(pairs, instance,
+                   delete_address=instance.old_flavor is None)
+            announcement.retract(instance)
         return None
     if pairs.impossible is not None:
         if conf.required:
@@ -84,7 +86,7 @@ def withdraw(pairs, xml: str, instance) -> None:
     announcement.retract(instance)
 
 
-def destroyed(options, pairs, destination, instance) -> None:
+def destroyed(options, pairs, destination, context, instance) -> None:
     """Nova has destroyed an instance on this host, and does not start it here
     at once.
 
@@ -98,16 +100,27 @@ def destroyed(options, pairs, destination, instance) -> None:
         with boundary.instance_first(instance, 'Rolling back its Domain R'):
             destination.rollback_live_migration_at_destination(instance.uuid)
         return
+    if record is not None and not for_good:
+        with boundary.instance_first(instance, 'Reverting its resize'):
+            if where.is_reverted_here(context, instance, pairs.host):
+                return      # sessions go on
     # Even if Nova's flavor asks for no Domain R now, the instance may have had
     # one before its flavor was changed; then its address is left.
     if record is not None or for_good and options.management_network:
         remove(pairs, instance, delete_address=for_good)
 
 
-def resize_confirmed(pairs, instance) -> None:
+def resize_confirmed(options, pairs, instance) -> None:
     """An instance that was resized stays where it is: if that is elsewhere,
-    remove what could not be removed of its pair when it left."""
-    if (instance.host != pairs.host
+    remove what could not be removed of its pair when it left; and its address
+    if its flavor asks for no Domain R any more.
+
+    :param options: the ``[dmore]`` options.
+    """
+    if (options.management_network and
+            not policy.wants_domain_r(options, instance, has_one=True)):
+        remove(pairs, instance, delete_address=True)
+    elif (instance.host != pairs.host
             and pairs.get(instance.uuid) is not None):
         remove(pairs, instance, delete_address=False)
 

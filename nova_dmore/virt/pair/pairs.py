@@ -70,6 +70,8 @@ class Pairs:
         self.configured = self._parts.configured
         #: See :meth:`parts.PairParts.was_told`.
         self.was_told = self._parts.was_told
+        #: By instance uuid, why its Domain R cannot be had now.
+        self.trouble: dict[str, str] = {}
         self._locks = lock.PairLocks(
             lambda instance_uuid: self.on_change(instance_uuid))
         #: Called with an instance's uuid when somebody may have changed its
@@ -198,13 +200,7 @@ class Pairs:
         try:
             self.images.ensure(record.digest)
         except exception.ImageError as error:
-            digest = self.images.current()
-            LOG.info('Domain R of instance %(uuid)s gets image %(digest)s: '
-                     '%(error)s', {'uuid': record.instance_uuid,
-                                   'digest': digest,
-                                   'error': text.printable(error)})
-            record = dataclasses.replace(record, digest=digest)
-            self._save(record)
+            record = self._with_current_image(record, text.printable(error))
         try:
             replaced = self.secrets.replaced(record)
             if replaced != record:
@@ -261,12 +257,13 @@ class Pairs:
 
     # -- rebuilt ------------------------------------------------------------
 
-    def rebuild(self, instance_uuid: str) -> bool:
+    def rebuild(self, instance_uuid: str, ends_again: bool = False) -> bool:
         """Start again what of a pair died.
 
         Called by :mod:`nova_dmore.virt.care.watch`, and by a destination whose
         Domain R did not come.
 
+        :param ends_again: it does not live long: another image may be better.
         :returns: whether anything had to be started.
         :raises nova_dmore.exception.DMoreError: it failed; try again later.
         """
@@ -275,8 +272,26 @@ class Pairs:
             if (record is None or record.incoming or
                     all(self.is_alive(instance_uuid))):
                 return False
+            if ends_again:
+                with contextlib.suppress(exception.ImageError):
+                    record = self._with_current_image(
+                        record, 'it ends again and again')
             self._restart(record)
+            self.trouble.pop(instance_uuid, None)
             return True
+
+    def _with_current_image(self, record, why: str
+                            ) -> record_module.PairRecord:
+        digest = self.images.current()
+        if digest == record.digest:
+            return record
+        LOG.warning('Domain R of instance %(uuid)s gets image %(digest)s in '
+                    'place of %(old)s: %(why)s',
+                    {'uuid': record.instance_uuid, 'digest': digest,
+                     'old': record.digest, 'why': why})
+        record = dataclasses.replace(record, digest=digest)
+        self._save(record)
+        return record
 
     def replace_port(self, instance_uuid: str
                      ) -> record_module.PairRecord | None:
@@ -345,9 +360,29 @@ class Pairs:
                 pair_lock.release()
 
     def _remove(self, instance_uuid: str) -> None:
+        self.trouble.pop(instance_uuid, None)
         self._parts.end(instance_uuid, self.get(instance_uuid))
         self.shadows.remove(instance_uuid)
         self.records.forget(instance_uuid)
+
+    def remove_stray(self, instance_uuid: str) -> None:
+        """As :meth:`remove` of a pair without a record, whose address stays.
+
+        Called by :mod:`nova_dmore.virt.care.late_pairs`.
+
+        :raises nova_dmore.exception.DMoreError: something is left over.
+        """
+        with self.locked(instance_uuid):
+            try:
+                address = self.addresses.find(instance_uuid)
+            except exception.AddressError:
+                address = None
+            self._remove(instance_uuid)
+            if address is not None:
+                # Its tap is called as the port is; whose it is does not
+                # matter.
+                self._plug.unplug(record_module.PairRecord(
+                    instance_uuid, '', None, '', address, None))
 
     def remove_kernel_log(self, instance_uuid: str) -> None:
         """Remove the log of Domain R's kernel; what cannot be is logged.

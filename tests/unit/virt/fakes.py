@@ -90,7 +90,8 @@ def make_instance(**changes) -> objects.Instance:
         'user_id': 'u1', 'key_data': None, 'host': HOST, 'metadata': {},
         'system_metadata': {}, 'vm_state': 'building',
         'task_state': 'spawning', 'deleted': False,
-        'flavor': objects.Flavor(vcpus=1, memory_mb=64, extra_specs={})}
+        'flavor': objects.Flavor(vcpus=1, memory_mb=64, extra_specs={}),
+        'old_flavor': None, 'migration_context': None}
     return objects.Instance(**{**fields, **changes})
 
 

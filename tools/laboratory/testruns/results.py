@@ -45,7 +45,7 @@ class Reader(testtools.StreamToDict):
             self._progress.say(f'{self._layer}: {_text(test)}')
             return
         before = self.counts
-        self.counts = before.with_one(status)
+        self.counts = before.with_one(status, test['id'])
         if self.counts.failed > before.failed:
             self.counts += Counts(failures=(
                 f'{self._layer}: {test["id"]} ({status}): '
