@@ -238,7 +238,7 @@ class Agent:
         if not self.servers:
             return
         message = {'type': wire.SERVING, 'boot_s': self._boot_s,
-                   'memory_kib': memory_used_kib()}
+                   'memory_kib': memory_used_kib(), 'ends_sessions': 1}
         for name, server in self.servers.items():
             message[name] = server.clients
         self._outbox.put(message)

@@ -167,3 +167,32 @@ class OptionsTest(CareTestCase):
             for group in groups.values()
             for rule in group['security_group_rules']))
         self._assert_no_break()
+
+
+class BindingTest(test_migration.MigrationTestCase):
+
+    def test_the_port_cannot_be_bound_where_the_instance_went(self):
+        """On a routed network, say, or without an agent: the user is told,
+        in place of where nobody is."""
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova.tests.fixtures.libvirt.Domain.XMLDesc',
+            test_migration.kept_xml))
+        self.neutron_for_domain_r.vif_type = 'binding_failed'
+        self.go()
+        self.until(lambda: self.driver('c2')._pairs.trouble)
+        error = self.assertRaises(
+            test_migration.client.OpenStackApiException, self.make_token,
+            self.server)
+        self.assertIn('cannot be bound on host c2', str(error))
+        self.assertEqual('ACTIVE', self.api.get_server(
+            self.server['id'])['status'])
+        # It is tried again, and comes.
+        self.neutron_for_domain_r.vif_type = 'ovs'
+        for binding in self.neutron_for_domain_r.bindings.values():
+            binding['vif_type'] = 'ovs'
+        for port in self.neutron_for_domain_r.ports.values():
+            port['binding:vif_type'] = 'ovs'
+        pairs = self.driver('c2')._pairs
+        pairs.take_over(pairs.get(self.server['id']))
+        self.assertEqual(('10.0.0.5', 5900),
+                         self.endpoint(self.make_token(self.server)))

@@ -26,6 +26,8 @@ class ChangedOptions:
 
     def __init__(self, pairs):
         self._pairs = pairs
+        #: Instances of whose Domain R it was said that it is an earlier one.
+        self._earlier: set[str] = set()
         #: What was logged.
         self._troubles: set[str] = set()
 
@@ -37,12 +39,14 @@ class ChangedOptions:
         :raises nova_dmore.exception.HostServiceError: nobody can tell which
             processes live.
         """
-        troubles = set()
+        troubles, earlier = set(), set()
         for record in records:
             if record.incoming or self._pairs.was_told(record):
                 continue
             try:
                 self._pairs.configure_again(record.instance_uuid)
+                if self._is_earlier(record.instance_uuid):
+                    earlier.add(record.instance_uuid)
             except exception.HostServiceError:
                 raise
             except exception.DMoreError as error:
@@ -51,3 +55,14 @@ class ChangedOptions:
             LOG.warning('Consoles go on as they were, their options are not '
                         'taken over: %s', trouble)
         self._troubles = troubles
+        if earlier - self._earlier:
+            LOG.warning('The Domain Rs of these instances are of an earlier '
+                        'release: sessions of a key that is taken away go on '
+                        'there until they are built anew: %s',
+                        ', '.join(sorted(earlier - self._earlier)))
+        self._earlier |= earlier
+
+    def _is_earlier(self, instance_uuid: str) -> bool:
+        """Whether a Domain R serves that ends no sessions."""
+        serving = self._pairs.client(instance_uuid).status().serving
+        return bool(serving) and not serving.get('ends_sessions')

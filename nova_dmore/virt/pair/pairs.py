@@ -384,6 +384,10 @@ class Pairs:
                 self._plug.unplug(record_module.PairRecord(
                     instance_uuid, '', None, '', address, None))
 
+    def kernel_logs(self) -> set[str]:
+        """Uuids of the instances of whose Domain R there is a kernel log."""
+        return kernel_log.instances(self._conf.dmore.log_dir)
+
     def remove_kernel_log(self, instance_uuid: str) -> None:
         """Remove the log of Domain R's kernel; what cannot be is logged.
 

@@ -358,6 +358,7 @@ class Neutron:
         self.ports[port_id].update({
             'binding:host_id': host_id,
             'binding:profile': binding['profile'],
+            'binding:vif_type': binding['vif_type'],
             'binding:vif_details': binding['vif_details']})
 
     def _delete_port_binding(self, port_id, host_id):

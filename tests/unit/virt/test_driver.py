@@ -219,6 +219,16 @@ class WithdrawTest(driver_case.DriverTestCase):
         self.assertEqual({}, self.instance.metadata)
         self.assert_nothing_left()
 
+    def test_opted_out_by_a_resize(self):
+        """Which may be reverted: then it has its address again."""
+        self.instance.flavor.extra_specs['dmore:domain_r'] = 'disabled'
+        self.instance.old_flavor = self.instance.flavor
+        self.instance.system_metadata[announcement.NOTE] = 'ssh://x'
+        self._create(XML)
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
+        self.assertEqual({}, self.instance.system_metadata)
+
 
 class ResumeTest(driver_case.DriverTestCase):
     """libvirt starts a suspended instance as it was saved."""
@@ -348,6 +358,16 @@ class ConsoleTest(driver_case.DriverTestCase):
         self.pairs.ensure(self.instance, display=False)
         self._assert_stock('vnc')
         self.serial.assert_not_called()
+
+    def test_its_domain_r_cannot_be_had(self):
+        self.pairs.ensure(self.instance, display=True)
+        self.pairs.trouble[fakes.UUID] = 'port x cannot be bound on host c1'
+        for get in (self.driver.get_vnc_console,
+                    self.driver.get_serial_console):
+            error = self.assertRaises(
+                nova_exception.ConsoleTypeUnavailable, get, 'context',
+                self.instance)
+            self.assertIn('port x cannot be bound', str(error))
 
     def test_no_guest(self):
         # It is being started anew.

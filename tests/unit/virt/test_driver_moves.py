@@ -4,9 +4,11 @@
 import dataclasses
 from unittest import mock
 
+import fixtures
 from nova.compute import task_states
 from nova.compute import vm_states
 from nova import exception as nova_exception
+from nova import objects
 
 from nova_dmore.virt.migration import source
 from nova_dmore.virt.migration import uris
@@ -220,6 +222,26 @@ class LeaveTest(driver_case.DriverTestCase):
         self._destroy(task_state=task_states.RESIZE_REVERTING)
         self._assert_gone()
 
+    def _reverting(self, source_compute):
+        self.useFixture(fixtures.MockPatchObject(
+            objects.Migration, 'get_by_id', lambda context, number:
+            {7: objects.Migration(source_compute=source_compute)}[number]))
+        self._destroy(
+            task_state=task_states.RESIZE_REVERTING,
+            migration_context=objects.MigrationContext(migration_id=7))
+
+    def test_reverted_on_the_same_host(self):
+        self._reverting(fakes.HOST)
+        self._assert_kept()
+
+    def test_reverted_to_the_source(self):
+        self._reverting(fakes.OTHER_HOST)
+        self._assert_gone()
+
+    def test_reclaimed(self):
+        self._destroy(vm_state=vm_states.SOFT_DELETED)
+        self.assert_nothing_left()
+
     def test_evacuated(self):
         self._destroy(host=fakes.OTHER_HOST,
                       task_state=task_states.DELETING)
@@ -308,3 +330,12 @@ class LeaveTest(driver_case.DriverTestCase):
             stock.assert_called_with(self.driver, 'context', 'migration',
                                      self.instance, 'network')
         self._assert_gone()
+
+    def test_confirmed_with_a_flavor_that_opts_out(self):
+        self.stock('confirm_migration')
+        self.pairs.remove(fakes.UUID, delete_address=False)
+        self.instance.host = fakes.OTHER_HOST
+        self.instance.flavor.extra_specs['dmore:domain_r'] = 'disabled'
+        self.driver.confirm_migration(
+            'context', 'migration', self.instance, 'network')
+        self.assert_nothing_left()

@@ -19,9 +19,9 @@ experiences. This page is made from what ``tools/test operations`` runs
 (``tools/laboratory/operations/catalogue.py``); the tests are those of
 ``tests/functional``.
 
-A session that *lives on* loses no key and no byte. One that *ends* is told why,
-where its protocol has a way to say that. *The same address*: the host key is
-the same, too, so a client that tries again is where it was.
+A session that *lives on* loses no key and no byte. One that *ends* is told
+why, where its protocol has a way to say that. *The same address*: the host
+key is the same, too, so a client that tries again is where it was.
 
 .. list-table::
    :header-rows: 1

@@ -8,6 +8,7 @@ import fixtures
 from nova_dmore import exception
 from nova_dmore.virt.care import changed_options
 from tests.unit.virt import fake_host
+from tests.unit.virt import fake_shadow
 from tests.unit.virt import fakes
 
 
@@ -87,6 +88,18 @@ class ChangedOptionsTest(fake_host.HostTestCase):
         del self.shadow.refuse['configure']
         self.assertEqual(1, len(self._look()))
         self.assertEqual([], self._look())
+
+    def test_an_earlier_domain_r_is_named_once(self):
+        for serving, named in (({'ssh': 0, 'ends_sessions': 1}, 0),
+                               (None, 0), ({'ssh': 0}, 1), ({'ssh': 1}, 1)):
+            self.client().status.side_effect = None
+            self.client().status.return_value = fake_shadow.status(
+                serving=serving)
+            self.config.config(
+                group='dmore', ssh_port=self.conf.dmore.ssh_port + 1)
+            self.assertEqual(1, len(self._look()))
+            self.assertEqual(named, self.log.output.count(
+                f'built anew: {fakes.UUID}'))
 
     def test_the_host_service_is_away(self):
         self.config.config(group='dmore', ssh_port=2222)

@@ -9,8 +9,8 @@ from nova_dmore import exception
 from nova_dmore import places
 from nova_dmore.virt.migration import plain_destination
 from nova_dmore.virt.migration.phases import Phase
-from nova_dmore.virt.pair import host_side
 from nova_dmore.virt.pair import announcement
+from nova_dmore.virt.pair import host_side
 from nova_dmore.virt.pair import xml
 from tests.unit.virt import fakes
 from tests.unit.virt.migration import source_case
