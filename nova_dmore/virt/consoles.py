@@ -8,6 +8,7 @@ token (``validate_console_port``).
 from nova.console import type as console_type
 from nova import exception
 
+from nova_dmore import exception as dmore_exception
 from nova_dmore.virt import where
 
 
@@ -46,8 +47,16 @@ def _check(pairs, instance, kind: str) -> None:
     """Tell a user why there is no console, instead of where none is."""
     trouble = pairs.trouble.get(instance.uuid)
     if trouble is not None:
+        # Names of hosts and ports are the operator's.
         raise exception.ConsoleTypeUnavailable(
-            console_type=f'{kind} ({trouble})')
+            console_type=f'{kind} ({trouble}; it is tried again)')
+
+
+def why(error: Exception) -> str:
+    """What a user is told of an error that keeps his consoles away."""
+    if isinstance(error, dmore_exception.AddressError):
+        return 'its console server has no network now'
+    return 'its console server cannot be started now'
 
 
 def _pair_with_guest(pairs, host, instance):

@@ -107,6 +107,7 @@ class TestCase(base.ServersTestBase):
         self.useFixture(fixtures.MonkeyPatch(
             'nova.tests.fixtures.libvirt.Connection', Connection))
         stock_save = fakelibvirt.Domain.managedSave
+        stock_remove = fakelibvirt.Domain.managedSaveRemove
 
         def save(domain, flags):
             domain._connection.saved_xml[domain.name()] = (
@@ -114,6 +115,9 @@ class TestCase(base.ServersTestBase):
             stock_save(domain, flags)
         for name, function in {
                 'managedSave': save,
+                # The fake calls its own without them.
+                'managedSaveRemove': lambda domain, flags=0: stock_remove(
+                    domain, flags),
                 'managedSaveGetXMLDesc': lambda domain, flags:
                 domain._connection.saved_xml[domain.name()]}.items():
             self.useFixture(fixtures.MonkeyPatch(

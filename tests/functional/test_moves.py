@@ -15,7 +15,7 @@ class MoveTest(operations.TwoHostsTestCase):
             lambda *_: None))
         self.useFixture(fixtures.MonkeyPatch(
             'nova.virt.libvirt.driver.LibvirtDriver.snapshot',
-            lambda *_: None))
+            operations.snapshot))
         self.without = self._create_flavor(
             extra_spec={'dmore:domain_r': 'disabled'})
 

@@ -12,6 +12,7 @@ from nova import context
 from nova.tests.functional.api import client
 
 from tests.functional import operations
+from tests.functional import test_migration
 
 
 class HostTest(operations.TestCase):
@@ -76,12 +77,10 @@ class HostTest(operations.TestCase):
 
     def _can_store(self):
         """Nova stores a disk with programs."""
-        self.stored = []
-        self.useFixture(fixtures.MonkeyPatch(
-            'nova.virt.libvirt.driver.LibvirtDriver.snapshot',
-            lambda driver, context, instance, image_id, update_task_state:
-            self.stored.append(image_id)))
-        self.addCleanup(lambda: self.assertEqual(1, len(self.stored)))
+        stored = self.useFixture(fixtures.MockPatch(
+            'nova.virt.libvirt.driver.LibvirtDriver.snapshot', autospec=True,
+            side_effect=operations.snapshot)).mock
+        self.addCleanup(lambda: stored.assert_called_once())
 
     def test_volume(self):
         volume = self.cinder.IMAGE_BACKED_VOL
@@ -96,7 +95,8 @@ class HostTest(operations.TestCase):
         self.useFixture(fixtures.MonkeyPatch(
             'nova.virt.libvirt.vif.LibvirtGenericVIFDriver.plug',
             lambda *_: None))
-        port = self.neutron.port_2
+        port = self.neutron.create_port(
+            {'port': self.neutron.port_2})['port']
         with self.lives_on():
             self._attach_interface(self.server, port['id'])
             self._detach_interface(self.server, port['id'])
@@ -229,7 +229,7 @@ class ShelveTest(operations.TestCase):
     def _can_store(self):
         self.useFixture(fixtures.MonkeyPatch(
             'nova.virt.libvirt.driver.LibvirtDriver.snapshot',
-            lambda *_: None))
+            operations.snapshot))
 
 
 class ResizeHereTest(operations.TestCase):
@@ -238,6 +238,11 @@ class ResizeHereTest(operations.TestCase):
     def setUp(self):
         super().setUp()
         self.flags(allow_resize_to_same_host=True)
+        # Nova looks which serial ports it has, and its fake tells of stock
+        # consoles, whatever it was given.
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova.tests.fixtures.libvirt.Domain.XMLDesc',
+            test_migration.kept_xml))
         # As it is there: nothing is copied.
         self.useFixture(fixtures.MonkeyPatch(
             'nova.virt.libvirt.driver.LibvirtDriver._cleanup_resize',

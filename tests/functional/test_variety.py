@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Guests of all kinds: each has a pair, or is refused as stock refuses it."""
 
+import os
+
 import fixtures
 from lxml import etree
+from nova import conf
 from nova.console import serial
 from nova.tests.fixtures import libvirt as fakelibvirt
 from nova.tests.functional.api import client
 
 from tests.functional import base
 from tests.functional import test_migration
+
+
+CONF = conf.CONF
 
 
 class VarietyTest(base.TestCase):
@@ -34,6 +40,7 @@ class VarietyTest(base.TestCase):
         self.assert_pair(server)
         self.assertEqual(['pipe', 'tcp', 'tcp'], self._serial_types(server))
         self.assertEqual(2, len(set(serial.ALLOCATED_PORTS) - ports))
+        os.makedirs(os.path.join(CONF.instances_path, server['id']))
         self._rescue_server(server)
         self.assertEqual(['pipe', 'tcp', 'tcp'], self._serial_types(server))
         self.assertEqual(2, len(set(serial.ALLOCATED_PORTS) - ports))

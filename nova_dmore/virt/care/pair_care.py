@@ -14,6 +14,7 @@ from oslo_log import log as logging
 from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt.care import shutdown
+from nova_dmore.virt import consoles
 
 LOG = logging.getLogger(__name__)
 
@@ -201,7 +202,7 @@ class PairCare:
         except exception.DMoreError:
             return      # nobody can tell
         if is_dead:
-            self._pairs.trouble[instance_uuid] = text.printable(error)
+            self._pairs.trouble[instance_uuid] = consoles.why(error)
 
     def rebuild(self, instance_uuid: str) -> Condition:
         """Start again what of a pair has ended.

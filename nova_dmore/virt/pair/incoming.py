@@ -10,8 +10,8 @@ import contextlib
 import dataclasses
 from concurrent import futures
 
-from nova_dmore.channel import text
 from nova_dmore import exception
+from nova_dmore.virt import consoles
 from nova_dmore.virt.pair import pairs
 from nova_dmore.virt.pair import parts
 from nova_dmore.virt.pair import record as record_module
@@ -142,6 +142,6 @@ class IncomingPairs(pairs.Pairs):
                 self._save(record)
                 self._restart(record)
             except exception.DMoreError as error:
-                self.trouble[record.instance_uuid] = text.printable(error)
+                self.trouble[record.instance_uuid] = consoles.why(error)
                 raise
             self.trouble.pop(record.instance_uuid, None)

@@ -70,7 +70,8 @@ class Pairs:
         self.configured = self._parts.configured
         #: See :meth:`parts.PairParts.was_told`.
         self.was_told = self._parts.was_told
-        #: By instance uuid, why its Domain R cannot be had now.
+        #: By instance uuid, what a user is told of why its Domain R cannot be
+        #: had now.
         self.trouble: dict[str, str] = {}
         self._locks = lock.PairLocks(
             lambda instance_uuid: self.on_change(instance_uuid))

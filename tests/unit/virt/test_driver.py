@@ -11,6 +11,7 @@ from nova.virt.libvirt import host as libvirt_host
 
 from nova_dmore import exception
 from nova_dmore.virt.care import watch
+from nova_dmore.virt import consoles
 from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import domain_r
 from tests.unit.virt import driver_case
@@ -361,13 +362,15 @@ class ConsoleTest(driver_case.DriverTestCase):
 
     def test_its_domain_r_cannot_be_had(self):
         self.pairs.ensure(self.instance, display=True)
-        self.pairs.trouble[fakes.UUID] = 'port x cannot be bound on host c1'
+        self.pairs.trouble[fakes.UUID] = consoles.why(
+            exception.AddressError('port x cannot be bound on host c1'))
         for get in (self.driver.get_vnc_console,
                     self.driver.get_serial_console):
             error = self.assertRaises(
                 nova_exception.ConsoleTypeUnavailable, get, 'context',
                 self.instance)
-            self.assertIn('port x cannot be bound', str(error))
+            self.assertIn('has no network now', str(error))
+            self.assertNotIn('c1', str(error))
 
     def test_no_guest(self):
         # It is being started anew.

@@ -186,7 +186,9 @@ class TroubleTest(PairCareTestCase):
         self.care.note_trouble(fakes.UUID, exception.AddressError('failed'))
         self.shadow.service_away = False
         self.care.note_trouble(fakes.UUID, exception.AddressError('no port'))
-        self.assertEqual({fakes.UUID: 'no port'}, self.pairs.trouble)
+        self.assertEqual(
+            {fakes.UUID: 'its console server has no network now'},
+            self.pairs.trouble)
         self.assertIs(Condition.WELL, self.care.rebuild(fakes.UUID))
         self.assertEqual({}, self.pairs.trouble)
 
