@@ -3,7 +3,6 @@
 and live with a pair as any instance does.
 """
 
-import json
 import os
 
 from tests.integration import cloud
@@ -15,33 +14,32 @@ from laboratory.testbed import volumes
 from laboratory.users import subject as demo_subject
 
 HOST, OTHER = settings.COMPUTES
-_SIZE_GIB = 1
+SIZE_GIB = 1
 #: Where on a disk the tests write: behind what the guest boots from.
 _AT_MIB = 512
-_ATTACH_S = 60
-_WORD = b'what-was-written'
-_READY = b'GUEST-READY'
+ATTACH_S = 60
+WORD = b'what-was-written'
 
 
 def setUpModule():
-    BootedTest.machine = DiskTest.machine = SnapshotTest.machine = (
-        AttachedTest.machine) = MovedTest.machine = cloud.enter()
+    for kind in BootedTest, AttachedTest, MovedTest:
+        kind.machine = cloud.enter()
 
 
 def tearDownModule():
     cloud.leave()
 
 
-def _write(console, device):
+def write(console, device):
     """Have the guest write to a disk, as soon as it has it."""
     console.type(
-        f'until [ -e {device} ]; do sleep 1; done; echo {_WORD.decode()} | '
+        f'until [ -e {device} ]; do sleep 1; done; echo {WORD.decode()} | '
         f'dd of={device} bs=1M seek={_AT_MIB} conv=fsync; '
         'echo $((6*7))-written\r'.encode())
     console.wait_for(b'42-written')
 
 
-def _read(console, device):
+def read(console, device):
     """-> what the guest shows of what it wrote, read from the disk again."""
     console.type(
         'echo 3 > /proc/sys/vm/drop_caches; '
@@ -55,7 +53,7 @@ class VolumesTest(cloud.CloudTest):
     def new_volume(self):
         """-> the id of a volume, which goes when the test has ended."""
         storage = self.machine.api._sdk.block_storage
-        volume = storage.create_volume(name=self.id(), size=_SIZE_GIB)
+        volume = storage.create_volume(name=self.id(), size=SIZE_GIB)
         self.addCleanup(storage.delete_volume, volume.id)
         self._wait_for(volume.id, 'available')
         return volume.id
@@ -74,7 +72,7 @@ class VolumesTest(cloud.CloudTest):
         storage = self.machine.api._sdk.block_storage
         cloud.wait_for(
             lambda: storage.get_volume(volume).status == status,
-            _ATTACH_S, f'the volume: {status}')
+            ATTACH_S, f'the volume: {status}')
 
     def assert_unmounted(self):
         """No host has a volume any more."""
@@ -82,7 +80,7 @@ class VolumesTest(cloud.CloudTest):
             mounts = self.machine.place.host(host).root() / 'proc/1/mounts'
             cloud.wait_for(
                 lambda: volumes.HOST_FOLDER not in mounts.read_text(),
-                _ATTACH_S, f'the end of what {host} has mounted')
+                ATTACH_S, f'the end of what {host} has mounted')
 
 
 class BootedTest(VolumesTest, test_cloud_migration.MigrationTest):
@@ -90,7 +88,7 @@ class BootedTest(VolumesTest, test_cloud_migration.MigrationTest):
     instance moves."""
 
     trial = demo_subject.Trial('booted', 'm1.guest', {'ssh': 0, 'serial': 1},
-                               volume_gib=_SIZE_GIB)
+                               volume_gib=SIZE_GIB)
 
     def test_there_and_back(self):
         folder = self.machine.place.volumes
@@ -98,56 +96,8 @@ class BootedTest(VolumesTest, test_cloud_migration.MigrationTest):
         super().test_there_and_back()
         # The volume went with the instance.
         cloud.wait_for(lambda: before >= set(os.listdir(folder)),
-                       _ATTACH_S, 'the end of the volume')
+                       ATTACH_S, 'the end of the volume')
         self.assert_unmounted()
-
-
-class DiskTest(test_cloud_operations.ShelveTest):
-    """The same when the instance is ended, and starts anew: also when it is
-    shelved, with nothing to be stored."""
-
-    trial = demo_subject.Trial('disk', 'm1.guest', {}, volume_gib=_SIZE_GIB)
-
-    @cloud.repeated
-    def test_power_off_and_on(self, subject):
-        console = self.open(subject)
-        _write(console, '/dev/vda')
-        self.act(subject, 'stop_server', 'SHUTOFF')
-        console.assert_lives()
-        self.act(subject, 'start_server', 'ACTIVE')
-        console.wait_for(_READY)
-        console.find_shell()
-        self.assertIn(_WORD, _read(console, '/dev/vda'))
-
-
-class SnapshotTest(test_cloud_operations.SnapshotTest):
-    """What is stored is a snapshot, which Nova makes for Cinder, and Glance
-    has nothing but its name."""
-
-    trial = demo_subject.Trial('stored', 'm1.guest', {'ssh': 0, 'serial': 1},
-                               test_cloud_operations.COMMAND, _SIZE_GIB)
-
-    def store(self, subject):
-        image = super().store(subject)
-        # The image is there before the snapshot is.
-        snapshot = self._snapshot(image)
-        self.addCleanup(self._remove, snapshot)
-        self.machine.api._sdk.block_storage.wait_for_status(
-            snapshot, interval=0.5, wait=_ATTACH_S)
-        return image
-
-    def assert_stored(self, image):
-        self.assertEqual(_SIZE_GIB, self._snapshot(image).size)
-
-    def _snapshot(self, image):
-        (disk,) = json.loads(image.properties['block_device_mapping'])
-        return self.machine.api._sdk.block_storage.get_snapshot(
-            disk['snapshot_id'])
-
-    def _remove(self, snapshot):
-        storage = self.machine.api._sdk.block_storage
-        storage.delete_snapshot(snapshot)
-        storage.wait_for_delete(snapshot, interval=0.5, wait=_ATTACH_S)
 
 
 class AttachedTest(VolumesTest, cloud.TypingTest):
@@ -184,15 +134,15 @@ class MovedTest(VolumesTest, test_cloud_life.ShellTest):
         volume = self.new_volume()
         console = self.open(subject)
         self.attach(subject, volume)
-        _write(console, '/dev/vdb')
+        write(console, '/dev/vdb')
         self.machine.restart(HOST, 'nova-compute')
-        self.assertIn(_WORD, _read(console, '/dev/vdb'))
+        self.assertIn(WORD, read(console, '/dev/vdb'))
         self.machine.api.migrate(subject.server, HOST, OTHER)
-        self.assertIn(_WORD, _read(console, '/dev/vdb'))
+        self.assertIn(WORD, read(console, '/dev/vdb'))
         self.detach(subject, volume)
         console.find_shell()
         path = self.machine.place.volumes / f'volume-{volume}'
         with path.open('rb') as stream:
             stream.seek(_AT_MIB << 20)
-            self.assertEqual(_WORD, stream.readline().rstrip())
+            self.assertEqual(WORD, stream.readline().rstrip())
         self.assert_unmounted()

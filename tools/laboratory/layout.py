@@ -47,6 +47,11 @@ class Layout:
         return pathlib.Path(given).absolute() if given else self.state / 'venv'
 
     @property
+    def tempest_venv(self) -> pathlib.Path:
+        """Of OpenStack's own tests of a cloud."""
+        return self.state / 'tempest-venv'
+
+    @property
     def unit_venv(self) -> pathlib.Path:
         """A smaller one, made when only unit tests are wanted."""
         return self.state / 'unit-venv'

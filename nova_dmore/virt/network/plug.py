@@ -4,6 +4,7 @@ os-vif.
 """
 
 import contextlib
+import pathlib
 import time
 
 from nova import exception as nova_exception
@@ -11,7 +12,6 @@ from nova.network import model as network_model
 from nova import objects
 from nova.privsep import linux_net
 from oslo_log import log as logging
-import psutil
 
 from nova_dmore import exception
 from nova_dmore.virt.network import address as address_module
@@ -22,6 +22,11 @@ LOG = logging.getLogger(__name__)
 #: in seconds.
 _NOTICE_S = 1.0
 _POLL_S = 0.01
+
+_INTERFACES = pathlib.Path('/sys/class/net')
+#: IFF_UP and IFF_PROMISC of linux/if.h.
+_UP = 0x1
+_PROMISCUOUS = 0x100
 
 
 def to_vif(address: address_module.Address) -> network_model.VIF:
@@ -119,15 +124,22 @@ def _ensure_up(tap: str) -> None:
     """
     deadline = time.monotonic() + _NOTICE_S
     flags = _flags(tap)
-    while flags and 'promisc' not in flags and time.monotonic() < deadline:
+    while (flags is not None and not flags & _PROMISCUOUS and
+           time.monotonic() < deadline):
         time.sleep(_POLL_S)
         flags = _flags(tap)
-    if flags and 'up' not in flags:
+    if flags is not None and not flags & _UP:
         LOG.info('Setting %s up, which the switch has set down', tap)
         linux_net.set_device_enabled(tap)
 
 
-def _flags(tap: str) -> list[str]:
-    """Of an interface of this host; none: there is no such interface."""
-    known = psutil.net_if_stats().get(tap)
-    return [] if known is None else known.flags.split(',')
+def _flags(tap: str) -> int | None:
+    """Of an interface of this host, or None: there is no such interface.
+
+    sysfs shows "promiscuous" whoever has asked for it; ioctl(2) hides it
+    where a switch in the kernel has (dev_get_flags in net/core/dev.c).
+    """
+    try:
+        return int((_INTERFACES / tap / 'flags').read_text(), 16)
+    except OSError:
+        return None

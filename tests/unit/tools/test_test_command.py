@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import io
+import pathlib
 import re
+import tempfile
 import unittest
 from unittest import mock
 
 # For the path that it sets.
 from tests.unit import tools  # noqa: F401
 from laboratory import launch
+from laboratory.layout import REPOSITORY
 from laboratory import progress
 from laboratory.testruns import cli
 from laboratory.testruns.counts import Counts
+from laboratory.testruns import expected
 from laboratory.testruns import inside
 from laboratory.testruns import layers
 from laboratory.testruns import runs
@@ -44,6 +48,36 @@ class CountsTest(unittest.TestCase):
         self.assertEqual(Counts(3, 1), Counts(3).checked(False))
         self.assertEqual(Counts(3, 2), Counts(3, 2).checked(False))
         self.assertEqual(Counts(3), Counts(3).checked(True))
+
+
+class ExpectedTest(unittest.TestCase):
+    """Tests of others, of which some cannot hold."""
+
+    def load(self, text):
+        with tempfile.NamedTemporaryFile('w') as file:
+            file.write(text)
+            file.flush()
+            return expected.load(pathlib.Path(file.name))
+
+    def test_names_and_reasons(self):
+        self.assertEqual({'a.B.c': 'so it is: really'}, self.load(
+            '# remark\n\n a.B.c :: so it is: really\n'))
+
+    def test_no_reason(self):
+        for line in ('a.B.c', 'a.B.c ::', ':: why'):
+            with self.assertRaisesRegex(progress.Failure, ':2: no "NAME'):
+                self.load(f'#\n{line}')
+
+    def test_what_becomes_of_an_end(self):
+        for name in ('a.B.c', 'a.B.c[id-7,slow]'):
+            for found, told in (('fail', 'xfail'), ('success', 'uxsuccess'),
+                                ('skip', 'skip')):
+                self.assertEqual(told, expected.status(
+                    {'a.B.c': 'x'}, name, found))
+                self.assertEqual(found, expected.status({}, name, found))
+
+    def test_those_of_tempest(self):
+        expected.load(REPOSITORY / 'tests' / 'tempest' / 'expected.txt')
 
 
 class MatrixTest(unittest.TestCase):

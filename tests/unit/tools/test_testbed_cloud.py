@@ -17,6 +17,7 @@ from tests.unit import tools  # noqa: F401
 from laboratory.testbed import conf_compute
 from laboratory.testbed import conf_controller
 from laboratory.testbed import controller
+from laboratory.testbed import earlier
 from laboratory.testbed import inifile
 from laboratory import layout
 from laboratory.progress import Failure
@@ -176,6 +177,24 @@ class QemuTest(CloudTest):
                 qemu == settings.QEMU_MIXED,
                 'hw_machine_type' in conf_compute.nova_compute(
                     place, 'c1')['libvirt'])
+
+
+class EarlierTest(CloudTest):
+
+    def test_the_first_host_has_it(self):
+        place = settings.Place(settings.Cloud.new(
+            False, settings.DRIVER, earlier='v1'), self.layout)
+        self.assertEqual([place.earlier, layout.REPOSITORY],
+                         [place.tree(host) for host in settings.COMPUTES])
+        for host in settings.COMPUTES:
+            self.assertEqual(layout.REPOSITORY, self.place.tree(host))
+
+    def test_no_such_release(self):
+        place = settings.Place(settings.Cloud.new(
+            False, settings.DRIVER, earlier='no-such-release'), self.layout)
+        place.root.mkdir(parents=True)
+        with self.assertRaisesRegex(Failure, 'no-such-release'):
+            earlier.unpack(place)
 
 
 class StatusTest(unittest.TestCase):

@@ -112,13 +112,16 @@ class TigerVnc:
     :param size: of the X server's screen; more than the console's
     :param options: further ones of the viewer
     :param password: if it is asked for one
+    :param pressed: keys that are pressed before there is a viewer
     :raises Failure: it shows no window
     """
 
     def __init__(self, host: str, port: int, log: pathlib.Path, *options: str,
-                 size: tuple[int, int] = (1600, 1200), password: str = ''
-                 ) -> None:
+                 size: tuple[int, int] = (1600, 1200), password: str = '',
+                 pressed: Iterable[str] = ()) -> None:
         self._screen = Screen(log, size)
+        for name in pressed:
+            self._screen.press(name)
         with log.open('ab') as stream:
             self._process = contained.start(
                 ['vncviewer', '-Shared', '-RemoteResize=0',
@@ -158,9 +161,13 @@ class TigerVnc:
         while batch := ''.join(islice(characters, _BATCH)):
             self._screen.type(batch, seconds)
 
+    def press(self, name: str) -> None:
+        """Press a key, or several together (``ctrl+e``), as X names them."""
+        self._screen.press(name)
+
     def press_control(self, character: str) -> None:
         """Press a key while Control is held."""
-        self._screen.press(f'ctrl+{character}')
+        self.press(f'ctrl+{character}')
 
     def picture(self) -> Pixels:
         """The console, as the viewer shows it."""

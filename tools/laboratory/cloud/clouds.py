@@ -86,7 +86,7 @@ def testbed(step: str, progress: Progress, *arguments: str) -> None:
 
 def _fitting(layout: Layout, block: bool, plugin: bool) -> Place | None:
     saved = settings.Cloud.load(layout)
-    if (saved is None or saved.block != block
+    if (saved is None or saved.block != block or saved.earlier is not None
             or saved.qemu != settings.wanted_qemu()
             or saved.network != settings.wanted_network()):
         return None

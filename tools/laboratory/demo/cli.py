@@ -35,7 +35,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument('--json', type=pathlib.Path, metavar='FILE',
                       help='write the figures to a file')
     made.add_argument('--keep', action='store_true',
-                      help='leave the cloud up; a later run uses it')
+                      help='leave the cloud up, with an instance to try, and '
+                      'say how; a later run uses it')
     made.add_argument('--block', action='store_true',
                       help='disks are per host (block migration), not '
                       'shared')

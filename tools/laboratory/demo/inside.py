@@ -10,10 +10,10 @@ import tempfile
 from laboratory import launch, load
 from laboratory.cloud import api, clouds, machines, standpoint
 from laboratory.cloud.api import Cloud
-from laboratory.demo import cli, report
+from laboratory.demo import by_hand, cli, report
 from laboratory.layout import Layout
 from laboratory.progress import Failure, Progress
-from laboratory.testbed.settings import Place
+from laboratory.testbed.settings import COMPUTES, Place
 from laboratory.users.entries import Results
 from laboratory.users.subject import DMORE, STOCK
 from laboratory.users.trial import Runner
@@ -34,6 +34,7 @@ def main(arguments: list[str]) -> int:
 def _demonstrate(options: argparse.Namespace) -> int:
     progress, layout = Progress(), Layout.from_environment()
     results: Results = {}
+    then = by_hand.NEXT
     with clouds.alone(layout, 'demo'):
         if options.json is not None:
             # No older result is left.
@@ -51,14 +52,35 @@ def _demonstrate(options: argparse.Namespace) -> int:
         if options.json is not None:
             launch.write(options.json, json.dumps(report.as_json(
                 results, options.load), indent=1) + '\n')
-        if not options.keep:
+        if options.keep:
+            then = _leave_one(place, progress)
+        else:
             clouds.testbed('remove the cloud', progress, 'down')
     wrong = report.problems(results, options.migrations)
     for line in (*wrong, report.aim(results, options.before)):
         if line is not None:
             print(line)
     print(report.summary(results, options.migrations))
+    print(then)
     return 1 if wrong else 0
+
+
+def _leave_one(place: Place, progress: Progress) -> str:
+    """Leave an instance, and say what to do with it.
+
+    :raises Failure: it does not start
+    """
+    with standpoint.at_the_controller(place), api.requests(place):
+        cloud = Cloud(lambda host: machines.compute_log(place, host))
+        host = COMPUTES[0]
+        with progress.step(f'an instance to try, {by_hand.NAME}'):
+            server = cloud.boot(by_hand.NAME, DMORE.flavor, host)
+            cloud.wait_until_booted(server, host)
+        try:
+            page = cloud.console_url(server, 'vnc', 'novnc')
+        except OSError as error:
+            raise Failure(by_hand.NAME, str(error)) from error
+        return by_hand.commands(place, cloud.ssh_url(server), page)
 
 
 def _measure(place: Place, options: argparse.Namespace, progress: Progress,

@@ -23,6 +23,7 @@ _CONSTRAINTS = REPOSITORY / 'constraints.txt'
 _CLOUD_REQUIREMENTS = REPOSITORY / 'tools' / 'cloud-requirements.txt'
 _PLOT_REQUIREMENTS = REPOSITORY / 'tools' / 'plot-requirements.txt'
 _FUZZ_REQUIREMENTS = REPOSITORY / 'tools' / 'fuzz-requirements.txt'
+_TEMPEST_REQUIREMENTS = REPOSITORY / 'tools' / 'tempest-requirements.txt'
 _TEST_REQUIREMENTS = REPOSITORY / 'test-requirements.txt'
 #: What an editable install of this project depends on.
 _PROJECT = (*(REPOSITORY / name for name in (
@@ -142,6 +143,12 @@ class Setup:
                       _pip(venv, '--requirement', str(_FUZZ_REQUIREMENTS))))
         return venv
 
+    def tempest(self) -> None:
+        """:raises Failure: it cannot be installed"""
+        venv = self._layout.tempest_venv
+        self._do(Step('tempest', (_TEMPEST_REQUIREMENTS,),
+                      venv / 'bin' / 'tempest', self._make_tempest))
+
     def horizon(self) -> None:
         """What browsers load of Horizon, gathered once."""
         self._do(Step('Horizon', (_CONSTRAINTS, dashboard.SETTINGS),
@@ -217,6 +224,14 @@ class Setup:
         _pip(venv, '--no-cache-dir', '--no-binary', 'uwsgi', 'uwsgi')(log)
         # Nova's functional tests read etc/nova beside the package.
         (_packages(venv) / 'etc').symlink_to(venv / 'etc')
+
+    def _make_tempest(self, log: pathlib.Path) -> None:
+        venv = self._layout.tempest_venv
+        _new_venv('tempest', venv, log)
+        command.logged('tempest', [
+            str(venv / 'bin' / 'pip'), 'install', '--quiet',
+            '--disable-pip-version-check', '--requirement',
+            str(_TEMPEST_REQUIREMENTS)], log)
 
     def _make_unit_environment(self, log: pathlib.Path) -> None:
         venv = self._layout.unit_venv

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from laboratory.layout import Layout
 from laboratory.progress import Failure, Progress
 from laboratory.testbed.compute import Compute
-from laboratory.testbed import controller, dashboard, network, ovn, settings
-from laboratory.testbed import tasks
+from laboratory.testbed import controller, dashboard, earlier, network, ovn
+from laboratory.testbed import settings, tasks
 from laboratory.testbed.settings import Cloud, COMPUTES, CONTROLLER, Place
 from laboratory.testbed import teardown
 
@@ -112,6 +112,11 @@ def _graph(place: Place) -> tasks.Graph:
     }
     if place.cloud.driver == settings.DRIVER:
         graph['Domain R image'] = (['users', 'glance'], main.domr_image)
+    if place.cloud.earlier is not None:
+        graph['earlier release'] = (
+            [], functools.partial(earlier.unpack, place))
+        before, action = graph['configuration']
+        graph['configuration'] = ([*before, 'earlier release'], action)
     if place.cloud.horizon:
         graph['horizon'] = (['images, flavors, networks'],
                             functools.partial(dashboard.start, place))

@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     :returns: the exit status: 0, or 1 after a failure that was printed
     """
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
 
     def run() -> int:
         clouds.need_root('testbed')
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     return launch.run('testbed', run, '; "down" removes what is there')
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='testbed', description='An OpenStack cloud with two compute '
         'hosts, in namespaces of this machine.')
@@ -49,6 +49,10 @@ def _parser() -> argparse.ArgumentParser:
                     help="what drives the networks: Neutron's own agents, or "
                          'OVN (default: DMORE_NETWORK, or '
                          f'{settings.NETWORK_OVS})')
+    up.add_argument('--earlier', metavar='COMMIT', nargs='?',
+                    const=settings.RELEASED,
+                    help='of this project, for the first host '
+                         '(without a COMMIT: that of the last release)')
     up.set_defaults(run=_up)
     down = commands.add_parser('down', help='end the cloud; leave nothing')
     down.add_argument('--keep-logs', action='store_true',
@@ -93,8 +97,8 @@ def _up(layout: Layout, options: argparse.Namespace) -> int:
         if network == settings.NETWORK_OVN:
             prepare.Setup(layout, progress).ovn()
         bringup.up(layout, Cloud.new(
-            options.block, options.driver, options.horizon, qemu, network),
-            progress)
+            options.block, options.driver, options.horizon, qemu, network,
+            options.earlier), progress)
     progress.say('the cloud is up')
     if options.horizon:
         progress.say('Horizon, on the controller: '

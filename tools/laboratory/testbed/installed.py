@@ -6,7 +6,6 @@ with Debian's packages and doc/source/admin/hostd.rst.
 import pathlib
 import shutil
 
-from laboratory.layout import REPOSITORY
 from laboratory.testbed import conf_compute, emulator, inifile, volumes
 from laboratory.testbed.conf_compute import NOVA, NOVA_CONF, QEMU
 from laboratory.testbed.settings import CERTIFICATES, Place, SOURCE
@@ -71,7 +70,7 @@ def install(place: Place, host: str) -> None:
             '/etc/tmpfiles.d/nova.conf': _TMPFILES,
             '/etc/ssh/sshd_config.d/nova.conf': _SSHD,
             '/etc/ssh/ssh_config.d/nova.conf': _SSH,
-            **{f'/etc/{there}': (REPOSITORY / 'etc' / here).read_text()
+            **{f'/etc/{there}': (place.tree(host) / 'etc' / here).read_text()
                for here, there in _SHIPPED.items()},
     }.items():
         inifile.write(_in(root, path), text, 0o644)
@@ -96,7 +95,7 @@ def _link(target: str, path: pathlib.Path) -> None:
 def shown(place: Place, host: str) -> list[str]:
     """What of this machine the host has: options of ``systemd-nspawn``."""
     readable = {
-        str(REPOSITORY): SOURCE,
+        str(place.tree(host)): SOURCE,
         str(place.layout.venv): str(place.layout.venv),
         str(place.console_secret): str(place.console_secret),
         str(place.public_key): str(place.public_key),

@@ -9,7 +9,7 @@ import re
 import secrets
 from collections.abc import Sequence
 
-from laboratory.layout import Layout
+from laboratory.layout import Layout, REPOSITORY
 from laboratory.progress import Failure
 from laboratory.testbed.hosts import Host, Machine
 from laboratory.testbed import inifile
@@ -58,6 +58,8 @@ QEMU_OWN, QEMU_NEWER, QEMU_MIXED = QEMUS = '7.2', '10.0', 'mixed'
 QEMU_DEFAULT = QEMU_NEWER
 #: What drives Neutron's networks: its own agents with Open vSwitch, or OVN.
 NETWORK_OVS, NETWORK_OVN = NETWORKS = 'ovs', 'ovn'
+#: The commit that was the last release, for a cloud whose first host has it.
+RELEASED = 'e106bd540b89407b2c09132e132afcdf47e4e9e6'
 #: A machine type that all of them have.
 MACHINE = 'pc-i440fx-7.2'
 
@@ -71,6 +73,8 @@ class Cloud:
     :param horizon: Horizon is started, too
     :param qemu: one of :data:`QEMUS`
     :param network: one of :data:`NETWORKS`
+    :param earlier: the commit of this project that the first host has, if
+        not this source tree
     :param prefix: begins the names of the network namespaces
     :param database, message, admin, service: passwords
     :param console: hex of the secret that the plugin derives the host keys
@@ -88,14 +92,16 @@ class Cloud:
     horizon: bool = False
     qemu: str = QEMU_OWN
     network: str = NETWORK_OVS
+    earlier: str | None = None
 
     @classmethod
     def new(cls, block: bool, driver: str, horizon: bool = False,
-            qemu: str = QEMU_DEFAULT, network: str = NETWORK_OVS) -> 'Cloud':
+            qemu: str = QEMU_DEFAULT, network: str = NETWORK_OVS,
+            earlier: str | None = None) -> 'Cloud':
         """A cloud with secrets of its own."""
         prefix = os.environ.get('DMORE_PREFIX') or 'dmore'
         return cls(block=block, driver=driver, horizon=horizon, qemu=qemu,
-                   network=network, prefix=prefix,
+                   network=network, earlier=earlier, prefix=prefix,
                    database=secrets.token_hex(16),
                    message=secrets.token_hex(16),
                    admin=secrets.token_hex(16),
@@ -238,6 +244,17 @@ class Place:
     def disk(self, host: str) -> pathlib.Path:
         """What a compute host writes, beside its folders out here."""
         return self.root / 'machines' / host
+
+    @property
+    def earlier(self) -> pathlib.Path:
+        """The source tree of an earlier release."""
+        return self.root / 'earlier'
+
+    def tree(self, host: str) -> pathlib.Path:
+        """The source tree that a compute host runs."""
+        if self.cloud.earlier is not None and host == COMPUTES[0]:
+            return self.earlier
+        return REPOSITORY
 
     def layer(self, host: str) -> pathlib.Path | None:
         """What a compute host has in place of this machine's files."""

@@ -8,12 +8,17 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from laboratory.clients import cli as clients
 from laboratory import launch
 from laboratory.layout import Layout
 from laboratory.progress import Failure, Progress
 from laboratory.setup import prepare
+from laboratory.tempest import cli as tempest
 from laboratory.testruns import layers
 from laboratory.testruns.counts import Counts
+
+#: What is no layer, and has a command line of its own.
+_OTHERS = {'clients': clients.main, 'tempest': tempest.main}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,6 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
     :returns: the exit status, if that cannot be
     """
     words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] and words[0] in _OTHERS:
+        return _OTHERS[words[0]](words[1:])
     options = parser().parse_args(words)
     launch.run('test', lambda: _become(options, words))
     return print_sum(Counts(failed=1))
@@ -43,7 +50,9 @@ def parser() -> argparse.ArgumentParser:
     """Of the command line."""
     made = argparse.ArgumentParser(
         prog='test', description='Set up what the tests need and run them: '
-        'all of them, or some layers. "unit" needs neither root nor QEMU.')
+        'all of them, or some layers. "unit" needs neither root nor QEMU. '
+        '"tools/test clients" tries the programs that people use, '
+        '"tools/test tempest" runs tests of OpenStack itself.')
     made.add_argument('layer', nargs='*', metavar='LAYER',
                       help=', '.join(layers.LAYERS) + ' (default: '
                       f'{", ".join(layers.STANDARD)})')

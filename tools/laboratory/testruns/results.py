@@ -2,12 +2,15 @@
 """Read the results of one run of stestr, say them, and count them."""
 
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import subunit
 import testtools
 
 from laboratory.progress import Progress
+from laboratory.testruns import expected as expected_ones
 from laboratory.testruns.counts import Counts
 
 #: Seconds between two lines that tell how far it is.
@@ -20,14 +23,18 @@ _RULE = '-' * 70
 
 
 class Reader(testtools.StreamToDict):
-    """:param each: say every test, not only what failed"""
+    """:param each: say every test, not only what failed
+    :param expected: the tests that fail, to the reasons
+    """
 
-    def __init__(self, layer: str, each: bool, progress: Progress) -> None:
+    def __init__(self, layer: str, each: bool, progress: Progress,
+                 expected: Mapping[str, str]) -> None:
         super().__init__(self._ended)
         self.counts = Counts()
         self._layer = layer
         self._each = each
         self._progress = progress
+        self._expected = expected
         self._told = time.monotonic()
 
     def status(self, *args: Any, **kwargs: Any) -> None:
@@ -44,6 +51,7 @@ class Reader(testtools.StreamToDict):
             # Not of a test: what a program printed in between.
             self._progress.say(f'{self._layer}: {_text(test)}')
             return
+        status = expected_ones.status(self._expected, test['id'], status)
         before = self.counts
         self.counts = before.with_one(status, test['id'])
         if self.counts.failed > before.failed:
@@ -98,13 +106,14 @@ def _reason(test: dict[str, Any]) -> str:
     return f': {reason.as_text().strip()}' if reason else ''
 
 
-def read(stream: BinaryIO, layer: str, each: bool, progress: Progress
-         ) -> Counts:
+def read(stream: BinaryIO, layer: str, each: bool, progress: Progress,
+         expected: Mapping[str, str] = MappingProxyType({})) -> Counts:
     """What a subunit stream tells, to its end; failures are said as they come.
 
     :param each: say every test
+    :param expected: the tests that fail, to the reasons
     """
-    reader = Reader(layer, each, progress)
+    reader = Reader(layer, each, progress, expected)
     reader.startTestRun()
     subunit.ByteStreamToStreamResult(
         stream, non_subunit_name='stdout').run(reader)

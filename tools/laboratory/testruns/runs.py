@@ -70,7 +70,7 @@ def _run(name: str, one: layers.Run, layout: Layout, venv: pathlib.Path,
         def too_long() -> None:
             progress.say(f'tests: {name}: not at their end after '
                          f'{one.limit_s:.0f} s')
-            _end(stestr)
+            end(stestr)
 
         limit = threading.Timer(one.limit_s, too_long)
         limit.start()
@@ -80,7 +80,7 @@ def _run(name: str, one: layers.Run, layout: Layout, venv: pathlib.Path,
                 stestr.wait(60)
         finally:
             limit.cancel()
-            _end(stestr)
+            end(stestr)
             stestr.stdout.close()
             left.end(layout, progress)
         broken = ends.read_text()
@@ -122,7 +122,7 @@ def _matches(argv: list[str], environment: dict[str, str], limit_s: float
     return listed.returncode != 0 or bool(listed.stdout.strip())
 
 
-def _end(stestr: subprocess.Popen[bytes]) -> None:
+def end(stestr: subprocess.Popen[bytes]) -> None:
     """End stestr with its processes, if it has not ended by itself."""
     if stestr.poll() is not None:
         return

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import pathlib
+import time
 from unittest import mock
 
 import fixtures
@@ -7,7 +9,6 @@ from lxml import etree
 from nova import exception as nova_exception
 from nova.virt.libvirt import host
 from nova.virt.libvirt import vif
-import psutil
 
 from nova_dmore import exception
 from nova_dmore.virt.network import plug
@@ -73,24 +74,33 @@ class EnsureUpTest(fakes.TestCase):
     def _plug(self, *flags):
         """:param flags: of the tap, one time after the other."""
         tap = plug.to_vif(self.record.address)['devname']
-        stats = [{tap: mock.Mock(flags=each)} for each in flags] or [{}]
-        with mock.patch.object(psutil, 'net_if_stats', autospec=True,
-                               side_effect=stats) as asked:
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.useFixture(fixtures.MockPatchObject(plug, '_INTERFACES', folder))
+        (folder / tap).mkdir()
+        file = folder / tap / 'flags'
+        left = list(flags)
+
+        def next_one(*_):
+            if left:
+                file.write_text(f'{left.pop(0):#x}\n')
+
+        next_one()
+        with mock.patch.object(time, 'sleep', side_effect=next_one):
             self.plug.plug(self.record)
-        self.assertEqual(len(stats), asked.call_count)
+        self.assertEqual([], left)
         return tap
 
     def test_it_is_up(self):
-        self._plug('up,broadcast', 'up,broadcast', 'up,broadcast,promisc')
+        self._plug(0x1003, 0x1003, 0x1103)
         self.set_up.assert_not_called()
 
     def test_it_was_set_down(self):
-        tap = self._plug('up,broadcast', 'broadcast,promisc,multicast')
+        tap = self._plug(0x1003, 0x1102)
         self.set_up.assert_called_once_with(tap)
 
     def test_the_switch_does_not_notice_it(self):
         with mock.patch.object(plug, '_NOTICE_S', 0):
-            tap = self._plug('broadcast')
+            tap = self._plug(0x1002)
         self.set_up.assert_called_once_with(tap)
 
     def test_there_is_none(self):

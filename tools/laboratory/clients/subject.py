@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An instance that clients are tried at."""
+
+import pathlib
+import subprocess
+import time
+import urllib.parse
+
+from laboratory.clients.shell import Shell
+from laboratory.cloud import machines
+from laboratory.cloud.api import Cloud
+from laboratory.progress import Failure
+from laboratory.testbed.settings import COMPUTES, Place
+from laboratory.users.sessions import ProxySession, SshSession
+from laboratory.vnc.encodings import Pixels
+
+VNC_PORT = 5900
+_OPEN_S = 120.0
+
+
+class Subject:
+    """One instance, which has a Domain R or not.
+
+    :param folder: for files of clients
+    :ivar title: its name in the cloud
+    :ivar host: where it is now
+    :raises Failure: it does not boot
+    """
+
+    def __init__(self, name: str, flavor: str, place: Place, cloud: Cloud,
+                 folder: pathlib.Path) -> None:
+        self.name = name
+        self.place = place
+        self._cloud = cloud
+        self._folder = folder
+        self.host, _other = COMPUTES
+        self.title = f'clients-{name}'
+        self.server = cloud.boot(self.title, flavor, self.host)
+        self.domain = cloud.domain(self.server)
+        cloud.wait_until_booted(self.server, self.host)
+
+    @property
+    def log(self) -> pathlib.Path:
+        """Takes what clients say."""
+        return self.place.log('ctl', 'test-clients')
+
+    def migrate(self) -> None:
+        """To the other host.
+
+        :raises Failure: it does not get there
+        """
+        other, = set(COMPUTES) - {self.host}
+        self._cloud.migrate(self.server, self.host, other)
+        self.host = other
+
+    def close(self) -> None:
+        self._cloud.delete(self.server)
+
+    # Ways to its consoles.
+
+    def vnc(self) -> tuple[str, int, str]:
+        """Host, port and password of the VNC server.
+
+        :raises Failure: it has none
+        """
+        raise NotImplementedError
+
+    def proxied(self) -> ProxySession:
+        """A session of nova-serialproxy.
+
+        :raises Failure: there is none in time
+        """
+        deadline = time.monotonic() + _OPEN_S
+        while True:
+            try:
+                return ProxySession(self._cloud.console_url(self.server))
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise Failure('serial console', str(error)) from error
+                time.sleep(1)
+
+    def ssh(self) -> SshSession:
+        """:raises OSError: there is no ``ssh``"""
+        return SshSession([self._cloud.ssh_url(self.server)],
+                          self.place.private_key, self._known_hosts, self.log)
+
+    def ssh_command(self) -> list[str]:
+        """What a user types to get to Domain R."""
+        return ['ssh', '-tt', '-F', 'none', '-i', str(self.place.private_key),
+                '-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes',
+                '-o', 'StrictHostKeyChecking=accept-new',
+                '-o', f'UserKnownHostsFile={self._known_hosts}',
+                '-o', 'GlobalKnownHostsFile=/dev/null',
+                self._cloud.ssh_url(self.server)]
+
+    @property
+    def _known_hosts(self) -> pathlib.Path:
+        return self._folder / f'known-hosts-{self.server}'
+
+    def novnc_url(self) -> str:
+        """Of noVNC's page.
+
+        :raises OSError: there is none now
+        """
+        return self._cloud.console_url(self.server, 'vnc', 'novnc')
+
+    def shell(self) -> Shell:
+        """A look into the guest.
+
+        :raises Failure: no shell answers
+        """
+        return Shell(self.proxied())
+
+    def screendump(self) -> Pixels:
+        """What QEMU itself shows.
+
+        :raises Failure: it cannot be had
+        """
+        return machines.screenshot(self.host, self.domain)
+
+
+class Stock(Subject):
+    """Without a Domain R: QEMU's own consoles."""
+
+    def vnc(self) -> tuple[str, int, str]:
+        """Of QEMU's."""
+        done = subprocess.run(
+            machines.virsh(self.host, 'domdisplay', '--type', 'vnc',
+                           self.domain), capture_output=True, text=True)
+        url = urllib.parse.urlsplit(done.stdout.strip())
+        if not url.hostname or url.port is None:
+            raise Failure('VNC', f'of {self.domain}: {done.stderr.strip()}')
+        return url.hostname, VNC_PORT + url.port, ''
+
+
+class Dmore(Subject):
+    """With a Domain R."""
+
+    def vnc(self) -> tuple[str, int, str]:
+        """Of Domain R's."""
+        address = urllib.parse.urlsplit(self._cloud.ssh_url(self.server))
+        done = subprocess.run(
+            [self.place.layout.venv_program('python'), '-m',
+             'nova_dmore.cmd.manage', '--config-file',
+             self.place.config('nova', f'nova-{self.host}.conf'),
+             'vnc-password', self.server], capture_output=True, text=True)
+        if done.returncode:
+            raise Failure('nova-dmore-manage vnc-password', done.stderr)
+        return str(address.hostname), VNC_PORT, done.stdout.strip()

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The programs, each as a user has it."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
+
+from laboratory.browser import horizon, keys, novnc
+from laboratory.browser.browser import Browser
+from laboratory.browser.dotool import Dotool
+from laboratory.browser.viewer import TigerVnc
+from laboratory.clients.shell import Shell
+from laboratory.clients.subject import Dmore, Subject
+from laboratory.clients.tmux import Tmux
+from laboratory.progress import Failure
+from laboratory.testbed import dashboard, services, settings
+from laboratory.vnc.encodings import Pixels
+
+_OPEN_S = 90.0
+#: A user types; an emulated keyboard holds few keys.
+_KEY_S = 0.05
+
+
+class Unavailable(Exception):
+    """There is no such way to this console; its text says why."""
+
+
+class User(Protocol):
+    """Somebody at a console."""
+
+    def type(self, text: Iterable[str], seconds: float = _KEY_S) -> None:
+        """Type one character after the other."""
+
+    def press(self, name: str) -> None:
+        """Press a key as X names it, after ``ctrl+`` perhaps."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the session of before goes on."""
+
+
+class Looking(User, Protocol):
+    """One who sees a picture."""
+
+    def picture(self) -> Pixels:
+        """All that is shown."""
+
+
+class _Dotool(Dotool):
+
+    _NAMES = {'Return': 'enter', 'Up': 'up', 'Down': 'down', 'Left': 'left',
+              'Right': 'right'}
+
+    def press(self, name: str) -> None:
+        *held, last = name.split('+')
+        self._client.keyPress('-'.join(
+            [*held, self._NAMES.get(last, last)]))
+
+
+class _Page:
+    """noVNC, as a page or in Horizon's tab."""
+
+    _KEYS = {'Return': keys.ENTER,
+             **{name: keys.Key(f'Arrow{name}', f'Arrow{name}', virtual)
+                for name, virtual in (('Left', 37), ('Up', 38), ('Right', 39),
+                                      ('Down', 40))}}
+
+    def __init__(self, console: novnc.Console) -> None:
+        self._console = console
+
+    def type(self, text: Iterable[str], seconds: float = _KEY_S) -> None:
+        self._console.type(text, seconds)
+
+    def press(self, name: str) -> None:
+        *held, last = name.split('+')
+        self._console.press(self._KEYS.get(last) or keys.key(last),
+                            *[keys.CONTROL for _control in held])
+
+    @property
+    def connected(self) -> bool:
+        return not self._console.disconnects
+
+    def picture(self) -> Pixels:
+        return self._console.picture()
+
+
+class Terminal:
+    """A console of text; the guest is looked into by itself.
+
+    :param shell: the one that it shows
+    """
+
+    _KEYS = {'Return': b'\r', 'Up': b'\x1b[A', 'Down': b'\x1b[B',
+             'Right': b'\x1b[C', 'Left': b'\x1b[D'}
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
+
+    def type(self, text: Iterable[str], seconds: float = _KEY_S) -> None:
+        for character in text:
+            self.shell.send(character.encode())
+            time.sleep(seconds)
+
+    def paste(self, text: str) -> None:
+        """All at once."""
+        self.shell.send(text.encode())
+
+    def press(self, name: str) -> None:
+        control, _plus, last = name.rpartition('+')
+        self.shell.send(bytes([ord(last) & 0x1f]) if control
+                        else self._KEYS[last])
+
+    @property
+    def connected(self) -> bool:
+        return self.shell.connected
+
+
+@contextlib.contextmanager
+def vncdotool(subject: Subject) -> Iterator[Looking]:
+    host, port, password = subject.vnc()
+    with _Dotool(host, port, password or None) as user:
+        yield user
+
+
+@contextlib.contextmanager
+def tigervnc(subject: Subject, *locks: str) -> Iterator[Looking]:
+    """:param locks: keys that are pressed before it has the focus"""
+    host, port, password = subject.vnc()
+    with TigerVnc(host, port, subject.log, password=password,
+                  pressed=locks) as user:
+        yield user
+
+
+@contextlib.contextmanager
+def page(subject: Subject) -> Iterator[Looking]:
+    """noVNC in Chromium."""
+    with Browser(subject.log) as browser:
+        browser.open(_when_there(subject.novnc_url))
+        yield _Page(novnc.Console(browser))
+
+
+@contextlib.contextmanager
+def tab(subject: Subject) -> Iterator[Looking]:
+    """Horizon's console tab in Chromium."""
+    place = subject.place
+    running = services.recorded([place.host(settings.CONTROLLER)])
+    if dashboard.NAME not in {service.name for service in running}:
+        dashboard.start(place)
+    credentials = place.credentials()
+    with Browser(subject.log) as browser:
+        horizon.log_in(browser, settings.url('horizon', '/'),
+                       credentials['OS_USERNAME'], credentials['OS_PASSWORD'],
+                       horizon.instance_page(subject.server))
+        yield _Page(horizon.open_console(browser))
+
+
+@contextlib.contextmanager
+def proxy(subject: Subject) -> Iterator[Terminal]:
+    """A WebSocket of nova-serialproxy."""
+    shell = subject.shell()
+    try:
+        yield Terminal(shell)
+    finally:
+        shell.close()
+
+
+@contextlib.contextmanager
+def openssh(subject: Subject) -> Iterator[Terminal]:
+    """:raises Unavailable: a stock console has no SSH"""
+    _need_domain_r(subject)
+    shell = Shell(subject.ssh())
+    try:
+        yield Terminal(shell)
+    finally:
+        shell.close()
+
+
+@contextlib.contextmanager
+def tmux_at_once(subject: Subject) -> Iterator[Tmux]:
+    """Before it shows anything.
+
+    :raises Unavailable: a stock console has no SSH
+    """
+    _need_domain_r(subject)
+    user = Tmux(f'dmore-{subject.domain}', subject.ssh_command())
+    try:
+        yield user
+    finally:
+        user.close()
+
+
+@contextlib.contextmanager
+def tmux(subject: Subject) -> Iterator[Tmux]:
+    """:raises Unavailable: a stock console has no SSH"""
+    with tmux_at_once(subject) as user:
+        deadline = time.monotonic() + _OPEN_S
+        while 'guest:' not in user.text():
+            if time.monotonic() > deadline:
+                raise Failure('ssh in tmux', f'shows {user.text()!r}')
+            user.press('Return')
+            time.sleep(1)
+        yield user
+
+
+def _need_domain_r(subject: Subject) -> None:
+    if not isinstance(subject, Dmore):
+        raise Unavailable('stock Nova has no console by SSH')
+
+
+def _when_there(url: Callable[[], str]) -> str:
+    """A URL, when there is one: Domain R may still be booting.
+
+    :raises OSError: there is none in time
+    """
+    deadline = time.monotonic() + _OPEN_S
+    while True:
+        try:
+            return url()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)

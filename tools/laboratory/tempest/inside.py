@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The part of ``tools/test tempest`` that needs what the set-up has made."""
+
+import argparse
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import openstack
+
+from laboratory import launch
+from laboratory.cloud import clouds, standpoint
+from laboratory.layout import Layout, REPOSITORY
+from laboratory.progress import Failure, Progress
+from laboratory.tempest import cli, configuration
+from laboratory.testbed import inifile
+from laboratory.testbed.settings import Place
+from laboratory.testruns import cli as test_cli
+from laboratory.testruns import expected, results, runs
+from laboratory.testruns.counts import Counts
+
+_EXPECTED = REPOSITORY / 'tests' / 'tempest' / 'expected.txt'
+#: Of Tempest's tests those that Nova with this plug-in answers.
+_TESTS = (r'^tempest\.api\.compute\.(servers\.|volumes\.|admin\.test_('
+          r'live_migration|migrations|servers|server_diagnostics))')
+_OTHER_FLAVOR = 'm1.guest-larger'
+_OTHER_IMAGE = 'guest-alt'
+
+
+def main(arguments: list[str]) -> int:
+    """Run them, and say how many failed.
+
+    :returns: the exit status: 0 if none did
+    """
+    options = cli.parser().parse_args(arguments)
+    counted: list[Counts] = []
+    if launch.run('test tempest', lambda: _run(options, counted)):
+        counted.append(Counts(failed=1))
+    return test_cli.print_sum(sum(counted, Counts()))
+
+
+def _run(options: argparse.Namespace, counted: list[Counts]) -> int:
+    """:raises Failure: no cloud, or Tempest cannot be started"""
+    layout, progress = Layout.from_environment(), Progress()
+    with clouds.alone(layout, 'test tempest'):
+        place = clouds.get(layout, progress)
+        with standpoint.at_the_controller(place):
+            folder = _workspace(place)
+            counted.append(_tempest(layout, folder, progress, options.only))
+        if not options.keep:
+            clouds.testbed('remove the cloud', progress, 'down')
+    return 0
+
+
+def _workspace(place: Place) -> pathlib.Path:
+    """A new folder with Tempest's configuration."""
+    folder = place.root / 'tempest'
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / 'etc').mkdir(parents=True)
+    cloud = openstack.connect()
+    inifile.write(folder / 'etc' / 'tempest.conf', inifile.render(
+        configuration.tempest(place, _images(place, cloud), _flavors(cloud),
+                              folder)))
+    (folder / '.stestr.conf').write_text(
+        '[DEFAULT]\n'
+        f'test_path={_tempest_package(place.layout)}/test_discover\n'
+        f'top_dir={_tempest_package(place.layout).parent}\n'
+        r'group_regex=([^\.]*\.)*' '\n')
+    return folder
+
+
+def _tempest_package(layout: Layout) -> pathlib.Path:
+    found, = layout.tempest_venv.glob('lib/python3*/site-packages/tempest')
+    return found
+
+
+def _images(place: Place, cloud: openstack.connection.Connection
+            ) -> tuple[str, str]:
+    other = cloud.image.find_image(_OTHER_IMAGE) or cloud.image.create_image(
+        name=_OTHER_IMAGE, filename=str(place.layout.guest_image),
+        disk_format='qcow2', container_format='bare', visibility='public',
+        wait=True, use_import=False, hw_video_model='vga')
+    return cloud.image.find_image('guest').id, other.id
+
+
+def _flavors(cloud: openstack.connection.Connection) -> tuple[str, str]:
+    first = cloud.compute.find_flavor('m1.guest')
+    other = (cloud.compute.find_flavor(_OTHER_FLAVOR)
+             or cloud.compute.create_flavor(name=_OTHER_FLAVOR, vcpus=1,
+                                            ram=first.ram + 64, disk=0))
+    return first.id, other.id
+
+
+def _tempest(layout: Layout, folder: pathlib.Path, progress: Progress,
+             only: str | None) -> Counts:
+    """:raises Failure: it cannot be started"""
+    wanted = runs.both(_TESTS, only)
+    log = layout.logs / 'test-tempest.log'
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open('wb') as errors:
+        try:
+            process = subprocess.Popen(
+                [str(layout.tempest_venv / 'bin' / 'tempest'), 'run',
+                 '--config-file', str(folder / 'etc' / 'tempest.conf'),
+                 '--regex', wanted, '--concurrency', '1', '--subunit'],
+                cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=errors, start_new_session=True)
+        except OSError as error:
+            raise Failure('tempest', str(error)) from error
+        try:
+            counts = results.read(process.stdout, 'tempest', True, progress,
+                                  expected.load(_EXPECTED))
+            process.wait()
+        finally:
+            runs.end(process)
+            process.stdout.close()
+    # Its status is another one also for a failure that is expected.
+    return counts.checked(True)
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))
