@@ -85,6 +85,10 @@ class TwoHostsTestCase(TestCase):
     def setUp(self):
         super().setUp()
         self.start('c2')
+        # By which Nova tells whether a resize stays on its host.
+        for number, hostname in enumerate(self.computes, 1):
+            self.driver(hostname).get_host_ip_addr = (
+                lambda address=f'192.0.2.{number}': address)
 
     def host_dies(self):
         """c1 is lost, for Nova."""
@@ -95,15 +99,18 @@ class TwoHostsTestCase(TestCase):
             service.service_ref.uuid, True)
 
     def host_returns(self):
-        """c1 was started again: no guest runs there, no process."""
+        """c1 was started again: no guest runs there, no process, and what
+        was in /run is no more."""
         for domain in list(self.connection('c1')._vms.values()):
             domain.destroy()
         self.shadow.alive.discard(self.pair_directory(self.server, 'c1'))
-        self.admin_api.put_service_force_down(
-            self.computes['c1'].service_ref.uuid, False)
+        self.driver('c1')._pairs.records.forget(self.server['id'])
+        self.shadow.folders.discard(self.pair_directory(self.server, 'c1'))
         self.flags(run_dir=self._path('run-c1'),
                    record_dir=self._path('records-c1'), group='dmore')
         self.restart_compute_service('c1')
+        self.admin_api.put_service_force_down(
+            self.computes['c1'].service_ref.uuid, False)
 
 
 def snapshot(driver, context, instance, image_id, update_task_state):
@@ -117,5 +124,3 @@ def _power_off(driver, context, instance, dest, flavor, network_info,
                block_device_info=None, timeout=0, retry_interval=0):
     driver.power_off(instance, timeout, retry_interval)
     return '[]'
-
-

@@ -60,4 +60,5 @@ def arrived(context, reporter, instance_uuid: str) -> None:
     reporter.stock(context, instance_uuid,
                    'it was migrated to a host without the plug-in')
     announcement.retract(objects.Instance.get_by_uuid(
-        context, instance_uuid, expected_attrs=['metadata', 'system_metadata']))
+        context, instance_uuid,
+        expected_attrs=['metadata', 'system_metadata']))

@@ -16,6 +16,7 @@ from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt.pair import xml as xml_module
 from nova_dmore.virt import where
 
+
 @dataclasses.dataclass(frozen=True)
 class StartingPair:
     """What :func:`ensure` returns."""

@@ -185,6 +185,9 @@ class TroubleTest(PairCareTestCase):
         self.shadow.service_away = True
         self.care.note_trouble(fakes.UUID, exception.AddressError('failed'))
         self.shadow.service_away = False
+        with mock.patch.object(self.pairs, 'is_alive', side_effect=OSError):
+            self.care.note_trouble(fakes.UUID, OSError('no libvirt'))
+        self.assertEqual({}, self.pairs.trouble)
         self.care.note_trouble(fakes.UUID, exception.AddressError('no port'))
         self.assertEqual(
             {fakes.UUID: 'its console server has no network now'},
