@@ -104,7 +104,7 @@ OPTIONS = [
         help='Guest memory of Domain R, in MiB. No default: what the image '
              'asks for in its manifest.'),
     cfg.StrOpt(
-        'secret_file', default='/etc/nova/dmore.secret',
+        'secret_file', mutable=True, default='/etc/nova/dmore.secret',
         help='File with at least 32 random bytes (for instance made by '
              '"openssl rand -hex 32"), readable by nova-compute alone and '
              'the same on all hosts. The SSH host key and the VNC passwords '
@@ -112,42 +112,51 @@ OPTIONS = [
              'wherever the instance runs. To change it, write "id:secret" '
              'lines, with a number as id; the old one gets the id 0, and new '
              'instances take that of the last line.'),
+    cfg.BoolOpt(
+        'ssh_metadata', mutable=True, default=False,
+        help='Show the address of an instance\'s SSH console to its user in '
+             'a property of the server, dmore:console_ssh. The plug-in does '
+             'not read it: a user may delete or change it, and it counts as '
+             'one of his [quota] metadata_items. With false no property is '
+             'added to what a user gave; the address is that of the Neutron '
+             'port "domr-" and the uuid of the instance, which is also its '
+             'name in DNS where the management network has a domain.'),
     cfg.StrOpt(
-        'console_authorized_keys',
+        'console_authorized_keys', mutable=True,
         help='File in the format of sshd\'s authorized_keys: keys that may '
              'log in to every console, beside the key pair of the instance. '
              'No default: the key pair of the instance alone.'),
     cfg.PortOpt(
-        'ssh_port', default=22, min=1,
+        'ssh_port', mutable=True, default=22, min=1,
         help='TCP port of the SSH server in Domain R.'),
     cfg.ListOpt(
-        'ssh_networks', default=['0.0.0.0/0', '::/0'],
+        'ssh_networks', mutable=True, default=['0.0.0.0/0', '::/0'],
         item_type=types.String(),
         help='Networks (CIDR) from which the SSH server in Domain R may be '
              'reached.'),
     cfg.PortOpt(
-        'serial_port', default=6083, min=1,
+        'serial_port', mutable=True, default=6083, min=1,
         help='TCP port of the raw serial server in Domain R, to which '
              'nova-serialproxy connects.'),
     cfg.ListOpt(
-        'serial_proxy_networks', default=[],
+        'serial_proxy_networks', mutable=True, default=[],
         item_type=types.String(),
         help='Networks (CIDR) from which the raw serial port may be '
              'reached: the addresses that the hosts of nova-serialproxy '
              'have on the management network. Empty: from nowhere.'),
     cfg.PortOpt(
-        'vnc_port', default=5900, min=1,
+        'vnc_port', mutable=True, default=5900, min=1,
         help='TCP port of the VNC server in Domain R, to which '
              'nova-novncproxy connects. There is one if Nova\'s [vnc] enabled '
              'is true.'),
     cfg.ListOpt(
-        'vnc_proxy_networks', default=[],
+        'vnc_proxy_networks', mutable=True, default=[],
         item_type=types.String(),
         help='Networks (CIDR) whose VNC clients need no password: the '
              'addresses that the hosts of nova-novncproxy have on the '
              'management network. Empty: none.'),
     cfg.ListOpt(
-        'vnc_direct_networks', default=[],
+        'vnc_direct_networks', mutable=True, default=[],
         item_type=types.String(),
         help='Networks (CIDR) whose VNC clients may connect with a password. '
              'Each instance has its own, and one with which a client may only '
@@ -187,7 +196,7 @@ OPTIONS = [
                           'passwords of its own, see vnc_direct_networks.',
         help='Ignored. No default: nothing is set that is ignored.'),
     cfg.StrOpt(
-        'vnc_tls_dir',
+        'vnc_tls_dir', mutable=True,
         help='Directory with server-ca-cert.pem and server-ca-key.pem, the '
              'authority that issues a certificate for each Domain R, and '
              'client-ca-cert.pem, the certificate of another authority, that '
@@ -199,11 +208,13 @@ OPTIONS = [
              'replaced after 7. No default: no encryption (auth_schemes = '
              'none).'),
     cfg.IntOpt(
-        'scrollback_kib', default=wire.SCROLLBACK_DEFAULT >> 10, min=64,
+        'scrollback_kib', mutable=True,
+        default=wire.SCROLLBACK_DEFAULT >> 10, min=64,
         max=wire.SCROLLBACK_MAX >> 10,
         help='How much of the serial output a new client is shown, in KiB.'),
     cfg.IntOpt(
-        'serial_stall_ms', default=wire.STALL_MS_DEFAULT, min=0, max=600000,
+        'serial_stall_ms', mutable=True,
+        default=wire.STALL_MS_DEFAULT, min=0, max=600000,
         help='How long a client that reads nothing, or too little, may hold '
              'up the serial output of the instance, in milliseconds. The '
              'time adds up, and what the client reads makes up for it: 480 '

@@ -66,6 +66,8 @@ class Agent:
         self._input = lines.InputLine(end)
         self.instance = instance_state.InstanceState()
         self.servers: dict[str, rms.Server] = {}
+        #: Closed ones, whose clients stay.
+        self._closed: list[rms.Server] = []
         self._context: rms.Context | None = None
         self._configuring = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -200,9 +202,10 @@ class Agent:
         assert self._context is not None
         for server in self.servers.values():
             await server.close()
+        self._closed += self.servers.values()
         self.servers.clear()
         await self._set_up_network(config, old)
-        await self._start()
+        await self._reconfigure()
         if self.servers and self._boot_s is None:
             self._boot_s = round(time.clock_gettime(time.CLOCK_BOOTTIME), 3)
         # What was loaded stays: spare the collector, and the pages that its
@@ -223,7 +226,9 @@ class Agent:
 
     async def _reconfigure(self) -> None:
         """Tell the servers; start those that could not be started before."""
-        for name, server in self.servers.items():
+        self._closed = [each for each in self._closed if each.clients]
+        for name, server in [*self.servers.items(), *(
+                ('before', each) for each in self._closed)]:
             try:
                 server.reconfigure()
             except (OSError, ValueError) as error:
@@ -242,7 +247,7 @@ class Agent:
         if not self.servers:
             return
         message = {'type': wire.SERVING, 'boot_s': self._boot_s,
-                   'memory_kib': memory_used_kib()}
+                   'memory_kib': memory_used_kib(), 'ends_sessions': 1}
         for name, server in self.servers.items():
             message[name] = server.clients
         self._outbox.put(message)

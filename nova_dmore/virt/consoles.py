@@ -6,7 +6,9 @@ token (``validate_console_port``).
 """
 
 from nova.console import type as console_type
+from nova import exception
 
+from nova_dmore import exception as dmore_exception
 from nova_dmore.virt import where
 
 
@@ -20,10 +22,12 @@ def vnc(options, pairs, host, instance) -> console_type.ConsoleVNC | None:
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
     :param host: Nova's ``nova.virt.libvirt.host.Host``.
     :raises nova.exception.InstanceNotFound: libvirt does not know it.
+    :raises nova.exception.ConsoleTypeUnavailable: its Domain R cannot be had.
     """
     record = _pair_with_guest(pairs, host, instance)
     if record is None or not record.display:
         return None
+    _check(pairs, instance, 'VNC')
     return console_type.ConsoleVNC(
         host=record.address.ip, port=options.vnc_port)
 
@@ -34,8 +38,25 @@ def serial(options, pairs, host, instance
     record = _pair_with_guest(pairs, host, instance)
     if record is None:
         return None
+    _check(pairs, instance, 'serial')
     return console_type.ConsoleSerial(
         host=record.address.ip, port=options.serial_port)
+
+
+def _check(pairs, instance, kind: str) -> None:
+    """Tell a user why there is no console, instead of where none is."""
+    trouble = pairs.trouble.get(instance.uuid)
+    if trouble is not None:
+        # Names of hosts and ports are the operator's.
+        raise exception.ConsoleTypeUnavailable(
+            console_type=f'{kind} ({trouble}; it is tried again)')
+
+
+def why(error: Exception) -> str:
+    """What a user is told of an error that keeps his consoles away."""
+    if isinstance(error, dmore_exception.AddressError):
+        return 'its console server has no network now'
+    return 'its console server cannot be started now'
 
 
 def _pair_with_guest(pairs, host, instance):

@@ -34,6 +34,7 @@ from nova_dmore.virt.migration import services
 from nova_dmore.virt.migration import source
 from nova_dmore.virt.migration import uris
 from nova_dmore.virt import operator_rpc
+from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import factory
 from nova_dmore.virt.pair import instance_pair
 from nova_dmore.virt.pair import saved as saved_module
@@ -105,6 +106,12 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             host, self._destination, self._early_departures,
             operator_rpc.OperatorServer(self._operator))
         self._watch.start()
+        CONF.register_mutate_hook(self._options_changed)
+
+    def _options_changed(self, conf, fresh):
+        """Called when nova-compute has read its options again (SIGHUP)."""
+        self._pairs.addresses.forget_group()
+        self._watch.options_changed()
 
     def cleanup_host(self, host):
         """Called when nova-compute ends; the pairs live on."""
@@ -210,7 +217,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             destroy_disks=destroy_disks, destroy_secrets=destroy_secrets)
         if instance.uuid not in self._rebooting:
             instance_pair.destroyed(
-                CONF.dmore, self._pairs, self._destination, instance)
+                CONF.dmore, self._pairs, self._destination, context,
+                instance)
 
     def _hard_reboot(self, context, instance, network_info, share_info,
                      block_device_info=None, accel_info=None):
@@ -248,16 +256,22 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         """Called at the source when a resize is confirmed. What could not be
         removed of the pair when the instance left is removed now."""
         super().confirm_migration(context, migration, instance, network_info)
-        instance_pair.resize_confirmed(self._pairs, instance)
+        instance_pair.resize_confirmed(CONF.dmore, self._pairs, instance)
 
     # -- it moves: destination ----------------------------------------------
+
+    def _has_pair(self, instance):
+        """See :func:`nova_dmore.virt.pair.announcement.has_pair`."""
+        with boundary.instance_first(instance, 'Looking for its Domain R'):
+            return announcement.has_pair(instance, self._pairs.addresses)
+        return False
 
     def check_can_live_migrate_destination(
             self, context, instance, src_compute_info, dst_compute_info,
             block_migration=False, disk_over_commit=False):
         """Called at a possible destination of a live migration, before
         anything is made there. If it passes, the pair's part is begun."""
-        has_pair = instance_pair.SSH_PROPERTY in instance.metadata
+        has_pair = self._has_pair(instance)
         if has_pair:
             self._destination.check_can_live_migrate_destination(
                 instance, CONF.dmore.required)
@@ -273,7 +287,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                            network_info, disk_info, migrate_data):
         """Called at the destination of a live migration, before the source
         begins. What the pair needs here is made at the same time."""
-        has_pair = instance_pair.SSH_PROPERTY in instance.metadata
+        has_pair = self._has_pair(instance)
         if has_pair:
             with boundary.instance_first(instance, 'Preparing its Domain R'):
                 self._destination.pre_live_migration(context, instance)
@@ -294,7 +308,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         super().post_live_migration_at_destination(
             context, instance, network_info, block_migration,
             block_device_info)
-        if instance_pair.SSH_PROPERTY in instance.metadata:
+        if self._has_pair(instance):
             with boundary.instance_first(instance, 'The end of its move'):
                 self._destination.post_live_migration_at_destination(
                     instance)

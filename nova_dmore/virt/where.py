@@ -178,6 +178,17 @@ def is_live_migrating(context, instance_uuid: str) -> bool:
     return instance.task_state == task_states.MIGRATING
 
 
+def is_reverted_here(context, instance, this_host: str) -> bool:
+    """Whether Nova destroys an instance on this host, where it was resized,
+    to start it here again as it was."""
+    if (instance.task_state != task_states.RESIZE_REVERTING
+            or instance.migration_context is None):
+        return False
+    migration = objects.Migration.get_by_id(
+        context, instance.migration_context.migration_id)
+    return bool(migration.source_compute == this_host)
+
+
 def will_be_nowhere(instance, this_host: str) -> bool:
     """Whether an instance that Nova destroys on this host is then on none,
     and never will be again.
@@ -192,6 +203,8 @@ def will_be_nowhere(instance, this_host: str) -> bool:
         return True
     if instance.host not in (None, this_host):
         return False
-    return (instance.vm_state == vm_states.BUILDING or
+    # Nova reclaims one that was deleted softly.
+    return (instance.vm_state in (vm_states.BUILDING,
+                                  vm_states.SOFT_DELETED) or
             instance.task_state in (task_states.DELETING,
                                     task_states.SOFT_DELETING))

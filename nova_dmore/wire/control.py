@@ -68,7 +68,8 @@ STATE = 'state'
 BREAK = 'break'
 #: To the host: ``ssh``, ``serial``, ``vnc`` (numbers of attached clients),
 #: ``boot_s`` (seconds from boot to the first listening server),
-#: ``memory_kib`` (used): Domain R serves.
+#: ``memory_kib`` (used), ``ends_sessions`` (1: those of a key that CONFIG
+#: names no more; missing: it does not): Domain R serves.
 SERVING = 'serving'
 #: To the host: ``level`` (``info``, ``warning``), ``text``: for the log.
 LOG = 'log'

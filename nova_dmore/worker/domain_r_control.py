@@ -165,7 +165,7 @@ class DomainRControl:
             self.serving = {
                 name: message[name]
                 for name in ('ssh', 'serial', 'vnc', 'boot_s',
-                         'memory_kib')
+                         'memory_kib', 'ends_sessions')
                 if _is_amount(message.get(name))}
         elif kind == wire.LOG:
             self._log(message)

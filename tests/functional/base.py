@@ -103,9 +103,11 @@ class TestCase(base.ServersTestBase):
             # Tests look themselves.
             watch_interval=3600.0)
         self.flags(group='serial_console', enabled=True)
+        self.fields = {}
         self.useFixture(fixtures.MonkeyPatch(
             'nova.tests.fixtures.libvirt.Connection', Connection))
         stock_save = fakelibvirt.Domain.managedSave
+        stock_remove = fakelibvirt.Domain.managedSaveRemove
 
         def save(domain, flags):
             domain._connection.saved_xml[domain.name()] = (
@@ -113,6 +115,9 @@ class TestCase(base.ServersTestBase):
             stock_save(domain, flags)
         for name, function in {
                 'managedSave': save,
+                # The fake calls its own without them.
+                'managedSaveRemove': lambda domain, flags=0: stock_remove(
+                    domain, flags),
                 'managedSaveGetXMLDesc': lambda domain, flags:
                 domain._connection.saved_xml[domain.name()]}.items():
             self.useFixture(fixtures.MonkeyPatch(
@@ -188,8 +193,16 @@ class TestCase(base.ServersTestBase):
         self.start_compute(hostname=hostname)
         return self.computes[hostname]
 
-    def boot(self, **arguments):
-        """Boot a server, on the one network of Nova's fake or on none."""
+    def _build_server(self, *arguments, **keywords):
+        return {**super()._build_server(*arguments, **keywords),
+                **self.fields}
+
+    def boot(self, fields=None, **arguments):
+        """Boot a server, on the one network of Nova's fake or on none.
+
+        :param fields: what the request says besides.
+        """
+        self.fields = fields or {}
         arguments.setdefault('networks', 'none')
         # Nova's helper takes the first of all flavors: a test's own, when its
         # random identifier happens to sort before the stock ones.
@@ -244,9 +257,10 @@ class TestCase(base.ServersTestBase):
 
     def assert_left_alone(self):
         """No shadow-device process was told anything that it did not know:
-        the watch says to each pair, once, that no Domain R is to be held."""
+        the watch says to each pair, once, that no Domain R is to be held, and
+        what to serve."""
         self.assertEqual([], [name for name in self.shadow.log
-                              if name != 'hold'])
+                              if name not in ('hold', 'configure')])
 
     def assert_display(self, xml, directory):
         """QEMU's VNC server listens at nothing, and the shadow-device process

@@ -37,6 +37,7 @@ class LifeTest(base.TestCase):
         self.assertFalse(log.exists())
 
     def test_the_ssh_address_is_in_the_properties(self):
+        self.flags(ssh_metadata=True, group='dmore')
         server = self.boot()
         self.assertEqual('ssh://console@10.0.0.5:22',
                          self.api.get_server(server['id'])['metadata'][

@@ -68,7 +68,8 @@ class Server(Protocol):
     def reconfigure(self) -> None:
         """The context has another configuration, with the same addresses.
 
-        Neither the listener nor a client is to notice.
+        Neither the listener nor a client is to notice, but a client that may
+        not be here any more. Called after ``close`` too, while clients stay.
 
         :raises OSError, ValueError: it cannot be used; go on as before
         """

@@ -52,6 +52,7 @@ class Connection(asyncssh.SSHServer):
         self.name = 'ssh client'
         self.full = False
         self.has_logged_in = False
+        self._keys = ssh_keys.AuthorizedKeys(server.authorized_keys)
         self.made_room = False      # ended alone, for others to begin
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
@@ -108,6 +109,18 @@ class Connection(asyncssh.SSHServer):
         self.has_logged_in = True
         self._server.logged_in(self)
 
+    def end_if_removed(self) -> bool:
+        """End it if it has logged in with a key that may not any more."""
+        if not self._keys.is_removed:
+            return False
+        for session in list(self.sessions):
+            session.tell('your key may not use this console any more')
+        self._server.log.say(f'removed {self.source}', 'warning',
+                             f'{self.name} is ended: its key was removed')
+        self.conn.disconnect(asyncssh.DISC_BY_APPLICATION,
+                             'the key was removed')
+        return True
+
     def _flow(self, full: bool) -> None:
         self.full = full
         for session in list(self.sessions):
@@ -115,11 +128,13 @@ class Connection(asyncssh.SSHServer):
 
     def begin_auth(self, username: str) -> bool:
         """Any user name will do; the key decides."""
-        self.conn.set_authorized_keys(self._server.authorized_keys())
+        self.conn.set_authorized_keys(self._keys)
         return True
 
     def session_requested(self) -> Any:
-        """Open a session unless there are too many."""
+        """Open a session unless there are too many, or the key is removed."""
+        if self.end_if_removed():
+            return False
         if (self._server.clients >= rms.CLIENTS_MAX
                 or self.channels >= CHANNELS_MAX):
             self._server.log.say(f'full {self.source}', 'warning',
@@ -356,7 +371,8 @@ class SshServer:
             connection.conn.disconnect(asyncssh.DISC_TOO_MANY_CONNECTIONS,
                                        'too many connections')
             return
-        self._logged_in.add(connection)
+        if not connection.end_if_removed():
+            self._logged_in.add(connection)
 
     def ended(self, connection: Connection) -> None:
         """Forget a connection that ended."""
@@ -376,7 +392,10 @@ class SshServer:
         return self._keys[1]
 
     def reconfigure(self) -> None:
-        """See rms.Server; the rest of it is read at each use."""
+        """See rms.Server; the rest of it is read at each use. Who has logged
+        in with a key that was removed is ended."""
+        for connection in list(self._logged_in):
+            connection.end_if_removed()
         if self._host_keys is not None:
             self._host_keys.add(self.context.config.host_keys)
 

@@ -3,6 +3,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import asyncssh
 
@@ -58,6 +59,33 @@ class HostKeys:
                 continue
             self._by_algorithm[key.get_algorithm()] = key
             self._changed()
+
+
+class AuthorizedKeys:
+    """The keys that may log in, as a connection asks for them.
+
+    asyncssh asks about each key that a client shows, or about the authority
+    that has signed it, and once more with its signature: so the last that was
+    asked about is that with which somebody logs in.
+    """
+
+    def __init__(self, now: Callable[[], asyncssh.SSHAuthorizedKeys]) -> None:
+        """:param now: returns those that may log in now"""
+        self._now = now
+        self._last: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+
+    def validate(self, *about: Any, **more: Any) -> Any:
+        """See asyncssh.SSHAuthorizedKeys."""
+        self._last = about, more
+        return self._now().validate(*about, **more)
+
+    @property
+    def is_removed(self) -> bool:
+        """Whether what was asked about last may not log in any more."""
+        if self._last is None:
+            return False
+        about, more = self._last
+        return self._now().validate(*about, **more) is None
 
 
 def authorized_keys(lines: tuple[str, ...],

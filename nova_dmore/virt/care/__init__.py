@@ -9,6 +9,8 @@ File                   Thread of nova-compute
 ``reconcile.py``,      that is to be done, where it may block
 ``renewal.py``,
 ``late_pairs.py``,
+``changed_options.py``,
+``lost_ports.py``,
 ``shutdown.py``,
 ``orphans.py``,
 ``domain_r_renewal.py``

@@ -7,12 +7,14 @@ in threads of its own by :mod:`nova_dmore.virt.care.watch`.
 
 import enum
 import threading
+import time
 
 from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt.care import shutdown
+from nova_dmore.virt import consoles
 
 LOG = logging.getLogger(__name__)
 
@@ -21,6 +23,12 @@ LOG = logging.getLogger(__name__)
 _MIGRATION_WAITS_S = 10.0
 #: Of so many gaps at a time each is reported; of the others, how many.
 _GAPS_AT_ONCE = 20
+
+
+#: A Domain R that ends so many times in a row, each time less than so many
+#: seconds after it was built, is of an image that is not good any more.
+_SOON_TIMES = 3
+_SOON_S = 120.0
 
 
 class Condition(enum.Enum):
@@ -54,6 +62,9 @@ class PairCare:
         self._reporter = reporter
         self._context = context
         self._reconciler = reconciler
+        #: How often each was built soon after it had been built, and when
+        #: (CLOCK_MONOTONIC) last.
+        self._built: dict[str, tuple[int, float]] = {}
         #: Pairs that are being moved.
         self._moving: set[str] = set()
         #: Each gap is reported once, whoever comes first.
@@ -129,6 +140,14 @@ class PairCare:
         except exception.ShadowAnswerError:
             return None
 
+    def _ends_again(self, instance_uuid: str) -> bool:
+        """Whether Domain R has ended soon after it was built, some times."""
+        now = time.monotonic()
+        times, built_at = self._built.get(instance_uuid, (0, -_SOON_S))
+        times = times + 1 if now - built_at < _SOON_S else 1
+        self._built[instance_uuid] = times, now
+        return times > _SOON_TIMES
+
     def check(self, instance_uuid: str) -> Condition:
         """Find out whether anything has to be done, and reconcile the pair.
 
@@ -143,6 +162,7 @@ class PairCare:
             return Condition.MOVING
         if (self._reconciler.is_reconciled(record)
                 and all(self._pairs.is_alive(instance_uuid))):
+            self._pairs.trouble.pop(instance_uuid, None)
             return Condition.WELL
         with self._pairs.locked(instance_uuid, wait_s=0) as locked:
             return (self._check_locked(instance_uuid) if locked
@@ -172,6 +192,20 @@ class PairCare:
         return (Condition.WELL if self._reconciler.is_reconciled(record)
                 else Condition.UNCLEAR)
 
+    def note_trouble(self, instance_uuid: str, error: Exception) -> None:
+        """Have users told why their consoles are not there, if they are not.
+
+        Called when something failed for a pair.
+        """
+        try:
+            is_dead = not all(self._pairs.is_alive(instance_uuid))
+        except Exception:  # noqa: H201
+            # Nobody can tell: libvirt may be away, with errors of its own.
+            # The error that is known is logged by whoever calls this.
+            return
+        if is_dead:
+            self._pairs.trouble[instance_uuid] = consoles.why(error)
+
     def rebuild(self, instance_uuid: str) -> Condition:
         """Start again what of a pair has ended.
 
@@ -191,7 +225,8 @@ class PairCare:
                           instance_uuid)
                 return Condition.UNCLEAR
             shadow_lives, _domain_lives = self._pairs.is_alive(instance_uuid)
-            if self._pairs.rebuild(instance_uuid):
+            if self._pairs.rebuild(
+                    instance_uuid, self._ends_again(instance_uuid)):
                 what = ('Domain R' if shadow_lives
                         else 'the shadow-device process')
                 self._reporter.rebuilt(

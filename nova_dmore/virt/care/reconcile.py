@@ -121,10 +121,11 @@ class Reconciler:
 
     def sweep(self) -> None:
         """Delete the addresses on this host that nobody needs any more, and
-        the logs of these Domain Rs.
+        the logs of Domain Rs whose instances are no more.
 
         Nova deletes an instance that is on no host (shelved) or whose host
-        does not answer without asking a driver.
+        does not answer without asking a driver, and that of another host it
+        asks alone.
 
         :raises nova_dmore.exception.DMoreError: try again later.
         """
@@ -134,6 +135,9 @@ class Reconciler:
                          'which is no more', uuid)
                 self._pairs.remove_kernel_log(uuid)
                 self._pairs.addresses.delete(uuid)
+        for uuid in self._pairs.kernel_logs():
+            if self._pairs.get(uuid) is None and self._host(uuid) is None:
+                self._pairs.remove_kernel_log(uuid)
 
     def forget(self, instance_uuid: str) -> None:
         """A role takes the pair over; what was seen counts no more."""

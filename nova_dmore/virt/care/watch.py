@@ -16,8 +16,9 @@ import dataclasses
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent import futures
+from typing import TypeAlias
 
 from oslo_log import log as logging
 
@@ -25,10 +26,12 @@ from nova_dmore.channel import text
 from nova_dmore.client import shadow_client
 from nova_dmore import exception
 from nova_dmore.virt.care import pair_care
+from nova_dmore.virt.pair import record as record_module
 
 LOG = logging.getLogger(__name__)
 
 Condition = pair_care.Condition
+Look: TypeAlias = Callable[[list[record_module.PairRecord]], None]
 
 #: A pair of which nothing can be said yet is checked again after so many
 #: seconds, and no pair is checked more often.
@@ -82,10 +85,12 @@ class Watch:
         :class:`nova_dmore.virt.care.reconcile.Reconciler`.
     :param renewal: a :class:`nova_dmore.virt.care.renewal.Renewal`.
     :param late: a :class:`nova_dmore.virt.care.late_pairs.LatePairs`.
+    :param looks: called once per interval, each with the records of the pairs
+        that are not being moved.
     """
 
     def __init__(self, pairs, reporter, interval: float, context, reconciler,
-                 renewal, late):
+                 renewal, late, looks: Sequence[Look] = ()):
         self._pairs = pairs
         self._reporter = reporter
         self._interval = interval
@@ -93,6 +98,9 @@ class Watch:
         self._reconciler = reconciler
         self._renewal = renewal
         self._late = late
+        self._looks = looks
+        #: Set when the configuration was read again.
+        self._options: list[asyncio.Event] = []
         self._care = pair_care.PairCare(pairs, reporter, context, reconciler)
         self._watched: dict[str, _Watched] = {}
         self._tasks: set[asyncio.Task] = set()
@@ -150,6 +158,11 @@ class Watch:
         """
         self._post(self._on_change, instance_uuid)
 
+    def options_changed(self) -> None:
+        """The configuration was read again: look at once what of it is
+        another. Returns at once."""
+        self._post(self._on_options)
+
     def leave_alone(self, instance_uuid: str) -> None:
         """See :meth:`pair_care.PairCare.leave_alone`."""
         self._care.leave_alone(instance_uuid)
@@ -184,6 +197,10 @@ class Watch:
         self._begin(self._repeat(self._find_pairs, self._interval,
                                  self._again))
         self._begin(self._repeat(self._renew, self._interval, self._again))
+        for look in self._looks:
+            self._begin(self._repeat(
+                lambda look=look: look(self._not_moving()), self._interval,
+                self._interval))
         self._begin(self._repeat(self._late.make, self._interval,
                                  _SWEEP_RETRY_S))
         for sweep in (self._reconciler.sweep, self._secure_ports):
@@ -224,7 +241,10 @@ class Watch:
         :param function: returns True when there is more to do soon.
         :param retry_s: seconds after which it is tried again if it failed.
         """
+        options = asyncio.Event()
+        self._options.append(options)
         while True:
+            options.clear()
             wait_s = interval_s
             try:
                 if await self._in_thread(function) is True:
@@ -238,16 +258,22 @@ class Watch:
                     'The pairs of this host: %s', text.printable(error),
                     exc_info=not isinstance(error, exception.DMoreError))
                 wait_s = retry_s
-            await asyncio.sleep(wait_s)
+            await self._pause(options, wait_s)
+
+    def _on_options(self) -> None:
+        for each in self._options:
+            each.set()
 
     def _find_pairs(self) -> None:
         for record in self._pairs.records.all():
             self._post(self._watch, record.instance_uuid)
 
     def _renew(self) -> bool:
-        return self._renewal.renew_one([
-            record for record in self._pairs.records.all()
-            if not self._care.is_moving(record.instance_uuid)])
+        return self._renewal.renew_one(self._not_moving())
+
+    def _not_moving(self) -> list[record_module.PairRecord]:
+        return [record for record in self._pairs.records.all()
+                if not self._care.is_moving(record.instance_uuid)]
 
     def _secure_ports(self) -> None:
         self._pairs.addresses.secure(self._pairs.host)
@@ -359,6 +385,7 @@ class Watch:
         """
         if await self._was_service_away(error):
             return 0.0
+        await self._in_thread(self._care.note_trouble, uuid, error)
         delay_s = min(max(delay_s * 2, _FIRST_RETRY_S), _LAST_RETRY_S)
         LOG.error('Console of instance %(uuid)s: %(error)s; trying again in '
                   '%(delay).0f s',

@@ -29,7 +29,7 @@ from nova_dmore.virt.migration import console_log as console_log_module
 from nova_dmore.virt.migration import early_preparation
 from nova_dmore.virt.migration import send_back
 from nova_dmore.virt.migration import serial_port
-from nova_dmore.virt.pair import instance_pair
+from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt import where
 
@@ -145,7 +145,7 @@ class DestinationRole:
             self._early.end(instance.uuid)
             self._prepared.pop(instance.uuid, None)
             self._remove_unused(instance.uuid)
-            instance_pair.retract(instance)
+            announcement.retract(instance)
 
     def _remove_unused(self, instance_uuid: str) -> None:
         """Remove what was prepared here, if anything was."""

@@ -13,8 +13,8 @@ from nova import objects
 from nova.virt.libvirt import migration as libvirt_migrate
 
 from nova_dmore import exception
+from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import host_side
-from nova_dmore.virt.pair import instance_pair
 
 
 def stock_consoles(migrate_data) -> host_side.StockConsoles:
@@ -59,5 +59,6 @@ def arrived(context, reporter, instance_uuid: str) -> None:
     """
     reporter.stock(context, instance_uuid,
                    'it was migrated to a host without the plug-in')
-    instance_pair.retract(objects.Instance.get_by_uuid(
-        context, instance_uuid, expected_attrs=['metadata']))
+    announcement.retract(objects.Instance.get_by_uuid(
+        context, instance_uuid,
+        expected_attrs=['metadata', 'system_metadata']))

@@ -20,6 +20,7 @@ from nova.network import neutron
 from oslo_log import log as logging
 
 from nova_dmore import exception
+from nova_dmore.virt.network import new_port
 from nova_dmore.virt import service_errors
 
 LOG = logging.getLogger(__name__)
@@ -82,17 +83,21 @@ class AddressBook:
         with _neutron_errors('[dmore] management_network'):
             return self._find_network(self._client())
 
-    def ensure(self, instance_uuid: str, host: str) -> Address:
+    def ensure(self, instance_uuid: str, host: str,
+               like: Address | None = None) -> Address:
         """The instance's port, bound to ``host``; created if there is none.
 
         Called when a pair is made or rebuilt on ``host``.
+
+        :param like: what it had before; a new one is the same, if that can
+            be had.
         """
         with _neutron_errors(f'the port of {device_id(instance_uuid)}'):
             client = self._client()
             port = self._find(client, instance_uuid)
             is_new = port is None
             if is_new:
-                port = self._create(client, instance_uuid, host)
+                port = self._create(client, instance_uuid, host, like)
             elif port['binding:host_id'] != host:
                 port = self._move(client, port, host)
             network = client.show_network(port['network_id'])['network']
@@ -105,6 +110,24 @@ class AddressBook:
         """Whether the instance has a port already."""
         with _neutron_errors(f'the port of {device_id(instance_uuid)}'):
             return self._find(self._client(), instance_uuid) is not None
+
+    def is_lost(self, port_id: str) -> bool:
+        """Whether somebody has deleted a port.
+
+        Neutron does not tell Nova, for it takes ``device_id`` for none of an
+        instance: so each port is looked for now and then.
+        """
+        with _neutron_errors(f'port {port_id}'):
+            with _perhaps_absent():
+                self._client().show_port(port_id)
+                return False
+            return True
+
+    def ports_on(self, host: str) -> set[str]:
+        """Ids of the ports that are bound to ``host``."""
+        with _neutron_errors(f'the ports of host {host}'):
+            return {port['id'] for port in self._ports_on(
+                self._client(), host)}
 
     def instances_on(self, host: str) -> list[str]:
         """Uuids of the instances whose ports are bound to ``host``."""
@@ -131,6 +154,11 @@ class AddressBook:
                         network_id)['network']
                 with _perhaps_absent():     # deleted meanwhile
                     self._security.mend(client, port, networks[network_id])
+
+    def forget_group(self) -> None:
+        """The options were read again: :meth:`secure` brings the plug-in's
+        security group to them."""
+        self._security.forget_group()
 
     def delete(self, instance_uuid: str) -> None:
         """Delete the instance's port, if there is one, also on a network that
@@ -264,7 +292,8 @@ class AddressBook:
                         'that it has: %(error)s',
                         {'id': port['id'], 'error': error})
 
-    def _create(self, client, instance_uuid: str, host: str):
+    def _create(self, client, instance_uuid: str, host: str,
+                like: Address | None):
         network = self._find_network(client)
         port = {
             'network_id': network['id'],
@@ -274,8 +303,18 @@ class AddressBook:
             'admin_state_up': True,
             'binding:host_id': host,
         }
+        if network.get('dns_domain'):
+            # Where users find a console whose address nobody tells them.
+            port['dns_name'] = device_id(instance_uuid)
+        wanted: list[dict] = [{}]
+        if like is not None and like.network_id == network['id']:
+            # Somebody else may have them by now.
+            address = {'fixed_ips': [{'ip_address': like.ip}]}
+            wanted = [{**address, 'mac_address': like.mac}, address, {}]
         try:
-            return self._create_secured(client, network, port)
+            return new_port.create(
+                client, self._security, network,
+                [{**port, **fields} for fields in wanted])
         except neutron_exceptions.OverQuotaClient as error:
             raise exception.AddressError(
                 'the quota of ports of the project of [neutron] is used up, '
@@ -285,19 +324,6 @@ class AddressBook:
             raise exception.AddressError(
                 f'[dmore] management_network: {self._network!r} gives Domain '
                 f'R no port: {error}') from error
-
-    def _create_secured(self, client, network, port):
-        """Another nova-compute may have deleted the plug-in's security group,
-        since it is one too many: then there is one that stays."""
-        def create():
-            security = self._security.of_new_port(client, network)
-            return client.create_port({'port': {**port, **security}})['port']
-        try:
-            return create()
-        except neutron_exceptions.NeutronClientException as error:
-            if error.status_code != 404 or not self._security.forget_group():
-                raise
-        return create()
 
     def _move(self, client, port, host: str):
         """Bind a port to another host, on which it may have a binding that a

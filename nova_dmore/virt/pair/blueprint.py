@@ -2,8 +2,11 @@
 """What a host makes of the record of a pair: what Domain R is started with.
 """
 
+import dataclasses
+
 from nova_dmore import places
 from nova_dmore.virt.config import config_message
+from nova_dmore.virt.config import sources
 from nova_dmore.virt.pair import domain_r
 from nova_dmore.virt.pair import kernel_log
 from nova_dmore.virt.pair import xml
@@ -41,6 +44,11 @@ class Blueprint:
             log_file=kernel_log.path(
                 self._conf.dmore.log_dir, record.instance_uuid),
             tb_cache_mib=self._conf.libvirt.tb_cache_size))
+
+    def told(self, record) -> tuple:
+        """What the CONFIG message of a pair is made from, to be compared."""
+        return (sources.digest(self._conf.dmore, self._conf.vnc.enabled),
+                dataclasses.replace(record, incoming=False))
 
     def config(self, record) -> dict:
         """The CONFIG message of a pair (:data:`nova_dmore.wire.CONFIG`)."""

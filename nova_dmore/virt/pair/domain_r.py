@@ -6,6 +6,7 @@ from oslo_log import log as logging
 
 from nova_dmore import exception
 from nova_dmore import places
+from nova_dmore.virt.pair import xml as xml_module
 
 LOG = logging.getLogger(__name__)
 
@@ -78,16 +79,28 @@ class DomainR:
         return self._is(lambda domain: (
             domain.info()[0] == libvirt.VIR_DOMAIN_PAUSED))
 
+    def image(self) -> str | None:
+        """Digest of the image that it was started from; None: there is no
+        such domain, or nobody can tell.
+
+        :raises nova_dmore.exception.PairError: libvirt does not say.
+        """
+        return self._look(lambda domain: xml_module.image_digest(
+            domain.XMLDesc(0)))
+
     def _is(self, so) -> bool:
         """Whether the domain exists, and something is so."""
+        return bool(self._look(so))
+
+    def _look(self, function):
         domain = self.find()
         if domain is None:
-            return False
+            return None
         try:
-            return bool(so(domain))
+            return function(domain)
         except libvirt.libvirtError as error:
             if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
-                return False
+                return None
             raise exception.PairError(
                 f'Domain R {self._name} cannot be looked at: {error}'
             ) from error

@@ -6,8 +6,10 @@ Called by the driver's constructor, once in each nova-compute.
 
 import functools
 
+from nova_dmore.virt.care import changed_options
 from nova_dmore.virt.care import domain_r_renewal
 from nova_dmore.virt.care import late_pairs
+from nova_dmore.virt.care import lost_ports
 from nova_dmore.virt.care import operator
 from nova_dmore.virt.care import orphans
 from nova_dmore.virt.care import reconcile
@@ -64,7 +66,9 @@ def make_watch(conf, pairs: incoming.IncomingPairs,
         reconcile.Reconciler(pairs, reporter, context, connect,
                              where.host_in_nova, where.is_live_migrating),
         renewal.Renewal(conf, pairs),
-        late_pairs.LatePairs(pairs, context, connect, conf.dmore.ssh_port))
+        late_pairs.LatePairs(pairs, context, connect, conf.dmore),
+        [changed_options.ChangedOptions(pairs).look,
+         lost_ports.LostPorts(pairs, reporter, context, conf.dmore).look])
 
 
 def make_operator(conf, pairs: incoming.IncomingPairs, watched: watch.Watch,

@@ -10,6 +10,8 @@ import contextlib
 import dataclasses
 from concurrent import futures
 
+from nova_dmore import exception
+from nova_dmore.virt import consoles
 from nova_dmore.virt.pair import parts
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt.pair import renewable
@@ -134,8 +136,13 @@ class IncomingPairs(renewable.RenewablePairs):
             # If anything fails now, the watch finds it as one that arrives,
             # and builds the pair later.
             self._save(dataclasses.replace(record, incoming=True))
-            record = dataclasses.replace(
-                record, incoming=False, address=self.addresses.ensure(
-                    record.instance_uuid, self.host))
-            self._save(record)
-            self._restart(record)
+            try:
+                record = dataclasses.replace(
+                    record, incoming=False, address=self.addresses.ensure(
+                        record.instance_uuid, self.host))
+                self._save(record)
+                self._restart(record)
+            except exception.DMoreError as error:
+                self.trouble[record.instance_uuid] = consoles.why(error)
+                raise
+            self.trouble.pop(record.instance_uuid, None)

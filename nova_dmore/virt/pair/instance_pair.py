@@ -10,16 +10,11 @@ import dataclasses
 from nova_dmore import exception
 from nova_dmore import places
 from nova_dmore.virt import boundary
-from nova_dmore.virt.config import host_secrets
+from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import policy
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt.pair import xml as xml_module
 from nova_dmore.virt import where
-
-#: The server property in which a user finds the SSH console. An instance that
-#: has it has a Domain R. It lies in Nova's database, where hosts of other
-#: releases read it: its name does not change.
-SSH_PROPERTY = 'dmore:console_ssh'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,8 +43,10 @@ def ensure(conf, pairs, xml: str, instance, saved: str | None = None
         return None     # it was suspended with the stock consoles
     known = pairs.get(instance.uuid) is not None
     if not policy.wants_domain_r(conf, instance, known):
-        if known:   # its flavor was changed
-            remove(pairs, instance, delete_address=True)
+        if known:   # its flavor was changed, and may be changed back
+            remove(pairs, instance,
+                   delete_address=instance.old_flavor is None)
+            announcement.retract(instance)
         return None
     if pairs.impossible is not None:
         if conf.required:
@@ -75,17 +72,6 @@ def ensure_later(pairs, xml: str, instance) -> xml_module.ShadowedInstance:
     return shadowed
 
 
-def announce(instance, record: record_module.PairRecord, ssh_port: int
-             ) -> None:
-    """Tell the user the SSH address, in the server's properties; and tell
-    Nova the secret that the keys of the pair are derived from."""
-    url = f'ssh://console@{record.address.ip}:{ssh_port}'
-    if instance.metadata.get(SSH_PROPERTY) != url:
-        instance.metadata[SSH_PROPERTY] = url
-        instance.save()
-    host_secrets.note(instance, record.secret_id)
-
-
 def withdraw(pairs, xml: str, instance) -> None:
     """Leave nothing that leads to a Domain R: the instance starts with the
     stock consoles.
@@ -98,16 +84,10 @@ def withdraw(pairs, xml: str, instance) -> None:
         return
     if pairs.get(instance.uuid) is not None:
         remove(pairs, instance, delete_address=False)
-    retract(instance)
+    announcement.retract(instance)
 
 
-def retract(instance) -> None:
-    """Take back from the user what :func:`announce` told him."""
-    if instance.metadata.pop(SSH_PROPERTY, None) is not None:
-        instance.save()
-
-
-def destroyed(options, pairs, destination, instance) -> None:
+def destroyed(options, pairs, destination, context, instance) -> None:
     """Nova has destroyed an instance on this host, and does not start it here
     at once.
 
@@ -121,16 +101,27 @@ def destroyed(options, pairs, destination, instance) -> None:
         with boundary.instance_first(instance, 'Rolling back its Domain R'):
             destination.rollback_live_migration_at_destination(instance.uuid)
         return
+    if record is not None and not for_good:
+        with boundary.instance_first(instance, 'Reverting its resize'):
+            if where.is_reverted_here(context, instance, pairs.host):
+                return      # sessions go on
     # Even if Nova's flavor asks for no Domain R now, the instance may have had
     # one before its flavor was changed; then its address is left.
     if record is not None or for_good and options.management_network:
         remove(pairs, instance, delete_address=for_good)
 
 
-def resize_confirmed(pairs, instance) -> None:
+def resize_confirmed(options, pairs, instance) -> None:
     """An instance that was resized stays where it is: if that is elsewhere,
-    remove what could not be removed of its pair when it left."""
-    if (instance.host != pairs.host
+    remove what could not be removed of its pair when it left; and its address
+    if its flavor asks for no Domain R any more.
+
+    :param options: the ``[dmore]`` options.
+    """
+    if (options.management_network and
+            not policy.wants_domain_r(options, instance, has_one=True)):
+        remove(pairs, instance, delete_address=True)
+    elif (instance.host != pairs.host
             and pairs.get(instance.uuid) is not None):
         remove(pairs, instance, delete_address=False)
 

@@ -9,6 +9,7 @@ user of nova-compute can remove it if the directory is its own.
 
 import os
 import pathlib
+import re
 
 from oslo_log import log as logging
 
@@ -16,10 +17,25 @@ from nova_dmore.channel import text
 
 LOG = logging.getLogger(__name__)
 
+_NAME = re.compile(r'domr-([0-9a-f-]{36})\.log(?:\.[0-9]+)?')
+
 
 def path(log_dir: str, instance_uuid: str) -> str:
     """The file that is written, of the Domain R of an instance."""
     return os.path.join(log_dir, f'domr-{instance_uuid}.log')
+
+
+def instances(log_dir: str) -> set[str]:
+    """Uuids of the instances of which there is a log.
+
+    Called now and then: Nova tells a host nothing of an instance that is
+    deleted when it has left.
+    """
+    try:
+        names = os.listdir(log_dir)
+    except OSError:
+        return set()
+    return {match[1] for match in map(_NAME.fullmatch, names) if match}
 
 
 def remove(log_dir: str, instance_uuid: str) -> None:

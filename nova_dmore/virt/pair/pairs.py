@@ -69,6 +69,11 @@ class Pairs:
             connect, plug, self.shadows, self.blueprint)
         #: See :attr:`parts.PairParts.configured`.
         self.configured = self._parts.configured
+        #: See :meth:`parts.PairParts.was_told`.
+        self.was_told = self._parts.was_told
+        #: By instance uuid, what a user is told of why its Domain R cannot be
+        #: had now.
+        self.trouble: dict[str, str] = {}
         self._locks = lock.PairLocks(
             lambda instance_uuid: self.on_change(instance_uuid))
         #: Called with an instance's uuid when somebody may have changed its
@@ -133,15 +138,16 @@ class Pairs:
             was made on the way is undone.
         """
         with self.locked(instance.uuid):
-            record = self.get(instance.uuid)
-            if record is not None and (record.incoming or
-                                       self._is_retired(record)):
+            record = before = self.get(instance.uuid)
+            if record is not None and (
+                    record.incoming or self._is_retired(record)
+                    or self._is_lost(record.address.port_id)):
                 # Nova starts the instance here: none is arriving any more,
                 # and who is attached expects no other.
                 self.remove(instance.uuid, delete_address=False)
                 record = None
             if record is None:
-                return self._make(instance, display)
+                return self._make(instance, display, before)
             if record.display != display:
                 self._forget_tokens(instance.uuid)
                 record = dataclasses.replace(record, display=display)
@@ -153,8 +159,12 @@ class Pairs:
                 record = self._restart(record)
             return record
 
-    def _make(self, instance, display: bool) -> record_module.PairRecord:
-        digest = self.images.current()
+    def _make(self, instance, display: bool,
+              before: record_module.PairRecord | None
+              ) -> record_module.PairRecord:
+        # One that lives, of which no record is left, is adopted.
+        digest = (self._parts.living_image(instance.uuid)
+                  or self.images.current())
         # Of consoles that it had without a pair.
         self._forget_tokens(instance.uuid)
         known = self.addresses.exists(instance.uuid)
@@ -162,7 +172,8 @@ class Pairs:
             if not known:
                 undo.callback(
                     parts.attempt, self._delete_address, instance.uuid)
-            address = self.addresses.ensure(instance.uuid, self.host)
+            address = self.addresses.ensure(
+                instance.uuid, self.host, before and before.address)
             record = record_module.PairRecord(
                 instance_uuid=instance.uuid,
                 instance_name=instance.display_name or instance.name,
@@ -191,13 +202,7 @@ class Pairs:
         try:
             self.images.ensure(record.digest)
         except exception.ImageError as error:
-            digest = self.images.current()
-            LOG.info('Domain R of instance %(uuid)s gets image %(digest)s: '
-                     '%(error)s', {'uuid': record.instance_uuid,
-                                   'digest': digest,
-                                   'error': text.printable(error)})
-            record = dataclasses.replace(record, digest=digest)
-            self._save(record)
+            record = self._with_current_image(record, text.printable(error))
         try:
             replaced = self.secrets.replaced(record)
             if replaced != record:
@@ -218,7 +223,8 @@ class Pairs:
         """Tell a pair again what to serve: its certificate is a new one then.
         Sessions go on. Not if it is arriving, or something is being done.
 
-        Called by :mod:`nova_dmore.virt.care.renewal`.
+        Called by :mod:`nova_dmore.virt.care.renewal` and
+        :mod:`nova_dmore.virt.care.changed_options`.
 
         :raises nova_dmore.exception.DMoreError: it could not be told.
         """
@@ -226,6 +232,13 @@ class Pairs:
             record = self.get(instance_uuid)
             if locked and record is not None and not record.incoming:
                 self._parts.configure(record)
+
+    def _is_lost(self, port_id: str) -> bool:
+        """Whether somebody has deleted the port."""
+        try:
+            return self.addresses.is_lost(port_id)
+        except exception.AddressError:
+            return False    # Neutron is away: nobody can tell
 
     def _is_retired(self, record) -> bool:
         """Whether its keys cannot be had any more."""
@@ -246,12 +259,13 @@ class Pairs:
 
     # -- rebuilt ------------------------------------------------------------
 
-    def rebuild(self, instance_uuid: str) -> bool:
+    def rebuild(self, instance_uuid: str, ends_again: bool = False) -> bool:
         """Start again what of a pair died.
 
         Called by :mod:`nova_dmore.virt.care.watch`, and by a destination whose
         Domain R did not come.
 
+        :param ends_again: it does not live long: another image may be better.
         :returns: whether anything had to be started.
         :raises nova_dmore.exception.DMoreError: it failed; try again later.
         """
@@ -260,8 +274,50 @@ class Pairs:
             if (record is None or record.incoming or
                     all(self.is_alive(instance_uuid))):
                 return False
+            if ends_again:
+                with contextlib.suppress(exception.ImageError):
+                    record = self._with_current_image(
+                        record, 'it ends again and again')
             self._restart(record)
+            self.trouble.pop(instance_uuid, None)
             return True
+
+    def _with_current_image(self, record, why: str
+                            ) -> record_module.PairRecord:
+        digest = self.images.current()
+        if digest == record.digest:
+            return record
+        LOG.warning('Domain R of instance %(uuid)s gets image %(digest)s in '
+                    'place of %(old)s: %(why)s',
+                    {'uuid': record.instance_uuid, 'digest': digest,
+                     'old': record.digest, 'why': why})
+        record = dataclasses.replace(record, digest=digest)
+        self._save(record)
+        return record
+
+    def replace_port(self, instance_uuid: str
+                     ) -> record_module.PairRecord | None:
+        """Build Domain R anew on another port: somebody has deleted its own.
+
+        Called by :mod:`nova_dmore.virt.care.lost_ports`.
+
+        :returns: the record; None: somebody is changing the pair.
+        :raises nova_dmore.exception.DMoreError: it failed; try again later.
+        """
+        with self.locked(instance_uuid, wait_s=0) as locked:
+            record = self.get(instance_uuid)
+            if not locked or record is None or record.incoming:
+                return None
+            address = self.addresses.ensure(
+                instance_uuid, self.host, record.address)
+            if address.ip != record.address.ip:
+                # That may be another instance's at once.
+                self._forget_tokens(instance_uuid)
+            self.domain(instance_uuid).stop()
+            parts.attempt(self._plug.unplug, record)
+            record = dataclasses.replace(record, address=address)
+            self._save(record)
+            return self._restart(record)
 
     def adopt(self, instance_uuid: str) -> None:
         """Let a Domain R that arrived paused run: its instance belongs to
@@ -306,9 +362,33 @@ class Pairs:
                 pair_lock.release()
 
     def _remove(self, instance_uuid: str) -> None:
+        self.trouble.pop(instance_uuid, None)
         self._parts.end(instance_uuid, self.get(instance_uuid))
         self.shadows.remove(instance_uuid)
         self.records.forget(instance_uuid)
+
+    def remove_stray(self, instance_uuid: str) -> None:
+        """As :meth:`remove` of a pair without a record, whose address stays.
+
+        Called by :mod:`nova_dmore.virt.care.late_pairs`.
+
+        :raises nova_dmore.exception.DMoreError: something is left over.
+        """
+        with self.locked(instance_uuid):
+            try:
+                address = self.addresses.find(instance_uuid)
+            except exception.AddressError:
+                address = None
+            self._remove(instance_uuid)
+            if address is not None:
+                # Its tap is called as the port is; whose it is does not
+                # matter.
+                self._plug.unplug(record_module.PairRecord(
+                    instance_uuid, '', None, '', address, None))
+
+    def kernel_logs(self) -> set[str]:
+        """Uuids of the instances of whose Domain R there is a kernel log."""
+        return kernel_log.instances(self._conf.dmore.log_dir)
 
     def remove_kernel_log(self, instance_uuid: str) -> None:
         """Remove the log of Domain R's kernel; what cannot be is logged.

@@ -36,6 +36,8 @@ class PairParts:
         #: When each pair was last told what to serve, by CLOCK_MONOTONIC;
         #: of what an earlier process has told nothing is known.
         self.configured: dict[str, float] = {}
+        #: What that was made from.
+        self._told: dict[str, tuple] = {}
 
     def domain(self, instance_uuid: str) -> domain_r.DomainR:
         """The pair's Domain R."""
@@ -48,6 +50,14 @@ class PairParts:
         """
         return (self._shadows.is_alive(instance_uuid),
                 self.domain(instance_uuid).is_active())
+
+    def living_image(self, instance_uuid: str) -> str | None:
+        """Digest of the image that a Domain R runs; None: it does not live.
+
+        :raises nova_dmore.exception.PairError: libvirt does not say.
+        """
+        domain = self.domain(instance_uuid)
+        return domain.image() if domain.is_active() else None
 
     def start(self, record) -> None:
         """Start what of a pair does not live, from a record.
@@ -75,9 +85,17 @@ class PairParts:
 
     def configure(self, record) -> None:
         """Tell Domain R, this one and each later one, what to serve."""
+        # First: what changes meanwhile is told again.
+        told = self._blueprint.told(record)
         self._shadows.client(record.instance_uuid).configure(
             self._blueprint.config(record))
         self.configured[record.instance_uuid] = time.monotonic()
+        self._told[record.instance_uuid] = told
+
+    def was_told(self, record) -> bool:
+        """Whether this process has told Domain R what it would tell it now."""
+        return (self._told.get(record.instance_uuid)
+                == self._blueprint.told(record))
 
     def end(self, instance_uuid: str, record) -> None:
         """Stop and unplug what there is of a pair.
@@ -101,6 +119,7 @@ class PairParts:
         """
         self._shadows.stop(instance_uuid)
         self.configured.pop(instance_uuid, None)
+        self._told.pop(instance_uuid, None)
 
 
 def attempt(function, *arguments, **keywords) -> None:

@@ -14,6 +14,7 @@ from oslo_log import log as logging
 from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt import boundary
+from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import instance_pair
 from nova_dmore.virt import where
 
@@ -77,7 +78,7 @@ def _create_with_pair(options, pairs, create, pair, instance):
         undo.pop_all()
     _release_ports(instance, pair.instance)
     with boundary.instance_first(instance, 'Announcing the console'):
-        instance_pair.announce(instance, pair.record, options.ssh_port)
+        announcement.announce(options, instance, pair.record)
     return guest
 
 

@@ -10,6 +10,7 @@
 
 import dataclasses
 import os
+import re
 
 from lxml import etree
 
@@ -154,6 +155,14 @@ def domain_r(config: DomainR) -> str:
         frontend, _QEMU + 'property', name='master', type='string',
         value='on')
     return etree.tostring(root, encoding='unicode')
+
+
+def image_digest(xml: str) -> str | None:
+    """Digest of the image that a Domain R was started from: its directory is
+    named so. None: it is in no such directory."""
+    kernel = etree.fromstring(xml).findtext('os/kernel') or ''
+    name = os.path.basename(os.path.dirname(kernel))
+    return name if re.fullmatch('[0-9a-f]{64}', name) else None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -90,7 +90,8 @@ def make_instance(**changes) -> objects.Instance:
         'user_id': 'u1', 'key_data': None, 'host': HOST, 'metadata': {},
         'system_metadata': {}, 'vm_state': 'building',
         'task_state': 'spawning', 'deleted': False,
-        'flavor': objects.Flavor(vcpus=1, memory_mb=64, extra_specs={})}
+        'flavor': objects.Flavor(vcpus=1, memory_mb=64, extra_specs={}),
+        'old_flavor': None, 'migration_context': None}
     return objects.Instance(**{**fields, **changes})
 
 
@@ -180,7 +181,13 @@ class Neutron:
             'reserved': 0}}}
 
     def _create_port(self, body):
-        if not self.free_addresses:
+        asked = body['port'].get('fixed_ips', [{}])[0].get('ip_address')
+        used = {port['fixed_ips'][0]['ip_address']
+                for port in self.ports.values()}
+        if asked in used:
+            raise neutron_exceptions.IpAddressInUseClient(
+                message=f'IP address {asked} already allocated in subnet.')
+        if asked is None and not self.free_addresses:
             raise neutron_exceptions.IpAddressGenerationFailureClient(
                 message='No more IP addresses available on network net-1.')
         self._check_quota('ports', len(self.ports))
@@ -189,9 +196,11 @@ class Neutron:
         port = {
             **self._secured(body['port'], body['port']['network_id']),
             'id': f'00000000-0000-4000-8003-{number:012}',
-            'mac_address': f'fa:16:3e:00:00:{number:02x}',
+            'mac_address': body['port'].get(
+                'mac_address', f'fa:16:3e:00:00:{number:02x}'),
             'fixed_ips': [{'subnet_id': SUBNET,
-                           'ip_address': self.free_addresses.pop(0)}],
+                           'ip_address': asked or self.free_addresses.pop(
+                               0)}],
             'binding:vif_type': self.vif_type,
             'binding:vif_details': {'bridge_name': 'br-int'},
             'binding:profile': {}}
@@ -321,6 +330,8 @@ class Neutron:
                          if key[0] != port}
 
     def _show_port(self, port):
+        if port not in self.ports:
+            raise _not_found(f'port {port}')
         return {'port': dict(self.ports[port])}
 
     def _show_subnet(self, subnet):
@@ -356,6 +367,7 @@ class Neutron:
         self.ports[port_id].update({
             'binding:host_id': host_id,
             'binding:profile': binding['profile'],
+            'binding:vif_type': binding['vif_type'],
             'binding:vif_details': binding['vif_details']})
 
     def _delete_port_binding(self, port_id, host_id):

@@ -11,6 +11,8 @@ from nova.virt.libvirt import host as libvirt_host
 
 from nova_dmore import exception
 from nova_dmore.virt.care import watch
+from nova_dmore.virt import consoles
+from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import domain_r
 from tests.unit.virt import driver_case
 from tests.unit.virt import fake_host
@@ -67,7 +69,8 @@ class CreateTest(driver_case.DriverTestCase):
     def test_with_a_pair(self):
         self.assertIn('/serial0"', self._create())
         self.assertIn(self.domr, self.libvirt.domains)
-        self.assertIn('dmore:console_ssh', self.instance.metadata)
+        self.assertIn(announcement.NOTE, self.instance.system_metadata)
+        self.assertEqual({}, self.instance.metadata)
 
     def test_what_can_be_foreseen(self):
         self.images.current.side_effect = exception.ImageError('no image')
@@ -217,6 +220,16 @@ class WithdrawTest(driver_case.DriverTestCase):
         self.assertEqual({}, self.instance.metadata)
         self.assert_nothing_left()
 
+    def test_opted_out_by_a_resize(self):
+        """Which may be reverted: then it has its address again."""
+        self.instance.flavor.extra_specs['dmore:domain_r'] = 'disabled'
+        self.instance.old_flavor = self.instance.flavor
+        self.instance.system_metadata[announcement.NOTE] = 'ssh://x'
+        self._create(XML)
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
+        self.assertEqual({}, self.instance.system_metadata)
+
 
 class ResumeTest(driver_case.DriverTestCase):
     """libvirt starts a suspended instance as it was saved."""
@@ -346,6 +359,18 @@ class ConsoleTest(driver_case.DriverTestCase):
         self.pairs.ensure(self.instance, display=False)
         self._assert_stock('vnc')
         self.serial.assert_not_called()
+
+    def test_its_domain_r_cannot_be_had(self):
+        self.pairs.ensure(self.instance, display=True)
+        self.pairs.trouble[fakes.UUID] = consoles.why(
+            exception.AddressError('port x cannot be bound on host c1'))
+        for get in (self.driver.get_vnc_console,
+                    self.driver.get_serial_console):
+            error = self.assertRaises(
+                nova_exception.ConsoleTypeUnavailable, get, 'context',
+                self.instance)
+            self.assertIn('has no network now', str(error))
+            self.assertNotIn('c1', str(error))
 
     def test_no_guest(self):
         # It is being started anew.

@@ -4,13 +4,15 @@
 import dataclasses
 from unittest import mock
 
+import fixtures
 from nova.compute import task_states
 from nova.compute import vm_states
 from nova import exception as nova_exception
+from nova import objects
 
 from nova_dmore.virt.migration import source
 from nova_dmore.virt.migration import uris
-from nova_dmore.virt.pair import instance_pair
+from nova_dmore.virt.pair import announcement
 from tests.unit.virt import driver_case
 from tests.unit.virt import fakes
 
@@ -25,7 +27,7 @@ class ArrivalTest(driver_case.DriverTestCase):
                                        return_value='data')
 
     def _arrive(self, **metadata):
-        self.instance.metadata = metadata
+        self.instance.system_metadata = metadata
         self.assertEqual('data', self.driver.pre_live_migration(
             'context', self.instance, 'devices', 'networks', None, 'data'))
         self.stock_method.assert_called_once_with(
@@ -33,7 +35,7 @@ class ArrivalTest(driver_case.DriverTestCase):
             None, 'data')
 
     def test_an_instance_with_domain_r_is_prepared_for(self):
-        self._arrive(**{instance_pair.SSH_PROPERTY: 'ssh://console@10.0.0.5'})
+        self._arrive(**{announcement.NOTE: 'ssh://console@10.0.0.5'})
         self.assertEqual(
             [mock.call.pre_live_migration('context', self.instance),
              mock.call.pre_live_migration_ended(self.instance, 'data')],
@@ -43,17 +45,29 @@ class ArrivalTest(driver_case.DriverTestCase):
         self._arrive(some='property')
         self.assertEqual([], self.driver._destination.mock_calls)
 
+    def test_one_of_an_earlier_release_is(self):
+        self.instance.metadata = {announcement.SSH_PROPERTY: 'ssh://x'}
+        # Nobody but the plug-in makes a port on its network.
+        self.pairs.addresses.ensure(fakes.UUID, fakes.OTHER_HOST)
+        self._arrive()
+        self.driver._destination.pre_live_migration.assert_called_once()
+
+    def test_one_whose_user_says_so_is_not(self):
+        self.instance.metadata = {announcement.SSH_PROPERTY: 'ssh://x'}
+        self._arrive()
+        self.assertEqual([], self.driver._destination.mock_calls)
+
     def test_a_bug(self):
         self.driver._destination.pre_live_migration.side_effect = (
             TypeError('a bug'))
-        self._arrive(**{instance_pair.SSH_PROPERTY: 'ssh://console@10.0.0.5'})
+        self._arrive(**{announcement.NOTE: 'ssh://console@10.0.0.5'})
         self.assertIn('Traceback', self.log.output)
 
 
 class ArrivedTest(driver_case.DriverTestCase):
 
     def _arrived(self, **metadata):
-        self.instance.metadata = metadata
+        self.instance.system_metadata = metadata
         stock = self.stock('post_live_migration_at_destination')
         self.driver.post_live_migration_at_destination(
             'context', self.instance, 'networks')
@@ -62,7 +76,7 @@ class ArrivedTest(driver_case.DriverTestCase):
         return self.driver._destination.post_live_migration_at_destination
 
     def test_an_instance_with_domain_r(self):
-        self._arrived(**{instance_pair.SSH_PROPERTY: 'ssh://x'}
+        self._arrived(**{announcement.NOTE: 'ssh://x'}
                       ).assert_called_once_with(self.instance)
 
     def test_a_stock_instance(self):
@@ -72,7 +86,7 @@ class ArrivedTest(driver_case.DriverTestCase):
 class CheckTest(driver_case.DriverTestCase):
 
     def _check(self, **metadata):
-        self.instance.metadata = metadata
+        self.instance.system_metadata = metadata
         check = self.stock('check_can_live_migrate_destination',
                            return_value='data')
         self.assertEqual(
@@ -85,7 +99,7 @@ class CheckTest(driver_case.DriverTestCase):
 
     def test_an_instance_with_domain_r_is_checked(self):
         check = self._check(
-            **{instance_pair.SSH_PROPERTY: 'ssh://console@10.0.0.5'})
+            **{announcement.NOTE: 'ssh://console@10.0.0.5'})
         check.assert_called_once_with(self.instance, False)
         self.driver._destination.check_passed.assert_called_once_with(
             'context', self.instance)
@@ -208,6 +222,26 @@ class LeaveTest(driver_case.DriverTestCase):
         self._destroy(task_state=task_states.RESIZE_REVERTING)
         self._assert_gone()
 
+    def _reverting(self, source_compute):
+        self.useFixture(fixtures.MockPatchObject(
+            objects.Migration, 'get_by_id', lambda context, number:
+            {7: objects.Migration(source_compute=source_compute)}[number]))
+        self._destroy(
+            task_state=task_states.RESIZE_REVERTING,
+            migration_context=objects.MigrationContext(migration_id=7))
+
+    def test_reverted_on_the_same_host(self):
+        self._reverting(fakes.HOST)
+        self._assert_kept()
+
+    def test_reverted_to_the_source(self):
+        self._reverting(fakes.OTHER_HOST)
+        self._assert_gone()
+
+    def test_reclaimed(self):
+        self._destroy(vm_state=vm_states.SOFT_DELETED)
+        self.assert_nothing_left()
+
     def test_evacuated(self):
         self._destroy(host=fakes.OTHER_HOST,
                       task_state=task_states.DELETING)
@@ -296,3 +330,12 @@ class LeaveTest(driver_case.DriverTestCase):
             stock.assert_called_with(self.driver, 'context', 'migration',
                                      self.instance, 'network')
         self._assert_gone()
+
+    def test_confirmed_with_a_flavor_that_opts_out(self):
+        self.stock('confirm_migration')
+        self.pairs.remove(fakes.UUID, delete_address=False)
+        self.instance.host = fakes.OTHER_HOST
+        self.instance.flavor.extra_specs['dmore:domain_r'] = 'disabled'
+        self.driver.confirm_migration(
+            'context', 'migration', self.instance, 'network')
+        self.assert_nothing_left()

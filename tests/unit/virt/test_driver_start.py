@@ -22,6 +22,15 @@ class StartTest(driver_case.DriverTestCase):
             'live_migration_with_native_tls'))
         self.driver._watch.start.assert_called_once_with()
 
+    def test_its_options_are_read_again(self):
+        self.driver.init_host('c1')
+        with mock.patch.object(self.pairs.addresses, 'forget_group') as forget:
+            for hook in list(nova.conf.CONF._mutate_hooks):
+                if getattr(hook, '__self__', None) is self.driver:
+                    hook(nova.conf.CONF, {})
+        forget.assert_called_once_with()
+        self.driver._watch.options_changed.assert_called_once_with()
+
     def test_encrypted_migrations(self):
         self.config.config(group='libvirt',
                            live_migration_with_native_tls=True)

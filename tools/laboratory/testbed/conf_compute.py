@@ -87,6 +87,8 @@ def nova_compute(place: Place, host: str) -> Sections:
             'image_cache_dir': place.own(host, 'dmore-images'),
             'log_dir': place.root / 'log' / host / 'dmore',
             'console_authorized_keys': place.public_key,
+            # Where its tools find an instance's SSH console.
+            'ssh_metadata': True,
         },
     })
 

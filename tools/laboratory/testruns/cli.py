@@ -58,6 +58,9 @@ def parser() -> argparse.ArgumentParser:
                       f'{", ".join(layers.STANDARD)})')
     made.add_argument('--only', metavar='REGEX',
                       help='run only tests whose names match')
+    made.add_argument('--json', type=pathlib.Path, metavar='FILE',
+                      help='of "operations": write what becomes of a pair in '
+                      'each, and whether its tests passed')
     return made
 
 
@@ -70,6 +73,8 @@ def chosen(options: argparse.Namespace) -> list[str]:
     for name in names:
         if name not in layers.LAYERS:
             raise Failure('tests', f'there is no layer {name}')
+    if options.json is not None and names != ['operations']:
+        raise Failure('tests', '--json is for the layer operations')
     return names
 
 

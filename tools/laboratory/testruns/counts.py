@@ -16,24 +16,31 @@ class Counts:
 
     :ivar failures: a line for each that failed, as far as one is known; no
         part of what two counts are compared by
+    :ivar ended: names of tests, and whether each passed; likewise
     """
 
     passed: int = 0
     failed: int = 0
     skipped: int = 0
     failures: tuple[str, ...] = dataclasses.field(default=(), compare=False)
+    ended: tuple[tuple[str, bool], ...] = dataclasses.field(
+        default=(), compare=False)
 
     def __add__(self, other: 'Counts') -> 'Counts':
         return Counts(self.passed + other.passed, self.failed + other.failed,
                       self.skipped + other.skipped,
-                      self.failures + other.failures)
+                      self.failures + other.failures,
+                      self.ended + other.ended)
 
-    def with_one(self, status: str) -> 'Counts':
+    def with_one(self, status: str, name: str | None = None) -> 'Counts':
         """With one more test, by subunit's word for how it ended.
 
+        :param name: of the test
         :raises KeyError: this is no end of a test
         """
-        return self + Counts(**{_KINDS[status]: 1})
+        kind = _KINDS[status]
+        ended = () if name is None else ((name, kind == 'passed'),)
+        return self + Counts(**{kind: 1}, ended=ended)
 
     @property
     def total(self) -> int:

@@ -2,11 +2,13 @@
 """The part of ``tools/test`` that needs what the set-up has made."""
 
 import argparse
+import json
 import pathlib
 import sys
 
 from laboratory import launch
 from laboratory.layout import Layout
+from laboratory.operations import catalogue
 from laboratory.progress import Progress
 from laboratory.testruns import cli, runs
 from laboratory.testruns.counts import Counts
@@ -34,6 +36,10 @@ def _run(options: argparse.Namespace, results: list[Counts]) -> int:
     for name in cli.chosen(options):
         results.append(runs.run(name, layout, pathlib.Path(sys.prefix),
                                 progress, options.only))
+    if options.json is not None:
+        passed = dict(sum(results, Counts()).ended)
+        options.json.write_text(json.dumps(
+            catalogue.report(passed), indent=1) + '\n')
     if not sum(each.total for each in results):
         # A layer in which none matches is no failure, all of them are.
         results.append(Counts(failed=1, failures=(

@@ -3,6 +3,7 @@
 
 import dataclasses
 
+from laboratory.operations import catalogue
 from laboratory.testbed import settings
 
 
@@ -40,8 +41,8 @@ _OF_THE_MATRIX = (r'\.test_cloud_(boot|drain|life|migration|mixed|paste|phases'
                   r'|reboot|variants)\.')
 
 #: Layers by name. Those after the first need root, and those after the second
-#: QEMU; ``devstack``, which is part of others, ``faults`` and ``matrix`` are
-#: not among those that run by themselves.
+#: QEMU; ``devstack``, which is part of others, ``faults``, ``operations`` and
+#: ``matrix`` are not among those that run by themselves.
 LAYERS = {
     'unit': (Run('tests/unit', 2, 600),),
     'devstack': (Run('tests/unit/devstack', 2, 300),
@@ -52,6 +53,8 @@ LAYERS = {
                     Run('tests/integration', 1, 3600, each=True)),
     'faults': (Run('tests/unit/channel', 2, 3600, profile='thorough'),
                Run('tests/faults', 1, 6 * 3600, each=True)),
+    'operations': (Run('tests/functional', 2, 3600,
+                       tests=catalogue.regex()),),
     'matrix': (*(Run('tests/integration', 1, 2 * 3600, each=True,
                      tests=_OF_THE_MATRIX, qemu=qemu)
                  for qemu in (settings.QEMU_OWN, settings.QEMU_NEWER)),

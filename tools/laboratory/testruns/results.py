@@ -53,7 +53,7 @@ class Reader(testtools.StreamToDict):
             return
         status = expected_ones.status(self._expected, test['id'], status)
         before = self.counts
-        self.counts = before.with_one(status)
+        self.counts = before.with_one(status, test['id'])
         if self.counts.failed > before.failed:
             self.counts += Counts(failures=(
                 f'{self._layer}: {test["id"]} ({status}): '

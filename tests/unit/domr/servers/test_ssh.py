@@ -162,6 +162,30 @@ class SshTest(unittest.IsolatedAsyncioTestCase):
             lambda: len(running.said(wire.SERVING)) > serving)
         await self._attach(running)
 
+    async def test_sessions_of_a_removed_key_end(self) -> None:
+        other = asyncssh.generate_private_key('ssh-ed25519')
+        kept = other.export_public_key().decode()
+        for changes in ({}, {'ssh_port': pair.free_port()}):
+            with self.subTest(changes=changes):
+                running = await self._pair(authorized_keys=[_PUBLIC, kept])
+                removed = await self._attach(running)
+                stays = await (await self._connect(
+                    running, other)).create_process(encoding=None)
+                if changes:     # its server is closed, and it stays
+                    running.send({**running.config, **changes})
+                    await running.until(
+                        lambda: running.agent.servers
+                        and running.agent.servers['ssh'].port
+                        == changes['ssh_port'])
+                running.send({**running.config, **changes,
+                              'authorized_keys': [kept]})
+                self.assertIn(b'may not use this console',
+                              await removed.stderr.read())
+                self.assertEqual(b'', await removed.stdout.read())
+                running.print(b'goes on')
+                self.assertEqual(b'goes on',
+                                 await stays.stdout.readexactly(7))
+
     async def test_nothing_but_the_console(self) -> None:
         running = await self._pair()
         connection = await self._connect(running)

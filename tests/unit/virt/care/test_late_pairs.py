@@ -10,7 +10,7 @@ from nova import objects
 from nova_dmore import exception
 from nova_dmore.virt.care import late_pairs
 from nova_dmore.virt.care import shutdown
-from nova_dmore.virt.pair import instance_pair
+from nova_dmore.virt.pair import announcement
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
@@ -26,11 +26,12 @@ class LatePairsTest(fake_host.HostTestCase):
         self.useFixture(fixtures.MockPatchObject(objects.Instance, 'save'))
         self.domain = self.libvirt.add_instance()
         self.late = late_pairs.LatePairs(
-            self.pairs, 'context', lambda: self.libvirt, 22)
+            self.pairs, 'context', lambda: self.libvirt,
+            self.conf.dmore)
 
     def _assert_made(self):
         self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
-        self.assertIn(instance_pair.SSH_PROPERTY, self.instance.metadata)
+        self.assertIn(announcement.NOTE, self.instance.system_metadata)
 
     def _assert_not_made(self):
         self.assertIsNone(self.pairs.get(fakes.UUID))
@@ -76,12 +77,81 @@ class LatePairsTest(fake_host.HostTestCase):
         self.late.make()
         self._assert_not_made()
 
+    def _lose_the_record(self):
+        """The pair, of which nova-compute knows nothing any more."""
+        self.pairs.ensure(self.instance)
+        self.pairs.records.forget(fakes.UUID)
+        self.shadow.log.clear()
+        # Glance has another one by now.
+        self.images.current.return_value = 'cd' * 32
+        self.pairs = self.make_pairs()
+        self.late = late_pairs.LatePairs(
+            self.pairs, 'context', lambda: self.libvirt, self.conf.dmore)
+
+    def test_adopted(self):
+        self._lose_the_record()
+        domain = self.libvirt.domains[self.domr]
+        self.late.make()
+        self._assert_made()
+        self.assertIs(domain, self.libvirt.domains[self.domr])
+        self.assertEqual(['configure'], self.shadow.log)
+        # A destination needs the image that it runs.
+        self.assertEqual(fakes.DIGEST, self.pairs.get(fakes.UUID).digest)
+
+    def test_one_that_is_off_is_adopted(self):
+        self._lose_the_record()
+        self.domain.run_state = (libvirt.VIR_DOMAIN_SHUTOFF, 1)
+        self.domain.xml = '<domain/>'
+        with mock.patch.object(fake_host.Domain, 'isActive', lambda domain: (
+                domain.uuid is None)):
+            self.late.make()
+            self._assert_made()
+
+    def test_a_damaged_record(self):
+        self.pairs.ensure(self.instance)
+        path = self.pairs.records._path(fakes.UUID)
+        path.write_text('{"half of a')
+        self.late.make()
+        self._assert_made()
+
+    def test_removed(self):
+        for find in (nova_exception.InstanceNotFound(instance_id='x'),
+                     [fakes.make_instance(host=fakes.OTHER_HOST,
+                                          task_state=None)]):
+            self.libvirt.domains.clear()
+            self._lose_the_record()
+            self.find.side_effect = find
+            self.late.make()
+            self.assertNotIn(self.domr, self.libvirt.domains)
+            self.assertEqual(set(), self.shadow.alive)
+            self.assertEqual(set(), self.shadow.folders)
+            self.assertEqual(set(), self.vif_driver.plugged)
+            self.assertIn(fakes.PORT, self.neutron.ports)
+
+    def test_not_removed(self):
+        self._lose_the_record()
+        # It has not left, whatever Nova says; or it is on its way.
+        for task_state in (None, 'migrating'):
+            self.find.return_value = fakes.make_instance(
+                host=fakes.OTHER_HOST, task_state=task_state)
+            self.late.make()
+            self.assertIn(self.domr, self.libvirt.domains)
+            self.assertNotEqual(set(), self.shadow.alive)
+            self.libvirt.domains.pop('instance-00000001', None)
+
+    def test_what_a_stock_instance_does_not_need(self):
+        self.shadow._start(self.pairs.shadows._service, fakes.UUID)
+        self.domain.xml = '<domain/>'
+        self.late.make()
+        self.assertEqual(set(), self.shadow.alive)
+        self._assert_not_made()
+
     def test_one_that_fails_does_not_hold_up_others(self):
         other = self.libvirt.add_instance(
             '7c3f0b1e-52c1-4d0b-9f44-1c2d3e4f5a6b', 'instance-00000002')
         self.assertIsNotNone(other)
 
-        def find(context, uuid):
+        def find(context, uuid, expected_attrs):
             if uuid != fakes.UUID:
                 raise nova_exception.InstanceNotFound(instance_id=uuid)
             return self.instance
@@ -93,5 +163,6 @@ class LatePairsTest(fake_host.HostTestCase):
     def test_libvirt_is_away(self):
         self.late = late_pairs.LatePairs(
             self.pairs, 'context', mock.Mock(
-                side_effect=nova_exception.HypervisorUnavailable()), 22)
+                side_effect=nova_exception.HypervisorUnavailable()),
+            self.conf.dmore)
         self.assertRaises(exception.PairError, self.late.make)

@@ -2,6 +2,8 @@
 
 from unittest import mock
 
+import fixtures
+
 from nova_dmore import exception
 from nova_dmore.virt.care import pair_care
 from nova_dmore.virt.care import shutdown
@@ -172,3 +174,62 @@ class RebuildTest(PairCareTestCase):
         self.pairs.remove(fakes.UUID, delete_address=True)
         self.assertIs(Condition.GONE, self.care.rebuild(fakes.UUID))
         self.reporter.rebuilt.assert_not_called()
+
+
+class TroubleTest(PairCareTestCase):
+
+    def test_users_are_told(self):
+        self.care.note_trouble(fakes.UUID, exception.AddressError('failed'))
+        self.assertEqual({}, self.pairs.trouble)    # it serves
+        self.libvirt.domains.clear()
+        self.shadow.service_away = True
+        self.care.note_trouble(fakes.UUID, exception.AddressError('failed'))
+        self.shadow.service_away = False
+        with mock.patch.object(self.pairs, 'is_alive', side_effect=OSError):
+            self.care.note_trouble(fakes.UUID, OSError('no libvirt'))
+        self.assertEqual({}, self.pairs.trouble)
+        self.care.note_trouble(fakes.UUID, exception.AddressError('no port'))
+        self.assertEqual(
+            {fakes.UUID: 'its console server has no network now'},
+            self.pairs.trouble)
+        self.assertIs(Condition.WELL, self.care.rebuild(fakes.UUID))
+        self.assertEqual({}, self.pairs.trouble)
+
+    def test_not_once_it_is_well(self):
+        self.pairs.trouble[fakes.UUID] = 'no port'
+        self.care.check(fakes.UUID)
+        self.assertEqual({}, self.pairs.trouble)
+
+
+class EndsAgainTest(PairCareTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.now = 1000.0
+        self.useFixture(fixtures.MockPatchObject(
+            pair_care.time, 'monotonic', lambda: self.now))
+        self.images.current.return_value = 'cd' * 32
+        self.log = self.useFixture(fixtures.FakeLogger())
+
+    def _ends(self, seconds):
+        """It ends so long after it was built -> the image it has then."""
+        self.now += seconds
+        self.libvirt.domains.clear()
+        self.assertIs(Condition.WELL, self.care.rebuild(fakes.UUID))
+        return self.pairs.get(fakes.UUID).digest
+
+    def test_another_image(self):
+        self.assertEqual([fakes.DIGEST] * 3,
+                         [self._ends(5) for _ in range(3)])
+        for _ in range(3):
+            self.assertEqual('cd' * 32, self._ends(5))
+        self.assertEqual(1, self.log.output.count('ends again and again'))
+
+    def test_not_if_it_lives_for_a_while(self):
+        self.assertEqual([fakes.DIGEST] * 8,
+                         [self._ends(200) for _ in range(8)])
+
+    def test_there_is_no_other(self):
+        self.images.current.side_effect = exception.ImageError('none')
+        self.assertEqual([fakes.DIGEST] * 6,
+                         [self._ends(5) for _ in range(6)])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import dataclasses
+import pathlib
 from unittest import mock
 
 import fixtures
@@ -8,6 +9,7 @@ from nova import exception as nova_exception
 
 from nova_dmore import exception
 from nova_dmore.virt.care import reconcile
+from nova_dmore.virt.pair import kernel_log
 from nova_dmore import wire
 from tests.unit.virt.care import reconcile_case
 from tests.unit.virt import fake_host
@@ -232,6 +234,18 @@ class SweepTest(reconcile_case.ReconcileTestCase):
         for self.nova_says in ('', fakes.HOST, fakes.OTHER_HOST):
             self.reconciler.sweep()
         self.assertEqual([fakes.PORT], list(self.neutron.ports))
+
+    def test_the_log_of_one_that_had_left(self):
+        log = pathlib.Path(kernel_log.path(
+            self.conf.dmore.log_dir, fakes.UUID))
+        log.parent.mkdir(exist_ok=True)
+        log.touch()
+        self.nova_says = fakes.OTHER_HOST
+        self.reconciler.sweep()
+        self.assertTrue(log.exists())
+        self.nova_says = None
+        self.reconciler.sweep()
+        self.assertFalse(log.exists())
 
     def test_the_pair_is_here(self):
         self.pairs.ensure(fakes.make_instance())

@@ -34,6 +34,25 @@ class WatchTest(watch_case.WatchTestCase):
         self.watch.leave_alone(fakes.UUID)
         self._until(lambda: self.renewal.renew_one.call_args == mock.call([]))
 
+    def test_looks(self):
+        self.look.side_effect = exception.ConfigurationError('no such file')
+        self._start()
+        self._until(lambda: self.look.call_count > 1)
+        self.look.assert_called_with([self.record])
+        self.watch.leave_alone(fakes.UUID)
+        self._until(lambda: self.look.call_args == mock.call([]))
+
+    def test_options_change(self):
+        self.watch._interval = 3600
+        secure = self.useFixture(fixtures.MockPatchObject(
+            self.pairs.addresses, 'secure')).mock
+        self._start()
+        for _ in range(2):
+            self._until(lambda: self.look.called and secure.called)
+            self.look.reset_mock()
+            secure.reset_mock()
+            self.watch.options_changed()
+
     def test_a_pair_that_is_well(self):
         self.reconciler.is_reconciled.return_value = True
         self._start()

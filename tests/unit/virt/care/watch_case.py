@@ -23,9 +23,11 @@ class WatchTestCase(care_case.CareTestCase):
         self.renewal = mock.create_autospec(renewal.Renewal, instance=True)
         self.renewal.renew_one.return_value = False
         self.late = mock.create_autospec(late_pairs.LatePairs, instance=True)
+        #: Something that is looked at once per interval.
+        self.look = mock.Mock(return_value=None)
         self.watch = watch.Watch(
             self.pairs, self.reporter, self.interval, 'context',
-            self.reconciler, self.renewal, self.late)
+            self.reconciler, self.renewal, self.late, [self.look])
         self.log = self.useFixture(fixtures.FakeLogger())
 
     def _start(self):

@@ -10,7 +10,7 @@ from nova import exception as nova_exception
 from nova_dmore import exception
 from nova_dmore import places
 from nova_dmore.virt.config import host_secrets
-from nova_dmore.virt.pair import instance_pair
+from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import record
 from nova_dmore import wire
 from tests.unit.virt import fake_shadow
@@ -193,7 +193,7 @@ class DestinationTest(destination_case.DestinationTestCase):
 
     def test_a_stock_instance_that_had_a_pair(self):
         self.instance = fakes.make_instance()
-        self.instance.metadata[instance_pair.SSH_PROPERTY] = 'ssh://stale'
+        self.instance.metadata[announcement.SSH_PROPERTY] = 'ssh://stale'
         with mock.patch('nova.objects.Instance.save') as save:
             self._arrive(xml='<domain/>')
         save.assert_called_once_with()
@@ -206,10 +206,10 @@ class DestinationTest(destination_case.DestinationTestCase):
 
     def test_an_instance_with_its_pair(self):
         self.instance = fakes.make_instance()
-        self.instance.metadata[instance_pair.SSH_PROPERTY] = 'ssh://x'
+        self.instance.metadata[announcement.SSH_PROPERTY] = 'ssh://x'
         self._arrive()
         self.assertTrue(self.pairs.get(fakes.UUID).incoming)
-        self.assertIn(instance_pair.SSH_PROPERTY, self.instance.metadata)
+        self.assertIn(announcement.SSH_PROPERTY, self.instance.metadata)
 
     def test_another_port_than_the_pairs(self):
         # Of another instance, or of a user's.

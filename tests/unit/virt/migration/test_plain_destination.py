@@ -9,8 +9,8 @@ from nova_dmore import exception
 from nova_dmore import places
 from nova_dmore.virt.migration import plain_destination
 from nova_dmore.virt.migration.phases import Phase
+from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import host_side
-from nova_dmore.virt.pair import instance_pair
 from nova_dmore.virt.pair import xml
 from tests.unit.virt import fakes
 from tests.unit.virt.migration import source_case
@@ -28,7 +28,7 @@ class PlainDestinationTest(source_case.SourceTestCase):
         self.where = places.of_pair(
             self.pairs.records.directory(fakes.UUID))
         self.in_nova = fakes.make_instance()
-        self.in_nova.metadata[instance_pair.SSH_PROPERTY] = 'ssh://x'
+        self.in_nova.metadata[announcement.SSH_PROPERTY] = 'ssh://x'
         self.useFixture(fixtures.MockPatchObject(
             objects.Instance, 'get_by_uuid', return_value=self.in_nova))
         self.save = self.useFixture(fixtures.MockPatchObject(

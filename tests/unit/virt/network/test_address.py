@@ -50,6 +50,14 @@ class EnsureTest(BookTestCase):
         self.book.ensure(fakes.UUID, 'c1')
         self.assertNotEqual(fakes.UUID, self._port()['device_id'])
 
+    def test_a_name(self):
+        self.book.ensure(fakes.UUID, 'c1')
+        self.assertNotIn('dns_name', self._port())
+        self.neutron.ports.clear()
+        self.neutron.networks[0]['dns_domain'] = 'consoles.example.org.'
+        self.book.ensure(fakes.UUID, 'c1')
+        self.assertEqual(f'domr-{fakes.UUID}', self._port()['dns_name'])
+
     def test_found_again(self):
         made = self.book.ensure(fakes.UUID, 'c1')
         self.assertEqual(made, self.book.ensure(fakes.UUID, 'c1'))

@@ -31,6 +31,14 @@ class RemoveTest(fakes.TestCase):
         self.assertEqual([other.name], self._remove())
         self.assertEqual('', self.log.output)
 
+    def test_whose_there_are(self):
+        for name in (f'{self.path.name}', f'domr-{OTHER_UUID}.log.1',
+                     'hostd.log', 'domr-x.log'):
+            pathlib.Path(self.log_dir, name).touch()
+        self.assertEqual({fakes.UUID, OTHER_UUID},
+                         kernel_log.instances(self.log_dir))
+        self.assertEqual(set(), kernel_log.instances('/nonexistent'))
+
     def test_there_is_none(self):
         self.assertEqual([], self._remove())
         os.rmdir(self.log_dir)

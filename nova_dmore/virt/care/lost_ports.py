@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Gives a Domain R another port when somebody has deleted its own.
+
+Called by :mod:`nova_dmore.virt.care.watch` once a minute. Nothing tells of it:
+Neutron sends Nova events for ports of instances alone, and the tap of a Domain
+R stays where it is.
+"""
+
+from collections.abc import Iterable
+
+from nova import exception as nova_exception
+from nova import objects
+from oslo_log import log as logging
+
+from nova_dmore.channel import text
+from nova_dmore import exception
+from nova_dmore.virt.pair import announcement
+from nova_dmore.virt.pair import record as record_module
+
+LOG = logging.getLogger(__name__)
+
+
+class LostPorts:
+    """Those of the pairs of one host.
+
+    :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
+    :param reporter: a :class:`nova_dmore.virt.care.reporter.Reporter`.
+    :param context: an admin ``RequestContext``.
+    :param options: the ``[dmore]`` options.
+    """
+
+    def __init__(self, pairs, reporter, context, options):
+        self._pairs = pairs
+        self._reporter = reporter
+        self._context = context
+        self._options = options
+
+    def look(self, records: Iterable[record_module.PairRecord]) -> None:
+        """Replace each port that is lost.
+
+        :param records: of the pairs that are not being moved.
+        :raises nova_dmore.exception.AddressError: Neutron does not answer.
+        :raises nova_dmore.exception.HostServiceError: nobody can tell which
+            processes live.
+        """
+        here = [record for record in records if not record.incoming]
+        if not here:
+            return
+        bound = self._pairs.addresses.ports_on(self._pairs.host)
+        for record in here:
+            port_id = record.address.port_id
+            # One that is bound elsewhere is no lost one.
+            if port_id not in bound and self._pairs.addresses.is_lost(
+                    port_id):
+                self._replace(record)
+
+    def _replace(self, lost: record_module.PairRecord) -> None:
+        uuid = lost.instance_uuid
+        try:
+            record = self._pairs.replace_port(uuid)
+        except (exception.ServiceAwayError, exception.HostServiceError):
+            raise
+        except exception.DMoreError as error:
+            LOG.error('Port %(port)s of the Domain R of instance %(uuid)s was '
+                      'deleted, and it gets no other one yet: %(error)s',
+                      {'port': lost.address.port_id, 'uuid': uuid,
+                       'error': text.printable(error)})
+            return
+        if record is None:
+            return
+        self._reporter.rebuilt(
+            self._context, uuid, f'its port {lost.address.port_id} was '
+            f'deleted; it is at {record.address.ip} now')
+        try:
+            announcement.announce(
+                self._options, objects.Instance.get_by_uuid(
+                    self._context, uuid,
+                    expected_attrs=['metadata', 'system_metadata']), record)
+        except nova_exception.NovaException as error:
+            LOG.warning('Nova does not know the address of the SSH console of '
+                        'instance %(uuid)s: %(error)s',
+                        {'uuid': uuid, 'error': text.printable(error)})

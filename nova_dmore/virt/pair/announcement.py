@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Nova's database says of an instance's pair.
+
+To hosts in the instance's system metadata, which its users neither see nor
+write: nothing that a user can forge, delete or use up has the plug-in do
+anything. To its user, where ``[dmore] ssh_metadata`` says so, in the server's
+properties, which are read again only to be taken back.
+"""
+
+import nova.conf
+from oslo_log import log as logging
+
+from nova_dmore import exception
+from nova_dmore.virt.config import host_secrets
+
+CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
+
+#: In the instance's system metadata: where its SSH console is. An instance
+#: that has it has a Domain R. Hosts of other releases read it: its name does
+#: not change.
+NOTE = 'dmore_console_ssh'
+#: The server property of a user; releases without the note read this.
+SSH_PROPERTY = 'dmore:console_ssh'
+
+
+def has_pair(instance, addresses) -> bool:
+    """Whether an instance that comes from another host has a Domain R there.
+
+    :param addresses: a :class:`nova_dmore.virt.network.address.AddressBook`;
+        asked where the property alone says so: it is that of an earlier
+        release, which has made a port too, or of a user.
+    """
+    if NOTE in instance.system_metadata:
+        return True
+    if SSH_PROPERTY not in instance.metadata:
+        return False
+    try:
+        return addresses.exists(instance.uuid)
+    except exception.DMoreError:
+        return True
+
+
+def announce(options, instance, record) -> None:
+    """Tell hosts, and the user if so wanted, the SSH address; and tell Nova
+    the secret that the keys of the pair are derived from.
+
+    :param options: the ``[dmore]`` options.
+    :param record: a :class:`nova_dmore.virt.pair.record.PairRecord`.
+    """
+    url = f'ssh://console@{record.address.ip}:{options.ssh_port}'
+    shown = instance.metadata.get(SSH_PROPERTY)
+    wanted = url if options.ssh_metadata else None
+    if wanted is not None and shown is None and not _has_room(instance):
+        LOG.warning('The properties of the instance are as many as [quota] '
+                    'metadata_items allows: the address of its SSH console, '
+                    '%s, is not among them', url, instance=instance)
+        wanted = None
+    if shown != wanted or instance.system_metadata.get(NOTE) != url:
+        if wanted is not None:
+            instance.metadata[SSH_PROPERTY] = wanted
+        else:
+            instance.metadata.pop(SSH_PROPERTY, None)
+        instance.system_metadata[NOTE] = url
+        instance.save()
+    host_secrets.note(instance, record.secret_id)
+
+
+def _has_room(instance) -> bool:
+    """Whether a property more leaves the user able to change his own."""
+    limit = CONF.quota.metadata_items
+    return limit < 0 or len(instance.metadata) < limit
+
+
+def retract(instance) -> None:
+    """Take back what :func:`announce` told of the address."""
+    noted = instance.system_metadata.pop(NOTE, None)
+    if (instance.metadata.pop(SSH_PROPERTY, None) or noted) is not None:
+        instance.save()
