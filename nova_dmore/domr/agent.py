@@ -21,6 +21,7 @@ from nova_dmore.domr import console as console_module
 from nova_dmore.domr import hold
 from nova_dmore.domr import lines
 from nova_dmore.domr import screen as screen_module
+from nova_dmore.domr import sessions as sessions_module
 from nova_dmore.domr.servers import rms
 from nova_dmore.domr import supervisor
 from nova_dmore.domr import uio
@@ -55,6 +56,7 @@ class Agent:
         self._codec = control.LineCodec()
         self._outbox = lines.Outbox(end)
         self.log = self._outbox.log
+        self.sessions = sessions_module.Sessions(self._outbox.put)
         self._woken = asyncio.Event()
         self.console = console_module.Console(
             lines.SerialLine(end, self._outbox, self._woken.set, self.poll),
@@ -100,6 +102,7 @@ class Agent:
         self.console.flush_input()
         if changes.opened:
             self._say_serving()
+            self.sessions.say_all()
 
     def _report_gap(self, gap: changes_module.Gap) -> None:
         self.log('warning', f'{gap.count} bytes of {gap.stream.name.lower()} '
@@ -112,6 +115,8 @@ class Agent:
             self._begin_configure(message)
         elif message['type'] == wire.GAP:
             self._show_gap(message)
+        elif message['type'] == wire.END_SESSION:
+            self.sessions.end(message.get('number'))
 
     def _begin_configure(self, message: dict[str, Any],
                          again: bool = False) -> None:
@@ -159,7 +164,8 @@ class Agent:
             if self._context is None:
                 self._context = rms.Context(
                     config, self.console, self._screen, self._input, self.log,
-                    self._clients_changed, self._init.start_vnc)
+                    self._clients_changed, self._init.start_vnc,
+                    self.sessions)
             self._context.config = config
             try:
                 if old is None or _listeners(old) != _listeners(config):

@@ -16,7 +16,7 @@ HOST = COMMON | {'nova_dmore.channel', 'nova_dmore.link',
                  'nova_dmore.places', 'nova_dmore.posix'}
 #: Of the channel, what does nothing to a region.
 PURE = {f'nova_dmore.channel.{name}' for name in (
-    'carry_over', 'changes', 'control', 'errors', 'text')}
+    'carry_over', 'changes', 'control', 'errors', 'session', 'text')}
 
 #: Per part: what of this package it may import, and what of others beside
 #: the standard library.
@@ -34,7 +34,8 @@ RULES = {
               'nova_dmore.wire'}, set()),
     'keeper': (HOST | {'nova_dmore.keeper'}, set()),
     'worker': (HOST | {'nova_dmore.worker'}, set()),
-    'client': (COMMON | {'nova_dmore.channel.text', 'nova_dmore.client',
+    'client': (COMMON | {'nova_dmore.channel.session',
+                         'nova_dmore.channel.text', 'nova_dmore.client',
                          'nova_dmore.link'}, set()),
     'hostd': (HOST | {'nova_dmore.hostd', 'nova_dmore.keeper',
                       'nova_dmore.places', 'nova_dmore.worker'},

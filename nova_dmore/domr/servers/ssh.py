@@ -18,6 +18,7 @@ from nova_dmore.domr.servers import admission
 from nova_dmore.domr.servers.cipher import library as cipher
 from nova_dmore.domr.servers import once
 from nova_dmore.domr.servers import rms
+from nova_dmore.domr.servers import ssh_key
 from nova_dmore.domr.servers import ssh_packets
 from nova_dmore.domr.servers import tcp
 
@@ -66,6 +67,7 @@ class Connection(asyncssh.SSHServer):
         ssh_packets.bound(conn, lambda: self.has_logged_in, self.cut)
         ssh_packets.leave_out_empty(conn)
         ssh_packets.say_nothing(conn)
+        ssh_key.remember(conn)
         # Nor does it tell of its transport, whose buffer (64 KiB by default)
         # has to be full before these are called.
         self.bound(pace.MOST)
@@ -80,6 +82,11 @@ class Connection(asyncssh.SSHServer):
         self._server.log.say(f'{reason} {self.source}', 'warning',
                              f'{self.name} {reason}: it is cut off')
         self.conn.abort()
+
+    def end(self) -> None:
+        """End it, and all its sessions, as an operator wants it."""
+        self.conn.disconnect(asyncssh.DISC_BY_APPLICATION,
+                             'an operator has ended this session')
 
     @property
     def has_cost(self) -> bool:
@@ -135,6 +142,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
         self._connection = connection
         self._escapes: escape.EscapeParser | None = None
         self._client: console_module.Client | None = None
+        self._number: int | None = None     # of this session, for the host
         self._full = False
 
     # -- asyncssh.SSHServerSession
@@ -165,6 +173,9 @@ class Session(asyncssh.SSHServerSession[bytes]):
         self._client = self._server.context.console.attach(
             self, self._connection.name)
         self.flow_changed()
+        self._number = self._server.context.sessions.begin(
+            'ssh', self._connection.name, self._connection.end,
+            ssh_key.fingerprint_of(self._connection.conn))
         self._server.context.changed()
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
@@ -217,6 +228,8 @@ class Session(asyncssh.SSHServerSession[bytes]):
         if self._client is not None:
             self._client.detach()
             self._client = None
+            if self._number is not None:
+                self._server.context.sessions.ended(self._number)
             self._server.context.changed()
 
     # -- console.Port

@@ -6,6 +6,7 @@ configuration starts, and so do its clients.
 """
 
 import asyncio
+import functools
 import socket
 from collections.abc import Callable
 
@@ -52,10 +53,12 @@ class Desktop:
         self._screen = context.screen
         self._input = context.input
         self._changed = context.changed
+        self._told = context.sessions
         self._log = once.Once(context.log)
         self._sessions = sessions.Sessions(context.start_vnc, self._woken,
                                            context.log)
         self._clients: dict[int, tuple[str, Callable[[], None] | None]] = {}
+        self._numbers: dict[int, int] = {}  # of their sessions, for the host
         self._waiting = 0       # clients that wait for a picture
         self._picture = asyncio.Event()
         self._blocked = False
@@ -113,6 +116,9 @@ class Desktop:
             for other in self._clients:
                 self._sessions.end(other)
         self._clients[number] = client, on_gone
+        self._numbers[number] = self._told.begin(
+            'vnc', client, functools.partial(self._sessions.end, number),
+            view_only=view_only)
         self._count()
         self._changed()
 
@@ -221,6 +227,7 @@ class Desktop:
         self._keyboard.release(event.session)
         self._pointer.release(event.session)
         name, on_gone = self._clients.pop(event.session)
+        self._told.ended(self._numbers.pop(event.session))
         fault = _FAULTS.get(event.reason)
         if fault is not None:
             self._log.say(f'{fault} {name.rpartition(" port ")[0]}',
