@@ -8,9 +8,9 @@ import libvirt
 from nova import exception as nova_exception
 
 from nova_dmore import exception
-from nova_dmore.virt.migration import job
 from nova_dmore import places
 from nova_dmore.virt.config import host_secrets
+from nova_dmore.virt.migration import job
 from nova_dmore.virt.pair import instance_pair
 from nova_dmore.virt.pair import record
 from nova_dmore import wire
