@@ -7,6 +7,7 @@ number is a number, whatever it says.
 
 import collections
 from collections.abc import Iterator, Mapping
+from typing import TypeAlias
 
 from prometheus_client import core
 
@@ -31,7 +32,7 @@ _HISTOGRAMS = {
 _NUMBER_MAX = 1 << 64
 
 #: A family: what Prometheus knows by one name.
-Family = core.Metric
+Family: TypeAlias = core.Metric
 
 
 def of_figures(figures: figures_module.Figures) -> Iterator[Family]:
