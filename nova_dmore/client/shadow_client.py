@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from nova_dmore.channel import session
 from nova_dmore.channel import text
 from nova_dmore.client import host_service
 from nova_dmore import exception
@@ -81,6 +82,8 @@ class ShadowClient:
         self._lock = threading.Lock()
         self._idle: list[socket.socket] = []
         self._next_id = 0
+        #: Whether the worker that answered last tells of sessions.
+        self._has_sessions = False
 
     def status(self, timeout: float | None = None) -> wire.Status:
         """-> :class:`wire.Status`.
@@ -88,6 +91,7 @@ class ShadowClient:
         :param timeout: seconds, instead of the client's own.
         """
         result = self._request(wire.Request.STATUS, {}, timeout)
+        self._has_sessions = 'sessions' in result
         try:
             return wire.Status(
                 state=wire.PairState(result['state']),
@@ -101,7 +105,12 @@ class ShadowClient:
                 gaps=tuple(map(_gap_report, result['gaps'])),
                 worker_starts=result['worker_starts'],
                 pid=result['pid'],
-                worker_pid=result['worker_pid'])
+                worker_pid=result['worker_pid'],
+                sessions=tuple(map(session.from_json, result['sessions']))
+                if self._has_sessions else None,
+                session_events=tuple(map(
+                    _session_event, result.get('session_events', ()))),
+                session_events_untold=result.get('session_events_untold', 0))
         except (KeyError, TypeError, ValueError) as e:
             raise self._error(
                 f'answered STATUS wrongly: {text.printable(repr(e))}') from e
@@ -174,13 +183,18 @@ class ShadowClient:
         return wire.PairState(result['state'])
 
     def wait_for_gaps(self) -> GapsRequest:
-        """Ask to be told of gap reports, without waiting for the answer.
+        """Ask to be told of gap reports, and of events of sessions, without
+        waiting for the answer.
 
         -> :class:`GapsRequest`, to be closed by the caller.
         """
         sock = self._connect(time.monotonic() + self._timeout)
         request = {'id': 0, 'method': wire.Request.GAPS.value,
-                   'params': {'timeout_ms': _GAPS_TIMEOUT_MS}}
+                   'params': {'timeout_ms': _GAPS_TIMEOUT_MS,
+                              # An earlier release refuses what it does not
+                              # know.
+                              **({'sessions': True} if self._has_sessions
+                                 else {})}}
         try:
             sock.sendall(json.dumps(request).encode() + b'\n')
         except OSError:
@@ -190,6 +204,16 @@ class ShadowClient:
     def forget_gaps(self, numbers: Iterable[int]) -> None:
         """Gap reports that were logged need not be kept."""
         self._request(wire.Request.FORGET_GAPS, {'numbers': list(numbers)})
+
+    def forget_session_events(self, numbers: Iterable[int]) -> None:
+        """Events of sessions that were told need not be kept."""
+        self._request(wire.Request.FORGET_SESSION_EVENTS,
+                      {'numbers': list(numbers)})
+
+    def end_session(self, number: int) -> None:
+        """Have a client cut off; its session ends soon, if Domain R knows how
+        to do that."""
+        self._request(wire.Request.END_SESSION, {'number': number})
 
     def shutdown(self, timeout: float | None = None) -> None:
         """End keeper and worker; no error if they are gone already.
@@ -336,6 +360,16 @@ def _vm_status(value: dict[str, Any]) -> wire.VmStatus:
     return wire.VmStatus(
         connected=value['connected'], attached=value['attached'],
         status=status if status is None else text.printable(status))
+
+
+def _session_event(event: dict[str, Any]) -> wire.SessionEvent:
+    """:raises KeyError, TypeError, ValueError: it is not what it should be.
+    """
+    number = event['number']
+    if type(number) is not int or event['event'] not in ('began', 'ended'):
+        raise ValueError('an event of a session')
+    return wire.SessionEvent(number, event['event'], float(event['time']),
+                             session.from_json(event['session']))
 
 
 def _gap_report(gap: dict[str, Any]) -> wire.GapReport:

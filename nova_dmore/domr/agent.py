@@ -22,6 +22,7 @@ from nova_dmore.domr import hold
 from nova_dmore.domr import instance_state
 from nova_dmore.domr import lines
 from nova_dmore.domr import screen as screen_module
+from nova_dmore.domr import sessions as sessions_module
 from nova_dmore.domr.servers import rms
 from nova_dmore.domr import supervisor
 from nova_dmore.domr import uio
@@ -56,6 +57,7 @@ class Agent:
         self._codec = control.LineCodec()
         self._outbox = lines.Outbox(end)
         self.log = self._outbox.log
+        self.sessions = sessions_module.Sessions(self._outbox.put)
         self._woken = asyncio.Event()
         self.instance = instance_state.InstanceState()
         self.console = console_module.Console(
@@ -108,6 +110,7 @@ class Agent:
         self.console.flush_input()
         if changes.opened:
             self._say_serving()
+            self.sessions.say_all()
 
     def _report_gap(self, gap: changes_module.Gap) -> None:
         self.log('warning', f'{gap.count} bytes of {gap.stream.name.lower()} '
@@ -122,6 +125,8 @@ class Agent:
             self._show_gap(message)
         elif message['type'] == wire.STATE:
             self.instance.told(message)
+        elif message['type'] == wire.END_SESSION:
+            self.sessions.end(message.get('number'))
 
     def _begin_configure(self, message: dict[str, Any],
                          again: bool = False) -> None:
@@ -170,7 +175,7 @@ class Agent:
                 self._context = rms.Context(
                     config, self.console, self._screen, self._input, self.log,
                     self._clients_changed, self._init.start_vnc,
-                    self.instance)
+                    self.sessions, self.instance)
             self._context.config = config
             try:
                 if old is None or _listeners(old) != _listeners(config):

@@ -12,10 +12,13 @@ from nova_dmore import wire
 _LOG_TEXT_MAX = 1000
 #: Log lines beyond these wait no more for a host that reads none.
 _OUTBOX_MAX = 64
+#: Nor do these: all of it is told again at the start of an epoch.
+_MAY_BE_DROPPED = (wire.LOG, wire.SESSION_BEGAN, wire.SESSION_ENDED)
 
 
 class Outbox:
-    """Messages to the host, in order; log lines may be dropped."""
+    """Messages to the host, in order; log lines may be dropped, and so may
+    what is said of a session that begins or ends."""
 
     def __init__(self, end: domr_end.DomainREnd) -> None:
         self._end = end
@@ -28,12 +31,15 @@ class Outbox:
 
     def put(self, message: dict[str, Any]) -> None:
         """Send a message as soon as there is room."""
-        if (message['type'] == wire.LOG
+        kind = message['type']
+        if (kind in _MAY_BE_DROPPED
                 and len(self._messages) >= _OUTBOX_MAX):
             return
-        if message['type'] == wire.SERVING:     # only the last one counts
-            self._messages = [waiting for waiting in self._messages
-                              if waiting['type'] != wire.SERVING]
+        if kind in (wire.SERVING, wire.SESSIONS):   # only the last one counts
+            self._messages = [
+                waiting for waiting in self._messages
+                if (waiting['type'], waiting.get('server'))
+                != (kind, message.get('server'))]
         self._messages.append(message)
         self.flush()
 

@@ -18,6 +18,7 @@ import nova.conf
 from oslo_log import log as logging
 
 from nova_dmore import conf as dmore_conf
+from nova_dmore.metrics import figures
 from nova_dmore.virt import boundary
 from nova_dmore.virt.care import reporter
 from nova_dmore.virt.checks import start as start_checks
@@ -63,7 +64,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         self._pairs = factory.make_pairs(
             CONF, self._get_connection, self.vif_driver, admin)
         self._host._is_domain_r = self._pairs.is_domain_r
-        self._reporter = reporter.Reporter(CONF.host)
+        self._reporter = reporter.Reporter(CONF.host, figures.Figures(
+            figures.path_in(CONF.dmore.record_dir)))
         self._watch = factory.make_watch(
             CONF, self._pairs, self._reporter, self._get_connection, admin)
         self._operator = factory.make_operator(

@@ -73,6 +73,24 @@ BREAK = 'break'
 SERVING = 'serving'
 #: To the host: ``level`` (``info``, ``warning``), ``text``: for the log.
 LOG = 'log'
+#: To the host, at the start of each epoch: ``server`` (one of
+#: SESSION_SERVERS), ``sessions``: all clients that are attached to it, each
+#: with ``number`` (of no other session of this Domain R), ``age_s`` (seconds
+#: since it was attached), ``address`` and ``port`` (of the client, or of the
+#: proxy), ``who`` (fingerprint of its key, or null) and ``view_only``.
+SESSIONS = 'sessions'
+#: To the host, once each: ``server``, ``session`` (as in SESSIONS): a client
+#: was attached to a server, ...
+SESSION_BEGAN = 'session_began'
+#: ... and ``server``, ``number``: it is not any more.
+SESSION_ENDED = 'session_ended'
+#: To Domain R: ``number``: cut this client off.
+END_SESSION = 'end_session'
+
+#: The servers that tell of their sessions, ...
+SESSION_SERVERS = ('ssh', 'serial', 'vnc')
+#: ... and of how many each, at most.
+SESSIONS_MAX = 24
 
 
 class InstanceState(enum.StrEnum):

@@ -44,7 +44,11 @@ class Request(enum.StrEnum):
     #: SERVING message or null), ``devices`` (``input``: {``dropped``: events
     #: that made no sense}, ``display``: {``connected``, ``open``: the picture
     #: is good, ``width``, ``height``, ``viewers``}),
-    #: ``gaps`` (list, each with ``number``),
+    #: ``gaps`` (list, each with ``number``), ``sessions`` (list, as
+    #: :class:`nova_dmore.channel.session.Session`), ``session_events`` (list,
+    #: each with ``number``, ``event`` (``began``, ``ended``), ``time`` and
+    #: ``session``), ``session_events_untold`` (how many there was no room
+    #: for),
     #: ``worker_starts``, ``pid``.
     STATUS = 'status'
     #: ``config``: the CONFIG message, kept for this and every later Domain R.
@@ -79,11 +83,16 @@ class Request(enum.StrEnum):
     #: Wait at most ``timeout_ms`` until bytes flow -> ``state``.
     LIVE = 'live'
     #: Wait at most ``timeout_ms`` until there are gap reports -> ``number``
-    #: of them. The connection ends with the worker, so nova-compute has one
+    #: of them; with ``sessions`` true also until there are events of
+    #: sessions. The connection ends with the worker, so nova-compute has one
     #: such request waiting for each pair, and need not poll.
     GAPS = 'gaps'
     #: ``numbers``: gap reports that nova-compute has logged.
     FORGET_GAPS = 'forget_gaps'
+    #: ``numbers``: events of sessions that nova-compute has told.
+    FORGET_SESSION_EVENTS = 'forget_session_events'
+    #: ``number``: have this client cut off, if it is still attached.
+    END_SESSION = 'end_session'
     #: End the process and close everything; the sockets' files are removed.
     SHUTDOWN = 'shutdown'
 
@@ -112,6 +121,16 @@ class GapReport:
 
 
 @dataclasses.dataclass(frozen=True)
+class SessionEvent:
+    """A client was attached, or is not any more."""
+
+    number: int             # for FORGET_SESSION_EVENTS
+    event: str              # 'began' or 'ended'
+    time: float             # seconds since 1970
+    session: Any            # a nova_dmore.channel.session.Session
+
+
+@dataclasses.dataclass(frozen=True)
 class Status:
     """Result of STATUS; see :class:`Request`."""
 
@@ -128,6 +147,11 @@ class Status:
     worker_starts: int
     pid: int                # of the keeper
     worker_pid: int
+    #: Each a nova_dmore.channel.session.Session; None: its worker is of a
+    #: release that does not tell.
+    sessions: tuple[Any, ...] | None = None
+    session_events: tuple[SessionEvent, ...] = ()
+    session_events_untold: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,6 +12,7 @@ from nova_dmore.channel.host import end as host_end_module
 from nova_dmore.channel import text
 from nova_dmore import wire
 from nova_dmore.worker.devices.serial import input as serial_in
+from nova_dmore.worker import sessions as sessions_module
 
 LOG = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ BREAK_LIMIT_S = 30.0
 _LOG_LINES = 60
 _TEXT_MAX = 1024
 
+_OF_SESSIONS = (wire.SESSIONS, wire.SESSION_BEGAN, wire.SESSION_ENDED)
 
 #: Of what Domain R says in numbers: they go to nova-compute, which may compute
 #: with them.
@@ -37,18 +39,23 @@ def _is_amount(value: Any) -> bool:
 
 
 class DomainRControl:
-    """Sends CONFIG, STATE and GAP; takes BREAK, SERVING and LOG.
+    """Sends CONFIG, STATE, GAP and END_SESSION; takes BREAK, SERVING, LOG, and
+    what is said of sessions.
 
     :param serial_input: a break has to wait for it.
     :param send_break: called with a callback, to be called with whether the
         device took the break.
+    :param sessions: is told of them.
+    :param changed: called when that has changed, before the message is taken.
     """
 
     def __init__(self, host_end: host_end_module.HostEnd,
                  serial_input: serial_in.SerialInput,
                  send_break: Callable[[Callable[[bool], None]], None],
                  serving: dict[str, Any] | None = None,
-                 waiting: Iterable[dict[str, Any]] = ()) -> None:
+                 waiting: Iterable[dict[str, Any]] = (),
+                 sessions: sessions_module.SessionLog | None = None,
+                 changed: Callable[[], None] = lambda: None) -> None:
         self._host_end = host_end
         self._input = serial_input
         self._send_break = send_break
@@ -57,6 +64,8 @@ class DomainRControl:
         self.serving = serving
         #: GAP messages for the next time Domain R is there.
         self.waiting = list(waiting)
+        self.sessions = sessions or sessions_module.SessionLog()
+        self._changed = changed
         self.config: dict[str, Any] = {}
         self._state: wire.InstanceState | None = None   # told last
         #: Offset, length of its line, deadline.
@@ -105,6 +114,11 @@ class DomainRControl:
     def lost(self) -> None:
         """Domain R is gone."""
         self.serving = None
+        self.sessions.lost()
+
+    def end_session(self, number: int) -> None:
+        """Have Domain R cut a client off; none that is gone is missed."""
+        self._send({'type': wire.END_SESSION, 'number': number})
 
     def pump(self) -> bool:
         """Read what Domain R says -> whether SERVING has changed."""
@@ -169,6 +183,9 @@ class DomainRControl:
                 if _is_amount(message.get(name))}
         elif kind == wire.LOG:
             self._log(message)
+        elif kind in _OF_SESSIONS and self.sessions.take(message):
+            # A successor that reads the message again knows it then.
+            self._changed()
 
     def _log(self, message: dict[str, Any]) -> None:
         now = time.monotonic()

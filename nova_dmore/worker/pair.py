@@ -35,6 +35,7 @@ from nova_dmore.worker import instance_state
 from nova_dmore.worker import keeper_commands
 from nova_dmore.worker import request_handler
 from nova_dmore.worker import requests
+from nova_dmore.worker import sessions
 from nova_dmore.worker import state_machine
 from nova_dmore.worker import stop as stop_module
 
@@ -103,7 +104,8 @@ class Pair:
         self._serial = serial
         self.control = domain_r_control.DomainRControl(
             self.host_end, serial.input, self._send_break,
-            kept.get('serving'), kept.get('waiting', ()))
+            kept.get('serving'), kept.get('waiting', ()),
+            sessions.SessionLog(kept.get('sessions')), self._noted_sessions)
         self._instance_state = instance_state.StateTeller(
             loop, lambda state: self.control.state(state, self._is_open()))
         self.waiters = requests.Waiters(loop)
@@ -228,6 +230,7 @@ class Pair:
 
     def _domain_r_lost(self) -> None:
         self.control.lost()
+        self._noted_sessions()
         self.devices.each(base.ShadowDevice.domain_r_lost)
         for stream in (wire.Stream.SERIAL0_IN, wire.Stream.INPUT0_IN):
             # A console that nobody used has lost nothing.
@@ -362,13 +365,27 @@ class Pair:
             'carried': self.carried,
             'reported_dropped': self._reported_dropped,
             'serving': self.control.serving,
+            'sessions': self.control.sessions.to_notes(),
             'waiting': self.control.waiting,
             'config': self.control.config})
+
+    def _noted_sessions(self) -> None:
+        self.note()
+        self.waiters.wake()
 
     def _note_machine(self) -> None:
         if self.machine.to_notes() != self._noted:
             self._noted = self.machine.to_notes()
             self.note()
+
+    def end_session(self, number: int) -> None:
+        """Have a client cut off.
+
+        :raises errors.StateError: Domain R is not there.
+        """
+        if not self._is_open():
+            raise errors.StateError('Domain R is not there')
+        self.control.end_session(number)
 
     def _is_open(self) -> bool:
         return self.host_end.state is host_end_module.HostState.OPEN

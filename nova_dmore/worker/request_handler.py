@@ -65,6 +65,9 @@ class RequestHandler:
             'serving': pair.control.serving,
             'devices': pair.devices.status(),
             'gaps': pair.gap_log.reports(),
+            'sessions': pair.control.sessions.sessions(),
+            'session_events': pair.control.sessions.events(),
+            'session_events_untold': pair.control.sessions.untold,
             'worker_starts': pair.worker_starts,
             'pid': pair.keeper_pid,
             'worker_pid': os.getpid()}
@@ -171,17 +174,33 @@ class RequestHandler:
             lambda: self._machine.state is State.LIVE, _deadline(timeout_ms),
             lambda: {'state': self._machine.state.value})
 
-    def _gaps(self, timeout_ms: Any) -> requests.Later:
-        reports = self._pair.gap_log.reports
+    def _gaps(self, timeout_ms: Any, sessions: Any = False
+              ) -> requests.Later:
+        def reports() -> list[dict[str, Any]]:
+            # Who does not take what is told of sessions waits for gaps alone.
+            return self._pair.gap_log.reports() + (
+                self._pair.control.sessions.events() if sessions else [])
         return requests.Later(reports, _deadline(timeout_ms),
                               lambda: {'number': len(reports())})
 
     def _forget_gaps(self, numbers: Any) -> requests.Result:
-        _check(isinstance(numbers, list) and
-               all(type(each) is int for each in numbers),
-               'numbers is no list of numbers')
+        _check_numbers(numbers)
         self._pair.gap_log.forget(numbers)
         self._pair.note()
+        return {}
+
+    def _forget_session_events(self, numbers: Any) -> requests.Result:
+        _check_numbers(numbers)
+        self._pair.control.sessions.forget(numbers)
+        self._pair.note()
+        return {}
+
+    def _end_session(self, number: Any) -> requests.Result:
+        _check_numbers([number])
+        try:
+            self._pair.end_session(number)
+        except errors.StateError as e:
+            raise requests.Refused(str(e)) from e
         return {}
 
     def _shutdown(self) -> requests.Result:
@@ -193,6 +212,12 @@ class RequestHandler:
 def _check(is_right: bool, text: str) -> None:
     if not is_right:
         raise requests.BadRequest(f'bad request: {text}')
+
+
+def _check_numbers(numbers: Any) -> None:
+    _check(isinstance(numbers, list) and
+           all(type(each) is int for each in numbers),
+           'numbers is no list of numbers')
 
 
 def _deadline(timeout_ms: Any) -> float:

@@ -220,7 +220,8 @@ class ViewOnlyTest(vnc_case.Case):
         first = await self.look()
         ours, its = socket.socketpair()
         its.setblocking(False)
-        await self.desktop.add(its, client='looks', name='x', view_only=True,
+        await self.desktop.add(its, client='looks 127.0.0.1 port 1',
+                               name='x', view_only=True,
                                shared=False)
         self.assertEqual(2, self.desktop.clients)
         self.painter.scribble()
@@ -232,7 +233,8 @@ class ViewOnlyTest(vnc_case.Case):
         await self.serve()
         ours, its = socket.socketpair()
         its.setblocking(False)
-        await self.desktop.add(its, client='looks', name='x', view_only=True,
+        await self.desktop.add(its, client='looks 127.0.0.1 port 1',
+                               name='x', view_only=True,
                                shared=True)
         ours.sendall(struct.pack('>BBxxI', 4, 1, 97)
                      + struct.pack('>BBHII', 255, 0, 1, 97, 0x1e)

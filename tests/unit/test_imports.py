@@ -16,7 +16,7 @@ HOST = COMMON | {'nova_dmore.channel', 'nova_dmore.link',
                  'nova_dmore.places', 'nova_dmore.posix'}
 #: Of the channel, what does nothing to a region.
 PURE = {f'nova_dmore.channel.{name}' for name in (
-    'carry_over', 'changes', 'control', 'errors', 'text')}
+    'carry_over', 'changes', 'control', 'errors', 'session', 'text')}
 
 #: Per part: what of this package it may import, and what of others beside
 #: the standard library.
@@ -34,7 +34,8 @@ RULES = {
               'nova_dmore.wire'}, set()),
     'keeper': (HOST | {'nova_dmore.keeper'}, set()),
     'worker': (HOST | {'nova_dmore.worker'}, set()),
-    'client': (COMMON | {'nova_dmore.channel.text', 'nova_dmore.client',
+    'client': (COMMON | {'nova_dmore.channel.session',
+                         'nova_dmore.channel.text', 'nova_dmore.client',
                          'nova_dmore.link'}, set()),
     'hostd': (HOST | {'nova_dmore.hostd', 'nova_dmore.keeper',
                       'nova_dmore.places', 'nova_dmore.worker'},
@@ -45,10 +46,14 @@ RULES = {
     'image_builder': (COMMON | {'nova_dmore.image_builder',
                                 'nova_dmore.image_file', 'nova_dmore.domr'},
                       {'openstack'}),
-    'cmd': (COMMON | {'nova_dmore.channel.text', 'nova_dmore.cmd',
+    'metrics': (COMMON | {'nova_dmore.client', 'nova_dmore.metrics'},
+                {'prometheus_client'}),
+    'cmd': (COMMON | {'nova_dmore.channel.session',
+                      'nova_dmore.channel.text', 'nova_dmore.client',
+                      'nova_dmore.cmd',
                       'nova_dmore.conf', 'nova_dmore.hostd',
-                      'nova_dmore.keeper', 'nova_dmore.posix',
-                      'nova_dmore.virt'},
+                      'nova_dmore.keeper', 'nova_dmore.metrics',
+                      'nova_dmore.posix', 'nova_dmore.virt'},
             {'glanceclient', 'keystoneauth1', 'libvirt', 'neutronclient',
              'nova', 'os_vif', 'oslo_config', 'oslo_privsep',
              'oslo_upgradecheck', 'oslo_utils', 'prettytable',
@@ -59,8 +64,8 @@ RULES = {
     # On a user's machine.
     'osc': ({'nova_dmore.osc'}, {'osc_lib'}),
     'virt': (COMMON | {'nova_dmore.conf', 'nova_dmore.image_file',
-                       'nova_dmore.client', 'nova_dmore.places',
-                       'nova_dmore.virt', *PURE},
+                       'nova_dmore.client', 'nova_dmore.metrics.figures',
+                       'nova_dmore.places', 'nova_dmore.virt', *PURE},
              {'nova', 'libvirt', 'lxml', 'os_vif', 'cryptography',
               'neutronclient', 'glanceclient', 'keystoneauth1', 'stevedore',
               'oslo_config', 'oslo_log', 'oslo_messaging',

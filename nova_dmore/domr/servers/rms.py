@@ -20,6 +20,7 @@ from nova_dmore.domr import instance_state
 from nova_dmore.domr import lines
 from nova_dmore.domr import pace
 from nova_dmore.domr import screen as screen_module
+from nova_dmore.domr import sessions as sessions_module
 
 #: The entry points that the image was built with, ``name = module`` a line.
 RMS_FILE = pathlib.Path('/etc/nova-dmore/rms')
@@ -43,6 +44,7 @@ class Context:
 
     ``config`` is replaced when the host sends another one: read it anew at
     each use. ``changed`` is to be called when the number of clients changes.
+    ``sessions`` is to be told of each client.
     ``start_vnc`` starts the process of the VNC sessions and returns the link
     to it (see ``supervisor.Supervisor`` and ``vnc/native/protocol.h``); it
     raises OSError if it cannot. ``instance`` tells what the instance does.
@@ -55,6 +57,7 @@ class Context:
     log: console_module.Log
     changed: Callable[[], None]
     start_vnc: Callable[[], socket.socket]
+    sessions: sessions_module.Sessions
     instance: instance_state.InstanceState
 
 

@@ -25,6 +25,7 @@ class SerialConnection(asyncio.Protocol):
         self._server = server
         self._transport: asyncio.Transport | None = None
         self._client: console_module.Client | None = None
+        self.number = 0     # of its session, for the host
 
     # -- asyncio.Protocol
 
@@ -55,7 +56,7 @@ class SerialConnection(asyncio.Protocol):
             transport.abort()   # it has gone already
             return
         rms.bound_buffers(transport)
-        self._server.add(self)
+        self._server.add(self, name)
         # A web page may show it in a terminal.
         self._client = self._server.console.attach(
             self, name, stream.TerminalStream())
@@ -75,6 +76,12 @@ class SerialConnection(asyncio.Protocol):
         """Tell the console that the connection has room."""
         if self._client is not None:
             self._client.resume_writing()
+
+    def end(self) -> None:
+        """End it, as an operator wants it."""
+        if self._transport is not None:
+            self.tell('an operator has ended this session')
+            self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Detach."""
@@ -160,14 +167,17 @@ class SerialServer:
     def reconfigure(self) -> None:
         """See rms.Server; all of it is read at each use."""
 
-    def add(self, connection: SerialConnection) -> None:
+    def add(self, connection: SerialConnection, name: str) -> None:
         """Count a connection that is attached."""
         self._connections.add(connection)
+        connection.number = self._context.sessions.begin(
+            'serial', name, connection.end)
         self._context.changed()
 
     def remove(self, connection: SerialConnection) -> None:
         """Forget a connection that ended."""
         self._connections.discard(connection)
+        self._context.sessions.ended(connection.number)
         self._context.changed()
 
     async def close(self) -> None:

@@ -84,6 +84,11 @@ class Connection(asyncssh.SSHServer):
                              f'{self.name} {reason}: it is cut off')
         self.conn.abort()
 
+    def end(self) -> None:
+        """End it, and all its sessions, as an operator wants it."""
+        self.conn.disconnect(asyncssh.DISC_BY_APPLICATION,
+                             'an operator has ended this session')
+
     @property
     def has_cost(self) -> bool:
         """Whether it was a try to log in; silence costs nothing but a place.
@@ -108,6 +113,11 @@ class Connection(asyncssh.SSHServer):
         """It has logged in, and is not ended for others from now on."""
         self.has_logged_in = True
         self._server.logged_in(self)
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Of the key with which the client has logged in."""
+        return self._keys.fingerprint
 
     def end_if_removed(self) -> bool:
         """End it if it has logged in with a key that may not any more."""
@@ -153,6 +163,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
         self._escapes: escape.EscapeParser | None = None
         self._terminal: stream.TerminalStream | None = None
         self._client: console_module.Client | None = None
+        self._number: int | None = None     # of this session, for the host
         self._full = False
 
     # -- asyncssh.SSHServerSession
@@ -184,6 +195,9 @@ class Session(asyncssh.SSHServerSession[bytes]):
         self._client = self._server.context.console.attach(
             self, self._connection.name, self._terminal, is_person=True)
         self.flow_changed()
+        self._number = self._server.context.sessions.begin(
+            'ssh', self._connection.name, self._connection.end,
+            self._connection.fingerprint)
         self._server.context.changed()
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
@@ -243,6 +257,8 @@ class Session(asyncssh.SSHServerSession[bytes]):
         if self._client is not None:
             self._client.detach()
             self._client = None
+            if self._number is not None:
+                self._server.context.sessions.ended(self._number)
             self._server.context.changed()
 
     # -- console.Port

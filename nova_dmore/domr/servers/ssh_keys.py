@@ -87,6 +87,15 @@ class AuthorizedKeys:
         about, more = self._last
         return self._now().validate(*about, **more) is None
 
+    @property
+    def fingerprint(self) -> str | None:
+        """Of what was asked about last, as ``ssh-keygen -l`` shows it."""
+        if self._last is None:
+            return None
+        (key, *_), _more = self._last
+        found: str = key.get_fingerprint()
+        return found
+
 
 def authorized_keys(lines: tuple[str, ...],
                     log: console_module.Log) -> asyncssh.SSHAuthorizedKeys:

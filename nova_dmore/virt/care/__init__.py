@@ -14,7 +14,8 @@ File                   Thread of nova-compute
 ``shutdown.py``,
 ``orphans.py``,
 ``domain_r_renewal.py``
-``reporter.py``        its own one sends; whoever has something to report calls
+``reporter.py``,       its own one sends; whoever has something to report calls
+``notifications.py``
 ``tokens.py``          that of whoever changes a pair
 ``operator.py``        that of the server of the calls
 ``leftovers.py``       none: ``nova-dmore-manage host clean``

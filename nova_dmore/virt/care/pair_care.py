@@ -92,13 +92,15 @@ class PairCare:
         self._moving.discard(instance_uuid)
 
     def collect_gaps(self, instance_uuid: str) -> None:
-        """Report what a shadow-device process has to report, now.
+        """Report what a shadow-device process has to report, now: gaps, and
+        sessions that began or ended.
 
         :raises nova_dmore.exception.ShadowProcessError: it cannot be asked.
         """
         with self._collecting:
             client = self._pairs.client(instance_uuid)
-            gaps = client.status().gaps
+            status = client.status()
+            gaps = status.gaps
             for gap in gaps[:_GAPS_AT_ONCE]:
                 self._reporter.gap(
                     self._context, instance_uuid, stream=gap.stream,
@@ -109,6 +111,11 @@ class PairCare:
                     self._context, instance_uuid, gaps[_GAPS_AT_ONCE:])
             if gaps:
                 client.forget_gaps([gap.number for gap in gaps])
+            for event in status.session_events:
+                self._reporter.session(self._context, instance_uuid, event)
+            if status.session_events:
+                client.forget_session_events(
+                    [event.number for event in status.session_events])
 
     def collect_if_alive(self, instance_uuid: str) -> bool:
         """As :meth:`collect_gaps`.

@@ -1,24 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tells operators what happened to a console: in the log, and by notification.
+"""Tells operators what happened to a console: in the log, in figures, and by
+notification.
 """
 
+import functools
 import queue
 import threading
 import time
+from collections.abc import Callable
 
 from nova import rpc
+import nova.conf
 import oslo_messaging as messaging
 from oslo_log import log as logging
 
 from nova_dmore.channel import text
+from nova_dmore.metrics import figures as figures_module
+from nova_dmore.virt.care import notifications
 from nova_dmore import wire
 
+CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
 
 #: Event types of the notifications.
 GAP = 'dmore.console.gap'
 REBUILT = 'dmore.console.rebuilt'
 STOCK = 'dmore.console.stock'
+#: Of versioned ones alone.
+SESSION = {'began': 'dmore.console.session.start',
+           'ended': 'dmore.console.session.end'}
+MIGRATION = 'dmore.console.migration'
 
 #: So many wait for the broker at most.
 _UNSENT_MAX = 1000
@@ -26,14 +37,17 @@ _FLUSH_LOOK_S = 0.01
 
 
 class Reporter:
-    """Logs and notifies what happened to a console.
+    """Logs, counts and notifies what happened to a console.
 
     It is logged at once. Notifications wait for the broker, as long as that
     takes; nobody waits for them.
+
+    :param figures: counts what happens on this host.
     """
 
-    def __init__(self, host: str):
+    def __init__(self, host: str, figures: figures_module.Figures):
         self._host = host
+        self._figures = figures
         self._unsent: queue.Queue = queue.Queue(_UNSENT_MAX)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -49,7 +63,12 @@ class Reporter:
         LOG.warning(
             'Console of instance %(uuid)s: gap in %(stream)s: %(kind)s, '
             '%(bytes)s bytes: %(reason)s', {'uuid': instance_uuid, **what})
-        self._notify(context, GAP, {'instance_uuid': instance_uuid, **what})
+        kind = wire.GapKind(what['kind']).value
+        self._figures.count('gaps', what['stream'], kind)
+        self._figures.count('gap_bytes', what['stream'], kind,
+                            by=what['bytes'] or 0)
+        self._notify_both(context, GAP, notifications.ConsoleGapPayload,
+                          instance_uuid=instance_uuid, **what)
 
     def more_gaps(self, context, instance_uuid: str, gaps) -> None:
         """Report in one line those that are too many for one each.
@@ -66,12 +85,14 @@ class Reporter:
 
     def rebuilt(self, context, instance_uuid: str, reason: str) -> None:
         """Report that sessions ended because Domain R was built anew."""
+        self._figures.count('rebuilds')
         self._sessions_ended(
             context, REBUILT, 'Console of instance %(uuid)s was rebuilt, its '
             'sessions ended: %(reason)s', instance_uuid, reason)
 
     def stock(self, context, instance_uuid: str, reason: str) -> None:
         """Report that an instance that had a Domain R has Nova's consoles."""
+        self._figures.count('stock_fallbacks')
         self._sessions_ended(
             context, STOCK, 'Instance %(uuid)s has the stock consoles now, '
             'sessions with its Domain R ended: %(reason)s', instance_uuid,
@@ -81,8 +102,59 @@ class Reporter:
                         instance_uuid: str, reason: str) -> None:
         shown = text.printable(reason)
         LOG.warning(message, {'uuid': instance_uuid, 'reason': shown})
-        self._notify(context, event_type,
-                     {'instance_uuid': instance_uuid, 'reason': shown})
+        self._notify_both(context, event_type,
+                          notifications.ConsoleEndPayload,
+                          instance_uuid=instance_uuid, reason=shown)
+
+    def session(self, context, instance_uuid: str, event: wire.SessionEvent
+                ) -> None:
+        """Report that a client was attached, or is not any more, as Domain R
+        says."""
+        session = event.session
+        LOG.info(
+            'Console of instance %(uuid)s: session %(number)d at the '
+            '%(server)s server %(event)s: from %(address)s port %(port)d, '
+            'key %(who)s', {
+                'uuid': instance_uuid, 'event': event.event,
+                **session.to_json()})
+        if event.event == 'began':
+            self._figures.count('sessions_begun', session.server)
+        self._notify(
+            context, SESSION[event.event], 'info',
+            notifications.ConsoleSessionPayload, instance_uuid=instance_uuid,
+            server=session.server, session=session.number,
+            since=notifications.time_of(session.since),
+            address=session.address, port=session.port, key=session.who,
+            view_only=session.view_only)
+
+    def migration(self, context, instance_uuid: str, migration_id: str,
+                  destination: str, outcome: str, skew_ms: float | None
+                  ) -> None:
+        """Report the end of a co-migration, at its source.
+
+        :param outcome: ``moved``: with its sessions; ``rebuilt``: the
+            destination builds a new Domain R; ``stock``: it has no pair
+            there; ``rolled back``: the instance stays.
+        :param skew_ms: how long after its instance Domain R has stopped;
+            None: it did not.
+        """
+        self._figures.count('migrations', outcome)
+        if skew_ms is not None:
+            self._figures.observe('migration_skew_seconds',
+                                  abs(skew_ms) / 1000)
+        self._notify(
+            context, MIGRATION, 'info',
+            notifications.ConsoleMigrationPayload,
+            instance_uuid=instance_uuid, migration_id=migration_id,
+            destination=destination, outcome=outcome, skew_ms=skew_ms)
+
+    def stop(self, seconds: float | None) -> None:
+        """An instance has arrived, and stood still for so long.
+
+        :param seconds: None: nobody knows.
+        """
+        if seconds is not None:
+            self._figures.observe('migration_stop_seconds', seconds)
 
     def flush(self, timeout_s: float) -> None:
         """Wait until everything is sent, but not longer."""
@@ -90,7 +162,29 @@ class Reporter:
         while self._unsent.unfinished_tasks and time.monotonic() < deadline:
             time.sleep(_FLUSH_LOOK_S)
 
-    def _notify(self, context, event_type: str, payload: dict) -> None:
+    def _notify_both(self, context, event_type: str, payload, **what
+                     ) -> None:
+        """A warning, versioned and not, as Nova is configured."""
+        if CONF.notifications.notification_format in ('unversioned', 'both'):
+            self._put(event_type, functools.partial(
+                self._send_unversioned, context, event_type, what))
+        self._notify(context, event_type, 'warn', payload, **what)
+
+    def _notify(self, context, event_type: str, priority: str, payload,
+                **what) -> None:
+        """A versioned notification, if Nova sends such."""
+        if notifications.are_wanted():
+            self._put(event_type, lambda: notifications.send(
+                context, self._host, event_type, priority, payload(**what)))
+
+    def _send_unversioned(self, context, event_type: str, what: dict
+                          ) -> None:
+        messaging.Notifier(
+            rpc.NOTIFICATION_TRANSPORT,
+            publisher_id=f'nova-dmore.{self._host}'
+        ).warn(context.to_dict(), event_type, what)
+
+    def _put(self, event_type: str, send: Callable[[], None]) -> None:
         with self._lock:
             if self._thread is None:
                 thread = threading.Thread(
@@ -98,7 +192,7 @@ class Reporter:
                 thread.start()
                 self._thread = thread
         try:
-            self._unsent.put_nowait((context, event_type, payload))
+            self._unsent.put_nowait((event_type, send))
         except queue.Full:
             LOG.warning('Notification %(type)s was not sent: %(number)d wait '
                         'for the broker',
@@ -106,12 +200,9 @@ class Reporter:
 
     def _run(self) -> None:
         while True:
-            context, event_type, payload = self._unsent.get()
+            event_type, send = self._unsent.get()
             try:
-                messaging.Notifier(
-                    rpc.NOTIFICATION_TRANSPORT,
-                    publisher_id=f'nova-dmore.{self._host}'
-                ).warn(context.to_dict(), event_type, payload)
+                send()
             except Exception as error:  # noqa: H201
                 # It was logged before. What drivers and transports raise is
                 # not documented, and nobody starts this thread again.

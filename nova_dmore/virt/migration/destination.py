@@ -27,6 +27,7 @@ from nova_dmore.virt import boundary
 from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.migration import console_log as console_log_module
 from nova_dmore.virt.migration import early_preparation
+from nova_dmore.virt.migration import job
 from nova_dmore.virt.migration import send_back
 from nova_dmore.virt.migration import serial_port
 from nova_dmore.virt.pair import announcement
@@ -287,6 +288,7 @@ class DestinationRole:
         if was_prepared and domain_r_moved:
             self._pairs.arrived(instance_uuid)
             self._early.end(instance_uuid)
+            self._reporter.stop(job.stop_s(self._connect(), instance_uuid))
             return
         # Early preparations are here even if the source did not ask for them.
         self._early.end(instance_uuid)

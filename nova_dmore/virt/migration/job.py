@@ -92,6 +92,19 @@ class Job:
         return _succeeds(self._domain.abortJob)
 
 
+def stop_s(connection: libvirt.virConnect, instance_uuid: str
+           ) -> float | None:
+    """How long an instance stood still that has just arrived here, as the
+    clocks of both hosts tell; None: libvirt cannot tell any more."""
+    try:
+        job = connection.lookupByUUIDString(instance_uuid).jobStats(
+            libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED)
+    except libvirt.libvirtError:
+        return None
+    milliseconds = job.get(libvirt.VIR_DOMAIN_JOB_DOWNTIME)
+    return None if milliseconds is None else milliseconds / 1000
+
+
 def _succeeds(request) -> bool:
     """Whether libvirt does what ``request`` asks for."""
     try:

@@ -87,6 +87,8 @@ class CoMigration:
         #: Whether Nova may still not migrate the instance at all.
         self.is_early = False
         self.host = host
+        #: How long after its instance Domain R has stopped.
+        self.skew_ms: float | None = None
 
     def enter(self, phase: Phase) -> None:
         """Begin a phase.

@@ -98,6 +98,7 @@ class SourceRole:
                 # The instance stays here, whatever Nova's exception is.
                 with self.co_migration.step('Rolling back'):
                     self._departure.roll_back()
+                self._report('rolled back')
                 raise
             self._departure.instance_ended.set()
             with self.co_migration.step('The end of the co-migration'):
@@ -201,3 +202,12 @@ class SourceRole:
             self._services, self._context, self.co_migration,
             self._departure.record, self._nova_ended).run(
                 domain_r_moved, console_log)
+        self._report('stock' if self.co_migration.is_plain_there else
+                     'moved' if domain_r_moved else 'rebuilt')
+
+    def _report(self, outcome: str) -> None:
+        """See :meth:`nova_dmore.virt.care.reporter.Reporter.migration`."""
+        with self.co_migration.step('Reporting the co-migration'):
+            self._services.reporter.migration(
+                self._context, self._uuid, self.co_migration.migration_id,
+                self.co_migration.host, outcome, self.co_migration.skew_ms)

@@ -84,6 +84,9 @@ class SwitchOver(threading.Thread):
         """Log how the two stopped. Only now, since nobody waits any more;
         programs that measure migrations read this line."""
         now = self._query_stop(0) or frozen
+        if now.domain_r_stopped_at is not None:
+            self._co_migration.skew_ms = _ms(frozen.stopped_at,
+                                             now.domain_r_stopped_at)
         LOG.info('Instance stopped, Domain R %(freeze).1f ms later frozen and '
                  '%(skew).1f ms later stopped (acknowledged: %(ack)s)', {
                      'freeze': _ms(frozen.stopped_at, frozen.frozen_at),

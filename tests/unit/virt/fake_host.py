@@ -41,6 +41,7 @@ class Domain:
         self.job = False
         #: The XML with which it was suspended.
         self.saved_xml = None
+        self.arrival = {'downtime': 90}
 
     def hasManagedSaveImage(self, flags):
         return int(self.saved_xml is not None)
@@ -63,6 +64,12 @@ class Domain:
             raise self.job
         return [libvirt.VIR_DOMAIN_JOB_UNBOUNDED if self.job
                 else libvirt.VIR_DOMAIN_JOB_NONE] + [0] * 11
+
+    def jobStats(self, flags=0):
+        """Of the migration by which it has come."""
+        if flags != libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED:
+            raise libvirt_error(libvirt.VIR_ERR_OPERATION_INVALID)
+        return self.arrival
 
     def abortJob(self):
         self.job = False

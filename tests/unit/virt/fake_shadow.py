@@ -149,7 +149,7 @@ class ShadowProcesses(fixtures.Fixture):
         for name, result in {
                 'status': status(), 'configure': None, 'arm': None,
                 'adopt': None, 'shutdown': None, 'forget_gaps': None,
-                'hold': None,
+                'hold': None, 'forget_session_events': None,
                 'carry_over': wire.CarryOverAnswer(True, '')}.items():
             answer(name, result)
         client.wait_for_gaps.side_effect = lambda: self._wait_for_gaps(

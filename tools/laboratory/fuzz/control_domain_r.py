@@ -10,11 +10,16 @@ from nova_dmore.channel import errors
 from nova_dmore import wire
 from nova_dmore.worker import domain_r_control
 
+_SESSION = {'number': 1, 'age_s': 2.5, 'address': '192.0.2.1', 'port': 9,
+            'who': 'SHA256:x', 'view_only': False}
 _GOOD = ({'type': wire.SERVING, 'ssh': 22, 'serial': 6083, 'vnc': 5900,
           'boot_s': 3.2, 'memory_kib': 40000},
          {'type': wire.LOG, 'level': 'warning', 'text': 'a client'},
          {'type': wire.BREAK, 'stream': 'serial0_in', 'at': 7},
-         {'type': 'no such'})
+         {'type': 'no such'},
+         {'type': wire.SESSION_BEGAN, 'server': 'ssh', 'session': _SESSION},
+         {'type': wire.SESSIONS, 'server': 'ssh', 'sessions': [_SESSION] * 2},
+         {'type': wire.SESSION_ENDED, 'server': 'ssh', 'number': 1})
 #: The ring of the stream.
 _RING = wire.GEOMETRY[wire.Stream.CONTROL_TO_HOST][1]
 
@@ -62,6 +67,9 @@ def run(data: bytes) -> None:
             domain_r.pump()
             # It goes into STATUS.
             json.dumps(domain_r.serving)
+            sessions = json.dumps(domain_r.sessions.to_notes())
+            oracle.check(len(sessions) < 200_000 and sessions.isprintable(),
+                         'sessions are kept as %.2000a', sessions)
             oracle.check(len(repr(domain_r.serving)) < 2000,
                          'SERVING is kept in %d characters',
                          len(repr(domain_r.serving)))
@@ -69,7 +77,10 @@ def run(data: bytes) -> None:
 
 def _step(reader, host_end, serial_input, domain_r, breaks, now) -> None:
     kind = reader.byte() % 9
-    if kind < 4:
+    if kind == 3:
+        said = json.dumps(reader.changed(
+            _GOOD[3 + reader.byte() % 4])).encode() + b'\n'
+    elif kind < 3:
         said = json.dumps(reader.changed(_GOOD[kind])).encode() + b'\n'
     elif kind == 4:
         said = reader.take(reader.byte())

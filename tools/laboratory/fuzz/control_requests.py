@@ -14,6 +14,7 @@ from nova_dmore import wire
 from nova_dmore.worker import gaps
 from nova_dmore.worker import request_handler
 from nova_dmore.worker import requests
+from nova_dmore.worker import sessions
 from nova_dmore.worker import state_machine
 
 _PARAMS: dict[str, dict[str, Any]] = {
@@ -23,7 +24,8 @@ _PARAMS: dict[str, dict[str, Any]] = {
     'frozen': {'timeout_ms': 0}, 'hand_over': {'timeout_ms': 0},
     'carry_over': {'migration_id': 'm1', 'carry_over': {}},
     'live': {'timeout_ms': 0}, 'gaps': {'timeout_ms': 0},
-    'forget_gaps': {'numbers': [1, 2]}}
+    'forget_gaps': {'numbers': [1, 2]},
+    'forget_session_events': {'numbers': [1]}, 'end_session': {'number': 1}}
 _METHODS = sorted(_PARAMS)
 
 SEEDS = [bytes([0, number]) * 3 + bytes(range(30))
@@ -41,7 +43,8 @@ class _Pair:
         self.commands = mock.Mock()
         self.devices = mock.Mock()
         self.devices.status.return_value = {}
-        self.control = types.SimpleNamespace(serving=None)
+        self.control = types.SimpleNamespace(
+            serving=None, sessions=sessions.SessionLog())
         self.host_end = mock.Mock(epoch=0)
         self.host_end.positions.return_value = {}
         self.vms = {'instance': (False, None), 'domain_r': (False, None)}
@@ -64,6 +67,10 @@ class _Pair:
     def note(self) -> None:
         """See Pair: it is kept as JSON."""
         json.dumps([self.configured, self.carried, self.gap_log.to_notes()])
+
+    def end_session(self, number) -> None:
+        """See Pair."""
+        raise errors.StateError('Domain R is not there')
 
     def act(self, actions) -> None:
         """See Pair."""

@@ -6,6 +6,7 @@ configuration starts, and so do its clients.
 """
 
 import asyncio
+import functools
 import socket
 import time
 from collections.abc import Callable
@@ -70,10 +71,12 @@ class Desktop:
         self._screen = context.screen
         self._input = context.input
         self._changed = context.changed
+        self._told = context.sessions
         self._log = once.Once(context.log)
         self._sessions = sessions.Sessions(context.start_vnc, self._woken,
                                            context.log)
         self._clients: dict[int, tuple[str, Callable[[], None] | None]] = {}
+        self._numbers: dict[int, int] = {}  # of their sessions, for the host
         self._waiting = 0       # clients that wait for a picture
         self._picture = asyncio.Event()
         self._blocked = False
@@ -150,6 +153,9 @@ class Desktop:
         self._clients[number] = client, on_gone
         self._heard[number] = time.monotonic()
         self._look_for_silence()
+        self._numbers[number] = self._told.begin(
+            'vnc', client, functools.partial(self._sessions.end, number),
+            view_only=view_only)
         self._count()
         self._changed()
 
@@ -384,6 +390,7 @@ class Desktop:
         self._keyboard.release(event.session)
         self._pointer.release(event.session)
         name, on_gone = self._clients.pop(event.session)
+        self._told.ended(self._numbers.pop(event.session))
         fault = _FAULTS.get(event.reason)
         if fault is not None:
             self._log.say(f'{fault} {name.rpartition(" port ")[0]}',

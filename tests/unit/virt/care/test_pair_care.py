@@ -4,9 +4,11 @@ from unittest import mock
 
 import fixtures
 
+from nova_dmore.channel import session
 from nova_dmore import exception
 from nova_dmore.virt.care import pair_care
 from nova_dmore.virt.care import shutdown
+from nova_dmore import wire
 from tests.unit.virt.care import care_case
 from tests.unit.virt import fake_host
 from tests.unit.virt import fake_shadow
@@ -34,6 +36,21 @@ class GapsTest(PairCareTestCase):
         (call,) = self.reporter.more_gaps.call_args_list
         self.assertEqual(256 - pair_care._GAPS_AT_ONCE, len(call.args[-1]))
         self.client().forget_gaps.assert_called_once_with(list(range(256)))
+
+    def test_sessions_are_reported_once(self):
+        events = [wire.SessionEvent(number, event, 6.0, session.Session(
+            'ssh', 1, 5.0, '192.0.2.1', 4000, None, False))
+            for number, event in ((4, 'began'), (5, 'ended'))]
+        self.client().status.side_effect = lambda: fake_shadow.status(
+            session_events=tuple(events))
+        self.care.collect_gaps(fakes.UUID)
+        self.assertEqual(
+            [mock.call('context', fakes.UUID, event) for event in events],
+            self.reporter.session.call_args_list)
+        self.client().forget_session_events.assert_called_once_with([4, 5])
+        self.reporter.session.side_effect = ValueError
+        self.assertRaises(ValueError, self.care.collect_gaps, fakes.UUID)
+        self.client().forget_session_events.assert_called_once()
 
     def test_collect_gaps_of_a_process_that_is_gone(self):
         self.shadow.kill(fakes.UUID)

@@ -10,6 +10,7 @@ from nova import exception as nova_exception
 from nova_dmore import exception
 from nova_dmore import places
 from nova_dmore.virt.config import host_secrets
+from nova_dmore.virt.migration import job
 from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import record
 from nova_dmore import wire
@@ -264,6 +265,14 @@ class DestinationTest(destination_case.DestinationTestCase):
         self.assertFalse(self.pairs.get(fakes.UUID).incoming)
         self.assertEqual(['adopt'], self.shadow.log)
         self.reporter.rebuilt.assert_not_called()
+        self.reporter.stop.assert_called_once_with(0.09)
+
+    def test_libvirt_does_not_tell_how_long_it_stopped(self):
+        instance = self.libvirt.add_instance()
+        self.assertEqual(0.09, job.stop_s(self.libvirt, fakes.UUID))
+        instance.arrival = {}
+        self.assertIsNone(job.stop_s(self.libvirt, fakes.UUID))
+        self.assertIsNone(job.stop_s(self.libvirt, fakes.PORT))
 
     def test_finish_of_a_paused_instance(self):
         self.role.prepare(None, 'm1', self.text)

@@ -55,6 +55,7 @@ class PlainDestinationTest(source_case.SourceTestCase):
         self.destination.finish.assert_not_called()
         self.reporter.stock.assert_called_once()
         self.assertEqual(fakes.UUID, self.reporter.stock.call_args.args[1])
+        self.assertEqual('stock', self.reporter.migration.call_args.args[4])
         # Its user is not told an address where nobody is.
         self.assertEqual({}, self.in_nova.metadata)
         self.save.assert_called_once_with()
@@ -67,6 +68,8 @@ class PlainDestinationTest(source_case.SourceTestCase):
         self._run_failing()
         self.destination.abort.assert_not_called()
         self.reporter.stock.assert_not_called()
+        self.assertEqual('rolled back',
+                         self.reporter.migration.call_args.args[4])
         self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
         self.save.assert_not_called()
 
@@ -97,6 +100,8 @@ class PlainDestinationTest(source_case.SourceTestCase):
         self._assert_stock(self._migrate())
         self.assertIs(False, self._finished_with()[1])
         self.reporter.stock.assert_not_called()
+        self.assertEqual('rebuilt',
+                         self.reporter.migration.call_args.args[4])
 
     def test_nova_does_not_know_the_instance_any_more(self):
         objects.Instance.get_by_uuid.side_effect = ValueError('deleted')

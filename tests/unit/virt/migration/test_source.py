@@ -48,6 +48,14 @@ class TogetherTest(source_case.SourceTestCase):
         self.client().arm.assert_called_once_with(
             migration_id, wire.Role.SOURCE)
 
+    def test_it_is_reported(self):
+        self._run()
+        (call,) = self.reporter.migration.call_args_list
+        self.assertEqual(
+            ('context', fakes.UUID, self.role.co_migration.migration_id,
+             fakes.OTHER_HOST, 'moved'), call.args[:-1])
+        self.assertAlmostEqual(20, call.args[-1], places=3)
+
     def test_the_address_moves(self):
         self._run()
         self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],

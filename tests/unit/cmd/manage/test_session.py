@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``nova-dmore-manage session``, with real processes of a pair."""
+
+import contextlib
+import io
+import json
+import os
+import threading
+
+import fixtures
+from oslotest import base
+
+from nova_dmore.cmd import manage
+from nova_dmore.cmd.manage import output
+from nova_dmore.cmd.manage import session
+from nova_dmore import wire
+from tests.unit.worker import fakes
+
+_OTHER = '9b0b0c52-59c1-4b0e-8f58-0a5a4c3d2b10'
+
+
+class SessionTest(base.BaseTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.pair = fakes.Pair(self)
+        self.pair.instance()
+        self.domain_r = self.pair.domain_r()
+        self.pair.live()
+        self.conf = os.path.join(self.pair.folder, 'nova.conf')
+        with open(self.conf, 'w') as file:
+            file.write(f'[dmore]\nrun_dir = {self.pair.hostd.run_dir}\n')
+        for number, server in ((1, 'ssh'), (2, 'vnc')):
+            self.domain_r.says({
+                'type': wire.SESSION_BEGAN, 'server': server, 'session': {
+                    'number': number, 'age_s': 5.0, 'port': 4000 + number,
+                    'address': '192.0.2.1', 'view_only': server == 'vnc',
+                    'who': 'SHA256:x' if server == 'ssh' else None}})
+        fakes.wait_for(
+            lambda: len(self.pair.client.status().sessions) == 2)
+
+    def _run(self, *arguments):
+        """Status, output, errors."""
+        printed, errors = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(printed), \
+                contextlib.redirect_stderr(errors):
+            try:
+                status = manage.main(['--config-file', self.conf, 'session',
+                                      *arguments])
+            except SystemExit as error:
+                status = error.code
+        return status, printed.getvalue(), errors.getvalue()
+
+    def test_list(self):
+        status, printed, _ = self._run('list', self.pair.uuid)
+        self.assertEqual(output.Status.DONE, status)
+        for text in (self.pair.uuid, 'SHA256:x', '192.0.2.1', 'Only looks'):
+            self.assertIn(text, printed)
+        status, printed, _ = self._run('list', '--all', '--json')
+        self.assertEqual(output.Status.DONE, status)
+        ours = [row for row in json.loads(printed)
+                if row['instance_uuid'] == self.pair.uuid]
+        self.assertEqual(
+            [(1, 'ssh', 4001, False), (2, 'vnc', 4002, True)],
+            [(row['number'], row['server'], row['port'], row['view_only'])
+             for row in ours])
+        self.assertTrue(ours[0]['since'].startswith('20'))
+
+    def test_which(self):
+        self.assertEqual(2, self._run('list')[0])
+        self.assertEqual(2, self._run('list', '--all', _OTHER)[0])
+        status, _, errors = self._run('list', _OTHER)
+        self.assertEqual(output.Status.ERROR, status)
+        self.assertIn(_OTHER, errors)
+
+    def test_a_time_that_cannot_be(self):
+        for seconds in (1e300, -1e300, 1 << 60):
+            self.assertEqual(str(seconds), session._utc(seconds))
+
+    def test_end(self):
+        def obey():
+            fakes.wait_for(
+                lambda: self.domain_r.messages(wire.END_SESSION))
+            self.domain_r.says({'type': wire.SESSION_ENDED, 'server': 'ssh',
+                                'number': 1})
+        thread = threading.Thread(target=obey)
+        thread.start()
+        self.addCleanup(thread.join)
+        status, printed, _ = self._run('end', self.pair.uuid, '1')
+        self.assertEqual((output.Status.DONE, 'Session 1 has ended\n'),
+                         (status, printed))
+        status, _, errors = self._run('end', self.pair.uuid, '1')
+        self.assertEqual(output.Status.ERROR, status)
+        self.assertIn('no session 1', errors)
+
+    def test_a_domain_r_that_does_not_end_it(self):
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova_dmore.cmd.manage.session._END_S', 0.2))
+        status, printed, _ = self._run('end', self.pair.uuid, '2')
+        self.assertEqual(output.Status.INCOMPLETE, status)
+        self.assertIn('has not ended', printed)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What nova-compute counts, and what is left of it when it restarts."""
+
+import os
+import threading
+
+import fixtures
+from oslotest import base
+
+from nova_dmore.metrics import figures
+
+
+class FiguresTest(base.BaseTestCase):
+
+    def setUp(self):
+        super().setUp()
+        folder = self.useFixture(fixtures.TempDir()).path
+        self.path = figures.path_in(os.path.join(folder, 'records'))
+        self.log = self.useFixture(fixtures.FakeLogger())
+        self.figures = figures.Figures(self.path)
+
+    def test_a_restart(self):
+        self.figures.count('gaps', 'serial0_out', 'exact')
+        self.figures.count('gap_bytes', 'serial0_out', 'exact', by=5)
+        self.figures.observe('migration_stop_seconds', 0.2)
+        again = figures.Figures(self.path)
+        again.count('gap_bytes', 'serial0_out', 'exact', by=2)
+        again.observe('migration_stop_seconds', 99.0)
+        again = figures.Figures(self.path)
+        self.assertEqual(
+            {('gaps', ('serial0_out', 'exact')): 1,
+             ('gap_bytes', ('serial0_out', 'exact')): 7}, again.counts)
+        buckets, total = again.histograms['migration_stop_seconds']
+        self.assertEqual([0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1], buckets)
+        self.assertAlmostEqual(99.2, total)
+        self.assertEqual('', self.log.output)
+
+    def test_threads(self):
+        threads = [threading.Thread(target=lambda: [
+            self.figures.count('rebuilds') for _ in range(50)])
+            for _ in range(4)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        self.assertEqual({('rebuilds', ()): 200},
+                         figures.Figures(self.path).counts)
+
+    def test_a_file_of_no_use(self):
+        os.makedirs(os.path.dirname(self.path))
+        for content in ('', '[]', '{"counts": 5}', '{"counts": []}',
+                        '{"counts": [["a"]], "histograms": {}}'):
+            with open(self.path, 'w') as file:
+                file.write(content)
+            self.assertEqual({}, figures.Figures(self.path).counts)
+            self.assertIn('begins at 0', self.log.output)
+        # One that another release wrote is, for what this one knows.
+        with open(self.path, 'w') as file:
+            file.write('{"counts": [["rebuilds", [], 3], ["other", [], 1], '
+                       '["gaps", ["x"], 1]], '
+                       '"histograms": {"other": [[1], 1], '
+                       '"migration_stop_seconds": [[1], 1]}}')
+        again = figures.Figures(self.path)
+        self.assertEqual({('rebuilds', ()): 3}, again.counts)
+        again.observe('migration_stop_seconds', 1)
+
+    def test_a_disk_that_is_full(self):
+        self.figures = figures.Figures('/proc/version/figures.json')
+        self.figures.count('rebuilds')
+        self.assertIn('Not counted', self.log.output)
