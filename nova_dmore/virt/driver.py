@@ -19,9 +19,11 @@ from oslo_log import log as logging
 
 from nova_dmore import conf as dmore_conf
 from nova_dmore.virt import boundary
+from nova_dmore.virt import capacity
 from nova_dmore.virt.care import reporter
 from nova_dmore.virt.config import precondition
 from nova_dmore.virt import consoles
+from nova_dmore.virt import cpus
 from nova_dmore.virt import inventory
 from nova_dmore.virt.migration import console_log
 from nova_dmore.virt.migration import destination
@@ -60,6 +62,10 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         self._pairs = factory.make_pairs(
             CONF, self._get_connection, self.vif_driver, admin)
         self._host._is_domain_r = self._pairs.is_domain_r
+        self._capacity = capacity.Capacity(
+            CONF, self._pairs, admin, self._host._memory_mib,
+            self._host._small_memory_mib)
+        self._pairs.claim = self._capacity.claim
         self._reporter = reporter.Reporter(CONF.host)
         self._watch = factory.make_watch(
             CONF, self._pairs, self._reporter, self._get_connection, admin)
@@ -95,6 +101,9 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         precondition.warn_at_start(CONF)
         self._pairs.impossible = precondition.why_no_domain_r(
             self._get_connection(), CONF.libvirt.virt_type)
+        if (why := cpus.why_none(CONF)) is not None:
+            LOG.error('Domain R: %s', why)
+            self._pairs.impossible = why
         precondition.check_group_of_qemu(CONF, self._get_connection)
         self._rpc_server = rpc.start_server(
             host, self._destination, self._early_departures)
@@ -106,6 +115,14 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         if self._rpc_server is not None:
             self._rpc_server.stop()
         super().cleanup_host(host)
+
+    def update_provider_tree(self, provider_tree, nodename, allocations=None):
+        """Called when nova-compute tells Placement what this host has: at its
+        start, every minute, and when an instance has come or gone."""
+        super().update_provider_tree(
+            provider_tree, nodename, allocations=allocations)
+        with boundary.instance_first(None, 'Reserving what Domain Rs take'):
+            self._capacity.update(provider_tree, nodename)
 
     def emit_event(self, event):
         """Called for each libvirt event; Nova is told none of a Domain R,

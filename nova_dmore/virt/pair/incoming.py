@@ -35,8 +35,10 @@ class IncomingPairs(pairs.Pairs):
         uuid = record.instance_uuid
         with self.locked(uuid), contextlib.ExitStack() as undo:
             undo.callback(parts.attempt, self.records.forget, uuid)
-            # First: a process without a record would never be ended.
+            # First: a process without a record would never be ended, and its
+            # room is kept for it.
             self._save(record)
+            self.claim(uuid)
             undo.callback(parts.attempt, self._parts.stop_shadow, uuid)
             with futures.ThreadPoolExecutor(
                     1, f'dmore-start-{uuid}') as aside:
@@ -136,5 +138,6 @@ class IncomingPairs(pairs.Pairs):
             record = dataclasses.replace(
                 record, incoming=False, address=self.addresses.ensure(
                     record.instance_uuid, self.host))
+            self.claim(record.instance_uuid)
             self._save(record)
             self._restart(record)
