@@ -2,7 +2,9 @@
 """The layers of the tests."""
 
 import dataclasses
+import pathlib
 
+from laboratory.layout import REPOSITORY
 from laboratory.testbed import settings
 
 
@@ -16,6 +18,8 @@ class Run:
     :param each: the start and the end of each test are said
     :param profile: of the property tests, see ``tests/examples.py``
     :param tests: a regular expression that their names match
+    :param expected: file with the names of tests that fail, see
+        ``expected``
     :param qemu: what the hosts of the test cloud have, as of ``tools/testbed
         up``
     """
@@ -27,6 +31,7 @@ class Run:
     profile: str | None = None
     tests: str | None = None
     qemu: str | None = None
+    expected: pathlib.Path | None = None
 
     @property
     def kind(self) -> str | None:
@@ -39,8 +44,8 @@ class Run:
 _OF_THE_MATRIX = (r'\.test_cloud_(boot|drain|life|migration|mixed|paste|phases'
                   r'|reboot|variants)\.')
 
-#: Layers by name. Those after the first need root and QEMU; ``faults`` and
-#: ``matrix`` are not among those that run by themselves.
+#: Layers by name. Those after the first need root and QEMU; ``faults``,
+#: ``matrix`` and ``nova`` are not among those that run by themselves.
 LAYERS = {
     'unit': (Run('tests/unit', 2, 600),),
     'functional': (Run('tests/functional', 2, 1200),),
@@ -55,5 +60,7 @@ LAYERS = {
                    tests=r'\.test_versions\.MixedTest\.',
                    qemu=settings.QEMU_MIXED),
                Run('tests/matrix', 1, 1800, each=True)),
+    'nova': (Run('tests/nova', 2, 2 * 3600, expected=REPOSITORY / 'tests'
+                 / 'nova' / 'expected.txt'),),
 }
 STANDARD = ('unit', 'functional', 'integration')

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What unittest finds here is Nova's; see the package."""
+
+import importlib
+import pathlib
+import pkgutil
+import sys
+import unittest
+from collections.abc import Iterator
+
+# Wants to be the first of Nova's modules that is imported.
+import nova.tests.functional  # noqa: F401
+from nova.tests import fixtures as nova_fixtures
+from nova.tests.fixtures import libvirt as fakelibvirt
+from nova.virt import libvirt
+from nova.virt.libvirt import driver as stock
+
+from nova_dmore.virt import driver
+
+PACKAGES = 'nova.tests.unit.virt.libvirt', 'nova.tests.functional.libvirt'
+#: Where a wheel of Nova puts its configuration files.
+API_PASTE = pathlib.Path(sys.prefix, 'etc/nova/api-paste.ini')
+
+
+class ConfFixture(nova_fixtures.ConfFixture):
+    """Nova's, which looks for that file in Nova's source."""
+
+    def setUp(self):
+        super().setUp()
+        self.conf.set_default(
+            'api_paste_config', str(API_PASTE), group='wsgi')
+
+
+class Connection(fakelibvirt.Connection):
+    """Nova's fake, which answers what this driver asks besides."""
+
+    def domainXMLToNative(self, kind, xml, flags=0):
+        return '/usr/bin/qemu'
+
+
+def exchange() -> None:
+    """Have everybody who asks for Nova's driver get this one."""
+    fakelibvirt.Connection = Connection
+    stock.LibvirtDriver = libvirt.LibvirtDriver = driver.DMoreDriver
+    nova_fixtures.ConfFixture = ConfFixture
+
+
+def tests_of(suite) -> Iterator[unittest.TestCase]:
+    """Those of a suite of suites."""
+    for each in suite:
+        if isinstance(each, unittest.TestSuite):
+            yield from tests_of(each)
+        else:
+            yield each
+
+
+def load_tests(loader, _tests, _pattern) -> unittest.TestSuite:
+    """Called by unittest."""
+    exchange()
+    suite = unittest.TestSuite()
+    for package in map(importlib.import_module, PACKAGES):
+        for module in pkgutil.walk_packages(
+                package.__path__, f'{package.__name__}.'):
+            if module.name.rpartition('.')[2].startswith('test_'):
+                suite.addTests(tests_of(loader.loadTestsFromModule(
+                    importlib.import_module(module.name))))
+    return suite
