@@ -2,15 +2,12 @@
 """What unittest finds here is Nova's; see the package."""
 
 import importlib
-import pathlib
 import pkgutil
-import sys
 import unittest
 from collections.abc import Iterator
 
 # Wants to be the first of Nova's modules that is imported.
 import nova.tests.functional  # noqa: F401
-from nova.tests import fixtures as nova_fixtures
 from nova.tests.fixtures import libvirt as fakelibvirt
 from nova.virt import libvirt
 from nova.virt.libvirt import driver as stock
@@ -18,17 +15,6 @@ from nova.virt.libvirt import driver as stock
 from nova_dmore.virt import driver
 
 PACKAGES = 'nova.tests.unit.virt.libvirt', 'nova.tests.functional.libvirt'
-#: Where a wheel of Nova puts its configuration files.
-API_PASTE = pathlib.Path(sys.prefix, 'etc/nova/api-paste.ini')
-
-
-class ConfFixture(nova_fixtures.ConfFixture):
-    """Nova's, which looks for that file in Nova's source."""
-
-    def setUp(self):
-        super().setUp()
-        self.conf.set_default(
-            'api_paste_config', str(API_PASTE), group='wsgi')
 
 
 class Connection(fakelibvirt.Connection):
@@ -42,7 +28,6 @@ def exchange() -> None:
     """Have everybody who asks for Nova's driver get this one."""
     fakelibvirt.Connection = Connection
     stock.LibvirtDriver = libvirt.LibvirtDriver = driver.DMoreDriver
-    nova_fixtures.ConfFixture = ConfFixture
 
 
 def tests_of(suite) -> Iterator[unittest.TestCase]:
