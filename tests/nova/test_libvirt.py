@@ -4,7 +4,6 @@
 import importlib
 import pkgutil
 import unittest
-from collections.abc import Iterator
 
 # Wants to be the first of Nova's modules that is imported.
 import nova.tests.functional  # noqa: F401
@@ -30,15 +29,6 @@ def exchange() -> None:
     stock.LibvirtDriver = libvirt.LibvirtDriver = driver.DMoreDriver
 
 
-def tests_of(suite) -> Iterator[unittest.TestCase]:
-    """Those of a suite of suites."""
-    for each in suite:
-        if isinstance(each, unittest.TestSuite):
-            yield from tests_of(each)
-        else:
-            yield each
-
-
 def load_tests(loader, _tests, _pattern) -> unittest.TestSuite:
     """Called by unittest."""
     exchange()
@@ -47,6 +37,6 @@ def load_tests(loader, _tests, _pattern) -> unittest.TestSuite:
         for module in pkgutil.walk_packages(
                 package.__path__, f'{package.__name__}.'):
             if module.name.rpartition('.')[2].startswith('test_'):
-                suite.addTests(tests_of(loader.loadTestsFromModule(
-                    importlib.import_module(module.name))))
+                suite.addTests(loader.loadTestsFromModule(
+                    importlib.import_module(module.name)))
     return suite

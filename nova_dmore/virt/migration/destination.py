@@ -81,8 +81,8 @@ class DestinationRole:
         :param required: ``[dmore] required``.
         :raises nova.exception.MigrationPreCheckError: it is required, and this
             host does not have the secret that the keys of the pair are derived
-            from, or the room for its Domain R, or can have none. Nova tries another host, unless it
-            was told to use this one.
+            from, or the room for its Domain R, or can have none. Nova tries
+            another host, unless it was told to use this one.
         """
         with boundary.instance_first(
                 instance, 'Checking for its Domain R') as outcome:

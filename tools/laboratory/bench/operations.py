@@ -18,7 +18,8 @@ from laboratory.testbed.settings import COMPUTES
 STOCK, DMORE = SIDES = 'stock', 'dmore'
 CREATE, MIGRATE, DELETE = OPERATIONS = (
     'server create', 'live migration', 'server delete')
-#: What the plug-in may add: so many seconds, and this part of what stock takes.
+#: What the plug-in may add: so many seconds, and this part of what stock
+#: takes.
 AIM_S, AIM_PART = 1.0, 0.1
 
 _MEMORY_MIB = 256
