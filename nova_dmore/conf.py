@@ -103,6 +103,38 @@ OPTIONS = [
         'memory_mib', min=48, max=1024,
         help='Guest memory of Domain R, in MiB. No default: what the image '
              'asks for in its manifest.'),
+    cfg.IntOpt(
+        'memory_overhead_mib', min=16, max=4096,
+        help='What a Domain R takes of the memory of its host beside '
+             'memory_mib, in MiB: the rest of its QEMU, and the processes of '
+             'its shadow devices. Together with memory_mib it is part of '
+             'what Placement shows as reserved of MEMORY_MB. No default: 64, '
+             'and 32 more where [libvirt] virt_type is qemu.'),
+    cfg.IntOpt(
+        'spare_domain_rs', default=2, min=0, max=256,
+        help='For how many Domain Rs more than there are the memory and the '
+             'processors are reserved in Placement: so many may start or '
+             'arrive at the same time on a host that is nearly full. One that '
+             'finds no room is not made, and its instance has the stock '
+             'consoles.'),
+    cfg.IntOpt(
+        'cpu_reserved_percent', default=2, min=0, max=400,
+        help='How much of a processor of the host is reserved in Placement '
+             'for each Domain R, in percent; the sum for all of them is '
+             'rounded up, and part of what is reserved of VCPU. The default '
+             'is what one takes that nobody uses. 0: nothing.'),
+    cfg.IntOpt(
+        'cpu_limit_percent', default=200, min=0, max=1000,
+        help='How much of the processors of its host all threads of a Domain '
+             'R may take together, in percent of one; not where libvirt has '
+             'no control group for processors. 0: no limit.'),
+    cfg.StrOpt(
+        'cpu_set',
+        help='Processors of the host that Domain Rs may run on, with all '
+             'threads of their QEMUs, as in [compute] cpu_shared_set, for '
+             'instance "0-1,8"; none of [compute] cpu_dedicated_set. No '
+             'default: those of [compute] cpu_shared_set; without it all '
+             'but those of cpu_dedicated_set.'),
     cfg.StrOpt(
         'secret_file', mutable=True, default='/etc/nova/dmore.secret',
         help='File with at least 32 random bytes (for instance made by '

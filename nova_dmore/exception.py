@@ -33,6 +33,14 @@ class GlanceAwayError(ImageError, ServiceAwayError):
     """Glance, or Keystone, does not answer."""
 
 
+class PlacementAwayError(ServiceAwayError):
+    """Placement does not answer, or changes all the time."""
+
+
+class NoRoomError(ConfigurationError):
+    """The host has no memory for one Domain R more."""
+
+
 class ShadowProcessError(DMoreError):
     """The shadow-device process of a pair is of no use now; why is told by
     which of the next two it is."""

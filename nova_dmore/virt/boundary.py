@@ -22,6 +22,7 @@ class Outcome:
 def instance_first(instance, what: str):
     """Take steps of ours that Nova must not notice failing.
 
+    :param instance: None: they are taken for no one of them.
     :param what: the steps, for the log.
     :returns: a context manager; its value is an :class:`Outcome`.
     """

@@ -20,6 +20,7 @@ from oslo_log import log as logging
 from nova_dmore import conf as dmore_conf
 from nova_dmore.metrics import figures
 from nova_dmore.virt import boundary
+from nova_dmore.virt import capacity
 from nova_dmore.virt.care import reporter
 from nova_dmore.virt.checks import start as start_checks
 from nova_dmore.virt.checks import table as checks_table
@@ -64,6 +65,10 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         self._pairs = factory.make_pairs(
             CONF, self._get_connection, self.vif_driver, admin)
         self._host._is_domain_r = self._pairs.is_domain_r
+        self._capacity = capacity.Capacity(
+            CONF, self._pairs, admin, self._host._memory_mib,
+            self._host._small_memory_mib)
+        self._pairs.claim = self._capacity.claim
         self._reporter = reporter.Reporter(CONF.host, figures.Figures(
             figures.path_in(CONF.dmore.record_dir)))
         self._watch = factory.make_watch(
@@ -121,6 +126,14 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         if self._rpc_server is not None:
             self._rpc_server.stop()
         super().cleanup_host(host)
+
+    def update_provider_tree(self, provider_tree, nodename, allocations=None):
+        """Called when nova-compute tells Placement what this host has: at its
+        start, every minute, and when an instance has come or gone."""
+        super().update_provider_tree(
+            provider_tree, nodename, allocations=allocations)
+        with boundary.instance_first(None, 'Reserving what Domain Rs take'):
+            self._capacity.update(provider_tree, nodename)
 
     def emit_event(self, event):
         """Called for each libvirt event; Nova is told none of a Domain R,

@@ -6,11 +6,15 @@ one of its instances makes nova-compute refuse to start, is warned of in each
 periodic task, and counts as disk and memory in the resource tracker.
 """
 
+import resource
 from collections.abc import Callable
 
 from nova.virt.libvirt import host
 
 from nova_dmore.virt.pair import domain_r
+
+#: Size of the pages that memory comes from unless it is asked for otherwise.
+_PAGE_KIB = resource.getpagesize() >> 10
 
 
 class DMoreHost(host.Host):
@@ -31,6 +35,21 @@ class DMoreHost(host.Host):
         return [domain for domain
                 in super().list_instance_domains(only_running=only_running)
                 if not domain_r.is_domain_r_name(domain.name())]
+
+    def _memory_mib(self) -> int:
+        """How much memory the host has, also where instances have files."""
+        return self._get_hardware_info()[1]
+
+    def _small_memory_mib(self) -> int | None:
+        """How much of it is not set aside for huge pages; None: all of it,
+        as far as libvirt tells.
+        """
+        topology = self.get_capabilities().host.topology
+        huge_kib = sum(
+            pages.size * pages.total
+            for cell in (topology.cells if topology is not None else [])
+            for pages in cell.mempages if pages.size > _PAGE_KIB)
+        return self._memory_mib() - (huge_kib >> 10) if huge_kib else None
 
     def _event_emit_delayed(self, event):
         """Called with each event, in the thread that libvirt's come in.

@@ -118,6 +118,10 @@ class TestCase(base.ServersTestBase):
                 # The fake calls its own without them.
                 'managedSaveRemove': lambda domain, flags=0: stock_remove(
                     domain, flags),
+                'pinVcpu': lambda domain, vcpu, cpus: None,
+                'pinEmulator': lambda domain, cpus, flags: None,
+                'setSchedulerParametersFlags':
+                lambda domain, parameters, flags: None,
                 'managedSaveGetXMLDesc': lambda domain, flags:
                 domain._connection.saved_xml[domain.name()]}.items():
             self.useFixture(fixtures.MonkeyPatch(
@@ -184,13 +188,13 @@ class TestCase(base.ServersTestBase):
             'properties': properties} | {
                 'id': fakes.UUID})['id']
 
-    def start(self, hostname='c1'):
+    def start(self, hostname='c1', **arguments):
         """Start a compute host."""
         # The hosts of one process would share what is local to a host.
         self.flags(run_dir=self._path(f'run-{hostname}'),
                    record_dir=self._path(f'records-{hostname}'),
                    group='dmore')
-        self.start_compute(hostname=hostname)
+        self.start_compute(hostname=hostname, **arguments)
         return self.computes[hostname]
 
     def _build_server(self, *arguments, **keywords):

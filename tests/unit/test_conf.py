@@ -9,7 +9,8 @@ from nova_dmore import conf
 
 #: Options that hold an amount, and the unit that the help must name.
 UNITS = {'_mib': 'MiB', '_kib': 'KiB', '_ms': 'milliseconds',
-         '_timeout': 'seconds', '_interval': 'seconds'}
+         '_timeout': 'seconds', '_interval': 'seconds',
+         '_percent': 'percent', '_domain_rs': 'Domain Rs'}
 
 
 class OptionsTest(base.BaseTestCase):

@@ -17,6 +17,7 @@ from nova_dmore.channel import text
 from nova_dmore.client import host_service
 from nova_dmore import exception
 from nova_dmore.virt.checks import result
+from nova_dmore.virt import cpus
 
 #: nova-compute's start does not wait longer for the host service, in seconds.
 _ANSWER_S = 0.5
@@ -174,3 +175,13 @@ def _files(path: pathlib.Path) -> list[pathlib.Path]:
     if path.is_dir():
         return sorted(each for each in path.iterdir() if each.is_file())
     return [path] if path.is_file() else []
+
+
+def processors(conf) -> result.Result:
+    """Whether there are any that Domain Rs may run on.
+
+    :param conf: Nova's configuration, with the ``[dmore]`` options.
+    :raises nova_dmore.exception.ConfigurationError: there are none.
+    """
+    cpus.of_domain_r(conf)
+    return result.GOOD

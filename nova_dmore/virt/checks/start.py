@@ -22,8 +22,8 @@ def check(subject: table.Subject) -> str | None:
              if each.when is table.When.START}
     for title, one in found.items():
         _say(title, one)
-    device = found[table.DEVICE.title]
-    return device.text if device.level is result.Level.FAILURE else None
+    return next((found[each.title].text for each in table.NEEDED
+                 if found[each.title].level is result.Level.FAILURE), None)
 
 
 def check_aside(subject: table.Subject) -> threading.Thread:

@@ -122,6 +122,10 @@ def _hosts(subject: Subject) -> result.Result:
 
 DEVICE = Check('Device of Domain R', lambda subject: host.device(
     subject.connect(), subject.virt_type))
+PROCESSORS = Check('Processors of Domain R',
+                   lambda subject: host.processors(subject.conf))
+#: Without what these look for no Domain R can be on a host.
+NEEDED = (DEVICE, PROCESSORS)
 
 CHECKS = (
     Check('Threads of nova-compute',
@@ -140,7 +144,7 @@ CHECKS = (
           lambda subject: configuration.proxies(subject.conf)),
     Check('Versions of libvirt and QEMU', lambda subject: host.versions(
         subject.connect(), subject.virt_type)),
-    DEVICE,
+    *NEEDED,
     Check('Host service', lambda subject: host.service(subject.service)),
     Check('Group of QEMU', lambda subject: host.group(
         subject.service, subject.connect().getCapabilities())),

@@ -21,6 +21,7 @@ from oslo_utils import uuidutils
 from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore import image_file
+from nova_dmore.virt import limited
 from nova_dmore.virt import service_errors
 
 LOG = logging.getLogger(__name__)
@@ -152,14 +153,16 @@ class ImageSource:
                 'taken')
         sink = _Sink(file, candidate.size or limit)
         try:
-            self._api.download(
-                self._make_context(), candidate.image_id, data=sink)
+            limited.glance(
+                limited.IMAGE_S, 'its bytes', lambda: self._api.download(
+                    self._make_context(), candidate.image_id, data=sink))
         except _TooLongError as error:
             raise RefusedError(
                 f'it has more than {sink.limit} bytes') from error
         except signature_exceptions.InvalidSignature as error:
             raise RefusedError('its signature is not valid') from error
-        except (*service_errors.GLANCE, OSError) as error:
+        except (*service_errors.GLANCE, exception.GlanceAwayError,
+                OSError) as error:
             if sink.error is not None:
                 raise sink.error
             raise RefusedError(
@@ -182,9 +185,10 @@ class ImageSource:
         Those of all other projects are asked for when no other was good.
         """
         try:
-            context = self._make_context()
+            context = self._asked(self._make_context)
             if uuidutils.is_uuid_like(self._image):
-                yield self._api.get(context, self._image), True
+                yield self._asked(
+                    self._api.get, context, self._image), True
                 return
             own = [] if context.project_id is None else self._named(
                 context, _OPERATORS_MAX, owner=context.project_id)
@@ -216,11 +220,16 @@ class ImageSource:
 
     def _named(self, context, limit: int, **filters) -> list[dict]:
         """The newest active images of the name, as Glance sorts them."""
-        return [record for record in self._api.get_all(
-            context, limit=limit, filters={
+        return [record for record in self._asked(
+            self._api.get_all, context, limit=limit, filters={
                 'name': self._image, 'status': 'active', **filters})
             if record['status'] == 'active' and
             record['name'] == self._image]
+
+    def _asked(self, function, *arguments, **keywords):
+        return limited.glance(
+            limited.ANSWER_S, f'[dmore] image: {self._image!r}', function,
+            *arguments, **keywords)
 
     def _silent(self, error: Exception) -> exception.ImageError:
         kind = (exception.GlanceAwayError if service_errors.is_away(error)

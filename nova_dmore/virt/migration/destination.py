@@ -82,8 +82,8 @@ class DestinationRole:
         :param required: ``[dmore] required``.
         :raises nova.exception.MigrationPreCheckError: it is required, and this
             host does not have the secret that the keys of the pair are derived
-            from, or can have no Domain R. Nova tries another host, unless it
-            was told to use this one.
+            from, or the room for its Domain R, or can have none. Nova tries
+            another host, unless it was told to use this one.
         """
         with boundary.instance_first(
                 instance, 'Checking for its Domain R') as outcome:
@@ -98,6 +98,7 @@ class DestinationRole:
             raise exception.ConfigurationError(self._pairs.impossible)
         self._pairs.secrets.check(host_secrets.id_of(instance))
         self._early.look_up_port(instance.uuid)
+        self._pairs.claim(instance.uuid)
 
     def check_passed(self, context, instance) -> None:
         """Begin to make what takes long, then have the source begin. The same

@@ -20,6 +20,7 @@ from nova.network import neutron
 from oslo_log import log as logging
 
 from nova_dmore import exception
+from nova_dmore.virt import limited
 from nova_dmore.virt.network import new_port
 from nova_dmore.virt import service_errors
 
@@ -259,7 +260,8 @@ class AddressBook:
                 client.delete_port_binding(port_id, host)
 
     def _client(self):
-        return neutron.get_client(self._context, admin=True)
+        return limited.neutron_client(
+            neutron.get_client(self._context, admin=True))
 
     def _find(self, client, instance_uuid: str):
         """Any user may give a port on a network of his own this name; only

@@ -7,6 +7,7 @@ import dataclasses
 from nova_dmore import places
 from nova_dmore.virt.config import config_message
 from nova_dmore.virt.config import sources
+from nova_dmore.virt import cpus
 from nova_dmore.virt.pair import domain_r
 from nova_dmore.virt.pair import kernel_log
 from nova_dmore.virt.pair import xml
@@ -28,7 +29,11 @@ class Blueprint:
         self._records = records
 
     def domain_xml(self, record) -> str:
-        """The XML of Domain R as this host starts it."""
+        """The XML of Domain R as this host starts it.
+
+        :raises nova_dmore.exception.ConfigurationError: no processor of this
+            host is for it.
+        """
         manifest = self._images.manifest(record.digest)
         where = places.of_pair(self._records.directory(record.instance_uuid))
         return xml.domain_r(xml.DomainR(
@@ -43,7 +48,17 @@ class Blueprint:
             interface=self._plug.interface_xml(record),
             log_file=kernel_log.path(
                 self._conf.dmore.log_dir, record.instance_uuid),
-            tb_cache_mib=self._conf.libvirt.tb_cache_size))
+            tb_cache_mib=self._conf.libvirt.tb_cache_size,
+            cpus=cpus.as_text(cpus.of_domain_r(self._conf))))
+
+    def bind(self, domain) -> None:
+        """Give a Domain R that has started or arrived here its part of this
+        host's processors.
+
+        :param domain: a :class:`nova_dmore.virt.pair.domain_r.DomainR`.
+        """
+        domain.bind(cpus.of_domain_r(self._conf),
+                    self._conf.dmore.cpu_limit_percent)
 
     def told(self, record) -> tuple:
         """What the CONFIG message of a pair is made from, to be compared."""

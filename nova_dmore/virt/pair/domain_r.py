@@ -10,6 +10,9 @@ from nova_dmore.virt.pair import xml as xml_module
 
 LOG = logging.getLogger(__name__)
 
+#: The time in which a limit of processor time holds, in microseconds.
+_PERIOD_US = 100000
+
 #: Domain names are this prefix and the instance's uuid.
 NAME_PREFIX = 'domr-'
 
@@ -116,6 +119,40 @@ class DomainR:
             raise exception.PairError(
                 f'Domain R {self._name} cannot be started: {error}'
             ) from error
+
+    def bind(self, cpus: frozenset[int] | None, limit_percent: int) -> None:
+        """Give all its threads their part of the host's processors.
+
+        Not in its XML: a host without the control group that a limit needs
+        would refuse a Domain R that arrives with one.
+
+        :param cpus: None: any.
+        :param limit_percent: of one processor; 0: no limit.
+        :raises nova_dmore.exception.PairError: libvirt refused the
+            processors; it is gone, say.
+        """
+        domain = self.find()
+        if domain is None:
+            return
+        try:
+            if cpus is not None:
+                allowed = tuple(cpu in cpus for cpu in range(max(cpus) + 1))
+                domain.pinVcpu(0, allowed)
+                domain.pinEmulator(allowed, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        except libvirt.libvirtError as error:
+            raise exception.PairError(
+                f'Domain R {self._name} cannot be bound to processors: '
+                f'{error}') from error
+        if not limit_percent:
+            return
+        try:
+            domain.setSchedulerParametersFlags(
+                {'global_period': _PERIOD_US,
+                 'global_quota': _PERIOD_US * limit_percent // 100},
+                libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        except libvirt.libvirtError as error:
+            LOG.info('Domain R %s runs without a limit of processor time: '
+                     '%s', self._name, error)
 
     def stop(self) -> None:
         """Destroy it, if it is there.

@@ -38,8 +38,10 @@ class IncomingPairs(renewable.RenewablePairs):
         uuid = record.instance_uuid
         with self.locked(uuid), contextlib.ExitStack() as undo:
             undo.callback(parts.attempt, self.records.forget, uuid)
-            # First: a process without a record would never be ended.
+            # First: a process without a record would never be ended, and its
+            # room is kept for it.
             self._save(record)
+            self.claim(uuid)
             undo.callback(parts.attempt, self._parts.stop_shadow, uuid)
             with futures.ThreadPoolExecutor(
                     1, f'dmore-start-{uuid}') as aside:
@@ -140,6 +142,7 @@ class IncomingPairs(renewable.RenewablePairs):
                 record = dataclasses.replace(
                     record, incoming=False, address=self.addresses.ensure(
                         record.instance_uuid, self.host))
+                self.claim(record.instance_uuid)
                 self._save(record)
                 self._restart(record)
             except exception.DMoreError as error:

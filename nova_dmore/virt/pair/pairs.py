@@ -28,6 +28,11 @@ from nova_dmore.virt.pair import shadow_process
 
 LOG = logging.getLogger(__name__)
 
+#: Longer than any change of a pair takes, in seconds: to fetch an image, the
+#: longest of what it waits for, may take
+#: :data:`nova_dmore.virt.limited.IMAGE_S`.
+LOCK_S = 900.0
+
 
 class Pairs:
     """The pairs of this host; nova-compute has the
@@ -54,6 +59,10 @@ class Pairs:
         #: Why this host can have no Domain R, None: it can. Set by the driver
         #: when nova-compute starts.
         self.impossible: str | None = None
+        #: Called with an instance's uuid before a pair is made that is new
+        #: on this host; set by the driver
+        #: (:meth:`nova_dmore.virt.capacity.Capacity.claim`).
+        self.claim: Callable[[str], None] = lambda instance_uuid: None
         self._plug = plug
         self.addresses = addresses
         self.images = images
@@ -116,14 +125,23 @@ class Pairs:
         that of no Domain R on this host."""
         return self._domain_r_uuids.get(domain)
 
-    def locked(self, instance_uuid: str, wait_s: float = -1):
+    @contextlib.contextmanager
+    def locked(self, instance_uuid: str, wait_s: float | None = None):
         """Exclude every other change of this pair.
 
         :param wait_s: longest wait for a change that is under way, in
-            seconds; -1: for as long as it takes.
-        :returns: a context manager; whether the pair is locked.
+            seconds; None: as long as any may take.
+        :returns: a context manager; whether the pair is locked, which it is
+            if nothing was said of the wait.
+        :raises nova_dmore.exception.PairError: it could not be locked.
         """
-        return self._locks.of(instance_uuid).held(wait_s)
+        longest_s = LOCK_S if wait_s is None else wait_s
+        with self._locks.of(instance_uuid).held(longest_s) as locked:
+            if not locked and wait_s is None:
+                raise exception.PairError(
+                    f'the pair of instance {instance_uuid} was being changed '
+                    f'for {LOCK_S:.0f} s')
+            yield locked
 
     # -- made ---------------------------------------------------------------
 
@@ -165,6 +183,7 @@ class Pairs:
         # One that lives, of which no record is left, is adopted.
         digest = (self._parts.living_image(instance.uuid)
                   or self.images.current())
+        self.claim(instance.uuid)
         # Of consoles that it had without a pair.
         self._forget_tokens(instance.uuid)
         known = self.addresses.exists(instance.uuid)
@@ -326,12 +345,15 @@ class Pairs:
         Called by a source, too, whose instance stays. The shadow-device
         process does so by itself where the instance runs, so that it cannot
         be asked is no fault; one that runs since before an upgrade refuses.
+
+        Its processors are those of this host from then on.
         """
         try:
             self.client(instance_uuid).adopt()
         except exception.ShadowProcessError as error:
             LOG.info('Console of instance %s: %s', instance_uuid,
                      text.printable(error))
+        self._parts.bind(instance_uuid)
 
     # -- removed ------------------------------------------------------------
 

@@ -81,7 +81,21 @@ class PairParts:
                 self._plug.plug(record)
                 self.domain(instance_uuid).start(
                     self._blueprint.domain_xml(record))
+                self.bind(instance_uuid)
             undo.pop_all()
+
+    def bind(self, instance_uuid: str) -> None:
+        """Give Domain R its part of this host's processors; if it cannot be
+        given that, it is logged.
+
+        Called when it has started, and when it has arrived.
+        """
+        try:
+            self._blueprint.bind(self.domain(instance_uuid))
+        except exception.DMoreError as error:
+            LOG.warning('Processors of the Domain R of instance %(uuid)s: '
+                        '%(error)s', {'uuid': instance_uuid,
+                                      'error': text.printable(error)})
 
     def configure(self, record) -> None:
         """Tell Domain R, this one and each later one, what to serve."""

@@ -75,6 +75,9 @@ class DomainR:
     tb_cache_mib: int | None = None
     #: What the pair's keeper knows.
     layout: places.Layout = places.NEWEST
+    #: Processors of the host for all threads, as libvirt lists them; None:
+    #: any.
+    cpus: str | None = None
 
 
 def domain_r(config: DomainR) -> str:
@@ -89,7 +92,8 @@ def domain_r(config: DomainR) -> str:
         metadata, _DMORE + 'pair', nsmap={'dmore': _DMORE_NAMESPACE})
     pair.set('instance', config.instance_uuid)
     _add(root, 'memory', str(config.memory_mib), unit='MiB')
-    _add(root, 'vcpu', '1')
+    # Also of QEMU's other threads, which have no set of their own.
+    _add(root, 'vcpu', '1', **({'cpuset': config.cpus} if config.cpus else {}))
     system = _add(root, 'os')
     _add(system, 'type', 'hvm', machine=_MACHINE)
     _add(system, 'kernel', os.path.join(config.image_dir, 'vmlinuz'))
@@ -264,12 +268,20 @@ def domain_r_for_destination(xml: str, where: places.Places, layout: int
                              ) -> str | None:
     """Adapt a Domain R's XML to its destination; None: it is as it should be.
 
+    The processors are those of this host. The destination gives it its own
+    when it has arrived (:meth:`nova_dmore.virt.pair.domain_r.DomainR.bind`).
+
     :param layout: the newest that the destination knows.
     """
     root = etree.fromstring(xml)
-    if not host_side.lead_domain_r(root, where, _known(layout)):
-        return None
-    return etree.tostring(root, encoding='unicode')
+    changed = host_side.lead_domain_r(root, where, _known(layout))
+    vcpu = root.find('vcpu')
+    if vcpu.attrib.pop('cpuset', None) is not None:
+        changed = True
+    for tune in root.findall('cputune'):
+        root.remove(tune)
+        changed = True
+    return etree.tostring(root, encoding='unicode') if changed else None
 
 
 def _known(layout: int) -> places.Layout:

@@ -83,6 +83,15 @@ class Domain:
     def isActive(self):
         return int(self._name in self._connection.domains)
 
+    def pinVcpu(self, vcpu, cpus):
+        self.vcpu_on = cpus
+
+    def pinEmulator(self, cpus, flags):
+        self.emulator_on = cpus
+
+    def setSchedulerParametersFlags(self, parameters, flags):
+        self.scheduler = parameters
+
     def destroy(self):
         if self._connection.domains.pop(self._name, None) is None:
             raise libvirt_error(libvirt.VIR_ERR_OPERATION_INVALID)

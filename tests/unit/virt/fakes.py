@@ -158,6 +158,7 @@ class Neutron:
         self.client = _neutron_client()
         self.client.reset_mock(side_effect=True)
         self.client.httpclient = types.SimpleNamespace(
+            session=types.SimpleNamespace(timeout=None),
             get_project_id=lambda: self.project)
         for name in _CALLS:
             getattr(self.client, name).side_effect = getattr(self, '_' + name)

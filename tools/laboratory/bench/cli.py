@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     options = parser().parse_args(words)
     # All but what is measured in a cloud is in a network of its own.
-    around = ([] if options.command == 'migration'
+    around = ([] if options.command in ('migration', 'operations')
               else ['unshare', '--net', '--'])
     return launch.run('bench', lambda: launch.prepared(
         'bench', words, options.json, around))
@@ -63,7 +63,15 @@ def parser() -> argparse.ArgumentParser:
                            help='draw the figures as PNG files')
     migration.add_argument('--keep', action='store_true',
                            help='leave the cloud up; a later run uses it')
-    for command in (console, footprint, migration):
+    operations = commands.add_parser(
+        'operations', help='server create, live migration and delete, with '
+        'the stock consoles and with Domain R')
+    operations.add_argument('--runs', type=launch.positive, default=20,
+                            metavar='N', help='of each; their median counts '
+                            '(default: %(default)s)')
+    operations.add_argument('--keep', action='store_true',
+                            help='leave the cloud up; a later run uses it')
+    for command in (console, footprint, migration, operations):
         command.add_argument('--json', type=pathlib.Path, metavar='FILE',
                              help='write the figures to a file')
     for command in (console, footprint):

@@ -9,7 +9,8 @@ import sys
 import tempfile
 
 from laboratory import launch
-from laboratory.bench import cli, console, footprint, footprint_report, report
+from laboratory.bench import (
+    cli, console, footprint, footprint_report, operations, report)
 from laboratory.bench.migration import plan, run, summary
 from laboratory.cloud import clouds
 from laboratory.layout import Layout
@@ -34,6 +35,9 @@ def _bench(options: argparse.Namespace) -> int:
             launch.write(options.json, '')
         if options.command == 'migration':
             _migration(layout, options)
+            return 0
+        if options.command == 'operations':
+            _operations(layout, options)
             return 0
         try:
             with tempfile.TemporaryDirectory(prefix='dmore-bench-') as folder:
@@ -77,6 +81,12 @@ def _footprint(layout: Layout, options: argparse.Namespace,
               sep='\n')
     print(*footprint_report.aims(made, options.accel), sep='\n')
     return made
+
+
+def _operations(layout: Layout, options: argparse.Namespace) -> None:
+    made = operations.measure(layout, options.runs, options.keep, Progress())
+    print(operations.table(made), '', *operations.aims(made), sep='\n')
+    _write(options, made)
 
 
 def _migration(layout: Layout, options: argparse.Namespace) -> None:

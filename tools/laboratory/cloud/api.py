@@ -54,11 +54,12 @@ class Cloud:
         self._log_of = log_of
 
     def boot(self, name: str, flavor: str, host: str, image: str = 'guest',
-             volume_gib: int = 0) -> str:
+             volume_gib: int = 0, look_s: float = 0.5) -> str:
         """Start an instance on a host, after removing an older one; its id.
 
         :param volume_gib: if not 0, its disk is a volume of that size, which
             is made from the image and goes with the instance
+        :param look_s: seconds from one look at it to the next
         :raises Failure: it does not become active
         """
         compute = self._sdk.compute
@@ -79,7 +80,7 @@ class Cloud:
                 raise Failure(f'boot of {name}',
                               f'not active after {_BOOT_S} s',
                               self._log_of(host))
-            time.sleep(0.5)
+            time.sleep(look_s)
         return server.id
 
     def upload(self, name: str, path: pathlib.Path, **properties: str) -> None:
@@ -112,21 +113,26 @@ class Cloud:
                               f'after {_BOOT_S} s', self._log_of(host))
             time.sleep(1)
 
-    def delete(self, server: str) -> None:
-        """Remove an instance and wait until it is gone."""
+    def delete(self, server: str, look_s: float = 0.5) -> None:
+        """Remove an instance and wait until it is gone.
+
+        :param look_s: seconds from one look for it to the next
+        """
         compute = self._sdk.compute
         found = compute.find_server(server)
         if found is not None:
             compute.delete_server(found)
-            compute.wait_for_delete(found, interval=0.5, wait=120)
+            compute.wait_for_delete(found, interval=look_s, wait=120)
 
     def domain(self, server: str) -> str:
         """The name of the instance's libvirt domain."""
         return self._sdk.compute.get_server(server).instance_name
 
-    def migrate(self, server: str, source: str, destination: str) -> float:
+    def migrate(self, server: str, source: str, destination: str,
+                look_s: float = _LOOK_S) -> float:
         """Live-migrate; seconds from the request until it is over.
 
+        :param look_s: seconds from one look at it to the next
         :raises Failure: the instance is not on the destination then
         """
         step = f'live migration {source} -> {destination}'
@@ -144,7 +150,7 @@ class Cloud:
             if passed > _MIGRATE_S:
                 raise Failure(step, f'still {found.task_state} after '
                               f'{passed:.0f} s', self._log_of(source))
-            time.sleep(_LOOK_S)
+            time.sleep(look_s)
 
     def console_url(self, server: str, protocol: str = 'serial',
                     kind: str = 'serial') -> str:

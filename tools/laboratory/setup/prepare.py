@@ -25,11 +25,13 @@ _PLOT_REQUIREMENTS = REPOSITORY / 'tools' / 'plot-requirements.txt'
 _FUZZ_REQUIREMENTS = REPOSITORY / 'tools' / 'fuzz-requirements.txt'
 _TEMPEST_REQUIREMENTS = REPOSITORY / 'tools' / 'tempest-requirements.txt'
 _TEST_REQUIREMENTS = REPOSITORY / 'test-requirements.txt'
+_DOC_REQUIREMENTS = REPOSITORY / 'doc' / 'requirements.txt'
 #: What an editable install of this project depends on.
 _PROJECT = (*(REPOSITORY / name for name in (
     'setup.cfg', 'setup.py', 'pyproject.toml', 'requirements.txt')),
-    _TEST_REQUIREMENTS)
+    _TEST_REQUIREMENTS, _DOC_REQUIREMENTS)
 _PROJECT_PACKAGES = ('--requirement', str(_TEST_REQUIREMENTS),
+                     '--requirement', str(_DOC_REQUIREMENTS),
                      '--editable', str(REPOSITORY))
 _BINDEP = REPOSITORY / 'bindep.txt'
 _GUEST = REPOSITORY / 'tools' / 'guest'

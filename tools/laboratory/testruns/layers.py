@@ -2,7 +2,9 @@
 """The layers of the tests."""
 
 import dataclasses
+import pathlib
 
+from laboratory.layout import REPOSITORY
 from laboratory.operations import catalogue
 from laboratory.testbed import settings
 
@@ -17,6 +19,8 @@ class Run:
     :param each: the start and the end of each test are said
     :param profile: of the property tests, see ``tests/examples.py``
     :param tests: a regular expression that their names match
+    :param expected: file with the names of tests that fail, see
+        ``expected``
     :param qemu: what the hosts of the test cloud have, as of ``tools/testbed
         up``
     """
@@ -28,6 +32,7 @@ class Run:
     profile: str | None = None
     tests: str | None = None
     qemu: str | None = None
+    expected: pathlib.Path | None = None
 
     @property
     def kind(self) -> str | None:
@@ -41,8 +46,8 @@ _OF_THE_MATRIX = (r'\.test_cloud_(boot|drain|life|migration|mixed|paste|phases'
                   r'|reboot|variants)\.')
 
 #: Layers by name. Those after the first need root, and those after the second
-#: QEMU; ``devstack``, which is part of others, ``faults``, ``operations`` and
-#: ``matrix`` are not among those that run by themselves.
+#: QEMU; ``devstack``, which is part of others, ``faults``, ``operations``,
+#: ``matrix`` and ``nova`` are not among those that run by themselves.
 LAYERS = {
     'unit': (Run('tests/unit', 2, 600),),
     'devstack': (Run('tests/unit/devstack', 2, 300),
@@ -62,5 +67,7 @@ LAYERS = {
                    tests=r'\.test_versions\.MixedTest\.',
                    qemu=settings.QEMU_MIXED),
                Run('tests/matrix', 1, 1800, each=True)),
+    'nova': (Run('tests/nova', 2, 2 * 3600, expected=REPOSITORY / 'tests'
+                 / 'nova' / 'expected.txt'),),
 }
 STANDARD = ('unit', 'functional', 'integration')

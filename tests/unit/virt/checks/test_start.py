@@ -2,10 +2,13 @@
 """What nova-compute says of its host when it starts; see also
 ``test_driver_start.py``."""
 
+from unittest import mock
+
 import fixtures
 from neutronclient.common import exceptions as neutron_exceptions
 
 from nova_dmore import exception
+from nova_dmore.virt.checks import host
 from nova_dmore.virt.checks import start
 from nova_dmore.virt.checks import table
 from tests.unit.virt import fake_host
@@ -26,6 +29,12 @@ class StartTest(fake_host.HostTestCase):
 
     def test_all_is_well(self):
         self.assertEqual('', self._said_aside())
+
+    def test_no_processor_is_left(self):
+        with mock.patch.object(
+                host.cpus, 'of_domain_r',
+                side_effect=exception.ConfigurationError('none is left')):
+            self.assertEqual('none is left', start.check(self.subject))
 
     def test_no_network(self):
         self.config.config(group='dmore', management_network=None)

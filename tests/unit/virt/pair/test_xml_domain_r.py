@@ -107,6 +107,22 @@ class DomainRTest(fakes.TestCase):
                 *(etree.fromstring(each).find('devices/shmem/server').get(
                     'path') for each in (expected, found)))
 
+    def test_processors(self):
+        self.assertEqual({}, dict(self._root().find('vcpu').attrib))
+        self.assertEqual({'cpuset': '0-1,4'}, dict(self._root(
+            cpus='0-1,4').find('vcpu').attrib))
+
+    def test_a_destination_has_other_processors(self):
+        root = self._root(cpus='0-1')
+        # As libvirt tells them of one that is bound and limited.
+        root.append(etree.fromstring(
+            '<cputune><global_quota>200000</global_quota>'
+            '<emulatorpin cpuset="0-1"/></cputune>'))
+        found = etree.fromstring(xml.domain_r_for_destination(
+            etree.tostring(root).decode(), WHERE, places.NEWEST))
+        self.assertEqual({}, dict(found.find('vcpu').attrib))
+        self.assertIsNone(found.find('cputune'))
+
     def test_emulated_memory_has_a_size_that_migrates_whole(self):
         for memory_mib in (48, 96, 128):
             arguments = xml_case.arguments(self._root(memory_mib=memory_mib))

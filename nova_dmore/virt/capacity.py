@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Domain Rs take of their host, as Placement and the scheduler see it.
+
+Each Domain R that is here, or that an instance of this host may have at any
+time, is in what the host keeps for itself: ``reserved`` of the inventories
+MEMORY_MB and VCPU. Why there, and not in a resource class of its own, is told
+in ``doc/source/architecture/decisions/capacity.rst``.
+
+What is reserved never reaches into what instances were given: a host whose
+inventory is smaller than its allocations could not be told from one that is
+wrongly configured. So it may be less than is wanted, and no Domain R is made
+until Placement has what it takes reserved (:meth:`Capacity.claim`).
+"""
+
+import math
+import threading
+
+from keystoneauth1 import exceptions as auth_exceptions
+from nova import exception as nova_exception
+from nova import objects
+from nova.scheduler.client import report
+from oslo_log import log as logging
+
+from nova_dmore import exception
+from nova_dmore.virt.pair import policy
+
+LOG = logging.getLogger(__name__)
+
+#: What a Domain R takes beside its guest memory, in MiB: the rest of its QEMU,
+#: keeper, worker and their region, with clients. Measured by "tools/bench
+#: footprint"; doc/source/architecture/footprint.rst has the figures.
+OVERHEAD_MIB = 64
+#: And QEMU's buffer for translated code, where it is emulated.
+TRANSLATED_MIB = 32
+
+#: Guest memory that an image asks for, in MiB, while none is here to be read.
+IMAGE_MIB = 96
+
+_MEMORY, _VCPU = 'MEMORY_MB', 'VCPU'
+#: The first microversion of Placement's API in which all of an inventory may
+#: be reserved.
+_MICROVERSION = '1.26'
+#: How often is tried what Placement refuses since an allocation came between.
+_ATTEMPTS = 10
+
+
+def memory_mib(conf, manifest_mib: int | None) -> int:
+    """What a Domain R takes of its host's memory, in MiB.
+
+    :param conf: Nova's configuration, with the ``[dmore]`` options.
+    :param manifest_mib: guest memory that the image asks for; None: it is not
+        here yet.
+    """
+    overhead = conf.dmore.memory_overhead_mib
+    if overhead is None:
+        overhead = OVERHEAD_MIB + (
+            TRANSLATED_MIB if conf.libvirt.virt_type == 'qemu' else 0)
+    guest = conf.dmore.memory_mib or manifest_mib or IMAGE_MIB
+    return guest + overhead
+
+
+def with_reserved(inventory: dict, wanted: int, used: int) -> dict:
+    """An inventory of which more is reserved, if there is as much.
+
+    :param inventory: as Nova's driver reports it.
+    :param wanted: what is to be reserved beside what Nova reserves.
+    :param used: the sum of its allocations.
+    """
+    return {**inventory, 'reserved': inventory['reserved'] + max(
+        0, min(wanted, room(inventory, used)))}
+
+
+def room(inventory: dict, used: int) -> int:
+    """What neither Nova reserves nor instances use, in units of the host: an
+    instance takes less of these where it is overcommitted."""
+    return (inventory['total'] - inventory['reserved']
+            - math.ceil(used / inventory['allocation_ratio']))
+
+
+class Capacity:
+    """That of one host.
+
+    :param conf: Nova's configuration, with the ``[dmore]`` options.
+    :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
+    :param context: an admin ``RequestContext``.
+    :param ram_mib: returns how much memory the host has.
+    :param small_mib: returns how much of it is in pages of the usual size;
+        None: all.
+    """
+
+    def __init__(self, conf, pairs, context, ram_mib, small_mib):
+        self._conf = conf
+        self._pairs = pairs
+        self._context = context
+        self._ram_mib = ram_mib
+        self._small_mib = small_mib
+        self._lock = threading.Lock()
+        #: Of the host's resource provider; None: not reported yet.
+        self._provider: str | None = None
+        #: What Nova alone would report of the memory.
+        self._stock_memory: dict | None = None
+        #: For how many Domain Rs room was kept last, and what instances had
+        #: then.
+        self._kept = 0
+        self._used: dict[str, int] = {}
+
+    # -- reported -----------------------------------------------------------
+
+    def update(self, provider_tree, nodename: str) -> None:
+        """Reserve what Domain Rs take.
+
+        Called by the driver's ``update_provider_tree``, after Nova's own: at
+        the start of nova-compute, every minute, and whenever an instance has
+        come or gone.
+
+        :raises Exception: Nova's database or Placement does not answer; as
+            much is reserved as the last time.
+        """
+        data = provider_tree.data(nodename)
+        inventories = data.inventory
+        with self._lock:
+            self._provider = data.uuid
+            self._stock_memory = inventories.get(_MEMORY)
+        try:
+            self._kept = self._expected() + self._spare()
+            self._used = self._get('usages')['usages']
+        finally:
+            for name, wanted in (
+                    (_MEMORY, self._memory_wanted(self._kept)),
+                    (_VCPU, math.ceil(
+                        self._kept * self._conf.dmore.cpu_reserved_percent
+                        / 100))):
+                if name in inventories:
+                    inventories[name] = with_reserved(
+                        inventories[name], wanted, self._used.get(name, 0))
+            provider_tree.update_inventory(nodename, inventories)
+
+    def _expected(self) -> int:
+        """How many Domain Rs are on this host or may be at any time."""
+        here = {record.instance_uuid for record in self._pairs.records.all()}
+        if self._has_new():
+            # Also one that is off, or that is elsewhere and may come back:
+            # Nova keeps its room, too.
+            here |= {instance.uuid for instance in self._instances()
+                     if policy.wants_domain_r(self._conf.dmore, instance)}
+        return len(here)
+
+    def _has_new(self) -> bool:
+        options = self._conf.dmore
+        return bool(options.enabled and options.management_network
+                    and self._pairs.impossible is None)
+
+    def _instances(self) -> list:
+        """Those that belong to this host, and that move from or to it."""
+        columns = ['flavor', 'system_metadata']
+        found = {instance.uuid: instance
+                 for instance in objects.InstanceList.get_by_host(
+                     self._context, self._pairs.host, expected_attrs=columns)}
+        moving = {migration.instance_uuid
+                  for node in objects.ComputeNodeList.get_all_by_host(
+                      self._context, self._pairs.host)
+                  for migration in
+                  objects.MigrationList.get_in_progress_and_error(
+                      self._context, self._pairs.host,
+                      node.hypervisor_hostname)
+                  if migration.status != 'error'}
+        moving -= set(found)
+        if moving:
+            found.update((instance.uuid, instance) for instance in
+                         objects.InstanceList.get_by_filters(
+                             self._context, {'uuid': sorted(moving),
+                                             'deleted': False},
+                             expected_attrs=columns))
+        return list(found.values())
+
+    def _spare(self) -> int:
+        """Room that those find who come before the next report."""
+        return self._conf.dmore.spare_domain_rs if self._has_new() else 0
+
+    def _memory_wanted(self, count: int) -> int:
+        """What is reserved of MEMORY_MB, in MiB. Where that is a file, it is
+        none of the memory that a Domain R has."""
+        return 0 if self._conf.libvirt.file_backed_memory else (
+            count * self.cost_mib())
+
+    def cost_mib(self) -> int:
+        """What a Domain R takes of this host's memory, in MiB: the most that
+        any image that is used here asks for."""
+        digests = {record.digest for record in self._pairs.records.all()}
+        asked = []
+        for digest in digests:
+            try:
+                asked.append(self._pairs.images.manifest(digest).memory_mib)
+            except exception.ImageError:
+                pass    # its Domain R gets another one
+        return memory_mib(self._conf, max(asked, default=None))
+
+    # -- claimed ------------------------------------------------------------
+
+    def claim(self, instance_uuid: str) -> None:
+        """Have Placement reserve what one Domain R more takes.
+
+        Called by :class:`nova_dmore.virt.pair.pairs.Pairs` for each pair that
+        is new on this host. What other instances were given meanwhile counts:
+        Placement changes the reservation only if it has not changed the
+        host's allocations since it told them.
+
+        :raises nova_dmore.exception.NoRoomError: there is not as much.
+        :raises nova_dmore.exception.PlacementAwayError: it does not answer.
+        """
+        with self._lock:
+            if self._stock_memory is None:
+                return      # nobody schedules to a host that is not reported
+            count = 1 + len({record.instance_uuid for record
+                             in self._pairs.records.all()} - {instance_uuid})
+            wanted = count * self.cost_mib()
+            self._must_fit_small_pages(wanted)
+            if self._conf.libvirt.file_backed_memory:
+                _must_fit(wanted, self._ram_mib()
+                          - self._conf.reserved_host_memory_mb, count)
+                return
+            for _ in range(_ATTEMPTS):
+                if self._reserve(wanted, count):
+                    return
+            raise exception.PlacementAwayError(
+                "the host's memory could not be reserved for its Domain R: "
+                'its allocations change all the time')
+
+    def _reserve(self, wanted: int, count: int) -> bool:
+        """Reserve so much, if it is not; whether it is."""
+        assert self._stock_memory is not None
+        # First: its generation is that of the allocations that come next.
+        found = self._get('inventories')
+        used = self._get('usages')['usages'].get(_MEMORY, 0)
+        inventory = found['inventories'][_MEMORY]
+        stock = self._stock_memory['reserved']
+        _must_fit(wanted, room({**inventory, 'reserved': stock}, used), count)
+        if inventory['reserved'] >= stock + wanted:
+            return True
+        answer = self._ask('put', f'inventories/{_MEMORY}', {
+            **inventory, 'reserved': stock + wanted,
+            'resource_provider_generation':
+                found['resource_provider_generation']})
+        if answer.status_code not in (200, 409):
+            raise exception.PlacementAwayError(
+                f"the host's memory could not be reserved for its Domain R: "
+                f'Placement: {answer.status_code}')
+        return answer.status_code == 200
+
+    def _must_fit_small_pages(self, wanted: int) -> None:
+        """Huge pages are for instances that ask for them. A Domain R has its
+        memory from the rest, as instances have that do not ask."""
+        small = self._small_mib()
+        if small is None:
+            return
+        ratio = (self._stock_memory or {}).get('allocation_ratio', 1.0)
+        used = sum(instance.flavor.memory_mb for instance in self._instances()
+                   if not _has_huge_pages(instance))
+        _must_fit(wanted, small - self._conf.reserved_host_memory_mb
+                  - math.ceil(used / ratio), wanted // self.cost_mib())
+
+    # -- Placement ----------------------------------------------------------
+
+    def _get(self, what: str) -> dict:
+        answer = self._ask('get', what)
+        if answer.status_code != 200:
+            raise exception.PlacementAwayError(
+                f"the host's {what} are not known: Placement: "
+                f'{answer.status_code}')
+        return answer.json()
+
+    def _ask(self, method: str, what: str, *body):
+        try:
+            return getattr(report.report_client_singleton(), method)(
+                f'/resource_providers/{self._provider}/{what}', *body,
+                version=_MICROVERSION)
+        except (auth_exceptions.ClientException,
+                nova_exception.NovaException) as error:
+            raise exception.PlacementAwayError(
+                f"the host's {what} are not known: Placement: {error}"
+            ) from error
+
+
+def _has_huge_pages(instance) -> bool:
+    """Whether an instance has its memory from huge pages."""
+    wanted = (instance.flavor.extra_specs.get('hw:mem_page_size')
+              or instance.system_metadata.get('image_hw_mem_page_size')
+              or 'small')
+    return wanted.lower() not in ('small', 'any', '4', '4kb', '4kib')
+
+
+def _must_fit(wanted: int, free: int, count: int) -> None:
+    if wanted > free:
+        raise exception.NoRoomError(
+            f'the host has {max(0, free)} MiB for its Domain Rs, and '
+            f'{count} of them take {wanted} MiB ([dmore] memory_mib and '
+            'memory_overhead_mib): the instances have the rest, and '
+            '[DEFAULT] reserved_host_memory_mb')

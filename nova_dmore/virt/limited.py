@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""No wait for Neutron or Glance is longer than is said here, whatever Nova's
+own options are: their defaults have no limit, and a service whose broker or
+store was away was seen to leave a request unanswered for minutes."""
+
+import copy
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from nova_dmore import exception
+
+#: How long Neutron, Glance and Keystone may take for an answer, in seconds.
+ANSWER_S = 60.0
+#: And Glance for an image of Domain R, in seconds.
+IMAGE_S = 600.0
+
+
+def neutron_client(client):
+    """Have a client of Neutron wait no longer for an answer.
+
+    The session is Nova's, for all its requests: theirs stay as they are.
+
+    :param client: what Nova's ``get_client`` returned.
+    :returns: the same.
+    """
+    http = client.httpclient
+    if http.session.timeout is None or http.session.timeout > ANSWER_S:
+        http.session = copy.copy(http.session)
+        http.session.timeout = ANSWER_S
+    return client
+
+
+def glance(seconds: float, what: str, function: Callable, *arguments,
+           **keywords) -> Any:
+    """Call one of Nova's functions that ask Glance, which have no time-out.
+
+    One that does not return goes on in its own thread, and nobody waits for
+    it.
+
+    :param what: it is, for the error.
+    :raises nova_dmore.exception.GlanceAwayError: it did not return in time.
+    :raises Exception: what it raised.
+    """
+    results: list[Any] = []
+    errors: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            results.append(function(*arguments, **keywords))
+        except BaseException as error:  # noqa: H201
+            # It is the caller's.
+            errors.append(error)
+
+    thread = threading.Thread(target=call, name='dmore-glance', daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    if not results:
+        raise exception.GlanceAwayError(
+            f'{what}: Glance has not answered for {seconds:.0f} s')
+    return results[0]

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import threading
+import types
+from unittest import mock
+
+import fixtures
+from keystoneauth1 import session
+
+from nova_dmore import exception
+from nova_dmore.virt import limited
+from nova_dmore.virt.network import address
+from nova_dmore.virt.pair import pairs
+from tests.unit.virt import fake_host
+from tests.unit.virt import fakes
+
+
+class NeutronTest(fakes.TestCase):
+
+    def _limited(self, timeout):
+        """What Nova's session and that of our client wait, in seconds."""
+        stock = session.Session(timeout=timeout)
+        client = types.SimpleNamespace(
+            httpclient=types.SimpleNamespace(session=stock))
+        self.useFixture(fixtures.MockPatch(
+            'nova.network.neutron.get_client', return_value=client))
+        used = address.AddressBook('consoles', None, None)._client()
+        return stock.timeout, used.httpclient.session.timeout
+
+    def test_nova_has_no_limit(self):
+        self.assertEqual((None, limited.ANSWER_S), self._limited(None))
+
+    def test_nova_waits_longer(self):
+        self.assertEqual((300.0, limited.ANSWER_S), self._limited(300))
+
+    def test_nova_waits_less(self):
+        self.assertEqual((10.0, 10.0), self._limited(10))
+
+    def test_what_is_waited(self):
+        """The requests of our client, and those alone."""
+        stock = session.Session()
+        client = types.SimpleNamespace(
+            httpclient=types.SimpleNamespace(session=stock))
+        limited.neutron_client(client)
+        for each, expected in ((client.httpclient.session, limited.ANSWER_S),
+                               (stock, None)):
+            with mock.patch.object(each.session, 'request') as request:
+                request.return_value.status_code = 200
+                each.get('http://neutron.invalid/', log=False)
+            self.assertEqual(expected,
+                             request.call_args.kwargs.get('timeout'))
+
+
+class GlanceTest(fakes.TestCase):
+
+    def test_it_answers(self):
+        self.assertEqual(3, limited.glance(60, 'x', lambda a, b: a + b, 1,
+                                           b=2))
+
+    def test_it_refuses(self):
+        self.assertRaises(KeyError, limited.glance, 60, 'x', {}.__getitem__, 1)
+
+    def test_it_does_not_answer(self):
+        never = threading.Event()
+        self.addCleanup(never.set)
+        error = self.assertRaises(
+            exception.GlanceAwayError, limited.glance, 0.01, 'the image',
+            never.wait)
+        self.assertIn('the image: Glance has not', str(error))
+
+
+class LockTest(fake_host.HostTestCase):
+
+    def test_nobody_waits_for_ever(self):
+        self.useFixture(fixtures.MockPatchObject(pairs, 'LOCK_S', 0.01))
+        begun, ends = threading.Event(), threading.Event()
+
+        def change():
+            with self.pairs.locked(fakes.UUID):
+                begun.set()
+                fake_host.wait(ends)
+
+        holder = threading.Thread(target=change)
+        holder.start()
+        self.addCleanup(holder.join)
+        self.addCleanup(ends.set)
+        fake_host.wait(begun)
+        error = self.assertRaises(exception.PairError, self.pairs.rebuild,
+                                  fakes.UUID)
+        self.assertIn('being changed', str(error))
+        with self.pairs.locked(fakes.UUID, wait_s=0) as locked:
+            self.assertFalse(locked)
