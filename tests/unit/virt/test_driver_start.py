@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is said, and looked for, when nova-compute starts."""
 
+from unittest import mock
+
 import fixtures
 
 from nova_dmore.client import host_service
