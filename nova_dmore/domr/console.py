@@ -10,12 +10,12 @@ import dataclasses
 import enum
 import functools
 from collections.abc import Callable
-from typing import Protocol
 
 from nova_dmore.channel import patience
 from nova_dmore.domr import instance_state
 from nova_dmore.domr import notices
 from nova_dmore.domr import pace
+from nova_dmore.domr import ports
 from nova_dmore.domr import scrollback
 from nova_dmore.domr.terminal import rules
 from nova_dmore.domr.terminal import stream as stream_module
@@ -40,47 +40,6 @@ Log = Callable[[str, str], None]
 Later = Callable[[Callable[[], None]], object]
 
 
-class Line(Protocol):
-    """The channel to the instance's serial port, as the console sees it."""
-
-    def sendable(self) -> int:
-        """How many bytes ``send`` takes now."""
-
-    def send(self, data: bytes) -> None:
-        """Send input; it is kept until the device has taken it."""
-
-    def send_break(self) -> bool:
-        """Send a break after all input sent so far; whether it could be."""
-
-    def hold_output(self, on: bool) -> None:
-        """Take no more output, so that the guest is slowed; or go on."""
-
-    def look(self) -> None:
-        """Do what cannot wait; called before each piece of work."""
-
-
-class Port(Protocol):
-    """A client's connection, as the console sees it."""
-
-    def write(self, data: bytes) -> None:
-        """Hand output to the client; afterwards it may pause its client."""
-
-    def tell(self, text: str) -> None:
-        """Show a notice of the console's own, now."""
-
-    def hold_input(self, on: bool) -> None:
-        """Read no more from the client; or go on."""
-
-    def progress(self) -> object:
-        """Some value that changes when the client takes output."""
-
-    def taken(self) -> int:
-        """How many bytes the client's machine has acknowledged."""
-
-    def bound(self, size: int) -> None:
-        """Let no more than so many bytes wait in the connection."""
-
-
 class ClientState(enum.Enum):
     """Why a client may lag, and how far."""
 
@@ -100,7 +59,7 @@ class Client:
         when it has that
     """
 
-    def __init__(self, console: 'Console', port: Port, name: str,
+    def __init__(self, console: 'Console', port: ports.Port, name: str,
                  cursor: int,
                  stream: stream_module.TerminalStream | None = None,
                  is_person: bool = False,
@@ -171,7 +130,7 @@ def _whole(data: bytes, room: int) -> int:
 class Console:
     """See the module. All methods are called from the event loop."""
 
-    def __init__(self, line: Line, log: Log, later: Later,
+    def __init__(self, line: ports.Line, log: Log, later: Later,
                  instance: instance_state.InstanceState | None = None
                  ) -> None:
         """Have no clients yet.
@@ -214,7 +173,7 @@ class Console:
 
     # -- clients
 
-    def attach(self, port: Port, name: str,
+    def attach(self, port: ports.Port, name: str,
                stream: stream_module.TerminalStream | None = None,
                is_person: bool = False,
                finished: Callable[[], None] | None = None) -> Client:
