@@ -166,6 +166,19 @@ OPTIONS = [
         item_type=types.String(),
         help='Networks (CIDR) from which the SSH server in Domain R may be '
              'reached.'),
+    cfg.StrOpt(
+        'console_escape', default='ctrl-]',
+        regex=r'^(none|ctrl-[a-ikln-z\]\\^_])$',
+        help='Key that escapes begin with at the SSH console, at the start '
+             'of a line: "ctrl-" and a small letter other than j and m, or '
+             'one of ] \\ ^ _. With "none" there are no escapes. Those of '
+             'the SSH client (OpenSSH\'s "~") are its own.'),
+    cfg.BoolOpt(
+        'serial_escape', default=False,
+        help='Have the raw serial port, too, send a serial break when '
+             'console_escape and "b" are typed at the start of a line, for '
+             'users of a web page. With false every byte reaches the '
+             'instance, as a program that uses the port may need.'),
     cfg.PortOpt(
         'serial_port', mutable=True, default=6083, min=1,
         help='TCP port of the raw serial server in Domain R, to which '

@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection
 from typing import Any, TypeAlias
 
+from nova_dmore.domr import escape
 from nova_dmore import wire
 
 Interface: TypeAlias = ipaddress.IPv4Interface | ipaddress.IPv6Interface
@@ -76,11 +77,13 @@ class Vnc:
 class Config:
     """A validated CONFIG message; see ``wire.CONFIG`` for the fields.
 
-    ``instance_name`` is printable ASCII, whatever the user called it.
+    ``instance_name`` is printable ASCII, whatever the user called it, and
+    ``instance_title`` what a terminal of UTF-8 may show of it.
     """
 
     instance_uuid: str
     instance_name: str
+    instance_title: str
     host_key: str = dataclasses.field(repr=False)
     host_keys: tuple[str, ...] = dataclasses.field(repr=False)
     authorized_keys: tuple[str, ...]
@@ -94,6 +97,8 @@ class Config:
     serial_networks: tuple[Network, ...]
     scrollback_bytes: int
     stall_ms: int
+    escape: int | None
+    serial_escape: bool
     vnc: Vnc | None
 
 
@@ -109,6 +114,7 @@ def parse(message: dict[str, Any]) -> Config:
     return Config(
         instance_uuid=_printable(_text(message, 'instance_uuid')),
         instance_name=_printable(_text(message, 'instance_name')),
+        instance_title=_showable(_text(message, 'instance_name')),
         host_key=_text(message, 'host_key'),
         host_keys=(() if message.get('host_keys') is None
                    else tuple(_texts(message, 'host_keys'))),
@@ -126,6 +132,10 @@ def parse(message: dict[str, Any]) -> Config:
         scrollback_bytes=_number(message, 'scrollback_bytes', 0,
                                  wire.SCROLLBACK_MAX),
         stall_ms=_number(message, 'stall_ms', 0, wire.STALL_MS_MAX),
+        escape=(None if message.get('escape', escape.DEFAULT) is None else
+                _number({'escape': escape.DEFAULT, **message}, 'escape', 0,
+                        31)),
+        serial_escape=message.get('serial_escape') is True,
         vnc=_vnc(message.get('vnc')))
 
 
@@ -183,6 +193,13 @@ def _networks(message: dict[str, Any], name: str) -> tuple[Network, ...]:
 def _printable(text: str) -> str:
     """What may be shown on a terminal: no escapes, no line ends."""
     return ascii(text[:NAME_MAX])[1:-1]
+
+
+def _showable(text: str) -> str:
+    """The same for a terminal that shows UTF-8; what controls it, or turns
+    the direction of writing, is escaped."""
+    return ''.join(each if each.isprintable() else ascii(each)[1:-1]
+                   for each in text[:NAME_MAX])
 
 
 def _text(message: dict[str, Any], name: str) -> str:

@@ -10,12 +10,12 @@ import dataclasses
 import enum
 import functools
 from collections.abc import Callable
-from typing import Protocol
 
 from nova_dmore.channel import patience
 from nova_dmore.domr import instance_state
 from nova_dmore.domr import notices
 from nova_dmore.domr import pace
+from nova_dmore.domr import ports
 from nova_dmore.domr import scrollback
 from nova_dmore.domr.terminal import rules
 from nova_dmore.domr.terminal import stream as stream_module
@@ -31,52 +31,13 @@ INPUT_LIMIT = 1 << 14
 _SLACK_S = pace.MOST / wire.SERIAL_RATE_LEAST
 #: Whoever types on is told again that it is for nothing after so long.
 _REFUSED_AGAIN_S = 5.0
+#: A key sends no more bytes than these.
+_KEY_MAX = 8
 #: A break that waits counts as so many bytes: of memory.
 _BREAK_SIZE = 512
 
 Log = Callable[[str, str], None]
 Later = Callable[[Callable[[], None]], object]
-
-
-class Line(Protocol):
-    """The channel to the instance's serial port, as the console sees it."""
-
-    def sendable(self) -> int:
-        """How many bytes ``send`` takes now."""
-
-    def send(self, data: bytes) -> None:
-        """Send input; it is kept until the device has taken it."""
-
-    def send_break(self) -> bool:
-        """Send a break after all input sent so far; whether it could be."""
-
-    def hold_output(self, on: bool) -> None:
-        """Take no more output, so that the guest is slowed; or go on."""
-
-    def look(self) -> None:
-        """Do what cannot wait; called before each piece of work."""
-
-
-class Port(Protocol):
-    """A client's connection, as the console sees it."""
-
-    def write(self, data: bytes) -> None:
-        """Hand output to the client; afterwards it may pause its client."""
-
-    def tell(self, text: str) -> None:
-        """Show a notice of the console's own, now."""
-
-    def hold_input(self, on: bool) -> None:
-        """Read no more from the client; or go on."""
-
-    def progress(self) -> object:
-        """Some value that changes when the client takes output."""
-
-    def taken(self) -> int:
-        """How many bytes the client's machine has acknowledged."""
-
-    def bound(self, size: int) -> None:
-        """Let no more than so many bytes wait in the connection."""
 
 
 class ClientState(enum.Enum):
@@ -94,12 +55,15 @@ class Client:
     :ivar stream: parses the output for a terminal; None: it gets all bytes
         as they are
     :ivar is_person: it is told what the instance does
+    :ivar finished: None, or it only reads what was printed before: called
+        when it has that
     """
 
-    def __init__(self, console: 'Console', port: Port, name: str,
+    def __init__(self, console: 'Console', port: ports.Port, name: str,
                  cursor: int,
                  stream: stream_module.TerminalStream | None = None,
-                 is_person: bool = False) -> None:
+                 is_person: bool = False,
+                 finished: Callable[[], None] | None = None) -> None:
         self._console = console
         self.port = port
         self.name = name
@@ -107,6 +71,7 @@ class Client:
         self.stream = stream
         self.is_person = is_person
         self.printed_before = console.end   # what comes from here on is new
+        self.finished = finished
         self.typed = 0          # the larger, the later
         self.notices = notices.Notices(stream, port.tell, port.write)
         self.refused: float | None = None   # when it was told so
@@ -150,10 +115,22 @@ class _Queued:
     data: bytes | None
 
 
+def _whole(data: bytes, room: int) -> int:
+    """How many bytes of input to send if there is room for so many.
+
+    What a key sends (``ESC [ A``) comes in one piece: a boot loader takes an
+    ESC that nothing follows at once for the key of that name.
+    """
+    if room >= len(data):
+        return len(data)
+    start = data.rfind(b'\x1b', max(0, room - _KEY_MAX), room)
+    return start if start >= 0 else room
+
+
 class Console:
     """See the module. All methods are called from the event loop."""
 
-    def __init__(self, line: Line, log: Log, later: Later,
+    def __init__(self, line: ports.Line, log: Log, later: Later,
                  instance: instance_state.InstanceState | None = None
                  ) -> None:
         """Have no clients yet.
@@ -196,9 +173,10 @@ class Console:
 
     # -- clients
 
-    def attach(self, port: Port, name: str,
+    def attach(self, port: ports.Port, name: str,
                stream: stream_module.TerminalStream | None = None,
-               is_person: bool = False) -> Client:
+               is_person: bool = False,
+               finished: Callable[[], None] | None = None) -> Client:
         """Add a client.
 
         It gets nothing, then the scroll-back first, before its
@@ -207,11 +185,12 @@ class Console:
         :param name: for the log, printable
         :param stream: what parses the output for its terminal
         :param is_person: it is told what the instance does
+        :param finished: see Client
         """
         client = Client(
             self, port, name,
             self._output.line_start(self.end - self._scrollback), stream,
-            is_person)
+            is_person, finished)
         self._clients.append(client)
         text = notices.of_state(self._instance.now)
         if is_person and text is not None:
@@ -273,7 +252,8 @@ class Console:
     def _give(self, client: Client) -> None:
         if client.has_turn:
             return
-        if client.writable and client.cursor < self.end:
+        end = client.printed_before if client.finished else self.end
+        if client.writable and client.cursor < end:
             if client.cursor < self._output.base:
                 self._skip(client)
             if client.state is ClientState.STALLED:
@@ -285,8 +265,10 @@ class Console:
                 client.port.write(data)
             else:
                 self._show(client, client.stream, data)
-        if client.cursor == self.end:
+        if client.cursor >= end:
             client.state = ClientState.LIVE
+            if client.finished is not None and client.writable:
+                client.finished()
         elif client.writable:
             client.has_turn = True
             self._later(functools.partial(self._go_on, client))
@@ -306,7 +288,8 @@ class Console:
         """Give a terminal what it may be given of the output."""
         if client.cursor <= client.printed_before:
             policy = rules.Policy.DRAW
-        elif client is max((each for each in self._clients if each.stream),
+        elif client is max((each for each in self._clients
+                            if each.stream and not each.finished),
                            key=lambda each: each.typed):
             policy = rules.Policy.ALL
         else:
@@ -337,7 +320,8 @@ class Console:
 
     def _holds(self, client: Client) -> bool:
         """Whether the guest must wait for this client."""
-        if self._stall_s == 0 or client.state is ClientState.STALLED:
+        if (self._stall_s == 0 or client.state is ClientState.STALLED
+                or client.finished is not None):
             return False
         limit = (client.pace.limit if client.state is ClientState.LIVE
                  else self._scrollback + REPLAY_SLACK)
@@ -346,7 +330,7 @@ class Console:
     def _settle(self) -> None:
         """Forget what nobody needs; slow the guest, or let it go on."""
         needed = min((client.cursor for client in self._clients
-                      if self._stall_s
+                      if self._stall_s and client.finished is None
                       and client.state is not ClientState.STALLED),
                      default=self.end)
         self._output.forget(min(needed, self.end - self._scrollback))
@@ -431,11 +415,12 @@ class Console:
                     return
             else:
                 room = self._line.sendable()
-                if room == 0:
+                size = _whole(item.data, room)
+                if size == 0:
                     return
-                self._line.send(item.data[:room])
-                if room < len(item.data):
-                    item.data = item.data[room:]
+                self._line.send(item.data[:size])
+                if size < len(item.data):
+                    item.data = item.data[size:]
                     return
             self._queue.popleft()
             self._release(item.client)

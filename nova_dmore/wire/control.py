@@ -45,7 +45,10 @@ KEYMAP_DEFAULT = 'en-us'
 #: ``mac``, ``mtu``, ``ssh_port``, ``ssh_networks`` (list of CIDR that may use
 #: the SSH port; missing: all), ``serial_port``,
 #: ``serial_networks`` (list of CIDR that may use the raw serial port),
-#: ``scrollback_bytes``, ``stall_ms``; and ``vnc``, null for none, else an
+#: ``scrollback_bytes``, ``stall_ms``, ``escape`` (the byte that escapes begin
+#: with at a terminal of SSH, null for none; missing: Ctrl-]),
+#: ``serial_escape`` (whether the raw serial port has those for a break;
+#: missing: no); and ``vnc``, null for none, else an
 #: object: ``port``, ``proxy_networks`` (list of CIDR whose clients need no
 #: password), ``direct_networks`` (list of CIDR whose clients do),
 #: ``password``, ``view_only_password`` (text or null), ``tls`` (null, or an

@@ -10,7 +10,9 @@ watched. Those of a proxy that has gone end by keepalives (see ``tcp``).
 import asyncio
 import ipaddress
 
+from nova_dmore.domr import config as config_module
 from nova_dmore.domr import console as console_module
+from nova_dmore.domr import escape
 from nova_dmore.domr.servers import admission
 from nova_dmore.domr.servers import once
 from nova_dmore.domr.servers import rms
@@ -26,6 +28,7 @@ class SerialConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._client: console_module.Client | None = None
         self.number = 0     # of its session, for the host
+        self._escapes = escape.EscapeParser(actions=[escape.Action.BREAK])
 
     # -- asyncio.Protocol
 
@@ -63,9 +66,19 @@ class SerialConnection(asyncio.Protocol):
         self._client.resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        """Send what was typed."""
-        if self._client is not None:
+        """Send what was typed, and a break if it may be typed here."""
+        config = self._server.config
+        if self._client is None:
+            return
+        if not config.serial_escape or config.escape is None:
             self._client.input(data)
+            return
+        self._escapes.escape = config.escape
+        for item in self._escapes.feed(data):
+            if isinstance(item, bytes):
+                self._client.input(item)
+            else:
+                self._client.send_break()
 
     def pause_writing(self) -> None:
         """Tell the console that the connection is full."""
@@ -137,6 +150,11 @@ class SerialServer:
         self._listener: asyncio.Server | None = None
         self.console = context.console
         self.log = once.Once(context.log)
+
+    @property
+    def config(self) -> config_module.Config:
+        """What holds now."""
+        return self._context.config
 
     @property
     def clients(self) -> int:

@@ -34,6 +34,10 @@ PENDING_MAX = 32
 LOGGED_IN_MAX = 2 * rms.CLIENTS_MAX
 #: Channels of one connection, whether or not they are attached.
 CHANNELS_MAX = rms.CLIENTS_MAX
+#: Commands of SSH beside the console: it writes the scroll-back, or sends a
+#: break, and ends.
+SCROLLBACK = 'scrollback'
+BREAK = 'break'
 #: What it costs to end without having logged in, but for a client that said
 #: nothing. There is no password to guess; it is the time that exchanging
 #: keys takes that is to be shared. From the
@@ -165,6 +169,8 @@ class Session(asyncssh.SSHServerSession[bytes]):
         self._client: console_module.Client | None = None
         self._number: int | None = None     # of this session, for the host
         self._full = False
+        self._command: str | None = None
+        self._size = 0, 0       # columns and rows of the terminal
 
     # -- asyncssh.SSHServerSession
 
@@ -174,24 +180,43 @@ class Session(asyncssh.SSHServerSession[bytes]):
         ssh_packets.say_nothing(chan)
         chan.set_write_buffer_limits(high=pace.MOST)
 
-    def pty_requested(self, *args: Any) -> bool:
+    def pty_requested(self, term_type: str, term_size: tuple[int, ...],
+                      term_modes: Any) -> bool:
         """A person's terminal: escapes are looked for."""
         self._terminal = stream.TerminalStream()
-        self._escapes = escape.EscapeParser()
+        self._escapes = escape.EscapeParser(
+            self._server.context.config.escape)
+        self._size = term_size[0], term_size[1]
         return True
 
     def shell_requested(self) -> bool:
-        """The console is the shell; there is nothing else to run."""
+        """The console is the shell."""
         return True
+
+    def exec_requested(self, command: str) -> bool:
+        """There is nothing else to run, but for two commands."""
+        self._command = command.strip()
+        return self._command in (SCROLLBACK, BREAK)
 
     def session_started(self) -> None:
         """Greet, and attach to the console."""
+        if self._command == BREAK:
+            self._only_break()
+            return
         self._server.attached.add(self)
         self._connection.sessions.add(self)
+        if self._command == SCROLLBACK:
+            self._client = self._server.context.console.attach(
+                self, self._connection.name, self._terminal,
+                finished=self._finished)
+            self.flow_changed()
+            self._server.context.changed()
+            return
         if self._escapes is not None:
             config = self._server.context.config
-            self._notice(f'Serial console of {config.instance_name} '
-                         f'({config.instance_uuid}). {escape.HELP}.')
+            self._notice(f'Serial console of {config.instance_title} '
+                         f'({config.instance_uuid}). '
+                         f'{escape.help_of(self._escapes.escape)}.')
         self._client = self._server.context.console.attach(
             self, self._connection.name, self._terminal, is_person=True)
         self.flow_changed()
@@ -202,7 +227,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         """Send what was typed, or do what an escape asks for."""
-        if self._client is None:
+        if self._client is None or self._command is not None:
             return
         if self._escapes is None:
             self._client.input(data)
@@ -212,10 +237,33 @@ class Session(asyncssh.SSHServerSession[bytes]):
                 self._client.input(item)
             elif item is escape.Action.BREAK:
                 self._client.send_break()
+            elif item is escape.Action.SIZE:
+                self._type_size(self._client)
+            elif item is escape.Action.HELP:
+                self._notice(f'{escape.help_of(self._escapes.escape)}.')
             else:
                 self._leave()
                 self._chan.exit(0)
                 return
+
+    def _type_size(self, client: console_module.Client) -> None:
+        columns, rows = self._size
+        if columns and rows:
+            client.input(b'stty rows %d cols %d\r' % (rows, columns))
+        else:
+            self._notice('your terminal does not tell its size')
+
+    def _finished(self) -> None:
+        if not self._chan.is_closing():
+            self._chan.exit(0)
+
+    def _only_break(self) -> None:
+        """Send a break, for a client that has no way to ask for one."""
+        context = self._server.context
+        client = context.console.attach(self, self._connection.name)
+        client.send_break()     # or it is told why not
+        client.detach()
+        self._chan.exit(0 if context.instance.takes_input else 1)
 
     def _leave(self) -> None:
         """Leave the terminal as it was found."""
@@ -233,7 +281,8 @@ class Session(asyncssh.SSHServerSession[bytes]):
 
     def terminal_size_changed(self, width: int, height: int, pixwidth: int,
                               pixheight: int) -> None:
-        """A serial line has no size to pass on."""
+        """A serial line has no size to pass on, but it can be typed."""
+        self._size = width, height
 
     def eof_received(self) -> bool:
         """The client sends no more, but still listens."""

@@ -63,6 +63,9 @@ def build(options, record, with_vnc: bool) -> dict:
         'serial_networks': options.serial_proxy_networks,
         'scrollback_bytes': options.scrollback_kib * 1024,
         'stall_ms': options.serial_stall_ms,
+        'escape': (None if options.console_escape == 'none' else
+                   ord(options.console_escape[-1].upper()) - 0x40),
+        'serial_escape': options.serial_escape,
         'vnc': vnc.build(options, record, secret) if with_vnc else None,
     }
     try:

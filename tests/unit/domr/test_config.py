@@ -16,6 +16,7 @@ _WRONG = {
     'serial_port': [0, None], 'serial_networks': [None, ['10.0.0.1/8'], 'x'],
     'scrollback_bytes': [-1, wire.SCROLLBACK_MAX + 1],
     'stall_ms': [-1, None, wire.STALL_MS_MAX + 1],
+    'host_keys': ['x', [None]], 'escape': [-1, 32, '^]'],
 }
 
 
@@ -43,10 +44,24 @@ class ConfigTest(unittest.TestCase):
         parsed = config.parse(pair.config(instance_name='\x1b]0;x\x07\n"é'))
         self.assertTrue(parsed.instance_name.isascii())
         self.assertTrue(parsed.instance_name.isprintable())
+        self.assertEqual('\\x1b]0;x\\x07\\n"é', parsed.instance_title)
+        for name in ('a\u202eb', 'a\x9bb', 'a\u2028b', '\ud800', 'a\xa0'):
+            title = config.parse(pair.config(instance_name=name)
+                                 ).instance_title
+            self.assertTrue(title.isprintable() and title.encode(), name)
+        self.assertEqual('Büro-日本', config.parse(pair.config(
+            instance_name='Büro-日本')).instance_title)
+
+    def test_what_hosts_of_earlier_releases_do_not_say(self) -> None:
+        parsed = config.parse(pair.config())
+        self.assertEqual(((), 0x1d, False), (
+            parsed.host_keys, parsed.escape, parsed.serial_escape))
 
     def test_host_key_is_not_shown(self) -> None:
         parsed = config.parse(pair.config())
         self.assertNotIn('PRIVATE', repr(parsed))
+        self.assertNotIn('SECRET', repr(config.parse(
+            pair.config(host_keys=['SECRET']))))
 
     def test_every_wrong_value_of_vnc_is_named(self) -> None:
         tls = {'certificate': 'c', 'key': 'k', 'ca': 'a'}

@@ -313,6 +313,22 @@ class InputTest(unittest.TestCase):
         self.console.flush_input()
         self.assertEqual([b'ab', b'c', None, b'd', b'e'], self.line.sent)
 
+    def test_what_a_key_sends_stays_whole(self) -> None:
+        arrows = b'ab' + b'\x1b[A' * 3 + b'\x1b[24~'
+        for room in range(3, 16):
+            self.line.sent.clear()
+            self.line.room = 0
+            self.clients[0].input(arrows)
+            for _ in range(20):
+                self.line.room += room
+                self.console.flush_input()
+            self.assertEqual(arrows, b''.join(
+                each for each in self.line.sent if each))
+            if room >= 5:
+                for each in self.line.sent:
+                    self.assertFalse(each and each.endswith(
+                        (b'\x1b', b'\x1b[', b'\x1b[2', b'\x1b[24')), each)
+
     def test_what_was_typed_before_leaving_is_sent(self) -> None:
         self.line.room = 0
         self.clients[0].input(b'last')

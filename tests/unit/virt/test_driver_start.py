@@ -4,6 +4,7 @@
 from unittest import mock
 
 import fixtures
+import nova.conf
 
 from nova_dmore.client import host_service
 from nova_dmore import exception

@@ -39,6 +39,20 @@ class SerialTcpTest(unittest.IsolatedAsyncioTestCase):
         await running.until(
             lambda: running.said(wire.SERVING)[-1]['serial'] == 0)
 
+    async def test_a_break_if_it_may_be_typed_here(self) -> None:
+        running = await self._pair(serial_escape=True, escape=0x1e)
+        _, writer = await self._connect(running)
+        writer.write(b'a\x1eb\x1db\r\x1eb\x1e.')
+        await running.until(lambda: running.said(wire.BREAK))
+        await running.until(
+            lambda: running.typed == b'a\x1eb\x1db\r\x1e.')
+        self.assertEqual(6, running.said(wire.BREAK)[0]['at'])
+        running.send({**running.config, 'escape': None})
+        await running.until(lambda: (
+            running.agent._served.escape is None))   # type: ignore
+        writer.write(b'\r\x1eb')
+        await running.until(lambda: running.typed.endswith(b'\r\x1eb'))
+
     async def test_other_networks_are_cut(self) -> None:
         running = await self._pair(serial_networks=['10.0.0.0/8', '::/0'])
         reader, _ = await self._connect(running)

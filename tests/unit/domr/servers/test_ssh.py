@@ -88,22 +88,91 @@ class SshTest(unittest.IsolatedAsyncioTestCase):
             self.assertEqual(b'both', await process.stdout.readexactly(4))
 
     async def test_terminal_greets_and_obeys_escapes(self) -> None:
-        running = await self._pair(instance_name='we\x1b[31mb')
+        running = await self._pair(instance_name='B\xfcro-\u65e5\x1b[31mb')
         process = await self._attach(running, 'xterm')
         greeting = await process.stdout.readuntil(b']\r\n')
-        self.assertIn(b'we\\x1b[31mb', greeting)
+        self.assertIn('B\xfcro-\u65e5\\x1b[31mb ('.encode(), greeting)
         self.assertIn(pair.UUID.encode(), greeting)
         self.assertIn(b'Ctrl-] .', greeting)
-        process.stdin.write(b'ab\x1d\x1dcd\x1db\x1dx')
+        process.stdin.write(b'ab\x1db\r\x1d\x1dcd\r\x1db\x1dx')
         await running.until(lambda: running.said(wire.BREAK))
-        await running.until(lambda: running.typed == b'ab\x1dcd\x1dx')
-        self.assertEqual([{'type': 'break', 'stream': 'serial0_in', 'at': 5}],
+        await running.until(
+            lambda: running.typed == b'ab\x1db\r\x1dcd\r\x1dx')
+        self.assertEqual([{'type': 'break', 'stream': 'serial0_in', 'at': 9}],
                          running.said(wire.BREAK))
-        process.stdin.write(b'\x1d.')
+        process.stdin.write(b'\r\x1d.')
         await process.wait_closed()
         self.assertEqual(0, process.exit_status)
         await running.until(
             lambda: running.said(wire.SERVING)[-1]['ssh'] == 0)
+
+    async def test_no_escapes(self) -> None:
+        running = await self._pair(escape=None)
+        process = await self._attach(running, 'xterm')
+        process.stdin.write(b'\x1d.')
+        await running.until(lambda: running.typed == b'\x1d.')
+
+    async def test_the_size_of_a_terminal(self) -> None:
+        running = await self._pair()
+        connection = await self._connect(running)
+        process = await connection.create_process(
+            encoding=None, term_type='xterm', term_size=(132, 50))
+        process.stdin.write(b'\x1ds')
+        await running.until(
+            lambda: running.typed == b'stty rows 50 cols 132\r')
+        process.change_terminal_size(80, 24)
+        process.stdin.write(b'\x1ds')
+        await running.until(lambda: running.typed.endswith(
+            b'132\rstty rows 24 cols 80\r'))
+        process.change_terminal_size(0, 0)
+        process.stdin.write(b'\x1ds\x1d?')
+        await process.stdout.readuntil(b'does not tell its size]')
+        await process.stdout.readuntil(b'Ctrl-] s types stty')
+
+    async def test_scrollback_to_take_away(self) -> None:
+        running = await self._pair(scrollback_bytes=1 << 20)
+        text = _pattern(300000) + b'\x1b[6nlogin: '
+        running.print(text)
+        await running.until(lambda: running.agent.console.end == len(text))
+        connection = await self._connect(running)
+        for terminal, expected in ((None, text), (
+                'xterm', text.replace(b'\x1b[6n', b''))):
+            process = await connection.create_process(
+                'scrollback', encoding=None, term_type=terminal)
+            process.stdin.write(b'typed')
+            self.assertEqual(expected, await asyncio.wait_for(
+                process.stdout.read(), 30))
+            await process.wait_closed()
+            self.assertEqual(0, process.exit_status)
+        self.assertEqual(b'', running.typed)
+        await running.until(
+            lambda: running.said(wire.SERVING)[-1]['ssh'] == 0)
+
+    async def test_scrollback_holds_nobody_up(self) -> None:
+        running = await self._pair(scrollback_bytes=1 << 16)
+        running.print(_pattern(1 << 16))
+        await running.until(lambda: running.agent.console.end == 1 << 16)
+        connection = await self._connect(running)
+        process = await connection.create_process('scrollback', encoding=None)
+        process.channel.pause_reading()
+        running.print(bytes(8 << 20))
+        await running.until(
+            lambda: running.agent.console.end > 8 << 20, 60)
+        self.assertFalse(running.agent.console.held)
+
+    async def test_a_break_by_a_command(self) -> None:
+        """For whoever has the console in a web page."""
+        running = await self._pair()
+        connection = await self._connect(running)
+        result = await connection.run('break')
+        self.assertEqual(0, result.exit_status)
+        await running.until(lambda: running.said(wire.BREAK))
+        running.send({'type': wire.STATE, 'state': 'off'})
+        await running.until(lambda: not running.agent.instance.takes_input)
+        result = await connection.run('break')
+        self.assertEqual(1, result.exit_status)
+        self.assertIn('the instance is off', str(result.stderr))
+        self.assertEqual(1, len(running.said(wire.BREAK)))
 
     async def test_a_terminal_is_left_as_it_was(self) -> None:
         running = await self._pair()

@@ -176,6 +176,16 @@ class ConfigMessageTest(fakes.TestCase):
         self.config.config(group='dmore', ssh_networks=['192.0.2.0/28'])
         self.assertEqual(['192.0.2.0/28'], self._build()['ssh_networks'])
 
+    def test_escapes(self):
+        for key, byte in (('ctrl-]', 0x1d), ('ctrl-a', 1), ('ctrl-^', 0x1e),
+                          ('ctrl-_', 0x1f), ('ctrl-\\', 0x1c), ('none', None)):
+            self.config.config(group='dmore', console_escape=key)
+            self.assertEqual(byte, self._build()['escape'])
+        for key in ('ctrl-m', 'ctrl-j', 'ctrl-1', '~', 'ctrl-[', 'Ctrl-]x'):
+            self.assertRaises(ValueError, self.config.config, group='dmore',
+                              console_escape=key)
+        self.assertIs(False, self._build()['serial_escape'])
+
     def test_ports(self):
         for first, second in (('ssh_port', 'vnc_port'),
                               ('serial_port', 'vnc_port'),

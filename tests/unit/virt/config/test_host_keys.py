@@ -22,8 +22,8 @@ class HostKeysTest(fakes.TestCase):
         self.assertEqual(
             'ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlz'
             'dHAyNTYAAABBBAZW42ONnxZe/Q55u6nyhbaZM63kuLMr+qQqw6i7mn5RDnjn'
-            'sw6c9S2wmwkJMLYLbQi3zC5jLBbUniZkOwBveNg=', _public(
-            host_keys.private(SECRET, fakes.UUID)[0]))
+            'sw6c9S2wmwkJMLYLbQi3zC5jLBbUniZkOwBveNg=',
+            _public(host_keys.private(SECRET, fakes.UUID)[0]))
 
     def test_the_public_halves(self):
         public = host_keys.public(SECRET, fakes.UUID)

@@ -19,8 +19,8 @@ class RsaKeyTest(fakes.TestCase):
         numbers = rsa_key.private_key(SEED).private_numbers()
         n = numbers.public_numbers.n
         self.assertEqual(
-            '86bfa23795cdcc33a711ff2e651d9609c4a6b73a5fbfda02fb02c2f66eecf099', hashlib.sha256(
-            n.to_bytes(rsa_key.BITS // 8)).hexdigest())
+            '86bfa23795cdcc33a711ff2e651d9609c4a6b73a5fbfda02fb02c2f66eecf099',
+            hashlib.sha256(n.to_bytes(rsa_key.BITS // 8)).hexdigest())
         self.assertEqual((3072, 65537, n), (
             n.bit_length(), numbers.public_numbers.e, numbers.p * numbers.q))
 
