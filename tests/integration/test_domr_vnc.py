@@ -11,6 +11,7 @@ import time
 
 from nova_dmore.channel import display
 from nova_dmore.channel import input_event
+from nova_dmore.domr.servers.vnc import notice
 from nova_dmore import wire
 from tests.integration import rfb
 from tests.integration import vnc_case
@@ -56,7 +57,7 @@ class PictureTest(vnc_case.Case):
         await client.close()
         await self.pair.until(lambda: not self.painter.display.viewers)
 
-    async def test_without_a_picture_the_desktop_is_blank(self) -> None:
+    async def test_without_a_picture_the_desktop_says_so(self) -> None:
         await self.serve()
         self.painter.paints = False
         began = time.monotonic()
@@ -64,7 +65,7 @@ class PictureTest(vnc_case.Case):
         self.assertLess(time.monotonic() - began, 4)
         client.request()
         await client.update()
-        self.assertEqual(bytes(len(client.pixels)), client.visible())
+        self.assertIn(rfb.visible(notice.blank(None)), client.visible())
         self.painter.paints = True
         client.request()
         await client.update()

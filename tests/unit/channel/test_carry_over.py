@@ -120,7 +120,7 @@ class CarryOverTest(unittest.TestCase):
 
     def test_buttons_that_are_none(self):
         value = good()
-        value['buttons'] = 0x80
+        value['buttons'] = 0x200
         self.refused('buttons', value)
 
     def test_unknown_stream(self):
