@@ -4,6 +4,7 @@
 import fixtures
 
 from tests.functional import operations
+from tests.functional import test_migration
 
 
 class MoveTest(operations.TwoHostsTestCase):
@@ -16,6 +17,11 @@ class MoveTest(operations.TwoHostsTestCase):
         self.useFixture(fixtures.MonkeyPatch(
             'nova.virt.libvirt.driver.LibvirtDriver.snapshot',
             operations.snapshot))
+        # Nova looks which serial ports the domain at the source has, and its
+        # fake tells of stock consoles, whatever it was given.
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova.tests.fixtures.libvirt.Domain.XMLDesc',
+            test_migration.kept_xml))
         self.without = self._create_flavor(
             extra_spec={'dmore:domain_r': 'disabled'})
 
