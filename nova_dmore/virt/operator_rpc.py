@@ -12,6 +12,7 @@ rebuild their consoles gives him nothing.
 :class:`nova_dmore.virt.care.operator.OperatorRole` answers.
 """
 
+import socket
 from typing import Any
 
 from nova.conductor import rpcapi as conductor_rpcapi
@@ -32,6 +33,10 @@ _TIMEOUT_S = 30
 _REBUILD_S = 300
 #: A host that is at work says so twice in this time, in seconds.
 _SIGN_OF_LIFE_S = 10
+#: Of RabbitMQ, if the configuration names none, and how long a broker may
+#: take to accept a connection, in seconds.
+_PORT = 5672
+_CONNECT_S = 3.0
 #: So many instances may be named in a call.
 _INSTANCES_MAX = 1000
 
@@ -41,10 +46,29 @@ def connect(conf) -> None:
     the conductor as nova-compute does; called once by a command.
 
     :param conf: Nova's configuration, which was read.
+    :raises nova_dmore.exception.PairError: no broker is there. oslo.messaging
+        would wait for one for ever.
     """
+    _find_broker([
+        (each.hostname, each.port or _PORT) for each in
+        messaging.TransportURL.parse(conf).hosts if each.hostname])
     objects.register_all()
     nova_rpc.init(conf)
     objects_base.NovaObject.indirection_api = conductor_rpcapi.ConductorAPI()
+
+
+def _find_broker(places: list[tuple[str, int]]) -> None:
+    errors = []
+    for place in places:
+        try:
+            socket.create_connection(place, _CONNECT_S).close()
+            return
+        except OSError as error:
+            errors.append(f'{place[0]}:{place[1]}: {error}')
+    if errors:
+        raise exception.PairError(
+            'the message bus of Nova ([DEFAULT] transport_url) does not '
+            f'answer: {"; ".join(errors)}')
 
 
 def hosts_up(context) -> list[str]:

@@ -27,7 +27,13 @@ _NOUNS = (pair, session, renew, image, host, orphans, secrets)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=_PROGRAM, description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog=_PROGRAM, description='Show the pairs of a compute host and '
+        'what they leave behind, and change them. To be run on the host, as '
+        'the user of nova-compute. Exit status: '
+        f'{output.Status.DONE:d} done, {output.Status.ERROR:d} nothing was '
+        f'done, 2 wrong command line, {output.Status.INCOMPLETE:d} not all '
+        'could be done, or the answer is no.')
     parser.add_argument(
         '--config-file', action='append', metavar='FILE',
         help='of nova-compute, may be repeated (default: nova.conf and '

@@ -4,7 +4,7 @@
 To be imported when the command is known: it loads Nova.
 """
 
-import dataclasses
+import functools
 import shlex
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -29,13 +29,32 @@ from nova_dmore.virt.pair import incoming
 CONF = nova.conf.CONF
 
 
-@dataclasses.dataclass(frozen=True)
 class Compute:
-    """One host, as a command sees it."""
+    """One host, as a command sees it; libvirt is asked by those that need
+    it.
 
-    conf: cfg.ConfigOpts
-    connection: libvirt.virConnect
-    pairs: incoming.IncomingPairs
+    :param connect: to libvirt.
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts,
+                 connect: Callable[[], libvirt.virConnect]) -> None:
+        objects.register_all()
+        self.conf = conf
+        self._connect = connect
+        self.pairs: incoming.IncomingPairs = factory.make_pairs(
+            conf, lambda: self.connection, vif.LibvirtGenericVIFDriver(None),
+            nova_context.get_admin_context())
+
+    @functools.cached_property
+    def connection(self) -> libvirt.virConnect:
+        """To libvirt.
+
+        :raises nova_dmore.exception.PairError: it does not answer.
+        """
+        try:
+            return self._connect()
+        except libvirt.libvirtError as error:
+            raise exception.PairError(f'libvirt: {error}') from error
 
 
 def read(files: Sequence[str] | None) -> cfg.ConfigOpts:
@@ -55,7 +74,7 @@ def look(files: Sequence[str] | None) -> Compute:
     :param files: ``--config-file``.
     :raises nova_dmore.exception.DMoreError: it cannot be.
     """
-    return _compute(read(files), hypervisor.look)
+    return Compute(read(files), hypervisor.look)
 
 
 def change(files: Sequence[str] | None) -> Compute:
@@ -64,19 +83,7 @@ def change(files: Sequence[str] | None) -> Compute:
     :param files: ``--config-file``.
     :raises nova_dmore.exception.DMoreError: it cannot be.
     """
-    compute = _compute(read(files), hypervisor.connect)
+    compute = Compute(read(files), hypervisor.connect)
     priv_context.init(root_helper=shlex.split(utils.get_root_helper()))
     os_vif.initialize()
     return compute
-
-
-def _compute(conf: cfg.ConfigOpts,
-             connect: Callable[[], libvirt.virConnect]) -> Compute:
-    try:
-        connection = connect()
-    except libvirt.libvirtError as error:
-        raise exception.PairError(f'libvirt: {error}') from error
-    objects.register_all()
-    return Compute(conf, connection, factory.make_pairs(
-        conf, lambda: connection, vif.LibvirtGenericVIFDriver(None),
-        nova_context.get_admin_context()))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import socket
 from unittest import mock
 
 import fixtures
@@ -106,6 +107,16 @@ class OperatorRpcTest(fakes.TestCase):
         self.assertEqual(
             {'c2': {'run_dir': 'x'}, 'c4': None},
             operator_rpc.describe_all(self.context, 'c1'))
+
+    def test_a_broker_that_is_not_there(self):
+        with socket.create_server(('127.0.0.1', 0)) as listening:
+            there = listening.getsockname()
+            operator_rpc._find_broker([('127.0.0.1', 1), there])
+        error = self.assertRaises(
+            exception.PairError, operator_rpc._find_broker,
+            [('127.0.0.1', 1), there])
+        self.assertIn('[DEFAULT] transport_url', str(error))
+        operator_rpc._find_broker([])       # the transport in memory
 
     def test_many_instances(self):
         self.role.pairs_among.side_effect = lambda uuids: uuids[:1]
