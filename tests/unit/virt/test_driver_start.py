@@ -140,3 +140,15 @@ class AuthorityTest(test_certificate.FilesTestCase,
         self.driver.init_host('c1')
         self.assertIn('/nonexistent', self.log.output)
         self.driver._watch.start.assert_called_once_with()
+
+
+class EndTest(driver_case.DriverTestCase):
+
+    def test_it_ends_before_it_has_begun(self):
+        """init_host failed, say."""
+        self.start()
+        stock = self.stock('cleanup_host')
+        self.driver._rpc_server = None
+        self.driver.cleanup_host('c1')
+        self.driver._watch.stop.assert_not_called()
+        stock.assert_called_once_with(self.driver, 'c1')
