@@ -121,9 +121,10 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         self._watch.options_changed()
 
     def cleanup_host(self, host):
-        """Called when nova-compute ends; the pairs live on."""
-        self._watch.stop()
+        """Called when nova-compute ends, perhaps before it has begun; the
+        pairs live on."""
         if self._rpc_server is not None:
+            self._watch.stop()
             self._rpc_server.stop()
         super().cleanup_host(host)
 

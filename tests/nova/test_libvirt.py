@@ -11,7 +11,9 @@ from nova.tests.fixtures import libvirt as fakelibvirt
 from nova.virt import libvirt
 from nova.virt.libvirt import driver as stock
 
+from nova_dmore.virt.care import reconcile
 from nova_dmore.virt import driver
+from nova_dmore.virt import where
 
 PACKAGES = 'nova.tests.unit.virt.libvirt', 'nova.tests.functional.libvirt'
 
@@ -26,6 +28,8 @@ class Connection(fakelibvirt.Connection):
 def exchange() -> None:
     """Have everybody who asks for Nova's driver get this one."""
     fakelibvirt.Connection = Connection
+    # The fake has errors of its own kind.
+    where.libvirt = reconcile.libvirt = fakelibvirt
     stock.LibvirtDriver = libvirt.LibvirtDriver = driver.DMoreDriver
 
 

@@ -76,3 +76,15 @@ class StartTest(driver_case.DriverTestCase):
         (subject,), _ = self.aside.call_args
         self.assertIs(self.libvirt, subject.connect())
         self.assertIs(self.pairs, subject.pairs)
+
+
+class EndTest(driver_case.DriverTestCase):
+
+    def test_it_ends_before_it_has_begun(self):
+        """init_host failed, say."""
+        self.start()
+        stock = self.stock('cleanup_host')
+        self.driver._rpc_server = None
+        self.driver.cleanup_host('c1')
+        self.driver._watch.stop.assert_not_called()
+        stock.assert_called_once_with(self.driver, 'c1')
