@@ -198,7 +198,8 @@ class Keeper:
         self._domain_r.let_run()
 
     def _is_instance_here(self) -> bool:
-        return self._adopted or self._vms[messages.INSTANCE][1] == 'running'
+        return (self._adopted
+                or self._vms[messages.INSTANCE][1] in messages.AWAKE)
 
     def _send_vm(self, vm: str) -> None:
         connected, status, arriving = self._vms[vm]

@@ -161,7 +161,7 @@ class Line:
             # What was typed for the last QEMU is not for this one.
             self._has_ended = False
             self._written += pipes.empty(self._input_end)
-        if status == 'running':
+        if status in messages.AWAKE:
             self._enter(Gate.OPEN)
         elif status == 'inmigrate':
             self._enter(Gate.CLOSED)

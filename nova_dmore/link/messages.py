@@ -98,6 +98,10 @@ SAVED = 'saved'
 #: each other at once. A keeper of an earlier release does not pass it on.
 RESET = 'RESET'
 
+#: QEMU's run states in which an instance's devices work: a guest that sleeps
+#: is woken by them.
+AWAKE = frozenset({'running', 'suspended'})
+
 #: Which VM a message speaks of.
 INSTANCE = 'instance'
 DOMAIN_R = 'domain_r'

@@ -15,8 +15,10 @@ PAUSED_AFTER_S = 1.0
 #: How long after a reset an instance is called rebooting, in seconds.
 REBOOTING_S = 2.0
 
-#: What QEMU's run states are called, but those in which it stands still.
-_STATES = {'running': State.RUNNING, 'prelaunch': State.OFF,
+#: What QEMU's run states are called, but those in which it stands still. A
+#: guest that sleeps ("suspended") is woken by a key, so it takes them.
+_STATES = {'running': State.RUNNING, 'suspended': State.RUNNING,
+           'prelaunch': State.OFF,
            'shutdown': State.OFF, 'guest-panicked': State.CRASHED,
            'internal-error': State.CRASHED}
 

@@ -184,7 +184,7 @@ class Pair:
         self.vms[vm] = (message['connected'], message['status'])
         if vm == messages.INSTANCE:
             self.act(self.machine.instance_changed(
-                message['status'] == 'running', now))
+                message['status'] in messages.AWAKE, now))
         else:
             self.act(self.machine.domain_r_changed(
                 message['status'], message['arriving'], now))

@@ -190,9 +190,9 @@ class PrepareTest(unittest.TestCase):
                     layout.return_value.venv: 'whole'}[found]
 
     def test_what_layers_need(self):
-        for user, names, expected in (
+        for user, names, wanted in (
                 (1000, ['unit'], 'unit'), (1000, ['unit', 'devstack'], None),
                 (1000, ['functional'], None), (0, ['devstack'], 'unit'),
                 (0, ['devstack', 'functional'], 'whole')):
             with self.subTest(names, user=user):
-                self.assertEqual(expected, self.prepared(user, *names))
+                self.assertEqual(wanted, self.prepared(user, *names))
