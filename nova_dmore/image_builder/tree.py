@@ -30,7 +30,8 @@ _TOOLS = ('binutils', 'coreutils', 'cpio', 'dash', 'diffutils', 'findutils',
           'gcc', 'grep', 'kmod', 'libc6-dev', 'libmnl-dev', 'libnftnl-dev',
           'libpython3-dev', 'libseccomp-dev', 'libssl-dev',
           'libvncserver-dev', 'linux-headers-cloud-amd64', 'make', 'mawk',
-          'python3-cffi', 'sed', 'squashfs-tools', 'zlib1g-dev')
+          'python3-cffi', 'python3-setuptools', 'sed', 'squashfs-tools',
+          'zlib1g-dev')
 
 #: Where the machine's own apt says its mirror is.
 _APT_SOURCES = (pathlib.Path('/etc/apt/sources.list.d/debian.sources'),
