@@ -167,14 +167,14 @@ OPTIONS = [
         help='Networks (CIDR) from which the SSH server in Domain R may be '
              'reached.'),
     cfg.StrOpt(
-        'console_escape', default='ctrl-]',
+        'console_escape', mutable=True, default='ctrl-]',
         regex=r'^(none|ctrl-[a-ikln-z\]\\^_])$',
         help='Key that escapes begin with at the SSH console, at the start '
              'of a line: "ctrl-" and a small letter other than j and m, or '
              'one of ] \\ ^ _. With "none" there are no escapes. Those of '
              'the SSH client (OpenSSH\'s "~") are its own.'),
     cfg.BoolOpt(
-        'serial_escape', default=False,
+        'serial_escape', mutable=True, default=False,
         help='Have the raw serial port, too, send a serial break when '
              'console_escape and "b" are typed at the start of a line, for '
              'users of a web page. With false every byte reaches the '
@@ -208,13 +208,14 @@ OPTIONS = [
              'look; "nova-dmore-manage vnc-password" prints them. Such a '
              'session is not encrypted. Empty: none.'),
     cfg.StrOpt(
-        'vnc_keymap', default=wire.KEYMAP_DEFAULT, choices=wire.KEYMAPS,
+        'vnc_keymap', mutable=True,
+        default=wire.KEYMAP_DEFAULT, choices=wire.KEYMAPS,
         help='Keymap that guests have set, by QEMU\'s name, '
              'where an image (property hw_keymap) or a flavor (extra spec '
              'dmore:keymap) names none. It counts for VNC clients that tell '
              'symbols and not keys, and for what is typed from a clipboard.'),
     cfg.StrOpt(
-        'vnc_paste', default='key',
+        'vnc_paste', mutable=True, default='key',
         choices=[('key', 'when the user presses Control, Alt and V'),
                  ('at-once', 'whenever a client\'s clipboard changes: only '
                   'good if all clients send it on request, as older noVNC'),
@@ -222,14 +223,14 @@ OPTIONS = [
         help='When the text of a VNC client\'s clipboard is typed into the '
              'instance as keys.'),
     cfg.StrOpt(
-        'vnc_exclusive', default='share',
+        'vnc_exclusive', mutable=True, default='share',
         choices=[('share', 'it is let in, and nobody is cut off'),
                  ('refuse', 'it is let in only if nobody else is there'),
                  ('cut', 'it is let in, and the others are cut off')],
         help='What becomes of a VNC client that asks to be alone, as '
              'TigerVNC\'s viewer does unless told otherwise.'),
     cfg.BoolOpt(
-        'vnc_state_banner', default=True,
+        'vnc_state_banner', mutable=True, default=True,
         help='Say in a corner of the picture what the instance does while it '
              'is paused, rebooting, crashed, or being migrated. With false, '
              'that is said only where there is no picture.'),

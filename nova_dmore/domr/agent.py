@@ -66,7 +66,6 @@ class Agent:
             lambda function: asyncio.get_running_loop().call_soon(function),
             self.instance)
         self._input = lines.InputLine(end)
-        self.instance = instance_state.InstanceState()
         self.servers: dict[str, rms.Server] = {}
         #: Closed ones, whose clients stay.
         self._closed: list[rms.Server] = []

@@ -13,6 +13,8 @@ import os
 import threading
 from typing import Any
 
+from nova_dmore.channel import text
+
 LOG = logging.getLogger(__name__)
 
 #: In ``[dmore] record_dir``.
@@ -75,8 +77,8 @@ class Figures:
         except FileNotFoundError:
             pass
         except (KeyError, OSError, TypeError, ValueError) as e:
-            LOG.warning('%s is of no use, counting begins at 0: %a',
-                        self._path, e)
+            LOG.warning('%s is of no use, counting begins at 0: %s',
+                        self._path, text.printable(e))
 
     def _take(self, kept: dict[str, Any]) -> None:
         """What an earlier release counted, or a later one, is left out."""
@@ -101,7 +103,8 @@ class Figures:
                     'histograms': self.histograms}, file)
             os.rename(scratch, self._path)
         except OSError as e:
-            LOG.warning('Not counted in %s: %s', self._path, e)
+            LOG.warning('Not counted in %s: %s', self._path,
+                        text.printable(e))
 
 
 def path_in(record_dir: str) -> str:

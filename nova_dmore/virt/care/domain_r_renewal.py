@@ -185,7 +185,7 @@ class Renewals:
                             f'{newest[:12]} in place of {record.digest[:12]}')
         except _NotNowError as error:
             LOG.info('Domain R of instance %(uuid)s is renewed later: '
-                     '%(why)s', {'uuid': uuid, 'why': error})
+                     '%(why)s', {'uuid': uuid, 'why': text.printable(error)})
         except exception.HostServiceError:
             raise
         except exception.DMoreError as error:

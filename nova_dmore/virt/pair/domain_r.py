@@ -6,6 +6,7 @@ from oslo_log import log as logging
 
 from nova_dmore import exception
 from nova_dmore import places
+from nova_dmore.channel import text
 from nova_dmore.virt.pair import xml as xml_module
 
 LOG = logging.getLogger(__name__)
@@ -152,7 +153,7 @@ class DomainR:
                 libvirt.VIR_DOMAIN_AFFECT_LIVE)
         except libvirt.libvirtError as error:
             LOG.info('Domain R %s runs without a limit of processor time: '
-                     '%s', self._name, error)
+                     '%s', self._name, text.printable(error))
 
     def stop(self) -> None:
         """Destroy it, if it is there.

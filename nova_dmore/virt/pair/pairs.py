@@ -309,7 +309,7 @@ class Pairs:
         LOG.warning('Domain R of instance %(uuid)s gets image %(digest)s in '
                     'place of %(old)s: %(why)s',
                     {'uuid': record.instance_uuid, 'digest': digest,
-                     'old': record.digest, 'why': why})
+                     'old': record.digest, 'why': text.printable(why)})
         record = dataclasses.replace(record, digest=digest)
         self._save(record)
         return record

@@ -214,7 +214,7 @@ class StatusTest(fake_host.HostTestCase):
         with redirect_stdout(output):
             code = status.main(
                 ['--config-file', str(file), 'upgrade', 'check', '--json'])
-        self.assertEqual(WARNING, code)
+        self.assertEqual(WARNING, code, output.getvalue())
         results = {check['check']: check['result'] for check in
                    json.loads(output.getvalue())['checks']}
         self.assertEqual({'Encrypted live migrations'}, {
