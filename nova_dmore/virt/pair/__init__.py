@@ -25,7 +25,7 @@ File                    Called in
 ``policy.py``,
 ``xml.py``
 ``kernel_log.py``       whoever makes or removes a Domain R
-``factory.py``          the driver's constructor, and ``nova-dmore-manage host
-                        clean``
+``factory.py``          the driver's constructor (``../assembly.py``), and
+                        ``nova-dmore-manage host clean``
 ======================  =======================================================
 """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the pairs of a host, and their watch, from Nova's configuration.
 
-Called by the driver's constructor, once in each nova-compute.
+Called by :mod:`nova_dmore.virt.assembly`, once in each nova-compute.
 """
 
 import functools
