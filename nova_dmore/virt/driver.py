@@ -18,26 +18,19 @@ import nova.conf
 from oslo_log import log as logging
 
 from nova_dmore import conf as dmore_conf
-from nova_dmore.metrics import figures
+from nova_dmore.virt import assembly
 from nova_dmore.virt import boundary
-from nova_dmore.virt import capacity
-from nova_dmore.virt.care import reporter
 from nova_dmore.virt.checks import start as start_checks
 from nova_dmore.virt.checks import table as checks_table
 from nova_dmore.virt import consoles
 from nova_dmore.virt import inventory
 from nova_dmore.virt.migration import console_log
-from nova_dmore.virt.migration import destination
-from nova_dmore.virt.migration import early_departure
 from nova_dmore.virt.migration import guest as guest_module
 from nova_dmore.virt.migration import plain_destination
-from nova_dmore.virt.migration import send_back
-from nova_dmore.virt.migration import services
 from nova_dmore.virt.migration import source
 from nova_dmore.virt.migration import uris
 from nova_dmore.virt import operator_rpc
 from nova_dmore.virt.pair import announcement
-from nova_dmore.virt.pair import factory
 from nova_dmore.virt.pair import instance_pair
 from nova_dmore.virt.pair import saved as saved_module
 from nova_dmore.virt.pair import starting
@@ -61,30 +54,16 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             conn_event_handler=self._handle_conn_event)
         self.vif_driver = libvirt_driver.libvirt_vif.LibvirtGenericVIFDriver(
             self._host)
-        admin = nova_context.get_admin_context()
-        self._pairs = factory.make_pairs(
-            CONF, self._get_connection, self.vif_driver, admin)
-        self._host._is_domain_r = self._pairs.is_domain_r
-        self._capacity = capacity.Capacity(
-            CONF, self._pairs, admin, self._host._memory_mib,
-            self._host._small_memory_mib)
-        self._pairs.claim = self._capacity.claim
-        self._reporter = reporter.Reporter(CONF.host, figures.Figures(
-            figures.path_in(CONF.dmore.record_dir)))
-        self._watch = factory.make_watch(
-            CONF, self._pairs, self._reporter, self._get_connection, admin)
-        self._operator = factory.make_operator(
-            CONF, self._pairs, self._watch, self._reporter, admin)
-        self._destination = destination.DestinationRole(
-            self._pairs, self._reporter, self._get_connection,
-            CONF.instances_path, send_back.SendBack(
-                self._pairs, self._get_connection, self._uri(),
-                functools.partial(self._uris_to, None, uris.ANY_HOST),
-                CONF.libvirt.live_migration_with_native_tls),
-            rpc.SourceAPI(), CONF.libvirt.live_migration_inbound_addr)
-        self._early_departures = early_departure.EarlyDepartures(
-            self._source_services, self._uris_to,
-            lambda: self._live_migration_flags)
+        made = assembly.assemble(
+            CONF, self._host, self.vif_driver, self._get_connection,
+            self._uri(), self._uris_to, lambda: self._live_migration_flags)
+        self._pairs = made.pairs
+        self._host._is_domain_r = made.pairs.is_domain_r
+        self._capacity = made.capacity
+        self._watch = made.watch
+        self._operator = made.operator
+        self._destination = made.destination
+        self._early_departures = made.early_departures
         self._rpc_server = None
         #: The co-migrations from this host, by instance uuid.
         self._source_roles: dict[str, source.SourceRole] = {}
@@ -397,22 +376,6 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         if role is not None:
             role.wait_for_instance_job()
         super().live_migration_abort(instance)
-
-    def _source_services(self):
-        return services.Services(
-            pairs=self._pairs, watch=self._watch, reporter=self._reporter,
-            destination=rpc.DestinationAPI(CONF.dmore.rpc_timeout),
-            libvirt_uri=self._uri(),
-            precopy_timeout_s=CONF.dmore.precopy_timeout,
-            hold_bandwidth_mib=CONF.dmore.hold_bandwidth_mib,
-            uris_of_this_host=self._uris_of_this_host(),
-            hold=CONF.dmore.hold, synchronise=CONF.dmore.synchronise)
-
-    def _uris_of_this_host(self):
-        """How Domain R comes back if its instance stays: as a live migration
-        that Nova has come to this host."""
-        return self._uris_to(
-            self._pairs.host, CONF.libvirt.live_migration_inbound_addr)
 
     def _uris_to(self, host, inbound_address):
         """How Nova has a live migration go to a host."""

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Nova's clients of Neutron and Glance raise, and what that means."""
 
+import contextlib
+
 from glanceclient import exc as glance_exceptions
 from keystoneauth1 import exceptions as keystone_exceptions
 from neutronclient.common import exceptions as neutron_exceptions
@@ -31,3 +33,13 @@ def is_away(error: Exception) -> bool:
     :param error: one of :data:`NEUTRON` or :data:`GLANCE`.
     """
     return isinstance(error, _AWAY)
+
+
+@contextlib.contextmanager
+def perhaps_absent():
+    """Let it be if Neutron does not know what is asked for."""
+    try:
+        yield
+    except neutron_exceptions.NeutronClientException as error:
+        if error.status_code != 404:
+            raise

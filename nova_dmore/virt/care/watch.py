@@ -16,9 +16,8 @@ import dataclasses
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent import futures
-from typing import TypeAlias
 
 from oslo_log import log as logging
 
@@ -26,12 +25,12 @@ from nova_dmore.channel import text
 from nova_dmore.client import shadow_client
 from nova_dmore import exception
 from nova_dmore.virt.care import pair_care
+from nova_dmore.virt.care import service_wait
 from nova_dmore.virt.pair import record as record_module
 
 LOG = logging.getLogger(__name__)
 
 Condition = pair_care.Condition
-Look: TypeAlias = Callable[[list[record_module.PairRecord]], None]
 
 #: A pair of which nothing can be said yet is checked again after so many
 #: seconds, and no pair is checked more often.
@@ -85,12 +84,10 @@ class Watch:
         :class:`nova_dmore.virt.care.reconcile.Reconciler`.
     :param renewal: a :class:`nova_dmore.virt.care.renewal.Renewal`.
     :param late: a :class:`nova_dmore.virt.care.late_pairs.LatePairs`.
-    :param looks: called once per interval, each with the records of the pairs
-        that are not being moved.
     """
 
     def __init__(self, pairs, reporter, interval: float, context, reconciler,
-                 renewal, late, looks: Sequence[Look] = ()):
+                 renewal, late):
         self._pairs = pairs
         self._reporter = reporter
         self._interval = interval
@@ -98,24 +95,24 @@ class Watch:
         self._reconciler = reconciler
         self._renewal = renewal
         self._late = late
-        self._looks = looks
         #: Set when the configuration was read again.
         self._options: list[asyncio.Event] = []
         self._care = pair_care.PairCare(pairs, reporter, context, reconciler)
         self._watched: dict[str, _Watched] = {}
         self._tasks: set[asyncio.Task] = set()
         self._rebuilds = asyncio.Semaphore(_REBUILT_AT_ONCE)
-        #: Asks whether the host service is there, while somebody waits for
-        #: it.
-        self._service: asyncio.Task[bool] | None = None
+        self._service = service_wait.ServiceWait(
+            lambda: self._in_thread(pairs.shadows.is_service_there),
+            self._again)
         self._ends = asyncio.Event()
         #: Those that do something now.
         self._threads: set[threading.Thread] = set()
         self._thread = threading.Thread(
             target=self._run, name='dmore-watch', daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
-        #: What is done besides, and how often, in seconds.
-        self._also: list[tuple[Callable[[], object], float]] = []
+        #: What is done besides, and how often, in seconds; None: as often as
+        #: pairs are checked.
+        self._also: list[tuple[Callable[[], object], float | None]] = []
         pairs.on_change = self.changed
 
     # -- called by other threads --------------------------------------------
@@ -126,10 +123,15 @@ class Watch:
         :meth:`start`.
 
         :param function: called in a thread of its own, in which it may block;
-            what it raises is logged.
+            what it raises is logged, and it is called again as usual.
         :param interval_s: None: as often as pairs are checked.
         """
-        self._also.append((function, interval_s or self._interval))
+        self._also.append((function, interval_s))
+
+    def not_moving(self) -> list[record_module.PairRecord]:
+        """The records of the pairs that are not being moved."""
+        return [record for record in self._pairs.records.all()
+                if not self._care.is_moving(record.instance_uuid)]
 
     def check(self, instance_uuid: str) -> Condition:
         """See :meth:`pair_care.PairCare.check`."""
@@ -197,17 +199,13 @@ class Watch:
         self._begin(self._repeat(self._find_pairs, self._interval,
                                  self._again))
         self._begin(self._repeat(self._renew, self._interval, self._again))
-        for look in self._looks:
-            self._begin(self._repeat(
-                lambda look=look: look(self._not_moving()), self._interval,
-                self._interval))
         self._begin(self._repeat(self._late.make, self._interval,
                                  _SWEEP_RETRY_S))
         for sweep in (self._reconciler.sweep, self._secure_ports):
             self._begin(self._repeat(sweep, _SWEEP_S, _SWEEP_RETRY_S))
         for function, interval_s in self._also:
-            self._begin(self._repeat(function, interval_s,
-                                     max(interval_s, _SWEEP_RETRY_S)))
+            interval_s = interval_s or self._interval
+            self._begin(self._repeat(function, interval_s, interval_s))
         await self._ends.wait()
 
     def _begin(self, coroutine) -> None:
@@ -252,7 +250,7 @@ class Watch:
             except Exception as error:  # noqa: H201
                 # Whatever is wrong for a while must not end the task: nobody
                 # begins it again.
-                if await self._was_service_away(error):
+                if await self._service.was_away(error):
                     continue
                 LOG.error(
                     'The pairs of this host: %s', text.printable(error),
@@ -269,11 +267,7 @@ class Watch:
             self._post(self._watch, record.instance_uuid)
 
     def _renew(self) -> bool:
-        return self._renewal.renew_one(self._not_moving())
-
-    def _not_moving(self) -> list[record_module.PairRecord]:
-        return [record for record in self._pairs.records.all()
-                if not self._care.is_moving(record.instance_uuid)]
+        return self._renewal.renew_one(self.not_moving())
 
     def _secure_ports(self) -> None:
         self._pairs.addresses.secure(self._pairs.host)
@@ -383,7 +377,7 @@ class Watch:
         :param delay_s: how long it was waited before this attempt.
         :returns: how long it was waited before the next one.
         """
-        if await self._was_service_away(error):
+        if await self._service.was_away(error):
             return 0.0
         await self._in_thread(self._care.note_trouble, uuid, error)
         delay_s = min(max(delay_s * 2, _FIRST_RETRY_S), _LAST_RETRY_S)
@@ -394,34 +388,3 @@ class Watch:
                   exc_info=not isinstance(error, exception.DMoreError))
         await asyncio.sleep(delay_s)
         return delay_s
-
-    async def _was_service_away(self, error: Exception) -> bool:
-        """Whether something failed because the host service is away; returns
-        when that is back. Nothing need be wrong with any pair then.
-        """
-        if not isinstance(error, exception.HostServiceError):
-            return False
-        if self._service is None:
-            self._service = asyncio.create_task(self._await_service(error))
-        # Whoever does not wait any more must not end it for the others.
-        return await asyncio.shield(self._service)
-
-    async def _await_service(self, error: Exception) -> bool:
-        """Ask, for all pairs, until the host service answers, and say once
-        that it does not.
-
-        :returns: whether it did not at first.
-        """
-        was_away = False
-        while not await self._in_thread(
-                self._pairs.shadows.is_service_there):
-            if not was_away:
-                LOG.warning('No pair of this host is looked after until the '
-                            'host service is back: %s', text.printable(error))
-            was_away = True
-            await asyncio.sleep(self._again)
-        self._service = None
-        if was_away:
-            LOG.warning('The host service is back: the pairs of this host '
-                        'are looked after again')
-        return was_away

@@ -13,7 +13,6 @@ Nothing here lets bytes flow. The shadow-device process goes live by itself as
 soon as both domains run here, even while no nova-compute runs.
 """
 
-import collections
 import contextlib
 import dataclasses
 
@@ -25,6 +24,7 @@ from nova_dmore import exception
 from nova_dmore import places
 from nova_dmore.virt import boundary
 from nova_dmore.virt.config import host_secrets
+from nova_dmore.virt.migration import arrivals
 from nova_dmore.virt.migration import console_log as console_log_module
 from nova_dmore.virt.migration import early_preparation
 from nova_dmore.virt.migration import job
@@ -35,9 +35,6 @@ from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt import where
 
 LOG = logging.getLogger(__name__)
-
-#: How many ended migrations are remembered: a call of one may come late.
-_ENDED_MAX = 256
 
 
 class DestinationRole:
@@ -62,13 +59,7 @@ class DestinationRole:
         self._sends_back = sends_back
         self._source = source
         self._inbound_address = inbound_address
-        #: Migration id of each pair that was prepared, by instance uuid.
-        self._prepared: dict[str, str] = {}
-        #: The same, of instances that arrive without their pair.
-        self._arriving_alone: dict[str, str] = {}
-        #: Ids of migrations for which nothing may be prepared any more.
-        self._ended: collections.deque[str] = collections.deque(
-            maxlen=_ENDED_MAX)
+        self._arrivals = arrivals.Arrivals(pairs)
         self._early = early_preparation.EarlyPreparations(pairs)
         self._serial_ports = serial_port.ReservedPorts()
 
@@ -103,7 +94,8 @@ class DestinationRole:
     def check_passed(self, context, instance) -> None:
         """Begin to make what takes long, then have the source begin. The same
         in :meth:`pre_live_migration`, if nothing is left of it by then."""
-        if not (self._pairs.impossible or instance.uuid in self._prepared):
+        if not (self._pairs.impossible
+                or instance.uuid in self._arrivals.prepared):
             self._early.begin(instance, lambda: self._source.leave(
                 context, instance.host, instance.uuid, self._pairs.host,
                 self._inbound_address))
@@ -128,7 +120,7 @@ class DestinationRole:
             the watch removes.
         """
         self._early.end(instance_uuid)
-        if instance_uuid in self._prepared:
+        if instance_uuid in self._arrivals.prepared:
             # Its Domain R may wait here. The source has it sent back first,
             # and then calls abort, which removes the rest.
             return
@@ -145,7 +137,7 @@ class DestinationRole:
             self._serial_ports.release(instance.uuid)
         if where.has_stock_consoles(connection, instance.uuid):
             self._early.end(instance.uuid)
-            self._prepared.pop(instance.uuid, None)
+            self._arrivals.prepared.pop(instance.uuid, None)
             self._remove_unused(instance.uuid)
             announcement.retract(instance)
 
@@ -173,7 +165,7 @@ class DestinationRole:
         """
         record = _parse(record_text)
         uuid, pairs = record.instance_uuid, self._pairs
-        if self._prepared.get(uuid) == migration_id:
+        if self._arrivals.prepared.get(uuid) == migration_id:
             return places.NEWEST
         here = where.find(self._connect(), uuid)
         if here is where.Here.RUNNING:
@@ -199,12 +191,12 @@ class DestinationRole:
             address = (self._bind(record) if prepared_early is None
                        else prepared_early.address)
             with pairs.locked(uuid):
-                if migration_id in self._ended:
+                if self._arrivals.is_over(migration_id):
                     raise exception.PairError(
                         f'migration {migration_id} is over')
                 pairs.start_incoming(dataclasses.replace(
                     record, address=address, incoming=True), migration_id)
-                self._prepared[uuid] = migration_id
+                self._arrivals.prepared[uuid] = migration_id
             undo.pop_all()
         if prepared_early is None:
             self._early.announce(uuid, address.port_id)
@@ -225,7 +217,8 @@ class DestinationRole:
         it."""
         pairs = self._pairs
         with pairs.locked(uuid):
-            if pairs.get(uuid) is not None and migration_id not in self._ended:
+            if (pairs.get(uuid) is not None
+                    and not self._arrivals.is_over(migration_id)):
                 LOG.warning('Removing a stale pair of instance %s', uuid)
                 pairs.remove(uuid, delete_address=False)
                 pairs.shadows.start(uuid, arrives=True)
@@ -235,13 +228,13 @@ class DestinationRole:
         """Undo what was prepared; the instance arrives without its pair."""
         uuid, pairs = record.instance_uuid, self._pairs
         with pairs.locked(uuid):
-            if migration_id in self._ended:
+            if self._arrivals.is_over(migration_id):
                 # The instance has arrived, and the pair that is here is its
                 # new one; or it stays where it was.
                 if pairs.get(uuid) is None:
                     pairs.remove(uuid, delete_address=False)
                 return
-            self._arriving_alone[uuid] = migration_id
+            self._arrivals.alone[uuid] = migration_id
             with contextlib.ExitStack() as afterwards:
                 afterwards.callback(pairs.await_alone, record)
                 pairs.give_back(uuid)
@@ -254,7 +247,7 @@ class DestinationRole:
         :param carry_over: a :class:`nova_dmore.channel.carry_over.CarryOver`
             as JSON has it.
         """
-        if not self._was_prepared(migration_id, instance_uuid):
+        if not self._arrivals.was_prepared(migration_id, instance_uuid):
             LOG.info('Ignoring a carry-over of migration %s', migration_id)
             return
         answer = self._pairs.client(instance_uuid).carry_over(
@@ -282,10 +275,9 @@ class DestinationRole:
         if console_log:
             console_log_module.keep(
                 self._instances_path, instance_uuid, console_log)
-        self._set_ended(migration_id, instance_uuid)
-        was_prepared = self._was_prepared(migration_id, instance_uuid)
-        self._prepared.pop(instance_uuid, None)
-        self._arriving_alone.pop(instance_uuid, None)
+        self._arrivals.set_over(migration_id, instance_uuid)
+        was_prepared = self._arrivals.was_prepared(migration_id, instance_uuid)
+        self._arrivals.forget(instance_uuid)
         if was_prepared and domain_r_moved:
             self._pairs.arrived(instance_uuid)
             self._early.end(instance_uuid)
@@ -324,7 +316,7 @@ class DestinationRole:
         """
         self._sends_back.check(uri, migrate_uri, flags)
         with self._pairs.locked(instance_uuid):
-            if not self._was_prepared(migration_id, instance_uuid):
+            if not self._arrivals.was_prepared(migration_id, instance_uuid):
                 raise exception.PairError(
                     f'nothing of migration {migration_id} is here')
             self._sends_back.send(
@@ -343,40 +335,16 @@ class DestinationRole:
             LOG.warning('Instance %s runs here, whatever the source says',
                         instance_uuid)
             return True
-        self._set_ended(migration_id, instance_uuid)
+        self._arrivals.set_over(migration_id, instance_uuid)
         if (self._early.end(instance_uuid) is not None
-                or self._arriving_alone.get(instance_uuid) == migration_id
-                or self._was_prepared(migration_id, instance_uuid)):
+                or self._arrivals.alone.get(instance_uuid) == migration_id
+                or self._arrivals.was_prepared(migration_id, instance_uuid)):
             self._serial_ports.roll_back(instance_uuid)
-            self._prepared.pop(instance_uuid, None)
-            self._arriving_alone.pop(instance_uuid, None)
+            self._arrivals.forget(instance_uuid)
             self._pairs.remove(instance_uuid, delete_address=False)
         return False
 
     # -- helpers ------------------------------------------------------------
-
-    def _set_ended(self, migration_id: str, instance_uuid: str) -> None:
-        """Have a call of :meth:`prepare` that still runs, or comes late, make
-        nothing."""
-        with self._pairs.locked(instance_uuid):
-            self._ended.append(migration_id)
-
-    def _was_prepared(self, migration_id: str, instance_uuid: str) -> bool:
-        """Whether a pair was prepared here in this migration.
-
-        If nova-compute was started again since, this process does not know
-        it; then the shadow-device process does, which lives on.
-        """
-        if instance_uuid in self._prepared:
-            return self._prepared[instance_uuid] == migration_id
-        record = self._pairs.get(instance_uuid)
-        if record is None or not record.incoming:
-            return False
-        try:
-            return self._pairs.client(
-                instance_uuid).status().migration_id == migration_id
-        except exception.ShadowProcessError:
-            return False
 
     def _has_living_pair(self, instance_uuid: str) -> bool:
         """Whether the instance has a pair of this host that lives."""

@@ -15,12 +15,12 @@ import dataclasses
 import ipaddress
 
 from neutronclient.common import exceptions as neutron_exceptions
-from nova.network import model as network_model
 from nova.network import neutron
 from oslo_log import log as logging
 
 from nova_dmore import exception
 from nova_dmore.virt import limited
+from nova_dmore.virt.network import binding
 from nova_dmore.virt.network import new_port
 from nova_dmore.virt import service_errors
 
@@ -104,7 +104,7 @@ class AddressBook:
             network = client.show_network(port['network_id'])['network']
             if not is_new:
                 self._mend_if_possible(client, port, network)
-            _check_bound(port, host)
+            binding.check_bound(port, host)
             return self._address(client, port, network)
 
     def exists(self, instance_uuid: str) -> bool:
@@ -119,7 +119,7 @@ class AddressBook:
         instance: so each port is looked for now and then.
         """
         with _neutron_errors(f'port {port_id}'):
-            with _perhaps_absent():
+            with service_errors.perhaps_absent():
                 self._client().show_port(port_id)
                 return False
             return True
@@ -153,7 +153,7 @@ class AddressBook:
                 if network_id not in networks:
                     networks[network_id] = client.show_network(
                         network_id)['network']
-                with _perhaps_absent():     # deleted meanwhile
+                with service_errors.perhaps_absent():  # deleted meanwhile
                     self._security.mend(client, port, networks[network_id])
 
     def forget_group(self) -> None:
@@ -198,17 +198,18 @@ class AddressBook:
         with _neutron_errors(f'a binding of port {address.port_id} on {host}'):
             client = self._client()
             try:
-                binding = client.create_port_binding(address.port_id, {
+                made = client.create_port_binding(address.port_id, {
                     'binding': {'host': host}})['binding']
             except neutron_exceptions.Conflict:
                 # Of an earlier try.
-                binding = client.show_port_binding(
+                made = client.show_port_binding(
                     address.port_id, host)['binding']
-            _check_bound({'id': address.port_id,
-                          'binding:vif_type': binding['vif_type']}, host)
+            binding.check_bound(
+                {'id': address.port_id,
+                 'binding:vif_type': made['vif_type']}, host)
             return dataclasses.replace(
-                address, vif_type=binding['vif_type'],
-                vif_details=binding['vif_details'])
+                address, vif_type=made['vif_type'],
+                vif_details=made['vif_details'])
 
     def announce(self, port_id: str, host: str) -> None:
         """Have the port's tap on a destination wired before it is active.
@@ -222,17 +223,17 @@ class AddressBook:
     def activate_binding(self, port_id: str, host: str) -> None:
         """Let the port's traffic go to ``host``."""
         with _neutron_errors(f'the binding of port {port_id} on {host}'):
-            self._activate(self._client(), port_id, host)
+            binding.activate(self._client(), port_id, host)
 
     def is_bound(self, port_id: str, host: str) -> bool:
         """Whether the port's traffic goes to ``host``."""
         with _neutron_errors(f'the binding of port {port_id} on {host}'):
-            return _status(self._client(), port_id, host) == 'ACTIVE'
+            return binding.status(self._client(), port_id, host) == 'ACTIVE'
 
     def has_binding(self, port_id: str, host: str) -> bool:
         """Whether the port is, or may come to be, on ``host``."""
         with _neutron_errors(f'the binding of port {port_id} on {host}'):
-            return _status(self._client(), port_id, host) is not None
+            return binding.status(self._client(), port_id, host) is not None
 
     def delete_binding(self, port_id: str, host: str) -> None:
         """Forget that the port was, or might have been, on ``host``.
@@ -242,22 +243,16 @@ class AddressBook:
         """
         with _neutron_errors(f'the binding of port {port_id} on {host}'):
             client = self._client()
-            self._drop_inactive(client, port_id, host)
+            binding.drop_inactive(client, port_id, host)
             # Also where nothing was announced: an agent skips a port with two
             # bindings, and looks at it again when it is updated.
-            with _perhaps_absent():
+            with service_errors.perhaps_absent():
                 client.update_port(port_id, {'port': {'binding:profile': {}}})
 
     def drop_inactive_binding(self, port_id: str, host: str) -> None:
         """Forget that the port was to come to ``host``, unless it has."""
         with _neutron_errors(f'the binding of port {port_id} on {host}'):
-            self._drop_inactive(self._client(), port_id, host)
-
-    @staticmethod
-    def _drop_inactive(client, port_id: str, host: str) -> None:
-        if _status(client, port_id, host) not in (None, 'ACTIVE'):
-            with _perhaps_absent():
-                client.delete_port_binding(port_id, host)
+            binding.drop_inactive(self._client(), port_id, host)
 
     def _client(self):
         return limited.neutron_client(
@@ -330,26 +325,8 @@ class AddressBook:
     def _move(self, client, port, host: str):
         """Bind a port to another host, on which it may have a binding that a
         migration left inactive."""
-        self._activate(client, port['id'], host)
+        binding.activate(client, port['id'], host)
         return client.show_port(port['id'])['port']
-
-    def _activate(self, client, port_id: str, host: str) -> None:
-        try:
-            client.activate_port_binding(port_id, host)
-        except neutron_exceptions.Conflict:
-            LOG.debug('Port %s is bound to %s already', port_id, host)
-        except neutron_exceptions.NeutronClientException as error:
-            if error.status_code != 404:
-                raise
-            LOG.info('Port %s has no binding on %s: it is bound anew',
-                     port_id, host)
-            _check_bound(self._bind(client, port_id, host), host)
-
-    @staticmethod
-    def _bind(client, port_id: str, host: str):
-        """Move the binding with the traffic, where there is none yet."""
-        return client.update_port(port_id, {'port': {
-            'binding:host_id': host}})['port']
 
     def _find_network(self, client):
         if not self._network:
@@ -385,32 +362,6 @@ class AddressBook:
             gateway=subnet.get('gateway_ip'), mtu=network.get('mtu') or 1500,
             vif_type=port['binding:vif_type'],
             vif_details=port['binding:vif_details'])
-
-
-@contextlib.contextmanager
-def _perhaps_absent():
-    """Let it be if Neutron does not know what is asked for."""
-    try:
-        yield
-    except neutron_exceptions.NeutronClientException as error:
-        if error.status_code != 404:
-            raise
-
-
-def _status(client, port_id: str, host: str) -> str | None:
-    """``ACTIVE`` or ``INACTIVE``; None where there is no binding."""
-    with _perhaps_absent():
-        return client.show_port_binding(port_id, host)['binding']['status']
-    return None
-
-
-def _check_bound(port, host: str) -> None:
-    if port['binding:vif_type'] in (
-            network_model.VIF_TYPE_UNBOUND,
-            network_model.VIF_TYPE_BINDING_FAILED):
-        raise exception.AddressError(
-            f'port {port["id"]} cannot be bound on host {host}; see '
-            'neutron-server\'s log and the state of the agent on that host')
 
 
 @contextlib.contextmanager

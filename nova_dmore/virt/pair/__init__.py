@@ -10,11 +10,11 @@ File                    Called in
 ``starting.py``,        Nova's thread that starts, resumes or removes an
 ``instance_pair.py``,   instance, by ``../driver.py``
 ``saved.py``
-``pairs.py``            these, the roles of a co-migration, and the threads of
-                        the watch (``../care/``)
+``known.py``,           these, the roles of a co-migration, and the threads of
+``pairs.py``            the watch (``../care/``)
 ``incoming.py``         the destination's role: its threads, and those of calls
                         from the source
-``parts.py``,           by the two above, which have locked the pair
+``parts.py``,           by the three above, which have locked the pair
 ``shadow_process.py``,
 ``domain_r.py``
 ``record.py``,          any thread: small files and dictionaries, with a lock
@@ -25,7 +25,7 @@ File                    Called in
 ``policy.py``,
 ``xml.py``
 ``kernel_log.py``       whoever makes or removes a Domain R
-``factory.py``          the driver's constructor, and ``nova-dmore-manage host
-                        clean``
+``factory.py``          the driver's constructor (``../assembly.py``), and
+                        ``nova-dmore-manage host clean``
 ======================  =======================================================
 """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the pairs of a host, and their watch, from Nova's configuration.
 
-Called by the driver's constructor, once in each nova-compute.
+Called by :mod:`nova_dmore.virt.assembly`, once in each nova-compute.
 """
 
 import functools
@@ -61,14 +61,17 @@ def make_watch(conf, pairs: incoming.IncomingPairs,
     :param pairs: what :func:`make_pairs` returned. The other parameters are
         those of it.
     """
-    return watch.Watch(
+    watched = watch.Watch(
         pairs, reporter, conf.dmore.watch_interval, context,
         reconcile.Reconciler(pairs, reporter, context, connect,
                              where.host_in_nova, where.is_live_migrating),
         renewal.Renewal(conf, pairs),
-        late_pairs.LatePairs(pairs, context, connect, conf.dmore),
-        [changed_options.ChangedOptions(pairs).look,
-         lost_ports.LostPorts(pairs, reporter, context, conf.dmore).look])
+        late_pairs.LatePairs(pairs, context, connect, conf.dmore))
+    options = changed_options.ChangedOptions(pairs)
+    ports = lost_ports.LostPorts(pairs, reporter, context, conf.dmore)
+    watched.also(lambda: options.look(watched.not_moving()))
+    watched.also(lambda: ports.look(watched.not_moving()))
+    return watched
 
 
 def make_operator(conf, pairs: incoming.IncomingPairs, watched: watch.Watch,

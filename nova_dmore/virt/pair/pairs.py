@@ -9,139 +9,27 @@ business of :mod:`nova_dmore.virt.migration`.
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
 
 from oslo_log import log as logging
 
 from nova_dmore.channel import text
-from nova_dmore.client import shadow_client
 from nova_dmore import exception
-from nova_dmore.virt.config import host_secrets
-from nova_dmore.virt.pair import blueprint
-from nova_dmore.virt.pair import domain_r
 from nova_dmore.virt.pair import kernel_log
-from nova_dmore.virt.pair import lock
+from nova_dmore.virt.pair import known
 from nova_dmore.virt.pair import parts
 from nova_dmore.virt.pair import policy
 from nova_dmore.virt.pair import record as record_module
-from nova_dmore.virt.pair import shadow_process
 
 LOG = logging.getLogger(__name__)
 
-#: Longer than any change of a pair takes, in seconds: to fetch an image, the
-#: longest of what it waits for, may take
-#: :data:`nova_dmore.virt.limited.IMAGE_S`.
-LOCK_S = 900.0
 
-
-class Pairs:
-    """The pairs of this host; nova-compute has the
-    :class:`nova_dmore.virt.pair.incoming.IncomingPairs`.
+class Pairs(known.KnownPairs):
+    """Those of :class:`known.KnownPairs`, made and removed; nova-compute has
+    the :class:`nova_dmore.virt.pair.incoming.IncomingPairs`.
 
     Every method may be called from any thread; calls for one pair exclude
-    each other (:meth:`locked`).
-
-    :param conf: Nova's configuration, with the ``[dmore]`` options.
-    :param connect: returns Nova's ``libvirt.virConnect``.
-    :param plug: a :class:`nova_dmore.virt.network.plug.Plug`.
-    :param addresses: an :class:`nova_dmore.virt.network.address.AddressBook`.
-    :param images: an :class:`nova_dmore.virt.images.image_store.ImageStore`.
-    :param forget_tokens: :func:`nova_dmore.virt.care.tokens.forget` of an
-        instance's uuid.
-    :param note_secret: :func:`nova_dmore.virt.config.host_secrets.note_of` of
-        an instance's uuid and the id of a secret.
+    each other (:meth:`known.KnownPairs.locked`).
     """
-
-    def __init__(self, conf, connect, plug, addresses, images,
-                 forget_tokens, note_secret):
-        self._conf = conf
-        self.host = conf.host
-        #: Why this host can have no Domain R, None: it can. Set by the driver
-        #: when nova-compute starts.
-        self.impossible: str | None = None
-        #: Called with an instance's uuid before a pair is made that is new
-        #: on this host; set by the driver
-        #: (:meth:`nova_dmore.virt.capacity.Capacity.claim`).
-        self.claim: Callable[[str], None] = lambda instance_uuid: None
-        self._plug = plug
-        self.addresses = addresses
-        self.images = images
-        self.secrets = host_secrets.HostSecrets(conf)
-        self._forget_tokens = forget_tokens
-        self._note_secret = note_secret
-        self.records = record_module.Records(
-            conf.dmore.record_dir, conf.dmore.run_dir)
-        self.shadows = shadow_process.ShadowProcesses(conf.dmore)
-        self.blueprint = blueprint.Blueprint(
-            conf, plug, images, self.records)
-        self._parts = parts.PairParts(
-            connect, plug, self.shadows, self.blueprint)
-        #: See :attr:`parts.PairParts.configured`.
-        self.configured = self._parts.configured
-        #: See :meth:`parts.PairParts.was_told`.
-        self.was_told = self._parts.was_told
-        #: By instance uuid, what a user is told of why its Domain R cannot be
-        #: had now.
-        self.trouble: dict[str, str] = {}
-        self._locks = lock.PairLocks(
-            lambda instance_uuid: self.on_change(instance_uuid))
-        #: Called with an instance's uuid when somebody may have changed its
-        #: pair; set by :class:`nova_dmore.virt.care.watch.Watch`.
-        self.on_change: Callable[[str], None] = lambda instance_uuid: None
-        #: By libvirt uuid, the instance of every Domain R seen so far, also
-        #: of removed ones: their last events come late.
-        self._domain_r_uuids = {
-            domain_r.uuid_of(record.instance_uuid): record.instance_uuid
-            for record in self.records.all()}
-
-    # -- look-up ------------------------------------------------------------
-
-    def get(self, instance_uuid: str) -> record_module.PairRecord | None:
-        """The pair of an instance on this host, None when it has none."""
-        return self.records.load(instance_uuid)
-
-    def client(self, instance_uuid: str) -> shadow_client.ShadowClient:
-        """A client of the pair's shadow-device process."""
-        return self.shadows.client(instance_uuid)
-
-    def domain(self, instance_uuid: str) -> domain_r.DomainR:
-        """The pair's Domain R on this host."""
-        return self._parts.domain(instance_uuid)
-
-    def is_alive(self, instance_uuid: str) -> tuple[bool, bool]:
-        """Whether the shadow-device process and Domain R live.
-
-        :raises nova_dmore.exception.DMoreError: nobody can tell, for libvirt
-            or the host service is away: nothing may be rebuilt then.
-        """
-        return self._parts.is_alive(instance_uuid)
-
-    def is_domain_r(self, domain: str | None) -> bool:
-        """Whether a libvirt uuid is that of a Domain R on this host."""
-        return domain in self._domain_r_uuids
-
-    def instance_of(self, domain: str | None) -> str | None:
-        """The instance of the Domain R with this libvirt uuid, None: it is
-        that of no Domain R on this host."""
-        return self._domain_r_uuids.get(domain)
-
-    @contextlib.contextmanager
-    def locked(self, instance_uuid: str, wait_s: float | None = None):
-        """Exclude every other change of this pair.
-
-        :param wait_s: longest wait for a change that is under way, in
-            seconds; None: as long as any may take.
-        :returns: a context manager; whether the pair is locked, which it is
-            if nothing was said of the wait.
-        :raises nova_dmore.exception.PairError: it could not be locked.
-        """
-        longest_s = LOCK_S if wait_s is None else wait_s
-        with self._locks.of(instance_uuid).held(longest_s) as locked:
-            if not locked and wait_s is None:
-                raise exception.PairError(
-                    f'the pair of instance {instance_uuid} was being changed '
-                    f'for {LOCK_S:.0f} s')
-            yield locked
 
     # -- made ---------------------------------------------------------------
 
@@ -265,16 +153,6 @@ class Pairs:
             return self.secrets.is_retired(record.secret_id)
         except exception.ConfigurationError:
             return False    # nothing new could be made instead
-
-    def _save(self, record) -> None:
-        self._domain_r_uuids[domain_r.uuid_of(record.instance_uuid)] = (
-            record.instance_uuid)
-        try:
-            self.records.save(record)
-        except OSError as error:
-            raise exception.ConfigurationError(
-                f'[dmore] record_dir: {self._conf.dmore.record_dir}: '
-                f'{error.strerror}') from error
 
     # -- rebuilt ------------------------------------------------------------
 

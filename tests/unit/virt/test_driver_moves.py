@@ -122,17 +122,16 @@ class LiveMigrationTest(driver_case.DriverTestCase):
             False, None)
         self.assertEqual({}, self.driver._source_roles)
 
-    def test_the_uris_of_this_host(self):
+    def test_the_uris_of_a_host(self):
         """As Nova tells a source."""
         self.assertEqual(
             uris.MigrationURIs(f'qemu+tcp://{fakes.HOST}/system', None),
-            self.driver._uris_of_this_host())
-        self.config.config(group='libvirt', live_migration_scheme='tls',
-                           live_migration_inbound_addr='fd00::1')
+            self.driver._uris_to(fakes.HOST, None))
+        self.config.config(group='libvirt', live_migration_scheme='tls')
         self.assertEqual(
             uris.MigrationURIs('qemu+tls://[fd00::1]/system',
                                'tcp://[fd00::1]'),
-            self.driver._uris_of_this_host())
+            self.driver._uris_to(fakes.HOST, 'fd00::1'))
 
     def test_the_role_learns_when_nova_is_done(self):
         role = mock.create_autospec(source.SourceRole, instance=True)

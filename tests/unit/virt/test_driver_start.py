@@ -8,7 +8,19 @@ import nova.conf
 
 from nova_dmore.client import host_service
 from nova_dmore import exception
+from nova_dmore.virt import driver
 from tests.unit.virt import driver_case
+
+
+class MadeTest(driver_case.DriverTestCase):
+
+    def test_it_delegates_to_what_was_put_together(self):
+        self.stock('__init__', return_value=None)
+        made = driver.DMoreDriver(None)
+        self.assertEqual(made._pairs.is_domain_r, made._host._is_domain_r)
+        self.assertEqual(made._capacity.claim, made._pairs.claim)
+        self.assertIs(made._pairs, made._destination._pairs)
+        self.assertEqual(made._watch.changed, made._pairs.on_change)
 
 
 class StartTest(driver_case.DriverTestCase):

@@ -10,8 +10,6 @@ from keystoneauth1 import session
 from nova_dmore import exception
 from nova_dmore.virt import limited
 from nova_dmore.virt.network import address
-from nova_dmore.virt.pair import pairs
-from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
 
@@ -67,26 +65,3 @@ class GlanceTest(fakes.TestCase):
             exception.GlanceAwayError, limited.glance, 0.01, 'the image',
             never.wait)
         self.assertIn('the image: Glance has not', str(error))
-
-
-class LockTest(fake_host.HostTestCase):
-
-    def test_nobody_waits_for_ever(self):
-        self.useFixture(fixtures.MockPatchObject(pairs, 'LOCK_S', 0.01))
-        begun, ends = threading.Event(), threading.Event()
-
-        def change():
-            with self.pairs.locked(fakes.UUID):
-                begun.set()
-                fake_host.wait(ends)
-
-        holder = threading.Thread(target=change)
-        holder.start()
-        self.addCleanup(holder.join)
-        self.addCleanup(ends.set)
-        fake_host.wait(begun)
-        error = self.assertRaises(exception.PairError, self.pairs.rebuild,
-                                  fakes.UUID)
-        self.assertIn('being changed', str(error))
-        with self.pairs.locked(fakes.UUID, wait_s=0) as locked:
-            self.assertFalse(locked)

@@ -27,7 +27,8 @@ class WatchTestCase(care_case.CareTestCase):
         self.look = mock.Mock(return_value=None)
         self.watch = watch.Watch(
             self.pairs, self.reporter, self.interval, 'context',
-            self.reconciler, self.renewal, self.late, [self.look])
+            self.reconciler, self.renewal, self.late)
+        self.watch.also(lambda: self.look(self.watch.not_moving()))
         self.log = self.useFixture(fixtures.FakeLogger())
 
     def _start(self):

@@ -272,11 +272,6 @@ class BindingTest(BookTestCase):
         self.assertEqual([(fakes.PORT, 'c3')], list(self.neutron.bindings))
         self.assertEqual('c3', self.neutron.active_host(fakes.PORT))
 
-    def test_activate_what_cannot_be(self):
-        self.neutron.vif_type = 'binding_failed'
-        self.assertRaises(exception.AddressError,
-                          self.book.activate_binding, fakes.PORT, 'c3')
-
     def test_delete(self):
         self.book.add_binding(self.address, 'c2')
         self.book.delete_binding(fakes.PORT, 'c2')

@@ -73,17 +73,6 @@ class EnsureTest(fake_host.HostTestCase):
         self.assertEqual(record, self._ensure())
         self.assertEqual(1, len(self.neutron.ports))
 
-    def test_is_domain_r(self):
-        self.assertFalse(self.pairs.is_domain_r(
-            domain_r.uuid_of(fakes.UUID)))
-        self._ensure()
-        self.assertTrue(self.pairs.is_domain_r(domain_r.uuid_of(fakes.UUID)))
-        self.assertFalse(self.pairs.is_domain_r(fakes.UUID))
-        self.assertFalse(self.pairs.is_domain_r(None))
-        # Its last event comes when it is gone.
-        self.pairs.remove(fakes.UUID, delete_address=True)
-        self.assertTrue(self.pairs.is_domain_r(domain_r.uuid_of(fakes.UUID)))
-
     def test_a_process_of_an_earlier_release(self):
         # Its instance starts now, and is to find what this release makes.
         self._ensure()

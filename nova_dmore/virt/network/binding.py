@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bindings of a port of a Domain R to hosts; called by
+:mod:`nova_dmore.virt.network.address`.
+
+Each function may raise what a client of Neutron does.
+"""
+
+from neutronclient.common import exceptions as neutron_exceptions
+from nova.network import model as network_model
+from oslo_log import log as logging
+
+from nova_dmore import exception
+from nova_dmore.virt import service_errors
+
+LOG = logging.getLogger(__name__)
+
+
+def status(client, port_id: str, host: str) -> str | None:
+    """``ACTIVE`` or ``INACTIVE``; None where there is no binding."""
+    with service_errors.perhaps_absent():
+        return client.show_port_binding(port_id, host)['binding']['status']
+    return None
+
+
+def check_bound(port, host: str) -> None:
+    """Raise AddressError if the host cannot have the port.
+
+    :param port: as Neutron has it, bound to ``host``.
+    """
+    if port['binding:vif_type'] in (
+            network_model.VIF_TYPE_UNBOUND,
+            network_model.VIF_TYPE_BINDING_FAILED):
+        raise exception.AddressError(
+            f'port {port["id"]} cannot be bound on host {host}; see '
+            'neutron-server\'s log and the state of the agent on that host')
+
+
+def activate(client, port_id: str, host: str) -> None:
+    """Let the port's traffic go to ``host``.
+
+    :raises nova_dmore.exception.AddressError: it cannot be bound there.
+    """
+    try:
+        client.activate_port_binding(port_id, host)
+    except neutron_exceptions.Conflict:
+        LOG.debug('Port %s is bound to %s already', port_id, host)
+    except neutron_exceptions.NeutronClientException as error:
+        if error.status_code != 404:
+            raise
+        LOG.info('Port %s has no binding on %s: it is bound anew',
+                 port_id, host)
+        check_bound(_bind(client, port_id, host), host)
+
+
+def _bind(client, port_id: str, host: str):
+    """Move the binding with the traffic, where there is none yet."""
+    return client.update_port(port_id, {'port': {
+        'binding:host_id': host}})['port']
+
+
+def drop_inactive(client, port_id: str, host: str) -> None:
+    """Delete the binding to ``host``, unless the port's traffic goes there."""
+    if status(client, port_id, host) not in (None, 'ACTIVE'):
+        with service_errors.perhaps_absent():
+            client.delete_port_binding(port_id, host)

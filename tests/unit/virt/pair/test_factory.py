@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from unittest import mock
+
+import fixtures
+
+from nova_dmore.virt.care import reporter
+from nova_dmore.virt.pair import factory
+from tests.unit.virt import fake_host
+from tests.unit.virt import fakes
+
+
+class WatchTest(fake_host.HostTestCase):
+
+    def test_what_is_looked_at_besides(self):
+        looks = [self.useFixture(fixtures.MockPatch(
+            f'nova_dmore.virt.care.{name}.look', autospec=True)).mock
+            for name in ('changed_options.ChangedOptions',
+                         'lost_ports.LostPorts')]
+        record = self.pairs.ensure(fakes.make_instance())
+        watched = factory.make_watch(
+            self.conf, self.pairs,
+            mock.create_autospec(reporter.Reporter, instance=True),
+            lambda: self.libvirt, None)
+        for function, interval_s in watched._also:
+            self.assertIsNone(interval_s)
+            function()
+        for look in looks:
+            look.assert_called_once_with(mock.ANY, [record])
