@@ -7,11 +7,10 @@ into it. Input of all clients goes out in the order in which it came.
 
 import collections
 import dataclasses
-import enum
 import functools
 from collections.abc import Callable
 
-from nova_dmore.channel import patience
+from nova_dmore.domr import console_client
 from nova_dmore.domr import instance_state
 from nova_dmore.domr import notices
 from nova_dmore.domr import pace
@@ -39,72 +38,8 @@ _BREAK_SIZE = 512
 Log = Callable[[str, str], None]
 Later = Callable[[Callable[[], None]], object]
 
-
-class ClientState(enum.Enum):
-    """Why a client may lag, and how far."""
-
-    REPLAYING = 'replaying'     # the scroll-back -> LIVE at its end
-    LIVE = 'live'               # -> STALLED if it slows the guest too long
-    STALLED = 'stalled'         # holds nobody -> REPLAYING when it goes on
-
-
-class Client:
-    """One client of a console; made by ``Console.attach``.
-
-    :ivar missed: bytes of output that this client was not given
-    :ivar stream: parses the output for a terminal; None: it gets all bytes
-        as they are
-    :ivar is_person: it is told what the instance does
-    :ivar finished: None, or it only reads what was printed before: called
-        when it has that
-    """
-
-    def __init__(self, console: 'Console', port: ports.Port, name: str,
-                 cursor: int,
-                 stream: stream_module.TerminalStream | None = None,
-                 is_person: bool = False,
-                 finished: Callable[[], None] | None = None) -> None:
-        self._console = console
-        self.port = port
-        self.name = name
-        self.cursor = cursor
-        self.stream = stream
-        self.is_person = is_person
-        self.printed_before = console.end   # what comes from here on is new
-        self.finished = finished
-        self.typed = 0          # the larger, the later
-        self.notices = notices.Notices(stream, port.tell, port.write)
-        self.refused: float | None = None   # when it was told so
-        self.state = ClientState.REPLAYING
-        self.writable = False
-        self.pace = pace.Pace()
-        self.has_turn = False   # it will be given more
-        self.held = False       # its input
-        self.seen: object = None        # the port's progress ...
-        self.since: float | None = None     # ... and when it last changed
-        self.patience = patience.Patience()
-
-    def pause_writing(self) -> None:
-        """The connection is full."""
-        self.writable = False
-        self.pace.is_full()
-
-    def resume_writing(self) -> None:
-        """The connection has room again."""
-        self.writable = True
-        self._console.pump(self)
-
-    def input(self, data: bytes) -> None:
-        """The client typed something."""
-        self._console.queue_input(self, data)
-
-    def send_break(self) -> None:
-        """The client wants a break to be sent."""
-        self._console.queue_input(self, None)
-
-    def detach(self) -> None:
-        """The client is gone; what it typed is still sent."""
-        self._console.detach(self)
+Client = console_client.Client
+ClientState = console_client.ClientState
 
 
 @dataclasses.dataclass

@@ -7,7 +7,6 @@ action of the machine, and an action something that all of them do.
 """
 
 import logging
-import mmap
 import os
 import socket
 import time
@@ -17,11 +16,8 @@ from typing import Any
 from nova_dmore.channel import carry_over as carry_over_module
 from nova_dmore.channel import errors
 from nova_dmore.channel.host import end as host_end_module
-from nova_dmore.channel.host import journal as journal_module
-from nova_dmore.channel import region as region_module
 from nova_dmore.channel import text
 from nova_dmore.link import messages
-from nova_dmore.link import notes as notes_module
 from nova_dmore.posix import loop as loop_module
 from nova_dmore.posix import pipes
 from nova_dmore import wire
@@ -36,6 +32,7 @@ from nova_dmore.worker import keeper_commands
 from nova_dmore.worker import request_handler
 from nova_dmore.worker import requests
 from nova_dmore.worker import sessions
+from nova_dmore.worker import start_descriptors
 from nova_dmore.worker import state_machine
 from nova_dmore.worker import stop as stop_module
 
@@ -58,13 +55,10 @@ class Pair:
         self.loop = loop
         self.keeper_pid = start['keeper_pid']
         self.worker_starts = start['worker_starts']
-        count = len(messages.START_DESCRIPTORS)
-        given = dict(zip(messages.START_DESCRIPTORS, descriptors[:count]))
-        vectors = len(wire.Vector)
-        self._from_domain_r = descriptors[count:count + vectors]
-        self._to_domain_r = descriptors[count + vectors:]
-        self.notes = notes_module.Notes(
-            _map(given['notes'], notes_module.NOTES_SIZE))
+        given = start_descriptors.Given(start, descriptors)
+        self._from_domain_r = given.from_domain_r
+        self._to_domain_r = given.to_domain_r
+        self.notes = given.notes
         kept = self.notes.read() or {}
         self.gap_log = gaps.GapLog(kept.get('gaps'))
         #: Destination: the carry-over as JSON, or None.
@@ -78,20 +72,15 @@ class Pair:
             state_machine.PairMachine.from_notes(kept['machine'], now)
             if 'machine' in kept else state_machine.PairMachine())
         self._noted = self.machine.to_notes()
-        journal = journal_module.Journal(
-            _map(given['journal'], journal_module.journal_size()))
-        region = region_module.Region(
-            _map(given['region'], wire.REGION_SIZE))
-        self.host_end = host_end_module.HostEnd(region, self._ring, journal)
+        self.host_end = host_end_module.HostEnd(
+            given.region, self._ring, given.journal)
         self.commands = keeper_commands.Commands(link, self.worker_starts)
         self._instance_state = instance_state.StateTeller(
             loop, lambda state: self.control.state(state, self._is_open()))
         self._context = base.DeviceContext(
-            loop=loop, region=region, ring=self._ring,
-            host_end=self.host_end, journal=journal,
-            serial=base.SerialPipes(
-                given['serial_in'], given['serial_out'],
-                given['serial_unread'], **start['serial']),
+            loop=loop, region=given.region, ring=self._ring,
+            host_end=self.host_end, journal=given.journal,
+            serial=given.serial,
             machine=self.machine, report_gap=self.report_gap,
             commands=self.commands, last_input=start['last_input'],
             input_limit_reached=lambda: loop.call_soon(self._move),
@@ -401,10 +390,3 @@ class Pair:
             done(taken)
             self._move()
         self.commands.send_break(replied)
-
-
-def _map(descriptor: int, size: int) -> mmap.mmap:
-    try:
-        return mmap.mmap(descriptor, size)
-    finally:
-        os.close(descriptor)

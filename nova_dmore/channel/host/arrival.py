@@ -5,6 +5,8 @@ import dataclasses
 import enum
 
 from nova_dmore.channel import changes
+from nova_dmore.channel.host import journal as journal_module
+from nova_dmore.channel.host import streams
 from nova_dmore.channel import region
 from nova_dmore import wire
 
@@ -37,9 +39,9 @@ class Found:
     produced: dict[wire.Stream, int]
 
 
-def look(words: memoryview, own_epoch: int, found: int,
-         stored: dict[wire.Stream, tuple[int, int]],
-         produced: dict[wire.Stream, int]) -> Found:
+def look(words: memoryview, journal: journal_module.Journal,
+         out: dict[wire.Stream, streams.HostProducer],
+         in_: dict[wire.Stream, streams.HostConsumer]) -> Found:
     """Find out from the region's words how Domain R is.
 
     A source whose migration was rolled back goes on in a new epoch. If Domain
@@ -48,19 +50,20 @@ def look(words: memoryview, own_epoch: int, found: int,
     page at least once after a migration has begun. Once this host has written
     the page itself, only its journal can tell.
 
-    :param own_epoch: the last that this host has raised
-    :param found: the state that this host found before, a FoundState, or 0
-    :param stored: per TO_DOMAIN_R stream, POSITION and BASE
-    :param produced: per TO_HOST stream, POSITION
+    :param out: the TO_DOMAIN_R streams
+    :param in_: the TO_HOST streams
     """
+    stored = {stream: each.domain_r_words() for stream, each in out.items()}
+    produced = {stream: each.domain_r_words()[0]
+                for stream, each in in_.items()}
     missing = {stream: announced - position
                for stream, (position, announced) in stored.items()}
     # What an earlier start of Domain R has acknowledged means nothing.
     joined = words[region.ACK_BY] == words[region.INCARNATION]
     epoch_ack = words[region.EPOCH_ACK] if joined else 0
     raised = words[region.HOST_EPOCH]
-    if raised == own_epoch:
-        left_behind = found == FoundState.TORN
+    if raised == journal.epoch:
+        left_behind = journal.found == FoundState.TORN
     else:
         left_behind = raised > epoch_ack
     if epoch_ack == 0:

@@ -87,7 +87,8 @@ class HostEnd:
         destination may then open without waiting for the carry-over. Only
         to be asked once Domain R has arrived.
         """
-        return self._look_around().state is arrival.FoundState.COMPLETE
+        found = arrival.look(self._words, self._journal, self._out, self._in)
+        return found.state is arrival.FoundState.COMPLETE
 
     def positions(self) -> dict[wire.Stream, tuple[int, int]]:
         """Per stream position and base, for STATUS.
@@ -139,7 +140,8 @@ class HostEnd:
                 journal.first_epoch <= acknowledged <= journal.epoch):
             # This host has not raised it since it found Domain R: so Domain R
             # is another one, or has arrived from another host.
-            self._before = self._look_around()
+            self._before = arrival.look(
+                self._words, journal, self._out, self._in)
             journal.set_found(self._before.state, epoch)
         journal.epoch = epoch
         self._resume_from = (
@@ -162,14 +164,6 @@ class HostEnd:
         self._words[region_module.HOST_EXPECTED] = self._journal.incarnation
         self._words[region_module.HOST_EPOCH] = self._journal.epoch
         self._doorbell(wire.Vector.CONTROL)
-
-    def _look_around(self) -> arrival.Found:
-        return arrival.look(
-            self._words, self._journal.epoch, self._journal.found,
-            {stream: each.domain_r_words()
-             for stream, each in self._out.items()},
-            {stream: each.domain_r_words()[0]
-             for stream, each in self._in.items()})
 
     # -- looking ------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from nova_dmore.domr import screen as screen_module
 from nova_dmore.domr.servers import once
 from nova_dmore.domr.servers import rms
 from nova_dmore.domr.servers.vnc import authentication
+from nova_dmore.domr.servers.vnc import faults
 from nova_dmore.domr.servers.vnc import keyboard
 from nova_dmore.domr.servers.vnc import notice
 from nova_dmore.domr.servers.vnc import paste
@@ -50,17 +51,6 @@ _RESERVE = 1024
 #: Events that one of a client's can become.
 _EVENTS_PER_EVENT = max(keyboard.Keyboard.EVENTS_MAX,
                         pointer.Pointer.EVENTS_MAX + 1)
-
-#: What is said of a client whose session ended for such a reason.
-_FAULTS = {
-    protocol.Reason.NONSENSE: 'sent a message of a type that is not served',
-    protocol.Reason.CUT_TEXT: 'sent too long a text',
-    protocol.Reason.STALLED: 'took nothing for too long, or stopped in the '
-                             'middle of a message',
-    protocol.Reason.PIXEL_FORMAT: 'asked for a format of pixels that is not '
-                                  'possible',
-    protocol.Reason.TOO_MANY_ENCODINGS: 'listed too many encodings',
-    protocol.Reason.NO_MEMORY: 'needs memory that there is not'}
 
 
 class Desktop:
@@ -391,7 +381,7 @@ class Desktop:
         self._pointer.release(event.session)
         name, on_gone = self._clients.pop(event.session)
         self._told.ended(self._numbers.pop(event.session))
-        fault = _FAULTS.get(event.reason)
+        fault = faults.OF_REASON.get(event.reason)
         if fault is not None:
             self._log.say(f'{fault} {name.rpartition(" port ")[0]}',
                           'warning', f'{name} {fault}: it is cut off')

@@ -5,9 +5,6 @@ An event is taken when QEMU's ``input-send-event`` has succeeded; a QEMU whose
 guest does not run refuses it, so that nothing is lost at a stop. One command
 is on its way at a time. The keeper remembers the last one by its offset in the
 stream: a worker that follows a killed one learns from it what became of that.
-
-An instance that is paused or switched off takes nothing, and nothing is kept
-for it: what is typed then is dropped, as QEMU's own console does.
 """
 
 import logging
@@ -25,6 +22,7 @@ from nova_dmore.posix import loop as loop_module
 from nova_dmore import wire
 from nova_dmore.worker.devices import base
 from nova_dmore.worker.devices.keyboard import pacing
+from nova_dmore.worker.devices.keyboard import standstill
 
 LOG = logging.getLogger(__name__)
 
@@ -44,11 +42,6 @@ _CARRIED_BUTTONS = 0x7f
 
 #: Keys that are released with one command, which has a limit.
 _LIFTED_MAX = 8
-
-#: What waits is dropped when the instance has stood still for so long, in
-#: seconds, and no migration is on: it may go on at once
-#: (worker/instance_state.py says so of *paused*, too).
-_STANDING_S = 1.0
 
 #: What a pointer without a position has moved over, if nothing is known.
 _DEFAULT_SIZE = (1024, 768)
@@ -80,9 +73,8 @@ class InputDevice(base.ShadowDevice):
         self._lifting = False
         # Keys that are down in the guest, and whose release was dropped.
         self._released: set[int] = set()
-        self._standing_since: float | None = None
-        self._standing_told = False     # in the log
-        self._standing_timer: loop_module.Handle | None = None
+        self._standstill = standstill.Standstill(
+            self._machine, context.loop, self.pump)
         # Where a pointer without position is.
         self._place: _Place | None = None
         self._arrival_open = False  # the source's buttons may come yet
@@ -110,7 +102,8 @@ class InputDevice(base.ShadowDevice):
             self._relative = False
             self._place = None
         self._flowed = flows
-        self._see_standing(now)
+        if self._standstill.has_lasted(now) and self._on_way is None:
+            self._drop_waiting()
         if flows and self._released and self._on_way is None and (
                 self._timer is None):
             part = sorted(self._released)[:_LIFTED_MAX]
@@ -233,50 +226,13 @@ class InputDevice(base.ShadowDevice):
         self._context.commands.execute(
             'input-send-event', {'events': events}, self._replied, note)
 
-    # -- an instance that stands still
-
-    def _see_standing(self, now: float) -> None:
-        """Drop what waits for an instance that is paused or off."""
-        machine = self._machine
-        if (machine.instance_running or machine.role is not None
-                or not machine.output_flows
-                or machine.state is wire.PairState.INCOMING):
-            self._standing_since = None
-            self._standing_told = False
-            return
-        if self._standing_since is None:
-            self._standing_since = now
-        left = self._standing_since + _STANDING_S - now
-        if left <= 0:
-            self._drop_waiting()
-        elif self._standing_timer is None:
-            self._standing_timer = self._context.loop.call_later(
-                left, self._on_standing_timer)
-
-    def _on_standing_timer(self) -> None:
-        self._standing_timer = None
-        self.pump()
-
     def _drop_waiting(self) -> None:
-        data = self._host_end.readable(_STREAM)
-        count = len(data) // _SIZE
-        if not count or self._on_way is not None:
-            return
-        for start in range(0, count * _SIZE, _SIZE):
-            try:
-                event = input_event.unpack(data[start:start + _SIZE])
-            except errors.InputEventError:
-                continue
-            if isinstance(event, input_event.Key):
-                if event.down:
-                    self._released.discard(event.number)
-                elif event.number in self._down:
-                    self._released.add(event.number)
-        self.dropped += count
-        if not self._standing_told:
-            self._standing_told = True
-            LOG.info('The instance stands still: input is dropped')
-        self._take(self.taken, count * _SIZE)
+        """Drop what waits for an instance that is paused or off."""
+        count = self._standstill.drop(self._host_end.readable(_STREAM),
+                                      self._down, self._released)
+        if count:
+            self.dropped += count
+            self._take(self.taken, count * _SIZE)
 
     def _wait(self, seconds: float) -> None:
         self._timer = self._context.loop.call_later(seconds, self._on_timer)

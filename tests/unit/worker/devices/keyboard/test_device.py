@@ -154,62 +154,6 @@ class InputTest(input_case.InputCase):
                          self.events()[-3:])
         self.assertEqual({'buttons': 1}, self.device.carry_over())
 
-    # -- an instance that stands still
-
-    def stand(self, on=True):
-        self.machine.input_flows = self.machine.instance_running = not on
-        self.pump()
-
-    def test_nothing_is_kept_for_an_instance_that_is_paused(self):
-        self.sends(Key(29, True))
-        self.served()
-        self.stand()
-        self.sends(Key(30, True), Key(30, False), Key(29, False))
-        self.loop.run(1.1)
-        self.sends(Key(31, True), Key(31, False))
-        self.assertEqual(48, self.device.taken)
-        self.assertEqual({'dropped': 5}, self.device.status())
-        self.stand(False)
-        self.loop.run(0.1)
-        # What was held then, and is no more, is let go.
-        self.commands.answer(NOT_RUNNING)
-        self.loop.run(0.1)
-        self.served(2)
-        self.sends(Key(32, True))
-        self.served()
-        self.assertEqual([(29, True), (29, False), (29, False), (32, True)],
-                         self.commands.keys())
-        self.assertEqual([], self.gaps)
-
-    def test_event_that_was_on_its_way_when_it_was_paused(self):
-        self.sends(Key(30, True), Key(30, False))
-        self.stand()
-        self.loop.run(1.1)
-        self.assertEqual(0, self.device.taken)
-        self.commands.answer(NOT_RUNNING)
-        self.loop.run(1.1)
-        self.assertEqual(16, self.device.taken)
-
-    def test_a_moment_is_no_pause(self):
-        self.stand()
-        self.sends(Key(30, True))
-        self.loop.run(0.9)
-        self.stand(False)
-        self.loop.run(1)
-        self.served()
-        self.assertEqual([(30, True)], self.commands.keys())
-
-    def test_what_is_typed_in_a_migration_is_kept(self):
-        for name, value in (('role', wire.Role.SOURCE),
-                            ('state', State.INCOMING),
-                            ('output_flows', False)):
-            self.begin()
-            setattr(self.machine, name, value)
-            self.stand()
-            self.sends(Key(30, True))
-            self.loop.run(5)
-            self.assertEqual(0, self.device.taken)
-
     # -- the stop
 
     def test_no_answer_at_the_stop(self):
