@@ -22,6 +22,7 @@ from nova.tests.functional.libvirt import base
 from nova_dmore import conf as dmore_conf
 from nova_dmore import image_file
 from nova_dmore import places
+from nova_dmore.virt.config import host_keys
 from nova_dmore.virt.network import address
 from nova_dmore.virt.network import security_group
 from nova_dmore.virt.pair import kernel_log
@@ -88,6 +89,8 @@ class TestCase(base.ServersTestBase):
         for module in ('where', 'care.reconcile'):
             self.useFixture(fixtures.MonkeyPatch(
                 f'nova_dmore.virt.{module}.libvirt', fakelibvirt))
+        self.useFixture(fixtures.MockPatchObject(
+            host_keys, '_RSA_KEYS', fakes.NoRsaKeys()))
         # The consoles in the fake's XML are always the stock ones.
         self.useFixture(fixtures.MonkeyPatch(
             'nova_dmore.virt.where.has_shadow_devices', lambda *_: True))

@@ -201,6 +201,7 @@ class StatusTest(fake_host.HostTestCase):
         options = nova.conf.cfg.ConfigOpts()
         nova.conf.libvirt.register_opts(options)
         nova.conf.vnc.register_opts(options)
+        nova.conf.compute.register_opts(options)
         nova.conf.base.register_opts(options)
         nova.conf.serial_console.register_opts(options)
         dmore_conf.register(options)

@@ -6,7 +6,7 @@ import shlex
 from oslotest import base
 
 from nova_dmore.osc import places
-from nova_dmore.virt.pair import instance_pair
+from nova_dmore.virt.pair import announcement
 
 WEB = '0b3c9a5e-6d5f-4f0e-9a43-0e0d2f3b1a01'
 KEY = 'ssh-ed25519 ' + 'A' * 68
@@ -39,7 +39,7 @@ class PublishedTest(base.BaseTestCase):
         return places.published(WEB, {places.PROPERTY: url})
 
     def test_it_is_where_nova_compute_writes_it(self):
-        self.assertEqual(instance_pair.SSH_PROPERTY, places.PROPERTY)
+        self.assertEqual(announcement.SSH_PROPERTY, places.PROPERTY)
 
     def test_forms(self):
         for url, address, port in (

@@ -47,7 +47,8 @@ class DemoTest(InsideTest):
             results['dmore'] = [test_demo_report.make_entry()]
             if failure:
                 raise failure
-        with mock.patch.object(demo, '_measure', measure):
+        with (mock.patch.object(demo, '_measure', measure),
+              mock.patch.object(demo, '_leave_one', return_value='by hand')):
             return self.run_main(demo.main, '--only', 'dmore', *words)
 
     def test_as_asked_for(self):

@@ -3,10 +3,12 @@
 
 import copy
 import functools
+import math
 import socket
 import types
 from unittest import mock
 
+import fixtures
 from neutronclient.common import exceptions as neutron_exceptions
 from neutronclient.v2_0 import client as neutron_client
 import nova.conf
@@ -16,6 +18,7 @@ from oslo_config import fixture as config_fixture
 from oslotest import base
 
 from nova_dmore import conf as dmore_conf
+from nova_dmore.virt.config import host_keys
 from nova_dmore.virt.network import address
 from nova_dmore.virt.network import port_security
 from nova_dmore.virt.network import security_group
@@ -95,11 +98,35 @@ def make_instance(**changes) -> objects.Instance:
     return objects.Instance(**{**fields, **changes})
 
 
+class NoRsaKeys:
+    """In the place of those that a thread makes: none is ready, ever."""
+
+    last_made_at = -math.inf
+
+    def get(self, seed):
+        """Return the key of a seed."""
+        return None
+
+    def made_after(self, seed, when):
+        """Return whether it was made later."""
+        return False
+
+
 class TestCase(base.BaseTestCase):
-    """A test with Nova's configuration, the ``[dmore]`` options included."""
+    """A test with Nova's configuration, the ``[dmore]`` options included.
+
+    :cvar rsa_keys: makes RSA host keys, which take a second each.
+    """
+
+    rsa_keys = NoRsaKeys
 
     def setUp(self):
         super().setUp()
+        made = self.rsa_keys()
+        if self.rsa_keys is host_keys._RsaKeys:
+            self.addCleanup(made._thread.shutdown)
+        self.useFixture(fixtures.MockPatchObject(
+            host_keys, '_RSA_KEYS', made))
         self.conf = nova.conf.CONF
         dmore_conf.register(self.conf)
         self.config = self.useFixture(config_fixture.Config(self.conf))

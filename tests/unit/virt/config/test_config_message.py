@@ -12,6 +12,7 @@ from nova_dmore.domr import supervisor
 from nova_dmore import exception
 from nova_dmore.virt.config import certificate
 from nova_dmore.virt.config import config_message
+from nova_dmore.virt.config import host_keys
 from nova_dmore.virt.config import identity
 from nova_dmore.virt.config import vnc
 from nova_dmore.virt.network import security_group
@@ -60,6 +61,10 @@ class ConfigMessageTest(fakes.TestCase):
                         f'{authority}\n')['authorized_keys'])
 
     def test_host_keys(self):
+        keys = host_keys._RsaKeys()
+        self.addCleanup(keys._thread.shutdown)
+        self.useFixture(fixtures.MockPatchObject(
+            host_keys, '_RSA_KEYS', keys))
         record = fakes.make_record(instance_uuid=str(uuid.uuid4()))
         before = time.monotonic()
 
@@ -67,8 +72,8 @@ class ConfigMessageTest(fakes.TestCase):
             return config_message.build(self.conf.dmore, record, False)
         first = build()['host_keys']
         self.assertEqual(1, len(first))
-        while len(build()['host_keys']) < 2:
-            time.sleep(0.05)
+        keys._thread.submit(int).result()
+        self.assertEqual(2, len(build()['host_keys']))
         self.assertEqual(first, build()['host_keys'][:1])
         self.assertTrue(config_message.is_outdated(
             self.conf.dmore, record, before))
