@@ -7,13 +7,13 @@ import pathlib
 import re
 import subprocess
 import sys
-import tempfile
 import unittest
 
 from oslo_config import cfg
 
 from nova_dmore import conf
 from nova_dmore.hostd import options as hostd_options
+from tests.unit.devstack import plugin_case
 from tests.unit.devstack import stack
 
 _RULES = '/etc/apparmor.d/local/abstractions/libvirt-qemu'
@@ -27,27 +27,7 @@ _ON_A_COMPUTE_NODE = {
     '/etc/tmpfiles.d/nova-dmore.conf', _DROP_IN, _RULES}
 
 
-class PluginCase(unittest.TestCase):
-
-    def setUp(self) -> None:
-        super().setUp()
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.host = stack.Host(pathlib.Path(folder.name))
-
-    def run_phases(self, *phases: str, **given) -> stack.Done:
-        done = self.host.run(*phases, **given)
-        self.assertEqual(0, done.status, done.output)
-        return done
-
-    def stacked(self, **given) -> stack.Done:
-        return self.run_phases(*stack.STACK, **given)
-
-    def unstacked(self, **given) -> stack.Done:
-        return self.run_phases(stack.UNSTACK, **given)
-
-
-class EveryPhaseTest(PluginCase):
+class EveryPhaseTest(plugin_case.PluginCase):
 
     def all_phases(self) -> list[stack.Done]:
         return [self.stacked(), self.unstacked(),
@@ -112,7 +92,7 @@ class EveryPhaseTest(PluginCase):
         self.assertNotIn('\nfi\n', body[:-4])
 
 
-class CheckTest(PluginCase):
+class CheckTest(plugin_case.PluginCase):
 
     def test_what_cannot_be_stacked_ends_it(self) -> None:
         for given, message in (
@@ -127,7 +107,7 @@ class CheckTest(PluginCase):
                 self.assertEqual({}, self.host.files())
 
 
-class InstallTest(PluginCase):
+class InstallTest(plugin_case.PluginCase):
 
     def test_packages_are_those_of_bindep(self) -> None:
         for given, profile in (
@@ -156,7 +136,7 @@ class InstallTest(PluginCase):
         self.assertEqual(['test'], chosen['mariadb-server'])
 
 
-class PostConfigTest(PluginCase):
+class PostConfigTest(plugin_case.PluginCase):
 
     def setUp(self) -> None:
         super().setUp()
@@ -271,7 +251,7 @@ class PostConfigTest(PluginCase):
         self.assertEqual({}, self.host.files())
 
 
-class SettingsTest(PluginCase):
+class SettingsTest(plugin_case.PluginCase):
 
     def test_serial_proxy_runs_where_that_of_vnc_does(self) -> None:
         for services, enabled in ((stack.ALL, ['dmore', 'n-sproxy']),
@@ -286,66 +266,7 @@ class SettingsTest(PluginCase):
         self.assertIn('\nNOVA_VNC_ENABLED=True\n', text)
 
 
-class ExtraTest(PluginCase):
-
-    def test_network(self) -> None:
-        calls = self.run_phases('stack extra').of(
-            'openstack', 'OS_USERNAME=', '--os-cloud', 'devstack-admin')
-        made = {call[0]: call for call in calls if 'create' in call}
-        self.assertEqual({'network', 'subnet', 'security', 'port'}, set(made))
-        subnet = ' '.join(made['subnet'])
-        self.assertIn('--gateway none --no-dhcp', subnet)
-        self.assertIn('start=172.31.250.10,end=172.31.250.254', subnet)
-        self.assertNotIn('--share', made['network'])
-        port = ' '.join(made['port'])
-        self.assertIn('--fixed-ip subnet=dmore-mgmt,ip-address=172.31.250.2',
-                      port)
-        self.assertIn('--security-group dmore-proxy', port)
-        self.assertRegex(port, r'--host \S+ dmore-proxy-\S+$')
-
-    def test_interface_is_that_port(self) -> None:
-        done = self.run_phases('stack extra')
-        switch = ' '.join(done.of('sudo', 'ovs-vsctl')[0])
-        self.assertIn('--may-exist add-port br-int dmore0', switch)
-        self.assertIn('type=internal', switch)
-        self.assertIn('external_ids:iface-id=11111111-2222', switch)
-        self.assertIn('external_ids:skip_cleanup=true', switch)
-        self.assertEqual(
-            ['link set dev dmore0 address fa:16:3e:00:00:01 mtu 1442 up',
-             'address replace 172.31.250.2/24 dev dmore0'],
-            [' '.join(call) for call in done.of('sudo', 'ip')])
-
-    def test_image_is_built_and_uploaded_where_glance_is(self) -> None:
-        done = self.run_phases('stack extra')
-        self.assertEqual(
-            [['--output', '/opt/stack/data/nova-dmore', '--suite',
-              'bookworm']],
-            done.of('sudo', f'{stack.BIN}/nova-dmore-image', 'build'))
-        self.assertEqual([['upload', '/image/of/the/build.tar']],
-                         done.of(f'{stack.BIN}/nova-dmore-image'))
-
-    def test_image_from_a_mirror(self) -> None:
-        done = self.run_phases('stack extra', DMORE_IMAGE_SUITE='trixie',
-                               DMORE_IMAGE_MIRROR='http://x/debian')
-        self.assertEqual(
-            ['--suite', 'trixie', '--mirror', 'http://x/debian'],
-            done.of('sudo', f'{stack.BIN}/nova-dmore-image', 'build')[0][2:])
-
-    def test_image_that_is_given(self) -> None:
-        done = self.run_phases('stack extra', DMORE_IMAGE_FILE='/given.tar')
-        self.assertEqual(
-            [], done.of('sudo', f'{stack.BIN}/nova-dmore-image'))
-        self.assertEqual([['upload', '/given.tar']],
-                         done.of(f'{stack.BIN}/nova-dmore-image'))
-
-    def test_a_compute_node_makes_nothing_of_this(self) -> None:
-        done = self.run_phases('stack extra', services=stack.COMPUTE_ONLY)
-        self.assertEqual([], done.of('openstack'))
-        self.assertEqual([], done.of('sudo'))
-        self.assertEqual([], done.of(f'{stack.BIN}/nova-dmore-image'))
-
-
-class TestConfigTest(PluginCase):
+class TestConfigTest(plugin_case.PluginCase):
 
     def test_both_consoles(self) -> None:
         done = self.run_phases('stack test-config')
@@ -360,7 +281,7 @@ class TestConfigTest(PluginCase):
         self.assertEqual([], done.of('iniset'))
 
 
-class UnstackTest(PluginCase):
+class UnstackTest(plugin_case.PluginCase):
 
     def test_pairs_end_after_nova_compute(self) -> None:
         done = self.unstacked()

@@ -5,122 +5,24 @@ import unittest
 from collections.abc import Callable
 
 from nova_dmore.domr import console
-from nova_dmore.domr import instance_state
 from nova_dmore.domr import pace
-from nova_dmore.domr.terminal import stream
 from nova_dmore import wire
-
-
-class Line:
-    """A line with a limited number of bytes of room."""
-
-    def __init__(self) -> None:
-        self.room = 1 << 20
-        self.sent: list[bytes | None] = []
-        self.held = False
-        self.breaks = True      # there is room for one
-        self.looks: list[int] = []      # how much had been sent then
-
-    def sendable(self) -> int:
-        return self.room
-
-    def send(self, data: bytes) -> None:
-        assert 0 < len(data) <= self.room
-        self.room -= len(data)
-        self.sent.append(data)
-
-    def send_break(self) -> bool:
-        if self.breaks:
-            self.sent.append(None)
-        return self.breaks
-
-    def hold_output(self, on: bool) -> None:
-        self.held = on
-
-    def look(self) -> None:
-        self.looks.append(len(self.sent))
-
-
-class Port:
-    """A client that takes a limited number of bytes."""
-
-    def __init__(self, room: int = 1 << 30) -> None:
-        self.room = room
-        self.got = bytearray()
-        self.told: list[str] = []
-        self.reading = True
-        self.bounds: list[int] = []
-        self.client: console.Client | None = None
-
-    def write(self, data: bytes) -> None:
-        self.got += data
-        self.room -= len(data)
-        if self.room <= 0:
-            assert self.client is not None
-            self.client.pause_writing()
-
-    def tell(self, text: str) -> None:
-        self.told.append(text)
-
-    def hold_input(self, on: bool) -> None:
-        self.reading = not on
-
-    def progress(self) -> object:
-        return len(self.got)
-
-    def taken(self) -> int:
-        return len(self.got)
-
-    def bound(self, size: int) -> None:
-        self.bounds.append(size)
-
-    def more(self, room: int) -> None:
-        self.room = room
-        assert self.client is not None
-        self.client.resume_writing()
-
-
-class Reader(Port):
-    """A client that reads what it was given little by little."""
-
-    read = 0
-
-    def progress(self) -> object:
-        return self.read
-
-    def taken(self) -> int:
-        return self.read
-
-
-class Turns:
-    """An event loop that never does anything else."""
-
-    def __init__(self) -> None:
-        self._waiting: list[Callable[[], None]] = []
-        self._running = False
-
-    def later(self, function: Callable[[], None]) -> None:
-        self._waiting.append(function)
-        if not self._running:
-            self._running = True
-            while self._waiting:
-                self._waiting.pop(0)()
-            self._running = False
+from tests.unit.domr import console_case
 
 
 class ConsoleTest(unittest.TestCase):
     """Output: what each client gets, and whom the guest waits for."""
 
     def setUp(self) -> None:
-        self.line = Line()
+        self.line = console_case.Line()
         self.logged: list[str] = []
         self.console = console.Console(
             self.line, lambda level, text: self.logged.append(text),
-            Turns().later)
+            console_case.Turns().later)
         self.console.configure(1000, 2000)
 
-    def attach(self, room: int = 1 << 30) -> Port:
-        port = Port(room)
+    def attach(self, room: int = 1 << 30) -> console_case.Port:
+        port = console_case.Port(room)
         port.client = self.console.attach(port, 'client')
         if room > 0:
             port.client.resume_writing()
@@ -240,7 +142,7 @@ class ConsoleTest(unittest.TestCase):
 
     def held_for(self, rate: float, most: float) -> float:
         """For how long the guest waits for a client that reads so fast."""
-        slow = Reader()
+        slow = console_case.Reader()
         slow.client = self.console.attach(slow, 'client')
         slow.more(1)
         self.console.output(bytes(65536))
@@ -293,10 +195,10 @@ class InputTest(unittest.TestCase):
     """Input: order, room, and clients that leave."""
 
     def setUp(self) -> None:
-        self.line = Line()
+        self.line = console_case.Line()
         self.console = console.Console(self.line, lambda level, text: None,
-                                       Turns().later)
-        self.ports = [Port(), Port()]
+                                       console_case.Turns().later)
+        self.ports = [console_case.Port(), console_case.Port()]
         self.clients = [self.console.attach(port, 'c') for port in self.ports]
 
     def test_order_over_clients_and_breaks(self) -> None:
@@ -350,157 +252,3 @@ class InputTest(unittest.TestCase):
         self.line.room = 1
         self.console.flush_input()
         self.assertTrue(self.ports[0].reading)
-
-
-class TerminalTest(unittest.TestCase):
-    """Clients with a terminal, and what the instance does."""
-
-    def setUp(self) -> None:
-        self.line = Line()
-        self.instance = instance_state.InstanceState()
-        self.console = console.Console(
-            self.line, lambda level, text: None, Turns().later,
-            self.instance)
-        self.console.configure(1000, 2000)
-
-    def attach(self, terminal: bool = True, is_person: bool = True) -> Port:
-        port = Port()
-        port.client = self.console.attach(
-            port, 'client', stream.TerminalStream() if terminal else None,
-            is_person)
-        port.client.resume_writing()
-        return port
-
-    def types(self, port: Port, data: bytes) -> None:
-        assert port.client is not None
-        port.client.input(data)
-
-    def state(self, state: str) -> None:
-        self.instance.told({'type': wire.STATE, 'state': state})
-
-    def test_what_was_printed_before_asks_nobody(self) -> None:
-        output = b'\a\x1b[6n\x1b]0;x\alogin: '
-        self.console.output(output)
-        self.assertEqual(b'login: ', self.attach().got)
-        self.assertEqual(output, self.attach(terminal=False).got)
-
-    def test_one_viewer_answers(self) -> None:
-        ports = [self.attach() for _ in range(3)]
-        pipe = self.attach(terminal=False)
-
-        def asked() -> list[int]:
-            for port in (*ports, pipe):
-                port.got.clear()
-            self.console.output(b'\x1b[6n')
-            self.assertEqual(b'\x1b[6n', pipe.got)
-            return [number for number, port in enumerate(ports) if port.got]
-        self.assertEqual([0], asked())
-        self.types(ports[2], b'x')
-        self.assertEqual([2], asked())
-        self.types(ports[1], b'x')
-        self.types(pipe, b'x')
-        self.assertEqual([1], asked())
-        assert ports[1].client is not None
-        ports[1].client.detach()
-        self.assertEqual([2], asked())
-
-    def test_a_query_that_began_before(self) -> None:
-        self.console.output(b'a\x1b[6')
-        port = self.attach()
-        self.assertEqual(b'a', port.got)
-        self.console.output(b'n')
-        self.assertEqual(b'a\x1b[6n', port.got)
-
-    def test_scrollback_begins_with_a_line(self) -> None:
-        self.console.output(b'x' * 2000 + b'\n' + b'y' * 998)
-        self.assertEqual(b'y' * 998, self.attach().got)
-        self.console.output('\u65e5'.encode() * 1000)
-        self.assertEqual('\u65e5' * 333, self.attach().got.decode())
-
-    def test_a_notice_waits_for_a_character(self) -> None:
-        port, pipe = self.attach(), self.attach(terminal=False)
-        self.console.output(b'\xc3')
-        self.console.tell_all('lost')
-        self.assertEqual([[], ['lost']], [port.told, pipe.told])
-        self.console.output(b'\xa4')
-        self.assertEqual(['lost'], port.told)
-        self.console.output(b'\xc3')
-        self.console.tell_all('again')
-        self.console.tick(1.0)
-        self.console.tick(2.0)
-        self.assertEqual(['lost', 'again'], port.told)
-
-    def test_keys_for_an_instance_that_is_off(self) -> None:
-        port, pipe = self.attach(), self.attach(terminal=False)
-        for state in ('off', 'paused', 'crashed'):
-            self.state(state)
-            for each in (port, pipe):
-                each.told.clear()
-                self.types(each, b'hello?')
-                self.types(each, b'reboot\r')
-                text, = each.told
-                self.assertIn(state, text)
-                self.assertIn('not sent', text)
-        self.assertEqual([], self.line.sent)
-        self.console.tick(6.0)
-        self.types(port, b'x')
-        self.assertEqual(2, len(port.told))
-        for state in ('running', 'rebooting', 'migrating'):
-            self.state(state)
-            self.types(port, b'x')
-        self.instance.forget()
-        self.types(port, b'y')
-        self.assertEqual([b'x'] * 3 + [b'y'], self.line.sent)
-
-    def test_what_waits_when_it_goes_off_is_for_nobody(self) -> None:
-        port = self.attach()
-        self.line.room = 0
-        self.types(port, b'x' * (console.INPUT_LIMIT + 1))
-        self.assertFalse(port.reading)
-        self.state('off')
-        self.assertTrue(port.reading)
-        self.assertIn('not sent', port.told[0])
-        self.line.room = 100
-        self.state('running')
-        self.console.flush_input()
-        self.assertEqual([], self.line.sent)
-
-    def test_persons_are_told_what_it_does(self) -> None:
-        person, raw = self.attach(), self.attach(is_person=False)
-        self.state('running')
-        self.assertEqual([], person.told)
-        for state in ('off', 'running', 'migrating'):
-            self.state(state)
-        self.instance.forget()      # it has arrived
-        self.state('running')
-        self.assertEqual([
-            'the instance is off', 'the instance is on',
-            'the instance is migrating to another host',
-            'the migration is over'], person.told)
-        self.state('paused')
-        self.assertEqual(['the instance is paused'], self.attach().told)
-        self.assertEqual([], raw.told)
-
-    def test_a_full_screen_program_is_not_drawn_over(self) -> None:
-        person = self.attach()
-        self.console.output(b'\x1b[?1049h')
-        self.state('running')
-        self.state('migrating')
-        self.state('running')
-        self.assertEqual([], person.told)
-        self.state('off')
-        self.assertEqual(['the instance is off'], person.told)
-
-    def test_a_client_that_misses_the_end_of_a_title(self) -> None:
-        port = self.attach()
-        self.console.output(b'\x1b]0;ti')
-        assert port.client is not None
-        port.client.pause_writing()
-        self.console.output(b'a' * 65536)
-        self.console.tick(1.0)
-        self.console.tick(3.1)
-        self.console.output(b'b' * 2000)
-        port.got.clear()
-        port.client.resume_writing()
-        self.assertEqual(b'\x18' + b'b' * 1000, port.got)
-        self.assertIn('are missing here', port.told[0])
