@@ -95,8 +95,6 @@ class Pair:
             self.host_end, serial.input, self._send_break,
             kept.get('serving'), kept.get('waiting', ()),
             sessions.SessionLog(kept.get('sessions')), self._noted_sessions)
-        self._instance_state = instance_state.StateTeller(
-            loop, lambda state: self.control.state(state, self._is_open()))
         self.waiters = requests.Waiters(loop)
         self.stop = stop_module.Stop(
             self.machine, self.host_end, self.devices, self.commands, kept,

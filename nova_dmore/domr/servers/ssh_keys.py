@@ -61,7 +61,7 @@ class HostKeys:
             self._changed()
 
 
-class AuthorizedKeys:
+class AuthorizedKeys(asyncssh.SSHAuthorizedKeys):
     """The keys that may log in, as a connection asks for them.
 
     asyncssh asks about each key that a client shows, or about the authority
@@ -71,6 +71,7 @@ class AuthorizedKeys:
 
     def __init__(self, now: Callable[[], asyncssh.SSHAuthorizedKeys]) -> None:
         """:param now: returns those that may log in now"""
+        super().__init__()
         self._now = now
         self._last: tuple[tuple[Any, ...], dict[str, Any]] | None = None
 
