@@ -83,11 +83,13 @@ class ConfigurationTest(CloudTest):
             controller.make_secrets(self.place)
         passwords = set()
         for arguments in ([], ['--view-only']):
-            output = io.StringIO()
-            with contextlib.redirect_stdout(output):
-                self.assertEqual(0, manage.main([
+            output, errors = io.StringIO(), io.StringIO()
+            with (contextlib.redirect_stdout(output),
+                  contextlib.redirect_stderr(errors)):
+                ended = manage.main([
                     '--config-file', str(path), 'vnc-password', *arguments,
-                    '6f1c7a3c-0b56-4a06-9d0b-0f9d5c2a1e11']))
+                    '6f1c7a3c-0b56-4a06-9d0b-0f9d5c2a1e11'])
+            self.assertEqual((0, ''), (ended, errors.getvalue()))
             passwords.add(output.getvalue())
         self.assertEqual(2, len(passwords))
 
