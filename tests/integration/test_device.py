@@ -46,6 +46,9 @@ class DeviceTest(base.BaseTestCase):
                            'auth_unix_rw = "none"\n'
                            'unix_sock_group = "libvirt"\n'
                            'unix_sock_rw_perms = "0770"\n')
+        # This machine has no control groups to be written.
+        self.machine.write('/etc/libvirt/qemu.conf',
+                           'cgroup_controllers = []\n')
 
     def _check(self, program=_CHECK):
         """-> what is found by somebody without privileges."""

@@ -21,7 +21,7 @@
 
 const struct role agent_role = {
 	.user = "agent", .id = AGENT_ID, .allow = allow_agent,
-	.file_size_max = 1 << 20, .files_max = 512, .processes_max = 64,
+	.file_size_max = 2 << 20, .files_max = 512, .processes_max = 64,
 };
 
 /* If memory runs out, it costs the clients of VNC their sessions. */
