@@ -106,13 +106,17 @@ class Capacity:
 
     # -- reported -----------------------------------------------------------
 
-    def update(self, provider_tree, nodename: str) -> None:
+    def update(self, provider_tree, nodename: str, report_client) -> None:
         """Reserve what Domain Rs take.
 
         Called by the driver's ``update_provider_tree``, after Nova's own: at
         the start of nova-compute, every minute, and whenever an instance has
         come or gone.
 
+        :param report_client: Nova's, which writes to Placement what has
+            changed by what it knows of it. It has not seen that instances
+            came, for what Nova itself reports does not change with them; and
+            it logs an error, before it looks, if it is behind. So it looks.
         :raises Exception: Nova's database or Placement does not answer; as
             much is reserved as the last time.
         """
@@ -122,7 +126,11 @@ class Capacity:
             self._provider = data.uuid
             self._stock_memory = inventories.get(_MEMORY)
         try:
-            self._kept = self._expected() + self._spare()
+            kept = self._expected() + self._spare()
+            if kept != self._kept:
+                report_client._refresh_and_get_inventory(
+                    self._context, data.uuid)
+            self._kept = kept
             self._used = self._get('usages')['usages']
         finally:
             for name, wanted in (

@@ -113,7 +113,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         super().update_provider_tree(
             provider_tree, nodename, allocations=allocations)
         with boundary.instance_first(None, 'Reserving what Domain Rs take'):
-            self._capacity.update(provider_tree, nodename)
+            self._capacity.update(provider_tree, nodename,
+                                  self.virtapi.reportclient)
 
     def emit_event(self, event):
         """Called for each libvirt event; Nova is told none of a Domain R,

@@ -76,9 +76,10 @@ class LeaveTest(base.TestCase):
         self._delete_server(self.server)
         # No driver was asked.
         self.assertEqual(1, len(self.neutron_for_domain_r.ports))
+        self.assertTrue(log.exists())
+        # It has the same folder of logs here, and nothing of the instance.
         self.driver('c2')._watch._reconciler.sweep()
         self.assertEqual(1, len(self.neutron_for_domain_r.ports))
-        self.assertTrue(log.exists())
         self.driver('c1')._watch._reconciler.sweep()
         self.assert_nothing_left()
         self.assertFalse(log.exists())

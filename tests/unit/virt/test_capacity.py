@@ -110,6 +110,7 @@ class CapacityTestCase(fake_host.HostTestCase):
         self.client = self.useFixture(fixtures.MockPatch(
             'nova.scheduler.client.report.report_client_singleton',
             return_value=self.placement)).mock
+        self.nova = mock.Mock()
         self.instances = []
         self.useFixture(fixtures.MockPatchObject(
             capacity.Capacity, '_instances', lambda _: self.instances))
@@ -123,7 +124,7 @@ class CapacityTestCase(fake_host.HostTestCase):
         tree.update_inventory(NODE, {
             orc.MEMORY_MB: _inventory(4096, 512), orc.VCPU: _inventory(8)})
         try:
-            self.capacity.update(tree, NODE)
+            self.capacity.update(tree, NODE, self.nova)
         finally:
             inventory = tree.data(NODE).inventory
             self.told = tuple(inventory[name]['reserved']
@@ -140,6 +141,16 @@ class UpdateTest(CapacityTestCase):
         self.instances = [fakes.make_instance()]
         self.pairs.records.save(fakes.make_record())
         self.assertEqual(512 + 3 * COST, self.report()[0])
+
+    def test_nova_looks_before_it_writes_what_has_changed(self):
+        look = self.nova._refresh_and_get_inventory
+        self.report()
+        look.assert_called_once_with(None, OTHER_UUID)
+        self.report()
+        look.assert_called_once()
+        self.pairs.records.save(fakes.make_record())
+        self.report()
+        self.assertEqual(2, look.call_count)
 
     def test_one_of_an_instance_that_is_not_here_yet(self):
         self.pairs.records.save(fakes.make_record(incoming=True))
