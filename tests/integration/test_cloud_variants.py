@@ -147,20 +147,6 @@ class TwoPortsTest(VariantTest):
                 "<serial type='([a-z]+)'", xml))
 
 
-class SeveralTest(VariantTest):
-
-    def test_side_by_side_and_crossing(self):
-        self.configure(DEFAULT={'max_concurrent_live_migrations': 2})
-        one, other = self.start('one'), self.start('other')
-        with sniffer.Sniffer() as seen:
-            self.migrate_at_once(one, other)
-        # Each instance and each Domain R; and it is how to tell encryption.
-        self.assertEqual([sniffer.PLAIN] * 4,
-                         [begin[:4] for begin in seen.begins.values()])
-        self.migrate(one)
-        self.migrate_at_once(one, other)
-
-
 class EncryptedTest(VariantTest):
 
     def test_native_tls(self):

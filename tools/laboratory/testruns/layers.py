@@ -55,7 +55,7 @@ LAYERS = {
                      tests=r'\.test_devstack\.')),
     'functional': (Run('tests/functional', 2, 1200),),
     'integration': (Run('tests/unit/channel', 2, 900, profile='middle'),
-                    Run('tests/integration', 1, 3600, each=True)),
+                    Run('tests/integration', 1, 4200, each=True)),
     'faults': (Run('tests/unit/channel', 2, 3600, profile='thorough'),
                Run('tests/faults', 1, 6 * 3600, each=True)),
     'operations': (Run('tests/functional', 2, 3600,
