@@ -35,6 +35,12 @@ class Run:
     expected: pathlib.Path | None = None
 
     @property
+    def has_cloud(self) -> bool:
+        """Whether its tests start a test cloud."""
+        return self.path in ('tests/integration', 'tests/faults',
+                             'tests/matrix')
+
+    @property
     def kind(self) -> str | None:
         """What it is called in a layer that has several."""
         return self.profile or (self.qemu and f'QEMU {self.qemu}')

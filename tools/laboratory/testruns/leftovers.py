@@ -27,12 +27,13 @@ class Leftovers:
         """What marks a process and those that it starts."""
         return {_VARIABLE: self._mark}
 
-    def end(self, layout: Layout, progress: Progress) -> None:
+    def end(self, layout: Layout | None, progress: Progress) -> None:
         """End processes and the tests' cloud; tell what there was.
 
+        :param layout: None: it had no cloud, and another run may have one
         :raises Failure: the cloud does not end
         """
-        if os.geteuid() == 0:
+        if layout is not None and os.geteuid() == 0:
             own.down(layout)
         for process in psutil.process_iter(['environ', 'cmdline']):
             # What may not be looked at is somebody else's.

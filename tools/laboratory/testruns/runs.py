@@ -86,7 +86,7 @@ def _run(name: str, one: layers.Run, layout: Layout, venv: pathlib.Path,
             limit.cancel()
             end(stestr)
             stestr.stdout.close()
-            left.end(layout, progress)
+            left.end(layout if one.has_cloud else None, progress)
         broken = ends.read_text()
     # Its status is another one also for a failure that is expected.
     checked = counts.checked(
