@@ -159,10 +159,10 @@ class GatewayTest(cloud.InstanceTest):
                 (settings.address(settings.CONTROLLER),
                  settings.PORTS['keystone']),
                 (settings.MANAGEMENT_CONTROLLER, _PORT)):
-            done = self.bob.ssh('-J', 'gateway', '-p', str(port),
-                                f'console@{target}')
+            done = self.bob.ssh('-o', 'LogLevel=INFO', '-W',
+                                f'{target}:{port}', 'gateway')
             self.assertNotEqual(0, done.returncode)
-            self.assertIn('stdio forwarding failed', done.stdout)
+            self.assertIn('administratively prohibited', done.stdout)
 
     def test_a_session_lives_on_through_a_live_migration(self):
         server, api = self.servers[self.alice], self.machine.api

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds the Debian packages, looks at what is in them, and installs those of
-the host service on a host that has been booted.
+the host service and of the gateway on hosts that have been booted.
 """
 
 import os
@@ -80,12 +80,14 @@ class ContentTest(unittest.TestCase):
 
     def test_what_is_where(self) -> None:
         self.assertEqual(
-            {'nova-compute-dmore', 'nova-dmore-hostd', 'nova-dmore-image',
-             'python3-nova-dmore'}, set(self.files))
+            {'nova-compute-dmore', 'nova-dmore-gateway', 'nova-dmore-hostd',
+             'nova-dmore-image', 'python3-nova-dmore'}, set(self.files))
         programs = {name: package for package, files in self.files.items()
                     for name in files if name.startswith('usr/bin/')}
         self.assertEqual(
-            {'usr/bin/nova-dmore-hostd': 'nova-dmore-hostd',
+            {'usr/bin/nova-dmore-exporter': 'nova-compute-dmore',
+             'usr/bin/nova-dmore-gateway': 'nova-dmore-gateway',
+             'usr/bin/nova-dmore-hostd': 'nova-dmore-hostd',
              'usr/bin/nova-dmore-image': 'nova-dmore-image',
              'usr/bin/nova-dmore-manage': 'nova-compute-dmore',
              'usr/bin/nova-dmore-status': 'nova-compute-dmore'}, programs)
@@ -96,17 +98,39 @@ class ContentTest(unittest.TestCase):
              'usr/bin/nova-dmore-hostd', 'usr/lib/sysusers.d/nova-dmore.conf',
              'usr/lib/tmpfiles.d/nova-dmore.conf'},
             self.files['nova-dmore-hostd'])
+        self.assert_unit_has_its_program('nova-dmore-hostd',
+                                         'nova-dmore-hostd')
         root = self.unpacked['nova-dmore-hostd']
         self.assertIn('\nqemu_group = libvirt-qemu\n',
                       (root / 'etc/nova-dmore/hostd.conf').read_text())
         self.assertIn('\nm nova-dmore libvirt-qemu\n', (
             root / 'usr/lib/sysusers.d/nova-dmore.conf').read_text())
-        unit, = (name for name in self.files['nova-dmore-hostd']
-                 if name.endswith('.service'))
-        self.assertRegex(unit, '^(usr/)?lib/systemd/system/nova-dmore-hostd')
-        program = re.search(r'^ExecStart=/(\S+)', (root / unit).read_text(),
-                            re.MULTILINE)
-        self.assertIn(program[1], self.files['nova-dmore-hostd'])
+
+    def assert_unit_has_its_program(self, package: str, name: str) -> None:
+        unit, = (path for path in self.files[package]
+                 if path.endswith('.service'))
+        self.assertRegex(unit, f'^(usr/)?lib/systemd/system/{name}.service$')
+        program = re.search(r'^ExecStart=/(\S+)', (
+            self.unpacked[package] / unit).read_text(), re.MULTILINE)
+        self.assertIn(program[1], self.files[package])
+
+    def test_exporter(self) -> None:
+        package = 'nova-compute-dmore'
+        self.assert_unit_has_its_program(package, 'nova-dmore-exporter')
+        examples = {pathlib.Path(path).name for path in self.files[package]
+                    if '/examples/' in path}
+        self.assertEqual({'nova-dmore.conf.sample', 'nova-dmore.json',
+                          'nova-dmore.rules.yaml'}, examples)
+
+    def test_gateway_needs_no_nova(self) -> None:
+        needed = {each.split()[0] for name in (
+            'nova-dmore-gateway', 'python3-nova-dmore') for each in _output(
+                'dpkg-deb', '--field', str(_packages[name]), 'Depends'
+            ).split(',')}
+        self.assertIn('openssh-server', needed)
+        self.assertEqual(set(), needed & {
+            'nova-common', 'nova-compute', 'nova-dmore-hostd',
+            'nova-compute-dmore', 'python3-nova', 'libvirt-daemon-system'})
 
     def test_modules_are_all_there(self) -> None:
         # Also what Domain R is compiled from.
@@ -173,12 +197,16 @@ class ContentTest(unittest.TestCase):
             self.assertEqual('/mnt/** r,\n', run('postrm', 'remove'))
 
 
-class InstalledTest(unittest.TestCase):
-    """On a host that has been booted, but for Nova and what it depends on."""
+class InstalledCase(unittest.TestCase):
+    """On a host that has been booted."""
 
     #: Where it sees them.
     PACKAGES, PYTHON = '/opt/dmore/packages', '/opt/dmore/python'
-    UNIT = 'nova-dmore-hostd'
+    #: What Debian's Python also finds: what the packages depend on.
+    LIBRARY = PYTHON + sysconfig.get_path('purelib').removeprefix(sys.prefix)
+    #: The packages of the host, and the unit that they are for.
+    NAMES: tuple[str, ...] = ()
+    UNIT = ''
 
     def setUp(self) -> None:
         super().setUp()
@@ -186,24 +214,57 @@ class InstalledTest(unittest.TestCase):
             {self.PACKAGES: _folder, self.PYTHON: sys.prefix})
         self.machine.start()
         self.addCleanup(self.machine.end)
-        self.machine.write('/etc/sysusers.d/of-the-host.conf', 'u nova -\n')
-        self.machine.says('systemd-sysusers')
         # Where this machine lets packages start nothing.
         self.machine.says('rm', '-f', '/usr/sbin/policy-rc.d')
-        library = sysconfig.get_path('purelib').removeprefix(sys.prefix)
-        self.machine.write(
-            f'/etc/systemd/system/{self.UNIT}.service.d/test.conf',
-            f'[Service]\nEnvironment=PYTHONPATH={self.PYTHON}{library}\n')
-        self.dpkg('--install')
 
     def dpkg(self, *action: str) -> None:
-        names = ('nova-dmore-hostd', 'python3-nova-dmore')
-        what = names if action[0] in ('--remove', '--purge') else [
-            f'{self.PACKAGES}/{_packages[name].name}' for name in names]
+        what = (self.NAMES if action[0] in ('--remove', '--purge') else [
+            f'{self.PACKAGES}/{_packages[name].name}' for name in self.NAMES])
         self.machine.says('dpkg', '--force-depends', *action, *what)
 
-    def property(self, name: str) -> str:
-        return self.machine.says('systemctl', 'show', '-P', name, self.UNIT)
+    def property(self, name: str, unit: str | None = None) -> str:
+        return self.machine.says('systemctl', 'show', '-P', name,
+                                 unit or self.UNIT)
+
+    def assert_gone(self, *paths: str) -> None:
+        for path in paths:
+            self.machine.says('test', '!', '-e', path)
+
+
+class ComputeHostInstalledTest(InstalledCase):
+    """On a compute host, but for Nova and what it depends on."""
+
+    UNIT, EXPORTER = 'nova-dmore-hostd', 'nova-dmore-exporter'
+    NAMES = (UNIT, 'nova-compute-dmore', 'python3-nova-dmore')
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.machine.write('/etc/sysusers.d/of-the-host.conf', 'u nova -\n')
+        self.machine.says('systemd-sysusers')
+        for unit in (self.UNIT, self.EXPORTER):
+            self.machine.write(
+                f'/etc/systemd/system/{unit}.service.d/test.conf',
+                f'[Service]\nEnvironment=PYTHONPATH={self.LIBRARY}\n')
+        self.dpkg('--install')
+
+    def test_exporter_runs_where_it_is_enabled(self) -> None:
+        self.assertEqual(['inactive', 'disabled'], [
+            self.property(name, self.EXPORTER)
+            for name in ('ActiveState', 'UnitFileState')])
+        folder = '/var/lib/prometheus/node-exporter'
+        self.machine.says('install', '-d', '-o', 'nova', folder)
+        self.machine.says('systemctl', 'enable', '--now', self.EXPORTER)
+        self.machine.says(
+            'timeout', '30', 'sh', '-c',
+            f'until [ -e {folder}/nova-dmore.prom ]; do sleep 0.1; done')
+        self.assertIn('\nnova_dmore_host_service_up 1.0\n', self.machine.says(
+            'cat', f'{folder}/nova-dmore.prom'))
+        started = self.property('MainPID', self.EXPORTER)
+        self.dpkg('--install')
+        self.assertEqual(started, self.property('MainPID', self.EXPORTER))
+        self.dpkg('--remove')
+        self.assertEqual('inactive',
+                         self.property('ActiveState', self.EXPORTER))
 
     def test_life(self) -> None:
         self.assertEqual('active', self.property('ActiveState'))
@@ -220,6 +281,36 @@ class InstalledTest(unittest.TestCase):
         self.dpkg('--remove')
         self.assertEqual('inactive', self.property('ActiveState'))
         self.dpkg('--purge')
-        for gone in ('/var/lib/nova-dmore-hostd', '/etc/nova-dmore',
-                     '/usr/lib/python3/dist-packages/nova_dmore'):
-            self.machine.says('test', '!', '-e', gone)
+        self.assert_gone('/var/lib/nova-dmore-hostd', '/etc/nova-dmore',
+                         f'/{_LIBRARY}')
+
+
+class GatewayInstalledTest(InstalledCase):
+
+    UNIT = 'nova-dmore-gateway'
+    NAMES = (UNIT, 'python3-nova-dmore')
+    MADE = ('/etc/nova-dmore/gateway.conf', '/var/lib/nova-dmore-gateway',
+            '/etc/ssh/nova-dmore-gateway.conf',
+            '/etc/ssh/nova-dmore-gateway_ed25519_key',
+            '/etc/systemd/system/nova-dmore-gateway.service')
+
+    def run_setup(self, *more: str) -> subprocess.CompletedProcess[str]:
+        return self.machine.run(
+            'env', f'PYTHONPATH={self.LIBRARY}', 'nova-dmore-gateway',
+            'setup', *more)
+
+    def test_life(self) -> None:
+        self.machine.write('/etc/hosts', '127.0.0.1 localhost\n')
+        self.dpkg('--install')
+        self.assert_gone(*self.MADE)
+        # It gets as far as to what is no default.
+        done = self.run_setup()
+        self.assertIn('management_network is not set', done.stdout)
+        self.assertEqual(0, self.run_setup('--no-start').returncode)
+        self.machine.says('systemctl', 'enable', '--now', self.UNIT)
+        self.dpkg('--install')
+        self.assertEqual('active', self.property('ActiveState'))
+        self.dpkg('--remove')
+        self.assertEqual('inactive', self.property('ActiveState'))
+        self.dpkg('--purge')
+        self.assert_gone(*self.MADE, '/etc/nova-dmore', f'/{_LIBRARY}')

@@ -121,7 +121,7 @@ class OwnerTest(gateway.GatewayCase):
 
     def test_as_many_as_there_can_be(self):
         self.addCleanup(self.become, self.cloud())
-        there = self.cloud()
+        there = {**self.cloud(), 'page': 100}
         for number in range(consoles.CONSOLES_MAX - 2):
             name = str(uuid.UUID(int=number))
             there['servers'].append(
@@ -129,7 +129,7 @@ class OwnerTest(gateway.GatewayCase):
             there['ports'].append(fake_cloud.port(
                 name, f'2001:db8:1111:2222:3333:4444:5555:{number + 1:x}'))
         self.tell(there)
-        # In pages of two it takes the gateway longer than a log-in waits.
+        # It may take the gateway longer than a log-in waits.
         self.machine.says('nova-dmore-gateway', 'refresh',
                           user='nova-dmore-gateway')
         self.assertIn('console of', self.console('ann', fakes.WEB))
@@ -157,7 +157,7 @@ class OtherTenantTest(gateway.GatewayCase):
                 ('127.0.0.1', 22), ('127.0.0.1', gateway.CLOUD_PORT),
                 (gateway.GATEWAY, gateway.PORT), ('localhost', 22),
                 ('::1', gateway.PORT)):
-            self.assert_refused('bob', target, '-p', str(port))
+            self.assert_refused('bob', target, port)
 
     def test_he_is_told_of_no_other(self):
         done = self.ssh('bob', 'gateway', fakes.WEB)
@@ -186,8 +186,6 @@ class OtherTenantTest(gateway.GatewayCase):
                                                '7001'))
 
     def test_sockets_of_the_gateway(self):
-        done = self.ssh('bob', '-W', '/run/systemd/private', 'gateway')
-        self.assertTrue(done.returncode)
         with subprocess.Popen(laboratory_machine.enter(
                 self.machine.leader, [
                     'ssh', '-F', '/srv/bob.conf', '-N', '-L',
@@ -323,4 +321,4 @@ class OpenStackTest(gateway.GatewayCase):
         done = self._ssh('bob', fakes.WEB, '/srv/openstack-bob')
         self.assertEqual(1, done.returncode)
         self.assertIn('tells nothing of', done.stdout)
-        self.assertNotIn('console of', done.stdout)
+        self.assertNotIn(f'console of {fakes.WEB}', done.stdout)

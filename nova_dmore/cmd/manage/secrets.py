@@ -8,6 +8,7 @@ They ask no service, and need no more than to read ``[dmore] secret_file``.
 import argparse
 import collections
 import ipaddress
+from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 
@@ -15,9 +16,9 @@ from nova_dmore.cmd.manage import output
 from nova_dmore.cmd.manage import settings
 from nova_dmore import exception
 from nova_dmore.virt.config import host_keys
-from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.config import identity
-from nova_dmore.virt.pair import record as record_module
+if TYPE_CHECKING:        # it loads Nova
+    from nova_dmore.virt.pair import record as record_module
 
 _SSH_PORT = 22
 
@@ -45,7 +46,7 @@ def add(nouns: output.Nouns) -> None:
             '--secret-id', type=int, metavar='ID',
             help='id of the secret that its keys are derived from, if the '
             'instance is on another host and secret_file has several: '
-            f'{host_secrets.METADATA} in the instance\'s system metadata, '
+            f'{identity.METADATA} in the instance\'s system metadata, '
             f'{identity.FIRST_SECRET_ID} if that is not there')
     nouns.add_parser(
         'secrets', help='list the ids of [dmore] secret_file, the newest '
@@ -60,6 +61,7 @@ class _Keys:
     """
 
     def __init__(self, arguments: argparse.Namespace) -> None:
+        from nova_dmore.virt.pair import record as record_module
         self.options: cfg.ConfigOpts.GroupAttr = settings.dmore(
             arguments.config_file)
         self.secrets = identity.read_secrets(self.options.secret_file)
@@ -67,14 +69,14 @@ class _Keys:
             self.options.record_dir, self.options.run_dir)
 
     def of(self, arguments: argparse.Namespace
-           ) -> tuple[record_module.PairRecord | None, bytes]:
+           ) -> tuple['record_module.PairRecord | None', bytes]:
         """The record of the instance's pair, if it is here, and the secret."""
         record = self.records.load(arguments.server)
         return record, self.secrets.get(
             self._secret_id(arguments, record))
 
     def _secret_id(self, arguments: argparse.Namespace,
-                   record: record_module.PairRecord | None) -> int:
+                   record: 'record_module.PairRecord | None') -> int:
         given: int | None = arguments.secret_id
         if given is not None:
             return given

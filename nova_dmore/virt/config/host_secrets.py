@@ -21,10 +21,7 @@ from nova_dmore.virt.pair import record as record_module
 
 LOG = logging.getLogger(__name__)
 
-#: In the instance's system metadata, which its users neither see nor write:
-#: the id of the secret, unless it is the first. It outlives a pair that is
-#: removed because its instance is moved while it is off.
-METADATA = 'dmore_secret_id'
+METADATA = identity.METADATA
 
 
 def id_of(instance) -> int:

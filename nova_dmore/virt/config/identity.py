@@ -31,6 +31,10 @@ SECRETS_MAX = 16
 #: The largest id of a secret; what has none in its file has the first one.
 SECRET_ID_MAX = 65535
 FIRST_SECRET_ID = 0
+#: In the instance's system metadata, which its users neither see nor write:
+#: the id of the secret, unless it is the first. It outlives a pair that is
+#: removed because its instance is moved while it is off.
+METADATA = 'dmore_secret_id'
 
 #: Characters of a VNC password: they need no quoting, and no unusual keyboard.
 _VNC_ALPHABET = string.ascii_letters + string.digits

@@ -15,7 +15,7 @@ from collections.abc import Callable
 TOKEN = 'a-token'
 PASSWORD = 'the-password'
 NETWORK = '11111111-1111-4111-8111-111111111111'
-#: So many are on a page, whatever is asked for.
+#: So many are on a page, whatever is asked for, if the state has no other.
 PAGE = 2
 
 
@@ -149,11 +149,11 @@ class FakeCloud:
                 each.get(name) == values[0] for name, values in query.items()
                 if name not in ('limit', 'marker'))]
         names = [each.get('id') or each['keypair']['name'] for each in found]
-        begin = 0
+        begin, size = 0, there.get('page', PAGE)
         if 'marker' in query:
             begin = names.index(query['marker'][0]) + 1
-        page = {kind: found[begin:begin + PAGE]}
-        if begin + PAGE < len(found):
+        page = {kind: found[begin:begin + size]}
+        if begin + size < len(found):
             page[f'{kind}_links'] = [{'rel': 'next',
                                       'href': f'{self.url}{path}'}]
         return page

@@ -51,7 +51,7 @@ class InstallationTest(base.BaseTestCase):
         unit.optionxform = str
         unit.read(ROOT / 'etc/systemd/nova-dmore-gateway.service')
         service = unit['Service']
-        self.assertEqual(f'{hosts.PATH}:/etc/hosts',
+        self.assertEqual(f'-{hosts.PATH}:/etc/hosts',
                          service['BindReadOnlyPaths'])
         self.assertEqual([str(store.FOLDER), str(hosts.PATH.parent)],
                          service['ReadWritePaths'].split())

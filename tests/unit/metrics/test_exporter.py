@@ -7,6 +7,8 @@ import json
 import os
 import pathlib
 import re
+import subprocess
+import sys
 from unittest import mock
 
 import fixtures
@@ -227,6 +229,16 @@ class NamesTest(base.BaseTestCase):
         for name in self.names:
             base_name = re.sub('_(bucket|sum|count)$', '', name)
             self.assertIn(f'``{base_name}``', text)
+
+    def test_nova_is_not_in_its_memory(self):
+        # It would be half of what the unit lets it have.
+        done = subprocess.run(
+            [sys.executable, '-c', 'import sys; '
+             'from nova_dmore.cmd import exporter; '
+             'from nova_dmore.metrics import exporter; '
+             'print({"nova", "eventlet", "sqlalchemy"} & set(sys.modules))'],
+            capture_output=True, text=True)
+        self.assertEqual('set()\n', done.stdout, done.stderr)
 
     def test_unit(self):
         with open(_ETC / 'systemd/nova-dmore-exporter.service') as file:

@@ -14,13 +14,17 @@ from unittest import mock
 from nova_dmore.cmd import manage
 # For the path that it sets.
 from tests.unit import tools  # noqa: F401
+from laboratory.testbed import bringup
+from laboratory.testbed import compute
 from laboratory.testbed import conf_compute
 from laboratory.testbed import conf_controller
 from laboratory.testbed import controller
 from laboratory.testbed import earlier
 from laboratory.testbed import inifile
+from laboratory.testbed import installed
 from laboratory import layout
 from laboratory.progress import Failure
+from laboratory.testbed import services
 from laboratory.testbed import settings
 from laboratory.testbed import status
 
@@ -122,6 +126,33 @@ class ConfigurationTest(CloudTest):
                      conf_controller.ml2, conf_controller.cinder,
                      conf_controller.nova):
             self.assertTrue(self.read(make(self.place)).sections())
+
+
+class ExporterTest(CloudTest):
+
+    NAME = 'nova-dmore-exporter'
+
+    def test_it_runs_where_its_unit_lets_it_write(self):
+        unit = installed.shipped(self.place.tree('c1'))[
+            f'/etc/systemd/system/{self.NAME}.service']
+        self.assertIn(f'\nReadWritePaths={installed.METRICS}\n', unit)
+        self.assertIn(f'\nUser={conf_compute.NOVA}\n', unit)
+        with mock.patch.object(services.Unit, 'start', autospec=True) as start:
+            bringup._graph(self.place)['c1 exporter'][1]()
+        started = start.call_args.args[0]
+        self.assertEqual(self.NAME, started.name)
+        self.assertEqual(f'{installed.METRICS}/nova-dmore.prom',
+                         started.argv[-1])
+        self.assertIn(conf_compute.NOVA_CONF, started.argv)
+
+    def test_a_release_of_before_it(self):
+        tree = pathlib.Path(self.layout.state)
+        (tree / 'etc').mkdir()
+        self.assertEqual({}, installed.shipped(tree))
+        with (mock.patch.object(services.Unit, 'start') as start,
+              mock.patch.object(settings.Place, 'tree', return_value=tree)):
+            compute.Compute(self.place, 'c1').exporter()
+        start.assert_not_called()
 
 
 class SavedTest(CloudTest):

@@ -64,6 +64,7 @@ def _compute(name: str, host: Compute) -> _Graph:
         f'{name} libvirt': ([f'{name} boot'], host.libvirt),
         f'{name} openvswitch': ([f'{name} boot'], host.openvswitch),
         f'{name} hostd': ([f'{name} boot'], host.hostd),
+        f'{name} exporter': ([f'{name} hostd'], host.exporter),
         f'{name} neutron agent': ([f'{name} openvswitch'], host.agent),
         f'{name} nova-compute': (
             [f'{name} libvirt', f'{name} storage', f'{name} openvswitch',

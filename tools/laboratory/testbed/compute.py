@@ -134,6 +134,17 @@ class Compute:
         self._start_program('nova-dmore-hostd', '/etc/nova-dmore/hostd.conf',
                             Restart='always')
 
+    def exporter(self) -> None:
+        """What writes the metrics of the host, if its release has it."""
+        name = 'nova-dmore-exporter'
+        if f'/etc/systemd/system/{name}.service' in installed.shipped(
+                self._place.tree(self._name)):
+            self._start(name, [
+                self._place.layout.venv_program(name),
+                '--config-file', conf_compute.NOVA_CONF,
+                '--output', f'{installed.METRICS}/nova-dmore.prom'], {
+                    'PYTHONPATH': SOURCE, 'PYTHONDONTWRITEBYTECODE': '1'})
+
     def nova(self) -> None:
         self._start_program('nova-compute', conf_compute.NOVA_CONF, **_NOVA)
 

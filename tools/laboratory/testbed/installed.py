@@ -15,6 +15,9 @@ _PROGRAMS = ('nova-rootwrap', 'privsep-helper')
 #: libvirtd listens itself; each of these would do it for it.
 _SOCKETS = ('libvirtd', 'libvirtd-ro', 'libvirtd-admin')
 
+#: Where node_exporter would look for metrics, were it here.
+METRICS = '/var/lib/prometheus/node-exporter'
+
 #: Those of Debian's packages of Nova, and the groups of hostd.rst. The first
 #: lets nova-compute reach libvirt. Without a shell sshd would let the user
 #: run nothing.
@@ -28,6 +31,7 @@ _TMPFILES = f"""d /run/tmp 1777
 d /run/home 0700
 d /run/lock/nova 0755 {NOVA} {NOVA}
 d /var/lib/nova 0755 {NOVA} {NOVA}
+d {METRICS} 0755 {NOVA} {NOVA}
 """
 
 #: nova-compute copies disks as its user, and nobody answers questions.
@@ -47,6 +51,8 @@ _SHIPPED = {
     'tmpfiles.d/nova-dmore.conf': 'tmpfiles.d/nova-dmore.conf',
     'systemd/nova-dmore-hostd.service':
         'systemd/system/nova-dmore-hostd.service',
+    'systemd/nova-dmore-exporter.service':
+        'systemd/system/nova-dmore-exporter.service',
 }
 
 #: Debian's, word for word.
@@ -70,8 +76,7 @@ def install(place: Place, host: str) -> None:
             '/etc/tmpfiles.d/nova.conf': _TMPFILES,
             '/etc/ssh/sshd_config.d/nova.conf': _SSHD,
             '/etc/ssh/ssh_config.d/nova.conf': _SSH,
-            **{f'/etc/{there}': (place.tree(host) / 'etc' / here).read_text()
-               for here, there in _SHIPPED.items()},
+            **shipped(place.tree(host)),
     }.items():
         inifile.write(_in(root, path), text, 0o644)
     inifile.write(_in(root, '/etc/sudoers.d/nova-common'), _SUDOERS, 0o440)
@@ -81,6 +86,16 @@ def install(place: Place, host: str) -> None:
     for name in _PROGRAMS:
         _link(place.layout.venv_program(name), _in(root, f'/usr/bin/{name}'))
     shutil.copytree(place.layout.venv / 'etc/nova', _in(root, '/etc/nova'))
+
+
+def shipped(tree: pathlib.Path) -> dict[str, str]:
+    """This project's own files, by where a host has them.
+
+    :param tree: its source; one of an earlier release may lack some
+    """
+    return {f'/etc/{there}': (tree / 'etc' / here).read_text()
+            for here, there in _SHIPPED.items()
+            if (tree / 'etc' / here).exists()}
 
 
 def _in(root: pathlib.Path, path: str) -> pathlib.Path:
