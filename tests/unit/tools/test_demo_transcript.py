@@ -154,6 +154,27 @@ class TranscriptTest(unittest.TestCase):
         self.assertEqual(b'[   5.1] Oops: 0000\r\n', self.seen.odd)
         self.assert_faults(0, 21)
 
+    def test_notices_are_no_output(self):
+        notice = (b'\r\n[nova-dmore: the instance is migrating to another '
+                  b'host]\r\n')
+        text = self.guest.print_some(40)
+        for at in range(len(text) - 300, len(text)):
+            with self.subTest(at=at):
+                self.setUp()
+                self.seen.feed(self.guest.print_some(40))
+                whole = self.guest.print_some(10)
+                cut = at % (len(whole) + 1)
+                whole = whole[:cut] + notice + whole[cut:]
+                for piece in (whole[:cut + 7], whole[cut + 7:]):
+                    self.seen.feed(piece)
+                told = self.ledger()
+                self.assertEqual((0, 0), (told.missing, told.duplicated))
+
+    def test_any_other_notice_is_counted(self):
+        self.seen.feed(self.guest.print_some(10) + b'[nova-dmore: 7 bytes]\r\n'
+                       + self.guest.print_some(10))
+        self.assertEqual(23, self.ledger().duplicated)
+
     def test_scroll_back_after_a_drop_is_not_counted_again(self):
         old = self.lines(40)
         self.seen.feed(old[:-30])

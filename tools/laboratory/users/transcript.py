@@ -18,6 +18,10 @@ from guest import protocol
 _LINE = re.compile(rb'L (\d{8}) [0-9a-f]{8} \w+\r\n')
 _ANSWER = re.compile(rb'K (\d) (\d{8}) (.)\r\n')
 _LEDGER = re.compile(rb'LEDGER (\{.*\})\r\n\Z')
+#: What the console tells a person of the instance; it is no output, and may be
+#: anywhere in it, on lines of its own.
+_NOTICE = re.compile(
+    rb'\[nova-dmore: the (?:instance|migration) [^\]]*\]\r\n')
 #: More missing lines than these are counted, not compared.
 _COMPARED = 2000
 #: So much text that is no output of the helper is kept for a look.
@@ -67,6 +71,9 @@ class Transcript:
     def __init__(self, program: str) -> None:
         self._ready = b'READY %s\r\n' % program.encode()
         self._partial = b''
+        # A line that the console itself has ended, for a notice.
+        self._cut: bytes | None = b''
+        self._last_odd = b''
         self.state = State.WAITING
         self.missing = 0
         self.duplicated = 0
@@ -93,12 +100,32 @@ class Transcript:
         self._partial = lines.pop()
         found: list[Answer | Ledger] = []
         for text in lines:
-            line = text + b'\n'
+            if self.state is State.FOLLOWING and _NOTICE.fullmatch(
+                    text + b'\n'):
+                self._join()
+                continue
+            if self._cut is None:
+                # The line before the notice had all but its end.
+                self._cut = b''
+                if text == b'\r':
+                    continue
+            line, self._cut = self._cut + text + b'\n', b''
+            odd = len(self.odd)
             if self.state is State.FOLLOWING and line == self._expected:
                 self._numbered(self._lines, line)
             elif event := self._other(line):
                 found.append(event)
+            self._last_odd = line if len(self.odd) > odd else b''
         return found
+
+    def _join(self) -> None:
+        """A notice has come: the line before it is not at its end."""
+        cut, self._last_odd = self._last_odd, b''
+        self._cut = None
+        if cut:
+            del self._hole[-len(cut):]
+            del self.odd[-len(cut):]
+            self._cut = cut.removesuffix(b'\r\n')
 
     def dropped(self) -> None:
         """The connection ended; the next one begins with old output."""
