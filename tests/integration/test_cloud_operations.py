@@ -105,7 +105,9 @@ class ShelveTest(LeavingTest):
         self.open(subject)
         self.act(subject, 'shelve_server', 'SHELVED_OFFLOADED')
         self.assert_left(subject, host)
-        self.assertIsNone(self.host_of(subject))
+        # Nova says so when it has told Placement, too.
+        cloud.wait_for(lambda: self.host_of(subject) is None, 30,
+                       'the end of its time on a host')
         self.act(subject, 'unshelve_server', 'ACTIVE')
         self.assert_console(subject, url)
 
