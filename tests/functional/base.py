@@ -29,6 +29,7 @@ from nova_dmore.virt.pair import kernel_log
 from tests.unit.virt import fake_host
 from tests.unit.virt import fake_shadow
 from tests.unit.virt import fakes
+from tests.unit.virt import no_rsa_keys
 from tests.unit.virt.images import store_case
 
 CONF = conf.CONF
@@ -90,7 +91,7 @@ class TestCase(base.ServersTestBase):
             self.useFixture(fixtures.MonkeyPatch(
                 f'nova_dmore.virt.{module}.libvirt', fakelibvirt))
         self.useFixture(fixtures.MockPatchObject(
-            host_keys, '_RSA_KEYS', fakes.NoRsaKeys()))
+            host_keys, '_RSA_KEYS', no_rsa_keys.NoRsaKeys()))
         # The consoles in the fake's XML are always the stock ones.
         self.useFixture(fixtures.MonkeyPatch(
             'nova_dmore.virt.where.has_shadow_devices', lambda *_: True))

@@ -2,7 +2,6 @@
 """What is written beside the code: the samples, and which test shows what."""
 
 import ast
-import configparser
 import os
 import pathlib
 import re
@@ -12,6 +11,8 @@ import tempfile
 
 from oslotest import base
 
+from tests.unit import as_installed
+
 _ROOT = pathlib.Path(__file__).parents[2]
 
 
@@ -20,18 +21,10 @@ class SamplesTest(base.BaseTestCase):
 
     def setUp(self):
         super().setUp()
-        # What is installed may be older than the tree.
         temporary = tempfile.TemporaryDirectory()
         self.addCleanup(temporary.cleanup)
         self._installed = pathlib.Path(temporary.name)
-        metadata = self._installed / 'tree-0.dist-info'
-        metadata.mkdir()
-        (metadata / 'METADATA').write_text('Name: tree\nVersion: 0\n')
-        setup = configparser.ConfigParser()
-        setup.read(_ROOT / 'setup.cfg')
-        (metadata / 'entry_points.txt').write_text(
-            '[oslo.config.opts]\n' +
-            setup['entry_points']['oslo.config.opts'])
+        as_installed.make(self._installed)
 
     def _generate(self, config):
         return subprocess.run(

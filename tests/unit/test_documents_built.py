@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The documents are one web site; a warning of Sphinx is an error."""
 
-import configparser
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 import unittest
+
+from tests.unit import as_installed
 
 _ROOT = pathlib.Path(__file__).parents[2]
 
@@ -18,15 +19,7 @@ class BuiltTest(unittest.TestCase):
         temporary = tempfile.TemporaryDirectory()
         self.addCleanup(temporary.cleanup)
         self.folder = pathlib.Path(temporary.name)
-        # What is installed may be older than the tree.
-        metadata = self.folder / 'tree-0.dist-info'
-        metadata.mkdir()
-        (metadata / 'METADATA').write_text('Name: tree\nVersion: 0\n')
-        setup = configparser.ConfigParser()
-        setup.read(_ROOT / 'setup.cfg')
-        (metadata / 'entry_points.txt').write_text(
-            '[oslo.config.opts]\n' +
-            setup['entry_points']['oslo.config.opts'])
+        as_installed.make(self.folder)
 
     def test_no_warning_and_every_option(self):
         made = self.folder / 'html'

@@ -3,7 +3,6 @@
 
 import copy
 import functools
-import math
 import socket
 import types
 from unittest import mock
@@ -23,6 +22,7 @@ from nova_dmore.virt.network import address
 from nova_dmore.virt.network import port_security
 from nova_dmore.virt.network import security_group
 from nova_dmore.virt.pair import record
+from tests.unit.virt import no_rsa_keys
 
 objects.register_all()
 os_vif_objects.register_all()
@@ -98,27 +98,13 @@ def make_instance(**changes) -> objects.Instance:
     return objects.Instance(**{**fields, **changes})
 
 
-class NoRsaKeys:
-    """In the place of those that a thread makes: none is ready, ever."""
-
-    last_made_at = -math.inf
-
-    def get(self, seed):
-        """Return the key of a seed."""
-        return None
-
-    def made_after(self, seed, when):
-        """Return whether it was made later."""
-        return False
-
-
 class TestCase(base.BaseTestCase):
     """A test with Nova's configuration, the ``[dmore]`` options included.
 
     :cvar rsa_keys: makes RSA host keys, which take a second each.
     """
 
-    rsa_keys = NoRsaKeys
+    rsa_keys = no_rsa_keys.NoRsaKeys
 
     def setUp(self):
         super().setUp()

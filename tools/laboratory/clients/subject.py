@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """An instance that clients are tried at."""
 
+import abc
 import pathlib
 import subprocess
 import time
 import urllib.parse
+from collections.abc import Callable
+from typing import TypeVar
 
 from laboratory.clients.shell import Shell
 from laboratory.cloud import machines
@@ -16,9 +19,25 @@ from laboratory.vnc.encodings import Pixels
 
 VNC_PORT = 5900
 _OPEN_S = 120.0
+_Opened = TypeVar('_Opened')
 
 
-class Subject:
+def when_there(open_it: Callable[[], _Opened], seconds: float) -> _Opened:
+    """What is opened, when it can be: Domain R may still be booting.
+
+    :raises OSError: it cannot be in time
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return open_it()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+
+
+class Subject(abc.ABC):
     """One instance, which has a Domain R or not.
 
     :param folder: for files of clients
@@ -58,26 +77,23 @@ class Subject:
 
     # Ways to its consoles.
 
+    @abc.abstractmethod
     def vnc(self) -> tuple[str, int, str]:
         """Host, port and password of the VNC server.
 
         :raises Failure: it has none
         """
-        raise NotImplementedError
 
     def proxied(self) -> ProxySession:
         """A session of nova-serialproxy.
 
         :raises Failure: there is none in time
         """
-        deadline = time.monotonic() + _OPEN_S
-        while True:
-            try:
-                return ProxySession(self._cloud.console_url(self.server))
-            except OSError as error:
-                if time.monotonic() > deadline:
-                    raise Failure('serial console', str(error)) from error
-                time.sleep(1)
+        try:
+            return when_there(lambda: ProxySession(
+                self._cloud.console_url(self.server)), _OPEN_S)
+        except OSError as error:
+            raise Failure('serial console', str(error)) from error
 
     def ssh(self) -> SshSession:
         """:raises OSError: there is no ``ssh``"""

@@ -3,7 +3,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from laboratory.browser import horizon, keys, novnc
@@ -11,10 +11,11 @@ from laboratory.browser.browser import Browser
 from laboratory.browser.dotool import Dotool
 from laboratory.browser.viewer import TigerVnc
 from laboratory.clients.shell import Shell
-from laboratory.clients.subject import Dmore, Subject
+from laboratory.clients.subject import Dmore, Subject, when_there
 from laboratory.clients.tmux import Tmux
 from laboratory.progress import Failure
 from laboratory.testbed import dashboard, services, settings
+from laboratory.users.sessions import Session
 from laboratory.vnc.encodings import Pixels
 
 _OPEN_S = 90.0
@@ -136,7 +137,7 @@ def tigervnc(subject: Subject, *locks: str) -> Iterator[Looking]:
 def page(subject: Subject) -> Iterator[Looking]:
     """noVNC in Chromium."""
     with Browser(subject.log) as browser:
-        browser.open(_when_there(subject.novnc_url))
+        browser.open(when_there(subject.novnc_url, _OPEN_S))
         yield _Page(novnc.Console(browser))
 
 
@@ -155,25 +156,21 @@ def tab(subject: Subject) -> Iterator[Looking]:
         yield _Page(horizon.open_console(browser))
 
 
-@contextlib.contextmanager
-def proxy(subject: Subject) -> Iterator[Terminal]:
+def proxy(subject: Subject) -> contextlib.AbstractContextManager[Terminal]:
     """A WebSocket of nova-serialproxy."""
-    shell = subject.shell()
-    try:
-        yield Terminal(shell)
-    finally:
-        shell.close()
+    return _terminal(subject.proxied())
 
 
-@contextlib.contextmanager
-def openssh(subject: Subject) -> Iterator[Terminal]:
+def openssh(subject: Subject) -> contextlib.AbstractContextManager[Terminal]:
     """:raises Unavailable: a stock console has no SSH"""
     _need_domain_r(subject)
-    shell = Shell(subject.ssh())
-    try:
+    return _terminal(subject.ssh())
+
+
+@contextlib.contextmanager
+def _terminal(session: Session) -> Iterator[Terminal]:
+    with contextlib.closing(Shell(session)) as shell:
         yield Terminal(shell)
-    finally:
-        shell.close()
 
 
 @contextlib.contextmanager
@@ -183,11 +180,9 @@ def tmux_at_once(subject: Subject) -> Iterator[Tmux]:
     :raises Unavailable: a stock console has no SSH
     """
     _need_domain_r(subject)
-    user = Tmux(f'dmore-{subject.domain}', subject.ssh_command())
-    try:
+    with contextlib.closing(Tmux(f'dmore-{subject.domain}',
+                                 subject.ssh_command())) as user:
         yield user
-    finally:
-        user.close()
 
 
 @contextlib.contextmanager
@@ -206,18 +201,3 @@ def tmux(subject: Subject) -> Iterator[Tmux]:
 def _need_domain_r(subject: Subject) -> None:
     if not isinstance(subject, Dmore):
         raise Unavailable('stock Nova has no console by SSH')
-
-
-def _when_there(url: Callable[[], str]) -> str:
-    """A URL, when there is one: Domain R may still be booting.
-
-    :raises OSError: there is none in time
-    """
-    deadline = time.monotonic() + _OPEN_S
-    while True:
-        try:
-            return url()
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(1)

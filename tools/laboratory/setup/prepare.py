@@ -231,10 +231,7 @@ class Setup:
     def _make_tempest(self, log: pathlib.Path) -> None:
         venv = self._layout.tempest_venv
         _new_venv('tempest', venv, log)
-        command.logged('tempest', [
-            str(venv / 'bin' / 'pip'), 'install', '--quiet',
-            '--disable-pip-version-check', '--requirement',
-            str(_TEMPEST_REQUIREMENTS)], log)
+        _any_pip(venv, '--requirement', str(_TEMPEST_REQUIREMENTS))(log)
 
     def _make_unit_environment(self, log: pathlib.Path) -> None:
         venv = self._layout.unit_venv
@@ -272,10 +269,15 @@ def _new_venv(step: str, venv: pathlib.Path, log: pathlib.Path) -> None:
 def _pip(venv: pathlib.Path, *arguments: str
          ) -> Callable[[pathlib.Path], None]:
     """What installs packages; it gets the log file."""
+    return _any_pip(venv, '--constraint', str(_CONSTRAINTS), *arguments)
+
+
+def _any_pip(venv: pathlib.Path, *arguments: str
+             ) -> Callable[[pathlib.Path], None]:
+    """Likewise, in whatever versions there are."""
     return lambda log: command.logged('packages of Python', [
         str(venv / 'bin' / 'pip'), 'install', '--quiet',
-        '--disable-pip-version-check', '--constraint', str(_CONSTRAINTS),
-        *arguments], log)
+        '--disable-pip-version-check', *arguments], log)
 
 
 def _python() -> str:
