@@ -6,6 +6,7 @@ as the user who runs nova-compute. What it looks at is in
 :mod:`nova_dmore.virt.checks`.
 """
 
+import functools
 import sys
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -29,15 +30,6 @@ _CODES = {result.Level.GOOD: upgradecheck.Code.SUCCESS,
           result.Level.FAILURE: upgradecheck.Code.FAILURE}
 
 
-def subject() -> table.Subject:
-    """This host, as its nova-compute sees it."""
-    context = nova_context.get_admin_context()
-    return table.Subject(
-        CONF, hypervisor.connect,
-        factory.make_pairs(CONF, hypervisor.connect, None, context), context,
-        _ask_hosts)
-
-
 def _ask_hosts() -> dict[str, dict[str, Any] | None]:
     operator_rpc.connect(CONF)
     context = nova_context.get_admin_context()
@@ -47,7 +39,7 @@ def _ask_hosts() -> dict[str, dict[str, Any] | None]:
 def _as_upgrade_check(check: table.Check
                       ) -> Callable[[Any], upgradecheck.Result]:
     def look(checks: Any) -> upgradecheck.Result:
-        found = check.of(subject())
+        found = check.of(checks.subject)
         return upgradecheck.Result(_CODES[found.level], found.text or None)
     return look
 
@@ -58,6 +50,16 @@ class Checks(upgradecheck.UpgradeCommands):     # type: ignore[misc]
 
     _upgrade_checks = tuple(
         (check.title, _as_upgrade_check(check)) for check in table.CHECKS)
+
+    @functools.cached_property
+    def subject(self) -> table.Subject:
+        """This host, as its nova-compute sees it; made by the first check, for
+        the configuration is read after this is."""
+        context = nova_context.get_admin_context()
+        return table.Subject(
+            CONF, hypervisor.connect,
+            factory.make_pairs(CONF, hypervisor.connect, None, context),
+            context, _ask_hosts)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

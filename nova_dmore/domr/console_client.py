@@ -26,7 +26,6 @@ class ClientState(enum.Enum):
 class Client:
     """One client of a console; made by ``Console.attach``.
 
-    :ivar missed: bytes of output that this client was not given
     :ivar stream: parses the output for a terminal; None: it gets all bytes
         as they are
     :ivar is_person: it is told what the instance does

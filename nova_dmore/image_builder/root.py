@@ -55,17 +55,17 @@ def _is_elf(path: pathlib.Path) -> bool:
         return file.read(4) == b'\x7fELF'
 
 
-def _copy_libraries(tree: pathlib.Path, root: pathlib.Path) -> None:
+def _copy_libraries(source: tree_module.Tree, root: pathlib.Path) -> None:
     """Copy what the dynamic loader would load for the programs in root."""
     wanted: set[str] = set()
     for path in sorted(filter(_is_elf, root.rglob('*'))):
-        wanted |= libraries_of(steps.run(
-            ['chroot', str(tree), '/lib64/ld-linux-x86-64.so.2', '--list',
+        wanted |= libraries_of(source.run(
+            ['/lib64/ld-linux-x86-64.so.2', '--list',
              f'/{path.relative_to(root)}']))
     for name in sorted(wanted):
         target = root / name.lstrip('/')
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(tree / name.lstrip('/'), target)    # follows links
+        shutil.copy(source.path / name.lstrip('/'), target)  # follows links
 
 
 def server_lines(entry_points: Iterable[metadata.EntryPoint]) -> list[str]:
@@ -148,7 +148,7 @@ def make_root(source: tree_module.Tree, root: pathlib.Path,
         (top / AGENT).mkdir(parents=True)
         for file in [*native.values(), *programs]:
             shutil.copy(file, top / AGENT)
-    _copy_libraries(tree, root)
+    _copy_libraries(source, root)
     servers = installed_servers()
     modules = agent_modules(servers)
     _copy_agent(root, modules)

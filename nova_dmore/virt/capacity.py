@@ -189,12 +189,12 @@ class Capacity:
         """What is reserved of MEMORY_MB, in MiB. Where that is a file, it is
         none of the memory that a Domain R has."""
         return 0 if self._conf.libvirt.file_backed_memory else (
-            count * self.cost_mib())
+            count * self._cost_mib(self._pairs.records.all()))
 
-    def cost_mib(self) -> int:
+    def _cost_mib(self, records) -> int:
         """What a Domain R takes of this host's memory, in MiB: the most that
         any image that is used here asks for."""
-        digests = {record.digest for record in self._pairs.records.all()}
+        digests = {record.digest for record in records}
         asked = []
         for digest in digests:
             try:
@@ -219,10 +219,11 @@ class Capacity:
         with self._lock:
             if self._stock_memory is None:
                 return      # nobody schedules to a host that is not reported
-            count = 1 + len({record.instance_uuid for record
-                             in self._pairs.records.all()} - {instance_uuid})
-            wanted = count * self.cost_mib()
-            self._must_fit_small_pages(wanted)
+            records = self._pairs.records.all()
+            count = 1 + len({record.instance_uuid for record in records}
+                            - {instance_uuid})
+            wanted = count * self._cost_mib(records)
+            self._must_fit_small_pages(wanted, count)
             if self._conf.libvirt.file_backed_memory:
                 _must_fit(wanted, self._ram_mib()
                           - self._conf.reserved_host_memory_mb, count)
@@ -255,7 +256,7 @@ class Capacity:
                 f'Placement: {answer.status_code}')
         return answer.status_code == 200
 
-    def _must_fit_small_pages(self, wanted: int) -> None:
+    def _must_fit_small_pages(self, wanted: int, count: int) -> None:
         """Huge pages are for instances that ask for them. A Domain R has its
         memory from the rest, as instances have that do not ask."""
         small = self._small_mib()
@@ -265,7 +266,7 @@ class Capacity:
         used = sum(instance.flavor.memory_mb for instance in self._instances()
                    if not _has_huge_pages(instance))
         _must_fit(wanted, small - self._conf.reserved_host_memory_mb
-                  - math.ceil(used / ratio), wanted // self.cost_mib())
+                  - math.ceil(used / ratio), count)
 
     # -- Placement ----------------------------------------------------------
 

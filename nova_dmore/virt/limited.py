@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from nova.network import neutron
+
 from nova_dmore import exception
 
 #: How long Neutron, Glance and Keystone may take for an answer, in seconds.
@@ -29,6 +31,14 @@ def neutron_client(client):
         http.session = copy.copy(http.session)
         http.session.timeout = ANSWER_S
     return client
+
+
+def neutron_of(context):
+    """An administrator's client of Neutron.
+
+    :param context: an admin ``RequestContext``.
+    """
+    return neutron_client(neutron.get_client(context, admin=True))
 
 
 def glance(seconds: float, what: str, function: Callable, *arguments,

@@ -31,8 +31,6 @@ _VERSION = '2.3'
 #: Domain R made, in seconds.
 _TIMEOUT_S = 30
 _REBUILD_S = 300
-#: A host that is at work says so twice in this time, in seconds.
-_SIGN_OF_LIFE_S = 10
 #: Of RabbitMQ, if the configuration names none, and how long a broker may
 #: take to accept a connection, in seconds.
 _PORT = 5672
@@ -167,7 +165,7 @@ class OperatorAPI:
         return rpc.send(
             self._client.prepare(
                 server=host, timeout=timeout,
-                call_monitor_timeout=_SIGN_OF_LIFE_S,
+                call_monitor_timeout=rpc.SIGN_OF_LIFE_S,
                 transport_options=messaging.TransportOptions(
                     at_least_once=True)),
             context, host, method, **arguments)

@@ -51,7 +51,7 @@ _GRACE_S = 10.0
 #: A destination that is at work says so twice in this time, in seconds: one
 #: that does not is not there. The queue of a nova-compute that has ended, or
 #: has the plug-in no more, takes calls until RabbitMQ is started again.
-_SIGN_OF_LIFE_S = 10
+SIGN_OF_LIFE_S = 10
 #: The longest time that a call may give a destination, in seconds.
 _WITHIN_S_MAX = 600.0
 #: Longest URI, and longest console log in base64, in characters: Nova shows
@@ -125,7 +125,7 @@ class DestinationAPI:
         """
         client = self._client.prepare(
             server=host, timeout=self._timeout,
-            call_monitor_timeout=_SIGN_OF_LIFE_S,
+            call_monitor_timeout=SIGN_OF_LIFE_S,
             transport_options=messaging.TransportOptions(at_least_once=True))
         answer = send(
             client, context, host, 'prepare', migration_id=migration_id,

@@ -217,7 +217,6 @@ class Pair:
 
     def _domain_r_lost(self) -> None:
         self.control.lost()
-        self._noted_sessions()
         self.devices.each(base.ShadowDevice.domain_r_lost)
         for stream in (wire.Stream.SERIAL0_IN, wire.Stream.INPUT0_IN):
             # A console that nobody used has lost nothing.

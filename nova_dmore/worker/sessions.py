@@ -47,11 +47,11 @@ class SessionLog:
 
         What makes no sense in it is left out.
         """
-        before = self.to_notes()
         kind = message['type']
         server = message.get('server')
         if server not in wire.SESSION_SERVERS:
             return False
+        before = self._marks()
         if kind == wire.SESSION_ENDED:
             self._ended(message.get('number'))
         elif kind == wire.SESSION_BEGAN:
@@ -59,7 +59,12 @@ class SessionLog:
                 self._began(each)
         else:
             self._replace(str(server), message.get('sessions'))
-        return self.to_notes() != before
+        return self._marks() != before
+
+    def _marks(self) -> tuple[int, int, int]:
+        """Another one when anything has changed: whoever comes or goes is an
+        event, or was counted, but for those that Domain R tells again."""
+        return self._next, self.untold, len(self._sessions)
 
     def _parsed(self, server: object, values: object
                 ) -> Iterable[session.Session]:

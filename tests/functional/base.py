@@ -134,12 +134,9 @@ class TestCase(base.ServersTestBase):
         self.neutron_for_domain_r = fakes.Neutron()
         super().setUp()
         self.useFixture(fixtures.MonkeyPatch(
-            'nova_dmore.virt.network.address.neutron', types.SimpleNamespace(
+            'nova_dmore.virt.limited.neutron', types.SimpleNamespace(
                 get_client=lambda context, admin:
                 self.neutron_for_domain_r.client)))
-        self.useFixture(fixtures.MonkeyPatch(
-            'nova_dmore.virt.network.ports.neutron',
-            address.neutron))
         # The fake of Nova runs no guest, and tests look themselves.
         self.useFixture(fixtures.MonkeyPatch(
             'nova_dmore.virt.checks.start.check_aside', lambda subject: None))

@@ -15,6 +15,7 @@ from oslo_messaging import transport
 from nova_dmore.channel import control
 from nova_dmore.virt.config import certificate
 from nova_dmore.virt.config import host_secrets
+from nova_dmore.virt.config import identity
 from nova_dmore.virt.pair import blueprint
 from nova_dmore import wire
 from tests.functional import test_migration
@@ -149,7 +150,7 @@ class SecrecyTest(test_migration.MigrationTestCase):
             context.get_admin_context(), self.server['id'],
             expected_attrs=['metadata', 'system_metadata'])
         self.assertEqual(
-            '3', instance.system_metadata[host_secrets.METADATA])
+            '3', instance.system_metadata[identity.METADATA])
         self.assertEqual(set(), self._secrets_in(
             [dict(instance.metadata), dict(instance.system_metadata)]))
         self.assertEqual(set(), self._secrets_in([

@@ -107,13 +107,7 @@ class Survey:
 
         :raises nova_dmore.exception.DMoreError: nobody can tell.
         """
-        up = self._domains_that_are_up()
-        records = {record.instance_uuid: record
-                   for record in self._pairs.records.all()}
-        uuids = {*records, *self._pairs.shadows.instances(),
-                 *filter(None, map(domain_r.instance_of_name, up))}
-        return [self._look(uuid, records.get(uuid), up)
-                for uuid in sorted(filter(uuidutils.is_uuid_like, uuids))]
+        return [self._look(*known) for known in self._known()]
 
     def pair(self, instance_uuid: str) -> Seen:
         """That of one instance.
@@ -121,11 +115,22 @@ class Survey:
         :raises nova_dmore.exception.DMoreError: there is none on this host,
             or nobody can tell.
         """
-        for seen in self.pairs():
-            if seen.instance_uuid == instance_uuid:
-                return seen
+        for known in self._known():
+            if known[0] == instance_uuid:
+                return self._look(*known)
         raise exception.PairError(
             f'instance {instance_uuid} has no pair on this host')
+
+    def _known(self) -> list[tuple[
+            str, record_module.PairRecord | None, set[str]]]:
+        """The uuid of each instance, its record, and the domains that run."""
+        up = self._domains_that_are_up()
+        records = {record.instance_uuid: record
+                   for record in self._pairs.records.all()}
+        uuids = {*records, *self._pairs.shadows.instances(),
+                 *filter(None, map(domain_r.instance_of_name, up))}
+        return [(uuid, records.get(uuid), up)
+                for uuid in sorted(filter(uuidutils.is_uuid_like, uuids))]
 
     def _domains_that_are_up(self) -> set[str]:
         try:

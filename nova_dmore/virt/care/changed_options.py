@@ -40,8 +40,9 @@ class ChangedOptions:
             processes live.
         """
         troubles, earlier = set(), set()
+        made_from = self._pairs.sources()
         for record in records:
-            if record.incoming or self._pairs.was_told(record):
+            if record.incoming or self._pairs.was_told(record, made_from):
                 continue
             try:
                 self._pairs.configure_again(record.instance_uuid)

@@ -63,14 +63,9 @@ class State(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True)
-class Port:
+class Port(ports_module.BoundPort):
     """A port of a Domain R whose instance does not live."""
 
-    instance_uuid: str
-    port_id: str
-    #: That it is bound to; empty: none.
-    host: str
-    ip: str | None
     state: State
 
 
@@ -135,7 +130,7 @@ class Orphans:
         for host, uuids in on_hosts.items():
             for uuid in self._kept_by(host, uuids):
                 states[uuid] = State.ON_HOST
-        return [Port(uuid, port.port_id, port.host, port.ip, state)
+        return [Port(**vars(port), state=state)
                 for uuid, state in sorted(states.items())
                 for port in ports[uuid]]
 

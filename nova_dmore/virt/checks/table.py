@@ -3,11 +3,11 @@
 
 import dataclasses
 import enum
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import libvirt
-from nova.network import neutron
 from oslo_config import cfg
 
 from nova_dmore.channel import text
@@ -20,6 +20,7 @@ from nova_dmore.virt.checks import image
 from nova_dmore.virt.checks import network
 from nova_dmore.virt.checks import other_hosts
 from nova_dmore.virt.checks import result
+from nova_dmore.virt import limited
 from nova_dmore.virt.pair import pairs as pairs_module
 from nova_dmore.virt import service_errors
 
@@ -56,14 +57,19 @@ class Subject:
         given: str = self.conf.libvirt.virt_type
         return given
 
-    @property
+    @functools.cached_property
     def service(self) -> host_service.HostService:
-        """The host service of this host."""
+        """The host service of this host; it is waited for once."""
         return host_service.HostService(self.conf.dmore.run_dir)
+
+    @functools.cached_property
+    def capabilities(self) -> str:
+        """What libvirt tells of this host."""
+        return str(self.connect().getCapabilities())
 
     def neutron(self):
         """A client of Neutron."""
-        return neutron.get_client(self.context, admin=True)
+        return limited.neutron_of(self.context)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,9 +153,9 @@ CHECKS = (
     *NEEDED,
     Check('Host service', lambda subject: host.service(subject.service)),
     Check('Group of QEMU', lambda subject: host.group(
-        subject.service, subject.connect().getCapabilities())),
+        subject.service, subject.capabilities)),
     Check('AppArmor', lambda subject: host.apparmor(
-        subject.connect().getCapabilities(), subject.conf.dmore.run_dir)),
+        subject.capabilities, subject.conf.dmore.run_dir)),
     Check('Accelerator', lambda subject: accelerator.check(
         subject.connect(), subject.virt_type), When.ASIDE),
     Check('Management network', _management_network, When.ASIDE),

@@ -21,8 +21,6 @@ from nova_dmore.virt.pair import record as record_module
 
 LOG = logging.getLogger(__name__)
 
-METADATA = identity.METADATA
-
 
 def id_of(instance) -> int:
     """Which secret an instance's pair was made with, as Nova knows it.
@@ -30,14 +28,14 @@ def id_of(instance) -> int:
     :returns: :data:`identity.FIRST_SECRET_ID` too for one that Nova knows
         nothing of: it has none yet, or that one.
     """
-    known = instance.system_metadata.get(METADATA, '')
+    known = instance.system_metadata.get(identity.METADATA, '')
     return int(known) if known.isdecimal() else identity.FIRST_SECRET_ID
 
 
 def note(instance, secret_id: int) -> None:
     """Let Nova know it."""
     if id_of(instance) != secret_id:
-        instance.system_metadata[METADATA] = str(secret_id)
+        instance.system_metadata[identity.METADATA] = str(secret_id)
         instance.save()
 
 
@@ -104,7 +102,7 @@ class HostSecrets:
         """
         secrets = self._read()
         known = id_of(instance)
-        if ((had_one or METADATA in instance.system_metadata)
+        if ((had_one or identity.METADATA in instance.system_metadata)
                 and known in secrets.by_id):
             return known
         return secrets.newest

@@ -232,8 +232,3 @@ def read_authorized_keys(path: str | None) -> list[str]:
                 'an option that the console does not keep to, such as '
                 'command="…"')
     return [line for line, _ in lines]
-
-
-def is_public_key(line: str) -> bool:
-    """Whether a line is an OpenSSH public key that can be used."""
-    return key_lines.is_usable(line)

@@ -15,7 +15,6 @@ import dataclasses
 import ipaddress
 
 from neutronclient.common import exceptions as neutron_exceptions
-from nova.network import neutron
 from oslo_log import log as logging
 
 from nova_dmore import exception
@@ -81,7 +80,7 @@ class AddressBook:
 
         :raises nova_dmore.exception.ConfigurationError: there is none.
         """
-        with _neutron_errors('[dmore] management_network'):
+        with neutron_errors('[dmore] management_network'):
             return self._find_network(self._client())
 
     def ensure(self, instance_uuid: str, host: str,
@@ -93,7 +92,7 @@ class AddressBook:
         :param like: what it had before; a new one is the same, if that can
             be had.
         """
-        with _neutron_errors(f'the port of {device_id(instance_uuid)}'):
+        with neutron_errors(f'the port of {device_id(instance_uuid)}'):
             client = self._client()
             port = self._find(client, instance_uuid)
             is_new = port is None
@@ -109,7 +108,7 @@ class AddressBook:
 
     def exists(self, instance_uuid: str) -> bool:
         """Whether the instance has a port already."""
-        with _neutron_errors(f'the port of {device_id(instance_uuid)}'):
+        with neutron_errors(f'the port of {device_id(instance_uuid)}'):
             return self._find(self._client(), instance_uuid) is not None
 
     def is_lost(self, port_id: str) -> bool:
@@ -118,7 +117,7 @@ class AddressBook:
         Neutron does not tell Nova, for it takes ``device_id`` for none of an
         instance: so each port is looked for now and then.
         """
-        with _neutron_errors(f'port {port_id}'):
+        with neutron_errors(f'port {port_id}'):
             with service_errors.perhaps_absent():
                 self._client().show_port(port_id)
                 return False
@@ -126,13 +125,13 @@ class AddressBook:
 
     def ports_on(self, host: str) -> set[str]:
         """Ids of the ports that are bound to ``host``."""
-        with _neutron_errors(f'the ports of host {host}'):
+        with neutron_errors(f'the ports of host {host}'):
             return {port['id'] for port in self._ports_on(
                 self._client(), host)}
 
     def instances_on(self, host: str) -> list[str]:
         """Uuids of the instances whose ports are bound to ``host``."""
-        with _neutron_errors(f'the ports of host {host}'):
+        with neutron_errors(f'the ports of host {host}'):
             return [port['device_id'].removeprefix(_DEVICE_PREFIX)
                     for port in self._ports_on(self._client(), host)]
 
@@ -144,7 +143,7 @@ class AddressBook:
         """
         if not self._network:
             return
-        with _neutron_errors('port security of Domain R'):
+        with neutron_errors('port security of Domain R'):
             client = self._client()
             self._security.look_at(client, self._find_network(client))
             networks: dict[str, dict] = {}
@@ -164,14 +163,14 @@ class AddressBook:
     def delete(self, instance_uuid: str) -> None:
         """Delete the instance's port, if there is one, also on a network that
         was the management network before."""
-        with _neutron_errors(f'the port of {device_id(instance_uuid)}'):
+        with neutron_errors(f'the port of {device_id(instance_uuid)}'):
             client = self._client()
             for port in self._all(client, instance_uuid):
                 client.delete_port(port['id'])
 
     def find(self, instance_uuid: str) -> Address:
         """The instance's port, as the host plugs it that it is bound to."""
-        with _neutron_errors(f'the port of {device_id(instance_uuid)}'):
+        with neutron_errors(f'the port of {device_id(instance_uuid)}'):
             client = self._client()
             port = self._find(client, instance_uuid)
             if port is None:
@@ -182,7 +181,7 @@ class AddressBook:
     def of_port(self, instance_uuid: str, port_id: str) -> Address:
         """As :meth:`find`, of a port that another host names; it may be on a
         network that was the management network before."""
-        with _neutron_errors(f'the port of {device_id(instance_uuid)}'):
+        with neutron_errors(f'the port of {device_id(instance_uuid)}'):
             client = self._client()
             for port in self._all(client, instance_uuid):
                 if port['id'] == port_id:
@@ -195,7 +194,7 @@ class AddressBook:
 
         :returns: the address as ``host`` plugs it.
         """
-        with _neutron_errors(f'a binding of port {address.port_id} on {host}'):
+        with neutron_errors(f'a binding of port {address.port_id} on {host}'):
             client = self._client()
             try:
                 made = client.create_port_binding(address.port_id, {
@@ -216,23 +215,23 @@ class AddressBook:
 
         It takes Neutron up to seconds: nothing should wait for it.
         """
-        with _neutron_errors(f'port {port_id} on its way to {host}'):
+        with neutron_errors(f'port {port_id} on its way to {host}'):
             self._client().update_port(port_id, {'port': {
                 'binding:profile': {'migrating_to': host}}})
 
     def activate_binding(self, port_id: str, host: str) -> None:
         """Let the port's traffic go to ``host``."""
-        with _neutron_errors(f'the binding of port {port_id} on {host}'):
+        with neutron_errors(f'the binding of port {port_id} on {host}'):
             binding.activate(self._client(), port_id, host)
 
     def is_bound(self, port_id: str, host: str) -> bool:
         """Whether the port's traffic goes to ``host``."""
-        with _neutron_errors(f'the binding of port {port_id} on {host}'):
+        with neutron_errors(f'the binding of port {port_id} on {host}'):
             return binding.status(self._client(), port_id, host) == 'ACTIVE'
 
     def has_binding(self, port_id: str, host: str) -> bool:
         """Whether the port is, or may come to be, on ``host``."""
-        with _neutron_errors(f'the binding of port {port_id} on {host}'):
+        with neutron_errors(f'the binding of port {port_id} on {host}'):
             return binding.status(self._client(), port_id, host) is not None
 
     def delete_binding(self, port_id: str, host: str) -> None:
@@ -241,7 +240,7 @@ class AddressBook:
         Where its traffic goes there, it stays: Neutron would not find a port
         again that has no binding at all.
         """
-        with _neutron_errors(f'the binding of port {port_id} on {host}'):
+        with neutron_errors(f'the binding of port {port_id} on {host}'):
             client = self._client()
             binding.drop_inactive(client, port_id, host)
             # Also where nothing was announced: an agent skips a port with two
@@ -251,12 +250,11 @@ class AddressBook:
 
     def drop_inactive_binding(self, port_id: str, host: str) -> None:
         """Forget that the port was to come to ``host``, unless it has."""
-        with _neutron_errors(f'the binding of port {port_id} on {host}'):
+        with neutron_errors(f'the binding of port {port_id} on {host}'):
             binding.drop_inactive(self._client(), port_id, host)
 
     def _client(self):
-        return limited.neutron_client(
-            neutron.get_client(self._context, admin=True))
+        return limited.neutron_of(self._context)
 
     def _find(self, client, instance_uuid: str):
         """Any user may give a port on a network of his own this name; only
@@ -365,7 +363,7 @@ class AddressBook:
 
 
 @contextlib.contextmanager
-def _neutron_errors(what: str):
+def neutron_errors(what: str):
     """Turn errors of Neutron's client and of Nova's into AddressError."""
     try:
         yield

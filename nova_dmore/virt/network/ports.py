@@ -3,12 +3,10 @@
 
 import dataclasses
 
-from nova.network import neutron
 from oslo_utils import uuidutils
 
-from nova_dmore import exception
+from nova_dmore.virt import limited
 from nova_dmore.virt.network import address
-from nova_dmore.virt import service_errors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,14 +26,9 @@ def of_all_hosts(context) -> list[BoundPort]:
     :param context: an admin ``RequestContext``.
     :raises nova_dmore.exception.AddressError: Neutron does not tell.
     """
-    try:
-        ports = neutron.get_client(context, admin=True).list_ports(
+    with address.neutron_errors('the ports of all hosts'):
+        ports = limited.neutron_of(context).list_ports(
             device_owner=address.DEVICE_OWNER)['ports']
-    except service_errors.NEUTRON as error:
-        kind = (exception.NeutronAwayError if service_errors.is_away(error)
-                else exception.AddressError)
-        raise kind(f'the ports of all hosts: Neutron says: {error}'
-                   ) from error
     prefix = address.device_id('')
     found = []
     for port in ports:

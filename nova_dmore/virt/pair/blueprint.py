@@ -60,10 +60,19 @@ class Blueprint:
         domain.bind(cpus.of_domain_r(self._conf),
                     self._conf.dmore.cpu_limit_percent)
 
-    def told(self, record) -> tuple:
-        """What the CONFIG message of a pair is made from, to be compared."""
-        return (sources.digest(self._conf.dmore, self._conf.vnc.enabled),
-                dataclasses.replace(record, incoming=False))
+    def sources(self) -> str:
+        """What the CONFIG messages of all pairs are made from, to be compared;
+        it reads files."""
+        return sources.digest(self._conf.dmore, self._conf.vnc.enabled)
+
+    @staticmethod
+    def told(record, made_from: str) -> tuple:
+        """What the CONFIG message of a pair is made from, to be compared.
+
+        :param made_from: what :meth:`sources` returned.
+        """
+        return made_from, dataclasses.replace(
+            record, incoming=False, renewal=None)
 
     def config(self, record) -> dict:
         """The CONFIG message of a pair (:data:`nova_dmore.wire.CONFIG`)."""

@@ -62,6 +62,8 @@ class KnownPairs:
         self.configured = self._parts.configured
         #: See :meth:`parts.PairParts.was_told`.
         self.was_told = self._parts.was_told
+        #: See :meth:`blueprint.Blueprint.sources`.
+        self.sources = self.blueprint.sources
         #: By instance uuid, what a user is told of why its Domain R cannot be
         #: had now.
         self.trouble: dict[str, str] = {}

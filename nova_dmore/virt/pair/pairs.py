@@ -109,7 +109,7 @@ class Pairs(known.KnownPairs):
         try:
             self.images.ensure(record.digest)
         except exception.ImageError as error:
-            record = self._with_current_image(record, text.printable(error))
+            record = self._with_current_image(record, str(error))
         try:
             replaced = self.secrets.replaced(record)
             if replaced != record:

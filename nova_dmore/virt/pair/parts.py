@@ -100,16 +100,19 @@ class PairParts:
     def configure(self, record) -> None:
         """Tell Domain R, this one and each later one, what to serve."""
         # First: what changes meanwhile is told again.
-        told = self._blueprint.told(record)
+        told = self._blueprint.told(record, self._blueprint.sources())
         self._shadows.client(record.instance_uuid).configure(
             self._blueprint.config(record))
         self.configured[record.instance_uuid] = time.monotonic()
         self._told[record.instance_uuid] = told
 
-    def was_told(self, record) -> bool:
-        """Whether this process has told Domain R what it would tell it now."""
+    def was_told(self, record, made_from: str) -> bool:
+        """Whether this process has told Domain R what it would tell it now.
+
+        :param made_from: what :meth:`blueprint.Blueprint.sources` returned.
+        """
         return (self._told.get(record.instance_uuid)
-                == self._blueprint.told(record))
+                == self._blueprint.told(record, made_from))
 
     def end(self, instance_uuid: str, record) -> None:
         """Stop and unplug what there is of a pair.

@@ -3,8 +3,6 @@
 
 from nova_dmore import wire
 
-#: Its servers, as the SERVING message names them.
-_SERVERS = ('ssh', 'serial', 'vnc')
 #: A Domain R takes fewer clients of each; more are not believed.
 _CLIENTS_MAX = 10000
 
@@ -16,7 +14,8 @@ def of(status: wire.Status) -> dict[str, int] | None:
     """
     if not isinstance(status.serving, dict):
         return None
-    counts = {name: status.serving.get(name, 0) for name in _SERVERS}
+    counts = {name: status.serving.get(name, 0)
+              for name in wire.SESSION_SERVERS}
     if not all(type(count) is int and 0 <= count <= _CLIENTS_MAX
                for count in counts.values()):
         return None

@@ -16,8 +16,7 @@ from laboratory.progress import Progress
 from laboratory.testbed.settings import COMPUTES
 
 STOCK, DMORE = SIDES = 'stock', 'dmore'
-CREATE, MIGRATE, DELETE = OPERATIONS = (
-    'server create', 'live migration', 'server delete')
+OPERATIONS = 'server create', 'live migration', 'server delete'
 #: What the plug-in may add: so many seconds, and this part of what stock
 #: takes.
 AIM_S, AIM_PART = 1.0, 0.1

@@ -3,6 +3,6 @@
 at one of Domain R, side by side.
 
 ``cases`` says what each is tried with, ``users`` opens them, ``subject`` is an
-instance with a look into its guest, ``run`` goes through all, ``report``
+instance with a look into its guest, ``inside`` goes through all, ``report``
 prints and saves.
 """

@@ -83,10 +83,6 @@ class Shell:
             said = bytes(self._came[at:]).decode(errors='replace')
         return said.partition(begin)[2].partition(end)[0].strip('\r\n')
 
-    def came(self, what: bytes, seconds: float) -> bool:
-        """Whether something is there, or comes in time."""
-        return self._wait(what, 0, seconds)
-
     def _wait(self, what: bytes, begin: int, seconds: float) -> bool:
         with self._changed:
             return self._changed.wait_for(

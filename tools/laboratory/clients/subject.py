@@ -48,7 +48,6 @@ class Subject(abc.ABC):
 
     def __init__(self, name: str, flavor: str, place: Place, cloud: Cloud,
                  folder: pathlib.Path) -> None:
-        self.name = name
         self.place = place
         self._cloud = cloud
         self._folder = folder

@@ -5,7 +5,7 @@ import tempfile
 
 from laboratory.fuzz import oracle, parts, reader as reader_module
 from nova_dmore import exception
-from nova_dmore.virt.config import identity
+from nova_dmore.virt.config import identity, key_lines
 
 SEEDS = [b'\x00' + b'f' * 64 + b'\n', b'\x00' + b'\n' * 4096, b'\x00short',
          b'\x01# comment\n\nssh-ed25519 AAAA comment\n', b'\x01\xff\xfe\n',
@@ -23,7 +23,7 @@ def run(data: bytes) -> None:
         try:
             if kind & 1:
                 keys = identity.read_authorized_keys(file.name)
-                oracle.check(all(map(identity.is_public_key, keys)),
+                oracle.check(all(map(key_lines.is_usable, keys)),
                              'a key that is none')
             else:
                 secrets = identity.read_secrets(file.name)

@@ -10,7 +10,8 @@ import sys
 import openstack
 
 from laboratory import launch
-from laboratory.cloud import clouds, standpoint
+from laboratory.cloud import clouds, machines, standpoint
+from laboratory.cloud.api import Cloud
 from laboratory.layout import Layout, REPOSITORY
 from laboratory.progress import Failure, Progress
 from laboratory.tempest import cli, configuration
@@ -24,8 +25,8 @@ _EXPECTED = REPOSITORY / 'tests' / 'tempest' / 'expected.txt'
 #: Of Tempest's tests those that Nova with this plug-in answers.
 _TESTS = (r'^tempest\.api\.compute\.(servers\.|volumes\.|admin\.test_('
           r'live_migration|migrations|servers|server_diagnostics))')
-_OTHER_FLAVOR = 'm1.guest-larger'
-_OTHER_IMAGE = 'guest-alt'
+_FLAVOR, _OTHER_FLAVOR = 'm1.guest', 'm1.guest-larger'
+_IMAGE, _OTHER_IMAGE = 'guest', 'guest-alt'
 
 
 def main(arguments: list[str]) -> int:
@@ -58,10 +59,8 @@ def _workspace(place: Place) -> pathlib.Path:
     folder = place.root / 'tempest'
     shutil.rmtree(folder, ignore_errors=True)
     (folder / 'etc').mkdir(parents=True)
-    cloud = openstack.connect()
     inifile.write(folder / 'etc' / 'tempest.conf', inifile.render(
-        configuration.tempest(place, _images(place, cloud), _flavors(cloud),
-                              folder)))
+        configuration.tempest(place, *_images_and_flavors(place), folder)))
     (folder / '.stestr.conf').write_text(
         '[DEFAULT]\n'
         f'test_path={_tempest_package(place.layout)}/test_discover\n'
@@ -75,21 +74,17 @@ def _tempest_package(layout: Layout) -> pathlib.Path:
     return found
 
 
-def _images(place: Place, cloud: openstack.connection.Connection
-            ) -> tuple[str, str]:
-    other = cloud.image.find_image(_OTHER_IMAGE) or cloud.image.create_image(
-        name=_OTHER_IMAGE, filename=str(place.layout.guest_image),
-        disk_format='qcow2', container_format='bare', visibility='public',
-        wait=True, use_import=False, hw_video_model='vga')
-    return cloud.image.find_image('guest').id, other.id
-
-
-def _flavors(cloud: openstack.connection.Connection) -> tuple[str, str]:
-    first = cloud.compute.find_flavor('m1.guest')
-    other = (cloud.compute.find_flavor(_OTHER_FLAVOR)
-             or cloud.compute.create_flavor(name=_OTHER_FLAVOR, vcpus=1,
-                                            ram=first.ram + 64, disk=0))
-    return first.id, other.id
+def _images_and_flavors(place: Place
+                        ) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Ids of two of each; the second ones are made if need be."""
+    cloud = openstack.connect()
+    made = Cloud(lambda host: machines.compute_log(place, host))
+    flavor = cloud.compute.find_flavor(_FLAVOR)
+    made.upload(_OTHER_IMAGE, place.layout.guest_image)
+    made.flavor(_OTHER_FLAVOR, flavor.ram + 64)
+    return ((cloud.image.find_image(_IMAGE).id,
+             cloud.image.find_image(_OTHER_IMAGE).id),
+            (flavor.id, cloud.compute.find_flavor(_OTHER_FLAVOR).id))
 
 
 def _tempest(layout: Layout, folder: pathlib.Path, progress: Progress,

@@ -38,7 +38,7 @@ def _run(options: argparse.Namespace, results: list[Counts]) -> int:
                                 progress, options.only))
     if options.json is not None:
         passed = dict(sum(results, Counts()).ended)
-        options.json.write_text(json.dumps(
+        launch.write(options.json, json.dumps(
             catalogue.report(passed), indent=1) + '\n')
     if not sum(each.total for each in results):
         # A layer in which none matches is no failure, all of them are.

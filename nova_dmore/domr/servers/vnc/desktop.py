@@ -75,7 +75,6 @@ class Desktop:
         self._last_vnc = context.config.vnc
         self._instance = context.instance
         self._cleared = False       # clients see no picture, be there one
-        self._coming = False        # the first client
         self._heard: dict[int, float] = {}
         self._silence: asyncio.TimerHandle | None = None
         self._keyboard = keyboard.Keyboard(self._send)
@@ -132,9 +131,7 @@ class Desktop:
         :raises OSError: there are too many
         """
         await self._wait_for_picture()
-        self._coming = True
-        self._draw()
-        self._coming = False
+        self._draw(is_coming=True)
         number = self._sessions.add(connection, name, view_only)
         if not (shared or view_only
                 or self._vnc.exclusive is config_module.Exclusive.SHARE):
@@ -238,9 +235,12 @@ class Desktop:
             self._sessions.resize(*self._screen.size)
         self._draw()
 
-    def _draw(self) -> None:
-        """Draw what clients are told, if it is something else by now."""
-        if not self._clients and not self._coming:
+    def _draw(self, is_coming: bool = False) -> None:
+        """Draw what clients are told, if it is something else by now.
+
+        :param is_coming: the first client is about to be there
+        """
+        if not self._clients and not is_coming:
             return      # it takes time, and nobody sees it
         state = self._instance.now
         text = (notice.banner(state, self._paste.is_typing)

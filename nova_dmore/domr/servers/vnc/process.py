@@ -24,6 +24,10 @@ REGION_OFFSET = mmap.PAGESIZE
 #: Packets that are taken before the event loop goes on with other things.
 _PACKETS = 16
 
+#: What there is one of: the newest.
+_IN_ORDER = (protocol.Type.SIZE, protocol.Type.CURSOR, protocol.Type.LEDS,
+             protocol.Type.DRAWN)
+
 
 class Process:
     """One process; all methods are called from the event loop."""
@@ -41,10 +45,8 @@ class Process:
         self._writing = False
         self._adds: list[tuple[bytes, socket.socket]] = []
         self._ends: set[int] = set()
-        self._size: bytes | None = None
-        self._cursor: bytes | None = None
-        self._leds: bytes | None = None
-        self._drawn: bytes | None = None
+        #: The newest of each kind, as long as it is not sent.
+        self._newest: dict[protocol.Type, bytes] = {}
         self._damage: list[display_module.Rectangle] | None = []
         self._serial = self._sent_serial = 0
         self._everything = False    # what clients have is worth nothing
@@ -123,17 +125,17 @@ class Process:
 
     def size(self, width: int, height: int) -> None:
         """Set the size of the picture."""
-        self._size = protocol.size(width, height)
+        self._newest[protocol.Type.SIZE] = protocol.size(width, height)
         self._flush()
 
     def cursor(self, shape: display_module.Cursor | None) -> None:
         """Set the pointer's shape."""
-        self._cursor = protocol.cursor(shape)
+        self._newest[protocol.Type.CURSOR] = protocol.cursor(shape)
         self._flush()
 
     def leds(self, lights: int) -> None:
         """Set what the lights of the keyboard show."""
-        self._leds = protocol.leds(lights)
+        self._newest[protocol.Type.LEDS] = protocol.leds(lights)
         self._flush()
 
     def draw(self, blank: bytes, banner: bytes, banner_width: int,
@@ -148,7 +150,8 @@ class Process:
         for start, pixels in ((middle, blank),
                               (protocol.PAGE + protocol.BLANK_SIZE, banner)):
             self._page[start:start + len(pixels)] = pixels
-        self._drawn = protocol.drawn(banner_width, banner_left)
+        self._newest[protocol.Type.DRAWN] = protocol.drawn(
+            banner_width, banner_left)
         self._flush()
 
     def damage(self, serial: int,
@@ -199,22 +202,11 @@ class Process:
             if not self._send(protocol.end(session)):
                 return False
             self._ends.discard(session)
-        if self._size is not None:
-            if not self._send(self._size):
-                return False
-            self._size = None
-        if self._cursor is not None:
-            if not self._send(self._cursor):
-                return False
-            self._cursor = None
-        if self._leds is not None:
-            if not self._send(self._leds):
-                return False
-            self._leds = None
-        if self._drawn is not None:
-            if not self._send(self._drawn):
-                return False
-            self._drawn = None
+        for kind in _IN_ORDER:
+            if kind in self._newest:
+                if not self._send(self._newest[kind]):
+                    return False
+                del self._newest[kind]
         if self._serial != self._sent_serial:
             if not self._send(protocol.damage(self._serial, self._damage)):
                 return False

@@ -87,7 +87,7 @@ class NoteTest(SecretsTestCase):
 
     def test_nova_knew_of_another(self):
         self._rebuild()
-        self.instance.system_metadata[host_secrets.METADATA] = '0'
+        self.instance.system_metadata[identity.METADATA] = '0'
         self._rebuild()
         self.assertEqual(1, host_secrets.id_of(self.instance))
 
@@ -114,7 +114,7 @@ class RotationTest(SecretsTestCase):
         self.write(0, 2, 1)
         self.ensure()
         self.assert_has(1)
-        self.assertEqual({host_secrets.METADATA: '1'},
+        self.assertEqual({identity.METADATA: '1'},
                          self.instance.system_metadata)
 
     def test_a_pair_keeps_its_own(self):
@@ -164,7 +164,7 @@ class RotationTest(SecretsTestCase):
         # A Domain R that runs would go on with the old host key.
         self.assertEqual(['shutdown', 'start', 'configure'], self.shadow.log)
         self.assert_has(1)
-        self.assertEqual({host_secrets.METADATA: '1'},
+        self.assertEqual({identity.METADATA: '1'},
                          self.instance.system_metadata)
         self.assertEqual(1, len(self.neutron.ports))
 
@@ -191,7 +191,7 @@ class RotationTest(SecretsTestCase):
         self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
 
     def test_what_nova_knows_is_no_number(self):
-        self.instance.system_metadata[host_secrets.METADATA] = 'x'
+        self.instance.system_metadata[identity.METADATA] = 'x'
         self.assertEqual(0, host_secrets.id_of(self.instance))
 
 

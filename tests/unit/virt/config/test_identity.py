@@ -7,6 +7,7 @@ import fixtures
 
 from nova_dmore import exception
 from nova_dmore.virt.config import identity
+from nova_dmore.virt.config import key_lines
 from tests.unit.virt import fakes
 
 KEY = ('ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okW'
@@ -212,6 +213,6 @@ class AuthorizedKeysTest(fakes.TestCase):
             self.assertIn('key 2', str(error))
 
     def test_is_public_key(self):
-        self.assertTrue(identity.is_public_key(KEY))
-        self.assertFalse(identity.is_public_key('\udcff'))
-        self.assertFalse(identity.is_public_key(''))
+        self.assertTrue(key_lines.is_usable(KEY))
+        self.assertFalse(key_lines.is_usable('\udcff'))
+        self.assertFalse(key_lines.is_usable(''))

@@ -9,7 +9,7 @@ from nova import exception as nova_exception
 
 from nova_dmore import exception
 from nova_dmore import places
-from nova_dmore.virt.config import host_secrets
+from nova_dmore.virt.config import identity
 from nova_dmore.virt.migration import job
 from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import record
@@ -64,7 +64,7 @@ class DestinationTest(destination_case.DestinationTestCase):
             self.role.check_can_live_migrate_destination, instance,
             required=True)
         self.role.check_can_live_migrate_destination(instance, required=False)
-        instance.system_metadata[host_secrets.METADATA] = '1'
+        instance.system_metadata[identity.METADATA] = '1'
         self.role.check_can_live_migrate_destination(instance, required=True)
 
     def test_prepare_twice(self):
