@@ -188,6 +188,10 @@ void vnc_mark_pointer(struct session *session);
 /* The bounds of the pointer are those of the server's. Main thread. */
 void vnc_bound_pointer(struct session *session);
 
+/* Whether the client is to be told the lights of the keyboard.
+ * client->updateMutex is held. */
+int vnc_is_to_be_told(const struct session *session);
+
 void vnc_wake(struct vnc_server *server);
 rfbCursorPtr vnc_copy_cursor(rfbCursorPtr cursor);
 /* Let a region not become more than so many rectangles. */

@@ -90,8 +90,7 @@ static int is_due(struct session *session)
 	return due;
 }
 
-/* Whether the client is to be told the lights of the keyboard. */
-static int is_to_be_told(struct session *session)
+int vnc_is_to_be_told(const struct session *session)
 {
 	return session->leds_encoding != LEDS_NONE && session->leds >= 0
 		&& session->leds != session->told_leds;
@@ -159,7 +158,7 @@ static void send_leds(struct session *session)
 
 	pthread_mutex_lock(&session->busy);
 	pthread_mutex_lock(&client->updateMutex);
-	due = is_to_be_told(session);
+	due = vnc_is_to_be_told(session);
 	encoding = session->leds_encoding;
 	if (due)
 		session->told_leds = session->leds;
@@ -241,15 +240,18 @@ void *vnc_output_thread(void *argument)
 {
 	struct session *session = argument;
 	rfbClientPtr client = session->client;
+	int told;
 
 	while (!atomic_load(&session->ending)) {
 		pthread_mutex_lock(&client->updateMutex);
 		while (!atomic_load(&session->ending) && !is_due(session)
-		       && !is_to_be_told(session))
+		       && !vnc_is_to_be_told(session))
 			pthread_cond_wait(&client->updateCond,
 					  &client->updateMutex);
+		told = vnc_is_to_be_told(session);
 		pthread_mutex_unlock(&client->updateMutex);
-		send_leds(session);
+		if (told)
+			send_leds(session);
 		send_update(session);
 	}
 	return NULL;

@@ -91,11 +91,17 @@ static void claim_pointer(struct session *session, sraRegionPtr region,
 		y2 = screen->height;
 	if (x1 >= x2 || y1 >= y2)
 		return;
-	overlay->pixels = compose(session, x1, y1, x2, y2, left, top);
-	if (overlay->pixels == NULL)
-		return;
 	overlay->top = y1;
 	claim(overlay, region, x1, y1, x2, y2);
+	if (overlay->region == NULL)
+		return;		/* most updates do not touch it */
+	overlay->pixels = compose(session, x1, y1, x2, y2, left, top);
+	if (overlay->pixels == NULL) {
+		/* No memory: the picture alone. */
+		sraRgnOr(region, overlay->region);
+		sraRgnDestroy(overlay->region);
+		overlay->region = NULL;
+	}
 }
 
 int vnc_claim_overlays(struct session *session, sraRegionPtr region,

@@ -41,8 +41,7 @@ static struct session *next_session(struct vnc_server *server,
 				    struct session *session)
 {
 	int asked = !sraRgnEmpty(session->client->requestedRegion)
-		|| (session->leds_encoding != LEDS_NONE
-		    && session->leds != session->told_leds);
+		|| vnc_is_to_be_told(session);
 
 	if (asked)
 		pthread_cond_signal(&session->client->updateCond);
