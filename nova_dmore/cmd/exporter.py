@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 
 from nova_dmore.client import host_service
-from nova_dmore.cmd.manage import settings
+from nova_dmore.cmd import settings
 from nova_dmore import exception
 from nova_dmore.metrics import figures
 

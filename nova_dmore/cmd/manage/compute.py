@@ -20,7 +20,7 @@ from oslo_privsep import priv_context
 import os_vif
 
 from nova_dmore.cmd import hypervisor
-from nova_dmore.cmd.manage import settings
+from nova_dmore.cmd import settings
 from nova_dmore import conf as dmore_conf
 from nova_dmore import exception
 from nova_dmore.virt.pair import factory

@@ -7,7 +7,7 @@ import dataclasses
 from typing import Any
 
 from nova_dmore.cmd.manage import output
-from nova_dmore.cmd.manage import settings
+from nova_dmore.cmd import settings
 from nova_dmore import exception
 
 _COLUMNS = {'instance_uuid': 'Instance', 'port_id': 'Port', 'host': 'Host',

@@ -6,7 +6,7 @@ from typing import Any
 
 from nova_dmore.cmd.manage import output
 from nova_dmore.cmd.manage import renew
-from nova_dmore.cmd.manage import settings
+from nova_dmore.cmd import settings
 
 _COLUMNS = {
     'instance_uuid': 'Instance', 'name': 'Name', 'address': 'Address',

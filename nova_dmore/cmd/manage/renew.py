@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from nova_dmore.cmd.manage import output
-from nova_dmore.cmd.manage import settings
+from nova_dmore.cmd import settings
 
 #: How often a host is asked how far it has come, in seconds.
 _LOOK_S = 2.0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from oslo_config import cfg
 
 from nova_dmore.cmd.manage import output
-from nova_dmore.cmd.manage import settings
+from nova_dmore.cmd import settings
 from nova_dmore import exception
 from nova_dmore.virt.config import host_keys
 from nova_dmore.virt.config import identity

@@ -14,7 +14,7 @@ from nova_dmore.channel import session as session_module
 from nova_dmore.client import host_service
 from nova_dmore.client import shadow_client
 from nova_dmore.cmd.manage import output
-from nova_dmore.cmd.manage import settings
+from nova_dmore.cmd import settings
 from nova_dmore import exception
 
 _COLUMNS = {

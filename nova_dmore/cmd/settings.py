@@ -11,7 +11,7 @@ from nova_dmore import conf as dmore_conf
 from nova_dmore import exception
 
 
-def files(given: Sequence[str] | None) -> Sequence[str]:
+def _files(given: Sequence[str] | None) -> Sequence[str]:
     """The files of nova-compute.
 
     :param given: ``--config-file``.
@@ -41,7 +41,7 @@ def read(conf: cfg.ConfigOpts, given: Sequence[str] | None) -> None:
     :raises nova_dmore.exception.ConfigurationError: they cannot be read.
     """
     try:
-        conf([], project='nova', default_config_files=files(given))
+        conf([], project='nova', default_config_files=_files(given))
     except cfg.Error as error:
         raise exception.ConfigurationError(str(error)) from error
 
