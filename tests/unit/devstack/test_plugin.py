@@ -160,6 +160,8 @@ class PostConfigTest(plugin_case.PluginCase):
         self.assertEqual(['172.31.250.2/32'],
                          known.dmore.serial_proxy_networks)
         self.assertEqual('dmore-mgmt', known.dmore.management_network)
+        # Where doc/source/install/devstack.rst says that the address is.
+        self.assertIs(True, known.dmore.ssh_metadata)
 
     def test_nova_is_configured_after_neutron_has_done_it(self) -> None:
         wait = self.done.calls.index(['async_wait', 'configure_neutron_nova'])
