@@ -6,6 +6,16 @@ from oslotest import base
 from tests.unit.worker import fakes
 
 
+def ends(domain_r, client):
+    """Its QEMU ends. Until the keeper knows, it lets no other one in."""
+    domain_r.close()
+
+    def is_known():
+        known = client.status().domain_r
+        return not known.attached and not known.connected
+    fakes.wait_for(is_known)
+
+
 class LivePair(base.BaseTestCase):
     """A pair that is live on one host."""
 

@@ -7,6 +7,7 @@ import time
 
 from nova_dmore import exception
 from nova_dmore import wire
+from tests.integration import live_pair
 from tests.integration import stop_case
 from tests.unit.worker import fakes
 
@@ -232,7 +233,7 @@ class TestMove(stop_case.Stop):
     def test_fresh_domain_r_at_the_destination(self):
         carried = self.freeze()
         self.other.client.carry_over('m', carried)
-        self.new_domain_r.close()
+        live_pair.ends(self.new_domain_r, self.other.client)
         self.new_instance.resume()
         fresh = self.other.domain_r()
         self.other.live()

@@ -78,7 +78,7 @@ class TestTraffic(live_pair.LivePair):
         self.client.configure({'ssh_port': 2222})
         wait_for(lambda: [each['ssh_port'] for each in
                           domain_r.messages(wire.CONFIG)] == [22, 2222])
-        domain_r.close()
+        live_pair.ends(domain_r, self.client)
         second = self.pair.domain_r()
         wait_for(lambda: second.messages(wire.CONFIG))
         self.assertEqual(2222, second.messages(wire.CONFIG)[0]['ssh_port'])
@@ -100,7 +100,7 @@ class TestTraffic(live_pair.LivePair):
         wait_for(lambda: states()[5:] == ['running'])
         instance.close()
         wait_for(lambda: states()[6:] == ['off'])
-        domain_r.close()
+        live_pair.ends(domain_r, self.client)
         second = self.pair.domain_r()
         wait_for(lambda: states(second) == ['off'])
 
