@@ -57,7 +57,7 @@ class Machine(Processes):
     def __init__(self, place, folder):
         super().__init__(place)
         self.folder = folder
-        self.api = Cloud(lambda host: machines.compute_log(place, host))
+        self.api = Cloud(place)
         self.progress = Progress()
 
     def log(self, host):

@@ -11,7 +11,6 @@ import tempfile
 from nova_dmore.virt.config import certificate
 from tests.integration import authority
 from tests.integration import cloud
-from laboratory.cloud import machines
 from laboratory.users import sessions
 from laboratory.cloud.api import Cloud
 from laboratory.testbed.conf_compute import NOVA
@@ -56,8 +55,7 @@ class Tenant:
         os.environ.update(OS_USERNAME=name, OS_PASSWORD=password,
                           OS_PROJECT_NAME=name)
         try:
-            self.api = Cloud(lambda host: machines.compute_log(
-                machine.place, host))
+            self.api = Cloud(machine.place)
         finally:
             os.environ.clear()
             os.environ.update(before)

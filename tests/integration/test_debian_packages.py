@@ -123,10 +123,11 @@ class ContentTest(unittest.TestCase):
                           'nova-dmore.rules.yaml'}, examples)
 
     def test_gateway_needs_no_nova(self) -> None:
-        needed = {each.split()[0] for name in (
-            'nova-dmore-gateway', 'python3-nova-dmore') for each in _output(
-                'dpkg-deb', '--field', str(_packages[name]), 'Depends'
-            ).split(',')}
+        needed = {
+            each.split()[0]
+            for name in ('nova-dmore-gateway', 'python3-nova-dmore')
+            for each in _output('dpkg-deb', '--field', str(_packages[name]),
+                                'Depends').split(',')}
         self.assertIn('openssh-server', needed)
         self.assertEqual(set(), needed & {
             'nova-common', 'nova-compute', 'nova-dmore-hostd',

@@ -3,7 +3,6 @@
 
 import argparse
 import collections
-import datetime
 from typing import Any
 
 from nova_dmore.cmd.manage import output
@@ -48,8 +47,7 @@ def listed(pairs: Any) -> output.Table:
         'digest': held.digest, 'version': held.version,
         'size_mib': held.size >> 20, 'pairs': users[held.digest],
         'is_newest': None if newest is None else held.digest == newest,
-        'used_at': datetime.datetime.fromtimestamp(
-            held.used_at, datetime.UTC).isoformat(timespec='seconds'),
+        'used_at': output.utc(held.used_at),
     } for held in pairs.images.held()]
     here = {row['digest'] for row in rows}
     rows += [{'digest': digest, 'version': None, 'size_mib': None,

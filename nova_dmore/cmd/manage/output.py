@@ -3,6 +3,7 @@
 
 import argparse
 import dataclasses
+import datetime
 import enum
 import json
 from collections.abc import Iterable
@@ -26,6 +27,16 @@ class Status(enum.IntEnum):
     ERROR = 1
     #: The answer is no, or something could not be done: the answer says what.
     INCOMPLETE = 3
+
+
+def utc(seconds: float) -> str:
+    """A time since 1970 in ISO 8601; one that is no time as it is, for a
+    Domain R may say what it likes."""
+    try:
+        return datetime.datetime.fromtimestamp(
+            seconds, datetime.UTC).isoformat(timespec='seconds')
+    except (OSError, OverflowError, ValueError):
+        return str(seconds)
 
 
 @dataclasses.dataclass(frozen=True)

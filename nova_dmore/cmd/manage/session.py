@@ -6,7 +6,6 @@ a client is, is what the instance's Domain R says.
 """
 
 import argparse
-import datetime
 import time
 from typing import Any
 
@@ -83,15 +82,7 @@ def table(service: host_service.HostService, instances: list[str],
 
 def _row(instance: str, session: session_module.Session) -> dict[str, Any]:
     return {'instance_uuid': instance, **session.to_json(),
-            'since': _utc(session.since)}
-
-
-def _utc(seconds: float) -> str:
-    try:
-        return datetime.datetime.fromtimestamp(
-            seconds, datetime.UTC).isoformat(timespec='seconds')
-    except (OSError, OverflowError, ValueError):
-        return str(seconds)     # a Domain R may say what it likes
+            'since': output.utc(session.since)}
 
 
 def _sessions(service: host_service.HostService, instance: str

@@ -9,7 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 
-from laboratory.cloud import api, clouds, machines, standpoint
+from laboratory.cloud import api, clouds, standpoint
 from laboratory.cloud.api import Cloud
 from laboratory.layout import Layout
 from laboratory.progress import Progress
@@ -36,9 +36,7 @@ def measure(layout: Layout, runs: int, keep: bool, progress: Progress
     """
     place = clouds.get(layout, progress)
     with standpoint.at_the_controller(place), api.requests(place):
-        made = figures(time_all(
-            Cloud(lambda host: machines.compute_log(place, host)), runs,
-            progress))
+        made = figures(time_all(Cloud(place), runs, progress))
     if not keep:
         clouds.testbed('remove the cloud', progress, 'down')
     return made

@@ -14,7 +14,7 @@ from laboratory.cast import cli
 from laboratory.cast.recording import Recording
 from laboratory.clients.subject import Dmore
 from laboratory.clients.tmux import Tmux
-from laboratory.cloud import api, clouds, machines, standpoint
+from laboratory.cloud import api, clouds, standpoint
 from laboratory.layout import Layout
 from laboratory.progress import Progress
 from laboratory.testbed.settings import COMPUTES
@@ -47,9 +47,8 @@ def _record(options: argparse.Namespace) -> int:
         place = clouds.get(layout, progress)
         with (tempfile.TemporaryDirectory() as folder,
               standpoint.at_the_controller(place), api.requests(place)):
-            subject = Dmore('cast', 'm1.guest', place, api.Cloud(
-                lambda host: machines.compute_log(place, host)),
-                pathlib.Path(folder))
+            subject = Dmore('cast', 'm1.guest', place, api.Cloud(place),
+                            pathlib.Path(folder))
             try:
                 subject.shell().close()     # until Domain R has booted
                 with progress.step('play'), options.file.open('w') as stream:

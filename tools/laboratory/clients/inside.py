@@ -12,7 +12,7 @@ from laboratory.clients import cases, cli, report
 from laboratory.clients.scene import Scene, Wrong
 from laboratory.clients.subject import Dmore, Stock, Subject
 from laboratory.clients.users import Unavailable
-from laboratory.cloud import clouds, machines, standpoint
+from laboratory.cloud import clouds, standpoint
 from laboratory.cloud.api import Cloud
 from laboratory.layout import Layout
 from laboratory.progress import Failure, Progress
@@ -56,7 +56,7 @@ def _run(options: argparse.Namespace, rows: list[report.Row]) -> int:
 
 def _try_all(place: Place, folder: pathlib.Path, wanted: list[cases.Case],
              progress: Progress, rows: list[report.Row]) -> None:
-    cloud = Cloud(lambda host: machines.compute_log(place, host))
+    cloud = Cloud(place)
     subjects: list[Subject] = []
     try:
         with progress.step('two instances'):

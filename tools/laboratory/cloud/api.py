@@ -2,14 +2,16 @@
 """What a user and an administrator ask of the cloud."""
 
 import contextlib
+import functools
 import pathlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import openstack
 from keystoneauth1 import exceptions as auth_exceptions
 from openstack import exceptions
 
+from laboratory.cloud import machines
 from laboratory.progress import Failure
 from laboratory.testbed import settings
 
@@ -47,11 +49,14 @@ def disk(image: str, volume_gib: int) -> dict[str, object]:
 
 
 class Cloud:
-    """:param log_of: where a host's nova-compute writes to"""
+    """As the user that the environment names.
 
-    def __init__(self, log_of: Callable[[str], object]) -> None:
+    :param place: whose logs a failure points to
+    """
+
+    def __init__(self, place: settings.Place) -> None:
         self._sdk = openstack.connect()
-        self._log_of = log_of
+        self._log_of = functools.partial(machines.compute_log, place)
 
     def boot(self, name: str, flavor: str, host: str, image: str = 'guest',
              volume_gib: int = 0, look_s: float = 0.5) -> str:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 from laboratory import launch, load
-from laboratory.cloud import api, clouds, machines, standpoint
+from laboratory.cloud import api, clouds, standpoint
 from laboratory.cloud.api import Cloud
 from laboratory.demo import by_hand, cli, report
 from laboratory.layout import Layout
@@ -71,7 +71,7 @@ def _leave_one(place: Place, progress: Progress) -> str:
     :raises Failure: it does not start
     """
     with standpoint.at_the_controller(place), api.requests(place):
-        cloud = Cloud(lambda host: machines.compute_log(place, host))
+        cloud = Cloud(place)
         host = COMPUTES[0]
         with progress.step(f'an instance to try, {by_hand.NAME}'):
             server = cloud.boot(by_hand.NAME, DMORE.flavor, host)
@@ -91,9 +91,7 @@ def _measure(place: Place, options: argparse.Namespace, progress: Progress,
     """
     with (tempfile.TemporaryDirectory() as folder, load.busy(options.load),
           standpoint.at_the_controller(place), api.requests(place)):
-        runner = Runner(
-            Cloud(lambda host: machines.compute_log(place, host)), place,
-            pathlib.Path(folder), progress)
+        runner = Runner(Cloud(place), place, pathlib.Path(folder), progress)
         for name in [options.only] if options.only else cli.TRIALS:
             results[name] = []
             for entry in runner.run(_TRIALS[name], options.migrations):

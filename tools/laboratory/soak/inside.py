@@ -76,7 +76,7 @@ def _trial(options: argparse.Namespace) -> Trial:
 def _run(place: Place, options: argparse.Namespace, progress: Progress,
          folder: pathlib.Path, steps: Iterator[schedule.Step],
          outcomes: list[Outcome]) -> None:
-    api = Cloud(lambda host: machines.compute_log(place, host))
+    api = Cloud(place)
     runner = case.Runner(place, api, progress,
                          {} if options.stock else stock.load())
     one = session.Session(runner, _trial(options), folder)

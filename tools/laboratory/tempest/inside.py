@@ -10,7 +10,7 @@ import sys
 import openstack
 
 from laboratory import launch
-from laboratory.cloud import clouds, machines, standpoint
+from laboratory.cloud import clouds, standpoint
 from laboratory.cloud.api import Cloud
 from laboratory.layout import Layout, REPOSITORY
 from laboratory.progress import Failure, Progress
@@ -78,7 +78,7 @@ def _images_and_flavors(place: Place
                         ) -> tuple[tuple[str, str], tuple[str, str]]:
     """Ids of two of each; the second ones are made if need be."""
     cloud = openstack.connect()
-    made = Cloud(lambda host: machines.compute_log(place, host))
+    made = Cloud(place)
     flavor = cloud.compute.find_flavor(_FLAVOR)
     made.upload(_OTHER_IMAGE, place.layout.guest_image)
     made.flavor(_OTHER_FLAVOR, flavor.ram + 64)

@@ -139,21 +139,20 @@ class Compute:
         name = 'nova-dmore-exporter'
         if f'/etc/systemd/system/{name}.service' in installed.shipped(
                 self._place.tree(self._name)):
-            self._start(name, [
-                self._place.layout.venv_program(name),
-                '--config-file', conf_compute.NOVA_CONF,
-                '--output', f'{installed.METRICS}/nova-dmore.prom'], {
-                    'PYTHONPATH': SOURCE, 'PYTHONDONTWRITEBYTECODE': '1'})
+            self._start_program(
+                name, conf_compute.NOVA_CONF,
+                more=('--output', f'{installed.METRICS}/nova-dmore.prom'))
 
     def nova(self) -> None:
         self._start_program('nova-compute', conf_compute.NOVA_CONF, **_NOVA)
 
-    def _start_program(self, name: str, *files: str, **settings: str
-                       ) -> services.Unit:
+    def _start_program(self, name: str, *files: str, more: Sequence[str] = (),
+                       **settings: str) -> services.Unit:
         """A program of the virtual environment, with its configuration."""
         return self._start(name, [
             self._place.layout.venv_program(name),
-            *(word for path in files for word in ('--config-file', path))], {
+            *(word for path in files for word in ('--config-file', path)),
+            *more], {
                 'PATH': self._place.environment()['PATH'],
                 'PYTHONPATH': SOURCE, 'PYTHONDONTWRITEBYTECODE': '1'},
             **settings)

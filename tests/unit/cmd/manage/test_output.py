@@ -39,3 +39,8 @@ class OutputTest(base.BaseTestCase):
     def test_text_is_the_same_for_all(self):
         self.assertEqual(['x', 'x'], [
             output.Text('x').shown(as_json) for as_json in (False, True)])
+
+    def test_times(self):
+        self.assertEqual('1970-01-01T00:01:00+00:00', output.utc(60.5))
+        for seconds in (1e300, -1e300, 1 << 60):
+            self.assertEqual(str(seconds), output.utc(seconds))

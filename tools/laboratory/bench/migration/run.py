@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from laboratory.bench.migration import plan
 from laboratory.bench.migration.plan import Cell
 from laboratory.bench.migration.runner import Runner
-from laboratory.cloud import api, clouds, machines, standpoint
+from laboratory.cloud import api, clouds, standpoint
 from laboratory.cloud.api import Cloud
 from laboratory.layout import Layout
 from laboratory.progress import Failure, Progress
@@ -48,8 +48,8 @@ def _measure(place: Place, runs: int, cells: Sequence[Cell],
     """:raises Failure: something else than what is measured went wrong"""
     with (tempfile.TemporaryDirectory() as folder,
           standpoint.at_the_controller(place), api.requests(place),
-          Runner(Cloud(lambda host: machines.compute_log(place, host)), place,
-                 pathlib.Path(folder), progress) as runner):
+          Runner(Cloud(place), place, pathlib.Path(folder),
+                 progress) as runner):
         for block in plan.blocks(cells):
             for row in runner.block(block, runs):
                 rows.append(row)
