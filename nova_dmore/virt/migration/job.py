@@ -95,10 +95,14 @@ class Job:
 def stop_s(connection: libvirt.virConnect, instance_uuid: str
            ) -> float | None:
     """How long an instance stood still that has just arrived here, as the
-    clocks of both hosts tell; None: libvirt cannot tell any more."""
+    clocks of both hosts tell; None: libvirt cannot tell any more.
+
+    An operator may ask libvirt, too, which otherwise answers only once.
+    """
     try:
         job = connection.lookupByUUIDString(instance_uuid).jobStats(
-            libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED)
+            libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED
+            | libvirt.VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED)
     except libvirt.libvirtError:
         return None
     milliseconds = job.get(libvirt.VIR_DOMAIN_JOB_DOWNTIME)

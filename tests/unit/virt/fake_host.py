@@ -67,9 +67,12 @@ class Domain:
 
     def jobStats(self, flags=0):
         """Of the migration by which it has come."""
-        if flags != libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED:
+        if not flags & libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED:
             raise libvirt_error(libvirt.VIR_ERR_OPERATION_INVALID)
-        return self.arrival
+        arrival = self.arrival
+        if not flags & libvirt.VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED:
+            self.arrival = {}
+        return arrival
 
     def abortJob(self):
         self.job = False

@@ -34,6 +34,17 @@ class JobTest(fakes.TestCase):
         self.domain.jobStats.side_effect = fake_host.libvirt_error()
         self.assertIsNone(self.job.progress())
 
+    def test_stop_of_an_arrival_is_told_again(self):
+        connection = fake_host.Libvirt()
+        domain = fake_host.Domain(connection, 'instance-1')
+        domain.uuid = fakes.UUID
+        with mock.patch.object(connection, 'lookupByUUIDString',
+                               return_value=domain, create=True):
+            for _ in range(2):
+                self.assertEqual(0.09, job.stop_s(connection, fakes.UUID))
+            domain.arrival = {}
+            self.assertIsNone(job.stop_s(connection, fakes.UUID))
+
     def test_limits(self):
         self.assertTrue(self.job.limit(bandwidth_mib=8, downtime_ms=1))
         self.domain.migrateSetMaxSpeed.assert_called_once_with(8)
