@@ -5,6 +5,7 @@ import functools
 import inspect
 import os
 import socket
+import threading
 from unittest import mock
 
 import fixtures
@@ -36,6 +37,7 @@ class ShadowProcesses(fixtures.Fixture):
         self.alive = set()
         self.log = []
         self.clients = {}
+        self._lock = threading.Lock()
         self.refuse_start = None
         #: The host service does not answer. Connections that clients have
         #: lead to the workers all the same.
@@ -126,7 +128,16 @@ class ShadowProcesses(fixtures.Fixture):
 
     def _client(self, service, instance, timeout=5.0):
         directory = _folder(service, instance)
-        client = _shadow_client(len(self.clients))
+        # Threads of several hosts ask at once, also for the same pair: what
+        # one of them has must go on to stand for the same pair.
+        with self._lock:
+            if directory not in self.clients:
+                self.clients[directory] = self._new_client(
+                    directory, len(self.clients))
+            return self.clients[directory]
+
+    def _new_client(self, directory, number):
+        client = _shadow_client(number)
         client.reset_mock(side_effect=True)
 
         def answer(name, result):
@@ -155,7 +166,6 @@ class ShadowProcesses(fixtures.Fixture):
         client.wait_for_gaps.side_effect = lambda: self._wait_for_gaps(
             directory)
         client.is_gone.side_effect = lambda: self._is_gone(directory)
-        self.clients[directory] = client
         return client
 
 
