@@ -54,6 +54,12 @@ class ShellTest(unittest.TestCase):
         self.assertEqual('', guest.run('true'))
         self.assertTrue(guest.connected)
 
+    def test_what_the_console_says_is_not_printed_by_a_command(self):
+        notice = '[nova-dmore: the migration has ended]'
+        self.assertEqual(
+            '68656c6c6f\r\n21', self.shell().run(
+                f"printf '68656c6c6f\\n{notice}\\n21\\n'"))
+
     def test_no_shell(self):
         with mock.patch.multiple(shell, _PROMPT_S=0.2, _ENTER_S=0.1):
             with self.assertRaisesRegex(Failure, 'does not answer'):
@@ -116,6 +122,11 @@ class ReportTest(unittest.TestCase):
     def test_table(self):
         self.assertIn('TigerVNC, Caps Lock, stock: other keys',
                       report.table([self.ROW]))
+
+    def test_line(self):
+        self.assertEqual(
+            'stock fails (other keys), dmore ok, dmore_migrated n/a',
+            report.line(self.ROW))
 
     def test_a_fault_of_stock_is_none_of_ours(self):
         self.assertEqual((1, 0), report.counted([self.ROW]))

@@ -72,9 +72,7 @@ def _try_all(place: Place, folder: pathlib.Path, wanted: list[cases.Case],
                     'dmore': _try(case, dmore, False),
                     'dmore_migrated': _try(case, dmore, True)})
             rows.append(row)
-            progress.say(', '.join(
-                f'{kind} {result.verdict}'
-                for kind, result in row.results.items()))
+            progress.say(report.line(row))
     finally:
         for subject in subjects:
             subject.close()

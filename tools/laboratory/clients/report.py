@@ -36,6 +36,14 @@ class Row:
                             if result.verdict != OK}}
 
 
+def line(row: Row) -> str:
+    """Said as soon as it is tried."""
+    return ', '.join(
+        f'{kind} {result.verdict}'
+        + (f' ({result.reason})' if result.verdict == FAILS else '')
+        for kind, result in row.results.items())
+
+
 def table(rows: Sequence[Row]) -> str:
     """For people; each reason is below."""
     lines = [tables.columns(

@@ -6,6 +6,7 @@ import threading
 import time
 
 from laboratory.progress import Failure
+from laboratory.users import transcript
 from laboratory.users.sessions import Session
 
 _PROMPT = b'guest:'
@@ -80,7 +81,8 @@ class Shell:
             raise Failure(command, 'does not end in the guest; it said '
                           f'{bytes(self._came[at:][-200:])!r}')
         with self._changed:
-            said = bytes(self._came[at:]).decode(errors='replace')
+            said = transcript.without_notices(
+                bytes(self._came[at:])).decode(errors='replace')
         return said.partition(begin)[2].partition(end)[0].strip('\r\n')
 
     def _wait(self, what: bytes, begin: int, seconds: float) -> bool:

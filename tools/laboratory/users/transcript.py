@@ -29,6 +29,11 @@ _ODD_KEPT = 1 << 16
 _ANSWER_LENGTH = len(protocol.answer(0, 0, ord('a')))
 
 
+def without_notices(said: bytes) -> bytes:
+    """What a shell said, of which :data:`_NOTICE` is no part."""
+    return _NOTICE.sub(b'', said)
+
+
 class State(enum.Enum):
     """What is done with a line."""
 
