@@ -7,6 +7,7 @@ from unittest import mock
 
 import fixtures
 import libvirt
+from lxml import etree
 from nova.console import serial
 from nova import exception as nova_exception
 from nova.tests.fixtures import libvirt as fakelibvirt
@@ -45,6 +46,14 @@ def kept_xml(domain, flags=0):
     return domain._connection.xml[domain.name()]
 
 
+def numbered_xml(domain, flags=0):
+    """The same, with the numbers that libvirt gives to serial ports."""
+    root = etree.fromstring(kept_xml(domain))
+    for number, device in enumerate(root.findall('devices/serial')):
+        etree.SubElement(device, 'target', port=str(number))
+    return etree.tostring(root, encoding='unicode')
+
+
 class MigrationTestCase(base.TestCase):
     """A pair on the first of two hosts between which libvirt migrates."""
 
@@ -76,10 +85,10 @@ class MigrationTestCase(base.TestCase):
             self.useFixture(fixtures.MonkeyPatch(
                 f'nova.tests.fixtures.libvirt.Domain.{name}', function))
 
-    def boot_again(self):
+    def boot_again(self, **arguments):
         """Another server, after the first one is deleted."""
         self.neutron_for_domain_r.free_addresses[:] = ['10.0.0.5']
-        self.server = self.boot(host='c1')
+        self.server = self.boot(host='c1', **arguments)
         self.port = self.assert_pair(self.server)
         self.stopped = threading.Event()
         self.domain_r_stopped = threading.Event()
@@ -183,6 +192,25 @@ class LiveMigrationTest(MigrationTestCase):
         self.shadow_client(self.server, 'c2').adopt.assert_called_with()
         self._delete_server(self.server)
         self.assert_nothing_left()
+
+    def test_several_serial_ports(self):
+        """No host keeps a TCP port of an instance that has left it."""
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova.tests.fixtures.libvirt.Domain.XMLDesc', numbered_xml))
+        self._delete_server(self.server)
+        others = set(serial.ALLOCATED_PORTS)
+        self.boot_again(flavor_id=self._create_flavor(
+            extra_spec={'hw:serial_port_count': '3'}))
+        self.assertEqual(2, len(set(serial.ALLOCATED_PORTS) - others))
+        self.go()
+        self._assert_at_destination()
+        self.assertEqual(
+            {port for _host, port in set(serial.ALLOCATED_PORTS) - others},
+            {int(source.get('service')) for source in self.instance_xml(
+                self.server, 'c2').findall(
+                    "devices/serial[@type='tcp']/source")})
+        self._delete_server(self.server)
+        self.assertEqual(others, set(serial.ALLOCATED_PORTS))
 
     def test_domain_r_fails(self):
         self.domain_r_error = fake_host.libvirt_error(text='no memory')

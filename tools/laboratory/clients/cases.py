@@ -121,6 +121,16 @@ def _caps_lock(scene: Scene) -> None:
         user.press('Caps_Lock')
 
 
+def _held(scene: Scene) -> None:
+    """A key goes down before the instance moves, and up afterwards."""
+    user = scene.open(users.vncdotool)
+    user.type(_TAKE)
+    user.hold('a')
+    scene.move()
+    user.let_go('a')
+    scene.expect_typed(user, 'a\n')
+
+
 def _old_question(scene: Scene) -> None:
     """What the guest asked a terminal before is no question to this one."""
     guest = scene.look()
@@ -166,6 +176,7 @@ def every() -> Iterable[Case]:
         yield Case(client, 'arrow keys', _arrows(opener))
         yield Case(client, 'Control-C', _control(opener))
         yield Case(client, 'the picture', _picture(opener))
+    yield Case('vncdotool', 'a key held down', _held)
     yield Case('TigerVNC', 'Caps Lock on before it has the focus', _caps_lock)
     for client, opener in _TEXT.items():
         yield Case(client, 'a line of text', _text(opener, _PLAIN, 0.02))

@@ -58,6 +58,13 @@ class _Dotool(Dotool):
         self._client.keyPress('-'.join(
             [*held, self._NAMES.get(last, last)]))
 
+    def hold(self, name: str) -> None:
+        """Press a key, and keep it down; it does not repeat itself."""
+        self._client.keyDown(name)
+
+    def let_go(self, name: str) -> None:
+        self._client.keyUp(name)
+
 
 class _Page:
     """noVNC, as a page or in Horizon's tab."""
