@@ -122,9 +122,15 @@ class Subject(abc.ABC):
     def shell(self) -> Shell:
         """A look into the guest.
 
+        When an instance has moved, Nova makes the tokens of its consoles
+        invalid; so it may happen to one that was given out a moment before.
+
         :raises Failure: no shell answers
         """
-        return Shell(self.proxied())
+        try:
+            return when_there(lambda: Shell(self.proxied()), _OPEN_S)
+        except OSError as error:
+            raise Failure('serial console', str(error)) from error
 
     def screendump(self) -> Pixels:
         """What QEMU itself shows.
