@@ -65,7 +65,8 @@ def assemble(conf, host: inventory.DMoreHost, vif_driver, connect,
         pairs, reporter, connect, conf.instances_path, send_back.SendBack(
             pairs, connect, libvirt_uri,
             functools.partial(uris_to, None, uris.ANY_HOST),
-            conf.libvirt.live_migration_with_native_tls),
+            conf.libvirt.live_migration_with_native_tls,
+            conf.libvirt.live_migration_parallel_connections),
         rpc.SourceAPI(), conf.libvirt.live_migration_inbound_addr)
 
     def source_services() -> services.Services:

@@ -122,8 +122,10 @@ class TestCase(base.ServersTestBase):
                 # The fake calls its own without them.
                 'managedSaveRemove': lambda domain, flags=0: stock_remove(
                     domain, flags),
-                'pinVcpu': lambda domain, vcpu, cpus: None,
-                'pinEmulator': lambda domain, cpus, flags: None,
+                'pinVcpu': lambda domain, vcpu, cpus: setattr(
+                    domain, 'vcpu_cpus', cpus),
+                'pinEmulator': lambda domain, cpus, flags: setattr(
+                    domain, 'emulator_cpus', cpus),
                 'setSchedulerParametersFlags':
                 lambda domain, parameters, flags: None,
                 'managedSaveGetXMLDesc': lambda domain, flags:
@@ -247,6 +249,11 @@ class TestCase(base.ServersTestBase):
     def domain_r(self, server, hostname='c1'):
         """The Domain R of a server, None when there is none."""
         return self.connection(hostname)._vms.get('domr-' + server['id'])
+
+    def domain_r_xml(self, server, hostname='c1'):
+        """What libvirt was given for a server's Domain R."""
+        return etree.fromstring(
+            self.connection(hostname).xml['domr-' + server['id']])
 
     def serial(self, server, hostname='c1'):
         """Type of the server's first serial port, and its source."""

@@ -5,9 +5,11 @@ from unittest import mock
 
 import libvirt
 from nova import exception as nova_exception
+from nova.tests.fixtures import libvirt as fakelibvirt
 from nova.virt.libvirt import driver as libvirt_driver
 
 from tests.functional import test_migration
+from tests.unit.virt import fake_host
 
 
 class PausedTest(test_migration.MigrationTestCase):
@@ -30,17 +32,56 @@ class PausedTest(test_migration.MigrationTestCase):
             self.server['id']).incoming)
 
 
-class PostCopyTest(test_migration.MigrationTestCase):
+class FlagsTestCase(test_migration.MigrationTestCase):
+    """:cvar options: of ``[libvirt]``"""
+
+    options: dict[str, object]
 
     def setUp(self):
-        # It is read when nova-compute starts.
-        self.flags(live_migration_permit_post_copy=True, group='libvirt')
+        # They are read when nova-compute starts.
+        self.flags(**self.options, group='libvirt')
         super().setUp()
+        #: By whether it is Domain R's.
         self.flags_of = {}
+        self.parameters_of = {}
 
     def _migrate(self, domain, destination, params, flags):
-        self.flags_of[domain.name().startswith('domr-')] = flags
+        is_domain_r = domain.name().startswith('domr-')
+        self.flags_of[is_domain_r] = flags
+        self.parameters_of[is_domain_r] = params
         super()._migrate(domain, destination, params, flags)
+
+    def go_with(self, flag):
+        """Both have it, and Domain R is the one that was moved."""
+        self.go()
+        for flags in self.flags_of.values():
+            self.assertTrue(flags & flag)
+        self.assertEqual({False, True}, set(self.flags_of))
+        self.assertIsNotNone(self.domain_r(self.server, 'c2'))
+        self.assertEqual(2, self.shadow.log.count('start'))
+
+
+class SeveralConnectionsTest(FlagsTestCase):
+
+    options = {'live_migration_parallel_connections': 4}
+
+    def test_both_have_as_many(self):
+        self.go_with(libvirt.VIR_MIGRATE_PARALLEL)
+        self.assertEqual([4, 4], [each['parallel.connections']
+                                  for each in self.parameters_of.values()])
+
+
+class EncryptedTest(FlagsTestCase):
+
+    options = {'live_migration_with_native_tls': True}
+
+    def test_both_are(self):
+        self.go_with(libvirt.VIR_MIGRATE_TLS)
+
+
+class PostCopyTest(FlagsTestCase):
+
+    options = {'live_migration_permit_post_copy': True}
 
     def test_permitted(self):
         """To the instance alone: Domain R has to be whole when it stops."""
@@ -49,6 +90,31 @@ class PostCopyTest(test_migration.MigrationTestCase):
         self.assertFalse(self.flags_of[True] & libvirt.VIR_MIGRATE_POSTCOPY)
         self.assertIsNotNone(self.domain_r(self.server, 'c2'))
         self.assertEqual(2, self.shadow.log.count('start'))
+
+
+class DeletedTest(test_migration.MigrationTestCase):
+
+    def _migrate(self, domain, destination, params, flags):
+        if domain.name().startswith('domr-'):
+            super()._migrate(domain, destination, params, flags)
+            return
+        # libvirt ends the job of a domain that is destroyed.
+        self.api.delete_server(self.server['id'])
+        self.until(lambda: domain.name() not in self.connection('c1')._vms)
+        self.domain_r_error = fake_host.libvirt_error(text='cancelled')
+        raise fakelibvirt.make_libvirtError(
+            libvirt.libvirtError, 'domain is not running', error_code=55)
+
+    def test_while_it_migrates(self):
+        self.api.post_server_action(self.server['id'], {
+            'os-migrateLive': {'host': 'c2', 'block_migration': 'auto'}})
+        self._wait_until_deleted(self.server)
+        self.until(lambda: not self.driver('c1')._source_roles)
+        for host in ('c1', 'c2'):
+            self.until(lambda: self.domain_r(self.server, host) is None)
+            self.until(lambda: self.driver(host)._pairs.get(
+                self.server['id']) is None)
+        self.assert_nothing_left()
 
 
 class RefusedTest(test_migration.MigrationTestCase):

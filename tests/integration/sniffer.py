@@ -51,12 +51,13 @@ class Sniffer(watcher.Watcher):
 
     :ivar begins: the first bytes, by source address and port and destination
         address and port
+    :ivar opened: those connections, also such as begin otherwise
     """
 
     def __init__(self):
         super().__init__('sniffer')
         self.begins: dict[tuple[str, int, str, int], bytes] = {}
-        self._opened: set[tuple[str, int, str, int]] = set()
+        self.opened: set[tuple[str, int, str, int]] = set()
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
                                      socket.htons(_ETH_P_ALL))
         self._attach_filter()
@@ -90,8 +91,8 @@ class Sniffer(watcher.Watcher):
         connection = (str(ipaddress.ip_address(packet[12:16])), source,
                       str(ipaddress.ip_address(packet[16:20])), destination)
         if segment[13] & (_SYN | _ACK) == _SYN:
-            self._opened.add(connection)
+            self.opened.add(connection)
         payload = segment[(segment[12] >> 4) * 4:]
         # A client of another service may have got one of these ports, too.
-        if payload and connection in self._opened:
+        if payload and connection in self.opened:
             self.begins.setdefault(connection, payload)

@@ -5,6 +5,7 @@ with a Domain R that leaves early.
 In each the users go on typing, and all has to be well afterwards.
 """
 
+import collections
 import concurrent.futures
 import pathlib
 import re
@@ -31,6 +32,8 @@ _BUSY = f'dmore-dirty 128 25 & {_COMMAND}'
 #: And to 32 MiB at up to 40 MiB/s, more than is sent.
 _BUSIER = f'dmore-dirty 32 100 & {_COMMAND}'
 _BANDWIDTH_MIB = 16
+#: Of multifd; libvirt would take two.
+_CONNECTIONS = 3
 _USERFAULTFD = pathlib.Path('/proc/sys/vm/unprivileged_userfaultfd')
 #: What Nova's monitor logs when it obeys force-complete.
 _POST_COPY = 'Switching to post-copy migration'
@@ -145,6 +148,22 @@ class TwoPortsTest(VariantTest):
             xml = cloud.domain_xml(self.machine, host, subject.domain)
             self.assertEqual(['pipe', 'tcp'], re.findall(
                 "<serial type='([a-z]+)'", xml))
+
+
+class ParallelTest(VariantTest):
+
+    def test_several_connections(self):
+        """Each of the two has its main connection, and so many more."""
+        self.configure(libvirt={
+            'live_migration_parallel_connections': _CONNECTIONS})
+        instance = self.start('parallel')
+        for _there_and_back in range(2):
+            with sniffer.Sniffer() as seen:
+                self.migrate(instance)
+            listeners = collections.Counter(
+                each[2:] for each in seen.opened)
+            self.assertEqual([1 + _CONNECTIONS] * 2,
+                             sorted(listeners.values()), seen.opened)
 
 
 class EncryptedTest(VariantTest):

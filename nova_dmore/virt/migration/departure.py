@@ -189,6 +189,8 @@ class Departure:
             parameters['migrate_uri'] = arguments['migrate_uri']
         self._flags = job.domain_r_flags(
             arguments.get('flags', 0), self._arrives_paused)
+        parameters.update(job.parallel_connections(
+            self._flags, arguments.get('parallel', 0)))
         parameters.update(self._destination_xml())
         outgoing = job.OutgoingMigration(
             services.libvirt_uri, self._name, destination, parameters,

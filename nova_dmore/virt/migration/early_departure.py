@@ -206,7 +206,8 @@ class EarlyDepartures:
             'flags': flags,
             'migrate_uri': None if flags & libvirt.VIR_MIGRATE_TUNNELLED
             else uris.migrate_uri,
-            'bandwidth': CONF.libvirt.live_migration_bandwidth}
+            'bandwidth': CONF.libvirt.live_migration_bandwidth,
+            'parallel': CONF.libvirt.live_migration_parallel_connections}
 
     def take(self, context, instance, host: str) -> departure_module.Departure:
         """Nova begins; the caller goes on with the departure, and calls

@@ -160,6 +160,17 @@ class OutgoingMigration(threading.Thread):
         return not self.is_alive() and self._arrived
 
 
+def parallel_connections(flags: int, number: int) -> dict[str, int]:
+    """Over how many connections at once the memory goes, if it goes over
+    several: a parameter of ``migrateToURI3``.
+
+    :param number: ``[libvirt] live_migration_parallel_connections``.
+    """
+    if not flags & libvirt.VIR_MIGRATE_PARALLEL or number <= 1:
+        return {}
+    return {libvirt.VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS: number}
+
+
 def domain_r_flags(instance_flags: int, arrives_paused: bool = True) -> int:
     """The migration flags of Domain R, from those of its instance.
 

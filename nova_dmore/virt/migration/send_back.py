@@ -31,16 +31,18 @@ class SendBack:
         reach the host :data:`nova_dmore.virt.migration.uris.ANY_HOST` in a
         live migration.
     :param encrypts: ``[libvirt] live_migration_with_native_tls``.
+    :param connections: ``[libvirt] live_migration_parallel_connections``.
     """
 
     def __init__(self, pairs, connect, libvirt_uri: str,
                  uris_of_any_host: Callable[[], uris.MigrationURIs],
-                 encrypts: bool):
+                 encrypts: bool, connections: int):
         self._pairs = pairs
         self._connect = connect
         self._libvirt_uri = libvirt_uri
         self._uris_of_any_host = uris_of_any_host
         self._encrypts = encrypts
+        self._connections = connections
 
     def check(self, uri: str, migrate_uri: str | None, flags: int) -> None:
         """Check that this host would send an instance there, too, and that
@@ -82,9 +84,13 @@ class SendBack:
         # channel.
         job_here.resume()
         job_here.suspend()
+        parameters: dict[str, str | int] = {
+            **job.parallel_connections(flags, self._connections)}
+        if migrate_uri is not None:
+            parameters['migrate_uri'] = migrate_uri
         outgoing = job.OutgoingMigration(
             self._libvirt_uri, domain_r.name_of(instance_uuid), uri,
-            {} if migrate_uri is None else {'migrate_uri': migrate_uri}, flags)
+            parameters, flags)
         outgoing.start()
         outgoing.join(within_s)
         if outgoing.is_alive():

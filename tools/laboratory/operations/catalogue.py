@@ -53,6 +53,7 @@ _MOVE = 'test_moves.MoveTest.test_'
 _LIVE = 'test_migration.LiveMigrationTest.test_'
 _PAUSED = 'test_live.'
 _VARIETY = 'test_variety.VarietyTest.test_'
+_HOSTS = 'test_variety_host.HostVarietyTest.test_'
 
 OPERATIONS = (
     _all('create', NEW, NO, 'test_life.LifeTest.test_boot_and_delete'),
@@ -68,6 +69,8 @@ OPERATIONS = (
     _all('delete while shelved', GOES, ENDS, _DELETE + 'delete_while_shelved'),
     _all('delete while nova-compute is away', GOES, ENDS,
          _DELETE + 'delete_while_nova_compute_is_away'),
+    _all('delete while it migrates', GOES, ENDS,
+         _PAUSED + 'DeletedTest.test_while_it_migrates'),
     _all('delete while the host is lost', GOES, ENDS,
          _MOVE + 'deleted_after_its_host_was_lost'),
     _all('soft reboot', STAYS, ON, _HOST + 'soft_reboot'),
@@ -119,6 +122,12 @@ OPERATIONS = (
          _PAUSED + 'PausedTest.test_paused'),
     _all('live migration with post-copy permitted', MOVES, ON,
          _PAUSED + 'PostCopyTest.test_permitted'),
+    _all('live migration over several connections (multifd)', MOVES, ON,
+         _PAUSED + 'SeveralConnectionsTest.test_both_have_as_many'),
+    _all('live migration, encrypted by QEMU (TLS)', MOVES, ON,
+         _PAUSED + 'EncryptedTest.test_both_are'),
+    _all('live migration with several serial ports', MOVES, ON,
+         _LIVE + 'several_serial_ports'),
     _all('live migration that Domain R cannot follow', NEW, AGAIN,
          _LIVE + 'domain_r_fails'),
     _all('live migration that fails', STAYS, ON, _LIVE + 'the_instance_stays',
@@ -161,6 +170,11 @@ OPERATIONS = (
     _all('guest: a device that libvirt does not migrate', STAYS, ON,
          'test_variety.MigrationTest.test_a_device_that_is_passed_through'),
     _all('guest: config drive', NEW, NO, _VARIETY + 'config_drive'),
+    _all('guest: huge pages', NEW, NO, _HOSTS + 'huge_pages'),
+    _all('guest: NUMA nodes, dedicated processors', NEW, NO,
+         _HOSTS + 'numa_nodes', _HOSTS + 'dedicated_processors'),
+    _all('guest: memory in files', NEW, NO, _HOSTS + 'memory_in_files'),
+    _all('guest: virtual TPM', NEW, NO, _HOSTS + 'tpm'),
     _all('host: aarch64', NONE, 'stock consoles; said at the start',
          _VARIETY + 'aarch64'),
 )

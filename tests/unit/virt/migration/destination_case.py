@@ -33,7 +33,8 @@ class DestinationTestCase(fake_host.HostTestCase):
         self.sends_back = send_back.SendBack(
             self.pairs, connect, 'qemu:///system',
             lambda: uris.MigrationURIs('qemu+tcp://anyhost/system',
-                                       'tcp://anyhost'), encrypts=False)
+                                       'tcp://anyhost'), encrypts=False,
+            connections=4)
         return destination.DestinationRole(
             self.pairs, self.reporter, connect, self.instances_path,
             self.sends_back, self.source)

@@ -101,6 +101,12 @@ class SendBackTest(destination_case.DestinationTestCase):
         self._assert_refused('flags')
         self._send_back(flags=33 | libvirt.VIR_MIGRATE_TLS)
 
+    def test_over_several_connections(self):
+        self._send_back(flags=33 | libvirt.VIR_MIGRATE_PARALLEL)
+        _uri, parameters, flags = self.domain.migrateToURI3.call_args[0]
+        self.assertEqual(4, parameters['parallel.connections'])
+        self.assertTrue(flags & libvirt.VIR_MIGRATE_PARALLEL)
+
     def test_of_another_migration(self):
         self._assert_refused('m0', migration_id='m0')
 

@@ -91,6 +91,15 @@ class TogetherTest(source_case.SourceTestCase):
              libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PAUSED),
             self.domain_r.called_with)
 
+    def test_over_several_connections(self):
+        self._run(flags=libvirt.VIR_MIGRATE_LIVE
+                  | libvirt.VIR_MIGRATE_PARALLEL, parallel=4)
+        _uri, parameters, flags = self.domain_r.called_with
+        self.assertEqual(4, parameters['parallel.connections'])
+        self.assertTrue(flags & libvirt.VIR_MIGRATE_PARALLEL)
+        _uri, arguments = self.guest.called_with
+        self.assertEqual(4, arguments['parallel'])
+
     def test_to_a_destination_that_lets_none_run(self):
         self.layout = places.Layout.SOCKETS
         self._run()
