@@ -226,7 +226,11 @@ OPTIONS = [
         'vnc_exclusive', mutable=True, default='share',
         choices=[('share', 'it is let in, and nobody is cut off'),
                  ('refuse', 'it is let in only if nobody else is there'),
-                 ('cut', 'it is let in, and the others are cut off')],
+                 ('cut', 'it is let in, and the others are cut off'),
+                 ('control', 'it is let in, and types alone: the others look '
+                  'on until it leaves, or one of them presses Control, Alt '
+                  'and O. A Domain R whose image is of an earlier release '
+                  'cuts the others off')],
         help='What becomes of a VNC client that asks to be alone, as '
              'TigerVNC\'s viewer does unless told otherwise.'),
     cfg.BoolOpt(

@@ -52,6 +52,7 @@ class Exclusive(enum.StrEnum):
     SHARE = 'share'         # it is not
     REFUSE = 'refuse'       # it is let in only if it is alone
     CUT = 'cut'             # the others are cut off
+    CONTROL = 'control'     # it types alone, and the others look on
 
 
 @dataclasses.dataclass(frozen=True)

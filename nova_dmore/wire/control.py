@@ -55,8 +55,9 @@ KEYMAP_DEFAULT = 'en-us'
 #: object of PEM texts: ``certificate``, ``key``, ``ca``: then the proxies
 #: must speak VeNCrypt X509None and show a certificate of that authority),
 #: ``keymap`` (one of KEYMAPS), ``paste`` (``off``, ``key`` or ``at-once``),
-#: ``exclusive`` (``share``, ``refuse`` or ``cut``) and ``banner`` (boolean);
-#: hosts of release 0.2 say nothing of the last four.
+#: ``exclusive`` (``share``, ``refuse``, ``cut`` or ``control``; a Domain R
+#: that does not know what it says cuts) and ``banner`` (boolean); hosts of
+#: release 0.2 say nothing of the last four.
 CONFIG = 'config'
 #: To Domain R: ``stream`` (its name in lower case), ``at`` (offset),
 #: ``bytes`` (or null), ``kind`` (a GapKind), ``reason`` (text): bytes that
