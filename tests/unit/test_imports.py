@@ -63,7 +63,7 @@ RULES = {
     'gateway': ({'nova_dmore.exception', 'nova_dmore.gateway'},
                 {'keystoneauth1', 'oslo_config'}),
     # On a user's machine.
-    'osc': ({'nova_dmore.osc'}, {'osc_lib'}),
+    'osc': ({'nova_dmore.osc'}, {'keystoneauth1', 'osc_lib'}),
     'virt': (COMMON | {'nova_dmore.conf', 'nova_dmore.image_file',
                        'nova_dmore.client', 'nova_dmore.metrics.figures',
                        'nova_dmore.places', 'nova_dmore.virt', *PURE},
