@@ -179,6 +179,13 @@ OPTIONS = [
              'console_escape and "b" are typed at the start of a line, for '
              'users of a web page. With false every byte reaches the '
              'instance, as a program that uses the port may need.'),
+    cfg.BoolOpt(
+        'record_serial', mutable=True, default=False,
+        help='With true, what instances print at their serial port is '
+             'recorded by nova-dmore-recorder, which has to run on the host; '
+             'what is typed is not. Everybody at the serial console is told '
+             'so. Nothing is recorded where Domain R cannot tell them, as '
+             'its image is of an earlier release.'),
     cfg.PortOpt(
         'serial_port', mutable=True, default=6083, min=1,
         help='TCP port of the raw serial server in Domain R, to which '

@@ -100,6 +100,7 @@ class Config:
     stall_ms: int
     escape: int | None
     serial_escape: bool
+    recorded: bool
     vnc: Vnc | None
 
 
@@ -137,6 +138,7 @@ def parse(message: dict[str, Any]) -> Config:
                 _number({'escape': escape.DEFAULT, **message}, 'escape', 0,
                         31)),
         serial_escape=message.get('serial_escape') is True,
+        recorded=message.get('recorded') is True,
         vnc=_vnc(message.get('vnc')))
 
 

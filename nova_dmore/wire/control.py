@@ -48,7 +48,8 @@ KEYMAP_DEFAULT = 'en-us'
 #: ``scrollback_bytes``, ``stall_ms``, ``escape`` (the byte that escapes begin
 #: with at a terminal of SSH, null for none; missing: Ctrl-]),
 #: ``serial_escape`` (whether the raw serial port has those for a break;
-#: missing: no); and ``vnc``, null for none, else an
+#: missing: no); ``recorded`` (whether the output is recorded, of which users
+#: are told; missing: no); and ``vnc``, null for none, else an
 #: object: ``port``, ``proxy_networks`` (list of CIDR whose clients need no
 #: password), ``direct_networks`` (list of CIDR whose clients do),
 #: ``password``, ``view_only_password`` (text or null), ``tls`` (null, or an
@@ -73,7 +74,8 @@ BREAK = 'break'
 #: To the host: ``ssh``, ``serial``, ``vnc`` (numbers of attached clients),
 #: ``boot_s`` (seconds from boot to the first listening server),
 #: ``memory_kib`` (used), ``ends_sessions`` (1: those of a key that CONFIG
-#: names no more; missing: it does not): Domain R serves.
+#: names no more; missing: it does not), ``tells_recording`` (1: users were
+#: told that the output is recorded, as CONFIG says): Domain R serves.
 SERVING = 'serving'
 #: To the host: ``level`` (``info``, ``warning``), ``text``: for the log.
 LOG = 'log'
