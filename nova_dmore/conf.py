@@ -179,6 +179,13 @@ OPTIONS = [
              'console_escape and "b" are typed at the start of a line, for '
              'users of a web page. With false every byte reaches the '
              'instance, as a program that uses the port may need.'),
+    cfg.BoolOpt(
+        'record_serial', mutable=True, default=False,
+        help='With true, what instances print at their serial port is '
+             'recorded by nova-dmore-recorder, which has to run on the host; '
+             'what is typed is not. Everybody at the serial console is told '
+             'so. Nothing is recorded where Domain R cannot tell them, as '
+             'its image is of an earlier release.'),
     cfg.PortOpt(
         'serial_port', mutable=True, default=6083, min=1,
         help='TCP port of the raw serial server in Domain R, to which '
@@ -226,7 +233,11 @@ OPTIONS = [
         'vnc_exclusive', mutable=True, default='share',
         choices=[('share', 'it is let in, and nobody is cut off'),
                  ('refuse', 'it is let in only if nobody else is there'),
-                 ('cut', 'it is let in, and the others are cut off')],
+                 ('cut', 'it is let in, and the others are cut off'),
+                 ('control', 'it is let in, and types alone: the others look '
+                  'on until it leaves, or one of them presses Control, Alt '
+                  'and O. A Domain R whose image is of an earlier release '
+                  'cuts the others off')],
         help='What becomes of a VNC client that asks to be alone, as '
              'TigerVNC\'s viewer does unless told otherwise.'),
     cfg.BoolOpt(

@@ -15,10 +15,10 @@ import threading
 import time
 from collections.abc import Iterable
 from typing import Any
+from typing import Protocol
 
 from nova_dmore.channel import session
 from nova_dmore.channel import text
-from nova_dmore.client import host_service
 from nova_dmore import exception
 from nova_dmore import wire
 
@@ -62,10 +62,18 @@ class GapsRequest:
         self._socket.close()
 
 
+class Opener(Protocol):
+    """A :class:`nova_dmore.client.host_service.HostService`, or what connects
+    to workers as it does."""
+
+    def open(self, instance: str, timeout: float) -> socket.socket | None:
+        """See there."""
+
+
 class ShadowClient:
     """Requests to one pair's shadow-device process.
 
-    :param service: a :class:`nova_dmore.client.host_service.HostService`.
+    :param service: see :class:`Opener`.
     :param instance: the uuid of the pair's instance.
     :param timeout: seconds that a request without ``timeout_ms`` may take.
 
@@ -74,7 +82,7 @@ class ShadowClient:
     :class:`exception.HostServiceError` when the host service cannot be asked.
     """
 
-    def __init__(self, service: host_service.HostService, instance: str,
+    def __init__(self, service: Opener, instance: str,
                  timeout: float = DEFAULT_TIMEOUT_S) -> None:
         self._service = service
         self._instance = instance
@@ -110,7 +118,8 @@ class ShadowClient:
                 if self._has_sessions else None,
                 session_events=tuple(map(
                     _session_event, result.get('session_events', ()))),
-                session_events_untold=result.get('session_events_untold', 0))
+                session_events_untold=result.get('session_events_untold', 0),
+                recording=_recording(result.get('recording')))
         except (KeyError, TypeError, ValueError) as e:
             raise self._error(
                 f'answered STATUS wrongly: {text.printable(repr(e))}') from e
@@ -370,6 +379,11 @@ def _session_event(event: dict[str, Any]) -> wire.SessionEvent:
         raise ValueError('an event of a session')
     return wire.SessionEvent(number, event['event'], float(event['time']),
                              session.from_json(event['session']))
+
+
+def _recording(told: dict[str, Any] | None) -> wire.Recording | None:
+    return None if told is None else wire.Recording(
+        int(told['start']), tuple(map(_gap_report, told['gaps'][-32:])))
 
 
 def _gap_report(gap: dict[str, Any]) -> wire.GapReport:

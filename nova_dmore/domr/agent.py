@@ -168,7 +168,8 @@ class Agent:
             if self._retry is not None:
                 self._retry.cancel()
                 self._retry = None
-            self.console.configure(config.scrollback_bytes, config.stall_ms)
+            self.console.configure(config.scrollback_bytes, config.stall_ms,
+                                   config.recorded)
             old = self._served
             if self._context is None:
                 self._context = rms.Context(
@@ -252,6 +253,8 @@ class Agent:
             return
         message = {'type': wire.SERVING, 'boot_s': self._boot_s,
                    'memory_kib': memory_used_kib(), 'ends_sessions': 1}
+        if self._context is not None and self._context.config.recorded:
+            message['tells_recording'] = 1
         for name, server in self.servers.items():
             message[name] = server.clients
         self._outbox.put(message)

@@ -52,6 +52,7 @@ class Exclusive(enum.StrEnum):
     SHARE = 'share'         # it is not
     REFUSE = 'refuse'       # it is let in only if it is alone
     CUT = 'cut'             # the others are cut off
+    CONTROL = 'control'     # it types alone, and the others look on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +100,7 @@ class Config:
     stall_ms: int
     escape: int | None
     serial_escape: bool
+    recorded: bool
     vnc: Vnc | None
 
 
@@ -136,6 +138,7 @@ def parse(message: dict[str, Any]) -> Config:
                 _number({'escape': escape.DEFAULT, **message}, 'escape', 0,
                         31)),
         serial_escape=message.get('serial_escape') is True,
+        recorded=message.get('recorded') is True,
         vnc=_vnc(message.get('vnc')))
 
 

@@ -89,9 +89,15 @@ class Console:
         self._held = False
         self._scrollback = 1 << 16
         self._stall_s = 0.0
+        self._is_recorded = False
 
-    def configure(self, scrollback: int, stall_ms: int) -> None:
-        """Set the scroll-back in bytes and how long a client may stall."""
+    def configure(self, scrollback: int, stall_ms: int,
+                  recorded: bool = False) -> None:
+        """Set the scroll-back in bytes, how long a client may stall, and
+        whether the output is recorded, of which everybody is told."""
+        if recorded and not self._is_recorded:
+            self.tell_all(notices.RECORDED)
+        self._is_recorded = recorded
         self._scrollback = scrollback
         self._stall_s = stall_ms / 1000
         self._settle()
@@ -127,6 +133,8 @@ class Console:
             self._output.line_start(self.end - self._scrollback), stream,
             is_person, finished)
         self._clients.append(client)
+        if self._is_recorded:
+            client.notices.put(notices.RECORDED, self.end, client.cursor)
         text = notices.of_state(self._instance.now)
         if is_person and text is not None:
             client.notices.put(text, self.end, client.cursor)

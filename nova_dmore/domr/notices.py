@@ -13,6 +13,9 @@ WAIT_S = 1.0
 #: More notices do not wait.
 _WAITING_MAX = 16
 
+#: What everybody is told whose console is recorded.
+RECORDED = 'what this console shows is recorded'
+
 _State = wire.InstanceState
 #: What a person is told when the instance does this, and when it does it no
 #: more.

@@ -45,7 +45,6 @@ _VMS = (messages.INSTANCE, messages.DOMAIN_R)
 #: Control connections that wait for a worker.
 _CONTROLS_MAX = 64
 
-
 #: Least time between two resets of the instance that are told, in seconds.
 _RESETS_APART_S = 1.0
 
@@ -107,6 +106,7 @@ class Keeper:
         accepted: dict[resources_module.Listener,
                        tuple[str | None, peers.Accepted]] = {
             which.CONTROL: (None, self._control_accepted),
+            which.JOURNAL: (None, self._journal_accepted),
             which.INSTANCE_QMP: (of_instance, self._instance_accepted),
             which.DOMAIN_R_QMP: (
                 of_domain_r, self._domain_r.monitor_connected),
@@ -156,6 +156,13 @@ class Keeper:
             return
         self._send({'type': messages.ToWorker.CONTROL}, [sock.fileno()])
         sock.close()
+
+    def _journal_accepted(self, sock: socket.socket, _peer: peers.Peer
+                          ) -> None:
+        """The recorder comes, which is of this user."""
+        with sock:
+            sock.setblocking(False)
+            self._resources.give_journal(sock)
 
     def _instance_accepted(self, sock: socket.socket, peer: peers.Peer
                            ) -> None:

@@ -22,6 +22,7 @@ class Listener(enum.Enum):
     """The sockets that the keeper listens at."""
 
     CONTROL = 'control'
+    JOURNAL = 'journal'
     INSTANCE_QMP = 'instance qmp'
     DOMAIN_R_QMP = 'domain r qmp'
     IVSHMEM = 'ivshmem'
@@ -51,6 +52,7 @@ class Resources:
         self.to_domain_r = ivshmem.make_eventfds()
         paths = {
             Listener.CONTROL: os.path.join(directory, wire.CONTROL_SOCKET),
+            Listener.JOURNAL: os.path.join(directory, wire.JOURNAL_SOCKET),
             Listener.INSTANCE_QMP: os.path.join(
                 where.instance, wire.QMP_SOCKET),
             Listener.DOMAIN_R_QMP: os.path.join(
@@ -63,7 +65,8 @@ class Resources:
                 directory, wire.SERIAL0_SOCKET)}
         self.listeners = {
             which: self._listen(path, *(
-                (0o600, None) if which is Listener.CONTROL
+                (0o600, None)
+                if which in (Listener.CONTROL, Listener.JOURNAL)
                 else (socket_mode, group)))
             for which, path in paths.items()}
 
@@ -71,6 +74,13 @@ class Resources:
         """What goes with START."""
         return [*self.memory.values(), *line.descriptors,
                 *self.from_domain_r, *self.to_domain_r]
+
+    def give_journal(self, sock: socket.socket) -> None:
+        """Let a process of this user read the journal.
+
+        :raises OSError: it does not want it any more.
+        """
+        socket.send_fds(sock, [b'journal'], [self.memory['journal']])
 
     def close_listeners(self) -> None:
         """Have nobody else come; all files stay."""

@@ -6,11 +6,13 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 from typing import Any
 
 from osc_lib.command import command
 from osc_lib import exceptions
 
+from nova_dmore.osc import host
 from nova_dmore.osc import known_hosts
 from nova_dmore.osc import places
 
@@ -18,6 +20,10 @@ _ENVIRONMENT = 'OS_DMORE_GATEWAY'
 #: Seconds in which the gateway asks the cloud, and the console for its key;
 #: and the user may be asked for a passphrase.
 _GATEWAY_S = 120
+#: What ``ssh`` returns when it could not connect, or the connection broke.
+_SSH_FAILED = 255
+_SILENT = ('the host of the server does not answer Nova, so its console may '
+           'not be there until the host is back or the server is evacuated')
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -47,6 +53,10 @@ def _gateway(parsed_args: argparse.Namespace) -> places.Gateway | None:
 
 def _server(app: Any, name: str) -> Any:
     return app.client_manager.compute.find_server(name, ignore_missing=False)
+
+
+def _is_silent(app: Any, server: Any) -> bool:
+    return host.is_silent(app.client_manager.compute, server.id)
 
 
 def _published(server: Any) -> places.Console:
@@ -119,12 +129,25 @@ class SshConsole(command.Command):    # type: ignore[misc]
             console = _of_gateway(place, server.id, identity)
             if console.host_key is None:
                 raise exceptions.CommandError(
-                    f'the console of {server.id} does not answer')
+                    f'the console of {server.id} does not answer' + (
+                        f': {_SILENT}' if _is_silent(self.app, server)
+                        else ''))
             if not known_hosts.knows(path, console.known_as):
                 known_hosts.add(path, console.known_as, console.host_key)
-        return subprocess.run(places.to_console(
+        # Before: it may take minutes until ssh gives up.
+        was_silent = self._says_whether_silent(server)
+        status = subprocess.run(places.to_console(
             console, place, str(path), identity, parsed_args.options),
             check=False).returncode
+        if status == _SSH_FAILED and not was_silent:
+            self._says_whether_silent(server)
+        return status
+
+    def _says_whether_silent(self, server: Any) -> bool:
+        silent = _is_silent(self.app, server)
+        if silent:
+            sys.stderr.write(f'openstack: {_SILENT}\n')
+        return silent
 
 
 class ShowPair(command.ShowOne):    # type: ignore[misc]
@@ -143,6 +166,8 @@ class ShowPair(command.ShowOne):    # type: ignore[misc]
         else:
             console = _of_gateway(place, server.id, parsed_args.identity)
             state = 'no answer' if console.host_key is None else 'serving'
+        if state != 'serving' and _is_silent(self.app, server):
+            state += '; the host of the server does not answer Nova'
         key = console.host_key
         return zip(*{
             'server_id': server.id,

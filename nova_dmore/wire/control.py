@@ -48,15 +48,17 @@ KEYMAP_DEFAULT = 'en-us'
 #: ``scrollback_bytes``, ``stall_ms``, ``escape`` (the byte that escapes begin
 #: with at a terminal of SSH, null for none; missing: Ctrl-]),
 #: ``serial_escape`` (whether the raw serial port has those for a break;
-#: missing: no); and ``vnc``, null for none, else an
+#: missing: no); ``recorded`` (whether the output is recorded, of which users
+#: are told; missing: no); and ``vnc``, null for none, else an
 #: object: ``port``, ``proxy_networks`` (list of CIDR whose clients need no
 #: password), ``direct_networks`` (list of CIDR whose clients do),
 #: ``password``, ``view_only_password`` (text or null), ``tls`` (null, or an
 #: object of PEM texts: ``certificate``, ``key``, ``ca``: then the proxies
 #: must speak VeNCrypt X509None and show a certificate of that authority),
 #: ``keymap`` (one of KEYMAPS), ``paste`` (``off``, ``key`` or ``at-once``),
-#: ``exclusive`` (``share``, ``refuse`` or ``cut``) and ``banner`` (boolean);
-#: hosts of release 0.2 say nothing of the last four.
+#: ``exclusive`` (``share``, ``refuse``, ``cut`` or ``control``; a Domain R
+#: that does not know what it says cuts) and ``banner`` (boolean); hosts of
+#: release 0.2 say nothing of the last four.
 CONFIG = 'config'
 #: To Domain R: ``stream`` (its name in lower case), ``at`` (offset),
 #: ``bytes`` (or null), ``kind`` (a GapKind), ``reason`` (text): bytes that
@@ -72,7 +74,8 @@ BREAK = 'break'
 #: To the host: ``ssh``, ``serial``, ``vnc`` (numbers of attached clients),
 #: ``boot_s`` (seconds from boot to the first listening server),
 #: ``memory_kib`` (used), ``ends_sessions`` (1: those of a key that CONFIG
-#: names no more; missing: it does not): Domain R serves.
+#: names no more; missing: it does not), ``tells_recording`` (1: users were
+#: told that the output is recorded, as CONFIG says): Domain R serves.
 SERVING = 'serving'
 #: To the host: ``level`` (``info``, ``warning``), ``text``: for the log.
 LOG = 'log'

@@ -8,6 +8,8 @@ they name, and listens.
 
 #: In the keeper's own: requests from nova-compute.
 CONTROL_SOCKET = 'control.sock'
+#: There, too: gives the journal's memory to who connects, to be read.
+JOURNAL_SOCKET = 'journal.sock'
 #: Locked by the keeper for its life; that of release 0.2 writes its process
 #: id into it.
 KEEPER_LOCK = 'keeper.lock'

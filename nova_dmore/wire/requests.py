@@ -48,7 +48,9 @@ class Request(enum.StrEnum):
     #: :class:`nova_dmore.channel.session.Session`), ``session_events`` (list,
     #: each with ``number``, ``event`` (``began``, ``ended``), ``time`` and
     #: ``session``), ``session_events_untold`` (how many there was no room
-    #: for),
+    #: for), ``recording`` (null: the output may not be recorded; else
+    #: ``start``: so many bytes of it had passed here before it may be, and
+    #: ``gaps``: the last gaps in it, whether nova-compute has them or not),
     #: ``worker_starts``, ``pid``.
     STATUS = 'status'
     #: ``config``: the CONFIG message, kept for this and every later Domain R.
@@ -152,6 +154,15 @@ class Status:
     sessions: tuple[Any, ...] | None = None
     session_events: tuple[SessionEvent, ...] = ()
     session_events_untold: int = 0
+    recording: 'Recording | None' = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Recording:
+    """The output of a pair may be recorded; see STATUS."""
+
+    start: int
+    gaps: tuple[GapReport, ...]
 
 
 @dataclasses.dataclass(frozen=True)

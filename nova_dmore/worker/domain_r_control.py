@@ -179,7 +179,8 @@ class DomainRControl:
             self.serving = {
                 name: message[name]
                 for name in ('ssh', 'serial', 'vnc', 'boot_s',
-                         'memory_kib', 'ends_sessions')
+                         'memory_kib', 'ends_sessions',
+                         'tells_recording')
                 if _is_amount(message.get(name))}
         elif kind == wire.LOG:
             self._log(message)

@@ -29,6 +29,7 @@ from nova_dmore.worker import domain_r_control
 from nova_dmore.worker import gaps
 from nova_dmore.worker import instance_state
 from nova_dmore.worker import keeper_commands
+from nova_dmore.worker import recorded
 from nova_dmore.worker import request_handler
 from nova_dmore.worker import requests
 from nova_dmore.worker import sessions
@@ -61,6 +62,7 @@ class Pair:
         self.notes = given.notes
         kept = self.notes.read() or {}
         self.gap_log = gaps.GapLog(kept.get('gaps'))
+        self.recorded = recorded.Recorded(kept.get('recorded'))
         #: Destination: the carry-over as JSON, or None.
         self.carried: dict[str, Any] | None = kept.get('carried')
         self.vms: dict[str, tuple[bool, str | None]] = {
@@ -295,6 +297,7 @@ class Pair:
         """Move all bytes that can be moved."""
         if self.machine.output_flows:
             if self.control.pump():
+                self.recorded.serves(self.control.serving, self._printed())
                 self.note()
             self.devices.each(base.ShadowDevice.pump)
 
@@ -320,10 +323,15 @@ class Pair:
         :raises errors.ControlError: it is too long.
         """
         self.control.configure(config, self._is_open())
+        self.recorded.configure(config, self._printed())
         self._context.config.clear()
         for name in ('stall_ms', 'scrollback_bytes'):
             if type(config.get(name)) is int:
                 self._context.config[name] = config[name]
+
+    def _printed(self) -> int:
+        """How many bytes of output this host has moved in all."""
+        return self._context.journal.moved(wire.Stream.SERIAL0_OUT)
 
     def report_gap(self, stream: wire.Stream, kind: wire.GapKind, reason: str,
                    at: int | None, count: int | None) -> None:
@@ -331,6 +339,7 @@ class Pair:
         gap = self.gap_log.add(stream, kind, reason, at, count,
                                self.machine.migration_id)
         LOG.warning('Gap: %s', gap)
+        self.recorded.add_gap(gap)
         self.control.gap(
             {'type': wire.GAP, 'stream': gap['stream'], 'at': at,
              'bytes': count, 'kind': gap['kind'], 'reason': reason},
@@ -347,6 +356,7 @@ class Pair:
         self.notes.write({
             'machine': self.machine.to_notes(),
             'gaps': self.gap_log.to_notes(),
+            'recorded': self.recorded.to_notes(),
             **self.stop.to_notes(),
             'carried': self.carried,
             'reported_dropped': self._reported_dropped,

@@ -68,6 +68,7 @@ class RequestHandler:
             'sessions': pair.control.sessions.sessions(),
             'session_events': pair.control.sessions.events(),
             'session_events_untold': pair.control.sessions.untold,
+            'recording': pair.recorded.status(),
             'worker_starts': pair.worker_starts,
             'pid': pair.keeper_pid,
             'worker_pid': os.getpid()}

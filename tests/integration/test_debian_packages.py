@@ -90,6 +90,7 @@ class ContentTest(unittest.TestCase):
              'usr/bin/nova-dmore-hostd': 'nova-dmore-hostd',
              'usr/bin/nova-dmore-image': 'nova-dmore-image',
              'usr/bin/nova-dmore-manage': 'nova-compute-dmore',
+             'usr/bin/nova-dmore-recorder': 'nova-dmore-hostd',
              'usr/bin/nova-dmore-status': 'nova-compute-dmore'}, programs)
 
     def test_host_service(self) -> None:
@@ -98,8 +99,8 @@ class ContentTest(unittest.TestCase):
              'usr/bin/nova-dmore-hostd', 'usr/lib/sysusers.d/nova-dmore.conf',
              'usr/lib/tmpfiles.d/nova-dmore.conf'},
             self.files['nova-dmore-hostd'])
-        self.assert_unit_has_its_program('nova-dmore-hostd',
-                                         'nova-dmore-hostd')
+        for name in ('nova-dmore-hostd', 'nova-dmore-recorder'):
+            self.assert_unit_has_its_program('nova-dmore-hostd', name)
         root = self.unpacked['nova-dmore-hostd']
         self.assertIn('\nqemu_group = libvirt-qemu\n',
                       (root / 'etc/nova-dmore/hostd.conf').read_text())
@@ -108,7 +109,7 @@ class ContentTest(unittest.TestCase):
 
     def assert_unit_has_its_program(self, package: str, name: str) -> None:
         unit, = (path for path in self.files[package]
-                 if path.endswith('.service'))
+                 if path.endswith(f'/{name}.service'))
         self.assertRegex(unit, f'^(usr/)?lib/systemd/system/{name}.service$')
         program = re.search(r'^ExecStart=/(\S+)', (
             self.unpacked[package] / unit).read_text(), re.MULTILINE)

@@ -368,3 +368,27 @@ class SharingTest(vnc_case.Case):
             self.assertEqual(b'', await client.reader.read())
         await self.pair.until(lambda: self.desktop.clients == 1)
         await alone.settle(self.painter.pixels)
+
+    async def test_or_one_types_and_the_others_look_on(self) -> None:
+        await self.serve(exclusive='control')
+        first = await self.look()
+        alone = await self.look(shared=False)
+        first.type('b')
+        first.request(incremental=False)
+        await first.update()        # so it was read
+        alone.type('a')
+        await self.pair.until(lambda: len(self.pair.events) == 2)
+        self.assertEqual([0x1e, 0x1e],
+                         [each.number for each in self.pair.events])
+        for symbol in (0xffe3, 0xffe9, ord('o')):
+            first.key(symbol, True)
+        for symbol in (ord('o'), 0xffe9, 0xffe3):
+            first.key(symbol, False)
+        first.type('b')
+        await self.pair.until(lambda: len(self.pair.events) == 8)
+        self.assertEqual([0x1d, 0x38, 0x38, 0x1d, 0x30, 0x30],
+                         [each.number for each in self.pair.events[2:]])
+        # Both see the picture, when it says no more who types.
+        self.painter.scribble()
+        for client in (first, alone):
+            await client.settle(self.painter.pixels)

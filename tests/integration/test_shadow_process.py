@@ -211,8 +211,9 @@ class TestFiles(base.BaseTestCase):
         pair = fakes.Pair(self)
         for folder, mode, names in (
                 (pair.where.own, 0o700,
-                 ['control.sock', 'ivshmem.sock', 'keeper.lock', 'serial0.in',
-                  'serial0.out', 'serial0.sock', 'worker.lock']),
+                 ['control.sock', 'ivshmem.sock', 'journal.sock',
+                  'keeper.lock', 'serial0.in', 'serial0.out', 'serial0.sock',
+                  'worker.lock']),
                 (pair.where.instance, 0o711,
                  ['qmp.sock', 'serial0.in', 'serial0.out']),
                 (pair.where.domain_r, 0o711, ['ivshmem.sock', 'qmp.sock'])):

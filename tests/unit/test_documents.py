@@ -55,6 +55,10 @@ class SamplesTest(base.BaseTestCase):
                                 'gateway-config-generator.conf',
                                 'stale_seconds')
 
+    def test_of_the_recorder(self):
+        self._assert_up_to_date('recorder.conf.sample',
+                                'recorder-config-generator.conf', 'keep_days')
+
 
 class ClaimsTest(base.BaseTestCase):
     """Each claim about security names tests that exist."""

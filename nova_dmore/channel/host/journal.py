@@ -95,6 +95,10 @@ class Journal:
         self._words.release()
         self._data.release()
 
+    def refresh(self) -> None:
+        """See what another process has changed; for one that only reads."""
+        self._slot = _SLOTS[self._words[_W_ACTIVE] & 1]
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Make all changes inside the block at once, or none of them.
@@ -177,6 +181,10 @@ class Journal:
         their offsets."""
         return (self.position(stream)
                 - self._get(_index(stream, _ORIGIN))) % _SIGN
+
+    def offset(self, stream: wire.Stream, moved: int) -> int:
+        """The offset of a byte by its number among those that were moved."""
+        return (self._get(_index(stream, _ORIGIN)) + moved) % _SIGN
 
     def jump(self, stream: wire.Stream, offset: int, lost: int = 0) -> None:
         """Go on at another offset of a stream that the host consumes.

@@ -17,13 +17,14 @@ from nova_dmore.cmd.manage import image
 from nova_dmore.cmd.manage import orphans
 from nova_dmore.cmd.manage import output
 from nova_dmore.cmd.manage import pair
+from nova_dmore.cmd.manage import recording
 from nova_dmore.cmd.manage import renew
 from nova_dmore.cmd.manage import secrets
 from nova_dmore.cmd.manage import session
 from nova_dmore import exception
 
 _PROGRAM = 'nova-dmore-manage'
-_NOUNS = (pair, session, renew, image, host, orphans, secrets)
+_NOUNS = (pair, session, recording, renew, image, host, orphans, secrets)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -66,6 +66,7 @@ def build(options, record, with_vnc: bool) -> dict:
         'escape': (None if options.console_escape == 'none' else
                    ord(options.console_escape[-1].upper()) - 0x40),
         'serial_escape': options.serial_escape,
+        'recorded': options.record_serial,
         'vnc': vnc.build(options, record, secret) if with_vnc else None,
     }
     try:

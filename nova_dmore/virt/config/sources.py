@@ -12,7 +12,8 @@ OPTIONS = ('ssh_port', 'ssh_networks', 'serial_port', 'serial_proxy_networks',
            'vnc_port', 'vnc_proxy_networks', 'vnc_direct_networks',
            'scrollback_kib', 'serial_stall_ms', 'console_authorized_keys',
            'secret_file', 'vnc_tls_dir', 'console_escape', 'serial_escape',
-           'vnc_exclusive', 'vnc_keymap', 'vnc_paste', 'vnc_state_banner')
+           'record_serial', 'vnc_exclusive', 'vnc_keymap', 'vnc_paste',
+           'vnc_state_banner')
 _TLS_FILES = (certificate.SERVER_CA_FILE, certificate.SERVER_CA_KEY_FILE,
               certificate.CLIENT_CA_FILE)
 

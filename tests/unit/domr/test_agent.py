@@ -108,6 +108,22 @@ class AgentTest(unittest.IsolatedAsyncioTestCase):
         await running.until(lambda: len(running.said(wire.SERVING)) > count)
         self.assertEqual(servers, running.agent.servers)
 
+    async def test_the_host_knows_when_users_are_told_of_recording(self
+                                                                   ) -> None:
+        running = await self._pair()
+        reader, writer = await asyncio.open_connection(
+            '127.0.0.1', running.config['serial_port'])
+        self.addCleanup(writer.close)
+        await running.until(lambda: running.said(wire.SERVING)[-1]['serial'])
+        self.assertNotIn('tells_recording', running.said(wire.SERVING)[-1])
+        running.send({**running.config, 'recorded': True})
+        await running.until(lambda: running.said(wire.SERVING)[-1].get(
+            'tells_recording') == 1)
+        self.assertIn(b'is recorded]', await reader.readuntil(b']'))
+        running.send({**running.config, 'recorded': False})
+        await running.until(lambda: 'tells_recording' not in
+                            running.said(wire.SERVING)[-1])
+
     async def test_other_port_moves_the_listener_not_the_client(self) -> None:
         running = await self._pair()
         reader, writer = await asyncio.open_connection(

@@ -5,6 +5,7 @@ import unittest
 from collections.abc import Callable
 
 from nova_dmore.domr import console
+from nova_dmore.domr import notices
 from nova_dmore.domr import pace
 from nova_dmore import wire
 from tests.unit.domr import console_case
@@ -33,6 +34,19 @@ class ConsoleTest(unittest.TestCase):
         self.console.output(b'x' * 999)
         self.assertFalse(self.line.held)
         self.assertEqual(b'\0' + b'x' * 999, self.attach().got)
+
+    def test_everybody_is_told_of_recording_once(self) -> None:
+        self.console.output(b'before')
+        before = self.attach()
+        self.assertEqual([], before.told)
+        for _ in range(2):
+            self.console.configure(1000, 2000, recorded=True)
+            self.assertEqual([notices.RECORDED], before.told)
+        after = self.attach()
+        self.assertEqual([notices.RECORDED], after.told)
+        self.console.configure(1000, 2000)
+        self.assertEqual([], self.attach().told)
+        self.assertEqual(b'before', after.got)
 
     def test_clients_take_turns(self) -> None:
         turns: list[Callable[[], None]] = []

@@ -3,12 +3,15 @@
 
 import configparser
 import importlib
+import itertools
 import json
 import os
 import pathlib
 import tempfile
 from unittest import mock
 
+import fixtures
+from keystoneauth1 import exceptions as keystone_exceptions
 from osc_lib import exceptions
 from oslotest import base
 
@@ -24,7 +27,7 @@ KEY = fakes.key(1)
 _SSH = """#!/bin/sh
 printf '%s\\n' "$*" >>{folder}/called
 case "$*" in *-T*) cat {folder}/told; exit;; esac
-exit 7
+exit $(cat {folder}/status)
 """
 
 
@@ -39,6 +42,7 @@ class CommandTest(base.BaseTestCase):
         ssh = self.folder / 'ssh'
         ssh.write_text(_SSH.format(folder=self.folder))
         ssh.chmod(0o755)
+        (self.folder / 'status').write_text('7')
         self._tell(host_key=KEY)
         patch = mock.patch.dict(os.environ, {
             'PATH': f'{self.folder}:{os.environ["PATH"]}'})
@@ -48,6 +52,21 @@ class CommandTest(base.BaseTestCase):
         self.app = mock.Mock()
         self.server = self.app.client_manager.compute.find_server.return_value
         self.server.id, self.server.metadata = fakes.WEB, {}
+        self.nova = self.app.client_manager.compute.get
+        self._host('UP')
+        self.stderr = self.useFixture(fixtures.StringStream('stderr')).stream
+        self.useFixture(fixtures.MonkeyPatch('sys.stderr', self.stderr))
+
+    def _host(self, *statuses):
+        """What Nova tells of the host, one time after the other."""
+        self.nova.side_effect = (
+            mock.Mock(status_code=200, **{'json.return_value': {
+                'server': {'host_status': each}}})
+            for each in itertools.chain(statuses, itertools.repeat('UP')))
+
+    def _said(self):
+        self.stderr.seek(0)
+        return self.stderr.read()
 
     def _tell(self, **fields):
         (self.folder / 'told').write_text(json.dumps({
@@ -132,6 +151,55 @@ class CommandTest(base.BaseTestCase):
         shown = self._show('--gateway', 'gw')
         self.assertEqual((None, 'no answer'), (
             shown['host_key_fingerprint'], shown['state']))
+
+    def test_a_host_that_does_not_answer_is_said_before_ssh_waits(self):
+        for status, says in (('UP', 0), ('MAINTENANCE', 0), ('', 0),
+                             ('UNKNOWN', 1), ('DOWN', 1)):
+            self._host(status)
+            before = self._said()
+            self.assertEqual(7, self._ssh('--gateway', 'gw'))
+            self.assertEqual(
+                says, self._said()[len(before):].count('does not answer Nova'),
+                status)
+            self.nova.assert_called_with(f'/servers/{fakes.WEB}',
+                                         microversion='2.16')
+
+    def test_a_host_that_is_lost_in_a_session(self):
+        (self.folder / 'status').write_text('255')
+        for statuses in ('UP', 'UNKNOWN'), ('DOWN',):
+            self._host(*statuses)
+            before = self._said()
+            self.assertEqual(255, self._ssh('--gateway', 'gw'))
+            self.assertEqual(
+                1, self._said()[len(before):].count('does not answer Nova'))
+        self._host('UP', 'UP')
+        before = self._said()
+        self._ssh('--gateway', 'gw')
+        self.assertEqual(before, self._said())
+
+    def test_why_a_console_does_not_answer(self):
+        self._tell(host_key=None)
+        for status, says in ('UP', False), ('UNKNOWN', True):
+            self._host(status)
+            error = self.assertRaises(exceptions.CommandError, self._ssh,
+                                      '--gateway', 'gw')
+            self.assertEqual(says, 'does not answer Nova' in str(error))
+            self._host(status)
+            self.assertEqual(
+                says, 'does not answer Nova' in self._show(
+                    '--gateway', 'gw')['state'])
+
+    def test_nova_that_tells_nothing_of_hosts(self):
+        for answer in (
+                keystone_exceptions.ConnectFailure(),
+                mock.Mock(status_code=406),
+                mock.Mock(status_code=200, **{'json.return_value': {}}),
+                mock.Mock(status_code=200, **{'json.side_effect': ValueError}),
+                mock.Mock(status_code=200, **{'json.return_value': {
+                    'server': {}}})):
+            self.nova.side_effect = [answer]
+            self.assertEqual(7, self._ssh('--gateway', 'gw'))
+        self.assertEqual('', self._said())
 
     def test_show_without_a_gateway(self):
         self.server.metadata = {places.PROPERTY: 'ssh://console@192.0.2.5:22'}

@@ -8,21 +8,17 @@ configuration starts, and so do its clients.
 import asyncio
 import functools
 import socket
-import time
 from collections.abc import Callable
 
 from nova_dmore.channel import display as display_module
-from nova_dmore.channel import input_event
 from nova_dmore.domr import config as config_module
 from nova_dmore.domr import screen as screen_module
 from nova_dmore.domr.servers import once
 from nova_dmore.domr.servers import rms
 from nova_dmore.domr.servers.vnc import authentication
 from nova_dmore.domr.servers.vnc import faults
-from nova_dmore.domr.servers.vnc import keyboard
+from nova_dmore.domr.servers.vnc import hands
 from nova_dmore.domr.servers.vnc import notice
-from nova_dmore.domr.servers.vnc import paste
-from nova_dmore.domr.servers.vnc import pointer
 from nova_dmore.domr.servers.vnc import protocol
 from nova_dmore.domr.servers.vnc import sessions
 from nova_dmore import wire
@@ -30,27 +26,8 @@ from nova_dmore import wire
 #: How long a client that is the first one waits for the picture.
 PICTURE_WAIT_S = 2.0
 
-#: A client that holds a key or a button and has sent none for so long is taken
-#: for one that has gone, in seconds; how often is looked.
-SILENT_S = 60.0
-_SILENT_LOOK_S = 5.0
 #: How long it may take until it is known what the instance does, seconds.
 _STATE_S = 1.0
-
-#: With Control and Alt: types the clipboard, lets all keys go. By QEMU's
-#: number, or by the symbol for who sends no number.
-_PASTE_KEY = 0x2f, frozenset((0x56, 0x76))
-_RELEASE_KEY = 0x16, frozenset((0x55, 0x75))
-_ESCAPE_KEY = 0x01, frozenset((0xff1b,))
-
-#: The instance is behind when it has not taken this many events.
-BEHIND = 8
-
-#: Events that are left free for what clients hold when they go away.
-_RESERVE = 1024
-#: Events that one of a client's can become.
-_EVENTS_PER_EVENT = max(keyboard.Keyboard.EVENTS_MAX,
-                        pointer.Pointer.EVENTS_MAX + 1)
 
 
 class Desktop:
@@ -59,7 +36,6 @@ class Desktop:
     def __init__(self, context: rms.Context) -> None:
         """Become the viewer of the context's screen."""
         self._screen = context.screen
-        self._input = context.input
         self._changed = context.changed
         self._told = context.sessions
         self._log = once.Once(context.log)
@@ -75,14 +51,8 @@ class Desktop:
         self._last_vnc = context.config.vnc
         self._instance = context.instance
         self._cleared = False       # clients see no picture, be there one
-        self._heard: dict[int, float] = {}
-        self._silence: asyncio.TimerHandle | None = None
-        self._keyboard = keyboard.Keyboard(self._send)
-        self._pointer = pointer.Pointer(
-            context.input.send, lambda: context.input.waiting() >= BEHIND)
-        self._clipboards = paste.Clipboards()
-        self._paste = paste.Paste(self._keyboard, context.input.waiting,
-                                  self._draw)
+        self._hands = hands.Hands(context, lambda: self._vnc, self._name,
+                                  self._log, self._draw)
         self._drawn: tuple[object, ...] = ()
         context.screen.viewer = self
         context.instance.subscribe(self._instance_changed)
@@ -101,7 +71,7 @@ class Desktop:
         while self._clients:
             await asyncio.sleep(0.01)
         self._screen.viewer = None
-        self._paste.cancel()
+        self._hands.cancel_paste()
         self._sessions.close()
 
     # -- clients
@@ -125,21 +95,20 @@ class Desktop:
         :param connection: does not block; it is taken over
         :param client: for the log, printable
         :param name: of the desktop, ASCII
-        :param shared: the other clients stay; they do also if this one may
-            only look, or if they are to
+        :param shared: it does not ask to be alone, which ``exclusive`` of the
+            configuration decides; one that may only look never is
         :param on_gone: called when the client has gone
         :raises OSError: there are too many
         """
         await self._wait_for_picture()
         self._draw(is_coming=True)
         number = self._sessions.add(connection, name, view_only)
-        if not (shared or view_only
-                or self._vnc.exclusive is config_module.Exclusive.SHARE):
+        wants_alone = not (shared or view_only)
+        if wants_alone and self._vnc.exclusive is config_module.Exclusive.CUT:
             for other in self._clients:
                 self._sessions.end(other)
         self._clients[number] = client, on_gone
-        self._heard[number] = time.monotonic()
-        self._look_for_silence()
+        self._hands.begin(number, wants_alone)
         self._numbers[number] = self._told.begin(
             'vnc', client, functools.partial(self._sessions.end, number),
             view_only=view_only)
@@ -184,7 +153,7 @@ class Desktop:
             self._draw()
         lights = screen.leds()
         if changes.leds and lights is not None:
-            self._keyboard.locks.told(lights)
+            self._hands.locks.told(lights)
             self._sessions.set_leds(lights)
         if changes.cursor:
             self._sessions.set_cursor(screen.cursor())
@@ -207,9 +176,7 @@ class Desktop:
         """There may be room for input."""
         if self._blocked:
             self._drain()
-        if (self._pointer.waits and self._input.waiting() < BEHIND
-                and self._input.room()):
-            self._pointer.flush()
+        self._hands.flush()
 
     # -- what the instance does
 
@@ -224,9 +191,9 @@ class Desktop:
             asyncio.get_running_loop().call_later(_STATE_S, self._draw)
             return
         if state in (wire.InstanceState.OFF, wire.InstanceState.REBOOTING):
-            self._keyboard.locks.reset()
+            self._hands.locks.reset()
         if not self._instance.takes_input:
-            self._paste.cancel()
+            self._hands.cancel_paste()
         if self._is_off:
             self._cleared = True
             self._sessions.resize(0, 0)
@@ -243,7 +210,8 @@ class Desktop:
         if not self._clients and not is_coming:
             return      # it takes time, and nobody sees it
         state = self._instance.now
-        text = (notice.banner(state, self._paste.is_typing)
+        text = (notice.banner(state, self._hands.is_pasting,
+                              self._hands.is_controlled)
                 if self._vnc.banner else None)
         wanted = state, text, self._screen.size
         if wanted != self._drawn:
@@ -260,22 +228,17 @@ class Desktop:
 
     def _drain(self) -> None:
         """Take events as long as they can be sent; else clients wait."""
-        room = (self._input.room() - _RESERVE) // _EVENTS_PER_EVENT
+        room = self._hands.room
         self._blocked = room <= 0
         if self._blocked:
             return
         count = 0
         for event in self._sessions.events(room):
             count += 1
-            match event:
-                case protocol.Key():
-                    self._key(event)
-                case protocol.Pointer():
-                    self._move(event)
-                case protocol.Text():
-                    self._text(event)
-                case protocol.Gone():
-                    self._gone(event)
+            if isinstance(event, protocol.Gone):
+                self._gone(event)
+            else:
+                self._hands.take(event)
         self._blocked = count == room
 
     @property
@@ -285,100 +248,11 @@ class Desktop:
         assert self._last_vnc is not None   # else there would be no desktop
         return self._last_vnc
 
-    def _move(self, event: protocol.Pointer) -> None:
-        self._heard[event.session] = time.monotonic()
-        size = self._screen.size
-        # Of a picture that is not shown to its edges all counts.
-        width, height = (self._screen.whole
-                         if (event.width, event.height) == size
-                         else (event.width, event.height))
-        self._pointer.move(event.session, event.buttons,
-                           pointer.scale(event.x, width),
-                           pointer.scale(event.y, height))
-
-    def _text(self, event: protocol.Text) -> None:
-        text = self._clipboards.take(event)
-        self._paste.cancel()
-        if text and self._vnc.paste is config_module.Paste.AT_ONCE:
-            self._begin_paste(event.session, text)
-
-    def _begin_paste(self, client: int, text: str) -> None:
-        if not self._instance.takes_input:
-            return
-        self._keyboard.release_all()
-        self._keyboard.keymap = self._vnc.keymap
-        missing = self._paste.begin(client, text)
-        if missing:
-            self._log.say('paste', 'info', f'{self._name(client)}: {missing} '
-                          'characters of its clipboard are on no key of the '
-                          f'keymap {self._keyboard.keymap}: they are left '
-                          'out')
-
-    def _is_command(self, event: protocol.Key) -> bool:
-        """Do what a key means to this server; whether it means something."""
-        if not event.down:
-            return False
-        if self._paste.is_typing and _is(_ESCAPE_KEY, event):
-            self._paste.cancel()
-            return True
-        if (self._vnc.paste is config_module.Paste.OFF
-                or not self._keyboard.commands(event.session)):
-            return False
-        if _is(_RELEASE_KEY, event):
-            self._keyboard.release_all()
-            return True
-        text = self._clipboards.of(event.session)
-        if _is(_PASTE_KEY, event) and text:
-            self._begin_paste(event.session, text)
-            return True
-        return False
-
-    def _key(self, event: protocol.Key) -> None:
-        self._heard[event.session] = time.monotonic()
-        if self._is_command(event):
-            return
-        if event.down and not self._instance.takes_input:
-            return      # as QEMU's own console; the picture says so
-        self._keyboard.keymap = self._vnc.keymap
-        if not self._keyboard.key(event.session, event.down, event.symbol,
-                                  event.number, event.knows_locks):
-            self._log.say('no key', 'info', f'{self._name(event.session)}: '
-                          f'no key has the symbol {event.symbol:#x}; such '
-                          'ones are ignored')
-
-    def _send(self, event: input_event.Event) -> None:
-        """A key: what the pointer did before it comes first."""
-        self._pointer.flush()
-        self._input.send(event)
-
     def _name(self, number: int) -> str:
         return self._clients[number][0] if number in self._clients else '?'
 
-    def _look_for_silence(self) -> None:
-        """Let go what clients hold that have said nothing for long."""
-        if self._silence is None and self._clients:
-            self._silence = asyncio.get_running_loop().call_later(
-                _SILENT_LOOK_S, self._on_silence)
-
-    def _on_silence(self) -> None:
-        self._silence = None
-        now = time.monotonic()
-        for client, heard in self._heard.items():
-            if now - heard < SILENT_S or self._input.room() < _RESERVE:
-                continue
-            if self._keyboard.held(client):
-                self._keyboard.suspend(client)
-            if self._pointer.pressed(client):
-                self._pointer.release(client)
-        self._look_for_silence()
-
     def _gone(self, event: protocol.Gone) -> None:
-        if self._paste.client == event.session:
-            self._paste.cancel()
-        self._clipboards.forget(event.session)
-        self._heard.pop(event.session, None)
-        self._keyboard.release(event.session)
-        self._pointer.release(event.session)
+        self._hands.end(event.session)
         name, on_gone = self._clients.pop(event.session)
         self._told.ended(self._numbers.pop(event.session))
         fault = faults.OF_REASON.get(event.reason)
@@ -389,8 +263,3 @@ class Desktop:
             on_gone()
         self._count()
         self._changed()
-
-
-def _is(key: tuple[int, frozenset[int]], event: protocol.Key) -> bool:
-    number, symbols = key
-    return event.number == number if event.number else event.symbol in symbols

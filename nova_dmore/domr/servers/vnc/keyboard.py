@@ -17,8 +17,8 @@ _SHIFTS = (_LEFT_SHIFT, 0x36)
 #: is a command, and what is held belongs to it.
 _COMMANDS = (0x1d, 0x9d, 0x38, 0xdb, 0xdc)
 
-_CONTROLS = (0x1d, 0x9d)
-_ALTS = (0x38,)
+CONTROLS = (0x1d, 0x9d)
+ALTS = (0x38,)
 _MODIFIERS = (*_SHIFTS, *_COMMANDS, _ALTGR)
 
 #: Keys of the key pad that Num Lock changes, and symbols that they then have.
@@ -191,7 +191,7 @@ class Keyboard:
         """Whether a client holds Control and Alt."""
         return all(any(client in self._holders.get(number, ())
                        for number in numbers)
-                   for numbers in (_CONTROLS, _ALTS))
+                   for numbers in (CONTROLS, ALTS))
 
     def suspend(self, client: int) -> None:
         """Let go what a client holds until it sends something."""

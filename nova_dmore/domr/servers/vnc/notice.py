@@ -32,6 +32,7 @@ _BANNERS: dict[State | None, str] = {
     State.MIGRATING: 'being migrated: this console goes on',
 }
 _PASTING = 'pasting: Escape stops it'
+_CONTROLLED = 'one client types; Control+Alt+O: take over'
 _MARGIN = 8
 _BLANK_ROWS = 40
 
@@ -42,10 +43,17 @@ def blank(state: State | None) -> bytes:
     return drawing.draw(_LINES[state], protocol.BLANK_WIDTH, _BLANK_ROWS)
 
 
-def banner(state: State | None, pasting: bool) -> str | None:
-    """What is said over a picture, if anything."""
+def banner(state: State | None, pasting: bool, controlled: bool = False
+           ) -> str | None:
+    """What is said over a picture, if anything.
+
+    :param pasting: a clipboard is being typed
+    :param controlled: it is to be said that one client has control
+    """
     if state in _BANNERS:
         return _BANNERS[state]
+    if controlled:
+        return _CONTROLLED
     return _PASTING if pasting else None
 
 

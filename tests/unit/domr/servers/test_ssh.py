@@ -174,6 +174,16 @@ class SshTest(unittest.IsolatedAsyncioTestCase):
         self.assertIn('the instance is off', str(result.stderr))
         self.assertEqual(1, len(running.said(wire.BREAK)))
 
+    async def test_who_logs_in_is_told_of_recording(self) -> None:
+        running = await self._pair(recorded=True)
+        terminal = await self._attach(running, 'xterm')
+        self.assertIn(b'[nova-dmore: what this console shows is recorded]',
+                      await terminal.stdout.readuntil(b'recorded]'))
+        pipe = await self._attach(running)
+        self.assertEqual(
+            b'[nova-dmore: what this console shows is recorded]\n',
+            await pipe.stderr.readline())
+
     async def test_a_terminal_is_left_as_it_was(self) -> None:
         running = await self._pair()
         running.print(b'\x1b[6nlogin: \x1b[?1049h\x1b[?1000h\x1b[?25l')

@@ -109,6 +109,11 @@ class ConfigMessageTest(fakes.TestCase):
         self.assertEqual(('fr', 'at-once', 'refuse', False), (
             said.keymap, said.paste, said.exclusive, said.banner))
 
+    def test_recording(self):
+        self.assertFalse(domr_config.parse(self._build()).recorded)
+        self.config.config(group='dmore', record_serial=True)
+        self.assertTrue(domr_config.parse(self._build()).recorded)
+
     def test_the_secret_of_the_pair(self):
         before = self._build()['host_key']
         self.config.config(group='dmore', secret_file=self._write(

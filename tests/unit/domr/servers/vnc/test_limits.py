@@ -198,6 +198,7 @@ class ExclusiveTest(server_case.Case):
         self.assertEqual(2, len(self.desktop.shown))
 
     async def test_or_not(self) -> None:
-        await self.serve(exclusive='share')
-        for _ in range(2):
-            self.assertTrue(await self._alone())
+        for exclusive in ('share', 'control'):
+            await self.serve(exclusive=exclusive)
+            for _ in range(2):
+                self.assertTrue(await self._alone())

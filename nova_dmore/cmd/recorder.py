@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``nova-dmore-recorder``: see :mod:`nova_dmore.recorder`."""
+
+import os
+import sys
+
+from nova_dmore import exception
+from nova_dmore.posix import log
+from nova_dmore.posix import privileges
+from nova_dmore.recorder import options
+from nova_dmore.recorder import recorder
+
+
+def main() -> int:
+    """Process entry."""
+    try:
+        given = options.read(sys.argv[1:])
+        log.set_up('recorder', False)
+        privileges.restrict()
+        os.umask(0o077)
+        given.directory.mkdir(mode=0o700, exist_ok=True)
+        if not os.access(given.directory, os.W_OK):
+            raise exception.ConfigurationError(
+                f'[recorder] directory: {given.directory} is not this user\'s')
+        os.listdir(given.run_dir)
+        recorder.Recorder(given).run()
+        return 0
+    except (exception.ConfigurationError, OSError) as error:
+        print(f'nova-dmore-recorder: {error}', file=sys.stderr)
+        return 1

@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What clients do with keyboard, pointer and clipboard, and which may."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from nova_dmore.channel import input_event
+from nova_dmore.domr import config as config_module
+from nova_dmore.domr.servers import once
+from nova_dmore.domr.servers import rms
+from nova_dmore.domr.servers.vnc import control
+from nova_dmore.domr.servers.vnc import keyboard
+from nova_dmore.domr.servers.vnc import locks as locks_module
+from nova_dmore.domr.servers.vnc import paste
+from nova_dmore.domr.servers.vnc import pointer
+from nova_dmore.domr.servers.vnc import protocol
+
+#: A client that holds a key or a button and has sent none for so long is taken
+#: for one that has gone, in seconds; how often is looked.
+SILENT_S = 60.0
+_SILENT_LOOK_S = 5.0
+
+#: With Control and Alt: types the clipboard, lets all keys go (and control),
+#: takes control. By QEMU's number, or by the symbol for who sends no number.
+_PASTE_KEY = 0x2f, frozenset((0x56, 0x76))
+_RELEASE_KEY = 0x16, frozenset((0x55, 0x75))
+_CONTROL_KEY = 0x18, frozenset((0x4f, 0x6f))
+_ESCAPE_KEY = 0x01, frozenset((0xff1b,))
+
+#: The instance is behind when it has not taken this many events.
+BEHIND = 8
+
+#: Events that are left free for what clients hold when they go away.
+_RESERVE = 1024
+#: Events that one of a client's can become.
+_EVENTS_PER_EVENT = max(keyboard.Keyboard.EVENTS_MAX,
+                        pointer.Pointer.EVENTS_MAX + 1)
+
+
+class Hands:
+    """What clients press, move and paste; called from the event loop.
+
+    :param context: see ``rms``
+    :param vnc: tells the configuration that counts now
+    :param name: of a client, by its session, printable
+    :param changed: called when what ``is_pasting`` or ``is_controlled`` says
+        is something else
+    """
+
+    def __init__(self, context: rms.Context,
+                 vnc: Callable[[], config_module.Vnc],
+                 name: Callable[[int], str], log: once.Once,
+                 changed: Callable[[], None]) -> None:
+        self._input = context.input
+        self._instance = context.instance
+        self._screen = context.screen
+        self._vnc, self._name, self._log = vnc, name, log
+        self._keyboard = keyboard.Keyboard(self._send)
+        self._pointer = pointer.Pointer(
+            context.input.send, lambda: context.input.waiting() >= BEHIND)
+        self._clipboards = paste.Clipboards()
+        self._paste = paste.Paste(self._keyboard, context.input.waiting,
+                                  changed)
+        self._control = control.Control(changed)
+        #: When clients were heard of last.
+        self._heard: dict[int, float] = {}
+        self._silence: asyncio.TimerHandle | None = None
+
+    @property
+    def is_pasting(self) -> bool:
+        """Whether a text is being typed."""
+        return self._paste.is_typing
+
+    @property
+    def is_controlled(self) -> bool:
+        """Whether it is to be said that one client has control."""
+        return self._control.is_shown
+
+    @property
+    def locks(self) -> locks_module.Locks:
+        """What the guest's Caps Lock and Num Lock are."""
+        return self._keyboard.locks
+
+    @property
+    def room(self) -> int:
+        """How many events of clients can be taken now; 0 or less: none."""
+        return (self._input.room() - _RESERVE) // _EVENTS_PER_EVENT
+
+    def begin(self, client: int, wants_alone: bool) -> None:
+        """A client is there.
+
+        :param wants_alone: it asks for that, and may type
+        """
+        self._heard[client] = time.monotonic()
+        if wants_alone and self._has_control:
+            self._take_control(client)
+        self._look_for_silence()
+
+    def end(self, client: int) -> None:
+        """A client has gone: let go what it holds."""
+        if self._paste.client == client:
+            self._paste.cancel()
+        self._clipboards.forget(client)
+        self._control.give_up(client)
+        self._heard.pop(client, None)
+        self._keyboard.release(client)
+        self._pointer.release(client)
+
+    def cancel_paste(self) -> None:
+        """Type no more of a clipboard."""
+        self._paste.cancel()
+
+    def flush(self) -> None:
+        """The instance has taken something: send a motion that waits."""
+        if (self._pointer.waits and self._input.waiting() < BEHIND
+                and self._input.room()):
+            self._pointer.flush()
+
+    def take(self, event: protocol.Key | protocol.Pointer | protocol.Text
+             ) -> None:
+        """Do what a client does; ``room`` was looked at."""
+        match event:
+            case protocol.Key():
+                self._key(event)
+            case protocol.Pointer() if not self._looks_on(event.session):
+                self._move(event)
+            case protocol.Text():
+                self._text(event)
+
+    # -- pointer, clipboard
+
+    def _move(self, event: protocol.Pointer) -> None:
+        self._heard[event.session] = time.monotonic()
+        size = self._screen.size
+        # Of a picture that is not shown to its edges all counts.
+        width, height = (self._screen.whole
+                         if (event.width, event.height) == size
+                         else (event.width, event.height))
+        self._pointer.move(event.session, event.buttons,
+                           pointer.scale(event.x, width),
+                           pointer.scale(event.y, height))
+
+    def _text(self, event: protocol.Text) -> None:
+        text = self._clipboards.take(event)
+        if self._looks_on(event.session):
+            return
+        self._paste.cancel()
+        if text and self._vnc().paste is config_module.Paste.AT_ONCE:
+            self._begin_paste(event.session, text)
+
+    def _begin_paste(self, client: int, text: str) -> None:
+        if not self._instance.takes_input:
+            return
+        self._keyboard.release_all()
+        self._keyboard.keymap = self._vnc().keymap
+        missing = self._paste.begin(client, text)
+        if missing:
+            self._log.say('paste', 'info', f'{self._name(client)}: {missing} '
+                          'characters of its clipboard are on no key of the '
+                          f'keymap {self._keyboard.keymap}: they are left '
+                          'out')
+
+    def _is_command(self, event: protocol.Key) -> bool:
+        """Do what a key means to this server; whether it means something."""
+        if not event.down:
+            return False
+        if self._paste.is_typing and _is(_ESCAPE_KEY, event):
+            self._paste.cancel()
+            return True
+        if not self._keyboard.commands(event.session):
+            return False
+        if self._has_control and _is(_CONTROL_KEY, event):
+            self._take_control(event.session)
+            return True
+        if _is(_RELEASE_KEY, event):
+            self._control.give_up(event.session)
+        if self._vnc().paste is config_module.Paste.OFF:
+            return False
+        if _is(_RELEASE_KEY, event):
+            self._keyboard.release_all()
+            return True
+        text = self._clipboards.of(event.session)
+        if _is(_PASTE_KEY, event) and text:
+            self._begin_paste(event.session, text)
+            return True
+        return False
+
+    # -- control
+
+    @property
+    def _has_control(self) -> bool:
+        """Whether one client can have control."""
+        return self._vnc().exclusive is config_module.Exclusive.CONTROL
+
+    def _looks_on(self, client: int) -> bool:
+        return self._has_control and self._control.looks_on(client)
+
+    def _take_control(self, client: int) -> None:
+        """Have one client type alone; what others hold is let go."""
+        for other in self._heard:
+            if other != client:
+                self._keyboard.release(other)
+                self._pointer.release(other)
+        if self._paste.client not in (None, client):
+            self._paste.cancel()
+        self._control.take(client)
+        self._log.say('control', 'info', f'{self._name(client)} has taken '
+                      'control: the other clients look on')
+
+    def _onlooker_key(self, event: protocol.Key) -> None:
+        held = self._control.heard(event)
+        if held and event.down and _is(_CONTROL_KEY, event):
+            self._take_control(event.session)
+            # Now it holds them in the instance, as if it had typed before.
+            for number in sorted(held):
+                self._key(protocol.Key(event.session, True, 0, number))
+
+    # -- keys
+
+    def _key(self, event: protocol.Key) -> None:
+        if self._looks_on(event.session):
+            self._onlooker_key(event)
+            return
+        self._heard[event.session] = time.monotonic()
+        if self._is_command(event):
+            return
+        if event.down and not self._instance.takes_input:
+            return      # as QEMU's own console; the picture says so
+        self._keyboard.keymap = self._vnc().keymap
+        if not self._keyboard.key(event.session, event.down, event.symbol,
+                                  event.number, event.knows_locks):
+            self._log.say('no key', 'info', f'{self._name(event.session)}: '
+                          f'no key has the symbol {event.symbol:#x}; such '
+                          'ones are ignored')
+
+    def _send(self, event: input_event.Event) -> None:
+        """A key: what the pointer did before it comes first."""
+        self._pointer.flush()
+        self._input.send(event)
+
+    def _look_for_silence(self) -> None:
+        """Let go what clients hold that have said nothing for long."""
+        if self._silence is None and self._heard:
+            self._silence = asyncio.get_running_loop().call_later(
+                _SILENT_LOOK_S, self._on_silence)
+
+    def _on_silence(self) -> None:
+        self._silence = None
+        now = time.monotonic()
+        for client, heard in self._heard.items():
+            if now - heard < SILENT_S or self._input.room() < _RESERVE:
+                continue
+            if self._keyboard.held(client):
+                self._keyboard.suspend(client)
+            if self._pointer.pressed(client):
+                self._pointer.release(client)
+        self._look_for_silence()
+
+
+def _is(key: tuple[int, frozenset[int]], event: protocol.Key) -> bool:
+    number, symbols = key
+    return event.number == number if event.number else event.symbol in symbols

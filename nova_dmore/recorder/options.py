@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ``[recorder]`` options, in a file of their own."""
+
+import os
+import pathlib
+from collections.abc import Sequence
+
+from oslo_config import cfg
+
+from nova_dmore import exception
+from nova_dmore.recorder import recorder
+
+GROUP = cfg.OptGroup('recorder', title='The recorder of serial consoles')
+
+OPTIONS = [
+    cfg.StrOpt(
+        'run_dir', default='/run/nova-dmore',
+        help='Directory of the host service: [hostd] run_dir of its '
+             'configuration. The recorder runs as the user of that service.'),
+    cfg.StrOpt(
+        'directory', default='/var/lib/nova-dmore-recorder',
+        help='Directory for what is recorded, with a folder for each '
+             'instance. It must belong to the user of the recorder, and '
+             'nobody else should be able to read it.'),
+    cfg.IntOpt(
+        'max_mib', default=64, min=1, max=1 << 20,
+        help='How much of the disk the recording of one instance may take, '
+             'about, in MiB. Its oldest quarter gives way to what comes.'),
+    cfg.IntOpt(
+        'keep_days', default=30, min=0,
+        help='For how many days the recording of an instance is kept that is '
+             'on this host no more, since it was deleted, or has moved.'),
+]
+
+
+def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
+    """Entry point ``oslo.config.opts``."""
+    return [(GROUP, OPTIONS)]
+
+
+def read(arguments: Sequence[str]) -> recorder.Options:
+    """-> :class:`nova_dmore.recorder.recorder.Options`.
+
+    :param arguments: of the command line, without the program.
+    :raises exception.ConfigurationError: an option cannot be used.
+    """
+    conf = cfg.ConfigOpts()
+    conf.register_group(GROUP)
+    conf.register_opts(OPTIONS, group=GROUP)
+    try:
+        conf(arguments, project='nova-dmore', prog='nova-dmore-recorder',
+             default_config_files=cfg.find_config_files(
+                 project='nova-dmore', prog='recorder'))
+        given = conf.recorder
+        return recorder.Options(
+            os.path.abspath(given.run_dir), pathlib.Path(given.directory),
+            given.max_mib << 20, given.keep_days * 86400.0)
+    except cfg.Error as error:
+        raise exception.ConfigurationError(str(error)) from error
