@@ -10,6 +10,7 @@ import hashlib
 import os
 from typing import TypeAlias
 
+from nova_dmore.channel import errors
 from nova_dmore.channel import region as region_module
 from nova_dmore import wire
 
@@ -17,6 +18,8 @@ from nova_dmore import wire
 Rectangle: TypeAlias = tuple[int, int, int, int]
 
 PIXEL_SIZE = 4
+#: Pixels of a side, as RFB has them.
+SIDE_MAX = 0xffff
 #: Bytes of the hash of a band.
 HASH_SIZE = 8
 
@@ -38,10 +41,36 @@ class Cursor:
     pixels: bytes
 
 
-def crop(width: int, height: int) -> tuple[int, int]:
-    """How much of a picture is shown."""
-    return (min(width, wire.DISPLAY_WIDTH_MAX),
-            min(height, wire.DISPLAY_HEIGHT_MAX))
+@dataclasses.dataclass(frozen=True)
+class Room:
+    """For how large a picture there is room.
+
+    :ivar size: bytes of the picture at most
+    :ivar width: pixels of a row at most
+    :ivar height: rows at most
+    """
+
+    size: int
+    width: int = SIDE_MAX
+    height: int = SIDE_MAX
+
+    def crop(self, width: int, height: int) -> tuple[int, int]:
+        """How much of a picture is shown: all of it if it has room, else its
+        upper left part.
+
+        :returns: width and height in pixels; both 0 if there is nothing
+        """
+        width = min(width, self.width, self.size // PIXEL_SIZE)
+        if not width:
+            return 0, 0
+        height = min(height, self.height, self.size // (width * PIXEL_SIZE))
+        return (width, height) if height else (0, 0)
+
+
+#: What every Domain R shows, and every host takes.
+EARLIER_ROOM = Room(
+    wire.EARLIER_WIDTH_MAX * wire.EARLIER_HEIGHT_MAX * PIXEL_SIZE,
+    wire.EARLIER_WIDTH_MAX, wire.EARLIER_HEIGHT_MAX)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,6 +134,7 @@ class HostDisplay:
 
     def __init__(self, region: region_module.Region) -> None:
         """Take the region; nothing is written yet."""
+        self._region = region
         self._words = region.words
         self.framebuffer = region.data[wire.FRAMEBUFFER_START:]
         self._cursor_data = region.data[
@@ -133,6 +163,15 @@ class HostDisplay:
         return self._words[region_module.VIEWERS]
 
     @property
+    def room(self) -> Room:
+        """For how large a picture this Domain R has room, and the region."""
+        word = self._words[region_module.PICTURE_MAX]
+        incarnation = self._words[region_module.INCARNATION]
+        if not incarnation or word >> 32 != incarnation & _COUNT_MASK:
+            return EARLIER_ROOM
+        return Room(min(word & _COUNT_MASK, len(self.framebuffer)))
+
+    @property
     def is_open(self) -> bool:
         """Whether ``open`` was called, and ``shut`` not since."""
         return bool(self._epoch)
@@ -154,9 +193,9 @@ class HostDisplay:
         """Begin with a picture of this size; ``open`` has it shown.
 
         :param whole: size of the instance's picture, if more than is shown
-        :raises ValueError: it is larger than the region allows (see crop)
+        :raises ValueError: the region has no room for it
         """
-        if crop(width, height) != (width, height):
+        if Room(len(self.framebuffer)).crop(width, height) != (width, height):
             raise ValueError(f'{width}x{height} is too large')
         self.shut()
         self.width, self.height = width, height
@@ -205,6 +244,18 @@ class HostDisplay:
     def shut(self) -> None:
         """Tell Domain R not to read the pixels before the next ``open``."""
         self._words[region_module.DISPLAY_EPOCH] = self._epoch = 0
+
+    def forget_pixels(self) -> None:
+        """Give the memory of all pixels back, until they are written again:
+        what a larger picture took, and what a migration has copied, would
+        stay for good.
+
+        :raises StateError: the picture is open
+        """
+        if self.is_open:
+            raise errors.StateError('the picture is shown')
+        self._hashes = [None] * len(self._hashes)
+        self._region.forget(wire.FRAMEBUFFER_START)
 
     def writing(self, y: int, height: int) -> None:
         """Pixels in these rows are about to be written; damage follows."""
@@ -291,6 +342,7 @@ class DomainRDisplay:
         """Take the region."""
         self._words = region.words
         self._data = region.data
+        self._room = Room(region.framebuffer_size)
         self._epoch = 0     # in which the picture may be shown; 0: in none
         self._seen = 0
         self._cursor_word = self._leds_word = 0
@@ -332,7 +384,7 @@ class DomainRDisplay:
             opened, cursor=opened or cursor != self._cursor_word,
             leds=leds != self._leds_word)
         self._cursor_word, self._leds_word = cursor, leds
-        size = crop(mode & 0xffff, mode >> 16 & 0xffff)
+        size = self._room.crop(mode & 0xffff, mode >> 16 & 0xffff)
         if size != (self.width, self.height):
             self.width, self.height = size
             changes.resized = True

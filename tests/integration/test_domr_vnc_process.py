@@ -128,7 +128,8 @@ class FilterTest(vnc_case.Case):
         # The frame buffer, for reading; not the rings and the words.
         self.assertEqual(1, len(mapped))
         first, last = (int(each, 16) for each in mapped[0][0].split('-'))
-        self.assertEqual(wire.FRAMEBUFFER_SIZE, last - first)
+        self.assertEqual(self.REGION_SIZE - wire.FRAMEBUFFER_START,
+                         last - first)
         self.assertEqual('r--s', mapped[0][1])
         opened = [str(each.readlink())
                   for each in (directory / 'fd').iterdir()]

@@ -63,8 +63,9 @@ class Desktop:
         self._changed = context.changed
         self._told = context.sessions
         self._log = once.Once(context.log)
-        self._sessions = sessions.Sessions(context.start_vnc, self._woken,
-                                           context.log)
+        self._sessions = sessions.Sessions(
+            context.start_vnc, len(context.screen.framebuffer), self._woken,
+            context.log)
         self._clients: dict[int, tuple[str, Callable[[], None] | None]] = {}
         self._numbers: dict[int, int] = {}  # of their sessions, for the host
         self._waiting = 0       # clients that wait for a picture

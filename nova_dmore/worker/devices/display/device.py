@@ -265,14 +265,18 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         if self._host_end.epoch != self._epoch:
             self._epoch = self._host_end.epoch
             self._display.shut()
+            self._display.forget_pixels()
             self._begin_refresh()
-        if not self._applied:
+        size = self._display.room.crop(*self._size)
+        # Another Domain R may have room for less, or for more.
+        if not self._applied or size != (
+                self._display.width, self._display.height):
             self._applied = True
-            size = display.crop(*self._size)
             if (*size, self._size) != (
                     self._display.width, self._display.height,
                     self._display.whole):
                 self._display.set_mode(*size, self._size)
+                self._display.forget_pixels()
                 self._begin_refresh()
             elif self._display.is_open:
                 # It is a part of a picture of another size now.

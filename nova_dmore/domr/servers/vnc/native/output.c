@@ -177,6 +177,42 @@ static void send_leds(struct session *session)
 		vnc_stop(session, VNC_CLOSED);
 }
 
+/* Send a part of the picture: slice by slice, as updates of their own, for the
+ * encoders of RRE and ZRLE keep all that they make of a rectangle before they
+ * send it, and a picture can be larger than what memory Domain R has. After a
+ * freeze no further slice begins. busy is held.
+ * freezes: the count that the update has begun with. */
+static void send_picture(struct session *session, sraRegionPtr region,
+			 uint32_t freezes)
+{
+	rfbClientPtr client = session->client;
+	rfbScreenInfoPtr screen = session->screen;
+	int rows = SLICE_SIZE / screen->paddedWidthInBytes, top = 0, bottom;
+	sraRegionPtr slice;
+
+	if (rows == 0)
+		rows = 1;
+	if (rows >= screen->height || client->newFBSizePending
+	    || sraRgnEmpty(region)) {
+		rfbSendFramebufferUpdate(client, region);
+		return;
+	}
+	while (top < screen->height && client->state != RFB_SHUTDOWN
+	       && atomic_load(session->server->freezes) == freezes) {
+		bottom = top + rows < screen->height
+			? top + rows : screen->height;
+		slice = sraRgnCreateRect(0, top, screen->width, bottom);
+		if (sraRgnAnd(slice, region)) {
+			pthread_mutex_lock(&client->updateMutex);
+			sraRgnOr(client->requestedRegion, slice);
+			pthread_mutex_unlock(&client->updateMutex);
+			rfbSendFramebufferUpdate(client, slice);
+		}
+		sraRgnDestroy(slice);
+		top = bottom;
+	}
+}
+
 /* Send an update if one is due. The input thread changes what the encoders
  * run with only while it holds busy, and this thread changes the size and the
  * picture: nothing of that moves while an encoder runs. */
@@ -209,7 +245,7 @@ static void send_update(struct session *session)
 		clock_gettime(CLOCK_MONOTONIC, &began);
 		hold_segments(client, 1);
 		if (!only_overlays)
-			rfbSendFramebufferUpdate(client, region);
+			send_picture(session, region, freezes);
 		for (index = 0; index < OVERLAYS; index++) {
 			if (overlays[index].region == NULL)
 				continue;

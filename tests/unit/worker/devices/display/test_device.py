@@ -4,6 +4,7 @@
 from unittest import mock
 
 from nova_dmore.channel import display
+from nova_dmore.channel import region
 from nova_dmore import wire
 from nova_dmore.worker.devices.display import device as display_device
 from tests.unit.worker.devices.display import display_case
@@ -92,16 +93,44 @@ class DisplayDeviceTest(display_case.DisplayCase):
         self.viewer.look()
         self.assertEqual([2, 6], self.viewer.leds)
 
+    def resize(self, width, height):
+        """QEMU has another picture -> what Domain R shows of it."""
+        self.source.sink.resized(width, height)
+        self.loop.run(0.2)
+        rows = self.device.status()['height']
+        self.source.sends(1, (0, 0, self.device.status()['width'], rows))
+        self.viewer.look()
+        return self.viewer.size
+
     def test_size_of_a_picture_that_is_cut(self):
         self.viewing()
-        with mock.patch.object(wire, 'DISPLAY_WIDTH_MAX', 64):
-            for wide in (128, 256):
-                self.source.sink.resized(wide, 48)
+        for high in (1100, 2000):
+            self.assertEqual((64, 1024), self.resize(64, high))
+            self.assertEqual((64, high), self.viewer.display.whole)
+        self.assertEqual((64, 1024), self.resize(64, 1024))
+        self.assertEqual((64, 1024), self.viewer.display.whole)
+        self.assertEqual((8192, 8), self.resize(8192, 16))
+        self.assertEqual((64, 48), self.resize(64, 48))
+
+    def test_picture_of_another_domain_r(self):
+        self.viewing()
+        words = self.area.words
+        before = words[region.PICTURE_MAX]
+        with mock.patch.object(
+                display, 'EARLIER_ROOM', display.Room(1 << 18, 60, 40)):
+            words[region.PICTURE_MAX] = 0
+            for room, size in ((0, (60, 40)), (before, (64, 48)),
+                               (before & ~0xffffffff, (0, 0)),
+                               (before, (64, 48))):
+                words[region.PICTURE_MAX] = room
                 self.loop.run(0.2)
-                self.source.sends(1, (0, 0, 64, 48))
+                self.device.look()
+                self.loop.run(0.2)
+                self.source.sends(1, (0, 0, *size))
                 self.viewer.look()
-                self.assertEqual((64, 48), self.viewer.size)
-                self.assertEqual((wide, 48), self.viewer.display.whole)
+                self.device.look()
+                self.assertEqual(size, self.viewer.size)
+                self.assertEqual((64, 48), self.viewer.display.whole)
 
     # -- the picture
 
