@@ -17,7 +17,7 @@ ENCODINGS = (0, 2, 4, 5, 6, 7, 9, 16)
 SIZES = ((3840, 2160), (3440, 1440), (1440, 2560), (2160, 3840))
 #: What the process may have of its own beside what it reads, in KiB: there is
 #: no more memory in Domain R.
-_MEMORY_MAX_KIB = 48 << 10
+_MEMORY_MAX_KIB = 24 << 10
 
 
 class LargePictureTest(vnc_case.Case):
@@ -89,7 +89,7 @@ class LargePictureTest(vnc_case.Case):
             with contextlib.suppress(TimeoutError):
                 while True:
                     received += len(await asyncio.wait_for(
-                        client.reader.read(1 << 20), 3))
+                        client.reader.read(1 << 20), 2))
             self.assertGreater(received, 3840 * 2160 * 3, encoding)
             self.assertLess(self.processes.memory_kib(), _MEMORY_MAX_KIB,
                             encoding)

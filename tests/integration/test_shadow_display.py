@@ -13,6 +13,7 @@ import time
 
 from oslotest import base
 
+from nova_dmore.channel import display
 from nova_dmore.channel import input_event
 from nova_dmore import wire
 from tests.integration import guest
@@ -71,10 +72,10 @@ class DisplayTest(base.BaseTestCase):
         guest.check(self)
         self.pair = fakes.Pair(self)
 
-    def start(self, *arguments):
+    def start(self, *arguments, large=False):
         self.qemu = guest.Qemu(self.pair, arguments)
         self.addCleanup(self.qemu.end)
-        self.domain_r = self.pair.domain_r()
+        self.domain_r = self.pair.domain_r(large=large)
         self.pair.live()
         self.viewer = self.domain_r.views()
 
@@ -134,11 +135,19 @@ class TestPicture(DisplayTest):
         def cropped(pixels, real):
             self.assertEqual((2720, 1700), real)
             return b''.join(
-                pixels[row * 2720 * 3:][:wire.DISPLAY_WIDTH_MAX * 3]
-                for row in range(wire.DISPLAY_HEIGHT_MAX))
-        size = wire.DISPLAY_WIDTH_MAX, wire.DISPLAY_HEIGHT_MAX
+                pixels[row * 2720 * 3:][:size[0] * 3]
+                for row in range(size[1]))
+        size = display.Room(
+            wire.REGION_SIZE - wire.FRAMEBUFFER_START).crop(2720, 1700)
         fakes.wait_for(lambda: self.viewer.size == size, 10)
         self.shows_what_qemu_shows(size, cropped)
+
+    def test_large_region(self):
+        self.start(*_VGA, large=True)
+        self.shows_what_qemu_shows((720, 400))
+        for size in ((3840, 2160), (640, 480), (3440, 1440), (1440, 2560)):
+            self.set_mode(*size)
+            self.shows_what_qemu_shows(size)
 
     def test_looks_only_while_somebody_does(self):
         self.start(*_VGA)
