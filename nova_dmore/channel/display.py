@@ -195,7 +195,7 @@ class HostDisplay:
         :param whole: size of the instance's picture, if more than is shown
         :raises ValueError: the region has no room for it
         """
-        if Room(len(self.framebuffer)).crop(width, height) != (width, height):
+        if width * height * PIXEL_SIZE > len(self.framebuffer):
             raise ValueError(f'{width}x{height} is too large')
         self.shut()
         self.width, self.height = width, height
@@ -246,9 +246,7 @@ class HostDisplay:
         self._words[region_module.DISPLAY_EPOCH] = self._epoch = 0
 
     def forget_pixels(self) -> None:
-        """Give the memory of all pixels back, until they are written again:
-        what a larger picture took, and what a migration has copied, would
-        stay for good.
+        """Give the memory of all pixels back, until they are written again.
 
         :raises StateError: the picture is open
         """

@@ -3,6 +3,8 @@
 
 from unittest import mock
 
+import fixtures
+
 from nova_dmore.channel import display
 from nova_dmore.channel import region
 from nova_dmore import wire
@@ -92,6 +94,29 @@ class DisplayDeviceTest(display_case.DisplayCase):
         self.source.sink.leds(6)
         self.viewer.look()
         self.assertEqual([2, 6], self.viewer.leds)
+
+    def test_nobody_looks_and_pixels_take_no_memory(self):
+        forget = self.useFixture(fixtures.MockPatchObject(
+            self.device._display, 'forget_pixels', wraps=(
+                self.device._display.forget_pixels))).mock
+        self.loop.run(5)
+        self.device.look()
+        forget.assert_not_called()      # there is no Domain R
+        self.shown()                    # nobody looks at first, then one does
+        self.loop.run(5)
+        self.device.look()
+        self.assertEqual(1, forget.call_count)
+        self.viewer.display.set_viewers(0)
+        self.loop.run(3)
+        for _ in range(3):
+            self.device.look()
+        self.assertFalse(self.device.status()['connected'])
+        self.assertEqual(2, forget.call_count)
+        # Domain R was migrated, and came back.
+        self.raise_epoch()
+        for _ in range(3):
+            self.device.look()
+        self.assertEqual(3, forget.call_count)
 
     def resize(self, width, height):
         """QEMU has another picture -> what Domain R shows of it."""
