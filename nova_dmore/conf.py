@@ -112,8 +112,8 @@ OPTIONS = [
              'and 32 more where [libvirt] virt_type is qemu.'),
     cfg.StrOpt(
         'large_pictures', mutable=True, default='auto',
-        choices=[('auto', 'where all compute hosts of the cell can take such '
-                          'Domain Rs in, and have said so in Nova\'s database'),
+        choices=[('auto', 'where all compute hosts of the cell say in '
+                          'Nova\'s database that they can take them in'),
                  ('always', 'for every Domain R'),
                  ('never', 'for none')],
         help='Whether Domain Rs that start from now on show pictures above '

@@ -81,8 +81,8 @@ class Resources:
 
     def start_descriptors(self, line: line_module.Line) -> list[int]:
         """What goes with START."""
-        return [self.regions[self.is_large], *self._memory.values(), *line.descriptors,
-                *self.from_domain_r, *self.to_domain_r]
+        return [self.regions[self.is_large], *self._memory.values(),
+                *line.descriptors, *self.from_domain_r, *self.to_domain_r]
 
     def close_listeners(self) -> None:
         """Have nobody else come; all files stay."""

@@ -181,8 +181,8 @@ class Departure:
         assert self._connection is not None     # since PREPARED
         known = self._connection.lookupByName(self._name).XMLDesc(
             libvirt.VIR_DOMAIN_XML_MIGRATABLE)
-        has_large_region = xml.has_large_region(known)
-        if has_large_region and self.layout_there < places.Layout.LARGE_REGIONS:
+        is_large = xml.has_large_region(known)
+        if is_large and self.layout_there < places.Layout.LARGE_REGIONS:
             raise exception.PairError(
                 'its region is larger than the release of the destination '
                 'knows ([dmore] large_pictures)')
@@ -205,7 +205,7 @@ class Departure:
             self._connection, self._name, outgoing,
             services.precopy_timeout_s, services.hold_bandwidth_mib,
             limit_mib, holds, self._arrives_paused,
-            wire.LARGE_REGION_SIZE if has_large_region else wire.REGION_SIZE)
+            wire.LARGE_REGION_SIZE if is_large else wire.REGION_SIZE)
         self.instance_job = job.Job(self._connection, self._instance.name)
         if holds:
             self._client.hold(True)

@@ -36,8 +36,8 @@ _HOLD_DOWNTIME_MS = 1
 #: The bandwidth at the begin of the first pass: so little is sent in the first
 #: 100 ms that the pass is not near its end when its progress is first read.
 _FIRST_BANDWIDTH_MIB = 256
-#: The end of the first pass, beside the region. QEMU sends the largest piece of
-#: memory first. The region comes last and is mostly zeros, which take no
+#: The end of the first pass, beside the region. QEMU sends the largest piece
+#: of memory first. The region comes last and is mostly zeros, which take no
 #: bandwidth and no time.
 _TAIL_BYTES = 1 << 20
 #: The bandwidth before it is such that the rest takes this long, in seconds.

@@ -7,6 +7,7 @@ import hypothesis
 from hypothesis import strategies
 
 from nova_dmore.channel import display
+from nova_dmore.channel.domr import display as domr_display
 from nova_dmore.channel.domr import end as domr_end
 from nova_dmore.channel import errors
 from nova_dmore.channel import region
@@ -35,7 +36,7 @@ class Ends:
         self.region = region.Region(bytearray(SIZE))
         self.words = self.region.words
         self.host = display.HostDisplay(self.region)
-        self.domr = display.DomainRDisplay(self.region)
+        self.domr = domr_display.DomainRDisplay(self.region)
         self.host.set_mode(80, 60)
 
     def opened(self, epoch=5):

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """When Domain Rs show large pictures: what hosts say, and what is asked."""
 
-from unittest import mock
-
 import fixtures
 from nova import objects
 from nova.compute import stats

@@ -7,7 +7,7 @@ import socket
 import unittest
 from unittest import mock
 
-from nova_dmore.channel import display as display_module
+from nova_dmore.channel.domr import display as domr_display
 from nova_dmore.channel import input_event
 from nova_dmore.domr import config as config_module
 from nova_dmore.domr import instance_state
@@ -33,6 +33,7 @@ class Screen:
         self.viewer = None
         self.good = True
         self.size = self.whole = 64, 48
+        self.framebuffer_size = 64 * 48 * 4
         self.lights: int | None = None
 
     def leds(self) -> int | None:
@@ -225,7 +226,7 @@ class DesktopTest(unittest.IsolatedAsyncioTestCase):
         self._tell(State.OFF)
         self._tell(State.RUNNING)
         self.assertEqual([(0, 0)], self.sessions.sizes)
-        self.desktop.show(display_module.DisplayChanges(opened=True),
+        self.desktop.show(domr_display.DisplayChanges(opened=True),
                           self.screen)
         self.assertEqual((64, 48), self.sessions.sizes[-1])
 
@@ -268,7 +269,7 @@ class DesktopTest(unittest.IsolatedAsyncioTestCase):
 
     async def test_lights(self) -> None:
         self.screen.lights = 4
-        self.desktop.show(display_module.DisplayChanges(leds=True),
+        self.desktop.show(domr_display.DisplayChanges(leds=True),
                           self.screen)
         self.assertEqual([4], self.sessions.lights)
         self._say(protocol.Key(self.client, True, ord('a'), _A))
