@@ -169,7 +169,7 @@ class HostileProcessTest(vnc_case.Case):
             lines: list[str] = []
             changed = asyncio.Event()
             tested = sessions.Sessions(
-                lambda ours=ours: ours, changed.set,
+                lambda ours=ours: ours, 1 << 20, changed.set,
                 lambda level, text: lines.append(text))
             end, other = socket.socketpair()
             self.assertEqual(0, tested.add(end, 'x', view_only))
@@ -195,7 +195,7 @@ class HostileProcessTest(vnc_case.Case):
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         changed = asyncio.Event()
         lines: list[str] = []
-        tested = sessions.Sessions(lambda: ours, changed.set,
+        tested = sessions.Sessions(lambda: ours, 1 << 20, changed.set,
                                    lambda level, text: lines.append(text))
         clients = [socket.socketpair() for _ in range(2)]
         key = protocol.EVENT.pack(1, 0, 1, 97, 0, 0, 0)
