@@ -165,7 +165,8 @@ class HostDisplay:
 
     @property
     def room(self) -> Room:
-        """For how large a picture this Domain R has room, and the region."""
+        """How large a picture this Domain R shows: no more than the region
+        has room for, whatever it says."""
         word = self._words[region_module.PICTURE_MAX]
         incarnation = self._words[region_module.INCARNATION]
         if not incarnation or word >> 32 != incarnation & _COUNT_MASK:

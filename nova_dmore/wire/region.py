@@ -73,6 +73,8 @@ while ``display epoch`` is the epoch that Domain R has joined, and nothing is
 encoded from the pixels between a freeze and that: the pixels that arrive with
 Domain R at a destination are of any age. The host makes it 0 while
 it changes the picture's size, and when it stops looking for want of viewers.
+Of a picture for which Domain R has no room (DOMAIN_R_PICTURE_MAX) the host
+writes the upper left part.
 The first records of an epoch say where the picture differs from the one at
 the freeze (at the source the host hashes it, see BAND_ROWS), or cover all of
 it if nobody knows.
