@@ -111,7 +111,7 @@ OPTIONS = [
              'what Placement shows as reserved of MEMORY_MB. No default: 64, '
              'and 32 more where [libvirt] virt_type is qemu.'),
     cfg.StrOpt(
-        'large_pictures', mutable=True, default='auto',
+        'large_pictures', default='auto',
         choices=[('auto', 'where all compute hosts of the cell say in '
                           'Nova\'s database that they can take them in'),
                  ('always', 'for every Domain R'),
