@@ -52,7 +52,8 @@ class Resources:
         fifos.share(where.instance, directory)
         #: By whether it is the large one.
         self.regions = {False: _memory('region', wire.REGION_SIZE),
-                        True: _memory('region', wire.LARGE_REGION_SIZE)}
+                        True: _memory('large-region',
+                                      wire.LARGE_REGION_SIZE)}
         #: The one that is used, and that the next worker is given.
         self.is_large = large
         self._memory = {name: _memory(name, size)
