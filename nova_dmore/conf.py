@@ -110,6 +110,18 @@ OPTIONS = [
              'its shadow devices. Together with memory_mib it is part of '
              'what Placement shows as reserved of MEMORY_MB. No default: 64, '
              'and 32 more where [libvirt] virt_type is qemu.'),
+    cfg.StrOpt(
+        'large_pictures', default='auto',
+        choices=[('auto', 'where all compute hosts of the cell say in '
+                          'Nova\'s database that they can take them in'),
+                 ('always', 'for every Domain R'),
+                 ('never', 'for none')],
+        help='Whether Domain Rs that start from now on show pictures above '
+             '2560x1600 pixels, up to 3840x2160, whole; else the upper left '
+             'part is shown. Such a Domain R cannot be migrated to a host of '
+             'the release before: it is built anew there, and its sessions '
+             'end. With "auto" a host without the plug-in counts as one that '
+             'cannot: set "always" where there are some.'),
     cfg.IntOpt(
         'spare_domain_rs', default=2, min=0, max=256,
         help='For how many Domain Rs more than there are the memory and the '

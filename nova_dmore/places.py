@@ -36,10 +36,12 @@ class Layout(enum.IntEnum):
     FIFOS = 1
     #: QEMU makes nothing; each domain has a directory of its own.
     DOMAIN_DIRECTORIES = 2
+    #: The same, and a Domain R may have a region of wire.LARGE_REGION_SIZE.
+    LARGE_REGIONS = 3
 
 
 #: What this release makes.
-NEWEST = Layout.DOMAIN_DIRECTORIES
+NEWEST = Layout.LARGE_REGIONS
 
 
 @dataclasses.dataclass(frozen=True)

@@ -70,11 +70,7 @@ class CarryOver:
                     'base': each.base,
                     'data': base64.b64encode(each.data).decode('ascii')}
                 for stream, each in self.unstored.items()},
-            'picture': self.picture and {
-                'width': self.picture.width,
-                'height': self.picture.height,
-                'bands': base64.b64encode(
-                    b''.join(self.picture.bands)).decode('ascii')},
+            **_pictures(self.picture),
             'buttons': self.buttons,
         }
 
@@ -106,7 +102,7 @@ class CarryOver:
                 'unstored', fields.get('unstored'),
                 wire.Direction.TO_DOMAIN_R)}
         return cls(epoch, acknowledged, taken, unstored,
-                   _picture(fields.get('picture')),
+                   _picture_of(fields),
                    _number('buttons', fields.get('buttons'),
                            (1 << len(input_event.BUTTONS)) - 1))
 
@@ -165,12 +161,45 @@ def _unstored(stream: wire.Stream, value: object) -> Unstored:
                                 CARRY_OVER_DATA_MAX))
 
 
-def _picture(value: object) -> display.Picture | None:
-    if value is None:
-        return None
+#: What a picture is called that hosts of release 0.2 would refuse, and the
+#: rest of the carry-over with it: they read no other name than ``picture``.
+_LARGE = 'large_picture'
+
+
+def _is_large(picture: display.Picture) -> bool:
+    return (picture.width > wire.EARLIER_WIDTH_MAX
+            or picture.height > wire.EARLIER_HEIGHT_MAX)
+
+
+def _pictures(picture: display.Picture | None) -> dict[str, Any]:
+    """The fields of a carry-over that tell of a picture."""
+    if picture is None:
+        return {'picture': None}
+    fields = {
+        'width': picture.width, 'height': picture.height,
+        'bands': base64.b64encode(b''.join(picture.bands)).decode('ascii')}
+    return ({'picture': None, _LARGE: fields} if _is_large(picture)
+            else {'picture': fields})
+
+
+def _picture_of(carry_over: dict[str, Any]) -> display.Picture | None:
+    """The inverse of :func:`_pictures`."""
+    value = carry_over.get('picture')
+    if _LARGE not in carry_over:
+        return None if value is None else _picture(
+            value, wire.EARLIER_WIDTH_MAX, wire.EARLIER_HEIGHT_MAX)
+    picture = _picture(
+        carry_over[_LARGE], display.SIDE_MAX, display.SIDE_MAX)
+    if value is not None or not _is_large(picture):
+        raise errors.CarryOverError(f'{_LARGE} is not one')
+    return picture
+
+
+def _picture(value: object, width_max: int, height_max: int
+             ) -> display.Picture:
     fields = _object('picture', value)
-    width = _number('width', fields.get('width'), wire.DISPLAY_WIDTH_MAX)
-    height = _number('height', fields.get('height'), wire.DISPLAY_HEIGHT_MAX)
+    width = _number('width', fields.get('width'), width_max)
+    height = _number('height', fields.get('height'), height_max)
     count = display.band_count(height)
     data = _data('picture', fields.get('bands'), count * display.HASH_SIZE)
     if len(data) != count * display.HASH_SIZE:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The picture of the instance in the region: the host's end and Domain R's.
+"""The picture of the instance in the region: what both ends know, and the
+host's end. Domain R's is :mod:`nova_dmore.channel.domr.display`.
 
 "Display" in :mod:`nova_dmore.wire` says how the two agree.
 """
@@ -10,6 +11,7 @@ import hashlib
 import os
 from typing import TypeAlias
 
+from nova_dmore.channel import errors
 from nova_dmore.channel import region as region_module
 from nova_dmore import wire
 
@@ -17,6 +19,8 @@ from nova_dmore import wire
 Rectangle: TypeAlias = tuple[int, int, int, int]
 
 PIXEL_SIZE = 4
+#: Pixels of a side, as RFB has them.
+SIDE_MAX = 0xffff
 #: Bytes of the hash of a band.
 HASH_SIZE = 8
 
@@ -38,10 +42,36 @@ class Cursor:
     pixels: bytes
 
 
-def crop(width: int, height: int) -> tuple[int, int]:
-    """How much of a picture is shown."""
-    return (min(width, wire.DISPLAY_WIDTH_MAX),
-            min(height, wire.DISPLAY_HEIGHT_MAX))
+@dataclasses.dataclass(frozen=True)
+class Room:
+    """For how large a picture there is room.
+
+    :ivar size: bytes of the picture at most
+    :ivar width: pixels of a row at most
+    :ivar height: rows at most
+    """
+
+    size: int
+    width: int = SIDE_MAX
+    height: int = SIDE_MAX
+
+    def crop(self, width: int, height: int) -> tuple[int, int]:
+        """How much of a picture is shown: all of it if it has room, else its
+        upper left part.
+
+        :returns: width and height in pixels; both 0 if there is nothing
+        """
+        width = min(width, self.width, self.size // PIXEL_SIZE)
+        if not width:
+            return 0, 0
+        height = min(height, self.height, self.size // (width * PIXEL_SIZE))
+        return (width, height) if height else (0, 0)
+
+
+#: What every Domain R shows, and every host takes.
+EARLIER_ROOM = Room(
+    wire.EARLIER_WIDTH_MAX * wire.EARLIER_HEIGHT_MAX * PIXEL_SIZE,
+    wire.EARLIER_WIDTH_MAX, wire.EARLIER_HEIGHT_MAX)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,6 +135,7 @@ class HostDisplay:
 
     def __init__(self, region: region_module.Region) -> None:
         """Take the region; nothing is written yet."""
+        self._region = region
         self._words = region.words
         self.framebuffer = region.data[wire.FRAMEBUFFER_START:]
         self._cursor_data = region.data[
@@ -133,6 +164,16 @@ class HostDisplay:
         return self._words[region_module.VIEWERS]
 
     @property
+    def room(self) -> Room:
+        """How large a picture this Domain R shows: no more than the region
+        has room for, whatever it says."""
+        word = self._words[region_module.PICTURE_MAX]
+        incarnation = self._words[region_module.INCARNATION]
+        if not incarnation or word >> 32 != incarnation & _COUNT_MASK:
+            return EARLIER_ROOM
+        return Room(min(word & _COUNT_MASK, len(self.framebuffer)))
+
+    @property
     def is_open(self) -> bool:
         """Whether ``open`` was called, and ``shut`` not since."""
         return bool(self._epoch)
@@ -154,9 +195,9 @@ class HostDisplay:
         """Begin with a picture of this size; ``open`` has it shown.
 
         :param whole: size of the instance's picture, if more than is shown
-        :raises ValueError: it is larger than the region allows (see crop)
+        :raises ValueError: the region has no room for it
         """
-        if crop(width, height) != (width, height):
+        if width * height * PIXEL_SIZE > len(self.framebuffer):
             raise ValueError(f'{width}x{height} is too large')
         self.shut()
         self.width, self.height = width, height
@@ -205,6 +246,16 @@ class HostDisplay:
     def shut(self) -> None:
         """Tell Domain R not to read the pixels before the next ``open``."""
         self._words[region_module.DISPLAY_EPOCH] = self._epoch = 0
+
+    def forget_pixels(self) -> None:
+        """Give the memory of all pixels back, until they are written again.
+
+        :raises StateError: the picture is open
+        """
+        if self.is_open:
+            raise errors.StateError('the picture is shown')
+        self._hashes = [None] * len(self._hashes)
+        self._region.forget(wire.FRAMEBUFFER_START)
 
     def writing(self, y: int, height: int) -> None:
         """Pixels in these rows are about to be written; damage follows."""
@@ -260,133 +311,3 @@ class HostDisplay:
         for number in other:
             bands[number] = os.urandom(HASH_SIZE)
         return Picture(self.width, self.height, tuple(bands))
-
-
-@dataclasses.dataclass
-class DisplayChanges:
-    """What ``DomainRDisplay.poll`` found.
-
-    :ivar opened: the picture may be shown, and could not be at the last poll
-    :ivar leds: the lights of the keyboard are others
-    :ivar damage: rectangles, None for all of the picture
-    """
-
-    opened: bool = False
-    resized: bool = False
-    cursor: bool = False
-    leds: bool = False
-    damage: list[Rectangle] | None = dataclasses.field(default_factory=list)
-
-
-class DomainRDisplay:
-    """Reads the picture; it belongs to one DomainREnd.
-
-    :ivar width: of the picture; 0 as long as there is none
-    :ivar height: likewise
-    :ivar whole: width and height of the instance's picture, of which no more
-        may be shown
-    """
-
-    def __init__(self, region: region_module.Region) -> None:
-        """Take the region."""
-        self._words = region.words
-        self._data = region.data
-        self._epoch = 0     # in which the picture may be shown; 0: in none
-        self._seen = 0
-        self._cursor_word = self._leds_word = 0
-        self.width = self.height = 0
-        self.whole = 0, 0
-
-    @property
-    def good(self) -> bool:
-        """Whether the picture could be shown at the last poll.
-
-        While it cannot, nothing may be encoded from the pixels: the picture's
-        size may change, and after a migration the pixels are of any age.
-        """
-        return bool(self._epoch)
-
-    def poll(self, epoch: int) -> DisplayChanges | None:
-        """Look for changes.
-
-        :param epoch: the epoch that is joined
-        :returns: None while the picture cannot be shown, or if nothing has
-            changed
-        """
-        words = self._words
-        good = words[region_module.DISPLAY_EPOCH] == epoch
-        published = words[region_module.DISPLAY_PUBLISHED]
-        cursor = words[region_module.DISPLAY_CURSOR]
-        leds = words[region_module.DISPLAY_LEDS]
-        mode = words[region_module.DISPLAY_MODE]
-        if not good or words[region_module.DISPLAY_EPOCH] != epoch:
-            self._epoch = 0
-            return None
-        opened = epoch != self._epoch
-        if opened:
-            self._epoch, self._seen = epoch, 0
-        if (published == self._seen and cursor == self._cursor_word
-                and leds == self._leds_word and not opened):
-            return None
-        changes = DisplayChanges(
-            opened, cursor=opened or cursor != self._cursor_word,
-            leds=leds != self._leds_word)
-        self._cursor_word, self._leds_word = cursor, leds
-        size = crop(mode & 0xffff, mode >> 16 & 0xffff)
-        if size != (self.width, self.height):
-            self.width, self.height = size
-            changes.resized = True
-        self.whole = (max(size[0], mode >> 32 & 0xffff),
-                      max(size[1], mode >> 48))
-        changes.damage = self._damage(published)
-        self._seen = published
-        return changes
-
-    def _damage(self, published: int) -> list[Rectangle] | None:
-        count = published - self._seen
-        words = self._words
-        table = region_module.DISPLAY_DAMAGE
-        records = [words[table + number % wire.DAMAGE_RECORDS]
-                   for number in range(self._seen, published)
-                   ] if 0 <= count < wire.DAMAGE_RECORDS else []
-        # The host reuses the table, perhaps while it was read here. The
-        # number of published records tells whether it did.
-        if (words[region_module.DISPLAY_PUBLISHED] - self._seen
-                >= wire.DAMAGE_RECORDS or len(records) != count):
-            return None
-        result = []
-        for record in records:
-            x, y = record & 0xffff, record >> 16 & 0xffff
-            width = min(record >> 32 & 0xffff, self.width - x)
-            height = min(record >> 48 & 0xffff, self.height - y)
-            if width > 0 and height > 0:
-                result.append((x, y, width, height))
-        return result
-
-    def acknowledge(self) -> None:
-        """Tell the host that all that ``poll`` found is dealt with."""
-        self._words[region_module.DAMAGE_SEEN] = (
-            self._seen & _COUNT_MASK | (self._epoch & _COUNT_MASK) << 32)
-
-    def set_viewers(self, count: int) -> None:
-        """Tell the host how many clients look at the picture."""
-        self._words[region_module.VIEWERS] = count
-
-    def leds(self) -> int | None:
-        """What the lights of the keyboard showed at the last poll."""
-        word = self._leds_word
-        return word & 7 if word & wire.LEDS_KNOWN else None
-
-    def cursor(self) -> Cursor | None:
-        """The pointer's shape now."""
-        word = self._words[region_module.DISPLAY_CURSOR]
-        width, height, hot_x, hot_y = (word >> shift & 0xff
-                                       for shift in (0, 8, 16, 24))
-        if not (0 < width <= wire.CURSOR_SIDE_MAX
-                and 0 < height <= wire.CURSOR_SIDE_MAX):
-            return None
-        size = width * height * PIXEL_SIZE
-        start = wire.CURSOR_START
-        return Cursor(width, height, min(hot_x, width - 1),
-                      min(hot_y, height - 1),
-                      bytes(self._data[start:start + size]))

@@ -35,6 +35,7 @@ FREEZE_ACK = word(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_FREEZE_ACK)
 GAVE_UP = word(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_GAVE_UP)
 VIEWERS = word(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_VIEWERS)
 DAMAGE_SEEN = word(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_DAMAGE_SEEN)
+PICTURE_MAX = word(wire.DOMAIN_R_PAGE + wire.DOMAIN_R_PICTURE_MAX)
 
 DISPLAY_EPOCH = word(wire.DISPLAY_PAGE + wire.DISPLAY_EPOCH)
 DISPLAY_MODE = word(wire.DISPLAY_PAGE + wire.DISPLAY_MODE)
@@ -73,6 +74,7 @@ class Region:
 
         :raises RegionError: the buffer is read-only or too small
         """
+        self._buffer = buffer
         view = memoryview(buffer)
         if view.readonly:
             raise errors.RegionError('the region is mapped read-only')
@@ -83,6 +85,20 @@ class Region:
                 f'the region has {self.size} bytes; it needs whole pages and '
                 f'more than {wire.DATA_START} bytes')
         self.words = self.data.cast('Q')
+
+    @property
+    def framebuffer_size(self) -> int:
+        """Bytes of the largest picture that finds room."""
+        return max(0, self.size - wire.FRAMEBUFFER_START)
+
+    def forget(self, start: int) -> None:
+        """Give the memory behind an offset back to the system: it is zeros
+        then, and takes no room before it is used again.
+
+        :param start: a whole number of pages
+        """
+        if start < self.size and isinstance(self._buffer, mmap.mmap):
+            self._buffer.madvise(mmap.MADV_REMOVE, start, self.size - start)
 
     def close(self) -> None:
         """Give the buffer up, so that its mmap can be closed."""

@@ -34,16 +34,17 @@ class HostService:
         self._away_until = 0.0
 
     def start(self, instance: str, arrives: bool = False,
-              timeout: float = 20.0) -> int:
+              large: bool = False, timeout: float = 20.0) -> int:
         """Have the process of a pair -> its keeper's process id.
 
         :param arrives: see :attr:`hostd_protocol.Request.START`.
+        :param large: likewise.
         :raises exception.HostServiceError: the service is not there, or says
             why not.
         """
         answer, _ = self._ask(
             hostd_protocol.Request.START, instance, timeout,
-            arrives=arrives)
+            arrives=arrives, large=large)
         pid: int = answer['pid']
         return pid
 
@@ -105,6 +106,17 @@ class HostService:
         host service."""
         answer, _ = self._ask(hostd_protocol.Request.EARLIER, instance)
         found: bool = answer['earlier']
+        return found
+
+    def knows_large_regions(self, instance: str) -> bool:
+        """-> whether a pair has a process that is not of a release before,
+        which knows one size of the region.
+
+        :raises exception.HostServiceError: nobody can tell; so says a service
+            of that release.
+        """
+        answer, _ = self._ask(hostd_protocol.Request.LARGE, instance)
+        found: bool = answer['large']
         return found
 
     def _ask(self, kind: hostd_protocol.Request, instance: str | None = None,

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from nova_dmore.channel import changes as changes_module
 from nova_dmore.channel import display as display_module
+from nova_dmore.channel.domr import display as domr_display
 from nova_dmore.channel.domr import end as domr_end
 from nova_dmore.channel import region as region_module
 from nova_dmore import wire
@@ -21,7 +22,7 @@ class Viewer(Protocol):
             whole picture again
         """
 
-    def show(self, changes: display_module.DisplayChanges,
+    def show(self, changes: domr_display.DisplayChanges,
              screen: 'Screen') -> None:
         """Something has changed, and the pixels are good."""
 
@@ -33,18 +34,18 @@ class Screen:
     """Looks at the display on behalf of one viewer.
 
     :ivar viewer: who is told; None as long as there is nobody
-    :ivar framebuffer: the pixels, see wire.FRAMEBUFFER_START
+    :ivar framebuffer_size: bytes of the region that pixels have
     """
 
     def __init__(self, region: region_module.Region,
                  ring_doorbell: Callable[[wire.Vector], None]) -> None:
         """:param ring_doorbell: wakes the host"""
-        self._display = display_module.DomainRDisplay(region)
+        self._display = domr_display.DomainRDisplay(region)
         self._ring = ring_doorbell
         self._viewers = 0
         self._frozen = True
         self.viewer: Viewer | None = None
-        self.framebuffer = region.data[wire.FRAMEBUFFER_START:]
+        self.framebuffer_size = region.framebuffer_size
 
     @property
     def good(self) -> bool:

@@ -60,18 +60,20 @@ class Children:
         # fill the gaps, and copy the pages around them.
         gc.freeze()
 
-    def start_keeper(self, instance: str, arrives: bool, answer: int
-                     ) -> None:
+    def start_keeper(self, instance: str, arrives: bool, large: bool,
+                     answer: int) -> None:
         """Start a keeper.
 
         :param arrives: see :attr:`hostd_protocol.Request.START`.
+        :param large: likewise.
         :param answer: descriptor of the connection of whoever wants it: the
             keeper answers when its sockets listen, or that it cannot be.
         :raises OSError: the host is out of processes.
         """
         pid = self._fork(
             f'keeper {instance}', answer,
-            lambda kept: keeper.run(instance, arrives, self._options, kept))
+            lambda kept: keeper.run(
+                instance, arrives, large, self._options, kept))
         LOG.info('The keeper of %s has process id %d', instance, pid)
 
     def start_worker(self, keeper_pid: int, instance: str, link: int

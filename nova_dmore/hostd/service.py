@@ -33,6 +33,7 @@ from nova_dmore.hostd import remembered
 from nova_dmore.keeper import keeper
 from nova_dmore.link import hostd_protocol
 from nova_dmore.link import messages
+from nova_dmore import places
 from nova_dmore.posix import locks
 from nova_dmore.posix import loop as loop_module
 from nova_dmore.posix import unix_connect
@@ -235,7 +236,14 @@ class Service:
         elif kind is hostd_protocol.Request.EARLIER:
             _send(sock, {'earlier': self._folders.is_earlier(instance)})
         elif kind is hostd_protocol.Request.START:
-            self._start(sock, instance, message.get('arrives') is True)
+            self._start(sock, instance, message.get('arrives') is True,
+                        message.get('large') is True)
+        elif kind is hostd_protocol.Request.LARGE:
+            _send(sock, {'large': self._folders.keeper(instance) is not None
+                         and os.path.exists(os.path.join(
+                             places.of_pair(
+                                 self._folders.of_pair(instance)).domain_r,
+                             wire.LARGE_IVSHMEM_SOCKET))})
         elif kind is hostd_protocol.Request.OPEN:
             self._open(sock, instance)
         elif kind is hostd_protocol.Request.END:
@@ -249,13 +257,14 @@ class Service:
         _send(sock, {'instances': self._folders.instances(
             after, hostd_protocol.LIST_MAX)})
 
-    def _start(self, sock: socket.socket, instance: str, arrives: bool
-               ) -> None:
+    def _start(self, sock: socket.socket, instance: str, arrives: bool,
+               large: bool) -> None:
         pid = self._folders.keeper(instance)
         if pid is not None:
             _send(sock, {'pid': pid})
         else:
-            self._children.start_keeper(instance, arrives, sock.fileno())
+            self._children.start_keeper(
+                instance, arrives, large, sock.fileno())
         self._remembered.add(instance)
 
     def _start_worker(self, sock: socket.socket, instance: str,

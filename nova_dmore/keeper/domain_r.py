@@ -28,6 +28,8 @@ class DomainR:
     :param resources: :class:`resources.Resources`.
     :param link: its :class:`qmp.QmpLink`.
     :param tell: called with a message for the worker.
+    :param replace_worker: called when the region is the other one: a worker
+        has one for its life.
     :param is_instance_here: called; whether the instance runs or belongs
         here.
     """
@@ -35,13 +37,16 @@ class DomainR:
     def __init__(self, loop: loop_module.Loop,
                  resources: resources_module.Resources, link: qmp.QmpLink,
                  tell: Callable[[messages.Message], None],
+                 replace_worker: Callable[[], None],
                  is_instance_here: Callable[[], bool]) -> None:
         self._loop = loop
         self._link = link
         self._tell = tell
+        self._replace_worker = replace_worker
         self._is_instance_here = is_instance_here
+        self._resources = resources
         self._server = ivshmem.IvshmemServer(
-            resources.memory['region'], resources.from_domain_r,
+            resources.regions[resources.is_large], resources.from_domain_r,
             resources.to_domain_r)
         #: Of the ivshmem connection.
         self._peer: peers.Peer | None = None
@@ -53,9 +58,11 @@ class DomainR:
 
     # -- its connections
 
-    def device_connected(self, sock: socket.socket, peer: peers.Peer) -> None:
+    def device_connected(self, sock: socket.socket, peer: peers.Peer,
+                         large: bool = False) -> None:
         """Its QEMU connects its ivshmem device.
 
+        :param large: it has a region of wire.LARGE_REGION_SIZE.
         :raises peers.RefusedError: another QEMU lives.
         """
         connection = self._server.connection
@@ -67,6 +74,7 @@ class DomainR:
             raise peers.RefusedError(
                 f'{self._peer} is connected, not {peer}')
         _check_same(self._link.living_peer(), peer)
+        self._server.memory = self._resources.regions[large]
         try:
             self._server.connected(sock)
         except errors.IvshmemError as e:
@@ -74,7 +82,11 @@ class DomainR:
         self._peer = peer
         self._loop.add_reader(sock, self._device_readable, sock)
         self._generation += 1
-        LOG.info('Domain R connection %d, %s', self._generation, peer)
+        LOG.info('Domain R connection %d, %s, %s region', self._generation,
+                 peer, 'large' if large else 'small')
+        if large != self._resources.is_large:
+            self._resources.is_large = large
+            self._replace_worker()
         self.repeat()
 
     def monitor_connected(self, sock: socket.socket, peer: peers.Peer

@@ -91,7 +91,7 @@ class Keeper:
         self._display = display.Display(link)
         self._domain_r = domain_r_module.DomainR(
             loop, resources, self._links[messages.DOMAIN_R], self._send,
-            self._is_instance_here)
+            self._worker.kill, self._is_instance_here)
         self._adopted = False
         self._reset_at = -math.inf      # when the worker was told of one
         profiles = {
@@ -111,6 +111,7 @@ class Keeper:
             which.DOMAIN_R_QMP: (
                 of_domain_r, self._domain_r.monitor_connected),
             which.IVSHMEM: (of_domain_r, self._device_accepted),
+            which.LARGE_IVSHMEM: (of_domain_r, self._large_device_accepted),
             which.EARLIER_IVSHMEM: (of_domain_r, self._device_accepted),
             which.EARLIER_SERIAL: (of_instance, self._serial_accepted)}
         self._acceptors = [
@@ -182,8 +183,13 @@ class Keeper:
                          ) -> None:
         self._line.connect(sock)
 
-    def _device_accepted(self, sock: socket.socket, peer: peers.Peer) -> None:
-        self._domain_r.device_connected(sock, peer)
+    def _large_device_accepted(self, sock: socket.socket, peer: peers.Peer
+                               ) -> None:
+        self._device_accepted(sock, peer, large=True)
+
+    def _device_accepted(self, sock: socket.socket, peer: peers.Peer,
+                         large: bool = False) -> None:
+        self._domain_r.device_connected(sock, peer, large)
         # Its run state may have been known before its device was there.
         self._send_vm(messages.DOMAIN_R)
 
@@ -345,11 +351,13 @@ def _make_directory(path: str, mode: int, group: int | None) -> None:
     os.chmod(path, mode)
 
 
-def run(instance: str, arrives: bool, options: Options, answer: int) -> None:
+def run(instance: str, arrives: bool, large: bool, options: Options,
+        answer: int) -> None:
     """The life of a keeper, in a process of its own.
 
     :param instance: the uuid of the pair's instance.
     :param arrives: see :attr:`hostd_protocol.Request.START`.
+    :param large: likewise.
     :param answer: descriptor of the connection of whoever wants it: it is
         told the process id when the sockets listen.
     :raises SystemExit: it cannot be.
@@ -358,7 +366,7 @@ def run(instance: str, arrives: bool, options: Options, answer: int) -> None:
     directory = os.path.join(options.run_dir, instance)
     with socket.socket(fileno=answer) as sock:
         try:
-            resources = _take(directory, arrives, options.qemu_group)
+            resources = _take(directory, arrives, large, options.qemu_group)
             privileges.restrict()
             crash.install()
             this = Keeper(loop_module.Loop(), options.run_dir, instance,
@@ -378,7 +386,7 @@ def run(instance: str, arrives: bool, options: Options, answer: int) -> None:
     this.run()
 
 
-def _take(directory: str, arrives: bool, group: int | None
+def _take(directory: str, arrives: bool, large: bool, group: int | None
           ) -> resources_module.Resources:
     """-> :class:`resources.Resources`; the folder is this process' then.
 
@@ -392,7 +400,7 @@ def _take(directory: str, arrives: bool, group: int | None
     locks.take(directory)
     locks.make_workers(directory)
     resources = resources_module.Resources(
-        directory, fifos.mode_for(group), group)
+        directory, fifos.mode_for(group), group, large)
     if arrives and group is not None:
         # Last: what a pair has is there, and nobody can put his own in its
         # place.

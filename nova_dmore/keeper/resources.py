@@ -14,8 +14,8 @@ from nova_dmore import places
 from nova_dmore.posix import fifos
 from nova_dmore import wire
 
-_SIZES = {'region': wire.REGION_SIZE, 'journal': journal.journal_size(),
-          'notes': notes.NOTES_SIZE}
+#: Of what a worker is given, but the region.
+_SIZES = {'journal': journal.journal_size(), 'notes': notes.NOTES_SIZE}
 
 
 class Listener(enum.Enum):
@@ -26,6 +26,7 @@ class Listener(enum.Enum):
     INSTANCE_QMP = 'instance qmp'
     DOMAIN_R_QMP = 'domain r qmp'
     IVSHMEM = 'ivshmem'
+    LARGE_IVSHMEM = 'large ivshmem'
     #: Of domains that an earlier release started.
     EARLIER_IVSHMEM = 'earlier ivshmem'
     EARLIER_SERIAL = 'earlier serial'
@@ -34,11 +35,15 @@ class Listener(enum.Enum):
 class Resources:
     """What is made before anybody is told of the keeper.
 
+    There is a region of each size, for only here they can be made. They take
+    no memory before they are written to.
+
+    :param large: which of them is the first one's.
     :raises OSError: a file cannot be made.
     """
 
-    def __init__(self, directory: str, socket_mode: int, group: int | None
-                 ) -> None:
+    def __init__(self, directory: str, socket_mode: int, group: int | None,
+                 large: bool) -> None:
         self.places = where = places.of_pair(directory)
         for each in (where.instance, where.domain_r):
             fifos.make_domain_directory(each, group)
@@ -46,8 +51,14 @@ class Resources:
         fifos.share(where.instance, directory)
         fifos.make(where.instance, socket_mode, group)
         fifos.share(where.instance, directory)
-        self.memory = {name: _memory(name, size)
-                       for name, size in _SIZES.items()}
+        #: By whether it is the large one.
+        self.regions = {False: _memory('region', wire.REGION_SIZE),
+                        True: _memory('large-region',
+                                      wire.LARGE_REGION_SIZE)}
+        #: The one that is used, and that the next worker is given.
+        self.is_large = large
+        self._memory = {name: _memory(name, size)
+                        for name, size in _SIZES.items()}
         self.from_domain_r = ivshmem.make_eventfds()
         self.to_domain_r = ivshmem.make_eventfds()
         paths = {
@@ -59,6 +70,8 @@ class Resources:
                 where.domain_r, wire.QMP_SOCKET),
             Listener.IVSHMEM: os.path.join(
                 where.domain_r, wire.IVSHMEM_SOCKET),
+            Listener.LARGE_IVSHMEM: os.path.join(
+                where.domain_r, wire.LARGE_IVSHMEM_SOCKET),
             Listener.EARLIER_IVSHMEM: os.path.join(
                 directory, wire.IVSHMEM_SOCKET),
             Listener.EARLIER_SERIAL: os.path.join(
@@ -72,15 +85,15 @@ class Resources:
 
     def start_descriptors(self, line: line_module.Line) -> list[int]:
         """What goes with START."""
-        return [*self.memory.values(), *line.descriptors,
-                *self.from_domain_r, *self.to_domain_r]
+        return [self.regions[self.is_large], *self._memory.values(),
+                *line.descriptors, *self.from_domain_r, *self.to_domain_r]
 
     def give_journal(self, sock: socket.socket) -> None:
         """Let a process of this user read the journal.
 
         :raises OSError: it does not want it any more.
         """
-        socket.send_fds(sock, [b'journal'], [self.memory['journal']])
+        socket.send_fds(sock, [b'journal'], [self._memory['journal']])
 
     def close_listeners(self) -> None:
         """Have nobody else come; all files stay."""

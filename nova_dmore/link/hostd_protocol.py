@@ -29,9 +29,10 @@ class Request(enum.StrEnum):
     STATUS."""
 
     #: Have a keeper, and it a worker; ``arrives``: its domains may be those of
-    #: an earlier release, whose QEMUs make their sockets themselves. ->
-    #: ``pid`` of the keeper, which listens by then; also of one that lives
-    #: already.
+    #: an earlier release, whose QEMUs make their sockets themselves;
+    #: ``large``: its Domain R is likely to have a large region, for which the
+    #: first worker begins then. -> ``pid`` of the keeper, which listens by
+    #: then; also of one that lives already.
     START = 'start'
     #: -> a descriptor: a connection to the pair's worker, for the requests of
     #: :class:`nova_dmore.wire.Request`. Failure.GONE: no keeper lives.
@@ -51,6 +52,9 @@ class Request(enum.StrEnum):
     #: -> ``earlier``: whether its keeper lives, and was started by a release
     #: without a host service.
     EARLIER = 'earlier'
+    #: -> ``large``: whether its keeper lives, and listens for a Domain R with
+    #: a large region.
+    LARGE = 'large'
     #: From a keeper alone. Descriptor: the worker's end of their link, see
     #: :func:`messages.pair`. -> ``pid``, and a pidfd of the new worker.
     WORKER = 'worker'

@@ -23,6 +23,7 @@ from nova_dmore.virt.migration import services
 from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import factory
 from nova_dmore.virt.pair import incoming
+from nova_dmore.virt.pair import large_pictures
 from nova_dmore.virt import rpc
 
 
@@ -57,6 +58,8 @@ def assemble(conf, host: inventory.DMoreHost, vif_driver, connect,
     capacity = capacity_module.Capacity(
         conf, pairs, admin, host._memory_mib, host._small_memory_mib)
     pairs.claim = capacity.claim
+    pairs.large_regions = large_pictures.LargePictures(
+        conf.dmore, admin).are_shown
     reporter = reporter_module.Reporter(conf.host, figures.Figures(
         figures.path_in(conf.dmore.record_dir)))
     watch = factory.make_watch(conf, pairs, reporter, connect, admin)

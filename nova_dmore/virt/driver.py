@@ -32,6 +32,7 @@ from nova_dmore.virt.migration import uris
 from nova_dmore.virt import operator_rpc
 from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import instance_pair
+from nova_dmore.virt.pair import large_pictures
 from nova_dmore.virt.pair import saved as saved_module
 from nova_dmore.virt.pair import starting
 from nova_dmore.virt import rpc
@@ -106,6 +107,11 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             self._watch.stop()
             self._rpc_server.stop()
         super().cleanup_host(host)
+
+    def get_available_resource(self, nodename):
+        """Called when nova-compute tells Nova's database what this host has:
+        at its start, and every minute."""
+        return large_pictures.said(super().get_available_resource(nodename))
 
     def update_provider_tree(self, provider_tree, nodename, allocations=None):
         """Called when nova-compute tells Placement what this host has: at its

@@ -23,6 +23,8 @@ QMP_SOCKET = 'qmp.sock'
 SERIAL0_PIPE = 'serial0'
 #: In that of Domain R's: QEMU connects its device.
 IVSHMEM_SOCKET = 'ivshmem.sock'
+#: There too, for one whose region is of LARGE_REGION_SIZE.
+LARGE_IVSHMEM_SOCKET = 'ivshmem-large.sock'
 
 #: In the keeper's own, of domains that were started by release 0.2 (their
 #: FIFOs and ``ivshmem.sock`` lie there, too): the QEMUs listen, the one of

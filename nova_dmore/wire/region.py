@@ -73,6 +73,8 @@ while ``display epoch`` is the epoch that Domain R has joined, and nothing is
 encoded from the pixels between a freeze and that: the pixels that arrive with
 Domain R at a destination are of any age. The host makes it 0 while
 it changes the picture's size, and when it stops looking for want of viewers.
+Of a picture for which Domain R has no room (DOMAIN_R_PICTURE_MAX) the host
+writes the upper left part.
 The first records of an epoch say where the picture differs from the one at
 the freeze (at the source the host hashes it, see BAND_ROWS), or cover all of
 it if nobody knows.
@@ -83,8 +85,11 @@ import enum
 MAGIC = int.from_bytes(b'DMOREreg', 'little')
 LAYOUT_VERSION = 3
 
-#: Size of the region in bytes: a power of two, as a PCI BAR must be.
-REGION_SIZE = 1 << 24
+#: Size of a region in bytes: a power of two, as a PCI BAR must be. There are
+#: two, by the largest picture that finds room; in a migration a region keeps
+#: its own. Hosts of release 0.2 know the first alone.
+REGION_SIZE = 1 << 24           # 2560x1600 pixels
+LARGE_REGION_SIZE = 1 << 25     # 3840x2160
 
 HOST_PAGE = 0x0000      # written by the host only
 DOMAIN_R_PAGE = 0x1000  # written by Domain R only
@@ -117,6 +122,10 @@ DOMAIN_R_VIEWERS = 0x50     # clients that look at the display now
 #: How many damage records of a display epoch it has dealt with: the low half
 #: of the number | the low half of the epoch << 32.
 DOMAIN_R_DAMAGE_SEEN = 0x58
+#: Bytes of the largest picture that it shows, from the framebuffer's start |
+#: the low half of its incarnation << 32. From another incarnation: that is
+#: of release 0.2, see EARLIER_WIDTH_MAX.
+DOMAIN_R_PICTURE_MAX = 0x60
 
 #: Geometry of the streams, in the host page: per stream DATA, SIZE, DIRECTION.
 STREAM_TABLE = 0x100
@@ -166,10 +175,10 @@ DAMAGE_RECORDS = 256
 CURSOR_START = 0x30000
 CURSOR_SIDE_MAX = 128       # pixels
 FRAMEBUFFER_START = 0x40000
-#: A larger picture is shown as far as it fits.
-DISPLAY_WIDTH_MAX = 2560
-DISPLAY_HEIGHT_MAX = 1600
-FRAMEBUFFER_SIZE = REGION_SIZE - FRAMEBUFFER_START
+#: What a Domain R of release 0.2 shows, in pixels, and what a host of that
+#: takes in a carry-over.
+EARLIER_WIDTH_MAX = 2560
+EARLIER_HEIGHT_MAX = 1600
 
 #: The picture at a freeze is hashed in bands of so many rows.
 BAND_ROWS = 16

@@ -26,6 +26,8 @@ assert sum(_BITS) == locks.WORKER_DESCRIPTOR == DESCRIPTORS_MAX - 1
 
 ALLOWED = (*confinement.COMMON, seccomp.Call('readv'),
            confinement.mapping(mmap.MAP_SHARED),
+           # Pixels that nobody needs any more.
+           *confinement.each('madvise', 2, (mmap.MADV_REMOVE,)),
            *(seccomp.Call('close', (seccomp.masked(0, bit, 0),))
              for bit in _BITS),
            seccomp.Call('fcntl', (seccomp.masked(0, _BITS[-1], 0),

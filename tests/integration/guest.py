@@ -118,10 +118,16 @@ class Qemu:
         self._socket.close()
 
 
-def domain_r(pair, layout=places.NEWEST):
-    """-> the process of a Domain R's QEMU that leads to a pair's keeper."""
+def domain_r(pair, layout=places.NEWEST, large=False):
+    """-> the process of a Domain R's QEMU that leads to a pair's keeper.
+
+    :param large: whether its region is.
+    """
     root = etree.fromstring(
         '<domain><devices><shmem><server/></shmem></devices></domain>')
+    if large:
+        root.find('devices/shmem/server').set(
+            'path', wire.LARGE_IVSHMEM_SOCKET)
     host_side.lead_domain_r(root, pair.where, layout)
     path = root.find('devices/shmem/server').get('path')
     return subprocess.Popen([

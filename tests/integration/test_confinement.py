@@ -6,6 +6,8 @@ from the moment on at which it would read what others wrote.
 """
 
 import errno
+import fcntl
+import mmap
 import os
 import secrets
 import signal
@@ -16,11 +18,13 @@ import time
 
 from oslotest import base
 
+from nova_dmore.channel import region as region_module
 from nova_dmore.hostd import children
 from nova_dmore.link import messages
 from nova_dmore.posix import confinement
 from nova_dmore.posix import landlock
 from nova_dmore.posix import seccomp
+from nova_dmore import wire
 from nova_dmore.worker import confinement as worker_confinement
 from nova_dmore.worker import pair
 from nova_dmore.worker import worker
@@ -49,6 +53,7 @@ class _Attack:
 
     def __call__(self, loop, link, start, descriptors):
         self._link = link
+        _Attack.descriptors = descriptors
         return self
 
     def on_message(self, message, descriptors):
@@ -266,6 +271,33 @@ class TestOfTheService(ConfinementCase):
             line, = log.read().splitlines()
         self.assertIn('ERROR', line)
         self.assertIn('libseccomp.so.2 is not installed', line)
+
+
+class TestRegion(ConfinementCase):
+    """What a worker does with its region is no attack."""
+
+    def greet(self, link):
+        self.region = os.memfd_create('region', os.MFD_ALLOW_SEALING)
+        self.addCleanup(os.close, self.region)
+        os.ftruncate(self.region, wire.LARGE_REGION_SIZE)
+        fcntl.fcntl(self.region, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK |
+                    fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+        messages.send(link, {'type': messages.ToWorker.START,
+                             'version': messages.VERSION}, [self.region])
+
+    def test_pixels_are_given_back(self):
+        def use():
+            region, = _Attack.descriptors
+            size = os.lseek(region, 0, os.SEEK_END)
+            area = region_module.Region(mmap.mmap(region, size))
+            area.data[:] = b'1' * size
+            area.forget(wire.FRAMEBUFFER_START)
+            return [size, area.data[0], area.data[-1]]
+        self.assertEqual([wire.LARGE_REGION_SIZE, ord('1'), 0],
+                         self.gained(use))
+        # And the page that was looked at.
+        self.assertEqual(wire.FRAMEBUFFER_START + mmap.PAGESIZE,
+                         os.fstat(self.region).st_blocks * 512)
 
 
 class TestOfRoot(ConfinementCase):

@@ -128,7 +128,8 @@ class FilterTest(vnc_case.Case):
         # The frame buffer, for reading; not the rings and the words.
         self.assertEqual(1, len(mapped))
         first, last = (int(each, 16) for each in mapped[0][0].split('-'))
-        self.assertEqual(wire.FRAMEBUFFER_SIZE, last - first)
+        self.assertEqual(self.REGION_SIZE - wire.FRAMEBUFFER_START,
+                         last - first)
         self.assertEqual('r--s', mapped[0][1])
         opened = [str(each.readlink())
                   for each in (directory / 'fd').iterdir()]
@@ -168,7 +169,7 @@ class HostileProcessTest(vnc_case.Case):
             lines: list[str] = []
             changed = asyncio.Event()
             tested = sessions.Sessions(
-                lambda ours=ours: ours, changed.set,
+                lambda ours=ours: ours, 1 << 20, changed.set,
                 lambda level, text: lines.append(text))
             end, other = socket.socketpair()
             self.assertEqual(0, tested.add(end, 'x', view_only))
@@ -194,7 +195,7 @@ class HostileProcessTest(vnc_case.Case):
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         changed = asyncio.Event()
         lines: list[str] = []
-        tested = sessions.Sessions(lambda: ours, changed.set,
+        tested = sessions.Sessions(lambda: ours, 1 << 20, changed.set,
                                    lambda level, text: lines.append(text))
         clients = [socket.socketpair() for _ in range(2)]
         key = protocol.EVENT.pack(1, 0, 1, 97, 0, 0, 0)

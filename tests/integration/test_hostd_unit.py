@@ -291,8 +291,9 @@ class TestUsers(UnitCase):
                          self.modes(*folders))
         files = self.machine.says('find', *folders, '-mindepth', '1').split()
         self.assertEqual(
-            ['ivshmem.sock', 'qmp.sock', 'qmp.sock', 'serial0.in',
-             'serial0.out'], sorted(map(os.path.basename, files)))
+            ['ivshmem-large.sock', 'ivshmem.sock', 'qmp.sock', 'qmp.sock',
+             'serial0.in', 'serial0.out'],
+            sorted(map(os.path.basename, files)))
         self.assertEqual({f'rw-rw---- nova-dmore {_QEMU}'},
                          {each[1:] for each in self.modes(*files)})
         self.assertEqual([f'drwx------ nova-dmore {_QEMU}'],

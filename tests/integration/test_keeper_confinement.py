@@ -91,7 +91,7 @@ class KeeperCase(test_confinement.ConfinementCase):
         run_dir = os.path.join(os.path.dirname(self.world.directory), 'run')
         options = keeper.Options(run_dir)
         children.be('keeper', link, lambda kept: keeper.run(
-            _INSTANCE, False, options, kept))
+            _INSTANCE, False, False, options, kept))
 
     def start(self, attack):
         pid, link = super().start(attack)

@@ -13,6 +13,7 @@ import time
 
 from oslotest import base
 
+from nova_dmore.channel import display
 from nova_dmore.channel import input_event
 from nova_dmore import wire
 from tests.integration import guest
@@ -71,10 +72,10 @@ class DisplayTest(base.BaseTestCase):
         guest.check(self)
         self.pair = fakes.Pair(self)
 
-    def start(self, *arguments):
+    def start(self, *arguments, large=False):
         self.qemu = guest.Qemu(self.pair, arguments)
         self.addCleanup(self.qemu.end)
-        self.domain_r = self.pair.domain_r()
+        self.domain_r = self.pair.domain_r(large=large)
         self.pair.live()
         self.viewer = self.domain_r.views()
 
@@ -131,14 +132,36 @@ class TestPicture(DisplayTest):
         self.shows_what_qemu_shows((720, 400))
         self.set_mode(2720, 1700)
 
+        self.shows_a_part_of((2720, 1700), wire.REGION_SIZE)
+
+    def shows_a_part_of(self, real_size, region_size):
+        """The viewer has as much as QEMU tells, and the region has room for.
+        """
+        # VNC_MAX_WIDTH and VNC_MAX_HEIGHT in ui/vnc.h.
+        version = self.qemu.execute('query-version')['qemu']['major']
+        told = (min(real_size[0], 5120 if version >= 10 else 2560),
+                min(real_size[1], 2160 if version >= 10 else 2048))
+        shown = display.Room(
+            region_size - wire.FRAMEBUFFER_START).crop(*told)
+
         def cropped(pixels, real):
-            self.assertEqual((2720, 1700), real)
+            self.assertEqual(real_size, real)
             return b''.join(
-                pixels[row * 2720 * 3:][:wire.DISPLAY_WIDTH_MAX * 3]
-                for row in range(wire.DISPLAY_HEIGHT_MAX))
-        size = wire.DISPLAY_WIDTH_MAX, wire.DISPLAY_HEIGHT_MAX
-        fakes.wait_for(lambda: self.viewer.size == size, 10)
-        self.shows_what_qemu_shows(size, cropped)
+                pixels[row * real[0] * 3:][:shown[0] * 3]
+                for row in range(shown[1]))
+        fakes.wait_for(lambda: self.viewer.size == shown, 10)
+        self.assertEqual(told, self.viewer.display.whole)
+        self.shows_what_qemu_shows(shown, cropped)
+        return shown
+
+    def test_large_region(self):
+        self.start(*_VGA, large=True)
+        self.shows_what_qemu_shows((720, 400))
+        for size in ((3840, 2160), (640, 480), (3440, 1440), (1440, 2560),
+                     (2560, 2048)):
+            self.set_mode(*size)
+            shown = self.shows_a_part_of(size, wire.LARGE_REGION_SIZE)
+        self.assertEqual((2560, 2048), shown)   # QEMU 7.2 knows it, too
 
     def test_looks_only_while_somebody_does(self):
         self.start(*_VGA)

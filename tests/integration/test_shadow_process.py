@@ -216,7 +216,8 @@ class TestFiles(base.BaseTestCase):
                   'worker.lock']),
                 (pair.where.instance, 0o711,
                  ['qmp.sock', 'serial0.in', 'serial0.out']),
-                (pair.where.domain_r, 0o711, ['ivshmem.sock', 'qmp.sock'])):
+                (pair.where.domain_r, 0o711,
+                 ['ivshmem-large.sock', 'ivshmem.sock', 'qmp.sock'])):
             self.assertEqual(mode, stat.S_IMODE(os.stat(folder).st_mode))
             self.assertEqual(names, sorted(os.listdir(folder)))
             for name in names:

@@ -51,9 +51,15 @@ class TestDomainR(base.BaseTestCase):
         fakes.wait_for(is_so, 20)
 
     def test_one_after_the_other(self):
-        for layout in (places.NEWEST, places.NEWEST, places.Layout.FIFOS):
-            process = self._start(layout)
+        newest = places.NEWEST
+        for number, (layout, large) in enumerate((
+                (newest, False), (newest, False), (newest, True),
+                (newest, True), (places.Layout.FIFOS, False))):
+            process = self._start(layout, large)
             self._wait_for('prelaunch', True)
+            self.assertIn(f'Domain R connection {number + 1}, process '
+                          f'{process.pid}, {"large" if large else "small"}',
+                          self._log())
             process.kill()
             process.wait()
             self._wait_for(None, False)

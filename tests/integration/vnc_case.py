@@ -102,6 +102,9 @@ class Case(unittest.IsolatedAsyncioTestCase):
     #: built as the image has it.
     SANITIZERS = ''
 
+    #: Of the region, in bytes.
+    REGION_SIZE = wire.REGION_SIZE
+
     servers = SERVERS
 
     @classmethod
@@ -116,7 +119,7 @@ class Case(unittest.IsolatedAsyncioTestCase):
         self.processes = vnc_process.Processes(self.vnc_program)
         self.addCleanup(self.processes.finish)
         self.pair = pair.Pair(pair.config(vnc=vnc), self.servers,
-                              self.processes.start)
+                              self.processes.start, self.REGION_SIZE)
         await self.enterAsyncContext(self.pair)
         self.desktop = self.pair.agent._screen.viewer
         assert isinstance(self.desktop, desktop.Desktop)

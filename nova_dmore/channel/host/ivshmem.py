@@ -34,6 +34,7 @@ class IvshmemServer:
     It listens on nothing itself: the keeper accepts, refuses a second peer
     while the first one lives, and hands the others to ``connected``.
 
+    :ivar memory: memfd of the region that the next one is given
     :ivar connection: the current one, None without
     """
 
@@ -45,7 +46,7 @@ class IvshmemServer:
         :param host_eventfds: Domain R rings them, one per vector
         :param domain_r_eventfds: the host rings them, one per vector
         """
-        self._memory = memory
+        self.memory = memory
         self._host_eventfds = host_eventfds
         self._domain_r_eventfds = domain_r_eventfds
         self.connection: socket.socket | None = None
@@ -68,7 +69,7 @@ class IvshmemServer:
         self._sent = 0
         messages = [(wire.IVSHMEM_PROTOCOL_VERSION, None),
                     (wire.DOMAIN_R_PEER, None),
-                    (-1, self._memory)]
+                    (-1, self.memory)]
         messages += [(wire.HOST_PEER, each) for each in self._host_eventfds]
         messages += [(wire.DOMAIN_R_PEER, each)
                      for each in self._domain_r_eventfds]

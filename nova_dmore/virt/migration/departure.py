@@ -178,6 +178,14 @@ class Departure:
         :raises nova_dmore.exception.DMoreError: it cannot leave.
         :raises libvirt.libvirtError: the same.
         """
+        assert self._connection is not None     # since PREPARED
+        known = self._connection.lookupByName(self._name).XMLDesc(
+            libvirt.VIR_DOMAIN_XML_MIGRATABLE)
+        is_large = xml.has_large_region(known)
+        if is_large and self.layout_there < places.Layout.LARGE_REGIONS:
+            raise exception.PairError(
+                'its region is larger than the release of the destination '
+                'knows ([dmore] large_pictures)')
         self.co_migration.enter(Phase.PRE_COPY)
         services = self.services
         limit_mib = arguments.get('bandwidth') or 0
@@ -191,14 +199,15 @@ class Departure:
             arguments.get('flags', 0), self._arrives_paused)
         parameters.update(job.parallel_connections(
             self._flags, arguments.get('parallel', 0)))
-        parameters.update(self._destination_xml())
+        parameters.update(self._destination_xml(known))
         outgoing = job.OutgoingMigration(
             services.libvirt_uri, self._name, destination, parameters,
             self._flags)
         migration = domain_r_migration.DomainRMigration(
             self._connection, self._name, outgoing,
             services.precopy_timeout_s, services.hold_bandwidth_mib,
-            limit_mib, holds, self._arrives_paused)
+            limit_mib, holds, self._arrives_paused,
+            wire.LARGE_REGION_SIZE if is_large else wire.REGION_SIZE)
         self.instance_job = job.Job(self._connection, self._instance.name)
         if holds:
             self._client.hold(True)
@@ -215,11 +224,11 @@ class Departure:
             self._carry_over.send, f'dmore-switch-over-{self._uuid}')
         self._switch_over.start()
 
-    def _destination_xml(self) -> dict:
-        """What Domain R is at a destination of another release."""
-        assert self._connection is not None     # since PREPARED
-        known = self._connection.lookupByName(self._name).XMLDesc(
-            libvirt.VIR_DOMAIN_XML_MIGRATABLE)
+    def _destination_xml(self, known: str) -> dict:
+        """What Domain R is at a destination of another release.
+
+        :param known: its XML here.
+        """
         wanted = xml.domain_r_for_destination(
             known, places.of_pair(self.services.pairs.records.directory(
                 self._uuid)), self.layout_there)

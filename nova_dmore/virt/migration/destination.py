@@ -156,8 +156,8 @@ class DestinationRole:
         process.
 
         :param record_text: the pair's record, as the source has it.
-        :returns: the newest :class:`nova_dmore.places.Layout` that this host
-            knows; STOCK: this host can have no Domain R, or its service is
+        :returns: the newest :class:`nova_dmore.places.Layout` that is known
+            here; STOCK: this host can have no Domain R, or its service is
             away, and the instance starts here only without its consoles.
         :raises nova_dmore.exception.DMoreError: it cannot be prepared. Only
             the directory that the instance's own QEMU needs is left, and the
@@ -166,7 +166,7 @@ class DestinationRole:
         record = _parse(record_text)
         uuid, pairs = record.instance_uuid, self._pairs
         if self._arrivals.prepared.get(uuid) == migration_id:
-            return places.NEWEST
+            return self._layout(uuid)
         here = where.find(self._connect(), uuid)
         if here is where.Here.RUNNING:
             # The call comes late: the pair that is here belongs to this host.
@@ -200,7 +200,13 @@ class DestinationRole:
             undo.pop_all()
         if prepared_early is None:
             self._early.announce(uuid, address.port_id)
-        return places.NEWEST
+        return self._layout(uuid)
+
+    def _layout(self, uuid: str) -> places.Layout:
+        """The newest that what was prepared here knows: the host service may
+        have been started before an upgrade."""
+        return (places.NEWEST if self._pairs.shadows.knows_large_regions(uuid)
+                else places.Layout.DOMAIN_DIRECTORIES)
 
     def _bind(self, record: record_module.PairRecord):
         """Domain R's address with a binding to this host.

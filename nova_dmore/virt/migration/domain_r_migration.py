@@ -36,9 +36,10 @@ _HOLD_DOWNTIME_MS = 1
 #: The bandwidth at the begin of the first pass: so little is sent in the first
 #: 100 ms that the pass is not near its end when its progress is first read.
 _FIRST_BANDWIDTH_MIB = 256
-#: The end of the first pass. QEMU sends the largest piece of memory first. The
-#: region comes last and is mostly zeros, which take no bandwidth and no time.
-_TAIL_BYTES = wire.REGION_SIZE + (1 << 20)
+#: The end of the first pass, beside the region. QEMU sends the largest piece
+#: of memory first. The region comes last and is mostly zeros, which take no
+#: bandwidth and no time.
+_TAIL_BYTES = 1 << 20
 #: The bandwidth before it is such that the rest takes this long, in seconds.
 #: That is more than QEMU's 100 ms, for the progress has to be read once more
 #: before the tail is reached.
@@ -71,13 +72,15 @@ class DomainRMigration:
     :param holds: False: it switches over as soon as QEMU finds that it can.
     :param arrives_paused: False: it runs as soon as it has arrived, at a
         destination that does not let a paused Domain R run.
+    :param region_size: of its region, in bytes.
     :raises libvirt.libvirtError: there is no such domain.
     """
 
     def __init__(self, connection, name: str, outgoing: job.OutgoingMigration,
                  timeout_s: float, hold_bandwidth_mib: int,
                  bandwidth_mib: int = 0, holds: bool = True,
-                 arrives_paused: bool = True):
+                 arrives_paused: bool = True,
+                 region_size: int = wire.REGION_SIZE):
         self._job = job.Job(connection, name)
         self._outgoing = outgoing
         self._timeout_s = timeout_s
@@ -86,6 +89,7 @@ class DomainRMigration:
         self._bandwidth_mib = float(first_bandwidth_mib(bandwidth_mib))
         self._holds = holds
         self._arrives_paused = arrives_paused
+        self._tail_bytes = region_size + _TAIL_BYTES
         self._deadline = 0.0
         self._has_hold_downtime = False
         self._has_begun = False
@@ -136,7 +140,7 @@ class DomainRMigration:
 
     def _limit_first_pass(self, remaining_bytes: int) -> None:
         """Have the first pass slow down towards its end."""
-        wanted = (remaining_bytes - _TAIL_BYTES) / (1 << 20) / _REST_S
+        wanted = (remaining_bytes - self._tail_bytes) / (1 << 20) / _REST_S
         wanted = min(max(wanted, wire.HOLD_BANDWIDTH_MIB_MAX), self._most_mib)
         if not (1 / _BANDWIDTH_STEP < wanted / self._bandwidth_mib
                 < _BANDWIDTH_STEP):

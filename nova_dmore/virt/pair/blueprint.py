@@ -28,9 +28,11 @@ class Blueprint:
         self._images = images
         self._records = records
 
-    def domain_xml(self, record) -> str:
+    def domain_xml(self, record, large_region: bool = False) -> str:
         """The XML of Domain R as this host starts it.
 
+        :param large_region: whether it is to show pictures above 2560x1600
+            pixels.
         :raises nova_dmore.exception.ConfigurationError: no processor of this
             host is for it.
         """
@@ -43,7 +45,7 @@ class Blueprint:
             virt_type=self._conf.libvirt.virt_type,
             memory_mib=self._conf.dmore.memory_mib or manifest.memory_mib,
             image_dir=str(self._images.directory(record.digest)),
-            where=where,
+            where=where, large_region=large_region,
             kernel_arguments=manifest.command_line,
             interface=self._plug.interface_xml(record),
             log_file=kernel_log.path(

@@ -106,7 +106,7 @@ def lead_instance(root, where: places.Places, layout: Layout,
         where.own, wire.DISPLAY_SOCKET))
     _remove_arguments(root, new[:2], _MONITOR_USE, _NO_LISTENER, earlier,
                       earlier_display)
-    is_new = layout is Layout.DOMAIN_DIRECTORIES
+    is_new = layout >= Layout.DOMAIN_DIRECTORIES
     if layout is not Layout.STOCK:
         add_arguments(root, *(new if is_new else earlier))
     if display and layout is Layout.STOCK:
@@ -137,15 +137,26 @@ def has_display(root) -> bool:
         for option, value in found)
 
 
+def has_large_region(root) -> bool:
+    """Whether a Domain R has a region of wire.LARGE_REGION_SIZE: the socket
+    that its device connects to says so, here and wherever it goes."""
+    server = root.find('./devices/shmem/server')
+    return server is not None and os.path.basename(
+        server.get('path', '')) == wire.LARGE_IVSHMEM_SOCKET
+
+
 def lead_domain_r(root, where: places.Places, layout: Layout) -> bool:
-    """Have a Domain R's device and monitor lead to the keeper.
+    """Have a Domain R's device and monitor lead to the keeper; one with a
+    large region is for the layout LARGE_REGIONS alone.
 
     :returns: whether the XML was changed: False if they do so already.
     """
-    is_new = layout is Layout.DOMAIN_DIRECTORIES
+    is_new = layout >= Layout.DOMAIN_DIRECTORIES
     server = root.find('./devices/shmem/server')
     path = os.path.join(
-        where.domain_r if is_new else where.own, wire.IVSHMEM_SOCKET)
+        where.domain_r if is_new else where.own,
+        wire.LARGE_IVSHMEM_SOCKET if has_large_region(root)
+        else wire.IVSHMEM_SOCKET)
     if server is None or server.get('path') == path:
         return False
     server.set('path', path)

@@ -45,6 +45,9 @@ class KnownPairs:
         #: on this host; set by the driver
         #: (:meth:`nova_dmore.virt.capacity.Capacity.claim`).
         self.claim: Callable[[str], None] = lambda instance_uuid: None
+        #: Whether Domain Rs that start are to have large regions; set by the
+        #: driver (:class:`nova_dmore.virt.pair.large_pictures.LargePictures`).
+        self.large_regions: Callable[[], bool] = lambda: False
         self._plug = plug
         self.addresses = addresses
         self.images = images
@@ -53,7 +56,8 @@ class KnownPairs:
         self._note_secret = note_secret
         self.records = record_module.Records(
             conf.dmore.record_dir, conf.dmore.run_dir)
-        self.shadows = shadow_process.ShadowProcesses(conf.dmore)
+        self.shadows = shadow_process.ShadowProcesses(
+            conf.dmore, lambda: self.large_regions())
         self.blueprint = blueprint.Blueprint(
             conf, plug, images, self.records)
         self._parts = parts.PairParts(

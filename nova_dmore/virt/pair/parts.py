@@ -79,8 +79,8 @@ class PairParts:
             if not domain_lives:
                 undo.callback(attempt, self._plug.unplug, record)
                 self._plug.plug(record)
-                self.domain(instance_uuid).start(
-                    self._blueprint.domain_xml(record))
+                self.domain(instance_uuid).start(self._blueprint.domain_xml(
+                    record, self._shadows.has_large_region(instance_uuid)))
                 self.bind(instance_uuid)
             undo.pop_all()
 

@@ -7,6 +7,7 @@ The host service starts them, and outlives nova-compute with them.
 import os
 import threading
 import time
+from collections.abc import Callable
 
 from oslo_log import log as logging
 
@@ -26,10 +27,13 @@ class ShadowProcesses:
     """Of all pairs; thread-safe.
 
     :param options: the ``[dmore]`` options.
+    :param large_regions: returns whether Domain Rs are to have large regions
+        now.
     """
 
-    def __init__(self, options):
+    def __init__(self, options, large_regions: Callable[[], bool]):
         self._options = options
+        self._large_regions = large_regions
         self._service = host_service.HostService(options.run_dir)
         self._guard = threading.Lock()
         self._clients: dict[str, shadow_client.ShadowClient] = {}
@@ -59,7 +63,23 @@ class ShadowProcesses:
             raise exception.ConfigurationError(
                 f'[dmore] log_dir: {log_dir} cannot be made: '
                 f'{error.strerror}') from error
-        self._service.start(instance_uuid, arrives)
+        self._service.start(instance_uuid, arrives, self._large_regions())
+
+    def has_large_region(self, instance_uuid: str) -> bool:
+        """Whether a Domain R that starts now is to have a large region: it
+        should, and the pair's process knows such."""
+        return (self._large_regions()
+                and self.knows_large_regions(instance_uuid))
+
+    def knows_large_regions(self, instance_uuid: str) -> bool:
+        """Whether a Domain R with a large region can arrive at that of a
+        pair: it lives, and is not of a release before."""
+        try:
+            return self._service.knows_large_regions(instance_uuid)
+        except exception.HostServiceError as error:
+            LOG.info('The region of instance %s is not a large one: %s',
+                     instance_uuid, text.printable(error))
+            return False
 
     def is_service_there(self) -> bool:
         """Whether the host service answers: nobody else can tell which

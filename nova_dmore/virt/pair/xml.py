@@ -75,6 +75,8 @@ class DomainR:
     tb_cache_mib: int | None = None
     #: What the pair's keeper knows.
     layout: places.Layout = places.NEWEST
+    #: Whether its region is of wire.LARGE_REGION_SIZE.
+    large_region: bool = False
     #: Processors of the host for all threads, as libvirt lists them; None:
     #: any.
     cpus: str | None = None
@@ -145,7 +147,9 @@ def domain_r(config: DomainR) -> str:
     _add(devices, 'memballoon', model='none')
     shmem = _add(devices, 'shmem', name='dmore', role='master')
     _add(shmem, 'model', type='ivshmem-doorbell')
-    _add(shmem, 'server')
+    server = _add(shmem, 'server')
+    if config.large_region:
+        server.set('path', wire.LARGE_IVSHMEM_SOCKET)   # led somewhere below
     _add(shmem, 'msi', vectors=str(len(wire.Vector)), ioeventfd='on')
     host_side.lead_domain_r(root, config.where, config.layout)
     if config.virt_type == 'qemu':
@@ -262,6 +266,12 @@ def for_destination(xml: str, layout: int = places.NEWEST,
         for log in device.findall('log'):
             log.set('append', 'on')
     return etree.tostring(root, encoding='unicode')
+
+
+def has_large_region(xml: str) -> bool:
+    """Whether a Domain R can only be where the layout LARGE_REGIONS is known.
+    """
+    return host_side.has_large_region(etree.fromstring(xml))
 
 
 def domain_r_for_destination(xml: str, where: places.Places, layout: int

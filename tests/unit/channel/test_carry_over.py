@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The carry-over as JSON, and what is refused."""
 
+import dataclasses
 import json
 import unittest
 
@@ -27,10 +28,10 @@ CARRY_OVERS = strategies.builds(
                                   strategies.binary(max_size=50))
         for stream in (wire.Stream.CONTROL_TO_DOMAIN_R, OUT)}),
     strategies.none() | strategies.integers(
-        0, wire.DISPLAY_HEIGHT_MAX).flatmap(
+        0, display.SIDE_MAX).flatmap(
             lambda height: strategies.builds(
                 display.Picture, strategies.integers(
-                    0, wire.DISPLAY_WIDTH_MAX), strategies.just(height),
+                    0, display.SIDE_MAX), strategies.just(height),
                 strategies.binary(
                     min_size=display.HASH_SIZE, max_size=display.HASH_SIZE
                 ).map(lambda band: (band,) * display.band_count(height)))),
@@ -71,7 +72,7 @@ class CarryOverTest(unittest.TestCase):
             ('unstored', 'serial0_out', 'base'),
             ('unstored', 'serial0_out', 'data'), ('picture',),
             ('picture', 'width'), ('picture', 'height'),
-            ('picture', 'bands'), ('buttons',)]), JSON)
+            ('picture', 'bands'), ('large_picture',), ('buttons',)]), JSON)
     def test_anything_is_refused_or_meant(self, path, junk):
         value = good()
         if path:
@@ -115,8 +116,38 @@ class CarryOverTest(unittest.TestCase):
             value['picture']['bands'] = bands
             self.refused(pattern, value)
         value = good()
-        value['picture']['height'] = wire.DISPLAY_HEIGHT_MAX + 1
+        value['picture']['height'] = wire.EARLIER_HEIGHT_MAX + 1
         self.refused('height', value)
+
+    def test_large_picture_is_none_to_a_host_of_release_0_2(self):
+        for width, height, name in ((2560, 1600, 'picture'),
+                                    (2561, 1600, 'large_picture'),
+                                    (1440, 2560, 'large_picture'),
+                                    (3840, 2160, 'large_picture')):
+            value = good()
+            value.pop('picture')
+            made = dataclasses.replace(
+                carry_over.CarryOver.from_json(value),
+                picture=display.Picture(
+                    width, height, (b'01234567',) * (-(-height // 16))))
+            value = made.to_json()
+            self.assertEqual({name}, {
+                each for each in value if 'picture' in each and value[each]})
+            self.assertIn('picture', value)
+            self.assertEqual(made, carry_over.CarryOver.from_json(value))
+
+    def test_large_picture_that_cannot_be(self):
+        for change in ({'large_picture': good()['picture']},
+                       {'large_picture': {'width': 65536, 'height': 1,
+                                          'bands': 'AAAAAAAAAAA='}},
+                       {'picture': None, 'large_picture': None},
+                       {'picture': None,
+                        'large_picture': {'width': 9, 'height': 65536,
+                                          'bands': ''}},
+                       {'picture': None, 'large_picture': good()['picture']}):
+            self.assertRaises(errors.CarryOverError,
+                              carry_over.CarryOver.from_json,
+                              {**good(), **change})
 
     def test_buttons_that_are_none(self):
         value = good()
@@ -131,11 +162,12 @@ class CarryOverTest(unittest.TestCase):
     def test_fits_into_a_request(self):
         data = bytes(carry_over.CARRY_OVER_DATA_MAX)
         value = good()
-        value['picture'] = carry_over.CarryOver(
+        value |= {name: field for name, field in carry_over.CarryOver(
             0, True, {}, {}, display.Picture(
-                wire.DISPLAY_WIDTH_MAX, wire.DISPLAY_HEIGHT_MAX,
+                display.SIDE_MAX, display.SIDE_MAX,
                 (bytes(display.HASH_SIZE),) * display.band_count(
-                    wire.DISPLAY_HEIGHT_MAX))).to_json()['picture']
+                    display.SIDE_MAX))).to_json().items()
+            if 'picture' in name}
         for each in value['unstored'].values():
             each['base'] = wire.JUMP_MAX
         full = carry_over.CarryOver.from_json(value)

@@ -7,7 +7,9 @@ import hypothesis
 from hypothesis import strategies
 
 from nova_dmore.channel import display
+from nova_dmore.channel.domr import display as domr_display
 from nova_dmore.channel.domr import end as domr_end
+from nova_dmore.channel import errors
 from nova_dmore.channel import region
 from nova_dmore import wire
 from tests import examples
@@ -34,7 +36,7 @@ class Ends:
         self.region = region.Region(bytearray(SIZE))
         self.words = self.region.words
         self.host = display.HostDisplay(self.region)
-        self.domr = display.DomainRDisplay(self.region)
+        self.domr = domr_display.DomainRDisplay(self.region)
         self.host.set_mode(80, 60)
 
     def opened(self, epoch=5):
@@ -212,8 +214,8 @@ class HostileTest(unittest.TestCase):
         ends.words[region.DISPLAY_PUBLISHED] = published
         changes = ends.domr.poll(5)
         domr = ends.domr
-        self.assertLessEqual(domr.width, wire.DISPLAY_WIDTH_MAX)
-        self.assertLessEqual(domr.height, wire.DISPLAY_HEIGHT_MAX)
+        self.assertLessEqual(domr.width * domr.height * display.PIXEL_SIZE,
+                             ends.region.framebuffer_size)
         for shown, whole in zip((domr.width, domr.height), domr.whole):
             self.assertTrue(shown <= whole <= 0xffff)
         self.assertIn(domr.leds(), (None, *range(8)))
@@ -271,11 +273,68 @@ class LedsTest(unittest.TestCase):
 class PictureTest(unittest.TestCase):
 
     def test_crop(self):
-        self.assertEqual((1920, 1200), display.crop(1920, 1200))
-        self.assertEqual(
-            (wire.DISPLAY_WIDTH_MAX, wire.DISPLAY_HEIGHT_MAX),
-            display.crop(65535, 65535))
+        small, large = (
+            display.Room(size - wire.FRAMEBUFFER_START)
+            for size in (wire.REGION_SIZE, wire.LARGE_REGION_SIZE))
+        for room, size, shown in (
+                (display.EARLIER_ROOM, (1920, 1200), (1920, 1200)),
+                (display.EARLIER_ROOM, (2560, 1600), (2560, 1600)),
+                (display.EARLIER_ROOM, (3840, 2160), (2560, 1600)),
+                (display.EARLIER_ROOM, (1440, 2560), (1440, 1600)),
+                (small, (2560, 1600), (2560, 1600)),
+                (small, (1440, 2560), (1440, 2560)),
+                (small, (3840, 2160), (3840, 1075)),
+                (large, (3840, 2160), (3840, 2160)),
+                (large, (2160, 3840), (2160, 3840)),
+                (large, (3440, 1440), (3440, 1440)),
+                (large, (5120, 2880), (5120, 1625)),
+                (large, (65535, 65535), (65535, 127)),
+                (large, (0, 5), (0, 0)), (large, (5, 0), (0, 0)),
+                (display.Room(0), (5, 5), (0, 0)),
+                (display.Room(3), (1, 1), (0, 0)),
+                (display.Room(12), (5, 5), (3, 1))):
+            self.assertEqual(shown, room.crop(*size))
+
+    @examples.settings()
+    @hypothesis.given(*[strategies.integers(0, 0xffff)] * 2,
+                      strategies.integers(0, 1 << 32))
+    def test_what_is_shown_has_room(self, width, height, size):
+        shown = display.Room(size).crop(width, height)
+        self.assertLessEqual(shown[0] * shown[1] * display.PIXEL_SIZE, size)
+        self.assertLessEqual(shown[0], width)
+        self.assertLessEqual(shown[1], height)
+        self.assertEqual(shown, display.Room(size).crop(*shown))
+
+    def test_a_mode_without_room_is_refused(self):
         self.assertRaises(ValueError, Ends().host.set_mode, 65535, 1)
+
+    def test_room_of_a_domain_r(self):
+        ends = Ends()
+        self.assertEqual(display.EARLIER_ROOM, ends.host.room)
+        ends.words[region.PICTURE_MAX] = 4800   # of nobody
+        self.assertEqual(display.EARLIER_ROOM, ends.host.room)
+        domr_end.DomainREnd(ends.region, lambda vector: None)
+        self.assertEqual(display.Room(ends.region.framebuffer_size),
+                         ends.host.room)
+        # One that says too much has no more than there is.
+        ends.words[region.PICTURE_MAX] |= 0xffffffff
+        self.assertEqual(display.Room(ends.region.framebuffer_size),
+                         ends.host.room)
+        # One of release 0.2 starts in its place.
+        ends.words[region.INCARNATION] += 1
+        self.assertEqual(display.EARLIER_ROOM, ends.host.room)
+
+    def test_pixels_that_are_shown_are_not_forgotten(self):
+        ends = Ends().opened()
+        self.assertRaises(errors.StateError, ends.host.forget_pixels)
+        ends.host.picture()
+        ends.host.shut()
+        ends.host.forget_pixels()
+        ends.host.framebuffer[0] ^= 1
+        before = ends.host.picture()
+        ends.host.forget_pixels()
+        ends.host.framebuffer[0] ^= 1
+        self.assertNotEqual(before, ends.host.picture())
 
     def test_size_of_the_whole_picture(self):
         ends = Ends()

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The header: written, read, and refused."""
 
+import mmap
+import os
+import tempfile
 import unittest
 
 import hypothesis
@@ -44,12 +47,34 @@ class RegionTest(unittest.TestCase):
         self.assertLessEqual(
             wire.CURSOR_START + wire.CURSOR_SIDE_MAX ** 2 * 4,
             wire.FRAMEBUFFER_START)
-        self.assertLessEqual(
-            wire.DISPLAY_WIDTH_MAX * wire.DISPLAY_HEIGHT_MAX * 4,
-            wire.FRAMEBUFFER_SIZE)
+        for size, pixels in ((wire.REGION_SIZE, 2560 * 1600),
+                             (wire.LARGE_REGION_SIZE, 3840 * 2160)):
+            self.assertEqual(0, size & (size - 1))
+            self.assertLessEqual(pixels * 4, size - wire.FRAMEBUFFER_START)
         self.assertLessEqual(
             wire.DISPLAY_DAMAGE + 8 * wire.DAMAGE_RECORDS,
             wire.DATA_START - wire.DISPLAY_PAGE)
+
+    def test_what_is_forgotten_takes_no_memory(self):
+        with tempfile.TemporaryFile() as file:
+            file.truncate(wire.LARGE_REGION_SIZE)
+            made = region.Region(mmap.mmap(
+                file.fileno(), wire.LARGE_REGION_SIZE))
+            made.data[0] = made.data[-1] = 1
+            made.data[wire.FRAMEBUFFER_START:] = (
+                b'1' * made.framebuffer_size)
+            self.assertGreater(os.fstat(file.fileno()).st_blocks * 512,
+                               made.framebuffer_size)
+            made.forget(wire.FRAMEBUFFER_START)
+            self.assertLess(os.fstat(file.fileno()).st_blocks * 512, 1 << 20)
+            self.assertEqual((1, 0), (made.data[0], made.data[-1]))
+            made.forget(made.size)
+
+    def test_memory_of_a_test_is_not_forgotten(self):
+        made = self.make()
+        made.data[-1] = 1
+        made.forget(0)
+        self.assertEqual(1, made.data[-1])
 
     def test_tables_do_not_overlap(self):
         table_end = (wire.STREAM_TABLE

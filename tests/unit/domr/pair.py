@@ -131,8 +131,8 @@ class Pair:
 
     def __init__(self, message: dict[str, Any],
                  servers: dict[str, str] = SERVERS,
-                 start_vnc: Callable[[int], socket.socket] | None = None
-                 ) -> None:
+                 start_vnc: Callable[[int], socket.socket] | None = None,
+                 region_size: int = wire.REGION_SIZE) -> None:
         """:param start_vnc: is given the file of the region"""
         self.config = message
         self.messages: list[dict[str, Any]] = []
@@ -144,8 +144,8 @@ class Pair:
         self.device = Device()
         # At one page, as it is in the device's file.
         self.file = os.memfd_create('region', os.MFD_CLOEXEC)
-        os.ftruncate(self.file, mmap.PAGESIZE + wire.REGION_SIZE)
-        memory = mmap.mmap(self.file, wire.REGION_SIZE, offset=mmap.PAGESIZE)
+        os.ftruncate(self.file, mmap.PAGESIZE + region_size)
+        memory = mmap.mmap(self.file, region_size, offset=mmap.PAGESIZE)
         self.init = NoInit(
             None if start_vnc is None else lambda: start_vnc(self.file))
         self.host = host_end.HostEnd(

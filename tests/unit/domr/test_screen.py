@@ -4,6 +4,7 @@
 import unittest
 
 from nova_dmore.channel import display
+from nova_dmore.channel.domr import display as domr_display
 from nova_dmore.channel.domr import end as domr_end
 from nova_dmore.channel.host import end as host_end
 from nova_dmore.channel.host import journal
@@ -21,7 +22,7 @@ class Viewer:
     def freeze(self, everything: bool) -> None:
         self.told.append('all' if everything else 'freeze')
 
-    def show(self, changes: display.DisplayChanges,
+    def show(self, changes: domr_display.DisplayChanges,
              screen: screen.Screen) -> None:
         self.told.append(('open' if changes.opened else 'damage',
                           changes.damage))

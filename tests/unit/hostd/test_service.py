@@ -19,6 +19,7 @@ from nova_dmore import exception
 from nova_dmore.keeper import line
 from nova_dmore.link import hostd_protocol
 from nova_dmore.link import messages
+from nova_dmore import places
 from nova_dmore.posix import locks
 from nova_dmore import wire
 from tests.unit import hostd_process
@@ -75,6 +76,22 @@ class RequestTest(base.BaseTestCase):
         self.service.remove(self.uuid)
         self.service.remove(self.uuid)
         self.assertNotIn(self.uuid, os.listdir(self.hostd.run_dir))
+
+    def test_whether_a_keeper_knows_large_regions(self):
+        self.assertFalse(self.service.knows_large_regions(self.uuid))
+        self.service.start(self.uuid)
+        self.assertTrue(self.service.knows_large_regions(self.uuid))
+        # One of release 0.2, which began before the service.
+        path = os.path.join(
+            places.of_pair(os.path.join(self.hostd.run_dir, self.uuid)
+                           ).domain_r, wire.LARGE_IVSHMEM_SOCKET)
+        os.unlink(path)
+        self.assertFalse(self.service.knows_large_regions(self.uuid))
+        open(path, 'w').close()
+        self.service.end(self.uuid)
+        wait_for(lambda: self.uuid not in self.service.instances())
+        self.assertFalse(self.service.knows_large_regions(self.uuid))
+        self.service.remove(self.uuid)
 
     def test_whether_a_keeper_is_of_an_earlier_release(self):
         self.assertFalse(self.service.is_earlier(self.uuid))

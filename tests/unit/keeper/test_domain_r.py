@@ -20,25 +20,30 @@ class DomainRTest(unittest.TestCase):
 
     def setUp(self):
         resources = types.SimpleNamespace(
-            memory={'region': os.memfd_create('region')},
+            regions={large: os.memfd_create('region')
+                     for large in (False, True)}, is_large=False,
             from_domain_r=ivshmem.make_eventfds(),
             to_domain_r=ivshmem.make_eventfds())
-        for each in (resources.memory['region'], *resources.from_domain_r,
+        for each in (*resources.regions.values(), *resources.from_domain_r,
                      *resources.to_domain_r):
             self.addCleanup(os.close, each)
         self.loop = poll_loop.PollLoop()
         self.link = mock.create_autospec(qmp.QmpLink, instance=True)
         self.link.living_peer.return_value = None
         self.told = []
+        self.resources = resources
+        #: How much was told when a worker was replaced.
+        self.replaced = []
         self.domain_r = domain_r.DomainR(
-            self.loop, resources, self.link, self.told.append, lambda: True)
+            self.loop, resources, self.link, self.told.append,
+            lambda: self.replaced.append(len(self.told)), lambda: True)
         self.addCleanup(self.domain_r._server.close)
 
-    def _connect(self, peer):
+    def _connect(self, peer, large=False):
         ours, theirs = socket.socketpair()
         self.addCleanup(theirs.close)
         try:
-            self.domain_r.device_connected(ours, peer)
+            self.domain_r.device_connected(ours, peer, large)
         except peers.RefusedError:
             ours.close()
             raise
@@ -79,3 +84,36 @@ class DomainRTest(unittest.TestCase):
                 pass
         self._assert_refused(FIRST, 'not read')
         self.assertFalse(self.told[-1]['connected'])
+
+    def _given(self, theirs):
+        """The region that a QEMU was given."""
+        for _ in range(2):
+            theirs.recv(8)
+        _, (region,), _, _ = socket.recv_fds(theirs, 8, 1)
+        self.addCleanup(os.close, region)
+        return os.fstat(region).st_ino
+
+    def test_region_is_that_of_the_socket(self):
+        inodes = {large: os.fstat(region).st_ino
+                  for large, region in self.resources.regions.items()}
+        for large, replaced in ((False, []), (False, []), (True, [4]),
+                                (True, [4]), (False, [4, 8])):
+            theirs = self._connect(FIRST, large)
+            self.assertEqual(inodes[large], self._given(theirs))
+            self.assertIs(large, self.resources.is_large)
+            # Before the next one is told anything.
+            self.assertEqual(replaced, self.replaced)
+            theirs.close()
+
+    def test_region_stays_if_a_qemu_is_refused(self):
+        first = self._connect(FIRST)
+        self._assert_refused_large()
+        first.close()
+        self.link.living_peer.return_value = FIRST
+        self._assert_refused_large()
+        self.assertFalse(self.resources.is_large)
+        self.assertEqual([], self.replaced)
+
+    def _assert_refused_large(self):
+        with self.assertRaises(peers.RefusedError):
+            self._connect(SECOND, large=True)

@@ -47,7 +47,10 @@ class ShadowProcesses(fixtures.Fixture):
         self.earlier = set()
         #: Folders of pairs that were made, and are not removed.
         self.folders = set()
-        for name in ('start', 'end', 'remove', 'instances', 'is_earlier'):
+        #: Whether processes of release 0.2 are started.
+        self.is_old = False
+        for name in ('start', 'end', 'remove', 'instances', 'is_earlier',
+                     'knows_large_regions'):
             self.useFixture(fixtures.MonkeyPatch(
                 f'nova_dmore.client.host_service.HostService.{name}',
                 _method(getattr(self, f'_{name}'),
@@ -62,7 +65,14 @@ class ShadowProcesses(fixtures.Fixture):
         if self.service_away:
             raise exception.HostServiceError('hostd.sock: no answer')
 
-    def _start(self, service, instance, arrives=False, timeout=20.0):
+    def _knows_large_regions(self, service, instance):
+        self._ask_service()
+        if self.is_old:
+            raise exception.HostServiceError('bad request')
+        return _folder(service, instance) in self.alive
+
+    def _start(self, service, instance, arrives=False, large=False,
+               timeout=20.0):
         self._ask_service()
         if self.refuse_start is not None:
             raise self.refuse_start
@@ -72,6 +82,7 @@ class ShadowProcesses(fixtures.Fixture):
         self.alive.add(directory)
         self.folders.add(directory)
         self.arrives = arrives
+        self.large = large
         return 10
 
     def _is_earlier(self, service, instance):

@@ -75,7 +75,8 @@ class SignatureTest(fakes.TestCase):
         # A method that Nova renames would no longer be called.
         self.assertEqual(
             {'__init__', 'init_host', 'cleanup_host', 'emit_event',
-             'update_provider_tree', '_create_guest',
+             'get_available_resource', 'update_provider_tree',
+             '_create_guest',
              'get_vnc_console', 'get_serial_console',
              'get_console_output', 'resume', '_cleanup',
              'destroy', '_hard_reboot', 'migrate_disk_and_power_off',

@@ -130,7 +130,8 @@ class FakeDomainR:
 
     tells_that_it_is_loaded = True
 
-    def __init__(self, where, status='running', boot=True, is_earlier=False):
+    def __init__(self, where, status='running', boot=True, is_earlier=False,
+                 large=False):
         kind, path = (
             (fake_qmp.ListeningFakeQmp,
              os.path.join(where.own, wire.DOMAIN_R_QMP_SOCKET))
@@ -142,9 +143,10 @@ class FakeDomainR:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(os.path.join(
             where.own if is_earlier else where.domain_r,
-            wire.IVSHMEM_SOCKET))
+            wire.LARGE_IVSHMEM_SOCKET if large else wire.IVSHMEM_SOCKET))
         self._memfd, self.interrupts, self._doorbells = self._greeting()
-        self.memory = mmap.mmap(self._memfd, wire.REGION_SIZE)
+        self.memory = mmap.mmap(
+            self._memfd, os.fstat(self._memfd).st_size)
         self.end = None
         self._first = self      # where the guest started
         self._host = self       # of the first: whose doorbells it rings
@@ -317,9 +319,10 @@ class Pair:
 
     :param hostd: a :class:`hostd_process.Hostd`, None: that of all tests.
     :param arrives: see :attr:`hostd_protocol.Request.START`.
+    :param large: likewise.
     """
 
-    def __init__(self, test, hostd=None, arrives=False):
+    def __init__(self, test, hostd=None, arrives=False, large=False):
         self._test = test
         self.hostd = hostd or hostd_process.shared()
         self.uuid = str(uuid.uuid4())
@@ -329,7 +332,7 @@ class Pair:
         test.addCleanup(temporary.cleanup)
         #: For what belongs to the test.
         self.folder = temporary.name
-        self._arrives = arrives
+        self._arrives, self._large = arrives, large
         test.addOnException(self._attach_log)
         self._logged = len(self.hostd.read_log())
         self.client = shadow_client.ShadowClient(
@@ -340,7 +343,8 @@ class Pair:
 
     def start(self):
         """Have a keeper -> its process id."""
-        return self.hostd.service.start(self.uuid, self._arrives)
+        return self.hostd.service.start(
+            self.uuid, self._arrives, self._large)
 
     def _end(self):
         self.client.shutdown()
@@ -359,9 +363,10 @@ class Pair:
         return self._closed_later(
             FakeInstance(self.where, status, is_earlier))
 
-    def domain_r(self, status='running', boot=True, is_earlier=False):
+    def domain_r(self, status='running', boot=True, is_earlier=False,
+                 large=False):
         return self._closed_later(
-            FakeDomainR(self.where, status, boot, is_earlier))
+            FakeDomainR(self.where, status, boot, is_earlier, large))
 
     def live(self, timeout_ms=5000):
         state = self.client.live(timeout_ms)

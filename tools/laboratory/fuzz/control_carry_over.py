@@ -21,6 +21,10 @@ _GOOD = {
     'buttons': 1}
 
 SEEDS = [b'\x00' + json.dumps(_GOOD).encode(), b'\x01\x00',
+         b'\x00' + json.dumps({
+             **_GOOD, 'picture': None, 'large_picture': {
+                 'width': 2561, 'height': 20,
+                 'bands': 'AAAAAAAAAAAAAAAAAAAAAA=='}}).encode(),
          b'\x01' + bytes(range(1, 200)), b'\x01' + bytes(range(80, 255)),
          b'\x01\x01\x04\x02\x00', b'\x01\x03\x06\x01\x02\x02\x04\x01']
 

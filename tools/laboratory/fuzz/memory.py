@@ -22,7 +22,7 @@ LAYOUT = region.layout_of(GEOMETRY)
 SMALL = wire.DATA_START + len(GEOMETRY) * 0x1000
 _DISPLAY_END = wire.DISPLAY_PAGE + 0x1000
 
-_STATE_WORDS = [each >> 3 for each in range(0, 0x60, 8)]
+_STATE_WORDS = [each >> 3 for each in range(0, 0x68, 8)]
 _POSITION_WORDS = [
     (wire.POSITIONS >> 3) + each for each in range(2 * len(GEOMETRY))]
 _HOST_WORDS = (

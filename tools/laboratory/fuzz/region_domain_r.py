@@ -2,6 +2,7 @@
 """Domain R's end of the region, with a hostile host."""
 
 from laboratory.fuzz import memory, oracle, reader as reader_module
+from nova_dmore.channel import display
 from nova_dmore.channel.domr import end as domr_end
 from nova_dmore.channel.host import end as host_end
 from nova_dmore.channel.host import journal
@@ -16,6 +17,8 @@ _LIMITS = {wire.Stream.CONTROL_TO_DOMAIN_R: 128,
            wire.Stream.SERIAL0_OUT: 256}
 _HOSTS = memory.places(wire.HOST_PAGE)
 _KEPT_MAX = 100
+#: Bytes of the largest picture.
+_PIXELS = 1 << 16
 
 SEEDS = [
     bytes(range(256)),
@@ -37,8 +40,7 @@ class _Viewer:
     def show(self, changes, shown):
         """See screen.Viewer."""
         width, height = shown.size
-        oracle.check(width <= wire.DISPLAY_WIDTH_MAX
-                     and height <= wire.DISPLAY_HEIGHT_MAX,
+        oracle.check(width * height * display.PIXEL_SIZE <= _PIXELS,
                      'a picture of %dx%d', width, height)
         for x, y, wide, high in changes.damage or []:
             oracle.check(0 <= x < x + wide <= width
@@ -59,8 +61,8 @@ class _World:
 
     def __init__(self, reader: reader_module.Reader) -> None:
         self.reader = reader
-        # The pixels are not looked at here, but a cursor lies behind them.
-        self.buffer = bytearray(wire.FRAMEBUFFER_START)
+        # The pixels are not looked at here, but their sizes are.
+        self.buffer = bytearray(wire.FRAMEBUFFER_START + _PIXELS)
         self.region = memory.HostileRegion(self.buffer, wire.DOMAIN_R_PAGE)
         self.host = host_end.HostEnd(
             region.Region(self.buffer), lambda vector: None,

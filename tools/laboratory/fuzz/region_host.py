@@ -16,6 +16,8 @@ _OUT = [each for each, (direction, _) in memory.GEOMETRY.items()
 _IN = [each for each in memory.GEOMETRY if each not in _OUT]
 _LIMITS = {wire.Stream.CONTROL_TO_DOMAIN_R: 128,
            wire.Stream.SERIAL0_OUT: 256}
+#: Of the region, with room for 7x255 pixels.
+_SIZE = wire.FRAMEBUFFER_START + 0x2000
 _THEIRS = memory.places(wire.DOMAIN_R_PAGE)
 _ANY = _THEIRS + memory.places(wire.HOST_PAGE)
 #: Copied and not taken: rings per stream.
@@ -37,7 +39,7 @@ class _World:
 
     def __init__(self, reader: reader_module.Reader) -> None:
         self.reader = reader
-        self.buffer = bytearray(memory.SMALL)
+        self.buffer = bytearray(_SIZE)
         self.region = memory.HostileRegion(self.buffer, wire.HOST_PAGE)
         self.journal_buffer = bytearray(journal.journal_size(_LIMITS))
         # What was produced and carried over, of which a tail is kept.

@@ -17,7 +17,11 @@ from nova_dmore.worker.devices.display import device as device_module
 _BUFFER = bytearray(wire.REGION_SIZE)
 _PAGES = bytes(wire.DATA_START)
 _DOMAIN_R = [wire.DOMAIN_R_PAGE + each >> 3 for each in (
-    wire.DOMAIN_R_VIEWERS, wire.DOMAIN_R_DAMAGE_SEEN)]
+    wire.DOMAIN_R_VIEWERS, wire.DOMAIN_R_DAMAGE_SEEN,
+    wire.DOMAIN_R_PICTURE_MAX, wire.DOMAIN_R_INCARNATION)]
+#: Bytes of pictures that Domain R says it shows, of its incarnation 1.
+_ROOMS = [1 << 32 | size for size in (
+    0, 3, 1 << 12, wire.REGION_SIZE - wire.FRAMEBUFFER_START, 0xffffffff)]
 
 SEEDS = [bytes(range(256)), bytes(range(0, 256, 3)) * 3,
          bytes([40, 30, 0, 0, 2, 0, 0, 0, 1, 1, 0, 0, 40, 30, 1, 0, 0] * 8)]
@@ -76,7 +80,8 @@ class _World:
             loop_module.deliver(self.loop, self.connection)
         elif kind == 8:
             self.region.spoil(self.reader, _DOMAIN_R, (
-                self.host.epoch << 32, self.host.epoch << 32 | 1))
+                1, self.host.epoch << 32, self.host.epoch << 32 | 1,
+                *_ROOMS))
         elif kind == 9:
             self.host.state = self.reader.pick(tuple(host_end.HostState))
             self.host.epoch += self.reader.byte() & 1

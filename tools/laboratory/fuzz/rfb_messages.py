@@ -7,7 +7,8 @@ from laboratory.fuzz import reader as reader_module
 
 GREETING = (b'RFB 003.008\n' + b'\x01\x01' + b'\x00\x00\x00\x00')
 _ENCODINGS = (0, 0, 0, -223, -239, 1, 5, 7, 16, -224, -308, 255)
-_SIDES = (0, 1, 2, 7, 8, 16, 64, 127, 128, 129, 640, 2560, 2561, 65535)
+_SIDES = (0, 1, 2, 7, 8, 16, 64, 127, 128, 129, 640, 2160, 2561, 3840,
+          65535)
 #: Bytes of pixels that one message brings at most.
 _PIXELS_MAX = 1 << 19
 

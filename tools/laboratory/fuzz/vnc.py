@@ -26,6 +26,8 @@ _LIBRARY = tuple(
         'websockets ws_decode').split()) + tuple(
     f'common/{name}.c' for name in (
         'vncauth sockets turbojpeg base64 crypto_libgcrypt').split())
+#: Its pictures are small, and are to be sent in slices all the same.
+_SLICE = '-DSLICE_SIZE=8192'
 _LINKED = ('-lz', '-ljpeg', '-lgcrypt', '-lgnutls', '-llzo2')
 _NEEDED = ('clang, libclang-rt-14-dev, libvncserver-dev, libgcrypt20-dev, '
            'libgnutls28-dev, libjpeg-dev, liblzo2-dev, zlib1g-dev and '
@@ -58,7 +60,7 @@ def build(directory: pathlib.Path, sanitizers: str = 'address'
     partial = target.with_suffix('.partial')
     _run(['clang', '-O1', '-g', '-fno-omit-frame-pointer', '-pthread',
           f'-fsanitize=fuzzer,{checks}', '-fno-sanitize-recover=undefined',
-          f'-I{folder}', str(_TARGET), *map(str, ours), *library,
+          _SLICE, f'-I{folder}', str(_TARGET), *map(str, ours), *library,
           *_LINKED, '-o', str(partial)], directory)
     partial.rename(target)
     return target

@@ -10,7 +10,7 @@ import functools
 import socket
 from collections.abc import Callable
 
-from nova_dmore.channel import display as display_module
+from nova_dmore.channel.domr import display as domr_display
 from nova_dmore.domr import config as config_module
 from nova_dmore.domr import screen as screen_module
 from nova_dmore.domr.servers import once
@@ -39,8 +39,9 @@ class Desktop:
         self._changed = context.changed
         self._told = context.sessions
         self._log = once.Once(context.log)
-        self._sessions = sessions.Sessions(context.start_vnc, self._woken,
-                                           context.log)
+        self._sessions = sessions.Sessions(
+            context.start_vnc, context.screen.framebuffer_size, self._woken,
+            context.log)
         self._clients: dict[int, tuple[str, Callable[[], None] | None]] = {}
         self._numbers: dict[int, int] = {}  # of their sessions, for the host
         self._waiting = 0       # clients that wait for a picture
@@ -144,7 +145,7 @@ class Desktop:
         """The pixels are not good from now on."""
         self._sessions.freeze(everything)
 
-    def show(self, changes: display_module.DisplayChanges,
+    def show(self, changes: domr_display.DisplayChanges,
              screen: screen_module.Screen) -> None:
         """Tell the clients what has changed."""
         if changes.resized or (changes.opened and self._cleared):

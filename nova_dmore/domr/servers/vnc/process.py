@@ -32,11 +32,12 @@ _IN_ORDER = (protocol.Type.SIZE, protocol.Type.CURSOR, protocol.Type.LEDS,
 class Process:
     """One process; all methods are called from the event loop."""
 
-    def __init__(self, link: socket.socket,
+    def __init__(self, link: socket.socket, framebuffer_size: int,
                  readable: Callable[[], None]) -> None:
         """Tell a process that was just started where the pixels are.
 
         :param link: taken over
+        :param framebuffer_size: bytes of the region that they have
         :param readable: called when ``events`` has something to give
         :raises OSError: it ended already
         """
@@ -60,8 +61,8 @@ class Process:
             # One store of 32 bits each.
             self._freezes = memoryview(self._page).cast('I')
             socket.send_fds(link, [protocol.start(
-                REGION_OFFSET, wire.REGION_SIZE, wire.FRAMEBUFFER_START,
-                wire.FRAMEBUFFER_SIZE)], [page])
+                REGION_OFFSET, wire.FRAMEBUFFER_START + framebuffer_size,
+                wire.FRAMEBUFFER_START, framebuffer_size)], [page])
         finally:
             os.close(page)
         self._loop.add_reader(link, readable)

@@ -23,16 +23,18 @@ class Sessions:
     """All sessions; none of the methods waits for a client."""
 
     def __init__(self, start_process: Callable[[], socket.socket],
-                 changed: Callable[[], None],
+                 framebuffer_size: int, changed: Callable[[], None],
                  log: Callable[[str, str], None]) -> None:
         """Start nothing yet.
 
         :param start_process: starts nova-dmore-vnc and returns the link to
             it; raises OSError if it cannot
+        :param framebuffer_size: bytes of the region that pixels have
         :param changed: called when there are events, or damage was taken
         :param log: called with a level and a text
         """
         self._start_process = start_process
+        self._framebuffer_size = framebuffer_size
         self._changed = changed
         self._log = log
         self._process: process_module.Process | None = None
@@ -75,7 +77,8 @@ class Sessions:
         try:
             link = self._start_process()
             try:
-                process = process_module.Process(link, self._readable)
+                process = process_module.Process(
+                    link, self._framebuffer_size, self._readable)
             except OSError:
                 link.close()
                 raise

@@ -73,6 +73,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         self._applied = False       # size and cursor are in the region
         # When somebody looked last.
         self._viewed_at: float | None = None
+        self._forgotten = 0         # the epoch in which they were last
         self._refreshed_at = 0.0
         self._reminded_at = 0.0
         self._told_at = 0.0         # when damage was published
@@ -104,9 +105,12 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         if self._connection.source is None:
             if wanted:
                 self._connection.open(now)
+            elif self._flows():
+                self._forget_pixels()
         elif not wanted and self._machine.output_flows:
             self._connection.close()
             self._lose()
+            self._forgotten = 0
         if self._connection.source is not None:
             self._connection.source.listen(self._listens())
             if self._flows():
@@ -252,6 +256,15 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
 
     # -- the picture
 
+    def _forget_pixels(self) -> None:
+        """Nobody looks: pixels take no memory meanwhile, neither those that
+        were looked at nor what a migration of Domain R has read of them.
+        It takes about a millisecond for each MiB: so not while somebody does.
+        """
+        if self._forgotten != self._host_end.epoch:
+            self._forgotten = self._host_end.epoch
+            self._display.forget_pixels()
+
     def _begin_refresh(self) -> None:
         self._refresh = True
         self._requested = False
@@ -266,9 +279,11 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
             self._epoch = self._host_end.epoch
             self._display.shut()
             self._begin_refresh()
-        if not self._applied:
+        size = self._display.room.crop(*self._size)
+        # Another Domain R may have room for less, or for more.
+        if not self._applied or size != (
+                self._display.width, self._display.height):
             self._applied = True
-            size = display.crop(*self._size)
             if (*size, self._size) != (
                     self._display.width, self._display.height,
                     self._display.whole):

@@ -73,6 +73,12 @@ class DestinationTest(destination_case.DestinationTestCase):
                          self.role.prepare(None, 'm1', self.text))
         self.assertEqual(['start', 'arm', 'configure'], self.shadow.log)
 
+    def test_host_service_of_an_earlier_release(self):
+        self.shadow.is_old = True
+        for _ in range(2):
+            self.assertEqual(places.Layout.DOMAIN_DIRECTORIES,
+                             self.role.prepare(None, 'm1', self.text))
+
     def test_prepare_when_the_instance_runs_here(self):
         # The call is late, or forged.
         self.pairs.ensure(fakes.make_instance())

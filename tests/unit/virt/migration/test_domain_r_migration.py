@@ -25,10 +25,12 @@ class Qemu:
     costs nothing: that is spread over its first half, and the region.
     """
 
-    def __init__(self, link_mib_s, data_mib, zeros_mib, first_mib):
+    def __init__(self, link_mib_s, data_mib, zeros_mib, first_mib,
+                 region_size=wire.REGION_SIZE):
         self._link = link_mib_s * MIB // 1000
         self._data = data_mib * MIB
         self._zeros = zeros_mib * MIB
+        self._region_size = region_size
         self._first_half = self._data // 2
         self._sent_in_window = self._now = 0
         self._pass = 1
@@ -36,7 +38,7 @@ class Qemu:
         self.left = False
 
     def progress(self):
-        zeros = wire.REGION_SIZE
+        zeros = self._region_size
         if self._data > self._first_half:
             zeros += self._zeros * (
                 self._data - self._first_half) // self._first_half
@@ -67,12 +69,12 @@ class Qemu:
 
 class LimitsTest(base.BaseTestCase):
 
-    def _migration(self, qemu, bandwidth_mib=0):
+    def _migration(self, qemu, bandwidth_mib=0, **more):
         with mock.patch.object(job, 'Job', return_value=qemu):
             return domain_r_migration.DomainRMigration(
                 mock.sentinel.connection, 'domr-x',
                 mock.Mock(is_alive=lambda: True), 60.0, HOLD_MIB,
-                bandwidth_mib)
+                bandwidth_mib, **more)
 
     def test_at_its_end_less_is_sent_than_is_kept_dirty(self):
         self.assertLess(
@@ -82,11 +84,13 @@ class LimitsTest(base.BaseTestCase):
     @examples.settings()
     @hypothesis.given(
         strategies.integers(50, 5000), strategies.integers(60, 200),
-        strategies.integers(0, 20), strategies.integers(5, 40))
-    def test_it_does_not_leave(self, link_mib_s, data_mib, zeros_mib, look_ms):
+        strategies.integers(0, 20), strategies.integers(5, 40),
+        strategies.sampled_from((wire.REGION_SIZE, wire.LARGE_REGION_SIZE)))
+    def test_it_does_not_leave(self, link_mib_s, data_mib, zeros_mib, look_ms,
+                               region_size):
         qemu = Qemu(link_mib_s, data_mib, zeros_mib,
-                    domain_r_migration.first_bandwidth_mib(0))
-        held = self._migration(qemu)
+                    domain_r_migration.first_bandwidth_mib(0), region_size)
+        held = self._migration(qemu, region_size=region_size)
         held.start()
         waited = 0
         while not held.hold():

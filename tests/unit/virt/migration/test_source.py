@@ -117,6 +117,14 @@ class TogetherTest(source_case.SourceTestCase):
         self.assertIn(f'unix:{own}/domain_r.qmp,server=on,wait=off',
                       parameters[libvirt.VIR_MIGRATE_PARAM_DEST_XML])
 
+    def test_large_region(self):
+        self.domain_r.xml = self.domain_r.xml.replace(
+            '/ivshmem.sock', '/ivshmem-large.sock')
+        self._run()
+        self.assertNotIn(libvirt.VIR_MIGRATE_PARAM_DEST_XML,
+                         self.domain_r.called_with[1])
+        self.assertIs(True, self._finished_with()[1])
+
     def test_gaps_are_collected_before_the_process_ends(self):
         self._note(self.watch, 'collect_gaps', 'collect gaps')
         self._run()

@@ -39,6 +39,15 @@ class AloneTest(source_case.SourceTestCase):
         self.assertNotIn('migrate Domain R', self.log)
         self.assertNotIn('hold', self.log)
 
+    def test_its_region_is_too_large_for_an_earlier_release(self):
+        self._converge_alone()
+        self.domain_r.xml = self.domain_r.xml.replace(
+            '/ivshmem.sock', '/ivshmem-large.sock')
+        self.layout = places.Layout.DOMAIN_DIRECTORIES
+        self._assert_moved_alone()
+        self.assertNotIn('migrate Domain R', self.log)
+        self.assertNotIn('hold', self.log)
+
     def test_the_pair_is_dead_here(self):
         self._converge_alone()
         self.shadow.kill(fakes.UUID)

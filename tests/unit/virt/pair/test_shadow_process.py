@@ -31,13 +31,30 @@ class ShadowProcessesTest(fakes.TestCase):
             'nova_dmore.client.shadow_client.ShadowClient',
             lambda service, uuid: self.client))
         self.log_dir = os.path.join(folder.name, 'log')
+        self.large = False
         self.processes = shadow_process.ShadowProcesses(mock.Mock(
-            spec=['run_dir', 'log_dir'], log_dir=self.log_dir))
+            spec=['run_dir', 'log_dir'], log_dir=self.log_dir),
+            lambda: self.large)
 
     def test_start(self):
         self.processes.start(fakes.UUID)
-        self.service.start.assert_called_once_with(fakes.UUID, False)
+        self.service.start.assert_called_once_with(fakes.UUID, False, False)
         self.assertTrue(os.path.isdir(self.log_dir))
+        self.large = True
+        self.processes.start(fakes.UUID, arrives=True)
+        self.service.start.assert_called_with(fakes.UUID, True, True)
+
+    def test_large_region_is_wanted_and_known(self):
+        service = self.service.knows_large_regions
+        for wanted, known, has in ((False, True, False), (True, False, False),
+                                   (True, True, True)):
+            self.large, service.return_value = wanted, known
+            self.assertIs(has, self.processes.has_large_region(fakes.UUID))
+            self.assertIs(known,
+                          self.processes.knows_large_regions(fakes.UUID))
+        service.side_effect = exception.HostServiceError('bad request')
+        self.assertFalse(self.processes.has_large_region(fakes.UUID))
+        self.assertFalse(self.processes.knows_large_regions(fakes.UUID))
 
     def test_alive(self):
         self.client.is_gone.return_value = True

@@ -107,6 +107,24 @@ class DomainRTest(fakes.TestCase):
                 *(etree.fromstring(each).find('devices/shmem/server').get(
                     'path') for each in (expected, found)))
 
+    def test_large_region_goes_where_it_goes(self):
+        def path(root):
+            return root.find('devices/shmem/server').get('path')
+
+        text = etree.tostring(self._root(large_region=True)).decode()
+        self.assertEqual(f'{WHERE.domain_r}/ivshmem-large.sock',
+                         path(etree.fromstring(text)))
+        self.assertTrue(xml.has_large_region(text))
+        self.assertFalse(xml.has_large_region(
+            etree.tostring(self._root()).decode()))
+        for layout in (Layout.LARGE_REGIONS, 9):
+            self.assertIsNone(
+                xml.domain_r_for_destination(text, WHERE, layout))
+        there = places.of_pair('/elsewhere/' + fakes.UUID)
+        self.assertEqual(
+            f'{there.domain_r}/ivshmem-large.sock', path(etree.fromstring(
+                xml.domain_r_for_destination(text, there, places.NEWEST))))
+
     def test_processors(self):
         self.assertEqual({}, dict(self._root().find('vcpu').attrib))
         self.assertEqual({'cpuset': '0-1,4'}, dict(self._root(

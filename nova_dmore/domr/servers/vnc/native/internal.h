@@ -20,6 +20,9 @@
 #include "sessions.h"
 
 #define PIXEL_SIZE 4
+#ifndef SLICE_SIZE
+#define SLICE_SIZE (8 << 20)	/* pixels that are encoded at a time, in bytes */
+#endif
 #define STACK_SIZE (256 << 10)	/* of a thread */
 /* A message that stops in its middle, or a client that takes nothing. */
 #define CLIENT_WAIT_S 120

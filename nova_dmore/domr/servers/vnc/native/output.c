@@ -177,6 +177,62 @@ static void send_leds(struct session *session)
 		vnc_stop(session, VNC_CLOSED);
 }
 
+/* Send one slice as an update of its own. What the client has asked for since
+ * the first one began is not answered by it. busy is held. */
+static void send_slice(rfbClientPtr client, sraRegionPtr slice, int is_first)
+{
+	sraRegionPtr later;
+
+	pthread_mutex_lock(&client->updateMutex);
+	later = is_first ? sraRgnCreate()
+		: sraRgnCreateRgn(client->requestedRegion);
+	sraRgnOr(client->requestedRegion, slice);
+	pthread_mutex_unlock(&client->updateMutex);
+	rfbSendFramebufferUpdate(client, slice);
+	pthread_mutex_lock(&client->updateMutex);
+	sraRgnOr(client->requestedRegion, later);
+	pthread_mutex_unlock(&client->updateMutex);
+	sraRgnDestroy(later);
+}
+
+/* Send what the client has asked for of a region, in slices if the picture is
+ * large: the encoders of RRE and ZRLE keep all that they make of a rectangle
+ * before they send it, and Domain R has not as much memory. After a freeze no
+ * further slice begins. busy is held.
+ * freezes: the count that the update has begun with. */
+static void send_picture(struct session *session, sraRegionPtr region,
+			 uint32_t freezes)
+{
+	rfbClientPtr client = session->client;
+	rfbScreenInfoPtr screen = session->screen;
+	int rows = SLICE_SIZE / screen->paddedWidthInBytes, top, sent = 0;
+	sraRegionPtr due, slice;
+
+	if (rows == 0)
+		rows = 1;
+	pthread_mutex_lock(&client->updateMutex);
+	due = sraRgnCreateRgn(client->requestedRegion);
+	pthread_mutex_unlock(&client->updateMutex);
+	if (rows >= screen->height || client->newFBSizePending
+	    || !sraRgnAnd(due, region)) {
+		rfbSendFramebufferUpdate(client, region);
+		sraRgnDestroy(due);
+		return;
+	}
+	for (top = 0; top < screen->height; top += rows) {
+		if (client->state == RFB_SHUTDOWN
+		    || (!session->shows_blank
+			&& atomic_load(session->server->freezes) != freezes))
+			break;
+		/* What of it is below the picture is in no region. */
+		slice = sraRgnCreateRect(0, top, screen->width, top + rows);
+		if (sraRgnAnd(slice, due))
+			send_slice(client, slice, sent++ == 0);
+		sraRgnDestroy(slice);
+	}
+	sraRgnDestroy(due);
+}
+
 /* Send an update if one is due. The input thread changes what the encoders
  * run with only while it holds busy, and this thread changes the size and the
  * picture: nothing of that moves while an encoder runs. */
@@ -209,7 +265,7 @@ static void send_update(struct session *session)
 		clock_gettime(CLOCK_MONOTONIC, &began);
 		hold_segments(client, 1);
 		if (!only_overlays)
-			rfbSendFramebufferUpdate(client, region);
+			send_picture(session, region, freezes);
 		for (index = 0; index < OVERLAYS; index++) {
 			if (overlays[index].region == NULL)
 				continue;

@@ -33,6 +33,7 @@ class Screen:
         self.viewer = None
         self.good = True
         self.size = self.whole = 64, 48
+        self.framebuffer_size = 64 * 48 * 4
         self.lights: int | None = None
 
     def leds(self) -> int | None:

@@ -4,7 +4,7 @@
 import asyncio
 from unittest import mock
 
-from nova_dmore.channel import display as display_module
+from nova_dmore.channel.domr import display as domr_display
 from nova_dmore.channel import input_event
 from nova_dmore.domr import config as config_module
 from nova_dmore.domr.servers.vnc import desktop as desktop_module
@@ -65,7 +65,7 @@ class DesktopTest(desktop_case.Case):
         self.tell(State.OFF)
         self.tell(State.RUNNING)
         self.assertEqual([(0, 0)], self.sessions.sizes)
-        self.desktop.show(display_module.DisplayChanges(opened=True),
+        self.desktop.show(domr_display.DisplayChanges(opened=True),
                           self.screen)
         self.assertEqual((64, 48), self.sessions.sizes[-1])
 
@@ -108,7 +108,7 @@ class DesktopTest(desktop_case.Case):
 
     async def test_lights(self) -> None:
         self.screen.lights = 4
-        self.desktop.show(display_module.DisplayChanges(leds=True),
+        self.desktop.show(domr_display.DisplayChanges(leds=True),
                           self.screen)
         self.assertEqual([4], self.sessions.lights)
         self.say(protocol.Key(self.client, True, ord('a'), _A))

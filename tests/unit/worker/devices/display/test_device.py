@@ -3,7 +3,10 @@
 
 from unittest import mock
 
+import fixtures
+
 from nova_dmore.channel import display
+from nova_dmore.channel import region
 from nova_dmore import wire
 from nova_dmore.worker.devices.display import device as display_device
 from tests.unit.worker.devices.display import display_case
@@ -92,16 +95,67 @@ class DisplayDeviceTest(display_case.DisplayCase):
         self.viewer.look()
         self.assertEqual([2, 6], self.viewer.leds)
 
+    def test_nobody_looks_and_pixels_take_no_memory(self):
+        forget = self.useFixture(fixtures.MockPatchObject(
+            self.device._display, 'forget_pixels', wraps=(
+                self.device._display.forget_pixels))).mock
+        self.loop.run(5)
+        self.device.look()
+        forget.assert_not_called()      # there is no Domain R
+        self.shown()                    # nobody looks at first, then one does
+        self.loop.run(5)
+        self.device.look()
+        self.assertEqual(1, forget.call_count)
+        self.viewer.display.set_viewers(0)
+        self.loop.run(3)
+        for _ in range(3):
+            self.device.look()
+        self.assertFalse(self.device.status()['connected'])
+        self.assertEqual(2, forget.call_count)
+        # Domain R was migrated, and came back.
+        self.raise_epoch()
+        for _ in range(3):
+            self.device.look()
+        self.assertEqual(3, forget.call_count)
+
+    def resize(self, width, height):
+        """QEMU has another picture -> what Domain R shows of it."""
+        self.source.sink.resized(width, height)
+        self.loop.run(0.2)
+        rows = self.device.status()['height']
+        self.source.sends(1, (0, 0, self.device.status()['width'], rows))
+        self.viewer.look()
+        return self.viewer.size
+
     def test_size_of_a_picture_that_is_cut(self):
         self.viewing()
-        with mock.patch.object(wire, 'DISPLAY_WIDTH_MAX', 64):
-            for wide in (128, 256):
-                self.source.sink.resized(wide, 48)
+        for high in (1100, 2000):
+            self.assertEqual((64, 1024), self.resize(64, high))
+            self.assertEqual((64, high), self.viewer.display.whole)
+        self.assertEqual((64, 1024), self.resize(64, 1024))
+        self.assertEqual((64, 1024), self.viewer.display.whole)
+        self.assertEqual((8192, 8), self.resize(8192, 16))
+        self.assertEqual((64, 48), self.resize(64, 48))
+
+    def test_picture_of_another_domain_r(self):
+        self.viewing()
+        words = self.area.words
+        before = words[region.PICTURE_MAX]
+        with mock.patch.object(
+                display, 'EARLIER_ROOM', display.Room(1 << 18, 60, 40)):
+            words[region.PICTURE_MAX] = 0
+            for room, size in ((0, (60, 40)), (before, (64, 48)),
+                               (before & ~0xffffffff, (0, 0)),
+                               (before, (64, 48))):
+                words[region.PICTURE_MAX] = room
                 self.loop.run(0.2)
-                self.source.sends(1, (0, 0, 64, 48))
+                self.device.look()
+                self.loop.run(0.2)
+                self.source.sends(1, (0, 0, *size))
                 self.viewer.look()
-                self.assertEqual((64, 48), self.viewer.size)
-                self.assertEqual((wide, 48), self.viewer.display.whole)
+                self.device.look()
+                self.assertEqual(size, self.viewer.size)
+                self.assertEqual((64, 48), self.viewer.display.whole)
 
     # -- the picture
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who looks at the picture in the region."""
 
-from nova_dmore.channel import display
+from nova_dmore.channel.domr import display as domr_display
 from nova_dmore import wire
 
 
@@ -15,7 +15,7 @@ class Viewer:
 
     def __init__(self, end, area):
         self.end = end
-        self.display = display.DomainRDisplay(area)
+        self.display = domr_display.DomainRDisplay(area)
         self._area = area
         self.pixels = bytearray()
         self.opened = []

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether Domain Rs that start are to show pictures above 2560x1600 pixels.
+
+Such a Domain R has a large region (wire.LARGE_REGION_SIZE), which it keeps for
+its life, and which a host of the release before cannot take in. So by default
+none is started before every compute host can: each says so beside what it has,
+in what Nova keeps of it in its database.
+"""
+
+import threading
+import time
+from typing import Any
+
+from nova import objects
+from oslo_log import log as logging
+
+from nova_dmore.channel import text
+
+LOG = logging.getLogger(__name__)
+
+#: In the ``stats`` of a compute node; they are texts.
+_STAT = {'dmore_large_pictures': '1'}
+#: The database is asked at most this often, in seconds: a Domain R that starts
+#: waits for the answer.
+_FRESH_S = 300.0
+
+
+def said(resources: dict[str, Any]) -> dict[str, Any]:
+    """What this host has, with what it says to the others.
+
+    :param resources: as Nova's driver reports them.
+    """
+    return {**resources, 'stats': {**(resources.get('stats') or {}), **_STAT}}
+
+
+class LargePictures:
+    """As one host sees it; thread-safe.
+
+    :param options: the ``[dmore]`` options.
+    :param context: an admin ``RequestContext``.
+    """
+
+    def __init__(self, options, context):
+        self._options = options
+        self._context = context
+        self._lock = threading.Lock()
+        self._can_all = False
+        self._asked_at: float | None = None
+
+    def are_shown(self) -> bool:
+        """Whether a Domain R that starts now is to show them."""
+        choice = self._options.large_pictures
+        if choice != 'auto':
+            return bool(choice == 'always')
+        with self._lock:
+            now = time.monotonic()
+            if self._asked_at is None or now > self._asked_at + _FRESH_S:
+                self._asked_at = now
+                self._can_all = self._look()
+            return self._can_all
+
+    def _look(self) -> bool:
+        """Whether each compute host of this cell can take them in."""
+        try:
+            nodes = objects.ComputeNodeList.get_all(self._context)
+        except Exception as error:
+            # Of many kinds; a picture that is cut is no reason to fail.
+            LOG.warning('Whether all hosts have room for large pictures is '
+                        'not known: %s', text.printable(error))
+            return False
+        return bool(nodes) and all(
+            _STAT.items() <= (node.stats or {}).items() for node in nodes)
