@@ -26,13 +26,16 @@ class CountsTest(unittest.TestCase):
         self.assertEqual('3 passed, 0 failed', str(Counts(3)))
         self.assertEqual('0 passed, 2 failed, 1 skipped',
                          str(Counts(failed=2, skipped=1)))
+        self.assertEqual('1 passed, 0 failed, 2 failed as expected',
+                         str(Counts(1, expected=2)))
 
     def test_sum(self):
-        self.assertEqual(Counts(5, 7, 9), Counts(1, 2, 3) + Counts(4, 5, 6))
+        self.assertEqual(Counts(5, 7, 9, 11),
+                         Counts(1, 2, 3, 4) + Counts(4, 5, 6, 7))
 
     def test_ends_of_tests(self):
         for status, counts in (
-                ('success', Counts(passed=1)), ('xfail', Counts(passed=1)),
+                ('success', Counts(passed=1)), ('xfail', Counts(expected=1)),
                 ('skip', Counts(skipped=1)), ('fail', Counts(failed=1)),
                 ('uxsuccess', Counts(failed=1)),
                 ('inprogress', Counts(failed=1))):

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``DMoreDriver`` in the place of Nova's driver, for Nova's own tests."""
+
+import functools
+
+from nova import test
+from nova.tests.fixtures import libvirt as fakelibvirt
+from nova.virt import libvirt
+from nova.virt.libvirt import driver as stock
+from nova.virt.libvirt import host
+
+from nova_dmore.virt.care import reconcile
+from nova_dmore.virt.checks import start as start_checks
+from nova_dmore.virt import driver
+from nova_dmore.virt import inventory
+from nova_dmore.virt import where
+
+
+class Connection(fakelibvirt.Connection):
+    """Nova's fake, which answers what this driver asks besides."""
+
+    def domainXMLToNative(self, kind, xml, flags=0):
+        return '/usr/bin/qemu'
+
+
+def make(ours: type) -> type:
+    """A class that inherits nothing, and else is as ``ours``.
+
+    Tests put something in the place of a method of Nova's driver, and then
+    back what was there. That of an inherited static method is a plain
+    function, which is called with ``self`` from then on; so the class has
+    each method itself.
+    """
+    members = {}
+    for each in reversed(ours.__mro__[:-1]):
+        members.update(vars(each))
+    for name in ('__dict__', '__weakref__'):
+        members.pop(name, None)
+    return type('LibvirtDriver', (ours,), members)
+
+
+def exchange() -> None:
+    """Have everybody who asks for Nova's driver get this one.
+
+    Called before Nova's tests are imported, for their decorators ask.
+    """
+    fakelibvirt.Connection = Connection
+    # The fake has errors of its own kind.
+    where.libvirt = reconcile.libvirt = fakelibvirt
+    # It runs no guest, and there is nobody who would answer.
+    start_checks.check_aside = lambda subject: None
+    ours, novas = inventory.DMoreHost, host.Host
+
+    def make_host(*args, **kwargs):
+        # A test that puts a mock in the place of Nova's wants that used.
+        return (ours if host.Host is novas else host.Host)(*args, **kwargs)
+
+    inventory.DMoreHost = make_host
+    made = make(driver.DMoreDriver)
+    stock.LibvirtDriver = libvirt.LibvirtDriver = made
+    _end_what_begins(made)
+
+
+def _end_what_begins(made: type) -> None:
+    """End with each test what it has begun.
+
+    Tests of ``init_host`` do not call ``cleanup_host``: Nova's begins nothing
+    that outlives a test.
+    """
+    begun = []
+    init_host, set_up = made.init_host, test.TestCase.setUp
+
+    @functools.wraps(init_host)
+    def noted_init_host(self, host):
+        begun.append(self)
+        init_host(self, host)
+
+    def end():
+        while begun:
+            each = begun.pop()
+            if each._rpc_server is not None:
+                each._watch.stop()
+                each._rpc_server.stop()
+
+    @functools.wraps(set_up)
+    def ending_set_up(self):
+        set_up(self)
+        self.addCleanup(end)
+
+    made.init_host = noted_init_host
+    test.TestCase.setUp = ending_set_up
