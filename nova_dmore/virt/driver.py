@@ -245,8 +245,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             block_device_info=block_device_info, timeout=timeout,
             retry_interval=retry_interval)
         if dest != self.get_host_ip_addr():
-            instance_pair.remove(
-                self._pairs, instance, delete_address=False)
+            instance_pair.left(CONF.dmore, self._pairs, instance)
         return disk_info
 
     def confirm_migration(self, context, migration, instance, network_info):

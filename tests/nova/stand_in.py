@@ -3,12 +3,17 @@
 
 import functools
 
+import fixtures
+import nova.conf
 from nova import test
 from nova.tests.fixtures import libvirt as fakelibvirt
 from nova.virt import libvirt
 from nova.virt.libvirt import driver as stock
 from nova.virt.libvirt import host
 
+from nova_dmore.client import host_service
+from nova_dmore import conf as dmore_conf
+from nova_dmore import exception
 from nova_dmore.virt.care import reconcile
 from nova_dmore.virt.checks import start as start_checks
 from nova_dmore.virt import driver
@@ -44,11 +49,21 @@ def exchange() -> None:
 
     Called before Nova's tests are imported, for their decorators ask.
     """
+    dmore_conf.register(nova.conf.CONF)
+    _replace_surroundings()
+    made = make(driver.DMoreDriver)
+    stock.LibvirtDriver = libvirt.LibvirtDriver = made
+    _extend_tests(made)
+
+
+def _replace_surroundings() -> None:
     fakelibvirt.Connection = Connection
     # The fake has errors of its own kind.
     where.libvirt = reconcile.libvirt = fakelibvirt
     # It runs no guest, and there is nobody who would answer.
     start_checks.check_aside = lambda subject: None
+    # Nor here, and who asks would wait.
+    host_service.HostService._ask = _no_service
     ours, novas = inventory.DMoreHost, host.Host
 
     def make_host(*args, **kwargs):
@@ -56,13 +71,14 @@ def exchange() -> None:
         return (ours if host.Host is novas else host.Host)(*args, **kwargs)
 
     inventory.DMoreHost = make_host
-    made = make(driver.DMoreDriver)
-    stock.LibvirtDriver = libvirt.LibvirtDriver = made
-    _end_what_begins(made)
 
 
-def _end_what_begins(made: type) -> None:
-    """End with each test what it has begun.
+def _no_service(*_args, **_kwargs):
+    raise exception.HostServiceError('Tests of Nova have no host service')
+
+
+def _extend_tests(made: type) -> None:
+    """Give each test folders, and end with it what it has begun.
 
     Tests of ``init_host`` do not call ``cleanup_host``: Nova's begins nothing
     that outlives a test.
@@ -83,9 +99,11 @@ def _end_what_begins(made: type) -> None:
                 each._rpc_server.stop()
 
     @functools.wraps(set_up)
-    def ending_set_up(self):
+    def extended_set_up(self):
         set_up(self)
+        folder = self.useFixture(fixtures.TempDir()).path
+        self.flags(run_dir=folder, record_dir=folder, group='dmore')
         self.addCleanup(end)
 
     made.init_host = noted_init_host
-    test.TestCase.setUp = ending_set_up
+    test.TestCase.setUp = extended_set_up

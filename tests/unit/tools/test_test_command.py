@@ -51,6 +51,7 @@ class CountsTest(unittest.TestCase):
         self.assertEqual(Counts(3, 1), Counts(3).checked(False))
         self.assertEqual(Counts(3, 2), Counts(3, 2).checked(False))
         self.assertEqual(Counts(3), Counts(3).checked(True))
+        self.assertEqual(Counts(expected=3), Counts(expected=3).checked(True))
 
 
 class ExpectedTest(unittest.TestCase):
@@ -79,8 +80,13 @@ class ExpectedTest(unittest.TestCase):
                     {'a.B.c': 'x'}, name, found))
                 self.assertEqual(found, expected.status({}, name, found))
 
-    def test_those_of_tempest(self):
-        expected.load(REPOSITORY / 'tests' / 'tempest' / 'expected.txt')
+    def test_one_that_is_none(self):
+        self.assertEqual(['a.B.d'], expected.absent(
+            {'a.B.d': 'x', 'a.B.c': 'y'}, ['a.B.c[id-7,slow]', 'a.B.e']))
+
+    def test_those_that_there_are(self):
+        for name in ('tempest', 'nova'):
+            expected.load(REPOSITORY / 'tests' / name / 'expected.txt')
 
 
 class MatrixTest(unittest.TestCase):

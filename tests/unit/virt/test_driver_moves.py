@@ -306,6 +306,13 @@ class LeaveTest(driver_case.DriverTestCase):
             '10.0.0.2', return_value='disks'))
         self._assert_gone()
 
+    def test_cold_migration_of_a_stock_cloud(self):
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.config.config(management_network=None, group='dmore')
+        with mock.patch.object(self.pairs, 'remove') as remove:
+            self._migrate('10.0.0.2')
+        remove.assert_not_called()
+
     def test_there_and_back(self):
         before = self.pairs.get(fakes.UUID).address.interface
         self._migrate('10.0.0.2')
