@@ -4,6 +4,7 @@
 import functools
 
 import fixtures
+import libvirt as real_libvirt
 import nova.conf
 from nova import test
 from nova.tests.fixtures import libvirt as fakelibvirt
@@ -19,6 +20,7 @@ from nova_dmore.virt.checks import start as start_checks
 from nova_dmore.virt import driver
 from nova_dmore.virt import inventory
 from nova_dmore.virt import where
+from tests.unit.virt import fake_host
 
 
 class Connection(fakelibvirt.Connection):
@@ -26,6 +28,9 @@ class Connection(fakelibvirt.Connection):
 
     def domainXMLToNative(self, kind, xml, flags=0):
         return '/usr/bin/qemu'
+
+    def lookupByName(self, name):
+        raise fake_host.libvirt_error(real_libvirt.VIR_ERR_NO_DOMAIN)
 
 
 def make(ours: type) -> type:
