@@ -218,9 +218,10 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             block_device_info=block_device_info,
             destroy_disks=destroy_disks, destroy_secrets=destroy_secrets)
         if instance.uuid not in self._rebooting:
-            instance_pair.destroyed(
-                CONF.dmore, self._pairs, self._destination, context,
-                instance)
+            with boundary.instance_first(instance, 'The end of its Domain R'):
+                instance_pair.destroyed(
+                    CONF.dmore, self._pairs, self._destination, context,
+                    instance)
 
     def _hard_reboot(self, context, instance, network_info, share_info,
                      block_device_info=None, accel_info=None):
@@ -250,15 +251,15 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             block_device_info=block_device_info, timeout=timeout,
             retry_interval=retry_interval)
         if dest != self.get_host_ip_addr():
-            instance_pair.remove(
-                self._pairs, instance, delete_address=False)
+            instance_pair.left(CONF.dmore, self._pairs, instance)
         return disk_info
 
     def confirm_migration(self, context, migration, instance, network_info):
         """Called at the source when a resize is confirmed. What could not be
         removed of the pair when the instance left is removed now."""
         super().confirm_migration(context, migration, instance, network_info)
-        instance_pair.resize_confirmed(CONF.dmore, self._pairs, instance)
+        with boundary.instance_first(instance, 'The end of its resize'):
+            instance_pair.resize_confirmed(CONF.dmore, self._pairs, instance)
 
     # -- it moves: destination ----------------------------------------------
 

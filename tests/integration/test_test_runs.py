@@ -38,11 +38,11 @@ class RunTest(unittest.TestCase):
     def step(self, name):
         return contextlib.nullcontext()
 
-    def run_tests(self, body, limit_s=60.0, only=None):
+    def run_tests(self, body, limit_s=60.0, only=None, expected=None):
         (self.folder / 'some' / 'test_it.py').write_text(
             'import os, time, unittest\n\nclass It(unittest.TestCase):\n'
             + textwrap.indent(textwrap.dedent(body), '    '))
-        one = layers.Run('some', 1, limit_s)
+        one = layers.Run('some', 1, limit_s, expected=expected)
         with mock.patch.dict(layers.LAYERS, {'some': (one,)}):
             return runs.run('some', layout.Layout(self.folder / 'state'),
                             pathlib.Path(sys.prefix), self, only)
@@ -63,9 +63,30 @@ class RunTest(unittest.TestCase):
             def test_d(self):
                 self.fail('expected')
             ''')
-        self.assertEqual(Counts(2, 1, 1), counts)
+        self.assertEqual(Counts(1, 1, 1, 1), counts)
         self.assertEqual(('some: some.test_it.It.test_b (fail): '
                           'AssertionError: as written',), counts.failures)
+
+    def test_those_that_are_expected_to_fail(self):
+        body = '''
+            def test_a(self):
+                pass
+
+            def test_b(self):
+                self.fail('as expected')
+            '''
+        file = self.folder / 'expected.txt'
+        file.write_text('some.test_it.It.test_b :: it fails\n')
+        self.assertEqual(Counts(1, expected=1),
+                         self.run_tests(body, expected=file))
+        self.assertEqual(Counts(expected=1), self.run_tests(
+            body, only='test_b', expected=file))
+        file.write_text('some.test_it.It.test_a :: it fails\n'
+                        'some.test_it.It.test_c :: there is none\n')
+        counts = self.run_tests(body, expected=file)
+        self.assertEqual(Counts(failed=3), counts)
+        self.assertEqual('some: some.test_it.It.test_c is expected to fail, '
+                         'and there is no such test', counts.failures[-1])
 
     def test_a_process_that_ends_in_a_test(self):
         self.assertEqual(Counts(1, 1), self.run_tests('''

@@ -95,20 +95,10 @@ class Watch:
         self._reconciler = reconciler
         self._renewal = renewal
         self._late = late
-        #: Set when the configuration was read again.
-        self._options: list[asyncio.Event] = []
         self._care = pair_care.PairCare(pairs, reporter, context, reconciler)
-        self._watched: dict[str, _Watched] = {}
-        self._tasks: set[asyncio.Task] = set()
-        self._rebuilds = asyncio.Semaphore(_REBUILT_AT_ONCE)
-        self._service = service_wait.ServiceWait(
-            lambda: self._in_thread(pairs.shadows.is_service_there),
-            self._again)
-        self._ends = asyncio.Event()
         #: Those that do something now.
         self._threads: set[threading.Thread] = set()
-        self._thread = threading.Thread(
-            target=self._run, name='dmore-watch', daemon=True)
+        #: None: it was never started.
         self._loop: asyncio.AbstractEventLoop | None = None
         #: What is done besides, and how often, in seconds; None: as often as
         #: pairs are checked.
@@ -138,8 +128,25 @@ class Watch:
         return self._care.check(instance_uuid)
 
     def start(self) -> None:
-        """Find the pairs of this host, and look after them from now on."""
+        """Find the pairs of this host, and look after them from now on.
+
+        Called once more for a service that was stopped and starts again.
+        """
+        if self._loop is not None:
+            self.stop()
+        # Nothing of an event loop is of use in another one.
+        self._watched: dict[str, _Watched] = {}
+        self._tasks: set[asyncio.Task] = set()
+        #: Set when the configuration was read again.
+        self._options: list[asyncio.Event] = []
+        self._rebuilds = asyncio.Semaphore(_REBUILT_AT_ONCE)
+        self._service = service_wait.ServiceWait(
+            lambda: self._in_thread(self._pairs.shadows.is_service_there),
+            self._again)
+        self._ends = asyncio.Event()
         self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._run, name='dmore-watch', daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

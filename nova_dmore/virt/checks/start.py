@@ -18,10 +18,8 @@ def check(subject: table.Subject) -> str | None:
     :returns: why no Domain R can be on this host; None: it can, or nobody
         can tell.
     """
-    found = {each.title: each.of(subject) for each in table.CHECKS
+    found = {each.title: _look(each, subject) for each in table.CHECKS
              if each.when is table.When.START}
-    for title, one in found.items():
-        _say(title, one)
     return next((found[each.title].text for each in table.NEEDED
                  if found[each.title].level is result.Level.FAILURE), None)
 
@@ -41,15 +39,21 @@ def check_aside(subject: table.Subject) -> threading.Thread:
 def _check_aside(subject: table.Subject) -> None:
     for each in table.CHECKS:
         if each.when is table.When.ASIDE:
-            try:
-                _say(each.title, each.of(subject))
-            except Exception:   # noqa: H201 - it must not end the others
-                LOG.exception('Domain R: %s cannot be checked', each.title)
+            _look(each, subject)
 
 
-def _say(title: str, found: result.Result) -> None:
+def _look(each: table.Check, subject: table.Subject) -> result.Result:
+    """What a check finds; it is said, if it is not good."""
+    try:
+        found = each.of(subject)
+    except Exception as error:  # noqa: H201
+        # It must keep neither nova-compute from its start nor the other
+        # checks from being made.
+        LOG.exception('Domain R: %s cannot be checked', each.title)
+        return result.not_checked(error)
     if found.level is not result.Level.GOOD:
         LOG.log(logging.ERROR if found.level is result.Level.FAILURE
                 else logging.WARNING,
                 'Domain R: %(title)s: %(text)s',
-                {'title': title, 'text': found.text})
+                {'title': each.title, 'text': found.text})
+    return found

@@ -111,6 +111,17 @@ def destroyed(options, pairs, destination, context, instance) -> None:
         remove(pairs, instance, delete_address=for_good)
 
 
+def left(options, pairs, instance) -> None:
+    """Nova has switched an instance off here that starts next elsewhere.
+
+    :param options: the ``[dmore]`` options.
+    """
+    # A process may wait for a pair that is not made yet; without a network
+    # there is neither, and an instance does not wait to have that confirmed.
+    if options.management_network or pairs.get(instance.uuid) is not None:
+        remove(pairs, instance, delete_address=False)
+
+
 def resize_confirmed(options, pairs, instance) -> None:
     """An instance that was resized stays where it is: if that is elsewhere,
     remove what could not be removed of its pair when it left; and its address

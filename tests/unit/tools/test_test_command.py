@@ -26,13 +26,16 @@ class CountsTest(unittest.TestCase):
         self.assertEqual('3 passed, 0 failed', str(Counts(3)))
         self.assertEqual('0 passed, 2 failed, 1 skipped',
                          str(Counts(failed=2, skipped=1)))
+        self.assertEqual('1 passed, 0 failed, 2 failed as expected',
+                         str(Counts(1, expected=2)))
 
     def test_sum(self):
-        self.assertEqual(Counts(5, 7, 9), Counts(1, 2, 3) + Counts(4, 5, 6))
+        self.assertEqual(Counts(5, 7, 9, 11),
+                         Counts(1, 2, 3, 4) + Counts(4, 5, 6, 7))
 
     def test_ends_of_tests(self):
         for status, counts in (
-                ('success', Counts(passed=1)), ('xfail', Counts(passed=1)),
+                ('success', Counts(passed=1)), ('xfail', Counts(expected=1)),
                 ('skip', Counts(skipped=1)), ('fail', Counts(failed=1)),
                 ('uxsuccess', Counts(failed=1)),
                 ('inprogress', Counts(failed=1))):
@@ -48,6 +51,7 @@ class CountsTest(unittest.TestCase):
         self.assertEqual(Counts(3, 1), Counts(3).checked(False))
         self.assertEqual(Counts(3, 2), Counts(3, 2).checked(False))
         self.assertEqual(Counts(3), Counts(3).checked(True))
+        self.assertEqual(Counts(expected=3), Counts(expected=3).checked(True))
 
 
 class ExpectedTest(unittest.TestCase):
@@ -76,8 +80,13 @@ class ExpectedTest(unittest.TestCase):
                     {'a.B.c': 'x'}, name, found))
                 self.assertEqual(found, expected.status({}, name, found))
 
-    def test_those_of_tempest(self):
-        expected.load(REPOSITORY / 'tests' / 'tempest' / 'expected.txt')
+    def test_one_that_is_none(self):
+        self.assertEqual(['a.B.d'], expected.absent(
+            {'a.B.d': 'x', 'a.B.c': 'y'}, ['a.B.c[id-7,slow]', 'a.B.e']))
+
+    def test_those_that_there_are(self):
+        for name in ('tempest', 'nova'):
+            expected.load(REPOSITORY / 'tests' / name / 'expected.txt')
 
 
 class MatrixTest(unittest.TestCase):

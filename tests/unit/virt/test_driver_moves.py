@@ -13,6 +13,8 @@ from nova import objects
 from nova_dmore.virt.migration import source
 from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import announcement
+from nova_dmore.virt.pair import policy
+from nova_dmore.virt import where
 from tests.unit.virt import driver_case
 from tests.unit.virt import fakes
 
@@ -256,6 +258,18 @@ class LeaveTest(driver_case.DriverTestCase):
         self._destroy(task_state=task_states.DELETING)
         self.assertIn('a bug', self.log.output)
 
+    def test_what_nova_knows_of_it_cannot_be_read(self):
+        away = RuntimeError('no conductor')
+        with mock.patch.object(where, 'will_be_nowhere', side_effect=away):
+            self._destroy(task_state=task_states.DELETING)
+        self.assertIn('no conductor', self.log.output)
+        self._assert_kept()     # the watch asks later
+        self.stock('confirm_migration')
+        with mock.patch.object(policy, 'wants_domain_r', side_effect=away):
+            self.driver.confirm_migration(
+                'context', 'migration', self.instance, 'network')
+        self.assertEqual(2, self.log.output.count('RuntimeError'))
+
     def test_hard_reboot(self):
         def reboot(driver, *args, **kwargs):
             driver.destroy('context', self.instance, 'network',
@@ -291,6 +305,13 @@ class LeaveTest(driver_case.DriverTestCase):
         self.assertEqual('disks', self._migrate(
             '10.0.0.2', return_value='disks'))
         self._assert_gone()
+
+    def test_cold_migration_of_a_stock_cloud(self):
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.config.config(management_network=None, group='dmore')
+        with mock.patch.object(self.pairs, 'remove') as remove:
+            self._migrate('10.0.0.2')
+        remove.assert_not_called()
 
     def test_there_and_back(self):
         before = self.pairs.get(fakes.UUID).address.interface

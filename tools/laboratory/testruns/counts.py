@@ -5,7 +5,7 @@ import dataclasses
 
 #: Words of subunit for a test's end, to what each counts as. A test that began
 #: and has no end took its process down with it.
-_KINDS = {'success': 'passed', 'xfail': 'passed', 'skip': 'skipped',
+_KINDS = {'success': 'passed', 'xfail': 'expected', 'skip': 'skipped',
           'fail': 'failed', 'uxsuccess': 'failed', 'inprogress': 'failed',
           'unknown': 'failed'}
 
@@ -14,6 +14,7 @@ _KINDS = {'success': 'passed', 'xfail': 'passed', 'skip': 'skipped',
 class Counts:
     """Of one layer, or the sum of several.
 
+    :ivar expected: those that failed as it was known they would
     :ivar failures: a line for each that failed, as far as one is known; no
         part of what two counts are compared by
     :ivar ended: names of tests, and whether each passed; likewise
@@ -22,6 +23,7 @@ class Counts:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
+    expected: int = 0
     failures: tuple[str, ...] = dataclasses.field(default=(), compare=False)
     ended: tuple[tuple[str, bool], ...] = dataclasses.field(
         default=(), compare=False)
@@ -29,6 +31,7 @@ class Counts:
     def __add__(self, other: 'Counts') -> 'Counts':
         return Counts(self.passed + other.passed, self.failed + other.failed,
                       self.skipped + other.skipped,
+                      self.expected + other.expected,
                       self.failures + other.failures,
                       self.ended + other.ended)
 
@@ -44,19 +47,21 @@ class Counts:
 
     @property
     def total(self) -> int:
-        return self.passed + self.failed + self.skipped
+        return self.passed + self.failed + self.skipped + self.expected
 
     def checked(self, ended_well: bool) -> 'Counts':
         """With one failure more if the run was none though no test failed.
 
-        That is so when not one test passed, or when stestr, or a process of
-        it, ended with an error outside of any test.
+        That is so when none passed or failed as expected, or when stestr, or a
+        process of it, ended with an error outside of any test.
         """
-        if self.failed or (self.passed and ended_well):
+        if self.failed or (ended_well and (self.passed or self.expected)):
             return self
         return self + Counts(failed=1, failures=(
             'the run itself, see what it said above',))
 
     def __str__(self) -> str:
-        text = f'{self.passed} passed, {self.failed} failed'
-        return text + (f', {self.skipped} skipped' if self.skipped else '')
+        return f'{self.passed} passed, {self.failed} failed' + ''.join(
+            f', {count} {what}' for count, what in (
+                (self.skipped, 'skipped'),
+                (self.expected, 'failed as expected')) if count)

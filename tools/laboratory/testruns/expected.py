@@ -3,7 +3,7 @@
 
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from laboratory.progress import Failure
 
@@ -38,3 +38,12 @@ def status(expected: Mapping[str, str], name: str, found: str) -> str:
     if _ATTRIBUTES.sub('', name) not in expected:
         return found
     return {'fail': 'xfail', 'success': 'uxsuccess'}.get(found, found)
+
+
+def absent(expected: Mapping[str, str], names: Iterable[str]) -> list[str]:
+    """Those that are expected to fail, and are not among all tests.
+
+    :param names: of all tests that there are
+    """
+    return sorted(set(expected) - {_ATTRIBUTES.sub('', name)
+                                   for name in names})

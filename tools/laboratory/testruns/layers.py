@@ -21,6 +21,7 @@ class Run:
     :param tests: a regular expression that their names match
     :param expected: file with the names of tests that fail, see
         ``expected``
+    :param name: what it is called in a layer that has several
     :param qemu: what the hosts of the test cloud have, as of ``tools/testbed
         up``
     """
@@ -31,6 +32,7 @@ class Run:
     each: bool = False
     profile: str | None = None
     tests: str | None = None
+    name: str | None = None
     qemu: str | None = None
     expected: pathlib.Path | None = None
 
@@ -43,13 +45,27 @@ class Run:
     @property
     def kind(self) -> str | None:
         """What it is called in a layer that has several."""
-        return self.profile or (self.qemu and f'QEMU {self.qemu}')
+        return self.name or self.profile or (
+            self.qemu and f'QEMU {self.qemu}')
 
 
 #: What depends most on the versions of QEMU and libvirt, and on which hosts
 #: have the plug-in.
 _OF_THE_MATRIX = (r'\.test_cloud_(boot|drain|life|migration|mixed|paste|phases'
                   r'|reboot|variants)\.')
+
+#: Nova's own tests of its driver, of this one.
+_NOVA = Run('tests/nova', 2, 2 * 3600,
+            expected=REPOSITORY / 'tests' / 'nova' / 'expected.txt')
+#: Those of them that every run has: of what this driver overrides.
+_SOME_OF_NOVA = (
+    r'\.Libvirt(Conn|Driver)TestCase\.test_(init_host|emit_event|create_guest'
+    r'|spawn|resume|get_(vnc|serial)_console|get_console_output|destroy'
+    r'|cleanup|hard_reboot|migrate_disk_and_power_off|confirm_migration'
+    r'|check_can_live_migrate_dest|(pre|post)_live_migration'
+    r'|live_migration_(main|monitor|update|uses|with))'
+    r'|\.test_update_provider_tree(_with|$)'
+    r'|\.LiveMigrationQueuedAbortTest|\.LibvirtFlatEvacuateTest\.')
 
 #: Layers by name. Those after the first need root, and those after the second
 #: QEMU; ``devstack``, which is part of others, ``faults``, ``operations``,
@@ -59,7 +75,9 @@ LAYERS = {
     'devstack': (Run('tests/unit/devstack', 2, 300),
                  Run('tests/integration', 1, 300,
                      tests=r'\.test_devstack\.')),
-    'functional': (Run('tests/functional', 2, 1200),),
+    'functional': (Run('tests/functional', 2, 1200),
+                   dataclasses.replace(_NOVA, limit_s=900, tests=_SOME_OF_NOVA,
+                                       name="Nova's own")),
     'integration': (Run('tests/unit/channel', 2, 900, profile='middle'),
                     Run('tests/integration', 1, 4200, each=True)),
     'faults': (Run('tests/unit/channel', 2, 3600, profile='thorough'),
@@ -73,7 +91,6 @@ LAYERS = {
                    tests=r'\.test_versions\.MixedTest\.',
                    qemu=settings.QEMU_MIXED),
                Run('tests/matrix', 1, 1800, each=True)),
-    'nova': (Run('tests/nova', 2, 2 * 3600, expected=REPOSITORY / 'tests'
-                 / 'nova' / 'expected.txt'),),
+    'nova': (_NOVA,),
 }
 STANDARD = ('unit', 'functional', 'integration')

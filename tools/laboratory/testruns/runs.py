@@ -8,7 +8,7 @@ import pathlib
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from laboratory import command
 from laboratory.layout import Layout, REPOSITORY
@@ -88,6 +88,8 @@ def _run(name: str, one: layers.Run, layout: Layout, venv: pathlib.Path,
             stestr.stdout.close()
             left.end(layout if one.has_cloud else None, progress)
         broken = ends.read_text()
+    if wanted is None:
+        counts += _absent(name, expected, counts)
     # Its status is another one also for a failure that is expected.
     checked = counts.checked(
         bool(stestr.returncode == 0 or expected) and not broken)
@@ -96,6 +98,14 @@ def _run(name: str, one: layers.Run, layout: Layout, venv: pathlib.Path,
                      f'after {counts.total} tests\n{broken}'
                      f'{command.tail(log)}\n  log: {log}')
     return checked
+
+
+def _absent(name: str, expected: Mapping[str, str], counts: Counts) -> Counts:
+    """A failure for each test that is expected to fail and is none."""
+    lines = tuple(
+        f'{name}: {test} is expected to fail, and there is no such test'
+        for test in expected_ones.absent(expected, dict(counts.ended)))
+    return Counts(failed=len(lines), failures=lines)
 
 
 def both(one: str | None, other: str | None) -> str | None:

@@ -286,6 +286,21 @@ class WatchTest(watch_case.WatchTestCase):
             self._until(lambda: 'PermissionError' in self.log.output)
         self._checked()
 
+    def test_a_service_that_is_stopped_and_started_again(self):
+        self._start()
+        self._checked()
+        self.watch.stop()
+        before = self.look.call_count
+        self.shadow.service_away = True
+        self._start()
+        self._until(lambda: 'until the host service' in self.log.output)
+        self.watch.start()      # and before it has ended
+        self.shadow.service_away = False
+        self._until(lambda: self.look.call_count > before)
+        self._checked()
+        self.assertEqual(1, [thread.name for thread in threading.enumerate()]
+                         .count('dmore-watch'))
+
     def test_stop(self):
         self.watch.start()
         self._checked()

@@ -36,6 +36,15 @@ class StartTest(fake_host.HostTestCase):
                 side_effect=exception.ConfigurationError('none is left')):
             self.assertEqual('none is left', start.check(self.subject))
 
+    def test_what_was_not_foreseen_does_not_keep_nova_from_its_start(self):
+        with (mock.patch.object(host, 'device', side_effect=TypeError),
+              mock.patch.object(host, 'versions', side_effect=TypeError),
+              mock.patch.object(host.cpus, 'of_domain_r', side_effect=(
+                  exception.ConfigurationError('none is left'))),
+              fixtures.FakeLogger() as log):
+            self.assertEqual('none is left', start.check(self.subject))
+        self.assertIn('Device of Domain R cannot be checked', log.output)
+
     def test_no_network(self):
         self.config.config(group='dmore', management_network=None)
         self.pairs.addresses._network = None
