@@ -45,6 +45,9 @@ _VMS = (messages.INSTANCE, messages.DOMAIN_R)
 #: Control connections that wait for a worker.
 _CONTROLS_MAX = 64
 
+#: Messages of a worker that are taken before an event of QEMU is.
+_HEARD_AT_ONCE = 64
+
 #: Least time between two resets of the instance that are told, in seconds.
 _RESETS_APART_S = 1.0
 
@@ -76,7 +79,7 @@ class Keeper:
         self._last_input: messages.Message | None = None
         self._worker = worker_process.WorkerProcess(
             loop, run_dir, instance, self._worker_started,
-            self._worker_readable)
+            self._hear_one)
         #: Of each: connected, run state, arriving.
         self._vms: dict[str, tuple[bool, str | None, bool]] = {
             vm: (False, None, False) for vm in _VMS}
@@ -222,6 +225,7 @@ class Keeper:
 
     def _event(self, vm: str, event: str, at: float) -> None:
         if vm == messages.INSTANCE:
+            self._hear_worker()
             self._line.event(event, at)
         elif event == messages.SAVED:
             self._domain_r.let_run(again=True)
@@ -296,7 +300,16 @@ class Keeper:
         for sock in waiting:
             self._control_accepted(sock, None)
 
-    def _worker_readable(self) -> None:
+    def _hear_worker(self) -> None:
+        """Take what it has said until now. A keeper that had no processor for
+        a while finds both: that the instance is to leave, and that it stopped,
+        which came later."""
+        for _each in range(_HEARD_AT_ONCE):
+            if self._worker.link is None or not self._hear_one():
+                break
+
+    def _hear_one(self) -> bool:
+        """Take one message; whether there was one."""
         assert self._worker.link is not None    # it is what can be read
         try:
             message, descriptors = messages.receive(self._worker.link)
@@ -305,16 +318,21 @@ class Keeper:
             if message is not None:
                 messages.check_to_keeper(message)
         except BlockingIOError:
-            return
+            return False
         except (ValueError, RecursionError) as e:
             LOG.error('The worker sent what is no message, and is ended: %s',
                       text.printable(e))
             self._worker.kill()
-            return
+            return False
         if message is None:
             self._line.has_worker(False)
             self._worker.ended()
-        elif message['type'] == messages.ToKeeper.QMP:
+            return False
+        self._obey(message)
+        return True
+
+    def _obey(self, message: messages.Message) -> None:
+        if message['type'] == messages.ToKeeper.QMP:
             self._execute(message)
         elif message['type'] == messages.ToKeeper.LEAVING:
             self._line.leaving(message['on'])

@@ -40,7 +40,7 @@ class WorkerProcess:
 
     def __init__(self, loop: loop_module.Loop, run_dir: str,
                  instance: str, on_start: Callable[[], None],
-                 on_readable: Callable[[], None]) -> None:
+                 on_readable: Callable[[], object]) -> None:
         self._loop = loop
         self._run_dir = run_dir
         self._instance = instance

@@ -2,6 +2,7 @@
 """The stop, the freeze and the rollback, with real processes."""
 
 import base64
+import json
 import os
 import signal
 import time
@@ -45,6 +46,34 @@ class TestStop(stop_case.Stop):
             self.client.hand_over(1000)['unstored']['serial0_out'])
         self.assertEqual(frozen, self.client.frozen(1000))
         self.assertEqual((), self.pair.gaps())
+
+    def test_the_keeper_is_late(self):
+        """What the worker says before the stop counts before the stop, when
+        the keeper reads both at once."""
+        self.client.arm('m', SOURCE, on=False)
+        sock = self.pair.hostd.service.open(self.pair.uuid)
+        self.addCleanup(sock.close)
+        sock.settimeout(5)
+
+        def ask(method, **parameters):
+            sock.sendall(json.dumps({
+                'id': 1, 'method': method, 'params': parameters}).encode()
+                + b'\n')
+            self.assertIn('result', json.loads(sock.recv(1 << 16)))
+        ask('hold', on=False)           # it is the worker's from now on
+        keeper = self.client.status().pid
+        # In the midst of QEMU's events, of which more will be there.
+        for _each in range(30):
+            self.instance.qmp.event('RTC_CHANGE')
+        os.kill(keeper, signal.SIGSTOP)
+        try:
+            ask('arm', migration_id='n', role=SOURCE.value, on=True)
+            self.instance.prints(b'last')
+            self.instance.leaves()
+        finally:
+            os.kill(keeper, signal.SIGCONT)
+        self.assertTrue(self.client.frozen(5000).acknowledged)
+        self.assertEqual(4, self.output_carried())
 
     def test_domain_r_is_let_go(self):
         self.client.let_go(True)
