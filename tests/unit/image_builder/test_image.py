@@ -58,6 +58,20 @@ class ImageTest(unittest.TestCase):
                       ('bookworm', [], [])):
             self.assertNotEqual(one, build.recipe(*other))
 
+    def test_made_where_it_will_be(self) -> None:
+        # /tmp may be small, or without device files.
+        with tempfile.TemporaryDirectory() as folder, \
+                mock.patch.object(build.os, 'geteuid', return_value=0), \
+                mock.patch.object(build.tree_module.Tree, 'unpack',
+                                  autospec=True) as unpack:
+            unpack.side_effect = exception.ImageError('no mirror')
+            output = pathlib.Path(folder, 'output')
+            with self.assertRaisesRegex(exception.ImageError, 'no mirror'):
+                build.build(output, print)
+            tree = unpack.call_args[0][0]
+            self.assertEqual(output, tree.path.parents[1])
+            self.assertEqual([], list(output.iterdir()))
+
     def test_failed_tool_is_quoted(self) -> None:
         with self.assertRaisesRegex(exception.ImageError,
                                     'status 3. Try this.\\nwhy'):
