@@ -3,6 +3,7 @@
 
 import contextlib
 import io
+import os
 import pathlib
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from nova_dmore.image_builder import cli
 from nova_dmore.image_builder import kernel
 from nova_dmore.image_builder import root
 from nova_dmore.image_builder import steps
+from nova_dmore.image_builder import tree as tree_module
 
 
 class ImageTest(unittest.TestCase):
@@ -61,8 +63,8 @@ class ImageTest(unittest.TestCase):
     def test_made_where_it_will_be(self) -> None:
         # /tmp may be small, or without device files.
         with tempfile.TemporaryDirectory() as folder, \
-                mock.patch.object(build.os, 'geteuid', return_value=0), \
-                mock.patch.object(build.tree_module.Tree, 'unpack',
+                mock.patch.object(os, 'geteuid', return_value=0), \
+                mock.patch.object(tree_module.Tree, 'unpack',
                                   autospec=True) as unpack:
             unpack.side_effect = exception.ImageError('no mirror')
             output = pathlib.Path(folder, 'output')
