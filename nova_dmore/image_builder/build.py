@@ -69,7 +69,8 @@ def build(output: pathlib.Path, report: steps.Report, rebuild: bool = False,
           suite: str = SUITE, mirrors: Sequence[str] = ()) -> pathlib.Path:
     """Build the image unless ``output`` has one of the same recipe.
 
-    :param output: directory, created if missing, for the image file
+    :param output: directory, created if missing, for the image file; it is
+        also made in there
     :param rebuild: build even so, for newer Debian packages
     :param suite: Debian's release that it is made from, one of tree.SUITES
     :param mirrors: where its packages are; none: see tree.sources_for
@@ -84,7 +85,9 @@ def build(output: pathlib.Path, report: steps.Report, rebuild: bool = False,
     if not rebuild and (known := _known(output, wanted)) is not None:
         report(f'{known}: is up to date')
         return known
-    with tempfile.TemporaryDirectory(prefix='nova-dmore-image-') as scratch:
+    # Not in /tmp: in many hosts that takes no device files, which tools need.
+    with tempfile.TemporaryDirectory(prefix='.nova-dmore-image-',
+                                     dir=output) as scratch:
         members = pathlib.Path(scratch) / 'members'
         members.mkdir()
         tree = tree_module.Tree(pathlib.Path(scratch) / 'tree', EPOCH)

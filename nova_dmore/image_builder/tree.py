@@ -82,7 +82,8 @@ class Tree(steps.Machine):
 
         :param suite: one of SUITES
         :param mirrors: as of :func:`sources_for`
-        :raises ImageError: apt or a mirror failed
+        :raises ImageError: apt or a mirror failed, or no device file can be
+            made there
         """
         for name in _MERGED:
             (self.path / 'usr' / name).mkdir(parents=True)
@@ -101,6 +102,12 @@ class Tree(steps.Machine):
                   'On Ubuntu, the keys of Debian are in the package '
                   'debian-archive-keyring.',
                   env={**self._environment, **os.environ})
+        # mmdebstrap does without, where it cannot make any.
+        if not (self.path / 'dev/null').is_char_device():
+            raise exception.ImageError(
+                f'no device files can be made in {self.path} (mount option '
+                'nodev, or a container without CAP_MKNOD): give --output a '
+                'directory where they can')
         # A maintainer script would have made it.
         (self.path / 'usr/bin/awk').symlink_to('mawk')
 

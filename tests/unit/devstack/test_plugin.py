@@ -289,10 +289,13 @@ class UnstackTest(plugin_case.PluginCase):
         done = self.unstacked()
         order = [done.calls.index(call) for call in (
             ['stop_process', 'n-cpu'],
-            ['sudo', 'ovs-vsctl', '--if-exists', 'del-port',
-             'tap01234567-89'],
+            ['sudo', 'virsh', 'domiflist', f'domr-{stack.INSTANCE}'],
             ['sudo', 'virsh', 'destroy', f'domr-{stack.INSTANCE}'],
             ['sudo', 'virsh', 'undefine', f'domr-{stack.INSTANCE}'],
+            ['sudo', 'ovs-vsctl', '--if-exists', 'del-port',
+             'tap01234567-89'],
+            # It outlives the domain, and its port.
+            ['sudo', 'ip', 'link', 'delete', 'dev', 'tap01234567-89'],
             ['sudo', 'systemctl', 'kill', 'nova-dmore-hostd.service'],
             ['sudo', 'systemctl', 'disable', '--now',
              'nova-dmore-hostd.service'])]

@@ -3,6 +3,7 @@
 
 import contextlib
 import io
+import os
 import pathlib
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from nova_dmore.image_builder import cli
 from nova_dmore.image_builder import kernel
 from nova_dmore.image_builder import root
 from nova_dmore.image_builder import steps
+from nova_dmore.image_builder import tree as tree_module
 
 
 class ImageTest(unittest.TestCase):
@@ -57,6 +59,20 @@ class ImageTest(unittest.TestCase):
         for other in (('trixie', [], servers), ('bookworm', ['x'], servers),
                       ('bookworm', [], [])):
             self.assertNotEqual(one, build.recipe(*other))
+
+    def test_made_where_it_will_be(self) -> None:
+        # /tmp may be small, or without device files.
+        with tempfile.TemporaryDirectory() as folder, \
+                mock.patch.object(os, 'geteuid', return_value=0), \
+                mock.patch.object(tree_module.Tree, 'unpack',
+                                  autospec=True) as unpack:
+            unpack.side_effect = exception.ImageError('no mirror')
+            output = pathlib.Path(folder, 'output')
+            with self.assertRaisesRegex(exception.ImageError, 'no mirror'):
+                build.build(output, print)
+            tree = unpack.call_args[0][0]
+            self.assertEqual(output, tree.path.parents[1])
+            self.assertEqual([], list(output.iterdir()))
 
     def test_failed_tool_is_quoted(self) -> None:
         with self.assertRaisesRegex(exception.ImageError,

@@ -53,10 +53,14 @@ class TreeTest(unittest.TestCase):
         patched.start()
         self.addCleanup(patched.stop)
         self.commands: list[list[str]] = []
+        self.devices = True
 
     def ran(self, argv, advice='', env=None) -> str:
         self.commands.append(list(argv))
         self.environment = env
+        if argv[0] == 'mmdebstrap' and self.devices:
+            (self.path / 'dev').mkdir()
+            (self.path / 'dev/null').symlink_to('/dev/null')
         return 'Acquire::http::Proxy "http://p";\n'
 
     def test_nothing_is_taken_from_the_machine(self) -> None:
@@ -72,6 +76,11 @@ class TreeTest(unittest.TestCase):
                      *init_build.PACKAGES):
             self.assertIn(name, packages)
         self.assertEqual('usr/lib', str((self.path / 'lib').readlink()))
+
+    def test_where_no_device_files_can_be_made(self) -> None:
+        self.devices = False
+        with self.assertRaisesRegex(exception.ImageError, 'nodev.*--output'):
+            self.tree.unpack('trixie', ['http://m/debian'])
 
     def test_all_but_what_unpacks_is_run_in_the_tree(self) -> None:
         # What the machine itself has to have is in bindep.txt.
