@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from nova_dmore.channel import text as channel_text
 from nova_dmore.recorder import cast
 
 LOG = logging.getLogger(__name__)
@@ -246,7 +247,8 @@ def prune(directory: pathlib.Path, older_than: float, live: set[str],
         try:
             folder.rmdir()
         except OSError as e:
-            LOG.warning('Not removed: %s', e)   # it has files of others
+            # It has files of others.
+            LOG.warning('Not removed: %s', channel_text.printable(e))
             continue
         removed.append(name)
     return removed

@@ -13,6 +13,7 @@ import time
 
 from nova_dmore.channel import errors
 from nova_dmore.channel.host import tail as tail_module
+from nova_dmore.channel import text
 from nova_dmore.posix import unix_connect
 from nova_dmore.recorder import cast
 from nova_dmore.recorder import files as files_module
@@ -96,10 +97,10 @@ class Pair:
         try:
             return self._record(self.recording, is_last)
         except OSError as e:
-            LOG.warning('Not recorded now: %s', e)
+            LOG.warning('Not recorded now: %s', text.printable(e))
             self._not_before = time.monotonic() + _TROUBLE_S
         except errors.JournalError as e:
-            LOG.warning('Not recorded now: %s', e)
+            LOG.warning('Not recorded now: %s', text.printable(e))
         return False
 
     def _record(self, recording: wire.Recording, is_last: bool) -> bool:

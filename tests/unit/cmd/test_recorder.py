@@ -71,6 +71,7 @@ class ProgramTest(base.BaseTestCase):
         return b''.join(
             event.data
             for path in files.casts(self.directory / self.pair.uuid)
+            if path.stat().st_size      # it has been begun
             for event in export.read(path).events if event.data)
 
     def _prints(self, data, expected):

@@ -52,7 +52,7 @@ def run(data: bytes) -> None:
             pairs, mock.Mock(), connect, instances, send_back.SendBack(
                 pairs, connect, 'qemu:///system',
                 lambda: uris.MigrationURIs('qemu+tcp://any/system'),
-                encrypts=False), mock.Mock())
+                encrypts=False, connections=2), mock.Mock())
         servers = (rpc.DestinationServer(role), rpc.SourceServer(_Leaves()))
         with mock.patch.multiple(
                 destination.where, find=lambda *_: mock.sentinel.here,
