@@ -226,7 +226,12 @@ class Hands:
         if self._is_command(event):
             return
         if event.down and not self._instance.takes_input:
-            return      # as QEMU's own console; the picture says so
+            # As QEMU's own console does; the picture says why. An operator
+            # can tell these from keys that were lost.
+            self._log.say('no input', 'info', f'{self._name(event.session)}: '
+                          'a key is dropped, for the instance is '
+                          f'{self._instance.now}')
+            return
         self._keyboard.keymap = self._vnc().keymap
         if not self._keyboard.key(event.session, event.down, event.symbol,
                                   event.number, event.knows_locks):
