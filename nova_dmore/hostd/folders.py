@@ -11,6 +11,7 @@ import uuid
 from nova_dmore.channel import text
 from nova_dmore import places
 from nova_dmore.posix import locks
+from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
 
@@ -83,6 +84,13 @@ class Folders:
             return locks.holder(self.of_pair(instance))
         except FileNotFoundError:
             return None
+
+    def knows_large(self, instance: str) -> bool:
+        """-> whether a keeper lives that listens for a Domain R with a large
+        region."""
+        return self.keeper(instance) is not None and os.path.exists(
+            os.path.join(places.of_pair(self.of_pair(instance)).domain_r,
+                         wire.LARGE_IVSHMEM_SOCKET))
 
     def worker(self, instance: str) -> int | None:
         """-> the process id of a worker that lives, or None.

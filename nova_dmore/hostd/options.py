@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from oslo_config import cfg
 
+from nova_dmore import conf_file
 from nova_dmore import exception
 from nova_dmore.hostd import service
 from nova_dmore.keeper import keeper
@@ -58,26 +59,17 @@ def read(arguments: Sequence[str]) -> service.Options:
     :param arguments: of the command line, without the program.
     :raises exception.ConfigurationError: an option cannot be used.
     """
-    conf = cfg.ConfigOpts()
-    conf.register_group(GROUP)
-    conf.register_opts(OPTIONS, group=GROUP)
-    try:
-        conf(arguments, project='nova-dmore', prog='nova-dmore-hostd',
-             default_config_files=cfg.find_config_files(
-                 project='nova-dmore', prog='hostd'))
-        given = conf.hostd
-        user = _user(given.compute_user)
-        this = os.geteuid()
-        return service.Options(
+    given = conf_file.read(GROUP, OPTIONS, arguments)
+    user = _user(given.compute_user)
+    this = os.geteuid()
+    return service.Options(
+        run_dir=os.path.abspath(given.run_dir),
+        state_dir=given.state_dir or None,
+        clients=frozenset({0, this, user.pw_uid}),
+        compute=frozenset({0, user.pw_uid}),
+        keeper=keeper.Options(
             run_dir=os.path.abspath(given.run_dir),
-            state_dir=given.state_dir or None,
-            clients=frozenset({0, this, user.pw_uid}),
-            compute=frozenset({0, user.pw_uid}),
-            keeper=keeper.Options(
-                run_dir=os.path.abspath(given.run_dir),
-                qemu_group=_group(given.qemu_group), debug=given.debug))
-    except cfg.Error as error:
-        raise exception.ConfigurationError(str(error)) from error
+            qemu_group=_group(given.qemu_group), debug=given.debug))
 
 
 def _user(name: str) -> pwd.struct_passwd:

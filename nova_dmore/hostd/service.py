@@ -33,7 +33,6 @@ from nova_dmore.hostd import remembered
 from nova_dmore.keeper import keeper
 from nova_dmore.link import hostd_protocol
 from nova_dmore.link import messages
-from nova_dmore import places
 from nova_dmore.posix import locks
 from nova_dmore.posix import loop as loop_module
 from nova_dmore.posix import unix_connect
@@ -239,11 +238,7 @@ class Service:
             self._start(sock, instance, message.get('arrives') is True,
                         message.get('large') is True)
         elif kind is hostd_protocol.Request.LARGE:
-            _send(sock, {'large': self._folders.keeper(instance) is not None
-                         and os.path.exists(os.path.join(
-                             places.of_pair(
-                                 self._folders.of_pair(instance)).domain_r,
-                             wire.LARGE_IVSHMEM_SOCKET))})
+            _send(sock, {'large': self._folders.knows_large(instance)})
         elif kind is hostd_protocol.Request.OPEN:
             self._open(sock, instance)
         elif kind is hostd_protocol.Request.END:

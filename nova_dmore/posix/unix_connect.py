@@ -55,3 +55,15 @@ def connect(path: str) -> socket.socket:
         return sock
     finally:
         os.close(place)
+
+
+def connect_to(path: str, process: int | None) -> socket.socket:
+    """As :func:`connect`, if it is a process that listens there.
+
+    :raises OSError: likewise; ConnectionRefusedError: somebody else does.
+    """
+    sock = connect(path)
+    if credentials(sock)[0] != process:
+        sock.close()
+        raise ConnectionRefusedError(f'somebody else listens at {path}')
+    return sock

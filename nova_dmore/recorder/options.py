@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from oslo_config import cfg
 
-from nova_dmore import exception
+from nova_dmore import conf_file
 from nova_dmore.recorder import recorder
 
 GROUP = cfg.OptGroup('recorder', title='The recorder of serial consoles')
@@ -44,16 +44,7 @@ def read(arguments: Sequence[str]) -> recorder.Options:
     :param arguments: of the command line, without the program.
     :raises exception.ConfigurationError: an option cannot be used.
     """
-    conf = cfg.ConfigOpts()
-    conf.register_group(GROUP)
-    conf.register_opts(OPTIONS, group=GROUP)
-    try:
-        conf(arguments, project='nova-dmore', prog='nova-dmore-recorder',
-             default_config_files=cfg.find_config_files(
-                 project='nova-dmore', prog='recorder'))
-        given = conf.recorder
-        return recorder.Options(
-            os.path.abspath(given.run_dir), pathlib.Path(given.directory),
-            given.max_mib << 20, given.keep_days * 86400.0)
-    except cfg.Error as error:
-        raise exception.ConfigurationError(str(error)) from error
+    given = conf_file.read(GROUP, OPTIONS, arguments)
+    return recorder.Options(
+        os.path.abspath(given.run_dir), pathlib.Path(given.directory),
+        given.max_mib << 20, given.keep_days * 86400.0)

@@ -43,10 +43,8 @@ def map_journal(folder: str, keeper: int) -> tuple[mmap.mmap, str]:
     :param keeper: its process id; nobody else is believed.
     :raises OSError: it is of an earlier release, or about to end.
     """
-    with unix_connect.connect(
-            os.path.join(folder, wire.JOURNAL_SOCKET)) as sock:
-        if unix_connect.credentials(sock)[0] != keeper:
-            raise OSError('somebody else listens in the place of the keeper')
+    with unix_connect.connect_to(
+            os.path.join(folder, wire.JOURNAL_SOCKET), keeper) as sock:
         sock.settimeout(_ANSWER_S)
         _, descriptors, _, _ = socket.recv_fds(sock, 16, 1)
     if not descriptors:

@@ -62,15 +62,12 @@ class _Keepers:
     def open(self, instance: str, timeout: float) -> socket.socket | None:
         """-> a connection; None: there is no process."""
         try:
-            sock = unix_connect.connect(os.path.join(
-                self._folders.of_pair(instance), wire.CONTROL_SOCKET))
-            if (unix_connect.credentials(sock)[0]
-                    == self._folders.keeper(instance)):
-                return sock
-            sock.close()
+            return unix_connect.connect_to(
+                os.path.join(self._folders.of_pair(instance),
+                             wire.CONTROL_SOCKET),
+                self._folders.keeper(instance))
         except OSError:
-            pass
-        return None
+            return None
 
 
 @dataclasses.dataclass

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 
-from nova_dmore.client import shadow_client
+from nova_dmore.client import answers
 from nova_dmore import exception
 from nova_dmore import wire
 from tests.integration import live_pair
@@ -125,7 +125,7 @@ class TestHostile(live_pair.LivePair):
             lambda: r'a\n2026 b\x1b[2J\u202e' in self.pair.logged())
 
     def test_an_unexpected_answer_of_the_process(self):
-        self.assertRaises(ValueError, shadow_client._gap_report, {
+        self.assertRaises(ValueError, answers._gap_report, {
             'number': 1, 'stream': 'serial0_out', 'at': '\x1b', 'bytes': 1,
             'kind': 'exact', 'reason': 'x', 'migration_id': None, 'time': 1})
 

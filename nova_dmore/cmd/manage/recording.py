@@ -101,8 +101,7 @@ def _list(given: recorder.Options, arguments: argparse.Namespace
     for part in _parts(_paths(given, arguments.server)):
         rows.append({
             'instance_uuid': part.header.instance, 'file': str(part.path),
-            'began': time.strftime('%Y-%m-%dT%H:%M:%SZ',
-                                   time.gmtime(part.header.began)),
+            'began': output.utc(part.header.began),
             'host': part.header.host, 'offset': part.header.offset,
             'bytes': part.end - part.header.offset,
             'size': part.size})

@@ -31,3 +31,14 @@ class UnixConnectTest(unittest.TestCase):
                 listener.listen()
                 unix_connect.connect(path).close()
                 self.assertRaises(OSError, unix_connect.connect, link)
+
+    def test_somebody_else_listens(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, 'a')
+            with socket.socket(socket.AF_UNIX) as listener:
+                listener.bind(path)
+                listener.listen()
+                unix_connect.connect_to(path, os.getpid()).close()
+                for other in (os.getppid(), None):
+                    self.assertRaises(ConnectionRefusedError,
+                                      unix_connect.connect_to, path, other)

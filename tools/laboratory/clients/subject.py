@@ -88,9 +88,15 @@ class Subject(abc.ABC):
 
         :raises Failure: there is none in time
         """
+        return self._serial(self._proxied_now)
+
+    def _proxied_now(self) -> ProxySession:
+        return ProxySession(self._cloud.console_url(self.server))
+
+    @staticmethod
+    def _serial(open_it: Callable[[], _Opened]) -> _Opened:
         try:
-            return when_there(lambda: ProxySession(
-                self._cloud.console_url(self.server)), _OPEN_S)
+            return when_there(open_it, _OPEN_S)
         except OSError as error:
             raise Failure('serial console', str(error)) from error
 
@@ -127,10 +133,7 @@ class Subject(abc.ABC):
 
         :raises Failure: no shell answers
         """
-        try:
-            return when_there(lambda: Shell(self.proxied()), _OPEN_S)
-        except OSError as error:
-            raise Failure('serial console', str(error)) from error
+        return self._serial(lambda: Shell(self._proxied_now()))
 
     def screendump(self) -> Pixels:
         """What QEMU itself shows.
