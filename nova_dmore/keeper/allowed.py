@@ -8,10 +8,16 @@ reads what guests wrote, gets these few commands and no more.
 from typing import Any
 
 from nova_dmore.channel import input_event
+from nova_dmore.channel import text
 from nova_dmore.link import messages
 
 #: Events in one command: two axes, and all buttons.
 EVENTS_MAX = 2 + len(input_event.BUTTONS)
+
+#: With other arguments than ``messages.KEYBOARD_STATUS`` it can do anything.
+_HMP = 'human-monitor-command'
+#: Longest answer to it that is passed on, in characters.
+_RESULT_MAX = 40
 
 
 def is_allowed(vm: str, command: str, arguments: dict[str, Any] | None
@@ -27,7 +33,18 @@ def is_allowed(vm: str, command: str, arguments: dict[str, Any] | None
         return command == 'stop' and not arguments
     if command == 'chardev-send-break':
         return arguments == {'id': messages.SERIAL0_CHARDEV}
+    if command == _HMP:
+        return arguments == messages.KEYBOARD_STATUS
     return command == 'input-send-event' and _are_events(arguments)
+
+
+def told_of(command: str, result: Any) -> str | None:
+    """-> what the worker is told of QEMU's answer.
+
+    Answers may be long, and it needs but that to ``KEYBOARD_STATUS``.
+    """
+    return (text.printable(result, _RESULT_MAX)
+            if command == _HMP and isinstance(result, str) else None)
 
 
 def _are_events(arguments: Any) -> bool:

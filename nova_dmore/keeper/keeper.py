@@ -249,14 +249,15 @@ class Keeper:
             self._last_input = last = {
                 **message['note'], 'id': message['id'], 'answer': None}
 
+        vm, command = message['vm'], message['command']
+
         def replied(outcome: messages.Message) -> None:
-            # What QEMU returns may be long, and nobody needs it.
             reply = {'type': messages.ToWorker.REPLY, 'id': message['id'],
-                     **({'result': None} if 'result' in outcome else outcome)}
+                     **({'result': allowed.told_of(command, outcome['result'])}
+                        if 'result' in outcome else outcome)}
             if last is not None:
                 last['answer'] = reply
             self._send(reply)
-        vm, command = message['vm'], message['command']
         if allowed.is_allowed(vm, command, message['arguments']):
             self._links[vm].execute(command, message['arguments'], replied)
         else:

@@ -98,6 +98,11 @@ SAVED = 'saved'
 #: each other at once. A keeper of an earlier release does not pass it on.
 RESET = 'RESET'
 
+#: The HMP command that reads the status register of the instance's keyboard
+#: controller, which has no effect on it; what QEMU prints is passed on. A
+#: keeper of an earlier release refuses it.
+KEYBOARD_STATUS = {'command-line': 'i /b 0x64'}
+
 #: QEMU's run states in which an instance's devices work: a guest that sleeps
 #: is woken by them.
 AWAKE = frozenset({'running', 'suspended'})

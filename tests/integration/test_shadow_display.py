@@ -252,6 +252,27 @@ class TestMigration(DisplayTest):
         self.assertEqual(text.split(), self.answers())
         self.assertEqual((), self.pair.gaps())
 
+    def test_keys_for_a_guest_that_does_not_read(self):
+        """It is told of no key for 3 s, as if it had no processor."""
+        self.boot()
+        text = ''.join(f'{n:04}\n' for n in range(40))
+        self.controller(0x44)
+        self.domain_r.sends(*keys(text))
+        time.sleep(3)
+        self.assertEqual([], self.answers())
+        self.controller(0x47)
+        fakes.wait_for(lambda: len(self.answers()) == 40, 30)
+        self.assertEqual(text.split(), self.answers())
+
+    def controller(self, command):
+        """Write the command byte of the keyboard controller.
+
+        :param command: 0x40: it translates, 4: as ever, 1 and 2: it
+            interrupts the guest for the keyboard and the mouse
+        """
+        self.qemu.monitor('o /b 0x64 0x60')
+        self.qemu.monitor(f'o /b 0x60 {command:#x}')
+
     def test_keys_through_the_stop_and_killed_workers(self):
         """A key every 50 ms; a worker is killed now and then, too."""
         self.boot()

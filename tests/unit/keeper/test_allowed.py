@@ -14,9 +14,17 @@ class TestAllowList(base.BaseTestCase):
             self.assertTrue(allowed.is_allowed(vm, 'query-status', {}))
         self.assertTrue(allowed.is_allowed(
             messages.INSTANCE, 'chardev-send-break', {'id': 'charserial0'}))
+        self.assertTrue(allowed.is_allowed(
+            messages.INSTANCE, 'human-monitor-command',
+            {'command-line': 'i /b 0x64'}))
         self.assertTrue(allowed.is_allowed(messages.DOMAIN_R, 'stop', {}))
         for command, arguments in (
                 ('quit', {}), ('human-monitor-command', {}),
+                ('human-monitor-command', None),
+                ('human-monitor-command', {'command-line': 'quit'}),
+                ('human-monitor-command', {'command-line': 'i /b 0x60'}),
+                ('human-monitor-command',
+                 {'command-line': 'i /b 0x64', 'cpu-index': 0}),
                 ('chardev-send-break', {'id': 'other'}),
                 ('chardev-send-break', {}), ('cont', {}),
                 ('query-status', {'x': 1}),
@@ -26,9 +34,20 @@ class TestAllowList(base.BaseTestCase):
                 messages.INSTANCE, command, arguments))
         for command, arguments in (
                 ('quit', {}), ('cont', {}), ('stop', {'x': 1}),
+                ('human-monitor-command', {'command-line': 'i /b 0x64'}),
                 ('chardev-send-break', {'id': 'charserial0'})):
             self.assertFalse(allowed.is_allowed(
                 messages.DOMAIN_R, command, arguments))
+
+    def test_what_it_is_told_of_answers(self):
+        def told(result, command='human-monitor-command'):
+            return allowed.told_of(command, result)
+        printed = 'portb[0x0064] = 0x1c\r\n'
+        self.assertEqual('portb[0x0064] = 0x1c\\r\\n', told(printed))
+        self.assertLess(len(told('x' * 10000)), 100)
+        for result in ({}, None, 5, ['x']):
+            self.assertIsNone(told(result))
+        self.assertIsNone(told(printed, 'query-status'))
 
     def test_events_of_input(self):
         def key(**changes):

@@ -2,18 +2,18 @@
 """The shadow device of the instance's keyboard and pointer.
 
 An event is taken when QEMU's ``input-send-event`` has succeeded; a QEMU whose
-guest does not run refuses it, so that nothing is lost at a stop. One command
-is on its way at a time. The keeper remembers the last one by its offset in the
+guest does not run refuses it, so that nothing is lost at a stop, and a key is
+sent when the guest has read those before it (:mod:`.room`). One command is on
+its way at a time. The keeper remembers the last one by its offset in the
 stream: a worker that follows a killed one learns from it what became of that.
 """
 
 import logging
 import time
 from collections.abc import Collection
-from typing import Any, TypeAlias
+from typing import Any
 
 from nova_dmore.channel import carry_over as carry_over_module
-from nova_dmore.channel import errors
 from nova_dmore.channel import input_event
 from nova_dmore.channel import region
 from nova_dmore.channel import text
@@ -22,6 +22,8 @@ from nova_dmore.posix import loop as loop_module
 from nova_dmore import wire
 from nova_dmore.worker.devices import base
 from nova_dmore.worker.devices.keyboard import pacing
+from nova_dmore.worker.devices.keyboard import qemu_events
+from nova_dmore.worker.devices.keyboard import room
 from nova_dmore.worker.devices.keyboard import standstill
 
 LOG = logging.getLogger(__name__)
@@ -37,19 +39,15 @@ _NO_TABLET = 'event type abs'
 #: An event that QEMU did not want yet is offered again so much later.
 _RETRY_S = 0.05
 
+#: A keyboard that has no room is asked again so much later: a guest that reads
+#: has made some.
+_FULL_S = 0.01
+
 #: Those that every release knows: the first seven of input_event.BUTTONS.
 _CARRIED_BUTTONS = 0x7f
 
 #: Keys that are released with one command, which has a limit.
 _LIFTED_MAX = 8
-
-#: What a pointer without a position has moved over, if nothing is known.
-_DEFAULT_SIZE = (1024, 768)
-
-#: An InputEvent of QEMU's QMP.
-_QemuEvent: TypeAlias = dict[str, Any]
-#: x and y in pixels.
-_Place: TypeAlias = tuple[int, int]
 
 
 class InputDevice(base.ShadowDevice):
@@ -63,6 +61,8 @@ class InputDevice(base.ShadowDevice):
         self._journal = context.journal
         self._machine = context.machine
         self._pacer = pacing.Pacer()
+        self._room = room.Room()
+        self._is_asking = False     # the keyboard for its room
         self._timer: loop_module.Handle | None = None
         self._flowed = False
         # The note of the event that is on its way; see ToKeeper.QMP.
@@ -76,7 +76,7 @@ class InputDevice(base.ShadowDevice):
         self._standstill = standstill.Standstill(
             self._machine, context.loop, self.pump)
         # Where a pointer without position is.
-        self._place: _Place | None = None
+        self._place: qemu_events.Place | None = None
         self._arrival_open = False  # the source's buttons may come yet
         self._relative = False
         self._known: set[str] = set()   # troubles that were logged
@@ -98,6 +98,7 @@ class InputDevice(base.ShadowDevice):
         flows = self._machine.input_flows
         if flows and not self._flowed:
             self._pacer.resumed(now)
+            self._room.forget()
             # It may be another QEMU.
             self._relative = False
             self._place = None
@@ -112,7 +113,7 @@ class InputDevice(base.ShadowDevice):
         if self._lifting and self._on_way is None and self._timer is None:
             self._lift()
         while (flows and self._on_way is None and self._timer is None and
-                self._send(now)):
+                not self._is_asking and self._send(now)):
             pass
 
     def is_settling(self) -> bool:
@@ -167,7 +168,7 @@ class InputDevice(base.ShadowDevice):
         self._pacer.waiting(waiting, now)
         if not waiting:
             return False
-        count, event = _next(data)
+        count, event = qemu_events.following(data)
         if event is None:
             self._drop('Domain R sent what is no event')
             self._take(self.taken, _SIZE)
@@ -178,12 +179,19 @@ class InputDevice(base.ShadowDevice):
         if delay > 0:
             self._wait(delay)
             return False
+        if isinstance(event, input_event.Key):
+            if self._room.has_to_be_asked(event):
+                self._ask_for_room()
+                return False
+            self._room.sent(event)
         if not moved_only:
             self._pacer.sent(now)
         note = self._note(count * _SIZE,
                           getattr(event, 'buttons', self._buttons),
                           self._down_after(event))
-        place = self._pixels(event)
+        place = (None if isinstance(event, input_event.Key) else
+                 qemu_events.pixels(event, self._context.region.words[
+                     region.DISPLAY_MODE]))
         events = self._qemu_events(event, place)
         if not events:      # the first place of a pointer without one
             self._place = place
@@ -196,6 +204,17 @@ class InputDevice(base.ShadowDevice):
             'input-send-event', {'events': events},
             lambda reply: self._replied(reply, place), note)
         return False
+
+    def _ask_for_room(self) -> None:
+        def told(reply: messages.Message) -> None:
+            self._is_asking = False
+            if not self._room.told(reply, time.monotonic()) and (
+                    self._timer is None):
+                self._wait(_FULL_S)
+            self.pump()
+        self._is_asking = True
+        self._context.commands.execute(
+            'human-monitor-command', messages.KEYBOARD_STATUS, told)
 
     def _note(self, size: int, buttons: int, down: Collection[int]
               ) -> messages.Message:
@@ -219,8 +238,9 @@ class InputDevice(base.ShadowDevice):
 
     def _execute_lift(self, numbers: Collection[int], buttons: int) -> None:
         """Release keys, and the buttons that are others then."""
-        events = [_key(number, False) for number in sorted(numbers)]
-        events += _button_events(self._buttons, buttons)
+        events = [qemu_events.key(number, False) for number in sorted(numbers)]
+        events += qemu_events.buttons(self._buttons, buttons)
+        self._room.forget()
         self._on_way = note = self._note(0, buttons,
                                          self._down.difference(numbers))
         self._context.commands.execute(
@@ -241,37 +261,22 @@ class InputDevice(base.ShadowDevice):
         self._timer = None
         self.pump()
 
-    def _qemu_events(self, event: input_event.Event, place: _Place | None
-                     ) -> list[_QemuEvent]:
-        """-> InputEvents of QEMU's QMP."""
+    def _qemu_events(self, event: input_event.Event,
+                     place: qemu_events.Place | None
+                     ) -> list[qemu_events.QemuEvent]:
         if isinstance(event, input_event.Key):
-            return [_key(event.number, event.down)]
+            return [qemu_events.key(event.number, event.down)]
         if self._relative:
             assert place is not None    # only that of a key is None
-            old = self._place or place
-            events = [{'type': 'rel', 'data': {'axis': axis, 'value': by}}
-                      for axis, by in (('x', place[0] - old[0]),
-                                       ('y', place[1] - old[1])) if by]
+            moved = qemu_events.moved_by(self._place or place, place)
         else:
-            events = [{'type': 'abs', 'data': {'axis': axis, 'value': value}}
-                      for axis, value in (('x', event.x), ('y', event.y))]
-        return events + _button_events(self._buttons, event.buttons)
-
-    def _pixels(self, event: input_event.Event) -> _Place | None:
-        """-> where a pointer is, in pixels, or None for a key."""
-        if isinstance(event, input_event.Key):
-            return None
-        mode = self._context.region.words[region.DISPLAY_MODE]
-        mode = mode >> 32 or mode   # that of the whole picture, if it is said
-        width, height = ((mode & 0xffff, mode >> 16) if mode
-                         else _DEFAULT_SIZE)
-        return (event.x * width // (input_event.POINTER_MAX + 1),
-                event.y * height // (input_event.POINTER_MAX + 1))
+            moved = qemu_events.moved_to(event)
+        return moved + qemu_events.buttons(self._buttons, event.buttons)
 
     # -- answers
 
-    def _replied(self, reply: messages.Message, place: _Place | None = None
-                 ) -> None:
+    def _replied(self, reply: messages.Message,
+                 place: qemu_events.Place | None = None) -> None:
         """QEMU, or the keeper for it, has answered."""
         note, self._on_way = self._on_way, None
         assert note is not None     # only what is on its way is answered
@@ -352,40 +357,3 @@ class InputDevice(base.ShadowDevice):
         if reason not in self._known and len(self._known) < 16:
             self._known.add(reason)
             LOG.warning('%s', text.printable(reason))
-
-
-def _key(number: int, down: bool) -> _QemuEvent:
-    return {'type': 'key', 'data': {
-        'key': {'type': 'number', 'data': number}, 'down': down}}
-
-
-def _button_events(before: int, after: int) -> list[_QemuEvent]:
-    """What changes between two states of all buttons."""
-    return [{'type': 'btn', 'data': {
-                'button': name, 'down': bool(after >> bit & 1)}}
-            for bit, name in enumerate(input_event.BUTTONS)
-            if (before ^ after) >> bit & 1]
-
-
-def _next(data: bytes) -> tuple[int, input_event.Event | None]:
-    """-> (records, event): the next one, and how many it stands for.
-
-    Of a pointer that moves with the same buttons only the last place counts.
-    The event is None if the first record is none.
-    """
-    event: input_event.Event | None = None
-    count = 0
-    for start in range(0, len(data) - _SIZE + 1, _SIZE):
-        try:
-            found = input_event.unpack(data[start:start + _SIZE])
-        except errors.InputEventError:
-            break
-        if event is not None and not (
-                isinstance(event, input_event.Pointer) and
-                isinstance(found, input_event.Pointer) and
-                event.buttons == found.buttons):
-            break
-        event, count = found, count + 1
-        if isinstance(event, input_event.Key):
-            break
-    return count, event

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """How fast events may be handed to QEMU.
 
-QEMU acknowledges an event when the emulated device has it. A PS/2 keyboard
-keeps 16 bytes that the guest has not read, one to three for an event
-(PS2_QUEUE_SIZE in hw/input/ps2.c), a USB device 16 events (QUEUE_LENGTH in
-hw/input/hid.c), and what comes then is dropped silently. A guest that has
-just arrived on a host reads late and irregularly.
+QEMU acknowledges an event when the emulated device has it, and the guest's
+kernel takes it from there into queues of its own that nobody can look into
+(an X server's has 64 events, EVDEV_MIN_BUFFER_SIZE in drivers/input/evdev.c).
+A guest that has just arrived on a host reads them late and irregularly. So it
+does a USB device's, which keeps 16 events (QUEUE_LENGTH in hw/input/hid.c);
+of a PS/2 keyboard see :mod:`.room`.
 """
 
 #: So many events may follow each other at once.
@@ -14,9 +15,9 @@ BURST = 4
 #: One event in so many seconds, on average: a key, down and up, every 5 ms.
 STEADY_S = 0.0025
 
-#: The same while a backlog is worked off: a key takes three bytes, so a guest
-#: may stand still for five keys, 140 ms, and loses nothing. Who waits for the
-#: first key of a backlog waits no longer for it.
+#: The same while a backlog is worked off: a program in the guest may stand
+#: still for 0.9 s, and a USB keyboard for 0.2 s. Who waits for the first key
+#: of a backlog waits no longer for it.
 BACKLOG_S = 0.014
 
 #: More events than this that wait are a backlog.

@@ -20,6 +20,8 @@ from tests.unit.worker import fake_loop
 IN = wire.Stream.INPUT0_IN
 State = wire.PairState
 OK = {'result': {}}
+HAS_ROOM = {'result': 'portb[0x0064] = 0x1c\\r\\n'}
+HAS_NONE = {'result': 'portb[0x0064] = 0x1d\\r\\n'}
 
 
 class Machine:
@@ -36,12 +38,24 @@ class Commands:
         self.sent = []      # (events, note)
         self.last = None
         self.callbacks = {}
+        #: The answer to the question for the keyboard's room, None: it is to
+        #: be made by the test.
+        self.keyboard = HAS_ROOM
+        self.asked = []     # for it, and not answered
 
-    def execute(self, command, arguments, replied, note):
+    def execute(self, command, arguments, replied, note=None):
         assert allowed.is_allowed(messages.INSTANCE, command, arguments)
+        if arguments == messages.KEYBOARD_STATUS:
+            self.asked.append(replied)
+            if self.keyboard is not None:
+                self.tell(self.keyboard)
+            return
         self.sent.append((arguments['events'], note))
         self.last = {**note, 'id': len(self.sent), 'answer': None}
         self.callbacks = {len(self.sent): replied}
+
+    def tell(self, reply):
+        self.asked.pop()(reply)
 
     def expect(self, number, replied):
         self.callbacks = {number: replied}
