@@ -10,7 +10,7 @@ import setproctitle
 
 from nova_dmore import exception
 from nova_dmore.hostd import service
-from nova_dmore.keeper import keeper
+from nova_dmore.keeper import life
 from nova_dmore.posix import log
 from nova_dmore.posix import privileges
 
@@ -42,7 +42,7 @@ def _read_options(arguments: list[str]) -> service.Options:
         sys.exit(status)
     run_dir, state_dir, clients, compute, of_keepers = marshal.loads(told)
     return service.Options(run_dir, state_dir, clients, compute,
-                           keeper.Options(*of_keepers))
+                           life.Options(*of_keepers))
 
 
 def main() -> int:

@@ -21,7 +21,7 @@ import setproctitle
 
 from nova_dmore.channel import text
 from nova_dmore.hostd import folders
-from nova_dmore.keeper import keeper
+from nova_dmore.keeper import life
 from nova_dmore.posix import locks
 from nova_dmore.posix import loop as loop_module
 from nova_dmore.worker import worker
@@ -45,10 +45,10 @@ class Children:
     """The processes that one service has started, and those that it found.
 
     :param loop: of the service.
-    :param options: :class:`nova_dmore.keeper.keeper.Options`.
+    :param options: :class:`nova_dmore.keeper.life.Options`.
     """
 
-    def __init__(self, loop: loop_module.Loop, options: keeper.Options,
+    def __init__(self, loop: loop_module.Loop, options: life.Options,
                  known: folders.Folders) -> None:
         self._loop = loop
         self._options = options
@@ -72,7 +72,7 @@ class Children:
         """
         pid = self._fork(
             f'keeper {instance}', answer,
-            lambda kept: keeper.run(
+            lambda kept: life.run(
                 instance, arrives, large, self._options, kept))
         LOG.info('The keeper of %s has process id %d', instance, pid)
 

@@ -13,7 +13,7 @@ from oslo_config import cfg
 from nova_dmore import conf_file
 from nova_dmore import exception
 from nova_dmore.hostd import service
-from nova_dmore.keeper import keeper
+from nova_dmore.keeper import life
 from nova_dmore.posix import groups
 
 GROUP = cfg.OptGroup('hostd', title='The host service of nova-dmore')
@@ -67,7 +67,7 @@ def read(arguments: Sequence[str]) -> service.Options:
         state_dir=given.state_dir or None,
         clients=frozenset({0, this, user.pw_uid}),
         compute=frozenset({0, user.pw_uid}),
-        keeper=keeper.Options(
+        keeper=life.Options(
             run_dir=os.path.abspath(given.run_dir),
             qemu_group=_group(given.qemu_group), debug=given.debug))
 

@@ -30,7 +30,7 @@ from nova_dmore import exception
 from nova_dmore.hostd import children
 from nova_dmore.hostd import folders
 from nova_dmore.hostd import remembered
-from nova_dmore.keeper import keeper
+from nova_dmore.keeper import life
 from nova_dmore.link import hostd_protocol
 from nova_dmore.link import messages
 from nova_dmore.posix import locks
@@ -66,7 +66,7 @@ class Options:
     #: User ids: who may connect, and who of them is nova-compute.
     clients: frozenset[int]
     compute: frozenset[int]
-    keeper: keeper.Options
+    keeper: life.Options
 
 
 class _Refused(Exception):

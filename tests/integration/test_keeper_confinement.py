@@ -12,6 +12,7 @@ import socket
 from nova_dmore.hostd import children
 from nova_dmore.keeper import confinement as keeper_confinement
 from nova_dmore.keeper import keeper
+from nova_dmore.keeper import life
 from nova_dmore.link import hostd_protocol
 from nova_dmore.link import messages
 from nova_dmore.posix import confinement
@@ -89,8 +90,8 @@ class KeeperCase(test_confinement.ConfinementCase):
     def be(self, attack, link):
         keeper.Keeper = _Attack(attack, link)
         run_dir = os.path.join(os.path.dirname(self.world.directory), 'run')
-        options = keeper.Options(run_dir)
-        children.be('keeper', link, lambda kept: keeper.run(
+        options = life.Options(run_dir)
+        children.be('keeper', link, lambda kept: life.run(
             _INSTANCE, False, False, options, kept))
 
     def start(self, attack):

@@ -15,7 +15,7 @@ import time
 
 from nova_dmore import exception
 from nova_dmore.hostd import service
-from nova_dmore.keeper import keeper
+from nova_dmore.keeper import life
 from nova_dmore.posix import log
 from nova_dmore.posix import privileges
 from nova_dmore import wire
@@ -176,7 +176,7 @@ class _Unprivileged(hostd_process.Hostd):
                 privileges.restrict()
                 service.Service(service.Options(
                     self.run_dir, None, frozenset({0, _SERVICE}),
-                    frozenset({0}), keeper.Options(
+                    frozenset({0}), life.Options(
                         self.run_dir, _GROUP, True))).run()
             finally:
                 os._exit(1)

@@ -16,7 +16,7 @@ from unittest import mock
 
 from laboratory.fuzz import oracle, parts, reader as reader_module
 from nova_dmore.hostd import service
-from nova_dmore.keeper import keeper
+from nova_dmore.keeper import life
 from nova_dmore.link import hostd_protocol
 from nova_dmore.link import messages
 from nova_dmore import wire
@@ -56,7 +56,7 @@ class _Host:
         self.control.setblocking(False)
         user = frozenset({os.geteuid()})
         self.options = service.Options(
-            self.run_dir, None, user, user, keeper.Options(self.run_dir))
+            self.run_dir, None, user, user, life.Options(self.run_dir))
         # It would keep all that the fuzzer has made by then.
         with mock.patch('gc.freeze'):
             self.service = service.Service(self.options)
