@@ -75,14 +75,17 @@ print(len(kept), flush=True)
 sys.stdin.read()
 """
 
-#: Says what the first message at a socket is, if there is one.
+#: Says what comes at a socket up to the first descriptor, or its end.
 _READ = """
 import socket, sys
 one = socket.socket(socket.AF_UNIX)
 one.settimeout(3)
 one.connect(sys.argv[1])
-data, descriptors, _, _ = socket.recv_fds(one, 1 << 16, 20)
-print(len(data), len(descriptors))
+length, more, descriptors = 0, True, []
+while more and not descriptors:
+    more, descriptors, _, _ = socket.recv_fds(one, 1 << 16, 20)
+    length += len(more)
+print(length, len(descriptors))
 """
 
 
