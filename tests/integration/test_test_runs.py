@@ -38,11 +38,13 @@ class RunTest(unittest.TestCase):
     def step(self, name):
         return contextlib.nullcontext()
 
-    def run_tests(self, body, limit_s=60.0, only=None, expected=None):
+    def run_tests(self, body, limit_s=60.0, only=None, expected=None,
+                  without=None):
         (self.folder / 'some' / 'test_it.py').write_text(
             'import os, time, unittest\n\nclass It(unittest.TestCase):\n'
             + textwrap.indent(textwrap.dedent(body), '    '))
-        one = layers.Run('some', 1, limit_s, expected=expected)
+        one = layers.Run('some', 1, limit_s, expected=expected,
+                         without=without)
         with mock.patch.dict(layers.LAYERS, {'some': (one,)}):
             return runs.run('some', layout.Layout(self.folder / 'state'),
                             pathlib.Path(sys.prefix), self, only)
@@ -66,6 +68,23 @@ class RunTest(unittest.TestCase):
         self.assertEqual(Counts(1, 1, 1, 1), counts)
         self.assertEqual(('some: some.test_it.It.test_b (fail): '
                           'AssertionError: as written',), counts.failures)
+
+    def test_all_but_some(self):
+        body = '''
+            def test_a(self):
+                pass
+
+            def test_bb(self):
+                self.fail('not this time')
+
+            def test_cb(self):
+                pass
+            '''
+        self.assertEqual(Counts(2), self.run_tests(body, without='_bb$'))
+        self.assertEqual(Counts(1), self.run_tests(
+            body, only='b$', without='_bb$'))
+        self.assertEqual(Counts(), self.run_tests(
+            body, only='_bb', without='_bb$'))
 
     def test_those_that_are_expected_to_fail(self):
         body = '''

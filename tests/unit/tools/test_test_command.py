@@ -109,6 +109,28 @@ class MatrixTest(unittest.TestCase):
         self.assertEqual('x', runs.both(None, 'x'))
 
 
+class ChoiceTest(unittest.TestCase):
+
+    def test_what_is_left_out_is_there(self):
+        for folder, names in (('integration', layers.LONG),
+                              ('functional', layers.KINDS)):
+            for name in names:
+                module, _, kind = name.partition('.')
+                text = (REPOSITORY / 'tests' / folder
+                        / f'{module}.py').read_text()
+                self.assertIn(f'\nclass {kind}', text)
+
+    def test_each_test_is_in_one_of_the_two(self):
+        *_, most = layers.LAYERS['integration']
+        (long,) = layers.LAYERS['long']
+        self.assertEqual((most.path, most.without), (long.path, long.tests))
+        for name, is_long in (
+                ('tests.integration.test_cloud_drain.DrainTest.test_x', True),
+                ('tests.integration.test_cloud_boot.UefiTest.test_x', True),
+                ('tests.integration.test_cloud_boot.BiosTest.test_x', False)):
+            self.assertEqual(is_long, bool(re.search(long.tests, name)))
+
+
 class BecameError(Exception):
     """It goes on in another program."""
 

@@ -3,6 +3,7 @@
 
 import dataclasses
 import pathlib
+import re
 
 from laboratory.layout import REPOSITORY
 from laboratory.operations import catalogue
@@ -19,6 +20,7 @@ class Run:
     :param each: the start and the end of each test are said
     :param profile: of the property tests, see ``tests/examples.py``
     :param tests: a regular expression that their names match
+    :param without: one that they do not
     :param expected: file with the names of tests that fail, see
         ``expected``
     :param name: what it is called in a layer that has several
@@ -32,6 +34,7 @@ class Run:
     each: bool = False
     profile: str | None = None
     tests: str | None = None
+    without: str | None = None
     name: str | None = None
     qemu: str | None = None
     expected: pathlib.Path | None = None
@@ -54,6 +57,22 @@ class Run:
 _OF_THE_MATRIX = (r'\.test_cloud_(boot|drain|life|migration|mixed|paste|phases'
                   r'|reboot|variants)\.')
 
+#: Modules and classes that take longest, and where another test of each run
+#: would fail, too.
+LONG = ('test_cloud_boot.UefiTest', 'test_cloud_drain',
+        'test_cloud_operations.MoveTest', 'test_cloud_operations.ShelveTest',
+        'test_cloud_reboot', 'test_cloud_variants.AutoConvergeTest',
+        'test_cloud_variants.EarlyTest', 'test_cloud_variants.EncryptedTest',
+        'test_cloud_variants.ParallelTest', 'test_cloud_viewers',
+        'test_cloud_volumes.BootedTest', 'test_cloud_volumes.MovedTest')
+#: Those of kinds of instances, which the layer ``operations`` has.
+KINDS = ('test_moves', 'test_variety', 'test_variety_host')
+
+
+def _among(names: tuple[str, ...]) -> str:
+    return rf'\.({"|".join(map(re.escape, names))})\.'
+
+
 #: Nova's own tests of its driver, of this one.
 _NOVA = Run('tests/nova', 2, 2 * 3600,
             expected=REPOSITORY / 'tests' / 'nova' / 'expected.txt')
@@ -68,18 +87,20 @@ _SOME_OF_NOVA = (
     r'|\.LiveMigrationQueuedAbortTest|\.LibvirtFlatEvacuateTest\.')
 
 #: Layers by name. Those after the first need root, and those after the second
-#: QEMU; ``devstack``, which is part of others, ``faults``, ``operations``,
-#: ``matrix`` and ``nova`` are not among those that run by themselves.
+#: QEMU; only STANDARD's run by themselves.
 LAYERS = {
     'unit': (Run('tests/unit', 2, 600),),
     'devstack': (Run('tests/unit/devstack', 2, 300),
                  Run('tests/integration', 1, 300,
                      tests=r'\.test_devstack\.')),
-    'functional': (Run('tests/functional', 2, 1200),
+    'functional': (Run('tests/functional', 2, 1200, without=_among(KINDS)),
                    dataclasses.replace(_NOVA, limit_s=900, tests=_SOME_OF_NOVA,
                                        name="Nova's own")),
     'integration': (Run('tests/unit/channel', 2, 900, profile='middle'),
-                    Run('tests/integration', 1, 4200, each=True)),
+                    Run('tests/integration', 1, 3600, each=True,
+                        without=_among(LONG))),
+    'long': (Run('tests/integration', 1, 2 * 3600, each=True,
+                 tests=_among(LONG)),),
     'faults': (Run('tests/unit/channel', 2, 3600, profile='thorough'),
                Run('tests/faults', 1, 6 * 3600, each=True)),
     'operations': (Run('tests/functional', 2, 3600,
@@ -93,4 +114,5 @@ LAYERS = {
                Run('tests/matrix', 1, 1800, each=True)),
     'nova': (_NOVA,),
 }
+#: What a change is tested with: within an hour, on two cores.
 STANDARD = ('unit', 'functional', 'integration')

@@ -43,6 +43,9 @@ def _run(name: str, one: layers.Run, layout: Layout, venv: pathlib.Path,
     records = (layout.state / 'stestr'
                / name.replace(', ', '-').replace(' ', '-'))
     wanted = both(one.tests, only)
+    choice = [*([] if one.without is None else
+                ['--exclude-regex', one.without]),
+              *([] if wanted is None else [wanted])]
     records.mkdir(parents=True, exist_ok=True)
     log = layout.logs / f'test-{records.name}.log'
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -60,12 +63,12 @@ def _run(name: str, one: layers.Run, layout: Layout, venv: pathlib.Path,
                 subprocess.run(_argv(one, venv, records, 'init'),
                                cwd=REPOSITORY, env=environment,
                                stdin=subprocess.DEVNULL, capture_output=True)
-            if not _matches(_argv(one, venv, records, 'list', wanted),
+            if not _matches(_argv(one, venv, records, 'list', *choice),
                             environment, one.limit_s):
                 return Counts()
         stestr = subprocess.Popen(
             _argv(one, venv, records, 'run', '--subunit', '--concurrency',
-                  str(one.processes), *([] if wanted is None else [wanted])),
+                  str(one.processes), *choice),
             cwd=REPOSITORY, env=environment,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=stream, start_new_session=True)
