@@ -33,7 +33,7 @@ _TABLET = ['-device', 'usb-ehci', '-device', 'usb-tablet']
 
 #: Numbers of keys (scan codes of set 1).
 _KEYS = dict(zip('1234567890', range(2, 12))) | {
-    '\n': 0x1c, **dict(zip('qwertyuiop', range(16, 26))),
+    ' ': 0x39, '\n': 0x1c, **dict(zip('qwertyuiop', range(16, 26))),
     **dict(zip('asdfghjkl', range(30, 39))),
     **dict(zip('zxcvbnm', range(44, 51)))}
 

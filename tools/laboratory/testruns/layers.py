@@ -59,7 +59,8 @@ _OF_THE_MATRIX = (r'\.test_cloud_(boot|drain|life|migration|mixed|paste|phases'
 
 #: Modules and classes that take longest, and where another test of each run
 #: would fail, too.
-LONG = ('test_cloud_boot.UefiTest', 'test_cloud_drain',
+LONG = ('test_boot_loader.LongTextTest', 'test_boot_loader.UefiLongTextTest',
+        'test_cloud_boot.UefiTest', 'test_cloud_drain',
         'test_cloud_operations.MoveTest', 'test_cloud_operations.ShelveTest',
         'test_cloud_reboot', 'test_cloud_variants.AutoConvergeTest',
         'test_cloud_variants.EarlyTest', 'test_cloud_variants.EncryptedTest',

@@ -180,7 +180,7 @@ class InputDevice(base.ShadowDevice):
             self._wait(delay)
             return False
         if isinstance(event, input_event.Key):
-            if self._room.has_to_be_asked(event):
+            if self._room.has_to_be_asked(event, self._pacer.is_slow):
                 self._ask_for_room()
                 return False
             self._room.sent(event)

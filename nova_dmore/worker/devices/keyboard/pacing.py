@@ -4,9 +4,10 @@
 QEMU acknowledges an event when the emulated device has it, and the guest's
 kernel takes it from there into queues of its own that nobody can look into
 (an X server's has 64 events, EVDEV_MIN_BUFFER_SIZE in drivers/input/evdev.c).
-A guest that has just arrived on a host reads them late and irregularly. So it
-does a USB device's, which keeps 16 events (QUEUE_LENGTH in hw/input/hid.c);
-of a PS/2 keyboard see :mod:`.room`.
+The firmware of a PC has 15 keys for a boot loader, which draws each one before
+it asks for the next. A guest that has just arrived on a host reads late and
+irregularly, also a USB device, which keeps 16 events (QUEUE_LENGTH in
+hw/input/hid.c). Of a PS/2 keyboard see :mod:`.room`.
 """
 
 #: So many events may follow each other at once.
@@ -48,6 +49,11 @@ class Pacer:
             self._backlog = False
         slow = self._backlog or now < self._settled_at
         self._interval = BACKLOG_S if slow else STEADY_S
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether events go at the pace of a backlog."""
+        return self._interval == BACKLOG_S
 
     def delay(self, now: float) -> float:
         """-> seconds until an event may be sent."""

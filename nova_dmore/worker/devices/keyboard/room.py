@@ -67,10 +67,14 @@ class Room:
         self.state = State.UNKNOWN
         self._full_since = None
 
-    def has_to_be_asked(self, key: input_event.Key) -> bool:
-        """Whether a key may be sent only after :meth:`told`."""
+    def has_to_be_asked(self, key: input_event.Key, one_by_one: bool) -> bool:
+        """Whether a key may be sent only after :meth:`told`.
+
+        :param one_by_one: the guest is to have read all before it
+        """
         if self.state is State.COUNTED:
-            return self._bytes + _bytes(key) > _ROOM
+            return (self._bytes > 0 if one_by_one
+                    else self._bytes + _bytes(key) > _ROOM)
         return self.state is State.UNKNOWN
 
     def sent(self, key: input_event.Key) -> None:

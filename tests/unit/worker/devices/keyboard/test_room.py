@@ -34,20 +34,26 @@ class RoomTest(input_case.InputCase):
                 self.commands.answer()
             self.loop.run(0.005)
 
-    def test_guest_that_reads_nothing_for_a_while(self):
-        self.sends(*some(2))
+    def reads_nothing_for_a_while(self, events, sent):
+        self.sends(*events[:2])
         self.serve(0.1)
         self.commands.keyboard = input_case.HAS_NONE
-        self.sends(*some(100)[2:])
+        self.sends(*events[2:])
         self.serve(5)
-        # Not one too much for 16 bytes, wherever they come from.
-        self.assertEqual(5, len(self.commands.sent))
-        self.assertEqual(40, self.device.taken)
+        self.assertEqual(sent, len(self.commands.sent))
+        self.assertEqual(8 * sent, self.device.taken)
         self.commands.keyboard = input_case.HAS_ROOM
-        self.serve(3)
-        self.assertEqual(100, len(self.commands.sent))
-        self.assertEqual([(each.number, each.down) for each in some(100)],
+        self.serve(4)
+        self.assertEqual([(each.number, each.down) for each in events],
                          self.commands.keys())
+
+    def test_guest_that_reads_nothing_for_a_while(self):
+        self.serve(pacing.SETTLING_S)
+        # Not one too much for 16 bytes, wherever they come from.
+        self.reads_nothing_for_a_while(some(16), 5)
+
+    def test_the_same_with_a_backlog(self):
+        self.reads_nothing_for_a_while(some(100), 2)
 
     def test_guest_that_does_not_listen(self):
         self.commands.keyboard = input_case.HAS_NONE
@@ -93,8 +99,8 @@ class RoomTest(input_case.InputCase):
         self.assertEqual([], self.commands.sent)
         self.commands.tell(input_case.HAS_ROOM)
         self.serve(0.1)
-        self.assertEqual(2, len(self.commands.sent))
-        self.assertEqual([], self.commands.asked)
+        self.assertEqual(1, len(self.commands.sent))
+        self.assertEqual(1, len(self.commands.asked))
 
     def test_the_instance_stops_before_the_answer(self):
         self.commands.keyboard = None
@@ -108,17 +114,26 @@ class RoomTest(input_case.InputCase):
         self.pump()
         self.assertEqual(1, len(self.commands.asked))
 
-    def test_it_is_not_asked_for_each_key(self):
-        questions = []
+    def questions(self, events, seconds):
+        """How often it is asked when these come one by one."""
+        asked = []
         execute = self.commands.execute
 
         def count(command, arguments, replied, note=None):
-            questions.append(note is None)
+            asked.append(note is None)
             execute(command, arguments, replied, note)
         self.commands.execute = count
-        self.sends(*some(50))
-        self.serve(2)
-        self.assertEqual(10, sum(questions))
+        for event in events:
+            self.sends(event)
+            self.serve(seconds)
+        self.commands.execute = execute
+        return sum(asked)
+
+    def test_how_often_it_is_asked(self):
+        # After a stop each key waits for the one before it.
+        self.assertEqual(10, self.questions(some(10), 0.02))
+        self.serve(pacing.SETTLING_S)
+        self.assertEqual(10, self.questions(some(50), 0.02))
 
     def test_pointer_does_not_wait(self):
         self.commands.keyboard = input_case.HAS_NONE
