@@ -62,7 +62,8 @@ _OF_THE_MATRIX = (r'\.test_cloud_(boot|drain|life|migration|mixed|paste|phases'
 LONG = ('test_boot_loader.LongTextTest', 'test_boot_loader.UefiLongTextTest',
         'test_cloud_boot.UefiTest', 'test_cloud_drain',
         'test_cloud_operations.MoveTest', 'test_cloud_operations.ShelveTest',
-        'test_cloud_reboot', 'test_cloud_variants.AutoConvergeTest',
+        'test_cloud_paste', 'test_cloud_reboot',
+        'test_cloud_variants.AutoConvergeTest',
         'test_cloud_variants.EarlyTest', 'test_cloud_variants.EncryptedTest',
         'test_cloud_variants.ParallelTest', 'test_cloud_viewers',
         'test_cloud_volumes.BootedTest', 'test_cloud_volumes.MovedTest')
