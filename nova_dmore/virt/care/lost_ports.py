@@ -4,6 +4,11 @@
 Called by :mod:`nova_dmore.virt.care.watch` once a minute. Nothing tells of it:
 Neutron sends Nova events for ports of instances alone, and the tap of a Domain
 R stays where it is.
+
+A Neutron that has just started takes an admin for anybody else for a moment,
+until it has read its policies, and knows no port of his. So a port is lost
+when two looks in a row have not found it, and its Domain R is not touched if a
+third one does.
 """
 
 from collections.abc import Iterable
@@ -34,6 +39,8 @@ class LostPorts:
         self._reporter = reporter
         self._context = context
         self._options = options
+        #: Ids of the ports that the last look did not find.
+        self._missing = frozenset()
 
     def look(self, records: Iterable[record_module.PairRecord]) -> None:
         """Replace each port that is lost.
@@ -46,12 +53,15 @@ class LostPorts:
         here = [record for record in records if not record.incoming]
         if not here:
             return
-        bound = self._pairs.addresses.ports_on(self._pairs.host)
-        for record in here:
-            port_id = record.address.port_id
+        addresses = self._pairs.addresses
+        bound = addresses.ports_on(self._pairs.host)
+        before, self._missing = self._missing, frozenset(
+            record.address.port_id for record in here
             # One that is bound elsewhere is no lost one.
-            if port_id not in bound and self._pairs.addresses.is_lost(
-                    port_id):
+            if record.address.port_id not in bound
+            and addresses.is_lost(record.address.port_id))
+        for record in here:
+            if record.address.port_id in before & self._missing:
                 self._replace(record)
 
     def _replace(self, lost: record_module.PairRecord) -> None:

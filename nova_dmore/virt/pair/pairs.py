@@ -198,7 +198,8 @@ class Pairs(known.KnownPairs):
 
         Called by :mod:`nova_dmore.virt.care.lost_ports`.
 
-        :returns: the record; None: somebody is changing the pair.
+        :returns: the record; None: somebody is changing the pair, or the port
+            is there after all.
         :raises nova_dmore.exception.DMoreError: it failed; try again later.
         """
         with self.locked(instance_uuid, wait_s=0) as locked:
@@ -207,6 +208,8 @@ class Pairs(known.KnownPairs):
                 return None
             address = self.addresses.ensure(
                 instance_uuid, self.host, record.address)
+            if address.port_id == record.address.port_id:
+                return None
             if address.ip != record.address.ip:
                 # That may be another instance's at once.
                 self._forget_tokens(instance_uuid)

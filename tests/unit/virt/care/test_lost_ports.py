@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import itertools
 from unittest import mock
 
 import fixtures
@@ -28,8 +29,9 @@ class LostPortsTest(fake_host.HostTestCase):
             self.pairs, self.reporter, 'context', self.conf.dmore)
         self.log = self.useFixture(fixtures.FakeLogger())
 
-    def _look(self):
-        self.lost.look(self.pairs.records.all())
+    def _look(self, times=2):
+        for _ in range(times):
+            self.lost.look(self.pairs.records.all())
 
     def _delete_port(self):
         self.neutron.ports.clear()
@@ -64,9 +66,35 @@ class LostPortsTest(fake_host.HostTestCase):
         self._look()
         self.assertEqual([fakes.PORT], list(self.neutron.ports))
 
+    def test_neutron_that_has_just_started(self):
+        """For a moment it knows no admin."""
+        ports = dict(self.neutron.ports)
+        self.libvirt.domains[self.domr].is_old = True
+        for looks in (1, 1):
+            self.neutron.ports.clear()
+            self._look(looks)
+            self.neutron.ports.update(ports)
+            self._look(1)
+        self.assertTrue(self.libvirt.domains[self.domr].is_old)
+        self.assertEqual([], self.reporter.mock_calls)
+
+    def test_one_that_is_there_after_all(self):
+        self.libvirt.domains[self.domr].is_old = True
+        self.neutron.client.list_ports.side_effect = itertools.chain(
+            [{'ports': []}] * 2, itertools.repeat(
+                {'ports': list(self.neutron.ports.values())}))
+        self.neutron.client.show_port.side_effect = (
+            fakes.neutron_exceptions.PortNotFoundClient)
+        self._look()
+        self.assertTrue(self.libvirt.domains[self.domr].is_old)
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
+        self.assertEqual([], self.reporter.mock_calls)
+
     def test_the_same_address(self):
         self._delete_port()
-        self._look()
+        self._look(1)
+        self.assertEqual({}, self.neutron.ports)
+        self._look(1)
         address = self._assert_replaced()
         self.assertEqual(self.record.address.interface, address.interface)
         self.assertEqual(self.record.address.mac, address.mac)
