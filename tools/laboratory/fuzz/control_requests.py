@@ -12,6 +12,7 @@ from nova_dmore.channel import errors
 from nova_dmore.posix import loop as loop_module
 from nova_dmore import wire
 from nova_dmore.worker import gaps
+from nova_dmore.worker import recorded
 from nova_dmore.worker import request_handler
 from nova_dmore.worker import requests
 from nova_dmore.worker import sessions
@@ -32,7 +33,9 @@ SEEDS = [bytes([0, number]) * 3 + bytes(range(30))
          for number in range(len(_METHODS))] + [
     b'\x01{"id":1,"method":"status"}\n{"id":2,"method":"arm","params":'
     b'{"migration_id":"m1","role":"source","on":true}}\n',
-    b'\x01[]\n3\n{"id":[],"method":{}}\n\n{"params":[]}\n' + b'[' * 300]
+    b'\x01[]\n3\n{"id":[],"method":{}}\n\n{"params":[]}\n' + b'[' * 300,
+    # For the state, and nothing of it changed.
+    bytes.fromhex('0008000800080001020d0e18191a1b0800')]
 
 
 class _Pair:
@@ -53,6 +56,7 @@ class _Pair:
         self.loop = mock.Mock()
         self.carried = None
         self.gap_log = gaps.GapLog()
+        self.recorded = recorded.Recorded(None)
         self.worker_starts = self.keeper_pid = 1
         self.configured: Any = None
 
@@ -63,10 +67,12 @@ class _Pair:
         except (TypeError, ValueError) as error:
             raise errors.ControlError(str(error)) from error
         self.configured = config
+        self.recorded.configure(config, 0)
 
     def note(self) -> None:
         """See Pair: it is kept as JSON."""
-        json.dumps([self.configured, self.carried, self.gap_log.to_notes()])
+        json.dumps([self.configured, self.carried, self.gap_log.to_notes(),
+                    self.recorded.to_notes()])
 
     def end_session(self, number) -> None:
         """See Pair."""
