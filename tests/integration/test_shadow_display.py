@@ -267,7 +267,7 @@ class TestMigration(DisplayTest):
     def controller(self, command):
         """Write the command byte of the keyboard controller.
 
-        :param command: 0x40: it translates, 4: as ever, 1 and 2: it
+        :param command: 0x40: it translates, 4: its system flag, 1 and 2: it
             interrupts the guest for the keyboard and the mouse
         """
         self.qemu.monitor('o /b 0x64 0x60')

@@ -41,13 +41,10 @@ _RETRY_S = 0.05
 
 #: A keyboard that has no room is asked again so much later: a guest that reads
 #: has made some.
-_FULL_S = 0.01
+_NO_ROOM_S = 0.01
 
 #: Those that every release knows: the first seven of input_event.BUTTONS.
 _CARRIED_BUTTONS = 0x7f
-
-#: Keys that are released with one command, which has a limit.
-_LIFTED_MAX = 8
 
 
 class InputDevice(base.ShadowDevice):
@@ -70,9 +67,10 @@ class InputDevice(base.ShadowDevice):
         self._reported = False      # as ambiguous
         self._buttons = 0
         self._down: frozenset[int] = frozenset()    # numbers of keys
-        self._lifting = False
-        # Keys that are down in the guest, and whose release was dropped.
+        # What is to be let go though no Domain R says so: keys whose release
+        # was dropped; all that is down.
         self._released: set[int] = set()
+        self._lifting = False
         self._standstill = standstill.Standstill(
             self._machine, context.loop, self.pump)
         # Where a pointer without position is.
@@ -105,16 +103,14 @@ class InputDevice(base.ShadowDevice):
         self._flowed = flows
         if self._standstill.has_lasted(now) and self._on_way is None:
             self._drop_waiting()
-        if flows and self._released and self._on_way is None and (
-                self._timer is None):
-            part = sorted(self._released)[:_LIFTED_MAX]
-            self._released.difference_update(part)
-            self._execute_lift(part, self._buttons)
-        if self._lifting and self._on_way is None and self._timer is None:
-            self._lift()
-        while (flows and self._on_way is None and self._timer is None and
-                not self._is_asking and self._send(now)):
+        if self._may_send() and self._lift():
+            return
+        while flows and self._may_send() and self._send(now):
             pass
+
+    def _may_send(self) -> bool:
+        return (self._on_way is None and self._timer is None
+                and not self._is_asking)
 
     def is_settling(self) -> bool:
         """See :class:`base.ShadowDevice`: QEMU refuses what comes after the
@@ -152,7 +148,7 @@ class InputDevice(base.ShadowDevice):
             # a late answer counts for no event of that one, whichever worker
             # hears it.
             self._take(self._on_way['offset'], self._on_way['size'])
-        self._lifting = bool(self._down or self._buttons)
+        self._lifting = True
         self.pump()
 
     def status(self) -> dict[str, Any]:
@@ -179,11 +175,8 @@ class InputDevice(base.ShadowDevice):
         if delay > 0:
             self._wait(delay)
             return False
-        if isinstance(event, input_event.Key):
-            if self._room.has_to_be_asked(event, self._pacer.is_slow):
-                self._ask_for_room()
-                return False
-            self._room.sent(event)
+        if isinstance(event, input_event.Key) and not self._has_room(event):
+            return False
         if not moved_only:
             self._pacer.sent(now)
         note = self._note(count * _SIZE,
@@ -205,12 +198,20 @@ class InputDevice(base.ShadowDevice):
             lambda reply: self._replied(reply, place), note)
         return False
 
+    def _has_room(self, key: input_event.Key) -> bool:
+        """Whether a key is to be sent now; if not, it is tried again."""
+        if not self._room.has_to_be_asked(key, self._pacer.is_slow):
+            self._room.sent(key)
+            return True
+        self._ask_for_room()
+        return False
+
     def _ask_for_room(self) -> None:
         def told(reply: messages.Message) -> None:
             self._is_asking = False
             if not self._room.told(reply, time.monotonic()) and (
                     self._timer is None):
-                self._wait(_FULL_S)
+                self._wait(_NO_ROOM_S)
             self.pump()
         self._is_asking = True
         self._context.commands.execute(
@@ -228,21 +229,34 @@ class InputDevice(base.ShadowDevice):
         return (self._down | {event.number} if event.down
                 else self._down - {event.number})
 
-    def _lift(self) -> None:
-        """Release everything that is down."""
+    def _lift(self) -> bool:
+        """Release what is to be let go, a key at a time, then the buttons.
+
+        :returns: whether something is not yet released
+        """
         if not self._machine.instance_running or not (
                 self._machine.output_flows):
-            return      # it does not run here now: try again later
-        self._lifting = False
-        self._execute_lift(self._down, 0)
+            return False    # it does not run here now: later
+        if self._lifting:
+            self._released |= self._down
+        self._released &= self._down
+        for number in sorted(self._released)[:1]:
+            if self._has_room(input_event.Key(number, False)):
+                self._released.remove(number)
+                self._execute_lift(number, self._buttons)
+            return True
+        if self._lifting:
+            self._lifting = False
+            if self._buttons:
+                self._execute_lift(None, 0)
+                return True
+        return False
 
-    def _execute_lift(self, numbers: Collection[int], buttons: int) -> None:
-        """Release keys, and the buttons that are others then."""
-        events = [qemu_events.key(number, False) for number in sorted(numbers)]
+    def _execute_lift(self, number: int | None, buttons: int) -> None:
+        """Release a key, and the buttons that are others then."""
+        events = [] if number is None else [qemu_events.key(number, False)]
         events += qemu_events.buttons(self._buttons, buttons)
-        self._room.forget()
-        self._on_way = note = self._note(0, buttons,
-                                         self._down.difference(numbers))
+        self._on_way = note = self._note(0, buttons, self._down - {number})
         self._context.commands.execute(
             'input-send-event', {'events': events}, self._replied, note)
 
@@ -309,11 +323,9 @@ class InputDevice(base.ShadowDevice):
     def _later(self, note: messages.Message) -> None:
         """Have it sent again."""
         if not note['size']:
-            if note['down'] or note['buttons']:
-                self._released |= set(note['down_before']).difference(
-                    note['down'])
-            else:
-                self._lifting = True
+            self._released |= set(note['down_before']).difference(
+                note['down'])
+            self._lifting |= note['before'] != note['buttons']
         if self._timer is None:
             self._wait(_RETRY_S)
 

@@ -3,11 +3,12 @@
 
 QEMU acknowledges an event when the emulated device has it, and the guest's
 kernel takes it from there into queues of its own that nobody can look into
-(an X server's has 64 events, EVDEV_MIN_BUFFER_SIZE in drivers/input/evdev.c).
-The firmware of a PC has 15 keys for a boot loader, which draws each one before
-it asks for the next. A guest that has just arrived on a host reads late and
-irregularly, also a USB device, which keeps 16 events (QUEUE_LENGTH in
-hw/input/hid.c). Of a PS/2 keyboard see :mod:`.room`.
+(an X server's has 64 events, EVDEV_MIN_BUFFER_SIZE in drivers/input/evdev.c,
+of which a key takes three, down or up). The firmware of a PC keeps 15 keys for
+a boot loader, which draws each one before it asks for the next. A guest that
+has just arrived on a host reads late and irregularly. So it does a USB device,
+which keeps 16 events (QUEUE_LENGTH in hw/input/hid.c); of a PS/2 keyboard see
+:mod:`.room`.
 """
 
 #: So many events may follow each other at once.
@@ -17,7 +18,7 @@ BURST = 4
 STEADY_S = 0.0025
 
 #: The same while a backlog is worked off: a program in the guest may stand
-#: still for 0.9 s, and a USB keyboard for 0.2 s. Who waits for the first key
+#: still for 0.3 s, and a USB keyboard for 0.2 s. Who waits for the first key
 #: of a backlog waits no longer for it.
 BACKLOG_S = 0.014
 

@@ -7,6 +7,10 @@ starves would lose keys that QEMU has acknowledged. As long as it keeps one,
 the controller's status has a bit set (kbd_update_irq in hw/input/pckbd.c).
 So the status is read before there could be more bytes than that: a key waits
 until the guest has read those before it, however long it takes.
+
+The bit is not set while the guest has the keyboard switched off, which it does
+for a moment when it looks for one. What is typed then can be lost, as in
+QEMU's own console.
 """
 
 import enum
@@ -18,24 +22,32 @@ from nova_dmore.link import messages
 
 LOG = logging.getLogger(__name__)
 
-#: Bytes that the keyboard keeps.
-_ROOM = 16
+#: Bytes of keys that the keyboard keeps: beside them there may be the three
+#: with which it answers a command of the guest (GET_ID).
+_QUEUE_BYTES = 16 - 3
 #: The most that an event has in any of the three sets of scan codes: up has
 #: the prefixes 0xe0 and 0xf0.
-_BYTES = 3
-#: The same of *Print* and *Pause*, which are sequences (ps2_keyboard_event).
+_KEY_BYTES = 3
+#: The same of *Print*, *SysRq* and *Pause*, which are sequences
+#: (ps2_keyboard_event).
 _SEQUENCES = frozenset({0x54, 0xb7, 0xc6})
 _SEQUENCE_BYTES = 8
 
 #: The status' bit: something waits for the guest (KBD_STAT_OBF).
-_FULL = 0x01
+_UNREAD_BIT = 0x01
 #: What is read where there is no controller.
-_NOTHING = 0xff
+_NO_CONTROLLER = 0xff
 
-#: How long the guest may read nothing before it is taken for one that does
-#: not listen to this keyboard, in seconds. More than it took a guest to answer
-#: a key in any migration beside eight busy loops: 4 to 11 s.
+#: For so long the guest may not be seen to have read everything before it is
+#: taken for one that does not listen to this keyboard, in seconds. More than
+#: it took a guest to answer a key in any migration beside eight busy loops: 4
+#: to 11 s.
 PATIENCE_S = 15.0
+#: An answer counts for so many of these seconds at most: while nobody answers,
+#: the guest cannot read either.
+_ANSWER_S = 0.1
+#: After a pause of so many seconds the count begins anew: another key waits.
+_PAUSE_S = 1.0
 
 
 class State(enum.Enum):
@@ -45,8 +57,8 @@ class State(enum.Enum):
     UNKNOWN = 'unknown'
     #: So many bytes at most wait for the guest.
     COUNTED = 'counted'
-    #: The guest has read nothing for long. Keys are given as in QEMU's own
-    #: console, until it reads.
+    #: The guest does not listen: one key may go, as in QEMU's own console, and
+    #: then it is UNKNOWN whether it has begun to.
     UNREAD = 'unread'
     #: There is no such keyboard, or nobody who says so (a keeper of an
     #: earlier release).
@@ -54,18 +66,18 @@ class State(enum.Enum):
 
 
 class Room:
-    """Of one QEMU's keyboard."""
+    """Of one QEMU's keyboard. Times are seconds of a monotonic clock."""
 
     def __init__(self) -> None:
         self.state = State.UNKNOWN
         self._bytes = 0
-        self._full_since: float | None = None
-        self._gave_up = False       # since it was seen to read
+        self._told_at = 0.0         # last, that something is unread
+        self._unread_s = 0.0
+        self._does_not_listen = False   # since it was seen to read
 
     def forget(self) -> None:
         """It may be another QEMU, or more may have been sent."""
         self.state = State.UNKNOWN
-        self._full_since = None
 
     def has_to_be_asked(self, key: input_event.Key, one_by_one: bool) -> bool:
         """Whether a key may be sent only after :meth:`told`.
@@ -74,20 +86,18 @@ class Room:
         """
         if self.state is State.COUNTED:
             return (self._bytes > 0 if one_by_one
-                    else self._bytes + _bytes(key) > _ROOM)
+                    else self._bytes + _bytes(key) > _QUEUE_BYTES)
         return self.state is State.UNKNOWN
 
     def sent(self, key: input_event.Key) -> None:
         """It is on its way."""
         self._bytes += _bytes(key)
         if self.state is State.UNREAD:
-            # It may have begun to read.
             self.state = State.UNKNOWN
 
     def told(self, reply: messages.Message, now: float) -> bool:
         """Take the answer to ``messages.KEYBOARD_STATUS``.
 
-        :param now: of a monotonic clock, in seconds
         :returns: whether the next key may be sent
         """
         if reply.get('failure') in (messages.Failure.LOST,
@@ -100,37 +110,36 @@ class Room:
                 LOG.info('Nobody says what the guest has read of its '
                          'keyboard: %s', reply.get('error', 'there is none'))
             self.state = State.NONE
-        elif not status & _FULL:
+        elif not status & _UNREAD_BIT:
             self.state = State.COUNTED
             self._bytes = 0
-            self._full_since = None
-            self._gave_up = False
-        elif self._has_patience(now):
-            self.state = State.UNKNOWN
-            return False
+            self._unread_s = 0.0
+            self._does_not_listen = False
         else:
-            self._give_up()
+            self._is_unread(now)
+            return self.state is State.UNREAD
         return True
 
-    def _has_patience(self, now: float) -> bool:
-        """Whether to wait on for a guest that has not read."""
-        if self._full_since is None:
-            self._full_since = now
-        return now - self._full_since < PATIENCE_S
-
-    def _give_up(self) -> None:
-        self.state = State.UNREAD
-        if not self._gave_up:
-            self._gave_up = True
+    def _is_unread(self, now: float) -> None:
+        since = now - self._told_at
+        self._told_at = now
+        if since > _PAUSE_S:
+            self._unread_s = 0.0
+        else:
+            self._unread_s += min(since, _ANSWER_S)
+        if self._unread_s >= PATIENCE_S and not self._does_not_listen:
+            self._does_not_listen = True
             LOG.info('The guest does not read its keyboard')
+        self.state = (State.UNREAD if self._does_not_listen
+                      else State.UNKNOWN)
 
 
 def _bytes(key: input_event.Key) -> int:
-    return _SEQUENCE_BYTES if key.number in _SEQUENCES else _BYTES
+    return _SEQUENCE_BYTES if key.number in _SEQUENCES else _KEY_BYTES
 
 
 def _status(printed: object) -> int | None:
     """-> the register, None: there is none."""
     found = re.search(r'= 0x([0-9a-f]{2})\b', str(printed))
-    status = int(found[1], 16) if found else _NOTHING
-    return None if status == _NOTHING else status
+    status = int(found[1], 16) if found else _NO_CONTROLLER
+    return None if status == _NO_CONTROLLER else status
