@@ -159,9 +159,11 @@ class _World:
         oracle.check(0 <= end.epoch < wire.EPOCH_MAX, 'the epoch is %#x',
                      end.epoch)
         if end.epoch != self.epoch:
-            # A host that has lost what it knew says where output begins.
+            # A host that has lost what it knew says where output begins; what
+            # a freeze has copied, and nobody has taken, was before that.
             self.epoch = end.epoch
-            self.positions.update(dict.fromkeys(_OUT, 0))
+            self.positions.update({
+                stream: min(0, end.position(stream)) for stream in _OUT})
         for stream in wire.GEOMETRY:
             position = end.position(stream)
             oracle.check(position >= self.positions[stream],
