@@ -207,6 +207,7 @@ class InputDevice(base.ShadowDevice):
         return False
 
     def _ask_for_room(self) -> None:
+        """Ask QEMU; what waits for it is tried again then."""
         def told(reply: messages.Message) -> None:
             self._is_asking = False
             if not self._room.told(reply, time.monotonic()) and (
@@ -240,7 +241,8 @@ class InputDevice(base.ShadowDevice):
         if self._lifting:
             self._released |= self._down
         self._released &= self._down
-        for number in sorted(self._released)[:1]:
+        if self._released:
+            number = min(self._released)
             if self._has_room(input_event.Key(number, False)):
                 self._released.remove(number)
                 self._execute_lift(number, self._buttons)
