@@ -42,12 +42,21 @@ class _End:
         self._test, self.link, self._other = test, link, other
         self._to = 'keeper' if other == 'worker' else 'worker'
         self._got = []
+        self.refused = []
 
     def send(self, message, descriptors=()):
         """Say what that release says."""
         self._test.assertTrue(
             RECORDED.is_known(self._other, message), message)
         messages.send(self.link, message, descriptors)
+
+    def _refuse(self, message):
+        """Say what that release says to a command that it does not know."""
+        self._test.assertEqual('worker', self._other)
+        self.refused.append(message)
+        messages.send(self.link, {
+            'type': 'reply', 'id': message['id'], 'failure': 'refused',
+            'error': f'{message["command"]} is not allowed'})
 
     def wait_for(self, kind, **fields):
         """Wait for a message with these fields -> (it, its descriptors).
@@ -57,6 +66,9 @@ class _End:
         def found():
             while select.select([self.link], [], [], 0)[0]:
                 message, descriptors = messages.receive(self.link)
+                if message.get('arguments') == messages.KEYBOARD_STATUS:
+                    self._refuse(message)
+                    continue
                 self._test.assertTrue(
                     RECORDED.is_known(self._to, message), message)
                 self._got.append((message, descriptors))
@@ -207,6 +219,8 @@ class TestWorkerOfToday(base.BaseTestCase):
         asked, _ = self.end.wait_for('qmp', command='input-send-event')
         self.end.send({'type': 'reply', 'id': asked['id'], 'result': None})
         wait_for(lambda: self._positions()['input0_in'] == 48)
+        # It goes without an answer, and asks no more.
+        self.assertEqual(1, len(self.end.refused))
         self.assertEqual([1, 2], [gap['number']
                                   for gap in self._ask('status')['gaps']])
 
