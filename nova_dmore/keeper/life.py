@@ -47,8 +47,8 @@ def run(instance: str, arrives: bool, large: bool, options: Options,
             resources = _take(directory, arrives, large, options.qemu_group)
             privileges.restrict()
             crash.install()
-            this = keeper.Keeper(loop_module.Loop(), options.run_dir, instance,
-                          resources)
+            this = keeper.Keeper(
+                loop_module.Loop(), options.run_dir, instance, resources)
             confinement.confine()
         except BlockingIOError:
             hostd_protocol.send(sock, {'pid': locks.holder(directory)})
