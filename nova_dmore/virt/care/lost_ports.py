@@ -50,18 +50,21 @@ class LostPorts:
         :raises nova_dmore.exception.HostServiceError: nobody can tell which
             processes live.
         """
+        before, self._missing = self._missing, frozenset()
         here = [record for record in records if not record.incoming]
         if not here:
             return
         addresses = self._pairs.addresses
         bound = addresses.ports_on(self._pairs.host)
-        before, self._missing = self._missing, frozenset(
-            record.address.port_id for record in here
+        missing = [
+            record for record in here
             # One that is bound elsewhere is no lost one.
             if record.address.port_id not in bound
-            and addresses.is_lost(record.address.port_id))
-        for record in here:
-            if record.address.port_id in before & self._missing:
+            and addresses.is_lost(record.address.port_id)]
+        self._missing = frozenset(
+            record.address.port_id for record in missing)
+        for record in missing:
+            if record.address.port_id in before:
                 self._replace(record)
 
     def _replace(self, lost: record_module.PairRecord) -> None:

@@ -78,6 +78,15 @@ class LostPortsTest(fake_host.HostTestCase):
         self.assertTrue(self.libvirt.domains[self.domr].is_old)
         self.assertEqual([], self.reporter.mock_calls)
 
+    def test_two_looks_that_are_not_in_a_row(self):
+        self._delete_port()
+        self._look(1)
+        self.lost.look([])      # it is being moved
+        self._look(1)
+        self.assertEqual({}, self.neutron.ports)
+        self._look(1)
+        self._assert_replaced()
+
     def test_one_that_is_there_after_all(self):
         self.libvirt.domains[self.domr].is_old = True
         self.neutron.client.list_ports.side_effect = itertools.chain(
