@@ -40,7 +40,7 @@ def _make(folder, target, terminal, *modules):
     return path
 
 
-class GrubTest(test_shadow_display.DisplayTest):
+class GrubCase(test_shadow_display.DisplayTest):
     """With the firmware of a PC."""
 
     #: What GRUB calls the input of the serial line.
@@ -83,6 +83,10 @@ class GrubTest(test_shadow_display.DisplayTest):
         fakes.wait_for(lambda: len(self.printed()) >= len(wanted), seconds)
         self.assertEqual(wanted, self.printed())
 
+
+class GrubTest(GrubCase):
+    """At its prompt."""
+
     def test_300_characters(self):
         self.boot_loader()
         self.types_lines(300, 60)
@@ -96,8 +100,16 @@ class GrubTest(test_shadow_display.DisplayTest):
         self.assertEqual(['0001 abc', '0001 abcd'], self.printed())
 
 
-class UefiGrubTest(GrubTest):
-    """With UEFI, which has the serial line among its consoles.
+class LongTextTest(GrubCase):
+    """A text from the clipboard."""
+
+    def test_10000_characters(self):
+        self.boot_loader()
+        self.types_lines(10000, 600)
+
+
+class Uefi:
+    """Mixed in: with UEFI, which has the serial line among its consoles.
 
     It would take some of the keys away from a GRUB that read it by itself.
     """
@@ -113,15 +125,9 @@ class UefiGrubTest(GrubTest):
                 '-drive', f'file=fat:rw:{folder},format=raw,if=ide']
 
 
-class LongTextTest(GrubTest):
-    """A text from the clipboard."""
-
-    test_300_characters = test_arrow_keys_at_the_serial_line = None
-
-    def test_10000_characters(self):
-        self.boot_loader()
-        self.types_lines(10000, 600)
+class UefiGrubTest(Uefi, GrubTest):
+    """At its prompt, with UEFI."""
 
 
-class UefiLongTextTest(UefiGrubTest, LongTextTest):
-    """The same with UEFI."""
+class UefiLongTextTest(Uefi, LongTextTest):
+    """A text from the clipboard, with UEFI."""

@@ -116,5 +116,5 @@ LAYERS = {
                Run('tests/matrix', 1, 1800, each=True)),
     'nova': (_NOVA,),
 }
-#: What a change is tested with: within an hour, on two cores.
+#: What a change is tested with: in about an hour, on two cores.
 STANDARD = ('unit', 'functional', 'integration')
