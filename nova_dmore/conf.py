@@ -5,6 +5,8 @@ Every option is read by nova-compute alone; Domain R gets what it needs over
 the channel (:data:`nova_dmore.wire.CONFIG`).
 """
 
+import copy
+
 from oslo_config import cfg
 from oslo_config import types
 
@@ -327,8 +329,10 @@ OPTIONS = [
 
 def register(conf: cfg.ConfigOpts) -> None:
     """Register the options; called by the driver and by the generator."""
-    conf.register_group(GROUP)
-    conf.register_opts(OPTIONS, group=GROUP)
+    # A copy, since oslo.config keeps what is set in the group: two
+    # configurations with the same group would see each other's values.
+    conf.register_group(copy.deepcopy(GROUP))
+    conf.register_opts(OPTIONS, group=GROUP.name)
 
 
 def warn_of_ignored(conf: cfg.ConfigOpts) -> None:

@@ -63,6 +63,14 @@ class OptionsTest(base.BaseTestCase):
         self.assertTrue(options.dmore.enabled)
         self.assertEqual('nova-dmore-domr', options.dmore.image)
 
+    def test_a_value_set_in_one_configuration_is_not_in_another(self):
+        first, second = cfg.ConfigOpts(), cfg.ConfigOpts()
+        for options in (first, second):
+            conf.register(options)
+            options([])
+        first.set_override('image', 'other', 'dmore')
+        self.assertEqual('nova-dmore-domr', second.dmore.image)
+
     def test_generator_sees_every_option(self):
         ((group, options),) = conf.list_opts()
         self.assertEqual('dmore', group.name)
