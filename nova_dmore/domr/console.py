@@ -16,6 +16,7 @@ from nova_dmore.domr import notices
 from nova_dmore.domr import pace
 from nova_dmore.domr import ports
 from nova_dmore.domr import scrollback
+from nova_dmore.domr.terminal import answering
 from nova_dmore.domr.terminal import rules
 from nova_dmore.domr.terminal import stream as stream_module
 from nova_dmore import wire
@@ -79,7 +80,7 @@ class Console:
         self._later = later
         self._output = scrollback.Scrollback()
         self._now = 0.0         # of the last ``tick``
-        self._count = 0         # of inputs
+        self._answering = answering.Answering()
         self._instance = instance or instance_state.InstanceState()
         self._instance.subscribe(self._instance_changed)
         #: What persons were told last.
@@ -144,6 +145,7 @@ class Console:
         """Remove a client; harmless if it is removed already."""
         if client in self._clients:
             self._clients.remove(client)
+            self._answering.forget(client)
             client.writable = client.held = False
             self._settle()
 
@@ -201,13 +203,9 @@ class Console:
                 self._skip(client)
             if client.state is ClientState.STALLED:
                 client.state = ClientState.REPLAYING
-            data = self._output.read(client.cursor, self._piece(client))
-            client.cursor += len(data)
+            self._write(client, self._output.read(
+                client.cursor, self._piece(client, end)))
             client.since = None
-            if client.stream is None:
-                client.port.write(data)
-            else:
-                self._show(client, client.stream, data)
         if client.cursor >= end:
             client.state = ClientState.LIVE
             if client.finished is not None and client.writable:
@@ -216,28 +214,31 @@ class Console:
             client.has_turn = True
             self._later(functools.partial(self._go_on, client))
 
-    def _piece(self, client: Client) -> int:
+    def _piece(self, client: Client, end: int) -> int:
         """How many bytes a client is given at once, at most."""
-        ends = [client.cursor + client.pace.limit]
+        ends = [client.cursor + client.pace.limit, end]
         if client.cursor < client.printed_before:
             ends.append(client.printed_before)
-        notice = client.notices.next_after(client.cursor)
-        if notice is not None:
-            ends.append(notice)
-        return min(ends) - client.cursor
+        ends += [each for each in (
+            client.notices.next_after(client.cursor),
+            self._answering.next_after(client.cursor)) if each is not None]
+        # It may lack so much that all it asked for is gone.
+        return max(0, min(ends) - client.cursor)
 
-    def _show(self, client: Client, stream: stream_module.TerminalStream,
-              data: bytes) -> None:
-        """Give a terminal what it may be given of the output."""
-        if client.cursor <= client.printed_before:
+    def _write(self, client: Client, data: bytes) -> None:
+        """Give a client what follows, or what its terminal may have of it."""
+        start = client.cursor
+        client.cursor += len(data)
+        if client.stream is None:
+            client.port.write(data)
+            return
+        if start < client.printed_before:
             policy = rules.Policy.DRAW
-        elif client is max((each for each in self._clients
-                            if each.stream and not each.finished),
-                           key=lambda each: each.typed):
+        elif self._answering.is_of(client, start, self._clients):
             policy = rules.Policy.ALL
         else:
             policy = rules.Policy.NO_ANSWERS
-        shown = stream.feed(data, policy)
+        shown = client.stream.feed(data, policy)
         if shown:
             client.port.write(shown)
         client.notices.show(client.cursor)
@@ -326,8 +327,8 @@ class Console:
         if data == b'':
             return
         self._line.look()
-        self._count += 1
-        client.typed = self._count
+        if client.stream is not None:
+            self._answering.typed(client, self.end)
         if not self._instance.takes_input:
             self._refuse(client)
             return

@@ -46,7 +46,6 @@ class Client:
         self.is_person = is_person
         self.printed_before = console.end   # what comes from here on is new
         self.finished = finished
-        self.typed = 0          # the larger, the later
         self.notices = notices.Notices(stream, port.tell, port.write)
         self.refused: float | None = None   # when it was told so
         self.state = ClientState.REPLAYING

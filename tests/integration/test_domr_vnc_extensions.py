@@ -171,10 +171,15 @@ class ClipboardTest(ExtensionsCase):
     async def test_what_is_no_text(self) -> None:
         client = await self.look(encodings=(
             rfb.RAW, rfb.DESKTOP_SIZE, rfb.EXTENDED_CLIPBOARD))
-        for data in (b'', b'x', bytes(1000), zlib.compress(bytes(1 << 22)),
+        for data in (b'x', bytes(1000), zlib.compress(bytes(1 << 22)),
                      zlib.compress(b'\0\0\0\1\xff')):
+            client.copy('before')
             client.extended_clipboard(_TEXT | _PROVIDE, data)
+            await self.paste(client)
+        client.extended_clipboard(_TEXT | _PROVIDE, b'')
+        client.copy('before')
         client.copy('x' * (protocol.TEXT_MAX + 1))
+        await self.paste(client)
         client.writer.write(struct.pack('>Bxxxi', 6, -2) + b'ab')
         client.copy('a')
         await self.paste(client)

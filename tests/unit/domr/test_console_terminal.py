@@ -63,6 +63,43 @@ class TerminalTest(unittest.TestCase):
         ports[1].client.detach()
         self.assertEqual([2], asked())
 
+    def test_who_typed_before_it_was_asked_answers(self) -> None:
+        first, second = self.attach(), self.attach()
+        assert first.client is not None and second.client is not None
+        for typist, late in ((first, second), (second, first)):
+            assert late.client is not None
+            for port in (first, second):
+                port.got.clear()
+            self.types(typist, b'x')
+            late.client.pause_writing()
+            self.console.output(b'\x1b[6n')
+            self.types(late, b'y')
+            late.client.resume_writing()
+            self.assertEqual([b'\x1b[6n', b''], [typist.got, late.got])
+            self.console.output(b'\x1b[6n')
+            self.assertEqual([b'\x1b[6n', b'\x1b[6n'],
+                             [typist.got, late.got])
+
+    def test_a_person_answers_before_anybody_has_typed(self) -> None:
+        logger, person = self.attach(is_person=False), self.attach()
+        self.console.output(b'\x1b[6n')
+        self.assertEqual([b'', b'\x1b[6n'], [logger.got, person.got])
+
+    def test_all_that_was_asked_for_is_gone(self) -> None:
+        """`scrollback` with a terminal, and nobody else there."""
+        self.console.configure(20000, 2000)
+        self.console.output(b'old\n' * 5000)
+        port, finished = console_case.Port(100), []
+        port.client = self.console.attach(
+            port, 'client', stream.TerminalStream(),
+            finished=lambda: finished.append(True))
+        port.client.resume_writing()
+        self.console.output(b'new\n' * 20000)
+        port.more(1 << 20)
+        self.assertNotIn(b'new', port.got)
+        self.assertIn('are missing here', port.told[0])
+        self.assertEqual([True], finished[:1])
+
     def test_a_query_that_began_before(self) -> None:
         self.console.output(b'a\x1b[6')
         port = self.attach()

@@ -191,9 +191,12 @@ class Desktop:
             # anew in a moment, or (release 0.2) nothing more.
             asyncio.get_running_loop().call_later(_STATE_S, self._draw)
             return
-        if state in (wire.InstanceState.OFF, wire.InstanceState.REBOOTING):
+        begins_anew = state in (wire.InstanceState.OFF,
+                                wire.InstanceState.REBOOTING)
+        if begins_anew:
             self._hands.locks.reset()
-        if not self._instance.takes_input:
+        if begins_anew or not self._instance.takes_input:
+            # The rest of it would be for a boot loader.
             self._hands.cancel_paste()
         if self._is_off:
             self._cleared = True

@@ -145,8 +145,16 @@ class Hands:
         text = self._clipboards.take(event)
         if self._looks_on(event.session):
             return
-        self._paste.cancel()
-        if text and self._vnc().paste is config_module.Paste.AT_ONCE:
+        if self._paste.client == event.session:
+            self._paste.cancel()
+        if text == '':
+            self._log.say('paste', 'info', f'{self._name(event.session)}: '
+                          'its clipboard has no text now, or one that is too '
+                          'long to be typed')
+        # Some clients send their clipboard by themselves, and that must not
+        # end what somebody else has typed.
+        elif (text and not self._paste.is_typing
+              and self._vnc().paste is config_module.Paste.AT_ONCE):
             self._begin_paste(event.session, text)
 
     def _begin_paste(self, client: int, text: str) -> None:

@@ -264,7 +264,8 @@ def events(packet: bytes) -> Iterator[Event]:
                           height)
         elif kind == Kind.GONE and state in Reason.__members__.values():
             yield Gone(session, Reason(state))
-        elif kind == Kind.TEXT and 0 < state & TEXT_COUNT <= TEXT_CHARACTERS:
+        elif (kind == Kind.TEXT and state & TEXT_COUNT <= TEXT_CHARACTERS
+              and state != TEXT_GOES_ON):
             yield Text(session, _characters(record[3:][:state & TEXT_COUNT]),
                        bool(state & TEXT_GOES_ON))
         else:

@@ -41,24 +41,28 @@ static int skip(struct session *session, struct input *input, size_t length)
 	return 1;
 }
 
-/* Pass characters on. */
+/* Pass a text on; one of no characters takes the place of the one before, too.
+ */
 static void push_text(struct session *session, const uint32_t *characters,
 		      size_t count)
 {
 	uint32_t four[VNC_TEXT_CHARACTERS];
 	size_t part;
 
-	for (; count > 0; count -= part, characters += part) {
+	do {
 		part = count < VNC_TEXT_CHARACTERS ? count
 			: VNC_TEXT_CHARACTERS;
 		memset(four, 0, sizeof(four));
-		memcpy(four, characters, part * sizeof(*four));
+		if (part > 0)
+			memcpy(four, characters, part * sizeof(*four));
 		vnc_input_event(session, (struct vnc_event) {
 			.kind = VNC_TEXT, .state = part
 			| (count > part ? VNC_TEXT_GOES_ON : 0),
 			.first = four[0], .second = four[1],
 			.width = four[2], .height = four[3]});
-	}
+		count -= part;
+		characters += part;
+	} while (count > 0);
 }
 
 /* Take a text in Latin-1. */
@@ -162,8 +166,10 @@ int vnc_take_text(struct session *session, struct input *input,
 	if (!session->view_only && message->text.extended
 	    && session->extended_clipboard && length >= sizeof(uint32_t))
 		return take_extended(session, input, length);
-	if (!session->view_only && !message->text.extended
-	    && length <= VNC_TEXT_MAX)
-		return take_latin(session, input, length);
+	if (!session->view_only && !message->text.extended) {
+		if (length <= VNC_TEXT_MAX)
+			return take_latin(session, input, length);
+		push_text(session, NULL, 0);
+	}
 	return skip(session, input, length);
 }

@@ -162,7 +162,7 @@ class Case(unittest.IsolatedAsyncioTestCase):
                 self.client if client is None else client, down, 0, number))
 
     def copy(self, text: str) -> None:
-        parts = [text[at:at + 4] for at in range(0, len(text), 4)]
+        parts = [text[at:at + 4] for at in range(0, len(text), 4)] or ['']
         self.say(*(protocol.Text(self.client, part, part is not parts[-1])
                    for part in parts))
 

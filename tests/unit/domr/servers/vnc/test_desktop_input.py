@@ -153,7 +153,8 @@ class DesktopTest(desktop_case.Case):
 
     async def test_what_ends_a_paste(self) -> None:
         for ends in (lambda: self.press(_ESCAPE), lambda: self.copy('b'),
-                     lambda: self.tell(State.OFF)):
+                     lambda: self.copy(''), lambda: self.tell(State.OFF),
+                     lambda: self.tell(State.REBOOTING)):
             self.copy('aaaa')
             self.press(_CONTROL, _ALT, _V)
             ends()
@@ -162,6 +163,27 @@ class DesktopTest(desktop_case.Case):
             await asyncio.sleep(0)
             self.tell(State.RUNNING)
             self.assertEqual([], self.keys())
+
+    async def test_what_another_client_copies_does_not_end_a_paste(
+            self) -> None:
+        other = await self.add(client='VNC client 192.0.2.9 port 9')
+        for choice in (config_module.Paste.KEY, config_module.Paste.AT_ONCE):
+            self.configure(paste=choice)
+            self.copy('abab')
+            if choice is config_module.Paste.KEY:
+                self.press(_CONTROL, _ALT, _V)
+            self.say(protocol.Text(other, 'unre', True))
+            self.say(protocol.Text(other, 'lated', False))
+            self.keys()
+            await self.pasted()
+            self.assertEqual('abab', self.typed())
+
+    async def test_a_text_that_is_gone_is_not_typed(self) -> None:
+        self.copy('secret')
+        self.copy('')
+        self.press(_CONTROL, _ALT, _V)
+        self.assertFalse(self.desktop._hands.is_pasting)
+        self.assertIn((_V, True), self.keys())
 
     async def test_paste_in_another_keymap(self) -> None:
         self.configure(keymap='fr')

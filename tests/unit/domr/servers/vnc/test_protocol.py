@@ -131,12 +131,14 @@ class EventsTest(base.BaseTestCase):
             [protocol.Key(3, True, 97, 30),
              protocol.Key(3, False, 97, 30, knows_locks=True),
              protocol.Text(1, 'a\xfc', True), protocol.Text(1, 'b', False),
+             protocol.Text(1, '', False),
              protocol.Pointer(0, 1, 5, 6, 640, 480),
              protocol.Gone(15, protocol.Reason.STALLED), protocol.Taken(7)],
             list(protocol.events(b''.join(
                 protocol.EVENT.pack(*record) for record in (
                     (1, 3, 1, 97, 30, 0, 0), (1, 3, 2, 97, 30, 0, 0),
                     (5, 1, 10, 97, 0xfc, 0, 0), (5, 1, 1, 98, 0, 0, 0),
+                    (5, 1, 0, 0, 0, 0, 0),
                     (2, 0, 1, 5, 6, 640, 480),
                     (3, 15, 3, 0, 0, 0, 0), (4, 99, 7, 0, 0, 0, 0))))))
 
@@ -145,7 +147,7 @@ class EventsTest(base.BaseTestCase):
                 b'', b'x', bytes(protocol.EVENT.size - 1),
                 bytes(protocol.EVENT.size + 1),
                 *(protocol.EVENT.pack(*record) for record in (
-                    (0, 0, 0, 0, 0, 0, 0), (5, 0, 0, 0, 0, 0, 0),
+                    (0, 0, 0, 0, 0, 0, 0),
                     (1, 16, 0, 0, 0, 0, 0), (5, 0, 5, 65, 65, 65, 65),
                     (5, 0, 8, 0, 0, 0, 0), (5, 0, 1, 0x110000, 0, 0, 0),
                     (3, 0, 7, 0, 0, 0, 0),
