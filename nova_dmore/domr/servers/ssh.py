@@ -84,6 +84,8 @@ class Connection(asyncssh.SSHServer):
 
     def end(self) -> None:
         """End it, and all its sessions, as an operator wants it."""
+        for session in list(self.sessions):
+            session.leave('an operator has ended this session')
         self.conn.disconnect(asyncssh.DISC_BY_APPLICATION,
                              'an operator has ended this session')
 
@@ -122,7 +124,7 @@ class Connection(asyncssh.SSHServer):
         if not self._keys.is_removed:
             return False
         for session in list(self.sessions):
-            session.tell('your key may not use this console any more')
+            session.leave('your key may not use this console any more')
         self._server.log.say(f'removed {self.source}', 'warning',
                              f'{self.name} is ended: its key was removed')
         self.conn.disconnect(asyncssh.DISC_BY_APPLICATION,

@@ -110,7 +110,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
             elif item is escape.Action.HELP:
                 self._notice(f'{escape.help_of(self._escapes.escape)}.')
             else:
-                self._leave()
+                self.leave('left the console')
                 self._chan.exit(0)
                 return
 
@@ -133,12 +133,12 @@ class Session(asyncssh.SSHServerSession[bytes]):
         client.detach()
         self._chan.exit(0 if context.instance.takes_input else 1)
 
-    def _leave(self) -> None:
-        """Leave the terminal as it was found."""
+    def leave(self, reason: str) -> None:
+        """Leave the terminal as it was found, and say why."""
         if self._terminal is not None and not self._chan.is_closing():
             self._chan.write(self._terminal.cut()
                              + self._terminal.modes.at_rest())
-        self._notice('left the console')
+        self._notice(reason)
 
     def break_received(self, msec: int) -> bool:
         """Send a break (RFC 4335)."""

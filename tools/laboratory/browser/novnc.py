@@ -16,10 +16,14 @@ from laboratory.vnc import picture
 from laboratory.vnc.encodings import Pixels
 
 _CONNECT_S = 60
-_CANVAS = '#screen canvas'
 _PIXELS = '''
 const canvas = document.querySelector(arguments[0]);
 return canvas.toDataURL('image/png').split(',')[1];
+'''
+_COPY = '''
+const panel = document.getElementById('noVNC_clipboard_text');
+panel.value = arguments[0];
+panel.dispatchEvent(new Event('change'));
 '''
 
 
@@ -31,6 +35,8 @@ class Console:
     :raises Failure: it does not connect
     """
 
+    _CANVAS = '#screen canvas'
+
     def __init__(self, browser: Browser, frame: WebElement | None = None
                  ) -> None:
         self._browser = browser
@@ -40,7 +46,7 @@ class Console:
         self.focus()
 
     def _shows_picture(self) -> bool:
-        return (self.status.startswith('Connected')
+        return (self._is_connected
                 and any(record['received'] for record in self.sockets()))
 
     def _enter(self) -> None:
@@ -54,6 +60,10 @@ class Console:
         """What noVNC says about the connection."""
         self._enter()
         return self._browser.driver.find_element(By.ID, 'status').text
+
+    @property
+    def _is_connected(self) -> bool:
+        return self.status.startswith('Connected')
 
     def sockets(self) -> list[dict]:
         """The WebSockets that the page has opened, one after the other.
@@ -75,12 +85,12 @@ class Console:
         self._enter()
         self._browser.driver.execute_script(
             'window.focus(); document.querySelector(arguments[0]).focus()',
-            _CANVAS)
+            self._CANVAS)
 
     def picture(self) -> Pixels:
         """Every pixel of the console, as noVNC has drawn it."""
         self._enter()
-        encoded = self._browser.driver.execute_script(_PIXELS, _CANVAS)
+        encoded = self._browser.driver.execute_script(_PIXELS, self._CANVAS)
         return picture.load(io.BytesIO(base64.b64decode(encoded)))
 
     def show(self) -> None:
@@ -112,3 +122,22 @@ class Console:
         """
         for character in paced(text, seconds):
             self.press(keys.key(character))
+
+
+class FullConsole(Console):
+    """The page with all controls (``vnc.html``)."""
+
+    _CANVAS = '#noVNC_container canvas'
+
+    @property
+    def _is_connected(self) -> bool:
+        self._enter()
+        return self._browser.driver.execute_script(
+            'return document.documentElement.classList.contains('
+            '"noVNC_connected")')
+
+    def copy(self, text: str) -> None:
+        """Put a text into the clipboard panel."""
+        self._enter()
+        self._browser.driver.execute_script(_COPY, text)
+        self.focus()

@@ -28,6 +28,10 @@ _LOOK_S = 0.3
 #: So slowly that a migration lies between the first and the last key.
 _SLOW_S = 0.4
 _ASK_S = 5.0
+#: For a character of a clipboard, on a machine that has more to do.
+_PASTED_S = 0.1
+#: X's number of the key, which gives 7 or Home.
+_KEYPAD_7 = '79'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,6 +125,36 @@ def _caps_lock(scene: Scene) -> None:
         user.press('Caps_Lock')
 
 
+def _num_lock(scene: Scene) -> None:
+    """It was on before the viewer had the focus."""
+    scene.open(users.vncdotool).type(_TAKE)
+    user = scene.open(users.tigervnc, 'Num_Lock')
+    try:
+        scene.move()
+        user.press(_KEYPAD_7)
+        scene.expect_typed(user, '7\n')
+    finally:
+        user.press('Num_Lock')
+
+
+def _clipboard(opener: Opener, size: int) -> Callable[[Scene], None]:
+    """It is typed as keys while the instance moves."""
+    text = ''.join(f'{number:04} {"Copied" * 11}\n'
+                   for number in range(size))[:size - 1] + '\n'
+
+    def run(scene: Scene) -> None:
+        user = scene.open(opener)
+        user.type(_TAKE)
+        user.copy(text)
+        user.press('ctrl+alt+v')
+        scene.move()
+        scene.expect(lambda: scene.look().run('wc -c < typed'), str(size),
+                     'not all of the clipboard is typed',
+                     60 + len(text) * _PASTED_S)
+        scene.expect_typed(user, text + '\n')
+    return run
+
+
 def _held(scene: Scene) -> None:
     """A key goes down before the instance moves, and up afterwards."""
     user = scene.open(users.vncdotool)
@@ -151,9 +185,9 @@ def _leaves_it_as_it_was(scene: Scene) -> None:
     scene.expect(lambda: user.shown('#{alternate_on}'), '1',
                  'the screen of a full-screen program is not shown')
     user.press('Return')
-    user.type('~.')
+    user.type('\x1d.')
     scene.expect(lambda: user.shown('#{pane_dead}'), '1',
-                 'the escape of ssh does not end it')
+                 'the console cannot be left')
     scene.expect(
         lambda: user.shown('#{alternate_on}#{mouse_any_flag}'), '00',
         'the terminal is left as the full-screen program had it')
@@ -177,7 +211,12 @@ def every() -> Iterable[Case]:
         yield Case(client, 'Control-C', _control(opener))
         yield Case(client, 'the picture', _picture(opener))
     yield Case('vncdotool', 'a key held down', _held)
+    yield Case('vncdotool', '10,000 characters of its clipboard',
+               _clipboard(users.vncdotool_that_pastes, 10000))
+    yield Case('noVNC', 'its clipboard panel',
+               _clipboard(users.full_page, 400))
     yield Case('TigerVNC', 'Caps Lock on before it has the focus', _caps_lock)
+    yield Case('TigerVNC', 'Num Lock on before it has the focus', _num_lock)
     for client, opener in _TEXT.items():
         yield Case(client, 'a line of text', _text(opener, _PLAIN, 0.02))
         yield Case(client, 'each character of ASCII',

@@ -137,9 +137,10 @@ class Scene:
 
         self.expect(read, text, 'the guest has got other keys')
 
-    def expect(self, look: Callable[[], str], right: str, else_: str) -> None:
+    def expect(self, look: Callable[[], str], right: str, else_: str,
+               seconds: float = _SETTLE_S) -> None:
         """:raises Wrong: it is not so in time"""
-        deadline = time.monotonic() + _SETTLE_S
+        deadline = time.monotonic() + seconds
         while (found := look()) != right:
             if time.monotonic() > deadline:
                 raise Wrong(f'{else_}: {found[-80:]!r} for {right[-80:]!r}')

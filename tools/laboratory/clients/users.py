@@ -65,6 +65,10 @@ class _Dotool(Dotool):
     def let_go(self, name: str) -> None:
         self._client.keyUp(name)
 
+    def copy(self, text: str) -> None:
+        """Put a text on the clipboard."""
+        self._client.paste(text)
+
 
 class _Page:
     """noVNC, as a page or in Horizon's tab."""
@@ -80,10 +84,12 @@ class _Page:
     def type(self, text: Iterable[str], seconds: float = _KEY_S) -> None:
         self._console.type(text, seconds)
 
+    _HELD = {'ctrl': keys.CONTROL, 'alt': keys.ALT}
+
     def press(self, name: str) -> None:
         *held, last = name.split('+')
         self._console.press(self._KEYS.get(last) or keys.key(last),
-                            *[keys.CONTROL for _control in held])
+                            *[self._HELD[each] for each in held])
 
     @property
     def connected(self) -> bool:
@@ -91,6 +97,14 @@ class _Page:
 
     def picture(self) -> Pixels:
         return self._console.picture()
+
+
+class _FullPage(_Page):
+    """noVNC with all its controls."""
+
+    def __init__(self, console: novnc.FullConsole) -> None:
+        super().__init__(console)
+        self.copy = console.copy
 
 
 class Terminal:
@@ -146,6 +160,28 @@ def page(subject: Subject) -> Iterator[Looking]:
     with Browser(subject.log) as browser:
         browser.open(when_there(subject.novnc_url, _OPEN_S))
         yield _Page(novnc.Console(browser))
+
+
+@contextlib.contextmanager
+def full_page(subject: Subject) -> Iterator[Looking]:
+    """noVNC with all its controls in Chromium.
+
+    :raises Unavailable: a stock console types no clipboard
+    """
+    _need_domain_r(subject, 'types a clipboard')
+    with Browser(subject.log) as browser:
+        url = when_there(subject.novnc_url, _OPEN_S)
+        browser.open(url.replace('/vnc_lite.html?',
+                                 '/vnc.html?autoconnect=true&'))
+        yield _FullPage(novnc.FullConsole(browser))
+
+
+@contextlib.contextmanager
+def vncdotool_that_pastes(subject: Subject) -> Iterator[Looking]:
+    """:raises Unavailable: a stock console types no clipboard"""
+    _need_domain_r(subject, 'types a clipboard')
+    with vncdotool(subject) as user:
+        yield user
 
 
 @contextlib.contextmanager
@@ -205,6 +241,7 @@ def tmux(subject: Subject) -> Iterator[Tmux]:
         yield user
 
 
-def _need_domain_r(subject: Subject) -> None:
+def _need_domain_r(subject: Subject, does: str = 'can be reached by SSH'
+                   ) -> None:
     if not isinstance(subject, Dmore):
-        raise Unavailable('stock Nova has no console by SSH')
+        raise Unavailable(f'no console of stock Nova {does}')
