@@ -16,4 +16,6 @@ openstackdocs_use_storyboard = False
 config_generator_config_file = [
     ('../../etc/nova-dmore/config-generator.conf', '_static/nova-dmore'),
     ('../../etc/nova-dmore/hostd-config-generator.conf', '_static/hostd'),
+    ('../../etc/nova-dmore/recorder-config-generator.conf',
+     '_static/recorder'),
     ('../../etc/nova-dmore/gateway-config-generator.conf', '_static/gateway')]
