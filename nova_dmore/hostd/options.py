@@ -40,8 +40,8 @@ OPTIONS = [
         help='Group (name or number) of the user that QEMU runs as, of which '
              'the user of this service must be a member: QEMU reaches the '
              'sockets of its pair by it. For instance libvirt-qemu on Debian '
-             'and Ubuntu, qemu on Red Hat. No default: QEMU runs as root or '
-             'as the user of this service.'),
+             'and Ubuntu. No default: QEMU runs as root or as the user of '
+             'this service.'),
     cfg.BoolOpt(
         'debug', default=False,
         help='Log what is of interest to developers.'),

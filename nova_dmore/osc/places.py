@@ -9,7 +9,7 @@ import urllib.parse
 import uuid
 from collections.abc import Mapping, Sequence
 
-#: As nova-compute publishes it (nova_dmore.virt.pair.instance_pair).
+#: As nova-compute publishes it (nova_dmore.virt.pair.announcement).
 PROPERTY = 'dmore:console_ssh'
 USER = 'console'
 SSH_PORT = 22

@@ -100,4 +100,4 @@ def threads(conf) -> result.Result:
         '[DEFAULT] concurrency_backend is eventlet, or '
         'OS_NOVA_DISABLE_EVENTLET_PATCHING in the environment says so: '
         'nova-compute does not start with the plug-in. Set it to threading, '
-        'and remove the variable')
+        'and remove the variable (Nova 2026.1 needs it with the value true)')

@@ -4,9 +4,9 @@
 It is used where ``[dmore] security_groups`` names none. There is one in the
 project of nova-compute's credentials for Neutron, found by its name there:
 users cannot make one in that project. Every nova-compute brings its rules to
-its own configuration once, when it starts; then nobody touches them, so that
-two hosts with different configurations do not undo each other's work for
-ever. The one that started last counts.
+its own configuration when it starts and when it is reloaded; then nobody
+touches them, so that two hosts with different configurations do not undo each
+other's work for ever. The last one counts.
 
 Several nova-computes may find none at the same time, and each make one. So
 whoever has made one looks again, and all take the same one, the oldest.
