@@ -144,8 +144,13 @@ class Agent:
     def _show_gap(self, message: dict[str, Any]) -> None:
         """Tell the clients of a gap that the host found."""
         notice = notice_of(message)
-        if notice is not None:
-            self.console.tell_all(notice)
+        if notice is None:
+            return
+        stream, at, ahead = wire.Stream.SERIAL0_OUT, message.get('at'), 0
+        if message['stream'] == stream.name.lower() and type(at) is int:
+            # The host may still have what was printed before.
+            ahead = max(0, at - self._end.position(stream))
+        self.console.tell_all(notice, ahead)
 
     async def _configure(self, message: dict[str, Any],
                          again: bool = False) -> None:

@@ -149,13 +149,16 @@ class Console:
             client.writable = client.held = False
             self._settle()
 
-    def tell_all(self, text: str) -> None:
-        """Show a notice to every client."""
-        for client in list(self._clients):
-            self._notify(client, text)
+    def tell_all(self, text: str, ahead: int = 0) -> None:
+        """Show a notice to every client.
 
-    def _notify(self, client: Client, text: str) -> None:
-        client.notices.put(text, self.end, client.cursor)
+        :param ahead: after so many bytes of output that are yet to come
+        """
+        for client in list(self._clients):
+            self._notify(client, text, ahead)
+
+    def _notify(self, client: Client, text: str, ahead: int = 0) -> None:
+        client.notices.put(text, self.end + ahead, client.cursor)
 
     def _instance_changed(self, state: wire.InstanceState | None) -> None:
         """Tell persons of it; what was typed and not sent is not for later.

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the console says itself to one client, between the output."""
 
-import collections
+import bisect
+import operator
 from collections.abc import Callable
 
 from nova_dmore.domr.terminal import stream as stream_module
@@ -51,9 +52,8 @@ class Notices:
         self._stream = stream
         self._tell = tell
         self._write = write
-        #: Offset before which it is shown, and text of each.
-        self._waiting: collections.deque[tuple[int, str]] = (
-            collections.deque())
+        #: Offset before which it is shown, and text of each, in that order.
+        self._waiting: list[tuple[int, str]] = []
         self._since: float | None = None    # since when the first one waits
 
     def next_after(self, cursor: int) -> int | None:
@@ -67,7 +67,8 @@ class Notices:
         if self._stream is None:
             self._tell(text)
             return
-        self._waiting.append((offset, text))
+        bisect.insort(self._waiting, (offset, text),
+                      key=operator.itemgetter(0))
         self.show(cursor, len(self._waiting) > _WAITING_MAX)
 
     def show(self, cursor: int, now: bool = False) -> None:
@@ -81,7 +82,7 @@ class Notices:
                 if not now:
                     return
                 self._write(self._stream.interrupt())
-            self._tell(self._waiting.popleft()[1])
+            self._tell(self._waiting.pop(0)[1])
             self._since = None
 
     def tick(self, cursor: int, now: float) -> None:

@@ -96,6 +96,22 @@ class AgentTest(unittest.IsolatedAsyncioTestCase):
         await asyncio.sleep(0.3)
         self.assertFalse(running._tasks[0].done())
 
+    async def test_output_that_is_missing_is_told_in_its_place(self) -> None:
+        running = await self._pair()
+        reader, writer = await asyncio.open_connection(
+            '127.0.0.1', running.config['serial_port'])
+        self.addCleanup(writer.close)
+        await running.until(lambda: running.said(wire.SERVING)[-1]['serial'])
+        at = running.agent._end.position(wire.Stream.SERIAL0_OUT)
+        running.send({'type': wire.GAP, 'stream': 'serial0_out', 'at': at + 6,
+                      'bytes': 7, 'kind': wire.GapKind.EXACT, 'reason': 'x'})
+        await running.until(lambda: running.agent.console._clients[
+            0].notices.next_after(at) is not None)
+        running.print(b'beforeafter')
+        self.assertEqual(
+            b'before\r\n[nova-dmore: 7 bytes of output are missing]\r\nafter',
+            await reader.readuntil(b'after'))
+
     async def test_wrong_configuration_is_reported_and_ignored(self) -> None:
         running = await self._pair()
         servers = dict(running.agent.servers)

@@ -36,6 +36,16 @@ class NoticesTest(unittest.TestCase):
         self.assertEqual(['a'], self.shown)
         self.assertIsNone(self.notices.next_after(5))
 
+    def test_in_the_order_of_their_places(self) -> None:
+        self.notices.put('later', 9, 3)
+        self.notices.put('sooner', 5, 3)
+        self.notices.put('again', 5, 3)
+        self.assertEqual(5, self.notices.next_after(3))
+        self.notices.show(5)
+        self.assertEqual(['sooner', 'again'], self.shown)
+        self.notices.show(9)
+        self.assertEqual(['sooner', 'again', 'later'], self.shown)
+
     def test_not_inside_a_character_or_a_sequence(self) -> None:
         for first, rest in ((b'\xc3', b'\xa4'), (b'\x1b[3', b'1m'),
                             (b'\x1b]0;ti', b'tle\x07')):
