@@ -166,7 +166,10 @@ class ReportTest(unittest.TestCase):
         self.assertIn('serial 80 ms', good)
         slow = make_entry()
         slow.users['vnc'] = make_user(max_response_ms=451.0)
-        self.assertIn('MISSED', report.aim({'dmore': [make_entry(), slow]}))
+        results = {'dmore': [make_entry(), slow]}
+        self.assertIn('MISSED', report.aim(results))
+        self.assertRegex(report.summary(results, 2),
+                         r'^As asked for: .*\. Aims .* are missed: \d+\.$')
 
     def test_a_late_echo_misses_the_aim(self):
         slow = make_entry()

@@ -60,7 +60,7 @@ def _demonstrate(options: argparse.Namespace) -> int:
     for line in (*wrong, report.aim(results, options.before)):
         if line is not None:
             print(line)
-    print(report.summary(results, options.migrations))
+    print(report.summary(results, options.migrations, options.before))
     print(then)
     return 1 if wrong else 0
 

@@ -205,8 +205,12 @@ def problems(results: Results, migrations: int) -> list[str]:
     return found
 
 
-def summary(results: Results, migrations: int) -> str:
-    """All of it in one sentence."""
+def summary(results: Results, migrations: int,
+            earlier: float | None = None) -> str:
+    """All of it in one sentence, and whether an aim is missed.
+
+    :param earlier: see :func:`aim`
+    """
     parts = []
     for name, made in results.items():
         counted = [entry for entry in made if not entry.corrupted]
@@ -229,7 +233,14 @@ def summary(results: Results, migrations: int) -> str:
                      + part)
     wrong = problems(results, migrations)
     return (f'{"NOT as asked for" if wrong else "As asked for"}: '
-            f'{"; ".join(parts)}.')
+            f'{"; ".join(parts)}.{_missed(aim(results, earlier))}')
+
+
+def _missed(aims: str | None) -> str:
+    """How long something takes depends on the machine as well: it is said,
+    and is no fault."""
+    count = (aims or '').count(_met(False))
+    return f' Aims of time and rate that are missed: {count}.' if count else ''
 
 
 def _way(entry: Entry) -> str:
