@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The terminal that clients are tried in."""
 
+import string
 import time
 import unittest
 
@@ -19,6 +20,9 @@ class TmuxTest(unittest.TestCase):
             window.type(f'pane {pane}', 0, pane)
             window.press('Return', pane)
             window.wait_for(f'pane {pane}', 10, pane)
+        window.type(string.punctuation, 0)
+        window.press('Return')
+        window.wait_for(string.punctuation, 10)
         self.assertTrue(window.connected)
         window.press('ctrl+d')
         for _look in range(50):

@@ -54,7 +54,9 @@ class Tmux:
              pane: str = _FIRST) -> None:
         """Type one character after the other."""
         for character in text:
-            self._run('send-keys', '-t', f'.{pane}', '-l', '--', character)
+            # An argument that ends with one would end the command, too.
+            self._run('send-keys', '-t', f'.{pane}', '-l', '--',
+                      character.replace(';', r'\;'))
             time.sleep(seconds)
 
     def paste(self, text: str) -> None:
