@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the clients are tried with, and what is told of it."""
 
+import dataclasses
 import os
 import pty
 import subprocess
@@ -122,6 +123,14 @@ class ReportTest(unittest.TestCase):
     def test_table(self):
         self.assertIn('TigerVNC, Caps Lock, stock: other keys',
                       report.table([self.ROW]))
+
+    def test_page(self):
+        row = dataclasses.replace(self.ROW, results={
+            **self.ROW.results, 'stock': Result(report.FAILS, 'keys: a, b')})
+        self.assertEqual(
+            '   * - TigerVNC\n     - Caps Lock\n     - fails: keys\n'
+            '     - ok\n     - n/a: no reason\n',
+            report.page([row]).partition('moves\n')[2])
 
     def test_line(self):
         self.assertEqual(

@@ -27,6 +27,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument('--json', type=pathlib.Path, metavar='FILE',
                       help='write a list: client, case, and for each console '
                       '"ok", "fails" or "n/a", with the reasons')
+    made.add_argument('--page', type=pathlib.Path, metavar='FILE',
+                      help='write the table as the documentation has it')
     made.add_argument('--only', type=re.compile, metavar='REGEX',
                       help='only where "client: case" matches')
     made.add_argument('--keep', action='store_true',

@@ -51,6 +51,8 @@ def _run(options: argparse.Namespace, rows: list[report.Row]) -> int:
     if options.json:
         launch.write(options.json, json.dumps(
             [row.as_json() for row in rows], indent=1) + '\n')
+    if options.page:
+        launch.write(options.page, report.page(rows))
     return 0
 
 

@@ -58,6 +58,27 @@ def table(rows: Sequence[Row]) -> str:
     return '\n'.join(lines)
 
 
+def page(rows: Sequence[Row]) -> str:
+    """The same as the documentation has it."""
+    lines = ['.. list-table::', '   :header-rows: 1', '']
+    cells = [('Client', 'What is tried', 'Stock console', "Domain R's",
+              "Domain R's, and it moves"),
+             *((row.client, row.case, *map(row.results.__getitem__, KINDS))
+               for row in rows)]
+    for first, *rest in cells:
+        lines += [f'   * - {first}', *(f'     - {_said(cell)}'
+                                       for cell in rest)]
+    return '\n'.join(lines) + '\n'
+
+
+def _said(cell: str | Result) -> str:
+    """Of a reason its first part: what came instead is in the list."""
+    if isinstance(cell, str):
+        return cell
+    reason = cell.reason.partition(':')[0]
+    return f'{cell.verdict}: {reason}' if reason else cell.verdict
+
+
 def counted(rows: Sequence[Row]) -> tuple[int, int]:
     """How many cases passed at Domain R's consoles, and how many failed.
 
