@@ -168,7 +168,8 @@ def _folder(package: str) -> pathlib.Path:
     if spec is None:
         raise ImportError(f'there is no {package}')
     path = pathlib.Path(spec.origin or '')
-    # A module beside all others has no name of its own in the image, either.
+    # A directory alone may have parts in several places, and a module alone
+    # may hide one of the same name.
     if not spec.submodule_search_locations or not path.is_file():
         raise ImportError(f'{package} is no directory with an __init__.py')
     return path.parents[1]
