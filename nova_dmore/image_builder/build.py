@@ -16,6 +16,7 @@ from nova_dmore.domr.servers.vnc import program as vnc_program
 from nova_dmore import exception
 from nova_dmore.image_builder import kernel
 from nova_dmore.image_builder import root
+from nova_dmore.image_builder import servers
 from nova_dmore.image_builder import steps
 from nova_dmore.image_builder import tree as tree_module
 from nova_dmore import image_file
@@ -39,18 +40,17 @@ PROGRAMS = (vnc_program.PROGRAM,)
 RECIPE_FILE = 'recipe.json'
 
 
-def recipe(suite: str, mirrors: Sequence[str], servers: Sequence[str]) -> str:
+def recipe(suite: str, mirrors: Sequence[str], lines: Sequence[str]) -> str:
     """Digest of what an image is made from, Debian's packages apart.
 
     :param suite: Debian's release
     :param mirrors: where its packages are
-    :param servers: lines of the image's RMS_FILE
+    :param lines: the image's servers, as of ``servers.lines_for``
+    :raises ImageError: one of these cannot be put into an image
     """
-    digest = hashlib.sha256(json.dumps([suite, mirrors, servers]).encode())
+    digest = hashlib.sha256(json.dumps([suite, mirrors, lines]).encode())
     package = pathlib.Path(nova_dmore.__file__).parent
     paths = {package / 'image_file.py',
-             *(package / path for path in
-               root.agent_files(root.agent_modules(servers))),
              *(package / 'image_builder').rglob('*'),
              pathlib.Path(vnc_program.__file__),
              pathlib.Path(cipher_build.__file__),
@@ -58,9 +58,13 @@ def recipe(suite: str, mirrors: Sequence[str], servers: Sequence[str]) -> str:
                                    *(each.folder
                                      for each in (*MODULES, *PROGRAMS)))
                for path in folder.rglob('*') if path.is_file())}
-    for path in sorted(paths):
+    # Where packages are installed makes no difference.
+    wanted: dict[pathlib.PurePath, pathlib.Path] = {
+        **{path.relative_to(package.parent): path for path in paths},
+        **servers.files(lines)}
+    for place, path in sorted(wanted.items()):
         if path.is_file() and path.suffix != '.pyc':
-            digest.update(f'\0{path.relative_to(package)}\0'.encode())
+            digest.update(f'\0{place}\0'.encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -80,7 +84,9 @@ def build(output: pathlib.Path, report: steps.Report, rebuild: bool = False,
     if os.geteuid() != 0:
         raise exception.ImageError('nova-dmore-image build needs root: it '
                                    'runs mmdebstrap and chroot')
-    wanted = recipe(suite, list(mirrors), root.installed_servers())
+    lines = servers.installed()
+    report('servers: ' + ', '.join(map(str.strip, lines)))
+    wanted = recipe(suite, list(mirrors), lines)
     output.mkdir(parents=True, exist_ok=True)
     if not rebuild and (known := _known(output, wanted)) is not None:
         report(f'{known}: is up to date')
@@ -93,7 +99,7 @@ def build(output: pathlib.Path, report: steps.Report, rebuild: bool = False,
         tree = tree_module.Tree(pathlib.Path(scratch) / 'tree', EPOCH)
         with steps.step(report, f'Debian packages of {suite}'):
             tree.unpack(suite, mirrors)
-        _make_members(tree, members, report)
+        _make_members(tree, members, lines, report)
         sha256 = {name: image_file.digest(members / name)
                   for name in image_file.MEMBERS
                   if name != image_file.MANIFEST}
@@ -126,7 +132,7 @@ def _known(output: pathlib.Path, wanted: str) -> pathlib.Path | None:
 
 
 def _make_members(tree: tree_module.Tree, members: pathlib.Path,
-                  report: steps.Report) -> None:
+                  lines: Sequence[str], report: steps.Report) -> None:
     version = kernel.version_in(tree)
     with steps.step(report, f'kernel {version}: module and initial file '
                     'system'):
@@ -142,6 +148,7 @@ def _make_members(tree: tree_module.Tree, members: pathlib.Path,
                        {each.name: each.build(native, tree)
                         for each in MODULES},
                        [init_build.compile_init(native, tree),
-                        *(each.build(native, tree) for each in PROGRAMS)])
+                        *(each.build(native, tree) for each in PROGRAMS)],
+                       lines)
         shutil.copy(root.pack_root(tree, made, EPOCH),
                     members / image_file.ROOT)

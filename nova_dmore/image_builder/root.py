@@ -1,29 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """The read-only root file system of Domain R."""
 
-import modulefinder
 import os
 import pathlib
 import re
 import shutil
-from collections.abc import Iterable, Mapping
-from importlib import metadata
+from collections.abc import Iterable, Mapping, Sequence
 
-import nova_dmore
 from nova_dmore.domr.init import build as init_build
 from nova_dmore import exception
 from nova_dmore.image_builder import kernel
+from nova_dmore.image_builder import servers
 from nova_dmore.image_builder import steps
 from nova_dmore.image_builder import tree as tree_module
 
 DEBIAN_PYTHON = 'usr/lib/python3/dist-packages'
 AGENT = 'usr/lib/nova-dmore'
-AGENT_MODULE = 'nova_dmore.domr.agent'
 #: Name of the program in AGENT that is process 1.
 INIT = 'init'
-#: One line ``name = module:attribute`` per server that Domain R can run.
+#: One line ``name = module`` per server that Domain R can run.
 RMS_FILE = 'etc/nova-dmore/rms'
-RMS_GROUP = 'nova_dmore.rms'
 
 #: What is copied from the unpacked packages beside Python; libraries come on
 #: top.
@@ -68,64 +64,45 @@ def _copy_libraries(source: tree_module.Tree, root: pathlib.Path) -> None:
         shutil.copy(source.path / name.lstrip('/'), target)  # follows links
 
 
-def server_lines(entry_points: Iterable[metadata.EntryPoint]) -> list[str]:
-    """Lines of RMS_FILE for the servers that belong to this package.
+def copy_servers(root: pathlib.Path, lines: Sequence[str]) -> None:
+    """Put the agent and the servers into a root directory, and their list.
 
-    :raises ImageError: there are none
+    :param lines: as of ``servers.lines_for``
+    :raises ImageError: a server cannot be put into an image
     """
-    lines = sorted(f'{point.name} = {point.value}\n' for point in entry_points
-                   if point.value.startswith('nova_dmore.'))
-    if not lines:
-        raise exception.ImageError(
-            f'no entry points {RMS_GROUP}: install nova-dmore (pip install), '
-            'do not run it from its source tree alone')
-    return lines
-
-
-def installed_servers() -> list[str]:
-    """Lines of RMS_FILE for the package as it is installed.
-
-    :raises ImageError: it is not
-    """
-    return server_lines(metadata.entry_points(group=RMS_GROUP))
-
-
-def agent_modules(servers: Iterable[str]) -> list[str]:
-    """What Domain R imports first: the agent, and each line's server."""
-    return [AGENT_MODULE, *(line.partition('=')[2].strip()
-                            for line in servers)]
-
-
-def agent_files(modules: Iterable[str]) -> list[pathlib.Path]:
-    """Files of this package that modules of it import, relative to it."""
-    package = pathlib.Path(nova_dmore.__file__).parent
-    # Looks for imports in the sources: nothing is run, and what this machine
-    # does not have (asyncssh) does not matter.
-    finder = modulefinder.ModuleFinder(path=[str(package.parent)])
-    for module in modules:
-        finder.import_hook(module)
-    return sorted(pathlib.Path(found.__file__)  # type: ignore[attr-defined]
-                  .relative_to(package)     # typeshed has no attributes of it
-                  for name, found in finder.modules.items()
-                  if name.partition('.')[0] == package.name)
-
-
-def _copy_agent(root: pathlib.Path, modules: Iterable[str]) -> None:
-    package = pathlib.Path(nova_dmore.__file__).parent
-    for path in agent_files(modules):
-        target = root / AGENT / package.name / path
+    for place, path in servers.files(lines).items():
+        target = root / AGENT / place
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(package / path, target)
+        # Its bytes alone: how it was installed makes no difference.
+        shutil.copyfile(path, target)
+    listed = root / RMS_FILE
+    listed.parent.mkdir(parents=True, exist_ok=True)
+    listed.write_text(''.join(lines))
+
+
+def _try(root: pathlib.Path, python: str, statement: str, advice: str
+         ) -> None:
+    """Have a root directory's own Python run an import statement.
+
+    :raises ImageError: it fails
+    """
+    steps.run(['chroot', str(root), f'/{python}', '-S', '-B', '-c',
+               statement], advice,
+              env={**os.environ,
+                   'PYTHONPATH': f'/{AGENT}:/{DEBIAN_PYTHON}'})
 
 
 def make_root(source: tree_module.Tree, root: pathlib.Path,
               native: Mapping[str, pathlib.Path],
-              programs: Iterable[pathlib.Path]) -> None:
+              programs: Iterable[pathlib.Path],
+              lines: Sequence[str]) -> None:
     """Lay out Domain R's root directory from the unpacked packages.
 
     :param native: names and files of the modules in C
     :param programs: files of the programs in C, one of them INIT
-    :raises ImageError: a wanted file is missing or a tool failed
+    :param lines: the servers, as of ``servers.lines_for``
+    :raises ImageError: a wanted file is missing, a tool failed, or a server
+        cannot be put into an image
     """
     tree, python = source.path, source.python
     library = f'usr/lib/{pathlib.Path(python).name}'
@@ -149,10 +126,7 @@ def make_root(source: tree_module.Tree, root: pathlib.Path,
         for file in [*native.values(), *programs]:
             shutil.copy(file, top / AGENT)
     _copy_libraries(source, root)
-    servers = installed_servers()
-    modules = agent_modules(servers)
-    _copy_agent(root, modules)
-    (root / RMS_FILE).write_text(''.join(servers))
+    copy_servers(root, lines)
     (root / 'sbin/init').symlink_to(f'/{AGENT}/{INIT}')
     (root / 'etc/passwd').write_text(init_build.passwd())
     (root / 'etc/group').write_text(init_build.group())
@@ -163,11 +137,13 @@ def make_root(source: tree_module.Tree, root: pathlib.Path,
                f'/{library}', f'/{DEBIAN_PYTHON}', f'/{AGENT}'],
               env={**os.environ, 'PYTHONHASHSEED': '0'})
     # What is missing in the image is to fail here, not in Domain R.
-    steps.run(['chroot', str(root), f'/{python}', '-S', '-B', '-c',
-               f'import {", ".join([*modules, *native])}'],
-              'A file that Domain R needs is not copied into its image.',
-              env={**os.environ,
-                   'PYTHONPATH': f'/{AGENT}:/{DEBIAN_PYTHON}'})
+    _try(root, python, f'import {", ".join([servers.AGENT_MODULE, *native])}',
+         'A file that Domain R needs is not copied into its image.')
+    for line in lines:
+        _try(root, python, f'from {servers.module_of(line)} import start',
+             f'The entry point "{line.strip()}" of {servers.RMS_GROUP} cannot '
+             'be a server of Domain R, which has no packages beside '
+             "Python's library, asyncssh and cryptography.")
 
 
 def pack_root(tree: tree_module.Tree, root: pathlib.Path, epoch: int

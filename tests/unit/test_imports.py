@@ -50,7 +50,7 @@ RULES = {
              {'asyncssh', 'cryptography', 'nova_dmore_cipher'}),
     'image_builder': (COMMON | {'nova_dmore.image_builder',
                                 'nova_dmore.image_file', 'nova_dmore.domr'},
-                      {'openstack'}),
+                      {'openstack', 'stevedore'}),
     'metrics': (COMMON | {'nova_dmore.channel.text', 'nova_dmore.client',
                           'nova_dmore.metrics'},
                 {'prometheus_client'}),
@@ -74,7 +74,7 @@ RULES = {
                        'nova_dmore.client', 'nova_dmore.metrics.figures',
                        'nova_dmore.places', 'nova_dmore.virt', *PURE},
              {'nova', 'libvirt', 'lxml', 'os_vif', 'cryptography',
-              'neutronclient', 'glanceclient', 'keystoneauth1', 'stevedore',
+              'neutronclient', 'glanceclient', 'keystoneauth1',
               'oslo_config', 'oslo_log', 'oslo_messaging',
               'oslo_utils'}),
 }

@@ -2,7 +2,8 @@
 """Remote management servers: how the agent finds and runs them.
 
 A server is a module with a coroutine ``start(context)`` that returns a
-``Server``; the entry points ``nova_dmore.rms`` name them.
+``Server``; the entry points ``nova_dmore.rms`` of this package, or of another
+that is installed where the image is built, name them.
 """
 
 import asyncio

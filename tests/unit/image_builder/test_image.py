@@ -6,10 +6,8 @@ import io
 import os
 import pathlib
 import subprocess
-import sys
 import tempfile
 import unittest
-from importlib import metadata
 from unittest import mock
 
 from nova_dmore import exception
@@ -19,9 +17,10 @@ from nova_dmore.image_builder import kernel
 from nova_dmore.image_builder import root
 from nova_dmore.image_builder import steps
 from nova_dmore.image_builder import tree as tree_module
+from tests.unit.image_builder import package_case
 
 
-class ImageTest(unittest.TestCase):
+class ImageTest(package_case.PackageCase):
 
     def test_newest_headers(self) -> None:
         self.assertEqual('6.1.0-56-cloud-amd64', kernel.newest_headers([
@@ -40,18 +39,6 @@ class ImageTest(unittest.TestCase):
                 '\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f)\n'
                 '\t/lib64/ld-linux-x86-64.so.2 (0x00007f00)\n'))
 
-    def test_server_lines(self) -> None:
-        def point(name: str, value: str) -> metadata.EntryPoint:
-            return metadata.EntryPoint(name, value, root.RMS_GROUP)
-
-        self.assertEqual(
-            ['serial = nova_dmore.b\n', 'ssh = nova_dmore.a\n'],
-            root.server_lines([point('ssh', 'nova_dmore.a'),
-                               point('serial', 'nova_dmore.b'),
-                               point('x', 'elsewhere.c')]))
-        with self.assertRaisesRegex(exception.ImageError, 'entry points'):
-            root.server_lines([point('x', 'elsewhere.c')])
-
     def test_recipe_changes_only_when_it_should(self) -> None:
         servers = ['ssh = nova_dmore.domr.servers.ssh\n']
         one = build.recipe('bookworm', [], servers)
@@ -59,6 +46,29 @@ class ImageTest(unittest.TestCase):
         for other in (('trixie', [], servers), ('bookworm', ['x'], servers),
                       ('bookworm', [], [])):
             self.assertNotEqual(one, build.recipe(*other))
+
+    def test_servers_of_other_packages(self) -> None:
+        lines = ['acme = acme.server\n', *package_case.OWN]
+        made = []
+        for text, mode in (('1', 0o600), ('1', 0o755), ('2', 0o600)):
+            folder = self.install({
+                'acme/__init__.py': '', 'acme/server.py': text})
+            (folder / 'acme/server.py').chmod(mode)
+            root.copy_servers(folder / 'root', lines)
+            copied = folder / 'root' / root.AGENT / 'acme'
+            kernel.set_times(copied, 1000)
+            made.append((
+                build.recipe('bookworm', [], lines),
+                [(path.name, path.stat().st_mode, path.read_text())
+                 for path in sorted(copied.iterdir())]))
+            self.assertEqual(
+                ''.join(lines),
+                (folder / 'root' / root.RMS_FILE).read_text())
+        # Wherever and however they were installed.
+        self.assertEqual(made[0], made[1])
+        self.assertNotEqual(made[0][0], made[2][0])
+        self.assertEqual([('__init__.py', 0o100644, ''),
+                          ('server.py', 0o100644, '2')], made[2][1])
 
     def test_made_where_it_will_be(self) -> None:
         # /tmp may be small, or without device files.
@@ -97,28 +107,6 @@ class ImageTest(unittest.TestCase):
         files = pathlib.Path(kernel.__file__).parent / 'files'
         subprocess.run(['sh', '-n', str(files / 'initramfs-init')],
                        check=True)
-
-    def test_agent_files_are_exactly_what_it_loads(self) -> None:
-        modules = [root.AGENT_MODULE, 'nova_dmore.domr.servers.ssh',
-                   'nova_dmore.domr.servers.serial_tcp',
-                   'nova_dmore.domr.servers.vnc.server']
-        package = pathlib.Path(root.__file__).parents[1]
-        done = subprocess.run(
-            [sys.executable, '-c', f'import sys, {", ".join(modules)}\n'
-             'for name, module in sys.modules.items():\n'
-             '    print(name, getattr(module, "__file__", None))'],
-            check=True, stdout=subprocess.PIPE, text=True,
-            cwd=package.parent)
-        loaded = dict(line.split(' ', 1) for line in done.stdout.splitlines())
-        self.assertEqual(
-            sorted(pathlib.Path(path).relative_to(package)
-                   for name, path in loaded.items()
-                   if name.partition('.')[0] == 'nova_dmore'),
-            root.agent_files(modules))
-        for name in loaded:
-            self.assertNotIn(name.partition('.')[0],
-                             ('nova', 'oslo_config', 'libvirt', 'stevedore',
-                              'cffi'))
 
 
 class CommandTest(unittest.TestCase):
