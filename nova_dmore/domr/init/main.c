@@ -126,7 +126,7 @@ static void close_channel(int *channel)
 static void start_agent(void)
 {
 	static char *const arguments[] = {
-		"/usr/bin/python3.11", "-S", "-B", "-m",
+		PYTHON, "-S", "-B", "-m",
 		"nova_dmore.domr.agent", NULL };
 	static char *const environment[] = {
 		"PYTHONPATH=/usr/lib/nova-dmore:"

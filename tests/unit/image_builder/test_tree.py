@@ -115,19 +115,24 @@ class TreeTest(unittest.TestCase):
             (self.path / 'build/nova_dmore/domr/init/main.c').is_file())
 
     def test_programs_are_compiled_in_it(self) -> None:
+        self._have_python()
         made = init_build.compile_init(self.tree.work('native'), self.tree)
         self.assertEqual(self.path / 'build/native/init', made)
         compiler = self.commands[0]
         self.assertEqual(['chroot', str(self.path), 'gcc'], compiler[:3])
         self.assertIn('-ffile-prefix-map=/build/nova_dmore/domr/init=.',
                       compiler)
+        self.assertIn('-DPYTHON="/usr/bin/python3.13"', compiler)
         self.assertNotIn(str(self.path), ' '.join(compiler[3:]))
+
+    def _have_python(self) -> None:
+        (self.path / 'usr/bin').mkdir(parents=True)
+        (self.path / 'usr/bin/python3').symlink_to('python3.13')
 
     def test_python(self) -> None:
         with self.assertRaises(exception.ImageError):
             self.tree.interpreter
-        (self.path / 'usr/bin').mkdir(parents=True)
-        (self.path / 'usr/bin/python3').symlink_to('python3.13')
+        self._have_python()
         self.assertEqual('/usr/bin/python3.13', self.tree.interpreter)
 
     def test_kernel(self) -> None:

@@ -28,6 +28,7 @@ _LOOK_S = 0.3
 #: So slowly that a migration lies between the first and the last key.
 _SLOW_S = 0.4
 _ASK_S = 5.0
+_COPIED_S = 3.0
 #: For a character of a clipboard, on a machine that has more to do.
 _PASTED_S = 0.1
 #: X's numbers of keys: xdotool would see to it that a letter by its name comes
@@ -148,6 +149,9 @@ def _clipboard(opener: Opener, size: int) -> Callable[[Scene], None]:
         user = scene.open(opener)
         user.type(_TAKE)
         user.copy(text)
+        # A client may ask first whether the text is wanted; and a user has to
+        # leave the panel.
+        time.sleep(_COPIED_S)
         user.press('ctrl+alt+v')
         scene.move()
         scene.expect(lambda: scene.look().run('wc -c < typed'), str(size),
