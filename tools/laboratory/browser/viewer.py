@@ -34,7 +34,9 @@ class Screen:
         with log.open('ab') as stream, os.fdopen(reader) as number:
             self._process = contained.start(
                 ['Xvfb', '-displayfd', str(writer), '-screen', '0',
-                 f'{size[0]}x{size[1]}x24', '-ac', '-listen', 'tcp'],
+                 f'{size[0]}x{size[1]}x24', '-ac', '-listen', 'tcp',
+                 # Or it would forget all locks with its last client.
+                 '-noreset'],
                 stream, descriptors=[writer])
             os.close(writer)
             # It writes when it takes connections; nothing if it ends.
