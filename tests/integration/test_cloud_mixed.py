@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A pair goes to a host with Nova's own driver, and comes back."""
+"""Hosts with Nova's own driver: a pair goes there and comes back; an instance
+is suspended by one driver and resumed by the other, or without a pair.
+"""
 
 import contextlib
 import threading
@@ -24,22 +26,15 @@ _SERVING_S = 120.0
 
 
 def setUpModule():
-    MixedTest.machine = cloud.enter()
+    MixedTest.machine = SuspendedTest.machine = cloud.enter()
 
 
 def tearDownModule():
     cloud.leave()
 
 
-class MixedTest(test_cloud_life.ShellTest):
-
-    trial = demo_subject.Trial('mixed', 'm1.guest', {})
-
-    def _forget_queue(self):
-        """As a broker that was started again since."""
-        url = conf_controller.message_url(self.machine.place)
-        with kombu.Connection(url.replace('rabbit:', 'amqp:')) as connection:
-            connection.default_channel.queue_delete(f'{rpc.TOPIC}.{PLAIN}')
+class StockCase(test_cloud_life.ShellTest):
+    """An instance that has the stock consoles for a while."""
 
     def _assert_serial_console(self, subject, word):
         """A shell answers at Nova's serial proxy."""
@@ -84,6 +79,17 @@ class MixedTest(test_cloud_life.ShellTest):
         self.assertNotIn('dmore:console_ssh', machine.api._sdk.compute.
                          get_server(server).metadata)
 
+
+class MixedTest(StockCase):
+
+    trial = demo_subject.Trial('mixed', 'm1.guest', {})
+
+    def _forget_queue(self):
+        """As a broker that was started again since."""
+        url = conf_controller.message_url(self.machine.place)
+        with kombu.Connection(url.replace('rabbit:', 'amqp:')) as connection:
+            connection.default_channel.queue_delete(f'{rpc.TOPIC}.{PLAIN}')
+
     def _there_and_back(self, subject, word):
         machine = self.machine
         with contextlib.closing(cloud.Console(
@@ -113,3 +119,53 @@ class MixedTest(test_cloud_life.ShellTest):
             self._forget_queue()
             self.assertLess(self._there_and_back(subject, 'known'), took)
             self.assertEqual(url, self.machine.api.ssh_url(subject.server))
+
+
+class SuspendedTest(StockCase):
+
+    trial = demo_subject.Trial('suspended', 'm1.guest', {})
+
+    @cloud.repeated
+    def test_suspended_as_stock(self, subject):
+        """libvirt begins it with the XML that was saved, a stock one's."""
+        with self.machine.configured(HOST, 'nova-compute', **STOCK):
+            self.act(subject, 'reboot_server', 'ACTIVE', reboot_type='HARD')
+            self._assert_serial_console(subject, 'suspended')
+            self.act(subject, 'suspend_server', 'SUSPENDED')
+        self.act(subject, 'resume_server', 'ACTIVE')
+        self._assert_stock(subject, HOST, 'resumed')
+        self.act(subject, 'reboot_server', 'ACTIVE', reboot_type='HARD')
+        self.open(subject, 2 * _SERVING_S).assert_lives()
+
+    @cloud.repeated
+    def test_suspended_and_no_pair_can_be_had(self, subject):
+        """It keeps its memory, whatever is required of it."""
+        console = self.open(subject)
+        console.type(b'word=kept\r')
+        console.find_shell()
+        self.act(subject, 'suspend_server', 'SUSPENDED')
+        with self.machine.configured(HOST, 'nova-compute',
+                                     dmore={'required': True}):
+            self.machine.testbed('exec', HOST, '--', 'systemctl', 'stop',
+                                 'nova-dmore-hostd')
+            try:
+                self._assert_not_resumed(subject)
+            finally:
+                self.machine.testbed('exec', HOST, '--', 'systemctl', 'start',
+                                     'nova-dmore-hostd')
+        self.act(subject, 'resume_server', 'ACTIVE')
+        console = self.open(subject, 2 * _SERVING_S)
+        console.type(b'echo $word-$((6*7))\r')
+        console.wait_for(b'kept-42')
+
+    def _assert_not_resumed(self, subject):
+        compute = self.machine.api._sdk.compute
+        log = self.machine.log(HOST)
+        compute.resume_server(subject.server)
+        cloud.wait_for(
+            lambda: next(compute.server_actions(subject.server)).message
+            == 'Error', 120, 'an error')
+        server = compute.get_server(subject.server)
+        self.assertEqual(('SUSPENDED', None),
+                         (server.status, server.task_state))
+        self.assertIn('nova-dmore-hostd', log.grown())

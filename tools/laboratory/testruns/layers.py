@@ -61,6 +61,7 @@ _OF_THE_MATRIX = (r'\.test_cloud_(boot|drain|life|migration|mixed|paste|phases'
 #: would fail, too.
 LONG = ('test_boot_loader.LongTextTest', 'test_boot_loader.UefiLongTextTest',
         'test_cloud_boot.UefiTest', 'test_cloud_drain',
+        'test_cloud_mixed.SuspendedTest',
         'test_cloud_operations.MoveTest', 'test_cloud_operations.ShelveTest',
         'test_cloud_paste', 'test_cloud_reboot',
         'test_cloud_variants.AutoConvergeTest',
