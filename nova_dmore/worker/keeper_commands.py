@@ -28,8 +28,8 @@ class Commands:
 
     def execute(self, command: str, arguments: dict[str, Any],
                 replied: Replied, note: messages.Message | None = None,
-                vm: str = messages.INSTANCE) -> None:
-        """Have a QEMU run a command.
+                vm: str = messages.INSTANCE) -> int:
+        """Have a QEMU run a command -> its number, as messages have it.
 
         :param replied: called with the REPLY message.
         :param note: for an event of input: what the keeper remembers, see
@@ -41,6 +41,7 @@ class Commands:
             'type': messages.ToKeeper.QMP, 'id': self._next,
             'vm': vm, 'command': command,
             'arguments': arguments, 'note': note})
+        return self._next
 
     def expect(self, number: int, replied: Replied) -> None:
         """The answer to an earlier worker's command is yet to come."""

@@ -82,13 +82,13 @@ class Pair:
         self._context = base.DeviceContext(
             loop=loop, region=given.region, ring=self._ring,
             host_end=self.host_end, journal=given.journal,
-            serial=given.serial,
-            machine=self.machine, report_gap=self.report_gap,
+            serial=given.serial, machine=self.machine,
+            report_gap=self.report_gap, note=self.note,
+            kept=kept.get('devices', {}),
             commands=self.commands, last_input=start['last_input'],
             input_limit_reached=lambda: loop.call_soon(self._move),
             settled=self._check_freeze,
-            config={},
-            instance_is_off=lambda: self._instance_state.is_off)
+            config={}, instance_is_off=lambda: self._instance_state.is_off)
         self.devices = group.DeviceGroup(table.DEVICES, self._context)
         serial = self.devices['serial']
         assert isinstance(serial, serial_device.SerialDevice)
@@ -191,8 +191,8 @@ class Pair:
             self.machine.exact = True
             return self.act(self.machine.tick(time.monotonic()))
         self._tell_state()
+        self._note_machine()    # before anything moves because of it
         self._move()
-        self._note_machine()
         self.waiters.wake()
         self._set_timer()
 
@@ -358,6 +358,7 @@ class Pair:
             'gaps': self.gap_log.to_notes(),
             'recorded': self.recorded.to_notes(),
             **self.stop.to_notes(),
+            'devices': self.devices.to_notes(),
             'carried': self.carried,
             'reported_dropped': self._reported_dropped,
             'serving': self.control.serving,

@@ -54,6 +54,10 @@ class DeviceContext:
     :ivar machine: says whether input and output flow.
     :ivar last_input: the keeper's memory of the last event of input, see
         :attr:`nova_dmore.link.messages.ToWorker.START`.
+    :ivar kept: what the devices of an earlier worker have left, by their
+        names.
+    :ivar note: leaves everything to a successor; not to be called before all
+        devices are made.
     :ivar input_taken: functions to be called when QEMU has taken an event.
     :ivar input_limit_reached: called when all input before a break is taken.
     :ivar settled: called when ``is_settling`` or ``is_saved`` may have
@@ -77,6 +81,8 @@ class DeviceContext:
     settled: Callable[[], None]
     config: dict[str, Any]
     instance_is_off: Callable[[], bool] = lambda: False
+    kept: dict[str, Any] = dataclasses.field(default_factory=dict)
+    note: Callable[[], None] = lambda: None
     input_taken: list[Callable[[], None]] = dataclasses.field(
         default_factory=list)
 
@@ -142,6 +148,10 @@ class ShadowDevice(abc.ABC):
 
     def domain_r_lost(self) -> None:
         """Domain R ended: it will tell of no release of a key any more."""
+
+    def to_notes(self) -> dict[str, Any] | None:
+        """-> a JSON object for a successor, or None."""
+        return None
 
     def status(self) -> dict[str, Any] | None:
         """-> a JSON object for STATUS, or None."""

@@ -104,3 +104,11 @@ class DeviceGroup:
         found = self.each(base.ShadowDevice.status)
         return {name: each for name, each in found.items()
                 if each is not None}
+
+    def to_notes(self) -> dict[str, Any]:
+        """-> {device: what it leaves to a successor}, of those that leave
+        something; also of one that failed."""
+        found = {name: each.to_notes()
+                 for name, each in self._devices.items()}
+        return {name: each for name, each in found.items()
+                if each is not None}

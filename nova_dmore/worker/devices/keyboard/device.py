@@ -6,11 +6,11 @@ guest does not run refuses it, so that nothing is lost at a stop, and a key is
 sent when the guest has read those before it (:mod:`.room`). One command is on
 its way at a time. The keeper remembers the last one by its offset in the
 stream: a worker that follows a killed one learns from it what became of that.
+What is held down, and what of it is to be let go, is in :mod:`.held`.
 """
 
 import logging
 import time
-from collections.abc import Collection
 from typing import Any
 
 from nova_dmore.channel import carry_over as carry_over_module
@@ -21,6 +21,7 @@ from nova_dmore.link import messages
 from nova_dmore.posix import loop as loop_module
 from nova_dmore import wire
 from nova_dmore.worker.devices import base
+from nova_dmore.worker.devices.keyboard import held as held_module
 from nova_dmore.worker.devices.keyboard import pacing
 from nova_dmore.worker.devices.keyboard import qemu_events
 from nova_dmore.worker.devices.keyboard import room
@@ -65,12 +66,8 @@ class InputDevice(base.ShadowDevice):
         # The note of the event that is on its way; see ToKeeper.QMP.
         self._on_way: messages.Message | None = None
         self._reported = False      # as ambiguous
-        self._buttons = 0
-        self._down: frozenset[int] = frozenset()    # numbers of keys
-        # What is to be let go though no Domain R says so: keys whose release
-        # was dropped; all that is down.
-        self._released: set[int] = set()
-        self._lifting = False
+        self._held = held_module.Held(context.kept.get('input'),
+                                      context.note)
         self._standstill = standstill.Standstill(
             self._machine, context.loop, self.pump)
         # Where a pointer without position is.
@@ -104,7 +101,7 @@ class InputDevice(base.ShadowDevice):
         if self._standstill.has_lasted(now) and self._on_way is None:
             self._drop_waiting()
         if self._may_send() and self._lift():
-            return
+            return      # first, for what comes may press it anew
         while flows and self._may_send() and self._send(now):
             pass
 
@@ -130,15 +127,21 @@ class InputDevice(base.ShadowDevice):
     def carry_over(self) -> dict[str, Any]:
         """See :class:`base.ShadowDevice`."""
         # A host of release 0.2 refuses a carry-over with more.
-        return {'buttons': self._buttons & _CARRIED_BUTTONS}
+        return {'buttons': self._held.buttons & _CARRIED_BUTTONS}
 
     def arrived(self, carried: carry_over_module.CarryOver | None) -> None:
         """See :class:`base.ShadowDevice`."""
         if carried is None:
-            self._arrival_open = True
+            # A worker that is gone may have sent some already.
+            self._arrival_open = self._context.last_input is None
         elif self._arrival_open:
             self._arrival_open = False
-            self._buttons = carried.buttons
+            self._held.arrived(carried.buttons)
+
+    def opened(self) -> None:
+        """See :class:`base.ShadowDevice`: it may have started anew while there
+        was no worker."""
+        self._held.is_held_by(self._journal.incarnation, self._on_way)
 
     def domain_r_lost(self) -> None:
         """See :class:`base.ShadowDevice`: what its clients held down would
@@ -147,9 +150,15 @@ class InputDevice(base.ShadowDevice):
             # Nobody can send it again, and the next Domain R begins after it:
             # a late answer counts for no event of that one, whichever worker
             # hears it.
-            self._take(self._on_way['offset'], self._on_way['size'])
-        self._lifting = True
+            self._take(self._on_way)
+        # What waits would press keys that nobody lets go.
+        self.dropped += self._host_end.discard(_STREAM) // _SIZE
+        self._held.owe_all(self._on_way)
         self.pump()
+
+    def to_notes(self) -> dict[str, Any]:
+        """See :class:`base.ShadowDevice`."""
+        return self._held.to_notes()
 
     def status(self) -> dict[str, Any]:
         """See :class:`base.ShadowDevice`."""
@@ -167,10 +176,10 @@ class InputDevice(base.ShadowDevice):
         count, event = qemu_events.following(data)
         if event is None:
             self._drop('Domain R sent what is no event')
-            self._take(self.taken, _SIZE)
+            self._host_end.take(_STREAM, _SIZE)
             return True
         moved_only = (isinstance(event, input_event.Pointer) and
-                      event.buttons == self._buttons)
+                      event.buttons == self._held.buttons)
         delay = 0 if moved_only else self._pacer.delay(now)
         if delay > 0:
             self._wait(delay)
@@ -179,23 +188,21 @@ class InputDevice(base.ShadowDevice):
             return False
         if not moved_only:
             self._pacer.sent(now)
-        note = self._note(count * _SIZE,
-                          getattr(event, 'buttons', self._buttons),
-                          self._down_after(event))
+        note = self._held.note(
+            self.taken, count * _SIZE,
+            getattr(event, 'buttons', self._held.buttons),
+            self._held.keys_after(event))
         place = (None if isinstance(event, input_event.Key) else
                  qemu_events.pixels(event, self._context.region.words[
                      region.DISPLAY_MODE]))
         events = self._qemu_events(event, place)
         if not events:      # the first place of a pointer without one
             self._place = place
-            self._take(note['offset'], note['size'])
+            self._host_end.take(_STREAM, note['size'])
             return True
-        self._on_way = note
         if isinstance(event, input_event.Pointer):
             self._arrival_open = False
-        self._context.commands.execute(
-            'input-send-event', {'events': events},
-            lambda reply: self._replied(reply, place), note)
+        self._execute(events, note, place)
         return False
 
     def _has_room(self, key: input_event.Key) -> bool:
@@ -218,57 +225,46 @@ class InputDevice(base.ShadowDevice):
         self._context.commands.execute(
             'human-monitor-command', messages.KEYBOARD_STATUS, told)
 
-    def _note(self, size: int, buttons: int, down: Collection[int]
-              ) -> messages.Message:
-        return {'offset': self.taken, 'size': size,
-                'before': self._buttons, 'buttons': buttons,
-                'down_before': sorted(self._down), 'down': sorted(down)}
-
-    def _down_after(self, event: input_event.Event) -> frozenset[int]:
-        if not isinstance(event, input_event.Key):
-            return self._down
-        return (self._down | {event.number} if event.down
-                else self._down - {event.number})
-
     def _lift(self) -> bool:
-        """Release what is to be let go, a key at a time, then the buttons.
+        """Let go what is owed, a key at a time, then the buttons.
 
-        :returns: whether something is not yet released
+        :returns: whether something is not yet let go
         """
+        held = self._held
+        keys, buttons = held.owed_keys, held.owed_buttons
+        if not keys and not buttons:
+            held.owes_nothing()
+            return False
         if not self._machine.instance_running or not (
                 self._machine.output_flows):
-            return False    # it does not run here now: later
-        if self._lifting:
-            self._released |= self._down
-        self._released &= self._down
-        if self._released:
-            number = min(self._released)
-            if self._has_room(input_event.Key(number, False)):
-                self._released.remove(number)
-                self._execute_lift(number, self._buttons)
-            return True
-        if self._lifting:
-            self._lifting = False
-            if self._buttons:
-                self._execute_lift(None, 0)
-                return True
-        return False
+            return True     # it does not run here now: later
+        if not keys:
+            left = held.buttons & ~buttons
+            self._execute(qemu_events.buttons(held.buttons, left),
+                          held.note(self.taken, 0, left, held.keys))
+        elif self._has_room(key := input_event.Key(min(keys), False)):
+            self._execute(
+                [qemu_events.key(key.number, False)],
+                held.note(self.taken, 0, held.buttons, held.keys_after(key)))
+        return True
 
-    def _execute_lift(self, number: int | None, buttons: int) -> None:
-        """Release a key, and the buttons that are others then."""
-        events = [] if number is None else [qemu_events.key(number, False)]
-        events += qemu_events.buttons(self._buttons, buttons)
-        self._on_way = note = self._note(0, buttons, self._down - {number})
-        self._context.commands.execute(
-            'input-send-event', {'events': events}, self._replied, note)
+    def _execute(self, events: list[qemu_events.QemuEvent],
+                 note: messages.Message,
+                 place: qemu_events.Place | None = None) -> None:
+        self._on_way = on_way = dict(note)
+        on_way['id'] = self._context.commands.execute(
+            'input-send-event', {'events': events},
+            lambda reply: self._replied(reply, place), note)
 
     def _drop_waiting(self) -> None:
         """Drop what waits for an instance that is paused or off."""
-        count = self._standstill.drop(self._host_end.readable(_STREAM),
-                                      self._down, self._released)
+        data = self._host_end.readable(_STREAM)
+        count = len(data) // _SIZE
         if count:
+            self._standstill.drops()
+            self._held.dropped(data)
             self.dropped += count
-            self._take(self.taken, count * _SIZE)
+            self._host_end.take(_STREAM, count * _SIZE)
 
     def _wait(self, seconds: float) -> None:
         self._timer = self._context.loop.call_later(seconds, self._on_timer)
@@ -287,7 +283,8 @@ class InputDevice(base.ShadowDevice):
             moved = qemu_events.moved_by(self._place or place, place)
         else:
             moved = qemu_events.moved_to(event)
-        return moved + qemu_events.buttons(self._buttons, event.buttons)
+        return moved + qemu_events.buttons(
+            self._held.buttons, event.buttons)
 
     # -- answers
 
@@ -325,42 +322,43 @@ class InputDevice(base.ShadowDevice):
     def _later(self, note: messages.Message) -> None:
         """Have it sent again."""
         if not note['size']:
-            self._released |= set(note['down_before']).difference(
-                note['down'])
-            self._lifting |= note['before'] != note['buttons']
+            self._held.owe(
+                set(note['down_before']).difference(note['down']),
+                note['before'] & ~note['buttons'])
         if self._timer is None:
             self._wait(_RETRY_S)
 
     def _settled(self, note: messages.Message) -> None:
         """QEMU has, or will never have, what was on its way."""
-        self._buttons = note['buttons']
-        self._down = frozenset(note['down'])
-        self._take(note['offset'], note['size'])
+        self._held.is_after(note)
+        self._take(note)
 
-    def _take(self, offset: int, size: int) -> None:
-        """Record that QEMU has what begins at ``offset``."""
-        if offset != self.taken:
-            return      # the offsets are those of another Domain R by now
-        self._host_end.take(_STREAM, size)
+    def _take(self, note: messages.Message) -> None:
+        """Record that QEMU has what was sent with a note."""
+        if self._counts(note):
+            self._host_end.take(_STREAM, note['size'])
+
+    def _counts(self, note: messages.Message) -> bool:
+        """Whether it is the next event; it may be one of another Domain R."""
+        return note['offset'] == self.taken and self._held.counts(note)
 
     def _recover(self, last: messages.Message) -> None:
         """Settle what the last worker had sent."""
-        if last['offset'] != self.taken:
-            self._buttons = last['buttons']
-            self._down = frozenset(last.get('down', ()))
-            return
-        self._buttons = last['before']
-        self._down = frozenset(last.get('down_before', ()))
-        self._on_way = last
+        last = {'down_before': (), 'down': (), **last}  # release 0.2
+        self._held.is_before(last)
         if last['answer'] is None:
+            self._on_way = last
             self._context.commands.expect(last['id'], self._replied)
-        else:
+        elif self._counts(last):
+            self._on_way = last
             # Not at once: the pair, to which a gap is reported, is not
             # complete yet.
             self._context.loop.call_soon(self._replied, last['answer'])
+        elif last['answer'].get('failure') is None:
+            self._held.is_after(last)
 
     def _ambiguous(self, note: messages.Message, reason: str) -> None:
-        if not self._reported and note['size']:
+        if not self._reported and note['size'] and self._counts(note):
             self._reported = True
             self._context.report_gap(
                 _STREAM, wire.GapKind.AMBIGUOUS, reason,

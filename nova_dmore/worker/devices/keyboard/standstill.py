@@ -8,15 +8,11 @@ for it: what is typed then is dropped, as QEMU's own console does.
 import logging
 from collections.abc import Callable
 
-from nova_dmore.channel import errors
-from nova_dmore.channel import input_event
 from nova_dmore.posix import loop as loop_module
 from nova_dmore import wire
 from nova_dmore.worker import state_machine
 
 LOG = logging.getLogger(__name__)
-
-_SIZE = wire.INPUT_RECORD_SIZE
 
 #: What waits is dropped when the instance has stood still for so long, in
 #: seconds, and no migration is on: it may go on at once
@@ -61,27 +57,8 @@ class Standstill:
         self._timer = None
         self._look()
 
-    def drop(self, data: bytes, down: frozenset[int], released: set[int]
-             ) -> int:
-        """Drop what waits -> how many records.
-
-        :param down: numbers of the keys that are down in the guest
-        :param released: those of them whose release was dropped; changed
-        """
-        count = len(data) // _SIZE
-        if not count:
-            return 0
-        for start in range(0, count * _SIZE, _SIZE):
-            try:
-                event = input_event.unpack(data[start:start + _SIZE])
-            except errors.InputEventError:
-                continue
-            if isinstance(event, input_event.Key):
-                if event.down:
-                    released.discard(event.number)
-                elif event.number in down:
-                    released.add(event.number)
+    def drops(self) -> None:
+        """What waits is dropped now: say so, once."""
         if not self._told:
             self._told = True
             LOG.info('The instance stands still: input is dropped')
-        return count

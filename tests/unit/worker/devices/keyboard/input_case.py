@@ -49,10 +49,11 @@ class Commands:
             self.asked.append(replied)
             if self.keyboard is not None:
                 self.tell(self.keyboard)
-            return
+            return None
         self.sent.append((arguments['events'], note))
         self.last = {**note, 'id': len(self.sent), 'answer': None}
         self.callbacks = {len(self.sent): replied}
+        return len(self.sent)
 
     def tell(self, reply):
         self.asked.pop()(reply)
@@ -86,6 +87,7 @@ class InputCase(base.BaseTestCase):
         self.machine = Machine()
         self.commands = Commands()
         self.gaps = []
+        self.kept = {}
         self.area = region.Region(bytearray(1 << 18))
         self.journal_buffer = bytearray(journal.journal_size())
         self.domr = domr_end.DomainREnd(self.area, lambda vector: None)
@@ -103,14 +105,19 @@ class InputCase(base.BaseTestCase):
             machine=self.machine,
             report_gap=self.report_gap,
             commands=self.commands, last_input=self.commands.last,
-            input_limit_reached=None, settled=None, config={})
-        # Nobody can take a report before the pair is made.
+            input_limit_reached=None, settled=None, config={},
+            kept=self.kept, note=self.note)
+        # Nobody can take a report, or notes, before the pair is made.
         self.making = True
         self.device = input_device.InputDevice(self.context)
         self.making = False
         self.loop.run(0)
         self.host_end.open()
         self.pump()
+
+    def note(self):
+        self.assertFalse(self.making)
+        self.kept = {'input': self.device.to_notes()}
 
     def report_gap(self, *gap):
         self.assertFalse(self.making)

@@ -195,6 +195,21 @@ class InputTest(input_case.InputCase):
         self.served()
         self.assertEqual({'buttons': 0}, self.device.carry_over())
 
+    def test_buttons_that_came_outlive_the_worker(self):
+        carried = carry_over.CarryOver(1, True, {}, {}, None, 1)
+        self.device.arrived(None)
+        self.device.arrived(carried)
+        self.new_worker()
+        self.assertEqual({'buttons': 1}, self.device.carry_over())
+        self.sends(Pointer(0, 1, 1))
+        self.assertEqual(('btn', 'left', False), self.events()[-1])
+        self.served()
+        # The same Domain R is found to have arrived once more.
+        self.new_worker()
+        self.device.arrived(None)
+        self.device.arrived(carried)
+        self.assertEqual({'buttons': 0}, self.device.carry_over())
+
     # -- a Domain R that ends
 
     def test_what_it_held_down_is_lifted(self):
@@ -283,8 +298,9 @@ class InputTest(input_case.InputCase):
         self.domr = domr_end.DomainREnd(self.area, lambda vector: None)
         self.new_worker()
         self.sends(Key(31, True))
-        self.served(2)
-        self.assertEqual([(30, True), (31, True)], self.commands.keys())
+        self.served(3)
+        self.assertEqual([(30, True), (30, False), (31, True)],
+                         self.commands.keys())
 
     # -- killed workers
 

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is held down in the guest, and what of it is to be let go.
+
+What is down, the keeper remembers with the last command that QEMU was given
+(:attr:`nova_dmore.link.messages.ToKeeper.QMP`). A key or button is *owed* to
+the guest when nobody holds it any more and no Domain R will say so: its Domain
+R has ended or started anew, or its release was dropped. That is in the notes
+to a successor before anything follows from it: before what waits is taken, and
+before another key goes to QEMU. It may be more than is down. So a worker can
+be killed at any time: what is up is not let go, and what was let go is up.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Any, TypeAlias
+
+from nova_dmore.channel import errors
+from nova_dmore.channel import input_event
+from nova_dmore.link import messages
+from nova_dmore import wire
+
+_SIZE = wire.INPUT_RECORD_SIZE
+
+_Message: TypeAlias = dict[str, Any]
+
+
+class Held:
+    """Of one guest.
+
+    :param kept: :meth:`to_notes` of an earlier worker, or None.
+    :param changed: leaves it to a successor.
+    :ivar keys: numbers of those that are down.
+    :ivar buttons: those that are down, by ``input_event.BUTTONS``.
+    """
+
+    def __init__(self, kept: _Message | None, changed: Callable[[], None]
+                 ) -> None:
+        kept = kept or {'buttons': 0, 'owed_keys': [], 'owed_buttons': 0,
+                        'holder': None, 'uncounted': None}
+        self.keys: frozenset[int] = frozenset()
+        self.buttons: int = kept['buttons']
+        self._owed_keys = frozenset(kept['owed_keys'])
+        self._owed_buttons: int = kept['owed_buttons']
+        #: Which start of Domain R the rest is held by; None: not known yet.
+        self._holder: int | None = kept['holder']
+        #: Id of a command that was on its way when another one came: it
+        #: counts for no event of that one's stream.
+        self._uncounted: int | None = kept['uncounted']
+        self._changed = changed
+
+    def to_notes(self) -> _Message:
+        """-> a JSON object for :class:`nova_dmore.link.notes.Notes`.
+
+        The buttons count as long as no command was given on this host.
+        """
+        return {'buttons': self.buttons,
+                'owed_keys': sorted(self._owed_keys),
+                'owed_buttons': self._owed_buttons,
+                'holder': self._holder, 'uncounted': self._uncounted}
+
+    # -- what is down
+
+    def note(self, offset: int, size: int, buttons: int,
+             keys: Collection[int]) -> messages.Message:
+        """-> the note of a command after which these are down."""
+        return {'offset': offset, 'size': size,
+                'before': self.buttons, 'buttons': buttons,
+                'down_before': sorted(self.keys), 'down': sorted(keys)}
+
+    def keys_after(self, event: input_event.Event) -> frozenset[int]:
+        """-> those that are down then."""
+        if not isinstance(event, input_event.Key):
+            return self.keys
+        return (self.keys | {event.number} if event.down
+                else self.keys - {event.number})
+
+    def is_before(self, note: messages.Message) -> None:
+        """What is down is that before a command."""
+        self.buttons = note['before']
+        self.keys = frozenset(note['down_before'])
+
+    def is_after(self, note: messages.Message) -> None:
+        """QEMU has executed a command, or never will."""
+        self.buttons = note['buttons']
+        self.keys = frozenset(note['down'])
+
+    def arrived(self, buttons: int) -> None:
+        """The guest came with these down, from another host."""
+        if buttons != self.buttons:
+            self.buttons = buttons
+            self._changed()
+
+    # -- what is owed
+
+    @property
+    def owed_keys(self) -> frozenset[int]:
+        """Those that are to be let go."""
+        return self._owed_keys & self.keys
+
+    @property
+    def owed_buttons(self) -> int:
+        """Likewise."""
+        return self._owed_buttons & self.buttons
+
+    def owe(self, keys: Collection[int], buttons: int) -> None:
+        """Have these let go, too."""
+        self._set_owed(self._owed_keys.union(keys),
+                       self._owed_buttons | buttons)
+
+    def owe_all(self, on_way: messages.Message | None) -> None:
+        """Have everything let go, for nobody holds it any more.
+
+        :param on_way: the note of a command that QEMU may yet execute.
+        """
+        keys, buttons = self._all(on_way)
+        self.owe(keys, buttons)
+
+    def is_held_by(self, holder: int, on_way: messages.Message | None
+                   ) -> None:
+        """Take which start of Domain R holds what will be pressed.
+
+        If it is another one, what is down is owed.
+
+        :param on_way: as above, with the command's ``id``.
+        """
+        if holder == self._holder:
+            return
+        if self._holder is not None:
+            keys, buttons = self._all(on_way)
+            self._owed_keys |= keys
+            self._owed_buttons |= buttons
+            self._uncounted = None if on_way is None else on_way['id']
+        self._holder = holder
+        self._changed()
+
+    def counts(self, last: messages.Message) -> bool:
+        """Whether a command stands for an event of the present holder."""
+        return self._uncounted is None or last['id'] != self._uncounted
+
+    def dropped(self, data: bytes) -> None:
+        """These records are for nobody: what they would have let go is owed,
+        and what they press again, is held again."""
+        keys, buttons = set(self._owed_keys), self._owed_buttons
+        for start in range(0, len(data) - _SIZE + 1, _SIZE):
+            try:
+                event = input_event.unpack(data[start:start + _SIZE])
+            except errors.InputEventError:
+                continue
+            if isinstance(event, input_event.Pointer):
+                buttons = self.buttons & ~event.buttons
+            elif event.down:
+                keys.discard(event.number)
+            elif event.number in self.keys:
+                keys.add(event.number)
+        self._set_owed(frozenset(keys), buttons)
+
+    def owes_nothing(self) -> None:
+        """All that was owed is up: what is pressed from now on is not."""
+        self._set_owed(frozenset(), 0)
+
+    def _all(self, on_way: messages.Message | None
+             ) -> tuple[frozenset[int], int]:
+        if on_way is None:
+            return self.keys, self.buttons
+        return (self.keys.union(on_way['down']),
+                self.buttons | on_way['buttons'])
+
+    def _set_owed(self, keys: frozenset[int], buttons: int) -> None:
+        if (keys, buttons) != (self._owed_keys, self._owed_buttons):
+            self._owed_keys, self._owed_buttons = keys, buttons
+            self._changed()
