@@ -8,6 +8,7 @@ import pathlib
 import random
 import shutil
 import socket
+import subprocess
 import tempfile
 import unittest
 from typing import Any
@@ -23,6 +24,7 @@ from nova_dmore.channel import input_event
 from nova_dmore.channel import region
 from nova_dmore.image_builder import build
 from nova_dmore.image_builder import cli
+from nova_dmore.image_builder import root
 from nova_dmore import image_file
 from nova_dmore import wire
 from tests.integration import rfb
@@ -203,6 +205,21 @@ class Machine:
             log = (self.directory / 'console.log').read_text(
                 errors='replace')
             raise AssertionError(f'{self.messages}\n{log}') from error
+
+
+class VersionTest(unittest.TestCase):
+    """The unit tests of the SSH console show something of the image."""
+
+    def test_asyncssh_is_that_of_the_tests(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            image_file.unpack(_image, pathlib.Path(folder, 'image'))
+            text = subprocess.run(
+                ['unsquashfs', '-cat',
+                 pathlib.Path(folder, 'image', image_file.ROOT),
+                 f'{root.DEBIAN_PYTHON}/asyncssh/version.py'],
+                check=True, capture_output=True, text=True).stdout
+        self.assertIn(f"__version__ = '{asyncssh.__version__}'\n", text,
+                      'change that in constraints.txt')
 
 
 class ImageTest(unittest.IsolatedAsyncioTestCase):

@@ -56,6 +56,10 @@ class Layout:
         """A smaller one, made when only unit tests are wanted."""
         return self.state / 'unit-venv'
 
+    def series_venv(self, name: str) -> pathlib.Path:
+        """One with OpenStack's versions of a series, see ``setup.series``."""
+        return self.state / 'series' / name
+
     @property
     def cache(self) -> pathlib.Path:
         return self.state / 'cache'

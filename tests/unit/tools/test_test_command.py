@@ -209,7 +209,8 @@ class CommandTest(unittest.TestCase):
 class PrepareTest(unittest.TestCase):
 
     def prepared(self, user, *names):
-        """Which environment layers get; None: they need root."""
+        """Which environment layers get, and what is set up beside it; None:
+        they need root."""
         with (mock.patch('os.geteuid', return_value=user),
               mock.patch.object(cli.prepare, 'Setup') as setup,
               mock.patch.object(cli.Layout, 'from_environment') as layout):
@@ -217,13 +218,22 @@ class PrepareTest(unittest.TestCase):
                 found = cli._prepare(names)
             except progress.Failure:
                 return None
-            return {setup.return_value.unit_environment.return_value: 'unit',
-                    layout.return_value.venv: 'whole'}[found]
+            beside = [
+                each.args[0].name for each in
+                setup.return_value.series_environment.call_args_list]
+            return ({setup.return_value.unit_environment.return_value: 'unit',
+                     layout.return_value.venv: 'whole'}[found], *beside)
 
     def test_what_layers_need(self):
         for user, names, wanted in (
-                (1000, ['unit'], 'unit'), (1000, ['unit', 'devstack'], None),
-                (1000, ['functional'], None), (0, ['devstack'], 'unit'),
-                (0, ['devstack', 'functional'], 'whole')):
+                (1000, ['unit'], ('unit',)),
+                (1000, ['unit', 'devstack'], None),
+                (1000, ['functional'], None), (1000, ['constraints'], None),
+                (0, ['devstack'], ('unit',)),
+                (0, ['devstack', 'functional'], ('whole',)),
+                (0, ['unit', 'python'], (
+                    'unit', '2026.2-python3.12', '2026.2-python3.13')),
+                (0, ['constraints', 'functional'], (
+                    'whole', '2026.1-python3.11', '2026.2-python3.11'))):
             with self.subTest(names, user=user):
                 self.assertEqual(wanted, self.prepared(user, *names))

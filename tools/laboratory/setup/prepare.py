@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from laboratory import command
 from laboratory.layout import Layout, REPOSITORY
 from laboratory.progress import Failure, Progress
-from laboratory.setup import debian, layer
+from laboratory.setup import debian, layer, series
 from laboratory.testbed import dashboard
 
 _CONSTRAINTS = REPOSITORY / 'constraints.txt'
@@ -41,7 +41,7 @@ _NEWER_QEMU = ('bookworm-backports', (
     'libvirt-daemon-driver-qemu', 'libvirt-clients'))
 _OVN = ('bookworm', ('ovn-central', 'ovn-host'))
 #: What Debian's python3-dev and the Domain R image go with.
-_PYTHON = (3, 11)
+_PYTHON = '3.11'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,6 +134,18 @@ class Setup:
                       self._make_unit_environment, here=True))
         return self._layout.unit_venv
 
+    def series_environment(self, one: series.Environment) -> None:
+        """One with OpenStack's own versions of a series.
+
+        :raises Failure: it cannot be made, or there is no such Python
+        """
+        venv = self._layout.series_venv(one.name)
+        self._do(Step(f'environment {one.name}',
+                      (_CONSTRAINTS, one.file, pathlib.Path(series.__file__),
+                       *_PROJECT),
+                      venv / 'bin' / 'nova-dmore-image',
+                      functools.partial(self._make_series, one), here=True))
+
     def fuzz_environment(self) -> pathlib.Path:
         """That of the unit tests, with a fuzzer.
 
@@ -225,8 +237,7 @@ class Setup:
         # It embeds the very interpreter that it was built with; a cached wheel
         # may come from another one of the same version.
         _pip(venv, '--no-cache-dir', '--no-binary', 'uwsgi', 'uwsgi')(log)
-        # Nova's functional tests read etc/nova beside the package.
-        (_packages(venv) / 'etc').symlink_to(venv / 'etc')
+        _give_configuration(venv, _PYTHON)
 
     def _make_tempest(self, log: pathlib.Path) -> None:
         venv = self._layout.tempest_venv
@@ -237,6 +248,17 @@ class Setup:
         venv = self._layout.unit_venv
         _new_venv('environment of the unit tests', venv, log)
         _pip(venv, *_PROJECT_PACKAGES)(log)
+
+    def _make_series(self, one: series.Environment, log: pathlib.Path) -> None:
+        venv = self._layout.series_venv(one.name)
+        _new_venv(f'environment {one.name}', venv, log, one.python)
+        chosen = venv / 'constraints.txt'
+        services = series.SERVICES[one.series]
+        chosen.write_text(series.constraints(
+            one.file.read_text(), _CONSTRAINTS.read_text(), services))
+        _any_pip(venv, '--constraint', str(chosen), *_PROJECT_PACKAGES,
+                 *services)(log)
+        _give_configuration(venv, one.python)
 
     def _build_guest(self, log: pathlib.Path) -> None:
         if os.geteuid() == 0:
@@ -256,14 +278,19 @@ class Setup:
             log.read_text().strip().splitlines()[-1])
 
 
-def _packages(venv: pathlib.Path) -> pathlib.Path:
-    return (venv / 'lib' / f'python{_PYTHON[0]}.{_PYTHON[1]}'
-            / 'site-packages')
+def _packages(venv: pathlib.Path, python: str = _PYTHON) -> pathlib.Path:
+    return venv / 'lib' / f'python{python}' / 'site-packages'
 
 
-def _new_venv(step: str, venv: pathlib.Path, log: pathlib.Path) -> None:
+def _new_venv(step: str, venv: pathlib.Path, log: pathlib.Path,
+              python: str = _PYTHON) -> None:
     shutil.rmtree(venv, ignore_errors=True)
-    command.logged(step, [_python(), '-m', 'venv', str(venv)], log)
+    command.logged(step, [_interpreter(python), '-m', 'venv', str(venv)], log)
+
+
+def _give_configuration(venv: pathlib.Path, python: str) -> None:
+    """Nova's functional tests read etc/nova beside the package."""
+    (_packages(venv, python) / 'etc').symlink_to(venv / 'etc')
 
 
 def _pip(venv: pathlib.Path, *arguments: str
@@ -280,17 +307,18 @@ def _any_pip(venv: pathlib.Path, *arguments: str
         '--disable-pip-version-check', *arguments], log)
 
 
-def _python() -> str:
-    """The interpreter for the virtual environment.
+def _interpreter(version: str) -> str:
+    """The interpreter for a virtual environment.
 
     Debian's own if it has the right version, since libvirt-dev and python3-dev
     go with it.
 
     :raises Failure: there is none of the right version
     """
-    wanted = '.'.join(map(str, _PYTHON))
-    for candidate in (f'/usr/bin/python{wanted}',
-                      shutil.which(f'python{wanted}')):
-        if candidate and pathlib.Path(candidate).exists():
+    for candidate in (f'/usr/bin/python{version}',
+                      shutil.which(f'python{version}')):
+        # What is found may be a script that looks for one in vain.
+        if (candidate and pathlib.Path(candidate).exists()
+                and command.output([candidate, '-c', 'print("works")'])):
             return candidate
-    raise Failure('virtual environment', f'Python {wanted} is not installed')
+    raise Failure('virtual environment', f'Python {version} is not installed')

@@ -93,7 +93,14 @@ def _prepare(names: Sequence[str]) -> pathlib.Path:
     setup = prepare.Setup(layout, Progress())
     if os.geteuid() != 0 and set(names) != {'unit'}:
         raise Failure('tests', 'need root, all but "tools/test unit"')
-    if set(names) <= {'unit', 'devstack'}:
+    own = {run.environment for name in names for run in layers.LAYERS[name]
+           if run.environment is not None}
+    if own:
+        # Those of what is compiled for them.
+        setup.packages()
+    for environment in sorted(own, key=lambda one: one.name):
+        setup.series_environment(environment)
+    if set(names) <= {'unit', 'devstack', 'constraints', 'python'}:
         return setup.unit_environment()
     setup.everything()
     return layout.venv

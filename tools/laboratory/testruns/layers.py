@@ -7,6 +7,7 @@ import re
 
 from laboratory.layout import REPOSITORY
 from laboratory.operations import catalogue
+from laboratory.setup import series
 from laboratory.testbed import settings
 
 
@@ -26,6 +27,8 @@ class Run:
     :param name: what it is called in a layer that has several
     :param qemu: what the hosts of the test cloud have, as of ``tools/testbed
         up``
+    :param environment: the one that it runs in, if that has versions of its
+        own
     """
 
     path: str
@@ -38,6 +41,7 @@ class Run:
     name: str | None = None
     qemu: str | None = None
     expected: pathlib.Path | None = None
+    environment: series.Environment | None = None
 
     @property
     def has_cloud(self) -> bool:
@@ -89,8 +93,20 @@ _SOME_OF_NOVA = (
     r'|\.test_update_provider_tree(_with|$)'
     r'|\.LiveMigrationQueuedAbortTest|\.LibvirtFlatEvacuateTest\.')
 
-#: Layers by name. Those after the first need root, and those after the second
-#: QEMU; only STANDARD's run by themselves.
+
+def _with(name: str, python: str, *paths: str) -> tuple[Run, ...]:
+    """The tests of folders, with OpenStack's own versions of a series.
+
+    :param name: of the series
+    """
+    chosen = series.Environment(name, python)
+    return tuple(Run(f'tests/{path}', 2, 3600, without=_among(KINDS),
+                     name=f'{path} {name} Python {python}', environment=chosen)
+                 for path in paths)
+
+
+#: Layers by name. All but the first need root; only STANDARD's run by
+#: themselves.
 LAYERS = {
     'unit': (Run('tests/unit', 2, 600),),
     'devstack': (Run('tests/unit/devstack', 2, 300),
@@ -116,6 +132,10 @@ LAYERS = {
                    qemu=settings.QEMU_MIXED),
                Run('tests/matrix', 1, 1800, each=True)),
     'nova': (_NOVA,),
+    'constraints': (*_with('2026.1', '3.11', 'unit', 'functional'),
+                    *_with('2026.2', '3.11', 'unit', 'functional')),
+    'python': (*_with('2026.2', '3.12', 'unit', 'functional'),
+               *_with('2026.2', '3.13', 'unit', 'functional')),
 }
 #: What a change is tested with: in about an hour, on two cores.
 STANDARD = ('unit', 'functional', 'integration')

@@ -23,7 +23,7 @@ def run(layer: str, layout: Layout, venv: pathlib.Path, progress: Progress,
         only: str | None = None) -> Counts:
     """Run a layer to its end; nothing that it started runs on.
 
-    :param venv: the environment to run it in
+    :param venv: the environment to run it in, if it has none of its own
     :param only: a regular expression that tests' names are to match; where
         none does, nothing is counted
     :raises Failure: stestr cannot be started
@@ -32,7 +32,9 @@ def run(layer: str, layout: Layout, venv: pathlib.Path, progress: Progress,
     for one in layers.LAYERS[layer]:
         name = layer if one.kind is None else f'{layer}, {one.kind}'
         with progress.step(f'tests: {name}'):
-            counts = _run(name, one, layout, venv, progress, only)
+            counts = _run(name, one, layout, venv if one.environment is None
+                          else layout.series_venv(one.environment.name),
+                          progress, only)
         progress.say(f'tests: {name}: {counts}')
         total += counts
     return total
