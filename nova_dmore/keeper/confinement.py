@@ -32,7 +32,8 @@ def _sockets(name: str) -> list[seccomp.Call]:
 ALLOWED = (
     *confinement.COMMON,
     *map(seccomp.Call, ('close', 'accept', 'accept4', 'connect', 'shutdown',
-                        'splice', 'poll', 'ppoll', 'rt_sigaction')),
+                        'sendmsg', 'splice', 'poll', 'ppoll',
+                        'rt_sigaction')),
     *_sockets('socket'), *_sockets('socketpair'),
     *confinement.socket_options((socket.SO_PEERCRED, _SO_PEERSEC)),
     # None that gives pidfds of others.
