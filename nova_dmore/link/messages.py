@@ -192,7 +192,11 @@ def send(sock: socket.socket, message: Message,
     data = json.dumps(message).encode()
     if len(data) > MESSAGE_MAX:
         raise ValueError(f'a message of {len(data)} bytes')
-    socket.send_fds(sock, [data], list(descriptors))
+    given = list(descriptors)
+    if given:
+        socket.send_fds(sock, [data], given)
+    else:
+        sock.send(data)     # a worker may give nobody a descriptor
 
 
 def receive(sock: socket.socket) -> tuple[Message | None, list[int]]:

@@ -35,7 +35,7 @@ _NUMBER_MAX = 1 << 64
 Family: TypeAlias = core.Metric
 
 
-def of_figures(figures: figures_module.Figures) -> Iterator[Family]:
+def of_figures(figures: figures_module.Kept) -> Iterator[Family]:
     """What nova-compute has counted since the host was booted."""
     for name, labels in figures_module.COUNTS.items():
         family = core.CounterMetricFamily(

@@ -15,15 +15,16 @@ from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt.care import shutdown
 from nova_dmore.virt import consoles
+from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
 
 #: How long a migration waits for what is just being done with its pair, in
 #: seconds.
 _MIGRATION_WAITS_S = 10.0
-#: Of so many gaps at a time each is reported; of the others, how many.
-_GAPS_AT_ONCE = 20
-
+#: Of so many gaps at a time, and events of sessions of each kind, each is
+#: reported; of the others, how many.
+_AT_ONCE = 20
 
 #: A Domain R that ends so many times in a row, each time less than so many
 #: seconds after it was built, is of an image that is not good any more.
@@ -67,8 +68,9 @@ class PairCare:
         self._built: dict[str, tuple[int, float]] = {}
         #: Pairs that are being moved.
         self._moving: set[str] = set()
-        #: Each gap is reported once, whoever comes first.
-        self._collecting = threading.Lock()
+        #: Each gap is reported once, whoever comes first; of each pair, so
+        #: that a process that does not answer holds up no other's.
+        self._collecting: dict[str, threading.Lock] = {}
 
     def is_moving(self, instance_uuid: str) -> bool:
         """Whether the pair's roles look after it."""
@@ -97,25 +99,35 @@ class PairCare:
 
         :raises nova_dmore.exception.ShadowProcessError: it cannot be asked.
         """
-        with self._collecting:
+        with self._collecting.setdefault(instance_uuid, threading.Lock()):
             client = self._pairs.client(instance_uuid)
             status = client.status()
             gaps = status.gaps
-            for gap in gaps[:_GAPS_AT_ONCE]:
+            for gap in gaps[:_AT_ONCE]:
                 self._reporter.gap(
                     self._context, instance_uuid, stream=gap.stream,
                     kind=gap.kind, bytes=gap.bytes, at=gap.at,
                     reason=gap.reason)
-            if len(gaps) > _GAPS_AT_ONCE:
+            if len(gaps) > _AT_ONCE:
                 self._reporter.more_gaps(
-                    self._context, instance_uuid, gaps[_GAPS_AT_ONCE:])
+                    self._context, instance_uuid, gaps[_AT_ONCE:])
             if gaps:
                 client.forget_gaps([gap.number for gap in gaps])
-            for event in status.session_events:
-                self._reporter.session(self._context, instance_uuid, event)
+            for kind in ('began', 'ended'):
+                self._report_sessions(instance_uuid, [
+                    event for event in status.session_events
+                    if event.event == kind])
             if status.session_events:
                 client.forget_session_events(
                     [event.number for event in status.session_events])
+
+    def _report_sessions(self, instance_uuid: str,
+                         events: list[wire.SessionEvent]) -> None:
+        """Report events of one kind."""
+        for event in events[:_AT_ONCE]:
+            self._reporter.session(self._context, instance_uuid, event)
+        if len(events) > _AT_ONCE:
+            self._reporter.more_sessions(instance_uuid, events[_AT_ONCE:])
 
     def collect_if_alive(self, instance_uuid: str) -> bool:
         """As :meth:`collect_gaps`.

@@ -160,6 +160,24 @@ class CommandTest(base.BaseTestCase):
         self.assertEqual(1, status)
         self.assertIn('/proc/nova-dmore.prom', errors)
 
+    def test_figures_of_no_use(self):
+        service = mock.Mock()
+        service.instances.return_value = []
+        path = self.folder.join('figures.json')
+        figures.Figures(path).count('rebuilds')
+        with open(path) as file:
+            good = file.read()
+        this = exporter.Exporter(service, path)
+        log = self.useFixture(fixtures.FakeLogger())
+        for content, rebuilds, said in (
+                ('[]', 0, 1), ('[]', 0, 1), (good, 1, 1), ('[]', 0, 2)):
+            with open(path, 'w') as file:
+                file.write(content)
+            self.assertEqual(
+                rebuilds, _samples(this.collect())['nova_dmore_rebuilds_total',
+                                                   ])
+            self.assertEqual(said, log.output.count('is of no use'))
+
     def test_a_pair_that_is_gone(self):
         service = mock.Mock()
         service.instances.return_value = [_UUID]

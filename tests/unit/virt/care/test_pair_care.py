@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import threading
 from unittest import mock
 
 import fixtures
@@ -32,9 +33,9 @@ class GapsTest(PairCareTestCase):
             gaps=tuple(map(care_case.gap, range(256))))
         self.client().status.side_effect = None
         self.care.collect_gaps(self.record.instance_uuid)
-        self.assertEqual(pair_care._GAPS_AT_ONCE, self.reporter.gap.call_count)
+        self.assertEqual(pair_care._AT_ONCE, self.reporter.gap.call_count)
         (call,) = self.reporter.more_gaps.call_args_list
-        self.assertEqual(256 - pair_care._GAPS_AT_ONCE, len(call.args[-1]))
+        self.assertEqual(256 - pair_care._AT_ONCE, len(call.args[-1]))
         self.client().forget_gaps.assert_called_once_with(list(range(256)))
 
     def test_sessions_are_reported_once(self):
@@ -51,6 +52,49 @@ class GapsTest(PairCareTestCase):
         self.reporter.session.side_effect = ValueError
         self.assertRaises(ValueError, self.care.collect_gaps, fakes.UUID)
         self.client().forget_session_events.assert_called_once()
+
+    def test_sessions_without_number_are_reported_together(self):
+        # One client after the other: each comes, and goes.
+        events = [wire.SessionEvent(
+            number, ('began', 'ended')[number % 2], 6.0, session.Session(
+                'ssh', number // 2, 5.0, '192.0.2.1', 4000, None, False))
+            for number in range(100)]
+        self.client().status.side_effect = lambda: fake_shadow.status(
+            session_events=tuple(events))
+        self.care.collect_gaps(fakes.UUID)
+        self.assertEqual(2 * pair_care._AT_ONCE,
+                         self.reporter.session.call_count)
+        self.assertEqual(
+            [mock.call(fakes.UUID, events[first + 2 * pair_care._AT_ONCE::2])
+             for first in (0, 1)],
+            self.reporter.more_sessions.call_args_list)
+        self.client().forget_session_events.assert_called_once_with(
+            list(range(100)))
+
+    def test_a_process_that_does_not_answer_holds_up_no_other(self):
+        asked, done = threading.Event(), threading.Event()
+        self.addCleanup(done.set)
+
+        def status():
+            asked.set()
+            done.wait(30)
+            return fake_shadow.status()
+
+        self.client().status.side_effect = status
+        thread = threading.Thread(
+            target=self.care.collect_gaps, args=(fakes.UUID,))
+        thread.start()
+        self.addCleanup(thread.join)
+        self.assertTrue(asked.wait(30))
+        other = self.pairs.client(care_case.OTHER_UUID)
+        other.status.side_effect = lambda: fake_shadow.status(
+            gaps=(care_case.gap(5),))
+        other.forget_gaps.side_effect = None
+        fake_host.in_thread(
+            lambda: self.care.collect_gaps(care_case.OTHER_UUID), seconds=20)
+        other.forget_gaps.assert_called_once_with([5])
+        self.assertTrue(thread.is_alive())
+        done.set()
 
     def test_collect_gaps_of_a_process_that_is_gone(self):
         self.shadow.kill(fakes.UUID)

@@ -151,6 +151,14 @@ class ReporterTest(fakes.TestCase):
                       'port 4000, key SHA256:x', self.log.output)
         self.notifier.assert_not_called()
 
+    def test_more_sessions(self):
+        for event in ('began', 'ended'):
+            self.reporter.more_sessions(fakes.UUID, [_event(event)] * 30)
+            self.assertEqual(1, self.log.output.count(
+                f'30 sessions more {event}'))
+        self.assertEqual({('sessions_begun', ('ssh',)): 30},
+                         self.figures.counts)
+
 
 def _event(event, since=5.0):
     return wire.SessionEvent(1, event, 6.0, session.Session(
