@@ -71,11 +71,12 @@ class Pairs(known.KnownPairs):
         # One that lives, of which no record is left, is adopted.
         digest = (self._parts.living_image(instance.uuid)
                   or self.images.current())
-        self.claim(instance.uuid)
-        # Of consoles that it had without a pair.
-        self._forget_tokens(instance.uuid)
-        known = self.addresses.exists(instance.uuid)
-        with contextlib.ExitStack() as undo:
+        self.claim(instance.uuid, digest)
+        with contextlib.ExitStack() as claim, contextlib.ExitStack() as undo:
+            claim.callback(self.end_claim, instance.uuid)
+            # Of consoles that it had without a pair.
+            self._forget_tokens(instance.uuid)
+            known = self.addresses.exists(instance.uuid)
             if not known:
                 undo.callback(
                     parts.attempt, self._delete_address, instance.uuid)

@@ -36,6 +36,8 @@ class AssembleTest(fake_host.HostTestCase):
 
     def test_room_is_kept_for_each_pair(self):
         self.assertEqual(self.made.capacity.claim, self.made.pairs.claim)
+        self.assertEqual(self.made.capacity.end_claim,
+                         self.made.pairs.end_claim)
 
     def test_what_a_source_works_with(self):
         self.config.config(live_migration_inbound_addr='192.0.2.1',

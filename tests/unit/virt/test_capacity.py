@@ -199,6 +199,44 @@ class ClaimTest(CapacityTestCase):
         self.capacity.claim(fakes.UUID)
         self.assertEqual(512 + COST, self.placement.inventory['reserved'])
 
+    def test_two_at_once_are_two(self):
+        """The record of the first waits for Neutron."""
+        self.placement.used = 4096 - 512 - 2 * COST + 1
+        self.capacity.claim(fakes.UUID)
+        self.assertRaises(
+            exception.NoRoomError, self.capacity.claim, OTHER_UUID)
+        self.capacity.end_claim(fakes.UUID)
+        self.capacity.claim(OTHER_UUID)
+        self.assertEqual(512 + COST, self.placement.inventory['reserved'])
+
+    def test_a_claim_that_was_refused_does_not_count(self):
+        self.placement.used = 4096 - 512 - COST + 1
+        self.assertRaises(
+            exception.NoRoomError, self.capacity.claim, fakes.UUID)
+        self.placement.used -= 1
+        self.capacity.claim(OTHER_UUID)
+
+    def test_a_claim_that_has_its_record_ends_with_it(self):
+        self.pairs.records.save(fakes.make_record())
+        self.capacity.claim(fakes.UUID)
+        self.pairs.records.forget(fakes.UUID)
+        self.capacity.claim(OTHER_UUID)
+        self.assertEqual(512 + COST, self.placement.inventory['reserved'])
+
+    def test_the_report_counts_what_is_claimed(self):
+        self.capacity.claim(fakes.UUID)
+        self.assertEqual(512 + 3 * COST, self.report()[0])
+
+    def test_its_own_image_asks_for_more(self):
+        def manifest(digest):
+            return mock.Mock(memory_mib={'large': 128}.get(digest, 96))
+        self.useFixture(fixtures.MockPatchObject(
+            self.pairs.images, 'manifest', manifest))
+        self.pairs.records.save(fakes.make_record(instance_uuid=OTHER_UUID))
+        self.capacity.claim(fakes.UUID, 'large')
+        self.assertEqual(512 + 2 * (COST + 32),
+                         self.placement.inventory['reserved'])
+
     def test_no_room(self):
         self.placement.used = 4096 - 512 - COST + 1
         error = self.assertRaises(
@@ -257,6 +295,22 @@ class PairsTest(fake_host.HostTestCase):
                           fakes.make_record(incoming=True))
         self.pairs.claim.assert_called_with(fakes.UUID)
         self.assert_nothing_left()
+
+    def test_a_claim_lasts_until_there_is_a_record(self):
+        recorded = []
+        self.pairs.claim = mock.Mock()
+        self.pairs.end_claim = lambda uuid: recorded.append(
+            self.pairs.get(uuid))
+        record = self.pairs.ensure(fakes.make_instance())
+        self.pairs.claim.assert_called_once_with(fakes.UUID, record.digest)
+        self.assertEqual([record], recorded)
+
+    def test_a_claim_ends_with_a_pair_that_cannot_be_made(self):
+        self.pairs.end_claim = mock.Mock()
+        self.neutron.free_addresses.clear()
+        self.assertRaises(exception.AddressError, self.pairs.ensure,
+                          fakes.make_instance())
+        self.pairs.end_claim.assert_called_once_with(fakes.UUID)
 
     def test_one_that_is_here_needs_no_more(self):
         self.pairs.ensure(fakes.make_instance())
