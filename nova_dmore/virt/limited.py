@@ -21,12 +21,16 @@ IMAGE_S = 600.0
 def neutron_client(client):
     """Have a client of Neutron wait no longer for an answer.
 
-    The session is Nova's, for all its requests: theirs stay as they are.
+    The session is Nova's, for all its requests: theirs stay as they are. And
+    nothing is asked again: keystoneauth takes an answer that does not come for
+    a connection that was not made, so a port would be asked for four times
+    (``[neutron] http_retries``), each time for as long.
 
     :param client: what Nova's ``get_client`` returned.
     :returns: the same.
     """
     http = client.httpclient
+    http.connect_retries = 0
     if http.session.timeout is None or http.session.timeout > ANSWER_S:
         http.session = copy.copy(http.session)
         http.session.timeout = ANSWER_S

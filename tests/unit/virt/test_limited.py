@@ -5,7 +5,11 @@ import types
 from unittest import mock
 
 import fixtures
+from keystoneauth1 import exceptions as keystone_exceptions
 from keystoneauth1 import session
+from keystoneauth1 import token_endpoint
+from neutronclient.v2_0 import client as neutron_client
+import requests
 
 from nova_dmore import exception
 from nova_dmore.virt import limited
@@ -47,6 +51,19 @@ class NeutronTest(fakes.TestCase):
                 each.get('http://neutron.invalid/', log=False)
             self.assertEqual(expected,
                              request.call_args.kwargs.get('timeout'))
+
+    def test_nothing_is_asked_twice(self):
+        """By Neutron's real client, made as Nova makes it."""
+        auth = token_endpoint.Token('http://neutron.invalid', 'token')
+        client = limited.neutron_client(neutron_client.Client(
+            session=session.Session(auth=auth), auth=auth, connect_retries=3,
+            endpoint_override='http://neutron.invalid'))
+        with mock.patch.object(
+                client.httpclient.session.session, 'request',
+                side_effect=requests.exceptions.Timeout) as request:
+            self.assertRaises(keystone_exceptions.ConnectTimeout,
+                              client.create_port, {'port': {}})
+        request.assert_called_once()
 
 
 class GlanceTest(fakes.TestCase):
