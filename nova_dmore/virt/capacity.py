@@ -12,6 +12,7 @@ wrongly configured. So it may be less than is wanted, and no Domain R is made
 until Placement has what it takes reserved (:meth:`Capacity.claim`).
 """
 
+import contextlib
 import math
 import threading
 
@@ -22,6 +23,7 @@ from nova.scheduler.client import report
 from oslo_log import log as logging
 
 from nova_dmore import exception
+from nova_dmore.virt import limited
 from nova_dmore.virt.pair import policy
 
 LOG = logging.getLogger(__name__)
@@ -228,7 +230,7 @@ class Capacity:
         :raises nova_dmore.exception.NoRoomError: there is not as much.
         :raises nova_dmore.exception.PlacementAwayError: it does not answer.
         """
-        with self._lock:
+        with self._turn():
             if self._stock_memory is None:
                 return      # nobody schedules to a host that is not reported
             digests = self._digests()
@@ -247,8 +249,22 @@ class Capacity:
 
     def end_claim(self, instance_uuid: str) -> None:
         """The pair has its record, or is not made."""
-        with self._lock:
-            self._claimed.pop(instance_uuid, None)
+        # Without the lock, in one step: who has that may wait for Placement.
+        self._claimed.pop(instance_uuid, None)
+
+    @contextlib.contextmanager
+    def _turn(self):
+        """One claims at a time, and does not wait for long: when Placement
+        does not answer, each of those before would wait in vain."""
+        if not self._lock.acquire(timeout=limited.ANSWER_S):
+            raise exception.PlacementAwayError(
+                "the host's memory could not be reserved for its Domain R: "
+                'Placement has not answered those who came before for '
+                f'{limited.ANSWER_S:.0f} s')
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _reserve_at_last(self, wanted: int, count: int) -> None:
         for _ in range(_ATTEMPTS):
@@ -303,9 +319,10 @@ class Capacity:
 
     def _ask(self, method: str, what: str, *body):
         try:
-            return getattr(report.report_client_singleton(), method)(
-                f'/resource_providers/{self._provider}/{what}', *body,
-                version=_MICROVERSION)
+            return limited.placement(f"the host's {what}", lambda: getattr(
+                report.report_client_singleton(), method)(
+                    f'/resource_providers/{self._provider}/{what}', *body,
+                    version=_MICROVERSION))
         except (auth_exceptions.ClientException,
                 nova_exception.NovaException) as error:
             raise exception.PlacementAwayError(

@@ -2,6 +2,9 @@
 """What is reserved, and what is refused. ``tests/functional/test_capacity.py``
 shows the same with Nova and Placement."""
 
+from concurrent import futures
+import threading
+import time
 from unittest import mock
 
 import fixtures
@@ -11,6 +14,7 @@ import os_resource_classes as orc
 
 from nova_dmore import exception
 from nova_dmore.virt import capacity
+from nova_dmore.virt import limited
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
@@ -264,6 +268,28 @@ class ClaimTest(CapacityTestCase):
         self.client.side_effect = auth_exceptions.ConnectFailure
         self.assertRaises(
             exception.PlacementAwayError, self.capacity.claim, fakes.UUID)
+
+    def test_placement_does_not_answer(self):
+        """And who comes next does not wait for those before."""
+        self.useFixture(fixtures.MockPatchObject(limited, 'ANSWER_S', 0.2))
+        never, asked = threading.Event(), threading.Event()
+        self.addCleanup(never.set)
+
+        def get(*_, **__):
+            asked.set()
+            never.wait(60)
+        self.placement.get = get
+        with futures.ThreadPoolExecutor() as threads:
+            first = threads.submit(self.capacity.claim, fakes.UUID)
+            self.assertTrue(asked.wait(60))
+            # Nobody else has the lock for long.
+            self.capacity.end_claim(OTHER_UUID)
+            others = [threads.submit(self.capacity.claim, OTHER_UUID)
+                      for _ in range(40)]
+            began = time.monotonic()
+            for claim in (first, *others):
+                self.assertRaises(exception.PlacementAwayError, claim.result)
+        self.assertLess(time.monotonic() - began, 4)
 
     def test_ram_where_instances_have_files(self):
         self.config.config(file_backed_memory=1 << 20, group='libvirt')

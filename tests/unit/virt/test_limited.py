@@ -82,3 +82,18 @@ class GlanceTest(fakes.TestCase):
             exception.GlanceAwayError, limited.glance, 0.01, 'the image',
             never.wait)
         self.assertIn('the image: Glance has not', str(error))
+
+
+class PlacementTest(fakes.TestCase):
+
+    def test_it_answers(self):
+        self.assertEqual(3, limited.placement('x', lambda: 3))
+
+    def test_it_does_not_answer(self):
+        never = threading.Event()
+        self.addCleanup(never.set)
+        self.useFixture(fixtures.MockPatchObject(limited, 'ANSWER_S', 0.01))
+        error = self.assertRaises(
+            exception.PlacementAwayError, limited.placement, 'its memory',
+            never.wait)
+        self.assertIn('its memory: Placement has not', str(error))
