@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Collection
+from concurrent import futures
 
 from oslo_log import log as logging
 from oslo_utils import uuidutils
@@ -28,6 +29,7 @@ from nova_dmore import exception
 from nova_dmore import image_file
 from nova_dmore.virt.images import image_source
 from nova_dmore.virt.images import safe_path
+from nova_dmore.virt import limited
 
 LOG = logging.getLogger(__name__)
 
@@ -69,6 +71,8 @@ class ImageStore:
         self._cache_dir = pathlib.Path(cache_dir)
         self._source = image_source.ImageSource(image, make_context)
         self._lock = threading.RLock()
+        #: What becomes of those that are being fetched.
+        self._fetching: dict[image_source.Candidate, futures.Future] = {}
 
     def directory(self, digest: str) -> pathlib.Path:
         """Where the image of a digest is, or would be, unpacked."""
@@ -278,20 +282,49 @@ class ImageStore:
         raise _NothingError(str(self._source.nothing(reasons)))
 
     def _fetch(self, candidate: image_source.Candidate) -> None:
+        """One thread fetches an image. Those that want it meanwhile get what
+        that one gets, an error too: each would wait as long for the same."""
         with self._lock:
-            if self._is_good(candidate.digest):
-                return      # another thread was as quick
-            LOG.info('Fetching Domain R image %s (%s)', candidate.image_id,
-                     candidate.digest)
+            first = self._fetching.get(candidate)
+            if first is None:
+                mine = self._fetching[candidate] = futures.Future()
+        if first is not None:
             try:
-                self._make_cache()
-                with tempfile.NamedTemporaryFile(
-                        dir=self._cache_dir, prefix='.fetch-') as scratch:
-                    self._source.download(candidate, scratch)
-                    self._unpack(pathlib.Path(scratch.name),
-                                 self.directory(candidate.digest))
-            except OSError as error:
-                raise self._no_cache(error) from error
+                first.result(limited.IMAGE_S)
+            except futures.TimeoutError as error:
+                raise image_source.RefusedError(
+                    f'it is not here after {limited.IMAGE_S:.0f} s',
+                    lasting=False) from error
+            return
+        try:
+            self._fetch_now(candidate)
+        except BaseException as error:  # noqa: H201
+            # It is also theirs who wait.
+            mine.set_exception(error)
+            raise
+        else:
+            mine.set_result(None)
+        finally:
+            with self._lock:
+                del self._fetching[candidate]
+
+    def _fetch_now(self, candidate: image_source.Candidate) -> None:
+        if self._is_good(candidate.digest):
+            return      # another thread was as quick
+        LOG.info('Fetching Domain R image %s (%s)', candidate.image_id,
+                 candidate.digest)
+        try:
+            self._make_cache()
+            with tempfile.NamedTemporaryFile(
+                    dir=self._cache_dir, prefix='.fetch-') as scratch:
+                # Without the lock: Glance may take long.
+                self._source.download(candidate, scratch)
+                with self._lock:
+                    if not self._is_good(candidate.digest):
+                        self._unpack(pathlib.Path(scratch.name),
+                                     self.directory(candidate.digest))
+        except OSError as error:
+            raise self._no_cache(error) from error
 
     def _make_cache(self) -> None:
         self._cache_dir.mkdir(_CACHE_MODE, parents=True, exist_ok=True)

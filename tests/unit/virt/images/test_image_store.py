@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import concurrent.futures
 import contextlib
+import threading
+import time
 from unittest import mock
 
 from glanceclient import exc as glance_exceptions
@@ -26,6 +29,48 @@ class StoreTest(store_case.StoreTestCase):
             b'vmlinuz of 1.0',
             (store.directory(self.digest) / 'vmlinuz').read_bytes())
         self.assertEqual('1.0', store.manifest(self.digest).version)
+
+    def _currents(self, count, download):
+        """What so many threads get that all want the image before it, or an
+        error, has come."""
+        asked = threading.Semaphore(0)
+
+        def get_all(*arguments, **keywords):
+            asked.release()
+            return self._get_all(*arguments, **keywords)
+
+        def late(*arguments, **keywords):
+            for _ in range(2 * count):      # the operator's, and public ones
+                self.assertTrue(asked.acquire(timeout=60))
+            time.sleep(0.3)
+            return download(*arguments, **keywords)
+        self.api.get_all.side_effect = get_all
+        self.api.download.side_effect = late
+        store = self._store()
+        with concurrent.futures.ThreadPoolExecutor(count) as threads:
+            currents = [threads.submit(store.current) for _ in range(count)]
+        return currents
+
+    def test_fetched_once_for_all_who_wait(self):
+        currents = self._currents(5, self._download)
+        self.assertEqual({self.digest},
+                         {current.result() for current in currents})
+        self.api.download.assert_called_once()
+
+    def test_an_error_is_for_all_who_wait(self):
+        currents = self._currents(5, mock.Mock(
+            side_effect=glance_exceptions.HTTPBadGateway))
+        for current in currents:
+            self.assertIn(store_case.GLANCE_ID, str(self.assertRaises(
+                exception.ImageError, current.result)))
+        self.api.download.assert_called_once()
+
+    def test_fetched_again_after_an_error(self):
+        store = self._store()
+        self.api.download.side_effect = glance_exceptions.HTTPBadGateway
+        self.assertRaises(exception.ImageError, store.current)
+        self.api.download.side_effect = self._download
+        self.assertEqual(self.digest, store.current())
 
     def test_by_id(self):
         self.api.get.side_effect = lambda context, image_id: self.glance[0]
