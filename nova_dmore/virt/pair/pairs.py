@@ -132,13 +132,17 @@ class Pairs(known.KnownPairs):
         Sessions go on. Not if it is arriving, or something is being done.
 
         Called by :mod:`nova_dmore.virt.care.renewal` and
-        :mod:`nova_dmore.virt.care.changed_options`.
+        :mod:`nova_dmore.virt.care.changed_options`. So it is when nova-compute
+        starts: an instance may have got a processor for itself meanwhile that
+        Domain R was given.
 
         :raises nova_dmore.exception.DMoreError: it could not be told.
         """
         with self.locked(instance_uuid, wait_s=0) as locked:
             record = self.get(instance_uuid)
             if locked and record is not None and not record.incoming:
+                # First: it does not depend on what is told.
+                self._parts.bind(instance_uuid)
                 self._parts.configure(record)
 
     def _is_lost(self, port_id: str) -> bool:
