@@ -28,6 +28,7 @@ from oslo_utils import uuidutils
 from nova_dmore import exception
 from nova_dmore import image_file
 from nova_dmore.virt.images import image_source
+from nova_dmore.virt.images import last_image
 from nova_dmore.virt.images import safe_path
 from nova_dmore.virt import limited
 
@@ -41,6 +42,8 @@ _IMAGE_MODE = 0o555
 JUST_USED_S = 3600.0
 #: How the names of these begin.
 _SCRATCH = ('.fetch-', '.copied-', '.discarded-')
+#: Which image Glance named last.
+_LAST = '.last'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +73,8 @@ class ImageStore:
         self._expected_digest = expected_digest
         self._cache_dir = pathlib.Path(cache_dir)
         self._source = image_source.ImageSource(image, make_context)
+        self._last = last_image.LastImage(self._cache_dir / _LAST, image)
+        self._silence = last_image.Silence()
         self._lock = threading.RLock()
         #: What becomes of those that are being fetched.
         self._fetching: dict[image_source.Candidate, futures.Future] = {}
@@ -78,11 +83,12 @@ class ImageStore:
         """Where the image of a digest is, or would be, unpacked."""
         return self._cache_dir / digest
 
-    def current(self) -> str:
+    def current(self, or_last: bool = False) -> str:
         """The digest that new pairs use; its image is on this host then.
 
-        Called when a pair is made.
+        Called when a pair is made, and when Domain Rs are renewed.
 
+        :param or_last: if Glance is away, that of the last time will do.
         :raises nova_dmore.exception.ImageError: no such image, another
             digest than the configured one, or it cannot be fetched.
         """
@@ -90,13 +96,31 @@ class ImageStore:
         if expected is not None and self._is_good(expected):
             return expected
         try:
-            return self._have(expected, expected is not None)
+            if expected is None:
+                return self._newest_here(or_last)
+            return self._have(expected, True)
         except _NothingError as error:
             if expected is None:
                 raise
             raise exception.ImageError(
                 f'{error}; [dmore] image_digest is {expected}: upload the '
                 'right image or change the option') from error
+
+    def _newest_here(self, or_last: bool) -> str:
+        began = time.monotonic()
+        try:
+            self._silence.check()
+            digest = self._have(None, False)
+        except exception.GlanceAwayError as error:
+            self._silence.note(error, time.monotonic() - began)
+            last = self._last.digest() if or_last else None
+            if last is None or not self._is_good(last):
+                raise
+            LOG.warning('Domain R gets the image of the last time, %s: %s',
+                        last, error)
+            return last
+        self._last.note(digest)
+        return digest
 
     def ensure(self, digest: str) -> None:
         """Have the image of a running Domain R on this host.

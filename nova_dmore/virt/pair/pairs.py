@@ -70,7 +70,7 @@ class Pairs(known.KnownPairs):
               ) -> record_module.PairRecord:
         # One that lives, of which no record is left, is adopted.
         digest = (self._parts.living_image(instance.uuid)
-                  or self.images.current())
+                  or self.images.current(or_last=True))
         self.claim(instance.uuid, digest)
         with contextlib.ExitStack() as claim, contextlib.ExitStack() as undo:
             claim.callback(self.end_claim, instance.uuid)
@@ -186,7 +186,7 @@ class Pairs(known.KnownPairs):
 
     def _with_current_image(self, record, why: str
                             ) -> record_module.PairRecord:
-        digest = self.images.current()
+        digest = self.images.current(or_last=True)
         if digest == record.digest:
             return record
         LOG.warning('Domain R of instance %(uuid)s gets image %(digest)s in '

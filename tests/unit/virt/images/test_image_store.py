@@ -6,11 +6,14 @@ import threading
 import time
 from unittest import mock
 
+import fixtures
 from glanceclient import exc as glance_exceptions
 from keystoneauth1 import exceptions as keystone_exceptions
 from nova import exception as nova_exception
 
 from nova_dmore import exception
+from nova_dmore.virt.images import last_image
+from nova_dmore.virt import limited
 from nova_dmore import wire
 from tests.unit.virt.images import store_case
 
@@ -24,7 +27,7 @@ class StoreTest(store_case.StoreTestCase):
         self.assertEqual(
             1, len(self.api.download.call_args_list))
         self.assertEqual([self.digest],
-                         [path.name for path in self.cache.iterdir()])
+                         [path.name for path in self.in_cache()])
         self.assertEqual(
             b'vmlinuz of 1.0',
             (store.directory(self.digest) / 'vmlinuz').read_bytes())
@@ -142,6 +145,57 @@ class StoreTest(store_case.StoreTestCase):
                 keystone_exceptions.EndpointNotFound()):
             self.api.get_all.side_effect = error
             self._assert_fails(self._store(), '[dmore] image:')
+
+    def test_glance_is_away_after_a_boot(self):
+        """The image is here."""
+        self._store().current()
+        self.api.get_all.side_effect = (
+            nova_exception.GlanceConnectionFailed(server='s', reason='r'))
+        self.assertEqual(self.digest, self._store().current(or_last=True))
+        self.assertRaises(exception.GlanceAwayError, self._store().current)
+        self.assertRaises(exception.GlanceAwayError,
+                          self._store('other').current, or_last=True)
+        store = self._store()
+        for path in store.directory(self.digest).iterdir():
+            path.chmod(0o644)
+            path.write_bytes(b'damaged')
+        self.assertRaises(exception.GlanceAwayError, store.current,
+                          or_last=True)
+
+    def test_another_image_since(self):
+        self._store().current()
+        newest = self._upload(
+            store_case.make_image(self.temporary, '3.0'), 'i3', day=3)
+        self._store().current()
+        self.api.get_all.side_effect = (
+            nova_exception.GlanceConnectionFailed(server='s', reason='r'))
+        self.assertEqual(newest, self._store().current(or_last=True))
+
+    def test_a_glance_that_hangs_is_waited_for_once(self):
+        """Not for each instance, when nova-compute starts."""
+        self._store().current()
+        self.useFixture(fixtures.MockPatchObject(limited, 'ANSWER_S', 0.05))
+        never = threading.Event()
+        self.addCleanup(never.set)
+        self.api.get_all.reset_mock()
+        self.api.get_all.side_effect = lambda *_, **__: never.wait(60)
+        store = self._store()
+        for _ in range(3):
+            self.assertEqual(self.digest, store.current(or_last=True))
+            self.assertRaises(exception.GlanceAwayError, store.current)
+        self.api.get_all.assert_called_once()
+
+    def test_a_glance_that_hung_is_asked_again(self):
+        self.useFixture(fixtures.MockPatchObject(limited, 'ANSWER_S', 0.05))
+        self.useFixture(fixtures.MockPatchObject(last_image, '_SILENT_S', 0))
+        never = threading.Event()
+        self.addCleanup(never.set)
+        self.api.get_all.side_effect = lambda *_, **__: never.wait(60)
+        store = self._store()
+        self.assertRaises(exception.GlanceAwayError, store.current)
+        limited.ANSWER_S = 60
+        self.api.get_all.side_effect = self._get_all
+        self.assertEqual(self.digest, store.current())
 
     def test_download_fails(self):
         for error in (
