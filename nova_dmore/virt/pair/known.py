@@ -53,6 +53,11 @@ class KnownPairs:
         #: Whether Domain Rs that start are to have large regions; set by the
         #: driver (:class:`nova_dmore.virt.pair.large_pictures.LargePictures`).
         self.large_regions: Callable[[], bool] = lambda: False
+        #: Called with the uuid of an instance that starts with the stock
+        #: consoles, and why; set by the driver (:meth:`nova_dmore.virt.care
+        #: .reporter.Reporter.started_as_stock`).
+        self.report_stock: Callable[[str, str], None] = (
+            lambda instance_uuid, reason: None)
         self._plug = plug
         self.addresses = addresses
         self.images = images
