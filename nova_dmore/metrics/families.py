@@ -19,8 +19,8 @@ PREFIX = 'nova_dmore_'
 _COUNTS = {
     'migrations': 'Co-migrations from this host',
     'rebuilds': 'Domain Rs that were built anew, so that sessions ended',
-    'stock_fallbacks': 'Instances that had a Domain R and have the stock '
-                       'consoles now',
+    'stock_fallbacks': 'Instances that were to have a Domain R, or had one, '
+                       'and have the stock consoles',
     'gaps': 'Reports of bytes that are missing from a console, or may be',
     'gap_bytes': 'How many bytes these were, as far as anybody knows',
     'sessions_begun': 'Clients that were attached'}

@@ -58,10 +58,12 @@ def assemble(conf, host: inventory.DMoreHost, vif_driver, connect,
     capacity = capacity_module.Capacity(
         conf, pairs, admin, host._memory_mib, host._small_memory_mib)
     pairs.claim = capacity.claim
+    pairs.end_claim = capacity.end_claim
     pairs.large_regions = large_pictures.LargePictures(
         conf.dmore, admin).are_shown
     reporter = reporter_module.Reporter(conf.host, figures.Figures(
         figures.path_in(conf.dmore.record_dir)))
+    pairs.report_stock = functools.partial(reporter.started_as_stock, admin)
     watch = factory.make_watch(conf, pairs, reporter, connect, admin)
     operator = factory.make_operator(conf, pairs, watch, reporter, admin)
     destination = destination_module.DestinationRole(

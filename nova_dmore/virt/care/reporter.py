@@ -99,6 +99,15 @@ class Reporter:
             'sessions with its Domain R ended: %(reason)s', instance_uuid,
             reason)
 
+    def started_as_stock(self, context, instance_uuid: str, reason: str
+                         ) -> None:
+        """Report that an instance starts with Nova's consoles which is to
+        have a Domain R; it was logged."""
+        self._figures.count('stock_fallbacks')
+        self._notify_both(context, STOCK, notifications.ConsoleEndPayload,
+                          instance_uuid=instance_uuid,
+                          reason=text.printable(reason))
+
     def _sessions_ended(self, context, event_type: str, message: str,
                         instance_uuid: str, reason: str) -> None:
         shown = text.printable(reason)

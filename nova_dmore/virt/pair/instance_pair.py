@@ -51,7 +51,9 @@ def ensure(conf, pairs, xml: str, instance, saved: str | None = None
     if pairs.impossible is not None:
         if conf.required:
             raise exception.ConfigurationError(pairs.impossible)
-        return None     # nova-compute has said so when it started
+        # nova-compute has logged it when it started.
+        pairs.report_stock(instance.uuid, pairs.impossible)
+        return None
     shadowed = xml_module.with_shadow_devices(
         xml, places.of_pair(pairs.records.directory(instance.uuid)))
     record = pairs.ensure(instance, shadowed.display)

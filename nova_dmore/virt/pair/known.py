@@ -41,13 +41,23 @@ class KnownPairs:
         #: Why this host can have no Domain R, None: it can. Set by the driver
         #: when nova-compute starts.
         self.impossible: str | None = None
-        #: Called with an instance's uuid before a pair is made that is new
-        #: on this host; set by the driver
+        #: Called with an instance's uuid, and the digest of its image where
+        #: no record has it, before a pair is made that is new on this host;
+        #: set by the driver
         #: (:meth:`nova_dmore.virt.capacity.Capacity.claim`).
-        self.claim: Callable[[str], None] = lambda instance_uuid: None
+        self.claim: Callable[..., None] = lambda *arguments: None
+        #: Called with an instance's uuid when its pair has its record, or is
+        #: not made; set by the driver
+        #: (:meth:`nova_dmore.virt.capacity.Capacity.end_claim`).
+        self.end_claim: Callable[[str], None] = lambda instance_uuid: None
         #: Whether Domain Rs that start are to have large regions; set by the
         #: driver (:class:`nova_dmore.virt.pair.large_pictures.LargePictures`).
         self.large_regions: Callable[[], bool] = lambda: False
+        #: Called with the uuid of an instance that starts with the stock
+        #: consoles, and why; set by the driver (:meth:`nova_dmore.virt.care
+        #: .reporter.Reporter.started_as_stock`).
+        self.report_stock: Callable[[str, str], None] = (
+            lambda instance_uuid, reason: None)
         self._plug = plug
         self.addresses = addresses
         self.images = images

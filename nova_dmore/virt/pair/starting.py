@@ -45,6 +45,7 @@ def create_guest(options, pairs, create, xml: str, instance,
                 return guest
         LOG.warning('The instance runs with the stock consoles: %s',
                     text.printable(outcome.error), instance=instance)
+        pairs.report_stock(instance.uuid, str(outcome.error))
     elif pair is not None:
         try:
             return _create_with_pair(options, pairs, create, pair, instance)
@@ -55,6 +56,7 @@ def create_guest(options, pairs, create, xml: str, instance,
             LOG.warning('The instance runs with the stock consoles, for it '
                         'does not start with its pair: %s',
                         text.printable(error), instance=instance)
+            pairs.report_stock(instance.uuid, str(error))
     with boundary.instance_first(instance, 'Withdrawing the console'):
         instance_pair.withdraw(pairs, saved or xml, instance)
     return create(xml, instance)

@@ -4,6 +4,7 @@ from unittest import mock
 
 import fixtures
 
+from nova_dmore.metrics import figures
 from nova_dmore.virt import assembly
 from nova_dmore.virt import inventory
 from nova_dmore.virt.migration import uris
@@ -36,6 +37,13 @@ class AssembleTest(fake_host.HostTestCase):
 
     def test_room_is_kept_for_each_pair(self):
         self.assertEqual(self.made.capacity.claim, self.made.pairs.claim)
+        self.assertEqual(self.made.capacity.end_claim,
+                         self.made.pairs.end_claim)
+
+    def test_who_starts_with_the_stock_consoles_is_counted(self):
+        self.made.pairs.report_stock(fakes.UUID, 'no room')
+        counted = figures.Figures(figures.path_in(self.conf.dmore.record_dir))
+        self.assertEqual({('stock_fallbacks', ()): 1}, counted.counts)
 
     def test_what_a_source_works_with(self):
         self.config.config(live_migration_inbound_addr='192.0.2.1',

@@ -51,6 +51,7 @@ class CreateTest(driver_case.DriverTestCase):
     def setUp(self):
         super().setUp()
         self.create = self.stock('_create_guest', return_value='guest')
+        self.pairs.report_stock = mock.Mock()
 
     def _create(self):
         guest = self.driver._create_guest(
@@ -65,9 +66,12 @@ class CreateTest(driver_case.DriverTestCase):
         self.assertEqual(XML, self._create())
         self.assert_nothing_left()
         self.assertIn('stock consoles', self.log.output)
+        self.pairs.report_stock.assert_called_once_with(
+            fakes.UUID, mock.ANY)
 
     def test_with_a_pair(self):
         self.assertIn('/serial0"', self._create())
+        self.pairs.report_stock.assert_not_called()
         self.assertIn(self.domr, self.libvirt.domains)
         self.assertIn(announcement.NOTE, self.instance.system_metadata)
         self.assertEqual({}, self.instance.metadata)
@@ -107,6 +111,8 @@ class CreateTest(driver_case.DriverTestCase):
         self.assert_nothing_left()
         # It was said when nova-compute started.
         self.assertNotIn('device', self.log.output)
+        self.pairs.report_stock.assert_called_once_with(
+            fakes.UUID, 'device not available: it')
 
     def test_a_host_that_can_have_none_where_one_is_required(self):
         self.pairs.impossible = 'device not available: it'

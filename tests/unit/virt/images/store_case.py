@@ -94,10 +94,15 @@ class StoreTestCase(fakes.TestCase):
             raise self.context_error
         return self.context
 
+    def in_cache(self):
+        """All but the note of which image was the last one."""
+        return [path for path in self.cache.iterdir()
+                if path.name != image_store._LAST]
+
     def _assert_fails(self, store, *texts, call=None):
         error = self.assertRaises(
             exception.ImageError, call or store.current)
         for text in texts:
             self.assertIn(text, str(error))
         if self.cache.exists():
-            self.assertEqual([], list(self.cache.iterdir()))
+            self.assertEqual([], self.in_cache())
