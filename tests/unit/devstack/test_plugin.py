@@ -218,6 +218,31 @@ class PostConfigTest(plugin_case.PluginCase):
             self.files['/etc/apparmor.d/local/nova-dmore-hostd'])
         self.assertIn('@{profile_name}/* rw', self.files[_RULES])
 
+    def test_rules_of_others(self) -> None:
+        ours = (stack.REPOSITORY / _RULES.lstrip('/')).read_text()
+        file = self.host.root / _RULES.lstrip('/')
+        block = f'# BEGIN nova-dmore\n{ours}# END nova-dmore\n'
+        for there, stacked, clean in (
+                # An end of line is missing.
+                ('/dev/x rw,', f'/dev/x rw,\n{block}', '/dev/x rw,\n'),
+                # An operator has done what the documentation says.
+                (f'/dev/x rw,\n{ours}', *[f'/dev/x rw,\n{ours}'] * 2),
+                (block + ours, ours, ours),
+                ('', block, '')):
+            file.write_text(there)
+            node = file.stat().st_ino
+            for _ in range(2):
+                done = self.run_phases('stack post-config')
+                self.assertEqual(stacked, file.read_text())
+            # Nobody has ever seen half of it.
+            for written in done.of('sudo', 'tee') + done.of(
+                    'sudo', 'install'):
+                self.assertNotEqual(_RULES, written[-1])
+            if stacked != there:
+                self.assertNotEqual(node, file.stat().st_ino)
+            self.run_phases(stack.CLEAN)
+            self.assertEqual(clean, file.read_text())
+
     def test_without_apparmor(self) -> None:
         for path in list(self.files):
             (self.host.root / path.lstrip('/')).unlink()
