@@ -99,7 +99,10 @@ class CheckTest(plugin_case.PluginCase):
                 ({'PACKAGES_OF_HOST': 'rpm'}, 'ivshmem-doorbell'),
                 ({'VIRT_DRIVER': 'fake'}, 'VIRT_DRIVER is fake'),
                 ({'NOVA_CONSOLE_PROXY_COMPUTE_TLS': 'True'}, 'vnc_tls_dir'),
-                ({'DEST': '/home/stack'}, 'sees no /home/stack')):
+                ({'DEST': '/home/stack'}, 'sees no /home/stack'),
+                ({'DATA_DIR': '/root/data',
+                  'NOVA_BIN_DIR': '/root/data/venv/bin'},
+                 'sees no /root/data/venv/bin')):
             with self.subTest(message):
                 done = self.host.run(*stack.STACK, **given)
                 self.assertEqual(1, done.status)
