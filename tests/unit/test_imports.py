@@ -74,7 +74,7 @@ RULES = {
                        'nova_dmore.client', 'nova_dmore.metrics.figures',
                        'nova_dmore.places', 'nova_dmore.virt', *PURE},
              {'nova', 'libvirt', 'lxml', 'os_vif', 'cryptography',
-              'neutronclient', 'glanceclient', 'keystoneauth1', 'stevedore',
+              'neutronclient', 'glanceclient', 'keystoneauth1',
               'oslo_config', 'oslo_log', 'oslo_messaging',
               'oslo_utils'}),
 }
