@@ -6,6 +6,7 @@ number is a number, whatever it says.
 """
 
 import collections
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
@@ -40,12 +41,15 @@ def of_figures(figures: figures_module.Kept) -> Iterator[Family]:
     for name, labels in figures_module.COUNTS.items():
         family = core.CounterMetricFamily(
             PREFIX + name, _COUNTS[name], labels=labels)
-        # One without labels is there from the start.
-        if not labels:
-            family.add_metric((), figures.counts.get((name, ()), 0))
-        for (counted, values), number in sorted(figures.counts.items()):
-            if counted == name and labels:
-                family.add_metric(values, number)
+        # Each is there from the start: Prometheus sees no increase in a
+        # series that begins at 1.
+        counts = dict.fromkeys(itertools.product(
+            *(figures_module.VALUES[label] for label in labels)), 0)
+        # A later release may have counted others.
+        counts |= {values: number for (counted, values), number
+                   in sorted(figures.counts.items()) if counted == name}
+        for values, number in counts.items():
+            family.add_metric(values, number)
         yield family
     for name, limits in figures_module.HISTOGRAMS.items():
         buckets, total = figures.histograms[name]

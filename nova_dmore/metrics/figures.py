@@ -17,13 +17,14 @@ from typing import Any
 
 from nova_dmore.channel import text
 from nova_dmore import own_file
+from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
 
 #: In ``[dmore] record_dir``.
 FILE = 'figures.json'
 
-#: Counts, with the names of their labels, ...
+#: Counts, with the names of their labels.
 COUNTS: dict[str, tuple[str, ...]] = {
     'migrations': ('outcome',),
     'rebuilds': (),
@@ -31,7 +32,16 @@ COUNTS: dict[str, tuple[str, ...]] = {
     'gaps': ('stream', 'kind'),
     'gap_bytes': ('stream', 'kind'),
     'sessions_begun': ('server',)}
-#: ... and histograms, with the upper limits of their buckets in seconds.
+#: What each label can be.
+VALUES: dict[str, tuple[str, ...]] = {
+    # Of a co-migration; see nova_dmore.virt.care.reporter.
+    'outcome': ('moved', 'rebuilt', 'stock', 'rolled back'),
+    'stream': tuple(stream.name.lower() for stream in (
+        wire.Stream.SERIAL0_OUT, wire.Stream.SERIAL0_IN,
+        wire.Stream.INPUT0_IN)),
+    'kind': tuple(kind.value for kind in wire.GapKind),
+    'server': wire.SESSION_SERVERS}
+#: Histograms, with the upper limits of their buckets in seconds.
 HISTOGRAMS: dict[str, tuple[float, ...]] = {
     'migration_stop_seconds': (
         .025, .05, .1, .2, .3, .5, .75, 1.0, 2.0, 5.0),

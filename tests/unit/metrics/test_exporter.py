@@ -3,6 +3,7 @@
 
 import contextlib
 import io
+import itertools
 import json
 import os
 import pathlib
@@ -57,6 +58,29 @@ class FamiliesTest(base.BaseTestCase):
             for limit in ('0.025', '0.05', '0.1', '5.0', '+Inf')])
         self.assertEqual(3, found[f'{name}_count',])
         self.assertAlmostEqual(30.11, found[f'{name}_sum',])
+
+    def test_what_was_not_counted_yet(self):
+        """A series that begins at 1 would not increase for Prometheus."""
+        path = self.useFixture(fixtures.TempDir()).join('figures.json')
+        counted = figures.Figures(path)
+        # A later release knows more.
+        counted.count('migrations', 'lifted')
+        found = _samples(families.of_figures(figures.Figures(path)))
+        for name, label, values in (
+                ('migrations', 'outcome',
+                 ('moved', 'rebuilt', 'stock', 'rolled back')),
+                ('sessions_begun', 'server', ('ssh', 'serial', 'vnc'))):
+            for value in values:
+                self.assertEqual(
+                    0, found[f'nova_dmore_{name}_total', (label, value)])
+        for name, stream, kind in itertools.product(
+                ('gaps', 'gap_bytes'),
+                ('serial0_out', 'serial0_in', 'input0_in'),
+                ('exact', 'ambiguous', 'unknown')):
+            self.assertEqual(0, found[f'nova_dmore_{name}_total',
+                                      ('kind', kind), ('stream', stream)])
+        self.assertEqual(1, found['nova_dmore_migrations_total',
+                                  ('outcome', 'lifted')])
 
     def test_pairs(self):
         one = session.Session('vnc', 1, 5.0, '::1', 4000, None, False)
