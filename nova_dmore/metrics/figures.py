@@ -34,6 +34,8 @@ HISTOGRAMS: dict[str, tuple[float, ...]] = {
         .025, .05, .1, .2, .3, .5, .75, 1.0, 2.0, 5.0),
     'migration_skew_seconds': (
         .001, .0025, .005, .01, .02, .05, .1, .25, .5, 1.0)}
+#: ... and gauges, which may not be known.
+GAUGES = ('ports_used', 'ports_allowed')
 
 
 class Figures:
@@ -42,6 +44,7 @@ class Figures:
     :ivar counts: (name, values of its labels) -> how many
     :ivar histograms: name -> how many in each bucket and above the last one,
         and the sum of all
+    :ivar gauges: name -> value, of those that are known
     :param path: of the file.
     """
 
@@ -51,6 +54,7 @@ class Figures:
         self.counts: dict[tuple[str, tuple[str, ...]], int] = {}
         self.histograms = {name: ([0] * (len(limits) + 1), 0.0)
                            for name, limits in HISTOGRAMS.items()}
+        self.gauges: dict[str, int] = {}
         self._read()
 
     def count(self, name: str, *labels: str, by: int = 1) -> None:
@@ -68,6 +72,18 @@ class Figures:
             buckets = list(buckets)
             buckets[bisect.bisect_left(HISTOGRAMS[name], seconds)] += 1
             self.histograms[name] = buckets, total + seconds
+            self._write()
+
+    def set(self, name: str, value: int | None) -> None:
+        """Set a gauge; see :data:`GAUGES`. None: it is not known."""
+        assert name in GAUGES
+        with self._lock:
+            if self.gauges.get(name) == value:
+                return
+            if value is None:
+                del self.gauges[name]
+            else:
+                self.gauges[name] = value
             self._write()
 
     def _read(self) -> None:
@@ -89,6 +105,9 @@ class Figures:
         for name, (buckets, total) in kept['histograms'].items():
             if len(buckets) == len(HISTOGRAMS.get(name, ())) + 1:
                 self.histograms[name] = list(map(int, buckets)), float(total)
+        self.gauges = {name: int(value)
+                       for name, value in kept.get('gauges', {}).items()
+                       if name in GAUGES}
 
     def _write(self) -> None:
         """Whole or not at all. What is counted is no reason to fail."""
@@ -100,7 +119,8 @@ class Figures:
                 json.dump({
                     'counts': [[*key, count]
                                for key, count in self.counts.items()],
-                    'histograms': self.histograms}, file)
+                    'histograms': self.histograms, 'gauges': self.gauges},
+                    file)
             os.rename(scratch, self._path)
         except OSError as e:
             LOG.warning('Not counted in %s: %s', self._path,

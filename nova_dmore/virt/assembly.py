@@ -13,6 +13,7 @@ from nova import context as nova_context
 from nova_dmore.metrics import figures
 from nova_dmore.virt import capacity as capacity_module
 from nova_dmore.virt.care import operator as operator_module
+from nova_dmore.virt.care import port_quota
 from nova_dmore.virt.care import reporter as reporter_module
 from nova_dmore.virt.care import watch as watch_module
 from nova_dmore.virt import inventory
@@ -61,10 +62,12 @@ def assemble(conf, host: inventory.DMoreHost, vif_driver, connect,
     pairs.end_claim = capacity.end_claim
     pairs.large_regions = large_pictures.LargePictures(
         conf.dmore, admin).are_shown
-    reporter = reporter_module.Reporter(conf.host, figures.Figures(
-        figures.path_in(conf.dmore.record_dir)))
+    counted = figures.Figures(figures.path_in(conf.dmore.record_dir))
+    reporter = reporter_module.Reporter(conf.host, counted)
     pairs.report_stock = functools.partial(reporter.started_as_stock, admin)
     watch = factory.make_watch(conf, pairs, reporter, connect, admin)
+    watch.also(port_quota.PortQuota(conf.dmore, admin, counted).look,
+               port_quota.EVERY_S)
     operator = factory.make_operator(conf, pairs, watch, reporter, admin)
     destination = destination_module.DestinationRole(
         pairs, reporter, connect, conf.instances_path, send_back.SendBack(
