@@ -70,7 +70,8 @@ def make_watch(conf, pairs: incoming.IncomingPairs,
     options = changed_options.ChangedOptions(pairs)
     ports = lost_ports.LostPorts(pairs, reporter, context, conf.dmore)
     watched.also(lambda: options.look(watched.not_moving()))
-    watched.also(lambda: ports.look(watched.not_moving()))
+    watched.also(lambda: ports.look(watched.not_moving()),
+                 min(conf.dmore.watch_interval, lost_ports.EVERY_S))
     return watched
 
 

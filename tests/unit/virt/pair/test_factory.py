@@ -22,8 +22,9 @@ class WatchTest(fake_host.HostTestCase):
             self.conf, self.pairs,
             mock.create_autospec(reporter.Reporter, instance=True),
             lambda: self.libvirt, None)
-        for function, interval_s in watched._also:
-            self.assertIsNone(interval_s)
+        self.assertEqual([None, 40], [interval_s for _, interval_s in
+                                      watched._also])
+        for function, _ in watched._also:
             function()
         for look in looks:
             look.assert_called_once_with(mock.ANY, [record])
