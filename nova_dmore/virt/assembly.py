@@ -60,12 +60,13 @@ def assemble(conf, host: inventory.DMoreHost, vif_driver, connect,
         conf, pairs, admin, host._memory_mib, host._small_memory_mib)
     pairs.claim = capacity.claim
     pairs.end_claim = capacity.end_claim
-    pairs.large_regions = large_pictures.LargePictures(
-        conf.dmore, admin).are_shown
+    pictures = large_pictures.LargePictures(conf.dmore, admin)
+    pairs.large_regions = pictures.are_shown
     counted = figures.Figures(figures.path_in(conf.dmore.record_dir))
     reporter = reporter_module.Reporter(conf.host, counted)
     pairs.report_stock = functools.partial(reporter.started_as_stock, admin)
     watch = factory.make_watch(conf, pairs, reporter, connect, admin)
+    watch.also(pictures.look, large_pictures.EVERY_S)
     watch.also(port_quota.PortQuota(conf.dmore, admin, counted).look,
                port_quota.EVERY_S)
     operator = factory.make_operator(conf, pairs, watch, reporter, admin)
