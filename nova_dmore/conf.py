@@ -36,6 +36,13 @@ OPTIONS = [
              'a port. SSH clients and the console proxies must reach it, and '
              'users must not be able to create ports on it. No default: '
              'without it no instance gets a Domain R.'),
+    cfg.BoolOpt(
+        'release_ports_when_off', mutable=True, default=False,
+        help='Give back the port of a Domain R within a minute after its '
+             'instance was stopped, or found shut off; its Domain R ends. '
+             'The next start makes another one, whose address is another, as '
+             'a rule. By default an instance that is off keeps its Domain R '
+             'and its address.'),
     cfg.ListOpt(
         'security_groups', default=[],
         help='Ids of the Neutron security groups of the Domain R ports. '

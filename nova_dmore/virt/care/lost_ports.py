@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gives a Domain R another port when somebody has deleted its own.
 
-Called by :mod:`nova_dmore.virt.care.watch` once a minute. Nothing tells of it:
-Neutron sends Nova events for ports of instances alone, and the tap of a Domain
-R stays where it is.
+Called by :mod:`nova_dmore.virt.care.watch` every :data:`EVERY_S`. Nothing
+tells of it: Neutron sends Nova events for ports of instances alone, and the
+tap of a Domain R stays where it is.
 
 A Neutron that has just started takes an admin for anybody else for a moment,
 until it has read its policies, and knows no port of his. So a port is lost
@@ -24,6 +24,13 @@ from nova_dmore.virt.pair import record as record_module
 
 LOG = logging.getLogger(__name__)
 
+#: How often ports are looked for, in seconds: a lost one is replaced within a
+#: minute.
+EVERY_S = 40.0
+#: When one was not found that the look before had found, they are looked for
+#: again after so long, in seconds.
+_AGAIN_S = 5.0
+
 
 class LostPorts:
     """Those of the pairs of one host.
@@ -42,10 +49,12 @@ class LostPorts:
         #: Ids of the ports that the last look did not find.
         self._missing = frozenset()
 
-    def look(self, records: Iterable[record_module.PairRecord]) -> None:
+    def look(self, records: Iterable[record_module.PairRecord]
+             ) -> float | None:
         """Replace each port that is lost.
 
         :param records: of the pairs that are not being moved.
+        :returns: when to look again, in seconds; None: as usual.
         :raises nova_dmore.exception.AddressError: Neutron does not answer.
         :raises nova_dmore.exception.HostServiceError: nobody can tell which
             processes live.
@@ -53,7 +62,7 @@ class LostPorts:
         before, self._missing = self._missing, frozenset()
         here = [record for record in records if not record.incoming]
         if not here:
-            return
+            return None
         addresses = self._pairs.addresses
         bound = addresses.ports_on(self._pairs.host)
         missing = [
@@ -66,6 +75,7 @@ class LostPorts:
         for record in missing:
             if record.address.port_id in before:
                 self._replace(record)
+        return _AGAIN_S if self._missing - before else None
 
     def _replace(self, lost: record_module.PairRecord) -> None:
         uuid = lost.instance_uuid

@@ -176,6 +176,7 @@ class PairCare:
         """
         record = self._pairs.get(instance_uuid)
         if record is None:
+            self._built.pop(instance_uuid, None)
             return Condition.GONE
         if self.is_moving(instance_uuid):
             return Condition.MOVING

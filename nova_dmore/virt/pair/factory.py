@@ -10,6 +10,7 @@ from nova_dmore.virt.care import changed_options
 from nova_dmore.virt.care import domain_r_renewal
 from nova_dmore.virt.care import late_pairs
 from nova_dmore.virt.care import lost_ports
+from nova_dmore.virt.care import off_ports
 from nova_dmore.virt.care import operator
 from nova_dmore.virt.care import orphans
 from nova_dmore.virt.care import reconcile
@@ -69,8 +70,11 @@ def make_watch(conf, pairs: incoming.IncomingPairs,
         late_pairs.LatePairs(pairs, context, connect, conf.dmore))
     options = changed_options.ChangedOptions(pairs)
     ports = lost_ports.LostPorts(pairs, reporter, context, conf.dmore)
+    off = off_ports.OffPorts(pairs, context, connect, conf.dmore)
     watched.also(lambda: options.look(watched.not_moving()))
-    watched.also(lambda: ports.look(watched.not_moving()))
+    watched.also(lambda: off.look(watched.not_moving()))
+    watched.also(lambda: ports.look(watched.not_moving()),
+                 min(conf.dmore.watch_interval, lost_ports.EVERY_S))
     return watched
 
 

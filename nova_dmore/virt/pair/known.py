@@ -18,6 +18,9 @@ from nova_dmore.virt.pair import shadow_process
 #: longest of what it waits for, may take
 #: :data:`nova_dmore.virt.limited.IMAGE_S`.
 LOCK_S = 900.0
+#: The last events of a Domain R that was removed come before those of so many
+#: others.
+_LATE_MAX = 1000
 
 
 class KnownPairs:
@@ -86,8 +89,8 @@ class KnownPairs:
         #: Called with an instance's uuid when somebody may have changed its
         #: pair; set by :class:`nova_dmore.virt.care.watch.Watch`.
         self.on_change: Callable[[str], None] = lambda instance_uuid: None
-        #: By libvirt uuid, the instance of every Domain R seen so far, also
-        #: of removed ones: their last events come late.
+        #: By libvirt uuid, the instance of every Domain R here, and of those
+        #: that were removed last: their last events come late.
         self._domain_r_uuids = {
             domain_r.uuid_of(record.instance_uuid): record.instance_uuid
             for record in self.records.all()}
@@ -142,9 +145,17 @@ class KnownPairs:
     def _save(self, record) -> None:
         self._domain_r_uuids[domain_r.uuid_of(record.instance_uuid)] = (
             record.instance_uuid)
+        if len(self._domain_r_uuids) > 2 * _LATE_MAX:
+            self._forget_removed()
         try:
             self.records.save(record)
         except OSError as error:
             raise exception.ConfigurationError(
                 f'[dmore] record_dir: {self._conf.dmore.record_dir}: '
                 f'{error.strerror}') from error
+
+    def _forget_removed(self) -> None:
+        for domain, instance in list(
+                self._domain_r_uuids.items())[:-_LATE_MAX]:
+            if self.get(instance) is None:
+                self._domain_r_uuids.pop(domain, None)

@@ -61,6 +61,19 @@ class LostPortsTest(fake_host.HostTestCase):
         self.neutron.client.show_port.assert_not_called()
         self.assertEqual([], self.reporter.mock_calls)
 
+    def test_it_is_looked_for_again_soon(self):
+        """But not again and again, if it cannot be replaced."""
+        records = self.pairs.records.all()
+        self.assertIsNone(self.lost.look(records))
+        self._delete_port()
+        self.neutron.quota['ports'] = 0
+        self.assertEqual(5.0, self.lost.look(records))
+        self.assertIsNone(self.lost.look(records))
+        self.assertIsNone(self.lost.look(records))
+        self.neutron.quota['ports'] = 1
+        self.assertIsNone(self.lost.look(records))
+        self._assert_replaced()
+
     def test_one_that_is_bound_elsewhere(self):
         self.neutron.ports[fakes.PORT]['binding:host_id'] = fakes.OTHER_HOST
         self._look()

@@ -286,6 +286,12 @@ class EndsAgainTest(PairCareTestCase):
             self.assertEqual('cd' * 32, self._ends(5))
         self.assertEqual(1, self.log.output.count('ends again and again'))
 
+    def test_one_that_was_removed_is_forgotten(self):
+        self._ends(5)
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.assertIs(Condition.GONE, self.care.check(fakes.UUID))
+        self.assertEqual({}, self.care._built)
+
     def test_not_if_it_lives_for_a_while(self):
         self.assertEqual([fakes.DIGEST] * 8,
                          [self._ends(200) for _ in range(8)])
