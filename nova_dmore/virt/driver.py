@@ -11,6 +11,7 @@ that (``[dmore] required``): see :mod:`nova_dmore.virt.boundary`.
 """
 
 import functools
+import threading
 
 from nova import context as nova_context
 from nova.virt.libvirt import driver as libvirt_driver
@@ -70,8 +71,9 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         self._source_roles: dict[str, source.SourceRole] = {}
         #: Uuids of instances that Nova reboots now.
         self._rebooting: set[str] = set()
-        #: Those of instances with a pair that Nova resumes now.
-        self._resuming: set[str] = set()
+        #: Those of instances with a pair that Nova resumes now, each with the
+        #: thread that does it.
+        self._resuming: set[tuple[str, int]] = set()
 
     # -- the service's life -------------------------------------------------
 
@@ -169,7 +171,9 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                  destroy_vifs=True, cleanup_instance_dir=False,
                  cleanup_instance_disks=False, destroy_secrets=True):
         """Called when an instance is destroyed, and when its start failed."""
-        if instance.uuid in self._resuming:
+        # Nova deletes one while another thread resumes it: then all of it has
+        # to go.
+        if (instance.uuid, threading.get_ident()) in self._resuming:
             LOG.warning('The instance stays suspended: what it is resumed '
                         'from, and with, is kept', instance=instance)
             return

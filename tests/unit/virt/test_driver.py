@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import threading
 from unittest import mock
 
 import fixtures
@@ -269,6 +270,20 @@ class ResumeTest(driver_case.DriverTestCase):
         self.resume.reset_mock()
         self._resume()
         self.driver._cleanup('context', self.instance, 'networks')
+        self.cleanup.assert_called_once()
+
+    def test_it_is_deleted_meanwhile(self):
+        """Nova resumes it without a lock."""
+        self.domain.saved_xml = fake_host.SHADOWED
+
+        def resume(*arguments):
+            deletes = threading.Thread(
+                target=self.driver._cleanup,
+                args=('context', self.instance, 'networks'))
+            deletes.start()
+            deletes.join()
+        self.resume.side_effect = resume
+        self._resume()
         self.cleanup.assert_called_once()
 
     def test_it_runs_and_nova_fails_later(self):
