@@ -2,6 +2,7 @@
 """An instance comes to a host, leaves it, or is destroyed."""
 
 import dataclasses
+import threading
 from unittest import mock
 
 import fixtures
@@ -289,6 +290,19 @@ class LeaveTest(driver_case.DriverTestCase):
                           self.instance, 'network', 'shares')
         self.destroyed.reset_mock()
         self._destroy(task_state=task_states.DELETING)
+        self.assert_nothing_left()
+
+    def test_deleted_while_it_starts(self):
+        """Nova starts it without a lock."""
+        def start(driver, *args, **kwargs):
+            deletes = threading.Thread(target=self._destroy, kwargs={
+                'task_state': task_states.DELETING})
+            deletes.start()
+            deletes.join()
+
+        self.stock('_hard_reboot', side_effect=start)
+        self.driver._hard_reboot(
+            'context', self.instance, 'network', 'shares')
         self.assert_nothing_left()
 
     def _migrate(self, dest, **behaviour):
