@@ -53,10 +53,7 @@ def create_guest(options, pairs, create, xml: str, instance,
             if saved is not None:
                 raise       # it is resumed in no other form
             _must_not_be_required(options, instance, error)
-            LOG.warning('The instance runs with the stock consoles, for it '
-                        'does not start with its pair: %s',
-                        text.printable(error), instance=instance)
-            pairs.report_stock(instance.uuid, str(error))
+            return _create_without_pair(pairs, create, xml, instance, error)
     with boundary.instance_first(instance, 'Withdrawing the console'):
         instance_pair.withdraw(pairs, saved or xml, instance)
     return create(xml, instance)
@@ -81,6 +78,25 @@ def _create_with_pair(options, pairs, create, pair, instance):
     _release_ports(instance, pair.instance)
     with boundary.instance_first(instance, 'Announcing the console'):
         announcement.announce(options, instance, pair.record)
+    return guest
+
+
+def _create_without_pair(pairs, create, xml: str, instance,
+                         error: Exception):
+    """Start an instance that does not start with its pair.
+
+    That may be no fault of the pair's; the disk may be away. Then it does not
+    start in this form either, and keeps its pair.
+
+    :param error: what its start with the pair raised.
+    """
+    guest = create(xml, instance)
+    LOG.warning('The instance runs with the stock consoles, for it does not '
+                'start with its pair: %s', text.printable(error),
+                instance=instance)
+    pairs.report_stock(instance.uuid, str(error))
+    with boundary.instance_first(instance, 'Withdrawing the console'):
+        instance_pair.withdraw(pairs, xml, instance)
     return guest
 
 

@@ -148,6 +148,20 @@ class CreateTest(driver_case.DriverTestCase):
         self.assertIn('no such chardev', str(raised))
         self.assert_nothing_left()
 
+    def test_it_starts_in_neither_form(self):
+        """The pair has nothing to do with that."""
+        self._create()
+        self.create.side_effect = error = (
+            libvirt_driver.libvirt.libvirtError('no disk'))
+        self.assertIs(error, self.assertRaises(
+            libvirt_driver.libvirt.libvirtError,
+            self.driver._create_guest, 'context', XML, self.instance))
+        self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
+        self.assertIsNotNone(self.pairs.get(fakes.UUID))
+        self.assertIn(announcement.NOTE, self.instance.system_metadata)
+        self.pairs.report_stock.assert_not_called()
+        self.assertNotIn('stock consoles', self.log.output)
+
     def test_before_neutron_answers(self):
         self.neutron.client.list_ports.side_effect = (
             fakes.neutron_exceptions.ConnectionFailed(reason='refused'))
