@@ -38,11 +38,12 @@ def create_guest(options, pairs, create, xml: str, instance,
     with boundary.instance_first(instance, 'Having a Domain R') as outcome:
         pair = instance_pair.ensure(options, pairs, xml, instance, saved)
     if outcome.error is not None:
-        _must_not_be_required(options, instance, outcome.error)
-        if isinstance(outcome.error, exception.ServiceAwayError):
+        if (isinstance(outcome.error, exception.ServiceAwayError)
+                and (not options.required or _had_pair(instance, saved))):
             guest = _create_before_pair(pairs, create, xml, instance)
             if guest is not None:
                 return guest
+        _must_not_be_required(options, instance, outcome.error)
         LOG.warning('The instance runs with the stock consoles: %s',
                     text.printable(outcome.error), instance=instance)
         pairs.report_stock(instance.uuid, str(outcome.error))
@@ -57,6 +58,16 @@ def create_guest(options, pairs, create, xml: str, instance,
     with boundary.instance_first(instance, 'Withdrawing the console'):
         instance_pair.withdraw(pairs, saved or xml, instance)
     return create(xml, instance)
+
+
+def _had_pair(instance, saved: str | None) -> bool:
+    """Whether Nova starts an instance anew that ran with a pair.
+
+    Where a host boots, say, Nova has destroyed it to start it. Refused, it
+    would be left without a domain when the services answer again. One that is
+    suspended stays so: nothing of it is lost.
+    """
+    return saved is None and announcement.NOTE in instance.system_metadata
 
 
 def _must_not_be_required(options, instance, error: Exception) -> None:

@@ -172,6 +172,31 @@ class CreateTest(driver_case.DriverTestCase):
         self.assertIsNone(self.pairs.get(fakes.UUID))
         self.assertEqual({}, self.instance.metadata)
 
+    def test_before_what_is_required(self):
+        self.config.config(required=True, group='dmore')
+        for error in (exception.NeutronAwayError('refused'),
+                      exception.GlanceAwayError('refused'),
+                      exception.PlacementAwayError('refused')):
+            self.pairs.ensure = mock.Mock(side_effect=error)
+            # One that never had a pair does not start.
+            self.instance.system_metadata.pop(announcement.NOTE, None)
+            self.assertRaises(
+                nova_exception.BuildAbortException, self._create)
+            self.create.assert_not_called()
+            self.assertEqual(set(), self.shadow.alive)
+            # Nova may have destroyed one that had.
+            self.instance.system_metadata[announcement.NOTE] = 'ssh://x'
+            self.assertIn('/serial0"', self._create())
+            self.assertIn(announcement.NOTE, self.instance.system_metadata)
+            self.assertEqual({self.pairs.records.directory(fakes.UUID)},
+                             self.shadow.alive)
+            self.shadow.alive.clear()
+            self.create.reset_mock()
+        # It starts in no other form.
+        self.shadow.refuse_start = exception.HostServiceError('no hostd')
+        self.assertRaises(nova_exception.BuildAbortException, self._create)
+        self.create.assert_not_called()
+
     def test_before_neutron_answers_and_there_is_no_host_service(self):
         self.neutron.client.list_ports.side_effect = (
             fakes.neutron_exceptions.ConnectionFailed(reason='refused'))
