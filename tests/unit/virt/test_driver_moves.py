@@ -373,3 +373,20 @@ class LeaveTest(driver_case.DriverTestCase):
         self.driver.confirm_migration(
             'context', 'migration', self.instance, 'network')
         self.assert_nothing_left()
+        self.forget_tokens.assert_called_with(fakes.UUID)
+
+    def test_confirmed_with_a_flavor_that_always_opted_out(self):
+        """The tokens of its stock consoles are good."""
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.forget_tokens.reset_mock()
+        self.stock('confirm_migration')
+        self.instance.host = fakes.OTHER_HOST
+        self.instance.flavor.extra_specs['dmore:domain_r'] = 'disabled'
+        for answer, times in ((None, 0), (
+                fakes.neutron_exceptions.ConnectionFailed(reason='no'), 1)):
+            with mock.patch.object(self.neutron.client, 'list_ports',
+                                   wraps=self.neutron.client.list_ports,
+                                   side_effect=answer):
+                self.driver.confirm_migration(
+                    'context', 'migration', self.instance, 'network')
+            self.assertEqual(times, self.forget_tokens.call_count)
