@@ -27,7 +27,10 @@ OPTIONS = [
         help='Fail a boot, and any later start (power on, hard reboot, '
              'resume), when the instance cannot have a Domain R, with the '
              'reason in the fault of the instance; and keep a live migration '
-             'from a host without the secret of its Domain R. With false, '
+             'from a host without the secret of its Domain R. One that had a '
+             'Domain R is powered on, or rebooted, all the same while '
+             'Neutron, Glance, Keystone or Placement does not answer, and '
+             'has its Domain R when they do. With false, '
              'the instance runs with the stock consoles and a warning is '
              'logged.'),
     cfg.StrOpt(

@@ -13,13 +13,10 @@ third one does.
 
 from collections.abc import Iterable
 
-from nova import exception as nova_exception
-from nova import objects
 from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
-from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import record as record_module
 
 LOG = logging.getLogger(__name__)
@@ -38,14 +35,14 @@ class LostPorts:
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
     :param reporter: a :class:`nova_dmore.virt.care.reporter.Reporter`.
     :param context: an admin ``RequestContext``.
-    :param options: the ``[dmore]`` options.
+    :param notes: a :class:`nova_dmore.virt.care.late_notes.LateNotes`.
     """
 
-    def __init__(self, pairs, reporter, context, options):
+    def __init__(self, pairs, reporter, context, notes):
         self._pairs = pairs
         self._reporter = reporter
         self._context = context
-        self._options = options
+        self._notes = notes
         #: Ids of the ports that the last look did not find.
         self._missing = frozenset()
 
@@ -94,12 +91,4 @@ class LostPorts:
         self._reporter.rebuilt(
             self._context, uuid, f'its port {lost.address.port_id} was '
             f'deleted; it is at {record.address.ip} now')
-        try:
-            announcement.announce(
-                self._options, objects.Instance.get_by_uuid(
-                    self._context, uuid,
-                    expected_attrs=['metadata', 'system_metadata']), record)
-        except nova_exception.NovaException as error:
-            LOG.warning('Nova does not know the address of the SSH console of '
-                        'instance %(uuid)s: %(error)s',
-                        {'uuid': uuid, 'error': text.printable(error)})
+        self._notes.tell(record)

@@ -61,6 +61,9 @@ class KnownPairs:
         #: .reporter.Reporter.started_as_stock`).
         self.report_stock: Callable[[str, str], None] = (
             lambda instance_uuid, reason: None)
+        #: Uuids of instances of whose pair Nova is to be told
+        #: (:class:`nova_dmore.virt.care.late_notes.LateNotes`).
+        self.unnoted: set[str] = set()
         self._plug = plug
         self.addresses = addresses
         self.images = images
