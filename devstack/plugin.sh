@@ -27,10 +27,15 @@ function check_dmore {
             "of NOVA_CONSOLE_PROXY_COMPUTE_TLS: the certificates of Domain R" \
             "need an authority of their own"
     fi
-    if [[ "$DEST" =~ ^/(home|root)(/|$) ]]; then
-        die $LINENO "nova-dmore: the host service sees no $DEST; set DEST" \
-            "to a directory that is not in /home or /root"
-    fi
+    # The source is in DEST, and the virtual environment in DATA_DIR.
+    local path
+    for path in "$DEST" "$NOVA_BIN_DIR"; do
+        if [[ "$path" =~ ^/(home|root)(/|$) ]]; then
+            die $LINENO "nova-dmore: the host service sees no $path; set" \
+                "DEST and DATA_DIR to directories that are not in /home or" \
+                "/root"
+        fi
+    done
 }
 
 function install_dmore {

@@ -13,9 +13,11 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Callable
 from collections.abc import Iterable
 from typing import Any
 from typing import Protocol
+from typing import TypeVar
 
 from nova_dmore.channel import text
 from nova_dmore.client import answers
@@ -31,6 +33,8 @@ GRACE_S = 2.0
 _RETRY_INTERVAL_S = 0.02
 #: The longest that a worker takes for its :data:`wire.Request.GAPS`.
 _GAPS_TIMEOUT_MS = 10 ** 9
+
+_Answer = TypeVar('_Answer')
 
 
 class GapsRequest:
@@ -100,11 +104,7 @@ class ShadowClient:
         """
         result = self._request(wire.Request.STATUS, {}, timeout)
         self._has_sessions = 'sessions' in result
-        try:
-            return answers.status(result)
-        except (KeyError, TypeError, ValueError) as e:
-            raise self._error(
-                f'answered STATUS wrongly: {text.printable(repr(e))}') from e
+        return self._checked(wire.Request.STATUS, answers.status, result)
 
     def configure(self, config: dict[str, Any]) -> None:
         """Give the CONFIG message (a dict) for this and later Domain Rs."""
@@ -141,20 +141,16 @@ class ShadowClient:
 
         Domain R may stop then.
         """
-        result = self._waiting(wire.Request.FROZEN, {}, timeout_ms)
-        return wire.Frozen(
-            acknowledged=result['acknowledged'],
-            stopped_at=result['at']['stopped'],
-            frozen_at=result['at']['frozen'],
-            # One that runs since before an upgrade does not tell.
-            domain_r_stopped_at=result['at'].get('domain_r_stopped'))
+        return self._checked(
+            wire.Request.FROZEN, answers.frozen,
+            self._waiting(wire.Request.FROZEN, {}, timeout_ms))
 
     def hand_over(self, timeout_ms: float) -> dict[str, Any] | None:
         """After :meth:`frozen`: wait until the instance's QEMU has saved its
         state -> what a destination needs (a dict), None: nothing."""
-        carry_over: dict[str, Any] | None = self._waiting(
-            wire.Request.HAND_OVER, {}, timeout_ms)['carry_over']
-        return carry_over
+        return self._checked(
+            wire.Request.HAND_OVER, answers.hand_over,
+            self._waiting(wire.Request.HAND_OVER, {}, timeout_ms))
 
     def carry_over(self, migration_id: str, carry_over: dict[str, Any]
                    ) -> wire.CarryOverAnswer:
@@ -170,8 +166,9 @@ class ShadowClient:
 
     def live(self, timeout_ms: float) -> wire.PairState:
         """Wait until bytes flow -> the :class:`wire.PairState` then."""
-        result = self._waiting(wire.Request.LIVE, {}, timeout_ms)
-        return wire.PairState(result['state'])
+        return self._checked(
+            wire.Request.LIVE, answers.live,
+            self._waiting(wire.Request.LIVE, {}, timeout_ms))
 
     def wait_for_gaps(self) -> GapsRequest:
         """Ask to be told of gap reports, and of events of sessions, without
@@ -245,6 +242,17 @@ class ShadowClient:
             idle, self._idle = self._idle, []
         for sock in idle:
             sock.close()
+
+    def _checked(self, method: wire.Request,
+                 check: Callable[[dict[str, Any]], _Answer],
+                 result: dict[str, Any]) -> _Answer:
+        """:raises exception.ShadowAnswerError: it is not what it should be.
+        """
+        try:
+            return check(result)
+        except (KeyError, TypeError, ValueError) as e:
+            raise self._error(f'answered {method.name} wrongly: '
+                              f'{text.printable(repr(e))}') from e
 
     def _waiting(self, method: wire.Request, params: dict[str, Any],
                  timeout_ms: float) -> dict[str, Any]:

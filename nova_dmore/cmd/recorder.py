@@ -23,7 +23,13 @@ def main() -> int:
             raise exception.ConfigurationError(
                 f'[recorder] directory: {given.directory} is not this user\'s')
         os.listdir(given.run_dir)
-        recorder.Recorder(given).run()
+        try:
+            this = recorder.Recorder(given)
+        except BlockingIOError as error:
+            raise exception.ConfigurationError(
+                f'[recorder] run_dir: another recorder runs for '
+                f'{given.run_dir}') from error
+        this.run()
         return 0
     except (exception.ConfigurationError, OSError) as error:
         print(f'nova-dmore-recorder: {error}', file=sys.stderr)

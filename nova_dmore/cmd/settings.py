@@ -11,13 +11,9 @@ from nova_dmore import conf as dmore_conf
 from nova_dmore import exception
 
 
-def _files(given: Sequence[str] | None) -> Sequence[str]:
-    """The files of nova-compute.
-
-    :param given: ``--config-file``.
-    """
-    if given is not None:
-        return given
+def files() -> list[str]:
+    """The files that nova-compute reads where no ``--config-file`` is given,
+    those of them that there are."""
     return [*cfg.find_config_files('nova', 'nova'),
             *cfg.find_config_files('nova', 'nova-compute')]
 
@@ -41,7 +37,8 @@ def read(conf: cfg.ConfigOpts, given: Sequence[str] | None) -> None:
     :raises nova_dmore.exception.ConfigurationError: they cannot be read.
     """
     try:
-        conf([], project='nova', default_config_files=_files(given))
+        conf([], project='nova',
+             default_config_files=files() if given is None else given)
     except cfg.Error as error:
         raise exception.ConfigurationError(str(error)) from error
 

@@ -17,6 +17,7 @@ from nova import context as nova_context
 from oslo_upgradecheck import upgradecheck
 
 from nova_dmore.cmd import hypervisor
+from nova_dmore.cmd import settings
 from nova_dmore import conf as dmore_conf
 from nova_dmore.virt.checks import result
 from nova_dmore.virt.checks import table
@@ -68,7 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     dmore_conf.register(CONF)
     status: int = upgradecheck.main(
         CONF, project='nova', upgrade_command=Checks(),
-        argv=list(sys.argv[1:] if argv is None else argv))
+        argv=list(sys.argv[1:] if argv is None else argv),
+        default_config_files=settings.files())
     return status
 
 

@@ -30,6 +30,7 @@ from nova_dmore import exception
 from nova_dmore.hostd import children
 from nova_dmore.hostd import folders
 from nova_dmore.hostd import remembered
+from nova_dmore.hostd import room
 from nova_dmore.keeper import life
 from nova_dmore.link import hostd_protocol
 from nova_dmore.link import messages
@@ -40,9 +41,8 @@ from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
 
-#: Connections that wait for their request, and for how long, in seconds: who
-#: connects sends at once.
-_CONNECTIONS_MAX = 64
+#: How long a connection waits for its request, in seconds: who connects sends
+#: at once.
 _PATIENCE_S = 2.0
 
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
@@ -88,8 +88,9 @@ class Service:
         self._remembered = remembered.Remembered(options.state_dir)
         self._children = children.Children(
             self._loop, options.keeper, self._folders)
-        #: What closes each that has waited for too long.
-        self._connections: dict[socket.socket, loop_module.Handle] = {}
+        #: Those that wait, and what closes each that has for too long.
+        self._connections: dict[
+            socket.socket, tuple[room.Peer, loop_module.Handle]] = {}
         #: Which keeper of a pair was told to end, and when.
         self._told_to_end: dict[str, tuple[int, float]] = {}
         self._has_ended = self._is_to_begin_anew = False
@@ -177,17 +178,18 @@ class Service:
             return
         sock.setblocking(False)
         pid, uid, _ = unix_connect.credentials(sock)
-        if uid not in self._options.clients or (
-                len(self._connections) >= _CONNECTIONS_MAX):
+        peer = room.Peer(pid, uid in self._options.compute)
+        if uid not in self._options.clients or not room.has_room(
+                [each for each, _ in self._connections.values()], peer):
             LOG.warning('Process %d of user %d is refused', pid, uid)
             sock.close()
             return
-        self._connections[sock] = self._loop.call_later(
+        self._connections[sock] = peer, self._loop.call_later(
             _PATIENCE_S, self._close, sock)
         self._loop.add_reader(sock, self._request, sock, pid, uid)
 
     def _close(self, sock: socket.socket) -> None:
-        self._connections.pop(sock).cancel()
+        self._connections.pop(sock)[1].cancel()
         self._loop.remove_reader(sock)
         sock.close()
 
@@ -203,11 +205,11 @@ class Service:
         except _Refused as e:
             _send(sock, {'error': str(e), 'failure': e.failure})
         except ValueError as e:
-            _send(sock, {'error': f'bad request: {e}',
+            _send(sock, {'error': f'bad request: {text.printable(e)}',
                          'failure': hostd_protocol.Failure.REFUSED})
         except OSError as e:
             LOG.warning('A request failed: %s', text.printable(e))
-            _send(sock, {'error': str(e),
+            _send(sock, {'error': text.printable(e),
                          'failure': hostd_protocol.Failure.FAILED})
         finally:
             for each in descriptors:
@@ -218,7 +220,10 @@ class Service:
 
     def _answer(self, sock: socket.socket, message: messages.Message,
                 descriptors: list[int], pid: int, uid: int) -> None:
-        kind = hostd_protocol.Request(str(message.get('type')))
+        named = message.get('type')
+        if type(named) is not str:
+            raise ValueError('type is no text')
+        kind = hostd_protocol.Request(named)
         instance: Any = message.get('instance')
         if kind not in _OF_NO_PAIR and not folders.is_uuid(instance):
             raise ValueError('instance is no uuid')
@@ -345,7 +350,7 @@ def _send(sock: socket.socket, message: messages.Message,
           descriptors: Iterable[int] = ()) -> None:
     try:
         hostd_protocol.send(sock, message, descriptors)
-    except OSError as e:
+    except (OSError, ValueError) as e:      # it does not read, or cannot
         LOG.info('An answer was not taken: %s', text.printable(e))
 
 

@@ -32,7 +32,8 @@ def _sockets(name: str) -> list[seccomp.Call]:
 ALLOWED = (
     *confinement.COMMON,
     *map(seccomp.Call, ('close', 'accept', 'accept4', 'connect', 'shutdown',
-                        'splice', 'poll', 'ppoll', 'rt_sigaction')),
+                        'sendmsg', 'splice', 'poll', 'ppoll',
+                        'rt_sigaction')),
     *_sockets('socket'), *_sockets('socketpair'),
     *confinement.socket_options((socket.SO_PEERCRED, _SO_PEERSEC)),
     # None that gives pidfds of others.
@@ -43,7 +44,8 @@ ALLOWED = (
     seccomp.Call('openat', (seccomp.equals(
         2, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC),)),
     *confinement.each('fchmod', 1, (0o700,)),
-    *confinement.each('fcntl', 1, (fcntl.F_DUPFD_CLOEXEC,
+    # To see who is the recorder; it takes no lock.
+    *confinement.each('fcntl', 1, (fcntl.F_DUPFD_CLOEXEC, fcntl.F_GETLK,
                                    fcntl.F_SETPIPE_SZ)),
     # Of processes it has no pidfd but its worker's.
     *confinement.each('pidfd_send_signal', 1, (signal.SIGKILL,)),

@@ -18,6 +18,7 @@ from collections.abc import Iterable
 
 from nova_dmore.channel import text
 from nova_dmore.keeper import allowed
+from nova_dmore.keeper import callers
 from nova_dmore.keeper import display
 from nova_dmore.keeper import domain_r as domain_r_module
 from nova_dmore.keeper import earlier
@@ -53,6 +54,7 @@ class Keeper:
                  resources: resources_module.Resources) -> None:
         self._loop = loop
         self._resources = resources
+        self._callers = callers.Callers(run_dir)
         #: Accepted while no worker was there.
         self._waiting_controls: list[socket.socket] = []
         #: See messages.ToWorker.START.
@@ -131,8 +133,12 @@ class Keeper:
 
     # -- sockets
 
-    def _control_accepted(self, sock: socket.socket,
-                          _peer: peers.Peer | None) -> None:
+    def _control_accepted(self, sock: socket.socket, peer: peers.Peer
+                          ) -> None:
+        self._callers.check_control(peer)
+        self._to_worker(sock)
+
+    def _to_worker(self, sock: socket.socket) -> None:
         if self._worker.link is None:
             self._waiting_controls.append(sock)
             if len(self._waiting_controls) > _CONTROLS_MAX:
@@ -141,9 +147,9 @@ class Keeper:
         self._send({'type': messages.ToWorker.CONTROL}, [sock.fileno()])
         sock.close()
 
-    def _journal_accepted(self, sock: socket.socket, _peer: peers.Peer
+    def _journal_accepted(self, sock: socket.socket, peer: peers.Peer
                           ) -> None:
-        """The recorder comes, which is of this user."""
+        self._callers.check_journal(peer)
         with sock:
             sock.setblocking(False)
             self._resources.give_journal(sock)
@@ -279,7 +285,7 @@ class Keeper:
         self._line.repeat()
         waiting, self._waiting_controls = self._waiting_controls, []
         for sock in waiting:
-            self._control_accepted(sock, None)
+            self._to_worker(sock)
 
     def _hear_worker(self) -> None:
         """Take what it has said until now. A keeper that had no processor for

@@ -89,7 +89,7 @@ class Resources:
                 *line.descriptors, *self.from_domain_r, *self.to_domain_r]
 
     def give_journal(self, sock: socket.socket) -> None:
-        """Let a process of this user read the journal.
+        """Let the recorder read the journal.
 
         :raises OSError: it does not want it any more.
         """

@@ -39,7 +39,8 @@ class ToWorker(enum.StrEnum):
     #: null: not known yet; ``unread``: bytes of input that its QEMU has not
     #: read; ``final``: its state is saved, and there will be no other COUNT
     #: of this stop; ``unsure_in``, ``unsure_out``: bytes of which nobody can
-    #: tell whether they are in its state.
+    #: tell whether they are in its state; ``read_late``, if it is there:
+    #: how many of those that are ``unread`` it has read since.
     COUNT = 'count'
     #: Descriptor: an accepted control connection.
     CONTROL = 'control'
@@ -192,7 +193,11 @@ def send(sock: socket.socket, message: Message,
     data = json.dumps(message).encode()
     if len(data) > MESSAGE_MAX:
         raise ValueError(f'a message of {len(data)} bytes')
-    socket.send_fds(sock, [data], list(descriptors))
+    given = list(descriptors)
+    if given:
+        socket.send_fds(sock, [data], given)
+    else:
+        sock.send(data)     # a worker may give nobody a descriptor
 
 
 def receive(sock: socket.socket) -> tuple[Message | None, list[int]]:

@@ -8,18 +8,22 @@ what guests and clients wrote; this is why it is not the host service, from
 which all processes of the pairs are forked and which reads nothing of them.
 """
 
+import logging
 import time
 from collections.abc import Iterator
 
 import prometheus_client
 from prometheus_client import core
 
+from nova_dmore.channel import text
 from nova_dmore.client import host_service
 from nova_dmore.client import shadow_client
 from nova_dmore import exception
 from nova_dmore.metrics import families
 from nova_dmore.metrics import figures
 from nova_dmore import wire
+
+LOG = logging.getLogger(__name__)
 
 #: How long one process, and all of them, may take to answer, in seconds.
 _ANSWER_S = 1.0
@@ -37,6 +41,8 @@ class Exporter:
                  ) -> None:
         self._service = service
         self._figures_path = figures_path
+        #: What is wrong with them, and was said.
+        self._figures_trouble = ''
         #: They keep their connections.
         self._clients: dict[str, shadow_client.ShadowClient] = {}
 
@@ -56,7 +62,7 @@ class Exporter:
 
     def collect(self) -> Iterator[families.Family]:
         """Called by prometheus_client for each :meth:`write`."""
-        yield from families.of_figures(figures.Figures(self._figures_path))
+        yield from families.of_figures(self._figures())
         up = core.GaugeMetricFamily(
             families.PREFIX + 'host_service_up',
             'Whether nova-dmore-hostd answers')
@@ -69,6 +75,19 @@ class Exporter:
         up.add_metric((), 1)
         yield up
         yield from families.of_pairs(self._statuses(instances))
+
+    def _figures(self) -> figures.Kept:
+        """Nothing, where the file is of no use: nova-compute makes it anew."""
+        try:
+            kept = figures.read(self._figures_path)
+            self._figures_trouble = ''
+        except (OSError, ValueError) as e:
+            kept = figures.Kept()
+            trouble = text.printable(e)
+            if trouble != self._figures_trouble:
+                LOG.warning('%s is of no use: %s', self._figures_path, trouble)
+            self._figures_trouble = trouble
+        return kept
 
     def _statuses(self, instances: list[str]
                   ) -> dict[str, wire.Status | None]:

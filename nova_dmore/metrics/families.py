@@ -6,6 +6,7 @@ number is a number, whatever it says.
 """
 
 import collections
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
@@ -19,8 +20,8 @@ PREFIX = 'nova_dmore_'
 _COUNTS = {
     'migrations': 'Co-migrations from this host',
     'rebuilds': 'Domain Rs that were built anew, so that sessions ended',
-    'stock_fallbacks': 'Instances that had a Domain R and have the stock '
-                       'consoles now',
+    'stock_fallbacks': 'Instances that were to have a Domain R, or had one, '
+                       'and have the stock consoles',
     'gaps': 'Reports of bytes that are missing from a console, or may be',
     'gap_bytes': 'How many bytes these were, as far as anybody knows',
     'sessions_begun': 'Clients that were attached'}
@@ -29,23 +30,29 @@ _HISTOGRAMS = {
                               'with their Domain R, as libvirt tells',
     'migration_skew_seconds': 'Between the stops of an instance and of its '
                               'Domain R, at the source'}
+_GAUGES = {
+    'ports_used': 'Ports that the project of [neutron] has in Neutron',
+    'ports_allowed': 'How many it may have; missing: there is no limit'}
 _NUMBER_MAX = 1 << 64
 
 #: A family: what Prometheus knows by one name.
 Family: TypeAlias = core.Metric
 
 
-def of_figures(figures: figures_module.Figures) -> Iterator[Family]:
+def of_figures(figures: figures_module.Kept) -> Iterator[Family]:
     """What nova-compute has counted since the host was booted."""
     for name, labels in figures_module.COUNTS.items():
         family = core.CounterMetricFamily(
             PREFIX + name, _COUNTS[name], labels=labels)
-        # One without labels is there from the start.
-        if not labels:
-            family.add_metric((), figures.counts.get((name, ()), 0))
-        for (counted, values), number in sorted(figures.counts.items()):
-            if counted == name and labels:
-                family.add_metric(values, number)
+        # Each is there from the start: Prometheus sees no increase in a
+        # series that begins at 1.
+        counts = dict.fromkeys(itertools.product(
+            *(figures_module.VALUES[label] for label in labels)), 0)
+        # A later release may have counted others.
+        counts |= {values: number for (counted, values), number
+                   in sorted(figures.counts.items()) if counted == name}
+        for values, number in counts.items():
+            family.add_metric(values, number)
         yield family
     for name, limits in figures_module.HISTOGRAMS.items():
         buckets, total = figures.histograms[name]
@@ -56,6 +63,11 @@ def of_figures(figures: figures_module.Figures) -> Iterator[Family]:
             shown.append((limit, summed))
         yield core.HistogramMetricFamily(
             PREFIX + name, _HISTOGRAMS[name], buckets=shown, sum_value=total)
+    for name in figures_module.GAUGES:
+        gauge = core.GaugeMetricFamily(PREFIX + name, _GAUGES[name])
+        if name in figures.gauges:
+            gauge.add_metric((), figures.gauges[name])
+        yield gauge
 
 
 def of_pairs(statuses: Mapping[str, wire.Status | None]) -> Iterator[Family]:

@@ -64,7 +64,7 @@ COMMON = (
     *map(seccomp.Call, (
         # descriptors that it has, or is given
         'read', 'write', 'lseek',
-        'recvfrom', 'recvmsg', 'sendmsg', 'getpeername', 'getsockname',
+        'recvfrom', 'recvmsg', 'getpeername', 'getsockname',
         'epoll_ctl', 'epoll_wait', 'epoll_pwait',
         # memory
         'brk', 'munmap',

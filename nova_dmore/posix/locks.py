@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The locks of a keeper and its worker: as long as one is held, it lives.
+"""The locks of a keeper, its worker, and the recorder: as long as one is held,
+its holder lives.
 
 Record locks (fcntl(2)): they go with the process, however that ends, no child
 has them, and the kernel tells who holds them.
@@ -76,6 +77,42 @@ def make_workers(folder: str) -> None:
 def _open_workers(folder: str) -> int:
     return os.open(_path(folder, wire.WORKER_LOCK), os.O_RDONLY | os.O_CREAT |
                    os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def take_as_recorder(run_dir: str) -> int:
+    """Lock ``run_dir`` as the recorder of this host -> the descriptor, with
+    which the lock goes.
+
+    :raises BlockingIOError: another recorder runs.
+    :raises OSError: the file cannot be made.
+    """
+    descriptor = os.open(
+        _path(run_dir, wire.RECORDER_LOCK), os.O_RDWR | os.O_CREAT |
+        os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def open_recorders(run_dir: str) -> int:
+    """-> a descriptor for :func:`recorder`, which takes no lock.
+
+    :raises OSError: the file cannot be made.
+    """
+    return os.open(
+        _path(run_dir, wire.RECORDER_LOCK), os.O_RDONLY | os.O_CREAT |
+        os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def recorder(descriptor: int) -> int | None:
+    """-> the process id of the recorder that runs, or None.
+
+    :param descriptor: of :func:`open_recorders`.
+    """
+    return _holder(descriptor)
 
 
 def holder(folder: str) -> int | None:

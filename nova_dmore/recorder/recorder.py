@@ -15,6 +15,7 @@ from nova_dmore.channel import text
 from nova_dmore.client import shadow_client
 from nova_dmore import exception
 from nova_dmore.hostd import folders as folders_module
+from nova_dmore.posix import locks
 from nova_dmore.posix import unix_connect
 from nova_dmore.recorder import files as files_module
 from nova_dmore.recorder import pair as pair_module
@@ -84,10 +85,17 @@ class _Known:
 
 
 class Recorder:
-    """:param options: see there."""
+    """The one of this host.
+
+    :param options: see there.
+    :raises BlockingIOError: another one runs.
+    :raises OSError: ``run_dir`` cannot be written.
+    """
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        #: By which keepers know who it is.
+        self._lock: int | None = locks.take_as_recorder(options.run_dir)
         self._folders = folders_module.Folders(options.run_dir)
         self._keepers = _Keepers(self._folders)
         self._known: dict[str, _Known] = {}
@@ -114,6 +122,9 @@ class Recorder:
                 known.pair.record()
                 known.pair.close()
         self._known.clear()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def turn(self) -> bool:
         """Look once at everything -> whether there may be more at once."""

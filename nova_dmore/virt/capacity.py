@@ -12,6 +12,7 @@ wrongly configured. So it may be less than is wanted, and no Domain R is made
 until Placement has what it takes reserved (:meth:`Capacity.claim`).
 """
 
+import contextlib
 import math
 import threading
 
@@ -22,6 +23,7 @@ from nova.scheduler.client import report
 from oslo_log import log as logging
 
 from nova_dmore import exception
+from nova_dmore.virt import limited
 from nova_dmore.virt.pair import policy
 
 LOG = logging.getLogger(__name__)
@@ -95,6 +97,9 @@ class Capacity:
         self._ram_mib = ram_mib
         self._small_mib = small_mib
         self._lock = threading.Lock()
+        #: By the uuid of each instance whose claim has no record yet, the
+        #: digest of its image; None: not known.
+        self._claimed: dict[str, str | None] = {}
         #: Of the host's resource provider; None: not reported yet.
         self._provider: str | None = None
         #: What Nova alone would report of the memory.
@@ -146,6 +151,7 @@ class Capacity:
     def _expected(self) -> int:
         """How many Domain Rs are on this host or may be at any time."""
         here = {record.instance_uuid for record in self._pairs.records.all()}
+        here.update(self._claimed)
         if self._has_new():
             # Also one that is off, or that is elsewhere and may come back:
             # Nova keeps its room, too.
@@ -189,14 +195,20 @@ class Capacity:
         """What is reserved of MEMORY_MB, in MiB. Where that is a file, it is
         none of the memory that a Domain R has."""
         return 0 if self._conf.libvirt.file_backed_memory else (
-            count * self._cost_mib(self._pairs.records.all()))
+            count * self._cost_mib(self._digests()))
 
-    def _cost_mib(self, records) -> int:
+    def _digests(self) -> dict[str, str | None]:
+        """Of the image of each pair that is here or claimed, by its
+        instance's uuid."""
+        return {**self._claimed,
+                **{record.instance_uuid: record.digest
+                   for record in self._pairs.records.all()}}
+
+    def _cost_mib(self, digests: dict[str, str | None]) -> int:
         """What a Domain R takes of this host's memory, in MiB: the most that
         any image that is used here asks for."""
-        digests = {record.digest for record in records}
         asked = []
-        for digest in digests:
+        for digest in set(digests.values()) - {None}:
             try:
                 asked.append(self._pairs.images.manifest(digest).memory_mib)
             except exception.ImageError:
@@ -205,35 +217,62 @@ class Capacity:
 
     # -- claimed ------------------------------------------------------------
 
-    def claim(self, instance_uuid: str) -> None:
-        """Have Placement reserve what one Domain R more takes.
+    def claim(self, instance_uuid: str, digest: str | None = None) -> None:
+        """Have Placement reserve what one Domain R more takes. It counts for
+        those who claim after it, until :meth:`end_claim`.
 
         Called by :class:`nova_dmore.virt.pair.pairs.Pairs` for each pair that
         is new on this host. What other instances were given meanwhile counts:
         Placement changes the reservation only if it has not changed the
         host's allocations since it told them.
 
+        :param digest: of its image; None: not known, or its record has it.
         :raises nova_dmore.exception.NoRoomError: there is not as much.
         :raises nova_dmore.exception.PlacementAwayError: it does not answer.
         """
-        with self._lock:
+        with self._turn():
             if self._stock_memory is None:
                 return      # nobody schedules to a host that is not reported
-            records = self._pairs.records.all()
-            count = 1 + len({record.instance_uuid for record in records}
-                            - {instance_uuid})
-            wanted = count * self._cost_mib(records)
+            digests = self._digests()
+            is_new = instance_uuid not in digests
+            digests.setdefault(instance_uuid, digest)
+            count = len(digests)
+            wanted = count * self._cost_mib(digests)
             self._must_fit_small_pages(wanted, count)
             if self._conf.libvirt.file_backed_memory:
                 _must_fit(wanted, self._ram_mib()
                           - self._conf.reserved_host_memory_mb, count)
-                return
-            for _ in range(_ATTEMPTS):
-                if self._reserve(wanted, count):
-                    return
+            else:
+                self._reserve_at_last(wanted, count)
+            if is_new:
+                self._claimed[instance_uuid] = digest
+
+    def end_claim(self, instance_uuid: str) -> None:
+        """The pair has its record, or is not made."""
+        # Without the lock, in one step: who has that may wait for Placement.
+        self._claimed.pop(instance_uuid, None)
+
+    @contextlib.contextmanager
+    def _turn(self):
+        """One claims at a time, and does not wait for long: when Placement
+        does not answer, each of those before would wait in vain."""
+        if not self._lock.acquire(timeout=limited.ANSWER_S):
             raise exception.PlacementAwayError(
                 "the host's memory could not be reserved for its Domain R: "
-                'its allocations change all the time')
+                'Placement has not answered those who came before for '
+                f'{limited.ANSWER_S:.0f} s')
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _reserve_at_last(self, wanted: int, count: int) -> None:
+        for _ in range(_ATTEMPTS):
+            if self._reserve(wanted, count):
+                return
+        raise exception.PlacementAwayError(
+            "the host's memory could not be reserved for its Domain R: "
+            'its allocations change all the time')
 
     def _reserve(self, wanted: int, count: int) -> bool:
         """Reserve so much, if it is not; whether it is."""
@@ -280,9 +319,10 @@ class Capacity:
 
     def _ask(self, method: str, what: str, *body):
         try:
-            return getattr(report.report_client_singleton(), method)(
-                f'/resource_providers/{self._provider}/{what}', *body,
-                version=_MICROVERSION)
+            return limited.placement(f"the host's {what}", lambda: getattr(
+                report.report_client_singleton(), method)(
+                    f'/resource_providers/{self._provider}/{what}', *body,
+                    version=_MICROVERSION))
         except (auth_exceptions.ClientException,
                 nova_exception.NovaException) as error:
             raise exception.PlacementAwayError(

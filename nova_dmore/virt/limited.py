@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No wait for Neutron or Glance is longer than is said here, whatever Nova's
-own options are: their defaults have no limit, and a service whose broker or
-store was away was seen to leave a request unanswered for minutes."""
+"""No wait for Neutron, Glance or Placement is longer than is said here,
+whatever Nova's own options are: their defaults have no limit, and a service
+whose broker or store was away was seen to leave a request unanswered for
+minutes."""
 
 import copy
 import threading
@@ -12,7 +13,8 @@ from nova.network import neutron
 
 from nova_dmore import exception
 
-#: How long Neutron, Glance and Keystone may take for an answer, in seconds.
+#: How long Neutron, Glance, Placement and Keystone may take for an answer, in
+#: seconds.
 ANSWER_S = 60.0
 #: And Glance for an image of Domain R, in seconds.
 IMAGE_S = 600.0
@@ -21,12 +23,16 @@ IMAGE_S = 600.0
 def neutron_client(client):
     """Have a client of Neutron wait no longer for an answer.
 
-    The session is Nova's, for all its requests: theirs stay as they are.
+    The session is Nova's, for all its requests: theirs stay as they are. And
+    nothing is asked again: keystoneauth takes an answer that does not come for
+    a connection that was not made, so a port would be asked for four times
+    (``[neutron] http_retries``), each time for as long.
 
     :param client: what Nova's ``get_client`` returned.
     :returns: the same.
     """
     http = client.httpclient
+    http.connect_retries = 0
     if http.session.timeout is None or http.session.timeout > ANSWER_S:
         http.session = copy.copy(http.session)
         http.session.timeout = ANSWER_S
@@ -52,6 +58,25 @@ def glance(seconds: float, what: str, function: Callable, *arguments,
     :raises nova_dmore.exception.GlanceAwayError: it did not return in time.
     :raises Exception: what it raised.
     """
+    return _within(seconds, exception.GlanceAwayError(
+        f'{what}: Glance has not answered for {seconds:.0f} s'),
+        function, *arguments, **keywords)
+
+
+def placement(what: str, function: Callable, *arguments, **keywords) -> Any:
+    """As :func:`glance`, of functions that ask Placement.
+
+    :raises nova_dmore.exception.PlacementAwayError: it did not return in
+        time.
+    """
+    return _within(ANSWER_S, exception.PlacementAwayError(
+        f'{what}: Placement has not answered for {ANSWER_S:.0f} s'),
+        function, *arguments, **keywords)
+
+
+def _within(seconds: float, late: Exception, function: Callable, *arguments,
+            **keywords) -> Any:
+    """:param late: raised if the function does not return in time."""
     results: list[Any] = []
     errors: list[BaseException] = []
 
@@ -62,12 +87,11 @@ def glance(seconds: float, what: str, function: Callable, *arguments,
             # It is the caller's.
             errors.append(error)
 
-    thread = threading.Thread(target=call, name='dmore-glance', daemon=True)
+    thread = threading.Thread(target=call, name='dmore-limited', daemon=True)
     thread.start()
     thread.join(seconds)
     if errors:
         raise errors[0]
     if not results:
-        raise exception.GlanceAwayError(
-            f'{what}: Glance has not answered for {seconds:.0f} s')
+        raise late
     return results[0]

@@ -21,6 +21,7 @@ from nova.objects import base as objects_base
 from nova import rpc as nova_rpc
 from nova import servicegroup
 import oslo_messaging as messaging
+from oslo_utils import netutils
 
 from nova_dmore import exception
 from nova_dmore.virt import received
@@ -57,12 +58,12 @@ def connect(conf) -> None:
 
 def _find_broker(places: list[tuple[str, int]]) -> None:
     errors = []
-    for place in places:
+    for host, port in places:
         try:
-            socket.create_connection(place, _CONNECT_S).close()
+            socket.create_connection((host, port), _CONNECT_S).close()
             return
         except OSError as error:
-            errors.append(f'{place[0]}:{place[1]}: {error}')
+            errors.append(f'{netutils.escape_ipv6(host)}:{port}: {error}')
     if errors:
         raise exception.PairError(
             'the message bus of Nova ([DEFAULT] transport_url) does not '

@@ -16,6 +16,9 @@ KEEPER_LOCK = 'keeper.lock'
 #: Locked by each worker for its life.
 WORKER_LOCK = 'worker.lock'
 
+#: In ``run_dir``: locked by the recorder for its life.
+RECORDER_LOCK = 'recorder.lock'
+
 #: In that of the instance's domain, and in that of Domain R's: QEMU connects
 #: its monitor.
 QMP_SOCKET = 'qmp.sock'

@@ -13,6 +13,9 @@ from typing import Any
 from nova_dmore.wire import control
 
 REQUEST_LINE_MAX = 1 << 20
+#: Gap reports, and events of sessions, that a worker keeps for nova-compute.
+#: Of gap reports that gave way it tells one more for each stream.
+GAPS_MAX = SESSION_EVENTS_MAX = 256
 
 
 class PairState(enum.StrEnum):

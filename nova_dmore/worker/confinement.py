@@ -20,7 +20,8 @@ MEMORY_MAX = 128 << 20
 DESCRIPTORS_MAX = 256
 
 #: The bits of a descriptor's number. That of the lock has all of them, and no
-#: other has: whoever closes it, or a copy of it, loses the lock.
+#: other has: whoever closes it, or a copy of it, loses the lock. It cannot
+#: come back under another number either: none is given away (sendmsg(2)).
 _BITS = [1 << place for place in range(locks.WORKER_DESCRIPTOR.bit_length())]
 assert sum(_BITS) == locks.WORKER_DESCRIPTOR == DESCRIPTORS_MAX - 1
 

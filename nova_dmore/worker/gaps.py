@@ -8,9 +8,6 @@ from typing import Any, TypeAlias
 from nova_dmore.channel import text
 from nova_dmore import wire
 
-#: Reports that are kept; older ones give way, and are counted.
-GAPS_MAX = 256
-
 #: A report as nova-compute gets it: the fields of wire.GapReport.
 Report: TypeAlias = dict[str, Any]
 
@@ -18,8 +15,8 @@ Report: TypeAlias = dict[str, Any]
 class GapLog:
     """The reports of a pair, numbered, until nova-compute took them.
 
-    Of those that gave way there is one report per stream, of how many they
-    were.
+    Of more than ``wire.GAPS_MAX`` the older ones give way: of those there is
+    one report per stream, of how many they were.
 
     :param kept: :meth:`to_notes` of an earlier worker, or None.
     """
@@ -45,7 +42,7 @@ class GapLog:
                            wire.GapKind(kind), text.printable(reason),
                            migration_id)
         self._gaps.append(gap)
-        if len(self._gaps) > GAPS_MAX:
+        if len(self._gaps) > wire.GAPS_MAX:
             # The oldest of all is kept: it is the one that explains.
             self._give_way(self._gaps.pop(1))
         return gap

@@ -162,6 +162,7 @@ class Pair:
             self.stop.event(message)
             if message['event'] == messages.RESET:
                 self._instance_state.was_reset()
+                self.devices.each(base.ShadowDevice.was_reset)
         elif kind == messages.ToWorker.REPLY:
             self.commands.replied(message)
             self._check_freeze()

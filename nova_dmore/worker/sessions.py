@@ -16,9 +16,8 @@ from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
 
-#: Events that are kept until nova-compute takes them, and new ones a minute:
-#: one of a hostile Domain R is a notification and a line in a log each.
-EVENTS_MAX = 256
+#: New events a minute, beside those that are kept until nova-compute takes
+#: them: one of a hostile Domain R is a notification and a line in a log each.
 EVENTS_PER_MINUTE = 120
 
 _Message: TypeAlias = dict[str, Any]
@@ -112,7 +111,7 @@ class SessionLog:
             self._minute, self._in_minute = now, 0
         self._in_minute += 1
         if (self._in_minute > EVENTS_PER_MINUTE
-                or len(self._events) >= EVENTS_MAX):
+                or len(self._events) >= wire.SESSION_EVENTS_MAX):
             self.untold += 1
             return
         self._events.append({'number': self._next, 'event': event,

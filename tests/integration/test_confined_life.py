@@ -2,7 +2,6 @@
 """A worker that is confined does all that a worker does."""
 
 import os
-import socket
 import tempfile
 
 import fixtures
@@ -61,9 +60,8 @@ class TestLife(base.BaseTestCase):
         domain_r.says({'type': wire.LOG, 'level': 'info',
                        'text': 'a\n\x1b\N{SNOWMAN}'})
         domain_r.says({'type': 'nonsense', 'text': [1]})
-        with socket.socket(socket.AF_UNIX) as sock:
+        with self.pair.hostd.service.open(self.pair.uuid) as sock:
             sock.settimeout(30)
-            sock.connect(os.path.join(self.pair.directory, 'control.sock'))
             for line in (b'\xff\n', b'nonsense\n', b'{"id": 1}\n'):
                 sock.sendall(line)
                 self.assertIn(b'"error"', sock.recv(1000))

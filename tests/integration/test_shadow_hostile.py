@@ -100,7 +100,9 @@ class TestHostile(live_pair.LivePair):
                      b'{"id": 1, "method": "arm", "params": {"role": {}, '
                      b'"migration_id": "m", "on": true}}',
                      b'{"id": 1, "method": "status", "params": {"x": 1}}'):
-            sock = self.connect(wire.CONTROL_SOCKET)
+            sock = self.pair.hostd.service.open(self.pair.uuid)
+            self.addCleanup(sock.close)
+            sock.settimeout(5)
             sock.sendall(line + b'\n')
             self.assertIn(b'"error"', sock.recv(10000), line[:80])
         self.still_serves()

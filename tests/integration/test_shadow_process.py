@@ -270,10 +270,8 @@ class TestFiles(base.BaseTestCase):
         for line in (b'nonsense\n', b'{"id": 1, "method": "none"}\n',
                      b'{"id": 1, "method": "frozen"}\n', b'[]\n',
                      b'{"id": 1, "method": "hold", "params": 3}\n'):
-            sock = socket.socket(socket.AF_UNIX)
-            with sock:
+            with pair.hostd.service.open(pair.uuid) as sock:
                 sock.settimeout(5)
-                sock.connect(os.path.join(pair.directory, 'control.sock'))
                 sock.sendall(line)
                 self.assertIn(b'"error"', sock.recv(1000))
         e = self.assertRaises(exception.ShadowAnswerError,

@@ -41,14 +41,20 @@ def utc(seconds: float) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Text:
-    """An answer that is the same for people and programs."""
+    """An answer in words.
+
+    :ivar text: what people are shown.
+    :ivar values: what programs are given; None: the text, which has a format
+        of its own, and the command has no ``--json``.
+    """
 
     text: str
+    values: dict[str, Any] | list[dict[str, Any]] | None
     status: Status = Status.DONE
 
     def shown(self, as_json: bool) -> str:
         """What is printed."""
-        return self.text
+        return json.dumps(self.values, indent=2) if as_json else self.text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +94,7 @@ class Properties:
 def with_json(parser: argparse.ArgumentParser) -> None:
     """Have a command take ``--json``."""
     parser.add_argument('--json', action='store_true',
-                        help='print JSON, not a table')
+                        help='print JSON, for programs')
 
 
 def _table(headings: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:

@@ -119,8 +119,9 @@ def _export(given: recorder.Options, arguments: argparse.Namespace
         raise ValueError(f'nothing is recorded here of {arguments.server}')
     made, holes = export.joined(parts)
     # print() ends it with a line's end.
-    return output.Text(made.removesuffix('\n'), output.Status.INCOMPLETE
-                       if holes else output.Status.DONE)
+    return output.Text(
+        made.removesuffix('\n'), None,
+        output.Status.INCOMPLETE if holes else output.Status.DONE)
 
 
 def _prune(given: recorder.Options, arguments: argparse.Namespace

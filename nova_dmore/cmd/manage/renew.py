@@ -41,6 +41,7 @@ def add_to_pair(actions: output.Nouns) -> None:
         'has; its sessions end')
     _add_host(rebuild)
     rebuild.set_defaults(run=_rebuild)
+    output.with_json(rebuild)
     for action in (renew, rebuild):
         action.add_argument('server', type=settings.uuid, metavar='SERVER',
                             help='uuid of the instance')
@@ -79,7 +80,9 @@ def _api(arguments: argparse.Namespace) -> tuple[Any, Any, str]:
 def _rebuild(arguments: argparse.Namespace) -> output.Text:
     api, context, host = _api(arguments)
     api.rebuild(context, host, arguments.server)
-    return output.Text(f'{arguments.server} has a new Domain R')
+    return output.Text(
+        f'{arguments.server} has a new Domain R',
+        {'instance_uuid': arguments.server, 'outcome': 'rebuilt'})
 
 
 def _renew(arguments: argparse.Namespace) -> output.Table:

@@ -48,10 +48,12 @@ def add(nouns: output.Nouns) -> None:
             'instance is on another host and secret_file has several: '
             f'{identity.METADATA} in the instance\'s system metadata, '
             f'{identity.FIRST_SECRET_ID} if that is not there')
-    nouns.add_parser(
+    listed = nouns.add_parser(
         'secrets', help='list the ids of [dmore] secret_file, the newest '
-        'last, with the number of pairs on this host that use them'
-    ).set_defaults(run=_list_secrets)
+        'last, with the number of pairs on this host that use them')
+    listed.set_defaults(run=_list_secrets)
+    for command in (password, host_key, listed):
+        output.with_json(command)
 
 
 class _Keys:
@@ -92,13 +94,14 @@ class _Keys:
 
 def _vnc_password(arguments: argparse.Namespace) -> output.Text:
     _record, secret = _Keys(arguments).of(arguments)
-    return output.Text(identity.vnc_password(
-        secret, arguments.server, arguments.view_only))
+    password = identity.vnc_password(
+        secret, arguments.server, arguments.view_only)
+    return output.Text(password, {'password': password})
 
 
 def _host_key(arguments: argparse.Namespace) -> output.Text:
-    keys = _Keys(arguments)
-    record, secret = keys.of(arguments)
+    given = _Keys(arguments)
+    record, secret = given.of(arguments)
     address = arguments.address
     if address is None:
         if record is None:
@@ -107,20 +110,23 @@ def _host_key(arguments: argparse.Namespace) -> output.Text:
                 'the --address of its console')
         address = record.address.ip
     host = str(address)
-    if keys.options.ssh_port != _SSH_PORT:
-        host = f'[{host}]:{keys.options.ssh_port}'
-    return output.Text('\n'.join(
-        f'{host} {key}'
-        for key in host_keys.public(secret, arguments.server)))
+    if given.options.ssh_port != _SSH_PORT:
+        host = f'[{host}]:{given.options.ssh_port}'
+    keys = host_keys.public(secret, arguments.server)
+    return output.Text('\n'.join(f'{host} {key}' for key in keys),
+                       {'host': host, 'keys': keys})
 
 
 def _list_secrets(arguments: argparse.Namespace) -> output.Text:
     keys = _Keys(arguments)
     used = collections.Counter(
         record.secret_id for record in keys.records.all())
-    ids = list(dict.fromkeys([*keys.secrets.by_id, *sorted(used)]))
+    rows = [{'id': each, 'pairs': used[each],
+             'missing': each not in keys.secrets.by_id,
+             'newest': each == keys.secrets.newest}
+            for each in dict.fromkeys([*keys.secrets.by_id, *sorted(used)])]
     return output.Text('\n'.join(
-        f'{each} {used[each]} pairs' + (
-            ', missing' if each not in keys.secrets.by_id else
-            ', newest' if each == keys.secrets.newest else '')
-        for each in ids))
+        f'{row["id"]} {row["pairs"]} pairs' + (
+            ', missing' if row['missing'] else
+            ', newest' if row['newest'] else '')
+        for row in rows), rows)

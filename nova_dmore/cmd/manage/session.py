@@ -39,13 +39,14 @@ def add(nouns: output.Nouns) -> None:
     which.add_argument('--all', action='store_true',
                        help='of all instances on this host')
     listed.set_defaults(run=_list)
-    output.with_json(listed)
     ended = actions.add_parser('end', help='cut a client off')
     ended.add_argument('server', type=settings.uuid, metavar='SERVER',
                        help='uuid of the instance')
     ended.add_argument('number', type=int, metavar='SESSION',
                        help='as "session list" shows it')
     ended.set_defaults(run=_end)
+    for action in (listed, ended):
+        output.with_json(action)
 
 
 def _service(arguments: argparse.Namespace) -> host_service.HostService:
@@ -114,15 +115,18 @@ def end(service: host_service.HostService, instance: str, number: int
     if not _has(service, instance, number):
         raise exception.PairError(
             f'Instance {instance} has no session {number}')
+    told = {'instance_uuid': instance, 'number': number}
     _client(service, instance).end_session(number)
     deadline = time.monotonic() + _END_S
     while _has(service, instance, number):
         if time.monotonic() > deadline:
             return output.Text(
                 f'Session {number} has not ended; a Domain R of an earlier '
-                'release cannot end one', output.Status.INCOMPLETE)
+                'release cannot end one', {**told, 'ended': False},
+                output.Status.INCOMPLETE)
         time.sleep(_LOOK_S)
-    return output.Text(f'Session {number} has ended')
+    return output.Text(f'Session {number} has ended',
+                       {**told, 'ended': True})
 
 
 def _has(service: host_service.HostService, instance: str, number: int

@@ -37,7 +37,8 @@ def compile_init(directory: pathlib.Path,
     folder = machine.place(FOLDER)
     target = machine.place(directory) / 'init'
     machine.run(
-        ['gcc', *FLAGS, f'-DPYTHON="{machine.interpreter}"', '-fPIE', '-pie', '-Wl,-z,relro,-z,now',
+        ['gcc', *FLAGS, f'-DPYTHON="{machine.interpreter}"',
+         '-fPIE', '-pie', '-Wl,-z,relro,-z,now',
          f'-ffile-prefix-map={folder}=.', '-Wl,--build-id=none',
          *(str(folder / source.name) for source in sorted(FOLDER.glob('*.c'))),
          '-o', str(target), *LIBRARIES],

@@ -66,4 +66,6 @@ class ChangedOptions:
     def _is_earlier(self, instance_uuid: str) -> bool:
         """Whether a Domain R serves that ends no sessions."""
         serving = self._pairs.client(instance_uuid).status().serving
-        return bool(serving) and not serving.get('ends_sessions')
+        # As Domain R says.
+        return (isinstance(serving, dict) and bool(serving)
+                and not serving.get('ends_sessions'))

@@ -19,7 +19,6 @@ from oslo_log import log as logging
 from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt.care import shutdown
-from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import domain_r
 from nova_dmore.virt import where
 
@@ -32,14 +31,14 @@ class LatePairs:
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
     :param context: an admin ``RequestContext``.
     :param connect: returns Nova's ``libvirt.virConnect``.
-    :param options: the ``[dmore]`` options.
+    :param notes: a :class:`nova_dmore.virt.care.late_notes.LateNotes`.
     """
 
-    def __init__(self, pairs, context, connect, options):
+    def __init__(self, pairs, context, connect, notes):
         self._pairs = pairs
         self._context = context
         self._connect = connect
-        self._options = options
+        self._notes = notes
 
     def make(self) -> None:
         """Make each pair that is missing and can be had.
@@ -116,4 +115,5 @@ class LatePairs:
                 self._pairs.remove_stray(uuid)
                 return
             record = self._pairs.ensure(instance, display)
-        announcement.announce(self._options, instance, record)
+        # Read anew: that may have taken long, and Nova may have begun with it.
+        self._notes.tell(record)

@@ -15,6 +15,7 @@ from nova import rpc
 from nova.notifications.objects import base
 from nova.objects import fields
 
+from nova_dmore.metrics import figures
 from nova_dmore import wire
 
 CONF = nova.conf.CONF
@@ -84,8 +85,8 @@ class ConsoleMigrationPayload(_Payload):
         'instance_uuid': fields.UUIDField(),
         'migration_id': fields.UUIDField(),
         'destination': fields.StringField(),
-        'outcome': fields.EnumField(valid_values=(
-            'moved', 'rebuilt', 'stock', 'rolled back')),
+        'outcome': fields.EnumField(
+            valid_values=figures.VALUES['outcome']),
         'skew_ms': fields.FloatField(nullable=True)}
 
 

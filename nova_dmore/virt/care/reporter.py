@@ -3,6 +3,7 @@
 notification.
 """
 
+import collections
 import functools
 import queue
 import threading
@@ -98,6 +99,15 @@ class Reporter:
             'sessions with its Domain R ended: %(reason)s', instance_uuid,
             reason)
 
+    def started_as_stock(self, context, instance_uuid: str, reason: str
+                         ) -> None:
+        """Report that an instance starts with Nova's consoles which is to
+        have a Domain R; it was logged."""
+        self._figures.count('stock_fallbacks')
+        self._notify_both(context, STOCK, notifications.ConsoleEndPayload,
+                          instance_uuid=instance_uuid,
+                          reason=text.printable(reason))
+
     def _sessions_ended(self, context, event_type: str, message: str,
                         instance_uuid: str, reason: str) -> None:
         shown = text.printable(reason)
@@ -126,6 +136,21 @@ class Reporter:
             since=notifications.time_of(session.since),
             address=session.address, port=session.port, key=session.who,
             view_only=session.view_only)
+
+    def more_sessions(self, instance_uuid: str,
+                      events: list[wire.SessionEvent]) -> None:
+        """Report in one line those that are too many for one each.
+
+        :param events: of one kind, and one at least.
+        """
+        LOG.warning(
+            'Console of instance %(uuid)s: %(number)d sessions more %(event)s',
+            {'uuid': instance_uuid, 'number': len(events),
+             'event': events[0].event})
+        if events[0].event == 'began':
+            for server, number in sorted(collections.Counter(
+                    event.session.server for event in events).items()):
+                self._figures.count('sessions_begun', server, by=number)
 
     def migration(self, context, instance_uuid: str, migration_id: str,
                   destination: str, outcome: str, skew_ms: float | None

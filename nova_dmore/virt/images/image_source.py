@@ -27,13 +27,17 @@ from nova_dmore.virt import service_errors
 LOG = logging.getLogger(__name__)
 
 DIGEST = re.compile(r'[0-9a-f]{64}')
-#: So many images of the operator's are looked at, and so many of all other
-#: projects, the newest first. Nobody but an operator can push one out of the
-#: first.
+#: So many images of the operator's are looked at, the newest first, which
+#: nobody but an operator can push out.
 _OPERATORS_MAX = 100
+#: Of all other projects so many are tried at a time that are not known as bad:
+#: however many newer ones say that they are the one, it has its turn.
 _OTHERS_MAX = 8
-#: So many images are remembered as bad.
-_BAD_MAX = 256
+#: Glance is asked for those so many at a time, and so often at most.
+_PAGE = 100
+_PAGES_MAX = 50
+#: So many images are remembered as bad: as many as may be looked at.
+_BAD_MAX = _PAGE * _PAGES_MAX
 #: So many reasons an error gives.
 _REASONS_MAX = 6
 
@@ -90,9 +94,14 @@ class ImageSource:
         :param reasons: gets why others cannot be used, with their ids.
         :raises nova_dmore.exception.ImageError: Glance does not answer.
         """
+        strangers = 0
         for record, is_trusted in self._records(digest):
             image_id = record['id']
             declared = record['properties'].get(image_file.DIGEST_PROPERTY)
+            if not is_trusted and (image_id, declared) not in self._bad:
+                strangers += 1
+                if strangers > _OTHERS_MAX:
+                    return
             if not isinstance(declared, str) or not DIGEST.fullmatch(declared):
                 reasons.append(
                     f'{image_id} has no usable property '
@@ -207,24 +216,37 @@ class ImageSource:
             trusted = _newest_first(trusted)
         for record in trusted:
             yield record, True
-        try:
-            rest = self._named(context, _OTHERS_MAX, **(
-                {} if digest is None else {image_file.DIGEST_PROPERTY: digest}
-            ))
-        except service_errors.GLANCE as error:
-            raise self._silent(error) from error
-        for record in _newest_first(rest):
-            if (not record['is_public'] and
-                    record.get('owner') != context.project_id):
-                yield record, False
+        filters = ({} if digest is None
+                   else {image_file.DIGEST_PROPERTY: digest})
+        marker: dict[str, str] = {}
+        for _page in range(_PAGES_MAX):
+            try:
+                page = self._page(context, _PAGE, filters, **marker)
+            except service_errors.GLANCE as error:
+                raise self._silent(error) from error
+            if not page:
+                return
+            # The last one in Glance's order.
+            marker = {'marker': page[-1]['id']}
+            for record in _newest_first(self._meant(page)):
+                if (not record['is_public'] and
+                        record.get('owner') != context.project_id):
+                    yield record, False
 
     def _named(self, context, limit: int, **filters) -> list[dict]:
         """The newest active images of the name, as Glance sorts them."""
-        return [record for record in self._asked(
+        return self._meant(self._page(context, limit, filters))
+
+    def _page(self, context, limit: int, filters: dict, **marker: str
+              ) -> list[dict]:
+        return self._asked(
             self._api.get_all, context, limit=limit, filters={
-                'name': self._image, 'status': 'active', **filters})
-            if record['status'] == 'active' and
-            record['name'] == self._image]
+                'name': self._image, 'status': 'active', **filters}, **marker)
+
+    def _meant(self, page: list[dict]) -> list[dict]:
+        """Glance may know filters that it does not heed."""
+        return [record for record in page if record['status'] == 'active'
+                and record['name'] == self._image]
 
     def _asked(self, function, *arguments, **keywords):
         return limited.glance(

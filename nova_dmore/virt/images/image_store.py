@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Collection
+from concurrent import futures
 
 from oslo_log import log as logging
 from oslo_utils import uuidutils
@@ -27,7 +28,9 @@ from oslo_utils import uuidutils
 from nova_dmore import exception
 from nova_dmore import image_file
 from nova_dmore.virt.images import image_source
+from nova_dmore.virt.images import last_image
 from nova_dmore.virt.images import safe_path
+from nova_dmore.virt import limited
 
 LOG = logging.getLogger(__name__)
 
@@ -39,6 +42,8 @@ _IMAGE_MODE = 0o555
 JUST_USED_S = 3600.0
 #: How the names of these begin.
 _SCRATCH = ('.fetch-', '.copied-', '.discarded-')
+#: Which image Glance named last.
+_LAST = '.last'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,17 +73,22 @@ class ImageStore:
         self._expected_digest = expected_digest
         self._cache_dir = pathlib.Path(cache_dir)
         self._source = image_source.ImageSource(image, make_context)
+        self._last = last_image.LastImage(self._cache_dir / _LAST, image)
+        self._silence = last_image.Silence()
         self._lock = threading.RLock()
+        #: What becomes of those that are being fetched.
+        self._fetching: dict[image_source.Candidate, futures.Future] = {}
 
     def directory(self, digest: str) -> pathlib.Path:
         """Where the image of a digest is, or would be, unpacked."""
         return self._cache_dir / digest
 
-    def current(self) -> str:
+    def current(self, or_last: bool = False) -> str:
         """The digest that new pairs use; its image is on this host then.
 
-        Called when a pair is made.
+        Called when a pair is made, and when Domain Rs are renewed.
 
+        :param or_last: if Glance is away, that of the last time will do.
         :raises nova_dmore.exception.ImageError: no such image, another
             digest than the configured one, or it cannot be fetched.
         """
@@ -86,13 +96,31 @@ class ImageStore:
         if expected is not None and self._is_good(expected):
             return expected
         try:
-            return self._have(expected, expected is not None)
+            if expected is None:
+                return self._newest_here(or_last)
+            return self._have(expected, True)
         except _NothingError as error:
             if expected is None:
                 raise
             raise exception.ImageError(
                 f'{error}; [dmore] image_digest is {expected}: upload the '
                 'right image or change the option') from error
+
+    def _newest_here(self, or_last: bool) -> str:
+        began = time.monotonic()
+        try:
+            self._silence.check()
+            digest = self._have(None, False)
+        except exception.GlanceAwayError as error:
+            self._silence.note(error, time.monotonic() - began)
+            last = self._last.digest() if or_last else None
+            if last is None or not self._is_good(last):
+                raise
+            LOG.warning('Domain R gets the image of the last time, %s: %s',
+                        last, error)
+            return last
+        self._last.note(digest)
+        return digest
 
     def ensure(self, digest: str) -> None:
         """Have the image of a running Domain R on this host.
@@ -278,20 +306,49 @@ class ImageStore:
         raise _NothingError(str(self._source.nothing(reasons)))
 
     def _fetch(self, candidate: image_source.Candidate) -> None:
+        """One thread fetches an image. Those that want it meanwhile get what
+        that one gets, an error too: each would wait as long for the same."""
         with self._lock:
-            if self._is_good(candidate.digest):
-                return      # another thread was as quick
-            LOG.info('Fetching Domain R image %s (%s)', candidate.image_id,
-                     candidate.digest)
+            first = self._fetching.get(candidate)
+            if first is None:
+                mine = self._fetching[candidate] = futures.Future()
+        if first is not None:
             try:
-                self._make_cache()
-                with tempfile.NamedTemporaryFile(
-                        dir=self._cache_dir, prefix='.fetch-') as scratch:
-                    self._source.download(candidate, scratch)
-                    self._unpack(pathlib.Path(scratch.name),
-                                 self.directory(candidate.digest))
-            except OSError as error:
-                raise self._no_cache(error) from error
+                first.result(limited.IMAGE_S)
+            except futures.TimeoutError as error:
+                raise image_source.RefusedError(
+                    f'it is not here after {limited.IMAGE_S:.0f} s',
+                    lasting=False) from error
+            return
+        try:
+            self._fetch_now(candidate)
+        except BaseException as error:  # noqa: H201
+            # It is also theirs who wait.
+            mine.set_exception(error)
+            raise
+        else:
+            mine.set_result(None)
+        finally:
+            with self._lock:
+                del self._fetching[candidate]
+
+    def _fetch_now(self, candidate: image_source.Candidate) -> None:
+        if self._is_good(candidate.digest):
+            return      # another thread was as quick
+        LOG.info('Fetching Domain R image %s (%s)', candidate.image_id,
+                 candidate.digest)
+        try:
+            self._make_cache()
+            with tempfile.NamedTemporaryFile(
+                    dir=self._cache_dir, prefix='.fetch-') as scratch:
+                # Without the lock: Glance may take long.
+                self._source.download(candidate, scratch)
+                with self._lock:
+                    if not self._is_good(candidate.digest):
+                        self._unpack(pathlib.Path(scratch.name),
+                                     self.directory(candidate.digest))
+        except OSError as error:
+            raise self._no_cache(error) from error
 
     def _make_cache(self) -> None:
         self._cache_dir.mkdir(_CACHE_MODE, parents=True, exist_ok=True)

@@ -90,6 +90,8 @@ class DestinationRole:
         self._pairs.secrets.check(host_secrets.id_of(instance))
         self._early.look_up_port(instance.uuid)
         self._pairs.claim(instance.uuid)
+        # Until then it is not known whether it comes; it claims again.
+        self._pairs.end_claim(instance.uuid)
 
     def check_passed(self, context, instance) -> None:
         """Begin to make what takes long, then have the source begin. The same

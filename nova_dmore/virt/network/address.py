@@ -259,12 +259,13 @@ class AddressBook:
     def _find(self, client, instance_uuid: str):
         """Any user may give a port on a network of his own this name; only
         one on the management network is meant."""
-        if self._network_id is None:
+        by_network = {port['network_id']: port
+                      for port in reversed(self._all(client, instance_uuid))}
+        if self._network_id is None or (
+                by_network and self._network_id not in by_network):
+            # It may have been made anew under its name.
             self._network_id = self._find_network(client)['id']
-        for port in self._all(client, instance_uuid):
-            if port['network_id'] == self._network_id:
-                return port
-        return None
+        return by_network.get(self._network_id)
 
     @staticmethod
     def _all(client, instance_uuid: str) -> list[dict]:

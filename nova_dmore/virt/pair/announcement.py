@@ -9,6 +9,7 @@ properties, which are read again only to be taken back.
 
 import nova.conf
 from oslo_log import log as logging
+from oslo_utils import netutils
 
 from nova_dmore import exception
 from nova_dmore.virt.config import host_secrets
@@ -48,7 +49,8 @@ def announce(options, instance, record) -> None:
     :param options: the ``[dmore]`` options.
     :param record: a :class:`nova_dmore.virt.pair.record.PairRecord`.
     """
-    url = f'ssh://console@{record.address.ip}:{options.ssh_port}'
+    url = (f'ssh://console@{netutils.escape_ipv6(record.address.ip)}:'
+           f'{options.ssh_port}')
     shown = instance.metadata.get(SSH_PROPERTY)
     wanted = url if options.ssh_metadata else None
     if wanted is not None and shown is None and not _has_room(instance):

@@ -51,7 +51,9 @@ def ensure(conf, pairs, xml: str, instance, saved: str | None = None
     if pairs.impossible is not None:
         if conf.required:
             raise exception.ConfigurationError(pairs.impossible)
-        return None     # nova-compute has said so when it started
+        # nova-compute has logged it when it started.
+        pairs.report_stock(instance.uuid, pairs.impossible)
+        return None
     shadowed = xml_module.with_shadow_devices(
         xml, places.of_pair(pairs.records.directory(instance.uuid)))
     record = pairs.ensure(instance, shadowed.display)
@@ -131,10 +133,21 @@ def resize_confirmed(options, pairs, instance) -> None:
     """
     if (options.management_network and
             not policy.wants_domain_r(options, instance, has_one=True)):
-        remove(pairs, instance, delete_address=True)
+        # One that never had a Domain R keeps the tokens of its consoles; those
+        # go with the address. What Nova's database said of one that had was
+        # taken back when it started with its new flavor.
+        remove(pairs, instance,
+               delete_address=_may_have_address(pairs, instance))
     elif (instance.host != pairs.host
             and pairs.get(instance.uuid) is not None):
         remove(pairs, instance, delete_address=False)
+
+
+def _may_have_address(pairs, instance) -> bool:
+    try:
+        return bool(pairs.addresses.exists(instance.uuid))
+    except exception.AddressError:
+        return True     # Neutron is away: nobody can tell
 
 
 def remove(pairs, instance, delete_address: bool) -> None:

@@ -18,6 +18,9 @@ from nova_dmore.virt.pair import shadow_process
 #: longest of what it waits for, may take
 #: :data:`nova_dmore.virt.limited.IMAGE_S`.
 LOCK_S = 900.0
+#: The last events of a Domain R that was removed come before those of so many
+#: others.
+_LATE_MAX = 1000
 
 
 class KnownPairs:
@@ -41,13 +44,26 @@ class KnownPairs:
         #: Why this host can have no Domain R, None: it can. Set by the driver
         #: when nova-compute starts.
         self.impossible: str | None = None
-        #: Called with an instance's uuid before a pair is made that is new
-        #: on this host; set by the driver
+        #: Called with an instance's uuid, and the digest of its image where
+        #: no record has it, before a pair is made that is new on this host;
+        #: set by the driver
         #: (:meth:`nova_dmore.virt.capacity.Capacity.claim`).
-        self.claim: Callable[[str], None] = lambda instance_uuid: None
+        self.claim: Callable[..., None] = lambda *arguments: None
+        #: Called with an instance's uuid when its pair has its record, or is
+        #: not made; set by the driver
+        #: (:meth:`nova_dmore.virt.capacity.Capacity.end_claim`).
+        self.end_claim: Callable[[str], None] = lambda instance_uuid: None
         #: Whether Domain Rs that start are to have large regions; set by the
         #: driver (:class:`nova_dmore.virt.pair.large_pictures.LargePictures`).
         self.large_regions: Callable[[], bool] = lambda: False
+        #: Called with the uuid of an instance that starts with the stock
+        #: consoles, and why; set by the driver (:meth:`nova_dmore.virt.care
+        #: .reporter.Reporter.started_as_stock`).
+        self.report_stock: Callable[[str, str], None] = (
+            lambda instance_uuid, reason: None)
+        #: Uuids of instances of whose pair Nova is to be told
+        #: (:class:`nova_dmore.virt.care.late_notes.LateNotes`).
+        self.unnoted: set[str] = set()
         self._plug = plug
         self.addresses = addresses
         self.images = images
@@ -76,8 +92,8 @@ class KnownPairs:
         #: Called with an instance's uuid when somebody may have changed its
         #: pair; set by :class:`nova_dmore.virt.care.watch.Watch`.
         self.on_change: Callable[[str], None] = lambda instance_uuid: None
-        #: By libvirt uuid, the instance of every Domain R seen so far, also
-        #: of removed ones: their last events come late.
+        #: By libvirt uuid, the instance of every Domain R here, and of those
+        #: that were removed last: their last events come late.
         self._domain_r_uuids = {
             domain_r.uuid_of(record.instance_uuid): record.instance_uuid
             for record in self.records.all()}
@@ -132,9 +148,17 @@ class KnownPairs:
     def _save(self, record) -> None:
         self._domain_r_uuids[domain_r.uuid_of(record.instance_uuid)] = (
             record.instance_uuid)
+        if len(self._domain_r_uuids) > 2 * _LATE_MAX:
+            self._forget_removed()
         try:
             self.records.save(record)
         except OSError as error:
             raise exception.ConfigurationError(
                 f'[dmore] record_dir: {self._conf.dmore.record_dir}: '
                 f'{error.strerror}') from error
+
+    def _forget_removed(self) -> None:
+        for domain, instance in list(
+                self._domain_r_uuids.items())[:-_LATE_MAX]:
+            if self.get(instance) is None:
+                self._domain_r_uuids.pop(domain, None)

@@ -70,12 +70,13 @@ class Pairs(known.KnownPairs):
               ) -> record_module.PairRecord:
         # One that lives, of which no record is left, is adopted.
         digest = (self._parts.living_image(instance.uuid)
-                  or self.images.current())
-        self.claim(instance.uuid)
-        # Of consoles that it had without a pair.
-        self._forget_tokens(instance.uuid)
-        known = self.addresses.exists(instance.uuid)
-        with contextlib.ExitStack() as undo:
+                  or self.images.current(or_last=True))
+        self.claim(instance.uuid, digest)
+        with contextlib.ExitStack() as claim, contextlib.ExitStack() as undo:
+            claim.callback(self.end_claim, instance.uuid)
+            # Of consoles that it had without a pair.
+            self._forget_tokens(instance.uuid)
+            known = self.addresses.exists(instance.uuid)
             if not known:
                 undo.callback(
                     parts.attempt, self._delete_address, instance.uuid)
@@ -123,7 +124,8 @@ class Pairs(known.KnownPairs):
         # Or a destination asks for the secret before, and refuses the
         # instance if that is gone. Not only if it was replaced just now:
         # Nova may not have answered when it was.
-        self._note_secret(record.instance_uuid, record.secret_id)
+        if not self._note_secret(record.instance_uuid, record.secret_id):
+            self.unnoted.add(record.instance_uuid)
         return record
 
     def configure_again(self, instance_uuid: str) -> None:
@@ -131,13 +133,17 @@ class Pairs(known.KnownPairs):
         Sessions go on. Not if it is arriving, or something is being done.
 
         Called by :mod:`nova_dmore.virt.care.renewal` and
-        :mod:`nova_dmore.virt.care.changed_options`.
+        :mod:`nova_dmore.virt.care.changed_options`. So it is when nova-compute
+        starts: an instance may have got a processor for itself meanwhile that
+        Domain R was given.
 
         :raises nova_dmore.exception.DMoreError: it could not be told.
         """
         with self.locked(instance_uuid, wait_s=0) as locked:
             record = self.get(instance_uuid)
             if locked and record is not None and not record.incoming:
+                # First: it does not depend on what is told.
+                self._parts.bind(instance_uuid)
                 self._parts.configure(record)
 
     def _is_lost(self, port_id: str) -> bool:
@@ -181,7 +187,7 @@ class Pairs(known.KnownPairs):
 
     def _with_current_image(self, record, why: str
                             ) -> record_module.PairRecord:
-        digest = self.images.current()
+        digest = self.images.current(or_last=True)
         if digest == record.digest:
             return record
         LOG.warning('Domain R of instance %(uuid)s gets image %(digest)s in '
@@ -266,6 +272,7 @@ class Pairs(known.KnownPairs):
 
     def _remove(self, instance_uuid: str) -> None:
         self.trouble.pop(instance_uuid, None)
+        self.unnoted.discard(instance_uuid)
         self._parts.end(instance_uuid, self.get(instance_uuid))
         self.shadows.remove(instance_uuid)
         self.records.forget(instance_uuid)

@@ -88,7 +88,8 @@ class PairParts:
         """Give Domain R its part of this host's processors; if it cannot be
         given that, it is logged.
 
-        Called when it has started, and when it has arrived.
+        Called when it has started, when it has arrived, and when another
+        nova-compute finds it.
         """
         try:
             self._blueprint.bind(self.domain(instance_uuid))

@@ -11,7 +11,6 @@ import dataclasses
 import json
 import os
 import pathlib
-import stat
 import tempfile
 from typing import Any
 
@@ -19,6 +18,7 @@ from oslo_log import log as logging
 from oslo_utils import uuidutils
 
 from nova_dmore.channel import text
+from nova_dmore import own_file
 from nova_dmore.virt.config import identity
 from nova_dmore.virt.network import address
 from nova_dmore.virt import received
@@ -195,7 +195,7 @@ class Records:
         if self._has_earlier(instance_uuid) and not path.exists():
             path = self._earlier_path(instance_uuid)
         try:
-            record = from_json(_read_own(path))
+            record = from_json(own_file.read(path, TEXT_MAX))
             if record.instance_uuid != instance_uuid:
                 raise ValueError(f'it is of {record.instance_uuid}')
             return record
@@ -242,21 +242,3 @@ def _names_in(folder: pathlib.Path) -> list[str]:
         return os.listdir(folder)
     except FileNotFoundError:
         return []
-
-
-def _read_own(path: pathlib.Path) -> str:
-    """Read a file that nobody but this user can have written.
-
-    :raises OSError: it cannot be read.
-    :raises ValueError: it is another's, or no plain file.
-    """
-    # A FIFO would hold the reader up.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with open(descriptor, encoding='utf-8') as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError('it is no plain file')
-        if (status.st_uid not in (0, os.geteuid()) or
-                status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
-            raise ValueError('another user could write it')
-        return file.read(TEXT_MAX + 1)

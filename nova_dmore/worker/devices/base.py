@@ -143,6 +143,9 @@ class ShadowDevice(abc.ABC):
     def thaw(self) -> None:
         """The migration was rolled back: go on where ``stop`` stopped."""
 
+    def was_reset(self) -> None:
+        """The instance was reset, by its guest or by Nova."""
+
     def opened(self) -> None:
         """Domain R joined an epoch."""
 

@@ -11,6 +11,7 @@ from oslotest import base
 
 from nova_dmore.client import shadow_client
 from nova_dmore import exception
+from nova_dmore import wire
 
 _VM = {'connected': True, 'status': 'running', 'attached': True}
 _STATUS = {
@@ -19,6 +20,8 @@ _STATUS = {
     'gaps': [], 'worker_starts': 1, 'pid': 5, 'worker_pid': 6}
 _SESSION = {'server': 'ssh', 'number': 1, 'since': 5.0, 'port': 22,
             'address': '192.0.2.1', 'who': None, 'view_only': False}
+_GAP = {'number': 1, 'stream': 'serial0_out', 'at': 5, 'bytes': 2,
+        'kind': 'exact', 'reason': 'x', 'migration_id': None, 'time': 6.0}
 _EVENT = {'number': 1, 'event': 'began', 'time': 6.0, 'session': _SESSION}
 
 
@@ -28,6 +31,7 @@ class ShadowClientTest(base.BaseTestCase):
         super().setUp()
         self.asked = []
         self.status = dict(_STATUS)
+        self.results = {'status': self.status}
         self.client = shadow_client.ShadowClient(
             mock.Mock(open=self._open), 'uuid', 5.0)
         self.addCleanup(self.client.close)
@@ -47,8 +51,12 @@ class ShadowClientTest(base.BaseTestCase):
                     continue    # there are none
                 sock.sendall(json.dumps({
                     'id': request['id'],
-                    'result': self.status if request['method'] == 'status'
-                    else {}}).encode() + b'\n')
+                    'result': self.results.get(request['method'], {})
+                }).encode() + b'\n')
+
+    def _assert_refused(self, wrong):
+        self.results['status'] = {**_STATUS, **wrong}
+        self.assertRaises(exception.ShadowAnswerError, self.client.status)
 
     def _waits(self):
         request = self.client.wait_for_gaps()
@@ -86,6 +94,67 @@ class ShadowClientTest(base.BaseTestCase):
                           {**_EVENT, 'time': 'x'}]},
                       {'sessions': [], 'session_events': [
                           {**_EVENT, 'session': []}]}):
-            self.status = {**_STATUS, **wrong}
+            self._assert_refused(wrong)
+
+    def test_numbers_that_are_none(self):
+        for number in (float('inf'), float('nan'), 10 ** 400, 1 << 63, -1,
+                       True, '5', []):
+            for name in ('number', 'at', 'bytes', 'time'):
+                gap = {**_GAP, name: number}
+                self._assert_refused({'gaps': [gap]})
+                self._assert_refused({'recording': {'start': 0,
+                                                    'gaps': [gap]}})
+            self._assert_refused({'recording': {'start': number,
+                                                'gaps': []}})
+            for name in ('number', 'time'):
+                self._assert_refused(
+                    {'session_events': [{**_EVENT, name: number}]})
+            for name in ('epoch', 'pid', 'worker_pid', 'worker_starts',
+                         'session_events_untold'):
+                self._assert_refused({name: number})
+
+    def test_what_is_of_another_kind(self):
+        deep = []
+        for _ in range(900):
+            deep = [deep]
+        for name in ('state', 'migration_id', 'instance', 'domain_r',
+                     'streams', 'serving', 'devices', 'gaps',
+                     'session_events', 'recording'):
+            for value in (5, [5], deep, {'a': deep}):
+                if type(value) is not dict or name not in (
+                        'streams', 'serving', 'devices'):
+                    self._assert_refused({name: value})
+        for name in ('stream', 'kind', 'migration_id'):
+            self._assert_refused({'gaps': [{**_GAP, name: deep}]})
+
+    def test_more_than_a_worker_keeps(self):
+        most = wire.GAPS_MAX + len(wire.Stream)
+        self.status.update(
+            gaps=[_GAP] * most,
+            session_events=[_EVENT] * wire.SESSION_EVENTS_MAX)
+        found = self.client.status()
+        self.assertEqual((most, wire.SESSION_EVENTS_MAX), (
+            len(found.gaps), len(found.session_events)))
+        self._assert_refused({'gaps': [_GAP] * (most + 1)})
+        self._assert_refused({
+            'session_events': [_EVENT] * (wire.SESSION_EVENTS_MAX + 1)})
+
+    def test_a_stop(self):
+        at = {'stopped': 5.0, 'frozen': None}
+        self.results.update(
+            frozen={'acknowledged': False, 'at': at},
+            hand_over={'carry_over': {'a': 1}}, live={'state': 'frozen'})
+        self.assertEqual(wire.Frozen(False, 5.0, None, None),
+                         self.client.frozen(1000))
+        self.assertEqual({'a': 1}, self.client.hand_over(1000))
+        self.assertIs(wire.PairState.FROZEN, self.client.live(1000))
+        for method, wrong in (
+                ('frozen', {}), ('frozen', {'acknowledged': 5, 'at': at}),
+                ('frozen', {'acknowledged': True, 'at': [at]}),
+                ('frozen', {'acknowledged': True,
+                            'at': {**at, 'stopped': 10 ** 400}}),
+                ('hand_over', {}), ('hand_over', {'carry_over': [1]}),
+                ('live', {}), ('live', {'state': [5]})):
+            self.results[method] = wrong
             self.assertRaises(exception.ShadowAnswerError,
-                              self.client.status)
+                              getattr(self.client, method), 1000)

@@ -18,6 +18,7 @@ from nova_dmore.channel.host import journal
 from nova_dmore.channel.host import tail
 from nova_dmore.cmd import manage
 from nova_dmore.cmd.manage import output
+from nova_dmore.posix import locks
 from nova_dmore.recorder import export
 from nova_dmore.recorder import files
 from nova_dmore.recorder import pair as pair_module
@@ -179,6 +180,12 @@ class ProgramTest(base.BaseTestCase):
         process = self._start()
         self.assertEqual(1, process.wait(_WAIT_S))
         self.assertIn('/nowhere', process.stderr.read())
+        self._configure()
+        lock = locks.take_as_recorder(self.pair.hostd.run_dir)
+        self.addCleanup(os.close, lock)
+        process = self._start()
+        self.assertEqual(1, process.wait(_WAIT_S))
+        self.assertIn('another recorder runs', process.stderr.read())
 
     def test_a_journal_of_another_version(self):
         fakes.wait_for(lambda: self.pair.client.status().recording)
@@ -203,6 +210,8 @@ class ProgramTest(base.BaseTestCase):
     def test_nobody_but_the_keeper_is_believed(self):
         """QEMU's user may make files where a pair of 0.2 is to arrive."""
         keeper = self.pair.client.status().pid
+        lock = locks.take_as_recorder(self.pair.hostd.run_dir)
+        self.addCleanup(os.close, lock)
         memory, name = pair_module.map_journal(self.pair.directory, keeper)
         found = tail.Tail(memory)
         self.assertEqual(0, found.look().moved)

@@ -190,8 +190,9 @@ class StatusTest(fake_host.HostTestCase):
         self.images.newest.side_effect = exception.GlanceAwayError('refused')
         self._check('Image of Domain R', WARNING, 'Not checked', 'refused')
 
-    def test_command(self):
-        """As nova-dmore-status runs it, with a configuration of its own."""
+    def _command(self, *arguments):
+        """As nova-dmore-status runs it, with a configuration of its own: exit
+        status, and the result of each check."""
         # What is overridden would be so in every configuration.
         for name, group in (('live_migration_with_native_tls', 'libvirt'),
                             ('secret_file', 'dmore'),
@@ -206,17 +207,31 @@ class StatusTest(fake_host.HostTestCase):
         nova.conf.serial_console.register_opts(options)
         dmore_conf.register(options)
         self.useFixture(fixtures.MockPatchObject(status, 'CONF', options))
+        output = io.StringIO()
+        with redirect_stdout(output):
+            code = status.main([*arguments, 'upgrade', 'check', '--json'])
+        return code, {check['check']: check['result'] for check in
+                      json.loads(output.getvalue())['checks']}
+
+    def test_command(self):
         file = pathlib.Path(self.secret.parent, 'nova.conf')
         file.write_text(
             f'[dmore]\nmanagement_network = consoles\n'
             f'secret_file = {self.secret}\n'
             'vnc_proxy_networks = 192.0.2.0/28\n')
-        output = io.StringIO()
-        with redirect_stdout(output):
-            code = status.main(
-                ['--config-file', str(file), 'upgrade', 'check', '--json'])
-        self.assertEqual(WARNING, code, output.getvalue())
-        results = {check['check']: check['result'] for check in
-                   json.loads(output.getvalue())['checks']}
+        code, results = self._command('--config-file', str(file))
+        self.assertEqual(WARNING, code, results)
         self.assertEqual({'Encrypted live migrations'}, {
             name for name, result in results.items() if result != GOOD})
+
+    def test_the_files_of_nova_compute(self):
+        home = pathlib.Path(self.useFixture(fixtures.TempHomeDir()).path)
+        (home / '.nova').mkdir()
+        (home / '.nova/nova.conf').write_text(
+            '[dmore]\nmanagement_network = consoles\n'
+            'vnc_proxy_networks = 192.0.2.0/28\n')
+        (home / '.nova/nova-compute.conf').write_text(
+            f'[dmore]\nsecret_file = {self.secret}\n'
+            '[libvirt]\nlive_migration_with_native_tls = true\n')
+        code, results = self._command()
+        self.assertEqual(GOOD, code, results)

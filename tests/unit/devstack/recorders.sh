@@ -69,7 +69,7 @@ sudo() {
             [[ ${there[0]} == -o ]] && there=("${there[@]:2}")
             install "${there[@]}"
             ;;
-        tee | test | rm | sed)
+        tee | test | rm | sed | mv)
             "$1" "${there[@]}"
             ;;
         virsh)

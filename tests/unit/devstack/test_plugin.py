@@ -99,7 +99,10 @@ class CheckTest(plugin_case.PluginCase):
                 ({'PACKAGES_OF_HOST': 'rpm'}, 'ivshmem-doorbell'),
                 ({'VIRT_DRIVER': 'fake'}, 'VIRT_DRIVER is fake'),
                 ({'NOVA_CONSOLE_PROXY_COMPUTE_TLS': 'True'}, 'vnc_tls_dir'),
-                ({'DEST': '/home/stack'}, 'sees no /home/stack')):
+                ({'DEST': '/home/stack'}, 'sees no /home/stack'),
+                ({'DATA_DIR': '/root/data',
+                  'NOVA_BIN_DIR': '/root/data/venv/bin'},
+                 'sees no /root/data/venv/bin')):
             with self.subTest(message):
                 done = self.host.run(*stack.STACK, **given)
                 self.assertEqual(1, done.status)
@@ -217,6 +220,31 @@ class PostConfigTest(plugin_case.PluginCase):
             '/opt/stack/data/venv/**.so* mr,\n',
             self.files['/etc/apparmor.d/local/nova-dmore-hostd'])
         self.assertIn('@{profile_name}/* rw', self.files[_RULES])
+
+    def test_rules_of_others(self) -> None:
+        ours = (stack.REPOSITORY / _RULES.lstrip('/')).read_text()
+        file = self.host.root / _RULES.lstrip('/')
+        block = f'# BEGIN nova-dmore\n{ours}# END nova-dmore\n'
+        for there, stacked, clean in (
+                # An end of line is missing.
+                ('/dev/x rw,', f'/dev/x rw,\n{block}', '/dev/x rw,\n'),
+                # An operator has done what the documentation says.
+                (f'/dev/x rw,\n{ours}', *[f'/dev/x rw,\n{ours}'] * 2),
+                (block + ours, ours, ours),
+                ('', block, '')):
+            file.write_text(there)
+            node = file.stat().st_ino
+            for _ in range(2):
+                done = self.run_phases('stack post-config')
+                self.assertEqual(stacked, file.read_text())
+            # Nobody has ever seen half of it.
+            for written in done.of('sudo', 'tee') + done.of(
+                    'sudo', 'install'):
+                self.assertNotEqual(_RULES, written[-1])
+            if stacked != there:
+                self.assertNotEqual(node, file.stat().st_ino)
+            self.run_phases(stack.CLEAN)
+            self.assertEqual(clean, file.read_text())
 
     def test_without_apparmor(self) -> None:
         for path in list(self.files):

@@ -144,6 +144,15 @@ class RequestTest(base.BaseTestCase):
             self.assertEqual([], descriptors)
         self.service.instances()
 
+    def test_a_request_as_long_as_one_may_be(self):
+        # What it asks for is a part of the answer.
+        for named in ('x' * 65500, '\x1b' * 10000):
+            answer, _ = self._ask({'type': named})
+            self.assertEqual('refused', answer['failure'])
+            self.assertTrue(answer['error'].isprintable())
+            self.assertLess(len(answer['error']), 1000)
+        self.service.instances()
+
     def test_what_is_no_message(self):
         for data in (b'x', b'[]', b'"' * 5000, b'[' * 60000):
             with hostd_protocol.connect(self.hostd.run_dir) as sock:

@@ -3,6 +3,7 @@
 
 import contextlib
 import io
+import itertools
 import json
 import os
 import pathlib
@@ -46,7 +47,10 @@ class FamiliesTest(base.BaseTestCase):
         counted.count('gaps', 'serial0_out', 'exact')
         for seconds in (0.05, 0.06, 30.0):
             counted.observe('migration_stop_seconds', seconds)
+        counted.set('ports_used', 3)
         found = _samples(families.of_figures(figures.Figures(path)))
+        self.assertEqual(3, found['nova_dmore_ports_used',])
+        self.assertNotIn(('nova_dmore_ports_allowed',), found)
         self.assertEqual(2, found[
             'nova_dmore_gaps_total', ('kind', 'exact'),
             ('stream', 'serial0_out')])
@@ -57,6 +61,29 @@ class FamiliesTest(base.BaseTestCase):
             for limit in ('0.025', '0.05', '0.1', '5.0', '+Inf')])
         self.assertEqual(3, found[f'{name}_count',])
         self.assertAlmostEqual(30.11, found[f'{name}_sum',])
+
+    def test_what_was_not_counted_yet(self):
+        """A series that begins at 1 would not increase for Prometheus."""
+        path = self.useFixture(fixtures.TempDir()).join('figures.json')
+        counted = figures.Figures(path)
+        # A later release knows more.
+        counted.count('migrations', 'lifted')
+        found = _samples(families.of_figures(figures.Figures(path)))
+        for name, label, values in (
+                ('migrations', 'outcome',
+                 ('moved', 'rebuilt', 'stock', 'rolled back')),
+                ('sessions_begun', 'server', ('ssh', 'serial', 'vnc'))):
+            for value in values:
+                self.assertEqual(
+                    0, found[f'nova_dmore_{name}_total', (label, value)])
+        for name, stream, kind in itertools.product(
+                ('gaps', 'gap_bytes'),
+                ('serial0_out', 'serial0_in', 'input0_in'),
+                ('exact', 'ambiguous', 'unknown')):
+            self.assertEqual(0, found[f'nova_dmore_{name}_total',
+                                      ('kind', kind), ('stream', stream)])
+        self.assertEqual(1, found['nova_dmore_migrations_total',
+                                  ('outcome', 'lifted')])
 
     def test_pairs(self):
         one = session.Session('vnc', 1, 5.0, '::1', 4000, None, False)
@@ -159,6 +186,24 @@ class CommandTest(base.BaseTestCase):
         status, errors = self._run()
         self.assertEqual(1, status)
         self.assertIn('/proc/nova-dmore.prom', errors)
+
+    def test_figures_of_no_use(self):
+        service = mock.Mock()
+        service.instances.return_value = []
+        path = self.folder.join('figures.json')
+        figures.Figures(path).count('rebuilds')
+        with open(path) as file:
+            good = file.read()
+        this = exporter.Exporter(service, path)
+        log = self.useFixture(fixtures.FakeLogger())
+        for content, rebuilds, said in (
+                ('[]', 0, 1), ('[]', 0, 1), (good, 1, 1), ('[]', 0, 2)):
+            with open(path, 'w') as file:
+                file.write(content)
+            self.assertEqual(
+                rebuilds, _samples(this.collect())['nova_dmore_rebuilds_total',
+                                                   ])
+            self.assertEqual(said, log.output.count('is of no use'))
 
     def test_a_pair_that_is_gone(self):
         service = mock.Mock()

@@ -51,6 +51,17 @@ class LocksTest(base.BaseTestCase):
     def test_nobody_ever(self):
         self.assertRaises(FileNotFoundError, locks.holder, self.folder)
 
+    def test_the_recorder(self):
+        asked = locks.open_recorders(self.folder)
+        self.addCleanup(os.close, asked)
+        self.assertIsNone(locks.recorder(asked))
+        pid = self._child(lambda: locks.take_as_recorder(self.folder))
+        self.assertEqual(pid, locks.recorder(asked))
+        self.assertRaises(BlockingIOError, locks.take_as_recorder,
+                          self.folder)
+        self._kill()
+        self.assertIsNone(locks.recorder(asked))
+
     def test_it_goes_with_its_process(self):
         pid = self._child(lambda: locks.take(self.folder))
         self.assertEqual(pid, locks.holder(self.folder))

@@ -2,6 +2,9 @@
 """What is reserved, and what is refused. ``tests/functional/test_capacity.py``
 shows the same with Nova and Placement."""
 
+from concurrent import futures
+import threading
+import time
 from unittest import mock
 
 import fixtures
@@ -11,6 +14,7 @@ import os_resource_classes as orc
 
 from nova_dmore import exception
 from nova_dmore.virt import capacity
+from nova_dmore.virt import limited
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
@@ -199,6 +203,44 @@ class ClaimTest(CapacityTestCase):
         self.capacity.claim(fakes.UUID)
         self.assertEqual(512 + COST, self.placement.inventory['reserved'])
 
+    def test_two_at_once_are_two(self):
+        """The record of the first waits for Neutron."""
+        self.placement.used = 4096 - 512 - 2 * COST + 1
+        self.capacity.claim(fakes.UUID)
+        self.assertRaises(
+            exception.NoRoomError, self.capacity.claim, OTHER_UUID)
+        self.capacity.end_claim(fakes.UUID)
+        self.capacity.claim(OTHER_UUID)
+        self.assertEqual(512 + COST, self.placement.inventory['reserved'])
+
+    def test_a_claim_that_was_refused_does_not_count(self):
+        self.placement.used = 4096 - 512 - COST + 1
+        self.assertRaises(
+            exception.NoRoomError, self.capacity.claim, fakes.UUID)
+        self.placement.used -= 1
+        self.capacity.claim(OTHER_UUID)
+
+    def test_a_claim_that_has_its_record_ends_with_it(self):
+        self.pairs.records.save(fakes.make_record())
+        self.capacity.claim(fakes.UUID)
+        self.pairs.records.forget(fakes.UUID)
+        self.capacity.claim(OTHER_UUID)
+        self.assertEqual(512 + COST, self.placement.inventory['reserved'])
+
+    def test_the_report_counts_what_is_claimed(self):
+        self.capacity.claim(fakes.UUID)
+        self.assertEqual(512 + 3 * COST, self.report()[0])
+
+    def test_its_own_image_asks_for_more(self):
+        def manifest(digest):
+            return mock.Mock(memory_mib={'large': 128}.get(digest, 96))
+        self.useFixture(fixtures.MockPatchObject(
+            self.pairs.images, 'manifest', manifest))
+        self.pairs.records.save(fakes.make_record(instance_uuid=OTHER_UUID))
+        self.capacity.claim(fakes.UUID, 'large')
+        self.assertEqual(512 + 2 * (COST + 32),
+                         self.placement.inventory['reserved'])
+
     def test_no_room(self):
         self.placement.used = 4096 - 512 - COST + 1
         error = self.assertRaises(
@@ -226,6 +268,28 @@ class ClaimTest(CapacityTestCase):
         self.client.side_effect = auth_exceptions.ConnectFailure
         self.assertRaises(
             exception.PlacementAwayError, self.capacity.claim, fakes.UUID)
+
+    def test_placement_does_not_answer(self):
+        """And who comes next does not wait for those before."""
+        self.useFixture(fixtures.MockPatchObject(limited, 'ANSWER_S', 0.2))
+        never, asked = threading.Event(), threading.Event()
+        self.addCleanup(never.set)
+
+        def get(*_, **__):
+            asked.set()
+            never.wait(60)
+        self.placement.get = get
+        with futures.ThreadPoolExecutor() as threads:
+            first = threads.submit(self.capacity.claim, fakes.UUID)
+            self.assertTrue(asked.wait(60))
+            # Nobody else has the lock for long.
+            self.capacity.end_claim(OTHER_UUID)
+            others = [threads.submit(self.capacity.claim, OTHER_UUID)
+                      for _ in range(40)]
+            began = time.monotonic()
+            for claim in (first, *others):
+                self.assertRaises(exception.PlacementAwayError, claim.result)
+        self.assertLess(time.monotonic() - began, 4)
 
     def test_ram_where_instances_have_files(self):
         self.config.config(file_backed_memory=1 << 20, group='libvirt')
@@ -257,6 +321,22 @@ class PairsTest(fake_host.HostTestCase):
                           fakes.make_record(incoming=True))
         self.pairs.claim.assert_called_with(fakes.UUID)
         self.assert_nothing_left()
+
+    def test_a_claim_lasts_until_there_is_a_record(self):
+        recorded = []
+        self.pairs.claim = mock.Mock()
+        self.pairs.end_claim = lambda uuid: recorded.append(
+            self.pairs.get(uuid))
+        record = self.pairs.ensure(fakes.make_instance())
+        self.pairs.claim.assert_called_once_with(fakes.UUID, record.digest)
+        self.assertEqual([record], recorded)
+
+    def test_a_claim_ends_with_a_pair_that_cannot_be_made(self):
+        self.pairs.end_claim = mock.Mock()
+        self.neutron.free_addresses.clear()
+        self.assertRaises(exception.AddressError, self.pairs.ensure,
+                          fakes.make_instance())
+        self.pairs.end_claim.assert_called_once_with(fakes.UUID)
 
     def test_one_that_is_here_needs_no_more(self):
         self.pairs.ensure(fakes.make_instance())

@@ -5,7 +5,11 @@ import types
 from unittest import mock
 
 import fixtures
+from keystoneauth1 import exceptions as keystone_exceptions
 from keystoneauth1 import session
+from keystoneauth1 import token_endpoint
+from neutronclient.v2_0 import client as neutron_client
+import requests
 
 from nova_dmore import exception
 from nova_dmore.virt import limited
@@ -48,6 +52,19 @@ class NeutronTest(fakes.TestCase):
             self.assertEqual(expected,
                              request.call_args.kwargs.get('timeout'))
 
+    def test_nothing_is_asked_twice(self):
+        """By Neutron's real client, made as Nova makes it."""
+        auth = token_endpoint.Token('http://neutron.invalid', 'token')
+        client = limited.neutron_client(neutron_client.Client(
+            session=session.Session(auth=auth), auth=auth, connect_retries=3,
+            endpoint_override='http://neutron.invalid'))
+        with mock.patch.object(
+                client.httpclient.session.session, 'request',
+                side_effect=requests.exceptions.Timeout) as request:
+            self.assertRaises(keystone_exceptions.ConnectTimeout,
+                              client.create_port, {'port': {}})
+        request.assert_called_once()
+
 
 class GlanceTest(fakes.TestCase):
 
@@ -65,3 +82,18 @@ class GlanceTest(fakes.TestCase):
             exception.GlanceAwayError, limited.glance, 0.01, 'the image',
             never.wait)
         self.assertIn('the image: Glance has not', str(error))
+
+
+class PlacementTest(fakes.TestCase):
+
+    def test_it_answers(self):
+        self.assertEqual(3, limited.placement('x', lambda: 3))
+
+    def test_it_does_not_answer(self):
+        never = threading.Event()
+        self.addCleanup(never.set)
+        self.useFixture(fixtures.MockPatchObject(limited, 'ANSWER_S', 0.01))
+        error = self.assertRaises(
+            exception.PlacementAwayError, limited.placement, 'its memory',
+            never.wait)
+        self.assertIn('its memory: Placement has not', str(error))

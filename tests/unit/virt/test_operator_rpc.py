@@ -116,6 +116,9 @@ class OperatorRpcTest(fakes.TestCase):
             exception.PairError, operator_rpc._find_broker,
             [('127.0.0.1', 1), there])
         self.assertIn('[DEFAULT] transport_url', str(error))
+        error = self.assertRaises(
+            exception.PairError, operator_rpc._find_broker, [('::1', 1)])
+        self.assertIn('[::1]:1: ', str(error))
         operator_rpc._find_broker([])       # the transport in memory
 
     def test_many_instances(self):

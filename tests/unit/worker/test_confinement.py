@@ -14,3 +14,7 @@ class TestCalls(calls.Checks, base.BaseTestCase):
 
     def test_nothing_with_a_path_or_an_address(self):
         self.assert_no_calls(*calls.OF_PATHS, 'openat', 'connect', 'socket')
+
+    def test_the_lock_cannot_be_copied(self):
+        # To a QEMU and back, it would have another number.
+        self.assert_no_calls('sendmsg', 'sendmmsg', 'dup', 'dup2', 'dup3')

@@ -45,11 +45,11 @@ class TestGapLog(base.BaseTestCase):
 
     def test_limit(self):
         log = gaps.GapLog()
-        for _ in range(gaps.GAPS_MAX + 5):
+        for _ in range(wire.GAPS_MAX + 5):
             log.add(OUT, wire.GapKind.EXACT, 'a', 0, 1)
         *kept, more = log.reports()
         numbers = [g['number'] for g in kept]
-        self.assertEqual(gaps.GAPS_MAX, len(numbers))
+        self.assertEqual(wire.GAPS_MAX, len(numbers))
         self.assertEqual(1, numbers[0])
         self.assertEqual(numbers, sorted(numbers))
         self.assertEqual(('serial0_out', 'unknown', 5), (
@@ -58,7 +58,7 @@ class TestGapLog(base.BaseTestCase):
 
     def test_those_that_gave_way_are_counted_until_they_are_taken(self):
         log = gaps.GapLog()
-        for _ in range(gaps.GAPS_MAX + 2):
+        for _ in range(wire.GAPS_MAX + 2):
             log.add(OUT, wire.GapKind.EXACT, 'a', 0, 7)
         log.add(IN, wire.GapKind.UNKNOWN, 'b')
         taken = log.reports()

@@ -124,9 +124,9 @@ class SessionLogTest(base.BaseTestCase):
                 for number in range(sessions.EVENTS_PER_MINUTE):
                     self.log.take(_began(number))
                     self.log.take(_ended(number))
-        self.assertEqual(sessions.EVENTS_MAX, len(self.log.events()))
+        self.assertEqual(wire.SESSION_EVENTS_MAX, len(self.log.events()))
         self.assertEqual(
-            20 * sessions.EVENTS_PER_MINUTE - sessions.EVENTS_MAX,
+            20 * sessions.EVENTS_PER_MINUTE - wire.SESSION_EVENTS_MAX,
             self.log.untold)
 
 

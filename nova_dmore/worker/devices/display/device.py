@@ -11,18 +11,15 @@ from typing import Any
 
 from nova_dmore.channel import carry_over as carry_over_module
 from nova_dmore.channel import display
-from nova_dmore.channel.host import end as host_end_module
 from nova_dmore.posix import loop as loop_module
 from nova_dmore import wire
 from nova_dmore.worker.devices import base
 from nova_dmore.worker.devices.display import connection
 from nova_dmore.worker.devices.display import rfb
 from nova_dmore.worker.devices.display import source as source_module
+from nova_dmore.worker.devices.display import wanted as wanted_module
 
 LOG = logging.getLogger(__name__)
-
-#: How long QEMU's display is looked at after the last viewer left, seconds.
-LINGER_S = 1.5
 
 #: All of the picture is asked for at most this often, whatever the guest
 #: does with its video modes, in seconds.
@@ -60,6 +57,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         self._machine = context.machine
         self._host_end = context.host_end
         self._display = display.HostDisplay(context.region)
+        self._wanted = wanted_module.Wanted(context, self._display)
         self._connection = connection.Connection(
             context, make_source, self, self.look)
         # Of QEMU's picture, while it is known.
@@ -71,8 +69,6 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         # came with them on.
         self._leds_moved = False
         self._applied = False       # size and cursor are in the region
-        # When somebody looked last.
-        self._viewed_at: float | None = None
         self._forgotten = 0         # the epoch in which they were last
         self._refreshed_at = 0.0
         self._reminded_at = 0.0
@@ -100,20 +96,20 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
     def look(self) -> None:
         """See :class:`base.ShadowDevice`."""
         now = time.monotonic()
-        self._see_viewers(now)
-        wanted = self._wanted(now)
+        self._wanted.see_viewers(now)
+        wanted = self._wanted.is_wanted(now)
         if self._connection.source is None:
             if wanted:
                 self._connection.open(now)
-            elif self._flows():
+            elif self._wanted.flows():
                 self._forget_pixels()
         elif not wanted and self._machine.output_flows:
             self._connection.close()
             self._lose()
             self._forgotten = 0
         if self._connection.source is not None:
-            self._connection.source.listen(self._listens())
-            if self._flows():
+            self._connection.source.listen(self._wanted.listens())
+            if self._wanted.flows():
                 self._follow(self._connection.source, now)
         self._set_timer(now)
 
@@ -161,7 +157,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
 
     def target(self, y: int, height: int) -> source_module.Target | None:
         """See :class:`source.Sink`."""
-        if not (self._applied and self._flows()):
+        if not (self._applied and self._wanted.flows()):
             return None
         shown = max(0, min(height, self._display.height - y))
         if shown:
@@ -187,7 +183,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
     def cursor(self, cursor: display.Cursor | None) -> None:
         """See :class:`source.Sink`."""
         self._cursor = cursor
-        if self._applied and self._flows():
+        if self._applied and self._wanted.flows():
             self._display.set_cursor(cursor)
             self._context.ring(wire.Vector.DISPLAY)
         else:
@@ -200,7 +196,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         self._leds_told = True
         # QEMU's USB and virtio keyboards migrate the lights and tell nobody.
         self._leds = None if self._leds_moved else leds
-        if self._applied and self._flows():
+        if self._applied and self._wanted.flows():
             self._display.set_leds(self._leds)
             self._context.ring(wire.Vector.DISPLAY)
         else:
@@ -212,39 +208,6 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         self._leds_moved = False    # the next one is another QEMU
         self._lose()
         self._loop.call_soon(self.look)
-
-    # -- what is wanted
-
-    def _see_viewers(self, now: float) -> None:
-        if self._display.viewers and (
-                self._is_open() or not self._machine.output_flows):
-            self._viewed_at = now
-
-    def _wanted(self, now: float) -> bool:
-        machine = self._machine
-        if machine.state is wire.PairState.INCOMING:
-            return True     # to be quick when both VMs run
-        return (machine.output_flows and self._viewed_at is not None
-                and now - self._viewed_at <= LINGER_S)
-
-    def _listens(self) -> bool:
-        """Whether QEMU's messages may be read; it sends no picture unless it
-        is asked for one."""
-        return (self._flows()
-                or self._machine.state is wire.PairState.INCOMING)
-
-    def _flows(self) -> bool:
-        """Whether the region may show what the instance's display shows."""
-        machine = self._machine
-        return (machine.output_flows and machine.region_writable
-                and self._host_end.state in (
-                    host_end_module.HostState.OPENING,
-                    host_end_module.HostState.OPEN)
-                and (machine.state is not wire.PairState.INCOMING
-                     or machine.instance_running))
-
-    def _is_open(self) -> bool:
-        return self._host_end.state is host_end_module.HostState.OPEN
 
     def _lose(self) -> None:
         self._size = None
@@ -337,7 +300,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
 
     def _open(self, complete_at: float, now: float) -> None:
         """The picture is complete: show it as soon as Domain R can look."""
-        if not self._is_open():
+        if not self._wanted.is_open():
             return
         if (self._arrival_open and self._arrived is None
                 and now < complete_at + CARRIED_PATIENCE_S):
@@ -389,15 +352,15 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         source = self._connection.source
         if source is None:
             retry_at = self._connection.retry_at
-            if self._wanted(now) and retry_at is not None:
+            if self._wanted.is_wanted(now) and retry_at is not None:
                 times.append(retry_at)
-        elif self._flows() and self._size is not None:
+        elif self._wanted.flows() and self._size is not None:
             times += self._hurries[:1]
             if self._waits(source):
                 times.append(self._reminded_at + REMIND_S)
             elif self._display.is_open:
                 times.append(self._told_at + wire.DISPLAY_PATIENCE_S)
-            if self._complete_at is not None and self._is_open():
+            if self._complete_at is not None and self._wanted.is_open():
                 times.append(self._complete_at + CARRIED_PATIENCE_S)
             elif not self._requested and self._complete_at is None:
                 times.append(self._refreshed_at + REFRESH_INTERVAL_S)

@@ -69,7 +69,8 @@ class InputDevice(base.ShadowDevice):
         self._held = held_module.Held(context.kept.get('input'),
                                       context.note)
         self._standstill = standstill.Standstill(
-            self._machine, context.loop, self.pump)
+            self._machine, context.loop, self.pump, context.instance_is_off)
+        self._was_reset = False     # and what waited is not dropped yet
         # Where a pointer without position is.
         self._place: qemu_events.Place | None = None
         self._arrival_open = False  # the source's buttons may come yet
@@ -98,7 +99,9 @@ class InputDevice(base.ShadowDevice):
             self._relative = False
             self._place = None
         self._flowed = flows
-        if self._standstill.has_lasted(now) and self._on_way is None:
+        if self._on_way is None and (
+                self._was_reset or self._standstill.has_lasted(now)):
+            self._was_reset = False
             self._drop_waiting()
         if self._may_send() and self._lift():
             return      # first, for what comes may press it anew
@@ -137,6 +140,13 @@ class InputDevice(base.ShadowDevice):
         elif self._arrival_open:
             self._arrival_open = False
             self._held.arrived(carried.buttons)
+
+    def was_reset(self) -> None:
+        """See :class:`base.ShadowDevice`: what waits was typed at what ran
+        before, and QEMU has forgotten what its keyboard held."""
+        self._was_reset = True
+        self._room.forget()
+        self.pump()
 
     def opened(self) -> None:
         """See :class:`base.ShadowDevice`: it may have started anew while there
@@ -261,7 +271,7 @@ class InputDevice(base.ShadowDevice):
         data = self._host_end.readable(_STREAM)
         count = len(data) // _SIZE
         if count:
-            self._standstill.drops()
+            self._standstill.drops(count)
             self._held.dropped(data)
             self.dropped += count
             self._host_end.take(_STREAM, count * _SIZE)

@@ -45,6 +45,8 @@ class Held:
         #: Id of a command that was on its way when another one came: it
         #: counts for no event of that one's stream.
         self._uncounted: int | None = kept['uncounted']
+        #: Keys whose press was dropped, too: they are not down.
+        self._in_vain: set[int] = set()
         self._changed = changed
 
     def to_notes(self) -> _Message:
@@ -82,6 +84,7 @@ class Held:
         """QEMU has executed a command, or never will."""
         self.buttons = note['buttons']
         self.keys = frozenset(note['down'])
+        self._in_vain -= self.keys
 
     def arrived(self, buttons: int) -> None:
         """The guest came with these down, from another host."""
@@ -140,6 +143,7 @@ class Held:
         """These records are for nobody: what they would have let go is owed,
         and what they press again, is held again."""
         keys, buttons = set(self._owed_keys), self._owed_buttons
+        unknown = set[int]()
         for start in range(0, len(data) - _SIZE + 1, _SIZE):
             try:
                 event = input_event.unpack(data[start:start + _SIZE])
@@ -149,8 +153,14 @@ class Held:
                 buttons = self.buttons & ~event.buttons
             elif event.down:
                 keys.discard(event.number)
-            elif event.number in self.keys:
+                self._in_vain.add(event.number)
+            elif event.number not in self._in_vain:
                 keys.add(event.number)
+                unknown.add(event.number)
+            else:
+                self._in_vain.remove(event.number)
+        # It may have come with the guest from another host, held down.
+        self.keys |= unknown
         self._set_owed(frozenset(keys), buttons)
 
     def owes_nothing(self) -> None:

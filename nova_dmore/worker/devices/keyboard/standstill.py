@@ -2,7 +2,8 @@
 """Input for an instance that stands still.
 
 An instance that is paused or switched off takes nothing, and nothing is kept
-for it: what is typed then is dropped, as QEMU's own console does.
+for it: what is typed then is dropped, as QEMU's own console does. So is what
+waits when it is reset.
 """
 
 import logging
@@ -24,11 +25,15 @@ class Standstill:
     """Of one instance.
 
     :param look: has the device look again: it has lasted
+    :param is_off: whether there is no QEMU: the next one is not to get what
+        waits, however soon it comes
     """
 
     def __init__(self, machine: state_machine.PairMachine,
-                 loop: loop_module.Loop, look: Callable[[], None]) -> None:
+                 loop: loop_module.Loop, look: Callable[[], None],
+                 is_off: Callable[[], bool]) -> None:
         self._machine = machine
+        self._is_off = is_off
         self._loop = loop
         self._look = look
         self._since: float | None = None
@@ -47,7 +52,7 @@ class Standstill:
         if self._since is None:
             self._since = now
         left = self._since + _STANDING_S - now
-        if left <= 0:
+        if left <= 0 or self._is_off():
             return True
         if self._timer is None:
             self._timer = self._loop.call_later(left, self._on_timer)
@@ -57,8 +62,9 @@ class Standstill:
         self._timer = None
         self._look()
 
-    def drops(self) -> None:
-        """What waits is dropped now: say so, once."""
+    def drops(self, count: int) -> None:
+        """So many events that wait are dropped now: say so, once."""
         if not self._told:
             self._told = True
-            LOG.info('The instance stands still: input is dropped')
+            LOG.info('The instance stands still or was reset: input is '
+                     'dropped (%d events)', count)

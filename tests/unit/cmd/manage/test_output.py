@@ -36,9 +36,10 @@ class OutputTest(base.BaseTestCase):
         self.assertIn('{"ssh": 1}', answer.shown(False))
         self.assertIn('| no ', answer.shown(False))
 
-    def test_text_is_the_same_for_all(self):
-        self.assertEqual(['x', 'x'], [
-            output.Text('x').shown(as_json) for as_json in (False, True)])
+    def test_text(self):
+        answer = output.Text('7 has ended', {'number': 7})
+        self.assertEqual('7 has ended', answer.shown(False))
+        self.assertEqual({'number': 7}, json.loads(answer.shown(True)))
 
     def test_times(self):
         self.assertEqual('1970-01-01T00:01:00+00:00', output.utc(60.5))

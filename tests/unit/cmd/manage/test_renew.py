@@ -4,6 +4,7 @@
 import argparse
 import contextlib
 import io
+import json
 from unittest import mock
 
 import fixtures
@@ -92,6 +93,9 @@ class RenewTest(base.BaseTestCase):
         self.api.rebuild.assert_called_once_with(
             'context', 'c2', fakes.UUID)
         self.assertIn(fakes.UUID, answer.shown(False))
+        self.assertEqual(
+            {'instance_uuid': fakes.UUID, 'outcome': 'rebuilt'},
+            json.loads(answer.shown(True)))
 
     def test_who_waits_for_ever(self):
         """A pair that is migrated waits; the command does not hang for one

@@ -3,6 +3,7 @@
 
 import contextlib
 import io
+import json
 import pathlib
 import subprocess
 import sys
@@ -124,6 +125,19 @@ class ManageTest(unittest.TestCase):
         self.assertEqual('0 0 pairs\n1 1 pairs, newest\n7 1 pairs, missing\n',
                          self.answer('secrets'))
         self.assertNotIn(FIRST, self.answer('secrets'))
+
+    def test_for_programs(self):
+        self.assertEqual(
+            [{'id': 0, 'pairs': 0, 'missing': False, 'newest': False},
+             {'id': 1, 'pairs': 1, 'missing': False, 'newest': True}],
+            json.loads(self.answer('secrets', '--json')))
+        self.assertEqual(
+            {'password': identity.vnc_password(SECOND.encode(), fakes.UUID)},
+            json.loads(self.answer('vnc-password', '--json', fakes.UUID)))
+        told = json.loads(self.answer('host-key', '--json', fakes.UUID))
+        self.assertEqual(
+            self.answer('host-key', fakes.UUID).splitlines(),
+            [f'{told["host"]} {key}' for key in told['keys']])
 
     def test_what_is_wrong(self):
         self.assert_refused(['vnc-password', '--secret-id', '5', OTHER_UUID],

@@ -94,3 +94,7 @@ class SessionTest(base.BaseTestCase):
         status, printed, _ = self._run('end', self.pair.uuid, '2')
         self.assertEqual(output.Status.INCOMPLETE, status)
         self.assertIn('has not ended', printed)
+        status, printed, _ = self._run('end', '--json', self.pair.uuid, '2')
+        self.assertEqual(output.Status.INCOMPLETE, status)
+        self.assertEqual({'instance_uuid': self.pair.uuid, 'number': 2,
+                          'ended': False}, json.loads(printed))

@@ -91,7 +91,8 @@ class ChangedOptionsTest(fake_host.HostTestCase):
 
     def test_an_earlier_domain_r_is_named_once(self):
         for serving, named in (({'ssh': 0, 'ends_sessions': 1}, 0),
-                               (None, 0), ({'ssh': 0}, 1), ({'ssh': 1}, 1)):
+                               (None, 0), (['ssh'], 0), ('ssh', 0),
+                               ({'ssh': 0}, 1), ({'ssh': 1}, 1)):
             self.client().status.side_effect = None
             self.client().status.return_value = fake_shadow.status(
                 serving=serving)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import threading
 from unittest import mock
 
 import fixtures
@@ -32,9 +33,9 @@ class GapsTest(PairCareTestCase):
             gaps=tuple(map(care_case.gap, range(256))))
         self.client().status.side_effect = None
         self.care.collect_gaps(self.record.instance_uuid)
-        self.assertEqual(pair_care._GAPS_AT_ONCE, self.reporter.gap.call_count)
+        self.assertEqual(pair_care._AT_ONCE, self.reporter.gap.call_count)
         (call,) = self.reporter.more_gaps.call_args_list
-        self.assertEqual(256 - pair_care._GAPS_AT_ONCE, len(call.args[-1]))
+        self.assertEqual(256 - pair_care._AT_ONCE, len(call.args[-1]))
         self.client().forget_gaps.assert_called_once_with(list(range(256)))
 
     def test_sessions_are_reported_once(self):
@@ -51,6 +52,49 @@ class GapsTest(PairCareTestCase):
         self.reporter.session.side_effect = ValueError
         self.assertRaises(ValueError, self.care.collect_gaps, fakes.UUID)
         self.client().forget_session_events.assert_called_once()
+
+    def test_sessions_without_number_are_reported_together(self):
+        # One client after the other: each comes, and goes.
+        events = [wire.SessionEvent(
+            number, ('began', 'ended')[number % 2], 6.0, session.Session(
+                'ssh', number // 2, 5.0, '192.0.2.1', 4000, None, False))
+            for number in range(100)]
+        self.client().status.side_effect = lambda: fake_shadow.status(
+            session_events=tuple(events))
+        self.care.collect_gaps(fakes.UUID)
+        self.assertEqual(2 * pair_care._AT_ONCE,
+                         self.reporter.session.call_count)
+        self.assertEqual(
+            [mock.call(fakes.UUID, events[first + 2 * pair_care._AT_ONCE::2])
+             for first in (0, 1)],
+            self.reporter.more_sessions.call_args_list)
+        self.client().forget_session_events.assert_called_once_with(
+            list(range(100)))
+
+    def test_a_process_that_does_not_answer_holds_up_no_other(self):
+        asked, done = threading.Event(), threading.Event()
+        self.addCleanup(done.set)
+
+        def status():
+            asked.set()
+            done.wait(30)
+            return fake_shadow.status()
+
+        self.client().status.side_effect = status
+        thread = threading.Thread(
+            target=self.care.collect_gaps, args=(fakes.UUID,))
+        thread.start()
+        self.addCleanup(thread.join)
+        self.assertTrue(asked.wait(30))
+        other = self.pairs.client(care_case.OTHER_UUID)
+        other.status.side_effect = lambda: fake_shadow.status(
+            gaps=(care_case.gap(5),))
+        other.forget_gaps.side_effect = None
+        fake_host.in_thread(
+            lambda: self.care.collect_gaps(care_case.OTHER_UUID), seconds=20)
+        other.forget_gaps.assert_called_once_with([5])
+        self.assertTrue(thread.is_alive())
+        done.set()
 
     def test_collect_gaps_of_a_process_that_is_gone(self):
         self.shadow.kill(fakes.UUID)
@@ -238,9 +282,15 @@ class EndsAgainTest(PairCareTestCase):
     def test_another_image(self):
         self.assertEqual([fakes.DIGEST] * 3,
                          [self._ends(5) for _ in range(3)])
-        for _ in range(3):
-            self.assertEqual('cd' * 32, self._ends(5))
+        for seconds in (5, 301, 301):
+            self.assertEqual('cd' * 32, self._ends(seconds))
         self.assertEqual(1, self.log.output.count('ends again and again'))
+
+    def test_one_that_was_removed_is_forgotten(self):
+        self._ends(5)
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.assertIs(Condition.GONE, self.care.check(fakes.UUID))
+        self.assertEqual({}, self.care._built)
 
     def test_not_if_it_lives_for_a_while(self):
         self.assertEqual([fakes.DIGEST] * 8,
@@ -248,5 +298,46 @@ class EndsAgainTest(PairCareTestCase):
 
     def test_there_is_no_other(self):
         self.images.current.side_effect = exception.ImageError('none')
-        self.assertEqual([fakes.DIGEST] * 6,
-                         [self._ends(5) for _ in range(6)])
+        self.assertEqual([fakes.DIGEST] * 4,
+                         [self._ends(5) for _ in range(4)])
+
+    def _is_left_alone(self, seconds):
+        self.now += seconds
+        self.libvirt.domains.clear()
+        self.reporter.reset_mock()
+        error = self.assertRaises(
+            exception.PairError, self.care.rebuild, fakes.UUID)
+        self.assertEqual({}, self.libvirt.domains)
+        self.reporter.rebuilt.assert_not_called()
+        return str(error)
+
+    def test_it_is_left_alone_for_a_while(self):
+        for _ in range(4):
+            self._ends(5)
+        self.assertIn('ended 4 times', self._is_left_alone(5))
+        self._is_left_alone(290)
+        # Then it has one attempt at a time, and a new image.
+        self.images.current.return_value = 'ef' * 32
+        self.assertEqual('ef' * 32, self._ends(10))
+        self.assertIn('ended 5 times', self._is_left_alone(5))
+        self._ends(300)
+        # Until it lives.
+        for seconds in (200, 5, 5, 5):
+            self._ends(seconds)
+
+    def test_what_cannot_be_built_does_not_end(self):
+        self.libvirt.refuse = fake_host.libvirt_error(text='no memory')
+        for _ in range(8):
+            self.now += 5
+            self.libvirt.domains.clear()
+            error = self.assertRaises(
+                exception.PairError, self.care.rebuild, fakes.UUID)
+            self.assertIn('no memory', str(error))
+        self.libvirt.refuse = None
+        self._ends(5)
+
+    def test_what_its_instance_prints_is_taken_all_the_same(self):
+        for _ in range(5):
+            self.shadow.kill(fakes.UUID)
+            self._ends(5)
+        self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))

@@ -70,6 +70,14 @@ class ReporterTest(fakes.TestCase):
             self._notified())
         self.assertIn('no plug-in', self.log.output)
 
+    def test_one_that_starts_as_stock(self):
+        self.reporter.started_as_stock(self.context, fakes.UUID, 'no\nroom')
+        self.assertEqual(
+            ('dmore.console.stock', {'instance_uuid': fakes.UUID,
+                                     'reason': r'no\nroom'}),
+            self._notified())
+        self.assertEqual({('stock_fallbacks', ()): 1}, self.figures.counts)
+
     def test_many_gaps_are_one_line_for_each_stream(self):
         gaps = [mock.Mock(stream='serial0_out', bytes=2)] * 300
         self.reporter.more_gaps(self.context, fakes.UUID, gaps)
@@ -150,6 +158,14 @@ class ReporterTest(fakes.TestCase):
         self.assertIn('session 7 at the ssh server began: from 192.0.2.1 '
                       'port 4000, key SHA256:x', self.log.output)
         self.notifier.assert_not_called()
+
+    def test_more_sessions(self):
+        for event in ('began', 'ended'):
+            self.reporter.more_sessions(fakes.UUID, [_event(event)] * 30)
+            self.assertEqual(1, self.log.output.count(
+                f'30 sessions more {event}'))
+        self.assertEqual({('sessions_begun', ('ssh',)): 30},
+                         self.figures.counts)
 
 
 def _event(event, since=5.0):

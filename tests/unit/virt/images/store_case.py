@@ -65,7 +65,7 @@ class StoreTestCase(fakes.TestCase):
             'properties': {'dmore_digest': digest}, **changes})
         return digest
 
-    def _get_all(self, context, limit, filters):
+    def _get_all(self, context, limit, filters, marker=None):
         """As Glance answers what Nova makes of this."""
         rest = dict(filters)
         wanted = {name: rest.pop(name) for name in ('name', 'status', 'owner')
@@ -75,8 +75,10 @@ class StoreTestCase(fakes.TestCase):
         found = [dict(record) for record in self.glance
                  if wanted.items() <= record.items()
                  and rest.items() <= record['properties'].items()]
-        return sorted(found, key=lambda record: record['created_at'],
-                      reverse=True)[:limit]
+        found.sort(key=lambda record: record['created_at'], reverse=True)
+        first = 0 if marker is None else 1 + [
+            record['id'] for record in found].index(marker)
+        return found[first:first + limit]
 
     def _download(self, context, image_id, data):
         content = self.files[image_id].read_bytes()
@@ -92,10 +94,15 @@ class StoreTestCase(fakes.TestCase):
             raise self.context_error
         return self.context
 
+    def in_cache(self):
+        """All but the note of which image was the last one."""
+        return [path for path in self.cache.iterdir()
+                if path.name != image_store._LAST]
+
     def _assert_fails(self, store, *texts, call=None):
         error = self.assertRaises(
             exception.ImageError, call or store.current)
         for text in texts:
             self.assertIn(text, str(error))
         if self.cache.exists():
-            self.assertEqual([], list(self.cache.iterdir()))
+            self.assertEqual([], self.in_cache())

@@ -88,6 +88,26 @@ class CandidatesTest(store_case.StoreTestCase):
         for call in self.api.get_all.call_args_list:
             self.assertLessEqual(call.kwargs['limit'], 100)
 
+    def test_a_flood_hides_no_good_one(self):
+        self.glance[0].update(is_public=False, owner='another operator')
+        for number in range(200):
+            self._upload_others(f'{number}')
+        self.useFixture(fixtures.MockPatchObject(
+            image_store.ImageStore, '_is_good', return_value=False))
+        store = self._store(expected_digest=self.digest)
+        for time in range(1, 26):
+            self.assertRaises(exception.ImageError, store.current)
+            self.assertEqual(8 * time, len(self._tried()))
+        self.assertEqual(self.digest, store.current())
+        self.assertEqual(len(set(self._tried())), len(self._tried()))
+
+    def test_no_end_of_images(self):
+        self.glance.clear()
+        found = {'id': 'x', 'name': 'another', 'status': 'active'}
+        self.api.get_all.side_effect = lambda context, **what: [found]
+        self._assert_fails(self._store(expected_digest=self.digest))
+        self.assertLess(self.api.get_all.call_count, 100)
+
     def test_a_large_one_is_not_fetched(self):
         for size in (image_file.FILE_MAX + 1, 1 << 60, -1):
             self.glance.clear()
@@ -168,6 +188,8 @@ class CandidatesTest(store_case.StoreTestCase):
         self.assertEqual([], self._tried())
 
     def test_what_is_remembered_is_bounded(self):
+        self.useFixture(fixtures.MockPatchObject(
+            image_source, '_BAD_MAX', 256))
         store = self._store()
         source = store._source
         for number in range(1000):

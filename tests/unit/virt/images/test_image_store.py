@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import concurrent.futures
 import contextlib
+import threading
+import time
 from unittest import mock
 
+import fixtures
 from glanceclient import exc as glance_exceptions
 from keystoneauth1 import exceptions as keystone_exceptions
 from nova import exception as nova_exception
 
 from nova_dmore import exception
+from nova_dmore.virt.images import last_image
+from nova_dmore.virt import limited
 from nova_dmore import wire
 from tests.unit.virt.images import store_case
 
@@ -21,11 +27,53 @@ class StoreTest(store_case.StoreTestCase):
         self.assertEqual(
             1, len(self.api.download.call_args_list))
         self.assertEqual([self.digest],
-                         [path.name for path in self.cache.iterdir()])
+                         [path.name for path in self.in_cache()])
         self.assertEqual(
             b'vmlinuz of 1.0',
             (store.directory(self.digest) / 'vmlinuz').read_bytes())
         self.assertEqual('1.0', store.manifest(self.digest).version)
+
+    def _currents(self, count, download):
+        """What so many threads get that all want the image before it, or an
+        error, has come."""
+        asked = threading.Semaphore(0)
+
+        def get_all(*arguments, **keywords):
+            asked.release()
+            return self._get_all(*arguments, **keywords)
+
+        def late(*arguments, **keywords):
+            for _ in range(2 * count):      # the operator's, and public ones
+                self.assertTrue(asked.acquire(timeout=60))
+            time.sleep(0.3)
+            return download(*arguments, **keywords)
+        self.api.get_all.side_effect = get_all
+        self.api.download.side_effect = late
+        store = self._store()
+        with concurrent.futures.ThreadPoolExecutor(count) as threads:
+            currents = [threads.submit(store.current) for _ in range(count)]
+        return currents
+
+    def test_fetched_once_for_all_who_wait(self):
+        currents = self._currents(5, self._download)
+        self.assertEqual({self.digest},
+                         {current.result() for current in currents})
+        self.api.download.assert_called_once()
+
+    def test_an_error_is_for_all_who_wait(self):
+        currents = self._currents(5, mock.Mock(
+            side_effect=glance_exceptions.HTTPBadGateway))
+        for current in currents:
+            self.assertIn(store_case.GLANCE_ID, str(self.assertRaises(
+                exception.ImageError, current.result)))
+        self.api.download.assert_called_once()
+
+    def test_fetched_again_after_an_error(self):
+        store = self._store()
+        self.api.download.side_effect = glance_exceptions.HTTPBadGateway
+        self.assertRaises(exception.ImageError, store.current)
+        self.api.download.side_effect = self._download
+        self.assertEqual(self.digest, store.current())
 
     def test_by_id(self):
         self.api.get.side_effect = lambda context, image_id: self.glance[0]
@@ -97,6 +145,57 @@ class StoreTest(store_case.StoreTestCase):
                 keystone_exceptions.EndpointNotFound()):
             self.api.get_all.side_effect = error
             self._assert_fails(self._store(), '[dmore] image:')
+
+    def test_glance_is_away_after_a_boot(self):
+        """The image is here."""
+        self._store().current()
+        self.api.get_all.side_effect = (
+            nova_exception.GlanceConnectionFailed(server='s', reason='r'))
+        self.assertEqual(self.digest, self._store().current(or_last=True))
+        self.assertRaises(exception.GlanceAwayError, self._store().current)
+        self.assertRaises(exception.GlanceAwayError,
+                          self._store('other').current, or_last=True)
+        store = self._store()
+        for path in store.directory(self.digest).iterdir():
+            path.chmod(0o644)
+            path.write_bytes(b'damaged')
+        self.assertRaises(exception.GlanceAwayError, store.current,
+                          or_last=True)
+
+    def test_another_image_since(self):
+        self._store().current()
+        newest = self._upload(
+            store_case.make_image(self.temporary, '3.0'), 'i3', day=3)
+        self._store().current()
+        self.api.get_all.side_effect = (
+            nova_exception.GlanceConnectionFailed(server='s', reason='r'))
+        self.assertEqual(newest, self._store().current(or_last=True))
+
+    def test_a_glance_that_hangs_is_waited_for_once(self):
+        """Not for each instance, when nova-compute starts."""
+        self._store().current()
+        self.useFixture(fixtures.MockPatchObject(limited, 'ANSWER_S', 0.05))
+        never = threading.Event()
+        self.addCleanup(never.set)
+        self.api.get_all.reset_mock()
+        self.api.get_all.side_effect = lambda *_, **__: never.wait(60)
+        store = self._store()
+        for _ in range(3):
+            self.assertEqual(self.digest, store.current(or_last=True))
+            self.assertRaises(exception.GlanceAwayError, store.current)
+        self.api.get_all.assert_called_once()
+
+    def test_a_glance_that_hung_is_asked_again(self):
+        self.useFixture(fixtures.MockPatchObject(limited, 'ANSWER_S', 0.05))
+        self.useFixture(fixtures.MockPatchObject(last_image, '_SILENT_S', 0))
+        never = threading.Event()
+        self.addCleanup(never.set)
+        self.api.get_all.side_effect = lambda *_, **__: never.wait(60)
+        store = self._store()
+        self.assertRaises(exception.GlanceAwayError, store.current)
+        limited.ANSWER_S = 60
+        self.api.get_all.side_effect = self._get_all
+        self.assertEqual(self.digest, store.current())
 
     def test_download_fails(self):
         for error in (

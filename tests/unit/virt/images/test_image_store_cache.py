@@ -40,7 +40,7 @@ class CacheTest(CacheTestCase):
         use()
         self.api.download.assert_called_once()
         image_file.load(self.directory)
-        self.assertEqual([self.directory], list(self.cache.iterdir()))
+        self.assertEqual([self.directory], self.in_cache())
         self.assertIn(str(self.directory), self.log.output)
 
     def test_nobody_else_can_write_it(self):
@@ -149,7 +149,7 @@ class GivenAwayTest(CacheTestCase):
             self.assertEqual(self.before[image_file.ROOT], opened.read())
         self.api.download.assert_not_called()
         image_file.load(self.directory)
-        self.assertEqual([self.directory], list(self.cache.iterdir()))
+        self.assertEqual([self.directory], self.in_cache())
         self.assertEqual(0o555, stat.S_IMODE(self.directory.stat().st_mode))
         for name, content in self.before.items():
             path = self.directory / name
@@ -165,7 +165,7 @@ class GivenAwayTest(CacheTestCase):
     def _assert_refused(self):
         self.assertRaises(exception.ImageError, self.store.ensure,
                           self.digest)
-        self.assertEqual([self.directory], list(self.cache.iterdir()))
+        self.assertEqual([self.directory], self.in_cache())
 
     def test_changed(self):
         for name in self.before:

@@ -74,7 +74,7 @@ class PruneTest(store_case.StoreTestCase):
         self.assertEqual([self.old], self.store.prune({self.new}))
         self.assertEqual([self.new], self._held())
         self.assertEqual([self.store.directory(self.new)],
-                         list(self.cache.iterdir()))
+                         self.in_cache())
 
     def test_what_was_just_looked_at_stays(self):
         # A destination has, say, and its record is not written yet.
@@ -99,7 +99,7 @@ class PruneTest(store_case.StoreTestCase):
         self.store.prune({self.old, self.new})
         self.assertEqual(
             sorted(['.copied-y', 'notes', self.old, self.new]),
-            sorted(path.name for path in self.cache.iterdir()))
+            sorted(path.name for path in self.in_cache()))
 
     def test_the_folder_cannot_be_read(self):
         self.useFixture(fixtures.MockPatch(

@@ -10,6 +10,7 @@ from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import record
 from nova_dmore.virt import rpc
 from tests.unit.virt import fake_host
+from tests.unit.virt import fake_shadow
 from tests.unit.virt import fakes
 
 
@@ -54,3 +55,16 @@ class DestinationTestCase(fake_host.HostTestCase):
     def _domain_r_comes(self):
         self.libvirt.createXML(
             self.pairs.blueprint.domain_xml(self.pairs.get(fakes.UUID)), 0)
+
+    def _restart(self, migration_id):
+        """Of nova-compute; what the shadow-device process knows stays."""
+        self.role = self._role()
+        status = fake_shadow.status(migration_id=migration_id)
+        self.client().status.side_effect = lambda timeout=None: status
+        self.shadow.log.clear()
+
+    def _assert_rebuilt(self):
+        self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
+        self.assertFalse(self.pairs.get(fakes.UUID).incoming)
+        self.assertEqual(fakes.HOST, self.neutron.active_host(fakes.PORT))
+        self.reporter.rebuilt.assert_called_once()

@@ -96,6 +96,18 @@ class EnsureTest(BookTestCase):
         del self.neutron.ports[port['id']]
         self.assertFalse(self.book.exists(fakes.UUID))
 
+    def test_a_network_that_was_made_anew_under_its_name(self):
+        self.book.ensure(fakes.UUID, 'c1')
+        self.neutron.ports.clear()
+        self.neutron.networks[0] = {
+            **self.neutron.networks[0],
+            'id': '11111111-0000-4000-8000-000000000001'}
+        made = self.book.ensure(fakes.UUID, 'c1')
+        self.assertEqual(self.neutron.networks[0]['id'], made.network_id)
+        self.assertEqual(made, self.book.ensure(fakes.UUID, 'c1'))
+        self.assertTrue(self.book.exists(fakes.UUID))
+        self._port()
+
     def test_the_port_that_another_host_names(self):
         made = self.book.ensure(fakes.UUID, 'c1')
         self.assertEqual(made, self.book.of_port(fakes.UUID, made.port_id))

@@ -45,6 +45,14 @@ class AnnouncementTest(fakes.TestCase):
         self._announce()
         self.assertEqual({'mine': '1'}, self.instance.metadata)
 
+    def test_an_address_of_ipv6(self):
+        self.config.config(ssh_metadata=True, group='dmore')
+        self._announce(address=fakes.make_address(
+            interface='2001:db8::5/64'))
+        for told in (self.instance.metadata[announcement.SSH_PROPERTY],
+                     self.instance.system_metadata[announcement.NOTE]):
+            self.assertEqual('ssh://console@[2001:db8::5]:22', told)
+
     def test_the_user_has_as_many_as_he_may(self):
         self.config.config(ssh_metadata=True, group='dmore')
         self.config.config(metadata_items=1, group='quota')

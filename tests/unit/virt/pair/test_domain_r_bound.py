@@ -3,6 +3,7 @@
 
 import libvirt
 
+from nova_dmore.virt.care import changed_options
 from nova_dmore.virt.pair import domain_r
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
@@ -30,6 +31,20 @@ class BoundTest(fake_host.HostTestCase):
         del self._domain().emulator_on
         self.pairs.adopt(fakes.UUID)
         self.assertEqual((False, True), self._domain().emulator_on)
+
+    def test_when_nova_compute_starts_with_other_processors(self):
+        """One that it had is an instance's own now."""
+        self.config.config(cpu_shared_set='0-1', group='compute')
+        self.pairs.ensure(fakes.make_instance())
+        self.config.config(cpu_shared_set='0', cpu_dedicated_set='1',
+                           group='compute')
+        self.config.config(cpu_limit_percent=50, group='dmore')
+        pairs = self.make_pairs()
+        changed_options.ChangedOptions(pairs).look(pairs.records.all())
+        domain = self._domain()
+        self.assertEqual(2 * [(True,)],
+                         [domain.vcpu_on, domain.emulator_on])
+        self.assertEqual(50000, domain.scheduler['global_quota'])
 
     def test_no_limit(self):
         self.config.config(cpu_limit_percent=0, group='dmore')

@@ -85,6 +85,7 @@ class InputCase(base.BaseTestCase):
         patch.start()
         self.addCleanup(patch.stop)
         self.machine = Machine()
+        self.is_off = False
         self.commands = Commands()
         self.gaps = []
         self.kept = {}
@@ -106,6 +107,7 @@ class InputCase(base.BaseTestCase):
             report_gap=self.report_gap,
             commands=self.commands, last_input=self.commands.last,
             input_limit_reached=None, settled=None, config={},
+            instance_is_off=lambda: self.is_off,
             kept=self.kept, note=self.note)
         # Nobody can take a report, or notes, before the pair is made.
         self.making = True

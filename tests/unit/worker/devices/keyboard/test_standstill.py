@@ -67,3 +67,73 @@ class StandstillTest(input_case.InputCase):
             self.sends(Key(30, True))
             self.loop.run(5)
             self.assertEqual(0, self.device.taken)
+
+    def test_key_that_came_with_the_guest_is_let_go(self):
+        """It was pressed before the instance moved here."""
+        self.stand()
+        self.sends(Key(29, False), Key(30, True), Key(30, False))
+        self.loop.run(1.1)
+        self.stand(False)
+        self.loop.run(0.1)
+        self.served()
+        self.loop.run(1)
+        # The other one never was down.
+        self.assertEqual([(29, False)], self.commands.keys())
+
+    def test_key_pressed_in_vain_and_again(self):
+        self.stand()
+        self.sends(Key(30, True))
+        self.loop.run(1.1)
+        self.stand(False)
+        self.loop.run(0.1)
+        self.sends(Key(30, True))
+        self.served()
+        self.stand()
+        self.sends(Key(30, False))
+        self.loop.run(1.1)
+        self.stand(False)
+        self.loop.run(0.1)
+        self.served()
+        self.assertEqual([(30, True), (30, False)], self.commands.keys())
+
+    def _type_at_a_guest_that_hangs(self):
+        """It takes some."""
+        self.commands.keyboard = input_case.HAS_NONE
+        self.sends(*(Key(number, down) for number in range(30, 36)
+                     for down in (True, False)))
+        for _ in range(30):
+            if self.commands.callbacks:
+                self.commands.answer()
+            self.loop.run(0.1)
+        self.commands.keyboard = input_case.HAS_ROOM
+        return len(self.commands.sent)
+
+    def _presses_since(self, count):
+        for _ in range(30):
+            if self.commands.callbacks:
+                self.commands.answer()
+            self.loop.run(0.1)
+        return [key for key in self.commands.keys()[count:] if key[1]]
+
+    def test_what_waits_is_not_for_what_runs_after_a_reset(self):
+        count = self._type_at_a_guest_that_hangs()
+        self.device.was_reset()
+        self.assertEqual([], self._presses_since(count))
+        self.assertEqual(96, self.device.taken)
+        self.sends(Key(50, True))
+        self.assertEqual([(50, True)], self._presses_since(count))
+
+    def test_what_is_on_its_way_at_a_reset(self):
+        self.sends(Key(30, True), Key(30, False))
+        self.device.was_reset()
+        self.served()
+        self.assertEqual(16, self.device.taken)
+
+    def test_what_waits_is_not_for_the_next_qemu(self):
+        count = self._type_at_a_guest_that_hangs()
+        self.is_off = True
+        self.stand()
+        self.loop.run(0.1)
+        self.is_off = False
+        self.stand(False)
+        self.assertEqual([], self._presses_since(count))

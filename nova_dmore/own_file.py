@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads a file that nobody but this user can have written."""
+
+import os
+import stat
+
+
+def read(path: str | os.PathLike[str], most: int) -> str:
+    """-> its text, of which no more than so many characters are read, and one:
+    who gets that one has a file that is too large.
+
+    :raises OSError: it cannot be read, or is a symbolic link.
+    :raises ValueError: it is another's, no plain file, or no text.
+    """
+    # A FIFO would hold the reader up.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+                         | os.O_CLOEXEC)
+    with open(descriptor, encoding='utf-8') as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError('it is no plain file')
+        if (status.st_uid not in (0, os.geteuid()) or
+                status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
+            raise ValueError('another user could write it')
+        return file.read(most + 1)
