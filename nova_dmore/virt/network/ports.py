@@ -2,11 +2,14 @@
 """The ports of the Domain Rs of all hosts."""
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from oslo_utils import uuidutils
 
 from nova_dmore.virt import limited
 from nova_dmore.virt.network import address
+if TYPE_CHECKING:
+    from nova import context as nova_context
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +23,7 @@ class BoundPort:
     ip: str | None
 
 
-def of_all_hosts(context) -> list[BoundPort]:
+def of_all_hosts(context: 'nova_context.RequestContext') -> list[BoundPort]:
     """All of them; also what users have named like one.
 
     :param context: an admin ``RequestContext``.
