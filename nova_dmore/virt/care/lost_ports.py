@@ -12,6 +12,7 @@ third one does.
 """
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from nova import exception as nova_exception
 from nova import objects
@@ -21,6 +22,12 @@ from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import record as record_module
+if TYPE_CHECKING:
+    from nova import context as nova_context
+    from oslo_config import cfg
+
+    from nova_dmore.virt.care import reporter as reporter_module
+    from nova_dmore.virt.pair import pairs as pairs_module
 
 LOG = logging.getLogger(__name__)
 
@@ -34,13 +41,16 @@ class LostPorts:
     :param options: the ``[dmore]`` options.
     """
 
-    def __init__(self, pairs, reporter, context, options):
+    def __init__(self, pairs: 'pairs_module.Pairs',
+                 reporter: 'reporter_module.Reporter',
+                 context: 'nova_context.RequestContext',
+                 options: 'cfg.ConfigOpts.GroupAttr') -> None:
         self._pairs = pairs
         self._reporter = reporter
         self._context = context
         self._options = options
         #: Ids of the ports that the last look did not find.
-        self._missing = frozenset()
+        self._missing: frozenset[str] = frozenset()
 
     def look(self, records: Iterable[record_module.PairRecord]) -> None:
         """Replace each port that is lost.
