@@ -27,7 +27,10 @@ OPTIONS = [
         help='Fail a boot, and any later start (power on, hard reboot, '
              'resume), when the instance cannot have a Domain R, with the '
              'reason in the fault of the instance; and keep a live migration '
-             'from a host without the secret of its Domain R. With false, '
+             'from a host without the secret of its Domain R. One that had a '
+             'Domain R is powered on, or rebooted, all the same while '
+             'Neutron, Glance, Keystone or Placement does not answer, and '
+             'has its Domain R when they do. With false, '
              'the instance runs with the stock consoles and a warning is '
              'logged.'),
     cfg.StrOpt(
@@ -36,6 +39,13 @@ OPTIONS = [
              'a port. SSH clients and the console proxies must reach it, and '
              'users must not be able to create ports on it. No default: '
              'without it no instance gets a Domain R.'),
+    cfg.BoolOpt(
+        'release_ports_when_off', mutable=True, default=False,
+        help='Give back the port of a Domain R within a minute after its '
+             'instance was stopped, or found shut off; its Domain R ends. '
+             'The next start makes another one, whose address is another, as '
+             'a rule. By default an instance that is off keeps its Domain R '
+             'and its address.'),
     cfg.ListOpt(
         'security_groups', default=[],
         help='Ids of the Neutron security groups of the Domain R ports. '

@@ -18,8 +18,7 @@ from nova_dmore.metrics import figures
 _PROGRAM = 'nova-dmore-exporter'
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point of the command; returns its exit status."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=_PROGRAM, description='Writes the metrics of this host to a '
         'file, for the textfile collector of Prometheus\' node_exporter.')
@@ -34,7 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         '--interval', type=float, default=15.0, metavar='SECONDS',
         help='between two of them (default: 15); 0: write it once')
-    arguments = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of the command; returns its exit status."""
+    arguments = _parser().parse_args(argv)
     try:
         from nova_dmore.metrics import exporter
     except ImportError as error:

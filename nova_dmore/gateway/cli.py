@@ -62,11 +62,11 @@ def _log(text: str) -> None:
     syslog.syslog(syslog.LOG_WARNING, text.replace('\n', ' ')[:1000])
 
 
-def _index(config: pathlib.Path, store: store_module.Store,
-           whole: bool = False) -> index_module.Index:
-    """What is known now.
+def _bring_up_to_date(config: pathlib.Path, store: store_module.Store,
+                      whole: bool = False) -> None:
+    """Ask the cloud if what is known has expired.
 
-    :param whole: of all of a large cloud, and nothing that is out of date
+    :param whole: all of a large cloud, and nothing that is out of date
     """
     # What it needs to ask takes half a second to load.
     from nova_dmore.gateway import cloud as cloud_module
@@ -83,7 +83,7 @@ def _index(config: pathlib.Path, store: store_module.Store,
             index, now, given.ssh_port, addresses,
             cloud.changed(index.since(now)), cloud.keys_of)
 
-    return store_module.current(
+    store_module.bring_up_to_date(
         store, refresh, limit_s, given.cache_seconds,
         -1 if whole else given.stale_seconds, _log)
 
@@ -94,15 +94,17 @@ def _keys(arguments: argparse.Namespace) -> str:
     except ValueError:
         return ''   # a certificate, or what is no key of Nova's
     store = store_module.Store()
-    index = store.fresh() or _index(arguments.config_file, store)
-    where = index.reachable(key)
-    if not where:
+    if not store.is_fresh():
+        _bring_up_to_date(arguments.config_file, store)
+    found = store.consoles_of(key)
+    if found is None:
         return ''
+    port, where = found
     try:
         hosts.tell(where)
     except OSError as error:
         _log(f'uuids of instances lead nowhere, only addresses: {error}')
-    return consoles.authorized_keys_line(key, where, index.port) + '\n'
+    return consoles.authorized_keys_line(key, where, port) + '\n'
 
 
 def _answer(arguments: argparse.Namespace) -> str:
@@ -111,7 +113,8 @@ def _answer(arguments: argparse.Namespace) -> str:
     if arguments.command == 'refresh':
         store = store_module.Store()
         store.expire_in(0)
-        index = _index(arguments.config_file, store, whole=True)
+        _bring_up_to_date(arguments.config_file, store, whole=True)
+        index = store.load()
         return (f'{len(index.addresses)} consoles of {len(index.servers)} '
                 'instances\n')
     from nova_dmore.gateway import installation

@@ -15,7 +15,7 @@ from nova_dmore.gateway import consoles
 from nova_dmore.gateway import public_key
 
 #: Another release begins anew.
-VERSION = 1
+VERSION = 2
 #: Most instances, and bytes of the file.
 INSTANCES_MAX = 100_000
 FILE_MAX = 1 << 27
@@ -58,20 +58,37 @@ class Index:
     addresses: Mapping[str, str] = dataclasses.field(default_factory=dict)
     port: int = 22
 
-    def reachable(self, key: str) -> dict[str, str]:
-        """Addresses of the consoles that a key reaches, by instance; not more
-        than OpenSSH can be told."""
-        found = sorted(
-            (name, self.addresses[name])
-            for name, server in self.servers.items()
-            if key and server.key == key and name in self.addresses)
-        return dict(found[:consoles.CONSOLES_MAX])
+    def by_key(self) -> dict[str, dict[str, str]]:
+        """For each key the addresses of the consoles that it reaches, by
+        instance; not more than OpenSSH can be told."""
+        users: dict[str, dict[str, list[str]]] = {}
+        for name, server in self.servers.items():
+            if server.key and name in self.addresses:
+                users.setdefault(server.key, {}).setdefault(
+                    server.user, []).append(name)
+        return {key: {name: self.addresses[name]
+                      for name in _shared_out(of_key.values())}
+                for key, of_key in users.items()}
 
     def since(self, now: float) -> float | None:
         """From when on changes have to be asked for; None for all."""
         if not 0 <= now - self.begun_at < WHOLE_S or self.read_at > now:
             return None
         return self.read_at - CLOCKS_S
+
+
+def _shared_out(of_users: Iterable[list[str]]) -> list[str]:
+    """Those instances that a key reaches, where it is that of several users.
+
+    A public key is no secret: whoever gives it to many instances of his must
+    not take the place of its owner's. So all users have their first one, then
+    all their second, and so on.
+
+    :param of_users: the instances of each
+    """
+    ranked = sorted((rank, name) for names in of_users
+                    for rank, name in enumerate(sorted(names)))
+    return sorted(name for _, name in ranked[:consoles.CONSOLES_MAX])
 
 
 def to_json(index: Index) -> str:

@@ -11,6 +11,7 @@ then the kernel's counts of the unread bytes are those of QEMU's saved state
 
 import enum
 import logging
+import math
 import os
 import socket
 import time
@@ -92,7 +93,9 @@ class Line:
         self._allowed = 0           # counted bytes that may pass while HELD
         #: The last COUNT of this stop.
         self._count: messages.Message | None = None
+        self._stopped_at = -math.inf
         self._saving_at: float | None = None
+        self._saving_timer: loop_module.Handle | None = None
         self._written = 0           # input that has left the worker's pipe
         self._read = 0              # output that was put into its pipe
         self._dropped = 0           # output that nobody was there to take
@@ -172,6 +175,8 @@ class Line:
 
     def event(self, name: str, at: float) -> None:
         """QEMU said something at a time (CLOCK_MONOTONIC seconds)."""
+        if name == 'STOP':
+            self._stopped_at = at
         if name == 'STOP' and self._leaving and self.gate is Gate.OPEN:
             self._enter(Gate.HELD)
         elif name == messages.SAVED or (
@@ -182,7 +187,7 @@ class Line:
             if self.gate in (Gate.OPEN, Gate.OUTPUT):
                 self._enter(Gate.HELD)      # it was paused: no STOP came
             self._saving_at = at
-            self._loop.call_later(
+            self._saving_timer = self._loop.call_later(
                 max(0, at + moves.SETTLE_S - time.monotonic()), self._saving,
                 name == messages.SAVING_POSTCOPY)
 
@@ -235,6 +240,10 @@ class Line:
         self.gate = gate
         self._allowed = 0
         self._count = self._saving_at = None
+        if self._saving_timer is not None:
+            # It is of this stop: a rollback may be heard with the next one.
+            self._saving_timer.cancel()
+            self._saving_timer = None
         self._watch()
 
     def _gone(self, arriving: bool) -> None:
@@ -280,13 +289,15 @@ class Line:
             self._saving_at)
 
     def _report(self, has_all_output: bool, final: bool) -> None:
-        left, unsure_in, unsure_out = self._moves.counts(
-            self._unread(), self._saving_at,
+        left, unsure_in, unsure_out, read_late = self._moves.counts(
+            self._unread(), self._stopped_at, self._saving_at,
             None if self._count is None else self._count['unread'])
         counts = {
             'output': self._read + self._allowed if has_all_output else None,
             'unread': left, 'final': final,
             'unsure_in': unsure_in, 'unsure_out': unsure_out}
+        if read_late:       # next to never
+            counts['read_late'] = read_late
         LOG.info('Serial port: %s', counts)
         self._count = {'type': messages.ToWorker.COUNT, **counts}
         self._tell(self._count, ())

@@ -10,7 +10,8 @@ import collections
 import math
 
 #: For how long QEMU's main loop may still finish what it had begun, after QEMU
-#: has said that it saves its state, in seconds.
+#: has said that it saves its state, in seconds; and how long before that word
+#: it may have turned for the last time.
 SETTLE_S = 0.002
 #: How many of the last moves are remembered, in each direction.
 _MOVES = 64
@@ -61,35 +62,43 @@ class Moves:
                 return max(0, min(waiting, written - moved))
         return waiting
 
-    def counts(self, unread: int, saving_at: float | None,
-               before: int | None) -> tuple[int, int, int]:
-        """-> how many bytes of input QEMU's saved state has not read, and how
-        many of input and of output may or may not be in it.
+    def counts(self, unread: int, stopped_at: float,
+               saving_at: float | None, before: int | None
+               ) -> tuple[int, int, int, int]:
+        """-> how many bytes of input QEMU's saved state has not read, how
+        many of input and of output may or may not be in it, and how many of
+        the first QEMU has read since.
 
         :param unread: how many QEMU has not read now.
+        :param stopped_at: when QEMU said that its guest stands still. What
+            was moved before has met a main loop that still had to take the
+            command to go on.
         :param saving_at: when QEMU said that it saves; None: it did not.
         :param before: what was returned first the last time; None: this is
             the first.
         """
         unsure_in = unsure_out = 0
+        waiting = unread
         if saving_at is not None:
             # QEMU cannot have read before what it got after it had saved.
             unread = max(unread, self._given_since(saving_at + SETTLE_S))
             if before is None:
-                unsure_in = max(0, self._given_since(saving_at) - unread)
-                if self._is_unsure_of_output(saving_at):
+                since = max(stopped_at, saving_at - SETTLE_S)
+                unsure_in = max(0, self._given_since(since) - unread)
+                if self._is_unsure_of_output(since, saving_at):
                     unsure_out = _HELD_BY_UART
         if before is not None:
             unsure_in = max(0, before - unread)
-        return unread, unsure_in, unsure_out
+        return unread, unsure_in, unsure_out, unread - waiting
 
     def _given_since(self, when: float) -> int:
         return sum(count for at, count in self._gave if at > when)
 
-    def _is_unsure_of_output(self, at: float) -> bool:
+    def _is_unsure_of_output(self, since: float, at: float) -> bool:
         """Whether QEMU got room while it may or may not have saved.
 
+        :param since: since when its main loop need not turn any more.
         :param at: when it said that it saves.
         """
-        return any(ended_at > at and began_at <= at + SETTLE_S
+        return any(ended_at > since and began_at <= at + SETTLE_S
                    for began_at, ended_at, _ in self._rooms)

@@ -39,7 +39,8 @@ class ToWorker(enum.StrEnum):
     #: null: not known yet; ``unread``: bytes of input that its QEMU has not
     #: read; ``final``: its state is saved, and there will be no other COUNT
     #: of this stop; ``unsure_in``, ``unsure_out``: bytes of which nobody can
-    #: tell whether they are in its state.
+    #: tell whether they are in its state; ``read_late``, if it is there:
+    #: how many of those that are ``unread`` it has read since.
     COUNT = 'count'
     #: Descriptor: an accepted control connection.
     CONTROL = 'control'

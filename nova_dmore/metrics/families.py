@@ -30,6 +30,9 @@ _HISTOGRAMS = {
                               'with their Domain R, as libvirt tells',
     'migration_skew_seconds': 'Between the stops of an instance and of its '
                               'Domain R, at the source'}
+_GAUGES = {
+    'ports_used': 'Ports that the project of [neutron] has in Neutron',
+    'ports_allowed': 'How many it may have; missing: there is no limit'}
 _NUMBER_MAX = 1 << 64
 
 #: A family: what Prometheus knows by one name.
@@ -60,6 +63,11 @@ def of_figures(figures: figures_module.Kept) -> Iterator[Family]:
             shown.append((limit, summed))
         yield core.HistogramMetricFamily(
             PREFIX + name, _HISTOGRAMS[name], buckets=shown, sum_value=total)
+    for name in figures_module.GAUGES:
+        gauge = core.GaugeMetricFamily(PREFIX + name, _GAUGES[name])
+        if name in figures.gauges:
+            gauge.add_metric((), figures.gauges[name])
+        yield gauge
 
 
 def of_pairs(statuses: Mapping[str, wire.Status | None]) -> Iterator[Family]:

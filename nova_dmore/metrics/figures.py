@@ -47,7 +47,8 @@ HISTOGRAMS: dict[str, tuple[float, ...]] = {
         .025, .05, .1, .2, .3, .5, .75, 1.0, 2.0, 5.0),
     'migration_skew_seconds': (
         .001, .0025, .005, .01, .02, .05, .1, .25, .5, 1.0)}
-
+#: ... and gauges, which may not be known.
+GAUGES = ('ports_used', 'ports_allowed')
 
 #: Counts stop there: that of bytes grows by what a worker says.
 COUNT_MAX = (1 << 63) - 1
@@ -65,6 +66,7 @@ class Kept:
     :ivar counts: (name, values of its labels) -> how many
     :ivar histograms: name -> how many in each bucket and above the last one,
         and the sum of all
+    :ivar gauges: name -> value, of those that are known
     """
 
     counts: dict[tuple[str, tuple[str, ...]], int] = dataclasses.field(
@@ -72,6 +74,7 @@ class Kept:
     histograms: dict[str, tuple[list[int], float]] = dataclasses.field(
         default_factory=lambda: {name: ([0] * (len(limits) + 1), 0.0)
                                  for name, limits in HISTOGRAMS.items()})
+    gauges: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 def read(path: str) -> Kept:
@@ -105,6 +108,9 @@ def _parsed(told: dict[str, Any]) -> Kept:
                     0 <= total <= _SUM_MAX):
                 raise ValueError('a sum is none')
             kept.histograms[name] = list(map(_count, buckets)), float(total)
+    kept.gauges = {name: _count(value)
+                   for name, value in told.get('gauges', {}).items()
+                   if name in GAUGES}
     return kept
 
 
@@ -132,6 +138,7 @@ class Figures(Kept):
             self._put_aside(e)
         else:
             self.counts, self.histograms = kept.counts, kept.histograms
+            self.gauges = kept.gauges
 
     def count(self, name: str, *labels: str, by: int = 1) -> None:
         """Add to a count; see :data:`COUNTS`."""
@@ -149,6 +156,18 @@ class Figures(Kept):
             buckets[bisect.bisect_left(HISTOGRAMS[name], seconds)] += 1
             self.histograms[name] = buckets, min(
                 total + seconds, _SUM_MAX)
+            self._write()
+
+    def set(self, name: str, value: int | None) -> None:
+        """Set a gauge; see :data:`GAUGES`. None: it is not known."""
+        assert name in GAUGES
+        with self._lock:
+            if self.gauges.get(name) == value:
+                return
+            if value is None:
+                del self.gauges[name]
+            else:
+                self.gauges[name] = value
             self._write()
 
     def _put_aside(self, why: Exception) -> None:
@@ -173,7 +192,8 @@ class Figures(Kept):
                     json.dump({
                         'counts': [[*key, count]
                                    for key, count in self.counts.items()],
-                        'histograms': self.histograms}, file)
+                        'histograms': self.histograms,
+                        'gauges': self.gauges}, file)
                 os.rename(scratch, self._path)
             except OSError:
                 os.unlink(scratch)

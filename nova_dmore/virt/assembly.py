@@ -14,6 +14,7 @@ from nova import context as nova_context
 from nova_dmore.metrics import figures
 from nova_dmore.virt import capacity as capacity_module
 from nova_dmore.virt.care import operator as operator_module
+from nova_dmore.virt.care import port_quota
 from nova_dmore.virt.care import reporter as reporter_module
 from nova_dmore.virt.care import watch as watch_module
 from nova_dmore.virt import inventory
@@ -65,12 +66,15 @@ def assemble(conf: 'cfg.ConfigOpts', host: inventory.DMoreHost,
         conf, pairs, admin, host._memory_mib, host._small_memory_mib)
     pairs.claim = capacity.claim
     pairs.end_claim = capacity.end_claim
-    pairs.large_regions = large_pictures.LargePictures(
-        conf.dmore, admin).are_shown
-    reporter = reporter_module.Reporter(conf.host, figures.Figures(
-        figures.path_in(conf.dmore.record_dir)))
+    pictures = large_pictures.LargePictures(conf.dmore, admin)
+    pairs.large_regions = pictures.are_shown
+    counted = figures.Figures(figures.path_in(conf.dmore.record_dir))
+    reporter = reporter_module.Reporter(conf.host, counted)
     pairs.report_stock = functools.partial(reporter.started_as_stock, admin)
     watch = factory.make_watch(conf, pairs, reporter, connect, admin)
+    watch.also(pictures.look, large_pictures.EVERY_S)
+    watch.also(port_quota.PortQuota(conf.dmore, admin, counted).look,
+               port_quota.EVERY_S)
     operator = factory.make_operator(conf, pairs, watch, reporter, admin)
     destination = destination_module.DestinationRole(
         pairs, reporter, connect, conf.instances_path, send_back.SendBack(

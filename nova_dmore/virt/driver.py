@@ -11,6 +11,7 @@ that (``[dmore] required``): see :mod:`nova_dmore.virt.boundary`.
 """
 
 import functools
+import threading
 from collections.abc import Callable
 from typing import Any, TYPE_CHECKING
 
@@ -79,10 +80,11 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         self._rpc_server = None
         #: The co-migrations from this host, by instance uuid.
         self._source_roles: dict[str, source.SourceRole] = {}
-        #: Uuids of instances that Nova reboots now.
-        self._rebooting: set[str] = set()
-        #: Those of instances with a pair that Nova resumes now.
-        self._resuming: set[str] = set()
+        #: Uuids of instances that Nova reboots now, each with the thread that
+        #: does it.
+        self._rebooting: set[tuple[str, int]] = set()
+        #: And those of instances with a pair that Nova resumes now.
+        self._resuming: set[tuple[str, int]] = set()
 
     # -- the service's life -------------------------------------------------
 
@@ -189,7 +191,9 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                  cleanup_instance_disks: bool = False,
                  destroy_secrets: bool = True) -> None:
         """Called when an instance is destroyed, and when its start failed."""
-        if instance.uuid in self._resuming:
+        # Nova deletes one while another thread resumes it: then all of it has
+        # to go.
+        if (instance.uuid, threading.get_ident()) in self._resuming:
             LOG.warning('The instance stays suspended: what it is resumed '
                         'from, and with, is kept', instance=instance)
             return
@@ -244,7 +248,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             context, instance, network_info,
             block_device_info=block_device_info,
             destroy_disks=destroy_disks, destroy_secrets=destroy_secrets)
-        if instance.uuid not in self._rebooting:
+        # Nova deletes one while another thread starts it, too.
+        if (instance.uuid, threading.get_ident()) not in self._rebooting:
             with boundary.instance_first(instance, 'The end of its Domain R'):
                 instance_pair.destroyed(
                     CONF.dmore, self._pairs, self._destination, context,
@@ -257,13 +262,14 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         """Called for a hard reboot, a power on, and when an instance starts
         with its host: Nova destroys the instance and makes it again at once.
         Sessions go on."""
-        self._rebooting.add(instance.uuid)
+        rebooted = instance.uuid, threading.get_ident()
+        self._rebooting.add(rebooted)
         try:
             return super()._hard_reboot(
                 context, instance, network_info, share_info,
                 block_device_info=block_device_info, accel_info=accel_info)
         finally:
-            self._rebooting.discard(instance.uuid)
+            self._rebooting.discard(rebooted)
 
     # -- it moves while it is off -------------------------------------------
 

@@ -5,7 +5,10 @@ import pathlib
 import time
 
 import fixtures
+from nova.compute import vm_states
 from nova import conf
+from nova import context
+from nova import objects
 
 from tests.functional import base
 from tests.functional import test_migration
@@ -71,6 +74,47 @@ class PortTest(CareTestCase):
         self.assertIn('the quota of ports', log.output)
         self.assertNotIn('10.0.0.5', self.endpoint(
             self.make_token(self.server)))
+
+
+class OffTest(CareTestCase):
+    """Ports of instances that are off are given back, if so wanted."""
+
+    def setUp(self):
+        super().setUp()
+        self.flags(release_ports_when_off=True, group='dmore')
+        self.start()
+        self.server = self.boot()
+        self.port = self.assert_pair(self.server)
+
+    def _assert_given_back(self):
+        self.until(lambda: not self.neutron_for_domain_r.ports)
+        self.until(lambda: self.domain_r(self.server) is None)
+
+    def test_stopped_and_started(self):
+        self._stop_server(self.server)
+        self._assert_given_back()
+        self._start_server(self.server)
+        port = self.assert_pair(self.server)
+        self.assertNotEqual(self.port['id'], port['id'])
+        self._delete_server(self.server)
+        self.assert_nothing_left()
+
+    def test_it_shuts_itself_down(self):
+        self.connection().lookupByUUIDString(self.server['id']).destroy()
+        # As Nova's periodic task does, whose call of this host itself would
+        # wait for its own lock here, where all casts are calls.
+        instance = objects.Instance.get_by_uuid(
+            context.get_admin_context(), self.server['id'])
+        instance.vm_state = vm_states.STOPPED
+        instance.save()
+        self._assert_given_back()
+
+    def test_stays_by_default(self):
+        self.flags(release_ports_when_off=False, group='dmore')
+        self._stop_server(self.server)
+        time.sleep(1)
+        self.assertEqual([self.port['id']],
+                         list(self.neutron_for_domain_r.ports))
 
 
 class RecordTest(CareTestCase):

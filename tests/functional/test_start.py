@@ -65,6 +65,16 @@ class HostBootTest(StartTestCase):
     def test_neutron_answers_later(self):
         self.neutron_goes()
         self._boot_host()
+        self._starts_before_its_pair()
+
+    def test_neutron_answers_later_and_a_pair_is_required(self):
+        """Nova has destroyed the instance before it starts it."""
+        self.flags(required=True, group='dmore')
+        self.neutron_goes()
+        self._boot_host()
+        self._starts_before_its_pair()
+
+    def _starts_before_its_pair(self):
         # It runs, in the form that it has with its pair.
         self.assertEqual('ACTIVE', self.api.get_server(
             self.server['id'])['status'])

@@ -2,7 +2,6 @@
 """An instance's life with its Domain R, as users and operators see it."""
 
 import threading
-import time
 
 from openstack import exceptions
 
@@ -90,14 +89,10 @@ class LifeTest(ShellTest):
 
     @cloud.repeated
     def test_paused(self, subject):
+        """What is typed then is refused, and not kept."""
         console = self.open(subject)
-        self.act(subject, 'pause_server', 'PAUSED')
-        console.type(b'echo $((6*7))-paused\r')
-        time.sleep(2)
-        console.assert_lives()
-        self.assertNotIn(b'42-paused', console.shown)
-        self.act(subject, 'unpause_server', 'ACTIVE')
-        console.wait_for(b'42-paused')
+        self.pause(subject, console, 'paused')
+        self.unpause(subject, console, 'paused')
 
     @cloud.repeated
     def test_paused_one_moves(self, subject):
@@ -107,16 +102,28 @@ class LifeTest(ShellTest):
         instance that arrived paused, and has not run since, also a stock one.
         """
         console = self.open(subject)
-        for source, destination in ((HOST, OTHER), (OTHER, HOST)):
-            self.act(subject, 'pause_server', 'PAUSED')
-            console.type(b'echo $((6*7))-moved\r')
+        for source, destination, word in ((HOST, OTHER, 'there'),
+                                          (OTHER, HOST, 'back')):
+            self.pause(subject, console, word)
             self.machine.api.migrate(subject.server, source, destination)
-            time.sleep(2)
             console.assert_lives()
-            self.assertNotIn(b'42-moved', console.shown)
-            self.act(subject, 'unpause_server', 'ACTIVE')
-            console.wait_for(b'42-moved')
+            self.unpause(subject, console, word)
         console.find_shell()
+
+    def pause(self, subject, console, word):
+        """Pause it, and ask the shell when the console has told of it."""
+        self.act(subject, 'pause_server', 'PAUSED')
+        console.wait_for(b'the instance is paused')
+        console.type(f'echo $((6*7))-{word}\r'.encode())
+        console.wait_for(b'what is typed now is not sent, nor kept', 10)
+
+    def unpause(self, subject, console, word):
+        """Let it go on: a later question is answered, and that one is not."""
+        self.act(subject, 'unpause_server', 'ACTIVE')
+        shown = console.wait_for(
+            f'42-after-{word}'.encode(),
+            again=f'echo $((6*7))-after-{word}\r'.encode())
+        self.assertNotIn(f'42-{word}'.encode(), shown)
 
     @cloud.repeated
     def test_hard_reboot(self, subject):

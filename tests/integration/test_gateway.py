@@ -41,6 +41,7 @@ class SetupTest(gateway.GatewayCase):
     def test_the_account_of_users_can_read_nothing_of_it(self):
         for path in ('/etc/nova-dmore/gateway.conf',
                      '/var/lib/nova-dmore-gateway/index.json',
+                     '/var/lib/nova-dmore-gateway/keys.sqlite',
                      '/etc/ssh/nova-dmore-gateway_ed25519_key'):
             self.machine.says('test', '-s', path)
             self.assertIn('denied', self.machine.run(

@@ -25,7 +25,8 @@ class HostState(enum.Enum):
     """Where the host end is.
 
     CLOSED -> OPENING -> OPEN -> FREEZING -> FROZEN, each of them (again)
-    -> OPENING by ``open``, each but CLOSED -> BROKEN.
+    -> OPENING by ``open``, each but OPEN -> FROZEN by ``freeze``; OPENING,
+    OPEN and FREEZING -> BROKEN.
     """
 
     CLOSED = 'closed'       # nothing was opened by this process

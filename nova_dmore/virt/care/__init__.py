@@ -12,6 +12,8 @@ File                   Thread of nova-compute
 ``late_pairs.py``,
 ``changed_options.py``,
 ``lost_ports.py``,
+``off_ports.py``,
+``port_quota.py``,
 ``shutdown.py``,
 ``orphans.py``,
 ``domain_r_renewal.py``

@@ -22,13 +22,12 @@ from oslo_log import log as logging
 from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt.care import shutdown
-from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import domain_r
 from nova_dmore.virt import where
 if TYPE_CHECKING:
     from nova import context as nova_context
-    from oslo_config import cfg
 
+    from nova_dmore.virt.care import late_notes
     from nova_dmore.virt.pair import pairs as pairs_module
 
 LOG = logging.getLogger(__name__)
@@ -40,17 +39,17 @@ class LatePairs:
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
     :param context: an admin ``RequestContext``.
     :param connect: returns Nova's ``libvirt.virConnect``.
-    :param options: the ``[dmore]`` options.
+    :param notes: a :class:`nova_dmore.virt.care.late_notes.LateNotes`.
     """
 
     def __init__(self, pairs: 'pairs_module.Pairs',
                  context: 'nova_context.RequestContext',
                  connect: Callable[[], libvirt.virConnect],
-                 options: 'cfg.ConfigOpts.GroupAttr') -> None:
+                 notes: 'late_notes.LateNotes') -> None:
         self._pairs = pairs
         self._context = context
         self._connect = connect
-        self._options = options
+        self._notes = notes
 
     def make(self) -> None:
         """Make each pair that is missing and can be had.
@@ -127,4 +126,5 @@ class LatePairs:
                 self._pairs.remove_stray(uuid)
                 return
             record = self._pairs.ensure(instance, display)
-        announcement.announce(self._options, instance, record)
+        # Read anew: that may have taken long, and Nova may have begun with it.
+        self._notes.tell(record)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gives a Domain R another port when somebody has deleted its own.
 
-Called by :mod:`nova_dmore.virt.care.watch` once a minute. Nothing tells of it:
-Neutron sends Nova events for ports of instances alone, and the tap of a Domain
-R stays where it is.
+Called by :mod:`nova_dmore.virt.care.watch` every :data:`EVERY_S`. Nothing
+tells of it: Neutron sends Nova events for ports of instances alone, and the
+tap of a Domain R stays where it is.
 
 A Neutron that has just started takes an admin for anybody else for a moment,
 until it has read its policies, and knows no port of his. So a port is lost
@@ -14,22 +14,26 @@ third one does.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from nova import exception as nova_exception
-from nova import objects
 from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
-from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import record as record_module
 if TYPE_CHECKING:
     from nova import context as nova_context
-    from oslo_config import cfg
 
+    from nova_dmore.virt.care import late_notes
     from nova_dmore.virt.care import reporter as reporter_module
     from nova_dmore.virt.pair import pairs as pairs_module
 
 LOG = logging.getLogger(__name__)
+
+#: How often ports are looked for, in seconds: a lost one is replaced within a
+#: minute.
+EVERY_S = 40.0
+#: When one was not found that the look before had found, they are looked for
+#: again after so long, in seconds.
+_AGAIN_S = 5.0
 
 
 class LostPorts:
@@ -38,24 +42,26 @@ class LostPorts:
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
     :param reporter: a :class:`nova_dmore.virt.care.reporter.Reporter`.
     :param context: an admin ``RequestContext``.
-    :param options: the ``[dmore]`` options.
+    :param notes: a :class:`nova_dmore.virt.care.late_notes.LateNotes`.
     """
 
     def __init__(self, pairs: 'pairs_module.Pairs',
                  reporter: 'reporter_module.Reporter',
                  context: 'nova_context.RequestContext',
-                 options: 'cfg.ConfigOpts.GroupAttr') -> None:
+                 notes: 'late_notes.LateNotes') -> None:
         self._pairs = pairs
         self._reporter = reporter
         self._context = context
-        self._options = options
+        self._notes = notes
         #: Ids of the ports that the last look did not find.
         self._missing: frozenset[str] = frozenset()
 
-    def look(self, records: Iterable[record_module.PairRecord]) -> None:
+    def look(self, records: Iterable[record_module.PairRecord]
+             ) -> float | None:
         """Replace each port that is lost.
 
         :param records: of the pairs that are not being moved.
+        :returns: when to look again, in seconds; None: as usual.
         :raises nova_dmore.exception.AddressError: Neutron does not answer.
         :raises nova_dmore.exception.HostServiceError: nobody can tell which
             processes live.
@@ -63,7 +69,7 @@ class LostPorts:
         before, self._missing = self._missing, frozenset()
         here = [record for record in records if not record.incoming]
         if not here:
-            return
+            return None
         addresses = self._pairs.addresses
         bound = addresses.ports_on(self._pairs.host)
         missing = [
@@ -76,6 +82,7 @@ class LostPorts:
         for record in missing:
             if record.address.port_id in before:
                 self._replace(record)
+        return _AGAIN_S if self._missing - before else None
 
     def _replace(self, lost: record_module.PairRecord) -> None:
         uuid = lost.instance_uuid
@@ -94,12 +101,4 @@ class LostPorts:
         self._reporter.rebuilt(
             self._context, uuid, f'its port {lost.address.port_id} was '
             f'deleted; it is at {record.address.ip} now')
-        try:
-            announcement.announce(
-                self._options, objects.Instance.get_by_uuid(
-                    self._context, uuid,
-                    expected_attrs=['metadata', 'system_metadata']), record)
-        except nova_exception.NovaException as error:
-            LOG.warning('Nova does not know the address of the SSH console of '
-                        'instance %(uuid)s: %(error)s',
-                        {'uuid': uuid, 'error': text.printable(error)})
+        self._notes.tell(record)

@@ -5,6 +5,7 @@ Everything here may wait, for Neutron, for Nova or for libvirt, and is called
 in threads of its own by :mod:`nova_dmore.virt.care.watch`.
 """
 
+import dataclasses
 import enum
 import threading
 import time
@@ -38,6 +39,9 @@ _AT_ONCE = 20
 #: seconds after it was built, is of an image that is not good any more.
 _SOON_TIMES = 3
 _SOON_S = 120.0
+#: One that ends once more, all the same, is not built again before so many
+#: seconds have passed since it was built.
+_REST_S = 300.0
 
 
 class Condition(enum.Enum):
@@ -54,6 +58,20 @@ class Condition(enum.Enum):
     #: has ended.
     DEAD = 'dead'
     WELL = 'well'
+
+
+@dataclasses.dataclass
+class _Build:
+    """The last attempt to build a Domain R."""
+
+    #: CLOCK_MONOTONIC.
+    at: float
+    #: The attempts in a row, each made soon after the one before.
+    times: int = 0
+    #: The Domain Rs in a row that ended soon after they were built.
+    short_lives: int = 0
+    #: Whether it was built, and was not found dead yet.
+    lives: bool = False
 
 
 class PairCare:
@@ -74,9 +92,8 @@ class PairCare:
         self._reporter = reporter
         self._context = context
         self._reconciler = reconciler
-        #: How often each was built soon after it had been built, and when
-        #: (CLOCK_MONOTONIC) last.
-        self._built: dict[str, tuple[int, float]] = {}
+        #: How each was built last.
+        self._built: dict[str, _Build] = {}
         #: Pairs that are being moved.
         self._moving: set[str] = set()
         #: Each gap is reported once, whoever comes first; of each pair, so
@@ -171,13 +188,29 @@ class PairCare:
         except exception.ShadowAnswerError:
             return None
 
-    def _ends_again(self, instance_uuid: str) -> bool:
-        """Whether Domain R has ended soon after it was built, some times."""
+    def _begin_build(self, instance_uuid: str, may_rest: bool) -> bool:
+        """Note that Domain R has ended, and is to be built again.
+
+        :param may_rest: whether it can be left as it is for a while.
+        :returns: whether it ended soon after it was built, some times.
+        :raises nova_dmore.exception.PairError: and so often that it is not to
+            be built again yet.
+        """
         now = time.monotonic()
-        times, built_at = self._built.get(instance_uuid, (0, -_SOON_S))
-        times = times + 1 if now - built_at < _SOON_S else 1
-        self._built[instance_uuid] = times, now
-        return times > _SOON_TIMES
+        last = self._built.setdefault(instance_uuid, _Build(now - _SOON_S))
+        ended_soon = now - last.at < _SOON_S
+        if last.lives:
+            last.lives = False
+            last.short_lives = last.short_lives + 1 if ended_soon else 0
+        if (may_rest and last.short_lives > _SOON_TIMES
+                and now - last.at < _REST_S):
+            raise exception.PairError(
+                f'Domain R has ended {last.short_lives} times in a row, each '
+                'time soon after it was started; why may be in the log of its '
+                'kernel')
+        build = self._built[instance_uuid] = _Build(
+            now, last.times + 1 if ended_soon else 1, last.short_lives)
+        return max(build.times, build.short_lives) > _SOON_TIMES
 
     def check(self, instance_uuid: str) -> Condition:
         """Find out whether anything has to be done, and reconcile the pair.
@@ -188,6 +221,7 @@ class PairCare:
         """
         record = self._pairs.get(instance_uuid)
         if record is None:
+            self._built.pop(instance_uuid, None)
             return Condition.GONE
         if self.is_moving(instance_uuid):
             return Condition.MOVING
@@ -243,6 +277,8 @@ class PairCare:
         Called when it was found dead, perhaps long ago: what it is now is
         found out again.
 
+        :raises nova_dmore.exception.PairError: Domain R ends again and again,
+            and is left alone for a while.
         :raises Exception: it failed; try again later.
         """
         with self._pairs.locked(instance_uuid, wait_s=0) as locked:
@@ -256,8 +292,12 @@ class PairCare:
                           instance_uuid)
                 return Condition.UNCLEAR
             shadow_lives, _domain_lives = self._pairs.is_alive(instance_uuid)
-            if self._pairs.rebuild(
-                    instance_uuid, self._ends_again(instance_uuid)):
+            # Without the process what the instance prints fills its FIFO, and
+            # it stands still.
+            ends_again = self._begin_build(
+                instance_uuid, may_rest=shadow_lives)
+            if self._pairs.rebuild(instance_uuid, ends_again):
+                self._built[instance_uuid].lives = True
                 what = ('Domain R' if shadow_lives
                         else 'the shadow-device process')
                 self._reporter.rebuilt(

@@ -129,7 +129,8 @@ class Watch:
         :meth:`start`.
 
         :param function: called in a thread of its own, in which it may block;
-            what it raises is logged, and it is called again as usual.
+            what it raises is logged, and it is called again as usual; or
+            after so many seconds as it returns, as a float.
         :param interval_s: None: as often as pairs are checked.
         """
         self._also.append((function, interval_s))
@@ -260,7 +261,7 @@ class Watch:
                       retry_s: float) -> None:
         """Do something for the whole host, now and then.
 
-        :param function: returns True when there is more to do soon.
+        :param function: returns True when there is more to do soon, or when.
         :param retry_s: seconds after which it is tried again if it failed.
         """
         options = asyncio.Event()
@@ -269,8 +270,11 @@ class Watch:
             options.clear()
             wait_s = interval_s
             try:
-                if await self._in_thread(function) is True:
+                more = await self._in_thread(function)
+                if more is True:
                     wait_s = self._again
+                elif isinstance(more, float):
+                    wait_s = min(more, interval_s)
             except Exception as error:  # noqa: H201
                 # Whatever is wrong for a while must not end the task: nobody
                 # begins it again.

@@ -10,6 +10,7 @@ from typing import Any, TYPE_CHECKING
 
 from nova_dmore.virt.checks import result
 from nova_dmore.virt.config import config_message
+from nova_dmore.virt.network import ports
 if TYPE_CHECKING:
     from oslo_config import cfg
 
@@ -36,16 +37,13 @@ def port_security(network: dict[str, Any]) -> result.Result:
         'ports')
 
 
-def quota(project_id: str, ports: dict[str, Any]) -> result.Result:
+def quota(found: ports.Quota) -> result.Result:
     """Whether there is room for more Domain Rs.
 
-    :param project_id: of nova-compute's credentials for Neutron.
-    :param ports: ``limit`` (-1: none), ``used`` and ``reserved`` of that
-        project, as Neutron has them.
+    :param found: that of the project of nova-compute's credentials.
     """
-    limit = int(ports['limit'])
-    used = int(ports['used']) + int(ports.get('reserved', 0))
-    if limit < 0 or limit - used >= max(_LEFT_MIN, used // 10):
+    project_id, used, limit = found.project_id, found.used, found.limit
+    if limit is None or limit - used >= max(_LEFT_MIN, used // 10):
         return result.GOOD
     text = (f'{used} of the {limit} ports of project {project_id} are used, '
             'and each Domain R needs one of them: raise the quota to the '

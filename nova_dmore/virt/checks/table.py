@@ -21,6 +21,7 @@ from nova_dmore.virt.checks import network
 from nova_dmore.virt.checks import other_hosts
 from nova_dmore.virt.checks import result
 from nova_dmore.virt import limited
+from nova_dmore.virt.network import ports
 from nova_dmore.virt.pair import pairs as pairs_module
 from nova_dmore.virt import service_errors
 if TYPE_CHECKING:
@@ -113,13 +114,11 @@ def _port_security(subject: Subject) -> result.Result:
 
 
 def _quota(subject: Subject) -> result.Result:
-    client = subject.neutron()
-    project = client.httpclient.get_project_id()
-    if not project:
+    found = ports.quota_of_project(subject.context)
+    if found is None:
         return result.not_checked(
             'the credentials of [neutron] have no project')
-    return network.quota(
-        project, client.show_quota_details(project)['quota']['port'])
+    return network.quota(found)
 
 
 def _hosts(subject: Subject) -> result.Result:

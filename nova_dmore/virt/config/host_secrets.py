@@ -44,7 +44,7 @@ def note(instance: 'objects.Instance', secret_id: int) -> None:
 
 
 def note_of(context: 'nova_context.RequestContext', instance_uuid: str,
-            secret_id: int) -> None:
+            secret_id: int) -> bool:
     """Let Nova know it of an instance that is not at hand.
 
     Called by :class:`nova_dmore.virt.pair.pairs.Pairs` when a Domain R was
@@ -52,11 +52,15 @@ def note_of(context: 'nova_context.RequestContext', instance_uuid: str,
     works all the same.
 
     :param context: an admin ``RequestContext``.
+    :returns: False: not now. Nova is at work on the instance, and what it
+        writes meanwhile would be lost.
     """
     try:
-        note(objects.Instance.get_by_uuid(
-            context, instance_uuid, expected_attrs=['system_metadata']),
-            secret_id)
+        instance = objects.Instance.get_by_uuid(
+            context, instance_uuid, expected_attrs=['system_metadata'])
+        if instance.task_state is not None and id_of(instance) != secret_id:
+            return False
+        note(instance, secret_id)
     except (messaging.MessagingException,
             nova_exception.NovaException) as error:
         LOG.warning('Nova does not know that Domain R of instance %(uuid)s '
@@ -64,6 +68,7 @@ def note_of(context: 'nova_context.RequestContext', instance_uuid: str,
                     'the one before may refuse its live migration: %(error)s',
                     {'uuid': instance_uuid, 'id': secret_id,
                      'error': text.printable(error)})
+    return True
 
 
 class HostSecrets:

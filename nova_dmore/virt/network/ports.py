@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ports of the Domain Rs of all hosts."""
+"""The ports of the Domain Rs of all hosts, and how many there may be."""
 
 import dataclasses
 from typing import TYPE_CHECKING
@@ -21,6 +21,35 @@ class BoundPort:
     #: That it is bound to; empty: none.
     host: str
     ip: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Quota:
+    """The ports that a project may have."""
+
+    project_id: str
+    #: With those that are about to be made.
+    used: int
+    #: None: there is no limit.
+    limit: int | None
+
+
+def quota_of_project(context: 'nova_context.RequestContext') -> Quota | None:
+    """That of the project of ``[neutron]``, whose the ports are; None: these
+    credentials have no project.
+
+    :param context: an admin ``RequestContext``.
+    :raises nova_dmore.exception.AddressError: Neutron does not tell.
+    """
+    with address.neutron_errors('the quota of ports'):
+        client = limited.neutron_of(context)
+        project = client.httpclient.get_project_id()
+        if not project:
+            return None
+        ports = client.show_quota_details(project)['quota']['port']
+    limit = int(ports['limit'])
+    return Quota(project, int(ports['used']) + int(ports.get('reserved', 0)),
+                 limit if limit >= 0 else None)
 
 
 def of_all_hosts(context: 'nova_context.RequestContext') -> list[BoundPort]:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from nova_dmore.virt.care import changed_options
 from nova_dmore.virt.care import domain_r_renewal
+from nova_dmore.virt.care import late_notes
 from nova_dmore.virt.care import late_pairs
 from nova_dmore.virt.care import lost_ports
+from nova_dmore.virt.care import off_ports
 from nova_dmore.virt.care import operator
 from nova_dmore.virt.care import orphans
 from nova_dmore.virt.care import reconcile
@@ -73,16 +75,21 @@ def make_watch(conf: 'cfg.ConfigOpts', pairs: incoming.IncomingPairs,
     :param pairs: what :func:`make_pairs` returned. The other parameters are
         those of it.
     """
+    notes = late_notes.LateNotes(pairs, context, conf.dmore)
     watched = watch.Watch(
         pairs, reporter, conf.dmore.watch_interval, context,
         reconcile.Reconciler(pairs, reporter, context, connect,
                              where.host_in_nova, where.is_live_migrating),
         renewal.Renewal(conf, pairs),
-        late_pairs.LatePairs(pairs, context, connect, conf.dmore))
+        late_pairs.LatePairs(pairs, context, connect, notes))
     options = changed_options.ChangedOptions(pairs)
-    ports = lost_ports.LostPorts(pairs, reporter, context, conf.dmore)
+    ports = lost_ports.LostPorts(pairs, reporter, context, notes)
+    off = off_ports.OffPorts(pairs, context, connect, conf.dmore)
     watched.also(lambda: options.look(watched.not_moving()))
-    watched.also(lambda: ports.look(watched.not_moving()))
+    watched.also(lambda: off.look(watched.not_moving()))
+    watched.also(lambda: ports.look(watched.not_moving()),
+                 min(conf.dmore.watch_interval, lost_ports.EVERY_S))
+    watched.also(lambda: notes.look(watched.not_moving()))
     return watched
 
 

@@ -150,10 +150,22 @@ def resize_confirmed(options: 'cfg.ConfigOpts.GroupAttr',
     """
     if (options.management_network and
             not policy.wants_domain_r(options, instance, has_one=True)):
-        remove(pairs, instance, delete_address=True)
+        # One that never had a Domain R keeps the tokens of its consoles; those
+        # go with the address. What Nova's database said of one that had was
+        # taken back when it started with its new flavor.
+        remove(pairs, instance,
+               delete_address=_may_have_address(pairs, instance))
     elif (instance.host != pairs.host
             and pairs.get(instance.uuid) is not None):
         remove(pairs, instance, delete_address=False)
+
+
+def _may_have_address(pairs: 'pairs_module.Pairs',
+                      instance: 'objects.Instance') -> bool:
+    try:
+        return bool(pairs.addresses.exists(instance.uuid))
+    except exception.AddressError:
+        return True     # Neutron is away: nobody can tell
 
 
 def remove(pairs: 'pairs_module.Pairs', instance: 'objects.Instance',

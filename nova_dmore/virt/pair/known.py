@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 #: longest of what it waits for, may take
 #: :data:`nova_dmore.virt.limited.IMAGE_S`.
 LOCK_S = 900.0
+#: The last events of a Domain R that was removed come before those of so many
+#: others.
+_LATE_MAX = 1000
 
 
 class KnownPairs:
@@ -49,7 +52,7 @@ class KnownPairs:
                  addresses: 'address_module.AddressBook',
                  images: 'image_store.ImageStore',
                  forget_tokens: Callable[[str], None],
-                 note_secret: Callable[[str, int], None]) -> None:
+                 note_secret: Callable[[str, int], bool]) -> None:
         self._conf = conf
         self.host = conf.host
         #: Why this host can have no Domain R, None: it can. Set by the driver
@@ -72,6 +75,9 @@ class KnownPairs:
         #: .reporter.Reporter.started_as_stock`).
         self.report_stock: Callable[[str, str], None] = (
             lambda instance_uuid, reason: None)
+        #: Uuids of instances of whose pair Nova is to be told
+        #: (:class:`nova_dmore.virt.care.late_notes.LateNotes`).
+        self.unnoted: set[str] = set()
         self._plug = plug
         self.addresses = addresses
         self.images = images
@@ -100,8 +106,8 @@ class KnownPairs:
         #: Called with an instance's uuid when somebody may have changed its
         #: pair; set by :class:`nova_dmore.virt.care.watch.Watch`.
         self.on_change: Callable[[str], None] = lambda instance_uuid: None
-        #: By libvirt uuid, the instance of every Domain R seen so far, also
-        #: of removed ones: their last events come late.
+        #: By libvirt uuid, the instance of every Domain R here, and of those
+        #: that were removed last: their last events come late.
         self._domain_r_uuids = {
             domain_r.uuid_of(record.instance_uuid): record.instance_uuid
             for record in self.records.all()}
@@ -157,9 +163,17 @@ class KnownPairs:
     def _save(self, record: record_module.PairRecord) -> None:
         self._domain_r_uuids[domain_r.uuid_of(record.instance_uuid)] = (
             record.instance_uuid)
+        if len(self._domain_r_uuids) > 2 * _LATE_MAX:
+            self._forget_removed()
         try:
             self.records.save(record)
         except OSError as error:
             raise exception.ConfigurationError(
                 f'[dmore] record_dir: {self._conf.dmore.record_dir}: '
                 f'{error.strerror}') from error
+
+    def _forget_removed(self) -> None:
+        for domain, instance in list(
+                self._domain_r_uuids.items())[:-_LATE_MAX]:
+            if self.get(instance) is None:
+                self._domain_r_uuids.pop(domain, None)

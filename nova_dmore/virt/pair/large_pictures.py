@@ -8,7 +8,6 @@ in what Nova keeps of it in its database.
 """
 
 import threading
-import time
 from typing import Any, TYPE_CHECKING
 
 from nova import objects
@@ -23,9 +22,10 @@ LOG = logging.getLogger(__name__)
 
 #: In the ``stats`` of a compute node; they are texts.
 _STAT = {'dmore_large_pictures': '1'}
-#: The database is asked at most this often, in seconds: a Domain R that starts
-#: waits for the answer.
-_FRESH_S = 300.0
+#: How often the database is asked, in seconds. No Domain R that starts waits
+#: for that but the first one: when nova-compute starts, a new host is not in
+#: the database yet.
+EVERY_S = 300.0
 
 
 def said(resources: dict[str, Any]) -> dict[str, Any]:
@@ -48,8 +48,8 @@ class LargePictures:
         self._options = options
         self._context = context
         self._lock = threading.Lock()
-        self._can_all = False
-        self._asked_at: float | None = None
+        #: None: nobody has asked yet.
+        self._can_all: bool | None = None
 
     def are_shown(self) -> bool:
         """Whether a Domain R that starts now is to show them."""
@@ -57,13 +57,19 @@ class LargePictures:
         if choice != 'auto':
             return bool(choice == 'always')
         with self._lock:
-            now = time.monotonic()
-            if self._asked_at is None or now > self._asked_at + _FRESH_S:
-                self._asked_at = now
-                self._can_all = self._look()
+            if self._can_all is None:
+                self._can_all = self._ask()
             return self._can_all
 
-    def _look(self) -> bool:
+    def look(self) -> None:
+        """Ask the database again, if anybody has asked. Called by
+        :mod:`nova_dmore.virt.care.watch`."""
+        if self._can_all is not None:
+            can_all = self._ask()
+            with self._lock:
+                self._can_all = can_all
+
+    def _ask(self) -> bool:
         """Whether each compute host of this cell can take them in."""
         try:
             nodes = objects.ComputeNodeList.get_all(self._context)

@@ -3,6 +3,7 @@
 
 import contextlib
 import threading
+import weakref
 from collections.abc import Callable
 from collections.abc import Iterator
 
@@ -100,12 +101,15 @@ class PairLocks:
     def __init__(self, released: Callable[[str], None]) -> None:
         self._released = released
         self._guard = threading.Lock()
-        self._locks: dict[str, PairLock] = {}
+        #: Those that somebody has or waits for: no other is of use.
+        self._locks: weakref.WeakValueDictionary[str, PairLock] = (
+            weakref.WeakValueDictionary())
 
     def of(self, instance_uuid: str) -> PairLock:
         """That of one pair, which need not exist."""
         with self._guard:
-            if instance_uuid not in self._locks:
-                self._locks[instance_uuid] = PairLock(
+            found = self._locks.get(instance_uuid)
+            if found is None:
+                found = self._locks[instance_uuid] = PairLock(
                     lambda: self._released(instance_uuid))
-            return self._locks[instance_uuid]
+            return found

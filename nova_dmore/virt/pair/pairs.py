@@ -129,7 +129,8 @@ class Pairs(known.KnownPairs):
         # Or a destination asks for the secret before, and refuses the
         # instance if that is gone. Not only if it was replaced just now:
         # Nova may not have answered when it was.
-        self._note_secret(record.instance_uuid, record.secret_id)
+        if not self._note_secret(record.instance_uuid, record.secret_id):
+            self.unnoted.add(record.instance_uuid)
         return record
 
     def configure_again(self, instance_uuid: str) -> None:
@@ -276,6 +277,7 @@ class Pairs(known.KnownPairs):
 
     def _remove(self, instance_uuid: str) -> None:
         self.trouble.pop(instance_uuid, None)
+        self.unnoted.discard(instance_uuid)
         self._parts.end(instance_uuid, self.get(instance_uuid))
         self.shadows.remove(instance_uuid)
         self.records.forget(instance_uuid)

@@ -6,6 +6,7 @@ Called by the driver where Nova resumes an instance.
 """
 
 import contextlib
+import threading
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -39,14 +40,15 @@ def xml_of(connection: libvirt.virConnect, instance_uuid: str) -> str | None:
 
 
 @contextlib.contextmanager
-def kept(instance: 'objects.Instance', resuming: set[str],
+def kept(instance: 'objects.Instance', resuming: set[tuple[str, int]],
          look: Callable[[object], str | None]) -> Iterator[None]:
     """Have an instance that had a pair stay suspended if it cannot be resumed.
 
     Nova would remove what is left of it, and with its domain the memory.
 
-    :param resuming: has the uuids of such instances meanwhile: nothing of
-        them is to be removed.
+    :param resuming: has the uuids of such instances meanwhile, each with the
+        thread (``threading.get_ident()``) that resumes it: that one is to
+        remove nothing of it.
     :param look: :func:`xml_of` of Nova's instance.
     :raises nova.exception.InstanceFaultRollback: it stays as it was.
     """
@@ -54,7 +56,8 @@ def kept(instance: 'objects.Instance', resuming: set[str],
     if saved is None or not xml_module.has_shadow_devices(saved):
         yield
         return
-    resuming.add(instance.uuid)
+    resumed = instance.uuid, threading.get_ident()
+    resuming.add(resumed)
     try:
         yield
     except Exception as error:  # noqa: H201 - Nova gets it
@@ -62,4 +65,4 @@ def kept(instance: 'objects.Instance', resuming: set[str],
             raise
         raise nova_exception.InstanceFaultRollback(error) from error
     finally:
-        resuming.discard(instance.uuid)
+        resuming.discard(resumed)

@@ -50,11 +50,12 @@ def create_guest(options: 'cfg.ConfigOpts.GroupAttr',
     with boundary.instance_first(instance, 'Having a Domain R') as outcome:
         pair = instance_pair.ensure(options, pairs, xml, instance, saved)
     if outcome.error is not None:
-        _must_not_be_required(options, instance, outcome.error)
-        if isinstance(outcome.error, exception.ServiceAwayError):
+        if (isinstance(outcome.error, exception.ServiceAwayError)
+                and (not options.required or _had_pair(instance, saved))):
             guest = _create_before_pair(pairs, create, xml, instance)
             if guest is not None:
                 return guest
+        _must_not_be_required(options, instance, outcome.error)
         LOG.warning('The instance runs with the stock consoles: %s',
                     text.printable(outcome.error), instance=instance)
         pairs.report_stock(instance.uuid, str(outcome.error))
@@ -65,13 +66,20 @@ def create_guest(options: 'cfg.ConfigOpts.GroupAttr',
             if saved is not None:
                 raise       # it is resumed in no other form
             _must_not_be_required(options, instance, error)
-            LOG.warning('The instance runs with the stock consoles, for it '
-                        'does not start with its pair: %s',
-                        text.printable(error), instance=instance)
-            pairs.report_stock(instance.uuid, str(error))
+            return _create_without_pair(pairs, create, xml, instance, error)
     with boundary.instance_first(instance, 'Withdrawing the console'):
         instance_pair.withdraw(pairs, saved or xml, instance)
     return create(xml, instance)
+
+
+def _had_pair(instance: 'objects.Instance', saved: str | None) -> bool:
+    """Whether Nova starts an instance anew that ran with a pair.
+
+    Where a host boots, say, Nova has destroyed it to start it. Refused, it
+    would be left without a domain when the services answer again. One that is
+    suspended stays so: nothing of it is lost.
+    """
+    return saved is None and announcement.NOTE in instance.system_metadata
 
 
 def _must_not_be_required(options: 'cfg.ConfigOpts.GroupAttr',
@@ -99,6 +107,28 @@ def _create_with_pair(
     _release_ports(instance, pair.instance)
     with boundary.instance_first(instance, 'Announcing the console'):
         announcement.announce(options, instance, pair.record)
+    return guest
+
+
+def _create_without_pair(
+        pairs: 'pairs_module.Pairs',
+        create: 'Callable[[str, objects.Instance], nova_guest.Guest]',
+        xml: str, instance: 'objects.Instance', error: Exception
+) -> 'nova_guest.Guest':
+    """Start an instance that does not start with its pair.
+
+    That may be no fault of the pair's; the disk may be away. Then it does not
+    start in this form either, and keeps its pair.
+
+    :param error: what its start with the pair raised.
+    """
+    guest = create(xml, instance)
+    LOG.warning('The instance runs with the stock consoles, for it does not '
+                'start with its pair: %s', text.printable(error),
+                instance=instance)
+    pairs.report_stock(instance.uuid, str(error))
+    with boundary.instance_first(instance, 'Withdrawing the console'):
+        instance_pair.withdraw(pairs, xml, instance)
     return guest
 
 

@@ -13,6 +13,10 @@ NOW = 1_000_000.0
 ADDRESSES = {fakes.WEB: '192.0.2.5', fakes.OTHERS: '192.0.2.6'}
 
 
+def _reached(found, key):
+    return found.by_key().get(key, {})
+
+
 class IndexTest(base.BaseTestCase):
 
     def setUp(self):
@@ -40,10 +44,10 @@ class IndexTest(base.BaseTestCase):
     def test_a_key_reaches_what_names_it_and_has_a_console(self):
         found = self._first()
         self.assertEqual({fakes.WEB: '192.0.2.5'},
-                         found.reachable(fakes.key(1)))
+                         _reached(found, fakes.key(1)))
         self.assertEqual({fakes.OTHERS: '192.0.2.6'},
-                         found.reachable(fakes.key(2)))
-        self.assertEqual({}, found.reachable(fakes.key(3)))
+                         _reached(found, fakes.key(2)))
+        self.assertEqual({}, _reached(found, fakes.key(3)))
         self.assertEqual(['ann', 'bob'], self.asked)
 
     def test_there_and_back(self):
@@ -53,7 +57,7 @@ class IndexTest(base.BaseTestCase):
     def test_damaged(self):
         text = index.to_json(self._first())
         for wrong in ('', '[]', 'null', '{}', text[:-1], '[' * 100_000,
-                      text.replace('"version": 1', '"version": 2'),
+                      text.replace('"version": ', '"version": 9'),
                       text.replace('"ann", ', '')):
             self.assertRaises(ValueError, index.from_json, wrong)
 
@@ -61,11 +65,11 @@ class IndexTest(base.BaseTestCase):
         found = self._updated(index.Index(), [
             (fakes.WEB, index.Server('ann', None)),
             (fakes.OTHERS, index.Server('ann', 'gone'))])
-        self.assertEqual({}, found.reachable(''))
+        self.assertEqual({}, _reached(found, ''))
 
     def test_keys_that_openssh_does_not_take(self):
         self.pairs['ann']['laptop'] = 'command="id" ' + fakes.key(1)
-        self.assertEqual({}, self._first().reachable(fakes.key(1)))
+        self.assertEqual({}, _reached(self._first(), fakes.key(1)))
 
     def test_only_changes_are_asked_for(self):
         first = self._first()
@@ -76,7 +80,7 @@ class IndexTest(base.BaseTestCase):
         self.asked.clear()
         found = self._updated(first, [], NOW + 20)
         self.assertEqual({fakes.WEB: '192.0.2.5'},
-                         found.reachable(fakes.key(1)))
+                         _reached(found, fakes.key(1)))
         self.assertEqual([], self.asked)
         self.assertEqual((NOW + 20, NOW), (found.read_at, found.begun_at))
 
@@ -88,27 +92,27 @@ class IndexTest(base.BaseTestCase):
             found = self._updated(first, [
                 (fakes.WEB, index.Server('ann', 'laptop'))], now)
             self.assertEqual({fakes.WEB: '192.0.2.5'},
-                             found.reachable(fakes.key(1)))
-            self.assertEqual({}, found.reachable(fakes.key(4)))
+                             _reached(found, fakes.key(1)))
+            self.assertEqual({}, _reached(found, fakes.key(4)))
 
     def test_rebuilt_with_another_key_pair(self):
         self.pairs['ann']['desktop'] = fakes.key(4)
         found = self._updated(self._first(), [
             (fakes.WEB, index.Server('ann', 'desktop'))], NOW + 20)
-        self.assertEqual({}, found.reachable(fakes.key(1)))
+        self.assertEqual({}, _reached(found, fakes.key(1)))
         self.assertEqual({fakes.WEB: '192.0.2.5'},
-                         found.reachable(fakes.key(4)))
+                         _reached(found, fakes.key(4)))
 
     def test_deleted(self):
         found = self._updated(self._first(), [(fakes.WEB, None)], NOW + 20)
-        self.assertEqual({}, found.reachable(fakes.key(1)))
+        self.assertEqual({}, _reached(found, fakes.key(1)))
         self.assertNotIn(fakes.WEB, found.servers)
 
     def test_the_address_counts_that_is_there_now(self):
         found = self._updated(self._first(), [], NOW + 20,
                               {fakes.MAIL: '192.0.2.5'})
         self.assertEqual({fakes.MAIL: '192.0.2.5'},
-                         found.reachable(fakes.key(1)))
+                         _reached(found, fakes.key(1)))
 
     def test_what_is_read_anew_has_what_has_a_console(self):
         """Also what Nova leaves out, whose cell does not answer."""
@@ -117,7 +121,7 @@ class IndexTest(base.BaseTestCase):
             NOW + index.WHOLE_S)
         self.assertEqual({fakes.WEB, fakes.OTHERS}, set(found.servers))
         self.assertEqual({fakes.OTHERS: '192.0.2.6'},
-                         found.reachable(fakes.key(2)))
+                         _reached(found, fakes.key(2)))
 
     def test_no_more_than_openssh_can_be_told(self):
         names = [str(uuid.UUID(int=number))
@@ -127,7 +131,24 @@ class IndexTest(base.BaseTestCase):
             [(name, index.Server('ann', 'laptop')) for name in names],
             addresses=dict.fromkeys(names, '192.0.2.5'))
         self.assertEqual(consoles.CONSOLES_MAX,
-                         len(found.reachable(fakes.key(1))))
+                         len(_reached(found, fakes.key(1))))
+
+    def test_a_key_that_somebody_else_uses_too(self):
+        """His instances do not take the place of its owner's."""
+        self.pairs['eve'] = {'stolen': fakes.key(1)}
+        eves = [str(uuid.UUID(int=number)) for number in range(1, 701)]
+        anns = [f'f{number:07x}{fakes.WEB[8:]}' for number in range(200)]
+        found = _reached(self._updated(
+            index.Index(),
+            [(name, index.Server('eve', 'stolen')) for name in eves]
+            + [(name, index.Server('ann', 'laptop')) for name in anns],
+            addresses=dict.fromkeys(eves + anns, '192.0.2.5')),
+            fakes.key(1))
+        self.assertEqual(consoles.CONSOLES_MAX, len(found))
+        self.assertLessEqual(set(anns), set(found))
+        self.assertEqual(
+            eves[:consoles.CONSOLES_MAX - len(anns)],
+            [name for name in found if name in eves])
 
     def test_too_many_instances(self):
         changed = ((str(number), index.Server('ann', None))

@@ -73,6 +73,22 @@ class CountTest(line_case.LineCase):
         self.makes_room(0.001)
         self.assertEqual((17,), self.last('unsure_out'))
 
+    def test_room_made_right_before_it_saves_is_told(self):
+        """By a keeper that had looked before the stop."""
+        for before, unsure in ((0.001, 17), (0.005, 0)):
+            with self.subTest(before):
+                self.runs()
+                os.write(self.output, bytes(line.OUTPUT_ROOM))
+                stopped_at = self.loop.time()
+                self.loop.run(0.001)
+                self.received()
+                self.loop.run(before)
+                self.line.leaving(True)
+                self.line.event('STOP', stopped_at)
+                self.saves()
+                self.assertEqual((unsure,), self.last('unsure_out'))
+                self.line.event('RESUME', self.loop.time())
+
     def test_post_copy_of_qemu_7(self):
         self.runs()
         self.stops()
@@ -111,6 +127,34 @@ class CountTest(line_case.LineCase):
         self.runs()
         self.line.repeat()
         self.assertEqual(2, len(self.counts))
+
+    def test_input_that_was_given_when_its_state_was_saved(self):
+        """By a keeper that had looked before the stop."""
+        self.runs()
+        at = self.loop.time()
+        self.loop.run(0.005)
+        self.types(b'abc')
+        os.read(self.input, 2)
+        self.line.leaving(True)
+        self.line.event('STOP', at - 0.001)
+        self.line.event(messages.SAVING, at)
+        self.line.event(messages.SAVED, self.loop.time())
+        self.assertEqual((3, 2, 0), self.last(
+            'unread', 'read_late', 'unsure_in'))
+
+    def test_nothing_is_left_of_a_stop_that_is_rolled_back(self):
+        """A keeper without a processor hears of all of it at once."""
+        for name in messages.SAVING, messages.SAVING_POSTCOPY:
+            with self.subTest(name):
+                self.runs()
+                self.stops()
+                self.line.event(name, self.loop.time())
+                self.line.event('RESUME', self.loop.time())
+                self.runs()
+                self.stops()
+                self.loop.run(0.01)
+                self.assertEqual([], self.counts)
+                self.line.event('RESUME', self.loop.time())
 
     def test_paused_one_that_stays_after_all(self):
         self.runs()

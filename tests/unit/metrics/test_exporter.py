@@ -47,7 +47,10 @@ class FamiliesTest(base.BaseTestCase):
         counted.count('gaps', 'serial0_out', 'exact')
         for seconds in (0.05, 0.06, 30.0):
             counted.observe('migration_stop_seconds', seconds)
+        counted.set('ports_used', 3)
         found = _samples(families.of_figures(figures.Figures(path)))
+        self.assertEqual(3, found['nova_dmore_ports_used',])
+        self.assertNotIn(('nova_dmore_ports_allowed',), found)
         self.assertEqual(2, found[
             'nova_dmore_gaps_total', ('kind', 'exact'),
             ('stream', 'serial0_out')])

@@ -39,6 +39,15 @@ class FiguresTest(base.BaseTestCase):
         self.assertAlmostEqual(99.2, total)
         self.assertEqual('', self.log.output)
 
+    def test_gauges(self):
+        self.figures.set('ports_used', 5)
+        self.figures.set('ports_allowed', 7)
+        self.figures.set('ports_used', 6)
+        self.figures.set('ports_allowed', None)
+        self.figures.set('ports_allowed', None)
+        self.assertEqual({'ports_used': 6},
+                         figures.Figures(self.path).gauges)
+
     def test_threads(self):
         threads = [threading.Thread(target=lambda: [
             self.figures.count('rebuilds') for _ in range(50)])
@@ -76,8 +85,10 @@ class FiguresTest(base.BaseTestCase):
             file.write('{"counts": [["rebuilds", [], 3], ["other", [], 1], '
                        '["gaps", ["x"], 1]], '
                        '"histograms": {"other": [[1], 1], '
-                       '"migration_stop_seconds": [[1], 1]}}')
+                       '"migration_stop_seconds": [[1], 1]}, '
+                       '"gauges": {"other": 1, "ports_used": 2}}')
         again = figures.Figures(self.path)
+        self.assertEqual({'ports_used': 2}, again.gauges)
         self.assertEqual({('rebuilds', ()): 3}, again.counts)
         again.observe('migration_stop_seconds', 1)
 

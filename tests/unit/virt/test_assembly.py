@@ -6,6 +6,7 @@ import fixtures
 
 from nova_dmore.metrics import figures
 from nova_dmore.virt import assembly
+from nova_dmore.virt.care import port_quota
 from nova_dmore.virt import inventory
 from nova_dmore.virt.migration import uris
 from tests.unit.virt import fake_host
@@ -39,6 +40,13 @@ class AssembleTest(fake_host.HostTestCase):
         self.assertEqual(self.made.capacity.claim, self.made.pairs.claim)
         self.assertEqual(self.made.capacity.end_claim,
                          self.made.pairs.end_claim)
+
+    def test_the_watch_asks_what_no_domain_r_is_to_wait_for(self):
+        looks = [function.__self__ for function, _ in self.made.watch._also
+                 if hasattr(function, '__self__')]
+        self.assertIn(self.made.pairs.large_regions.__self__, looks)
+        self.assertTrue(any(isinstance(each, port_quota.PortQuota)
+                            for each in looks))
 
     def test_who_starts_with_the_stock_consoles_is_counted(self):
         self.made.pairs.report_stock(fakes.UUID, 'no room')

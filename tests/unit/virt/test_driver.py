@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import threading
 from unittest import mock
 
 import fixtures
@@ -147,6 +148,20 @@ class CreateTest(driver_case.DriverTestCase):
         self.assertIn('no such chardev', str(raised))
         self.assert_nothing_left()
 
+    def test_it_starts_in_neither_form(self):
+        """The pair has nothing to do with that."""
+        self._create()
+        self.create.side_effect = error = (
+            libvirt_driver.libvirt.libvirtError('no disk'))
+        self.assertIs(error, self.assertRaises(
+            libvirt_driver.libvirt.libvirtError,
+            self.driver._create_guest, 'context', XML, self.instance))
+        self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
+        self.assertIsNotNone(self.pairs.get(fakes.UUID))
+        self.assertIn(announcement.NOTE, self.instance.system_metadata)
+        self.pairs.report_stock.assert_not_called()
+        self.assertNotIn('stock consoles', self.log.output)
+
     def test_before_neutron_answers(self):
         self.neutron.client.list_ports.side_effect = (
             fakes.neutron_exceptions.ConnectionFailed(reason='refused'))
@@ -156,6 +171,31 @@ class CreateTest(driver_case.DriverTestCase):
                          self.shadow.alive)
         self.assertIsNone(self.pairs.get(fakes.UUID))
         self.assertEqual({}, self.instance.metadata)
+
+    def test_before_what_is_required(self):
+        self.config.config(required=True, group='dmore')
+        for error in (exception.NeutronAwayError('refused'),
+                      exception.GlanceAwayError('refused'),
+                      exception.PlacementAwayError('refused')):
+            self.pairs.ensure = mock.Mock(side_effect=error)
+            # One that never had a pair does not start.
+            self.instance.system_metadata.pop(announcement.NOTE, None)
+            self.assertRaises(
+                nova_exception.BuildAbortException, self._create)
+            self.create.assert_not_called()
+            self.assertEqual(set(), self.shadow.alive)
+            # Nova may have destroyed one that had.
+            self.instance.system_metadata[announcement.NOTE] = 'ssh://x'
+            self.assertIn('/serial0"', self._create())
+            self.assertIn(announcement.NOTE, self.instance.system_metadata)
+            self.assertEqual({self.pairs.records.directory(fakes.UUID)},
+                             self.shadow.alive)
+            self.shadow.alive.clear()
+            self.create.reset_mock()
+        # It starts in no other form.
+        self.shadow.refuse_start = exception.HostServiceError('no hostd')
+        self.assertRaises(nova_exception.BuildAbortException, self._create)
+        self.create.assert_not_called()
 
     def test_before_neutron_answers_and_there_is_no_host_service(self):
         self.neutron.client.list_ports.side_effect = (
@@ -269,6 +309,20 @@ class ResumeTest(driver_case.DriverTestCase):
         self.resume.reset_mock()
         self._resume()
         self.driver._cleanup('context', self.instance, 'networks')
+        self.cleanup.assert_called_once()
+
+    def test_it_is_deleted_meanwhile(self):
+        """Nova resumes it without a lock."""
+        self.domain.saved_xml = fake_host.SHADOWED
+
+        def resume(*arguments):
+            deletes = threading.Thread(
+                target=self.driver._cleanup,
+                args=('context', self.instance, 'networks'))
+            deletes.start()
+            deletes.join()
+        self.resume.side_effect = resume
+        self._resume()
         self.cleanup.assert_called_once()
 
     def test_it_runs_and_nova_fails_later(self):

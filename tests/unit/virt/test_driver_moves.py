@@ -2,6 +2,7 @@
 """An instance comes to a host, leaves it, or is destroyed."""
 
 import dataclasses
+import threading
 from unittest import mock
 
 import fixtures
@@ -291,6 +292,19 @@ class LeaveTest(driver_case.DriverTestCase):
         self._destroy(task_state=task_states.DELETING)
         self.assert_nothing_left()
 
+    def test_deleted_while_it_starts(self):
+        """Nova starts it without a lock."""
+        def start(driver, *args, **kwargs):
+            deletes = threading.Thread(target=self._destroy, kwargs={
+                'task_state': task_states.DELETING})
+            deletes.start()
+            deletes.join()
+
+        self.stock('_hard_reboot', side_effect=start)
+        self.driver._hard_reboot(
+            'context', self.instance, 'network', 'shares')
+        self.assert_nothing_left()
+
     def _migrate(self, dest, **behaviour):
         stock = self.stock('migrate_disk_and_power_off', **behaviour)
         result = self.driver.migrate_disk_and_power_off(
@@ -359,3 +373,20 @@ class LeaveTest(driver_case.DriverTestCase):
         self.driver.confirm_migration(
             'context', 'migration', self.instance, 'network')
         self.assert_nothing_left()
+        self.forget_tokens.assert_called_with(fakes.UUID)
+
+    def test_confirmed_with_a_flavor_that_always_opted_out(self):
+        """The tokens of its stock consoles are good."""
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.forget_tokens.reset_mock()
+        self.stock('confirm_migration')
+        self.instance.host = fakes.OTHER_HOST
+        self.instance.flavor.extra_specs['dmore:domain_r'] = 'disabled'
+        for answer, times in ((None, 0), (
+                fakes.neutron_exceptions.ConnectionFailed(reason='no'), 1)):
+            with mock.patch.object(self.neutron.client, 'list_ports',
+                                   wraps=self.neutron.client.list_ports,
+                                   side_effect=answer):
+                self.driver.confirm_migration(
+                    'context', 'migration', self.instance, 'network')
+            self.assertEqual(times, self.forget_tokens.call_count)

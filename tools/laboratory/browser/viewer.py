@@ -36,7 +36,10 @@ class Screen:
                 ['Xvfb', '-displayfd', str(writer), '-screen', '0',
                  f'{size[0]}x{size[1]}x24', '-ac', '-listen', 'tcp',
                  # Or it would forget all locks with its last client.
-                 '-noreset'],
+                 '-noreset',
+                 # On a busy machine xdotool lets a key go so late that it
+                 # would repeat itself.
+                 '-r'],
                 stream, descriptors=[writer])
             os.close(writer)
             # It writes when it takes connections; nothing if it ends.

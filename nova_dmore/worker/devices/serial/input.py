@@ -40,6 +40,7 @@ class SerialInput:
         self._look_s = _FIRST_LOOK_S
         #: The count at the stop is final.
         self.is_final = False
+        self._reported = 0      # bytes that were read after the state's saving
         #: Offset before which input must stop for a break, or None.
         self.limit: int | None = None
         self._host_end.watch_under_way(stream, lambda: self._under_way)
@@ -104,17 +105,32 @@ class SerialInput:
     def stop(self) -> None:
         """The instance stopped, to leave: the keeper counts now."""
         self.is_final = False
+        self._reported = 0
 
     def counted(self, message: messages.Message) -> None:
         """See :attr:`messages.ToWorker.COUNT`."""
-        self._settle(pipes.unread(self._pipe) + message['unread'])
+        # What was not read until now was not read then: after a rollback that
+        # this process has yet to hear of, input moves on from its pipe.
+        left = pipes.unread(self._pipe)
+        # QEMU may have read some when it had saved its state, and this process
+        # have seen that before it heard of the stop.
+        lost = min(message.get('read_late', 0),
+                   left + message['unread'] - self._under_way)
+        self._settle(left + max(message['unread'],
+                                pipes.unread(self.unread_in)))
         self.is_final = message['final']
-        if message['unsure_in']:
+        self._ambiguous(message['unsure_in'])
+        if lost > self._reported:
+            self._ambiguous(lost)
+            self._reported = lost
+
+    def _ambiguous(self, count: int) -> None:
+        """The last bytes that count as taken need not be in QEMU's state."""
+        if count:
             reason = 'QEMU got these bytes while it saved its state'
             LOG.warning('Input at %d is ambiguous: %s', self.taken, reason)
             self._report_gap(self._stream, wire.GapKind.AMBIGUOUS, reason,
-                             max(0, self.taken - message['unsure_in']),
-                             message['unsure_in'])
+                             max(0, self.taken - count), count)
 
     def thaw(self) -> None:
         """The migration was rolled back: what QEMU has read it has."""

@@ -8,6 +8,7 @@ from nova import exception as nova_exception
 from nova import objects
 
 from nova_dmore import exception
+from nova_dmore.virt.care import late_notes
 from nova_dmore.virt.care import late_pairs
 from nova_dmore.virt.care import shutdown
 from nova_dmore.virt.pair import announcement
@@ -27,7 +28,8 @@ class LatePairsTest(fake_host.HostTestCase):
         self.domain = self.libvirt.add_instance()
         self.late = late_pairs.LatePairs(
             self.pairs, 'context', lambda: self.libvirt,
-            self.conf.dmore)
+            late_notes.LateNotes(
+                self.pairs, 'context', self.conf.dmore))
 
     def _assert_made(self):
         self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
@@ -86,7 +88,8 @@ class LatePairsTest(fake_host.HostTestCase):
         self.images.current.return_value = 'cd' * 32
         self.pairs = self.make_pairs()
         self.late = late_pairs.LatePairs(
-            self.pairs, 'context', lambda: self.libvirt, self.conf.dmore)
+            self.pairs, 'context', lambda: self.libvirt, late_notes.LateNotes(
+                self.pairs, 'context', self.conf.dmore))
 
     def test_adopted(self):
         self._lose_the_record()
@@ -164,5 +167,6 @@ class LatePairsTest(fake_host.HostTestCase):
         self.late = late_pairs.LatePairs(
             self.pairs, 'context', mock.Mock(
                 side_effect=nova_exception.HypervisorUnavailable()),
-            self.conf.dmore)
+            late_notes.LateNotes(
+                self.pairs, 'context', self.conf.dmore))
         self.assertRaises(exception.PairError, self.late.make)

@@ -8,6 +8,7 @@ from nova import exception as nova_exception
 from nova import objects
 
 from nova_dmore import exception
+from nova_dmore.virt.care import late_notes
 from nova_dmore.virt.care import lost_ports
 from nova_dmore.virt.care import reporter
 from nova_dmore.virt.pair import announcement
@@ -19,14 +20,15 @@ class LostPortsTest(fake_host.HostTestCase):
 
     def setUp(self):
         super().setUp()
-        self.instance = fakes.make_instance()
+        self.instance = fakes.make_instance(task_state=None)
         self.record = self.pairs.ensure(self.instance)
         self.find = self.useFixture(fixtures.MockPatchObject(
             objects.Instance, 'get_by_uuid', return_value=self.instance)).mock
         self.useFixture(fixtures.MockPatchObject(objects.Instance, 'save'))
         self.reporter = mock.create_autospec(reporter.Reporter, instance=True)
         self.lost = lost_ports.LostPorts(
-            self.pairs, self.reporter, 'context', self.conf.dmore)
+            self.pairs, self.reporter, 'context',
+            late_notes.LateNotes(self.pairs, 'context', self.conf.dmore))
         self.log = self.useFixture(fixtures.FakeLogger())
 
     def _look(self, times=2):
@@ -60,6 +62,19 @@ class LostPortsTest(fake_host.HostTestCase):
         self._look()
         self.neutron.client.show_port.assert_not_called()
         self.assertEqual([], self.reporter.mock_calls)
+
+    def test_it_is_looked_for_again_soon(self):
+        """But not again and again, if it cannot be replaced."""
+        records = self.pairs.records.all()
+        self.assertIsNone(self.lost.look(records))
+        self._delete_port()
+        self.neutron.quota['ports'] = 0
+        self.assertEqual(5.0, self.lost.look(records))
+        self.assertIsNone(self.lost.look(records))
+        self.assertIsNone(self.lost.look(records))
+        self.neutron.quota['ports'] = 1
+        self.assertIsNone(self.lost.look(records))
+        self._assert_replaced()
 
     def test_one_that_is_bound_elsewhere(self):
         self.neutron.ports[fakes.PORT]['binding:host_id'] = fakes.OTHER_HOST

@@ -282,9 +282,15 @@ class EndsAgainTest(PairCareTestCase):
     def test_another_image(self):
         self.assertEqual([fakes.DIGEST] * 3,
                          [self._ends(5) for _ in range(3)])
-        for _ in range(3):
-            self.assertEqual('cd' * 32, self._ends(5))
+        for seconds in (5, 301, 301):
+            self.assertEqual('cd' * 32, self._ends(seconds))
         self.assertEqual(1, self.log.output.count('ends again and again'))
+
+    def test_one_that_was_removed_is_forgotten(self):
+        self._ends(5)
+        self.pairs.remove(fakes.UUID, delete_address=True)
+        self.assertIs(Condition.GONE, self.care.check(fakes.UUID))
+        self.assertEqual({}, self.care._built)
 
     def test_not_if_it_lives_for_a_while(self):
         self.assertEqual([fakes.DIGEST] * 8,
@@ -292,5 +298,46 @@ class EndsAgainTest(PairCareTestCase):
 
     def test_there_is_no_other(self):
         self.images.current.side_effect = exception.ImageError('none')
-        self.assertEqual([fakes.DIGEST] * 6,
-                         [self._ends(5) for _ in range(6)])
+        self.assertEqual([fakes.DIGEST] * 4,
+                         [self._ends(5) for _ in range(4)])
+
+    def _is_left_alone(self, seconds):
+        self.now += seconds
+        self.libvirt.domains.clear()
+        self.reporter.reset_mock()
+        error = self.assertRaises(
+            exception.PairError, self.care.rebuild, fakes.UUID)
+        self.assertEqual({}, self.libvirt.domains)
+        self.reporter.rebuilt.assert_not_called()
+        return str(error)
+
+    def test_it_is_left_alone_for_a_while(self):
+        for _ in range(4):
+            self._ends(5)
+        self.assertIn('ended 4 times', self._is_left_alone(5))
+        self._is_left_alone(290)
+        # Then it has one attempt at a time, and a new image.
+        self.images.current.return_value = 'ef' * 32
+        self.assertEqual('ef' * 32, self._ends(10))
+        self.assertIn('ended 5 times', self._is_left_alone(5))
+        self._ends(300)
+        # Until it lives.
+        for seconds in (200, 5, 5, 5):
+            self._ends(seconds)
+
+    def test_what_cannot_be_built_does_not_end(self):
+        self.libvirt.refuse = fake_host.libvirt_error(text='no memory')
+        for _ in range(8):
+            self.now += 5
+            self.libvirt.domains.clear()
+            error = self.assertRaises(
+                exception.PairError, self.care.rebuild, fakes.UUID)
+            self.assertIn('no memory', str(error))
+        self.libvirt.refuse = None
+        self._ends(5)
+
+    def test_what_its_instance_prints_is_taken_all_the_same(self):
+        for _ in range(5):
+            self.shadow.kill(fakes.UUID)
+            self._ends(5)
+        self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))

@@ -34,6 +34,15 @@ class WatchTest(watch_case.WatchTestCase):
         self.watch.leave_alone(fakes.UUID)
         self._until(lambda: self.renewal.renew_one.call_args == mock.call([]))
 
+    def test_one_that_wants_to_look_again_soon(self):
+        often = mock.Mock(return_value=0.01)
+        seldom = mock.Mock(return_value=None)
+        for look in (often, seldom):
+            self.watch.also(look, 3600.0)
+        self._start()
+        self._until(lambda: often.call_count > 3)
+        seldom.assert_called_once_with()
+
     def test_looks(self):
         self.look.side_effect = exception.ConfigurationError('no such file')
         self._start()

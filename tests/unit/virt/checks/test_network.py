@@ -2,6 +2,7 @@
 
 from nova_dmore.virt.checks import network
 from nova_dmore.virt.checks import result
+from nova_dmore.virt.network import ports
 from tests.unit.virt import fakes
 
 GOOD, WARNING, FAILURE = result.Level
@@ -9,9 +10,8 @@ GOOD, WARNING, FAILURE = result.Level
 
 class QuotaTest(fakes.TestCase):
 
-    def _level(self, limit, used, reserved=0):
-        found = network.quota('p1', {'limit': limit, 'used': used,
-                                     'reserved': reserved})
+    def _level(self, limit, used):
+        found = network.quota(ports.Quota('p1', used, limit))
         if found.text:
             self.assertIn('openstack quota set --ports N p1', found.text)
         return found.level
@@ -21,8 +21,8 @@ class QuotaTest(fakes.TestCase):
             [GOOD, GOOD, WARNING, WARNING, FAILURE, FAILURE, GOOD],
             [self._level(500, 10), self._level(500, 450),
              self._level(500, 460), self._level(20, 11),
-             self._level(500, 500), self._level(500, 490, 10),
-             self._level(-1, 5000)])
+             self._level(500, 500), self._level(500, 501),
+             self._level(None, 5000)])
 
 
 class WayBackTest(fakes.TestCase):

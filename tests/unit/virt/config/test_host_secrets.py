@@ -25,7 +25,7 @@ class SecretsTestCase(fake_host.HostTestCase):
     def setUp(self):
         super().setUp()
         self.log = self.useFixture(fixtures.FakeLogger())
-        self.instance = fakes.make_instance()
+        self.instance = fakes.make_instance(task_state=None)
         self.useFixture(fixtures.MockPatchObject(
             type(self.instance), 'save', autospec=True))
 
@@ -90,6 +90,19 @@ class NoteTest(SecretsTestCase):
         self.instance.system_metadata[identity.METADATA] = '0'
         self._rebuild()
         self.assertEqual(1, host_secrets.id_of(self.instance))
+
+    def test_nova_is_at_work_on_the_instance(self):
+        self.instance.task_state = 'migrating'
+        self._rebuild()
+        self.assert_has(1)
+        self.assertEqual(0, host_secrets.id_of(self.instance))
+        self.instance.save.assert_not_called()
+        self.assertEqual({fakes.UUID}, self.pairs.unnoted)
+        # Nobody is waited for where Nova knows it.
+        self.pairs.unnoted.clear()
+        host_secrets.note(self.instance, 1)
+        self._rebuild()
+        self.assertEqual(set(), self.pairs.unnoted)
 
     def test_nova_does_not_take_it(self):
         for error in (nova_exception.InstanceNotFound(instance_id='i'),

@@ -34,6 +34,13 @@ class PortsTest(fake_host.HostTestCase):
         (found,) = ports.of_all_hosts(None)
         self.assertEqual(('', None), (found.host, found.ip))
 
+    def test_quota(self):
+        self.neutron.client.show_quota_details.side_effect = None
+        self.neutron.client.show_quota_details.return_value = {
+            'quota': {'port': {'limit': 500, 'used': 490, 'reserved': 3}}}
+        self.assertEqual(ports.Quota(fakes.PROJECT, 493, 500),
+                         ports.quota_of_project(None))
+
     def test_neutron_does_not_tell(self):
         for error, kind in (
                 (neutron_exceptions.ConnectionFailed(reason='refused'),

@@ -41,6 +41,19 @@ class KnownPairsTest(fake_host.HostTestCase):
                 domain_r.uuid_of(fakes.UUID)))
             self.assertIsNone(pairs.instance_of(fakes.UUID))
 
+    def test_those_that_were_removed_long_ago_are_forgotten(self):
+        self.useFixture(fixtures.MockPatchObject(known, '_LATE_MAX', 2))
+        self._ensure()
+        others = [f'00000000-0000-4000-8000-{number:012}'
+                  for number in range(20)]
+        for uuid in others:
+            self.pairs.ensure(fakes.make_instance(uuid=uuid))
+            self.pairs.remove(uuid, delete_address=True)
+            self.neutron.free_addresses.append('10.0.0.7')
+        for uuid in (fakes.UUID, *others[-2:]):
+            self.assertTrue(self.pairs.is_domain_r(domain_r.uuid_of(uuid)))
+        self.assertLessEqual(len(self.pairs._domain_r_uuids), 4)
+
     def test_no_room_for_a_record(self):
         with mock.patch.object(self.pairs.records, 'save',
                                side_effect=OSError(28, 'No space left')):

@@ -13,9 +13,6 @@ class LargePicturesTest(fakes.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.now = 0.0
-        self.useFixture(fixtures.MonkeyPatch(
-            'time.monotonic', lambda: self.now))
         self.get_all = self.useFixture(fixtures.MockPatchObject(
             objects.ComputeNodeList, 'get_all')).mock
         self.get_all.return_value = []
@@ -31,7 +28,7 @@ class LargePicturesTest(fakes.TestCase):
                              ((new, {'failed_builds': '0'}), False),
                              ((new, None), False), (({},), False)):
             self._hosts(*hosts)
-            self.now += 1000
+            self.pictures.look()    # the first time nobody has asked
             self.assertIs(shown, self.pictures.are_shown())
         self.get_all.assert_called_with('admin')
 
@@ -47,17 +44,28 @@ class LargePicturesTest(fakes.TestCase):
         self.assertEqual(2, said['vcpus'])
         self.assertEqual('b', said['stats']['a'])
 
-    def test_the_database_is_asked_now_and_then(self):
-        for now, times, shown in ((0, 1, False), (299, 1, False),
-                                  (301, 2, True), (302, 2, True)):
-            self.now = now
-            self.assertIs(shown, self.pictures.are_shown())
-            self.assertEqual(times, self.get_all.call_count)
+    def test_who_starts_asks_only_the_first_time(self):
+        self.pictures.look()
+        self.get_all.assert_not_called()
+        for _ in range(3):
+            self.assertFalse(self.pictures.are_shown())
             self._hosts(self._kept({}))
+        self.get_all.assert_called_once()
+        self.pictures.look()
+        self.get_all.reset_mock()
+        self.assertTrue(self.pictures.are_shown())
+        self.get_all.assert_not_called()
+
+    def test_nobody_waits_for_the_database(self):
+        self.pictures.are_shown()
+        self.get_all.side_effect = (
+            lambda context: self.assertFalse(self.pictures.are_shown()) or [])
+        self.pictures.look()
 
     def test_an_operator_says(self):
         for choice, shown in (('always', True), ('never', False)):
             self.config.config(large_pictures=choice, group='dmore')
+            self.pictures.look()
             self.assertIs(shown, self.pictures.are_shown())
         self.get_all.assert_not_called()
 

@@ -133,7 +133,23 @@ class PairLocksTest(fakes.TestCase):
     def test_one_for_each_pair(self):
         free = []
         locks = lock.PairLocks(free.append)
-        self.assertIs(locks.of('1'), locks.of('1'))
+        first = locks.of('1')
+        self.assertIs(first, locks.of('1'))
         with locks.of('1').held(), locks.of('2').held():
             self.assertEqual([], free)
         self.assertEqual(['2', '1'], free)
+
+    def test_none_of_a_pair_that_nobody_changes_is_kept(self):
+        locks = lock.PairLocks(lambda instance_uuid: None)
+        with locks.of('1').held():
+            pass
+        with locks.of('2').held():
+            self.assertEqual(['2'], list(locks._locks))
+            with locks.of('2').held():
+                self.assertEqual(['2'], list(locks._locks))
+            # It is the one that others would wait for.
+            acquired = []
+            fake_host.in_thread(lambda: acquired.append(
+                locks.of('2').acquire(wait_s=0)))
+            self.assertEqual([False], acquired)
+        self.assertEqual([], list(locks._locks))

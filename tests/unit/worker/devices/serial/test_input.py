@@ -4,6 +4,7 @@
 import os
 import types
 import unittest
+from unittest import mock
 
 from nova_dmore.channel.domr import end as domr_end
 from nova_dmore.channel.host import end as host_end
@@ -26,10 +27,10 @@ class SerialInputTest(unittest.TestCase):
         self.qemu, self.pipe = os.pipe2(os.O_NONBLOCK)
         self.addCleanup(os.close, self.qemu)
         self.addCleanup(os.close, self.pipe)
-        # Nothing lies elsewhere.
-        self.empty, other = os.pipe2(os.O_NONBLOCK)
-        self.addCleanup(os.close, self.empty)
-        self.addCleanup(os.close, other)
+        # Nothing lies elsewhere, as a rule.
+        self.elsewhere, self.moved_on = os.pipe2(os.O_NONBLOCK)
+        self.addCleanup(os.close, self.elsewhere)
+        self.addCleanup(os.close, self.moved_on)
         self.got = b''
         self.start_domain_r()
         self.start_worker()
@@ -47,7 +48,7 @@ class SerialInputTest(unittest.TestCase):
             host_end=self.end, journal=self.journal,
             report_gap=lambda *gap: self.gaps.append(gap),
             input_limit_reached=lambda: None,
-            serial=base.SerialPipes(self.pipe, None, self.empty,
+            serial=base.SerialPipes(self.pipe, None, self.elsewhere,
                                     self.written, 0)))
 
     def open(self):
@@ -104,6 +105,46 @@ class SerialInputTest(unittest.TestCase):
         self.start_domain_r()
         self.open()
         self._types_and_reads_all()
+
+    def test_count_of_a_stop_that_was_rolled_back_meanwhile(self):
+        self.open()
+        self.types(b'abc')
+        # The keeper has counted and, after the rollback, moved them on.
+        os.write(self.moved_on, os.read(self.qemu, 3))
+        self.device.counted({'unread': 0, 'final': True, 'unsure_in': 0})
+        self.assertEqual(0, self.device.taken)
+        os.read(self.elsewhere, 2)
+        self.look()
+        self.assertEqual(2, self.device.taken)
+
+    def test_count_of_what_qemu_has_read_since(self):
+        """It is not in the state that was saved."""
+        self.open()
+        self.types(b'abc')
+        os.read(self.qemu, 3)
+        self.device.counted({'unread': 2, 'final': True, 'unsure_in': 0})
+        self.assertEqual(1, self.device.taken)
+
+    def test_what_qemu_read_when_its_state_was_saved_is_told(self):
+        """The worker took it for read before it heard of the stop."""
+        self.open()
+        self.types(b'abc')
+        self.reads(2)
+        self.device.stop()
+        for final in False, True:
+            self.device.counted({'unread': 2, 'final': final, 'unsure_in': 0,
+                                 'read_late': 2})
+        self.assertEqual([(IN, wire.GapKind.AMBIGUOUS, mock.ANY, 0, 2)],
+                         self.gaps)
+
+    def test_what_it_read_then_and_nobody_took_is_sent_again(self):
+        self.open()
+        self.types(b'abc')
+        os.read(self.qemu, 2)
+        self.device.stop()
+        self.device.counted({'unread': 2, 'final': True, 'unsure_in': 0,
+                             'read_late': 2})
+        self.assertEqual((0, []), (self.device.taken, self.gaps))
 
     def test_typed_while_it_is_off(self):
         self.open()

@@ -1,335 +1,146 @@
 # SPDX-License-Identifier: Apache-2.0
 """The serial line over any number of migrations: each byte exactly once.
 
-The keeper's line and the worker's device are the real ones, with real FIFOs;
-QEMU is a model (uart.py). A script of small steps runs between all that a
-migration consists of.
+A script of small steps runs between all that a migration consists of, whether
+it ends there, goes back at any point, or is heard of late (world.py).
 """
 
-import contextlib
-import os
-import tempfile
-import types
+import dataclasses
+import time
 import unittest
 from unittest import mock
 
 import hypothesis
 from hypothesis import strategies
 
-from nova_dmore.channel.host import end as host_end
-from nova_dmore.channel.host import journal
-from nova_dmore.channel import region
 from nova_dmore.keeper import line
-from nova_dmore.link import messages
-from nova_dmore.posix import fifos
-from nova_dmore import wire
-from nova_dmore.worker.devices import base
-from nova_dmore.worker.devices.serial import device as serial
+from nova_dmore.posix import pipes
 from tests import examples
-from tests.unit.keeper import poll_loop
 from tests.unit.worker.devices.serial import uart
+from tests.unit.worker.devices.serial import world as world_module
 
-OUT = wire.Stream.SERIAL0_OUT
-IN = wire.Stream.SERIAL0_IN
-State = wire.PairState
-REGION = region.Region(bytearray(1 << 18))
+#: In a script; those that are here more often come more often.
+STEPS = strategies.sampled_from([
+    *(('print', count) for count in (1, 40, 400, 5000)),
+    *(('key', count) for count in (1, 5, 40, 400)),
+    ('get', 4), ('get', 16),
+    ('kill', ''), ('kill', 'read'), ('kill', 'write'),
+    *[('QEMU', 1), ('keeper', 1), ('worker', 1)] * 4,
+    ('monitor', 1), ('hold up', None)])
 
-
-class Killed(BaseException):
-    """Ends a worker where it stands."""
-
-
-class HostEnd(host_end.HostEnd):
-    """Closed all the time: what it has produced stays in the journal.
-
-    What Domain R has to send is all that was typed.
-    """
-
-    is_killed_in_read = False
-
-    def recover(self, stream, count):
-        if self.is_killed_in_read:
-            raise Killed
-        super().recover(stream, count)
-
-    def readable(self, stream):
-        start = self._journal.position(IN)
-        return uart.TYPED[start:self.world.typed]
-
-    def take(self, stream, count):
-        self._journal.set_position(
-            IN, self._journal.position(IN) + count)
+#: How a migration finds the instance: what it prints and is sent waits for
+#: room, or does not; and with a keeper that has a processor, or has none.
+FLOOD = [('print', 5000), ('QEMU', 1)]
+PASTE = [('key', 400), ('keeper', 1), ('QEMU', 1)]
+BEFORE = strategies.tuples(
+    strategies.sampled_from(([], FLOOD)), strategies.sampled_from(([], PASTE)),
+    strategies.lists(STEPS, max_size=4),
+    strategies.sampled_from(([], [('hold up', None)])))
 
 
-class Host:
-    """A keeper's line, and the worker's device, of one pair."""
-
-    def __init__(self, world, kind, taken):
-        self.world = world
-        self.folder = tempfile.TemporaryDirectory()
-        fifos.make(self.folder.name, 0o600, None)
-        self.qemu = None
-        self.unsure = 0
-        self.line = kind(world.loop, self.folder.name, self.look, self.tell)
-        self.journal = journal.Journal(bytearray(journal.journal_size()))
-        with self.journal.transaction():
-            self.journal.jump(IN, taken)
-        self.machine = types.SimpleNamespace(
-            state=State.LIVE, input_flows=True, output_flows=True,
-            takes_output=False, domain_r_left=False, domain_r_running=True)
-        self.start_worker()
-
-    def close(self):
-        for descriptor in {*self.world.loop.readers,
-                           *self.world.loop.writers}:
-            self.world.loop.remove_reader(descriptor)
-            self.world.loop.remove_writer(descriptor)
-        for descriptor in (
-                self.line._fifo_in, self.line._fifo_out, self.line._to_count,
-                self.line._input, self.line._input_end, self.line._output,
-                self.line._output_end):
-            os.close(descriptor)
-        self.folder.cleanup()
-
-    def starts(self, guest, arrives=False):
-        self.qemu = uart.Qemu(self.folder.name, guest, arrives)
-        self.line.status(True, 'inmigrate' if arrives else 'running', arrives)
-
-    def look(self):
-        """The keeper's monitor: what QEMU has said is heard at once."""
-        for name in self.qemu.heard():
-            self.line.event(name, self.world.loop.time())
-            if name in ('STOP', 'RESUME'):
-                self.line.status(
-                    True, 'running' if name == 'RESUME' else 'paused', False)
-                if name == 'STOP':
-                    self.machine.state = State.FREEZING
-                    self.machine.input_flows = False
-                    self.machine.output_flows = False
-                    self.device.stop(0)
-                else:
-                    self.device.thaw()
-                    self.machine.state = State.LIVE
-                    self.machine.input_flows = True
-                    self.machine.output_flows = True
-
-    def tell(self, message, descriptors=()):
-        self.unsure += message['unsure_in'] + message['unsure_out']
-        self.device.counted(message)
-
-    # -- the worker
-
-    def start_worker(self):
-        self.end = HostEnd(REGION, lambda vector: None, self.journal)
-        self.end.world = self.world
-        written, read, unread = self.line.descriptors
-        self.world.loop.remove_reader(read)
-        self.device = serial.SerialDevice(base.DeviceContext(
-            loop=self.world.loop, region=REGION, ring=None,
-            host_end=self.end, journal=self.journal,
-            serial=base.SerialPipes(written, read, unread,
-                                    **self.line.totals()),
-            machine=self.machine, report_gap=self.fail, commands=None,
-            last_input=None, input_limit_reached=None, settled=lambda: None,
-            config={}))
-        self.line.repeat()
-
-    def fail(self, *gap):
-        raise AssertionError(f'a gap: {gap}')
-
-    def pump(self):
-        self.device.pump()
-
-    def kill(self, where):
-        """End the worker, in the middle of something or not."""
-        try:
-            if where == 'read':
-                self.end.is_killed_in_read = True
-                self.device.output.pump()
-            elif where == 'write' and self.machine.input_flows:
-                held = self.device.input
-                data = self.end.readable(IN)[held._under_way:]
-                with contextlib.suppress(BlockingIOError):
-                    os.write(self.line.descriptors[0], data[:100])
-        except Killed:
-            pass
-        if self.device._timer is not None:
-            self.device._timer.cancel()
-        self.start_worker()
-
-    @property
-    def produced(self):
-        return self.journal.read(OUT, 0, self.journal.position(OUT))
-
-    @property
-    def is_settled(self):
-        return self.device.is_saved() and not self.device.is_settling()
+def _plan(draw):
+    is_postcopy = draw(strategies.sampled_from((False, False, False, True)))
+    # Nobody goes back when the other has begun to fetch the memory.
+    stages = world_module.STAGES[:3 if is_postcopy else None]
+    return world_module.Plan(
+        scripts=[
+            [step for steps in draw(BEFORE) for step in steps],
+            *(draw(strategies.lists(STEPS, max_size=6))
+              for _ in range(len(world_module.STAGES) + 2))],
+        back_after=draw(strategies.sampled_from((None,) * 4 + stages)),
+        version=draw(strategies.sampled_from(uart.Version)),
+        is_paused=draw(strategies.sampled_from((False, False, False, True))),
+        is_postcopy=is_postcopy, is_heard=draw(strategies.booleans()),
+        is_disarmed_first=draw(strategies.booleans()),
+        gap=draw(strategies.sampled_from((1e-4, 0.003))))
 
 
-STEPS = strategies.one_of(
-    strategies.tuples(strategies.sampled_from(('print', 'key')),
-                      strategies.sampled_from((1, 5, 40, 400, 5000))),
-    strategies.tuples(strategies.sampled_from(('get',)),
-                      strategies.integers(1, 16)),
-    strategies.tuples(strategies.just('kill'),
-                      strategies.sampled_from(('', 'read', 'write'))),
-    strategies.tuples(strategies.sampled_from(
-        ('loop', 'keeper', 'worker')), strategies.integers(1, 3)))
-SCRIPT = strategies.lists(STEPS, max_size=12)
-MIGRATION = strategies.tuples(
-    strategies.sampled_from(('moves', 'moves', 'is rolled back',
-                             'ends in post-copy')),
-    strategies.lists(SCRIPT, min_size=7, max_size=7))
+PLANS = strategies.composite(_plan)()
 
 
-class World:
-    """An instance, wherever it is."""
-
-    def __init__(self, kind=line.Line):
-        self.kind = kind
-        self.loop = poll_loop.PollLoop()
-        self.typed = 0
-        self.guest = uart.Guest()
-        self.backlog = 0        # what the guest has to print yet
-        self.before = b''       # the output that earlier hosts produced
-        self.hosts = []
-        self.host = self.new_host(0)
-        self.host.starts(self.guest)
-
-    def new_host(self, taken):
-        host = Host(self, self.kind, taken)
-        self.hosts.append(host)
-        return host
-
-    def close(self):
-        for host in self.hosts:
-            host.qemu.close()
-        for host in self.hosts:
-            host.close()
-
-    def run(self, script, host=None):
-        host = host or self.host
-        for step, value in script:
-            self.loop.run(1e-5)
-            if step == 'print':
-                self.backlog += value
-            elif step == 'key':
-                self.typed += value
-            elif step == 'get':
-                host.qemu.reads(value)
-            elif step == 'kill':
-                host.kill(value)
-            for _ in range(value if step in ('loop', 'keeper', 'worker')
-                           else 0):
-                {'loop': host.qemu.main_loop, 'keeper': self.loop.turn,
-                 'worker': host.pump}[step]()
-            self.guest_prints(host)
-
-    def guest_prints(self, host):
-        before = self.guest.printed
-        host.qemu.prints(self.backlog)
-        self.backlog -= self.guest.printed - before
-
-    def migrate(self, outcome, scripts):
-        source = self.host
-        source.line.leaving(True)
-        self.run(scripts[0])
-        source.qemu.stop()
-        self.run(scripts[1])
-        source.look()
-        self.loop.run(1e-5)
-        state = source.qemu.save()
-        if outcome == 'ends in post-copy':
-            source.qemu.heard()
-            source.line.event(messages.SAVING_POSTCOPY, self.loop.time())
-        self.run(scripts[2])
-        source.look()
-        self.loop.run(0.01)
-        self.run(scripts[3])
-        source.qemu.completed()
-        self.run(scripts[4])
-        self.settle(source)
-        if outcome == 'is rolled back':
-            self.run(scripts[5])
-            source.qemu.resume()
-            source.look()
-            source.line.leaving(False)
-            self.run(scripts[6])
-            return
-        self.run(scripts[5])
-        there = self.new_host(source.journal.position(IN))
-        there.starts(self.guest, arrives=True)
-        there.qemu.load(state)
-        for _ in range(3):
-            self.loop.turn()
-            there.pump()
-        self.before += source.produced
-        source.machine.input_flows = False
-        self.host = there
-        there.qemu.resume()
-        there.look()
-        self.run(scripts[6])
-
-    def settle(self, host):
-        """The source comes to know all that it carries over."""
-        for _ in range(1000):
-            host.look()
-            self.loop.turn()
-            host.pump()
-            if host.is_settled:
-                return
-        raise AssertionError('it never knows')
-
-    def finish(self):
-        host = self.host
-        for _ in range(20000):
-            host.look()
-            host.qemu.main_loop()
-            host.qemu.reads(16)
-            self.guest_prints(host)
-            moved = self.loop.turn()
-            host.pump()
-            if not (moved or self.backlog or host.qemu.transmit
-                    or len(self.guest.got) < self.typed):
-                return
-        raise AssertionError('it does not come to rest')
-
-    def check(self):
-        got = self.before + self.host.produced
-        wanted = uart.PRINTED[:self.guest.printed]
-        assert got == wanted, _difference(got, wanted)
-        got, wanted = bytes(self.guest.got), uart.TYPED[:self.typed]
-        assert got == wanted, _difference(got, wanted)
-
-
-def _difference(got, wanted):
-    at = next((index for index, pair in enumerate(zip(got, wanted))
-               if pair[0] != pair[1]), min(len(got), len(wanted)))
-    return f'{len(got)} bytes instead of {len(wanted)}, wrong from {at} on'
-
-
-def play(migrations, kind=line.Line):
-    world = World(kind)
+def play(plans, kind=line.Line):
+    """-> the world, at its end."""
+    world = world_module.World(kind)
     with mock.patch('time.monotonic', world.loop.time):
         try:
-            for outcome, scripts in migrations:
-                world.migrate(outcome, scripts)
+            for plan in plans:
+                world.migrate(plan)
             world.finish()
             world.check()
+            return world
         finally:
             world.close()
+
+
+def scripts(**given):
+    """-> those of a plan, from those that are not empty.
+
+    :param given: by the name of the stage that they follow; ``first`` and
+        ``last``.
+    """
+    names = ('first', *world_module.STAGES, 'before_last', 'last')
+    return [given.get(name, []) for name in names]
+
+
+#: A guest that is held up at the stop, by a full FIFO.
+HELD_UP = world_module.Plan(scripts(
+    first=[('print', 5000), ('QEMU', 3)], save=[('keeper', 3)],
+    unlock=[('QEMU', 1)], complete=[('QEMU', 1)]))
+
+#: The same, and the keeper makes room, long after QEMU has saved: it has
+#: looked before the stop, and has had no processor since.
+LATE = world_module.Plan(scripts(
+    first=[('print', 5000), ('QEMU', 3), ('hold up', None)],
+    unlock=[('keeper', 1), ('QEMU', 1)]))
+
+#: It does so when QEMU may be saving.
+TOO_LATE_TO_KNOW = dataclasses.replace(LATE, gap=1e-4)
+
+MOVES = world_module.Plan(scripts())
+
+#: A worker that hears of a stop when that was rolled back, and its input has
+#: moved on.
+ROLLED_BACK_UNHEARD = [world_module.Plan(
+    scripts(save=[('key', 40)], before_last=[('kill', 'write')]),
+    back_after='complete', is_heard=False, gap=1e-4), MOVES]
+
+#: A worker that saw input being read before it heard of the stop; the keeper
+#: had given that to a QEMU that had saved.
+READ_UNHEARD = [world_module.Plan(
+    scripts(first=[('hold up', None)], save=[('key', 400)],
+            unlock=[('worker', 1), ('keeper', 1), ('QEMU', 1),
+                    ('worker', 1)]), is_heard=False)]
+
+#: A keeper that made room, as late as the command to go on was taken.
+ROOM_UNHEARD = [world_module.Plan(
+    scripts(first=[('print', 5000), ('hold up', None)],
+            announce=[('keeper', 1)], unlock=[('QEMU', 1)]),
+    is_heard=False, gap=1e-4), MOVES]
 
 
 class ExactlyOnceTest(unittest.TestCase):
 
     @examples.settings(200)
-    @hypothesis.given(strategies.lists(MIGRATION, max_size=3))
-    def test_each_byte_once(self, migrations):
-        play(migrations)
+    @hypothesis.example(ROLLED_BACK_UNHEARD)
+    @hypothesis.example(READ_UNHEARD)
+    @hypothesis.example(ROOM_UNHEARD)
+    @hypothesis.given(strategies.lists(PLANS, min_size=1, max_size=3))
+    def test_each_byte_once(self, plans):
+        play(plans)
 
+    def test_made_room_too_late(self):
+        source, _ = play([LATE]).hosts
+        self.assertEqual(0, source.unsure_out)
+        source, _ = play([TOO_LATE_TO_KNOW]).hosts
+        self.assertEqual(17, source.unsure_out)
 
-#: Bytes came twice, or it is not sure that none did.
-_WRONG = 'wrong from|a gap'
+    def test_goes_back_at_any_point_and_then_moves(self):
+        for plan in HELD_UP, LATE, TOO_LATE_TO_KNOW:
+            for stage in world_module.STAGES:
+                with self.subTest(plan=plan, stage=stage):
+                    world = play([dataclasses.replace(
+                        plan, back_after=stage), MOVES])
+                    self.assertEqual(5000, world.guest.printed)
 
 
 class ReadsOn(line.Line):
@@ -356,29 +167,59 @@ class CountsLate(line.Line):
         super()._saved()
 
 
+class BelievesItsEars(line.Line):
+    """A keeper that takes what it hears for what has just happened."""
+
+    def event(self, name, at):
+        super().event(name, time.monotonic())
+
+
+class Forgets(line.Line):
+    """A keeper that throws away at a rollback what it has held back, as if
+    the destination were to say it."""
+
+    def _enter(self, gate):
+        if self.gate is line.Gate.HELD is not gate:
+            pipes.empty(self._fifo_out)
+        super()._enter(gate)
+
+
+class Remembers(line.Line):
+    """A keeper to which the count of one stop is good for the next."""
+
+    def _enter(self, gate):
+        count = self._count
+        super()._enter(gate)
+        self._count = count
+
+
+#: Bytes came twice, or it is not sure that none did, or nobody knows.
+_WRONG = 'wrong from|a gap|it never knows'
+
+
 class FaultyTest(unittest.TestCase):
     """The test above is worth something."""
 
-    #: A guest that is held up at the stop, by a full FIFO.
-    HELD_UP = [('moves', [[('print', 5000), ('loop', 3)], [],
-                          [('keeper', 3)], [], [('loop', 1)], [], []])]
-
     def test_the_right_one(self):
-        play(self.HELD_UP)
+        play([HELD_UP])
 
     def test_one_that_reads_on_after_the_stop(self):
-        with self.assertRaisesRegex(AssertionError, _WRONG):
-            self._search(ReadsOn)
+        self._fails(ReadsOn, HELD_UP)
 
     def test_one_that_counts_late(self):
-        with self.assertRaisesRegex(AssertionError, _WRONG):
-            self._search(CountsLate)
+        self._fails(CountsLate, HELD_UP)
 
-    def _search(self, kind):
-        @examples.settings(400, phases=[hypothesis.Phase.explicit,
-                                        hypothesis.Phase.generate])
-        @hypothesis.example(self.HELD_UP)
-        @hypothesis.given(strategies.lists(MIGRATION, max_size=2))
-        def search(migrations):
-            play(migrations, kind)
-        search()
+    def test_one_that_believes_its_ears(self):
+        self._fails(BelievesItsEars, LATE)
+
+    def test_one_that_forgets_at_a_rollback(self):
+        self._fails(Forgets, dataclasses.replace(HELD_UP, back_after='save'))
+
+    def test_one_that_remembers_after_a_rollback(self):
+        self._fails(Remembers, dataclasses.replace(
+            HELD_UP, back_after='complete'), MOVES)
+
+    def _fails(self, kind, *plans):
+        play(plans)
+        with self.assertRaisesRegex(AssertionError, _WRONG):
+            play(plans, kind)

@@ -2,12 +2,15 @@
 """A model of QEMU's serial port over two FIFOs, and of its migration.
 
 What it does and when is that of ``serial_xmit``, ``serial_can_receive`` and
-``serial_post_load`` (hw/char/serial.c), ``fd_chr_write`` (chardev/char-fd.c)
-and ``migration_completion`` (migration/migration.c), 7.2 and 10.0.
+``serial_post_load`` (hw/char/serial.c), ``fd_chr_write`` (chardev/char-fd.c),
+``migration_completion``, ``postcopy_start`` and ``migration_iteration_finish``
+(migration/migration.c), 7.2 and 10.0.
 """
 
+import enum
 import os
 
+from nova_dmore.link import messages
 from nova_dmore.posix import fifos
 
 #: The UART's FIFO and its shift register.
@@ -30,20 +33,29 @@ class Guest:
         self.got = []
 
 
+class Version(enum.Enum):
+    """Whose migration is modelled."""
+
+    OLD = '7.2'
+    NEW = '10.0'
+
+
 class Qemu:
     """One QEMU, on one host.
 
+    :param now: tells the time.
     :param arrives: it waits for the state of another one.
     """
 
-    def __init__(self, directory, guest, arrives=False):
+    def __init__(self, directory, guest, now, arrives=False):
         self._input, self._output = fifos.open_both(directory)
         self.guest = guest
         self.runs = not arrives
         self.waits_for_state = arrives
         self.transmit, self.receive = [], []
         self.stands_still = False       # the big lock is held
-        self._events = []
+        self._now = now
+        self._events = []               # (name, when)
 
     def close(self):
         os.close(self._input)
@@ -92,35 +104,57 @@ class Qemu:
     # -- its monitor
 
     def say(self, name):
-        """An event can be read from the monitor from now on."""
-        self._events.append(name)
+        """An event can be read from the monitor from now on: QEMU writes it in
+        the thread that does what it tells of."""
+        self._events.append((name, self._now()))
 
     def heard(self):
-        """-> what it has said since the last time."""
+        """-> what it has said since the last time, and when."""
         events, self._events = self._events, []
         return events
 
-    # -- a migration
+    def unheard_since(self, *names):
+        """-> when it said one of these first, which nobody has heard yet."""
+        return next((at for name, at in self._events if name in names), None)
+
+    # -- a migration: these follow each other, and after each of them QEMU may
+    # go back (``resume``), for it was told to, or something has failed. Those
+    # who wait for a command or for the network let the main loop turn.
 
     def stop(self):
-        """The guest stands still, to be moved."""
+        """The guest stands still, to be moved, or for its user."""
         self.runs = False
         self.say('STOP')
 
-    def save(self):
-        """-> the state that is sent; the main loop stands still for it.
+    def announce(self, version, is_postcopy):
+        """It goes on, by a command, which the main loop has to take.
 
-        It was told to by a command, which the main loop had to take.
+        The old one says so before it takes the big lock to save its state
+        (``migration_maybe_pause``): it may go back before it has.
         """
         self.main_loop()
-        self.say('saving')
-        self.stands_still = True
-        return list(self.transmit), list(self.receive)
+        if version is Version.OLD:
+            self.say(messages.SAVING_POSTCOPY if is_postcopy
+                     else messages.SAVING)
 
-    def completed(self):
-        """Everything was sent; the main loop goes on."""
-        self.say('saved')
+    def save(self, version, is_postcopy):
+        """-> the state that is sent; the main loop stands still for it."""
+        if version is Version.NEW:
+            self.say(messages.SAVING)
+        self.stands_still = True
+        state = list(self.transmit), list(self.receive)
+        if version is Version.NEW and is_postcopy:
+            self.say(messages.SAVING_POSTCOPY)
+        return state
+
+    def unlock(self):
+        """The main loop goes on: the destination has yet to say that it has
+        everything."""
         self.stands_still = False
+
+    def complete(self):
+        """Everything was sent."""
+        self.say(messages.SAVED)
 
     def load(self, state):
         """Take the state of another QEMU; what waits for room is written,
@@ -130,7 +164,11 @@ class Qemu:
         self._push()
 
     def resume(self):
-        """The guest runs, after a migration or one that was given up."""
-        self.runs = True
+        """The guest runs, after a migration or one that was given up.
+
+        ``vm_start`` says so first. What became of the migration is in no
+        event that matters: ``failed`` comes before it, ``cancelled`` after.
+        """
         self.stands_still = False
         self.say('RESUME')
+        self.runs = True

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tells Nova what has become of a pair, when Nova does nothing with its
+instance.
+
+Whoever saves an instance writes the whole of its system metadata: what Nova
+wrote since it was read would be lost. So Nova is told later of an instance
+that it is at work on. Called by :mod:`nova_dmore.virt.care.watch` once a
+minute, and by whoever has changed a pair.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from nova import exception as nova_exception
+from nova import objects
+from oslo_log import log as logging
+
+from nova_dmore.channel import text
+from nova_dmore.virt.pair import announcement
+from nova_dmore.virt.pair import record as record_module
+if TYPE_CHECKING:
+    from nova import context as nova_context
+    from oslo_config import cfg
+
+    from nova_dmore.virt.pair import pairs as pairs_module
+
+LOG = logging.getLogger(__name__)
+
+
+class LateNotes:
+    """Those of the pairs of one host.
+
+    :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
+    :param context: an admin ``RequestContext``.
+    :param options: the ``[dmore]`` options.
+    """
+
+    def __init__(self, pairs: 'pairs_module.Pairs',
+                 context: 'nova_context.RequestContext',
+                 options: 'cfg.ConfigOpts.GroupAttr') -> None:
+        self._pairs = pairs
+        self._context = context
+        self._options = options
+
+    def look(self, records: Iterable[record_module.PairRecord]) -> None:
+        """Tell Nova what it could not be told before.
+
+        :param records: of the pairs that are not being moved.
+        """
+        for record in records:
+            if (record.instance_uuid in self._pairs.unnoted
+                    and not record.incoming):
+                self.tell(record)
+
+    def tell(self, record: record_module.PairRecord) -> None:
+        """Tell Nova of a pair, now or at a later :meth:`look`."""
+        uuid = record.instance_uuid
+        try:
+            instance = objects.Instance.get_by_uuid(
+                self._context, uuid,
+                expected_attrs=['metadata', 'system_metadata'])
+            if instance.task_state is not None:
+                self._pairs.unnoted.add(uuid)
+                return
+            announcement.announce(self._options, instance, record)
+        except nova_exception.NovaException as error:
+            LOG.warning('Nova does not know the address of the SSH console of '
+                        'instance %(uuid)s: %(error)s',
+                        {'uuid': uuid, 'error': text.printable(error)})
+        self._pairs.unnoted.discard(uuid)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``tests/functional/test_care.py`` has it with Nova."""
+
+import fixtures
+import libvirt
+from nova import exception as nova_exception
+from nova import objects
+
+from nova_dmore import exception
+from nova_dmore.virt.care import off_ports
+from tests.unit.virt import fake_host
+from tests.unit.virt import fakes
+
+
+class OffPortsTest(fake_host.HostTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.config.config(release_ports_when_off=True, group='dmore')
+        self.instance = fakes.make_instance(
+            vm_state='stopped', task_state=None)
+        self.pairs.ensure(self.instance)
+        self.find = self.useFixture(fixtures.MockPatchObject(
+            objects.Instance, 'get_by_uuid', return_value=self.instance)).mock
+        self.useFixture(fixtures.MockPatchObject(objects.Instance, 'save'))
+        self.log = self.useFixture(fixtures.FakeLogger())
+        self.off = off_ports.OffPorts(
+            self.pairs, 'context', lambda: self.libvirt, self.conf.dmore)
+
+    def _look(self):
+        self.off.look(self.pairs.records.all())
+
+    def _assert_kept(self):
+        self._look()
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
+        self.assertIsNotNone(self.pairs.get(fakes.UUID))
+
+    def test_given_back(self):
+        self._look()
+        self.assert_nothing_left()
+
+    def test_not_wanted(self):
+        self.config.config(release_ports_when_off=False, group='dmore')
+        self._assert_kept()
+        self.find.assert_not_called()
+
+    def test_one_that_is_up(self):
+        """Also if Nova does not know that yet."""
+        domain = self.libvirt.add_instance()
+        self._assert_kept()
+        domain.destroy()
+        self._look()
+        self.assertEqual({}, self.neutron.ports)
+
+    def test_what_nova_says(self):
+        for name, value in (('vm_state', 'active'), ('vm_state', 'resized'),
+                            ('task_state', 'powering-on'),
+                            ('host', fakes.OTHER_HOST)):
+            before = self.instance[name]
+            self.instance[name] = value
+            self._assert_kept()
+            self.instance[name] = before
+
+    def test_one_that_arrives(self):
+        self.pairs.records.save(fakes.make_record(incoming=True))
+        self._assert_kept()
+
+    def test_one_that_starts_now(self):
+        with self.pairs.locked(fakes.UUID):
+            fake_host.in_thread(self._assert_kept)
+
+    def test_nova_does_not_know_it(self):
+        self.find.side_effect = nova_exception.InstanceNotFound(
+            instance_id=fakes.UUID)
+        self._assert_kept()
+        self.assertIn('not given back yet', self.log.output)
+
+    def test_who_is_away(self):
+        self.neutron.client.list_ports.side_effect = (
+            fakes.neutron_exceptions.ConnectionFailed(reason='refused'))
+        self.assertRaises(exception.ServiceAwayError, self._look)
+        self.useFixture(fixtures.MockPatchObject(
+            fake_host.Libvirt, 'lookupByUUIDString',
+            side_effect=fake_host.libvirt_error(
+                libvirt.VIR_ERR_INTERNAL_ERROR)))
+        self.pairs.records.save(fakes.make_record())
+        self.assertRaises(exception.PairError, self._look)
