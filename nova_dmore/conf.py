@@ -44,7 +44,7 @@ OPTIONS = [
         help='Give back the port of a Domain R within a minute after its '
              'instance was stopped, or found shut off; its Domain R ends. '
              'The next start makes another one, whose address is another, as '
-             'a rule. By default an instance that is off keeps its Domain R '
+             'a rule. With false, an instance that is off keeps its Domain R '
              'and its address.'),
     cfg.ListOpt(
         'security_groups', default=[],

@@ -7,6 +7,7 @@ Called by the driver's constructor, once in each nova-compute.
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from nova import context as nova_context
 
@@ -26,6 +27,10 @@ from nova_dmore.virt.pair import factory
 from nova_dmore.virt.pair import incoming
 from nova_dmore.virt.pair import large_pictures
 from nova_dmore.virt import rpc
+if TYPE_CHECKING:
+    import libvirt
+    from nova.virt.libvirt import vif as libvirt_vif
+    from oslo_config import cfg
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +45,9 @@ class Assembly:
     early_departures: early_departure.EarlyDepartures
 
 
-def assemble(conf, host: inventory.DMoreHost, vif_driver, connect,
-             libvirt_uri: str,
+def assemble(conf: 'cfg.ConfigOpts', host: inventory.DMoreHost,
+             vif_driver: 'libvirt_vif.LibvirtGenericVIFDriver',
+             connect: 'Callable[[], libvirt.virConnect]', libvirt_uri: str,
              uris_to: Callable[[str | None, str | None], uris.MigrationURIs],
              flags: Callable[[], int]) -> Assembly:
     """Make all of it; connects to nothing yet.

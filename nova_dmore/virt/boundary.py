@@ -2,11 +2,15 @@
 """The instance comes first: our errors end where Nova's code goes on."""
 
 import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
+if TYPE_CHECKING:
+    from nova import objects
 
 LOG = logging.getLogger(__name__)
 
@@ -19,7 +23,8 @@ class Outcome:
 
 
 @contextlib.contextmanager
-def instance_first(instance, what: str):
+def instance_first(instance: 'objects.Instance | None', what: str
+                   ) -> Iterator[Outcome]:
     """Take steps of ours that Nova must not notice failing.
 
     :param instance: None: they are taken for no one of them.

@@ -15,6 +15,9 @@ until Placement has what it takes reserved (:meth:`Capacity.claim`).
 import contextlib
 import math
 import threading
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any, TYPE_CHECKING
 
 from keystoneauth1 import exceptions as auth_exceptions
 from nova import exception as nova_exception
@@ -25,6 +28,12 @@ from oslo_log import log as logging
 from nova_dmore import exception
 from nova_dmore.virt import limited
 from nova_dmore.virt.pair import policy
+if TYPE_CHECKING:
+    from nova.compute import provider_tree as nova_tree
+    from nova import context as nova_context
+    from oslo_config import cfg
+
+    from nova_dmore.virt.pair import pairs as pairs_module
 
 LOG = logging.getLogger(__name__)
 
@@ -46,7 +55,7 @@ _MICROVERSION = '1.26'
 _ATTEMPTS = 10
 
 
-def memory_mib(conf, manifest_mib: int | None) -> int:
+def memory_mib(conf: 'cfg.ConfigOpts', manifest_mib: int | None) -> int:
     """What a Domain R takes of its host's memory, in MiB.
 
     :param conf: Nova's configuration, with the ``[dmore]`` options.
@@ -58,10 +67,11 @@ def memory_mib(conf, manifest_mib: int | None) -> int:
         overhead = OVERHEAD_MIB + (
             TRANSLATED_MIB if conf.libvirt.virt_type == 'qemu' else 0)
     guest = conf.dmore.memory_mib or manifest_mib or IMAGE_MIB
-    return guest + overhead
+    return int(guest + overhead)
 
 
-def with_reserved(inventory: dict, wanted: int, used: int) -> dict:
+def with_reserved(inventory: dict[str, Any], wanted: int, used: int
+                  ) -> dict[str, Any]:
     """An inventory of which more is reserved, if there is as much.
 
     :param inventory: as Nova's driver reports it.
@@ -72,11 +82,11 @@ def with_reserved(inventory: dict, wanted: int, used: int) -> dict:
         0, min(wanted, room(inventory, used)))}
 
 
-def room(inventory: dict, used: int) -> int:
+def room(inventory: dict[str, Any], used: int) -> int:
     """What neither Nova reserves nor instances use, in units of the host: an
     instance takes less of these where it is overcommitted."""
-    return (inventory['total'] - inventory['reserved']
-            - math.ceil(used / inventory['allocation_ratio']))
+    return int(inventory['total'] - inventory['reserved']
+               - math.ceil(used / inventory['allocation_ratio']))
 
 
 class Capacity:
@@ -90,7 +100,10 @@ class Capacity:
         None: all.
     """
 
-    def __init__(self, conf, pairs, context, ram_mib, small_mib):
+    def __init__(self, conf: 'cfg.ConfigOpts', pairs: 'pairs_module.Pairs',
+                 context: 'nova_context.RequestContext',
+                 ram_mib: Callable[[], int],
+                 small_mib: Callable[[], int | None]) -> None:
         self._conf = conf
         self._pairs = pairs
         self._context = context
@@ -103,7 +116,7 @@ class Capacity:
         #: Of the host's resource provider; None: not reported yet.
         self._provider: str | None = None
         #: What Nova alone would report of the memory.
-        self._stock_memory: dict | None = None
+        self._stock_memory: dict[str, Any] | None = None
         #: For how many Domain Rs room was kept last, and what instances had
         #: then.
         self._kept = 0
@@ -111,7 +124,8 @@ class Capacity:
 
     # -- reported -----------------------------------------------------------
 
-    def update(self, provider_tree, nodename: str, report_client) -> None:
+    def update(self, provider_tree: 'nova_tree.ProviderTree', nodename: str,
+               report_client: report.SchedulerReportClient) -> None:
         """Reserve what Domain Rs take.
 
         Called by the driver's ``update_provider_tree``, after Nova's own: at
@@ -164,7 +178,7 @@ class Capacity:
         return bool(options.enabled and options.management_network
                     and self._pairs.impossible is None)
 
-    def _instances(self) -> list:
+    def _instances(self) -> 'list[objects.Instance]':
         """Those that belong to this host, and that move from or to it."""
         columns = ['flavor', 'system_metadata']
         found = {instance.uuid: instance
@@ -208,7 +222,9 @@ class Capacity:
         """What a Domain R takes of this host's memory, in MiB: the most that
         any image that is used here asks for."""
         asked = []
-        for digest in set(digests.values()) - {None}:
+        for digest in set(digests.values()):
+            if digest is None:
+                continue
             try:
                 asked.append(self._pairs.images.manifest(digest).memory_mib)
             except exception.ImageError:
@@ -253,7 +269,7 @@ class Capacity:
         self._claimed.pop(instance_uuid, None)
 
     @contextlib.contextmanager
-    def _turn(self):
+    def _turn(self) -> Iterator[None]:
         """One claims at a time, and does not wait for long: when Placement
         does not answer, each of those before would wait in vain."""
         if not self._lock.acquire(timeout=limited.ANSWER_S):
@@ -293,7 +309,7 @@ class Capacity:
             raise exception.PlacementAwayError(
                 f"the host's memory could not be reserved for its Domain R: "
                 f'Placement: {answer.status_code}')
-        return answer.status_code == 200
+        return bool(answer.status_code == 200)
 
     def _must_fit_small_pages(self, wanted: int, count: int) -> None:
         """Huge pages are for instances that ask for them. A Domain R has its
@@ -309,15 +325,16 @@ class Capacity:
 
     # -- Placement ----------------------------------------------------------
 
-    def _get(self, what: str) -> dict:
+    def _get(self, what: str) -> dict[str, Any]:
         answer = self._ask('get', what)
         if answer.status_code != 200:
             raise exception.PlacementAwayError(
                 f"the host's {what} are not known: Placement: "
                 f'{answer.status_code}')
-        return answer.json()
+        found: dict[str, Any] = answer.json()
+        return found
 
-    def _ask(self, method: str, what: str, *body):
+    def _ask(self, method: str, what: str, *body: Any) -> Any:
         try:
             return limited.placement(f"the host's {what}", lambda: getattr(
                 report.report_client_singleton(), method)(
@@ -330,7 +347,7 @@ class Capacity:
             ) from error
 
 
-def _has_huge_pages(instance) -> bool:
+def _has_huge_pages(instance: 'objects.Instance') -> bool:
     """Whether an instance has its memory from huge pages."""
     wanted = (instance.flavor.extra_specs.get('hw:mem_page_size')
               or instance.system_metadata.get('image_hw_mem_page_size')

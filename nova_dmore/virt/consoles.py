@@ -5,14 +5,25 @@ Called by the driver when a user asks for a console, and when a proxy checks a
 token (``validate_console_port``).
 """
 
+from typing import TYPE_CHECKING
+
 from nova.console import type as console_type
 from nova import exception
 
 from nova_dmore import exception as dmore_exception
 from nova_dmore.virt import where
+if TYPE_CHECKING:
+    from nova import objects
+    from nova.virt.libvirt import host as nova_host
+    from oslo_config import cfg
+
+    from nova_dmore.virt.pair import pairs as pairs_module
+    from nova_dmore.virt.pair import record as record_module
 
 
-def vnc(options, pairs, host, instance) -> console_type.ConsoleVNC | None:
+def vnc(options: 'cfg.ConfigOpts.GroupAttr', pairs: 'pairs_module.Pairs',
+        host: 'nova_host.Host', instance: 'objects.Instance'
+        ) -> console_type.ConsoleVNC | None:
     """The VNC console of an instance; None: it is the stock one.
 
     That is so, too, where its display is not the pair's, since an earlier
@@ -32,7 +43,8 @@ def vnc(options, pairs, host, instance) -> console_type.ConsoleVNC | None:
         host=record.address.ip, port=options.vnc_port)
 
 
-def serial(options, pairs, host, instance
+def serial(options: 'cfg.ConfigOpts.GroupAttr', pairs: 'pairs_module.Pairs',
+           host: 'nova_host.Host', instance: 'objects.Instance'
            ) -> console_type.ConsoleSerial | None:
     """The serial console of an instance; as :func:`vnc`."""
     record = _pair_with_guest(pairs, host, instance)
@@ -43,7 +55,8 @@ def serial(options, pairs, host, instance
         host=record.address.ip, port=options.serial_port)
 
 
-def _check(pairs, instance, kind: str) -> None:
+def _check(pairs: 'pairs_module.Pairs', instance: 'objects.Instance', kind: str
+           ) -> None:
     """Tell a user why there is no console, instead of where none is."""
     trouble = pairs.trouble.get(instance.uuid)
     if trouble is not None:
@@ -59,7 +72,9 @@ def why(error: Exception) -> str:
     return 'its console server cannot be started now'
 
 
-def _pair_with_guest(pairs, host, instance):
+def _pair_with_guest(pairs: 'pairs_module.Pairs', host: 'nova_host.Host',
+                     instance: 'objects.Instance'
+                     ) -> 'record_module.PairRecord | None':
     """The record of a pair whose instance libvirt knows.
 
     :returns: None without a pair, and where the instance was started with
@@ -76,7 +91,8 @@ def _pair_with_guest(pairs, host, instance):
     return record
 
 
-def are_of_pair(pairs, host, instance) -> bool:
+def are_of_pair(pairs: 'pairs_module.Pairs', host: 'nova_host.Host',
+                instance: 'objects.Instance') -> bool:
     """Whether an instance has a pair, or was started with one."""
     return (pairs.get(instance.uuid) is not None
             or where.has_shadow_devices(host.get_connection(), instance.uuid))

@@ -5,16 +5,20 @@ Never on one that Nova gives to an instance alone.
 """
 
 import pathlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from nova import exception as nova_exception
 from nova.virt import hardware
 
 from nova_dmore import exception
+if TYPE_CHECKING:
+    from oslo_config import cfg
 
 _ONLINE = pathlib.Path('/sys/devices/system/cpu/online')
 
 
-def of_domain_r(conf) -> frozenset[int] | None:
+def of_domain_r(conf: 'cfg.ConfigOpts') -> frozenset[int] | None:
     """The processors that Domain Rs of this host may run on; None: all.
 
     :param conf: Nova's configuration, with the ``[dmore]`` options.
@@ -52,10 +56,11 @@ def _parsed(option: str, value: str | None) -> set[int]:
     if not value:
         return set()
     try:
-        return hardware.parse_cpu_spec(value)
+        cpus: set[int] = hardware.parse_cpu_spec(value)
+        return cpus
     except nova_exception.Invalid as error:
         raise exception.ConfigurationError(f'{option}: {error}') from error
 
 
-def _listed(cpus) -> str:
-    return hardware.format_cpu_spec(cpus)
+def _listed(cpus: Iterable[int]) -> str:
+    return str(hardware.format_cpu_spec(cpus))

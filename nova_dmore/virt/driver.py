@@ -12,6 +12,8 @@ that (``[dmore] required``): see :mod:`nova_dmore.virt.boundary`.
 
 import functools
 import threading
+from collections.abc import Callable
+from typing import Any, TYPE_CHECKING
 
 from nova import context as nova_context
 from nova.virt.libvirt import driver as libvirt_driver
@@ -37,6 +39,14 @@ from nova_dmore.virt.pair import large_pictures
 from nova_dmore.virt.pair import saved as saved_module
 from nova_dmore.virt.pair import starting
 from nova_dmore.virt import rpc
+if TYPE_CHECKING:
+    from nova.compute import provider_tree as nova_tree
+    from nova.console import type as console_type
+    from nova import objects
+    from nova.virt import event as virtevent
+    from nova.virt.libvirt import guest as nova_guest
+    from nova.virt import virtapi as nova_virtapi
+    from oslo_config import cfg
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -45,7 +55,8 @@ LOG = logging.getLogger(__name__)
 class DMoreDriver(libvirt_driver.LibvirtDriver):
     """KVM/QEMU through libvirt, with consoles that outlive a migration."""
 
-    def __init__(self, virtapi, read_only=False):
+    def __init__(self, virtapi: 'nova_virtapi.VirtAPI', read_only: bool = False
+                 ) -> None:
         """Called once by nova-compute; connects to nothing yet."""
         super().__init__(virtapi, read_only=read_only)
         dmore_conf.register(CONF)
@@ -77,7 +88,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
 
     # -- the service's life -------------------------------------------------
 
-    def init_host(self, host):
+    def init_host(self, host: str) -> None:
         """Called at the start of nova-compute, before it takes requests.
 
         The pairs of an earlier nova-compute are found again, and only what
@@ -97,12 +108,12 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         self._watch.start()
         CONF.register_mutate_hook(self._options_changed)
 
-    def _options_changed(self, conf, fresh):
+    def _options_changed(self, conf: 'cfg.ConfigOpts', fresh: bool) -> None:
         """Called when nova-compute has read its options again (SIGHUP)."""
         self._pairs.addresses.forget_group()
         self._watch.options_changed()
 
-    def cleanup_host(self, host):
+    def cleanup_host(self, host: str) -> None:
         """Called when nova-compute ends, perhaps before it has begun; the
         pairs live on."""
         if self._rpc_server is not None:
@@ -110,12 +121,14 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             self._rpc_server.stop()
         super().cleanup_host(host)
 
-    def get_available_resource(self, nodename):
+    def get_available_resource(self, nodename: str) -> dict[str, Any]:
         """Called when nova-compute tells Nova's database what this host has:
         at its start, and every minute."""
         return large_pictures.said(super().get_available_resource(nodename))
 
-    def update_provider_tree(self, provider_tree, nodename, allocations=None):
+    def update_provider_tree(
+            self, provider_tree: 'nova_tree.ProviderTree', nodename: str,
+            allocations: dict[str, Any] | None = None) -> None:
         """Called when nova-compute tells Placement what this host has: at its
         start, every minute, and when an instance has come or gone."""
         super().update_provider_tree(
@@ -124,7 +137,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             self._capacity.update(provider_tree, nodename,
                                   self.virtapi.reportclient)
 
-    def emit_event(self, event):
+    def emit_event(self, event: 'virtevent.Event') -> None:
         """Called for each libvirt event; Nova is told none of a Domain R,
         and the watch sees whether something has to be done."""
         instance_uuid = self._pairs.instance_of(getattr(event, 'uuid', None))
@@ -135,8 +148,11 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
 
     # -- an instance starts -------------------------------------------------
 
-    def _create_guest(self, context, xml, instance, power_on=True,
-                      pause=False, post_xml_callback=None):
+    def _create_guest(self, context: nova_context.RequestContext, xml: str,
+                      instance: 'objects.Instance', power_on: bool = True,
+                      pause: bool = False,
+                      post_xml_callback: Callable[[], None] | None = None
+                      ) -> 'nova_guest.Guest':
         """Called whenever Nova defines an instance's domain: spawn, hard
         reboot, power on, resume, rescue, finish of a resize.
 
@@ -152,24 +168,28 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
 
     # -- it is resumed ------------------------------------------------------
 
-    def resume(self, context, instance, network_info, block_device_info=None,
-               share_info=None):
+    def resume(self, context: nova_context.RequestContext,
+               instance: 'objects.Instance', network_info: Any,
+               block_device_info: Any = None, share_info: Any = None) -> None:
         """Called for an instance that is suspended. One that had a pair then
         and cannot be resumed now stays so: Nova would delete its memory."""
         with saved_module.kept(instance, self._resuming, self._saved_xml):
             super().resume(context, instance, network_info,
                            block_device_info, share_info)
 
-    def _saved_xml(self, instance):
+    def _saved_xml(self, instance: 'objects.Instance') -> str | None:
         """See :func:`nova_dmore.virt.pair.saved.xml_of`."""
         with boundary.instance_first(instance, 'Looking for saved memory'):
             return saved_module.xml_of(
                 self._get_connection(), instance.uuid)
         return None
 
-    def _cleanup(self, context, instance, network_info, block_device_info=None,
-                 destroy_vifs=True, cleanup_instance_dir=False,
-                 cleanup_instance_disks=False, destroy_secrets=True):
+    def _cleanup(self, context: nova_context.RequestContext,
+                 instance: 'objects.Instance', network_info: Any,
+                 block_device_info: Any = None, destroy_vifs: bool = True,
+                 cleanup_instance_dir: bool = False,
+                 cleanup_instance_disks: bool = False,
+                 destroy_secrets: bool = True) -> None:
         """Called when an instance is destroyed, and when its start failed."""
         # Nova deletes one while another thread resumes it: then all of it has
         # to go.
@@ -186,19 +206,24 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
 
     # -- its consoles -------------------------------------------------------
 
-    def get_vnc_console(self, context, instance):
+    def get_vnc_console(self, context: nova_context.RequestContext,
+                        instance: 'objects.Instance'
+                        ) -> 'console_type.ConsoleVNC':
         """Called for ``console url show --novnc``, and when
         nova-novncproxy checks a token (``validate_console_port``)."""
         return (consoles.vnc(CONF.dmore, self._pairs, self._host, instance)
                 or super().get_vnc_console(context, instance))
 
-    def get_serial_console(self, context, instance):
+    def get_serial_console(self, context: nova_context.RequestContext,
+                           instance: 'objects.Instance'
+                           ) -> 'console_type.ConsoleSerial':
         """Called for ``console url show --serial``, and when
         nova-serialproxy checks a token (``validate_console_port``)."""
         return (consoles.serial(CONF.dmore, self._pairs, self._host, instance)
                 or super().get_serial_console(context, instance))
 
-    def get_console_output(self, context, instance):
+    def get_console_output(self, context: nova_context.RequestContext,
+                           instance: 'objects.Instance') -> Any:
         """Called for ``console log show``.
 
         Nova finds the log by the type of the console device. It does not
@@ -211,8 +236,10 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
 
     # -- it is destroyed ----------------------------------------------------
 
-    def destroy(self, context, instance, network_info, block_device_info=None,
-                destroy_disks=True, destroy_secrets=True):
+    def destroy(self, context: nova_context.RequestContext,
+                instance: 'objects.Instance', network_info: Any,
+                block_device_info: Any = None, destroy_disks: bool = True,
+                destroy_secrets: bool = True) -> None:
         """Called when an instance is deleted or leaves this host (shelved,
         rebuilt, resized and reverted, evacuated), at the destination of a
         live migration that is rolled back, and by a hard reboot, which keeps
@@ -228,8 +255,10 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                     CONF.dmore, self._pairs, self._destination, context,
                     instance)
 
-    def _hard_reboot(self, context, instance, network_info, share_info,
-                     block_device_info=None, accel_info=None):
+    def _hard_reboot(self, context: nova_context.RequestContext,
+                     instance: 'objects.Instance', network_info: Any,
+                     share_info: Any, block_device_info: Any = None,
+                     accel_info: Any = None) -> Any:
         """Called for a hard reboot, a power on, and when an instance starts
         with its host: Nova destroys the instance and makes it again at once.
         Sessions go on."""
@@ -244,9 +273,11 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
 
     # -- it moves while it is off -------------------------------------------
 
-    def migrate_disk_and_power_off(self, context, instance, dest, flavor,
-                                   network_info, block_device_info=None,
-                                   timeout=0, retry_interval=0):
+    def migrate_disk_and_power_off(
+            self, context: nova_context.RequestContext,
+            instance: 'objects.Instance', dest: str, flavor: 'objects.Flavor',
+            network_info: Any, block_device_info: Any = None, timeout: int = 0,
+            retry_interval: int = 0) -> Any:
         """Called at the source of a resize or a cold migration.
 
         A new pair is made, with the same address, where the instance starts
@@ -260,7 +291,10 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             instance_pair.left(CONF.dmore, self._pairs, instance)
         return disk_info
 
-    def confirm_migration(self, context, migration, instance, network_info):
+    def confirm_migration(self, context: nova_context.RequestContext,
+                          migration: 'objects.Migration',
+                          instance: 'objects.Instance', network_info: Any
+                          ) -> None:
         """Called at the source when a resize is confirmed. What could not be
         removed of the pair when the instance left is removed now."""
         super().confirm_migration(context, migration, instance, network_info)
@@ -269,15 +303,18 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
 
     # -- it moves: destination ----------------------------------------------
 
-    def _has_pair(self, instance):
+    def _has_pair(self, instance: 'objects.Instance') -> bool:
         """See :func:`nova_dmore.virt.pair.announcement.has_pair`."""
         with boundary.instance_first(instance, 'Looking for its Domain R'):
             return announcement.has_pair(instance, self._pairs.addresses)
         return False
 
     def check_can_live_migrate_destination(
-            self, context, instance, src_compute_info, dst_compute_info,
-            block_migration=False, disk_over_commit=False):
+            self, context: nova_context.RequestContext,
+            instance: 'objects.Instance', src_compute_info: Any,
+            dst_compute_info: Any, block_migration: bool = False,
+            disk_over_commit: bool = False
+    ) -> 'objects.LibvirtLiveMigrateData':
         """Called at a possible destination of a live migration, before
         anything is made there. If it passes, the pair's part is begun."""
         has_pair = self._has_pair(instance)
@@ -292,8 +329,12 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                 self._destination.check_passed(context, instance)
         return check_data
 
-    def pre_live_migration(self, context, instance, block_device_info,
-                           network_info, disk_info, migrate_data):
+    def pre_live_migration(self, context: nova_context.RequestContext,
+                           instance: 'objects.Instance',
+                           block_device_info: Any, network_info: Any,
+                           disk_info: Any,
+                           migrate_data: 'objects.LibvirtLiveMigrateData'
+                           ) -> 'objects.LibvirtLiveMigrateData':
         """Called at the destination of a live migration, before the source
         begins. What the pair needs here is made at the same time."""
         has_pair = self._has_pair(instance)
@@ -310,8 +351,10 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         return migrate_data
 
     def post_live_migration_at_destination(
-            self, context, instance, network_info, block_migration=False,
-            block_device_info=None):
+            self, context: nova_context.RequestContext,
+            instance: 'objects.Instance', network_info: Any,
+            block_migration: bool = False, block_device_info: Any = None
+    ) -> None:
         """Called at the destination of a live migration when the instance is
         here."""
         super().post_live_migration_at_destination(
@@ -324,9 +367,12 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
 
     # -- it moves: source ---------------------------------------------------
 
-    def live_migration(self, context, instance, dest, post_method,
-                       recover_method, block_migration=False,
-                       migrate_data=None):
+    def live_migration(self, context: nova_context.RequestContext,
+                       instance: 'objects.Instance', dest: str,
+                       post_method: Callable[..., None],
+                       recover_method: Callable[..., None],
+                       block_migration: bool = False, migrate_data: Any = None
+                       ) -> Any:
         """Called at the source when a live migration begins."""
         if self._pairs.get(instance.uuid) is None:
             return super().live_migration(
@@ -349,9 +395,11 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                 role.live_migration_ended()
             self._early_departures.ended(instance.uuid)
 
-    def _live_migration_operation(self, context, instance, dest,
-                                  block_migration, migrate_data, guest,
-                                  device_names):
+    def _live_migration_operation(self, context: nova_context.RequestContext,
+                                  instance: 'objects.Instance', dest: str,
+                                  block_migration: bool, migrate_data: Any,
+                                  guest: 'nova_guest.Guest', device_names: Any
+                                  ) -> None:
         """Called at the source, in the thread that carries it out."""
         role = self._source_roles.get(instance.uuid)
         if role is not None:
@@ -364,10 +412,12 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             if role is not None:
                 role.live_migration_operation_ended()
 
-    def _live_migration_monitor(self, context, instance, guest, dest,
-                                post_method, recover_method,
-                                block_migration, migrate_data, future,
-                                disk_paths):
+    def _live_migration_monitor(
+            self, context: nova_context.RequestContext,
+            instance: 'objects.Instance', guest: 'nova_guest.Guest', dest: str,
+            post_method: Callable[..., None],
+            recover_method: Callable[..., None], block_migration: bool,
+            migrate_data: Any, future: Any, disk_paths: Any) -> None:
         """Called at the source, in the thread that watches the migration."""
         role = self._source_roles.get(instance.uuid)
         if role is not None:
@@ -380,7 +430,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             if role is not None:
                 role.live_migration_monitor_ended()
 
-    def live_migration_abort(self, instance):
+    def live_migration_abort(self, instance: 'objects.Instance') -> None:
         """Called at the source when a user aborts a live migration.
 
         Domain R's migration begins before its instance's; Nova can abort
@@ -391,13 +441,15 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             role.wait_for_instance_job()
         super().live_migration_abort(instance)
 
-    def _uris_to(self, host, inbound_address):
+    def _uris_to(self, host: str | None, inbound_address: str | None
+                 ) -> uris.MigrationURIs:
         """How Nova has a live migration go to a host."""
         return uris.MigrationURIs(
             self._live_migration_uri(inbound_address or host),
             self._migrate_uri(inbound_address) if inbound_address else None)
 
-    def _console_log_to_send(self, instance, shared):
+    def _console_log_to_send(self, instance: 'objects.Instance', shared: bool
+                             ) -> str | None:
         """The console log to send, None where the hosts share it."""
         if shared:
             return None

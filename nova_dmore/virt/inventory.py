@@ -8,10 +8,14 @@ periodic task, and counts as disk and memory in the resource tracker.
 
 import resource
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from nova.virt.libvirt import host
 
 from nova_dmore.virt.pair import domain_r
+if TYPE_CHECKING:
+    import libvirt
+    from nova.virt import event as virtevent
 
 #: Size of the pages that memory comes from unless it is asked for otherwise.
 _PAGE_KIB = resource.getpagesize() >> 10
@@ -21,9 +25,11 @@ class DMoreHost(host.Host):
     """Nova's libvirt host, without the Domain Rs."""
 
     #: Whether a libvirt uuid is a Domain R's; set by the driver.
-    _is_domain_r: Callable[[str], bool] = staticmethod(lambda uuid: False)
+    _is_domain_r: Callable[[str | None], bool] = staticmethod(
+        lambda uuid: False)
 
-    def list_instance_domains(self, only_running=True):
+    def list_instance_domains(self, only_running: bool = True
+                              ) -> 'list[libvirt.virDomain]':
         """As Nova's, without the Domain Rs.
 
         Called by everything in Nova that lists or counts domains
@@ -38,7 +44,7 @@ class DMoreHost(host.Host):
 
     def _memory_mib(self) -> int:
         """How much memory the host has, also where instances have files."""
-        return self._get_hardware_info()[1]
+        return int(self._get_hardware_info()[1])
 
     def _small_memory_mib(self) -> int | None:
         """How much of it is not set aside for huge pages; None: all of it,
@@ -51,7 +57,7 @@ class DMoreHost(host.Host):
             for pages in cell.mempages if pages.size > _PAGE_KIB)
         return self._memory_mib() - (huge_kib >> 10) if huge_kib else None
 
-    def _event_emit_delayed(self, event):
+    def _event_emit_delayed(self, event: 'virtevent.Event') -> None:
         """Called with each event, in the thread that libvirt's come in.
 
         Nova keeps back for 15 seconds that a domain has stopped: it may be a

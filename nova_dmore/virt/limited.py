@@ -7,11 +7,13 @@ minutes."""
 import copy
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from nova.network import neutron
 
 from nova_dmore import exception
+if TYPE_CHECKING:
+    from nova import context as nova_context
 
 #: How long Neutron, Glance, Placement and Keystone may take for an answer, in
 #: seconds.
@@ -20,7 +22,7 @@ ANSWER_S = 60.0
 IMAGE_S = 600.0
 
 
-def neutron_client(client):
+def neutron_client(client: neutron.ClientWrapper) -> neutron.ClientWrapper:
     """Have a client of Neutron wait no longer for an answer.
 
     The session is Nova's, for all its requests: theirs stay as they are. And
@@ -39,7 +41,8 @@ def neutron_client(client):
     return client
 
 
-def neutron_of(context):
+def neutron_of(context: 'nova_context.RequestContext'
+               ) -> neutron.ClientWrapper:
     """An administrator's client of Neutron.
 
     :param context: an admin ``RequestContext``.
@@ -47,8 +50,8 @@ def neutron_of(context):
     return neutron_client(neutron.get_client(context, admin=True))
 
 
-def glance(seconds: float, what: str, function: Callable, *arguments,
-           **keywords) -> Any:
+def glance(seconds: float, what: str, function: Callable[..., Any],
+           *arguments: Any, **keywords: Any) -> Any:
     """Call one of Nova's functions that ask Glance, which have no time-out.
 
     One that does not return goes on in its own thread, and nobody waits for
@@ -63,7 +66,8 @@ def glance(seconds: float, what: str, function: Callable, *arguments,
         function, *arguments, **keywords)
 
 
-def placement(what: str, function: Callable, *arguments, **keywords) -> Any:
+def placement(what: str, function: Callable[..., Any], *arguments: Any,
+              **keywords: Any) -> Any:
     """As :func:`glance`, of functions that ask Placement.
 
     :raises nova_dmore.exception.PlacementAwayError: it did not return in
@@ -74,8 +78,8 @@ def placement(what: str, function: Callable, *arguments, **keywords) -> Any:
         function, *arguments, **keywords)
 
 
-def _within(seconds: float, late: Exception, function: Callable, *arguments,
-            **keywords) -> Any:
+def _within(seconds: float, late: Exception, function: Callable[..., Any],
+            *arguments: Any, **keywords: Any) -> Any:
     """:param late: raised if the function does not return in time."""
     results: list[Any] = []
     errors: list[BaseException] = []

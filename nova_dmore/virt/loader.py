@@ -23,10 +23,16 @@ import importlib.abc
 import importlib.machinery
 from importlib import metadata
 import sys
+import types
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from os_vif.objects import host_info
 from os_vif import plugin
 from oslo_log import log as logging
+if TYPE_CHECKING:
+    from os_vif.objects import instance_info as instance_info_module
+    from os_vif.objects import vif as vif_module
 
 LOG = logging.getLogger(__name__)
 
@@ -42,21 +48,23 @@ _NOVA = (0, 33, 34)
 class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds ALIAS, and loads TARGET in its place."""
 
-    def find_spec(self, fullname, path=None, target=None):
+    def find_spec(self, fullname: str, path: Sequence[str] | None = None,
+                  target: types.ModuleType | None = None
+                  ) -> importlib.machinery.ModuleSpec | None:
         if fullname != ALIAS:
             return None
         return importlib.machinery.ModuleSpec(fullname, self)
 
-    def create_module(self, spec):
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
         # The module that is returned gets the attributes of ``spec``; a
         # plain module that holds the driver class keeps TARGET's own intact.
         return None
 
-    def exec_module(self, module):
+    def exec_module(self, module: types.ModuleType) -> None:
         _require_known_nova()
         _require_native_threads()
         driver = importlib.import_module(TARGET)
-        module.DMoreDriver = driver.DMoreDriver
+        setattr(module, 'DMoreDriver', driver.DMoreDriver)
         module.__doc__ = driver.__doc__
 
 
@@ -100,15 +108,17 @@ def register() -> None:
 class DMorePlugin(plugin.PluginBase):
     """An os-vif plug-in that plugs nothing: loading it is its purpose."""
 
-    def describe(self):
+    def describe(self) -> host_info.HostPluginInfo:
         """Called by ``os_vif.host_info()``: no VIF type is supported."""
         return host_info.HostPluginInfo(
             plugin_name='dmore', vif_info=[])
 
-    def plug(self, vif, instance_info):
+    def plug(self, vif: 'vif_module.VIFBase',
+             instance_info: 'instance_info_module.InstanceInfo') -> None:
         """Never called: no VIF names this plug-in."""
 
-    def unplug(self, vif, instance_info):
+    def unplug(self, vif: 'vif_module.VIFBase',
+               instance_info: 'instance_info_module.InstanceInfo') -> None:
         """Never called: no VIF names this plug-in."""
 
 

@@ -13,7 +13,7 @@ rebuild their consoles gives him nothing.
 """
 
 import socket
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from nova.conductor import rpcapi as conductor_rpcapi
 from nova import objects
@@ -26,6 +26,11 @@ from oslo_utils import netutils
 from nova_dmore import exception
 from nova_dmore.virt import received
 from nova_dmore.virt import rpc
+if TYPE_CHECKING:
+    from nova import context as nova_context
+    from oslo_config import cfg
+
+    from nova_dmore.virt.care import operator as operator_module
 
 _VERSION = '2.3'
 #: Longest time for an answer that needs no work, and for one that has a new
@@ -40,7 +45,7 @@ _CONNECT_S = 3.0
 _INSTANCES_MAX = 1000
 
 
-def connect(conf) -> None:
+def connect(conf: 'cfg.ConfigOpts') -> None:
     """Have this process reach Nova's message bus, and its database through
     the conductor as nova-compute does; called once by a command.
 
@@ -70,7 +75,7 @@ def _find_broker(places: list[tuple[str, int]]) -> None:
             f'answer: {"; ".join(errors)}')
 
 
-def hosts_up(context) -> list[str]:
+def hosts_up(context: 'nova_context.RequestContext') -> list[str]:
     """The compute hosts, of this cell, whose nova-compute lives.
 
     :raises nova_dmore.exception.PairError: the conductor does not answer.
@@ -86,7 +91,8 @@ def hosts_up(context) -> list[str]:
             f'the compute services cannot be listed: {error!r}') from error
 
 
-def pairs_among(context, host: str, instance_uuids: list[str]) -> list[str]:
+def pairs_among(context: 'nova_context.RequestContext', host: str,
+                instance_uuids: list[str]) -> list[str]:
     """See :meth:`OperatorAPI.pairs_among`; however many they are."""
     api = OperatorAPI()
     return [uuid for first in range(0, len(instance_uuids), _INSTANCES_MAX)
@@ -94,13 +100,14 @@ def pairs_among(context, host: str, instance_uuids: list[str]) -> list[str]:
                 context, host, instance_uuids[first:first + _INSTANCES_MAX])]
 
 
-def describe_all(context, this_host: str) -> dict[str, dict | None]:
+def describe_all(context: 'nova_context.RequestContext', this_host: str
+                 ) -> dict[str, dict[str, Any] | None]:
     """What the other hosts that have the plug-in say of themselves.
 
     :returns: by host; None: it does not say.
     """
     api = OperatorAPI()
-    found: dict[str, dict | None] = {}
+    found: dict[str, dict[str, Any] | None] = {}
     for host in hosts_up(context):
         if host == this_host:
             continue
@@ -125,27 +132,30 @@ class OperatorAPI:
         self._client = nova_rpc.get_client(
             messaging.Target(topic=rpc.TOPIC, version=_VERSION))
 
-    def describe(self, context, host: str) -> dict[str, Any]:
+    def describe(self, context: 'nova_context.RequestContext', host: str
+                 ) -> dict[str, Any]:
         """See :func:`nova_dmore.virt.checks.other_hosts.describe`."""
         answer = self._call(context, host, 'describe')
         if not isinstance(answer, dict):
             raise exception.PairError(f'nova-compute on {host} is mistaken')
         return answer
 
-    def pairs_among(self, context, host: str, instance_uuids: list[str]
-                    ) -> list[str]:
+    def pairs_among(self, context: 'nova_context.RequestContext', host: str,
+                    instance_uuids: list[str]) -> list[str]:
         """Of which of these instances a host has a pair, or a part of one."""
         return list(self._call(context, host, 'pairs_among',
                                instance_uuids=instance_uuids))
 
-    def rebuild(self, context, host: str, instance_uuid: str) -> None:
+    def rebuild(self, context: 'nova_context.RequestContext', host: str,
+                instance_uuid: str) -> None:
         """Have a new Domain R made for an instance, with the image that it
         has. Its sessions end."""
         self._call(context, host, 'rebuild', _REBUILD_S,
                    instance_uuid=instance_uuid)
 
-    def renew(self, context, host: str, instance_uuids: list[str] | None,
-              when: str | None) -> list[dict[str, Any]]:
+    def renew(self, context: 'nova_context.RequestContext', host: str,
+              instance_uuids: list[str] | None, when: str | None
+              ) -> list[dict[str, Any]]:
         """Ask for new Domain Rs with the newest image.
 
         :param instance_uuids: whose; None: of all pairs of the host that have
@@ -157,12 +167,13 @@ class OperatorAPI:
         return list(self._call(context, host, 'renew', _REBUILD_S,
                                instance_uuids=instance_uuids, when=when))
 
-    def renewals(self, context, host: str) -> list[dict[str, Any]]:
+    def renewals(self, context: 'nova_context.RequestContext', host: str
+                 ) -> list[dict[str, Any]]:
         """How far a host has come with that, a row for each pair."""
         return list(self._call(context, host, 'renewals'))
 
-    def _call(self, context, host: str, method: str,
-              timeout: int = _TIMEOUT_S, **arguments):
+    def _call(self, context: 'nova_context.RequestContext', host: str,
+              method: str, timeout: int = _TIMEOUT_S, **arguments: Any) -> Any:
         return rpc.send(
             self._client.prepare(
                 server=host, timeout=timeout,
@@ -180,30 +191,34 @@ class OperatorServer:
 
     target = messaging.Target(version=rpc.VERSION)
 
-    def __init__(self, operator) -> None:
+    def __init__(self, operator: 'operator_module.OperatorRole') -> None:
         self._operator = operator
 
     @rpc.errors_to_caller
-    def describe(self, context):
+    def describe(self, context: 'nova_context.RequestContext'
+                 ) -> dict[str, Any]:
         """See :meth:`OperatorAPI.describe`."""
         return self._operator.describe()
 
     @rpc.errors_to_caller
-    def pairs_among(self, context, instance_uuids):
+    def pairs_among(self, context: 'nova_context.RequestContext',
+                    instance_uuids: Any) -> list[str]:
         """See :meth:`OperatorAPI.pairs_among`."""
         with rpc.arguments_of('pairs_among'):
             _check_uuids(instance_uuids)
         return self._operator.pairs_among(instance_uuids)
 
     @rpc.errors_to_caller
-    def rebuild(self, context, instance_uuid):
+    def rebuild(self, context: 'nova_context.RequestContext',
+                instance_uuid: Any) -> None:
         """See :meth:`OperatorAPI.rebuild`."""
         with rpc.arguments_of('rebuild'):
             received.uuid('instance_uuid', instance_uuid)
         self._operator.rebuild(instance_uuid)
 
     @rpc.errors_to_caller
-    def renew(self, context, instance_uuids, when):
+    def renew(self, context: 'nova_context.RequestContext',
+              instance_uuids: Any, when: Any) -> list[dict[str, Any]]:
         """See :meth:`OperatorAPI.renew`."""
         with rpc.arguments_of('renew'):
             if instance_uuids is not None:
@@ -213,12 +228,13 @@ class OperatorServer:
         return self._operator.renew(instance_uuids, when)
 
     @rpc.errors_to_caller
-    def renewals(self, context):
+    def renewals(self, context: 'nova_context.RequestContext'
+                 ) -> list[dict[str, Any]]:
         """See :meth:`OperatorAPI.renewals`."""
         return self._operator.renewals()
 
 
-def _check_uuids(uuids) -> None:
+def _check_uuids(uuids: Any) -> None:
     if not isinstance(uuids, list) or len(uuids) > _INSTANCES_MAX:
         raise received.wrong('instance_uuids', uuids)
     for uuid in uuids:

@@ -29,7 +29,7 @@ def wrong(what: str, value: object) -> ValueError:
 
 
 def text(what: str, value: object, longest: int,
-         pattern: re.Pattern | None = None) -> str:
+         pattern: re.Pattern[str] | None = None) -> str:
     """A text.
 
     :param longest: in characters.
@@ -81,7 +81,8 @@ def integer(what: str, value: object, least: int, most: int) -> int:
     """A whole number; no boolean."""
     if type(value) is not int:
         raise wrong(what, value)
-    return number(what, value, least, most)
+    whole: int = number(what, value, least, most)
+    return whole
 
 
 def mac(what: str, value: object) -> str:

@@ -28,6 +28,9 @@ do is checked by who answers it.
 """
 
 import contextlib
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any, TYPE_CHECKING, TypeVar
 
 from nova import rpc
 import oslo_messaging as messaging
@@ -38,6 +41,14 @@ from nova_dmore import exception
 from nova_dmore import places
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt import received
+if TYPE_CHECKING:
+    from nova import context as nova_context
+
+    from nova_dmore.virt.migration import destination as destination_module
+    from nova_dmore.virt.migration import early_departure
+    from nova_dmore.virt import operator_rpc
+
+_Method = TypeVar('_Method', bound=Callable[..., Any])
 
 TOPIC = 'nova-dmore'
 VERSION = '2.3'
@@ -60,10 +71,12 @@ _URI_MAX = 1024
 _LOG_MAX = 1 << 18
 
 #: Errors that are sent to the caller, and leave no stack in the log here.
-errors_to_caller = messaging.expected_exceptions(exception.DMoreError)
+errors_to_caller: Callable[[_Method], _Method] = (
+    messaging.expected_exceptions(exception.DMoreError))
 
 
-def send(client, context, host: str, method: str, **arguments):
+def send(client: 'messaging.RPCClient', context: 'nova_context.RequestContext',
+         host: str, method: str, **arguments: Any) -> Any:
     """Make a call -> its answer.
 
     :param client: prepared for the call.
@@ -104,13 +117,13 @@ class DestinationAPI:
     :param timeout: seconds that a call may take.
     """
 
-    def __init__(self, timeout: int):
+    def __init__(self, timeout: int) -> None:
         self._client = rpc.get_client(
             messaging.Target(topic=TOPIC, version=_BASE_VERSION))
         self._timeout = timeout
 
-    def prepare(self, context, host: str, migration_id: str,
-                record: str) -> int:
+    def prepare(self, context: 'nova_context.RequestContext', host: str,
+                migration_id: str, record: str) -> int:
         """Have the destination prepare for a pair.
 
         :param record: the pair's record as text.
@@ -133,8 +146,9 @@ class DestinationAPI:
         return (max(places.Layout.STOCK, int(answer))
                 if isinstance(answer, int) else places.Layout.SOCKETS)
 
-    def carry_over(self, context, host: str, migration_id: str,
-                   instance_uuid: str, carry_over: dict) -> None:
+    def carry_over(self, context: 'nova_context.RequestContext', host: str,
+                   migration_id: str, instance_uuid: str,
+                   carry_over: dict[str, Any]) -> None:
         """Send what the source's shadow-device process had.
 
         :param carry_over: a
@@ -149,8 +163,9 @@ class DestinationAPI:
         self._call(context, host, 'carry_over', migration_id=migration_id,
                    instance_uuid=instance_uuid, carry_over=carry_over)
 
-    def finish(self, context, host: str, migration_id: str, record: str,
-               domain_r_moved: bool, console_log: str | None) -> None:
+    def finish(self, context: 'nova_context.RequestContext', host: str,
+               migration_id: str, record: str, domain_r_moved: bool,
+               console_log: str | None) -> None:
         """The instance is at the destination: its pair belongs there now.
 
         :param record: the pair's record as the source had it.
@@ -162,8 +177,8 @@ class DestinationAPI:
                    record=record, domain_r_moved=domain_r_moved,
                    console_log=console_log)
 
-    def abort(self, context, host: str, migration_id: str,
-              instance_uuid: str) -> bool:
+    def abort(self, context: 'nova_context.RequestContext', host: str,
+              migration_id: str, instance_uuid: str) -> bool:
         """The instance stays at the source: remove what was prepared.
 
         :returns: whether it runs at the destination all the same.
@@ -172,9 +187,10 @@ class DestinationAPI:
             context, host, 'abort', migration_id=migration_id,
             instance_uuid=instance_uuid))
 
-    def send_back(self, context, host: str, migration_id: str,
-                  instance_uuid: str, uri: str, migrate_uri: str | None,
-                  flags: int, within_s: float) -> None:
+    def send_back(self, context: 'nova_context.RequestContext', host: str,
+                  migration_id: str, instance_uuid: str, uri: str,
+                  migrate_uri: str | None, flags: int, within_s: float
+                  ) -> None:
         """The instance stays at the source: migrate its Domain R back, which
         waits at the destination.
 
@@ -191,7 +207,8 @@ class DestinationAPI:
                    uri=uri, migrate_uri=migrate_uri, flags=flags,
                    within_s=within_s)
 
-    def _call(self, context, host: str, method: str, **arguments):
+    def _call(self, context: 'nova_context.RequestContext', host: str,
+              method: str, **arguments: Any) -> Any:
         return send(
             self._client.prepare(server=host, timeout=self._timeout),
             context, host, method, **arguments)
@@ -201,8 +218,8 @@ class SourceAPI:
     """The call as the destination makes it."""
 
     @staticmethod
-    def leave(context, source: str, instance_uuid: str, host: str,
-              address: str | None) -> None:
+    def leave(context: 'nova_context.RequestContext', source: str,
+              instance_uuid: str, host: str, address: str | None) -> None:
         """Tell a source that Domain R may leave for this host before its
         instance. No answer is waited for.
 
@@ -231,11 +248,13 @@ class SourceServer:
 
     target = messaging.Target(version=VERSION)
 
-    def __init__(self, early_departures):
+    def __init__(self, early_departures: 'early_departure.EarlyDepartures'
+                 ) -> None:
         self._early_departures = early_departures
 
     @errors_to_caller
-    def leave(self, context, instance_uuid, host, address):
+    def leave(self, context: 'nova_context.RequestContext', instance_uuid: Any,
+              host: Any, address: Any) -> None:
         """See :meth:`SourceAPI.leave`."""
         with arguments_of('leave'):
             received.uuid('instance_uuid', instance_uuid)
@@ -256,11 +275,13 @@ class DestinationServer:
 
     target = messaging.Target(version=VERSION)
 
-    def __init__(self, destination):
+    def __init__(self, destination: 'destination_module.DestinationRole'
+                 ) -> None:
         self._destination = destination
 
     @errors_to_caller
-    def prepare(self, context, migration_id, record):
+    def prepare(self, context: 'nova_context.RequestContext',
+                migration_id: Any, record: Any) -> int:
         """See :meth:`DestinationAPI.prepare`."""
         with arguments_of('prepare'):
             received.identifier('migration_id', migration_id)
@@ -268,7 +289,9 @@ class DestinationServer:
         return self._destination.prepare(context, migration_id, record)
 
     @errors_to_caller
-    def carry_over(self, context, migration_id, instance_uuid, carry_over):
+    def carry_over(self, context: 'nova_context.RequestContext',
+                   migration_id: Any, instance_uuid: Any, carry_over: Any
+                   ) -> None:
         """See :meth:`DestinationAPI.carry_over`."""
         with arguments_of('carry_over'):
             received.identifier('migration_id', migration_id)
@@ -279,8 +302,8 @@ class DestinationServer:
         self._destination.carry_over(migration_id, instance_uuid, carry_over)
 
     @errors_to_caller
-    def finish(self, context, migration_id, record, domain_r_moved,
-               console_log):
+    def finish(self, context: 'nova_context.RequestContext', migration_id: Any,
+               record: Any, domain_r_moved: Any, console_log: Any) -> None:
         """See :meth:`DestinationAPI.finish`."""
         with arguments_of('finish'):
             received.identifier('migration_id', migration_id)
@@ -292,7 +315,8 @@ class DestinationServer:
             context, migration_id, record, domain_r_moved, console_log)
 
     @errors_to_caller
-    def abort(self, context, migration_id, instance_uuid):
+    def abort(self, context: 'nova_context.RequestContext', migration_id: Any,
+              instance_uuid: Any) -> bool:
         """See :meth:`DestinationAPI.abort`."""
         with arguments_of('abort'):
             received.identifier('migration_id', migration_id)
@@ -300,8 +324,9 @@ class DestinationServer:
         return self._destination.abort(migration_id, instance_uuid)
 
     @errors_to_caller
-    def send_back(self, context, migration_id, instance_uuid, uri,
-                  migrate_uri, flags, within_s):
+    def send_back(self, context: 'nova_context.RequestContext',
+                  migration_id: Any, instance_uuid: Any, uri: Any,
+                  migrate_uri: Any, flags: Any, within_s: Any) -> None:
         """See :meth:`DestinationAPI.send_back`."""
         with arguments_of('send_back'):
             received.identifier('migration_id', migration_id)
@@ -316,7 +341,7 @@ class DestinationServer:
 
 
 @contextlib.contextmanager
-def arguments_of(method: str):
+def arguments_of(method: str) -> Iterator[None]:
     """Turn a wrong argument into an error that the caller is sent."""
     try:
         yield
@@ -326,7 +351,10 @@ def arguments_of(method: str):
         ) from error
 
 
-def start_server(host: str, destination, early_departures, operator):
+def start_server(host: str, destination: 'destination_module.DestinationRole',
+                 early_departures: 'early_departure.EarlyDepartures',
+                 operator: 'operator_rpc.OperatorServer'
+                 ) -> 'messaging.MessageHandlingServer':
     """Receive the calls to this host.
 
     :param host: as Nova calls it.

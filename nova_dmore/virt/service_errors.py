@@ -2,6 +2,7 @@
 """What Nova's clients of Neutron and Glance raise, and what that means."""
 
 import contextlib
+from collections.abc import Iterator
 
 from glanceclient import exc as glance_exceptions
 from keystoneauth1 import exceptions as keystone_exceptions
@@ -36,7 +37,7 @@ def is_away(error: Exception) -> bool:
 
 
 @contextlib.contextmanager
-def perhaps_absent():
+def perhaps_absent() -> Iterator[None]:
     """Let it be if Neutron does not know what is asked for."""
     try:
         yield

@@ -9,6 +9,7 @@ nova-compute ended before it could write where the instance went.
 
 import enum
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import libvirt
 from nova.compute import task_states
@@ -18,6 +19,8 @@ from nova import objects
 
 from nova_dmore import exception
 from nova_dmore.virt.pair import xml
+if TYPE_CHECKING:
+    from nova import context as nova_context
 
 
 class Here(enum.Enum):
@@ -32,7 +35,7 @@ class Here(enum.Enum):
     RUNNING = 'running'
 
 
-def find(connection, instance_uuid: str) -> Here:
+def find(connection: libvirt.virConnect, instance_uuid: str) -> Here:
     """What this host's libvirt knows of an instance now.
 
     :param connection: a ``libvirt.virConnect``.
@@ -55,7 +58,8 @@ def find(connection, instance_uuid: str) -> Here:
             else Here.AT_REST)
 
 
-def look_up(connection, instance_uuid: str):
+def look_up(connection: libvirt.virConnect, instance_uuid: str
+            ) -> libvirt.virDomain | None:
     """The instance's ``libvirt.virDomain``, None if libvirt has none.
 
     :raises nova_dmore.exception.PairError: libvirt does not answer.
@@ -67,7 +71,7 @@ def look_up(connection, instance_uuid: str):
         return None
 
 
-def has_display(connection, instance_uuid: str) -> bool:
+def has_display(connection: libvirt.virConnect, instance_uuid: str) -> bool:
     """Whether the instance has a display, and that is its pair's.
 
     :raises nova_dmore.exception.PairError: libvirt does not answer.
@@ -75,7 +79,7 @@ def has_display(connection, instance_uuid: str) -> bool:
     return _is_so(connection, instance_uuid, xml.has_display)
 
 
-def is_active(connection, instance_uuid: str) -> bool:
+def is_active(connection: libvirt.virConnect, instance_uuid: str) -> bool:
     """Whether the instance is up here, running or paused.
 
     :raises nova_dmore.exception.PairError: libvirt does not answer.
@@ -88,7 +92,8 @@ def is_active(connection, instance_uuid: str) -> bool:
         return False
 
 
-def has_stock_consoles(connection, instance_uuid: str) -> bool:
+def has_stock_consoles(connection: libvirt.virConnect, instance_uuid: str
+                       ) -> bool:
     """Whether the instance is up here, and its consoles are none of a pair's:
     it was started while it could have none.
 
@@ -105,7 +110,8 @@ def has_stock_consoles(connection, instance_uuid: str) -> bool:
         return False
 
 
-def has_shadow_devices(connection, instance_uuid: str) -> bool:
+def has_shadow_devices(connection: libvirt.virConnect, instance_uuid: str
+                       ) -> bool:
     """Whether the instance's consoles are those of a pair.
 
     :raises nova_dmore.exception.PairError: libvirt does not answer.
@@ -113,8 +119,8 @@ def has_shadow_devices(connection, instance_uuid: str) -> bool:
     return _is_so(connection, instance_uuid, xml.has_shadow_devices)
 
 
-def _is_so(connection, instance_uuid: str, of_xml: Callable[[str], bool]
-           ) -> bool:
+def _is_so(connection: libvirt.virConnect, instance_uuid: str,
+           of_xml: Callable[[str], bool]) -> bool:
     domain = look_up(connection, instance_uuid)
     try:
         return domain is not None and of_xml(domain.XMLDesc(0))
@@ -134,23 +140,24 @@ def _must_be_gone(instance_uuid: str, error: libvirt.libvirtError) -> None:
         ) from error
 
 
-def has_job(domain) -> bool:
+def has_job(domain: libvirt.virDomain) -> bool:
     """Whether a domain is being migrated, or has another job of libvirt.
 
     :raises libvirt.libvirtError: libvirt does not answer.
     """
     try:
-        return domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE
+        return bool(domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE)
     except libvirt.libvirtError as error:
         if error.get_error_code() in (libvirt.VIR_ERR_OPERATION_INVALID,
                                       libvirt.VIR_ERR_OPERATION_UNSUPPORTED):
             # libvirt tells only the source about a migration; at the
             # destination it refuses the question.
-            return domain.isActive() == 1
+            return bool(domain.isActive() == 1)
         raise
 
 
-def host_in_nova(context, instance_uuid: str) -> str | None:
+def host_in_nova(context: 'nova_context.RequestContext', instance_uuid: str
+                 ) -> str | None:
     """The host on which an instance is, as Nova's database has it.
 
     Called when libvirt does not know the instance.
@@ -165,7 +172,8 @@ def host_in_nova(context, instance_uuid: str) -> str | None:
     return instance.host or ''
 
 
-def is_live_migrating(context, instance_uuid: str) -> bool:
+def is_live_migrating(context: 'nova_context.RequestContext',
+                      instance_uuid: str) -> bool:
     """Whether a live migration of an instance is under way, as Nova's
     database has it.
 
@@ -175,10 +183,11 @@ def is_live_migrating(context, instance_uuid: str) -> bool:
         instance = objects.Instance.get_by_uuid(context, instance_uuid)
     except nova_exception.InstanceNotFound:
         return False
-    return instance.task_state == task_states.MIGRATING
+    return bool(instance.task_state == task_states.MIGRATING)
 
 
-def is_reverted_here(context, instance, this_host: str) -> bool:
+def is_reverted_here(context: 'nova_context.RequestContext',
+                     instance: 'objects.Instance', this_host: str) -> bool:
     """Whether Nova destroys an instance on this host, where it was resized,
     to start it here again as it was."""
     if (instance.task_state != task_states.RESIZE_REVERTING
@@ -189,7 +198,7 @@ def is_reverted_here(context, instance, this_host: str) -> bool:
     return bool(migration.source_compute == this_host)
 
 
-def will_be_nowhere(instance, this_host: str) -> bool:
+def will_be_nowhere(instance: 'objects.Instance', this_host: str) -> bool:
     """Whether an instance that Nova destroys on this host is then on none,
     and never will be again.
 

@@ -8,12 +8,15 @@ certificates. Sessions go on, but for those of a key that was removed.
 """
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt.pair import record as record_module
+if TYPE_CHECKING:
+    from nova_dmore.virt.pair import pairs as pairs_module
 
 LOG = logging.getLogger(__name__)
 
@@ -24,7 +27,7 @@ class ChangedOptions:
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
     """
 
-    def __init__(self, pairs):
+    def __init__(self, pairs: 'pairs_module.Pairs') -> None:
         self._pairs = pairs
         #: Instances of whose Domain R it was said that it is an earlier one.
         self._earlier: set[str] = set()

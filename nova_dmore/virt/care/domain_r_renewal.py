@@ -15,7 +15,7 @@ minute, for that gets the one from before again, and the others are left alone.
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from oslo_log import log as logging
 
@@ -26,6 +26,10 @@ from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt.pair import renewable
 from nova_dmore.virt.pair import sessions
 from nova_dmore import wire
+if TYPE_CHECKING:
+    from nova import context as nova_context
+
+    from nova_dmore.virt.care import reporter as reporter_module
 
 LOG = logging.getLogger(__name__)
 
@@ -44,8 +48,10 @@ class Renewals:
     :param context: an admin ``RequestContext``.
     """
 
-    def __init__(self, pairs, check: Callable[[str], pair_care.Condition],
-                 reporter, context):
+    def __init__(self, pairs: renewable.RenewablePairs,
+                 check: Callable[[str], pair_care.Condition],
+                 reporter: 'reporter_module.Reporter',
+                 context: 'nova_context.RequestContext') -> None:
         self._pairs = pairs
         self._check = check
         self._reporter = reporter

@@ -9,6 +9,7 @@ minute, and by whoever has changed a pair.
 """
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from nova import exception as nova_exception
 from nova import objects
@@ -17,6 +18,11 @@ from oslo_log import log as logging
 from nova_dmore.channel import text
 from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import record as record_module
+if TYPE_CHECKING:
+    from nova import context as nova_context
+    from oslo_config import cfg
+
+    from nova_dmore.virt.pair import pairs as pairs_module
 
 LOG = logging.getLogger(__name__)
 
@@ -29,7 +35,9 @@ class LateNotes:
     :param options: the ``[dmore]`` options.
     """
 
-    def __init__(self, pairs, context, options):
+    def __init__(self, pairs: 'pairs_module.Pairs',
+                 context: 'nova_context.RequestContext',
+                 options: 'cfg.ConfigOpts.GroupAttr') -> None:
         self._pairs = pairs
         self._context = context
         self._options = options

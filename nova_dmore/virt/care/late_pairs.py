@@ -11,6 +11,9 @@ pair is adopted, sessions and all, if its instance is here, and removed if that
 is elsewhere or no more. Called by :mod:`nova_dmore.virt.care.watch`.
 """
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import libvirt
 from nova import exception as nova_exception
 from nova import objects
@@ -21,6 +24,11 @@ from nova_dmore import exception
 from nova_dmore.virt.care import shutdown
 from nova_dmore.virt.pair import domain_r
 from nova_dmore.virt import where
+if TYPE_CHECKING:
+    from nova import context as nova_context
+
+    from nova_dmore.virt.care import late_notes
+    from nova_dmore.virt.pair import pairs as pairs_module
 
 LOG = logging.getLogger(__name__)
 
@@ -34,7 +42,10 @@ class LatePairs:
     :param notes: a :class:`nova_dmore.virt.care.late_notes.LateNotes`.
     """
 
-    def __init__(self, pairs, context, connect, notes):
+    def __init__(self, pairs: 'pairs_module.Pairs',
+                 context: 'nova_context.RequestContext',
+                 connect: Callable[[], libvirt.virConnect],
+                 notes: 'late_notes.LateNotes') -> None:
         self._pairs = pairs
         self._context = context
         self._connect = connect
@@ -103,7 +114,7 @@ class LatePairs:
                             '%s, which is not on this host', uuid)
                 self._pairs.remove_stray(uuid)
 
-    def _make_one(self, instance) -> None:
+    def _make_one(self, instance: 'objects.Instance') -> None:
         uuid = instance.uuid
         connection = self._connect()
         display = where.has_display(connection, uuid)

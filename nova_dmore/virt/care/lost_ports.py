@@ -12,12 +12,19 @@ third one does.
 """
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt.pair import record as record_module
+if TYPE_CHECKING:
+    from nova import context as nova_context
+
+    from nova_dmore.virt.care import late_notes
+    from nova_dmore.virt.care import reporter as reporter_module
+    from nova_dmore.virt.pair import pairs as pairs_module
 
 LOG = logging.getLogger(__name__)
 
@@ -38,13 +45,16 @@ class LostPorts:
     :param notes: a :class:`nova_dmore.virt.care.late_notes.LateNotes`.
     """
 
-    def __init__(self, pairs, reporter, context, notes):
+    def __init__(self, pairs: 'pairs_module.Pairs',
+                 reporter: 'reporter_module.Reporter',
+                 context: 'nova_context.RequestContext',
+                 notes: 'late_notes.LateNotes') -> None:
         self._pairs = pairs
         self._reporter = reporter
         self._context = context
         self._notes = notes
         #: Ids of the ports that the last look did not find.
-        self._missing = frozenset()
+        self._missing: frozenset[str] = frozenset()
 
     def look(self, records: Iterable[record_module.PairRecord]
              ) -> float | None:

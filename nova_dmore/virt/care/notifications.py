@@ -9,6 +9,7 @@ is sent here has the name of its event as a text.
 """
 
 import datetime
+from typing import Any, TYPE_CHECKING
 
 import nova.conf
 from nova import rpc
@@ -17,6 +18,8 @@ from nova.objects import fields
 
 from nova_dmore.metrics import figures
 from nova_dmore import wire
+if TYPE_CHECKING:
+    from nova import context as nova_context
 
 CONF = nova.conf.CONF
 
@@ -24,7 +27,7 @@ CONF = nova.conf.CONF
 class _Payload(base.NotificationPayloadBase):
     OBJ_PROJECT_NAMESPACE = 'nova_dmore'
 
-    def __init__(self, **what):
+    def __init__(self, **what: Any) -> None:
         """:param what: its fields."""
         super().__init__()
         for name, value in what.items():
@@ -95,8 +98,8 @@ def are_wanted() -> bool:
     return CONF.notifications.notification_format in ('versioned', 'both')
 
 
-def send(context, host: str, event_type: str, priority: str,
-         payload: _Payload) -> None:
+def send(context: 'nova_context.RequestContext', host: str, event_type: str,
+         priority: str, payload: _Payload) -> None:
     """Send one; waits for the broker.
 
     :param priority: ``info`` or ``warn``.

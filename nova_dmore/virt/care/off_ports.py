@@ -6,7 +6,9 @@ Their whole pairs are removed: a Domain R without a port is of no use. The next
 start makes another one, as for a new instance.
 """
 
+from collections.abc import Callable
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from nova.compute import vm_states
 from nova import exception as nova_exception
@@ -18,6 +20,12 @@ from nova_dmore import exception
 from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt import where
+if TYPE_CHECKING:
+    import libvirt
+    from nova import context as nova_context
+    from oslo_config import cfg
+
+    from nova_dmore.virt.pair import pairs as pairs_module
 
 LOG = logging.getLogger(__name__)
 
@@ -31,7 +39,10 @@ class OffPorts:
     :param options: the ``[dmore]`` options.
     """
 
-    def __init__(self, pairs, context, connect, options):
+    def __init__(self, pairs: 'pairs_module.Pairs',
+                 context: 'nova_context.RequestContext',
+                 connect: 'Callable[[], libvirt.virConnect]',
+                 options: 'cfg.ConfigOpts.GroupAttr') -> None:
         self._pairs = pairs
         self._context = context
         self._connect = connect

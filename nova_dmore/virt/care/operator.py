@@ -2,12 +2,14 @@
 """Answers what operators and other hosts ask of this nova-compute
 (:mod:`nova_dmore.virt.operator_rpc`)."""
 
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from nova_dmore import exception
 from nova_dmore.virt.care import domain_r_renewal
 from nova_dmore.virt.checks import other_hosts
 from nova_dmore.virt.pair import renewable
+if TYPE_CHECKING:
+    from oslo_config import cfg
 
 
 class OperatorRole:
@@ -18,7 +20,8 @@ class OperatorRole:
     :param renewals: a :class:`domain_r_renewal.Renewals`.
     """
 
-    def __init__(self, conf, pairs, renewals: domain_r_renewal.Renewals):
+    def __init__(self, conf: 'cfg.ConfigOpts', pairs: renewable.RenewablePairs,
+                 renewals: domain_r_renewal.Renewals) -> None:
         self._conf = conf
         self._pairs = pairs
         self._renewals = renewals

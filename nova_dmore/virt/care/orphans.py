@@ -23,6 +23,7 @@ import enum
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from nova import exception as nova_exception
 from nova import objects
@@ -34,6 +35,8 @@ from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt.network import address
 from nova_dmore.virt.network import ports as ports_module
+if TYPE_CHECKING:
+    from nova import context as nova_context
 
 LOG = logging.getLogger(__name__)
 
@@ -80,9 +83,10 @@ class Orphans:
     :param host: this one.
     """
 
-    def __init__(self, addresses: address.AddressBook, context,
+    def __init__(self, addresses: address.AddressBook,
+                 context: 'nova_context.RequestContext',
                  pairs_among: Callable[..., list[str]],
-                 hosts_up: Callable[..., list[str]], host: str):
+                 hosts_up: Callable[..., list[str]], host: str) -> None:
         self._addresses = addresses
         self._context = context
         self._pairs_among = pairs_among

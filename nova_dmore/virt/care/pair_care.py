@@ -9,6 +9,7 @@ import dataclasses
 import enum
 import threading
 import time
+from typing import TYPE_CHECKING
 
 from oslo_log import log as logging
 
@@ -17,6 +18,13 @@ from nova_dmore import exception
 from nova_dmore.virt.care import shutdown
 from nova_dmore.virt import consoles
 from nova_dmore import wire
+if TYPE_CHECKING:
+    from nova import context as nova_context
+
+    from nova_dmore.client import shadow_client
+    from nova_dmore.virt.care import reconcile
+    from nova_dmore.virt.care import reporter as reporter_module
+    from nova_dmore.virt.pair import pairs as pairs_module
 
 LOG = logging.getLogger(__name__)
 
@@ -76,7 +84,10 @@ class PairCare:
         :class:`nova_dmore.virt.care.reconcile.Reconciler`.
     """
 
-    def __init__(self, pairs, reporter, context, reconciler):
+    def __init__(self, pairs: 'pairs_module.Pairs',
+                 reporter: 'reporter_module.Reporter',
+                 context: 'nova_context.RequestContext',
+                 reconciler: 'reconcile.Reconciler') -> None:
         self._pairs = pairs
         self._reporter = reporter
         self._context = context
@@ -164,7 +175,8 @@ class PairCare:
             return False
         return True
 
-    def wait_for_gaps(self, instance_uuid: str):
+    def wait_for_gaps(self, instance_uuid: str
+                      ) -> 'shadow_client.GapsRequest | None':
         """Have the shadow-device process tell of gaps, and of its end.
 
         :returns: a :class:`nova_dmore.client.shadow_client.GapsRequest`, None:

@@ -5,12 +5,17 @@ Each needs one of the quota of the project of ``[neutron]``, and an instance
 that gets none starts with the stock consoles.
 """
 
+from typing import TYPE_CHECKING
+
 from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.metrics import figures as figures_module
 from nova_dmore.virt.network import ports
+if TYPE_CHECKING:
+    from nova import context as nova_context
+    from oslo_config import cfg
 
 LOG = logging.getLogger(__name__)
 
@@ -26,7 +31,9 @@ class PortQuota:
     :param figures: those of this host.
     """
 
-    def __init__(self, options, context, figures: figures_module.Figures):
+    def __init__(self, options: 'cfg.ConfigOpts.GroupAttr',
+                 context: 'nova_context.RequestContext',
+                 figures: figures_module.Figures) -> None:
         self._options = options
         self._context = context
         self._figures = figures

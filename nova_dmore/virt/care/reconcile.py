@@ -10,6 +10,8 @@ instance any more.
 
 import dataclasses
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import libvirt
 from nova import exception as nova_exception
@@ -19,6 +21,12 @@ from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt import where
 from nova_dmore import wire
+if TYPE_CHECKING:
+    from nova import context as nova_context
+
+    from nova_dmore.virt.care import reporter as reporter_module
+    from nova_dmore.virt.pair import incoming
+    from nova_dmore.virt.pair import record as record_module
 
 LOG = logging.getLogger(__name__)
 
@@ -47,8 +55,14 @@ class Reconciler:
         :func:`nova_dmore.virt.where.is_live_migrating`.
     """
 
-    def __init__(self, pairs, reporter, context, connect, locate,
-                 is_migrating):
+    def __init__(
+            self, pairs: 'incoming.IncomingPairs',
+            reporter: 'reporter_module.Reporter',
+            context: 'nova_context.RequestContext',
+            connect: Callable[[], libvirt.virConnect],
+            locate: 'Callable[[nova_context.RequestContext, str], str | None]',
+            is_migrating: 'Callable[[nova_context.RequestContext, str], bool]'
+    ) -> None:
         self._pairs = pairs
         self._reporter = reporter
         self._context = context
@@ -62,7 +76,7 @@ class Reconciler:
         #: Pairs of which no migration is left over from an earlier process.
         self._reconciled: set[str] = set()
 
-    def is_reconciled(self, record) -> bool:
+    def is_reconciled(self, record: 'record_module.PairRecord') -> bool:
         """Whether a pair belongs to this host, with its instance, and no
         migration of that is left over. A migration that is under way has its
         roles.
@@ -84,13 +98,13 @@ class Reconciler:
         return where.has_stock_consoles(
             self._connect_to_libvirt(), instance_uuid)
 
-    def _connect_to_libvirt(self):
+    def _connect_to_libvirt(self) -> libvirt.virConnect:
         try:
             return self._connect()
         except nova_exception.HypervisorUnavailable as error:
             raise exception.PairError(str(error)) from error
 
-    def reconcile(self, record) -> bool:
+    def reconcile(self, record: 'record_module.PairRecord') -> bool:
         """Do what is due for a pair; the caller has locked it.
 
         :returns: whether the pair belongs to this host, and no migration of
@@ -155,8 +169,8 @@ class Reconciler:
 
     # -- a destination ------------------------------------------------------
 
-    def _reconcile_incoming(self, record, here: where.Here,
-                            waited: float) -> bool:
+    def _reconcile_incoming(self, record: 'record_module.PairRecord',
+                            here: where.Here, waited: float) -> bool:
         uuid = record.instance_uuid
         if (here in (where.Here.RUNNING, where.Here.AT_REST)
                 and self.has_stock_consoles(uuid)):
@@ -186,7 +200,7 @@ class Reconciler:
             self._give_up(record)
         return False
 
-    def _give_up(self, record) -> None:
+    def _give_up(self, record: 'record_module.PairRecord') -> None:
         self._pairs.addresses.delete_binding(
             record.address.port_id, self._pairs.host)
         self._remove(record, delete_address=False)
@@ -209,12 +223,12 @@ class Reconciler:
         return self._pairs.client(uuid).status().domain_r.status in (
             'running', 'paused')
 
-    def _adopt(self, record) -> None:
+    def _adopt(self, record: 'record_module.PairRecord') -> None:
         uuid = record.instance_uuid
         LOG.info('Instance %s arrived with its Domain R', uuid)
         self._pairs.arrived(uuid)
 
-    def _rebuild(self, record) -> None:
+    def _rebuild(self, record: 'record_module.PairRecord') -> None:
         # The source may not have come to saying it.
         display = where.has_display(self._connect(), record.instance_uuid)
         self._pairs.take_over(dataclasses.replace(record, display=display))
@@ -225,7 +239,7 @@ class Reconciler:
 
     # -- a source, or a host that was evacuated -----------------------------
 
-    def _left(self, record) -> bool:
+    def _left(self, record: 'record_module.PairRecord') -> bool:
         """Remove a pair whose address another host has; whether it was.
 
         Nova need not know that the instance has moved: its database is wrong
@@ -242,7 +256,8 @@ class Reconciler:
         self._remove(record, delete_address=False)
         return True
 
-    def _leave(self, record, waited: float) -> None:
+    def _leave(self, record: 'record_module.PairRecord', waited: float
+               ) -> None:
         """Remove the pair of an instance that, as Nova says, is on another
         host, or is no more."""
         uuid = record.instance_uuid
@@ -260,7 +275,8 @@ class Reconciler:
         self.forget(uuid)
         return self._locate(self._context, uuid)
 
-    def _remove(self, record, delete_address: bool) -> None:
+    def _remove(self, record: 'record_module.PairRecord', delete_address: bool
+                ) -> None:
         self.forget(record.instance_uuid)
         self._pairs.remove(record.instance_uuid,
                            delete_address=delete_address)

@@ -10,6 +10,8 @@ that takes a while to make comes with a second CONFIG. Called by
 """
 
 import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from oslo_log import log as logging
 
@@ -17,6 +19,11 @@ from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt.config import certificate
 from nova_dmore.virt.config import config_message
+if TYPE_CHECKING:
+    from oslo_config import cfg
+
+    from nova_dmore.virt.pair import pairs as pairs_module
+    from nova_dmore.virt.pair import record as record_module
 
 LOG = logging.getLogger(__name__)
 
@@ -31,13 +38,14 @@ class Renewal:
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
     """
 
-    def __init__(self, conf, pairs):
+    def __init__(self, conf: 'cfg.ConfigOpts', pairs: 'pairs_module.Pairs'
+                 ) -> None:
         self._conf = conf
         self._pairs = pairs
         #: When a pair is tried again that could not be told, by uuid.
         self._retry: dict[str, float] = {}
 
-    def renew_one(self, records) -> bool:
+    def renew_one(self, records: 'Iterable[record_module.PairRecord]') -> bool:
         """Tell one pair again what to serve, if one needs it.
 
         :param records: of the pairs that are not being moved.
@@ -52,7 +60,7 @@ class Renewal:
                 return True
         return False
 
-    def _is_due(self, record, now: float) -> bool:
+    def _is_due(self, record: 'record_module.PairRecord', now: float) -> bool:
         uuid = record.instance_uuid
         configured = self._pairs.configured.get(uuid)
         if now < self._retry.get(uuid, 0.0):
@@ -67,7 +75,8 @@ class Renewal:
             options.vnc_tls_dir is not None and
             now - configured >= certificate.RENEWED_AFTER.total_seconds())
 
-    def _is_outdated(self, record, configured: float) -> bool:
+    def _is_outdated(self, record: 'record_module.PairRecord',
+                     configured: float) -> bool:
         try:
             return config_message.is_outdated(
                 self._conf.dmore, record, configured)

@@ -9,6 +9,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any, TYPE_CHECKING
 
 from nova import rpc
 import nova.conf
@@ -19,6 +21,9 @@ from nova_dmore.channel import text
 from nova_dmore.metrics import figures as figures_module
 from nova_dmore.virt.care import notifications
 from nova_dmore import wire
+if TYPE_CHECKING:
+    from nova import context as nova_context
+    from nova.notifications.objects import base as payload_base
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -46,14 +51,16 @@ class Reporter:
     :param figures: counts what happens on this host.
     """
 
-    def __init__(self, host: str, figures: figures_module.Figures):
+    def __init__(self, host: str, figures: figures_module.Figures) -> None:
         self._host = host
         self._figures = figures
-        self._unsent: queue.Queue = queue.Queue(_UNSENT_MAX)
+        self._unsent: queue.Queue[tuple[str, Callable[[], None]]] = (
+            queue.Queue(_UNSENT_MAX))
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def gap(self, context, instance_uuid: str, **what) -> None:
+    def gap(self, context: 'nova_context.RequestContext', instance_uuid: str,
+            **what: Any) -> None:
         """Report bytes that are missing from a console, or may be.
 
         :param what: ``stream``, ``kind`` (a wire.GapKind), ``bytes`` (None
@@ -71,7 +78,8 @@ class Reporter:
         self._notify_both(context, GAP, notifications.ConsoleGapPayload,
                           instance_uuid=instance_uuid, **what)
 
-    def more_gaps(self, context, instance_uuid: str, gaps) -> None:
+    def more_gaps(self, context: 'nova_context.RequestContext',
+                  instance_uuid: str, gaps: Sequence[wire.GapReport]) -> None:
         """Report in one line those that are too many for one each.
 
         :param gaps: with ``stream`` and ``bytes``, as in :meth:`gap`.
@@ -84,14 +92,16 @@ class Reporter:
                 bytes=None if None in sizes else sum(sizes),
                 reason=f'{len(sizes)} gaps more, exact or not')
 
-    def rebuilt(self, context, instance_uuid: str, reason: str) -> None:
+    def rebuilt(self, context: 'nova_context.RequestContext',
+                instance_uuid: str, reason: str) -> None:
         """Report that sessions ended because Domain R was built anew."""
         self._figures.count('rebuilds')
         self._sessions_ended(
             context, REBUILT, 'Console of instance %(uuid)s was rebuilt, its '
             'sessions ended: %(reason)s', instance_uuid, reason)
 
-    def stock(self, context, instance_uuid: str, reason: str) -> None:
+    def stock(self, context: 'nova_context.RequestContext', instance_uuid: str,
+              reason: str) -> None:
         """Report that an instance that had a Domain R has Nova's consoles."""
         self._figures.count('stock_fallbacks')
         self._sessions_ended(
@@ -99,8 +109,8 @@ class Reporter:
             'sessions with its Domain R ended: %(reason)s', instance_uuid,
             reason)
 
-    def started_as_stock(self, context, instance_uuid: str, reason: str
-                         ) -> None:
+    def started_as_stock(self, context: 'nova_context.RequestContext',
+                         instance_uuid: str, reason: str) -> None:
         """Report that an instance starts with Nova's consoles which is to
         have a Domain R; it was logged."""
         self._figures.count('stock_fallbacks')
@@ -108,16 +118,17 @@ class Reporter:
                           instance_uuid=instance_uuid,
                           reason=text.printable(reason))
 
-    def _sessions_ended(self, context, event_type: str, message: str,
-                        instance_uuid: str, reason: str) -> None:
+    def _sessions_ended(self, context: 'nova_context.RequestContext',
+                        event_type: str, message: str, instance_uuid: str,
+                        reason: str) -> None:
         shown = text.printable(reason)
         LOG.warning(message, {'uuid': instance_uuid, 'reason': shown})
         self._notify_both(context, event_type,
                           notifications.ConsoleEndPayload,
                           instance_uuid=instance_uuid, reason=shown)
 
-    def session(self, context, instance_uuid: str, event: wire.SessionEvent
-                ) -> None:
+    def session(self, context: 'nova_context.RequestContext',
+                instance_uuid: str, event: wire.SessionEvent) -> None:
         """Report that a client was attached, or is not any more, as Domain R
         says."""
         session = event.session
@@ -152,9 +163,9 @@ class Reporter:
                     event.session.server for event in events).items()):
                 self._figures.count('sessions_begun', server, by=number)
 
-    def migration(self, context, instance_uuid: str, migration_id: str,
-                  destination: str, outcome: str, skew_ms: float | None
-                  ) -> None:
+    def migration(self, context: 'nova_context.RequestContext',
+                  instance_uuid: str, migration_id: str, destination: str,
+                  outcome: str, skew_ms: float | None) -> None:
         """Report the end of a co-migration, at its source.
 
         :param outcome: ``moved``: with its sessions; ``rebuilt``: the
@@ -187,23 +198,27 @@ class Reporter:
         while self._unsent.unfinished_tasks and time.monotonic() < deadline:
             time.sleep(_FLUSH_LOOK_S)
 
-    def _notify_both(self, context, event_type: str, payload, **what
-                     ) -> None:
+    def _notify_both(self, context: 'nova_context.RequestContext',
+                     event_type: str,
+                     payload: 'type[payload_base.NotificationPayloadBase]',
+                     **what: Any) -> None:
         """A warning, versioned and not, as Nova is configured."""
         if CONF.notifications.notification_format in ('unversioned', 'both'):
             self._put(event_type, functools.partial(
                 self._send_unversioned, context, event_type, what))
         self._notify(context, event_type, 'warn', payload, **what)
 
-    def _notify(self, context, event_type: str, priority: str, payload,
-                **what) -> None:
+    def _notify(self, context: 'nova_context.RequestContext', event_type: str,
+                priority: str,
+                payload: 'type[payload_base.NotificationPayloadBase]',
+                **what: Any) -> None:
         """A versioned notification, if Nova sends such."""
         if notifications.are_wanted():
             self._put(event_type, lambda: notifications.send(
                 context, self._host, event_type, priority, payload(**what)))
 
-    def _send_unversioned(self, context, event_type: str, what: dict
-                          ) -> None:
+    def _send_unversioned(self, context: 'nova_context.RequestContext',
+                          event_type: str, what: dict[str, Any]) -> None:
         messaging.Notifier(
             rpc.NOTIFICATION_TRANSPORT,
             publisher_id=f'nova-dmore.{self._host}'

@@ -20,7 +20,8 @@ class ServiceWait:
     :param again: seconds after which it is asked once more.
     """
 
-    def __init__(self, is_there: Callable[[], Awaitable[bool]], again: float):
+    def __init__(self, is_there: Callable[[], Awaitable[bool]], again: float
+                 ) -> None:
         self._is_there = is_there
         self._again = again
         #: Asks whether the host service is there, while somebody waits for

@@ -9,14 +9,18 @@ to the Domain R of another instance, the token would open the console of that
 one.
 """
 
+from typing import TYPE_CHECKING
+
 from nova import exception as nova_exception
 from nova import objects
 import oslo_messaging as messaging
 
 from nova_dmore import exception
+if TYPE_CHECKING:
+    from nova import context as nova_context
 
 
-def forget(context, instance_uuid: str) -> None:
+def forget(context: 'nova_context.RequestContext', instance_uuid: str) -> None:
     """Make every token of an instance invalid; open sessions go on.
 
     Called by :class:`nova_dmore.virt.pair.pairs.Pairs` when an instance comes

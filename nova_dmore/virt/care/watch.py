@@ -17,7 +17,9 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from collections.abc import Coroutine
 from concurrent import futures
+from typing import Any, TYPE_CHECKING, TypeVar
 
 from oslo_log import log as logging
 
@@ -27,8 +29,18 @@ from nova_dmore import exception
 from nova_dmore.virt.care import pair_care
 from nova_dmore.virt.care import service_wait
 from nova_dmore.virt.pair import record as record_module
+if TYPE_CHECKING:
+    from nova import context as nova_context
+
+    from nova_dmore.virt.care import late_pairs
+    from nova_dmore.virt.care import reconcile
+    from nova_dmore.virt.care import renewal as renewal_module
+    from nova_dmore.virt.care import reporter as reporter_module
+    from nova_dmore.virt.pair import pairs as pairs_module
 
 LOG = logging.getLogger(__name__)
+
+_T = TypeVar('_T')
 
 Condition = pair_care.Condition
 
@@ -86,8 +98,12 @@ class Watch:
     :param late: a :class:`nova_dmore.virt.care.late_pairs.LatePairs`.
     """
 
-    def __init__(self, pairs, reporter, interval: float, context, reconciler,
-                 renewal, late):
+    def __init__(self, pairs: 'pairs_module.Pairs',
+                 reporter: 'reporter_module.Reporter', interval: float,
+                 context: 'nova_context.RequestContext',
+                 reconciler: 'reconcile.Reconciler',
+                 renewal: 'renewal_module.Renewal',
+                 late: 'late_pairs.LatePairs') -> None:
         self._pairs = pairs
         self._reporter = reporter
         self._interval = interval
@@ -137,7 +153,7 @@ class Watch:
             self.stop()
         # Nothing of an event loop is of use in another one.
         self._watched: dict[str, _Watched] = {}
-        self._tasks: set[asyncio.Task] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         #: Set when the configuration was read again.
         self._options: list[asyncio.Event] = []
         self._rebuilds = asyncio.Semaphore(_REBUILT_AT_ONCE)
@@ -186,7 +202,7 @@ class Watch:
         """See :meth:`pair_care.PairCare.collect_gaps`."""
         self._care.collect_gaps(instance_uuid)
 
-    def _post(self, function, *arguments) -> None:
+    def _post(self, function: Callable[..., object], *arguments: Any) -> None:
         """Have the watch's own thread call it, if there is one."""
         if self._loop is not None:
             try:
@@ -216,17 +232,18 @@ class Watch:
             self._begin(self._repeat(function, interval_s, interval_s))
         await self._ends.wait()
 
-    def _begin(self, coroutine) -> None:
+    def _begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _in_thread(self, function, *arguments):
+    async def _in_thread(self, function: Callable[..., _T], *arguments: Any
+                         ) -> _T:
         """Call it in a thread of its own -> what it returns or raises."""
-        future: futures.Future = futures.Future()
+        future: futures.Future[_T] = futures.Future()
         future.set_running_or_notify_cancel()
 
-        def run():
+        def run() -> None:
             try:
                 future.set_result(function(*arguments))
             except Exception as error:  # noqa: H201 - whoever waits gets it
@@ -240,7 +257,7 @@ class Watch:
         thread.start()
         return await asyncio.wrap_future(future)
 
-    async def _repeat(self, function, interval_s: float,
+    async def _repeat(self, function: Callable[[], object], interval_s: float,
                       retry_s: float) -> None:
         """Do something for the whole host, now and then.
 

@@ -30,7 +30,7 @@ _XML = f'''<domain type="{{}}">
 </domain>'''
 
 
-def check(connection, virt_type: str) -> result.Result:
+def check(connection: libvirt.virConnect, virt_type: str) -> result.Result:
     """Whether a guest comes through its firmware.
 
     :param connection: a ``libvirt.virConnect``.
@@ -63,7 +63,7 @@ def xml(virt_type: str) -> str:
     return _XML.format(virt_type)
 
 
-def ends(connection) -> bool:
+def ends(connection: libvirt.virConnect) -> bool:
     """Whether a guest that was started ends, for it has come through its
     firmware; it is gone then, either way.
 
@@ -75,7 +75,7 @@ def ends(connection) -> bool:
         _destroy(connection)
 
 
-def _wait(connection) -> bool:
+def _wait(connection: libvirt.virConnect) -> bool:
     """Wait for its end; whether it came."""
     deadline = time.monotonic() + _LONGEST_S
     while _is_there(connection):
@@ -85,7 +85,7 @@ def _wait(connection) -> bool:
     return True
 
 
-def _is_there(connection) -> bool:
+def _is_there(connection: libvirt.virConnect) -> bool:
     try:
         connection.lookupByName(NAME)
         return True
@@ -95,7 +95,7 @@ def _is_there(connection) -> bool:
         return False
 
 
-def _destroy(connection) -> None:
+def _destroy(connection: libvirt.virConnect) -> None:
     try:
         connection.lookupByName(NAME).destroy()
     except libvirt.libvirtError as error:

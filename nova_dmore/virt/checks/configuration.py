@@ -7,6 +7,7 @@ file says best what is wrong.
 """
 
 import datetime
+from typing import TYPE_CHECKING
 
 from nova import utils
 
@@ -14,13 +15,15 @@ from nova_dmore.virt.checks import result
 from nova_dmore.virt.config import certificate
 from nova_dmore.virt.config import identity
 from nova_dmore.virt.network import security_group
+if TYPE_CHECKING:
+    from oslo_config import cfg
 
 #: So long before its end a new authority of VNC is asked for: the proxies
 #: have to trust it before it comes to the hosts.
 _AUTHORITY_LEFT = datetime.timedelta(days=60)
 
 
-def native_tls(conf) -> result.Result:
+def native_tls(conf: 'cfg.ConfigOpts') -> result.Result:
     """Whether live migrations are encrypted.
 
     ``live_migration_tunnelled`` is no substitute: whether libvirt's
@@ -36,19 +39,19 @@ def native_tls(conf) -> result.Result:
         'TLS for QEMU, and switch it on')
 
 
-def secret(conf) -> result.Result:
+def secret(conf: 'cfg.ConfigOpts') -> result.Result:
     """Whether the keys of a pair can be derived."""
     identity.read_secrets(conf.dmore.secret_file)
     return result.GOOD
 
 
-def authorized_keys(conf) -> result.Result:
+def authorized_keys(conf: 'cfg.ConfigOpts') -> result.Result:
     """Whether the keys of operators can be read."""
     identity.read_authorized_keys(conf.dmore.console_authorized_keys)
     return result.GOOD
 
 
-def authorities(conf) -> result.Result:
+def authorities(conf: 'cfg.ConfigOpts') -> result.Result:
     """Whether VNC is closed for the proxies, or will be soon."""
     if not conf.vnc.enabled or conf.dmore.vnc_tls_dir is None:
         return result.GOOD
@@ -66,13 +69,13 @@ def authorities(conf) -> result.Result:
         'to the compute hosts')
 
 
-def networks(conf) -> result.Result:
+def networks(conf: 'cfg.ConfigOpts') -> result.Result:
     """Whether the networks of the clients can be let in."""
     security_group.wanted(conf.dmore, conf.vnc.enabled)
     return result.GOOD
 
 
-def proxies(conf) -> result.Result:
+def proxies(conf: 'cfg.ConfigOpts') -> result.Result:
     """Whether Nova's proxies are let in at all."""
     missing = [
         f'[dmore] {option} is empty: {proxy} reaches no console of a Domain '
@@ -91,7 +94,7 @@ def proxies(conf) -> result.Result:
         'switch the console off in Nova')
 
 
-def threads(conf) -> result.Result:
+def threads(conf: 'cfg.ConfigOpts') -> result.Result:
     """Whether nova-compute runs in native threads."""
     # Nova 2026.1 has no such option.
     configured = getattr(conf, 'concurrency_backend', None)

@@ -9,6 +9,7 @@ import os
 import pathlib
 import pwd
 import re
+from typing import TYPE_CHECKING
 
 import libvirt
 from lxml import etree
@@ -18,6 +19,8 @@ from nova_dmore.client import host_service
 from nova_dmore import exception
 from nova_dmore.virt.checks import result
 from nova_dmore.virt import cpus
+if TYPE_CHECKING:
+    from oslo_config import cfg
 
 #: nova-compute's start does not wait longer for the host service, in seconds.
 _ANSWER_S = 0.5
@@ -35,7 +38,7 @@ _ABSTRACTIONS = ('local/abstractions/libvirt-qemu',
                  'libvirt/TEMPLATE.qemu')
 
 
-def device(connection, virt_type: str) -> result.Result:
+def device(connection: libvirt.virConnect, virt_type: str) -> result.Result:
     """Whether QEMU has the device of the shared memory: without it no Domain
     R can be on a host.
 
@@ -70,7 +73,7 @@ def device(connection, virt_type: str) -> result.Result:
     return result.GOOD
 
 
-def versions(connection, virt_type: str) -> result.Result:
+def versions(connection: libvirt.virConnect, virt_type: str) -> result.Result:
     """Whether libvirt and QEMU are of versions that are known to do.
 
     :param connection: a ``libvirt.virConnect``.
@@ -177,7 +180,7 @@ def _files(path: pathlib.Path) -> list[pathlib.Path]:
     return [path] if path.is_file() else []
 
 
-def processors(conf) -> result.Result:
+def processors(conf: 'cfg.ConfigOpts') -> result.Result:
     """Whether there are any that Domain Rs may run on.
 
     :param conf: Nova's configuration, with the ``[dmore]`` options.

@@ -6,16 +6,19 @@
 
 import ipaddress
 from collections.abc import Iterable
+from typing import Any, TYPE_CHECKING
 
 from nova_dmore.virt.checks import result
 from nova_dmore.virt.config import config_message
 from nova_dmore.virt.network import ports
+if TYPE_CHECKING:
+    from oslo_config import cfg
 
 #: So many ports should be left, or a tenth of those that there are.
 _LEFT_MIN = 10
 
 
-def port_security(network: dict) -> result.Result:
+def port_security(network: dict[str, Any]) -> result.Result:
     """Whether a network has port security.
 
     Where Neutron knows no ``port_security_enabled``, all ports have it.
@@ -51,7 +54,8 @@ def quota(found: ports.Quota) -> result.Result:
     return result.failure(f'No instance gets a Domain R any more: {text}')
 
 
-def way_back(subnets: Iterable[dict], conf) -> result.Result:
+def way_back(subnets: Iterable[dict[str, Any]], conf: 'cfg.ConfigOpts'
+             ) -> result.Result:
     """Whether what Domain R answers comes to the proxies: it has a route to
     its own subnet, and to all others if that has a gateway.
 

@@ -8,11 +8,15 @@ nor anything that leads to one.
 """
 
 import hashlib
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from nova_dmore import exception
 from nova_dmore.virt.checks import result
 from nova_dmore.virt.config import identity
+if TYPE_CHECKING:
+    from oslo_config import cfg
+
+    from nova_dmore.virt.images import image_store
 
 #: An instance that there is not, so its public key tells which secret it was
 #: derived from, and opens nothing.
@@ -21,7 +25,8 @@ _NOBODY = '00000000-0000-0000-0000-000000000000'
 _NAMED_MAX = 8
 
 
-def describe(conf, images) -> dict[str, Any]:
+def describe(conf: 'cfg.ConfigOpts', images: 'image_store.ImageStore'
+             ) -> dict[str, Any]:
     """What of this host others can compare theirs with.
 
     :param conf: Nova's configuration.
@@ -34,7 +39,7 @@ def describe(conf, images) -> dict[str, Any]:
         'management_network': conf.dmore.management_network}
 
 
-def _fingerprints(conf) -> dict[str, str]:
+def _fingerprints(conf: 'cfg.ConfigOpts') -> dict[str, str]:
     try:
         secrets = identity.read_secrets(conf.dmore.secret_file)
     except exception.ConfigurationError:
@@ -44,7 +49,7 @@ def _fingerprints(conf) -> dict[str, str]:
         for secret_id, secret in secrets.by_id.items()}
 
 
-def _image(images) -> str | None:
+def _image(images: 'image_store.ImageStore') -> str | None:
     try:
         digest: str = images.newest()
         return digest

@@ -5,7 +5,7 @@ import dataclasses
 import enum
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import libvirt
 from oslo_config import cfg
@@ -24,6 +24,8 @@ from nova_dmore.virt import limited
 from nova_dmore.virt.network import ports
 from nova_dmore.virt.pair import pairs as pairs_module
 from nova_dmore.virt import service_errors
+if TYPE_CHECKING:
+    from nova.network import neutron as nova_neutron
 
 
 class When(enum.Enum):
@@ -68,7 +70,7 @@ class Subject:
         """What libvirt tells of this host."""
         return str(self.connect().getCapabilities())
 
-    def neutron(self):
+    def neutron(self) -> 'nova_neutron.ClientWrapper':
         """A client of Neutron."""
         return limited.neutron_of(self.context)
 

@@ -246,7 +246,7 @@ def _usage(**allowed: bool) -> x509.KeyUsage:
     return x509.KeyUsage(**{**nothing, **allowed})
 
 
-def _public(owner) -> bytes:
+def _public(owner: x509.Certificate | _Signer) -> bytes:
     return owner.public_key().public_bytes(
         serialization.Encoding.DER,
         serialization.PublicFormat.SubjectPublicKeyInfo)

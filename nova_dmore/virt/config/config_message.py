@@ -3,7 +3,7 @@
 
 import ipaddress
 import itertools
-from typing import TypeAlias
+from typing import Any, TYPE_CHECKING, TypeAlias
 
 from oslo_log import log as logging
 
@@ -15,6 +15,10 @@ from nova_dmore.virt.config import identity
 from nova_dmore.virt.config import key_lines
 from nova_dmore.virt.config import vnc
 from nova_dmore import wire
+if TYPE_CHECKING:
+    from oslo_config import cfg
+
+    from nova_dmore.virt.pair import record as record_module
 
 LOG = logging.getLogger(__name__)
 
@@ -31,7 +35,9 @@ _NETWORKS = ('ssh_networks', 'serial_proxy_networks', 'vnc_proxy_networks',
              'vnc_direct_networks')
 
 
-def build(options, record, with_vnc: bool) -> dict:
+def build(options: 'cfg.ConfigOpts.GroupAttr',
+          record: 'record_module.PairRecord', with_vnc: bool
+          ) -> dict[str, Any]:
     """The CONFIG message of a pair.
 
     :param options: the ``[dmore]`` options.
@@ -82,7 +88,8 @@ def build(options, record, with_vnc: bool) -> dict:
     return message
 
 
-def is_outdated(options, record, configured: float) -> bool:
+def is_outdated(options: 'cfg.ConfigOpts.GroupAttr',
+                record: 'record_module.PairRecord', configured: float) -> bool:
     """Whether the CONFIG message of a pair would have more host keys now.
 
     :param configured: when it was sent (monotonic seconds).
@@ -95,7 +102,8 @@ def is_outdated(options, record, configured: float) -> bool:
     return host_keys.rsa_made_after(secret, record.instance_uuid, configured)
 
 
-def networks(options, name: str) -> list[IPNetwork]:
+def networks(options: 'cfg.ConfigOpts.GroupAttr', name: str
+             ) -> list[IPNetwork]:
     """The networks of an option; also for the security group.
 
     :param options: the ``[dmore]`` options.
@@ -110,7 +118,8 @@ def networks(options, name: str) -> list[IPNetwork]:
         ) from error
 
 
-def clients(options, with_vnc: bool) -> dict[int, list[IPNetwork]]:
+def clients(options: 'cfg.ConfigOpts.GroupAttr', with_vnc: bool
+            ) -> dict[int, list[IPNetwork]]:
     """Where clients of each of Domain R's ports are; also for the security
     group.
 
@@ -136,7 +145,7 @@ def clients(options, with_vnc: bool) -> dict[int, list[IPNetwork]]:
     return found
 
 
-def _user_keys(record) -> list[str]:
+def _user_keys(record: 'record_module.PairRecord') -> list[str]:
     """The keys that the user gave the instance, as far as they are of use.
 
     Nova looks at the first line of a key pair only, and a guest takes all.
@@ -160,7 +169,7 @@ def _check_ports(ports: dict[str, int]) -> None:
                 'each console a port of its own')
 
 
-def _check_length(message: dict) -> None:
+def _check_length(message: dict[str, Any]) -> None:
     """Whether the message fits into a line of the control stream."""
     try:
         control.encode({'type': wire.CONFIG, **message})

@@ -8,6 +8,7 @@ live migration has open sessions, and does not come to a host without it.
 """
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from nova import exception as nova_exception
 from nova import objects
@@ -18,11 +19,14 @@ from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt.config import identity
 from nova_dmore.virt.pair import record as record_module
+if TYPE_CHECKING:
+    from nova import context as nova_context
+    from oslo_config import cfg
 
 LOG = logging.getLogger(__name__)
 
 
-def id_of(instance) -> int:
+def id_of(instance: 'objects.Instance') -> int:
     """Which secret an instance's pair was made with, as Nova knows it.
 
     :returns: :data:`identity.FIRST_SECRET_ID` too for one that Nova knows
@@ -32,14 +36,15 @@ def id_of(instance) -> int:
     return int(known) if known.isdecimal() else identity.FIRST_SECRET_ID
 
 
-def note(instance, secret_id: int) -> None:
+def note(instance: 'objects.Instance', secret_id: int) -> None:
     """Let Nova know it."""
     if id_of(instance) != secret_id:
         instance.system_metadata[identity.METADATA] = str(secret_id)
         instance.save()
 
 
-def note_of(context, instance_uuid: str, secret_id: int) -> bool:
+def note_of(context: 'nova_context.RequestContext', instance_uuid: str,
+            secret_id: int) -> bool:
     """Let Nova know it of an instance that is not at hand.
 
     Called by :class:`nova_dmore.virt.pair.pairs.Pairs` when a Domain R was
@@ -75,7 +80,7 @@ class HostSecrets:
     they cannot be read.
     """
 
-    def __init__(self, conf):
+    def __init__(self, conf: 'cfg.ConfigOpts') -> None:
         self._conf = conf
 
     def _read(self) -> identity.Secrets:
@@ -99,7 +104,7 @@ class HostSecrets:
         """Whether the operator has taken a secret away."""
         return secret_id not in self._read().by_id
 
-    def choose(self, instance, had_one: bool) -> int:
+    def choose(self, instance: 'objects.Instance', had_one: bool) -> int:
         """The id of the one that a pair is made with: that which its instance
         had before, as long as it is there, or the newest.
 

@@ -12,6 +12,7 @@ the shared one, or to that of another instance.
 import dataclasses
 import re
 import string
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives import hashes
@@ -22,6 +23,8 @@ from nova_dmore import exception
 from nova_dmore.virt.config import key_lines
 from nova_dmore.virt.config import private_file
 from nova_dmore import wire
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import types as key_types
 
 #: Shortest accepted secret, in bytes: the length of the derived key.
 SECRET_MIN_BYTES = 32
@@ -157,7 +160,7 @@ def host_key(secret: bytes, instance_uuid: str) -> str:
     return pem(_host_key(secret, instance_uuid))
 
 
-def pem(key) -> str:
+def pem(key: 'key_types.PrivateKeyTypes') -> str:
     """A private key of :mod:`cryptography` as PKCS #8 text."""
     return key.private_bytes(
         serialization.Encoding.PEM,

@@ -4,8 +4,11 @@
 import hashlib
 import json
 import pathlib
+from typing import TYPE_CHECKING
 
 from nova_dmore.virt.config import certificate
+if TYPE_CHECKING:
+    from oslo_config import cfg
 
 #: Options that CONFIG says; each may be changed while nova-compute runs.
 OPTIONS = ('ssh_port', 'ssh_networks', 'serial_port', 'serial_proxy_networks',
@@ -18,7 +21,7 @@ _TLS_FILES = (certificate.SERVER_CA_FILE, certificate.SERVER_CA_KEY_FILE,
               certificate.CLIENT_CA_FILE)
 
 
-def digest(options, with_vnc: bool) -> str:
+def digest(options: 'cfg.ConfigOpts.GroupAttr', with_vnc: bool) -> str:
     """Another text when an option, or a file that one names, is another.
 
     Whether they are good is found out when CONFIG is made.

@@ -1,16 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Domain R is told about its VNC server: ``vnc`` of CONFIG."""
 
+from typing import Any, TYPE_CHECKING
+
 from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore.virt.config import certificate
 from nova_dmore.virt.config import identity
+if TYPE_CHECKING:
+    from oslo_config import cfg
+
+    from nova_dmore.virt.pair import record as record_module
 
 LOG = logging.getLogger(__name__)
 
 
-def build(options, record, secret: bytes) -> dict:
+def build(options: 'cfg.ConfigOpts.GroupAttr',
+          record: 'record_module.PairRecord', secret: bytes) -> dict[str, Any]:
     """The ``vnc`` object of :data:`nova_dmore.wire.CONFIG`.
 
     Passwords and certificate are those of this instance, and open no other

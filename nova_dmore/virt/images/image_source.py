@@ -10,8 +10,9 @@ import collections
 import dataclasses
 import hashlib
 import re
+from collections.abc import Callable
 from collections.abc import Iterator
-from typing import IO
+from typing import Any, IO, TYPE_CHECKING
 
 from cryptography import exceptions as signature_exceptions
 from nova.image import glance
@@ -23,6 +24,8 @@ from nova_dmore import exception
 from nova_dmore import image_file
 from nova_dmore.virt import limited
 from nova_dmore.virt import service_errors
+if TYPE_CHECKING:
+    from nova import context as nova_context
 
 LOG = logging.getLogger(__name__)
 
@@ -58,7 +61,7 @@ class RefusedError(Exception):
     :param lasting: it is the same in every further try.
     """
 
-    def __init__(self, reason: str, lasting: bool = True):
+    def __init__(self, reason: str, lasting: bool = True) -> None:
         super().__init__(reason)
         self.lasting = lasting
 
@@ -71,7 +74,9 @@ class ImageSource:
         :func:`nova_dmore.virt.images.credentials.service_context`.
     """
 
-    def __init__(self, image: str, make_context):
+    def __init__(self, image: str,
+                 make_context: 'Callable[[], nova_context.RequestContext]'
+                 ) -> None:
         self._image = image
         self._make_context = make_context
         self._api = glance.API()
@@ -188,7 +193,8 @@ class ImageSource:
             f'{image_file.DIGEST_PROPERTY} says {candidate.digest}; upload it '
             'again')
 
-    def _records(self, digest: str | None) -> Iterator[tuple[dict, bool]]:
+    def _records(self, digest: str | None
+                 ) -> Iterator[tuple[dict[str, Any], bool]]:
         """Glance's records, and whether they are trusted.
 
         Those of all other projects are asked for when no other was good.
@@ -233,22 +239,25 @@ class ImageSource:
                         record.get('owner') != context.project_id):
                     yield record, False
 
-    def _named(self, context, limit: int, **filters) -> list[dict]:
+    def _named(self, context: 'nova_context.RequestContext', limit: int,
+               **filters: Any) -> list[dict[str, Any]]:
         """The newest active images of the name, as Glance sorts them."""
         return self._meant(self._page(context, limit, filters))
 
-    def _page(self, context, limit: int, filters: dict, **marker: str
-              ) -> list[dict]:
-        return self._asked(
+    def _page(self, context: 'nova_context.RequestContext', limit: int,
+              filters: dict[str, Any], **marker: str) -> list[dict[str, Any]]:
+        page: list[dict[str, Any]] = self._asked(
             self._api.get_all, context, limit=limit, filters={
                 'name': self._image, 'status': 'active', **filters}, **marker)
+        return page
 
-    def _meant(self, page: list[dict]) -> list[dict]:
+    def _meant(self, page: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Glance may know filters that it does not heed."""
         return [record for record in page if record['status'] == 'active'
                 and record['name'] == self._image]
 
-    def _asked(self, function, *arguments, **keywords):
+    def _asked(self, function: Callable[..., Any], *arguments: Any,
+               **keywords: Any) -> Any:
         return limited.glance(
             limited.ANSWER_S, f'[dmore] image: {self._image!r}', function,
             *arguments, **keywords)
@@ -260,7 +269,7 @@ class ImageSource:
             f'[dmore] image: {self._image!r}: Glance says: {error}')
 
 
-def _newest_first(records: list[dict]) -> list[dict]:
+def _newest_first(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The same order in each call and on each host."""
     return sorted(records, reverse=True, key=lambda record: (
         str(record.get('created_at')), record['id']))
@@ -277,7 +286,7 @@ class _Sink:
     :ivar error: of the file, which is no fault of Glance's.
     """
 
-    def __init__(self, file: IO[bytes], limit: int):
+    def __init__(self, file: IO[bytes], limit: int) -> None:
         self.limit = limit
         self.size = 0
         self.error: OSError | None = None

@@ -19,8 +19,10 @@ import stat
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from collections.abc import Collection
 from concurrent import futures
+from typing import TYPE_CHECKING
 
 from oslo_log import log as logging
 from oslo_utils import uuidutils
@@ -31,6 +33,8 @@ from nova_dmore.virt.images import image_source
 from nova_dmore.virt.images import last_image
 from nova_dmore.virt.images import safe_path
 from nova_dmore.virt import limited
+if TYPE_CHECKING:
+    from nova import context as nova_context
 
 LOG = logging.getLogger(__name__)
 
@@ -68,8 +72,9 @@ class ImageStore:
         :func:`nova_dmore.virt.images.credentials.service_context`.
     """
 
-    def __init__(self, image: str, expected_digest: str | None,
-                 cache_dir: str, make_context):
+    def __init__(self, image: str, expected_digest: str | None, cache_dir: str,
+                 make_context: 'Callable[[], nova_context.RequestContext]'
+                 ) -> None:
         self._expected_digest = expected_digest
         self._cache_dir = pathlib.Path(cache_dir)
         self._source = image_source.ImageSource(image, make_context)
@@ -77,7 +82,7 @@ class ImageStore:
         self._silence = last_image.Silence()
         self._lock = threading.RLock()
         #: What becomes of those that are being fetched.
-        self._fetching: dict[image_source.Candidate, futures.Future] = {}
+        self._fetching: dict[image_source.Candidate, futures.Future[None]] = {}
 
     def directory(self, digest: str) -> pathlib.Path:
         """Where the image of a digest is, or would be, unpacked."""

@@ -31,7 +31,7 @@ class LastImage:
     :param image: name or id in Glance (``[dmore] image``).
     """
 
-    def __init__(self, path: pathlib.Path, image: str):
+    def __init__(self, path: pathlib.Path, image: str) -> None:
         self._path = path
         self._image = image
 

@@ -6,8 +6,11 @@ the one that has prepared the pair.
 """
 
 import collections
+from typing import TYPE_CHECKING
 
 from nova_dmore import exception
+if TYPE_CHECKING:
+    from nova_dmore.virt.pair import incoming
 
 #: How many migrations that are over are remembered: a call of one may come
 #: late.
@@ -21,7 +24,7 @@ class Arrivals:
     :param pairs: a :class:`nova_dmore.virt.pair.incoming.IncomingPairs`.
     """
 
-    def __init__(self, pairs):
+    def __init__(self, pairs: 'incoming.IncomingPairs') -> None:
         self._pairs = pairs
         #: Migration id of each pair that was prepared, by instance uuid.
         self.prepared: dict[str, str] = {}

@@ -9,6 +9,7 @@ ended.
 """
 
 import threading
+from typing import Any, TYPE_CHECKING
 
 from oslo_log import log as logging
 
@@ -17,6 +18,8 @@ from nova_dmore import exception
 from nova_dmore.virt.migration import phases
 from nova_dmore.virt.migration import services as services_module
 from nova_dmore.virt.pair import record as record_module
+if TYPE_CHECKING:
+    from nova import context as nova_context
 
 LOG = logging.getLogger(__name__)
 
@@ -35,10 +38,11 @@ class CarryOver:
     :param instance_ended: set when the instance's migration is over.
     """
 
-    def __init__(self, services: services_module.Services, context,
+    def __init__(self, services: services_module.Services,
+                 context: 'nova_context.RequestContext',
                  co_migration: phases.CoMigration,
                  record: record_module.PairRecord,
-                 instance_ended: threading.Event):
+                 instance_ended: threading.Event) -> None:
         self._services = services
         self._context = context
         self._co_migration = co_migration
@@ -82,7 +86,7 @@ class CarryOver:
         self._activation.join(timeout_s)
         return True
 
-    def _wait_for_offsets(self) -> dict | None:
+    def _wait_for_offsets(self) -> dict[str, Any] | None:
         """What the source's shadow-device process has for that of the
         destination (the request ``hand_over``). If the instance was forced to
         stop, sending the rest of its memory may take minutes."""

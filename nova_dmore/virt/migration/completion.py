@@ -8,6 +8,7 @@ After it nothing of the pair is left on this host.
 """
 
 import threading
+from typing import TYPE_CHECKING
 
 from oslo_log import log as logging
 
@@ -16,6 +17,8 @@ from nova_dmore.virt.migration.phases import Phase
 from nova_dmore.virt.migration import plain_destination
 from nova_dmore.virt.migration import services as services_module
 from nova_dmore.virt.pair import record as record_module
+if TYPE_CHECKING:
+    from nova import context as nova_context
 
 LOG = logging.getLogger(__name__)
 
@@ -31,10 +34,11 @@ class Completion:
     :param nova_ended: set when Nova's live migration has ended.
     """
 
-    def __init__(self, services: services_module.Services, context,
+    def __init__(self, services: services_module.Services,
+                 context: 'nova_context.RequestContext',
                  co_migration: phases.CoMigration,
-                 record: record_module.PairRecord,
-                 nova_ended: threading.Event):
+                 record: record_module.PairRecord, nova_ended: threading.Event
+                 ) -> None:
         self._services = services
         self._context = context
         self._co_migration = co_migration

@@ -14,6 +14,7 @@ the instance's migration.
 
 import dataclasses
 import threading
+from typing import Any, TYPE_CHECKING
 
 import libvirt
 from oslo_log import log as logging
@@ -35,6 +36,9 @@ from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt.pair import renewable
 from nova_dmore.virt.pair import xml
 from nova_dmore import wire
+if TYPE_CHECKING:
+    from nova import context as nova_context
+    from nova import objects
 
 LOG = logging.getLogger(__name__)
 
@@ -48,8 +52,9 @@ class Departure:
     :param destination_host: as Nova calls it.
     """
 
-    def __init__(self, services: services_module.Services, context,
-                 instance, destination_host: str):
+    def __init__(self, services: services_module.Services,
+                 context: 'nova_context.RequestContext',
+                 instance: 'objects.Instance', destination_host: str) -> None:
         self.services = services
         self._context = context
         self._instance = instance
@@ -88,7 +93,7 @@ class Departure:
 
     # -- phases begin and pre-copy ------------------------------------------
 
-    def begin(self, destination: str, arguments: dict) -> None:
+    def begin(self, destination: str, arguments: dict[str, Any]) -> None:
         """Have the destination prepare for the pair, and begin to copy Domain
         R's memory. The instance's own pre-copy may begin when this has
         returned. If Domain R cannot leave, the phase is ALONE.
@@ -171,7 +176,8 @@ class Departure:
                 self.layout_there = places.Layout.STOCK
             raise
 
-    def _start_pre_copy(self, destination: str, arguments: dict) -> None:
+    def _start_pre_copy(self, destination: str, arguments: dict[str, Any]
+                        ) -> None:
         """Begin to copy Domain R's memory, and to hold it until the instance
         stops.
 
@@ -224,7 +230,7 @@ class Departure:
             self._carry_over.send, f'dmore-switch-over-{self._uuid}')
         self._switch_over.start()
 
-    def _destination_xml(self, known: str) -> dict:
+    def _destination_xml(self, known: str) -> dict[str, Any]:
         """What Domain R is at a destination of another release.
 
         :param known: its XML here.

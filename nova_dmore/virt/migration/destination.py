@@ -15,6 +15,8 @@ soon as both domains run here, even while no nova-compute runs.
 
 import contextlib
 import dataclasses
+from collections.abc import Callable
+from typing import Any, TYPE_CHECKING
 
 from nova import exception as nova_exception
 from oslo_log import log as logging
@@ -33,6 +35,15 @@ from nova_dmore.virt.migration import serial_port
 from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt import where
+if TYPE_CHECKING:
+    import libvirt
+    from nova import context as nova_context
+    from nova import objects
+
+    from nova_dmore.virt.care import reporter as reporter_module
+    from nova_dmore.virt.network import address as address_module
+    from nova_dmore.virt.pair import incoming
+    from nova_dmore.virt import rpc
 
 LOG = logging.getLogger(__name__)
 
@@ -49,9 +60,12 @@ class DestinationRole:
     :param inbound_address: ``[libvirt] live_migration_inbound_addr``.
     """
 
-    def __init__(self, pairs, reporter, connect, instances_path: str,
-                 sends_back: send_back.SendBack, source,
-                 inbound_address: str | None = None):
+    def __init__(self, pairs: 'incoming.IncomingPairs',
+                 reporter: 'reporter_module.Reporter',
+                 connect: 'Callable[[], libvirt.virConnect]',
+                 instances_path: str, sends_back: send_back.SendBack,
+                 source: 'rpc.SourceAPI', inbound_address: str | None = None
+                 ) -> None:
         self._pairs = pairs
         self._reporter = reporter
         self._connect = connect
@@ -65,8 +79,8 @@ class DestinationRole:
 
     # -- called by the driver -----------------------------------------------
 
-    def check_can_live_migrate_destination(self, instance, required: bool
-                                           ) -> None:
+    def check_can_live_migrate_destination(self, instance: 'objects.Instance',
+                                           required: bool) -> None:
         """Begin to ask for the port that Neutron has for the pair; nothing is
         made.
 
@@ -84,7 +98,7 @@ class DestinationRole:
             raise nova_exception.MigrationPreCheckError(
                 reason=str(outcome.error))
 
-    def _check(self, instance) -> None:
+    def _check(self, instance: 'objects.Instance') -> None:
         if self._pairs.impossible is not None:
             raise exception.ConfigurationError(self._pairs.impossible)
         self._pairs.secrets.check(host_secrets.id_of(instance))
@@ -93,7 +107,8 @@ class DestinationRole:
         # Until then it is not known whether it comes; it claims again.
         self._pairs.end_claim(instance.uuid)
 
-    def check_passed(self, context, instance) -> None:
+    def check_passed(self, context: 'nova_context.RequestContext',
+                     instance: 'objects.Instance') -> None:
         """Begin to make what takes long, then have the source begin. The same
         in :meth:`pre_live_migration`, if nothing is left of it by then."""
         if not (self._pairs.impossible
@@ -104,7 +119,9 @@ class DestinationRole:
 
     pre_live_migration = check_passed
 
-    def pre_live_migration_ended(self, instance, migrate_data) -> None:
+    def pre_live_migration_ended(self, instance: 'objects.Instance',
+                                 migrate_data: 'objects.LibvirtLiveMigrateData'
+                                 ) -> None:
         """Nova has prepared the instance, too.
 
         :param migrate_data: what Nova's ``pre_live_migration`` returned.
@@ -128,7 +145,8 @@ class DestinationRole:
             return
         self._remove_unused(instance_uuid)
 
-    def post_live_migration_at_destination(self, instance) -> None:
+    def post_live_migration_at_destination(self, instance: 'objects.Instance'
+                                           ) -> None:
         """Remove what was prepared for an instance that has arrived with the
         stock consoles: from a host without the plug-in, say, though its user
         is told of a Domain R that it had before. One with its pair does not
@@ -153,7 +171,8 @@ class DestinationRole:
 
     # -- called by the source -----------------------------------------------
 
-    def prepare(self, context, migration_id: str, record_text: str) -> int:
+    def prepare(self, context: 'nova_context.RequestContext',
+                migration_id: str, record_text: str) -> int:
         """Phase *begin*: prepare image, port binding and shadow-device
         process.
 
@@ -210,7 +229,8 @@ class DestinationRole:
         return (places.NEWEST if self._pairs.shadows.knows_large_regions(uuid)
                 else places.Layout.DOMAIN_DIRECTORIES)
 
-    def _bind(self, record: record_module.PairRecord):
+    def _bind(self, record: record_module.PairRecord
+              ) -> 'address_module.Address':
         """Domain R's address with a binding to this host.
 
         Of the address in the source's record only the port is used. Neutron
@@ -248,7 +268,7 @@ class DestinationRole:
                 pairs.give_back(uuid)
 
     def carry_over(self, migration_id: str, instance_uuid: str,
-                   carry_over: dict) -> None:
+                   carry_over: dict[str, Any]) -> None:
         """Phase *carry over*: give the shadow-device process what that of the
         source had.
 
@@ -264,8 +284,9 @@ class DestinationRole:
             LOG.info('Carry-over of migration %s was not needed: %s',
                      migration_id, text.printable(answer.reason))
 
-    def finish(self, context, migration_id: str, record_text: str,
-               domain_r_moved: bool, console_log: str | None) -> None:
+    def finish(self, context: 'nova_context.RequestContext', migration_id: str,
+               record_text: str, domain_r_moved: bool, console_log: str | None
+               ) -> None:
         """Phase *done*: the pair belongs to this host.
 
         :param record_text: the pair's record, as the source has it.

@@ -25,10 +25,13 @@ none of 46 with them; the first pass took 0.3 s instead of 0.1 s.
 """
 
 import time
+from typing import TYPE_CHECKING
 
 from nova_dmore import exception
 from nova_dmore.virt.migration import job
 from nova_dmore import wire
+if TYPE_CHECKING:
+    import libvirt
 
 #: With a downtime of 1 ms QEMU does not switch Domain R over by itself, as
 #: long as more pages stay dirty than can be sent in that time.
@@ -76,11 +79,11 @@ class DomainRMigration:
     :raises libvirt.libvirtError: there is no such domain.
     """
 
-    def __init__(self, connection, name: str, outgoing: job.OutgoingMigration,
-                 timeout_s: float, hold_bandwidth_mib: int,
-                 bandwidth_mib: int = 0, holds: bool = True,
-                 arrives_paused: bool = True,
-                 region_size: int = wire.REGION_SIZE):
+    def __init__(self, connection: 'libvirt.virConnect', name: str,
+                 outgoing: job.OutgoingMigration, timeout_s: float,
+                 hold_bandwidth_mib: int, bandwidth_mib: int = 0,
+                 holds: bool = True, arrives_paused: bool = True,
+                 region_size: int = wire.REGION_SIZE) -> None:
         self._job = job.Job(connection, name)
         self._outgoing = outgoing
         self._timeout_s = timeout_s

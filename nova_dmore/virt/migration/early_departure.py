@@ -16,6 +16,8 @@ migrates the instance.
 
 import threading
 import time
+from collections.abc import Callable
+from typing import Any, TYPE_CHECKING
 
 import libvirt
 from nova.compute import task_states
@@ -29,6 +31,12 @@ from nova_dmore.channel import text
 from nova_dmore.virt import boundary
 from nova_dmore.virt.migration import departure as departure_module
 from nova_dmore.virt.pair import renewable
+if TYPE_CHECKING:
+    from nova import context as nova_context
+
+    from nova_dmore.virt.care import watch as watch_module
+    from nova_dmore.virt.migration import services as services_module
+    from nova_dmore.virt.migration import uris
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -51,8 +59,10 @@ class EarlyDeparture(threading.Thread):
     :param arguments: of Nova's ``Guest.migrate``.
     """
 
-    def __init__(self, departure: departure_module.Departure, watch, context,
-                 destination: str, arguments: dict):
+    def __init__(self, departure: departure_module.Departure,
+                 watch: 'watch_module.Watch',
+                 context: 'nova_context.RequestContext', destination: str,
+                 arguments: dict[str, Any]) -> None:
         self._instance = departure.co_migration.instance
         super().__init__(name=f'dmore-leave-{self._instance.uuid}',
                          daemon=True)
@@ -134,7 +144,8 @@ class EarlyDeparture(threading.Thread):
             self._watch.look_after(self._instance.uuid)
 
 
-def find_migrating(context, instance_uuid: str):
+def find_migrating(context: 'nova_context.RequestContext', instance_uuid: str
+                   ) -> 'objects.Instance | None':
     """The instance; None: Nova is not about to live-migrate it, or that is not
     known."""
     try:
@@ -156,7 +167,10 @@ class EarlyDepartures:
     :param flags: returns those of Nova's live migrations.
     """
 
-    def __init__(self, services, uris_to, flags):
+    def __init__(
+            self, services: 'Callable[[], services_module.Services]',
+            uris_to: 'Callable[[str | None, str | None], uris.MigrationURIs]',
+            flags: Callable[[], int]) -> None:
         self._services = services
         self._uris_to = uris_to
         self._flags = flags
@@ -166,8 +180,8 @@ class EarlyDepartures:
         #: Uuids of instances that Nova migrates now: a call comes too late.
         self._migrating: set[str] = set()
 
-    def leave(self, context, instance_uuid: str, host: str,
-              address: str | None) -> None:
+    def leave(self, context: 'nova_context.RequestContext', instance_uuid: str,
+              host: str, address: str | None) -> None:
         """Begin; called over :mod:`nova_dmore.virt.rpc`.
 
         :param host: the destination, as Nova calls it.
@@ -198,7 +212,8 @@ class EarlyDepartures:
                 self._departures[instance_uuid] = early
                 early.start()
 
-    def _arguments(self, host: str, address: str | None) -> tuple[str, dict]:
+    def _arguments(self, host: str, address: str | None
+                   ) -> tuple[str, dict[str, Any]]:
         """What Nova would give ``Guest.migrate``, but for the instance's disks
         and XML: the destination, and the other arguments."""
         uris, flags = self._uris_to(host, address), self._flags()
@@ -209,7 +224,9 @@ class EarlyDepartures:
             'bandwidth': CONF.libvirt.live_migration_bandwidth,
             'parallel': CONF.libvirt.live_migration_parallel_connections}
 
-    def take(self, context, instance, host: str) -> departure_module.Departure:
+    def take(self, context: 'nova_context.RequestContext',
+             instance: 'objects.Instance', host: str
+             ) -> departure_module.Departure:
         """Nova begins; the caller goes on with the departure, and calls
         :meth:`ended` in the end.
 

@@ -20,6 +20,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from oslo_log import log as logging
 
@@ -29,6 +30,10 @@ from nova_dmore.virt import boundary
 from nova_dmore.virt.network import address as address_module
 from nova_dmore.virt.pair import policy
 from nova_dmore.virt.pair import record as record_module
+if TYPE_CHECKING:
+    from nova import objects
+
+    from nova_dmore.virt.pair import incoming
 
 LOG = logging.getLogger(__name__)
 
@@ -45,7 +50,8 @@ _FRESH_S = 60.0
 class _PortLookup(threading.Thread):
     """Asks Neutron for the address of one instance's Domain R."""
 
-    def __init__(self, addresses, instance_uuid: str):
+    def __init__(self, addresses: address_module.AddressBook,
+                 instance_uuid: str) -> None:
         super().__init__(name=f'dmore-port-lookup-{instance_uuid}',
                          daemon=True)
         self._addresses = addresses
@@ -84,8 +90,9 @@ class _EarlyPreparation(threading.Thread):
     :param when_made: called when the source may begin.
     """
 
-    def __init__(self, pairs, instance, lookup: _PortLookup,
-                 when_made: Callable[[], None]):
+    def __init__(self, pairs: 'incoming.IncomingPairs',
+                 instance: 'objects.Instance', lookup: _PortLookup,
+                 when_made: Callable[[], None]) -> None:
         super().__init__(name=f'dmore-prepare-{instance.uuid}', daemon=True)
         self._pairs = pairs
         self._instance = instance
@@ -156,7 +163,7 @@ class EarlyPreparations:
         :class:`nova_dmore.virt.pair.incoming.IncomingPairs`.
     """
 
-    def __init__(self, pairs):
+    def __init__(self, pairs: 'incoming.IncomingPairs') -> None:
         self._pairs = pairs
         #: By instance uuid, as all of these.
         self._lookups: dict[str, _PortLookup] = {}
@@ -175,7 +182,8 @@ class EarlyPreparations:
         lookup.start()
         self._lookups[instance_uuid] = lookup
 
-    def begin(self, instance, when_made: Callable[[], None]) -> None:
+    def begin(self, instance: 'objects.Instance', when_made: Callable[[], None]
+              ) -> None:
         """Begin to make what takes long, unless that was begun.
 
         :param when_made: called when the source may begin.
@@ -225,7 +233,7 @@ class EarlyPreparations:
         return made
 
 
-def _announce(pairs, port_id: str) -> None:
+def _announce(pairs: 'incoming.IncomingPairs', port_id: str) -> None:
     """Have Neutron wire a tap. If that fails it is done when Domain R has
     arrived."""
     try:

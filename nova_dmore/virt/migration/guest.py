@@ -6,6 +6,13 @@ place of the ``Guest`` with which Nova migrates an instance that has a Domain
 R; its calls go on to :mod:`nova_dmore.virt.migration.source`.
 """
 
+from typing import Any, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nova.virt.libvirt import guest as nova_guest
+
+    from nova_dmore.virt.migration import source as source_module
+
 
 class CoMigratingGuest:
     """Nova's Guest; its ``migrate()`` migrates Domain R, too.
@@ -14,26 +21,27 @@ class CoMigratingGuest:
     :param role: a :class:`nova_dmore.virt.migration.source.SourceRole`.
     """
 
-    def __init__(self, guest, role):
+    def __init__(self, guest: 'nova_guest.Guest',
+                 role: 'source_module.SourceRole') -> None:
         self._guest = guest
         self._role = role
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._guest, name)
 
-    def migrate_configure_max_downtime(self, mstime):
+    def migrate_configure_max_downtime(self, mstime: int) -> None:
         """Called by Nova's monitor, each time that Nova allows a longer
         downtime, in milliseconds."""
         if not self._role.migrate_configure_max_downtime(mstime):
             self._guest.migrate_configure_max_downtime(mstime)
 
-    def migrate_start_postcopy(self):
+    def migrate_start_postcopy(self) -> None:
         """Called by Nova's monitor where post-copy is permitted, for
         force-complete or by Nova's own decision. QEMU refuses it before it
         has begun to copy memory, and Nova asks only once."""
         self._role.wait_for_instance_job(is_copying=True)
         self._guest.migrate_start_postcopy()
 
-    def migrate(self, destination, **arguments):
+    def migrate(self, destination: str, **arguments: Any) -> None:
         """Called by Nova with the arguments of ``Guest.migrate``."""
         self._role.migrate(self._guest, destination, **arguments)

@@ -52,7 +52,7 @@ class InstancePreCopy(threading.Thread):
     """
 
     def __init__(self, instance: job.Job, domain_r_copied: threading.Event,
-                 bandwidth_mib: int, name: str):
+                 bandwidth_mib: int, name: str) -> None:
         super().__init__(name=name, daemon=True)
         self._instance = instance
         self._domain_r_copied = domain_r_copied

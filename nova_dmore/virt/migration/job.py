@@ -13,6 +13,8 @@ a second or two after the source's QEMU is gone, so nothing waits for it.
 
 import dataclasses
 import threading
+from typing import Any
+from collections.abc import Callable
 
 import libvirt
 
@@ -42,7 +44,7 @@ class Job:
     :param name: the domain's name.
     """
 
-    def __init__(self, connection, name: str):
+    def __init__(self, connection: libvirt.virConnect, name: str) -> None:
         self._domain = connection.lookupByName(name)
 
     def progress(self) -> Progress | None:
@@ -109,7 +111,7 @@ def stop_s(connection: libvirt.virConnect, instance_uuid: str
     return None if milliseconds is None else milliseconds / 1000
 
 
-def _succeeds(request) -> bool:
+def _succeeds(request: Callable[[], object]) -> bool:
     """Whether libvirt does what ``request`` asks for."""
     try:
         request()
@@ -130,7 +132,7 @@ class OutgoingMigration(threading.Thread):
     """
 
     def __init__(self, uri: str, name: str, destination: str,
-                 parameters: dict, flags: int):
+                 parameters: dict[str, Any], flags: int) -> None:
         super().__init__(name=f'dmore-migrate-{name}', daemon=True)
         self._uri = uri
         self._domain_name = name
@@ -141,7 +143,7 @@ class OutgoingMigration(threading.Thread):
         self.error: str | None = None
         self._arrived = False
 
-    def run(self):
+    def run(self) -> None:
         """Called by ``start()``."""
         try:
             connection = libvirt.open(self._uri)
@@ -182,10 +184,11 @@ def domain_r_flags(instance_flags: int, arrives_paused: bool = True) -> int:
         there.
     """
     paused = libvirt.VIR_MIGRATE_PAUSED if arrives_paused else 0
-    return paused | instance_flags & ~(
+    flags: int = paused | instance_flags & ~(
         libvirt.VIR_MIGRATE_NON_SHARED_DISK
         | libvirt.VIR_MIGRATE_NON_SHARED_INC
         | libvirt.VIR_MIGRATE_PERSIST_DEST
         | libvirt.VIR_MIGRATE_UNDEFINE_SOURCE
         | libvirt.VIR_MIGRATE_AUTO_CONVERGE
         | libvirt.VIR_MIGRATE_POSTCOPY)
+    return flags

@@ -5,14 +5,18 @@ The source's role (:mod:`nova_dmore.virt.migration.source`) and its helpers
 say which phase begins; each is a line in the log of nova-compute.
 """
 
+import contextlib
 import enum
 import uuid
+from typing import TYPE_CHECKING
 
 from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt import boundary
+if TYPE_CHECKING:
+    from nova import objects
 
 LOG = logging.getLogger(__name__)
 
@@ -78,7 +82,7 @@ class CoMigration:
     :param host: the destination, as Nova calls it.
     """
 
-    def __init__(self, instance, host: str):
+    def __init__(self, instance: 'objects.Instance', host: str) -> None:
         self.instance = instance
         self.migration_id = str(uuid.uuid4())
         self.phase = Phase.IDLE
@@ -101,12 +105,14 @@ class CoMigration:
                   'phase': phase.value}, instance=self.instance)
         self.phase = phase
 
-    def step(self, what: str):
+    def step(self, what: str
+             ) -> contextlib.AbstractContextManager[boundary.Outcome]:
         """Do something of which no failure may reach Nova; see
         :func:`nova_dmore.virt.boundary.instance_first`."""
         return boundary.instance_first(self.instance, what)
 
-    def continue_alone(self, why, has_pair_there: bool = True) -> None:
+    def continue_alone(self, why: Exception | str, has_pair_there: bool = True
+                       ) -> None:
         """From here on the instance migrates without its Domain R.
 
         :param why: an error or a text, for the log.

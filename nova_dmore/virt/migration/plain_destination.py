@@ -9,15 +9,23 @@ instance has again on a host with the plug-in, or until the instance is no more
 (:meth:`nova_dmore.virt.care.reconcile.Reconciler.sweep`).
 """
 
+from typing import TYPE_CHECKING
+
 from nova import objects
 from nova.virt.libvirt import migration as libvirt_migrate
 
 from nova_dmore import exception
 from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import host_side
+if TYPE_CHECKING:
+    from nova import context as nova_context
+
+    from nova_dmore.virt.care import reporter as reporter_module
+    from nova_dmore.virt.network import address as address_module
 
 
-def stock_consoles(migrate_data) -> host_side.StockConsoles:
+def stock_consoles(migrate_data: 'objects.LibvirtLiveMigrateData'
+                   ) -> host_side.StockConsoles:
     """Where a stock instance would have its consoles at the destination.
 
     :param migrate_data: Nova's, as the source has it when the destination's
@@ -33,7 +41,8 @@ def stock_consoles(migrate_data) -> host_side.StockConsoles:
     return host_side.StockConsoles(addresses.get('vnc'), serial)
 
 
-def is_plain(error: exception.PairError, addresses, port_id: str, host: str
+def is_plain(error: exception.PairError,
+             addresses: 'address_module.AddressBook', port_id: str, host: str
              ) -> bool:
     """Whether a destination that did not prepare is without the plug-in.
 
@@ -51,7 +60,8 @@ def is_plain(error: exception.PairError, addresses, port_id: str, host: str
     return isinstance(error, exception.NobodyThereError)
 
 
-def arrived(context, reporter, instance_uuid: str) -> None:
+def arrived(context: 'nova_context.RequestContext',
+            reporter: 'reporter_module.Reporter', instance_uuid: str) -> None:
     """Report that the console was left behind, and no longer tell the user
     its address.
 

@@ -13,6 +13,8 @@ that are still here, and runs on with its sessions.
 
 import threading
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import libvirt
 from oslo_log import log as logging
@@ -22,6 +24,8 @@ from nova_dmore.virt.migration import phases
 from nova_dmore.virt.migration import services as services_module
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore import wire
+if TYPE_CHECKING:
+    from nova import context as nova_context
 
 LOG = logging.getLogger(__name__)
 
@@ -40,9 +44,10 @@ class Rollback:
     :param record: of the pair.
     """
 
-    def __init__(self, services: services_module.Services, context,
+    def __init__(self, services: services_module.Services,
+                 context: 'nova_context.RequestContext',
                  co_migration: phases.CoMigration,
-                 record: record_module.PairRecord):
+                 record: record_module.PairRecord) -> None:
         self._services = services
         self._context = context
         self._co_migration = co_migration
@@ -61,22 +66,23 @@ class Rollback:
         """
         pairs = self._services.pairs
         # The steps are taken in this order, each even if another one fails.
-        for step in (
-                # Before it comes back: a paused Domain R is told nothing.
-                lambda: self._client.hold(False),
-                lambda: pairs.addresses.activate_binding(
-                    self._port, pairs.host),
-                lambda: self._bring_back(flags) if domain_r_moved else None,
-                # Not sooner: an armed process takes a Domain R that is not
-                # here for one that left, else for one that is lost.
-                lambda: self._client.arm(
-                    self._co_migration.migration_id, wire.Role.SOURCE,
-                    on=False),
-                # Of a paused instance QEMU does not report that it runs here.
-                lambda: pairs.adopt(self._uuid),
-                self._abort_at_destination,
-                lambda: pairs.addresses.delete_binding(
-                    self._port, self._co_migration.host)):
+        steps: tuple[Callable[[], object], ...] = (
+            # Before it comes back: a paused Domain R is told nothing.
+            lambda: self._client.hold(False),
+            lambda: pairs.addresses.activate_binding(
+                self._port, pairs.host),
+            lambda: self._bring_back(flags) if domain_r_moved else None,
+            # Not sooner: an armed process takes a Domain R that is not
+            # here for one that left, else for one that is lost.
+            lambda: self._client.arm(
+                self._co_migration.migration_id, wire.Role.SOURCE,
+                on=False),
+            # Of a paused instance QEMU does not report that it runs here.
+            lambda: pairs.adopt(self._uuid),
+            self._abort_at_destination,
+            lambda: pairs.addresses.delete_binding(
+                self._port, self._co_migration.host))
+        for step in steps:
             with self._co_migration.step('Rolling back'):
                 step()
         if binding_moved:

@@ -7,6 +7,7 @@ to, and how, so that is checked.
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import libvirt
 
@@ -15,6 +16,8 @@ from nova_dmore.virt.migration import job
 from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import domain_r
 from nova_dmore.virt import where
+if TYPE_CHECKING:
+    from nova_dmore.virt.pair import incoming
 
 #: Longest wait for the end of a job that was cancelled, in seconds.
 _CANCEL_S = 5.0
@@ -34,9 +37,10 @@ class SendBack:
     :param connections: ``[libvirt] live_migration_parallel_connections``.
     """
 
-    def __init__(self, pairs, connect, libvirt_uri: str,
+    def __init__(self, pairs: 'incoming.IncomingPairs',
+                 connect: Callable[[], libvirt.virConnect], libvirt_uri: str,
                  uris_of_any_host: Callable[[], uris.MigrationURIs],
-                 encrypts: bool, connections: int):
+                 encrypts: bool, connections: int) -> None:
         self._pairs = pairs
         self._connect = connect
         self._libvirt_uri = libvirt_uri

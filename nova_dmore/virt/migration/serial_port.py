@@ -9,10 +9,13 @@ domain names.
 """
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from nova.console import serial as serial_console
 
 from nova_dmore.virt.migration import plain_destination
+if TYPE_CHECKING:
+    from nova import objects
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,11 +33,12 @@ class _Port:
 class ReservedPorts:
     """Those of one host; used by the destination's role."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         #: Of first serial ports, by instance uuid.
         self._ports: dict[str, _Port] = {}
 
-    def note(self, instance_uuid: str, migrate_data) -> None:
+    def note(self, instance_uuid: str,
+             migrate_data: 'objects.LibvirtLiveMigrateData') -> None:
         """Nova may have reserved one for an instance that is to arrive.
 
         One of an earlier migration, which is noted still, belongs to an

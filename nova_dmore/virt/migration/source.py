@@ -20,6 +20,9 @@ the instance's migration.
 import contextlib
 import threading
 import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any, TYPE_CHECKING
 
 from nova_dmore.virt.migration import completion
 from nova_dmore.virt.migration import departure as departure_module
@@ -28,6 +31,9 @@ from nova_dmore.virt.migration import phases
 from nova_dmore.virt.migration.phases import Phase
 from nova_dmore.virt.pair import host_side
 from nova_dmore.virt.pair import xml
+if TYPE_CHECKING:
+    from nova import context as nova_context
+    from nova.virt.libvirt import guest as nova_guest
 
 #: How often, and for how long, the instance's job is waited for by who wants
 #: to abort it or to switch it to post-copy, in seconds.
@@ -45,8 +51,10 @@ class SourceRole:
         instance that arrives without a pair.
     """
 
-    def __init__(self, context, departure: departure_module.Departure,
-                 read_console_log, stock_consoles: host_side.StockConsoles):
+    def __init__(self, context: 'nova_context.RequestContext',
+                 departure: departure_module.Departure,
+                 read_console_log: Callable[[], str | None],
+                 stock_consoles: host_side.StockConsoles) -> None:
         self._services = departure.services
         self._context = context
         self._departure = departure
@@ -71,7 +79,8 @@ class SourceRole:
 
     # -- what Nova calls ----------------------------------------------------
 
-    def migrate(self, guest, destination: str, **arguments) -> None:
+    def migrate(self, guest: 'nova_guest.Guest', destination: str,
+                **arguments: Any) -> None:
         """Migrate the instance, and its Domain R in step.
 
         Called in place of Nova's ``Guest.migrate``, with its arguments.
@@ -156,7 +165,7 @@ class SourceRole:
     # -- around all of it ---------------------------------------------------
 
     @contextlib.contextmanager
-    def _watch_off(self):
+    def _watch_off(self) -> Iterator[None]:
         """Keep the watch from the pair during the co-migration."""
         self._services.watch.leave_alone(self._uuid)
         try:
@@ -178,7 +187,7 @@ class SourceRole:
 
     # -- its phases ---------------------------------------------------------
 
-    def _begin(self, destination: str, arguments: dict) -> None:
+    def _begin(self, destination: str, arguments: dict[str, Any]) -> None:
         """Have Domain R under way, and the instance's pre-copy wait for it."""
         departure = self._departure
         if not departure.has_begun:

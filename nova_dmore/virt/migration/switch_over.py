@@ -17,6 +17,7 @@ that stop waits at the destination, paused; its offsets do not change any more.
 import math
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from oslo_log import log as logging
 
@@ -25,6 +26,9 @@ from nova_dmore import exception
 from nova_dmore.virt.migration import domain_r_migration
 from nova_dmore.virt.migration import phases
 from nova_dmore.virt.migration.phases import Phase
+if TYPE_CHECKING:
+    from nova_dmore.client import shadow_client
+    from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
 
@@ -45,10 +49,11 @@ class SwitchOver(threading.Thread):
     :param after_stop: called when Domain R has been let switch over.
     """
 
-    def __init__(self, co_migration: phases.CoMigration, shadow,
+    def __init__(self, co_migration: phases.CoMigration,
+                 shadow: 'shadow_client.ShadowClient',
                  migration: domain_r_migration.DomainRMigration,
                  instance_ended: threading.Event,
-                 after_stop: Callable[[], None], name: str):
+                 after_stop: Callable[[], None], name: str) -> None:
         super().__init__(name=name, daemon=True)
         self._co_migration = co_migration
         self._shadow = shadow
@@ -80,7 +85,7 @@ class SwitchOver(threading.Thread):
             self.domain_r_copied.set()
             self._stop_when_frozen(False)
 
-    def _log_stop(self, frozen) -> None:
+    def _log_stop(self, frozen: 'wire.Frozen') -> None:
         """Log how the two stopped. Only now, since nobody waits any more;
         programs that measure migrations read this line."""
         now = self._query_stop(0) or frozen
@@ -94,7 +99,7 @@ class SwitchOver(threading.Thread):
                      'ack': frozen.acknowledged},
                  instance=self._co_migration.instance)
 
-    def _hold_until_stop(self):
+    def _hold_until_stop(self) -> 'wire.Frozen | None':
         """Hold Domain R until the instance stops.
 
         :returns: a :class:`nova_dmore.wire.Frozen`, or None
@@ -118,7 +123,7 @@ class SwitchOver(threading.Thread):
             if frozen is not None or ended:
                 return frozen
 
-    def _query_stop(self, timeout_ms: int):
+    def _query_stop(self, timeout_ms: int) -> 'wire.Frozen | None':
         """Ask the shadow-device process whether the instance has stopped.
 
         :param timeout_ms: for how long it may wait for the stop.

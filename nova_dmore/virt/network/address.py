@@ -13,6 +13,8 @@ activated when Domain R arrives there (Neutron's ``binding-extended``).
 import contextlib
 import dataclasses
 import ipaddress
+from collections.abc import Iterator
+from typing import Any, TYPE_CHECKING
 
 from neutronclient.common import exceptions as neutron_exceptions
 from oslo_log import log as logging
@@ -22,6 +24,11 @@ from nova_dmore.virt import limited
 from nova_dmore.virt.network import binding
 from nova_dmore.virt.network import new_port
 from nova_dmore.virt import service_errors
+if TYPE_CHECKING:
+    from nova import context as nova_context
+    from nova.network import neutron
+
+    from nova_dmore.virt.network import port_security
 
 LOG = logging.getLogger(__name__)
 
@@ -43,7 +50,7 @@ class Address:
     gateway: str | None
     mtu: int
     vif_type: str
-    vif_details: dict
+    vif_details: dict[str, Any]
 
     @property
     def ip(self) -> str:
@@ -69,13 +76,15 @@ class AddressBook:
     :param context: an admin ``RequestContext``.
     """
 
-    def __init__(self, network: str | None, security, context):
+    def __init__(self, network: str | None,
+                 security: 'port_security.PortSecurity',
+                 context: 'nova_context.RequestContext') -> None:
         self._network = network
         self._security = security
         self._context = context
         self._network_id: str | None = None
 
-    def management_network(self) -> dict:
+    def management_network(self) -> dict[str, Any]:
         """The network, as Neutron has it.
 
         :raises nova_dmore.exception.ConfigurationError: there is none.
@@ -96,7 +105,7 @@ class AddressBook:
             client = self._client()
             port = self._find(client, instance_uuid)
             is_new = port is None
-            if is_new:
+            if port is None:
                 port = self._create(client, instance_uuid, host, like)
             elif port['binding:host_id'] != host:
                 port = self._move(client, port, host)
@@ -146,7 +155,7 @@ class AddressBook:
         with neutron_errors('port security of Domain R'):
             client = self._client()
             self._security.look_at(client, self._find_network(client))
-            networks: dict[str, dict] = {}
+            networks: dict[str, dict[str, Any]] = {}
             for port in self._ports_on(client, host):
                 network_id = port['network_id']
                 if network_id not in networks:
@@ -253,10 +262,11 @@ class AddressBook:
         with neutron_errors(f'the binding of port {port_id} on {host}'):
             binding.drop_inactive(self._client(), port_id, host)
 
-    def _client(self):
+    def _client(self) -> 'neutron.ClientWrapper':
         return limited.neutron_of(self._context)
 
-    def _find(self, client, instance_uuid: str):
+    def _find(self, client: 'neutron.ClientWrapper', instance_uuid: str
+              ) -> dict[str, Any] | None:
         """Any user may give a port on a network of his own this name; only
         one on the management network is meant."""
         by_network = {port['network_id']: port
@@ -268,18 +278,24 @@ class AddressBook:
         return by_network.get(self._network_id)
 
     @staticmethod
-    def _all(client, instance_uuid: str) -> list[dict]:
-        return client.list_ports(device_id=device_id(instance_uuid),
-                                 device_owner=DEVICE_OWNER)['ports']
+    def _all(client: 'neutron.ClientWrapper', instance_uuid: str
+             ) -> list[dict[str, Any]]:
+        ports: list[dict[str, Any]] = client.list_ports(
+            device_id=device_id(instance_uuid),
+            device_owner=DEVICE_OWNER)['ports']
+        return ports
 
     @staticmethod
-    def _ports_on(client, host: str) -> list[dict]:
+    def _ports_on(client: 'neutron.ClientWrapper', host: str
+                  ) -> list[dict[str, Any]]:
         return [port for port in client.list_ports(**{
             'device_owner': DEVICE_OWNER, 'binding:host_id': host})['ports']
             if port['binding:host_id'] == host
             and port['device_id'].startswith(_DEVICE_PREFIX)]
 
-    def _mend_if_possible(self, client, port, network) -> None:
+    def _mend_if_possible(self, client: 'neutron.ClientWrapper',
+                          port: dict[str, Any], network: dict[str, Any]
+                          ) -> None:
         """Its pair does not wait for what can be done later."""
         try:
             self._security.mend(client, port, network)
@@ -288,8 +304,8 @@ class AddressBook:
                         'that it has: %(error)s',
                         {'id': port['id'], 'error': error})
 
-    def _create(self, client, instance_uuid: str, host: str,
-                like: Address | None):
+    def _create(self, client: 'neutron.ClientWrapper', instance_uuid: str,
+                host: str, like: Address | None) -> dict[str, Any]:
         network = self._find_network(client)
         port = {
             'network_id': network['id'],
@@ -302,7 +318,7 @@ class AddressBook:
         if network.get('dns_domain'):
             # Where users find a console whose address nobody tells them.
             port['dns_name'] = device_id(instance_uuid)
-        wanted: list[dict] = [{}]
+        wanted: list[dict[str, Any]] = [{}]
         if like is not None and like.network_id == network['id']:
             # Somebody else may have them by now.
             address = {'fixed_ips': [{'ip_address': like.ip}]}
@@ -321,13 +337,15 @@ class AddressBook:
                 f'[dmore] management_network: {self._network!r} gives Domain '
                 f'R no port: {error}') from error
 
-    def _move(self, client, port, host: str):
+    def _move(self, client: 'neutron.ClientWrapper', port: dict[str, Any],
+              host: str) -> dict[str, Any]:
         """Bind a port to another host, on which it may have a binding that a
         migration left inactive."""
         binding.activate(client, port['id'], host)
-        return client.show_port(port['id'])['port']
+        moved: dict[str, Any] = client.show_port(port['id'])['port']
+        return moved
 
-    def _find_network(self, client):
+    def _find_network(self, client: 'neutron.ClientWrapper') -> dict[str, Any]:
         if not self._network:
             raise exception.ConfigurationError(
                 '[dmore] management_network is not set; name the Neutron '
@@ -335,7 +353,8 @@ class AddressBook:
         for key in ('name', 'id'):
             networks = client.list_networks(**{key: self._network})['networks']
             if len(networks) == 1:
-                return networks[0]
+                network: dict[str, Any] = networks[0]
+                return network
             if networks:
                 raise exception.ConfigurationError(
                     f'[dmore] management_network: {len(networks)} networks '
@@ -343,7 +362,8 @@ class AddressBook:
         raise exception.ConfigurationError(
             f'[dmore] management_network: no network {self._network!r}')
 
-    def _address(self, client, port, network=None) -> Address:
+    def _address(self, client: 'neutron.ClientWrapper', port: dict[str, Any],
+                 network: dict[str, Any] | None = None) -> Address:
         """:param network: the port's, if it is at hand."""
         if not port['fixed_ips']:
             raise exception.AddressError(
@@ -364,7 +384,7 @@ class AddressBook:
 
 
 @contextlib.contextmanager
-def neutron_errors(what: str):
+def neutron_errors(what: str) -> Iterator[None]:
     """Turn errors of Neutron's client and of Nova's into AddressError."""
     try:
         yield

@@ -5,24 +5,31 @@
 Each function may raise what a client of Neutron does.
 """
 
+from typing import Any, TYPE_CHECKING
+
 from neutronclient.common import exceptions as neutron_exceptions
 from nova.network import model as network_model
 from oslo_log import log as logging
 
 from nova_dmore import exception
 from nova_dmore.virt import service_errors
+if TYPE_CHECKING:
+    from nova.network import neutron
 
 LOG = logging.getLogger(__name__)
 
 
-def status(client, port_id: str, host: str) -> str | None:
+def status(client: 'neutron.ClientWrapper', port_id: str, host: str
+           ) -> str | None:
     """``ACTIVE`` or ``INACTIVE``; None where there is no binding."""
     with service_errors.perhaps_absent():
-        return client.show_port_binding(port_id, host)['binding']['status']
+        found: str = client.show_port_binding(
+            port_id, host)['binding']['status']
+        return found
     return None
 
 
-def check_bound(port, host: str) -> None:
+def check_bound(port: dict[str, Any], host: str) -> None:
     """Raise AddressError if the host cannot have the port.
 
     :param port: as Neutron has it, bound to ``host``.
@@ -35,7 +42,7 @@ def check_bound(port, host: str) -> None:
             'neutron-server\'s log and the state of the agent on that host')
 
 
-def activate(client, port_id: str, host: str) -> None:
+def activate(client: 'neutron.ClientWrapper', port_id: str, host: str) -> None:
     """Let the port's traffic go to ``host``.
 
     :raises nova_dmore.exception.AddressError: it cannot be bound there.
@@ -52,13 +59,16 @@ def activate(client, port_id: str, host: str) -> None:
         check_bound(_bind(client, port_id, host), host)
 
 
-def _bind(client, port_id: str, host: str):
+def _bind(client: 'neutron.ClientWrapper', port_id: str, host: str
+          ) -> dict[str, Any]:
     """Move the binding with the traffic, where there is none yet."""
-    return client.update_port(port_id, {'port': {
+    port: dict[str, Any] = client.update_port(port_id, {'port': {
         'binding:host_id': host}})['port']
+    return port
 
 
-def drop_inactive(client, port_id: str, host: str) -> None:
+def drop_inactive(client: 'neutron.ClientWrapper', port_id: str, host: str
+                  ) -> None:
     """Delete the binding to ``host``, unless the port's traffic goes there."""
     if status(client, port_id, host) not in (None, 'ACTIVE'):
         with service_errors.perhaps_absent():

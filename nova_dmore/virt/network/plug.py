@@ -6,6 +6,8 @@ os-vif.
 import contextlib
 import pathlib
 import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from nova import exception as nova_exception
 from nova.network import model as network_model
@@ -15,6 +17,10 @@ from oslo_log import log as logging
 
 from nova_dmore import exception
 from nova_dmore.virt.network import address as address_module
+if TYPE_CHECKING:
+    from nova.virt.libvirt import vif as libvirt_vif
+
+    from nova_dmore.virt.pair import record as record_module
 
 LOG = logging.getLogger(__name__)
 
@@ -48,7 +54,7 @@ def to_vif(address: address_module.Address) -> network_model.VIF:
         ovs_interfaceid=address.port_id, active=True, delegate_create=True)
 
 
-def carrier(record) -> objects.Instance:
+def carrier(record: 'record_module.PairRecord') -> objects.Instance:
     """A stand-in for the instance, for Nova's VIF driver.
 
     The driver names the instance to os-vif, and asks its flavor and image
@@ -62,7 +68,7 @@ def carrier(record) -> objects.Instance:
 
 
 @contextlib.contextmanager
-def _nova_errors(what: str):
+def _nova_errors(what: str) -> Iterator[None]:
     """Turn errors of Nova's driver into AddressError."""
     try:
         yield
@@ -81,11 +87,12 @@ class Plug:
     _IMAGE_META = objects.ImageMeta.from_dict(
         {'properties': {'hw_vif_model': 'virtio'}})
 
-    def __init__(self, vif_driver, virt_type: str):
+    def __init__(self, vif_driver: 'libvirt_vif.LibvirtGenericVIFDriver',
+                 virt_type: str) -> None:
         self._vif_driver = vif_driver
         self._virt_type = virt_type
 
-    def plug(self, record) -> None:
+    def plug(self, record: 'record_module.PairRecord') -> None:
         """Make the tap and connect it to this host's network.
 
         :raises nova_dmore.exception.AddressError: it cannot be plugged.
@@ -95,7 +102,7 @@ class Plug:
             self._vif_driver.plug(carrier(record), vif)
         _ensure_up(vif['devname'])
 
-    def unplug(self, record) -> None:
+    def unplug(self, record: 'record_module.PairRecord') -> None:
         """Undo :meth:`plug`.
 
         :raises nova_dmore.exception.AddressError: it stays plugged.
@@ -104,13 +111,13 @@ class Plug:
                 f'port {record.address.port_id} cannot be unplugged'):
             self._vif_driver.unplug(carrier(record), to_vif(record.address))
 
-    def interface_xml(self, record) -> str:
+    def interface_xml(self, record: 'record_module.PairRecord') -> str:
         """The ``<interface>`` element of Domain R's domain."""
         flavor = objects.Flavor(vcpus=1, memory_mb=128, extra_specs={})
         config = self._vif_driver.get_config(
             carrier(record), to_vif(record.address), self._IMAGE_META, flavor,
             self._virt_type)
-        return config.to_xml()
+        return str(config.to_xml())
 
 
 def _ensure_up(tap: str) -> None:

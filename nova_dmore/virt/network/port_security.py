@@ -6,11 +6,15 @@ without is given it, and its groups, when nova-compute starts, every half hour,
 and when its pair is built again.
 """
 
+from typing import Any, TYPE_CHECKING
+
 from oslo_log import log as logging
 
 from nova_dmore.virt.checks import network as network_checks
 from nova_dmore.virt.checks import result
 from nova_dmore.virt.network import security_group
+if TYPE_CHECKING:
+    from nova.network import neutron
 
 LOG = logging.getLogger(__name__)
 
@@ -24,14 +28,15 @@ class PortSecurity:
     :param own: the group that is used if those are none.
     """
 
-    def __init__(self, configured: list[str],
-                 own: security_group.OwnGroup):
+    def __init__(self, configured: list[str], own: security_group.OwnGroup
+                 ) -> None:
         self._configured = configured
         self._own = own
         #: What was warned of.
         self._warned: set[str] = set()
 
-    def look_at(self, client, network: dict) -> None:
+    def look_at(self, client: 'neutron.ClientWrapper', network: dict[str, Any]
+                ) -> None:
         """Have the group, and say once what the network cannot do.
 
         :param client: a client of Neutron.
@@ -43,7 +48,8 @@ class PortSecurity:
         else:
             self._groups(client)
 
-    def of_new_port(self, client, network: dict) -> dict:
+    def of_new_port(self, client: 'neutron.ClientWrapper',
+                    network: dict[str, Any]) -> dict[str, Any]:
         """The fields with which a port is created.
 
         They never name ``port_security_enabled``: it is as in the network.
@@ -58,14 +64,15 @@ class PortSecurity:
         self._own.forget()
         return not self._configured
 
-    def mend(self, client, port: dict, network: dict) -> None:
+    def mend(self, client: 'neutron.ClientWrapper', port: dict[str, Any],
+             network: dict[str, Any]) -> None:
         """Give a port what it lacks, all of it in one request.
 
         :param network: the port's.
         """
         if _is_off(network):
             return
-        fields: dict = {}
+        fields: dict[str, Any] = {}
         if port.get('port_security_enabled') is False:
             fields['port_security_enabled'] = True
         groups = self._groups(client)
@@ -77,7 +84,7 @@ class PortSecurity:
                      {'id': port['id'], 'fields': fields})
             client.update_port(port['id'], {'port': fields})
 
-    def _groups(self, client) -> list[str] | None:
+    def _groups(self, client: 'neutron.ClientWrapper') -> list[str] | None:
         """Ids of the groups; None where Neutron has none at all."""
         if self._configured:
             return self._configured
@@ -96,6 +103,6 @@ class PortSecurity:
             LOG.warning('Domain R: %s', text)
 
 
-def _is_off(network: dict) -> bool:
+def _is_off(network: dict[str, Any]) -> bool:
     """Whether ports of the network are made without port security."""
     return network_checks.port_security(network) != result.GOOD

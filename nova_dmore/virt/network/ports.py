@@ -2,11 +2,14 @@
 """The ports of the Domain Rs of all hosts, and how many there may be."""
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from oslo_utils import uuidutils
 
 from nova_dmore.virt import limited
 from nova_dmore.virt.network import address
+if TYPE_CHECKING:
+    from nova import context as nova_context
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Quota:
     limit: int | None
 
 
-def quota_of_project(context) -> Quota | None:
+def quota_of_project(context: 'nova_context.RequestContext') -> Quota | None:
     """That of the project of ``[neutron]``, whose the ports are; None: these
     credentials have no project.
 
@@ -49,7 +52,7 @@ def quota_of_project(context) -> Quota | None:
                  limit if limit >= 0 else None)
 
 
-def of_all_hosts(context) -> list[BoundPort]:
+def of_all_hosts(context: 'nova_context.RequestContext') -> list[BoundPort]:
     """All of them; also what users have named like one.
 
     :param context: an admin ``RequestContext``.

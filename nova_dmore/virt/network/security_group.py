@@ -16,7 +16,8 @@ import collections
 import contextlib
 import dataclasses
 import ipaddress
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TYPE_CHECKING
 
 from neutronclient.common import exceptions as neutron_exceptions
 from oslo_log import log as logging
@@ -24,6 +25,9 @@ from oslo_log import log as logging
 from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt.config import config_message
+if TYPE_CHECKING:
+    from nova.network import neutron
+    from oslo_config import cfg
 
 LOG = logging.getLogger(__name__)
 
@@ -58,7 +62,8 @@ class Rule:
                 f'{self.first_port}-{self.last_port}')
 
 
-def wanted(options, with_vnc: bool) -> frozenset[Rule]:
+def wanted(options: 'cfg.ConfigOpts.GroupAttr', with_vnc: bool
+           ) -> frozenset[Rule]:
     """The rules of the group, as the configuration says.
 
     Nothing but TCP is allowed in: address resolution and neighbour discovery
@@ -82,11 +87,14 @@ def wanted(options, with_vnc: bool) -> frozenset[Rule]:
     return frozenset(rules)
 
 
-def _collapse(networks) -> list[str]:
+def _collapse(networks: list[config_message.IPNetwork]) -> list[str]:
     """Networks without those that are inside of others."""
-    return [str(network) for version in (4, 6)
-            for network in ipaddress.collapse_addresses(
-                item for item in networks if item.version == version)]
+    four = [each for each in networks
+            if isinstance(each, ipaddress.IPv4Network)]
+    six = [each for each in networks
+           if isinstance(each, ipaddress.IPv6Network)]
+    return [*map(str, ipaddress.collapse_addresses(four)),
+            *map(str, ipaddress.collapse_addresses(six))]
 
 
 def _client_ports(served: Iterable[int]) -> list[tuple[int, int]]:
@@ -115,11 +123,11 @@ class OwnGroup:
     :param make_rules: :func:`wanted` of this host.
     """
 
-    def __init__(self, make_rules: Callable[[], frozenset[Rule]]):
+    def __init__(self, make_rules: Callable[[], frozenset[Rule]]) -> None:
         self._make_rules = make_rules
         self._id: str | None = None
 
-    def id(self, client) -> str | None:
+    def id(self, client: 'neutron.ClientWrapper') -> str | None:
         """The group's id; it is made, and its rules are brought to the
         configuration, if this process has not yet done so.
 
@@ -141,7 +149,8 @@ class OwnGroup:
         """Somebody deleted it: look again."""
         self._id = None
 
-    def _make(self, client, rules: frozenset[Rule]) -> str | None:
+    def _make(self, client: 'neutron.ClientWrapper', rules: frozenset[Rule]
+              ) -> str | None:
         project = client.httpclient.get_project_id()
         if not project:
             raise exception.AddressError(
@@ -170,10 +179,12 @@ class OwnGroup:
             _delete(client.delete_security_group, other['id'],
                     'a surplus security group of Domain R')
         self._reconcile(client, group, rules)
-        return group['id']
+        group_id: str = group['id']
+        return group_id
 
     @staticmethod
-    def _find(client, project: str) -> list[dict]:
+    def _find(client: 'neutron.ClientWrapper', project: str
+              ) -> list[dict[str, Any]]:
         """An administrator is shown those of others, too, and a user may name
         and share his own as he likes."""
         return [group for group in client.list_security_groups(
@@ -181,7 +192,8 @@ class OwnGroup:
             if (group['name'], group['project_id']) == (NAME, project)]
 
     @staticmethod
-    def _reconcile(client, group: dict, rules: frozenset[Rule]) -> None:
+    def _reconcile(client: 'neutron.ClientWrapper', group: dict[str, Any],
+                   rules: frozenset[Rule]) -> None:
         there = collections.defaultdict(list)
         for item in group['security_group_rules']:
             there[_read(item)].append(item['id'])
@@ -209,7 +221,7 @@ class OwnGroup:
                             'a rule of the security group of Domain R')
 
 
-def _read(item: dict) -> Rule | None:
+def _read(item: dict[str, Any]) -> Rule | None:
     """A rule as Neutron has it; None if it is of a kind that is not ours."""
     if (item['protocol'] not in ('tcp', '6')
             or item.get('remote_group_id')
@@ -221,7 +233,7 @@ def _read(item: dict) -> Rule | None:
                 item['port_range_min'], item['port_range_max'])
 
 
-def _add(client, group_id: str, rule: Rule) -> None:
+def _add(client: 'neutron.ClientWrapper', group_id: str, rule: Rule) -> None:
     version = ipaddress.ip_network(rule.network).version
     try:
         client.create_security_group_rule({'security_group_rule': {
@@ -248,7 +260,7 @@ def _delete(delete: Callable[[str], object], what_id: str,
 
 
 @contextlib.contextmanager
-def _quota(project: str, what: str, option: str):
+def _quota(project: str, what: str, option: str) -> Iterator[None]:
     """Say which quota is exceeded, and how to raise it."""
     try:
         yield

@@ -7,12 +7,20 @@ anything. To its user, where ``[dmore] ssh_metadata`` says so, in the server's
 properties, which are read again only to be taken back.
 """
 
+from typing import TYPE_CHECKING
+
 import nova.conf
 from oslo_log import log as logging
 from oslo_utils import netutils
 
 from nova_dmore import exception
 from nova_dmore.virt.config import host_secrets
+if TYPE_CHECKING:
+    from nova import objects
+    from oslo_config import cfg
+
+    from nova_dmore.virt.network import address as address_module
+    from nova_dmore.virt.pair import record as record_module
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -25,7 +33,8 @@ NOTE = 'dmore_console_ssh'
 SSH_PROPERTY = 'dmore:console_ssh'
 
 
-def has_pair(instance, addresses) -> bool:
+def has_pair(instance: 'objects.Instance',
+             addresses: 'address_module.AddressBook') -> bool:
     """Whether an instance that comes from another host has a Domain R there.
 
     :param addresses: a :class:`nova_dmore.virt.network.address.AddressBook`;
@@ -42,7 +51,8 @@ def has_pair(instance, addresses) -> bool:
         return True
 
 
-def announce(options, instance, record) -> None:
+def announce(options: 'cfg.ConfigOpts.GroupAttr', instance: 'objects.Instance',
+             record: 'record_module.PairRecord') -> None:
     """Tell hosts, and the user if so wanted, the SSH address; and tell Nova
     the secret that the keys of the pair are derived from.
 
@@ -68,13 +78,13 @@ def announce(options, instance, record) -> None:
     host_secrets.note(instance, record.secret_id)
 
 
-def _has_room(instance) -> bool:
+def _has_room(instance: 'objects.Instance') -> bool:
     """Whether a property more leaves the user able to change his own."""
     limit = CONF.quota.metadata_items
-    return limit < 0 or len(instance.metadata) < limit
+    return bool(limit < 0 or len(instance.metadata) < limit)
 
 
-def retract(instance) -> None:
+def retract(instance: 'objects.Instance') -> None:
     """Take back what :func:`announce` told of the address."""
     noted = instance.system_metadata.pop(NOTE, None)
     if (instance.metadata.pop(SSH_PROPERTY, None) or noted) is not None:

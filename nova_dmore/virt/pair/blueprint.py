@@ -3,6 +3,7 @@
 """
 
 import dataclasses
+from typing import Any, TYPE_CHECKING
 
 from nova_dmore import places
 from nova_dmore.virt.config import config_message
@@ -11,6 +12,12 @@ from nova_dmore.virt import cpus
 from nova_dmore.virt.pair import domain_r
 from nova_dmore.virt.pair import kernel_log
 from nova_dmore.virt.pair import xml
+if TYPE_CHECKING:
+    from oslo_config import cfg
+
+    from nova_dmore.virt.images import image_store
+    from nova_dmore.virt.network import plug as plug_module
+    from nova_dmore.virt.pair import record as record_module
 
 
 class Blueprint:
@@ -22,13 +29,16 @@ class Blueprint:
     :param records: a :class:`nova_dmore.virt.pair.record.Records`.
     """
 
-    def __init__(self, conf, plug, images, records):
+    def __init__(self, conf: 'cfg.ConfigOpts', plug: 'plug_module.Plug',
+                 images: 'image_store.ImageStore',
+                 records: 'record_module.Records') -> None:
         self._conf = conf
         self._plug = plug
         self._images = images
         self._records = records
 
-    def domain_xml(self, record, large_region: bool = False) -> str:
+    def domain_xml(self, record: 'record_module.PairRecord',
+                   large_region: bool = False) -> str:
         """The XML of Domain R as this host starts it.
 
         :param large_region: whether it is to show pictures above 2560x1600
@@ -53,7 +63,7 @@ class Blueprint:
             tb_cache_mib=self._conf.libvirt.tb_cache_size,
             cpus=cpus.as_text(cpus.of_domain_r(self._conf))))
 
-    def bind(self, domain) -> None:
+    def bind(self, domain: domain_r.DomainR) -> None:
         """Give a Domain R that has started or arrived here its part of this
         host's processors.
 
@@ -68,7 +78,8 @@ class Blueprint:
         return sources.digest(self._conf.dmore, self._conf.vnc.enabled)
 
     @staticmethod
-    def told(record, made_from: str) -> tuple:
+    def told(record: 'record_module.PairRecord', made_from: str
+             ) -> 'tuple[str, record_module.PairRecord]':
         """What the CONFIG message of a pair is made from, to be compared.
 
         :param made_from: what :meth:`sources` returned.
@@ -76,7 +87,7 @@ class Blueprint:
         return made_from, dataclasses.replace(
             record, incoming=False, renewal=None)
 
-    def config(self, record) -> dict:
+    def config(self, record: 'record_module.PairRecord') -> dict[str, Any]:
         """The CONFIG message of a pair (:data:`nova_dmore.wire.CONFIG`)."""
         return config_message.build(
             self._conf.dmore, record, with_vnc=self._conf.vnc.enabled)

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Domain R as a libvirt domain: names, start, stop, look-up."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import libvirt
 from oslo_log import log as logging
 
@@ -10,6 +13,8 @@ from nova_dmore.channel import text
 from nova_dmore.virt.pair import xml as xml_module
 
 LOG = logging.getLogger(__name__)
+
+_T = TypeVar('_T')
 
 #: The time in which a limit of processor time holds, in microseconds.
 _PERIOD_US = 100000
@@ -50,11 +55,12 @@ class DomainR:
     :param connection: a ``libvirt.virConnect``.
     """
 
-    def __init__(self, connection, instance_uuid: str):
+    def __init__(self, connection: libvirt.virConnect, instance_uuid: str
+                 ) -> None:
         self._connection = connection
         self._name = name_of(instance_uuid)
 
-    def find(self):
+    def find(self) -> libvirt.virDomain | None:
         """The ``libvirt.virDomain``, or None when there is none.
 
         :raises nova_dmore.exception.PairError: libvirt does not say.
@@ -92,11 +98,11 @@ class DomainR:
         return self._look(lambda domain: xml_module.image_digest(
             domain.XMLDesc(0)))
 
-    def _is(self, so) -> bool:
+    def _is(self, so: Callable[[libvirt.virDomain], object]) -> bool:
         """Whether the domain exists, and something is so."""
         return bool(self._look(so))
 
-    def _look(self, function):
+    def _look(self, function: Callable[[libvirt.virDomain], _T]) -> _T | None:
         domain = self.find()
         if domain is None:
             return None

@@ -5,6 +5,8 @@ Called by :mod:`nova_dmore.virt.assembly`, once in each nova-compute.
 """
 
 import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from nova_dmore.virt.care import changed_options
 from nova_dmore.virt.care import domain_r_renewal
@@ -29,9 +31,18 @@ from nova_dmore.virt.network import security_group
 from nova_dmore.virt import operator_rpc
 from nova_dmore.virt.pair import incoming
 from nova_dmore.virt import where
+if TYPE_CHECKING:
+    import libvirt
+    from nova import context as nova_context
+    from nova.virt.libvirt import vif as libvirt_vif
+    from oslo_config import cfg
 
 
-def make_pairs(conf, connect, vif_driver, context) -> incoming.IncomingPairs:
+def make_pairs(conf: 'cfg.ConfigOpts',
+               connect: 'Callable[[], libvirt.virConnect]',
+               vif_driver: 'libvirt_vif.LibvirtGenericVIFDriver',
+               context: 'nova_context.RequestContext'
+               ) -> incoming.IncomingPairs:
     """The pairs of this host; connects to nothing yet.
 
     :param conf: Nova's configuration, with the ``[dmore]`` options.
@@ -55,9 +66,10 @@ def make_pairs(conf, connect, vif_driver, context) -> incoming.IncomingPairs:
         functools.partial(host_secrets.note_of, context))
 
 
-def make_watch(conf, pairs: incoming.IncomingPairs,
-               reporter: reporter_module.Reporter, connect, context
-               ) -> watch.Watch:
+def make_watch(conf: 'cfg.ConfigOpts', pairs: incoming.IncomingPairs,
+               reporter: reporter_module.Reporter,
+               connect: 'Callable[[], libvirt.virConnect]',
+               context: 'nova_context.RequestContext') -> watch.Watch:
     """What looks after the pairs; begins nothing yet.
 
     :param pairs: what :func:`make_pairs` returned. The other parameters are
@@ -81,8 +93,9 @@ def make_watch(conf, pairs: incoming.IncomingPairs,
     return watched
 
 
-def make_operator(conf, pairs: incoming.IncomingPairs, watched: watch.Watch,
-                  reporter: reporter_module.Reporter, context
+def make_operator(conf: 'cfg.ConfigOpts', pairs: incoming.IncomingPairs,
+                  watched: watch.Watch, reporter: reporter_module.Reporter,
+                  context: 'nova_context.RequestContext'
                   ) -> operator.OperatorRole:
     """What answers operators and other hosts; has the watch renew Domain Rs,
     and look for what nobody uses.

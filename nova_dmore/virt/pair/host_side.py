@@ -7,6 +7,7 @@ another host, in any of them (:class:`nova_dmore.places.Layout`).
 
 import dataclasses
 import os
+from collections.abc import Iterator
 
 from lxml import etree
 
@@ -33,7 +34,7 @@ class StockConsoles:
     serial: tuple[str, int] | None = None
 
 
-def first_serial_ports(root):
+def first_serial_ports(root: etree._Element) -> Iterator[etree._Element]:
     """The first serial port, and the console that is its alias."""
     for path in ('./devices/serial', './devices/console'):
         for device in root.findall(path):
@@ -43,7 +44,7 @@ def first_serial_ports(root):
                 break
 
 
-def places_of(device) -> places.Places | None:
+def places_of(device: etree._Element) -> places.Places | None:
     """Where a serial port leads to, if that is a keeper."""
     source = device.find('source')
     path = source.get('path', '') if source is not None else ''
@@ -54,8 +55,9 @@ def places_of(device) -> places.Places | None:
     return places.of_instance_path(path)
 
 
-def lead_serial_port(device, where: places.Places, layout: Layout,
-                     stock: StockConsoles = StockConsoles()) -> None:
+def lead_serial_port(device: etree._Element, where: places.Places,
+                     layout: Layout, stock: StockConsoles = StockConsoles()
+                     ) -> None:
     """Have a serial port, or its console, lead to the keeper.
 
     :param stock: where it leads in the layout STOCK; its log file stays.
@@ -92,7 +94,7 @@ def lead_serial_port(device, where: places.Places, layout: Layout,
     etree.SubElement(source, 'seclabel', model='dac', relabel='no')
 
 
-def lead_instance(root, where: places.Places, layout: Layout,
+def lead_instance(root: etree._Element, where: places.Places, layout: Layout,
                   display: bool, stock: StockConsoles = StockConsoles()
                   ) -> None:
     """Have an instance's monitor and display, and nothing else, lead there.
@@ -115,7 +117,7 @@ def lead_instance(root, where: places.Places, layout: Layout,
         add_arguments(root, *(_NO_LISTENER if is_new else earlier_display))
 
 
-def _add_stock_display(root, stock: StockConsoles) -> None:
+def _add_stock_display(root: etree._Element, stock: StockConsoles) -> None:
     """Add a VNC server, as Nova does. libvirt has a domain keep most devices
     in a migration, and not these: the guest does not see them
     (virDomainDefCheckABIStabilityFlags in src/conf/domain_conf.c)."""
@@ -129,7 +131,7 @@ def _add_stock_display(root, stock: StockConsoles) -> None:
                      address=stock.vnc_address)
 
 
-def has_display(root) -> bool:
+def has_display(root: etree._Element) -> bool:
     """Whether an instance that leads to a keeper has a VNC server."""
     found = _pairs(root)
     return _NO_LISTENER in found and _MONITOR_USE in found or any(
@@ -137,7 +139,7 @@ def has_display(root) -> bool:
         for option, value in found)
 
 
-def has_large_region(root) -> bool:
+def has_large_region(root: etree._Element) -> bool:
     """Whether a Domain R has a region of wire.LARGE_REGION_SIZE: the socket
     that its device connects to says so, here and wherever it goes."""
     server = root.find('./devices/shmem/server')
@@ -145,7 +147,8 @@ def has_large_region(root) -> bool:
         server.get('path', '')) == wire.LARGE_IVSHMEM_SOCKET
 
 
-def lead_domain_r(root, where: places.Places, layout: Layout) -> bool:
+def lead_domain_r(root: etree._Element, where: places.Places, layout: Layout
+                  ) -> bool:
     """Have a Domain R's device and monitor lead to the keeper; one with a
     large region is for the layout LARGE_REGIONS alone.
 
@@ -191,7 +194,7 @@ def _earlier_monitor(where: places.Places, name: str) -> tuple[str, str]:
                     'server=on,wait=off')
 
 
-def add_arguments(root, *arguments: str) -> None:
+def add_arguments(root: etree._Element, *arguments: str) -> None:
     """Give QEMU arguments beside libvirt's own."""
     commandline = root.find(QEMU + 'commandline')
     if commandline is None:
@@ -200,17 +203,18 @@ def add_arguments(root, *arguments: str) -> None:
         etree.SubElement(commandline, QEMU + 'arg', value=argument)
 
 
-def _elements(root):
-    return root.findall(f'{QEMU}commandline/{QEMU}arg')
+def _elements(root: etree._Element) -> list[etree._Element]:
+    return list(root.findall(f'{QEMU}commandline/{QEMU}arg'))
 
 
-def _pairs(root) -> set[tuple[str, ...]]:
+def _pairs(root: etree._Element) -> set[tuple[str, ...]]:
     """Each argument with the one after it, in any order."""
     values = [each.get('value') for each in _elements(root)]
     return set(zip(values, values[1:]))
 
 
-def _remove_arguments(root, *unwanted: tuple[str, ...]) -> None:
+def _remove_arguments(root: etree._Element, *unwanted: tuple[str, ...]
+                      ) -> None:
     elements = _elements(root)
     while elements:
         first, *elements = elements

@@ -8,7 +8,9 @@ came too, by ``take_over`` if not.
 
 import contextlib
 import dataclasses
+from collections.abc import Callable
 from concurrent import futures
+from typing import TYPE_CHECKING
 
 from nova_dmore import exception
 from nova_dmore.virt import consoles
@@ -16,13 +18,18 @@ from nova_dmore.virt.pair import parts
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt.pair import renewable
 from nova_dmore import wire
+if TYPE_CHECKING:
+    from nova_dmore.virt.network import address
 
 
 class IncomingPairs(renewable.RenewablePairs):
     """Those of :class:`renewable.RenewablePairs`, and those that are expected
     here."""
 
-    def prepare_early(self, record, bind=None) -> record_module.PairRecord:
+    def prepare_early(
+            self, record: record_module.PairRecord,
+            bind: 'Callable[[address.Address], address.Address] | None' = None
+    ) -> record_module.PairRecord:
         """Make what of a pair takes long, on a host that it may come to.
 
         Called in a thread of
@@ -57,7 +64,8 @@ class IncomingPairs(renewable.RenewablePairs):
             undo.pop_all()
         return record
 
-    def start_incoming(self, record, migration_id: str) -> None:
+    def start_incoming(self, record: record_module.PairRecord,
+                       migration_id: str) -> None:
         """Prepare a destination: everything but Domain R itself.
 
         Called by the destination's role before anything moves. What was made
@@ -89,7 +97,7 @@ class IncomingPairs(renewable.RenewablePairs):
             self._parts.end(instance_uuid, self.get(instance_uuid))
             self.records.forget(instance_uuid)
 
-    def await_alone(self, record) -> None:
+    def await_alone(self, record: record_module.PairRecord) -> None:
         """Remember a pair that does not come with its instance: one is built
         when the instance is here.
 
@@ -120,7 +128,7 @@ class IncomingPairs(renewable.RenewablePairs):
                 self._save(dataclasses.replace(
                     record, incoming=False))
 
-    def take_over(self, record) -> None:
+    def take_over(self, record: record_module.PairRecord) -> None:
         """Build a pair on this host whose Domain R did not follow its
         instance.
 

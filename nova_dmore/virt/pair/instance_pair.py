@@ -6,6 +6,7 @@ instance is destroyed or leaves while it is off.
 """
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from nova_dmore import exception
 from nova_dmore import places
@@ -15,6 +16,13 @@ from nova_dmore.virt.pair import policy
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt.pair import xml as xml_module
 from nova_dmore.virt import where
+if TYPE_CHECKING:
+    from nova import context as nova_context
+    from nova import objects
+    from oslo_config import cfg
+
+    from nova_dmore.virt.migration import destination as destination_module
+    from nova_dmore.virt.pair import pairs as pairs_module
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +35,8 @@ class StartingPair:
     instance: xml_module.ShadowedInstance
 
 
-def ensure(conf, pairs, xml: str, instance, saved: str | None = None
+def ensure(conf: 'cfg.ConfigOpts.GroupAttr', pairs: 'pairs_module.Pairs',
+           xml: str, instance: 'objects.Instance', saved: str | None = None
            ) -> StartingPair | None:
     """Have a living pair for an instance that is about to start.
 
@@ -60,7 +69,8 @@ def ensure(conf, pairs, xml: str, instance, saved: str | None = None
     return StartingPair(record, not known, shadowed)
 
 
-def ensure_later(pairs, xml: str, instance) -> xml_module.ShadowedInstance:
+def ensure_later(pairs: 'pairs_module.Pairs', xml: str,
+                 instance: 'objects.Instance') -> xml_module.ShadowedInstance:
     """Have an instance start whose pair cannot be made before Neutron, Glance
     or Keystone answers: what it prints is taken, and the pair is made then
     (:mod:`nova_dmore.virt.care.late_pairs`).
@@ -74,7 +84,8 @@ def ensure_later(pairs, xml: str, instance) -> xml_module.ShadowedInstance:
     return shadowed
 
 
-def withdraw(pairs, xml: str, instance) -> None:
+def withdraw(pairs: 'pairs_module.Pairs', xml: str,
+             instance: 'objects.Instance') -> None:
     """Leave nothing that leads to a Domain R: the instance starts with the
     stock consoles.
 
@@ -89,7 +100,10 @@ def withdraw(pairs, xml: str, instance) -> None:
     announcement.retract(instance)
 
 
-def destroyed(options, pairs, destination, context, instance) -> None:
+def destroyed(options: 'cfg.ConfigOpts.GroupAttr', pairs: 'pairs_module.Pairs',
+              destination: 'destination_module.DestinationRole',
+              context: 'nova_context.RequestContext',
+              instance: 'objects.Instance') -> None:
     """Nova has destroyed an instance on this host, and does not start it here
     at once.
 
@@ -113,7 +127,8 @@ def destroyed(options, pairs, destination, context, instance) -> None:
         remove(pairs, instance, delete_address=for_good)
 
 
-def left(options, pairs, instance) -> None:
+def left(options: 'cfg.ConfigOpts.GroupAttr', pairs: 'pairs_module.Pairs',
+         instance: 'objects.Instance') -> None:
     """Nova has switched an instance off here that starts next elsewhere.
 
     :param options: the ``[dmore]`` options.
@@ -124,7 +139,9 @@ def left(options, pairs, instance) -> None:
         remove(pairs, instance, delete_address=False)
 
 
-def resize_confirmed(options, pairs, instance) -> None:
+def resize_confirmed(options: 'cfg.ConfigOpts.GroupAttr',
+                     pairs: 'pairs_module.Pairs', instance: 'objects.Instance'
+                     ) -> None:
     """An instance that was resized stays where it is: if that is elsewhere,
     remove what could not be removed of its pair when it left; and its address
     if its flavor asks for no Domain R any more.
@@ -143,14 +160,16 @@ def resize_confirmed(options, pairs, instance) -> None:
         remove(pairs, instance, delete_address=False)
 
 
-def _may_have_address(pairs, instance) -> bool:
+def _may_have_address(pairs: 'pairs_module.Pairs',
+                      instance: 'objects.Instance') -> bool:
     try:
         return bool(pairs.addresses.exists(instance.uuid))
     except exception.AddressError:
         return True     # Neutron is away: nobody can tell
 
 
-def remove(pairs, instance, delete_address: bool) -> None:
+def remove(pairs: 'pairs_module.Pairs', instance: 'objects.Instance',
+           delete_address: bool) -> None:
     """Remove the pair; what fails is logged, and the watch tries again."""
     with boundary.instance_first(instance, 'Removing the pair'):
         pairs.remove(instance.uuid, delete_address=delete_address)

@@ -3,6 +3,8 @@
 
 import contextlib
 from collections.abc import Callable
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from nova_dmore.client import shadow_client
 from nova_dmore import exception
@@ -13,6 +15,13 @@ from nova_dmore.virt.pair import lock
 from nova_dmore.virt.pair import parts
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt.pair import shadow_process
+if TYPE_CHECKING:
+    import libvirt
+    from oslo_config import cfg
+
+    from nova_dmore.virt.images import image_store
+    from nova_dmore.virt.network import address as address_module
+    from nova_dmore.virt.network import plug as plug_module
 
 #: Longer than any change of a pair takes, in seconds: to fetch an image, the
 #: longest of what it waits for, may take
@@ -37,8 +46,13 @@ class KnownPairs:
         an instance's uuid and the id of a secret.
     """
 
-    def __init__(self, conf, connect, plug, addresses, images,
-                 forget_tokens, note_secret):
+    def __init__(self, conf: 'cfg.ConfigOpts',
+                 connect: 'Callable[[], libvirt.virConnect]',
+                 plug: 'plug_module.Plug',
+                 addresses: 'address_module.AddressBook',
+                 images: 'image_store.ImageStore',
+                 forget_tokens: Callable[[str], None],
+                 note_secret: Callable[[str, int], bool]) -> None:
         self._conf = conf
         self.host = conf.host
         #: Why this host can have no Domain R, None: it can. Set by the driver
@@ -125,10 +139,11 @@ class KnownPairs:
     def instance_of(self, domain: str | None) -> str | None:
         """The instance of the Domain R with this libvirt uuid, None: it is
         that of no Domain R on this host."""
-        return self._domain_r_uuids.get(domain)
+        return None if domain is None else self._domain_r_uuids.get(domain)
 
     @contextlib.contextmanager
-    def locked(self, instance_uuid: str, wait_s: float | None = None):
+    def locked(self, instance_uuid: str, wait_s: float | None = None
+               ) -> Iterator[bool]:
         """Exclude every other change of this pair.
 
         :param wait_s: longest wait for a change that is under way, in
@@ -145,7 +160,7 @@ class KnownPairs:
                     f'for {LOCK_S:.0f} s')
             yield locked
 
-    def _save(self, record) -> None:
+    def _save(self, record: record_module.PairRecord) -> None:
         self._domain_r_uuids[domain_r.uuid_of(record.instance_uuid)] = (
             record.instance_uuid)
         if len(self._domain_r_uuids) > 2 * _LATE_MAX:

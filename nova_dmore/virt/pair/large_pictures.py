@@ -8,12 +8,15 @@ in what Nova keeps of it in its database.
 """
 
 import threading
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from nova import objects
 from oslo_log import log as logging
 
 from nova_dmore.channel import text
+if TYPE_CHECKING:
+    from nova import context as nova_context
+    from oslo_config import cfg
 
 LOG = logging.getLogger(__name__)
 
@@ -40,7 +43,8 @@ class LargePictures:
     :param context: an admin ``RequestContext``.
     """
 
-    def __init__(self, options, context):
+    def __init__(self, options: 'cfg.ConfigOpts.GroupAttr',
+                 context: 'nova_context.RequestContext') -> None:
         self._options = options
         self._context = context
         self._lock = threading.Lock()

@@ -5,6 +5,7 @@ import contextlib
 import threading
 import weakref
 from collections.abc import Callable
+from collections.abc import Iterator
 
 from oslo_log import log as logging
 
@@ -20,7 +21,7 @@ class PairLock:
         that had it.
     """
 
-    def __init__(self, released: Callable[[], None]):
+    def __init__(self, released: Callable[[], None]) -> None:
         self._released = released
         self._lock = threading.RLock()
         #: How often the thread that has the lock has taken it.
@@ -40,7 +41,7 @@ class PairLock:
         return True
 
     @contextlib.contextmanager
-    def held(self, wait_s: float = -1):
+    def held(self, wait_s: float = -1) -> Iterator[bool]:
         """As :meth:`acquire`, and give it back at the end.
 
         :returns: a context manager; whether this thread has it.
@@ -97,7 +98,7 @@ class PairLocks:
         by the thread that had it.
     """
 
-    def __init__(self, released: Callable[[str], None]):
+    def __init__(self, released: Callable[[str], None]) -> None:
         self._released = released
         self._guard = threading.Lock()
         #: Those that somebody has or waits for: no other is of use.

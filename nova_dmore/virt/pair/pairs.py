@@ -9,6 +9,7 @@ business of :mod:`nova_dmore.virt.migration`.
 
 import contextlib
 import dataclasses
+from typing import TYPE_CHECKING
 
 from oslo_log import log as logging
 
@@ -19,6 +20,8 @@ from nova_dmore.virt.pair import known
 from nova_dmore.virt.pair import parts
 from nova_dmore.virt.pair import policy
 from nova_dmore.virt.pair import record as record_module
+if TYPE_CHECKING:
+    from nova import objects
 
 LOG = logging.getLogger(__name__)
 
@@ -33,8 +36,8 @@ class Pairs(known.KnownPairs):
 
     # -- made ---------------------------------------------------------------
 
-    def ensure(self, instance,
-               display: bool = False) -> record_module.PairRecord:
+    def ensure(self, instance: 'objects.Instance', display: bool = False
+               ) -> record_module.PairRecord:
         """Have a living pair for an instance that is about to start.
 
         Called by the driver. A pair that lives is left alone.
@@ -65,7 +68,7 @@ class Pairs(known.KnownPairs):
                 record = self._restart(record)
             return record
 
-    def _make(self, instance, display: bool,
+    def _make(self, instance: 'objects.Instance', display: bool,
               before: record_module.PairRecord | None
               ) -> record_module.PairRecord:
         # One that lives, of which no record is left, is adopted.
@@ -81,7 +84,8 @@ class Pairs(known.KnownPairs):
                 undo.callback(
                     parts.attempt, self._delete_address, instance.uuid)
             address = self.addresses.ensure(
-                instance.uuid, self.host, before and before.address)
+                instance.uuid, self.host,
+                None if before is None else before.address)
             record = record_module.PairRecord(
                 instance_uuid=instance.uuid,
                 instance_name=instance.display_name or instance.name,
@@ -98,7 +102,8 @@ class Pairs(known.KnownPairs):
                  instance=instance)
         return record
 
-    def _restart(self, record) -> record_module.PairRecord:
+    def _restart(self, record: record_module.PairRecord
+                 ) -> record_module.PairRecord:
         """Start what died of a pair, or never was on this host.
 
         A Domain R that starts afresh need not have the image of the one
@@ -153,7 +158,7 @@ class Pairs(known.KnownPairs):
         except exception.AddressError:
             return False    # Neutron is away: nobody can tell
 
-    def _is_retired(self, record) -> bool:
+    def _is_retired(self, record: record_module.PairRecord) -> bool:
         """Whether its keys cannot be had any more."""
         try:
             return self.secrets.is_retired(record.secret_id)
@@ -185,7 +190,7 @@ class Pairs(known.KnownPairs):
             self.trouble.pop(instance_uuid, None)
             return True
 
-    def _with_current_image(self, record, why: str
+    def _with_current_image(self, record: record_module.PairRecord, why: str
                             ) -> record_module.PairRecord:
         digest = self.images.current(or_last=True)
         if digest == record.digest:

@@ -8,12 +8,21 @@ its record.
 
 import contextlib
 import time
+from collections.abc import Callable
+from typing import Any, TYPE_CHECKING
 
 from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt.pair import domain_r
+if TYPE_CHECKING:
+    import libvirt
+
+    from nova_dmore.virt.network import plug as plug_module
+    from nova_dmore.virt.pair import blueprint as blueprint_module
+    from nova_dmore.virt.pair import record as record_module
+    from nova_dmore.virt.pair import shadow_process
 
 LOG = logging.getLogger(__name__)
 
@@ -28,7 +37,10 @@ class PairParts:
     :param blueprint: a :class:`nova_dmore.virt.pair.blueprint.Blueprint`.
     """
 
-    def __init__(self, connect, plug, shadows, blueprint):
+    def __init__(self, connect: 'Callable[[], libvirt.virConnect]',
+                 plug: 'plug_module.Plug',
+                 shadows: 'shadow_process.ShadowProcesses',
+                 blueprint: 'blueprint_module.Blueprint') -> None:
         self._connect = connect
         self._plug = plug
         self._shadows = shadows
@@ -37,7 +49,7 @@ class PairParts:
         #: of what an earlier process has told nothing is known.
         self.configured: dict[str, float] = {}
         #: What that was made from.
-        self._told: dict[str, tuple] = {}
+        self._told: 'dict[str, tuple[str, record_module.PairRecord]]' = {}
 
     def domain(self, instance_uuid: str) -> domain_r.DomainR:
         """The pair's Domain R."""
@@ -59,7 +71,7 @@ class PairParts:
         domain = self.domain(instance_uuid)
         return domain.image() if domain.is_active() else None
 
-    def start(self, record) -> None:
+    def start(self, record: 'record_module.PairRecord') -> None:
         """Start what of a pair does not live, from a record.
 
         :raises nova_dmore.exception.DMoreError: and what was started is ended
@@ -98,7 +110,7 @@ class PairParts:
                         '%(error)s', {'uuid': instance_uuid,
                                       'error': text.printable(error)})
 
-    def configure(self, record) -> None:
+    def configure(self, record: 'record_module.PairRecord') -> None:
         """Tell Domain R, this one and each later one, what to serve."""
         # First: what changes meanwhile is told again.
         told = self._blueprint.told(record, self._blueprint.sources())
@@ -107,7 +119,8 @@ class PairParts:
         self.configured[record.instance_uuid] = time.monotonic()
         self._told[record.instance_uuid] = told
 
-    def was_told(self, record, made_from: str) -> bool:
+    def was_told(self, record: 'record_module.PairRecord', made_from: str
+                 ) -> bool:
         """Whether this process has told Domain R what it would tell it now.
 
         :param made_from: what :meth:`blueprint.Blueprint.sources` returned.
@@ -115,7 +128,8 @@ class PairParts:
         return (self._told.get(record.instance_uuid)
                 == self._blueprint.told(record, made_from))
 
-    def end(self, instance_uuid: str, record) -> None:
+    def end(self, instance_uuid: str, record: 'record_module.PairRecord | None'
+            ) -> None:
         """Stop and unplug what there is of a pair.
 
         :param record: None: it has none, and nothing is plugged.
@@ -140,7 +154,8 @@ class PairParts:
         self._told.pop(instance_uuid, None)
 
 
-def attempt(function, *arguments, **keywords) -> None:
+def attempt(function: Callable[..., object], *arguments: Any, **keywords: Any
+            ) -> None:
     """Undo a step; what fails here must not hide why it is undone."""
     try:
         function(*arguments, **keywords)

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What flavors and images say of Domain R: who has one, which keyboard."""
 
+from typing import TYPE_CHECKING
+
 from nova_dmore import wire
+if TYPE_CHECKING:
+    from nova import objects
+    from oslo_config import cfg
 
 #: Extra spec of a flavor and property of an image; the value ``disabled``
 #: gives a plain stock instance.
@@ -15,7 +20,9 @@ IMAGE_KEYMAP_KEYS = ('image_hw_keymap', 'image_dmore_keymap',
 FLAVOR_KEYMAP_KEY = 'dmore:keymap'
 
 
-def wants_domain_r(options, instance, has_one: bool = False) -> bool:
+def wants_domain_r(options: 'cfg.ConfigOpts.GroupAttr',
+                   instance: 'objects.Instance', has_one: bool = False
+                   ) -> bool:
     """Whether an instance is to have a Domain R.
 
     :param options: the ``[dmore]`` options.
@@ -31,7 +38,7 @@ def wants_domain_r(options, instance, has_one: bool = False) -> bool:
     return DISABLED not in (flavor_says.lower(), image_says.lower())
 
 
-def keymap(instance) -> str | None:
+def keymap(instance: 'objects.Instance') -> str | None:
     """The keymap that the image names, else the flavor; None: neither.
 
     A name that is not known is none: see ``[dmore] vnc_keymap``.

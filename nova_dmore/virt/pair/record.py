@@ -164,7 +164,7 @@ class Records:
         in these.
     """
 
-    def __init__(self, record_dir: str, run_dir: str):
+    def __init__(self, record_dir: str, run_dir: str) -> None:
         self._record_dir = pathlib.Path(record_dir)
         self._run_dir = pathlib.Path(run_dir)
 

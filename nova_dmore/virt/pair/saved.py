@@ -8,6 +8,8 @@ Called by the driver where Nova resumes an instance.
 import contextlib
 import threading
 from collections.abc import Callable
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import libvirt
 from nova import exception as nova_exception
@@ -15,9 +17,11 @@ from nova import exception as nova_exception
 from nova_dmore import exception
 from nova_dmore.virt.pair import xml as xml_module
 from nova_dmore.virt import where
+if TYPE_CHECKING:
+    from nova import objects
 
 
-def xml_of(connection, instance_uuid: str) -> str | None:
+def xml_of(connection: libvirt.virConnect, instance_uuid: str) -> str | None:
     """The XML with which an instance is resumed, None: it is not suspended.
 
     :param connection: a ``libvirt.virConnect``.
@@ -36,8 +40,8 @@ def xml_of(connection, instance_uuid: str) -> str | None:
 
 
 @contextlib.contextmanager
-def kept(instance, resuming: set[tuple[str, int]],
-         look: Callable[[object], str | None]):
+def kept(instance: 'objects.Instance', resuming: set[tuple[str, int]],
+         look: Callable[[object], str | None]) -> Iterator[None]:
     """Have an instance that had a pair stay suspended if it cannot be resumed.
 
     Nova would remove what is left of it, and with its domain the memory.

@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from oslo_log import log as logging
 
@@ -15,6 +16,8 @@ from nova_dmore.channel import text
 from nova_dmore.client import host_service
 from nova_dmore.client import shadow_client
 from nova_dmore import exception
+if TYPE_CHECKING:
+    from oslo_config import cfg
 
 LOG = logging.getLogger(__name__)
 
@@ -31,7 +34,8 @@ class ShadowProcesses:
         now.
     """
 
-    def __init__(self, options, large_regions: Callable[[], bool]):
+    def __init__(self, options: 'cfg.ConfigOpts.GroupAttr',
+                 large_regions: Callable[[], bool]) -> None:
         self._options = options
         self._large_regions = large_regions
         self._service = host_service.HostService(options.run_dir)
@@ -131,7 +135,8 @@ class ShadowProcesses:
             self._clients.pop(instance_uuid, None)
         client.close()
 
-    def _end(self, instance_uuid: str, client, error) -> None:
+    def _end(self, instance_uuid: str, client: shadow_client.ShadowClient,
+             error: Exception) -> None:
         deadline = time.monotonic() + _END_S
         while not self._is_gone(client):
             if time.monotonic() > deadline:
@@ -140,7 +145,7 @@ class ShadowProcesses:
             time.sleep(_LOOK_AGAIN_S)
 
     @staticmethod
-    def _is_gone(client) -> bool:
+    def _is_gone(client: shadow_client.ShadowClient) -> bool:
         try:
             return client.is_gone()
         except exception.ShadowAnswerError:

@@ -5,6 +5,8 @@ Called by the driver in ``_create_guest``.
 """
 
 import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from nova.console import serial as serial_console
 from nova import exception as nova_exception
@@ -17,12 +19,22 @@ from nova_dmore.virt import boundary
 from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import instance_pair
 from nova_dmore.virt import where
+if TYPE_CHECKING:
+    from nova import objects
+    from nova.virt.libvirt import guest as nova_guest
+    from oslo_config import cfg
+
+    from nova_dmore.virt.pair import pairs as pairs_module
+    from nova_dmore.virt.pair import xml as xml_module
 
 LOG = logging.getLogger(__name__)
 
 
-def create_guest(options, pairs, create, xml: str, instance,
-                 saved: str | None):
+def create_guest(options: 'cfg.ConfigOpts.GroupAttr',
+                 pairs: 'pairs_module.Pairs',
+                 create: 'Callable[[str, objects.Instance], nova_guest.Guest]',
+                 xml: str, instance: 'objects.Instance', saved: str | None
+                 ) -> 'nova_guest.Guest':
     """Start an instance, with a pair if it is to have one.
 
     :param options: the ``[dmore]`` options.
@@ -60,7 +72,7 @@ def create_guest(options, pairs, create, xml: str, instance,
     return create(xml, instance)
 
 
-def _had_pair(instance, saved: str | None) -> bool:
+def _had_pair(instance: 'objects.Instance', saved: str | None) -> bool:
     """Whether Nova starts an instance anew that ran with a pair.
 
     Where a host boots, say, Nova has destroyed it to start it. Refused, it
@@ -70,7 +82,9 @@ def _had_pair(instance, saved: str | None) -> bool:
     return saved is None and announcement.NOTE in instance.system_metadata
 
 
-def _must_not_be_required(options, instance, error: Exception) -> None:
+def _must_not_be_required(options: 'cfg.ConfigOpts.GroupAttr',
+                          instance: 'objects.Instance', error: Exception
+                          ) -> None:
     """Refuse to start an instance that can have no pair, if so wanted."""
     if options.required:
         raise nova_exception.BuildAbortException(
@@ -78,7 +92,11 @@ def _must_not_be_required(options, instance, error: Exception) -> None:
             reason=str(error) or repr(error)) from error
 
 
-def _create_with_pair(options, pairs, create, pair, instance):
+def _create_with_pair(
+        options: 'cfg.ConfigOpts.GroupAttr', pairs: 'pairs_module.Pairs',
+        create: 'Callable[[str, objects.Instance], nova_guest.Guest]',
+        pair: instance_pair.StartingPair, instance: 'objects.Instance'
+) -> 'nova_guest.Guest':
     with contextlib.ExitStack() as undo:
         if pair.is_new:
             undo.callback(instance_pair.remove, pairs, instance,
@@ -92,8 +110,11 @@ def _create_with_pair(options, pairs, create, pair, instance):
     return guest
 
 
-def _create_without_pair(pairs, create, xml: str, instance,
-                         error: Exception):
+def _create_without_pair(
+        pairs: 'pairs_module.Pairs',
+        create: 'Callable[[str, objects.Instance], nova_guest.Guest]',
+        xml: str, instance: 'objects.Instance', error: Exception
+) -> 'nova_guest.Guest':
     """Start an instance that does not start with its pair.
 
     That may be no fault of the pair's; the disk may be away. Then it does not
@@ -111,7 +132,10 @@ def _create_without_pair(pairs, create, xml: str, instance,
     return guest
 
 
-def _create_before_pair(pairs, create, xml: str, instance):
+def _create_before_pair(
+        pairs: 'pairs_module.Pairs',
+        create: 'Callable[[str, objects.Instance], nova_guest.Guest]',
+        xml: str, instance: 'objects.Instance') -> 'nova_guest.Guest | None':
     """Start an instance whose pair is made when that is possible again.
 
     :returns: None: it cannot start so.
@@ -126,7 +150,8 @@ def _create_before_pair(pairs, create, xml: str, instance):
     return guest
 
 
-def _release_ports(instance, shadowed) -> None:
+def _release_ports(instance: 'objects.Instance',
+                   shadowed: 'xml_module.ShadowedInstance') -> None:
     """Give back the TCP ports that Nova has reserved for its consoles."""
     with boundary.instance_first(instance, 'Releasing its TCP ports'):
         for host, port in shadowed.released_ports:

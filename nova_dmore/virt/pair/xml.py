@@ -162,7 +162,7 @@ def domain_r(config: DomainR) -> str:
     etree.SubElement(
         frontend, _QEMU + 'property', name='master', type='string',
         value='on')
-    return etree.tostring(root, encoding='unicode')
+    return str(etree.tostring(root, encoding='unicode'))
 
 
 def image_digest(xml: str) -> str | None:
@@ -231,7 +231,7 @@ def has_shadow_devices(xml: str) -> bool:
     return _places_of(etree.fromstring(xml)) is not None
 
 
-def _places_of(root) -> places.Places | None:
+def _places_of(root: etree._Element) -> places.Places | None:
     """Where an instance's shadow devices are, if it has some."""
     return next(filter(None, map(
         host_side.places_of, host_side.first_serial_ports(root))), None)
@@ -265,7 +265,7 @@ def for_destination(xml: str, layout: int = places.NEWEST,
     for device in host_side.first_serial_ports(root):
         for log in device.findall('log'):
             log.set('append', 'on')
-    return etree.tostring(root, encoding='unicode')
+    return str(etree.tostring(root, encoding='unicode'))
 
 
 def has_large_region(xml: str) -> bool:
@@ -291,7 +291,7 @@ def domain_r_for_destination(xml: str, where: places.Places, layout: int
     for tune in root.findall('cputune'):
         root.remove(tune)
         changed = True
-    return etree.tostring(root, encoding='unicode') if changed else None
+    return str(etree.tostring(root, encoding='unicode')) if changed else None
 
 
 def _known(layout: int) -> places.Layout:
@@ -299,7 +299,7 @@ def _known(layout: int) -> places.Layout:
     return places.Layout(min(layout, places.NEWEST))
 
 
-def _plain(interface):
+def _plain(interface: etree._Element) -> etree._Element:
     """Take from an interface what a console does not need.
 
     Offloads leave checksums to a later hop, and a userspace datapath has
@@ -315,7 +315,7 @@ def _plain(interface):
     return interface
 
 
-def _make_ram_odd(root, memory_mib: int) -> None:
+def _make_ram_odd(root: etree._Element, memory_mib: int) -> None:
     """Give an emulated Domain R a RAM size that migrates whole.
 
     libvirt rounds memory to MiB, so QEMU is told again: what comes last on
@@ -330,7 +330,8 @@ def _make_ram_odd(root, memory_mib: int) -> None:
         '-machine', 'memory-backend=dmore.ram', '-m', f'{size // 1024}k')
 
 
-def _add(parent, tag: str, text: str | None = None, **attributes):
+def _add(parent: etree._Element, tag: str, text: str | None = None,
+         **attributes: str) -> etree._Element:
     element = etree.SubElement(parent, tag, attributes)
     element.text = text
     return element

@@ -3,6 +3,7 @@
 
 import configparser
 import hashlib
+import os
 import pathlib
 import re
 import subprocess
@@ -233,7 +234,8 @@ class PostConfigTest(plugin_case.PluginCase):
                 (block + ours, ours, ours),
                 ('', block, '')):
             file.write_text(there)
-            node = file.stat().st_ino
+            # While it is open, no other file gets its number.
+            before = self.enterContext(file.open())
             for _ in range(2):
                 done = self.run_phases('stack post-config')
                 self.assertEqual(stacked, file.read_text())
@@ -242,7 +244,8 @@ class PostConfigTest(plugin_case.PluginCase):
                     'sudo', 'install'):
                 self.assertNotEqual(_RULES, written[-1])
             if stacked != there:
-                self.assertNotEqual(node, file.stat().st_ino)
+                self.assertNotEqual(os.fstat(before.fileno()).st_ino,
+                                    file.stat().st_ino)
             self.run_phases(stack.CLEAN)
             self.assertEqual(clean, file.read_text())
 

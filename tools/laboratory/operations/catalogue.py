@@ -76,6 +76,11 @@ OPERATIONS = (
     _all('soft reboot', STAYS, ON, _HOST + 'soft_reboot'),
     _all('hard reboot', STAYS, ON, _HOST + 'hard_reboot'),
     _all('stop and start', STAYS, ON, _HOST + 'stop_and_start'),
+    _all('the same with ``[dmore] release_ports_when_off``',
+         'removed, with its address, within a minute after the stop; a new '
+         'one at the start, with another address', 'ends',
+         'test_care.OffTest.test_stopped_and_started',
+         'test_care.OffTest.test_it_shuts_itself_down'),
     _all('pause and unpause', STAYS, ON, _HOST + 'pause_and_unpause'),
     _all('suspend and resume', STAYS, ON, _HOST + 'suspend_and_resume'),
     _all('resume where no pair can be had, and one is required',

@@ -16,13 +16,14 @@ class WatchTest(fake_host.HostTestCase):
         looks = [self.useFixture(fixtures.MockPatch(
             f'nova_dmore.virt.care.{name}.look', autospec=True)).mock
             for name in ('changed_options.ChangedOptions',
-                         'off_ports.OffPorts', 'lost_ports.LostPorts')]
+                         'off_ports.OffPorts', 'lost_ports.LostPorts',
+                         'late_notes.LateNotes')]
         record = self.pairs.ensure(fakes.make_instance())
         watched = factory.make_watch(
             self.conf, self.pairs,
             mock.create_autospec(reporter.Reporter, instance=True),
             lambda: self.libvirt, None)
-        self.assertEqual([None, None, 40], [interval_s for _, interval_s in
+        self.assertEqual([None, None, 40, None], [interval_s for _, interval_s in
                                       watched._also])
         for function, _ in watched._also:
             function()

@@ -47,22 +47,21 @@ static void push_text(struct session *session, const uint32_t *characters,
 		      size_t count)
 {
 	uint32_t four[VNC_TEXT_CHARACTERS];
-	size_t part;
+	size_t part, done = 0;
 
 	do {
-		part = count < VNC_TEXT_CHARACTERS ? count
+		part = count - done < VNC_TEXT_CHARACTERS ? count - done
 			: VNC_TEXT_CHARACTERS;
 		memset(four, 0, sizeof(four));
 		if (part > 0)
-			memcpy(four, characters, part * sizeof(*four));
+			memcpy(four, characters + done, part * sizeof(*four));
+		done += part;
 		vnc_input_event(session, (struct vnc_event) {
 			.kind = VNC_TEXT, .state = part
-			| (count > part ? VNC_TEXT_GOES_ON : 0),
+			| (count > done ? VNC_TEXT_GOES_ON : 0),
 			.first = four[0], .second = four[1],
 			.width = four[2], .height = four[3]});
-		count -= part;
-		characters += part;
-	} while (count > 0);
+	} while (count > done);
 }
 
 /* Take a text in Latin-1. */
