@@ -96,8 +96,9 @@ def proxies(conf: 'cfg.ConfigOpts') -> result.Result:
 
 def threads(conf: 'cfg.ConfigOpts') -> result.Result:
     """Whether nova-compute runs in native threads."""
-    if (utils.concurrency_mode_threading()
-            and conf.concurrency_backend != 'eventlet'):
+    # Nova 2026.1 has no such option.
+    configured = getattr(conf, 'concurrency_backend', None)
+    if utils.concurrency_mode_threading() and configured != 'eventlet':
         return result.GOOD
     return result.failure(
         '[DEFAULT] concurrency_backend is eventlet, or '

@@ -109,7 +109,7 @@ class VersionTest(fakes.TestCase):
 
 class ThreadsTest(fakes.TestCase):
 
-    def _load(self, backend):
+    def _load(self, backend='auto', **variables):
         """Load the driver as nova-compute does, with a value of
         ``concurrency_backend``; what it said, and its exit status."""
         path = os.path.join(self.useFixture(fixtures.TempDir()).path, 'conf')
@@ -117,7 +117,7 @@ class ThreadsTest(fakes.TestCase):
             conf.write(f'[DEFAULT]\nconcurrency_backend = {backend}\n')
         environment = {
             name: value for name, value in os.environ.items()
-            if name != 'OS_NOVA_DISABLE_EVENTLET_PATCHING'}
+            if name != 'OS_NOVA_DISABLE_EVENTLET_PATCHING'} | variables
         return _python('''
             from nova import monkey_patch; monkey_patch.patch('threading')
             import logging, sys
@@ -135,13 +135,22 @@ class ThreadsTest(fakes.TestCase):
                 print(error.code)
             ''', '--config-file', path, env=environment)
 
-    def test_eventlet_is_refused_in_one_line(self):
-        message, status = self._load('eventlet').splitlines()
+    def _refused_in_one_line(self, said):
+        message, status = said.splitlines()
         self.assertIn('concurrency_backend', message)
         self.assertEqual('1', status)
 
+    def test_eventlet_of_the_environment(self):
+        self._refused_in_one_line(
+            self._load(OS_NOVA_DISABLE_EVENTLET_PATCHING='false'))
+
+    def test_eventlet_of_the_option(self):
+        if 'concurrency_backend' not in self.conf:
+            self.skipTest('Nova 2026.1 has no such option')
+        self._refused_in_one_line(self._load('eventlet'))
+
     def test_native_threads(self):
-        self.assertEqual('DMoreDriver', self._load('auto'))
+        self.assertEqual('DMoreDriver', self._load())
 
 
 class PluginTest(fakes.TestCase):

@@ -132,7 +132,9 @@ LAYERS = {
                    qemu=settings.QEMU_MIXED),
                Run('tests/matrix', 1, 1800, each=True)),
     'nova': (_NOVA,),
-    'constraints': (*_with('2026.1', '3.11', 'unit', 'functional'),
+    # Nova 2026.1 has no functional tests with native threads: all threads of
+    # one share a connection to SQLite.
+    'constraints': (*_with('2026.1', '3.11', 'unit'),
                     *_with('2026.2', '3.11', 'unit', 'functional')),
     'python': (*_with('2026.2', '3.12', 'unit', 'functional'),
                *_with('2026.2', '3.13', 'unit', 'functional')),
