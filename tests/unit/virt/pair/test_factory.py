@@ -23,8 +23,9 @@ class WatchTest(fake_host.HostTestCase):
             self.conf, self.pairs,
             mock.create_autospec(reporter.Reporter, instance=True),
             lambda: self.libvirt, None)
-        self.assertEqual([None, None, 40, None], [interval_s for _, interval_s in
-                                      watched._also])
+        self.assertEqual(
+            [None, None, 40, None],
+            [interval_s for _, interval_s in watched._also])
         for function, _ in watched._also:
             function()
         for look in looks:
