@@ -172,8 +172,9 @@ class SecretOfTheFirstHostTest(test_migration.MigrationTestCase):
         # Not the one that was there: a new one, with another host key.
         self.assertEqual(1, self.driver('c2')._pairs.get(
             self.server['id']).secret_id)
-        # The next destination is asked for that one.
-        self.assertEqual(1, host_secrets.id_of(
+        # The next destination is asked for that one, as soon as Nova is no
+        # longer at work on the instance.
+        self.until(lambda: 1 == host_secrets.id_of(
             objects.Instance.get_by_uuid(
                 context.get_admin_context(), self.server['id'],
                 expected_attrs=['system_metadata'])))

@@ -4,11 +4,11 @@ instance.
 
 Whoever saves an instance writes the whole of its system metadata: what Nova
 wrote since it was read would be lost. So Nova is told later of an instance
-that it is at work on. Called by :mod:`nova_dmore.virt.care.watch` once a
-minute, and by whoever has changed a pair.
+that it is at work on. Called by :mod:`nova_dmore.virt.care.watch` each
+:data:`EVERY_S`, and by whoever has changed a pair.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from nova import exception as nova_exception
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
+#: How often it is tried, in seconds: Nova's work at an instance is over soon
+#: after its pair has arrived, and another host may be asked then.
+EVERY_S = 5.0
+
 
 class LateNotes:
     """Those of the pairs of one host.
@@ -42,12 +46,15 @@ class LateNotes:
         self._context = context
         self._options = options
 
-    def look(self, records: Iterable[record_module.PairRecord]) -> None:
+    def look(self, records: Callable[[], Iterable[record_module.PairRecord]]
+             ) -> None:
         """Tell Nova what it could not be told before.
 
-        :param records: of the pairs that are not being moved.
+        :param records: tells those of the pairs that are not being moved.
         """
-        for record in records:
+        if not self._pairs.unnoted:
+            return
+        for record in records():
             if (record.instance_uuid in self._pairs.unnoted
                     and not record.incoming):
                 self.tell(record)

@@ -89,7 +89,8 @@ def make_watch(conf: 'cfg.ConfigOpts', pairs: incoming.IncomingPairs,
     watched.also(lambda: off.look(watched.not_moving()))
     watched.also(lambda: ports.look(watched.not_moving()),
                  min(conf.dmore.watch_interval, lost_ports.EVERY_S))
-    watched.also(lambda: notes.look(watched.not_moving()))
+    watched.also(lambda: notes.look(watched.not_moving),
+                 min(conf.dmore.watch_interval, late_notes.EVERY_S))
     return watched
 
 

@@ -37,12 +37,12 @@ class LateNotesTest(fake_host.HostTestCase):
 
     def test_once_nova_does_nothing_with_it(self):
         for function in (lambda: self.notes.tell(self.record),
-                         lambda: self.notes.look([self.record])):
+                         lambda: self.notes.look(lambda: [self.record])):
             function()
             self.save.assert_not_called()
             self.assertEqual({}, self.instance.system_metadata)
         self.instance.task_state = None
-        self.notes.look([self.record])
+        self.notes.look(lambda: [self.record])
         self._assert_told()
 
     def test_at_once(self):
@@ -51,13 +51,14 @@ class LateNotesTest(fake_host.HostTestCase):
         self._assert_told()
         # There is nothing to be told later.
         self.find.reset_mock()
-        self.notes.look([self.record])
+        self.notes.look(lambda: [self.record])
         self.find.assert_not_called()
 
     def test_one_that_arrives(self):
         self.notes.tell(self.record)
         self.find.reset_mock()
-        self.notes.look([dataclasses.replace(self.record, incoming=True)])
+        coming = dataclasses.replace(self.record, incoming=True)
+        self.notes.look(lambda: [coming])
         self.find.assert_not_called()
 
     def test_one_that_is_removed(self):
@@ -69,6 +70,6 @@ class LateNotesTest(fake_host.HostTestCase):
         self.notes.tell(self.record)
         self.find.side_effect = nova_exception.InstanceNotFound(
             instance_id=fakes.UUID)
-        self.notes.look([self.record])
+        self.notes.look(lambda: [self.record])
         self.assertIn('Nova does not know', self.log.output)
         self.assertEqual(set(), self.pairs.unnoted)

@@ -24,9 +24,11 @@ class WatchTest(fake_host.HostTestCase):
             mock.create_autospec(reporter.Reporter, instance=True),
             lambda: self.libvirt, None)
         self.assertEqual(
-            [None, None, 40, None],
+            [None, None, 40, 5],
             [interval_s for _, interval_s in watched._also])
         for function, _ in watched._also:
             function()
+        notes = looks.pop()
         for look in looks:
             look.assert_called_once_with(mock.ANY, [record])
+        notes.assert_called_once_with(mock.ANY, watched.not_moving)
