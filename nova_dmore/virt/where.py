@@ -217,3 +217,16 @@ def will_be_nowhere(instance: 'objects.Instance', this_host: str) -> bool:
                                   vm_states.SOFT_DELETED) or
             instance.task_state in (task_states.DELETING,
                                     task_states.SOFT_DELETING))
+
+
+def is_deleted(instance: 'objects.Instance', this_host: str) -> bool:
+    """Whether Nova destroys an instance on this host because it is deleted, or
+    was never built; see :func:`will_be_nowhere`.
+
+    Nova confirms a resize before it deletes the instance, and from then on no
+    longer says that it does. Whatever else it destroys an instance for, on the
+    host that it belongs to, is a task of the instance.
+    """
+    return will_be_nowhere(instance, this_host) or (
+        instance.host == this_host and instance.task_state is None
+        and instance.vm_state in (vm_states.ACTIVE, vm_states.STOPPED))

@@ -42,6 +42,11 @@ class MoveTest(operations.TwoHostsTestCase):
             self._revert_resize(self.server)
         self.assert_left('c2')
 
+    def test_deleted_before_it_is_confirmed(self):
+        self._cold_migrate()
+        self._delete_server(self.server)
+        self.assert_nothing_left()
+
     def test_resize_confirmed(self):
         with self.reattaches('c1', 'c2'):
             self._resize_server(

@@ -111,7 +111,7 @@ def destroyed(options: 'cfg.ConfigOpts.GroupAttr', pairs: 'pairs_module.Pairs',
     :param destination: a
         :class:`nova_dmore.virt.migration.destination.DestinationRole`.
     """
-    for_good = where.will_be_nowhere(instance, pairs.host)
+    for_good = where.is_deleted(instance, pairs.host)
     record = pairs.get(instance.uuid)
     if record is not None and record.incoming and not for_good:
         with boundary.instance_first(instance, 'Rolling back its Domain R'):

@@ -194,6 +194,15 @@ class LeaveTest(driver_case.DriverTestCase):
         self._destroy(task_state=task_states.DELETING)
         self.assert_nothing_left()
 
+    def test_deleted_before_its_resize_was_confirmed(self):
+        for vm_state in (vm_states.ACTIVE, vm_states.STOPPED):
+            with self.subTest(vm_state):
+                self.pairs.ensure(self.instance)
+                self.destroyed.reset_mock()
+                # Nova has confirmed it meanwhile.
+                self._destroy(vm_state=vm_state)
+                self.assert_nothing_left()
+
     def test_deleted_meanwhile(self):
         self._destroy(deleted=True, host=fakes.OTHER_HOST)
         self.assert_nothing_left()
