@@ -74,6 +74,9 @@ LONG = ('test_boot_loader.LongTextTest', 'test_boot_loader.UefiLongTextTest',
         'test_cloud_volumes.BootedTest', 'test_cloud_volumes.MovedTest')
 #: Those of kinds of instances, which the layer ``operations`` has.
 KINDS = ('test_moves', 'test_variety', 'test_variety_host')
+#: Those in which nova-compute dies in each step of an operation: several
+#: seconds for each death. The layer ``long`` has them.
+DEATHS = ('test_restart', 'test_restart_moves')
 
 
 def _among(names: tuple[str, ...]) -> str:
@@ -100,7 +103,8 @@ def _with(name: str, python: str, *paths: str) -> tuple[Run, ...]:
     :param name: of the series
     """
     chosen = series.Environment(name, python)
-    return tuple(Run(f'tests/{path}', 2, 3600, without=_among(KINDS),
+    return tuple(Run(f'tests/{path}', 2, 3600,
+                     without=_among(KINDS + DEATHS),
                      name=f'{path} {name} Python {python}', environment=chosen)
                  for path in paths)
 
@@ -112,14 +116,17 @@ LAYERS = {
     'devstack': (Run('tests/unit/devstack', 2, 300),
                  Run('tests/integration', 1, 300,
                      tests=r'\.test_devstack\.')),
-    'functional': (Run('tests/functional', 2, 1200, without=_among(KINDS)),
+    'functional': (Run('tests/functional', 2, 1200,
+                       without=_among(KINDS + DEATHS)),
                    dataclasses.replace(_NOVA, limit_s=900, tests=_SOME_OF_NOVA,
                                        name="Nova's own")),
     'integration': (Run('tests/unit/channel', 2, 900, profile='middle'),
                     Run('tests/integration', 1, 3600, each=True,
                         without=_among(LONG))),
-    'long': (Run('tests/integration', 1, 2 * 3600, each=True,
-                 tests=_among(LONG)),),
+    'long': (Run('tests/functional', 2, 1800, tests=_among(DEATHS),
+                 name='deaths'),
+             Run('tests/integration', 1, 2 * 3600, each=True,
+                 tests=_among(LONG), name='integration')),
     'faults': (Run('tests/unit/channel', 2, 3600, profile='thorough'),
                Run('tests/faults', 1, 6 * 3600, each=True)),
     'operations': (Run('tests/functional', 2, 3600,
