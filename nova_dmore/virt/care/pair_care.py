@@ -7,7 +7,6 @@ in threads of its own by :mod:`nova_dmore.virt.care.watch`.
 
 import dataclasses
 import enum
-import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt.care import shutdown
 from nova_dmore.virt import consoles
+from nova_dmore.virt.pair import lock
 from nova_dmore import wire
 if TYPE_CHECKING:
     from nova import context as nova_context
@@ -98,7 +98,7 @@ class PairCare:
         self._moving: set[str] = set()
         #: Each gap is reported once, whoever comes first; of each pair, so
         #: that a process that does not answer holds up no other's.
-        self._collecting: dict[str, threading.Lock] = {}
+        self._collecting = lock.PairLocks(lambda _uuid: None)
 
     def is_moving(self, instance_uuid: str) -> bool:
         """Whether the pair's roles look after it."""
@@ -127,7 +127,7 @@ class PairCare:
 
         :raises nova_dmore.exception.ShadowProcessError: it cannot be asked.
         """
-        with self._collecting.setdefault(instance_uuid, threading.Lock()):
+        with self._collecting.of(instance_uuid).held():
             client = self._pairs.client(instance_uuid)
             status = client.status()
             gaps = status.gaps
