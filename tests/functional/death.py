@@ -180,11 +180,6 @@ class Deaths(fixtures.Fixture):
                 f'port {name.removesuffix("_port")}', method.side_effect)
 
 
-def as_a_daemon(function, *arguments):
-    """Call it as a daemon does that lives on when nova-compute has died."""
-    return contextvars.Context().run(function, *arguments)
-
-
 def _submit_with_context(submit):
     def call(executor, function, *arguments, **keywords):
         return submit(executor, contextvars.copy_context().run, function,

@@ -25,7 +25,6 @@ from tests.functional import operations
 from tests.functional import test_migration
 
 CONF = conf.CONF
-IMAGE = '155d900f-4e14-4e4c-a73d-069cbf4541e6'
 #: Not what the tests put in its place.
 STOCK_CONSOLES = where.has_stock_consoles
 SHADOW_DEVICES = where.has_shadow_devices
@@ -46,11 +45,6 @@ class Operation:
     #: Called before with the test case and the server; returns when it is
     #: ready.
     prepare: object = None
-    #: Number of the host whose nova-compute dies.
-    dies: str = '1'
-    creates: bool = False
-    #: Number of the host that comes back after it was lost.
-    returns: str | None = None
 
 
 def act(action, **arguments):
@@ -65,13 +59,6 @@ def wait_for(status, *steps):
         case._wait_for_server_parameter(
             server, {'status': status, 'OS-EXT-STS:task_state': None})
     return prepare
-
-
-def resize(case, server, kind):
-    flavor = case._create_flavor(memory_mb=256)
-    case.flags(allow_resize_to_same_host=True)
-    case.api.post_server_action(
-        server['id'], {'resize': {'flavorRef': flavor}})
 
 
 class TestCase(base.TestCase):
@@ -182,10 +169,8 @@ class TestCase(base.TestCase):
         self.until_so(lambda: self.assert_gone(server))
 
     def _make(self, operation, hostname):
-        """A server that is as the operation finds it; None: it makes one."""
+        """A server that is as the operation finds it."""
         self.neutron_for_domain_r.free_addresses[:] = ['10.0.0.5']
-        if operation.creates:
-            return None
         server = self.boot(host=hostname)
         # Nova leaves there what it needs to take back a rescue.
         os.makedirs(os.path.join(CONF.instances_path, server['id']),
@@ -199,20 +184,16 @@ class TestCase(base.TestCase):
 
         :returns: the server.
         """
-        hostname = kind + operation.dies
-        server = self._make(operation, kind + '1')
+        hostname = kind + '1'
+        server = self._make(operation, hostname)
         process = self.processes[hostname]
         process.steps.clear()
         process.dies_at = step
-        answer = operation.do(self, server, kind)
-        if operation.creates:
-            server = answer
+        operation.do(self, server, kind)
         self.until(process.dead.is_set, lambda: (
             f'{process.steps}, {self.state(server)}'))
         self.kill(hostname)
         self.restart(hostname)
-        if operation.returns is not None:
-            self.find_again(kind + operation.returns)
         return server
 
     def _mend(self, server):
