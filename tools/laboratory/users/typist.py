@@ -25,7 +25,8 @@ _UNSENT = protocol.PERIOD * 3 // 8
 #: A console that is silent for so long may be gone, in seconds.
 _SILENT_S = 3.0
 #: A console that says nothing for so long after it was opened is loaded once
-#: more, in seconds.
+#: more, in seconds; each time it is given twice as long, for a busy machine may
+#: take longer for a login.
 _FIRST_OUTPUT_S = 5.0
 
 
@@ -292,13 +293,15 @@ class Typist(abc.ABC):
             self._changed.notify_all()
         self._say(f'{self.name}: not connected')
         reason = ''
+        patience_s = _FIRST_OUTPUT_S
         while not self._closing and time.monotonic() < since + self.reopen_s:
             try:
                 session = self._open()
-                data = self._first_output(session)
+                data = self._first_output(session, patience_s)
                 if data:
                     return self._reopened(session, data, since)
                 session.close()
+                patience_s *= 2
             except OSError as error:
                 reason = str(error)
             time.sleep(_RETRY_S)
@@ -309,9 +312,9 @@ class Typist(abc.ABC):
         return None
 
     @staticmethod
-    def _first_output(session: Session) -> object:
+    def _first_output(session: Session, patience_s: float) -> object:
         """What a console begins with; nothing if it does not begin."""
-        limit = threading.Timer(_FIRST_OUTPUT_S, session.close)
+        limit = threading.Timer(patience_s, session.close)
         limit.daemon = True
         limit.start()
         try:
