@@ -222,9 +222,9 @@ class Console:
         ends = [client.cursor + client.pace.limit, end]
         if client.cursor < client.printed_before:
             ends.append(client.printed_before)
-        ends += [each for each in (
-            client.notices.next_after(client.cursor),
-            self._answering.next_after(client.cursor)) if each is not None]
+        notice = client.notices.next_after(client.cursor)
+        if notice is not None:
+            ends.append(notice)
         # It may lack so much that all it asked for is gone.
         return max(0, min(ends) - client.cursor)
 
@@ -236,15 +236,31 @@ class Console:
             client.port.write(data)
             return
         if start < client.printed_before:
-            policy = rules.Policy.DRAW
-        elif self._answering.is_of(client, start, self._clients):
-            policy = rules.Policy.ALL
+            shown = client.stream.feed(data, rules.Policy.DRAW)
         else:
-            policy = rules.Policy.NO_ANSWERS
-        shown = client.stream.feed(data, policy)
+            shown = self._for_its_answers(client, client.stream, start, data)
         if shown:
             client.port.write(shown)
         client.notices.show(client.cursor)
+
+    def _for_its_answers(self, client: Client,
+                         stream: stream_module.TerminalStream, start: int,
+                         data: bytes) -> bytes:
+        """What a terminal may have, some of which it may have to answer.
+
+        It is written at once: a packet for each time that another user has
+        typed would cost more than all else that is done with the output.
+        """
+        shown = b''
+        while data:
+            change = self._answering.next_after(start)
+            count = len(data) if change is None else min(
+                change - start, len(data))
+            is_its = self._answering.is_of(client, start, self._clients)
+            shown += stream.feed(data[:count], (
+                rules.Policy.ALL if is_its else rules.Policy.NO_ANSWERS))
+            start, data = start + count, data[count:]
+        return shown
 
     def _go_on(self, client: Client) -> None:
         client.has_turn = False

@@ -43,6 +43,8 @@ class Answering:
 
     def next_after(self, offset: int) -> int | None:
         """Offset at which another client begins to answer."""
+        if not self._typed or self._typed[-1][0] <= offset:
+            return None     # as for nearly all output
         return next((start for start, _ in self._typed if start > offset),
                     None)
 

@@ -80,6 +80,20 @@ class TerminalTest(unittest.TestCase):
             self.assertEqual([b'\x1b[6n', b'\x1b[6n'],
                              [typist.got, late.got])
 
+    def test_output_is_written_at_once_whoever_typed_meanwhile(self) -> None:
+        late, other = self.attach(), self.attach()
+        assert late.client is not None
+        late.client.pause_writing()
+        for _ in range(5):
+            for port in (late, other):
+                self.types(port, b'x')
+                self.console.output(b'x\x1b[6n')
+        late.got.clear()
+        writes: list[bytes] = []
+        late.write = writes.append      # type: ignore[method-assign]
+        late.client.resume_writing()
+        self.assertEqual([b'x\x1b[6nx' * 5], writes)
+
     def test_a_person_answers_before_anybody_has_typed(self) -> None:
         logger, person = self.attach(is_person=False), self.attach()
         self.console.output(b'\x1b[6n')
