@@ -189,6 +189,7 @@ class SshServer:
         :raises ValueError: the host key cannot be used
         """
         cipher.use()
+        ssh_keys.skip_validation()
         self._host_keys = ssh_keys.HostKeys(
             self.context.config.host_key, self.context.log, self._new_keys)
         self._acceptor = await asyncssh.listen(

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import unittest
+from unittest import mock
 
 import asyncssh
 
@@ -122,3 +123,24 @@ class AuthorizedKeysTest(unittest.TestCase):
         ssh_keys.authorized_keys(
             ('no key', 'ä'), lambda level, text: logged.append(text))
         self.assertEqual(2, len(logged))
+
+
+class ValidationTest(unittest.TestCase):
+
+    def test_a_library_that_can_leave_it_out(self) -> None:
+        said: list[bool] = []
+        with mock.patch.object(
+                asyncssh, 'set_default_skip_rsa_key_validation', said.append,
+                create=True):
+            ssh_keys.skip_validation()
+        self.assertEqual([True], said)
+
+    def test_the_one_of_debian_12(self) -> None:
+        with mock.patch.object(ssh_keys, 'openssl') as openssl:
+            openssl._rsa_skip_check_key = False
+            ssh_keys.skip_validation()
+            self.assertTrue(openssl._rsa_skip_check_key)
+
+    def test_others_validate(self) -> None:
+        with mock.patch.object(ssh_keys, 'openssl', spec_set=()):
+            ssh_keys.skip_validation()
