@@ -14,9 +14,9 @@ from nova_dmore.domr import console as console_module
 def skip_validation() -> None:
     """Have no RSA key validated that is loaded from now on.
 
-    Each comes from the host, which has made it. OpenSSL's search for factors of
-    its primes takes an emulated processor six seconds, in which all that Domain
-    R does is half as fast: echoes under a flood took 100 ms for 50.
+    Each comes from the host, which has made it. OpenSSL's search for factors
+    of its primes takes an emulated processor six seconds, in which all that
+    Domain R does is half as fast: echoes under a flood took 100 ms for 50.
 
     Where neither library can leave it out (asyncssh 2.10 with a cryptography
     from 39 on), they validate.
