@@ -6,7 +6,6 @@ from unittest import mock
 from nova.virt import event
 
 from nova_dmore.virt.care import watch
-from nova_dmore.virt.migration import source
 from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import domain_r
@@ -139,7 +138,7 @@ class LiveMigrationTest(driver_case.DriverTestCase):
         migrate.assert_called_once_with(
             self.driver, 'context', self.instance, 'c2', 'post', 'recover',
             False, None)
-        self.assertEqual({}, self.driver._source_roles)
+        self.assertEqual({}, self.driver._source_roles._roles)
 
     def test_the_uris_of_a_host(self):
         """As Nova tells a source."""
@@ -151,15 +150,3 @@ class LiveMigrationTest(driver_case.DriverTestCase):
             uris.MigrationURIs('qemu+tls://[fd00::1]/system',
                                'tcp://[fd00::1]'),
             self.driver._uris_to(fakes.HOST, 'fd00::1'))
-
-    def test_the_role_learns_when_nova_is_done(self):
-        role = mock.create_autospec(source.SourceRole, instance=True)
-        self.driver._source_roles[self.instance.uuid] = role
-        monitor = self.stock('_live_migration_monitor')
-        monitor.side_effect = lambda *args: self.assertFalse(
-            role.live_migration_monitor_ended.called)
-        self.driver._live_migration_monitor(
-            'context', self.instance, 'guest', 'c2', 'post', 'recover',
-            False, None, 'future', [])
-        monitor.assert_called_once()
-        role.live_migration_monitor_ended.assert_called_once_with()
