@@ -16,8 +16,6 @@ _NUMBER_MAX = 1 << 63
 #: An answer has as many gap reports, if it is a worker's of any release: those
 #: that it keeps, and for each stream one of those that gave way.
 _GAPS_MAX = wire.GAPS_MAX + len(wire.Stream)
-#: Of those in the output that is recorded, the last ones are marked.
-_RECORDED_GAPS_MAX = 32
 
 
 def status(result: dict[str, Any]) -> wire.Status:
@@ -100,7 +98,7 @@ def _session_event(event: dict[str, Any]) -> wire.SessionEvent:
 def _recording(told: dict[str, Any] | None) -> wire.Recording | None:
     return None if told is None else wire.Recording(
         _count(told['start']), tuple(map(
-            _gap_report, told['gaps'][-_RECORDED_GAPS_MAX:])))
+            _gap_report, told['gaps'][-wire.RECORDED_GAPS_MAX:])))
 
 
 def _gap_report(gap: dict[str, Any]) -> wire.GapReport:

@@ -16,6 +16,8 @@ REQUEST_LINE_MAX = 1 << 20
 #: Gap reports, and events of sessions, that a worker keeps for nova-compute.
 #: Of gap reports that gave way it tells one more for each stream.
 GAPS_MAX = SESSION_EVENTS_MAX = 256
+#: Gap reports that it keeps for a recorder, the last ones.
+RECORDED_GAPS_MAX = 32
 
 
 class PairState(enum.StrEnum):
