@@ -56,7 +56,7 @@ class Request(enum.StrEnum):
     #: for), ``recording`` (null: the output may not be recorded; else
     #: ``start``: so many bytes of it had passed here before it may be, and
     #: ``gaps``: the last gaps in it, whether nova-compute has them or not),
-    #: ``worker_starts``, ``pid``.
+    #: ``worker_starts``, ``pid`` (of the keeper), ``worker_pid``.
     STATUS = 'status'
     #: ``config``: the CONFIG message, kept for this and every later Domain R.
     CONFIGURE = 'configure'
