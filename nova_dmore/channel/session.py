@@ -84,8 +84,9 @@ def _session(server: object, fields: dict[str, Any], since: object
         raise ValueError('view_only')
     return Session(
         str(server), number, round(_number('since', since), 3),
-        # In the one form that it has.
-        str(ipaddress.ip_address(address)), port,
+        # In the one form that it has. Behind a % Python takes any text as the
+        # name of an interface.
+        str(ipaddress.ip_address(address.partition('%')[0])), port,
         None if who is None else text.printable(who, _WHO_MAX),
         fields['view_only'])
 

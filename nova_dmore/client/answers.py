@@ -16,8 +16,7 @@ _NUMBER_MAX = 1 << 63
 #: An answer has as many gap reports, if it is a worker's of any release: those
 #: that it keeps, and for each stream one of those that gave way.
 _GAPS_MAX = wire.GAPS_MAX + len(wire.Stream)
-#: Of those in the output that is recorded, the last ones are marked.
-_RECORDED_GAPS_MAX = 32
+_SESSIONS_MAX = wire.SESSIONS_MAX * len(wire.SESSION_SERVERS)
 
 
 def status(result: dict[str, Any]) -> wire.Status:
@@ -38,7 +37,8 @@ def status(result: dict[str, Any]) -> wire.Status:
         worker_starts=_count(result['worker_starts']),
         pid=_count(result['pid']),
         worker_pid=_count(result['worker_pid']),
-        sessions=tuple(map(session.from_json, result['sessions']))
+        sessions=tuple(map(session.from_json, _list(
+            result['sessions'], _SESSIONS_MAX)))
         if 'sessions' in result else None,
         session_events=tuple(map(_session_event, _list(
             result.get('session_events', []), wire.SESSION_EVENTS_MAX))),
@@ -52,10 +52,8 @@ def frozen(result: dict[str, Any]) -> wire.Frozen:
     :raises KeyError, TypeError, ValueError: it is not what it should be.
     """
     at = _object(result['at'])
-    if type(result['acknowledged']) is not bool:
-        raise ValueError('acknowledged')
     return wire.Frozen(
-        acknowledged=result['acknowledged'],
+        acknowledged=_boolean(result['acknowledged']),
         stopped_at=_seconds_or_none(at['stopped']),
         frozen_at=_seconds_or_none(at['frozen']),
         # One that runs since before an upgrade does not tell.
@@ -80,10 +78,14 @@ def live(result: dict[str, Any]) -> wire.PairState:
 
 
 def _vm_status(value: dict[str, Any]) -> wire.VmStatus:
-    """A worker tells what a QEMU has told it."""
+    """A worker tells what a QEMU has told it.
+
+    :raises KeyError, TypeError, ValueError: it is not what it should be.
+    """
     state = value['status']
     return wire.VmStatus(
-        connected=value['connected'], attached=value['attached'],
+        connected=_boolean(value['connected']),
+        attached=_boolean(value['attached']),
         status=state if state is None else text.printable(state))
 
 
@@ -100,7 +102,7 @@ def _session_event(event: dict[str, Any]) -> wire.SessionEvent:
 def _recording(told: dict[str, Any] | None) -> wire.Recording | None:
     return None if told is None else wire.Recording(
         _count(told['start']), tuple(map(
-            _gap_report, told['gaps'][-_RECORDED_GAPS_MAX:])))
+            _gap_report, told['gaps'][-wire.RECORDED_GAPS_MAX:])))
 
 
 def _gap_report(gap: dict[str, Any]) -> wire.GapReport:
@@ -117,6 +119,12 @@ def _gap_report(gap: dict[str, Any]) -> wire.GapReport:
         'reason': text.printable(gap['reason']),
         'migration_id': _text_or_none(gap['migration_id']),
         'time': _seconds(gap['time'])})
+
+
+def _boolean(value: object) -> bool:
+    if type(value) is not bool:
+        raise ValueError('neither true nor false')
+    return value
 
 
 def _count(value: object) -> int:

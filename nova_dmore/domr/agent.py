@@ -358,6 +358,7 @@ def notice_of(message: dict[str, Any]) -> str | None:
 
 
 def _listeners(config: config_module.Config) -> tuple[Any, ...]:
+    """What of a configuration has all servers listen anew if it changes."""
     return (config.mac, config.address, config.gateway, config.mtu,
             config.host_key, config.ssh_port, config.serial_port,
             config.vnc and config.vnc.port)

@@ -31,6 +31,7 @@ from nova_dmore.hostd import children
 from nova_dmore.hostd import folders
 from nova_dmore.hostd import remembered
 from nova_dmore.hostd import room
+from nova_dmore.hostd import systemd
 from nova_dmore.keeper import life
 from nova_dmore.link import hostd_protocol
 from nova_dmore.link import messages
@@ -107,7 +108,7 @@ class Service:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         self._prepare_remembered()
         self._find_workers()
-        _tell_systemd('READY=1')
+        systemd.tell('READY=1')
         self._children.reap()       # what ended while it began anew
         found = self._folders.instances()
         LOG.info('Serving %s; %d pairs live',
@@ -154,7 +155,7 @@ class Service:
         """Run the program that is installed now. All descriptors close; who
         connects meanwhile tries again."""
         LOG.info('Beginning anew')
-        _tell_systemd('RELOADING=1')
+        systemd.tell('RELOADING=1')
         os.environ[RELOADED] = '1'
         # Those that come meanwhile wait until they are expected again.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
@@ -386,17 +387,3 @@ def _make_listener(options: Options) -> socket.socket:
     # Nobody finds a path at which nobody listens.
     os.rename(scratch, path)
     return listener
-
-
-def _tell_systemd(state: str) -> None:
-    """sd_notify(3): systemd starts nova-compute when this one is ready."""
-    path = os.environ.get('NOTIFY_SOCKET')
-    if not path:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        try:
-            sock.sendto(state.encode(),
-                        '\0' + path[1:] if path[0] == '@' else path)
-        except OSError as e:
-            LOG.warning('systemd is not told that %s: %s', state,
-                        text.printable(e))

@@ -43,7 +43,6 @@ _MOVE_MAX = 1 << 16
 #: How often to look whether QEMU has read the byte in a socket, in seconds.
 _SOCKET_LOOK_S = 0.002
 
-
 #: So long the guest may wait for a worker, in seconds: as for a client
 #: (``[dmore] serial_stall_ms``).
 ALONE_S = wire.STALL_MS_DEFAULT / 1000

@@ -69,7 +69,8 @@ class ToKeeper(enum.StrEnum):
     ADOPTED = 'adopted'
     #: ``id``, ``vm``, ``command``, ``arguments``; and ``note``: null, or
     #: for an event of input: ``offset`` and ``size`` in the stream,
-    #: ``buttons`` of the pointer ``before`` and after it.
+    #: ``buttons`` of the pointer ``before`` and after it, and which keys are
+    #: ``down_before`` and ``down`` after it.
     QMP = 'qmp'
     #: The display is wanted; DISPLAY answers.
     OPEN_DISPLAY = 'open_display'
@@ -122,7 +123,6 @@ START_DESCRIPTORS = ('region', 'journal', 'notes', 'serial_in', 'serial_out',
 #: outlives a worker. A pair's keeper outlives an upgrade; a worker that it
 #: starts afterwards does not.
 VERSION = 2
-
 
 #: Numbers in messages are smaller; those of keys and buttons are bytes.
 _NUMBER_MAX = 1 << 63

@@ -11,7 +11,6 @@ that (``[dmore] required``): see :mod:`nova_dmore.virt.boundary`.
 """
 
 import functools
-import threading
 from collections.abc import Callable
 from typing import Any, TYPE_CHECKING
 
@@ -27,10 +26,7 @@ from nova_dmore.virt.checks import start as start_checks
 from nova_dmore.virt.checks import table as checks_table
 from nova_dmore.virt import consoles
 from nova_dmore.virt import inventory
-from nova_dmore.virt.migration import console_log
-from nova_dmore.virt.migration import guest as guest_module
-from nova_dmore.virt.migration import plain_destination
-from nova_dmore.virt.migration import source
+from nova_dmore.virt.migration import source_roles
 from nova_dmore.virt.migration import uris
 from nova_dmore.virt import operator_rpc
 from nova_dmore.virt.pair import announcement
@@ -39,6 +35,7 @@ from nova_dmore.virt.pair import large_pictures
 from nova_dmore.virt.pair import saved as saved_module
 from nova_dmore.virt.pair import starting
 from nova_dmore.virt import rpc
+from nova_dmore.virt import under_way
 if TYPE_CHECKING:
     from nova.compute import provider_tree as nova_tree
     from nova.console import type as console_type
@@ -78,13 +75,11 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         self._destination = made.destination
         self._early_departures = made.early_departures
         self._rpc_server = None
-        #: The co-migrations from this host, by instance uuid.
-        self._source_roles: dict[str, source.SourceRole] = {}
-        #: Uuids of instances that Nova reboots now, each with the thread that
-        #: does it.
-        self._rebooting: set[tuple[str, int]] = set()
-        #: And those of instances with a pair that Nova resumes now.
-        self._resuming: set[tuple[str, int]] = set()
+        self._source_roles = source_roles.SourceRoles(
+            made.pairs, made.early_departures)
+        #: Instances that Nova reboots, and those with a pair that it resumes.
+        self._reboots = under_way.UnderWay()
+        self._resumes = under_way.UnderWay()
 
     # -- the service's life -------------------------------------------------
 
@@ -173,7 +168,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                block_device_info: Any = None, share_info: Any = None) -> None:
         """Called for an instance that is suspended. One that had a pair then
         and cannot be resumed now stays so: Nova would delete its memory."""
-        with saved_module.kept(instance, self._resuming, self._saved_xml):
+        with saved_module.kept(instance, self._resumes, self._saved_xml):
             super().resume(context, instance, network_info,
                            block_device_info, share_info)
 
@@ -193,7 +188,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         """Called when an instance is destroyed, and when its start failed."""
         # Nova deletes one while another thread resumes it: then all of it has
         # to go.
-        if (instance.uuid, threading.get_ident()) in self._resuming:
+        if self._resumes.is_on(instance.uuid):
             LOG.warning('The instance stays suspended: what it is resumed '
                         'from, and with, is kept', instance=instance)
             return
@@ -231,8 +226,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         """
         if not consoles.are_of_pair(self._pairs, self._host, instance):
             return super().get_console_output(context, instance)
-        return self._get_console_output_file(
-            instance, self._get_console_log_path(instance))
+        return self._read_console_log(instance)
 
     # -- it is destroyed ----------------------------------------------------
 
@@ -249,7 +243,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             block_device_info=block_device_info,
             destroy_disks=destroy_disks, destroy_secrets=destroy_secrets)
         # Nova deletes one while another thread starts it, too.
-        if (instance.uuid, threading.get_ident()) not in self._rebooting:
+        if not self._reboots.is_on(instance.uuid):
             with boundary.instance_first(instance, 'The end of its Domain R'):
                 instance_pair.destroyed(
                     CONF.dmore, self._pairs, self._destination, context,
@@ -262,14 +256,10 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         """Called for a hard reboot, a power on, and when an instance starts
         with its host: Nova destroys the instance and makes it again at once.
         Sessions go on."""
-        rebooted = instance.uuid, threading.get_ident()
-        self._rebooting.add(rebooted)
-        try:
+        with self._reboots.on(instance.uuid):
             return super()._hard_reboot(
                 context, instance, network_info, share_info,
                 block_device_info=block_device_info, accel_info=accel_info)
-        finally:
-            self._rebooting.discard(rebooted)
 
     # -- it moves while it is off -------------------------------------------
 
@@ -374,26 +364,12 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                        block_migration: bool = False, migrate_data: Any = None
                        ) -> Any:
         """Called at the source when a live migration begins."""
-        if self._pairs.get(instance.uuid) is None:
+        with self._source_roles.live_migration(
+                context, instance, dest, migrate_data,
+                functools.partial(self._read_console_log, instance)):
             return super().live_migration(
                 context, instance, dest, post_method, recover_method,
                 block_migration, migrate_data)
-        with boundary.instance_first(instance, "Making the source's role"):
-            shared = migrate_data.is_shared_instance_path
-            self._source_roles[instance.uuid] = source.SourceRole(
-                context, self._early_departures.take(context, instance, dest),
-                functools.partial(self._console_log_to_send, instance,
-                                  shared),
-                plain_destination.stock_consoles(migrate_data))
-        try:
-            return super().live_migration(
-                context, instance, dest, post_method, recover_method,
-                block_migration, migrate_data)
-        finally:
-            role = self._source_roles.pop(instance.uuid, None)
-            if role is not None:
-                role.live_migration_ended()
-            self._early_departures.ended(instance.uuid)
 
     def _live_migration_operation(self, context: nova_context.RequestContext,
                                   instance: 'objects.Instance', dest: str,
@@ -401,16 +377,10 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                                   guest: 'nova_guest.Guest', device_names: Any
                                   ) -> None:
         """Called at the source, in the thread that carries it out."""
-        role = self._source_roles.get(instance.uuid)
-        if role is not None:
-            guest = guest_module.CoMigratingGuest(guest, role)
-        try:
+        with self._source_roles.operation(instance, guest) as guest:
             super()._live_migration_operation(
                 context, instance, dest, block_migration, migrate_data, guest,
                 device_names)
-        finally:
-            if role is not None:
-                role.live_migration_operation_ended()
 
     def _live_migration_monitor(
             self, context: nova_context.RequestContext,
@@ -419,26 +389,14 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             recover_method: Callable[..., None], block_migration: bool,
             migrate_data: Any, future: Any, disk_paths: Any) -> None:
         """Called at the source, in the thread that watches the migration."""
-        role = self._source_roles.get(instance.uuid)
-        if role is not None:
-            guest = guest_module.CoMigratingGuest(guest, role)
-        try:
+        with self._source_roles.monitor(instance, guest) as guest:
             super()._live_migration_monitor(
                 context, instance, guest, dest, post_method, recover_method,
                 block_migration, migrate_data, future, disk_paths)
-        finally:
-            if role is not None:
-                role.live_migration_monitor_ended()
 
     def live_migration_abort(self, instance: 'objects.Instance') -> None:
-        """Called at the source when a user aborts a live migration.
-
-        Domain R's migration begins before its instance's; Nova can abort
-        that only when libvirt has begun with it.
-        """
-        role = self._source_roles.get(instance.uuid)
-        if role is not None:
-            role.wait_for_instance_job()
+        """Called at the source when a user aborts a live migration."""
+        self._source_roles.wait_for_instance_job(instance)
         super().live_migration_abort(instance)
 
     def _uris_to(self, host: str | None, inbound_address: str | None
@@ -448,10 +406,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             self._live_migration_uri(inbound_address or host),
             self._migrate_uri(inbound_address) if inbound_address else None)
 
-    def _console_log_to_send(self, instance: 'objects.Instance', shared: bool
-                             ) -> str | None:
-        """The console log to send, None where the hosts share it."""
-        if shared:
-            return None
-        return console_log.encode(self._get_console_output_file(
-            instance, self._get_console_log_path(instance)))
+    def _read_console_log(self, instance: 'objects.Instance') -> bytes:
+        """The end of the instance's console log, as much as Nova shows."""
+        log: bytes = self._get_console_output_file(
+            instance, self._get_console_log_path(instance))
+        return log

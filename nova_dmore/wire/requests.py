@@ -16,6 +16,8 @@ REQUEST_LINE_MAX = 1 << 20
 #: Gap reports, and events of sessions, that a worker keeps for nova-compute.
 #: Of gap reports that gave way it tells one more for each stream.
 GAPS_MAX = SESSION_EVENTS_MAX = 256
+#: Gap reports that it keeps for a recorder, the last ones.
+RECORDED_GAPS_MAX = 32
 
 
 class PairState(enum.StrEnum):
@@ -54,7 +56,7 @@ class Request(enum.StrEnum):
     #: for), ``recording`` (null: the output may not be recorded; else
     #: ``start``: so many bytes of it had passed here before it may be, and
     #: ``gaps``: the last gaps in it, whether nova-compute has them or not),
-    #: ``worker_starts``, ``pid``.
+    #: ``worker_starts``, ``pid`` (of the keeper), ``worker_pid``.
     STATUS = 'status'
     #: ``config``: the CONFIG message, kept for this and every later Domain R.
     CONFIGURE = 'configure'

@@ -139,7 +139,7 @@ class DomainRControl:
         """Whether a break must be sent before more is read."""
         if self._break is None:
             return False
-        offset, length, deadline = self._break
+        offset, _, deadline = self._break
         if self._break_sent:
             return True
         if self._input.taken >= offset:

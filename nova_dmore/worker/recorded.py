@@ -9,9 +9,6 @@ from typing import Any, TypeAlias
 
 from nova_dmore import wire
 
-#: Gaps that are kept for a recorder.
-_GAPS_MAX = 32
-
 _Message: TypeAlias = dict[str, Any]
 
 
@@ -58,7 +55,7 @@ class Recorded:
     def add_gap(self, gap: _Message) -> None:
         """Keep a gap report, if it is of output."""
         if gap['stream'] == wire.Stream.SERIAL0_OUT.name.lower():
-            self._gaps = self._gaps[1 - _GAPS_MAX:] + [gap]
+            self._gaps = self._gaps[1 - wire.RECORDED_GAPS_MAX:] + [gap]
 
     def status(self) -> _Message | None:
         """What STATUS says."""

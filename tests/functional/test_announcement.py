@@ -51,7 +51,7 @@ class MigrationTest(test_migration.MigrationTestCase):
                 role, 'pre_live_migration',
                 side_effect=role.pre_live_migration) as pre:
             self._live_migrate(self.server, host='c2')
-        self.until(lambda: not self.driver('c1')._source_roles)
+        self.until(lambda: not self.driver('c1')._source_roles._roles)
         return pre.called
 
     def test_a_user_overwrites_it(self):

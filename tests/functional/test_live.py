@@ -21,7 +21,7 @@ class PausedTest(test_migration.MigrationTestCase):
         self.domain_r_stopped.clear()
         self._live_migrate(self.server, host='c2',
                            server_expected_state='PAUSED')
-        self.until(lambda: not self.driver('c1')._source_roles)
+        self.until(lambda: not self.driver('c1')._source_roles._roles)
         self.until(lambda: self.driver('c1')._pairs.get(
             self.server['id']) is None)
         self.assertIsNone(self.domain_r(self.server, 'c1'))
@@ -109,7 +109,7 @@ class DeletedTest(test_migration.MigrationTestCase):
         self.api.post_server_action(self.server['id'], {
             'os-migrateLive': {'host': 'c2', 'block_migration': 'auto'}})
         self._wait_until_deleted(self.server)
-        self.until(lambda: not self.driver('c1')._source_roles)
+        self.until(lambda: not self.driver('c1')._source_roles._roles)
         for host in ('c1', 'c2'):
             self.until(lambda: self.domain_r(self.server, host) is None)
             self.until(lambda: self.driver(host)._pairs.get(

@@ -150,14 +150,14 @@ class MigrationTestCase(base.TestCase):
         # Nova's migration ends when the instance is there; ours ends later.
         self.until(lambda: self.driver('c1')._pairs.get(
             self.server['id']) is None)
-        self.until(lambda: not self.driver('c1')._source_roles)
+        self.until(lambda: not self.driver('c1')._source_roles._roles)
 
     def stay(self):
         """Migrate to c2, which does not work."""
         # In ERROR, as stock Nova leaves it.
         self._live_migrate(self.server, 'error', 'ERROR', host='c2',
                            wait_for_fault_key=False)
-        self.until(lambda: not self.driver('c1')._source_roles)
+        self.until(lambda: not self.driver('c1')._source_roles._roles)
 
 
 class LiveMigrationTest(MigrationTestCase):

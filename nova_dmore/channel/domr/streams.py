@@ -23,7 +23,7 @@ class DomainRConsumer:
 
     def __init__(self, region: region_module.Region,
                  stream: wire.Stream) -> None:
-        """Begin at offset 0; ``attach`` follows."""
+        """Begin at offset 0; ``begin`` joins each epoch."""
         self.stream = stream
         self.stored = 0
         self.pending = b''

@@ -69,7 +69,7 @@ class HostEnd:
         self.acknowledged = False
         self._resume_from = wire.ResumeFrom.DOMAIN_R
         self._incarnation = self._raised_for = 0
-        self._before: arrival.Found | None = None
+        self._found: arrival.Found | None = None
 
     # -- state --------------------------------------------------------------
 
@@ -141,9 +141,9 @@ class HostEnd:
                 journal.first_epoch <= acknowledged <= journal.epoch):
             # This host has not raised it since it found Domain R: so Domain R
             # is another one, or has arrived from another host.
-            self._before = arrival.look(
+            self._found = arrival.look(
                 self._words, journal, self._out, self._in)
-            journal.set_found(self._before.state, epoch)
+            journal.set_found(self._found.state, epoch)
         journal.epoch = epoch
         self._resume_from = (
             wire.ResumeFrom.HOST if journal.anchored
@@ -221,7 +221,7 @@ class HostEnd:
                 gaps += consumer.begin(adopt)
             if adopt:
                 gaps += arrival.gaps(
-                    arrival.FoundState(journal.found), self._before,
+                    arrival.FoundState(journal.found), self._found,
                     forgotten,
                     {stream: journal.position(stream)
                      for stream in self._in},

@@ -11,31 +11,26 @@ import asyncio
 import ipaddress
 
 from nova_dmore.domr import config as config_module
-from nova_dmore.domr import console as console_module
 from nova_dmore.domr import escape
 from nova_dmore.domr.servers import admission
 from nova_dmore.domr.servers import once
 from nova_dmore.domr.servers import rms
-from nova_dmore.domr.servers import tcp
+from nova_dmore.domr.servers import tcp_port
 from nova_dmore.domr.terminal import stream
 
 
-class SerialConnection(asyncio.Protocol):
-    """One connection; also the console's Port."""
+class SerialConnection(tcp_port.TcpPort):
+    """One connection."""
 
     def __init__(self, server: 'SerialServer') -> None:
+        super().__init__()
         self._server = server
-        self._transport: asyncio.Transport | None = None
-        self._client: console_module.Client | None = None
         self.number = 0     # of its session, for the host
         self._escapes = escape.EscapeParser(actions=[escape.Action.BREAK])
-
-    # -- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Attach a permitted peer, cut any other."""
         assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
         peer = transport.get_extra_info('peername')
         name = f'serial client {peer[0]} port {peer[1]}'
         source = admission.source_of(peer[0])
@@ -45,6 +40,8 @@ class SerialConnection(asyncio.Protocol):
                                  'serial_proxy_networks')
             transport.abort()
             return
+        if not self.take(transport):
+            return
         if self._server.clients >= rms.CLIENTS_MAX:
             self._server.log.say(f'full {source}', 'warning', f'{name} '
                                  f'refused: {rms.CLIENTS_MAX} others are '
@@ -53,17 +50,9 @@ class SerialConnection(asyncio.Protocol):
                       'one, or try again later')
             transport.close()
             return
-        try:
-            tcp.prepare(transport.get_extra_info('socket'))
-        except OSError:
-            transport.abort()   # it has gone already
-            return
-        rms.bound_buffers(transport)
         self._server.add(self, name)
         # A web page may show it in a terminal.
-        self._client = self._server.console.attach(
-            self, name, stream.TerminalStream())
-        self._client.resume_writing()
+        self.attach(self._server.console, name, stream.TerminalStream())
 
     def data_received(self, data: bytes) -> None:
         """Send what was typed, and a break if it may be typed here."""
@@ -80,65 +69,15 @@ class SerialConnection(asyncio.Protocol):
             else:
                 self._client.send_break()
 
-    def pause_writing(self) -> None:
-        """Tell the console that the connection is full."""
-        if self._client is not None:
-            self._client.pause_writing()
-
-    def resume_writing(self) -> None:
-        """Tell the console that the connection has room."""
-        if self._client is not None:
-            self._client.resume_writing()
-
     def end(self) -> None:
         """End it, as an operator wants it."""
-        if self._transport is not None:
-            self.tell('an operator has ended this session')
-            self._transport.abort()
+        assert self._transport is not None      # it is attached
+        self.tell('an operator has ended this session')
+        self._transport.abort()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Detach."""
-        if self._client is not None:
-            self._client.detach()
-            self._client = None
-            self._server.remove(self)
-
-    # -- console.Port
-
-    def write(self, data: bytes) -> None:
-        """Hand output to the peer."""
-        assert self._transport is not None
-        self._transport.write(data)
-
-    def tell(self, text: str) -> None:
-        """Show a notice; this protocol has no other place than the output."""
-        assert self._transport is not None
-        if self._transport.is_closing():
-            return
-        self.write(f'\r\n[nova-dmore: {text}]\r\n'.encode('ascii'))
-
-    def hold_input(self, on: bool) -> None:
-        """Stop or go on reading."""
-        if self._transport is None or self._transport.is_closing():
-            return
-        if on:
-            self._transport.pause_reading()
-        else:
-            self._transport.resume_reading()
-
-    def progress(self) -> object:
-        """Bytes that the peer has acknowledged."""
-        return self.taken()
-
-    def taken(self) -> int:
-        """Bytes that the peer has acknowledged."""
-        assert self._transport is not None
-        return rms.bytes_acked(self._transport.get_extra_info('socket'))
-
-    def bound(self, size: int) -> None:
-        """Let no more than so many bytes wait."""
-        assert self._transport is not None
-        rms.bound_buffers(self._transport, size)
+    def detached(self) -> None:
+        """See TcpPort."""
+        self._server.remove(self)
 
 
 class SerialServer:

@@ -33,9 +33,9 @@ LOGGED_IN_MAX = 2 * rms.CLIENTS_MAX
 #: Channels of one connection, whether or not they are attached.
 CHANNELS_MAX = rms.CLIENTS_MAX
 #: What it costs to end without having logged in, but for a client that said
-#: nothing. There is no password to guess; it is the time that exchanging
-#: keys takes that is to be shared. From the
-#: eleventh time on the source waits 1, 2, 4 ... 10 seconds.
+#: nothing. There is no password to guess; it is the time that exchanging keys
+#: takes that is to be shared. From the eleventh time on the source waits 1, 2,
+#: 4 ... 10 seconds.
 LOG_INS = admission.Policy(free=10, first_s=1.0, most_s=10.0,
                            spares_known=True)
 

@@ -18,14 +18,14 @@ import threading
 import time
 from collections.abc import Callable
 from collections.abc import Coroutine
-from concurrent import futures
-from typing import Any, TYPE_CHECKING, TypeVar
+from typing import Any, TYPE_CHECKING
 
 from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore.client import shadow_client
 from nova_dmore import exception
+from nova_dmore.virt.care import aside
 from nova_dmore.virt.care import pair_care
 from nova_dmore.virt.care import service_wait
 from nova_dmore.virt.pair import record as record_module
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from nova_dmore.virt.pair import pairs as pairs_module
 
 LOG = logging.getLogger(__name__)
-
-_T = TypeVar('_T')
 
 Condition = pair_care.Condition
 
@@ -112,8 +110,7 @@ class Watch:
         self._renewal = renewal
         self._late = late
         self._care = pair_care.PairCare(pairs, reporter, context, reconciler)
-        #: Those that do something now.
-        self._threads: set[threading.Thread] = set()
+        self._aside = aside.Aside('dmore-watch-aside')
         #: None: it was never started.
         self._loop: asyncio.AbstractEventLoop | None = None
         #: What is done besides, and how often, in seconds; None: as often as
@@ -158,7 +155,7 @@ class Watch:
         self._options: list[asyncio.Event] = []
         self._rebuilds = asyncio.Semaphore(_REBUILT_AT_ONCE)
         self._service = service_wait.ServiceWait(
-            lambda: self._in_thread(self._pairs.shadows.is_service_there),
+            lambda: self._aside.call(self._pairs.shadows.is_service_there),
             self._again)
         self._ends = asyncio.Event()
         self._loop = asyncio.new_event_loop()
@@ -172,8 +169,7 @@ class Watch:
         deadline = time.monotonic() + _STOP_S
         self._post(self._ends.set)
         self._thread.join()
-        for thread in list(self._threads):
-            thread.join(max(0, deadline - time.monotonic()))
+        self._aside.join(deadline)
         self._reporter.flush(max(0, deadline - time.monotonic()))
 
     def changed(self, instance_uuid: str) -> None:
@@ -237,26 +233,6 @@ class Watch:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _in_thread(self, function: Callable[..., _T], *arguments: Any
-                         ) -> _T:
-        """Call it in a thread of its own -> what it returns or raises."""
-        future: futures.Future[_T] = futures.Future()
-        future.set_running_or_notify_cancel()
-
-        def run() -> None:
-            try:
-                future.set_result(function(*arguments))
-            except Exception as error:  # noqa: H201 - whoever waits gets it
-                future.set_exception(error)
-            finally:
-                self._threads.discard(thread)
-
-        thread = threading.Thread(target=run, name='dmore-watch-aside',
-                                  daemon=True)
-        self._threads.add(thread)
-        thread.start()
-        return await asyncio.wrap_future(future)
-
     async def _repeat(self, function: Callable[[], object], interval_s: float,
                       retry_s: float) -> None:
         """Do something for the whole host, now and then.
@@ -270,7 +246,7 @@ class Watch:
             options.clear()
             wait_s = interval_s
             try:
-                more = await self._in_thread(function)
+                more = await self._aside.call(function)
                 if more is True:
                     wait_s = self._again
                 elif isinstance(more, float):
@@ -338,10 +314,10 @@ class Watch:
 
     async def _check(self, uuid: str) -> Condition:
         """Check a pair, and have it rebuilt when it is its turn."""
-        condition = await self._in_thread(self._care.check, uuid)
+        condition = await self._aside.call(self._care.check, uuid)
         if condition is Condition.DEAD:
             async with self._rebuilds:
-                condition = await self._in_thread(self._care.rebuild, uuid)
+                condition = await self._aside.call(self._care.rebuild, uuid)
         return condition
 
     async def _report_gaps(self, uuid: str, pair: _Watched) -> None:
@@ -350,7 +326,7 @@ class Watch:
         while True:
             pair.told.clear()
             try:
-                answers = await self._in_thread(
+                answers = await self._aside.call(
                     self._care.collect_if_alive, uuid)
                 if answers:
                     await self._wait_for_gaps(uuid, pair)
@@ -368,7 +344,7 @@ class Watch:
         """Have the process tell of gaps, and of its end."""
         loop = asyncio.get_running_loop()
         if pair.request is None and loop.time() >= pair.refused_until:
-            pair.request = await self._in_thread(
+            pair.request = await self._aside.call(
                 self._care.wait_for_gaps, uuid)
             if pair.request is not None:
                 loop.add_reader(pair.request, self._on_gaps, pair)
@@ -407,7 +383,7 @@ class Watch:
         """
         if await self._service.was_away(error):
             return 0.0
-        await self._in_thread(self._care.note_trouble, uuid, error)
+        await self._aside.call(self._care.note_trouble, uuid, error)
         delay_s = min(max(delay_s * 2, _FIRST_RETRY_S), _LAST_RETRY_S)
         LOG.error('Console of instance %(uuid)s: %(error)s; trying again in '
                   '%(delay).0f s',

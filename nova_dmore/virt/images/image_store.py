@@ -21,7 +21,6 @@ import threading
 import time
 from collections.abc import Callable
 from collections.abc import Collection
-from concurrent import futures
 from typing import TYPE_CHECKING
 
 from oslo_log import log as logging
@@ -29,10 +28,10 @@ from oslo_utils import uuidutils
 
 from nova_dmore import exception
 from nova_dmore import image_file
+from nova_dmore.virt.images import fetches
 from nova_dmore.virt.images import image_source
 from nova_dmore.virt.images import last_image
 from nova_dmore.virt.images import safe_path
-from nova_dmore.virt import limited
 if TYPE_CHECKING:
     from nova import context as nova_context
 
@@ -81,8 +80,7 @@ class ImageStore:
         self._last = last_image.LastImage(self._cache_dir / _LAST, image)
         self._silence = last_image.Silence()
         self._lock = threading.RLock()
-        #: What becomes of those that are being fetched.
-        self._fetching: dict[image_source.Candidate, futures.Future[None]] = {}
+        self._fetches = fetches.Fetches(self._fetch)
 
     def directory(self, digest: str) -> pathlib.Path:
         """Where the image of a digest is, or would be, unpacked."""
@@ -303,7 +301,7 @@ class ImageStore:
             if digest is None and self._is_good(candidate.digest):
                 return candidate.digest
             try:
-                self._fetch(candidate)
+                self._fetches.have(candidate)
             except image_source.RefusedError as error:
                 reasons.append(self._source.refused(candidate, error))
             else:
@@ -311,33 +309,6 @@ class ImageStore:
         raise _NothingError(str(self._source.nothing(reasons)))
 
     def _fetch(self, candidate: image_source.Candidate) -> None:
-        """One thread fetches an image. Those that want it meanwhile get what
-        that one gets, an error too: each would wait as long for the same."""
-        with self._lock:
-            first = self._fetching.get(candidate)
-            if first is None:
-                mine = self._fetching[candidate] = futures.Future()
-        if first is not None:
-            try:
-                first.result(limited.IMAGE_S)
-            except futures.TimeoutError as error:
-                raise image_source.RefusedError(
-                    f'it is not here after {limited.IMAGE_S:.0f} s',
-                    lasting=False) from error
-            return
-        try:
-            self._fetch_now(candidate)
-        except BaseException as error:  # noqa: H201
-            # It is also theirs who wait.
-            mine.set_exception(error)
-            raise
-        else:
-            mine.set_result(None)
-        finally:
-            with self._lock:
-                del self._fetching[candidate]
-
-    def _fetch_now(self, candidate: image_source.Candidate) -> None:
         if self._is_good(candidate.digest):
             return      # another thread was as quick
         LOG.info('Fetching Domain R image %s (%s)', candidate.image_id,

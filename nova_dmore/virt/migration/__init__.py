@@ -11,6 +11,7 @@ File                         Host         Part of the live migration
 ``early_preparation.py``     destination  port binding, shadow-device process
                                           and tap, while Nova checks
 ``early_departure.py``       source       then Domain R leaves first
+``source_roles.py``          source       Nova's live migration begins
 ``guest.py``                 source       Nova calls ``Guest.migrate()``
 ``source.py``                source       the instance's migration, in step
 ``departure.py``             source       asks for *prepare*, starts Domain

@@ -187,8 +187,11 @@ class Departure:
         assert self._connection is not None     # since PREPARED
         known = self._connection.lookupByName(self._name).XMLDesc(
             libvirt.VIR_DOMAIN_XML_MIGRATABLE)
-        is_large = xml.has_large_region(known)
-        if is_large and self.layout_there < places.Layout.LARGE_REGIONS:
+        there = xml.domain_r_for_destination(
+            known, places.of_pair(self.services.pairs.records.directory(
+                self._uuid)), self.layout_there)
+        if (there.large_region
+                and self.layout_there < places.Layout.LARGE_REGIONS):
             raise exception.PairError(
                 'its region is larger than the release of the destination '
                 'knows ([dmore] large_pictures)')
@@ -205,7 +208,8 @@ class Departure:
             arguments.get('flags', 0), self._arrives_paused)
         parameters.update(job.parallel_connections(
             self._flags, arguments.get('parallel', 0)))
-        parameters.update(self._destination_xml(known))
+        if there.xml is not None:
+            parameters['destination_xml'] = there.xml
         outgoing = job.OutgoingMigration(
             services.libvirt_uri, self._name, destination, parameters,
             self._flags)
@@ -213,7 +217,8 @@ class Departure:
             self._connection, self._name, outgoing,
             services.precopy_timeout_s, services.hold_bandwidth_mib,
             limit_mib, holds, self._arrives_paused,
-            wire.LARGE_REGION_SIZE if is_large else wire.REGION_SIZE)
+            wire.LARGE_REGION_SIZE if there.large_region
+            else wire.REGION_SIZE)
         self.instance_job = job.Job(self._connection, self._instance.name)
         if holds:
             self._client.hold(True)
@@ -229,16 +234,6 @@ class Departure:
             self.co_migration, self._client, migration, self.instance_ended,
             self._carry_over.send, f'dmore-switch-over-{self._uuid}')
         self._switch_over.start()
-
-    def _destination_xml(self, known: str) -> dict[str, Any]:
-        """What Domain R is at a destination of another release.
-
-        :param known: its XML here.
-        """
-        wanted = xml.domain_r_for_destination(
-            known, places.of_pair(self.services.pairs.records.directory(
-                self._uuid)), self.layout_there)
-        return {} if wanted is None else {'destination_xml': wanted}
 
     def is_under_way(self) -> bool:
         """Whether Domain R leaves, or has left."""

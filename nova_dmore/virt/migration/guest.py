@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where Nova's live migration calls ours: in place of Nova's ``Guest``.
 
-The first step at the source. The driver puts a :class:`CoMigratingGuest` in
-place of the ``Guest`` with which Nova migrates an instance that has a Domain
-R; its calls go on to :mod:`nova_dmore.virt.migration.source`.
+The first step at the source. :mod:`nova_dmore.virt.migration.source_roles`
+puts a :class:`CoMigratingGuest` in place of the ``Guest`` with which Nova
+migrates an instance that has a Domain R; its calls go on to
+:mod:`nova_dmore.virt.migration.source`.
 """
 
 from typing import Any, TYPE_CHECKING

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The source's role in a co-migration, from Nova's begin to its end.
 
-Before it, the driver has made a :class:`SourceRole` in Nova's
-``live_migration``, and :mod:`nova_dmore.virt.migration.guest` calls
-:meth:`SourceRole.migrate` in Nova's thread where Nova calls
-``Guest.migrate()``. After it comes
+Before it, :mod:`nova_dmore.virt.migration.source_roles` has made a
+:class:`SourceRole` in Nova's ``live_migration``, and
+:mod:`nova_dmore.virt.migration.guest` calls :meth:`SourceRole.migrate` in
+Nova's thread where Nova calls ``Guest.migrate()``. After it comes
 :mod:`nova_dmore.virt.migration.completion`, or
 :mod:`nova_dmore.virt.migration.rollback` if the instance's migration failed.
 

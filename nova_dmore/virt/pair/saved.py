@@ -6,7 +6,6 @@ Called by the driver where Nova resumes an instance.
 """
 
 import contextlib
-import threading
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from nova import exception as nova_exception
 
 from nova_dmore import exception
 from nova_dmore.virt.pair import xml as xml_module
+from nova_dmore.virt import under_way
 from nova_dmore.virt import where
 if TYPE_CHECKING:
     from nova import objects
@@ -40,15 +40,14 @@ def xml_of(connection: libvirt.virConnect, instance_uuid: str) -> str | None:
 
 
 @contextlib.contextmanager
-def kept(instance: 'objects.Instance', resuming: set[tuple[str, int]],
+def kept(instance: 'objects.Instance', resumes: under_way.UnderWay,
          look: Callable[[object], str | None]) -> Iterator[None]:
     """Have an instance that had a pair stay suspended if it cannot be resumed.
 
     Nova would remove what is left of it, and with its domain the memory.
 
-    :param resuming: has the uuids of such instances meanwhile, each with the
-        thread (``threading.get_ident()``) that resumes it: that one is to
-        remove nothing of it.
+    :param resumes: has such instances meanwhile: the thread that resumes one
+        is to remove nothing of it.
     :param look: :func:`xml_of` of Nova's instance.
     :raises nova.exception.InstanceFaultRollback: it stays as it was.
     """
@@ -56,13 +55,10 @@ def kept(instance: 'objects.Instance', resuming: set[tuple[str, int]],
     if saved is None or not xml_module.has_shadow_devices(saved):
         yield
         return
-    resumed = instance.uuid, threading.get_ident()
-    resuming.add(resumed)
-    try:
-        yield
-    except Exception as error:  # noqa: H201 - Nova gets it
-        if look(instance) is None:
-            raise
-        raise nova_exception.InstanceFaultRollback(error) from error
-    finally:
-        resuming.discard(resumed)
+    with resumes.on(instance.uuid):
+        try:
+            yield
+        except Exception as error:  # noqa: H201 - Nova gets it
+            if look(instance) is None:
+                raise
+            raise nova_exception.InstanceFaultRollback(error) from error

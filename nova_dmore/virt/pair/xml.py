@@ -268,15 +268,19 @@ def for_destination(xml: str, layout: int = places.NEWEST,
     return str(etree.tostring(root, encoding='unicode'))
 
 
-def has_large_region(xml: str) -> bool:
-    """Whether a Domain R can only be where the layout LARGE_REGIONS is known.
-    """
-    return host_side.has_large_region(etree.fromstring(xml))
+@dataclasses.dataclass(frozen=True)
+class DomainRThere:
+    """A Domain R that is to leave, for its destination."""
+
+    #: Whether it can only be where the layout LARGE_REGIONS is known.
+    large_region: bool
+    #: Its XML there, None: that of here.
+    xml: str | None
 
 
 def domain_r_for_destination(xml: str, where: places.Places, layout: int
-                             ) -> str | None:
-    """Adapt a Domain R's XML to its destination; None: it is as it should be.
+                             ) -> DomainRThere:
+    """Adapt a Domain R's XML to its destination.
 
     The processors are those of this host. The destination gives it its own
     when it has arrived (:meth:`nova_dmore.virt.pair.domain_r.DomainR.bind`).
@@ -291,7 +295,9 @@ def domain_r_for_destination(xml: str, where: places.Places, layout: int
     for tune in root.findall('cputune'):
         root.remove(tune)
         changed = True
-    return str(etree.tostring(root, encoding='unicode')) if changed else None
+    return DomainRThere(
+        host_side.has_large_region(root),
+        etree.tostring(root, encoding='unicode') if changed else None)
 
 
 def _known(layout: int) -> places.Layout:

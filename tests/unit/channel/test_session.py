@@ -24,6 +24,12 @@ class SessionTest(base.BaseTestCase):
         self.assertTrue(found.who.startswith(r'a\n\x1b[2Jbbb'))
         self.assertLess(len(found.who), 150)
 
+    def test_the_interface_of_an_address_is_no_matter(self):
+        for told in ('fe80::1%eth0', 'fe80::1%\x1b[2J'):
+            found = session.from_domain_r(
+                'ssh', {**_TOLD, 'address': told}, 100.0)
+            self.assertEqual('fe80::1', found.address)
+
     def test_nonsense(self):
         for server, told in (
                 ('telnet', _TOLD), (['ssh'], _TOLD), ('ssh', None),

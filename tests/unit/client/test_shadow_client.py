@@ -124,6 +124,9 @@ class ShadowClientTest(base.BaseTestCase):
                 if type(value) is not dict or name not in (
                         'streams', 'serving', 'devices'):
                     self._assert_refused({name: value})
+        for name in ('connected', 'attached'):
+            for value in (None, 1, 'yes', deep):
+                self._assert_refused({'instance': {**_VM, name: value}})
         for name in ('stream', 'kind', 'migration_id'):
             self._assert_refused({'gaps': [{**_GAP, name: deep}]})
 
@@ -131,13 +134,16 @@ class ShadowClientTest(base.BaseTestCase):
         most = wire.GAPS_MAX + len(wire.Stream)
         self.status.update(
             gaps=[_GAP] * most,
-            session_events=[_EVENT] * wire.SESSION_EVENTS_MAX)
+            session_events=[_EVENT] * wire.SESSION_EVENTS_MAX,
+            sessions=[_SESSION] * wire.SESSIONS_MAX * 3)
         found = self.client.status()
         self.assertEqual((most, wire.SESSION_EVENTS_MAX), (
             len(found.gaps), len(found.session_events)))
         self._assert_refused({'gaps': [_GAP] * (most + 1)})
         self._assert_refused({
             'session_events': [_EVENT] * (wire.SESSION_EVENTS_MAX + 1)})
+        self._assert_refused(
+            {'sessions': [_SESSION] * (wire.SESSIONS_MAX * 3 + 1)})
 
     def test_a_stop(self):
         at = {'stopped': 5.0, 'frozen': None}

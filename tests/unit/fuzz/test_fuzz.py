@@ -19,6 +19,7 @@ from laboratory.fuzz import parts
 from laboratory.fuzz import reader
 from laboratory.progress import Failure
 from laboratory.progress import Progress
+from nova_dmore.link import messages
 
 #: A libFuzzer that finds something as long as there is a file that says so.
 _FAKE = '''
@@ -87,6 +88,11 @@ class FuzzerTest(unittest.TestCase):
 
 
 class InputsTest(unittest.TestCase):
+
+    def test_requests_to_the_host_service_are_as_long_as_they_may_be(self):
+        (part,) = parts.chosen('control/hostd')
+        self.assertEqual(messages.MESSAGE_MAX, parts.MESSAGE_MAX)
+        self.assertLess(messages.MESSAGE_MAX, part.length)
 
     def test_a_finding_is_not_swallowed(self) -> None:
         (part,) = parts.chosen('control/lines')

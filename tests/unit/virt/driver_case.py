@@ -9,6 +9,8 @@ from nova.virt.libvirt import driver as libvirt_driver
 from nova_dmore.virt import driver
 from nova_dmore.virt.migration import destination
 from nova_dmore.virt.migration import early_departure
+from nova_dmore.virt.migration import source_roles
+from nova_dmore.virt import under_way
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
@@ -30,9 +32,10 @@ class DriverTestCase(fake_host.HostTestCase):
             destination.DestinationRole, instance=True)
         self.driver._early_departures = mock.create_autospec(
             early_departure.EarlyDepartures, instance=True)
-        self.driver._source_roles = {}
-        self.driver._rebooting = set()
-        self.driver._resuming = set()
+        self.driver._source_roles = source_roles.SourceRoles(
+            self.pairs, self.driver._early_departures)
+        self.driver._reboots = under_way.UnderWay()
+        self.driver._resumes = under_way.UnderWay()
         self.driver._host = mock.Mock()
         self.driver._host.get_connection.return_value = self.libvirt
         self.instance = fakes.make_instance()

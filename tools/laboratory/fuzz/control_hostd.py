@@ -32,7 +32,10 @@ _FAILURES = {None, *hostd_protocol.Failure}
 SEEDS = [bytes([0, 1, 0, number, 0, pair, 1]) * 3
          for number in range(len(_KINDS)) for pair in range(3)] + [
     b'\x01\x00\x00[]', b'\x00\x00\x20{"type":"list"}',
-    b'\x00\x00\x00{"type":"start","instance":"../../etc"}']
+    b'\x00\x00\x00{"type":"start","instance":"../../etc"}',
+    *(b'\x00\x00\xff' + json.dumps(
+        {'type': 'list', 'after': 'x' * size}).encode()
+      for size in (messages.MESSAGE_MAX - 29, messages.MESSAGE_MAX - 28))]
 
 
 class _Host:
@@ -131,7 +134,8 @@ def _ask(reader: reader_module.Reader, host: _Host, is_compute: bool,
 
 def _message(reader: reader_module.Reader) -> bytes:
     if not reader.byte() & 1:
-        return reader.take(reader.byte() * 4)
+        size = reader.byte()
+        return reader.take(size * 4) if size < 0xff else reader.rest()
     good = {'type': reader.pick(_KINDS), 'arrives': False,
             'instance': reader.pick((_LIVES, _GONE, _NONE))}
     return json.dumps(reader.changed(good)).encode()[

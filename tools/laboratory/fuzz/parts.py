@@ -16,6 +16,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 CORPUS = REPOSITORY / 'tests' / 'fuzz' / 'corpus'
 #: Where parts make files: in memory, if there is such a folder.
 FOLDER = '/dev/shm' if os.path.isdir('/dev/shm') else None
+#: nova_dmore.link.messages.MESSAGE_MAX: nothing of nova_dmore is imported
+#: before the fuzzer watches it.
+MESSAGE_MAX = 1 << 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,9 +74,11 @@ PARTS = (
     Part('control/domain_r', 2048),
     Part('control/ivshmem', 256),
     Part('control/requests', 2048),
+    Part('control/answers', 2048),
     Part('control/messages', 2048),
     Part('control/qmp', 2048),
-    Part('control/hostd', 2048),
+    # The longest request, and the bytes that say what becomes of it.
+    Part('control/hostd', MESSAGE_MAX + 8),
     Part('control/carry_over', 2048),
     Part('control/rpc', 1024),
     Part('control/record', 1024),

@@ -35,8 +35,9 @@ class Pacer:
     def __init__(self) -> None:
         self._backlog = False
         self._settled_at = 0.0
-        self._at = 0.0          # the next event is due at this time, were
-        self._interval = STEADY_S   # there no bursts
+        #: When the next event is due, were there no bursts.
+        self._at = 0.0
+        self._interval = STEADY_S
 
     def resumed(self, now: float) -> None:
         """The guest runs again."""

@@ -37,7 +37,7 @@ class SerialDevice(base.ShadowDevice):
         if self._machine.input_flows:
             self.input.pump()
         elif self._machine.output_flows:
-            self.input.settle()
+            self.input.count_read()
             if self._instance_is_off():
                 self.input.discard()
         self._watch()

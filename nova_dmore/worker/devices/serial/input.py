@@ -62,7 +62,7 @@ class SerialInput:
 
     def pump(self) -> None:
         """Send what there is, and there is room for."""
-        self.settle()
+        self.count_read()
         under_way = self._under_way
         data = self._host_end.readable(self._stream)[under_way:]
         if self.limit is not None:
@@ -84,13 +84,14 @@ class SerialInput:
         if self.limit is not None:
             self._limit_reached()
 
-    def settle(self) -> None:
-        """See what was read since the last look."""
+    def count_read(self) -> None:
+        """Count what QEMU has read since the last time as taken."""
         # In this order: bytes that move on meanwhile are counted twice, and
         # so are not taken for read too early.
-        self._settle(pipes.unread(self._pipe) + pipes.unread(self.unread_in))
+        self._count_read(pipes.unread(self._pipe)
+                         + pipes.unread(self.unread_in))
 
-    def _settle(self, unread: int) -> None:
+    def _count_read(self, unread: int) -> None:
         # There may be bytes that an earlier keeper wrote, which QEMU reads
         # first.
         read = self._under_way - min(unread, self._under_way)
@@ -116,8 +117,8 @@ class SerialInput:
         # have seen that before it heard of the stop.
         lost = min(message.get('read_late', 0),
                    left + message['unread'] - self._under_way)
-        self._settle(left + max(message['unread'],
-                                pipes.unread(self.unread_in)))
+        self._count_read(left + max(message['unread'],
+                                    pipes.unread(self.unread_in)))
         self.is_final = message['final']
         self._ambiguous(message['unsure_in'])
         if lost > self._reported:

@@ -83,5 +83,5 @@ class ManyTest(watch_case.WatchTestCase):
         self.go_on.set()
         self._until(lambda: len(self.libvirt.domains) ==
                     watch._REBUILT_AT_ONCE)
-        self._until(lambda: not self.watch._threads)
+        self._until(lambda: not self.watch._aside._threads)
         self.assertEqual(watch._REBUILT_AT_ONCE, len(self.starting))

@@ -96,7 +96,7 @@ class DomainRTest(fakes.TestCase):
                 (new, Layout.FIFOS, earlier), (new, Layout.SOCKETS, earlier),
                 (earlier, Layout.FIFOS, None),
                 (earlier, Layout.DOMAIN_DIRECTORIES, new)):
-            found = xml.domain_r_for_destination(text, WHERE, layout)
+            found = xml.domain_r_for_destination(text, WHERE, layout).xml
             if expected is None:
                 self.assertIsNone(found)
                 continue
@@ -114,16 +114,21 @@ class DomainRTest(fakes.TestCase):
         text = etree.tostring(self._root(large_region=True)).decode()
         self.assertEqual(f'{WHERE.domain_r}/ivshmem-large.sock',
                          path(etree.fromstring(text)))
-        self.assertTrue(xml.has_large_region(text))
-        self.assertFalse(xml.has_large_region(
-            etree.tostring(self._root()).decode()))
+        self.assertFalse(xml.domain_r_for_destination(
+            etree.tostring(self._root()).decode(), WHERE, places.NEWEST
+        ).large_region)
         for layout in (Layout.LARGE_REGIONS, 9):
-            self.assertIsNone(
+            self.assertEqual(
+                xml.DomainRThere(True, None),
                 xml.domain_r_for_destination(text, WHERE, layout))
+        # No such destination takes it, and the caller has to say so.
+        self.assertTrue(xml.domain_r_for_destination(
+            text, WHERE, Layout.FIFOS).large_region)
         there = places.of_pair('/elsewhere/' + fakes.UUID)
         self.assertEqual(
             f'{there.domain_r}/ivshmem-large.sock', path(etree.fromstring(
-                xml.domain_r_for_destination(text, there, places.NEWEST))))
+                xml.domain_r_for_destination(
+                    text, there, places.NEWEST).xml)))
 
     def test_processors(self):
         self.assertEqual({}, dict(self._root().find('vcpu').attrib))
@@ -137,7 +142,7 @@ class DomainRTest(fakes.TestCase):
             '<cputune><global_quota>200000</global_quota>'
             '<emulatorpin cpuset="0-1"/></cputune>'))
         found = etree.fromstring(xml.domain_r_for_destination(
-            etree.tostring(root).decode(), WHERE, places.NEWEST))
+            etree.tostring(root).decode(), WHERE, places.NEWEST).xml)
         self.assertEqual({}, dict(found.find('vcpu').attrib))
         self.assertIsNone(found.find('cputune'))
 

@@ -7,81 +7,33 @@ Whoever connects from the proxy networks is attached.
 import asyncio
 import ipaddress
 
-from nova_dmore.domr import console as console_module
 from nova_dmore.domr.servers import rms
+from nova_dmore.domr.servers import tcp_port
 
 PORT = 6084
 
 
-class Watcher(asyncio.Protocol):
-    """One connection; also the console's Port."""
+class Watcher(tcp_port.TcpPort):
+    """One connection."""
 
     def __init__(self, server: 'WatchServer') -> None:
+        super().__init__()
         self._server = server
-        self._transport: asyncio.Transport | None = None
-        self._client: console_module.Client | None = None
-
-    # -- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Attach a permitted peer, cut any other."""
         assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
         peer = transport.get_extra_info('peername')[0]
         if (self._server.clients >= rms.CLIENTS_MAX
                 or not self._server.permits(peer)):
             transport.abort()
-            return
-        rms.bound_buffers(transport)
-        self._server.add(self)
-        self._client = self._server.context.console.attach(
-            self, f'watcher {peer}')
-        self._client.resume_writing()   # begins with the scroll-back
+        elif self.take(transport):
+            self._server.add(self)
+            self.attach(self._server.context.console, f'watcher {peer}')
 
-    def pause_writing(self) -> None:
-        """Tell the console that the connection is full."""
-        if self._client is not None:
-            self._client.pause_writing()
-
-    def resume_writing(self) -> None:
-        """Tell the console that the connection has room."""
-        if self._client is not None:
-            self._client.resume_writing()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Detach."""
-        if self._client is not None:
-            self._client.detach()
-            self._client = None
-            self._server.remove(self)
-
-    # -- console.Port
-
-    def write(self, data: bytes) -> None:
-        """Hand output to the peer."""
-        assert self._transport is not None
-        self._transport.write(data)
-
-    def tell(self, text: str) -> None:
-        """Show a notice of the console's own."""
-        self.write(f'\r\n[{text}]\r\n'.encode('ascii'))
-
-    def hold_input(self, on: bool) -> None:
-        """There is none."""
-
-    def progress(self) -> object:
-        """Bytes that the peer has acknowledged."""
-        return self.taken()
-
-    def taken(self) -> int:
-        """Bytes that the peer has acknowledged."""
-        assert self._transport is not None
-        return rms.bytes_acked(self._transport.get_extra_info('socket'))
-
-    def bound(self, size: int) -> None:
-        """Let no more than so many bytes wait."""
-        assert self._transport is not None
-        rms.bound_buffers(self._transport, size)
+    def detached(self) -> None:
+        """See TcpPort."""
+        self._server.remove(self)
 
 
 class WatchServer:
