@@ -209,8 +209,11 @@ class DestinationRole:
             # which its clients have to refuse.
             pairs.secrets.check(record.secret_id)
             pairs.images.ensure(record.digest)
-            address = (self._bind(record) if prepared_early is None
-                       else prepared_early.address)
+            if prepared_early is None:
+                address = self._bind(record)
+                self._early.announce(uuid, address.port_id)
+            else:
+                address = prepared_early.address
             with pairs.locked(uuid):
                 if self._arrivals.is_over(migration_id):
                     raise exception.PairError(
@@ -219,8 +222,6 @@ class DestinationRole:
                     record, address=address, incoming=True), migration_id)
                 self._arrivals.prepared[uuid] = migration_id
             undo.pop_all()
-        if prepared_early is None:
-            self._early.announce(uuid, address.port_id)
         return self._layout(uuid)
 
     def _layout(self, uuid: str) -> places.Layout:
