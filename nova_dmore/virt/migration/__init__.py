@@ -17,6 +17,7 @@ File                         Host         Part of the live migration
                                           R's migration
 ``../rpc.py``                both         each call to the other host
 ``destination.py``           destination  answers those calls
+``arrival.py``               both         what it says of Domain R
 ``arrivals.py``              destination  what it remembers of them
 ``domain_r_migration.py``    source       pre-copy of Domain R, held
 ``instance_pre_copy.py``     source       the end of the instance's pre-copy

@@ -22,6 +22,7 @@ from oslo_log import log as logging
 from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore import places
+from nova_dmore.virt.migration import arrival
 from nova_dmore.virt.migration import carry_over
 from nova_dmore.virt.migration import domain_r_migration
 from nova_dmore.virt.migration import job
@@ -71,6 +72,8 @@ class Departure:
         #: arrives in the form that this release and the one before can do
         #: with.
         self.layout_there: int = places.Layout.FIFOS
+        #: None: the destination does not say.
+        self._arrival: arrival.Arrival | None = None
         self._connection: libvirt.virConnect | None = None
         self._domain_r_migration: (
             domain_r_migration.DomainRMigration | None) = None
@@ -128,6 +131,7 @@ class Departure:
         # step, it runs as soon as it has arrived.
         self._arrives_paused = (self.layout_there > places.Layout.SOCKETS
                                 and self.services.synchronise)
+        self._arrival = self._ask_for_arrival()
         self._connection = libvirt.open(self.services.libvirt_uri)
         if self.services.synchronise:
             self._client.arm(self.co_migration.migration_id,
@@ -175,6 +179,20 @@ class Departure:
                 self.co_migration.is_plain_there = True
                 self.layout_there = places.Layout.STOCK
             raise
+
+    def _ask_for_arrival(self) -> arrival.Arrival | None:
+        """How Domain R is to arrive; None: the destination does not say."""
+        try:
+            return self._ask_again_for_arrival()
+        except exception.PairError as error:
+            LOG.info('Domain R gets no processors on its way: %s',
+                     text.printable(error), instance=self._instance)
+            return None
+
+    def _ask_again_for_arrival(self) -> arrival.Arrival:
+        return self.services.destination.arrival(
+            self._context, self.co_migration.host,
+            self.co_migration.migration_id, self._uuid)
 
     def _start_pre_copy(self, destination: str, arguments: dict[str, Any]
                         ) -> None:
@@ -231,13 +249,15 @@ class Departure:
         self._switch_over.start()
 
     def _destination_xml(self, known: str) -> dict[str, Any]:
-        """What Domain R is at a destination of another release.
+        """What Domain R is at the destination: its processors are others
+        there, and a destination of another release has other directories.
 
         :param known: its XML here.
         """
         wanted = xml.domain_r_for_destination(
             known, places.of_pair(self.services.pairs.records.directory(
-                self._uuid)), self.layout_there)
+                self._uuid)), self.layout_there,
+            None if self._arrival is None else self._arrival.cpus)
         return {} if wanted is None else {'destination_xml': wanted}
 
     def is_under_way(self) -> bool:
