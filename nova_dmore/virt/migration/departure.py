@@ -32,6 +32,7 @@ from nova_dmore.virt.migration import plain_destination
 from nova_dmore.virt.migration import rollback
 from nova_dmore.virt.migration import services as services_module
 from nova_dmore.virt.migration import switch_over
+from nova_dmore.virt.migration import wire_wait
 from nova_dmore.virt.pair import domain_r
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt.pair import renewable
@@ -79,6 +80,7 @@ class Departure:
             domain_r_migration.DomainRMigration | None) = None
         self._switch_over: switch_over.SwitchOver | None = None
         self._carry_over: carry_over.CarryOver | None = None
+        self._wire_wait: wire_wait.WireWait | None = None
         self._flags = 0     # of Domain R's migration
         #: Whether Domain R runs there only when its instance does.
         self._arrives_paused = False
@@ -247,6 +249,13 @@ class Departure:
             self.co_migration, self._client, migration, self.instance_ended,
             self._carry_over.send, f'dmore-switch-over-{self._uuid}')
         self._switch_over.start()
+        if self._arrival is not None and not self._arrival.is_wired:
+            self._wire_wait = wire_wait.WireWait(
+                self.co_migration,
+                lambda: services.pairs.is_wired(self._uuid),
+                self._ask_again_for_arrival, self.instance_ended,
+                f'dmore-wire-wait-{self._uuid}')
+            self._wire_wait.start()
 
     def _destination_xml(self, known: str) -> dict[str, Any]:
         """What Domain R is at the destination: its processors are others
@@ -267,11 +276,13 @@ class Departure:
                 and not self._domain_r_migration.has_failed())
 
     @property
-    def copied(self) -> threading.Event | None:
-        """Set when Domain R was copied once, or does not leave any more;
-        None: nothing keeps it in step with its instance."""
-        return (None if self._switch_over is None
-                else self._switch_over.domain_r_copied)
+    def awaited(self) -> list[threading.Event]:
+        """What the instance's stop should not come before: each is set when
+        Domain R is ready in one respect, or does not leave any more. None of
+        them: nothing keeps it in step with its instance."""
+        return [] if self._switch_over is None else [
+            self._switch_over.domain_r_copied,
+            *([self._wire_wait.ended] if self._wire_wait else [])]
 
     def close(self) -> None:
         """The co-migration is over."""
