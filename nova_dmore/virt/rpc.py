@@ -5,9 +5,9 @@ In a live migration the source's role (:mod:`nova_dmore.virt.migration.source`,
 and ``completion`` or ``rollback`` at its end) calls them on
 :class:`DestinationAPI`; the destination's role
 (:mod:`nova_dmore.virt.migration.destination`) answers. Order: ``prepare``,
-``carry_over``, ``finish``; or, if the instance stays, ``send_back`` and
-``abort``. Before all of them the destination may call ``leave`` on
-:class:`SourceAPI`, which
+``arrival``, again and again, ``carry_over``, ``finish``; or, if the instance
+stays, ``send_back`` and ``abort``. Before all of them the destination may call
+``leave`` on :class:`SourceAPI`, which
 :mod:`nova_dmore.virt.migration.early_departure` answers.
 
 Wire format: the names of the calls and of their arguments are sent to hosts of
@@ -39,6 +39,7 @@ from nova_dmore.channel import carry_over as carry_over_module
 from nova_dmore.channel import errors
 from nova_dmore import exception
 from nova_dmore import places
+from nova_dmore.virt.migration import arrival as arrival_module
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt import received
 if TYPE_CHECKING:
@@ -51,10 +52,10 @@ if TYPE_CHECKING:
 _Method = TypeVar('_Method', bound=Callable[..., Any])
 
 TOPIC = 'nova-dmore'
-VERSION = '2.3'
+VERSION = '2.4'
 #: The version that every call requires, but ``send_back`` (2.1), ``leave``
-#: (2.2), and what an operator asks (2.3,
-#: :mod:`nova_dmore.virt.operator_rpc`).
+#: (2.2), what an operator asks (2.3, :mod:`nova_dmore.virt.operator_rpc`), and
+#: ``arrival`` (2.4).
 _BASE_VERSION = '2.0'
 #: How much longer than the time that a call gives it a destination may take to
 #: answer, in seconds.
@@ -145,6 +146,23 @@ class DestinationAPI:
             record=record)
         return (max(places.Layout.STOCK, int(answer))
                 if isinstance(answer, int) else places.Layout.SOCKETS)
+
+    def arrival(self, context: 'nova_context.RequestContext', host: str,
+                migration_id: str, instance_uuid: str
+                ) -> arrival_module.Arrival:
+        """Ask how Domain R is to arrive, and whether its port is wired.
+
+        :raises nova_dmore.exception.PairError: the destination does not say;
+            before version 2.4 none did.
+        """
+        client = self._client.prepare(
+            server=host, timeout=self._timeout, version='2.4')
+        answer = send(client, context, host, 'arrival',
+                      migration_id=migration_id, instance_uuid=instance_uuid)
+        try:
+            return arrival_module.from_wire(answer)
+        except ValueError as error:
+            raise exception.PairError(f'host {host}: {error}') from error
 
     def carry_over(self, context: 'nova_context.RequestContext', host: str,
                    migration_id: str, instance_uuid: str,
@@ -287,6 +305,16 @@ class DestinationServer:
             received.identifier('migration_id', migration_id)
             received.text('record', record, record_module.TEXT_MAX)
         return self._destination.prepare(context, migration_id, record)
+
+    @errors_to_caller
+    def arrival(self, context: 'nova_context.RequestContext',
+                migration_id: Any, instance_uuid: Any) -> dict[str, Any]:
+        """See :meth:`DestinationAPI.arrival`."""
+        with arguments_of('arrival'):
+            received.identifier('migration_id', migration_id)
+            received.uuid('instance_uuid', instance_uuid)
+        return arrival_module.to_wire(
+            self._destination.arrival(migration_id, instance_uuid))
 
     @errors_to_caller
     def carry_over(self, context: 'nova_context.RequestContext',

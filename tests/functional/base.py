@@ -97,6 +97,9 @@ class TestCase(base.ServersTestBase):
             'nova_dmore.virt.where.has_shadow_devices', lambda *_: True))
         self.useFixture(fixtures.MonkeyPatch(
             'nova_dmore.virt.where.has_stock_consoles', lambda *_: False))
+        # Not the switch of the machine that the tests run on.
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova_dmore.virt.network.wired.database_of', lambda conf: None))
         self.flags(api_paste_config=str(API_PASTE), group='wsgi')
         self.directory = self.useFixture(fixtures.TempDir()).path
         self.flags(

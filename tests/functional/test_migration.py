@@ -111,8 +111,9 @@ class MigrationTestCase(base.TestCase):
 
     def _migrate(self, domain, destination, params, flags):
         if domain.name().startswith('domr-') and 'c1' in destination:
-            self.connection('c1').createXML(
-                self.connection('c2').xml[domain.name()], 0)
+            self.connection('c1').createXML(params.get(
+                'destination_xml',
+                self.connection('c2').xml[domain.name()]), 0)
             domain.destroy()
             self.sent_back = True
             return
@@ -123,7 +124,8 @@ class MigrationTestCase(base.TestCase):
                             or self.domain_r_stopped.wait(10))
             if self.domain_r_error is not None:
                 raise self.domain_r_error
-            xml = self.connection('c1').xml[domain.name()]
+            xml = params.get('destination_xml',
+                             self.connection('c1').xml[domain.name()])
             self.connection('c2').createXML(xml, 0)
             self.domain_r(self.server, 'c2')._state = (
                 fakelibvirt.VIR_DOMAIN_PAUSED)
@@ -192,6 +194,57 @@ class LiveMigrationTest(MigrationTestCase):
         self.shadow_client(self.server, 'c2').adopt.assert_called_with()
         self._delete_server(self.server)
         self.assert_nothing_left()
+
+    def _has_processors(self, hostname, cpus):
+        self.driver(hostname)._pairs.blueprint.cpus = lambda: cpus
+
+    def _processors(self, hostname):
+        """With which its libvirt was given Domain R."""
+        return self.domain_r_xml(self.server, hostname).find(
+            'vcpu').get('cpuset')
+
+    def test_each_host_has_its_processors(self):
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova.tests.fixtures.libvirt.Domain.XMLDesc', kept_xml))
+        self._has_processors('c1', '0-1')
+        self._has_processors('c2', '2-3')
+        self._delete_server(self.server)
+        self.boot_again()
+        self.assertEqual('0-1', self._processors('c1'))
+        self.go()
+        self.assertEqual('2-3', self._processors('c2'))
+        self._assert_at_destination()
+
+    def test_domain_r_does_not_come_back_with_processors_of_another_host(
+            self):
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova.tests.fixtures.libvirt.Domain.XMLDesc', kept_xml))
+        self._has_processors('c2', '6-7')
+        self.test_the_instance_stays_and_domain_r_had_left()
+        self.assertEqual('6-7', self._processors('c2'))
+        self.assertIsNone(self._processors('c1'))
+
+    def test_the_port_is_wired_late(self):
+        log = self.useFixture(fixtures.FakeLogger())
+        questions = []
+
+        def is_wired(instance_uuid):
+            questions.append(instance_uuid)
+            return len(questions) > 3
+
+        driver = self.driver('c1')
+        driver._pairs.is_wired = lambda instance_uuid: True
+        self.driver('c2')._pairs.is_wired = is_wired
+        stock = driver.live_migration
+
+        def live_migration(*args, **kwargs):
+            self.until(lambda: 'is wired at c2' in log.output)
+            return stock(*args, **kwargs)
+
+        with mock.patch.object(driver, 'live_migration', live_migration):
+            self.go()
+        self._assert_at_destination()
+        self.assertEqual(4 * [self.server['id']], questions)
 
     def test_several_serial_ports(self):
         """No host keeps a TCP port of an instance that has left it."""

@@ -18,10 +18,13 @@ File                         Host         Part of the live migration
                                           R's migration
 ``../rpc.py``                both         each call to the other host
 ``destination.py``           destination  answers those calls
+``arrival.py``               both         what it says of Domain R
 ``arrivals.py``              destination  what it remembers of them
 ``domain_r_migration.py``    source       pre-copy of Domain R, held
+``wire_wait.py``             source       asks whether Domain R's port is
+                                          wired at the destination
 ``instance_pre_copy.py``     source       the end of the instance's pre-copy
-                                          waits for Domain R's
+                                          waits for both
 ``switch_over.py``           source       the instance stops: Domain R
                                           switches over, too
 ``carry_over.py``            source       then its port and the last offsets

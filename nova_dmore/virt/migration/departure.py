@@ -22,6 +22,7 @@ from oslo_log import log as logging
 from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore import places
+from nova_dmore.virt.migration import arrival
 from nova_dmore.virt.migration import carry_over
 from nova_dmore.virt.migration import domain_r_migration
 from nova_dmore.virt.migration import job
@@ -31,6 +32,7 @@ from nova_dmore.virt.migration import plain_destination
 from nova_dmore.virt.migration import rollback
 from nova_dmore.virt.migration import services as services_module
 from nova_dmore.virt.migration import switch_over
+from nova_dmore.virt.migration import wire_wait
 from nova_dmore.virt.pair import domain_r
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt.pair import renewable
@@ -71,11 +73,14 @@ class Departure:
         #: arrives in the form that this release and the one before can do
         #: with.
         self.layout_there: int = places.Layout.FIFOS
+        #: None: the destination does not say.
+        self._arrival: arrival.Arrival | None = None
         self._connection: libvirt.virConnect | None = None
         self._domain_r_migration: (
             domain_r_migration.DomainRMigration | None) = None
         self._switch_over: switch_over.SwitchOver | None = None
         self._carry_over: carry_over.CarryOver | None = None
+        self._wire_wait: wire_wait.WireWait | None = None
         self._flags = 0     # of Domain R's migration
         #: Whether Domain R runs there only when its instance does.
         self._arrives_paused = False
@@ -128,6 +133,7 @@ class Departure:
         # step, it runs as soon as it has arrived.
         self._arrives_paused = (self.layout_there > places.Layout.SOCKETS
                                 and self.services.synchronise)
+        self._arrival = self._ask_for_arrival()
         self._connection = libvirt.open(self.services.libvirt_uri)
         if self.services.synchronise:
             self._client.arm(self.co_migration.migration_id,
@@ -176,6 +182,20 @@ class Departure:
                 self.layout_there = places.Layout.STOCK
             raise
 
+    def _ask_for_arrival(self) -> arrival.Arrival | None:
+        """How Domain R is to arrive; None: the destination does not say."""
+        try:
+            return self._ask_again_for_arrival()
+        except exception.PairError as error:
+            LOG.info('Domain R gets no processors on its way: %s',
+                     text.printable(error), instance=self._instance)
+            return None
+
+    def _ask_again_for_arrival(self) -> arrival.Arrival:
+        return self.services.destination.arrival(
+            self._context, self.co_migration.host,
+            self.co_migration.migration_id, self._uuid)
+
     def _start_pre_copy(self, destination: str, arguments: dict[str, Any]
                         ) -> None:
         """Begin to copy Domain R's memory, and to hold it until the instance
@@ -189,7 +209,8 @@ class Departure:
             libvirt.VIR_DOMAIN_XML_MIGRATABLE)
         there = xml.domain_r_for_destination(
             known, places.of_pair(self.services.pairs.records.directory(
-                self._uuid)), self.layout_there)
+                self._uuid)), self.layout_there,
+            None if self._arrival is None else self._arrival.cpus)
         if (there.large_region
                 and self.layout_there < places.Layout.LARGE_REGIONS):
             raise exception.PairError(
@@ -234,6 +255,13 @@ class Departure:
             self.co_migration, self._client, migration, self.instance_ended,
             self._carry_over.send, f'dmore-switch-over-{self._uuid}')
         self._switch_over.start()
+        if self._arrival is not None and not self._arrival.is_wired:
+            self._wire_wait = wire_wait.WireWait(
+                self.co_migration,
+                lambda: services.pairs.is_wired(self._uuid),
+                self._ask_again_for_arrival, self.instance_ended,
+                f'dmore-wire-wait-{self._uuid}')
+            self._wire_wait.start()
 
     def is_under_way(self) -> bool:
         """Whether Domain R leaves, or has left."""
@@ -242,11 +270,13 @@ class Departure:
                 and not self._domain_r_migration.has_failed())
 
     @property
-    def copied(self) -> threading.Event | None:
-        """Set when Domain R was copied once, or does not leave any more;
-        None: nothing keeps it in step with its instance."""
-        return (None if self._switch_over is None
-                else self._switch_over.domain_r_copied)
+    def awaited(self) -> list[threading.Event]:
+        """What the instance's stop should not come before: each is set when
+        Domain R is ready in one respect, or does not leave any more. None of
+        them: nothing keeps it in step with its instance."""
+        return [] if self._switch_over is None else [
+            self._switch_over.domain_r_copied,
+            *([self._wire_wait.ended] if self._wire_wait else [])]
 
     def close(self) -> None:
         """The co-migration is over."""

@@ -26,6 +26,7 @@ from nova_dmore import exception
 from nova_dmore import places
 from nova_dmore.virt import boundary
 from nova_dmore.virt.config import host_secrets
+from nova_dmore.virt.migration import arrival as arrival_module
 from nova_dmore.virt.migration import arrivals
 from nova_dmore.virt.migration import console_log as console_log_module
 from nova_dmore.virt.migration import early_preparation
@@ -209,8 +210,11 @@ class DestinationRole:
             # which its clients have to refuse.
             pairs.secrets.check(record.secret_id)
             pairs.images.ensure(record.digest)
-            address = (self._bind(record) if prepared_early is None
-                       else prepared_early.address)
+            if prepared_early is None:
+                address = self._bind(record)
+                self._early.announce(uuid, address.port_id)
+            else:
+                address = prepared_early.address
             with pairs.locked(uuid):
                 if self._arrivals.is_over(migration_id):
                     raise exception.PairError(
@@ -219,9 +223,22 @@ class DestinationRole:
                     record, address=address, incoming=True), migration_id)
                 self._arrivals.prepared[uuid] = migration_id
             undo.pop_all()
-        if prepared_early is None:
-            self._early.announce(uuid, address.port_id)
         return self._layout(uuid)
+
+    def arrival(self, migration_id: str, instance_uuid: str
+                ) -> arrival_module.Arrival:
+        """How Domain R is to arrive here, and whether its port is wired.
+
+        Called when :meth:`prepare` has answered, and again until it is wired;
+        it waits for nothing.
+
+        :raises nova_dmore.exception.DMoreError: nobody can tell.
+        """
+        if not self._arrivals.was_prepared(migration_id, instance_uuid):
+            raise exception.PairError(
+                f'nothing of migration {migration_id} is here')
+        return arrival_module.Arrival(
+            self._pairs.blueprint.cpus(), self._pairs.is_wired(instance_uuid))
 
     def _layout(self, uuid: str) -> places.Layout:
         """The newest that what was prepared here knows: the host service may

@@ -101,6 +101,8 @@ class _EarlyPreparation(threading.Thread):
         self._is_made = threading.Event()
         #: Of what was made; None: nothing was.
         self._record: record_module.PairRecord | None = None
+        #: Has the tap wired; None: there is no binding yet.
+        self._wiring: threading.Thread | None = None
 
     def run(self) -> None:
         """Called by ``start()``."""
@@ -116,7 +118,9 @@ class _EarlyPreparation(threading.Thread):
             threading.Thread(
                 target=self._tell, name=f'dmore-tell-{self._instance.uuid}',
                 daemon=True).start()
-            _announce(self._pairs, self._record.address.port_id)
+        if self._wiring is not None:
+            # Whoever waits for this thread waits for that, too.
+            self._wiring.join()
 
     def _tell(self) -> None:
         with boundary.instance_first(self._instance, 'Telling its source'):
@@ -139,8 +143,7 @@ class _EarlyPreparation(threading.Thread):
                 # removes it, and then makes everything.
                 return
             with contextlib.ExitStack() as undo:
-                undo.callback(pairs.addresses.drop_inactive_binding,
-                              found.port_id, pairs.host)
+                undo.callback(self._undo_binding, found.port_id)
                 self._record = pairs.prepare_early(record_module.PairRecord(
                     instance_uuid=instance.uuid,
                     instance_name=instance.display_name or instance.name,
@@ -153,7 +156,22 @@ class _EarlyPreparation(threading.Thread):
                 undo.pop_all()
 
     def _bind(self, address: address_module.Address) -> address_module.Address:
-        return self._pairs.addresses.add_binding(address, self._pairs.host)
+        bound = self._pairs.addresses.add_binding(address, self._pairs.host)
+        # Before there is a tap. Neutron's agent looks for new ones every two
+        # seconds, leaves alone what was not announced by then, and has to be
+        # called once more.
+        self._wiring = _start_announcing(
+            self._pairs, self._instance.uuid, address.port_id)
+        return bound
+
+    def _undo_binding(self, port_id: str) -> None:
+        pairs = self._pairs
+        if self._wiring is None:
+            pairs.addresses.drop_inactive_binding(port_id, pairs.host)
+            return
+        # While it is announced, the agent of the source does not look at it.
+        self._wiring.join()
+        pairs.addresses.delete_binding(port_id, pairs.host)
 
 
 class EarlyPreparations:
@@ -201,12 +219,10 @@ class EarlyPreparations:
         preparation.start()
 
     def announce(self, instance_uuid: str, port_id: str) -> None:
-        """Begin to have a tap wired that was not prepared early."""
-        wiring = threading.Thread(
-            target=_announce, args=(self._pairs, port_id),
-            name=f'dmore-wire-{instance_uuid}', daemon=True)
-        wiring.start()
-        self._wiring[instance_uuid] = wiring
+        """Begin to have a tap wired, to be made next, that was not prepared
+        early."""
+        self._wiring[instance_uuid] = _start_announcing(
+            self._pairs, instance_uuid, port_id)
 
     def take(self, instance_uuid: str, timeout_s: float = _WAIT_S
              ) -> record_module.PairRecord | None:
@@ -231,6 +247,15 @@ class EarlyPreparations:
         if wiring is not None:
             wiring.join(max(0, deadline - time.monotonic()))
         return made
+
+
+def _start_announcing(pairs: 'incoming.IncomingPairs', instance_uuid: str,
+                      port_id: str) -> threading.Thread:
+    wiring = threading.Thread(
+        target=_announce, args=(pairs, port_id),
+        name=f'dmore-wire-{instance_uuid}', daemon=True)
+    wiring.start()
+    return wiring
 
 
 def _announce(pairs: 'incoming.IncomingPairs', port_id: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Slows the end of the instance's pre-copy until Domain R is copied, too.
+"""Slows the end of the instance's pre-copy until Domain R can go, too.
 
 At the source, beside :mod:`nova_dmore.virt.migration.domain_r_migration`:
 :mod:`nova_dmore.virt.migration.source` starts both. What follows is the stop
@@ -8,8 +8,10 @@ of the instance (:mod:`nova_dmore.virt.migration.switch_over`).
 The memory of both is copied at the same time. QEMU switches the instance over,
 without asking anybody, as soon as what remains can be sent within the downtime
 limit. If Domain R was not copied once by then, it stands still for as long as
-the rest of its copy takes. So if need be the end of the instance's first pass
-is made slow, for a few seconds, and only then.
+the rest of its copy takes; and if its port is not wired at the destination, no
+client reaches it there (:mod:`nova_dmore.virt.migration.wire_wait`). So if
+need be the end of the instance's first pass is made slow, for a few seconds,
+and only then.
 
 QEMU compares what remains with *limit times measured bandwidth*, at the end
 of each pass over the memory. The lowest downtime limit is 1 ms. In that time a
@@ -20,6 +22,7 @@ all the same, and the migration goes on with that.
 
 import threading
 import time
+from collections.abc import Sequence
 
 from nova_dmore.virt.migration import job
 
@@ -46,16 +49,16 @@ class InstancePreCopy(threading.Thread):
     """One thread for the pre-copy of one instance.
 
     :param instance: the instance's job, which Nova's thread carries out.
-    :param domain_r_copied: set when Domain R was copied once, or when the
-        instance migrates without it.
+    :param awaited: each is set when Domain R is ready in one respect, or
+        when the instance migrates without it.
     :param bandwidth_mib: Nova's limit, 0 for none.
     """
 
-    def __init__(self, instance: job.Job, domain_r_copied: threading.Event,
+    def __init__(self, instance: job.Job, awaited: Sequence[threading.Event],
                  bandwidth_mib: int, name: str) -> None:
         super().__init__(name=name, daemon=True)
         self._instance = instance
-        self._domain_r_copied = domain_r_copied
+        self._awaited = awaited
         self._bandwidth_mib = bandwidth_mib or job.UNLIMITED_MIB
         self._downtime_ms = _DEFAULT_DOWNTIME_MS
         self._lock = threading.Lock()
@@ -79,7 +82,7 @@ class InstancePreCopy(threading.Thread):
     def run(self) -> None:
         """Called by ``start()``."""
         try:
-            while not (self._domain_r_copied.is_set() or
+            while not (all(each.is_set() for each in self._awaited) or
                        self._ended.wait(_POLL_S) or self._was_slow_for_long()):
                 self._slow_near_end()
         finally:

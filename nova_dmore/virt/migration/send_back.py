@@ -15,6 +15,7 @@ from nova_dmore import exception
 from nova_dmore.virt.migration import job
 from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import domain_r
+from nova_dmore.virt.pair import xml
 from nova_dmore.virt import where
 if TYPE_CHECKING:
     from nova_dmore.virt.pair import incoming
@@ -92,6 +93,7 @@ class SendBack:
             **job.parallel_connections(flags, self._connections)}
         if migrate_uri is not None:
             parameters['migrate_uri'] = migrate_uri
+        parameters.update(self._destination_xml(instance_uuid))
         outgoing = job.OutgoingMigration(
             self._libvirt_uri, domain_r.name_of(instance_uuid), uri,
             parameters, flags)
@@ -104,6 +106,20 @@ class SendBack:
         if not outgoing.succeeded():
             raise exception.PairError(
                 f'Domain R cannot be sent back: {outgoing.error}')
+
+    def _destination_xml(self, instance_uuid: str) -> dict[str, str]:
+        """It came with the processors of this host, and the source may have
+        fewer. The source gives it its own when it is back.
+
+        :raises nova_dmore.exception.PairError: it is not here any more.
+        """
+        try:
+            known = self._connect().lookupByName(domain_r.name_of(
+                instance_uuid)).XMLDesc(libvirt.VIR_DOMAIN_XML_MIGRATABLE)
+        except libvirt.libvirtError as error:
+            raise exception.PairError(f'Domain R: {error}') from error
+        wanted = xml.with_processors(known, None)
+        return {} if wanted is None else {'destination_xml': wanted}
 
     def _job_of_paused(self, instance_uuid: str) -> job.Job:
         """The job of a Domain R that has arrived and has not run.

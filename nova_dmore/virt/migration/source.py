@@ -11,7 +11,7 @@ Nova's thread where Nova calls ``Guest.migrate()``. After it comes
 QEMU decides when the instance stops, as in any live migration. Domain R's
 departure (``departure.py``), which may have begun earlier, keeps it in step
 with that. ``instance_pre_copy.py`` slows the end of the instance's pre-copy
-for a while if Domain R is not copied yet.
+for a while if Domain R is not copied yet, or not wired at the destination.
 
 The instance comes first: what fails here interrupts the console, and never
 the instance's migration.
@@ -192,10 +192,10 @@ class SourceRole:
         departure = self._departure
         if not departure.has_begun:
             departure.begin(destination, arguments)
-        if departure.copied is not None:
+        if departure.awaited:
             assert departure.instance_job is not None   # since PRE_COPY
             self._instance_pre_copy = instance_pre_copy.InstancePreCopy(
-                departure.instance_job, departure.copied,
+                departure.instance_job, departure.awaited,
                 arguments.get('bandwidth') or 0,
                 f'dmore-pre-copy-{self._uuid}')
             self._instance_pre_copy.start()

@@ -61,7 +61,15 @@ class Blueprint:
             log_file=kernel_log.path(
                 self._conf.dmore.log_dir, record.instance_uuid),
             tb_cache_mib=self._conf.libvirt.tb_cache_size,
-            cpus=cpus.as_text(cpus.of_domain_r(self._conf))))
+            cpus=self.cpus()))
+
+    def cpus(self) -> str | None:
+        """The processors of this host for all threads of a Domain R, as
+        libvirt lists them; None: any.
+
+        :raises nova_dmore.exception.ConfigurationError: there are none.
+        """
+        return cpus.as_text(cpus.of_domain_r(self._conf))
 
     def bind(self, domain: domain_r.DomainR) -> None:
         """Give a Domain R that has started or arrived here its part of this

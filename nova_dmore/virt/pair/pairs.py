@@ -15,6 +15,7 @@ from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
+from nova_dmore.virt.network import wired
 from nova_dmore.virt.pair import kernel_log
 from nova_dmore.virt.pair import known
 from nova_dmore.virt.pair import parts
@@ -337,3 +338,11 @@ class Pairs(known.KnownPairs):
             record = self.get(instance_uuid)
             if record is not None and not record.incoming:
                 self._plug.plug(record)
+
+    def is_wired(self, instance_uuid: str) -> bool:
+        """Whether the switch of this host shows that Domain R's port is
+        wired. Not every kind of network has such a sign
+        (:mod:`nova_dmore.virt.network.wired`)."""
+        record = self.get(instance_uuid)
+        return record is not None and wired.is_wired(
+            wired.database_of(self._conf), record.address.port_id)

@@ -278,26 +278,44 @@ class DomainRThere:
     xml: str | None
 
 
-def domain_r_for_destination(xml: str, where: places.Places, layout: int
-                             ) -> DomainRThere:
+def domain_r_for_destination(xml: str, where: places.Places, layout: int,
+                             cpus: str | None = None) -> DomainRThere:
     """Adapt a Domain R's XML to its destination.
 
-    The processors are those of this host. The destination gives it its own
-    when it has arrived (:meth:`nova_dmore.virt.pair.domain_r.DomainR.bind`).
-
     :param layout: the newest that the destination knows.
+    :param cpus: see :func:`with_processors`.
     """
     root = etree.fromstring(xml)
     changed = host_side.lead_domain_r(root, where, _known(layout))
-    vcpu = root.find('vcpu')
-    if vcpu.attrib.pop('cpuset', None) is not None:
-        changed = True
-    for tune in root.findall('cputune'):
-        root.remove(tune)
-        changed = True
+    changed = _set_processors(root, cpus) or changed
     return DomainRThere(
         host_side.has_large_region(root),
         etree.tostring(root, encoding='unicode') if changed else None)
+
+
+def with_processors(xml: str, cpus: str | None) -> str | None:
+    """Give a Domain R the processors of another host; None: it has no others.
+
+    :param cpus: as libvirt lists them. All threads of its QEMU are on these
+        before QEMU begins, for the domain has no set of another kind. None:
+        any. Where that host has an opinion, it says so again when Domain R
+        has arrived (:meth:`nova_dmore.virt.pair.domain_r.DomainR.bind`).
+    """
+    root = etree.fromstring(xml)
+    return (str(etree.tostring(root, encoding='unicode'))
+            if _set_processors(root, cpus) else None)
+
+
+def _set_processors(root: etree._Element, cpus: str | None) -> bool:
+    """Whether something had to be changed."""
+    vcpu = root.find('vcpu')
+    before = vcpu.attrib.pop('cpuset', None)
+    if cpus is not None:
+        vcpu.set('cpuset', cpus)
+    tunes = root.findall('cputune')
+    for tune in tunes:
+        root.remove(tune)
+    return bool(tunes) or before != cpus
 
 
 def _known(layout: int) -> places.Layout:

@@ -217,6 +217,11 @@ class HostTestCase(fakes.TestCase):
         self.libvirt = Libvirt()
         self.shadow = self.useFixture(fake_shadow.ShadowProcesses())
         self.vif_driver = VifDriver()
+        #: Ids of the ports of which the host's switch shows that.
+        self.wired = set()
+        self.useFixture(fixtures.MockPatch(
+            'nova_dmore.virt.network.wired.is_wired', autospec=True,
+            side_effect=lambda database, port_id: port_id in self.wired))
         self.images = mock.create_autospec(
             image_store.ImageStore, instance=True)
         self.images.current.return_value = fakes.DIGEST

@@ -12,12 +12,14 @@ from oslo_messaging import conffixture
 
 from nova_dmore import exception
 from nova_dmore import places
+from nova_dmore.virt.migration import arrival
 from nova_dmore.virt import operator_rpc
 from nova_dmore.virt import rpc
 from tests.unit.virt import fakes
 
 ARGUMENTS = {
     'prepare': {'migration_id': 'm1', 'record': '{}'},
+    'arrival': {'migration_id': 'm1', 'instance_uuid': fakes.UUID},
     'carry_over': {'migration_id': 'm1', 'instance_uuid': fakes.UUID,
                    'carry_over': {'epoch': 7, 'unstored': {
                        'control_to_domain_r': {'base': 3, 'data': 'CiAK'}}}},
@@ -35,6 +37,7 @@ class Destination:
 
     def __init__(self):
         self.calls = []
+        self.said = arrival.Arrival()
         self.error = None
         self.runs = False
         self.layout = 2
@@ -42,6 +45,10 @@ class Destination:
     def prepare(self, context, migration_id, record_text):
         self._note('prepare', migration_id, record_text)
         return self.layout
+
+    def arrival(self, migration_id, instance_uuid):
+        self._note('arrival', migration_id, instance_uuid)
+        return self.said
 
     def carry_over(self, migration_id, instance_uuid, carry_over):
         self._note('carry_over', migration_id, instance_uuid, carry_over)
@@ -174,13 +181,26 @@ class RpcTest(fakes.TestCase):
             self.assertEqual(layout, self.api.prepare(
                 self.context, 'c2', **ARGUMENTS['prepare']))
 
+    def test_how_domain_r_is_to_arrive(self):
+        def ask():
+            return self.api.arrival(
+                self.context, 'c2', **ARGUMENTS['arrival'])
+        self.destination.said = arrival.Arrival('0-3', True)
+        self.assertEqual(self.destination.said, ask())
+        with mock.patch.object(arrival, 'to_wire', autospec=True,
+                               return_value={'cpus': 'all of them'}):
+            error = self.assertRaises(exception.PairError, ask)
+        self.assertIn('c2', str(error))
+
     def test_a_destination_that_sends_nothing_back(self):
+        later = ('send_back', 'arrival')
         with mock.patch.object(rpc.DestinationServer, 'target',
                                messaging.Target(version='2.0')):
             for method in ARGUMENTS:
-                if method != 'send_back':
+                if method not in later:
                     self._call(method)
-            self.assertRaises(exception.PairError, self._call, 'send_back')
+            for method in later:
+                self.assertRaises(exception.PairError, self._call, method)
 
     def test_an_error_over_there(self):
         # What a transport makes of an error of the other side: the one in
@@ -240,6 +260,8 @@ class RpcTest(fakes.TestCase):
         for method, name, values in (
                 ('prepare', 'migration_id', names),
                 ('prepare', 'record', [*texts, ' ' * (1 << 18)]),
+                ('arrival', 'migration_id', names),
+                ('arrival', 'instance_uuid', uuids),
                 ('carry_over', 'migration_id', names),
                 ('carry_over', 'instance_uuid', uuids),
                 ('carry_over', 'carry_over', [None, 7, '{}', [{}]]),

@@ -11,6 +11,7 @@ import libvirt
 from nova_dmore import places
 from nova_dmore.virt.care import reporter
 from nova_dmore.virt.care import watch
+from nova_dmore.virt.migration import arrival
 from nova_dmore.virt.migration import departure
 from nova_dmore.virt.migration import guest as guest_module
 from nova_dmore.virt.migration import instance_pre_copy
@@ -195,6 +196,9 @@ class SourceTestCase(fake_host.HostTestCase):
         for name in ('carry_over', 'finish', 'abort'):
             self._note(self.destination, name, f'rpc {name}')
         self.destination.send_back.side_effect = self._send_back
+        self.destination.arrival.side_effect = lambda *args: self.arrival
+        #: What the destination says.
+        self.arrival = arrival.Arrival(is_wired=True)
         #: What the destination knows.
         self.layout = places.NEWEST
         self.console_log = None
@@ -260,6 +264,7 @@ class SourceTestCase(fake_host.HostTestCase):
     def _assert_no_thread_left(self):
         for name in (f'dmore-pre-copy-{fakes.UUID}',
                      f'dmore-switch-over-{fakes.UUID}',
+                     f'dmore-wire-wait-{fakes.UUID}',
                      f'dmore-migrate-{self.domr}'):
             for thread in threading.enumerate():
                 if thread.name == name:

@@ -9,6 +9,7 @@ from nova import exception as nova_exception
 from nova_dmore import exception
 from nova_dmore import places
 from nova_dmore.virt.config import identity
+from nova_dmore.virt.migration import arrival
 from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import record
 from nova_dmore import wire
@@ -29,6 +30,26 @@ class DestinationTest(destination_case.DestinationTestCase):
         self.assertEqual(
             {'bridge_name': 'br-there'},
             self.pairs.get(fakes.UUID).address.vif_details)
+
+    def test_how_domain_r_is_to_arrive(self):
+        self.role.prepare(None, 'm1', self.text)
+        self.assertEqual(arrival.Arrival(),
+                         self.role.arrival('m1', fakes.UUID))
+        self.wired.add(fakes.PORT)
+        self.config.config(cpu_shared_set='2-3', group='compute')
+        self.assertEqual(arrival.Arrival('2-3', True),
+                         self.role.arrival('m1', fakes.UUID))
+
+    def test_nobody_can_tell_how_it_is_to_arrive(self):
+        self.assertRaises(exception.PairError, self.role.arrival, 'm1',
+                          fakes.UUID)
+        self.role.prepare(None, 'm1', self.text)
+        self.assertRaises(exception.PairError, self.role.arrival, 'm2',
+                          fakes.UUID)
+        self.config.config(cpu_dedicated_set='0', group='compute')
+        self.config.config(cpu_set='0', group='dmore')
+        self.assertRaises(exception.ConfigurationError, self.role.arrival,
+                          'm1', fakes.UUID)
 
     def test_the_port_cannot_be_bound(self):
         self.neutron.vif_type = 'binding_failed'

@@ -58,6 +58,13 @@ class SendBackTest(destination_case.DestinationTestCase):
         self.assertFalse(self.role.abort('m1', fakes.UUID))
         self.assertIsNone(self.pairs.get(fakes.UUID))
 
+    def test_the_source_has_other_processors(self):
+        self.domain.xml = self.domain.xml.replace(
+            '<vcpu>', '<vcpu cpuset="6-7">')
+        self._send_back()
+        (_uri, parameters, _flags), _ = self.domain.migrateToURI3.call_args
+        self.assertIn('<vcpu>1</vcpu>', parameters['destination_xml'])
+
     def test_sent_by_another_network(self):
         self._send_back(migrate_uri='tcp://10.0.0.2')
         self.assertEqual({'migrate_uri': 'tcp://10.0.0.2'},

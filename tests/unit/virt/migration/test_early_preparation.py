@@ -8,6 +8,7 @@ from neutronclient.common import exceptions as neutron_exceptions
 from nova_dmore import exception
 from nova_dmore.virt.migration import early_preparation
 from nova_dmore.virt.pair import record
+from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 from tests.unit.virt.migration import destination_case
 
@@ -185,6 +186,35 @@ class EarlyPreparationTest(destination_case.DestinationTestCase):
         self.neutron.client.update_port.reset_mock()
         self.role.prepare(None, 'm1', self.text)
         self.neutron.client.update_port.assert_not_called()
+
+    def _assert_announced_first(self, prepare):
+        plug = self.vif_driver.plug
+
+        def plug_later(*args):
+            self._join('wire')
+            found.append(self._profile())
+            plug(*args)
+
+        found = []
+        self.vif_driver.plug = plug_later
+        prepare()
+        self.assertEqual([{'migrating_to': fakes.HOST}], found)
+
+    def test_its_tap_is_announced_before_it_is_there(self):
+        self._assert_announced_first(self._prepare_early)
+
+    def test_one_that_was_not_prepared_is_announced_first_too(self):
+        self._assert_announced_first(
+            lambda: self.role.prepare(None, 'm1', self.text))
+
+    def test_what_was_announced_cannot_be_plugged(self):
+        self.vif_driver.refuse = fake_host.plug_error()
+        self._prepare_early()
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        # The agent of the source leaves alone what is announced.
+        self.assertEqual({}, self._profile())
+        self.assertEqual([(fakes.PORT, fakes.OTHER_HOST)],
+                         list(self.neutron.bindings))
 
     def test_a_tap_that_was_not_prepared_is_wired(self):
         self.role.prepare(None, 'm1', self.text)

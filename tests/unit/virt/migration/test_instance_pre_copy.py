@@ -24,8 +24,10 @@ class InstancePreCopyTest(fakes.TestCase):
         self.instance.progress.side_effect = lambda: self.progress
         self.instance.limit.side_effect = self._limit
         self.domain_r_copied = threading.Event()
+        self.wired = threading.Event()
+        self.wired.set()
         self.pre_copy = instance_pre_copy.InstancePreCopy(
-            self.instance, self.domain_r_copied, 0, 'pre-copy')
+            self.instance, [self.domain_r_copied, self.wired], 0, 'pre-copy')
         self.addCleanup(self._end)
 
     def _end(self):
@@ -61,6 +63,17 @@ class InstancePreCopyTest(fakes.TestCase):
         self.assertEqual(slow, self._after(
             job.Progress(1, 1 << 20)))
         self.domain_r_copied.set()
+        self.pre_copy.join(5)
+        self.assertEqual(slow + [(job.UNLIMITED_MIB, 300)], self.log)
+
+    def test_all_is_waited_for(self):
+        self.wired.clear()
+        self.domain_r_copied.set()
+        self.progress = job.Progress(2, 10)
+        self.pre_copy.start()
+        slow = [(instance_pre_copy._LAST_BANDWIDTH_MIB, 1)]
+        self.assertEqual(slow, self._after(self.progress))
+        self.wired.set()
         self.pre_copy.join(5)
         self.assertEqual(slow + [(job.UNLIMITED_MIB, 300)], self.log)
 

@@ -6,14 +6,18 @@ import threading
 import time
 from unittest import mock
 
+import fixtures
 import libvirt
 
 from nova_dmore import exception
 from nova_dmore import places
+from nova_dmore.virt.migration import arrival
 from nova_dmore.virt.migration import domain_r_migration
 from nova_dmore.virt.migration import guest as guest_module
+from nova_dmore.virt.migration import instance_pre_copy
 from nova_dmore.virt.migration import job
 from nova_dmore.virt.migration import source
+from nova_dmore.virt.migration import wire_wait
 from nova_dmore import wire
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
@@ -47,6 +51,61 @@ class TogetherTest(source_case.SourceTestCase):
                          (record['incoming'], moved, console_log))
         self.client().arm.assert_called_once_with(
             migration_id, wire.Role.SOURCE)
+
+    def test_the_processors_of_the_destination(self):
+        self.arrival = arrival.Arrival('4-5', True)
+        self._run()
+        _destination, parameters, _flags = self.domain_r.called_with
+        self.assertIn('<vcpu cpuset="4-5">', parameters['destination_xml'])
+        self.assertEqual(1, self.destination.arrival.call_count)
+
+    def test_a_destination_that_does_not_say_how_it_is_to_arrive(self):
+        self.destination.arrival.side_effect = exception.PairError('2.4?')
+        self._run()
+        self._assert_gone_from_here()
+        _destination, parameters, _flags = self.domain_r.called_with
+        self.assertNotIn('destination_xml', parameters)
+        self.assertEqual(1, self.destination.arrival.call_count)
+
+    def _late_wire(self, **limits):
+        """The instance could stop as soon as it likes; it stops when its
+        pre-copy is not slow, and what the destination says of the wire is
+        noted."""
+        for name, value in limits.items():
+            self.useFixture(fixtures.MockPatchObject(
+                instance_pre_copy, name, value))
+        self.useFixture(fixtures.MockPatchObject(
+            wire_wait, '_POLL_S', 0.005))
+        self.wired.add(fakes.PORT)
+        self.arrival = arrival.Arrival()
+        self.domain.progress = (2, 10 ** 5)
+
+        def converge():
+            fake_host.wait(self.domain_r.held)
+            fake_host.wait(self.domain.freed)
+            self.log.append(f'wired: {self.arrival.is_wired}')
+            self.guest.switch_over_at_once()
+
+        self.guest.story = converge
+
+    def test_the_instance_stops_when_the_port_is_wired(self):
+        self._late_wire(PATIENCE_S=60.0)
+
+        def answer(*args):
+            if self.domain.limits:
+                self.arrival = arrival.Arrival(is_wired=True)
+            return self.arrival
+
+        self.destination.arrival.side_effect = answer
+        self._run()
+        self._assert_order('migrate instance', 'wired: True', 'frozen')
+        self.assertIn(instance_pre_copy._LAST_BANDWIDTH_MIB,
+                      self.domain.limits)
+
+    def test_a_port_that_is_never_wired(self):
+        self._late_wire(PATIENCE_S=0.05)
+        self._run()
+        self._assert_order('migrate instance', 'wired: False', 'frozen')
 
     def test_it_is_reported(self):
         self._run()

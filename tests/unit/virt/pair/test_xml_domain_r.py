@@ -141,10 +141,22 @@ class DomainRTest(fakes.TestCase):
         root.append(etree.fromstring(
             '<cputune><global_quota>200000</global_quota>'
             '<emulatorpin cpuset="0-1"/></cputune>'))
-        found = etree.fromstring(xml.domain_r_for_destination(
-            etree.tostring(root).decode(), WHERE, places.NEWEST).xml)
-        self.assertEqual({}, dict(found.find('vcpu').attrib))
-        self.assertIsNone(found.find('cputune'))
+        text = etree.tostring(root).decode()
+        for cpus, expected in ((None, {}), ('2,5', {'cpuset': '2,5'}),
+                               ('0-1', {'cpuset': '0-1'})):
+            for changed in (xml.domain_r_for_destination(
+                    text, WHERE, places.NEWEST, cpus).xml,
+                    xml.with_processors(text, cpus)):
+                found = etree.fromstring(changed)
+                self.assertEqual(expected, dict(found.find('vcpu').attrib))
+                self.assertIsNone(found.find('cputune'))
+
+    def test_a_destination_has_the_same_processors(self):
+        for cpus in (None, '0-1'):
+            text = etree.tostring(self._root(cpus=cpus)).decode()
+            self.assertIsNone(xml.with_processors(text, cpus))
+            self.assertIsNone(xml.domain_r_for_destination(
+                text, WHERE, places.NEWEST, cpus).xml)
 
     def test_emulated_memory_has_a_size_that_migrates_whole(self):
         for memory_mib in (48, 96, 128):
