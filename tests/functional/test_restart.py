@@ -55,7 +55,9 @@ class StartTest(restart_case.TestCase):
             *_of_pair('shadow stop', 'Domain R destroy', 'shadow remove',
                       'record forget', before='save active '
                       'rebuild_block_device_mapping'),
-            *_of_pair('record save', before='domain defineXML'))
+            *_of_pair('record save', 'Domain R createXML',
+                      before='domain defineXML'),
+            'domain defineXML', 'save active None')
 
 
 class StopTest(restart_case.TestCase):
