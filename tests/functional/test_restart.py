@@ -43,6 +43,16 @@ class StartTest(restart_case.TestCase):
             *_of_pair('save note', before='save active None'),
             'save active None')
 
+    def test_start(self):
+        self.check(
+            Operation(act('os-start'), wait_for('SHUTOFF', act('os-stop'))),
+            'domain defineXML', 'save active None')
+
+    def test_soft_reboot(self):
+        self.check(
+            Operation(act('reboot', type='SOFT')),
+            'domain createWithFlags', 'save active None')
+
     def test_hard_reboot(self):
         self.check(
             Operation(act('reboot', type='HARD')),

@@ -92,6 +92,28 @@ class MovesTestCase(restart_case.TestCase):
                     or not domain.isActive()):
                 raise fake_host.libvirt_error(text='cancelled')
 
+    def check_lost_to_nova(self, operation, step):
+        """Have nova-compute die when the instance runs on the second host,
+        and Nova still takes it for one of the first, for good.
+
+        Its pair is where it runs, and goes with it.
+        """
+        twin = self.die(operation, 's', step)
+        self.assertIn('2', self.state(twin)['domains'])
+        server = self.die(operation, 'c', step)
+        self.until_so(lambda: self.assertEqual(
+            self.state(twin), self.state(server)))
+        self.until_so(lambda: self.assert_settled(server))
+        self.assertIsNotNone(self.domain_r(server, 'c2'))
+        # As an operator does, who finds it there; a hard reboot would have it
+        # run on both hosts.
+        domain = self.domain_of(server, 'c2')
+        domain.destroy()
+        if self.domain_of(server, 'c2') is not None:
+            domain.undefine()
+        self.delete(server)
+        self.until_so(lambda: self.assert_gone(server))
+
     def lose(self, hostname):
         """A host is lost, with all that runs there."""
         uuids = [domain.UUIDString() for domain in
@@ -155,4 +177,10 @@ class EvacuationTest(MovesTestCase):
     def test_evacuation(self):
         self.check(
             Operation(_evacuate, _lost, dies='2', returns='1'),
-            'domain defineXML')
+            'save active rebuilding',
+            ('Domain R createXML', 'domain defineXML'), 'domain defineXML')
+
+    def test_evacuation_when_the_instance_runs(self):
+        self.check_lost_to_nova(
+            Operation(_evacuate, _lost, dies='2', returns='1'),
+            'save active None')
