@@ -53,6 +53,9 @@ class Operation:
     creates: bool = False
     #: Number of the host that comes back after it was lost.
     returns: str | None = None
+    #: Whether Nova waits for an answer of the nova-compute that dies, for as
+    #: long as ``rpc_response_timeout``.
+    is_waited_for: bool = False
 
 
 def act(action, **arguments):
@@ -208,6 +211,8 @@ class TestCase(base.TestCase):
         self.restart(hostname)
         if operation.returns is not None:
             self.find_again(kind + operation.returns)
+        if operation.is_waited_for:
+            self.until(lambda: self.instance(server).task_state is None)
         return server
 
     def _mend(self, server):

@@ -160,7 +160,20 @@ def _lost(case, server):
 class LiveMigrationTest(MovesTestCase):
 
     def test_source(self):
-        self.check(Operation(_live_migrate), 'domain migrateToURI3')
+        self.check(
+            Operation(_live_migrate),
+            'migration save queued', 'rpc pre_live_migration',
+            'migration save running', 'domain migrateToURI3')
+
+    def test_source_when_the_instance_has_left(self):
+        self.check_lost_to_nova(
+            Operation(_live_migrate),
+            'rpc post_live_migration_at_destination')
+
+    def test_destination(self):
+        self.flags(rpc_response_timeout=15, long_rpc_timeout=15)
+        self.check(
+            Operation(_live_migrate, dies='2', is_waited_for=True), 'reply')
 
 
 class ColdMigrationTest(MovesTestCase):
