@@ -23,6 +23,7 @@ import futurist
 from lxml import etree
 from oslo_concurrency import lockutils
 
+from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import domain_r
 
 _PROCESS: contextvars.ContextVar = contextvars.ContextVar(
@@ -180,6 +181,11 @@ class Deaths(fixtures.Fixture):
                 f'port {name.removesuffix("_port")}', method.side_effect)
 
 
+def as_a_daemon(function, *arguments):
+    """Call it as a daemon does that lives on when nova-compute has died."""
+    return contextvars.Context().run(function, *arguments)
+
+
 def _submit_with_context(submit):
     def call(executor, function, *arguments, **keywords):
         return submit(executor, contextvars.copy_context().run, function,
@@ -193,11 +199,15 @@ def _of_domain(name, step):
 
 
 def _save(instance, *_, **__):
-    """The state that is saved, if it is another one."""
-    changed = instance.obj_what_changed() & {'vm_state', 'task_state', 'host'}
-    if not changed:
-        return None
-    return f'save {instance.vm_state} {instance.task_state}'
+    """The state that is saved, if it is another one; or what the plug-in tells
+    of the pair."""
+    changed = instance.obj_what_changed()
+    if changed & {'vm_state', 'task_state', 'host'}:
+        return f'save {instance.vm_state} {instance.task_state}'
+    if ('system_metadata' in changed
+            and announcement.NOTE in instance.system_metadata):
+        return 'save note'
+    return None
 
 
 def _send(driver, target, context, message, *_, **__):

@@ -17,6 +17,7 @@ from nova import objects
 from nova.tests.functional.api import client
 
 from nova_dmore.virt.network import address
+from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import xml as xml_module
 from nova_dmore.virt import where
 from tests.functional import base
@@ -28,6 +29,7 @@ CONF = conf.CONF
 #: Not what the tests put in its place.
 STOCK_CONSOLES = where.has_stock_consoles
 SHADOW_DEVICES = where.has_shadow_devices
+IMAGE = '155d900f-4e14-4e4c-a73d-069cbf4541e6'
 #: What a nova-compute that has just started, or runs for a while, does with
 #: instances that are not as they should be.
 _PERIODIC = ('_sync_power_states', '_cleanup_running_deleted_instances',
@@ -45,6 +47,15 @@ class Operation:
     #: Called before with the test case and the server; returns when it is
     #: ready.
     prepare: object = None
+    #: Number of the host whose nova-compute dies.
+    dies: str = '1'
+    #: Whether it makes its server, and returns it.
+    creates: bool = False
+    #: Number of the host that comes back after it was lost.
+    returns: str | None = None
+    #: Whether Nova waits for an answer of the nova-compute that dies, for as
+    #: long as ``rpc_response_timeout``.
+    is_waited_for: bool = False
 
 
 def act(action, **arguments):
@@ -168,9 +179,11 @@ class TestCase(base.TestCase):
             self.driver(hostname)._watch._reconciler.sweep()
         self.until_so(lambda: self.assert_gone(server))
 
-    def _make(self, operation, hostname):
-        """A server that is as the operation finds it."""
+    def make(self, operation, hostname):
+        """A server that is as the operation finds it; None: it makes one."""
         self.neutron_for_domain_r.free_addresses[:] = ['10.0.0.5']
+        if operation.creates:
+            return None
         server = self.boot(host=hostname)
         # Nova leaves there what it needs to take back a rescue.
         os.makedirs(os.path.join(CONF.instances_path, server['id']),
@@ -184,16 +197,22 @@ class TestCase(base.TestCase):
 
         :returns: the server.
         """
-        hostname = kind + '1'
-        server = self._make(operation, hostname)
+        hostname = kind + operation.dies
+        server = self.make(operation, kind + '1')
         process = self.processes[hostname]
         process.steps.clear()
         process.dies_at = step
-        operation.do(self, server, kind)
+        answer = operation.do(self, server, kind)
+        if operation.creates:
+            server = answer
         self.until(process.dead.is_set, lambda: (
             f'{process.steps}, {self.state(server)}'))
         self.kill(hostname)
         self.restart(hostname)
+        if operation.returns is not None:
+            self.find_again(kind + operation.returns)
+        if operation.is_waited_for:
+            self.until(lambda: self.instance(server).task_state is None)
         return server
 
     def _mend(self, server):
@@ -323,8 +342,8 @@ class TestCase(base.TestCase):
     def assert_settled(self, server):
         """There is one whole pair where the instance runs, or paused; where
         it is off there may be one, or what a start begins with; and no part
-        of one is anywhere else."""
-        uuid = server['id']
+        of one is anywhere else. Nova's database says that it has one."""
+        uuid, instance = server['id'], self.instance(server)
         ports = [port for port in self.neutron_for_domain_r.ports.values()
                  if port['device_id'] == address.device_id(uuid)]
         self.assertLessEqual(len(ports), 1)
@@ -352,3 +371,5 @@ class TestCase(base.TestCase):
                 [(port['id'], port['binding:host_id']) for port in ports])
             self.assertEqual([(record.address.port_id, hostname)],
                              list(self.neutron_for_domain_r.bindings))
+            if instance.host == hostname and instance.task_state is None:
+                self.assertIn(announcement.NOTE, instance.system_metadata)

@@ -54,6 +54,28 @@ def numbered_xml(domain, flags=0):
     return etree.tostring(root, encoding='unicode')
 
 
+def have_libvirt_migrate(case, **functions):
+    """Have the fake libvirt of a test's hosts c1 and c2 migrate domains.
+
+    :param functions: in the place of a domain's own, by name.
+    """
+    # Each host opens its own.
+    case.useFixture(fixtures.MonkeyPatch('libvirt.open', lambda uri: Hosts(
+        [case.connection('c1'), case.connection('c2')])))
+    stock_statistics = fakelibvirt.Domain.jobStats
+    for name, function in {
+            'migrateGetMaxDowntime': lambda domain: 300,
+            'migrateSetMaxSpeed': lambda domain, speed: None,
+            'jobStats': lambda domain, flags=0: (
+                {'memory_total': 100, 'memory_iteration': 2,
+                 'memory_remaining': 10, 'memory_bps': 10}
+                if domain.name().startswith('domr-')
+                else stock_statistics(domain, flags)),
+            **functions}.items():
+        case.useFixture(fixtures.MonkeyPatch(
+            f'nova.tests.fixtures.libvirt.Domain.{name}', function))
+
+
 class MigrationTestCase(base.TestCase):
     """A pair on the first of two hosts between which libvirt migrates."""
 
@@ -65,25 +87,11 @@ class MigrationTestCase(base.TestCase):
         self.domain_r_error = None
         self.instance_error = None
         self.useFixture(fixtures.MockPatchObject(departure, '_END_S', 5.0))
-        # Each host opens its own.
-        self.useFixture(fixtures.MonkeyPatch('libvirt.open', lambda uri: Hosts(
-            [self.connection('c1'), self.connection('c2')])))
         self.sent_back = False
         self.leaves_early = False
-        stock_statistics = fakelibvirt.Domain.jobStats
-        for name, function in {
-                'migrateToURI3': self._migrate,
-                'migrateGetMaxDowntime': lambda domain: 300,
-                'migrateSetMaxSpeed': lambda domain, speed: None,
-                'jobStats': lambda domain, flags=0: (
-                    {'memory_total': 100, 'memory_iteration': 2,
-                     'memory_remaining': 10, 'memory_bps': 10}
-                    if domain.name().startswith('domr-')
-                    else stock_statistics(domain, flags)),
-                'abortJob': self._abort,
-                'suspend': self._suspend}.items():
-            self.useFixture(fixtures.MonkeyPatch(
-                f'nova.tests.fixtures.libvirt.Domain.{name}', function))
+        have_libvirt_migrate(
+            self, migrateToURI3=self._migrate, abortJob=self._abort,
+            suspend=self._suspend)
 
     def boot_again(self, **arguments):
         """Another server, after the first one is deleted."""

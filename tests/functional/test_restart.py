@@ -6,10 +6,17 @@ one pair, or with nothing of a pair. :mod:`tests.functional.test_restart_moves`
 has the operations by which it goes to another host.
 """
 
+from tests.functional import base
 from tests.functional import restart_case
 from tests.functional.restart_case import act
 from tests.functional.restart_case import Operation
 from tests.functional.restart_case import wait_for
+
+
+def _create(case, server, kind):
+    case.fields = {}
+    return case.api.post_server({'server': case._build_server(
+        flavor_id=base.FLAVOR, networks='none', host=f'{kind}1')})
 
 
 def _delete(case, server, kind):
@@ -22,6 +29,45 @@ def _of_pair(*steps, before):
     :param before: the next step of both.
     """
     return [(step, before) for step in steps]
+
+
+class StartTest(restart_case.TestCase):
+
+    def test_create(self):
+        self.check(
+            Operation(_create, creates=True),
+            'save building spawning',
+            *_of_pair('port create', 'record save', 'shadow start',
+                      'Domain R createXML', before='domain defineXML'),
+            'domain defineXML', 'domain createWithFlags',
+            *_of_pair('save note', before='save active None'),
+            'save active None')
+
+    def test_start(self):
+        self.check(
+            Operation(act('os-start'), wait_for('SHUTOFF', act('os-stop'))),
+            'domain defineXML', 'save active None')
+
+    def test_soft_reboot(self):
+        self.check(
+            Operation(act('reboot', type='SOFT')),
+            'domain createWithFlags', 'save active None')
+
+    def test_hard_reboot(self):
+        self.check(
+            Operation(act('reboot', type='HARD')),
+            'domain defineXML', 'domain createWithFlags', 'save active None')
+
+    def test_rebuild(self):
+        self.check(
+            Operation(act('rebuild', imageRef=restart_case.IMAGE)),
+            'domain destroy',
+            *_of_pair('shadow stop', 'Domain R destroy', 'shadow remove',
+                      'record forget', before='save active '
+                      'rebuild_block_device_mapping'),
+            *_of_pair('record save', 'Domain R createXML',
+                      before='domain defineXML'),
+            'domain defineXML', 'save active None')
 
 
 class StopTest(restart_case.TestCase):

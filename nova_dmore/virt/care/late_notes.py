@@ -4,8 +4,10 @@ instance.
 
 Whoever saves an instance writes the whole of its system metadata: what Nova
 wrote since it was read would be lost. So Nova is told later of an instance
-that it is at work on. Called by :mod:`nova_dmore.virt.care.watch` each
-:data:`EVERY_S`, and by whoever has changed a pair.
+that it is at work on. It is told of every pair when nova-compute has started:
+the one before may have ended after a pair was made and before it told. Called
+by :mod:`nova_dmore.virt.care.watch` each :data:`EVERY_S`, and by whoever has
+changed a pair.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 from nova import exception as nova_exception
 from nova import objects
 from oslo_log import log as logging
+import oslo_messaging as messaging
 
 from nova_dmore.channel import text
 from nova_dmore.virt.pair import announcement
@@ -57,10 +60,18 @@ class LateNotes:
         for record in records():
             if (record.instance_uuid in self._pairs.unnoted
                     and not record.incoming):
-                self.tell(record)
+                self._tell(record, self._pairs.host)
 
     def tell(self, record: record_module.PairRecord) -> None:
         """Tell Nova of a pair, now or at a later :meth:`look`."""
+        self._tell(record, None)
+
+    def _tell(self, record: record_module.PairRecord, host: str | None
+              ) -> None:
+        """
+        :param host: not if Nova has the instance on another: what is here may
+            be left over, and another secret be in use there. None: anywhere.
+        """
         uuid = record.instance_uuid
         try:
             instance = objects.Instance.get_by_uuid(
@@ -69,7 +80,14 @@ class LateNotes:
             if instance.task_state is not None:
                 self._pairs.unnoted.add(uuid)
                 return
-            announcement.announce(self._options, instance, record)
+            if host in (None, instance.host):
+                announcement.announce(self._options, instance, record)
+        except messaging.MessagingException as error:
+            LOG.info('Nova is told later of the pair of instance %(uuid)s: '
+                     '%(error)s', {'uuid': uuid,
+                                   'error': text.printable(error)})
+            self._pairs.unnoted.add(uuid)
+            return
         except nova_exception.NovaException as error:
             LOG.warning('Nova does not know the address of the SSH console of '
                         'instance %(uuid)s: %(error)s',

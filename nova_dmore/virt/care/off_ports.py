@@ -86,5 +86,7 @@ class OffPorts:
                 return
             LOG.info('The port of its Domain R is given back: it is off',
                      instance=instance)
-            self._pairs.remove(uuid, delete_address=True)
+            # First: if nova-compute ends meanwhile the next one finds the
+            # pair, but not what Nova was told of it.
             announcement.retract(instance)
+            self._pairs.remove(uuid, delete_address=True)

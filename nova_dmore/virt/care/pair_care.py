@@ -16,6 +16,7 @@ from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt.care import shutdown
 from nova_dmore.virt import consoles
+from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import lock
 from nova_dmore import wire
 if TYPE_CHECKING:
@@ -251,6 +252,7 @@ class PairCare:
             LOG.warning('Instance %s was started with the stock consoles: its '
                         'pair is removed', instance_uuid)
             self._pairs.remove(instance_uuid, delete_address=False)
+            announcement.retract_of(self._context, instance_uuid)
             return Condition.GONE
         if not all(self._pairs.is_alive(instance_uuid)):
             return Condition.DEAD

@@ -10,13 +10,17 @@ properties, which are read again only to be taken back.
 from typing import TYPE_CHECKING
 
 import nova.conf
+from nova import exception as nova_exception
+from nova import objects
 from oslo_log import log as logging
+import oslo_messaging as messaging
 from oslo_utils import netutils
 
+from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt.config import host_secrets
 if TYPE_CHECKING:
-    from nova import objects
+    from nova import context as nova_context
     from oslo_config import cfg
 
     from nova_dmore.virt.network import address as address_module
@@ -89,3 +93,27 @@ def retract(instance: 'objects.Instance') -> None:
     noted = instance.system_metadata.pop(NOTE, None)
     if (instance.metadata.pop(SSH_PROPERTY, None) or noted) is not None:
         instance.save()
+
+
+def retract_of(context: 'nova_context.RequestContext', instance_uuid: str
+               ) -> None:
+    """As :func:`retract`, of an instance that is not at hand.
+
+    Called by :class:`nova_dmore.virt.care.pair_care.PairCare` of one that runs
+    with the stock consoles: the nova-compute that has started it may have
+    ended before it retracted. If Nova does not take it there is a warning.
+    Not while Nova is at work on the instance: who starts it does that.
+
+    :param context: an admin ``RequestContext``.
+    """
+    try:
+        instance = objects.Instance.get_by_uuid(
+            context, instance_uuid,
+            expected_attrs=['metadata', 'system_metadata'])
+        if instance.task_state is None:
+            retract(instance)
+    except (messaging.MessagingException,
+            nova_exception.NovaException) as error:
+        LOG.warning('The address of the SSH console of instance %(uuid)s, '
+                    'which has none, is still in Nova\'s database: %(error)s',
+                    {'uuid': instance_uuid, 'error': text.printable(error)})

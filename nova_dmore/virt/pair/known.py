@@ -75,9 +75,6 @@ class KnownPairs:
         #: .reporter.Reporter.started_as_stock`).
         self.report_stock: Callable[[str, str], None] = (
             lambda instance_uuid, reason: None)
-        #: Uuids of instances of whose pair Nova is to be told
-        #: (:class:`nova_dmore.virt.care.late_notes.LateNotes`).
-        self.unnoted: set[str] = set()
         self._plug = plug
         self.addresses = addresses
         self.images = images
@@ -86,6 +83,10 @@ class KnownPairs:
         self._note_secret = note_secret
         self.records = record_module.Records(
             conf.dmore.record_dir, conf.dmore.run_dir)
+        #: Uuids of instances of whose pair Nova is to be told
+        #: (:class:`nova_dmore.virt.care.late_notes.LateNotes`). At first all:
+        #: the nova-compute before may have ended before it did that.
+        self.unnoted = {record.instance_uuid for record in self.records.all()}
         self.shadows = shadow_process.ShadowProcesses(
             conf.dmore, lambda: self.large_regions())
         self.blueprint = blueprint.Blueprint(

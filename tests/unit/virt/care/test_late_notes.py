@@ -5,6 +5,7 @@ import dataclasses
 import fixtures
 from nova import exception as nova_exception
 from nova import objects
+import oslo_messaging as messaging
 
 from nova_dmore.virt.care import late_notes
 from nova_dmore.virt.config import host_secrets
@@ -53,6 +54,30 @@ class LateNotesTest(fake_host.HostTestCase):
         self.find.reset_mock()
         self.notes.look(lambda: [self.record])
         self.find.assert_not_called()
+
+    def test_nova_compute_ended_before_it_told(self):
+        self.instance.task_state = None
+        again = self.make_pairs()
+        notes = late_notes.LateNotes(again, 'context', self.conf.dmore)
+        notes.look(lambda: [self.record])
+        self._assert_told()
+        self.assertEqual(set(), again.unnoted)
+
+    def test_what_is_left_over_of_one_on_another_host(self):
+        self.instance.task_state = None
+        self.instance.host = fakes.OTHER_HOST
+        self.pairs.unnoted.add(fakes.UUID)
+        self.notes.look(lambda: [self.record])
+        self.save.assert_not_called()
+        self.assertEqual(set(), self.pairs.unnoted)
+
+    def test_nova_does_not_answer(self):
+        self.find.side_effect = messaging.MessagingTimeout
+        self.notes.tell(self.record)
+        self.find.side_effect = None
+        self.instance.task_state = None
+        self.notes.look(lambda: [self.record])
+        self._assert_told()
 
     def test_one_that_arrives(self):
         self.notes.tell(self.record)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``tests/functional/test_care.py`` has it with Nova."""
 
+from unittest import mock
+
 import fixtures
 import libvirt
 from nova import exception as nova_exception
@@ -8,6 +10,7 @@ from nova import objects
 
 from nova_dmore import exception
 from nova_dmore.virt.care import off_ports
+from nova_dmore.virt.pair import announcement
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
@@ -36,6 +39,15 @@ class OffPortsTest(fake_host.HostTestCase):
         self.assertIsNotNone(self.pairs.get(fakes.UUID))
 
     def test_given_back(self):
+        self._look()
+        self.assert_nothing_left()
+
+    def test_nova_compute_ends_meanwhile(self):
+        announcement.announce(
+            self.conf.dmore, self.instance, self.pairs.get(fakes.UUID))
+        with mock.patch.object(self.pairs, 'remove', side_effect=SystemExit):
+            self.assertRaises(SystemExit, self._look)
+        self.assertNotIn(announcement.NOTE, self.instance.system_metadata)
         self._look()
         self.assert_nothing_left()
 

@@ -4,11 +4,13 @@ import threading
 from unittest import mock
 
 import fixtures
+from nova import objects
 
 from nova_dmore.channel import session
 from nova_dmore import exception
 from nova_dmore.virt.care import pair_care
 from nova_dmore.virt.care import shutdown
+from nova_dmore.virt.pair import announcement
 from nova_dmore import wire
 from tests.unit.virt.care import care_case
 from tests.unit.virt import fake_host
@@ -188,6 +190,15 @@ class CheckTest(PairCareTestCase):
 
 class StockTest(PairCareTestCase):
 
+    def setUp(self):
+        super().setUp()
+        # As nova-compute left it that ended before it took that back.
+        self.instance = fakes.make_instance(task_state=None)
+        self.useFixture(fixtures.MockPatchObject(objects.Instance, 'save'))
+        self.useFixture(fixtures.MockPatchObject(
+            objects.Instance, 'get_by_uuid', return_value=self.instance))
+        announcement.announce(self.conf.dmore, self.instance, self.record)
+
     def test_started_while_it_could_have_no_pair(self):
         self.reconciler.has_stock_consoles.return_value = True
         self.reconciler.is_reconciled.return_value = False
@@ -196,6 +207,7 @@ class StockTest(PairCareTestCase):
         self.assertEqual(set(), self.shadow.alive)
         # It has the address again when it is started the next time.
         self.assertEqual(1, len(self.neutron.ports))
+        self.assertNotIn(announcement.NOTE, self.instance.system_metadata)
 
 
 class RebuildTest(PairCareTestCase):

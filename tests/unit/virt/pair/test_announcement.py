@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import fixtures
+from nova import exception as nova_exception
+from nova import objects
+import oslo_messaging as messaging
 
 from nova_dmore.virt.pair import announcement
 from tests.unit.virt import fakes
@@ -81,3 +84,22 @@ class AnnouncementTest(fakes.TestCase):
             self.assertEqual({'mine': '1'}, self.instance.metadata)
             self.assertEqual({'image_x': 'y'},
                              self.instance.system_metadata)
+
+    def test_retract_of_one_that_is_not_at_hand(self):
+        find = self.useFixture(fixtures.MockPatchObject(
+            objects.Instance, 'get_by_uuid', return_value=self.instance)).mock
+        self._announce()
+        # Who starts it does that.
+        self.instance.task_state = 'rebooting'
+        announcement.retract_of('context', fakes.UUID)
+        self.assertIn(announcement.NOTE, self.instance.system_metadata)
+        self.instance.task_state = None
+        announcement.retract_of('context', fakes.UUID)
+        self.assertEqual({'image_x': 'y'}, self.instance.system_metadata)
+        log = self.useFixture(fixtures.FakeLogger())
+        for error in (messaging.MessagingTimeout(),
+                      nova_exception.InstanceNotFound(
+                          instance_id=fakes.UUID)):
+            find.side_effect = error
+            announcement.retract_of('context', fakes.UUID)
+        self.assertEqual(2, log.output.count('which has none'))
