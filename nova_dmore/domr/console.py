@@ -343,6 +343,16 @@ class Console:
             client.held = True
             client.port.hold_input(True)
 
+    def drop_input(self) -> None:
+        """The instance boots anew: what was typed and not sent was for what
+        ran before, and its clients are told."""
+        for client in {item.client for item in self._queue}:
+            if client in self._clients:
+                self._notify(client, notices.TYPED_BEFORE)
+        self._queue.clear()
+        for client in self._clients:
+            self._release(client)
+
     def _refuse(self, client: Client) -> None:
         """Tell a client that what it types reaches nobody."""
         if (client.refused is not None

@@ -17,6 +17,10 @@ _WAITING_MAX = 16
 #: What everybody is told whose console is recorded.
 RECORDED = 'what this console shows is recorded'
 
+#: What somebody is told whose input was not sent when the instance booted.
+TYPED_BEFORE = ('the instance boots anew: what was typed before is not sent, '
+                'nor kept')
+
 _State = wire.InstanceState
 #: What a person is told when the instance does this, and when it does it no
 #: more.

@@ -68,6 +68,12 @@ GAP = 'gap'
 #: start of each epoch and when it changes. An earlier worker does not say it,
 #: and then it is not known; so is a value that is not known here.
 STATE = 'state'
+#: To Domain R: ``number``: the instance boots anew, after a reset or in
+#: another QEMU. What was typed and not sent yet is not for what runs now, ...
+BOOT = 'boot'
+#: ... and to the host: ``number`` (the same), ``at``: nor is what was sent to
+#: its serial port before this offset.
+BOOT_HEARD = 'boot_heard'
 #: To the host: ``stream``, ``at``: send a serial break when the instance's
 #: device has taken everything before offset ``at``.
 BREAK = 'break'
@@ -75,7 +81,8 @@ BREAK = 'break'
 #: ``boot_s`` (seconds from boot to the first listening server),
 #: ``memory_kib`` (used), ``ends_sessions`` (1: those of a key that CONFIG
 #: names no more; missing: it does not), ``tells_recording`` (1: users were
-#: told that the output is recorded, as CONFIG says): Domain R serves.
+#: told that the output is recorded, as CONFIG says), ``hears_boots`` (1: it
+#: answers BOOT; missing: it does not know it): Domain R serves.
 SERVING = 'serving'
 #: To the host: ``level`` (``info``, ``warning``), ``text``: for the log.
 LOG = 'log'

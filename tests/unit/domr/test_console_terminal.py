@@ -5,6 +5,7 @@ import unittest
 
 from nova_dmore.domr import console
 from nova_dmore.domr import instance_state
+from nova_dmore.domr import notices
 from nova_dmore.domr.terminal import stream
 from nova_dmore import wire
 from tests.unit.domr import console_case
@@ -160,6 +161,21 @@ class TerminalTest(unittest.TestCase):
         self.state('running')
         self.console.flush_input()
         self.assertEqual([], self.line.sent)
+
+    def test_what_waits_when_it_boots_anew_is_for_nobody(self) -> None:
+        one, other, silent = (self.attach(), self.attach(terminal=False),
+                              self.attach())
+        self.line.room = 3
+        self.types(one, b'hello')
+        self.types(other, bytes(console.INPUT_LIMIT + 1))
+        self.assertFalse(other.reading)
+        self.console.drop_input()
+        self.assertEqual(
+            ([notices.TYPED_BEFORE], [notices.TYPED_BEFORE], [], True),
+            (one.told, other.told, silent.told, other.reading))
+        self.line.room = 100
+        self.types(one, b'root')
+        self.assertEqual([b'hel', b'root'], self.line.sent)
 
     def test_persons_are_told_what_it_does(self) -> None:
         person, raw = self.attach(), self.attach(is_person=False)
