@@ -91,9 +91,9 @@ class SerialConnection(asyncio.Protocol):
             self._client.resume_writing()
 
     def end(self) -> None:
-        """End it, as an operator wants it."""
+        """End it, as an operator or another user wants it."""
         if self._transport is not None:
-            self.tell('an operator has ended this session')
+            self.tell(rms.ENDED)
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
