@@ -183,7 +183,7 @@ class Agent:
                 self._retry.cancel()
                 self._retry = None
             self.console.configure(config.scrollback_bytes, config.stall_ms,
-                                   config.recorded)
+                                   config.recorded, config.evacuated_at)
             old = self._served
             if self._context is None:
                 self._context = rms.Context(

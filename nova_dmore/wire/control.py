@@ -25,6 +25,9 @@ SCROLLBACK_DEFAULT = 1 << 18
 STALL_MS_MAX = 3_600_000
 STALL_MS_DEFAULT = 5000
 
+#: Most that CONFIG may say in ``evacuated_at``: the end of the year 9999.
+SECONDS_MAX = 253402300799
+
 #: How many characters of a password VNC authentication uses (RFC 6143,
 #: 7.2.2): those that are made have as many, longer ones are refused.
 VNC_PASSWORD_MAX = 8
@@ -49,7 +52,9 @@ KEYMAP_DEFAULT = 'en-us'
 #: with at a terminal of SSH, null for none; missing: Ctrl-]),
 #: ``serial_escape`` (whether the raw serial port has those for a break;
 #: missing: no); ``recorded`` (whether the output is recorded, of which users
-#: are told; missing: no); and ``vnc``, null for none, else an
+#: are told; missing: no); ``evacuated_at`` (when the instance was built anew
+#: here, as the host that it had been on was lost, in seconds since the epoch;
+#: missing or null: it was not); and ``vnc``, null for none, else an
 #: object: ``port``, ``proxy_networks`` (list of CIDR whose clients need no
 #: password), ``direct_networks`` (list of CIDR whose clients do),
 #: ``password``, ``view_only_password`` (text or null), ``tls`` (null, or an

@@ -177,6 +177,18 @@ class TerminalTest(unittest.TestCase):
         self.types(one, b'root')
         self.assertEqual([b'hel', b'root'], self.line.sent)
 
+    def test_where_the_host_before_was_lost(self) -> None:
+        """It is the first line, as long as the first output is there."""
+        self.console.configure(1000, 2000, evacuated_at=1796029261)
+        self.console.output(b'SeaBIOS\r\n')
+        said = notices.of_evacuation(1796029261)
+        self.assertIn('on 2026-11-30 09:01 UTC', said)
+        person, raw = self.attach(), self.attach(is_person=False)
+        self.assertEqual(([said], []), (person.told, raw.told))
+        self.console.output(b'x' * 2000 + b'\r\nlogin: ')
+        self.assertEqual([], self.attach().told)
+        self.console.configure(1000, 2000)
+
     def test_persons_are_told_what_it_does(self) -> None:
         person, raw = self.attach(), self.attach(is_person=False)
         self.state('running')
