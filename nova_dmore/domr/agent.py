@@ -124,8 +124,17 @@ class Agent:
             self._show_gap(message)
         elif message['type'] == wire.STATE:
             self.instance.told(message)
+        elif message['type'] == wire.BOOT:
+            self._begin_boot(message.get('number'))
         elif message['type'] == wire.END_SESSION:
             self.sessions.end(message.get('number'))
+
+    def _begin_boot(self, number: object) -> None:
+        """Say what was typed by now: it is not for what runs from now on."""
+        self.console.drop_input()
+        self._outbox.put({
+            'type': wire.BOOT_HEARD, 'number': number,
+            'at': self._end.position(wire.Stream.SERIAL0_IN)})
 
     def _begin_configure(self, message: dict[str, Any],
                          again: bool = False) -> None:
@@ -174,7 +183,7 @@ class Agent:
                 self._retry.cancel()
                 self._retry = None
             self.console.configure(config.scrollback_bytes, config.stall_ms,
-                                   config.recorded)
+                                   config.recorded, config.evacuated_at)
             old = self._served
             if self._context is None:
                 self._context = rms.Context(
@@ -257,7 +266,8 @@ class Agent:
         if not self.servers:
             return
         message = {'type': wire.SERVING, 'boot_s': self._boot_s,
-                   'memory_kib': memory_used_kib(), 'ends_sessions': 1}
+                   'memory_kib': memory_used_kib(), 'ends_sessions': 1,
+                   'hears_boots': 1}
         if self._context is not None and self._context.config.recorded:
             message['tells_recording'] = 1
         for name, server in self.servers.items():

@@ -101,6 +101,7 @@ class Config:
     escape: int | None
     serial_escape: bool
     recorded: bool
+    evacuated_at: int | None
     vnc: Vnc | None
 
 
@@ -139,6 +140,8 @@ def parse(message: dict[str, Any]) -> Config:
                         31)),
         serial_escape=message.get('serial_escape') is True,
         recorded=message.get('recorded') is True,
+        evacuated_at=(None if message.get('evacuated_at') is None else
+                      _number(message, 'evacuated_at', 0, wire.SECONDS_MAX)),
         vnc=_vnc(message.get('vnc')))
 
 

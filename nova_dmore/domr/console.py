@@ -91,11 +91,15 @@ class Console:
         self._scrollback = 1 << 16
         self._stall_s = 0.0
         self._is_recorded = False
+        self._evacuated_at: int | None = None
 
     def configure(self, scrollback: int, stall_ms: int,
-                  recorded: bool = False) -> None:
+                  recorded: bool = False, evacuated_at: int | None = None
+                  ) -> None:
         """Set the scroll-back in bytes, how long a client may stall, and
-        whether the output is recorded, of which everybody is told."""
+        whether the output is recorded, of which everybody is told; and when
+        the host before was lost, if it was (``wire.CONFIG``)."""
+        self._evacuated_at = evacuated_at
         if recorded and not self._is_recorded:
             self.tell_all(notices.RECORDED)
         self._is_recorded = recorded
@@ -134,6 +138,11 @@ class Console:
             self._output.line_start(self.end - self._scrollback), stream,
             is_person, finished)
         self._clients.append(client)
+        if (is_person and self._evacuated_at is not None
+                and client.cursor == 0):
+            # In the place of what was printed on the host before.
+            client.notices.put(notices.of_evacuation(self._evacuated_at), 0,
+                               client.cursor)
         if self._is_recorded:
             client.notices.put(notices.RECORDED, self.end, client.cursor)
         text = notices.of_state(self._instance.now)
@@ -358,6 +367,16 @@ class Console:
         if self._waiting(client) > INPUT_LIMIT:
             client.held = True
             client.port.hold_input(True)
+
+    def drop_input(self) -> None:
+        """The instance boots anew: what was typed and not sent was for what
+        ran before, and its clients are told."""
+        for client in {item.client for item in self._queue}:
+            if client in self._clients:
+                self._notify(client, notices.TYPED_BEFORE)
+        self._queue.clear()
+        for client in self._clients:
+            self._release(client)
 
     def _refuse(self, client: Client) -> None:
         """Tell a client that what it types reaches nobody."""

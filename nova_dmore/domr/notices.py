@@ -3,6 +3,7 @@
 
 import bisect
 import operator
+import time
 from collections.abc import Callable
 
 from nova_dmore.domr.terminal import stream as stream_module
@@ -16,6 +17,10 @@ _WAITING_MAX = 16
 
 #: What everybody is told whose console is recorded.
 RECORDED = 'what this console shows is recorded'
+
+#: What somebody is told whose input was not sent when the instance booted.
+TYPED_BEFORE = ('the instance boots anew: what was typed before is not sent, '
+                'nor kept')
 
 _State = wire.InstanceState
 #: What a person is told when the instance does this, and when it does it no
@@ -35,6 +40,16 @@ def of_state(state: _State | None, before: _State | None = None
     if state in _STATES:
         return _STATES[state][0]
     return _STATES[before][1] if before in _STATES else None
+
+
+def of_evacuation(at: int) -> str:
+    """What a person is told in the place of what a host had that is lost.
+
+    :param at: seconds since the epoch
+    """
+    when = time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime(at))
+    return (f'the host of the instance was lost; on {when} it was built anew '
+            'on another one, where this console begins')
 
 
 class Notices:

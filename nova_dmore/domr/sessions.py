@@ -42,7 +42,8 @@ class Sessions:
         :param server: one of ``wire.SESSION_SERVERS``
         :param client: its name in the log, which ends in its address, the
             word ``port``, and its port
-        :param cut: cuts it off; called when an operator wants that
+        :param cut: cuts it off; called when an operator wants that, or
+            somebody who may log in to the console
         :param who: the fingerprint of its key
         """
         peer = _PEER.search(client)
@@ -62,11 +63,20 @@ class Sessions:
         self._say({'type': wire.SESSION_ENDED, 'server': session.server,
                    'number': number})
 
-    def end(self, number: object) -> None:
-        """Cut a client off, unless it has gone already."""
+    def end(self, number: object) -> bool:
+        """Cut a client off, unless it has gone already -> whether it was
+        there."""
         for known, session in list(self._sessions.items()):
             if known == number:
                 session.cut()
+                return True
+        return False
+
+    def all(self) -> list[dict[str, Any]]:
+        """-> the sessions of all servers, in the order in which they began:
+        as in ``wire.SESSIONS``, and each with its ``server``."""
+        return [{'server': session.server, **self._described(number)}
+                for number, session in self._sessions.items()]
 
     def say_all(self) -> None:
         """Tell a host that may be another one than before."""

@@ -325,6 +325,8 @@ class Keeper:
             self._line.leaving(message['on'])
             if message['on']:
                 self._adopted = False
+        elif message['type'] == messages.ToKeeper.HEARD:
+            self._line.heard(message['written'])
         elif message['type'] == messages.ToKeeper.ADOPTED:
             self._adopted = True
             self._line.adopted()

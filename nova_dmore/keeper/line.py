@@ -17,6 +17,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 
+from nova_dmore.keeper import boots
 from nova_dmore.keeper import moves
 from nova_dmore.keeper import pace
 from nova_dmore.keeper import peers
@@ -107,6 +108,7 @@ class Line:
         self._of_page = 0
         #: Whether the last QEMU has ended, and no other is connected.
         self._has_ended = False
+        self._boots = boots.Boots(tell)
         #: Whether a move of 'input' or 'output' found none.
         self._has_no_room: dict[str, bool] = {}
         self._watches = loop_module.Watches(loop)
@@ -133,6 +135,8 @@ class Line:
             self._alone_timer.cancel()
             self._alone_timer = None
         self._drops = False
+        if self._boots.has_worker(on):
+            self._throw_away()
         if not on:
             self._alone_timer = self._loop.call_later(
                 ALONE_S, self._begin_to_drop)
@@ -142,6 +146,13 @@ class Line:
         LOG.warning('There is no worker: output is dropped')
         self._drops = True
         self._has_no_room['output'] = False
+        self._watch()
+
+    def heard(self, written: int) -> None:
+        """See :attr:`messages.ToKeeper.HEARD`."""
+        if self._boots.heard() and written > self._written:
+            self._written += pipes.throw_away(
+                self._input_end, written - self._written) or 0
         self._watch()
 
     def repeat(self) -> None:
@@ -162,7 +173,9 @@ class Line:
         if self._has_ended:
             # What was typed for the last QEMU is not for this one.
             self._has_ended = False
-            self._written += pipes.empty(self._input_end)
+            self._throw_away()
+            if status != 'inmigrate' and not arriving:
+                self._boots.began()
         if status in messages.AWAKE:
             self._enter(Gate.OPEN)
         elif status == 'inmigrate':
@@ -174,6 +187,12 @@ class Line:
 
     def event(self, name: str, at: float) -> None:
         """QEMU said something at a time (CLOCK_MONOTONIC seconds)."""
+        if name == messages.RESET and self.gate in (Gate.OPEN, Gate.OUTPUT):
+            # What is in its FIFO already cannot be taken from it.
+            self._boots.began()
+            if not self._boots.is_waiting:
+                self._throw_away()
+            self._watch()
         if name == 'STOP':
             self._stopped_at = at
         if name == 'STOP' and self._leaving and self.gate is Gate.OPEN:
@@ -258,7 +277,11 @@ class Line:
         self._has_ended = True
         pipes.empty(self._fifo_in)
         if self.gate is not Gate.HELD:
-            self._written += pipes.empty(self._input_end)
+            self._throw_away()
+
+    def _throw_away(self) -> None:
+        """What the worker has written by now is for nobody."""
+        self._written += pipes.empty(self._input_end)
 
     def _saving(self, for_postcopy: bool) -> None:
         """QEMU saves its state; its main loop stands still."""
@@ -357,7 +380,7 @@ class Line:
 
     def _move_input(self) -> None:
         self._look()
-        if self.gate is not Gate.OPEN:
+        if self.gate is not Gate.OPEN or self._boots.is_waiting:
             return
         self._has_no_room['input'] = False
         if self._socket is None:
@@ -394,7 +417,7 @@ class Line:
                              self._move_output)
         self._watches.writer('its room', output and no_room, self._output_end,
                              self._move_output)
-        opened = self.gate is Gate.OPEN
+        opened = self.gate is Gate.OPEN and not self._boots.is_waiting
         no_room = self._has_no_room.get('input', False)
         self._watches.reader('input', opened and not no_room, self._input_end,
                              self._move_input)

@@ -72,6 +72,10 @@ class ToKeeper(enum.StrEnum):
     #: ``buttons`` of the pointer ``before`` and after it, and which keys are
     #: ``down_before`` and ``down`` after it.
     QMP = 'qmp'
+    #: It has heard of a boot, or that it is told of boots (:data:`BOOT`,
+    #: :data:`TELLS_BOOTS`). ``written``: how many bytes of input workers had
+    #: written in all by then; what they write later was typed after it.
+    HEARD = 'heard'
     #: The display is wanted; DISPLAY answers.
     OPEN_DISPLAY = 'open_display'
     #: The keeper ends, and the pair with it.
@@ -99,6 +103,13 @@ SAVED = 'saved'
 #: QEMU's EVENT of a reset; of the instance's, not of each one if they follow
 #: each other at once. A keeper of an earlier release does not pass it on.
 RESET = 'RESET'
+
+#: EVENTs of the instance that are the keeper's own, and answered by the worker
+#: with HEARD: it boots anew, after a reset or in another QEMU; and, at the
+#: start of a worker, that such are told. A worker of an earlier release
+#: ignores them, and a keeper of one does not send them, so hears no HEARD.
+BOOT = 'boot'
+TELLS_BOOTS = 'tells boots'
 
 #: The HMP command that reads the status register of the instance's keyboard
 #: controller, which has no effect on it; what QEMU prints is passed on. A
@@ -137,12 +148,16 @@ def check_to_keeper(message: Message) -> None:
     """
     try:
         kind = ToKeeper(str(message.get('type')))
-        fields = {ToKeeper.LEAVING: ('on',), ToKeeper.QMP: (
-            'id', 'vm', 'command', 'arguments', 'note')}.get(kind, ())
+        fields = {
+            ToKeeper.LEAVING: ('on',), ToKeeper.HEARD: ('written',),
+            ToKeeper.QMP: ('id', 'vm', 'command', 'arguments', 'note')
+        }.get(kind, ())
         if set(message) != {'type', *fields}:
             raise ValueError(f'{kind} with other fields')
         if kind == ToKeeper.LEAVING:
             _check(type(message['on']) is bool, 'on')
+        elif kind == ToKeeper.HEARD:
+            _check(_is_number(message['written']), 'written')
         elif kind == ToKeeper.QMP:
             _check(_is_number(message['id']), 'id')
             _check(message['vm'] in (INSTANCE, DOMAIN_R), 'vm')

@@ -7,6 +7,7 @@ import os
 import pathlib
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from osc_lib.command import command
@@ -21,7 +22,7 @@ _ENVIRONMENT = 'OS_DMORE_GATEWAY'
 #: and the user may be asked for a passphrase.
 _GATEWAY_S = 120
 #: What ``ssh`` returns when it could not connect, or the connection broke.
-_SSH_FAILED = 255
+SSH_FAILED = 255
 _SILENT = ('the host of the server does not answer Nova, so its console may '
            'not be there until the host is back or the server is evacuated')
 
@@ -97,6 +98,70 @@ def _of_gateway(place: places.Gateway, instance: str, identity: str | None
         ) from error
 
 
+def add_console_arguments(parser: argparse.ArgumentParser
+                          ) -> argparse.ArgumentParser:
+    """Of a command that connects to a console."""
+    _add_arguments(parser)
+    parser.add_argument(
+        '--known-hosts', metavar='<file>', type=pathlib.Path,
+        default=known_hosts.default(),
+        help='File with the host keys of consoles, by the IDs of their '
+             'servers (default: that of ssh)')
+    return parser
+
+
+class Connection:
+    """What ``ssh`` needs to connect to the console of a server.
+
+    With a gateway the console's host key is asked for there once, and kept.
+
+    :param app: of an ``openstack`` command.
+    :param parsed_args: with those of :func:`add_console_arguments`.
+    :raises CommandError: it is not known, or does not answer.
+    """
+
+    def __init__(self, app: Any, parsed_args: argparse.Namespace) -> None:
+        self._app = app
+        self._args = parsed_args
+        self._place = _gateway(parsed_args)
+        self._server = _server(app, parsed_args.server)
+        self._console = self._find()
+
+    def _find(self) -> places.Console:
+        place, path = self._place, self._args.known_hosts
+        if place is None:
+            return _published(self._server)
+        if known_hosts.knows(path, self._server.id):
+            return places.Console(self._server.id, '')
+        console = _of_gateway(place, self._server.id, self._args.identity)
+        if console.host_key is None:
+            raise exceptions.CommandError(
+                f'the console of {self._server.id} does not answer' + (
+                    f': {_SILENT}' if _is_silent(self._app, self._server)
+                    else ''))
+        if not known_hosts.knows(path, console.known_as):
+            known_hosts.add(path, console.known_as, console.host_key)
+        return console
+
+    def ssh(self, options: Sequence[str], words: Sequence[str] = ()
+            ) -> list[str]:
+        """-> the command line.
+
+        :param options: for ``ssh``, before the name of the console.
+        :param words: for the console: what it is to do.
+        """
+        return [*places.to_console(
+            self._console, self._place, str(self._args.known_hosts),
+            self._args.identity, options), *words]
+
+    def says_whether_silent(self) -> bool:
+        """Tell the user if Nova does not hear from the host."""
+        silent = _is_silent(self._app, self._server)
+        if silent:
+            sys.stderr.write(f'openstack: {_SILENT}\n')
+        return silent
+
+
 class SshConsole(command.Command):    # type: ignore[misc]
     """Open the SSH console of a server.
 
@@ -105,12 +170,7 @@ class SshConsole(command.Command):    # type: ignore[misc]
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """See cliff."""
-        parser = _add_arguments(super().get_parser(prog_name))
-        parser.add_argument(
-            '--known-hosts', metavar='<file>', type=pathlib.Path,
-            default=known_hosts.default(),
-            help='File with the host keys of consoles, by the IDs of their '
-                 'servers (default: that of ssh)')
+        parser = add_console_arguments(super().get_parser(prog_name))
         parser.add_argument(
             'options', metavar='<ssh-option>', nargs='*',
             help='For ssh, after "--", for instance -v')
@@ -118,36 +178,14 @@ class SshConsole(command.Command):    # type: ignore[misc]
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """Return the status of ``ssh``."""
-        place = _gateway(parsed_args)
-        server = _server(self.app, parsed_args.server)
-        identity, path = parsed_args.identity, parsed_args.known_hosts
-        if place is None:
-            console = _published(server)
-        elif known_hosts.knows(path, server.id):
-            console = places.Console(server.id, '')
-        else:
-            console = _of_gateway(place, server.id, identity)
-            if console.host_key is None:
-                raise exceptions.CommandError(
-                    f'the console of {server.id} does not answer' + (
-                        f': {_SILENT}' if _is_silent(self.app, server)
-                        else ''))
-            if not known_hosts.knows(path, console.known_as):
-                known_hosts.add(path, console.known_as, console.host_key)
+        connection = Connection(self.app, parsed_args)
         # Before: it may take minutes until ssh gives up.
-        was_silent = self._says_whether_silent(server)
-        status = subprocess.run(places.to_console(
-            console, place, str(path), identity, parsed_args.options),
-            check=False).returncode
-        if status == _SSH_FAILED and not was_silent:
-            self._says_whether_silent(server)
+        was_silent = connection.says_whether_silent()
+        status = subprocess.run(connection.ssh(parsed_args.options),
+                                check=False).returncode
+        if status == SSH_FAILED and not was_silent:
+            connection.says_whether_silent()
         return status
-
-    def _says_whether_silent(self, server: Any) -> bool:
-        silent = _is_silent(self.app, server)
-        if silent:
-            sys.stderr.write(f'openstack: {_SILENT}\n')
-        return silent
 
 
 class ShowPair(command.ShowOne):    # type: ignore[misc]

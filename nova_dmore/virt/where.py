@@ -198,6 +198,13 @@ def is_reverted_here(context: 'nova_context.RequestContext',
     return bool(migration.source_compute == this_host)
 
 
+def is_evacuated_here(instance: 'objects.Instance') -> bool:
+    """Whether Nova builds an instance anew on this host, for the one that it
+    was on is lost. It rebuilds an instance on its own host without a move."""
+    return (instance.task_state == task_states.REBUILD_SPAWNING
+            and instance.migration_context is not None)
+
+
 def will_be_nowhere(instance: 'objects.Instance', this_host: str) -> bool:
     """Whether an instance that Nova destroys on this host is then on none,
     and never will be again.

@@ -25,6 +25,9 @@ SCROLLBACK_DEFAULT = 1 << 18
 STALL_MS_MAX = 3_600_000
 STALL_MS_DEFAULT = 5000
 
+#: Most that CONFIG may say in ``evacuated_at``: the end of the year 9999.
+SECONDS_MAX = 253402300799
+
 #: How many characters of a password VNC authentication uses (RFC 6143,
 #: 7.2.2): those that are made have as many, longer ones are refused.
 VNC_PASSWORD_MAX = 8
@@ -49,7 +52,9 @@ KEYMAP_DEFAULT = 'en-us'
 #: with at a terminal of SSH, null for none; missing: Ctrl-]),
 #: ``serial_escape`` (whether the raw serial port has those for a break;
 #: missing: no); ``recorded`` (whether the output is recorded, of which users
-#: are told; missing: no); and ``vnc``, null for none, else an
+#: are told; missing: no); ``evacuated_at`` (when the instance was built anew
+#: here, as the host that it had been on was lost, in seconds since the epoch;
+#: missing or null: it was not); and ``vnc``, null for none, else an
 #: object: ``port``, ``proxy_networks`` (list of CIDR whose clients need no
 #: password), ``direct_networks`` (list of CIDR whose clients do),
 #: ``password``, ``view_only_password`` (text or null), ``tls`` (null, or an
@@ -68,6 +73,12 @@ GAP = 'gap'
 #: start of each epoch and when it changes. An earlier worker does not say it,
 #: and then it is not known; so is a value that is not known here.
 STATE = 'state'
+#: To Domain R: ``number``: the instance boots anew, after a reset or in
+#: another QEMU. What was typed and not sent yet is not for what runs now, ...
+BOOT = 'boot'
+#: ... and to the host: ``number`` (the same), ``at``: nor is what was sent to
+#: its serial port before this offset.
+BOOT_HEARD = 'boot_heard'
 #: To the host: ``stream``, ``at``: send a serial break when the instance's
 #: device has taken everything before offset ``at``.
 BREAK = 'break'
@@ -75,7 +86,8 @@ BREAK = 'break'
 #: ``boot_s`` (seconds from boot to the first listening server),
 #: ``memory_kib`` (used), ``ends_sessions`` (1: those of a key that CONFIG
 #: names no more; missing: it does not), ``tells_recording`` (1: users were
-#: told that the output is recorded, as CONFIG says): Domain R serves.
+#: told that the output is recorded, as CONFIG says), ``hears_boots`` (1: it
+#: answers BOOT; missing: it does not know it): Domain R serves.
 SERVING = 'serving'
 #: To the host: ``level`` (``info``, ``warning``), ``text``: for the log.
 LOG = 'log'

@@ -4,7 +4,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeGuard
 
 from nova_dmore.channel import control
 from nova_dmore.channel import errors
@@ -38,9 +38,13 @@ def _is_amount(value: Any) -> bool:
     return type(value) in (int, float) and bool(0 <= value <= _AMOUNT_MAX)
 
 
+def _is_offset(value: Any) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value <= wire.OFFSET_MAX
+
+
 class DomainRControl:
-    """Sends CONFIG, STATE, GAP and END_SESSION; takes BREAK, SERVING, LOG, and
-    what is said of sessions.
+    """Sends CONFIG, STATE, BOOT, GAP and END_SESSION; takes BREAK, BOOT_HEARD,
+    SERVING, LOG, and what is said of sessions.
 
     :param serial_input: a break has to wait for it.
     :param send_break: called with a callback, to be called with whether the
@@ -91,6 +95,33 @@ class DomainRControl:
         if open_now:
             self._send({'type': wire.STATE, 'state': state})
 
+    def begin_boot(self, open_now: bool) -> None:
+        """The instance boots anew: what was typed until now, a break
+        included, is not for what runs from now on."""
+        if self._break is not None and not self._break_sent:
+            LOG.info('A break was given up: the instance boots anew')
+            self._end_break()
+        self._input.begin_boot()
+        self._ask_what_is_old(open_now)
+
+    def _ask_what_is_old(self, open_now: bool) -> None:
+        fence = self._input.fence
+        if not (self.serving or {}).get('hears_boots'):
+            # It cannot say, or serves nobody yet.
+            fence.is_at(fence.number, self._input.sent)
+        elif open_now:
+            self._send({'type': wire.BOOT, 'number': fence.number})
+
+    def input_dropped(self, at: int, count: int, open_now: bool) -> None:
+        """Tell the clients that what they have typed is for nobody."""
+        if open_now:
+            self._send({
+                'type': wire.GAP, 'at': at, 'bytes': count,
+                'stream': wire.Stream.SERIAL0_IN.name.lower(),
+                'kind': wire.GapKind.EXACT,
+                'reason': 'it was typed for an instance that is off, or '
+                          'before it booted anew'})
+
     def gap(self, message: dict[str, Any], open_now: bool) -> None:
         """Tell Domain R of a gap, now or when it is there."""
         if open_now:
@@ -107,6 +138,9 @@ class DomainRControl:
             self._send({**self.config, 'type': wire.CONFIG})
         if self._state is not None:
             self.state(self._state, True)
+        if self._input.fence.is_up:
+            self._input.fence.ask_again()
+            self._ask_what_is_old(True)
         waiting, self.waiting = self.waiting, []
         for message in waiting:
             self._send(message)
@@ -170,17 +204,20 @@ class DomainRControl:
         kind = message['type']
         if kind == wire.BREAK:
             offset = message.get('at')
-            if (type(offset) is int and 0 <= offset <= wire.OFFSET_MAX and
+            if (_is_offset(offset) and
                     message.get('stream') == 'serial0_in'):
                 self._break = (offset, length,
                                time.monotonic() + BREAK_LIMIT_S)
                 self._input.limit = offset
+        elif kind == wire.BOOT_HEARD:
+            if _is_offset(message.get('at')):
+                self._input.fence.is_at(message.get('number'), message['at'])
         elif kind == wire.SERVING:
             self.serving = {
                 name: message[name]
                 for name in ('ssh', 'serial', 'vnc', 'boot_s',
                          'memory_kib', 'ends_sessions',
-                         'tells_recording')
+                         'tells_recording', 'hears_boots')
                 if _is_amount(message.get(name))}
         elif kind == wire.LOG:
             self._log(message)

@@ -74,6 +74,12 @@ class Commands:
         messages.send(self._link, {
             'type': messages.ToKeeper.LEAVING, 'on': on})
 
+    def heard(self, written: int) -> None:
+        """What the keeper was given before a boot was heard of, are so many
+        bytes in all."""
+        messages.send(self._link, {
+            'type': messages.ToKeeper.HEARD, 'written': written})
+
     def adopted(self) -> None:
         """The instance belongs to this host."""
         messages.send(self._link, {'type': messages.ToKeeper.ADOPTED})

@@ -88,7 +88,9 @@ class Pair:
             commands=self.commands, last_input=start['last_input'],
             input_limit_reached=lambda: loop.call_soon(self._move),
             settled=self._check_freeze,
-            config={}, instance_is_off=lambda: self._instance_state.is_off)
+            config={}, instance_is_off=lambda: self._instance_state.is_off,
+            input_dropped=lambda at, count: self.control.input_dropped(
+                at, count, self._is_open()))
         self.devices = group.DeviceGroup(table.DEVICES, self._context)
         serial = self.devices['serial']
         assert isinstance(serial, serial_device.SerialDevice)
@@ -157,6 +159,9 @@ class Pair:
                 if message['connected'] else machine.domain_r_detached(now))
         elif kind == messages.ToWorker.VM:
             self._vm_changed(message, now)
+        elif (kind == messages.ToWorker.EVENT and message['event']
+                in (messages.BOOT, messages.TELLS_BOOTS)):
+            self._boots(message['event'] == messages.BOOT)
         elif kind == messages.ToWorker.EVENT:
             LOG.info('%s: %s', message['vm'], message['event'])
             self.stop.event(message)
@@ -168,6 +173,14 @@ class Pair:
             self._check_freeze()
         elif kind == messages.ToWorker.DISPLAY:
             self.commands.display_opened(message, descriptors)
+
+    def _boots(self, begins: bool) -> None:
+        if begins:
+            # With a note to a successor: the keeper does not say it again.
+            self.control.begin_boot(self._is_open())
+        self.commands.heard(self._serial.input.written)
+        if begins:
+            self._move()
 
     def _vm_changed(self, message: messages.Message, now: float) -> None:
         vm = message['vm']

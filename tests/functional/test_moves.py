@@ -79,6 +79,9 @@ class MoveTest(operations.TwoHostsTestCase):
         port = self.assert_pair(self.server, 'c2')
         self.assertEqual(self.port['fixed_ips'], port['fixed_ips'])
         self.assertEqual('c2', port['binding:host_id'])
+        # Of which users are told.
+        (record,) = self.driver('c2')._pairs.records.all()
+        self.assertIsNotNone(record.evacuated_at)
         domain = self.domain_r(self.server, 'c2')
         self.host_returns()
         self.assert_left('c1')

@@ -120,6 +120,8 @@ class HostTest(operations.TestCase):
         with self.reattaches():
             self._rebuild_server(
                 self.server, '155d900f-4e14-4e4c-a73d-069cbf4541e6')
+        (record,) = self.driver('c1')._pairs.records.all()
+        self.assertIsNone(record.evacuated_at)      # no host was lost
 
     def test_rebuild_with_an_image_that_opts_out_and_back(self):
         image = self.make_guest_image(dmore_domain_r='disabled')

@@ -279,6 +279,8 @@ class TestStop(stop_case.Stop):
         self.instance.prints(b'one')
         self.instance.qmp.event('RESET')
         self.instance.prints(b'two')
+        # What is typed before this is for what ran before.
+        wait_for(lambda: 'instance: RESET' in self.pair.logged())
         self.types_two()
         self.assertEqual(b'ab', self.instance.reads(2))
         wait_for(lambda: self.domain_r.output == b'onetwo')

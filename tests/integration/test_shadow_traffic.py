@@ -218,6 +218,31 @@ class TestReplacements(live_pair.LivePair):
         self.assertEqual(b'root\r', second.reads(5))
         self.assertEqual((), self.pair.gaps())
 
+    def test_typed_in_a_pause_before_a_reset(self):
+        """Domain R says what was typed before it; that is for nobody, and
+        its clients are told."""
+        instance, domain_r = self.go_live()
+        domain_r.says({'type': wire.SERVING, 'ssh': 1, 'hears_boots': 1})
+        instance.stop()
+        wait_for(lambda: self.client.status().instance.status == 'paused')
+        domain_r.types(b'hello')
+        instance.qmp.event('RESET')
+        (asked,) = wait_for(lambda: domain_r.messages(wire.BOOT))
+        instance.resume()
+        domain_r.types(b'?')
+        self.assertTrue(instance.reads_nothing())
+        os.kill(self.client.status().worker_pid, signal.SIGKILL)
+        wait_for(lambda: len(domain_r.messages(wire.BOOT)) == 2)
+        self.assertEqual(asked, domain_r.messages(wire.BOOT)[1])
+        domain_r.says({'type': wire.BOOT_HEARD, 'number': asked['number'],
+                       'at': 6})
+        domain_r.types(b'root')
+        self.assertEqual(b'root', instance.reads(4))
+        (told,) = domain_r.messages(wire.GAP)
+        self.assertEqual(('serial0_in', 0, 6, 'exact'), tuple(
+            told[name] for name in ('stream', 'at', 'bytes', 'kind')))
+        self.assertEqual((), self.pair.gaps())
+
     def test_taken_byte_of_an_ended_instance(self):
         instance, domain_r = self.go_live()
         domain_r.types(b'a')

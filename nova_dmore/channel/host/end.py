@@ -355,10 +355,13 @@ class HostEnd:
         self._in[stream].take(count)
         self._publish_if_open(self._in[stream])
 
-    def discard(self, stream: wire.Stream) -> int:
-        """Take all that Domain R has sent by now for no device -> how many
-        bytes; none is to be on its way to one."""
-        count = self._in[stream].discard()
+    def discard(self, stream: wire.Stream, most: int | None = None) -> int:
+        """Take what Domain R has sent by now for no device -> how many bytes;
+        none is to be on its way to one.
+
+        :param most: no more than so many; None: all of it
+        """
+        count = self._in[stream].discard(most)
         self._publish_if_open(self._in[stream])
         return count
 

@@ -272,14 +272,17 @@ class HostConsumer:
                              journal.position(self.stream) + count)
         del self._buffer[:count]
 
-    def discard(self) -> int:
-        """Record everything as taken that was copied, but not as moved: no
-        device will have it -> how many bytes."""
-        count = len(self._buffer)
+    def discard(self, most: int | None = None) -> int:
+        """Record as taken what was copied, but not as moved: no device will
+        have it -> how many bytes.
+
+        :param most: no more than so many; None: all of it
+        """
+        count = len(self._buffer[:most])
         with self._journal.transaction():
             self._journal.jump(
                 self.stream, self._journal.position(self.stream) + count)
-        self._buffer.clear()
+        del self._buffer[:count]
         return count
 
     def publish(self) -> bool:

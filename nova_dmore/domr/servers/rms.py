@@ -29,6 +29,9 @@ RMS_FILE = pathlib.Path('/etc/nova-dmore/rms')
 #: Clients of one server that are attached at a time.
 CLIENTS_MAX = 16
 
+#: What a client is told whose session is ended so.
+ENDED = 'an operator, or another user of this console, has ended this session'
+
 #: Room in the kernel for what waits for a client of the serial console, in
 #: what may wait in the process: it counts its own overhead too, and what is
 #: on its way.

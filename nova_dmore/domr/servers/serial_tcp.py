@@ -70,9 +70,9 @@ class SerialConnection(tcp_port.TcpPort):
                 self._client.send_break()
 
     def end(self) -> None:
-        """End it, as an operator wants it."""
+        """End it, as an operator or another user wants it."""
         assert self._transport is not None      # it is attached
-        self.tell('an operator has ended this session')
+        self.tell(rms.ENDED)
         self._transport.abort()
 
     def detached(self) -> None:

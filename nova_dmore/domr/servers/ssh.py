@@ -83,11 +83,11 @@ class Connection(asyncssh.SSHServer):
         self.conn.abort()
 
     def end(self) -> None:
-        """End it, and all its sessions, as an operator wants it."""
+        """End it, and all its sessions, as an operator or another user wants
+        it."""
         for session in list(self.sessions):
-            session.leave('an operator has ended this session')
-        self.conn.disconnect(asyncssh.DISC_BY_APPLICATION,
-                             'an operator has ended this session')
+            session.leave(rms.ENDED)
+        self.conn.disconnect(asyncssh.DISC_BY_APPLICATION, rms.ENDED)
 
     @property
     def has_cost(self) -> bool:
@@ -142,16 +142,29 @@ class Connection(asyncssh.SSHServer):
         return True
 
     def session_requested(self) -> Any:
-        """Open a session unless there are too many, or the key is removed."""
+        """Open a session unless there are too many, or the key is removed.
+
+        What it is for is not known yet: see ``may_attach``.
+        """
         if self.end_if_removed():
             return False
-        if (self._server.clients >= rms.CLIENTS_MAX
-                or self.channels >= CHANNELS_MAX):
-            self._server.log.say(f'full {self.source}', 'warning',
-                                 f'{self.name} refused: too many sessions')
+        if self.channels >= CHANNELS_MAX:
+            self._refused()
             return False
         self.channels += 1
         return ssh_session.Session(self._server, self)
+
+    def may_attach(self) -> bool:
+        """Whether there is room for one more client of the console; who only
+        ends others' sessions needs none."""
+        if self._server.clients < rms.CLIENTS_MAX:
+            return True
+        self._refused()
+        return False
+
+    def _refused(self) -> None:
+        self._server.log.say(f'full {self.source}', 'warning',
+                             f'{self.name} refused: too many sessions')
 
 
 class SshServer:

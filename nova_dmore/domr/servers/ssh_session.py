@@ -13,16 +13,14 @@ from nova_dmore.domr import console as console_module
 from nova_dmore.domr import escape
 from nova_dmore.domr import pace
 from nova_dmore.domr.servers import rms
+from nova_dmore.domr.servers import ssh_commands
 from nova_dmore.domr.servers import ssh_packets
 from nova_dmore.domr.terminal import stream
 
 if TYPE_CHECKING:       # it imports this one
     from nova_dmore.domr.servers import ssh
 
-#: Commands of SSH beside the console: it writes the scroll-back, or sends a
-#: break, and ends.
-SCROLLBACK = 'scrollback'
-BREAK = 'break'
+_Kind = ssh_commands.Kind
 
 
 class Session(asyncssh.SSHServerSession[bytes]):
@@ -37,7 +35,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
         self._client: console_module.Client | None = None
         self._number: int | None = None     # of this session, for the host
         self._full = False
-        self._command: str | None = None
+        self._command: ssh_commands.Command | None = None
         self._size = 0, 0       # columns and rows of the terminal
 
     # -- asyncssh.SSHServerSession
@@ -59,21 +57,22 @@ class Session(asyncssh.SSHServerSession[bytes]):
 
     def shell_requested(self) -> bool:
         """The console is the shell."""
-        return True
+        return self._connection.may_attach()
 
     def exec_requested(self, command: str) -> bool:
-        """There is nothing else to run, but for two commands."""
-        self._command = command.strip()
-        return self._command in (SCROLLBACK, BREAK)
+        """There is nothing else to run, but for a few commands."""
+        self._command = ssh_commands.parse(command)
+        return self._command is not None and (
+            self._command.kind is not _Kind.SCROLLBACK
+            or self._connection.may_attach())
 
     def session_started(self) -> None:
         """Greet, and attach to the console."""
-        if self._command == BREAK:
-            self._only_break()
+        if self._command is not None and self._does(self._command):
             return
         self._server.attached.add(self)
         self._connection.sessions.add(self)
-        if self._command == SCROLLBACK:
+        if self._command is not None:       # the scroll-back
             self._client = self._server.context.console.attach(
                 self, self._connection.name, self._terminal,
                 finished=self._finished)
@@ -124,6 +123,35 @@ class Session(asyncssh.SSHServerSession[bytes]):
     def _finished(self) -> None:
         if not self._chan.is_closing():
             self._chan.exit(0)
+
+    def _does(self, command: ssh_commands.Command) -> bool:
+        """Do what needs no attachment -> whether it was that."""
+        if command.kind is _Kind.BREAK:
+            self._only_break()
+        elif command.kind is _Kind.SESSIONS:
+            end = '\n' if self._escapes is None else '\r\n'
+            for line in ssh_commands.described(
+                    self._server.context.sessions.all()):
+                self._chan.write((line + end).encode('ascii'))
+            self._chan.exit(0)
+        elif command.kind is _Kind.END_SESSION:
+            self._end_session(command.number)
+        else:
+            return False
+        return True
+
+    def _end_session(self, number: int | None) -> None:
+        context = self._server.context
+        if not any(each['number'] == number
+                   for each in context.sessions.all()):
+            self._notice(f'there is no session {number}')
+            self._chan.exit(1)
+            return
+        context.log('info', f'{self._connection.name} ends session {number}; '
+                    f'its key is {self._connection.fingerprint}')
+        # First, for it may be of the same connection.
+        self._chan.exit(0)
+        context.sessions.end(number)
 
     def _only_break(self) -> None:
         """Send a break, for a client that has no way to ask for one."""

@@ -73,6 +73,7 @@ def build(options: 'cfg.ConfigOpts.GroupAttr',
                    ord(options.console_escape[-1].upper()) - 0x40),
         'serial_escape': options.serial_escape,
         'recorded': options.record_serial,
+        'evacuated_at': record.evacuated_at,
         'vnc': vnc.build(options, record, secret) if with_vnc else None,
     }
     try:

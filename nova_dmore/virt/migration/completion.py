@@ -64,7 +64,7 @@ class Completion:
                 self._services.destination.finish(
                     self._context, self._co_migration.host,
                     self._co_migration.migration_id,
-                    record_module.to_json(self._record), domain_r_moved,
+                    record_module.to_other_host(self._record), domain_r_moved,
                     console_log)
         self._co_migration.enter(Phase.DONE)
         # Whatever the destination answers: the instance is no longer here,

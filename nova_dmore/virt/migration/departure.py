@@ -173,7 +173,7 @@ class Departure:
             self.layout_there = self.services.destination.prepare(
                 self._context, self.co_migration.host,
                 self.co_migration.migration_id,
-                record_module.to_json(self.record))
+                record_module.to_other_host(self.record))
         except exception.PairError as error:
             if plain_destination.is_plain(
                     error, self.services.pairs.addresses,

@@ -9,6 +9,7 @@ business of :mod:`nova_dmore.virt.migration`.
 
 import contextlib
 import dataclasses
+import time
 from typing import TYPE_CHECKING
 
 from oslo_log import log as logging
@@ -21,6 +22,7 @@ from nova_dmore.virt.pair import known
 from nova_dmore.virt.pair import parts
 from nova_dmore.virt.pair import policy
 from nova_dmore.virt.pair import record as record_module
+from nova_dmore.virt import where
 if TYPE_CHECKING:
     from nova import objects
 
@@ -93,6 +95,8 @@ class Pairs(known.KnownPairs):
                 project_id=instance.project_id, digest=digest,
                 address=address, key_data=instance.key_data,
                 display=display, keymap=policy.keymap(instance),
+                evacuated_at=(int(time.time())
+                              if where.is_evacuated_here(instance) else None),
                 secret_id=self.secrets.choose(instance, known))
             undo.callback(self.records.forget, instance.uuid)
             self._save(record)

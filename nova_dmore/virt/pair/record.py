@@ -66,12 +66,15 @@ class PairRecord:
     renewal: str | None = None
     #: Keymap that the guest has set; None: that of ``[dmore] vnc_keymap``.
     keymap: str | None = None
+    #: When the instance was built anew here, as the host before was lost, in
+    #: seconds since the epoch; None: it was not.
+    evacuated_at: int | None = None
     #: What a later release says besides, and this one only keeps.
     others: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def to_json(record: PairRecord) -> str:
-    """The record as text, for the file and for the RPC between hosts."""
+    """The record as text, for the file, and see :func:`to_other_host`."""
     fields = dataclasses.asdict(record)
     fields = {**fields.pop('others'), **fields}
     if record.keymap is None:
@@ -82,7 +85,18 @@ def to_json(record: PairRecord) -> str:
         fields['version'] = VERSION
     if record.renewal is None:
         del fields['renewal']
+    if record.evacuated_at is None:
+        del fields['evacuated_at']
     return json.dumps(fields, sort_keys=True)
+
+
+def to_other_host(record: PairRecord) -> str:
+    """The record as text for the RPC between hosts.
+
+    The console goes on there, and no more tells of the host before; one of
+    the first release knows no such field.
+    """
+    return to_json(dataclasses.replace(record, evacuated_at=None))
 
 
 def from_json(text: str) -> PairRecord:
@@ -132,6 +146,9 @@ def _check(record: PairRecord) -> None:
     received.integer('secret_id', record.secret_id, 0, identity.SECRET_ID_MAX)
     if record.renewal is not None:
         received.identifier('renewal', record.renewal)
+    if record.evacuated_at is not None:
+        received.integer('evacuated_at', record.evacuated_at, 0,
+                         wire.SECONDS_MAX)
     for name in record.others:
         if not (name.isidentifier() and name.isascii() and
                 len(name) <= _NAME_MAX):

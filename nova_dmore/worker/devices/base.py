@@ -63,6 +63,8 @@ class DeviceContext:
     :ivar settled: called when ``is_settling`` or ``is_saved`` may have
         changed while the instance stands still to leave.
     :ivar config: the CONFIG message in force, empty before the first.
+    :ivar input_dropped: called with the offset of serial input that is for
+        nobody, and how many bytes there were: the clients are told.
     :ivar instance_is_off: whether there is no QEMU that input would be for;
         it is not kept for the next one then.
     """
@@ -81,6 +83,7 @@ class DeviceContext:
     settled: Callable[[], None]
     config: dict[str, Any]
     instance_is_off: Callable[[], bool] = lambda: False
+    input_dropped: Callable[[int, int], None] = lambda at, count: None
     kept: dict[str, Any] = dataclasses.field(default_factory=dict)
     note: Callable[[], None] = lambda: None
     input_taken: list[Callable[[], None]] = dataclasses.field(

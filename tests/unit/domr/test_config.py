@@ -54,9 +54,9 @@ class ConfigTest(unittest.TestCase):
 
     def test_what_hosts_of_earlier_releases_do_not_say(self) -> None:
         parsed = config.parse(pair.config())
-        self.assertEqual(((), 0x1d, False, False), (
+        self.assertEqual(((), 0x1d, False, False, None), (
             parsed.host_keys, parsed.escape, parsed.serial_escape,
-            parsed.recorded))
+            parsed.recorded, parsed.evacuated_at))
         self.assertTrue(config.parse(pair.config(recorded=True)).recorded)
 
     def test_host_key_is_not_shown(self) -> None:

@@ -5,6 +5,7 @@ import unittest
 
 from nova_dmore.domr import console
 from nova_dmore.domr import instance_state
+from nova_dmore.domr import notices
 from nova_dmore.domr.terminal import stream
 from nova_dmore import wire
 from tests.unit.domr import console_case
@@ -174,6 +175,33 @@ class TerminalTest(unittest.TestCase):
         self.state('running')
         self.console.flush_input()
         self.assertEqual([], self.line.sent)
+
+    def test_what_waits_when_it_boots_anew_is_for_nobody(self) -> None:
+        one, other, silent = (self.attach(), self.attach(terminal=False),
+                              self.attach())
+        self.line.room = 3
+        self.types(one, b'hello')
+        self.types(other, bytes(console.INPUT_LIMIT + 1))
+        self.assertFalse(other.reading)
+        self.console.drop_input()
+        self.assertEqual(
+            ([notices.TYPED_BEFORE], [notices.TYPED_BEFORE], [], True),
+            (one.told, other.told, silent.told, other.reading))
+        self.line.room = 100
+        self.types(one, b'root')
+        self.assertEqual([b'hel', b'root'], self.line.sent)
+
+    def test_where_the_host_before_was_lost(self) -> None:
+        """It is the first line, as long as the first output is there."""
+        self.console.configure(1000, 2000, evacuated_at=1796029261)
+        self.console.output(b'SeaBIOS\r\n')
+        said = notices.of_evacuation(1796029261)
+        self.assertIn('on 2026-11-30 09:01 UTC', said)
+        person, raw = self.attach(), self.attach(is_person=False)
+        self.assertEqual(([said], []), (person.told, raw.told))
+        self.console.output(b'x' * 2000 + b'\r\nlogin: ')
+        self.assertEqual([], self.attach().told)
+        self.console.configure(1000, 2000)
 
     def test_persons_are_told_what_it_does(self) -> None:
         person, raw = self.attach(), self.attach(is_person=False)

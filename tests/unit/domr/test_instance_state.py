@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the host says that the instance does."""
 
+import asyncio
 import unittest
 
 from nova_dmore.domr import instance_state
@@ -40,6 +41,24 @@ class InstanceStateTest(unittest.TestCase):
 
 
 class AgentTest(unittest.IsolatedAsyncioTestCase):
+
+    async def test_what_was_typed_before_a_boot(self) -> None:
+        async with pair.Pair(pair.config()) as running:
+            self.assertEqual(
+                1, running.said(wire.SERVING)[-1]['hears_boots'])
+            running.taking = False
+            _, writer = await asyncio.open_connection(
+                '127.0.0.1', running.config['serial_port'])
+            self.addCleanup(writer.close)
+            writer.write(bytes(100_000))
+            end, stream = running.agent._end, wire.Stream.SERIAL0_IN
+            await running.until(lambda: end.sendable(stream) == 0)
+            at = end.position(stream)
+            running.send({'type': wire.BOOT, 'number': 7})
+            await running.until(lambda: running.said(wire.BOOT_HEARD))
+            self.assertEqual(
+                [{'type': wire.BOOT_HEARD, 'number': 7, 'at': at}],
+                running.said(wire.BOOT_HEARD))
 
     async def test_it_is_told_in_each_epoch(self) -> None:
         async with pair.Pair(pair.config()) as running:

@@ -3,14 +3,10 @@
 
 import configparser
 import importlib
-import itertools
-import json
 import os
 import pathlib
-import tempfile
 from unittest import mock
 
-import fixtures
 from keystoneauth1 import exceptions as keystone_exceptions
 from osc_lib import exceptions
 from oslotest import base
@@ -18,65 +14,15 @@ from oslotest import base
 from nova_dmore.osc import console
 from nova_dmore.osc import places
 from nova_dmore.osc import plugin
+from nova_dmore.osc import session
 from tests.unit.gateway import fakes
+from tests.unit.osc import command_case
 
 ROOT = pathlib.Path(__file__).parents[3]
-KEY = fakes.key(1)
-#: Tells of a console where it is asked at the gateway, and notes how it was
-#: called.
-_SSH = """#!/bin/sh
-printf '%s\\n' "$*" >>{folder}/called
-case "$*" in *-T*) cat {folder}/told; exit;; esac
-exit $(cat {folder}/status)
-"""
+KEY = command_case.KEY
 
 
-class CommandTest(base.BaseTestCase):
-
-    def setUp(self):
-        super().setUp()
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-        self.known_hosts = self.folder / 'known_hosts'
-        ssh = self.folder / 'ssh'
-        ssh.write_text(_SSH.format(folder=self.folder))
-        ssh.chmod(0o755)
-        (self.folder / 'status').write_text('7')
-        self._tell(host_key=KEY)
-        patch = mock.patch.dict(os.environ, {
-            'PATH': f'{self.folder}:{os.environ["PATH"]}'})
-        patch.start()
-        self.addCleanup(patch.stop)
-        os.environ.pop('OS_DMORE_GATEWAY', None)
-        self.app = mock.Mock()
-        self.server = self.app.client_manager.compute.find_server.return_value
-        self.server.id, self.server.metadata = fakes.WEB, {}
-        self.nova = self.app.client_manager.compute.get
-        self._host('UP')
-        self.stderr = self.useFixture(fixtures.StringStream('stderr')).stream
-        self.useFixture(fixtures.MonkeyPatch('sys.stderr', self.stderr))
-
-    def _host(self, *statuses):
-        """What Nova tells of the host, one time after the other."""
-        self.nova.side_effect = (
-            mock.Mock(status_code=200, **{'json.return_value': {
-                'server': {'host_status': each}}})
-            for each in itertools.chain(statuses, itertools.repeat('UP')))
-
-    def _said(self):
-        self.stderr.seek(0)
-        return self.stderr.read()
-
-    def _tell(self, **fields):
-        (self.folder / 'told').write_text(json.dumps({
-            'instance': fakes.WEB, 'address': '2001:db8::5', 'port': 22,
-            **fields}))
-
-    def _run(self, kind, *arguments):
-        command = kind(self.app, None)
-        return command.take_action(
-            command.get_parser('x').parse_args([*arguments]))
+class CommandTest(command_case.CommandCase):
 
     def _ssh(self, *arguments, after=()):
         return self._run(console.SshConsole, '--known-hosts',
@@ -84,9 +30,6 @@ class CommandTest(base.BaseTestCase):
 
     def _show(self, *arguments):
         return dict(zip(*self._run(console.ShowPair, *arguments, 'web')))
-
-    def _called(self):
-        return (self.folder / 'called').read_text().splitlines()
 
     def test_the_key_is_asked_for_once(self):
         self.assertEqual(7, self._ssh('--gateway', 'gw'))
@@ -223,4 +166,6 @@ class PluginTest(base.BaseTestCase):
             module, _, attribute = where.partition(':')
             found[name] = getattr(importlib.import_module(module), attribute)
         self.assertEqual({'console_ssh': console.SshConsole,
-                          'console_pair_show': console.ShowPair}, found)
+                          'console_pair_show': console.ShowPair,
+                          'console_session_end': session.EndSession,
+                          'console_session_list': session.ListSession}, found)

@@ -2,6 +2,7 @@
 """The shadow device of the instance's first serial port."""
 
 import os
+from typing import Any
 
 from nova_dmore.link import messages
 from nova_dmore.posix import loop as loop_module
@@ -38,6 +39,7 @@ class SerialDevice(base.ShadowDevice):
             self.input.pump()
         elif self._machine.output_flows:
             self.input.count_read()
+            self.input.drop_old()
             if self._instance_is_off():
                 self.input.discard()
         self._watch()
@@ -82,6 +84,10 @@ class SerialDevice(base.ShadowDevice):
     def opened(self) -> None:
         """See :class:`base.ShadowDevice`."""
         self.output.opened()
+
+    def to_notes(self) -> dict[str, Any]:
+        """See :class:`base.ShadowDevice`."""
+        return self.input.fence.to_notes()
 
     def _watch(self) -> None:
         """Be woken for what is worth waking for."""

@@ -4,7 +4,8 @@
 The pipes tell exactly how much the instance's QEMU has not read, and keep it
 when a worker is killed; the keeper tells a new one how much was written in
 all. So a byte is taken when it lies in no pipe any more, and what lies there
-when the instance leaves is sent again to its next QEMU.
+when the instance leaves is sent again to its next QEMU. What was typed before
+a boot is not for what runs after it (:mod:`.fence`).
 """
 
 import logging
@@ -14,6 +15,7 @@ from nova_dmore.link import messages
 from nova_dmore.posix import pipes
 from nova_dmore import wire
 from nova_dmore.worker.devices import base
+from nova_dmore.worker.devices.serial import fence as fence_module
 
 LOG = logging.getLogger(__name__)
 
@@ -43,12 +45,25 @@ class SerialInput:
         self._reported = 0      # bytes that were read after the state's saving
         #: Offset before which input must stop for a break, or None.
         self.limit: int | None = None
+        self._dropped = context.input_dropped
+        self._note = context.note
+        self.fence = fence_module.Fence(context.kept.get('serial'))
         self._host_end.watch_under_way(stream, lambda: self._under_way)
 
     @property
     def taken(self) -> int:
         """Offset up to which the device has read the input."""
         return self._journal.position(self._stream)
+
+    @property
+    def written(self) -> int:
+        """How many bytes workers have written in all."""
+        return self._written
+
+    @property
+    def sent(self) -> int:
+        """Offset up to which Domain R has sent what is here."""
+        return self.taken + len(self._host_end.readable(self._stream))
 
     @property
     def _under_way(self) -> int:
@@ -63,6 +78,9 @@ class SerialInput:
     def pump(self) -> None:
         """Send what there is, and there is room for."""
         self.count_read()
+        self.drop_old()
+        if self.fence.is_up:
+            return
         under_way = self._under_way
         data = self._host_end.readable(self._stream)[under_way:]
         if self.limit is not None:
@@ -79,10 +97,42 @@ class SerialInput:
         """Throw away what was typed for an instance that is off."""
         if self._under_way or not self._host_end.readable(self._stream):
             return
+        at, count = self.taken, self._host_end.discard(self._stream)
         LOG.info('%d bytes of input were thrown away: the instance is off',
-                 self._host_end.discard(self._stream))
+                 count)
+        self._dropped(at, count)
         if self.limit is not None:
             self._limit_reached()
+
+    def begin_boot(self) -> None:
+        """What was typed until now is not for what runs from now on.
+
+        The keeper moves nothing until it hears that this was called, and then
+        throws away what lies in its pipe now.
+        """
+        self.fence.begin(pipes.unread(self._pipe))
+        self._note()
+
+    def drop_old(self) -> None:
+        """Throw away what was typed before a boot, as far as that is known.
+
+        What lies in QEMU's FIFO cannot be taken from it, and comes first.
+        """
+        fence = self.fence
+        if fence.before is None or self._under_way:
+            return
+        left = fence.before - self.taken
+        if left > 0:
+            fence.dropped += self._host_end.discard(self._stream, left)
+            if self.limit is not None:
+                self._limit_reached()
+        if self.taken < fence.before:
+            return
+        if count := fence.end():
+            LOG.info('%d bytes of input were thrown away: they were typed '
+                     'before the instance booted anew', count)
+            self._dropped(self.taken - count, count)
+        self._note()
 
     def count_read(self) -> None:
         """Count what QEMU has read since the last time as taken."""

@@ -2,6 +2,7 @@
 """The console over SSH: asyncssh and the system's ssh as clients."""
 
 import asyncio
+import json
 import os
 import pathlib
 import shutil
@@ -12,6 +13,7 @@ import asyncssh
 from asyncssh import constants
 
 from nova_dmore.channel.host import end as host_end
+from nova_dmore.domr.servers import rms
 from nova_dmore import wire
 from tests.unit.domr import pair
 
@@ -174,6 +176,63 @@ class SshTest(unittest.IsolatedAsyncioTestCase):
         self.assertIn('the instance is off', str(result.stderr))
         self.assertEqual(1, len(running.said(wire.BREAK)))
 
+    async def test_who_is_attached(self) -> None:
+        running = await self._pair()
+        connection = await self._connect(running)
+        result = await connection.run('sessions')
+        self.assertEqual((0, ''), (result.exit_status, result.stdout))
+        process = await self._attach(running)
+        reader, writer = await asyncio.open_connection(
+            '127.0.0.1', running.config['serial_port'])
+        self.addCleanup(writer.close)
+        await running.until(lambda: running.said(wire.SERVING)[-1]['serial'])
+        result = await connection.run(' sessions ')
+        self.assertTrue(str(result.stdout).isascii())
+        sessions = [json.loads(line)
+                    for line in str(result.stdout).splitlines()]
+        for each in sessions:
+            self.assertLess(each.pop('age_s'), 60)
+            self.assertGreater(each.pop('port'), 0)
+        common = {'address': '127.0.0.1', 'view_only': False}
+        self.assertEqual([
+            {'number': 1, 'server': 'ssh', 'key': _KEY.get_fingerprint(),
+             **common},
+            {'number': 2, 'server': 'serial', 'key': None, **common}],
+            sessions)
+        self.assertEqual(0, (await connection.run('sessions end 2')
+                             ).exit_status)
+        self.assertIn(b'another user', await reader.read())
+        result = await connection.run('sessions end 2')
+        self.assertEqual((1, '[nova-dmore: there is no session 2]\n'),
+                         (result.exit_status, result.stderr))
+        await connection.run('sessions end 1')
+        self.assertIn(b'another user', await process.stderr.read())
+        self.assertIn(_KEY.get_fingerprint(),
+                      running.logged('ends session 1')[0])
+        self.assertEqual(b'', running.typed)
+
+    async def test_who_ends_his_own_session(self) -> None:
+        running = await self._pair()
+        connection = await self._connect(running)
+        await connection.create_process(encoding=None)
+        result = await connection.run('sessions end 1')
+        self.assertEqual(0, result.exit_status)
+        await asyncio.wait_for(connection.wait_closed(), 5)
+
+    async def test_a_full_console_can_be_looked_at(self) -> None:
+        running = await self._pair()
+        for _ in range(rms.CLIENTS_MAX):
+            await self._attach(running)
+        connection = await self._connect(running)
+        for command in None, 'scrollback':
+            with self.assertRaises(asyncssh.ChannelOpenError):
+                await connection.create_process(command, encoding=None)
+        self.assertEqual(0, (await connection.run('sessions end 1')
+                             ).exit_status)
+        await running.until(lambda: running.said(
+            wire.SERVING)[-1]['ssh'] < rms.CLIENTS_MAX)
+        await connection.create_process(encoding=None)
+
     async def test_who_logs_in_is_told_of_recording(self) -> None:
         running = await self._pair(recorded=True)
         terminal = await self._attach(running, 'xterm')
@@ -271,8 +330,11 @@ class SshTest(unittest.IsolatedAsyncioTestCase):
         connection = await self._connect(running)
         with self.assertRaises(asyncssh.ChannelOpenError):
             await connection.open_connection('127.0.0.1', 22)
-        with self.assertRaises(asyncssh.ChannelOpenError):
-            await connection.create_process('id')
+        for command in ('id', 'sessions end', 'sessions end 0',
+                        'sessions end -1', 'sessions end 1 2',
+                        'sessions end 1; id', 'sessions list'):
+            with self.assertRaises(asyncssh.ChannelOpenError):
+                await connection.create_process(command)
         with self.assertRaises(asyncssh.ChannelOpenError):
             await connection.start_sftp_client()
         listener = None

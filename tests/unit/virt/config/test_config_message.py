@@ -51,6 +51,16 @@ class ConfigMessageTest(fakes.TestCase):
             self.assertEqual(
                 [], self._build(key_data=useless)['authorized_keys'])
 
+    def test_a_host_that_was_lost(self):
+        self.assertIsNone(self._build()['evacuated_at'])
+        for at in 0, wire.SECONDS_MAX:
+            self.assertEqual(at, domr_config.parse(
+                self._build(evacuated_at=at)).evacuated_at)
+        for wrong in '1', -1, wire.SECONDS_MAX + 1:
+            self.assertRaises(
+                domr_config.ConfigError, domr_config.parse,
+                {**self._build(), 'evacuated_at': wrong})
+
     def test_keys_of_the_user(self):
         """Nova takes all of a file whose first line is a key."""
         authority = f'cert-authority {test_identity.KEY}'

@@ -21,7 +21,8 @@ class TextTest(fakes.TestCase):
                      fakes.make_record(key_data='ssh-rsa AAAA',
                                        incoming=True, display=True),
                      fakes.make_record(secret_id=65535),
-                     fakes.make_record(keymap='de-ch')):
+                     fakes.make_record(keymap='de-ch'),
+                     fakes.make_record(evacuated_at=1796029261)):
             self.assertEqual(pair, record.from_json(record.to_json(pair)))
 
     def test_of_an_earlier_version(self):
@@ -35,6 +36,11 @@ class TextTest(fakes.TestCase):
             {'address', 'digest', 'display', 'incoming', 'instance_name',
              'instance_uuid', 'key_data', 'project_id'},
             set(json.loads(record.to_json(fakes.make_record()))))
+
+    def test_no_other_host_is_told_of_an_evacuation(self):
+        self.assertEqual(
+            record.to_json(fakes.make_record()), record.to_other_host(
+                fakes.make_record(evacuated_at=1796029261)))
 
     def test_it_refuses_one_of_another_secret(self):
         # It would take the whole file for the secret.
@@ -78,7 +84,8 @@ class TextTest(fakes.TestCase):
                            'ab' * 32 + '\n', ['ab' * 32]],
                 'key_data': [7, ['ssh-rsa'], 'x' * (1 << 17)],
                 'display': [None, 0, 1, 'yes'],
-                'incoming': [None, 0, 1, 'yes']}.items():
+                'incoming': [None, 0, 1, 'yes'],
+                'evacuated_at': ['1', True, -1, 1.5, 1 << 60]}.items():
             for value in values:
                 self._assert_no_record({name: value})
 

@@ -23,6 +23,8 @@ class SerialInputTest(unittest.TestCase):
         self.region = region.Region(bytearray(1 << 18))
         self.journal = journal.Journal(bytearray(journal.journal_size()))
         self.gaps = []
+        self.dropped = []       # of which the clients are told
+        self.notes = None       # to the next worker
         self.written = 0
         self.qemu, self.pipe = os.pipe2(os.O_NONBLOCK)
         self.addCleanup(os.close, self.qemu)
@@ -42,12 +44,15 @@ class SerialInputTest(unittest.TestCase):
         """:ivar written: as the keeper would know it"""
         if hasattr(self, 'device'):
             self.written = self.device._written
+            self.notes = self.device.fence.to_notes()
         self.end = host_end.HostEnd(
             self.region, lambda vector: None, self.journal)
         self.device = serial_in.SerialInput(types.SimpleNamespace(
             host_end=self.end, journal=self.journal,
             report_gap=lambda *gap: self.gaps.append(gap),
             input_limit_reached=lambda: None,
+            input_dropped=lambda *dropped: self.dropped.append(dropped),
+            kept={'serial': self.notes}, note=lambda: None,
             serial=base.SerialPipes(self.pipe, None, self.elsewhere,
                                     self.written, 0)))
 

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Between what was typed before a boot of the instance and what comes after.
+
+Domain R alone knows what was typed when: it is told of the boot, drops what it
+has not sent, and says up to which offset it has (wire.BOOT_HEARD). From the
+boot on nothing is given to the instance until all before that offset is gone.
+"""
+
+from typing import Any
+
+
+class Fence:
+    """That of the last boot.
+
+    :param kept: :meth:`to_notes` of an earlier worker, or None.
+    :ivar number: of that boot, on this host.
+    :ivar is_up: whether something typed before it may be left.
+    :ivar before: what has a lower offset was typed before it; None: Domain R
+        has yet to say it.
+    :ivar dropped: how many bytes of that were thrown away.
+    """
+
+    def __init__(self, kept: dict[str, Any] | None = None) -> None:
+        kept = kept or {'number': 0, 'is_up': False, 'dropped': 0}
+        self.number: int = kept['number']
+        self.is_up: bool = kept['is_up']
+        self.dropped: int = kept['dropped']
+        self.before: int | None = None
+
+    def begin(self, dropped: int) -> None:
+        """The instance boots anew.
+
+        :param dropped: so many bytes are thrown away already.
+        """
+        self.number += 1
+        self.dropped += dropped
+        self.is_up = True
+        self.before = None
+
+    def ask_again(self) -> None:
+        """Another Domain R is there, or may be: it has yet to say it."""
+        self.before = None
+
+    def is_at(self, number: object, offset: int) -> None:
+        """What was typed before a boot ends at an offset; of another boot
+        than the last one it is of no use."""
+        if self.is_up and number == self.number and self.before is None:
+            self.before = offset
+
+    def end(self) -> int:
+        """All of it is gone -> how many bytes were thrown away."""
+        dropped, self.dropped = self.dropped, 0
+        self.is_up = False
+        self.before = None
+        return dropped
+
+    def to_notes(self) -> dict[str, Any]:
+        """-> a JSON object for :class:`nova_dmore.link.notes.Notes`."""
+        return {'number': self.number, 'is_up': self.is_up,
+                'dropped': self.dropped}

@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was typed before a boot never reaches what runs after it.
+
+The keeper's line, the worker's input and control, and the channel are the real
+ones; each of them has its turn when a script says so, and hears late.
+"""
+
+import os
+import tempfile
+import types
+import unittest
+from unittest import mock
+
+import hypothesis
+from hypothesis import strategies
+
+from nova_dmore.channel import control
+from nova_dmore.channel.domr import end as domr_end
+from nova_dmore.channel.host import end as host_end
+from nova_dmore.channel.host import journal
+from nova_dmore.channel import region
+from nova_dmore.keeper import line
+from nova_dmore.link import messages
+from nova_dmore.posix import fifos
+from nova_dmore.posix import pipes
+from nova_dmore import wire
+from nova_dmore.worker.devices import base
+from nova_dmore.worker.devices.serial import input as serial_in
+from nova_dmore.worker import domain_r_control
+from tests import examples
+from tests.unit.keeper import poll_loop
+
+IN = wire.Stream.SERIAL0_IN
+
+
+class Worker:
+    """What hears the keeper and Domain R.
+
+    :param notes: of the one before.
+    """
+
+    def __init__(self, world, notes):
+        self._world = world
+        self.end = host_end.HostEnd(
+            world.region, lambda vector: None, world.journal)
+        written, _, unread = world.line.descriptors
+        self.input = serial_in.SerialInput(types.SimpleNamespace(
+            host_end=self.end, journal=world.journal,
+            report_gap=None, input_limit_reached=lambda: None,
+            input_dropped=self._dropped, kept={'serial': notes},
+            note=lambda: None, serial=base.SerialPipes(
+                written, None, unread, **world.line.totals())))
+        self.control = domain_r_control.DomainRControl(
+            self.end, self.input, None, {'hears_boots': 1})
+        self._runs = self._is_off = False
+        self.end.open()
+
+    def _dropped(self, at, count):
+        self._world.dropped += count
+
+    def hear(self):
+        """Take what the keeper has said."""
+        inbox, self._world.inbox = self._world.inbox, []
+        for kind in inbox:
+            if kind in (messages.BOOT, messages.TELLS_BOOTS):
+                if kind == messages.BOOT:
+                    self.control.begin_boot(self._is_open)
+                self._world.outbox.append(self.input.written)
+            else:
+                self._runs = kind == 'running'
+                self._is_off = kind == 'off'
+
+    @property
+    def _is_open(self):
+        return self.end.state is host_end.HostState.OPEN
+
+    def look(self):
+        """Look at the region, and move what can be moved."""
+        if self.end.poll().opened:
+            self.control.opened()
+        self.control.pump()
+        if self._runs:
+            self.input.pump()
+            return
+        self.input.settle()
+        self.input.drop_old()
+        if self._is_off:
+            self.input.discard()
+
+
+class World:
+    """An instance, its keeper, a worker and Domain R.
+
+    What is typed says which boot of the instance it is for: the one during
+    which it is typed.
+    """
+
+    def __init__(self, test):
+        self.loop = poll_loop.PollLoop()
+        folder = tempfile.TemporaryDirectory()
+        test.addCleanup(folder.cleanup)
+        fifos.make(folder.name, 0o600, None)
+        self.inbox, self.outbox = [], []
+        self.dropped = 0
+        self._said = []
+        self.line = line.Line(self.loop, folder.name, self.hear_qemu,
+                              self._tell)
+        self._input, self._output = fifos.open_both(folder.name)
+        self.region = region.Region(bytearray(1 << 18))
+        self.journal = journal.Journal(bytearray(journal.journal_size()))
+        self._domain_r = domr_end.DomainREnd(
+            self.region, lambda vector: None)
+        self._codec = control.LineCodec()
+        self.boot = 1
+        self._left = 0          # in the FIFO when it was reset
+        self.got = b''
+        self._runs = True
+        self._worker = None
+        self.kill()
+        self._status('running')
+        self.settle()
+
+    def close(self):
+        for name in ('_input', '_output'):
+            os.close(getattr(self, name))
+        for name in ('_fifo_in', '_fifo_out', '_to_count', '_input',
+                     '_input_end', '_output', '_output_end'):
+            os.close(getattr(self.line, name))
+
+    # -- the instance
+
+    def type(self, count=1):
+        if self._domain_r.sendable(IN) >= count:
+            self._domain_r.send(IN, bytes([self.boot % 256]) * count)
+
+    def read(self, count=5):
+        """The guest reads its port."""
+        if not self._runs:
+            return
+        try:
+            got = os.read(self._input, count)
+        except BlockingIOError:
+            return
+        left = min(self._left, len(got))
+        self._left -= left
+        assert not got[left:].strip(bytes([self.boot % 256])), (
+            self.boot, got)
+        self.got += got[left:]
+
+    def reset(self):
+        self.boot += 1
+        self._left = pipes.unread(self._input)
+        self._said.append(messages.RESET)
+
+    def pause(self):
+        if self._runs:
+            self._runs = False
+            self._said += ['STOP', 'paused']
+
+    def resume(self):
+        self._runs = True
+        self._said += ['RESUME', 'running']
+
+    def restart(self):
+        """Its QEMU ends, and another one is started."""
+        self.hear_qemu()
+        self.boot += 1
+        self._left = 0
+        self.line.status(False, None, False)
+        self.inbox.append('off')
+        self._runs = True
+        self._status('running')
+
+    # -- keeper, worker, Domain R
+
+    def hear_qemu(self):
+        while self._said:
+            word = self._said.pop(0)
+            if word in ('paused', 'running'):
+                self._status(word)
+            else:
+                self.line.event(word, self.loop.time())
+
+    def _status(self, status):
+        self.line.status(True, status, False)
+        self.inbox.append(status)
+
+    def _tell(self, message, descriptors):
+        self.inbox.append(message['event'])
+
+    def keeper(self):
+        while self.outbox:
+            self.line.heard(self.outbox.pop(0))
+        self.hear_qemu()
+        self.loop.turn()
+
+    def worker(self):
+        self._worker.hear()
+        self._worker.look()
+
+    def doorbell(self):
+        """The worker has yet to hear what the keeper says."""
+        self._worker.look()
+
+    def domain_r(self):
+        self._domain_r.poll()
+        for message in self._codec.feed(self._domain_r.received(
+                wire.Stream.CONTROL_TO_DOMAIN_R)):
+            if message['type'] == wire.BOOT:
+                self._domain_r.send(
+                    wire.Stream.CONTROL_TO_HOST, control.encode({
+                        'type': wire.BOOT_HEARD, 'number': message['number'],
+                        'at': self._domain_r.position(IN)}))
+
+    def kill(self):
+        """The worker ends, and another one begins."""
+        notes = self._worker and self._worker.input.fence.to_notes()
+        self.inbox, self.outbox = [], []
+        self.line.has_worker(False)
+        self._worker = Worker(self, notes)
+        self.line.has_worker(True)
+        if self._worker is not None:
+            self.inbox.append('running' if self.line.gate is line.Gate.OPEN
+                              else 'paused')
+
+    def settle(self):
+        for _ in range(12):
+            self.keeper()
+            self.worker()
+            self.domain_r()
+            self.loop.run(0.01)
+            self.read(1 << 16)
+
+
+#: In a script: those that matter together come together more often.
+STEPS = (
+    *((name,) for name in (
+        'type', 'read', 'reset', 'pause', 'resume', 'restart', 'keeper',
+        'worker', 'doorbell', 'domain_r', 'kill')),
+    ('type', 'domain_r'), ('reset', 'keeper'), ('restart', 'keeper'),
+    ('pause', 'keeper'), ('resume', 'keeper'), ('doorbell', 'keeper'),
+    ('worker', 'keeper'), ('worker', 'domain_r'), ('keeper', 'read'))
+
+
+class FenceTest(unittest.TestCase):
+
+    def play(self, steps):
+        world = World(self)
+        with mock.patch('time.monotonic', world.loop.time):
+            try:
+                for step in steps:
+                    getattr(world, step)()
+                world.resume()
+                world.settle()
+                world.got = b''
+                world.type(3)
+                world.settle()
+                self.assertEqual(3, len(world.got))
+            finally:
+                world.close()
+        return world
+
+    @hypothesis.given(strategies.lists(
+        strategies.sampled_from(STEPS), max_size=30))
+    @examples.settings(1000)
+    def test_nothing_reaches_a_later_boot(self, script):
+        self.play([step for steps in script for step in steps])
+
+    def test_typed_in_a_pause(self):
+        """It waits for the guest, as in stock Nova's socket."""
+        world = World(self)
+        self.addCleanup(world.close)
+        world.pause()
+        world.keeper()
+        world.type(5)
+        world.settle()
+        world.resume()
+        world.settle()
+        self.assertEqual((b'\x01' * 5, 0), (world.got, world.dropped))
+
+    def test_typed_in_a_pause_before_a_boot(self):
+        for boot in 'reset', 'restart':
+            with self.subTest(boot):
+                world = World(self)
+                self.addCleanup(world.close)
+                world.pause()
+                world.keeper()
+                world.type(5)
+                world.settle()
+                getattr(world, boot)()
+                world.settle()
+                world.resume()
+                world.settle()
+                self.assertEqual((b'', 5), (world.got, world.dropped))
+
+    def test_each_of_them_hears_late(self):
+        for steps in (
+                ['type', 'domain_r', 'doorbell', 'reset', 'keeper'],
+                ['pause', 'keeper', 'type', 'domain_r', 'doorbell', 'reset',
+                 'resume', 'keeper', 'doorbell', 'keeper', 'read'],
+                ['restart', 'type', 'domain_r', 'doorbell', 'keeper', 'read'],
+                ['type', 'domain_r', 'reset', 'keeper', 'doorbell', 'keeper',
+                 'read'],
+                ['reset', 'keeper', 'worker', 'domain_r', 'type', 'domain_r',
+                 'reset', 'keeper', 'worker', 'keeper', 'worker', 'keeper',
+                 'read'],
+                ['reset', 'keeper', 'worker', 'reset', 'domain_r', 'type',
+                 'keeper', 'worker', 'domain_r', 'worker', 'read'],
+                ['type', 'domain_r', 'doorbell', 'reset', 'keeper', 'kill',
+                 'keeper', 'worker', 'domain_r', 'read']):
+            with self.subTest(steps):
+                self.play(steps)
