@@ -25,8 +25,8 @@ _UNSENT = protocol.PERIOD * 3 // 8
 #: A console that is silent for so long may be gone, in seconds.
 _SILENT_S = 3.0
 #: A console that says nothing for so long after it was opened is loaded once
-#: more, in seconds; each time it is given twice as long, for a busy machine may
-#: take longer for a login.
+#: more, in seconds; each time it is given twice as long, for a login may take
+#: longer on a busy machine.
 _FIRST_OUTPUT_S = 5.0
 
 
