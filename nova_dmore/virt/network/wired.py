@@ -29,6 +29,8 @@ from nova.network import model as network_model
 from oslo_config import cfg
 from oslo_log import log as logging
 
+from nova_dmore.channel import text
+
 LOG = logging.getLogger(__name__)
 
 #: Longest wait for the database, which is on this host, in seconds.
@@ -64,7 +66,7 @@ def is_wired(database: str | None, port_id: str) -> bool:
     except (OSError, ValueError) as error:
         LOG.debug('%(database)s does not say whether port %(port)s is wired: '
                   '%(error)s', {'database': database, 'port': port_id,
-                                'error': error})
+                                'error': text.printable(error)})
         return False
 
 

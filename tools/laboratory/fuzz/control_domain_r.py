@@ -8,6 +8,7 @@ from unittest import mock
 from laboratory.fuzz import oracle, reader as reader_module
 from nova_dmore.channel import errors
 from nova_dmore import wire
+from nova_dmore.worker.devices.serial import fence
 from nova_dmore.worker import domain_r_control
 
 _SESSION = {'number': 1, 'age_s': 2.5, 'address': '192.0.2.1', 'port': 9,
@@ -57,7 +58,10 @@ def run(data: bytes) -> None:
     now = [100.0]
     breaks = []
     host_end = _HostEnd()
-    serial_input = types.SimpleNamespace(taken=0, limit=None)
+    serial_input = types.SimpleNamespace(
+        taken=0, sent=0, limit=None, fence=fence.Fence())
+    # What it says of a boot is taken.
+    serial_input.fence.begin(0)
     domain_r = domain_r_control.DomainRControl(
         host_end, serial_input, breaks.append)
     with mock.patch.object(domain_r_control, 'time', types.SimpleNamespace(

@@ -82,7 +82,7 @@ class Worker:
         if self._runs:
             self.input.pump()
             return
-        self.input.settle()
+        self.input.count_read()
         self.input.drop_old()
         if self._is_off:
             self.input.discard()
