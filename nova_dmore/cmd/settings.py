@@ -2,6 +2,8 @@
 """The configuration that the commands read, and what they may be given."""
 
 import argparse
+import os
+import pwd
 from collections.abc import Sequence
 
 from oslo_config import cfg
@@ -41,6 +43,28 @@ def read(conf: cfg.ConfigOpts, given: Sequence[str] | None) -> None:
              default_config_files=files() if given is None else given)
     except cfg.Error as error:
         raise exception.ConfigurationError(str(error)) from error
+
+
+def check_user(options: cfg.ConfigOpts.GroupAttr) -> None:
+    """Have only nova-compute's user go on, not root either: root would find
+    each record to be another user's, and leave files that are its own.
+
+    :param options: ``[dmore]``.
+    :raises nova_dmore.exception.ConfigurationError: this is another user.
+    """
+    try:
+        owner = os.stat(options.record_dir).st_uid
+    except FileNotFoundError:
+        return      # nova-compute has not kept a record yet
+    if owner == os.geteuid():
+        return
+    try:
+        name = pwd.getpwuid(owner).pw_name
+    except KeyError:
+        name = f'#{owner}'
+    raise exception.ConfigurationError(
+        f'{options.record_dir} belongs to the user {name}: run it as that '
+        f'user (sudo -u {name} ...)')
 
 
 def uuid(text: str) -> str:

@@ -61,10 +61,12 @@ def read(files: Sequence[str] | None) -> cfg.ConfigOpts:
     """Nova's configuration.
 
     :param files: ``--config-file``.
-    :raises nova_dmore.exception.ConfigurationError: it cannot be read.
+    :raises nova_dmore.exception.ConfigurationError: it cannot be read, or
+        another user than nova-compute's asks.
     """
     dmore_conf.register(CONF)
     settings.read(CONF, files)
+    settings.check_user(CONF.dmore)
     return CONF
 
 

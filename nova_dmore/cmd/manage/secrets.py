@@ -66,6 +66,7 @@ class _Keys:
         from nova_dmore.virt.pair import record as record_module
         self.options: cfg.ConfigOpts.GroupAttr = settings.dmore(
             arguments.config_file)
+        settings.check_user(self.options)
         self.secrets = identity.read_secrets(self.options.secret_file)
         self.records = record_module.Records(
             self.options.record_dir, self.options.run_dir)

@@ -4,11 +4,14 @@
 import contextlib
 import io
 import json
+import os
 import pathlib
+import pwd
 import subprocess
 import sys
 import tempfile
 import unittest
+from unittest import mock
 
 from cryptography.hazmat.primitives import serialization
 
@@ -56,6 +59,15 @@ class ManageTest(unittest.TestCase):
             except SystemExit as error:
                 status = error.code
         return status, output.getvalue(), errors.getvalue()
+
+    def test_another_user(self):
+        owner = os.geteuid() + 1
+        with mock.patch.object(os, 'geteuid', return_value=owner):
+            status, output, errors = self.run_command(
+                'host-key', fakes.UUID)
+        self.assertEqual((1, ''), (status, output))
+        self.assertIn(f'{self.folder}/records belongs to the user '
+                      f'{pwd.getpwuid(owner - 1).pw_name}: run it', errors)
 
     def answer(self, *arguments):
         status, output, errors = self.run_command(*arguments)
