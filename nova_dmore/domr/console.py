@@ -228,14 +228,15 @@ class Console:
 
     def _piece(self, client: Client, end: int) -> int:
         """How many bytes a client is given at once, at most."""
-        ends = [client.cursor + client.pace.limit, end]
-        if client.cursor < client.printed_before:
-            ends.append(client.printed_before)
-        notice = client.notices.next_after(client.cursor)
+        cursor = client.cursor
+        end = min(end, cursor + client.pace.limit)
+        if cursor < client.printed_before:
+            end = min(end, client.printed_before)
+        notice = client.notices.next_after(cursor)
         if notice is not None:
-            ends.append(notice)
+            end = min(end, notice)
         # It may lack so much that all it asked for is gone.
-        return max(0, min(ends) - client.cursor)
+        return max(0, end - cursor)
 
     def _write(self, client: Client, data: bytes) -> None:
         """Give a client what follows, or what its terminal may have of it."""

@@ -98,8 +98,10 @@ class TerminalStream:
                 continue
             plain = _PLAIN.match(data, position)
             assert plain is not None    # it may be empty
-            result += plain[0]
             start = plain.end()
+            if start == len(data) and position == 0:
+                return data     # as nearly all output does
+            result += plain[0]
             if start == len(data):
                 break
             if _PARTIAL.match(data, start):
