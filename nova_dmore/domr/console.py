@@ -175,11 +175,7 @@ class Console:
         for client in self._clients:
             client.refused = None
         if not self._instance.takes_input:
-            for client in {item.client for item in self._queue}:
-                self._refuse(client)
-            self._queue.clear()
-            for client in self._clients:
-                self._release(client)
+            self._drop_queue(self._refuse)
         if state in (None, self._shown):
             return
         before, self._shown = self._shown, state
@@ -372,9 +368,17 @@ class Console:
     def drop_input(self) -> None:
         """The instance boots anew: what was typed and not sent was for what
         ran before, and its clients are told."""
+        self._drop_queue(
+            lambda client: self._notify(client, notices.TYPED_BEFORE))
+
+    def _drop_queue(self, tell: Callable[[Client], None]) -> None:
+        """What was typed and not sent is for nobody.
+
+        :param tell: called with each client whose it was and that is there
+        """
         for client in {item.client for item in self._queue}:
             if client in self._clients:
-                self._notify(client, notices.TYPED_BEFORE)
+                tell(client)
         self._queue.clear()
         for client in self._clients:
             self._release(client)

@@ -63,14 +63,15 @@ class Sessions:
         self._say({'type': wire.SESSION_ENDED, 'server': session.server,
                    'number': number})
 
-    def end(self, number: object) -> bool:
-        """Cut a client off, unless it has gone already -> whether it was
-        there."""
+    def knows(self, number: int | None) -> bool:
+        """Whether a session of that number is there."""
+        return number in self._sessions
+
+    def end(self, number: object) -> None:
+        """Cut a client off, unless it has gone already."""
         for known, session in list(self._sessions.items()):
             if known == number:
                 session.cut()
-                return True
-        return False
 
     def all(self) -> list[dict[str, Any]]:
         """-> the sessions of all servers, in the order in which they began:

@@ -142,8 +142,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
 
     def _end_session(self, number: int | None) -> None:
         context = self._server.context
-        if not any(each['number'] == number
-                   for each in context.sessions.all()):
+        if not context.sessions.knows(number):
             self._notice(f'there is no session {number}')
             self._chan.exit(1)
             return

@@ -207,6 +207,8 @@ class SshTest(unittest.IsolatedAsyncioTestCase):
                          (result.exit_status, result.stderr))
         await connection.run('sessions end 1')
         self.assertIn(b'another user', await process.stderr.read())
+        # The host hears of it by another way.
+        await running.until(lambda: running.logged('ends session 1'))
         self.assertIn(_KEY.get_fingerprint(),
                       running.logged('ends session 1')[0])
         self.assertEqual(b'', running.typed)

@@ -266,14 +266,19 @@ class FenceTest(unittest.TestCase):
     def test_nothing_reaches_a_later_boot(self, script):
         self.play([step for steps in script for step in steps])
 
-    def test_typed_in_a_pause(self):
-        """It waits for the guest, as in stock Nova's socket."""
+    def _typed_in_a_pause(self):
+        """-> a world in which that was done, and all have heard."""
         world = World(self)
         self.addCleanup(world.close)
         world.pause()
         world.keeper()
         world.type(5)
         world.settle()
+        return world
+
+    def test_typed_in_a_pause(self):
+        """It waits for the guest, as in stock Nova's socket."""
+        world = self._typed_in_a_pause()
         world.resume()
         world.settle()
         self.assertEqual((b'\x01' * 5, 0), (world.got, world.dropped))
@@ -281,12 +286,7 @@ class FenceTest(unittest.TestCase):
     def test_typed_in_a_pause_before_a_boot(self):
         for boot in 'reset', 'restart':
             with self.subTest(boot):
-                world = World(self)
-                self.addCleanup(world.close)
-                world.pause()
-                world.keeper()
-                world.type(5)
-                world.settle()
+                world = self._typed_in_a_pause()
                 getattr(world, boot)()
                 world.settle()
                 world.resume()
