@@ -155,8 +155,14 @@ class TranscriptTest(unittest.TestCase):
         self.assert_faults(0, 21)
 
     def test_notices_are_no_output(self):
-        notice = (b'\r\n[nova-dmore: the instance is migrating to another '
-                  b'host]\r\n')
+        self._check_notice(b'\r\n[nova-dmore: the instance is migrating to '
+                           b'another host]\r\n')
+        # These come one after the other.
+        self._check_notice(b''.join(
+            b'\r\n[nova-dmore: %d bytes of input did not arrive]\r\n' % count
+            for count in (1, 1, 35)))
+
+    def _check_notice(self, notice):
         text = self.guest.print_some(40)
         for at in range(len(text) - 300, len(text)):
             with self.subTest(at=at):

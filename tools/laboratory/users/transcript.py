@@ -18,10 +18,12 @@ from guest import protocol
 _LINE = re.compile(rb'L (\d{8}) [0-9a-f]{8} \w+\r\n')
 _ANSWER = re.compile(rb'K (\d) (\d{8}) (.)\r\n')
 _LEDGER = re.compile(rb'LEDGER (\{.*\})\r\n\Z')
-#: What the console tells a person of the instance; it is no output, and may be
-#: anywhere in it, on lines of its own.
+#: What the console tells a person of the instance, and of his keys that were
+#: for nobody, as it was off or had left; it is no output, and may be anywhere
+#: in it, on lines of its own.
 _NOTICE = re.compile(
-    rb'\[nova-dmore: the (?:instance|migration) [^\]]*\]\r\n')
+    rb'\[nova-dmore: (?:the (?:instance|migration) [^\]]*|'
+    rb'\d+ bytes of input did not arrive)\]\r\n')
 #: More missing lines than these are counted, not compared.
 _COMPARED = 2000
 #: So much text that is no output of the helper is kept for a look.
