@@ -190,14 +190,18 @@ class InputDevice(base.ShadowDevice):
             return True
         moved_only = (isinstance(event, input_event.Pointer) and
                       event.buttons == self._held.buttons)
+        key = event if isinstance(event, input_event.Key) else None
+        # First, so that QEMU answers while the time goes by.
+        if key is not None and not self._has_room(key):
+            return False
         delay = 0 if moved_only else self._pacer.delay(now)
         if delay > 0:
             self._wait(delay)
             return False
-        if isinstance(event, input_event.Key) and not self._has_room(event):
-            return False
         if not moved_only:
             self._pacer.sent(now)
+        if key is not None:
+            self._room.sent(key)
         note = self._held.note(
             self.taken, count * _SIZE,
             getattr(event, 'buttons', self._held.buttons),
@@ -216,9 +220,8 @@ class InputDevice(base.ShadowDevice):
         return False
 
     def _has_room(self, key: input_event.Key) -> bool:
-        """Whether a key is to be sent now; if not, it is tried again."""
+        """Whether there is room for a key; if not, it is tried again."""
         if not self._room.has_to_be_asked(key, self._pacer.is_slow):
-            self._room.sent(key)
             return True
         self._ask_for_room()
         return False
@@ -253,6 +256,7 @@ class InputDevice(base.ShadowDevice):
             self._execute(qemu_events.buttons(held.buttons, left),
                           held.note(self.taken, 0, left, held.keys))
         elif self._has_room(key := input_event.Key(min(keys), False)):
+            self._room.sent(key)
             self._execute(
                 [qemu_events.key(key.number, False)],
                 held.note(self.taken, 0, held.buttons, held.keys_after(key)))

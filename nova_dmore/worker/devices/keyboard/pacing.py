@@ -65,4 +65,7 @@ class Pacer:
 
     def sent(self, now: float) -> None:
         """An event was sent."""
-        self._at = max(self._at, now) + self._interval
+        # In a backlog the next one makes up for what this one was late, so
+        # that a worker that waits for a processor keeps up with who types.
+        late = self._interval if self._backlog else 0
+        self._at = max(self._at, now - late) + self._interval

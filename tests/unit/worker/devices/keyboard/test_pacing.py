@@ -58,6 +58,19 @@ class PacingTest(input_case.InputCase):
             self.assertLessEqual(self.most_within(times, 0.09), 16)
             self.assertLess(times[-1], 400 * pacing.BACKLOG_S + 0.1)
 
+    def test_backlog_with_a_qemu_that_answers_late(self):
+        # So late that one after the other would take 17 ms an event.
+        self.commands.keyboard = None
+        begun = self.loop.now
+        self.sends(*(Key(n % 250 + 1, True) for n in range(200)))
+        while self.device.taken < 200 * 8:
+            self.loop.run(0.006)
+            if self.commands.asked:
+                self.commands.tell(input_case.HAS_ROOM)
+            elif self.commands.last['answer'] is None:
+                self.commands.answer()
+        self.assertLess(self.loop.now - begun, 200 * pacing.BACKLOG_S + 0.1)
+
     def test_after_a_rollback(self):
         self.settle()
         self.machine.input_flows = False
