@@ -101,6 +101,7 @@ class Line:
         self._dropped = 0           # output that nobody was there to take
         self._drops = False
         self._alone_timer: loop_module.Handle | None = None
+        self._rest_timer: loop_module.Handle | None = None
         self._moves = moves.Moves()
         self._pace = pace.Pace(OUTPUT_ROOM)
         #: How many bytes of the oldest page of QEMU's FIFO were moved already.
@@ -376,6 +377,14 @@ class Line:
             self._pace.moved(now)
             if self.gate is Gate.HELD:
                 self._allowed -= moved
+            elif (moved <= pace.SMALL and self._rest_timer is None
+                  and self._socket is None):
+                self._rest_timer = self._loop.call_later(
+                    pace.REST_S, self._rested)
+        self._watch()
+
+    def _rested(self) -> None:
+        self._rest_timer = None
         self._watch()
 
     def _move_input(self) -> None:
@@ -410,8 +419,8 @@ class Line:
 
     def _watch(self) -> None:
         """Be woken for what can be moved, and for nothing else."""
-        output = (self.gate in (Gate.OPEN, Gate.OUTPUT) or
-                  self.gate is Gate.HELD and self._allowed > 0)
+        output = (self._allowed > 0 if self.gate is Gate.HELD else
+                  self.gate is not Gate.CLOSED and self._rest_timer is None)
         no_room = self._has_no_room.get('output', False)
         self._watches.reader('output', output and not no_room, self._source,
                              self._move_output)

@@ -2,13 +2,20 @@
 """How much output a worker is given at once.
 
 The echo of a key waits for all that lies in the worker's pipe, so a slow one
-gets smaller pieces.
+gets smaller pieces. A guest that prints line by line writes a few bytes at a
+time, so small pieces are put together: each costs the worker, Domain R and
+each client a turn.
 """
 
 #: A worker that takes longer than this for a piece, in seconds, gets smaller
 #: ones, but none smaller than this many bytes.
 _SLOW_S = 0.02
 LEAST = 256
+
+#: After a piece of no more bytes than the first value output rests for the
+#: second one, in seconds. The first byte after a silence does not wait.
+SMALL = 512
+REST_S = 0.004
 
 
 class Pace:

@@ -7,6 +7,7 @@ import unittest
 from unittest import mock
 
 from nova_dmore.keeper import line
+from nova_dmore.keeper import pace
 from nova_dmore.link import messages
 from nova_dmore.posix import fifos
 from nova_dmore.posix import pipes
@@ -15,6 +16,9 @@ from tests.unit.keeper import poll_loop
 
 class LineCase(unittest.TestCase):
 
+    #: After so many seconds output goes on to pass.
+    rest_s = 0.0
+
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
@@ -22,6 +26,10 @@ class LineCase(unittest.TestCase):
         fifos.make(self.directory, 0o600, None)
         self.loop = poll_loop.PollLoop()
         patch = mock.patch('time.monotonic', self.loop.time)
+        patch.start()
+        self.addCleanup(patch.stop)
+        # Whoever asks for what has come need not let time pass.
+        patch = mock.patch.object(pace, 'REST_S', self.rest_s)
         patch.start()
         self.addCleanup(patch.stop)
         self.said = []          # what QEMU has said, and nobody heard

@@ -24,4 +24,5 @@ class PollLoop(fake_loop.FakeLoop):
                                       (select.POLLOUT, self.writers)):
                 if what & wanted and each in callbacks:
                     callbacks[each]()
+        self.run()
         return bool(ready)

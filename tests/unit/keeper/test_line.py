@@ -174,6 +174,50 @@ class RoomTest(line_case.LineCase):
         return sizes
 
 
+class RestTest(line_case.LineCase):
+
+    rest_s = 0.004
+
+    def setUp(self):
+        super().setUp()
+        self.runs()
+
+    def says(self, data):
+        os.write(self.output, data)
+        return self.received()
+
+    def test_what_comes_together_passes_together(self):
+        self.assertEqual(b'a', self.says(b'a'))
+        self.assertEqual(b'', self.says(b'b'))
+        self.assertEqual(b'', self.says(b'c'))
+        self.loop.run(self.rest_s)
+        self.assertEqual(b'bc', self.received())
+
+    def test_the_first_after_a_silence_does_not_wait(self):
+        for each in (b'a', b'b', b'c'):
+            self.assertEqual(each, self.says(each))
+            self.loop.run(0.01)
+
+    def test_much_does_not_wait(self):
+        for _ in range(5):
+            self.assertEqual(2000, len(self.says(bytes(2000))))
+
+    def test_the_stop_does_not_wait(self):
+        self.says(b'a')
+        os.write(self.output, b'last')
+        self.stops()
+        self.line.event(messages.SAVED, self.loop.time())
+        self.assertEqual((5, True), self.last('output', 'final'))
+        self.assertEqual(b'last', self.received())
+
+    def test_one_timer_looks_after_it(self):
+        for _ in range(50):
+            self.says(b'a')
+            self.loop.run(self.rest_s / 3)
+        self.assertLessEqual(len(
+            [each for each in self.loop.timers if each.callback]), 1)
+
+
 class SocketTest(line_case.LineCase):
     """An instance that was started by 0.1."""
 

@@ -14,6 +14,7 @@ import hypothesis
 from hypothesis import strategies
 
 from nova_dmore.keeper import line
+from nova_dmore.keeper import pace
 from nova_dmore.posix import pipes
 from tests import examples
 from tests.unit.worker.devices.serial import uart
@@ -58,10 +59,14 @@ def _plan(draw):
 PLANS = strategies.composite(_plan)()
 
 
-def play(plans, kind=line.Line):
-    """-> the world, at its end."""
+def play(plans, kind=line.Line, rest_s=0.0):
+    """-> the world, at its end.
+
+    :param rest_s: how long the keeper rests after it has moved some output.
+    """
     world = world_module.World(kind)
-    with mock.patch('time.monotonic', world.loop.time):
+    with (mock.patch('time.monotonic', world.loop.time),
+          mock.patch.object(pace, 'REST_S', rest_s)):
         try:
             for plan in plans:
                 world.migrate(plan)
@@ -121,12 +126,13 @@ ROOM_UNHEARD = [world_module.Plan(
 class ExactlyOnceTest(unittest.TestCase):
 
     @examples.settings(200)
-    @hypothesis.example(ROLLED_BACK_UNHEARD)
-    @hypothesis.example(READ_UNHEARD)
-    @hypothesis.example(ROOM_UNHEARD)
-    @hypothesis.given(strategies.lists(PLANS, min_size=1, max_size=3))
-    def test_each_byte_once(self, plans):
-        play(plans)
+    @hypothesis.example(ROLLED_BACK_UNHEARD, 0.0)
+    @hypothesis.example(READ_UNHEARD, 0.0)
+    @hypothesis.example(ROOM_UNHEARD, 0.0)
+    @hypothesis.given(strategies.lists(PLANS, min_size=1, max_size=3),
+                      strategies.sampled_from((0.0, 0.0, 2e-5, 0.004)))
+    def test_each_byte_once(self, plans, rest_s):
+        play(plans, rest_s=rest_s)
 
     def test_made_room_too_late(self):
         source, _ = play([LATE]).hosts

@@ -234,6 +234,7 @@ class World:
         host = self.host
         self._hear_all(host)
         for _ in range(20000):
+            self._pass(1e-3)
             host.qemu.main_loop()
             host.qemu.reads(16)
             self._guest_prints(host)
