@@ -22,6 +22,8 @@ _IN = wire.Stream.CONTROL_TO_HOST
 #: A break waits this long for the input before it, in seconds.
 BREAK_LIMIT_S = 30.0
 
+_GIVEN_UP = 'A break was given up: the instance boots anew'
+
 #: Lines of Domain R that are logged per minute.
 _LOG_LINES = 60
 _TEXT_MAX = 1024
@@ -99,7 +101,7 @@ class DomainRControl:
         """The instance boots anew: what was typed until now, a break
         included, is not for what runs from now on."""
         if self._break is not None and not self._break_sent:
-            LOG.info('A break was given up: the instance boots anew')
+            LOG.info(_GIVEN_UP)
             self._end_break()
         self._input.begin_boot()
         self._ask_what_is_old(open_now)
@@ -204,11 +206,15 @@ class DomainRControl:
         kind = message['type']
         if kind == wire.BREAK:
             offset = message.get('at')
-            if (_is_offset(offset) and
-                    message.get('stream') == 'serial0_in'):
-                self._break = (offset, length,
-                               time.monotonic() + BREAK_LIMIT_S)
-                self._input.limit = offset
+            if (not _is_offset(offset) or
+                    message.get('stream') != 'serial0_in'):
+                return
+            if self._input.fence.was_before(offset):
+                # Nor could it wait: BOOT_HEARD comes after it.
+                LOG.info(_GIVEN_UP)
+                return
+            self._break = offset, length, time.monotonic() + BREAK_LIMIT_S
+            self._input.limit = offset
         elif kind == wire.BOOT_HEARD:
             if _is_offset(message.get('at')):
                 self._input.fence.is_at(message.get('number'), message['at'])

@@ -47,6 +47,11 @@ class Fence:
         if self.is_up and number == self.number and self.before is None:
             self.before = offset
 
+    def was_before(self, offset: int) -> bool:
+        """Whether a break at an offset, of which Domain R says now, was wanted
+        before it had heard of that boot."""
+        return self.is_up and (self.before is None or offset < self.before)
+
     def end(self) -> int:
         """All of it is gone -> how many bytes were thrown away."""
         dropped, self.dropped = self.dropped, 0
