@@ -30,10 +30,12 @@ class Fence:
     def begin(self, dropped: int) -> None:
         """The instance boots anew.
 
-        :param dropped: so many bytes are thrown away already.
+        :param dropped: so many bytes are thrown away at once. As long as it is
+            up no others come, and the keeper may still have these.
         """
         self.number += 1
-        self.dropped += dropped
+        if not self.is_up:
+            self.dropped += dropped
         self.is_up = True
         self.before = None
 

@@ -308,6 +308,18 @@ class FenceTest(unittest.TestCase):
                 world.settle()
                 self.assertEqual((b'', 5), (world.got, world.dropped))
 
+    def test_two_boots_drop_it_once(self):
+        """The keeper still has it when it tells of the second one."""
+        world = World(self)
+        self.addCleanup(world.close)
+        world.type(5)
+        world.domain_r()
+        world.doorbell()
+        world.reset()
+        world.reset()
+        world.settle()
+        self.assertEqual((b'', 5), (world.got, world.dropped))
+
     def test_breaks_before_a_boot(self):
         """The guest does not read what was typed before them."""
         world = self._typed_in_a_pause()
