@@ -74,6 +74,7 @@ class DomainRControl:
         self._changed = changed
         self.config: dict[str, Any] = {}
         self._state: wire.InstanceState | None = None   # told last
+        self._is_asked = False      # of a boot, and has not answered
         #: Offset, length of its line, deadline.
         self._break: tuple[int, int, float] | None = None
         self._break_sent = False
@@ -97,22 +98,37 @@ class DomainRControl:
         if open_now:
             self._send({'type': wire.STATE, 'state': state})
 
-    def begin_boot(self, open_now: bool) -> None:
+    def begin_boot(self) -> None:
         """The instance boots anew: what was typed until now, a break
         included, is not for what runs from now on."""
         if self._break is not None and not self._break_sent:
             LOG.info(_GIVEN_UP)
             self._end_break()
         self._input.begin_boot()
-        self._ask_what_is_old(open_now)
+        self._find_what_is_old()
 
-    def _ask_what_is_old(self, open_now: bool) -> None:
+    def _find_what_is_old(self) -> None:
         fence = self._input.fence
         if not (self.serving or {}).get('hears_boots'):
-            # It cannot say, or serves nobody yet.
+            # Domain R cannot say it, or serves nobody yet.
             fence.is_at(fence.number, self._input.sent)
-        elif open_now:
-            self._send({'type': wire.BOOT, 'number': fence.number})
+        else:
+            self._ask_what_is_old()
+
+    def _ask_what_is_old(self) -> None:
+        """Have Domain R say it, if it has to and there is room to ask.
+
+        Once at a time: a guest may reset itself as often as it can, and Domain
+        R be slow to hear of that.
+        """
+        fence = self._input.fence
+        if (self._is_asked or not fence.is_up or fence.before is not None
+                or self._host_end.state is not host_end_module.HostState.OPEN):
+            return
+        line = control.encode({'type': wire.BOOT, 'number': fence.number})
+        if self._host_end.room(_OUT) >= len(line):
+            self._host_end.produce(_OUT, line)
+            self._is_asked = True
 
     def input_dropped(self, at: int, count: int, open_now: bool) -> None:
         """Tell the clients that what they have typed is for nobody."""
@@ -140,9 +156,10 @@ class DomainRControl:
             self._send({**self.config, 'type': wire.CONFIG})
         if self._state is not None:
             self.state(self._state, True)
+        self._is_asked = False
         if self._input.fence.is_up:
             self._input.fence.ask_again()
-            self._ask_what_is_old(True)
+            self._find_what_is_old()
         waiting, self.waiting = self.waiting, []
         for message in waiting:
             self._send(message)
@@ -159,6 +176,7 @@ class DomainRControl:
     def pump(self) -> bool:
         """Read what Domain R says -> whether SERVING has changed."""
         serving = self.serving
+        self._ask_what_is_old()     # if there was no room
         while not self._blocked():
             data = self._host_end.readable(_IN)
             end = data.find(b'\n') + 1
@@ -216,8 +234,10 @@ class DomainRControl:
             self._break = offset, length, time.monotonic() + BREAK_LIMIT_S
             self._input.limit = offset
         elif kind == wire.BOOT_HEARD:
+            self._is_asked = False
             if _is_offset(message.get('at')):
                 self._input.fence.is_at(message.get('number'), message['at'])
+            self._ask_what_is_old()     # of a later boot
         elif kind == wire.SERVING:
             self.serving = {
                 name: message[name]

@@ -69,15 +69,11 @@ class Worker:
         for kind in inbox:
             if kind in (messages.BOOT, messages.TELLS_BOOTS):
                 if kind == messages.BOOT:
-                    self.control.begin_boot(self._is_open)
+                    self.control.begin_boot()
                 self._world.outbox.append(self.input.written)
             else:
                 self._runs = kind == 'running'
                 self._is_off = kind == 'off'
-
-    @property
-    def _is_open(self):
-        return self.end.state is host_end.HostState.OPEN
 
     def look(self):
         """Look at the region, and move what can be moved."""
@@ -319,6 +315,19 @@ class FenceTest(unittest.TestCase):
         world.reset()
         world.settle()
         self.assertEqual((b'', 5), (world.got, world.dropped))
+
+    def test_many_boots_that_domain_r_is_slow_to_hear_of(self):
+        world = World(self)
+        self.addCleanup(world.close)
+        with self.assertNoLogs(domain_r_control.LOG, 'WARNING'):
+            for _ in range(5000):
+                world.reset()
+                world.keeper()
+                world.worker()
+        world.settle()
+        world.type(3)
+        world.settle()
+        self.assertEqual(3, len(world.got))
 
     def test_breaks_before_a_boot(self):
         """The guest does not read what was typed before them."""
