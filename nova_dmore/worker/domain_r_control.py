@@ -74,6 +74,8 @@ class DomainRControl:
         self._changed = changed
         self.config: dict[str, Any] = {}
         self._state: wire.InstanceState | None = None   # told last
+        #: Of CONFIG and STATE, of which there is a newer one than was told.
+        self._untold: list[str] = []
         self._is_asked = False      # of a boot, and has not answered
         #: Offset, length of its line, deadline.
         self._break: tuple[int, int, float] | None = None
@@ -86,17 +88,42 @@ class DomainRControl:
 
         :raises errors.ControlError: it is too long.
         """
-        message = {**config, 'type': wire.CONFIG}
-        control.encode(message)
+        control.encode({**config, 'type': wire.CONFIG})
         self.config = config
         if open_now:
-            self._send(message)
+            self._tell(wire.CONFIG)
 
     def state(self, state: wire.InstanceState, open_now: bool) -> None:
         """Tell Domain R what the instance does, now and when it is there."""
         self._state = state
         if open_now:
-            self._send({'type': wire.STATE, 'state': state})
+            self._tell(wire.STATE)
+
+    def _tell(self, kind: str) -> None:
+        """Tell Domain R the newest of what only the newest counts of, as soon
+        as there is room."""
+        if kind in self._untold:
+            return      # it was logged
+        self._untold.append(kind)
+        self._tell_newest()
+        if kind in self._untold:
+            LOG.warning('Domain R does not read its control stream: %s waits',
+                        kind)
+
+    def _tell_newest(self) -> None:
+        while self._untold:
+            kind = self._untold[0]
+            line = control.encode(
+                {**self.config, 'type': kind} if kind == wire.CONFIG
+                else {'type': kind, 'state': self._state})
+            if not self._has_room(line):
+                return
+            self._host_end.produce(_OUT, line)
+            del self._untold[0]
+
+    def _has_room(self, line: bytes) -> bool:
+        return (self._host_end.state is host_end_module.HostState.OPEN
+                and self._host_end.room(_OUT) >= len(line))
 
     def begin_boot(self) -> None:
         """The instance boots anew: what was typed until now, a break
@@ -122,11 +149,10 @@ class DomainRControl:
         R be slow to hear of that.
         """
         fence = self._input.fence
-        if (self._is_asked or not fence.is_up or fence.before is not None
-                or self._host_end.state is not host_end_module.HostState.OPEN):
+        if self._is_asked or not fence.is_up or fence.before is not None:
             return
         line = control.encode({'type': wire.BOOT, 'number': fence.number})
-        if self._host_end.room(_OUT) >= len(line):
+        if self._has_room(line):
             self._host_end.produce(_OUT, line)
             self._is_asked = True
 
@@ -152,10 +178,11 @@ class DomainRControl:
         self._break = None
         self._break_sent = False
         self._input.limit = None
+        self._untold.clear()
         if self.config:
-            self._send({**self.config, 'type': wire.CONFIG})
+            self._tell(wire.CONFIG)
         if self._state is not None:
-            self.state(self._state, True)
+            self._tell(wire.STATE)
         self._is_asked = False
         if self._input.fence.is_up:
             self._input.fence.ask_again()
@@ -176,7 +203,9 @@ class DomainRControl:
     def pump(self) -> bool:
         """Read what Domain R says -> whether SERVING has changed."""
         serving = self.serving
-        self._ask_what_is_old()     # if there was no room
+        # If there was no room.
+        self._tell_newest()
+        self._ask_what_is_old()
         while not self._blocked():
             data = self._host_end.readable(_IN)
             end = data.find(b'\n') + 1
