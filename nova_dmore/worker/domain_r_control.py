@@ -122,8 +122,11 @@ class DomainRControl:
             del self._untold[0]
 
     def _has_room(self, line: bytes) -> bool:
-        return (self._host_end.state is host_end_module.HostState.OPEN
-                and self._host_end.room(_OUT) >= len(line))
+        return self._is_open and self._host_end.room(_OUT) >= len(line)
+
+    @property
+    def _is_open(self) -> bool:
+        return self._host_end.state is host_end_module.HostState.OPEN
 
     def begin_boot(self) -> None:
         """The instance boots anew: what was typed until now, a break
@@ -136,6 +139,8 @@ class DomainRControl:
 
     def _find_what_is_old(self) -> None:
         fence = self._input.fence
+        if not self._is_open:
+            return      # ``opened`` does it: what is here cannot be read now
         if not (self.serving or {}).get('hears_boots'):
             # Domain R cannot say it, or serves nobody yet.
             fence.is_at(fence.number, self._input.sent)

@@ -75,6 +75,11 @@ class Worker:
                 self._runs = kind == 'running'
                 self._is_off = kind == 'off'
 
+    def lose_domain_r(self):
+        """See Pair."""
+        self.control.lost()
+        self.end.open()
+
     def look(self):
         """Look at the region, and move what can be moved."""
         if self.end.poll().opened:
@@ -214,13 +219,20 @@ class World:
         self._worker.look()
 
     def domain_r(self):
-        self._domain_r.poll()
+        if self._domain_r.poll().opened:
+            self._say({'type': wire.SERVING, 'hears_boots': 1})
         for message in self._codec.feed(self._domain_r.received(
                 wire.Stream.CONTROL_TO_DOMAIN_R)):
             if message['type'] == wire.BOOT:
                 self._say({
                     'type': wire.BOOT_HEARD, 'number': message['number'],
                     'at': self._domain_r.position(IN)})
+
+    def end_domain_r(self):
+        """Domain R ends, and another one is started."""
+        self._domain_r = domr_end.DomainREnd(
+            self.region, lambda vector: None)
+        self._worker.lose_domain_r()
 
     def kill(self):
         """The worker ends, and another one begins."""
@@ -246,7 +258,7 @@ class World:
 STEPS = (
     *((name,) for name in (
         'type', 'ask_break', 'read', 'reset', 'pause', 'resume', 'restart',
-        'keeper', 'worker', 'doorbell', 'domain_r', 'kill')),
+        'keeper', 'worker', 'doorbell', 'domain_r', 'end_domain_r', 'kill')),
     ('type', 'domain_r'), ('ask_break', 'domain_r'),
     ('reset', 'keeper'), ('restart', 'keeper'),
     ('pause', 'keeper'), ('resume', 'keeper'), ('doorbell', 'keeper'),
@@ -325,6 +337,19 @@ class FenceTest(unittest.TestCase):
                 world.keeper()
                 world.worker()
         world.settle()
+        world.type(3)
+        world.settle()
+        self.assertEqual(3, len(world.got))
+
+    def test_a_boot_while_there_is_no_domain_r(self):
+        world = self._typed_in_a_pause()
+        world.end_domain_r()
+        world.reset()
+        world.keeper()
+        world.worker()
+        world.resume()
+        world.settle()
+        self.assertEqual((b'', 5), (world.got, world.dropped))
         world.type(3)
         world.settle()
         self.assertEqual(3, len(world.got))
