@@ -74,6 +74,9 @@ class Agent:
         self._tasks: set[asyncio.Task[None]] = set()
         self._boot_s: float | None = None
         self._holding = False
+        #: Offset at which the output begins that this start has; None: there
+        #: is no host yet.
+        self._begins_at: int | None = None
         self._broken = False    # the epoch could not be joined or was left
         self._trouble: str | None = None        # that was logged
         self._served: config_module.Config | None = None
@@ -96,6 +99,8 @@ class Agent:
         self._trouble = changes.broken
         if changes.opened:
             self.instance.forget()
+            if self._begins_at is None:
+                self._begins_at = self._end.position(wire.Stream.SERIAL0_OUT)
         for gap in changes.gaps:
             self._report_gap(gap)
         # Always, not only if told so: a freeze and a resume leave bytes too.
@@ -182,8 +187,10 @@ class Agent:
             if self._retry is not None:
                 self._retry.cancel()
                 self._retry = None
-            self.console.configure(config.scrollback_bytes, config.stall_ms,
-                                   config.recorded, config.evacuated_at)
+            # If it was started anew since, the console does not begin there.
+            self.console.configure(
+                config.scrollback_bytes, config.stall_ms, config.recorded,
+                None if self._begins_at else config.evacuated_at)
             old = self._served
             if self._context is None:
                 self._context = rms.Context(

@@ -35,6 +35,10 @@ _REFUSED_AGAIN_S = 5.0
 _KEY_MAX = 8
 #: A break that waits counts as so many bytes: of memory.
 _BREAK_SIZE = 512
+#: Memory that waiting input of clients that are gone may take, in bytes; and
+#: what each piece takes beside its content.
+LEFT_LIMIT = 1 << 20
+_PIECE_SIZE = 256
 
 Log = Callable[[str, str], None]
 Later = Callable[[Callable[[], None]], object]
@@ -45,10 +49,19 @@ ClientState = console_client.ClientState
 
 @dataclasses.dataclass
 class _Queued:
-    """Input of one client that is not sent yet; None: a break."""
+    """Input of one client that is not sent yet.
 
-    client: Client
+    :ivar client: None: it is gone
+    :ivar data: None: a break
+    """
+
+    client: Client | None
     data: bytes | None
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return _BREAK_SIZE if self.data is None else len(self.data)
 
 
 def _whole(data: bytes, room: int) -> int:
@@ -156,7 +169,22 @@ class Console:
             self._clients.remove(client)
             self._answering.forget(client)
             client.writable = client.held = False
+            self._leave(client)
             self._settle()
+
+    def _leave(self, client: Client) -> None:
+        """What a client that is gone has typed is still sent, but the client
+        is not kept for it; nor is more than a part of the memory."""
+        its = [item for item in self._queue if item.client is client]
+        left = sum(item.size + _PIECE_SIZE for item in self._queue
+                   if item.client is None)
+        if left + sum(item.size + _PIECE_SIZE for item in its) > LEFT_LIMIT:
+            self._queue = collections.deque(
+                item for item in self._queue if item.client is not client)
+            self._log('warning', f'{client.name} is gone; what it typed is '
+                      'not sent, for others have left too much')
+        for item in its:
+            item.client = None
 
     def tell_all(self, text: str, ahead: int = 0) -> None:
         """Show a notice to every client.
@@ -377,7 +405,7 @@ class Console:
         :param tell: called with each client whose it was and that is there
         """
         for client in {item.client for item in self._queue}:
-            if client in self._clients:
+            if client is not None:
                 tell(client)
         self._queue.clear()
         for client in self._clients:
@@ -412,11 +440,12 @@ class Console:
             self._queue.popleft()
             self._release(item.client)
 
-    def _release(self, client: Client) -> None:
-        if client.held and self._waiting(client) == 0:
+    def _release(self, client: Client | None) -> None:
+        if (client is not None and client.held
+                and self._waiting(client) == 0):
             client.held = False
             client.port.hold_input(False)
 
     def _waiting(self, client: Client) -> int:
-        return sum(_BREAK_SIZE if item.data is None else len(item.data)
-                   for item in self._queue if item.client is client)
+        return sum(item.size for item in self._queue
+                   if item.client is client)

@@ -14,6 +14,8 @@ from nova_dmore import wire
 WAIT_S = 1.0
 #: More notices do not wait.
 _WAITING_MAX = 16
+#: Nor are more kept for a client that takes no output: the last ones count.
+_KEPT_MAX = 64
 
 #: What everybody is told whose console is recorded.
 RECORDED = 'what this console shows is recorded'
@@ -85,6 +87,7 @@ class Notices:
         bisect.insort(self._waiting, (offset, text),
                       key=operator.itemgetter(0))
         self.show(cursor, len(self._waiting) > _WAITING_MAX)
+        del self._waiting[:-_KEPT_MAX]
 
     def show(self, cursor: int, now: bool = False) -> None:
         """Show those whose turn it is: not inside a character or a control

@@ -11,7 +11,9 @@ import ipaddress
 import json
 import re
 import subprocess
+import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from osc_lib.command import command
@@ -68,25 +70,55 @@ def _row(fields: Any, now: float) -> tuple[Any, ...]:
 
 
 def _run(app: Any, parsed_args: argparse.Namespace, *words: str
-         ) -> subprocess.CompletedProcess[str]:
+         ) -> tuple[int, str]:
     """Have the console do something; ``ssh`` tells the user what it has to.
 
+    :returns: what ``ssh`` returned, and what the console has said: no more
+        than a little beyond ``_ANSWER_MAX``.
     :raises CommandError: it cannot be asked
     """
     connection = console.Connection(app, parsed_args)
     try:
-        done = subprocess.run(
-            connection.ssh(['-T'], words), stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, encoding='ascii', errors='replace',
-            timeout=_LIMIT_S, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
+        status, answer = _answer(connection.ssh(['-T'], words))
+    except OSError as error:
         raise exceptions.CommandError(f'ssh: {error}') from error
-    if done.returncode == console.SSH_FAILED:
+    if status == console.SSH_FAILED:
         connection.says_whether_silent()
         raise exceptions.CommandError(
             'the console does not tell of sessions: see what ssh says; one of '
             'an earlier release cannot ("exec request failed")')
-    return done
+    return status, answer
+
+
+def _answer(command: Sequence[str]) -> tuple[int, str]:
+    """Run ``ssh`` until it ends, or has said more than is taken.
+
+    :raises OSError: it cannot be run, or does not end in time
+    """
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE) as process:
+        is_late = threading.Event()
+
+        def end() -> None:
+            is_late.set()
+            process.kill()
+        timer = threading.Timer(_LIMIT_S, end)
+        timer.start()
+        try:
+            assert process.stdout is not None   # it is a pipe
+            answer = process.stdout.read(_ANSWER_MAX + 1)
+            if len(answer) > _ANSWER_MAX:
+                process.kill()
+                return 0, answer.decode('ascii', 'replace')
+            status = process.wait()
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            timer.cancel()
+    if is_late.is_set():
+        raise TimeoutError(f'it did not end in {_LIMIT_S} s')
+    return status, answer.decode('ascii', 'replace')
 
 
 class ListSession(command.Lister):    # type: ignore[misc]
@@ -101,11 +133,11 @@ class ListSession(command.Lister):    # type: ignore[misc]
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Return columns and rows."""
-        done = _run(self.app, parsed_args, 'sessions')
+        status, answer = _run(self.app, parsed_args, 'sessions')
         try:
-            if done.returncode:
-                raise ValueError(f'ssh returned {done.returncode}')
-            return _COLUMNS, rows(done.stdout, time.time())
+            if status:
+                raise ValueError(f'ssh returned {status}')
+            return _COLUMNS, rows(answer, time.time())
         except ValueError as error:
             raise exceptions.CommandError(
                 f'the console tells what is no list of sessions: {error}'
@@ -128,13 +160,13 @@ class EndSession(command.Command):    # type: ignore[misc]
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """End it."""
-        done = _run(self.app, parsed_args, 'sessions', 'end',
-                    str(parsed_args.session))
-        if done.returncode == _NO_SESSION:
+        status, _ = _run(self.app, parsed_args, 'sessions', 'end',
+                         str(parsed_args.session))
+        if status == _NO_SESSION:
             raise exceptions.CommandError(
                 f'No session {parsed_args.session} of {parsed_args.server}')
-        if done.returncode:
-            raise exceptions.CommandError(f'ssh returned {done.returncode}')
+        if status:
+            raise exceptions.CommandError(f'ssh returned {status}')
 
 
 def _number(text: str) -> int:

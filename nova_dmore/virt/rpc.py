@@ -156,7 +156,8 @@ class DestinationAPI:
             before version 2.4 none did.
         """
         client = self._client.prepare(
-            server=host, timeout=self._timeout, version='2.4')
+            server=host, timeout=self._timeout,
+            call_monitor_timeout=SIGN_OF_LIFE_S, version='2.4')
         answer = send(client, context, host, 'arrival',
                       migration_id=migration_id, instance_uuid=instance_uuid)
         try:

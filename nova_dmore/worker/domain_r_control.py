@@ -22,6 +22,8 @@ _IN = wire.Stream.CONTROL_TO_HOST
 #: A break waits this long for the input before it, in seconds.
 BREAK_LIMIT_S = 30.0
 
+_GIVEN_UP = 'A break was given up: the instance boots anew'
+
 #: Lines of Domain R that are logged per minute.
 _LOG_LINES = 60
 _TEXT_MAX = 1024
@@ -72,6 +74,9 @@ class DomainRControl:
         self._changed = changed
         self.config: dict[str, Any] = {}
         self._state: wire.InstanceState | None = None   # told last
+        #: Of CONFIG and STATE, of which there is a newer one than was told.
+        self._untold: list[str] = []
+        self._is_asked = False      # of a boot, and has not answered
         #: Offset, length of its line, deadline.
         self._break: tuple[int, int, float] | None = None
         self._break_sent = False
@@ -83,34 +88,78 @@ class DomainRControl:
 
         :raises errors.ControlError: it is too long.
         """
-        message = {**config, 'type': wire.CONFIG}
-        control.encode(message)
+        control.encode({**config, 'type': wire.CONFIG})
         self.config = config
         if open_now:
-            self._send(message)
+            self._tell(wire.CONFIG)
 
     def state(self, state: wire.InstanceState, open_now: bool) -> None:
         """Tell Domain R what the instance does, now and when it is there."""
         self._state = state
         if open_now:
-            self._send({'type': wire.STATE, 'state': state})
+            self._tell(wire.STATE)
 
-    def begin_boot(self, open_now: bool) -> None:
+    def _tell(self, kind: str) -> None:
+        """Tell Domain R the newest of what only the newest counts of, as soon
+        as there is room."""
+        if kind in self._untold:
+            return      # it was logged
+        self._untold.append(kind)
+        self._tell_newest()
+        if kind in self._untold:
+            LOG.warning('Domain R does not read its control stream: %s waits',
+                        kind)
+
+    def _tell_newest(self) -> None:
+        while self._untold:
+            kind = self._untold[0]
+            line = control.encode(
+                {**self.config, 'type': kind} if kind == wire.CONFIG
+                else {'type': kind, 'state': self._state})
+            if not self._has_room(line):
+                return
+            self._host_end.produce(_OUT, line)
+            del self._untold[0]
+
+    def _has_room(self, line: bytes) -> bool:
+        return self._is_open and self._host_end.room(_OUT) >= len(line)
+
+    @property
+    def _is_open(self) -> bool:
+        return self._host_end.state is host_end_module.HostState.OPEN
+
+    def begin_boot(self) -> None:
         """The instance boots anew: what was typed until now, a break
         included, is not for what runs from now on."""
         if self._break is not None and not self._break_sent:
-            LOG.info('A break was given up: the instance boots anew')
+            LOG.info(_GIVEN_UP)
             self._end_break()
         self._input.begin_boot()
-        self._ask_what_is_old(open_now)
+        self._find_what_is_old()
 
-    def _ask_what_is_old(self, open_now: bool) -> None:
+    def _find_what_is_old(self) -> None:
         fence = self._input.fence
+        if not self._is_open:
+            return      # ``opened`` does it: what is here cannot be read now
         if not (self.serving or {}).get('hears_boots'):
-            # It cannot say, or serves nobody yet.
+            # Domain R cannot say it, or serves nobody yet.
             fence.is_at(fence.number, self._input.sent)
-        elif open_now:
-            self._send({'type': wire.BOOT, 'number': fence.number})
+        else:
+            self._ask_what_is_old()
+
+    def _ask_what_is_old(self) -> None:
+        """Have Domain R say it, if it has to and there is room to ask.
+
+        Once at a time: a guest may reset itself as often as it can, and Domain
+        R be slow to hear of that.
+        """
+        fence = self._input.fence
+        if self._is_asked or not fence.is_up or fence.before is not None:
+            return
+        line = control.encode({'type': wire.BOOT, 'number': fence.number})
+        if self._has_room(line):
+            self._host_end.produce(_OUT, line)
+            self._is_asked = True
 
     def input_dropped(self, at: int, count: int, open_now: bool) -> None:
         """Tell the clients that what they have typed is for nobody."""
@@ -134,13 +183,15 @@ class DomainRControl:
         self._break = None
         self._break_sent = False
         self._input.limit = None
+        self._untold.clear()
         if self.config:
-            self._send({**self.config, 'type': wire.CONFIG})
+            self._tell(wire.CONFIG)
         if self._state is not None:
-            self.state(self._state, True)
+            self._tell(wire.STATE)
+        self._is_asked = False
         if self._input.fence.is_up:
             self._input.fence.ask_again()
-            self._ask_what_is_old(True)
+            self._find_what_is_old()
         waiting, self.waiting = self.waiting, []
         for message in waiting:
             self._send(message)
@@ -157,6 +208,9 @@ class DomainRControl:
     def pump(self) -> bool:
         """Read what Domain R says -> whether SERVING has changed."""
         serving = self.serving
+        # If there was no room.
+        self._tell_newest()
+        self._ask_what_is_old()
         while not self._blocked():
             data = self._host_end.readable(_IN)
             end = data.find(b'\n') + 1
@@ -204,14 +258,20 @@ class DomainRControl:
         kind = message['type']
         if kind == wire.BREAK:
             offset = message.get('at')
-            if (_is_offset(offset) and
-                    message.get('stream') == 'serial0_in'):
-                self._break = (offset, length,
-                               time.monotonic() + BREAK_LIMIT_S)
-                self._input.limit = offset
+            if (not _is_offset(offset) or
+                    message.get('stream') != 'serial0_in'):
+                return
+            if self._input.fence.was_before(offset):
+                # Nor could it wait: BOOT_HEARD comes after it.
+                LOG.info(_GIVEN_UP)
+                return
+            self._break = offset, length, time.monotonic() + BREAK_LIMIT_S
+            self._input.limit = offset
         elif kind == wire.BOOT_HEARD:
+            self._is_asked = False
             if _is_offset(message.get('at')):
                 self._input.fence.is_at(message.get('number'), message['at'])
+            self._ask_what_is_old()     # of a later boot
         elif kind == wire.SERVING:
             self.serving = {
                 name: message[name]

@@ -177,7 +177,7 @@ class Pair:
     def _boots(self, begins: bool) -> None:
         if begins:
             # With a note to a successor: the keeper does not say it again.
-            self.control.begin_boot(self._is_open())
+            self.control.begin_boot()
         self.commands.heard(self._serial.input.written)
         if begins:
             self._move()

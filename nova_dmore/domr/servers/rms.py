@@ -32,6 +32,10 @@ CLIENTS_MAX = 16
 #: What a client is told whose session is ended so.
 ENDED = 'an operator, or another user of this console, has ended this session'
 
+#: A client for which so many bytes wait is told nothing more, however often
+#: the instance boots: notices come beside the output, which waits elsewhere.
+TOLD_MAX = 1 << 14
+
 #: Room in the kernel for what waits for a client of the serial console, in
 #: what may wait in the process: it counts its own overhead too, and what is
 #: on its way.

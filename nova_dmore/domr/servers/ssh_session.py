@@ -223,7 +223,8 @@ class Session(asyncssh.SSHServerSession[bytes]):
 
     def tell(self, text: str) -> None:
         """Show a notice; without a terminal it goes to standard error."""
-        self._notice(text)
+        if self._chan.get_write_buffer_size() <= rms.TOLD_MAX:
+            self._notice(text)
 
     def _notice(self, text: str) -> None:
         if self._chan.is_closing():

@@ -83,7 +83,8 @@ class TcpPort(asyncio.Protocol):
     def tell(self, text: str) -> None:
         """Show a notice; there is no other place for it than the output."""
         assert self._transport is not None
-        if self._transport.is_closing():
+        if (self._transport.is_closing()
+                or self._transport.get_write_buffer_size() > rms.TOLD_MAX):
             return
         self.write(f'\r\n[nova-dmore: {text}]\r\n'.encode('ascii'))
 

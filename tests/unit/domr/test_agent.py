@@ -17,6 +17,7 @@ from nova_dmore.domr import agent
 from nova_dmore.domr import hold
 from nova_dmore.domr.servers import rms
 from nova_dmore import wire
+from tests.unit.domr import console_case
 from tests.unit.domr import pair
 
 
@@ -311,8 +312,7 @@ class AgentTest(unittest.IsolatedAsyncioTestCase):
         running.host.hold(False)
         await running.until(lambda: not _holds())
 
-    async def test_restarted_agent_serves_again(self) -> None:
-        running = await self._pair()
+    async def _restarted(self, running: pair.Pair) -> agent.Agent:
         running.print(b'before')
         await running.until(
             lambda: running.agent.console.end == 6
@@ -329,6 +329,22 @@ class AgentTest(unittest.IsolatedAsyncioTestCase):
         fresh.poll()
         await running.until(
             lambda: running.host.state is host_end.HostState.OPEN)
+        return fresh
+
+    async def test_only_the_first_one_begins_with_an_evacuation(self) -> None:
+        running = await self._pair(evacuated_at=1796029261)
+        fresh = await self._restarted(running)
+        running.send(running.config)
+        await running.until(lambda: (fresh.poll(), fresh._served)[1])
+        for each, count in (running.agent, 1), (fresh, 0):
+            port = console_case.Port()
+            each.console.attach(port, 'c', is_person=True)
+            self.assertEqual(count, sum(
+                'was lost' in text for text in port.told), port.told)
+
+    async def test_restarted_agent_serves_again(self) -> None:
+        running = await self._pair()
+        fresh = await self._restarted(running)
         running.print(b'after')
         await running.until(lambda: (fresh.poll(),
                                      fresh.console.end == 5)[1])

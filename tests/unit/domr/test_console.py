@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shared console without any connection."""
 
+import gc
 import unittest
+import weakref
 from collections.abc import Callable
 
 from nova_dmore.domr import console
@@ -228,6 +230,30 @@ class InputTest(unittest.TestCase):
         self.line.room = 9
         self.console.flush_input()
         self.assertEqual([b'ab', b'c', None, b'd', b'e'], self.line.sent)
+
+    def test_what_those_leave_who_are_gone_is_bounded(self) -> None:
+        self.line.room = 0
+        self.clients[0].input(b'here')
+        for number in range(1000):
+            client = self.console.attach(console_case.Port(), 'c')
+            client.input(b'%4d' % number * 4096)
+            client.detach()
+        self.line.room = 1 << 30
+        self.console.flush_input()
+        sent = b''.join(each or b'' for each in self.line.sent)
+        self.assertTrue(sent.startswith(b'here' + b'   0' * 4096 + b'   1'))
+        self.assertLess(len(sent), console.LEFT_LIMIT)
+
+    def test_who_is_gone_is_not_kept_for_what_he_left(self) -> None:
+        self.line.room = 0
+        port = console_case.Port()
+        client = self.console.attach(port, 'c')
+        client.input(b'last')
+        client.detach()
+        gone = weakref.ref(port)
+        del port, client
+        gc.collect()
+        self.assertIsNone(gone())
 
     def test_what_a_key_sends_stays_whole(self) -> None:
         arrows = b'ab' + b'\x1b[A' * 3 + b'\x1b[24~'

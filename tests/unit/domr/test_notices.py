@@ -82,6 +82,13 @@ class NoticesTest(unittest.TestCase):
             self.notices.put('a', 0, 0)
         self.assertGreater(len(self.shown), 50)
 
+    def test_who_takes_no_output_is_kept_the_last_ones(self) -> None:
+        for number in range(1000):
+            self.notices.put(str(number), number, 0)
+        self.notices.show(1000)
+        self.assertEqual('999', self.shown[-1])
+        self.assertLess(len(self.shown), 100)
+
     def test_states(self) -> None:
         said = {state: notices.of_state(state) for state in State}
         self.assertIsNone(said.pop(State.RUNNING))

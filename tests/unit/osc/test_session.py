@@ -134,6 +134,21 @@ class SessionTest(command_case.CommandCase):
         error = self.assertRaises(exceptions.CommandError, self._list)
         self.assertTrue(str(error).isprintable())
 
+    def test_an_answer_without_end(self):
+        """It is not read, and ssh is ended."""
+        (self.folder / 'ssh').write_text(
+            '#!/bin/sh\nhead -c 50000000 /dev/zero\n'
+            f'touch {self.folder}/all\n')
+        error = self.assertRaises(exceptions.CommandError, self._list)
+        self.assertIn('too long', str(error))
+        self.assertFalse((self.folder / 'all').exists())
+
+    def test_no_answer(self):
+        (self.folder / 'ssh').write_text('#!/bin/sh\nexec sleep 60\n')
+        with mock.patch.object(session, '_LIMIT_S', 0.2):
+            error = self.assertRaises(exceptions.CommandError, self._list)
+        self.assertIn('0.2 s', str(error))
+
     def test_what_is_no_number(self):
         for text in ('0', '-1', '+1', '1;id', '--', '٣', ''):
             self.assertRaises(argparse.ArgumentTypeError, session._number,

@@ -245,6 +245,18 @@ class RpcTest(fakes.TestCase):
         self.assertIn('c3', str(error))
         self.assertEqual([('c3', True, True)], asked)
 
+    def test_who_ended_meanwhile_is_not_waited_for(self):
+        # The instance waits until its source knows how Domain R is to arrive.
+        def send(driver, *args, **kwargs):
+            monitored.append(kwargs['call_monitor_timeout'])
+            raise messaging.MessagingTimeout
+        monitored = []
+        with mock.patch('oslo_messaging._drivers.impl_fake.FakeDriver.send',
+                        send):
+            self.assertRaises(
+                exception.NoAnswerError, self._call, 'arrival', 'c3')
+        self.assertEqual([rpc.SIGN_OF_LIFE_S], monitored)
+
     def test_another_version_is_refused(self):
         client = nova_rpc.get_client(messaging.Target(
             topic=rpc.TOPIC, version='1.0')).prepare(server='c2', timeout=5)

@@ -7,6 +7,7 @@ from unittest import mock
 
 from laboratory.fuzz import oracle, reader as reader_module
 from nova_dmore.channel import errors
+from nova_dmore.channel.host import end
 from nova_dmore import wire
 from nova_dmore.worker.devices.serial import fence
 from nova_dmore.worker import domain_r_control
@@ -14,13 +15,14 @@ from nova_dmore.worker import domain_r_control
 _SESSION = {'number': 1, 'age_s': 2.5, 'address': '192.0.2.1', 'port': 9,
             'who': 'SHA256:x', 'view_only': False}
 _GOOD = ({'type': wire.SERVING, 'ssh': 22, 'serial': 6083, 'vnc': 5900,
-          'boot_s': 3.2, 'memory_kib': 40000},
+          'boot_s': 3.2, 'memory_kib': 40000, 'hears_boots': 1},
          {'type': wire.LOG, 'level': 'warning', 'text': 'a client'},
          {'type': wire.BREAK, 'stream': 'serial0_in', 'at': 7},
          {'type': 'no such'},
          {'type': wire.SESSION_BEGAN, 'server': 'ssh', 'session': _SESSION},
          {'type': wire.SESSIONS, 'server': 'ssh', 'sessions': [_SESSION] * 2},
-         {'type': wire.SESSION_ENDED, 'server': 'ssh', 'number': 1})
+         {'type': wire.SESSION_ENDED, 'server': 'ssh', 'number': 1},
+         {'type': wire.BOOT_HEARD, 'number': 1, 'at': 7})
 #: The ring of the stream.
 _RING = wire.GEOMETRY[wire.Stream.CONTROL_TO_HOST][1]
 
@@ -33,7 +35,8 @@ class _HostEnd:
 
     def __init__(self) -> None:
         self.data = b''
-        self.room = 1 << 16
+        self.state = end.HostState.OPEN
+        self._left = 1 << 16
 
     def readable(self, stream):
         """See HostEnd."""
@@ -45,11 +48,15 @@ class _HostEnd:
                      count, len(self.data))
         self.data = self.data[count:]
 
+    def room(self, stream):
+        """See HostEnd."""
+        return self._left
+
     def produce(self, stream, data):
         """See HostEnd."""
-        if len(data) > self.room:
+        if len(data) > self._left:
             raise errors.NoRoomError('no room')
-        self.room -= len(data)
+        self._left -= len(data)
 
 
 def run(data: bytes) -> None:
@@ -58,10 +65,10 @@ def run(data: bytes) -> None:
     now = [100.0]
     breaks = []
     host_end = _HostEnd()
+    of_boot = fence.Fence()
     serial_input = types.SimpleNamespace(
-        taken=0, sent=0, limit=None, fence=fence.Fence())
-    # What it says of a boot is taken.
-    serial_input.fence.begin(0)
+        taken=0, sent=0, limit=None, fence=of_boot,
+        begin_boot=lambda: of_boot.begin(0))
     domain_r = domain_r_control.DomainRControl(
         host_end, serial_input, breaks.append)
     with mock.patch.object(domain_r_control, 'time', types.SimpleNamespace(
@@ -83,7 +90,7 @@ def _step(reader, host_end, serial_input, domain_r, breaks, now) -> None:
     kind = reader.byte() % 9
     if kind == 3:
         said = json.dumps(reader.changed(
-            _GOOD[3 + reader.byte() % 4])).encode() + b'\n'
+            _GOOD[3 + reader.byte() % 5])).encode() + b'\n'
     elif kind < 3:
         said = json.dumps(reader.changed(_GOOD[kind])).encode() + b'\n'
     elif kind == 4:
@@ -98,6 +105,8 @@ def _step(reader, host_end, serial_input, domain_r, breaks, now) -> None:
         now[0] += reader.byte()
     elif kind == 7 and breaks:
         breaks.pop(0)(bool(reader.byte() & 1))
+    elif kind == 7:
+        domain_r.begin_boot()
     elif kind == 8:
         domain_r.lost()
         try:

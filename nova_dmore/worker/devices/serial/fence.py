@@ -30,10 +30,12 @@ class Fence:
     def begin(self, dropped: int) -> None:
         """The instance boots anew.
 
-        :param dropped: so many bytes are thrown away already.
+        :param dropped: so many bytes are thrown away at once. As long as it is
+            up no others come, and the keeper may still have these.
         """
         self.number += 1
-        self.dropped += dropped
+        if not self.is_up:
+            self.dropped += dropped
         self.is_up = True
         self.before = None
 
@@ -46,6 +48,11 @@ class Fence:
         than the last one it is of no use."""
         if self.is_up and number == self.number and self.before is None:
             self.before = offset
+
+    def was_before(self, offset: int) -> bool:
+        """Whether a break at an offset, of which Domain R says now, was wanted
+        before it had heard of that boot."""
+        return self.is_up and (self.before is None or offset < self.before)
 
     def end(self) -> int:
         """All of it is gone -> how many bytes were thrown away."""

@@ -379,6 +379,17 @@ class SshTest(unittest.IsolatedAsyncioTestCase):
         self.assertTrue(any(f'up: {missing} bytes of' in each['text']
                             for each in running.said(wire.LOG)))
 
+    async def test_who_takes_nothing_is_told_so_much_and_no_more(self
+                                                                 ) -> None:
+        running = await self._pair()
+        await self._attach(running)
+        await running.until(lambda: running.agent.servers['ssh'].clients)
+        (session,) = running.agent.servers['ssh'].attached
+        # More than the windows of the channel.
+        for _ in range(500):
+            session.tell('x' * 10000)
+        self.assertLess(session._chan.get_write_buffer_size(), 1 << 16)
+
     async def test_input_waits_for_the_device(self) -> None:
         running = await self._pair()
         process = await self._attach(running)

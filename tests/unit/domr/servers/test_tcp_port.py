@@ -75,6 +75,16 @@ class TcpPortTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(b'', await reader.read())
         await self.running.until(lambda: self.port.times_detached == 1)
 
+    async def test_who_takes_nothing_is_told_so_much_and_no_more(self
+                                                                 ) -> None:
+        await self._connect()
+        transport = self.port._transport
+        assert transport is not None
+        # More than the kernels of both take.
+        for _ in range(1000):
+            self.port.tell('x' * 10000)
+        self.assertLess(transport.get_write_buffer_size(), 1 << 16)
+
     async def test_input_is_held(self) -> None:
         await self._connect()
         assert self.port._transport is not None

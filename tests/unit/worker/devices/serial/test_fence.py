@@ -31,6 +31,7 @@ from tests import examples
 from tests.unit.keeper import poll_loop
 
 IN = wire.Stream.SERIAL0_IN
+TO_HOST = wire.Stream.CONTROL_TO_HOST
 
 
 class Worker:
@@ -51,12 +52,16 @@ class Worker:
             note=lambda: None, serial=base.SerialPipes(
                 written, None, unread, **world.line.totals())))
         self.control = domain_r_control.DomainRControl(
-            self.end, self.input, None, {'hears_boots': 1})
+            self.end, self.input, self._send_break, {'hears_boots': 1})
         self._runs = self._is_off = False
         self.end.open()
 
     def _dropped(self, at, count):
         self._world.dropped += count
+
+    def _send_break(self, done):
+        self._world.breaks += 1
+        done(True)
 
     def hear(self):
         """Take what the keeper has said."""
@@ -64,15 +69,16 @@ class Worker:
         for kind in inbox:
             if kind in (messages.BOOT, messages.TELLS_BOOTS):
                 if kind == messages.BOOT:
-                    self.control.begin_boot(self._is_open)
+                    self.control.begin_boot()
                 self._world.outbox.append(self.input.written)
             else:
                 self._runs = kind == 'running'
                 self._is_off = kind == 'off'
 
-    @property
-    def _is_open(self):
-        return self.end.state is host_end.HostState.OPEN
+    def lose_domain_r(self):
+        """See Pair."""
+        self.control.lost()
+        self.end.open()
 
     def look(self):
         """Look at the region, and move what can be moved."""
@@ -101,7 +107,7 @@ class World:
         test.addCleanup(folder.cleanup)
         fifos.make(folder.name, 0o600, None)
         self.inbox, self.outbox = [], []
-        self.dropped = 0
+        self.typed = self.dropped = self.breaks = 0
         self._said = []
         self.line = line.Line(self.loop, folder.name, self.hear_qemu,
                               self._tell)
@@ -132,6 +138,16 @@ class World:
     def type(self, count=1):
         if self._domain_r.sendable(IN) >= count:
             self._domain_r.send(IN, bytes([self.boot % 256]) * count)
+            self.typed += count
+
+    def ask_break(self):
+        self._say({'type': wire.BREAK, 'stream': 'serial0_in',
+                   'at': self._domain_r.position(IN)})
+
+    def _say(self, message):
+        line = control.encode(message)
+        if self._domain_r.sendable(TO_HOST) >= len(line):
+            self._domain_r.send(TO_HOST, line)
 
     def read(self, count=5):
         """The guest reads its port."""
@@ -203,14 +219,20 @@ class World:
         self._worker.look()
 
     def domain_r(self):
-        self._domain_r.poll()
+        if self._domain_r.poll().opened:
+            self._say({'type': wire.SERVING, 'hears_boots': 1})
         for message in self._codec.feed(self._domain_r.received(
                 wire.Stream.CONTROL_TO_DOMAIN_R)):
             if message['type'] == wire.BOOT:
-                self._domain_r.send(
-                    wire.Stream.CONTROL_TO_HOST, control.encode({
-                        'type': wire.BOOT_HEARD, 'number': message['number'],
-                        'at': self._domain_r.position(IN)}))
+                self._say({
+                    'type': wire.BOOT_HEARD, 'number': message['number'],
+                    'at': self._domain_r.position(IN)})
+
+    def end_domain_r(self):
+        """Domain R ends, and another one is started."""
+        self._domain_r = domr_end.DomainREnd(
+            self.region, lambda vector: None)
+        self._worker.lose_domain_r()
 
     def kill(self):
         """The worker ends, and another one begins."""
@@ -235,9 +257,10 @@ class World:
 #: In a script: those that matter together come together more often.
 STEPS = (
     *((name,) for name in (
-        'type', 'read', 'reset', 'pause', 'resume', 'restart', 'keeper',
-        'worker', 'doorbell', 'domain_r', 'kill')),
-    ('type', 'domain_r'), ('reset', 'keeper'), ('restart', 'keeper'),
+        'type', 'ask_break', 'read', 'reset', 'pause', 'resume', 'restart',
+        'keeper', 'worker', 'doorbell', 'domain_r', 'end_domain_r', 'kill')),
+    ('type', 'domain_r'), ('ask_break', 'domain_r'),
+    ('reset', 'keeper'), ('restart', 'keeper'),
     ('pause', 'keeper'), ('resume', 'keeper'), ('doorbell', 'keeper'),
     ('worker', 'keeper'), ('worker', 'domain_r'), ('keeper', 'read'))
 
@@ -292,6 +315,57 @@ class FenceTest(unittest.TestCase):
                 world.resume()
                 world.settle()
                 self.assertEqual((b'', 5), (world.got, world.dropped))
+
+    def test_two_boots_drop_it_once(self):
+        """The keeper still has it when it tells of the second one."""
+        world = World(self)
+        self.addCleanup(world.close)
+        world.type(5)
+        world.domain_r()
+        world.doorbell()
+        world.reset()
+        world.reset()
+        world.settle()
+        self.assertEqual((b'', 5), (world.got, world.dropped))
+
+    def test_many_boots_that_domain_r_is_slow_to_hear_of(self):
+        world = World(self)
+        self.addCleanup(world.close)
+        with self.assertNoLogs(domain_r_control.LOG, 'WARNING'):
+            for _ in range(5000):
+                world.reset()
+                world.keeper()
+                world.worker()
+        world.settle()
+        world.type(3)
+        world.settle()
+        self.assertEqual(3, len(world.got))
+
+    def test_a_boot_while_there_is_no_domain_r(self):
+        world = self._typed_in_a_pause()
+        world.end_domain_r()
+        world.reset()
+        world.keeper()
+        world.worker()
+        world.resume()
+        world.settle()
+        self.assertEqual((b'', 5), (world.got, world.dropped))
+        world.type(3)
+        world.settle()
+        self.assertEqual(3, len(world.got))
+
+    def test_breaks_before_a_boot(self):
+        """The guest does not read what was typed before them."""
+        world = self._typed_in_a_pause()
+        for _ in range(3):
+            world.ask_break()
+        world.settle()
+        world.reset()
+        world.resume()
+        world.settle()
+        world.type(3)
+        world.settle()
+        self.assertEqual((b'\x02' * 3, 0), (world.got, world.breaks))
 
     def test_each_of_them_hears_late(self):
         for steps in (
