@@ -12,6 +12,8 @@ import functools
 import os
 import pathlib
 import secrets
+import signal
+import subprocess
 import tempfile
 import time
 import unittest
@@ -32,6 +34,7 @@ from laboratory.testbed import inifile
 from laboratory.layout import Layout
 from laboratory.progress import Failure
 from laboratory.progress import Progress
+from laboratory.testbed import services
 from laboratory.testbed import settings
 from laboratory.cloud import own as own_cloud
 
@@ -41,6 +44,8 @@ _REPEATS = 2
 _AGAIN_S = 2.0
 #: So long Domain R may take until it serves, as a rule.
 SERVING_S = 60.0
+#: So long a service of Nova may take that systemd starts again.
+_STARTED_S = 90.0
 #: Seconds of typing before something happens, and after.
 _BEFORE_S = 1.0
 _AFTER_S = 2.0
@@ -67,6 +72,22 @@ class Machine(Processes):
     def restart(self, host, service):
         """:raises Failure: it does not get ready again"""
         self.testbed('restart', host, service)
+
+    def kill(self, host, service):
+        """Kill the main process of a compute host's service with SIGKILL;
+        systemd starts the service again.
+
+        :raises AssertionError: it does not
+        :raises Failure: it does not get ready again
+        """
+        unit = services.find(self.place.compute(host), service)
+        with unit.started_again():
+            pid = unit.pid()
+            subprocess.run(unit.host.enter(['kill', '-KILL', str(pid)]),
+                           check=True)
+            wait_for(lambda: unit.pid() not in (None, pid), _STARTED_S,
+                     f'another {service}')
+            unit.wait_until_ready(_STARTED_S)
 
     def testbed(self, *arguments):
         """:raises Failure: ``tools/testbed`` failed"""
@@ -308,6 +329,12 @@ class CloudTest(InstanceTest):
             'domain r': machine.domain_r_qemu(host, subject.server),
             'keeper': machine.keeper(host, subject.server),
             'worker': machine.worker(host, subject.server)}
+
+    @staticmethod
+    def _kill(pids):
+        """Kill a process, of which there is one."""
+        (pid,) = pids
+        os.kill(pid, signal.SIGKILL)
 
 
 class TypingTest(CloudTest):

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """What dies is there again, and what a user notices of it."""
 
-import os
 import re
-import signal
 
 from tests.integration import cloud
+from tests.integration import users_case
 from laboratory.users import subject as demo_subject
 
 HOST = 'c1'
+_SERVICE = 'nova-compute'
 #: Far below what a client takes for the end of a session.
 _WORKER_S = 10.0
 _REBUILD_S = 90.0
 
 
 def setUpModule():
-    FaultTest.machine = cloud.enter()
+    FaultTest.machine = NovaComputeTest.machine = cloud.enter()
 
 
 def tearDownModule():
@@ -29,32 +29,6 @@ class FaultTest(cloud.TypingTest):
 
     def _typed(self, subject, happen):
         return self._typing(subject, happen)['ssh']
-
-    def _kill(self, pids):
-        (pid,) = pids
-        os.kill(pid, signal.SIGKILL)
-
-    @cloud.repeated
-    def test_nova_compute_is_restarted(self, subject):
-        before = self._pids(subject, HOST)
-        for pids in before.values():
-            self.assertEqual(1, len(pids), before)
-        log = self.machine.log(HOST)
-        user = self._typed(subject, lambda: self.machine.restart(
-            HOST, 'nova-compute'))
-        self.assertEqual(0, user.faults())
-        self.assertEqual(before, self._pids(subject, HOST))
-        self.assertNotIn('was rebuilt', log.grown())
-        # It is its pair again: the new process rebuilds it when it dies.
-        client = subject.clients['ssh']
-        disconnects = client.tally().disconnects
-        client.type_on()
-        self._kill(before['domain r'])
-        cloud.wait_for(
-            lambda: set(self._pids(subject, HOST)['domain r']) - set(
-                before['domain r']),
-            _REBUILD_S, 'a new Domain R')
-        self._wait_reopened(client, disconnects)
 
     @cloud.repeated
     def test_worker_is_killed(self, subject):
@@ -117,7 +91,35 @@ class FaultTest(cloud.TypingTest):
         before, after = self._broken(subject, 'keeper')
         self.assertNotEqual(before['domain r'], after['domain r'])
 
-    @cloud.repeated
-    def test_domain_r_is_killed(self, subject):
+    def _assert_domain_r_is_rebuilt(self, subject):
         before, after = self._broken(subject, 'domain r')
         self.assertEqual(before['keeper'], after['keeper'])
+
+    @cloud.repeated
+    def test_domain_r_is_killed(self, subject):
+        self._assert_domain_r_is_rebuilt(subject)
+
+    @cloud.repeated
+    def test_domain_r_is_killed_with_another_nova_compute(self, subject):
+        """It takes over the pair of the one before, and rebuilds it, too."""
+        self.machine.restart(HOST, _SERVICE)
+        self._assert_domain_r_is_rebuilt(subject)
+
+
+class NovaComputeTest(users_case.UsersTest):
+
+    def _assert_another_runs(self, subject, end):
+        """No user notices that nova-compute ends and another one begins.
+
+        :param end: does it, given the host and the name of the service
+        """
+        host = self._where(subject)
+        self._assert_untouched(subject, host, lambda: end(host, _SERVICE))
+
+    @cloud.repeated
+    def test_restarted(self, subject):
+        self._assert_another_runs(subject, self.machine.restart)
+
+    @cloud.repeated
+    def test_killed(self, subject):
+        self._assert_another_runs(subject, self.machine.kill)

@@ -9,6 +9,7 @@ import signal
 import threading
 
 from tests.integration import cloud
+from tests.integration import users_case
 from laboratory.testbed.settings import COMPUTES
 
 _SERVICE = 'nova-dmore-hostd'
@@ -26,21 +27,7 @@ def tearDownModule():
     cloud.leave()
 
 
-class HostServiceTest(cloud.TypingTest):
-    """Three users type numbered keys while the guest prints without a pause.
-    """
-
-    def _assert_nothing_noticed(self, users, ambiguous=0):
-        """:param ambiguous: bytes that may be missing or too many, as was said
-        """
-        for kind, user in users.items():
-            self.assertEqual(0, user.disconnects, kind)
-            self.assertLessEqual(user.faults(), ambiguous, kind)
-
-    def _where(self, subject):
-        (host,) = [each for each in COMPUTES
-                   if self.machine.keeper(each, subject.server)]
-        return host
+class HostServiceTest(users_case.UsersTest):
 
     def _reload(self, host):
         (pid,) = self.machine.hostd(host)
@@ -55,18 +42,14 @@ class HostServiceTest(cloud.TypingTest):
     @cloud.repeated
     def test_restarted_and_killed(self, subject):
         host = self._where(subject)
-        before = self._pids(subject, host)
-        log = self.machine.log(host)
+
+        def restart():
+            self.machine.restart(host, _SERVICE)
 
         def kill():
-            (pid,) = self.machine.hostd(host)
-            os.kill(pid, signal.SIGKILL)
+            self._kill(self.machine.hostd(host))
 
-        for happen in (lambda: self.machine.restart(host, _SERVICE), kill,
-                       lambda: self.machine.restart(host, _SERVICE)):
-            self._assert_nothing_noticed(self._typing(subject, happen))
-            self.assertEqual(before, self._pids(subject, host))
-        self.assertNotIn('was rebuilt', log.grown())
+        self._assert_untouched(subject, host, restart, kill, restart)
 
     @cloud.repeated
     def test_reloaded(self, subject):

@@ -73,6 +73,22 @@ class UnitTest(unittest.TestCase):
         self.unit().start()
         self.assertNotIn(['daemon-reload'], self.commands())
 
+    def test_by_systemd_for_a_while(self):
+        unit = self.unit(Type='exec')
+        unit.start()
+        file = self.root / 'run/systemd/system/program.service'
+        self.run.reset_mock()
+        with self.assertRaisesRegex(ValueError, 'a test that fails'):
+            with unit.started_again():
+                self.assertIn('Restart=on-failure\n', file.read_text())
+                self.assertEqual(['daemon-reload'], self.commands()[0])
+                self.run.reset_mock()
+                raise ValueError('a test that fails')
+        self.assertIn('Restart=no\n', file.read_text())
+        self.assertEqual(['daemon-reload'], self.commands()[0])
+        self.assertEqual(unit.text(),
+                         services.find(self.host, 'program').text())
+
     def test_found_again(self):
         unit = self.unit(Type='exec')
         unit.start()

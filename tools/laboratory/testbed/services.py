@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Long-running programs of a host: start, find, stop, start again."""
 
+import contextlib
 import dataclasses
 import json
 import pathlib
 import shlex
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from laboratory.progress import Failure
 from laboratory.testbed.hosts import Host, Machine
@@ -168,6 +169,20 @@ class Unit(Service):
         if done.returncode:
             raise Failure(f'{self.name} on {self.host.name}',
                           done.stderr.strip(), self.log)
+
+    @contextlib.contextmanager
+    def started_again(self) -> Iterator[None]:
+        """Have systemd start it again whenever it fails, for a while, as
+        units of Nova in Debian say. It runs already, and runs on.
+
+        :raises Failure: it does not run, and does not start either
+        """
+        dataclasses.replace(self, settings={
+            **self.settings, 'Restart': 'on-failure'}).start()
+        try:
+            yield
+        finally:
+            self.start()
 
     def _install(self) -> None:
         """Write what systemd is to know of it."""
