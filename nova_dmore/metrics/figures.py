@@ -121,7 +121,7 @@ def _count(value: object) -> int:
 
 
 class Figures(Kept):
-    """Those of one host, nova-compute's; thread-safe.
+    """The figures of one host, nova-compute's; thread-safe.
 
     A file that is of no use is put aside: counting begins at 0 then.
 
