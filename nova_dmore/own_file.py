@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads a file that nobody but this user can have written."""
+"""Reads a file that nobody but this user can have written.
+
+Runs in nova-compute and ``nova-dmore-manage``, for the records of the pairs,
+and in the exporter, for what nova-compute has counted.
+"""
 
 import os
 import stat
