@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options of a program of this project that has a file of its own."""
+"""The options of a program of this project that has a file of its own.
+
+Runs in the host service (``hostd.conf``), in the recorder (``recorder.conf``)
+and in ``nova-dmore-manage``, which looks for recordings where that one has
+them. The programs of Nova read ``nova.conf``, with the options of ``conf.py``.
+"""
 
 import types
 from collections.abc import Sequence

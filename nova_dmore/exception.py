@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Errors of nova-dmore.
 
-Each message names the option, file or value that is wrong and what to do.
+Raised in nova-compute and in the programs of a host: the host service, the
+recorder, the exporter, the gateway and the commands. Keepers, workers and
+Domain R have :mod:`nova_dmore.channel.errors` instead. Each message names the
+option, file or value that is wrong and what to do.
 """
 
 

@@ -2,7 +2,9 @@
 """The file that holds an image of Domain R: reading, checking, unpacking.
 
 One tar file, identified by the SHA-256 of its bytes, with exactly the members
-of MEMBERS. nova-compute unpacks it once per digest; the builder packs it.
+of MEMBERS. Runs in ``nova-dmore-image``, which packs it; in nova-compute,
+which unpacks it once per digest; and in ``nova-dmore-manage``, which lists
+what was unpacked.
 
 Anybody may have made a file that is to be unpacked: so its members are read
 in their order, each after its own header, and nothing is looked for. Of the

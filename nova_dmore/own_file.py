@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads a file that nobody but this user can have written."""
+"""Reads a file that nobody but this user can have written.
+
+Runs in nova-compute and ``nova-dmore-manage``, for the records of the pairs,
+and in the exporter, for what nova-compute has counted.
+"""
 
 import os
 import stat
 
 
 def read(path: str | os.PathLike[str], most: int) -> str:
-    """-> its text, of which no more than so many characters are read, and one:
-    who gets that one has a file that is too large.
+    """-> its text.
 
+    :param most: at most ``most`` + 1 characters are returned; a result that is
+        longer than ``most`` means that the file is too large.
     :raises OSError: it cannot be read, or is a symbolic link.
     :raises ValueError: it is another's, no plain file, or no text.
     """

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the files of a pair lie on its host, for nova-compute and the keeper.
+"""Where the files of a pair lie on its host.
+
+Runs in the host service, the keeper, nova-compute, ``nova-dmore-manage`` and
+``nova-dmore-status``, which all have to agree on it.
 
 A pair has three directories in ``[dmore] run_dir``. One is the keeper's own,
 ``<instance uuid>``. The other two are each for one libvirt domain,

@@ -2,7 +2,9 @@
 """The picture of the instance in the region: what both ends know, and the
 host's end. Domain R's is :mod:`nova_dmore.channel.domr.display`.
 
-"Display" in :mod:`nova_dmore.wire` says how the two agree.
+"Display" in :mod:`nova_dmore.wire` says how the two agree. The host's end runs
+in the worker; what both know also in Domain R, and in nova-compute, which
+hands on what a worker carries over (:mod:`nova_dmore.channel.carry_over`).
 """
 
 import collections

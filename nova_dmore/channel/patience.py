@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long the guest's serial output may be held up, in all."""
+"""How long the guest's serial output may be held up, in all.
+
+Runs in the worker, for a Domain R that does not take it, and in Domain R's
+agent, for a client that does not.
+"""
 
 from nova_dmore import wire
 

@@ -2,8 +2,10 @@
 """A session: one client that is attached to a console, and who it is.
 
 Domain R says what it knows of one in a control message, the worker says it to
-nova-compute: each checks what it is told here. Whatever is said of a session
-is Domain R's word, and a hostile one can say what it likes of its own pair.
+who asks: each checks what it is told here. Runs in the worker and in those who
+ask it: nova-compute, the exporter and ``nova-dmore-manage``. Whatever is said
+of a session is Domain R's word, and a hostile one can say what it likes of its
+own pair.
 """
 
 import dataclasses

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text that somebody else has written, for a log or a terminal."""
+"""Text that somebody else has written, for a log or a terminal.
+
+Runs in all processes on the host (host service, keeper, worker, nova-compute,
+recorder, exporter, ``nova-dmore-manage``) and not in Domain R.
+"""
 
 import re
 

@@ -55,7 +55,7 @@ def of_evacuation(at: int) -> str:
 
 
 class Notices:
-    """Those of one client, each at its place in the output.
+    """The notices for one client, each at its place in the output.
 
     :param stream: what parses the output for the client's terminal; None:
         it has none, and notices go another way

@@ -19,7 +19,7 @@ MEASURED_S = 0.25
 
 
 class Pace:
-    """Of one client. Times are seconds of one monotonic clock.
+    """The pace of one client. Times are seconds of one monotonic clock.
 
     :ivar limit: bytes that may wait, a power of two
     """

@@ -25,7 +25,7 @@ class _Session:
 
 
 class Sessions:
-    """Those of all servers; all methods are called from the event loop.
+    """The sessions of all servers; all methods are called from the event loop.
 
     :param say: sends a message to the host.
     """

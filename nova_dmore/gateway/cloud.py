@@ -66,7 +66,7 @@ class Cloud:
             **common)
 
     def addresses(self) -> dict[str, str]:
-        """Of the consoles, by instance.
+        """The addresses of the consoles, by instance.
 
         On the management network, and of the operator's project alone: users
         may give ports of their own any name and owner.
@@ -97,7 +97,8 @@ class Cloud:
             user_id=user))
 
     def _project_id(self) -> str:
-        """Of the credentials, which is that of nova-compute's for Neutron."""
+        """The project of the credentials; nova-compute has the same one for
+        Neutron."""
         try:
             found = self._session.get_project_id()
         except exceptions.ClientException as error:

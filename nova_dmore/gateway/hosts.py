@@ -94,7 +94,7 @@ def tell(where: Mapping[str, str], path: pathlib.Path = PATH) -> None:
 
 
 def _lines(text: bytes) -> list[_Line]:
-    """Those of ours, in their order."""
+    """The lines that are ours, in their order."""
     found, place = [], 0
     for each in text.splitlines(keepends=True):
         match = _OURS.fullmatch(each)

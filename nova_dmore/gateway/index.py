@@ -78,7 +78,7 @@ class Index:
 
 
 def _shared_out(of_users: Iterable[list[str]]) -> list[str]:
-    """Those instances that a key reaches, where it is that of several users.
+    """The instances that a key reaches, where it is that of several users.
 
     A public key is no secret: whoever gives it to many instances of his must
     not take the place of its owner's. So all users have their first one, then

@@ -31,7 +31,7 @@ def is_uuid(value: object) -> bool:
 
 
 class Folders:
-    """Those of all pairs of the host.
+    """The folders of all pairs of the host.
 
     :param run_dir: ``[hostd] run_dir``.
     """

@@ -134,8 +134,8 @@ class Service:
                             instance, text.printable(e))
 
     def _find_workers(self) -> None:
-        """Those that an earlier service has started, or this one before it
-        began anew."""
+        """Find the workers that an earlier service has started, or this one
+        before it began anew."""
         for instance in self._folders.all():
             try:
                 self._children.find_worker(instance)

@@ -18,7 +18,7 @@ from nova_dmore.link import messages
 
 
 class Boots:
-    """Those of one instance, as far as its workers have heard of them.
+    """The boots of one instance, as far as its workers have heard of them.
 
     :param tell: called with an EVENT message for the worker, and no
         descriptors.
@@ -30,9 +30,11 @@ class Boots:
         self._has_worker = False
         self._answers = False       # this worker does
         self._unheard = 0           # what it was told and has not answered
-        #: Whether no worker is known to have heard of the last boot; and
-        #: whether that has to be told yet, as it came after what was told.
-        self._is_open = self._again = False
+        #: True until a worker has acknowledged the last boot.
+        self._is_open = False
+        #: True if the instance booted again before the worker answered, so it
+        #: has to be told once more.
+        self._again = False
 
     @property
     def is_waiting(self) -> bool:

@@ -14,7 +14,7 @@ from nova_dmore.posix import unix_connect
 
 
 class Callers:
-    """Those of one keeper; made before it is confined.
+    """The callers of one keeper; made before it is confined.
 
     :param run_dir: where the host service listens.
     :raises OSError: the file of the recorder's lock cannot be opened.

@@ -312,17 +312,17 @@ class Line:
             self._saving_at)
 
     def _report(self, has_all_output: bool, final: bool) -> None:
-        left, unsure_in, unsure_out, read_late = self._moves.counts(
+        counts = self._moves.counts(
             self._unread(), self._stopped_at, self._saving_at,
             None if self._count is None else self._count['unread'])
-        counts = {
+        fields = {
             'output': self._read + self._allowed if has_all_output else None,
-            'unread': left, 'final': final,
-            'unsure_in': unsure_in, 'unsure_out': unsure_out}
-        if read_late:       # next to never
-            counts['read_late'] = read_late
-        LOG.info('Serial port: %s', counts)
-        self._count = {'type': messages.ToWorker.COUNT, **counts}
+            'unread': counts.unread_in_state, 'final': final,
+            'unsure_in': counts.unsure_in, 'unsure_out': counts.unsure_out}
+        if counts.read_after_saving:        # next to never
+            fields['read_late'] = counts.read_after_saving
+        LOG.info('Serial port: %s', fields)
+        self._count = {'type': messages.ToWorker.COUNT, **fields}
         self._tell(self._count, ())
         self._watch()
 

@@ -8,10 +8,11 @@ move was tells which (doc/source/architecture/serial.rst).
 
 import collections
 import math
+from typing import NamedTuple
 
-#: For how long QEMU's main loop may still finish what it had begun, after QEMU
-#: has said that it saves its state, in seconds; and how long before that word
-#: it may have turned for the last time.
+#: Seconds around QEMU's message that it saves its state: its main loop may
+#: have run for the last time so long before it, and may still finish an
+#: iteration so long after it.
 SETTLE_S = 0.002
 #: How many of the last moves are remembered, in each direction.
 _MOVES = 64
@@ -20,16 +21,30 @@ _MOVES = 64
 _HELD_BY_UART = 17
 
 
+class Counts(NamedTuple):
+    """What QEMU's saved state has of the bytes that passed a serial port."""
+
+    #: How many bytes of input the state has not read.
+    unread_in_state: int
+    #: How many bytes of input may or may not be in the state.
+    unsure_in: int
+    #: How many bytes of output may or may not be in it.
+    unsure_out: int
+    #: How many of ``unread_in_state`` QEMU has read since it saved.
+    read_after_saving: int
+
+
 class Moves:
-    """Those of one port. Times are seconds of CLOCK_MONOTONIC."""
+    """The last moves of one serial port. Times are seconds of CLOCK_MONOTONIC.
+    """
 
     def __init__(self) -> None:
-        #: Of output, those that made room while QEMU may have been waiting for
-        #: it: when each began and ended, and how many bytes QEMU had written
-        #: in all by then.
+        #: Output moves that freed space in the FIFO while QEMU may have been
+        #: blocked on a full one: when each began and ended, and how many bytes
+        #: QEMU had written in all by then.
         self._rooms: collections.deque[tuple[float, float, int]] = (
             collections.deque(maxlen=_MOVES))
-        #: Of input: when they were, and their bytes.
+        #: Input moves: when each was, and how many bytes QEMU was given.
         self._gave: collections.deque[tuple[float, int]] = (
             collections.deque(maxlen=_MOVES))
 
@@ -63,19 +78,16 @@ class Moves:
         return waiting
 
     def counts(self, unread: int, stopped_at: float,
-               saving_at: float | None, before: int | None
-               ) -> tuple[int, int, int, int]:
-        """-> how many bytes of input QEMU's saved state has not read, how
-        many of input and of output may or may not be in it, and how many of
-        the first QEMU has read since.
+               saving_at: float | None, before: int | None) -> Counts:
+        """-> what is, and what may be, in QEMU's saved state.
 
         :param unread: how many QEMU has not read now.
         :param stopped_at: when QEMU said that its guest stands still. What
             was moved before has met a main loop that still had to take the
             command to go on.
         :param saving_at: when QEMU said that it saves; None: it did not.
-        :param before: what was returned first the last time; None: this is
-            the first.
+        :param before: ``unread_in_state`` of the last counts of this stop;
+            None: these are the first.
         """
         unsure_in = unsure_out = 0
         waiting = unread
@@ -89,7 +101,7 @@ class Moves:
                     unsure_out = _HELD_BY_UART
         if before is not None:
             unsure_in = max(0, before - unread)
-        return unread, unsure_in, unsure_out, unread - waiting
+        return Counts(unread, unsure_in, unsure_out, unread - waiting)
 
     def _given_since(self, when: float) -> int:
         return sum(count for at, count in self._gave if at > when)

@@ -19,7 +19,8 @@ REST_S = 0.004
 
 
 class Pace:
-    """That of one serial port. Times are seconds of CLOCK_MONOTONIC.
+    """The pace of one serial port's output. Times are seconds of
+    CLOCK_MONOTONIC.
 
     :param most: bytes in the largest piece, with which it begins.
     """

@@ -31,7 +31,7 @@ _ALL_S = 10.0
 
 
 class Exporter:
-    """Of one host; a collector, as prometheus_client knows one.
+    """The exporter of one host; a collector, as prometheus_client knows one.
 
     :param service: the host service.
     :param figures_path: what nova-compute counts.

@@ -92,7 +92,7 @@ def of_pairs(statuses: Mapping[str, wire.Status | None]) -> Iterator[Family]:
 
 
 class _Families:
-    """Those with a metric for each pair."""
+    """The families with a metric for each pair."""
 
     def __init__(self) -> None:
         self._sessions = core.GaugeMetricFamily(

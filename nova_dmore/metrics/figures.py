@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What nova-compute counts: in a file, so that its restart loses nothing.
 
-The file is written anew at each change, all of which are rare, and read by
-the exporter (:mod:`nova_dmore.metrics.exporter`). It lies with the records of
+Runs in nova-compute, which writes the file anew at each change, all of which
+are rare, and in the exporter (:mod:`nova_dmore.metrics.exporter`), which reads
+it. It lies with the records of
 the pairs, which the host loses at a boot: all counts begin at 0 then.
 """
 
@@ -121,7 +122,7 @@ def _count(value: object) -> int:
 
 
 class Figures(Kept):
-    """Those of one host, nova-compute's; thread-safe.
+    """The figures of one host, nova-compute's; thread-safe.
 
     A file that is of no use is put aside: counting begins at 0 then.
 

@@ -100,7 +100,7 @@ def _of_gateway(place: places.Gateway, instance: str, identity: str | None
 
 def add_console_arguments(parser: argparse.ArgumentParser
                           ) -> argparse.ArgumentParser:
-    """Of a command that connects to a console."""
+    """Add the arguments of a command that connects to a console."""
     _add_arguments(parser)
     parser.add_argument(
         '--known-hosts', metavar='<file>', type=pathlib.Path,

@@ -138,7 +138,7 @@ def told(instance: str, fields: object) -> Console:
 
 
 def ssh_options(identity: str | None) -> list[str]:
-    """Of ``ssh`` to the gateway and to a console alike."""
+    """The options of ``ssh`` to the gateway and to a console alike."""
     return [] if identity is None else [
         '-i', identity, '-o', 'IdentitiesOnly=yes']
 

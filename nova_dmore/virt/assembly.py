@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Assembly:
-    """Of one host."""
+    """The parts that one host has."""
 
     pairs: incoming.IncomingPairs
     capacity: capacity_module.Capacity

@@ -90,7 +90,7 @@ def room(inventory: dict[str, Any], used: int) -> int:
 
 
 class Capacity:
-    """That of one host.
+    """The capacity of one host.
 
     :param conf: Nova's configuration, with the ``[dmore]`` options.
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
@@ -179,7 +179,7 @@ class Capacity:
                     and self._pairs.impossible is None)
 
     def _instances(self) -> 'list[objects.Instance]':
-        """Those that belong to this host, and that move from or to it."""
+        """The instances that belong to this host, or move from or to it."""
         columns = ['flavor', 'system_metadata']
         found = {instance.uuid: instance
                  for instance in objects.InstanceList.get_by_host(
@@ -212,7 +212,7 @@ class Capacity:
             count * self._cost_mib(self._digests()))
 
     def _digests(self) -> dict[str, str | None]:
-        """Of the image of each pair that is here or claimed, by its
+        """Digest of the image of each pair that is here or claimed, by its
         instance's uuid."""
         return {**self._claimed,
                 **{record.instance_uuid: record.digest

@@ -142,7 +142,8 @@ class OperatorAPI:
 
     def pairs_among(self, context: 'nova_context.RequestContext', host: str,
                     instance_uuids: list[str]) -> list[str]:
-        """Of which of these instances a host has a pair, or a part of one."""
+        """The instances among these of which a host has a pair, or a part of
+        one."""
         return list(self._call(context, host, 'pairs_among',
                                instance_uuids=instance_uuids))
 

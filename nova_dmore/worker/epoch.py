@@ -16,7 +16,7 @@ _LAST_PAUSE_S = 30.0
 
 
 class Epoch:
-    """That of the Domain R that is connected."""
+    """The epoch of the Domain R that is connected."""
 
     def __init__(self) -> None:
         #: The next one has to be raised.

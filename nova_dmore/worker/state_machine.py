@@ -256,7 +256,8 @@ class PairMachine:
         return self.tick(now)
 
     def leaves(self, now: float) -> list[Action]:
-        """The instance's QEMU saves its state: one at rest stops no more."""
+        """QEMU saves the instance's state. A paused instance sends no STOP
+        event, so this is its stop."""
         if (self.role is Role.SOURCE and not self.instance_running and
                 self.state not in (State.FREEZING, State.FROZEN)):
             return self._stop(now)

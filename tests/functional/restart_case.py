@@ -324,7 +324,7 @@ class TestCase(base.TestCase):
              if domain.UUIDString() == server['id']), None)
 
     def hosts(self):
-        """Those with the plug-in."""
+        """The hosts with the plug-in."""
         return [name for name in self.computes if name.startswith('c')]
 
     def state(self, server):

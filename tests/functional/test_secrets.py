@@ -115,7 +115,7 @@ class SecrecyTest(test_migration.MigrationTestCase):
         return super().start(hostname)
 
     def _secrets_in(self, values):
-        """Those of a text's lines that tell something."""
+        """The secrets of which a text has lines that tell something."""
         found = set()
         for text in texts(values):
             found |= {secret for secret in self.secrets

@@ -51,7 +51,7 @@ class Instance:
         self.domain = machine.api.domain(self.server)
 
     def url(self):
-        """Of noVNC's page."""
+        """The URL of noVNC's page."""
         return cloud.wait_for(self._url, 60, 'a VNC console')
 
     def _url(self):
@@ -66,7 +66,7 @@ class Instance:
 
     @property
     def address(self):
-        """Of Domain R."""
+        """The address of Domain R."""
         return urllib.parse.urlsplit(
             self.machine.api.ssh_url(self.server)).hostname
 

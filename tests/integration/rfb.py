@@ -1,5 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A VNC client for tests: knows raw pixels, and shows what it was told."""
+"""A VNC client for tests: knows raw pixels, and shows what it was told.
+
+A second one beside :mod:`laboratory.vnc`, which can only behave well: it makes
+the whole handshake at once, and sends nothing but keys and requests. Tests of
+a server against hostile and odd clients need each message by itself: one that
+is cut off, has a wrong length, comes too early or too often, or asks for what
+no client knows; and they need to leave unread what the server sends.
+"""
 
 import asyncio
 import struct

@@ -41,7 +41,7 @@ def _descendants(pid=None):
 
 
 def _alive(processes):
-    """Those that have not ended."""
+    """The processes that have not ended."""
     found = []
     for each in processes:
         with contextlib.suppress(psutil.NoSuchProcess):

@@ -26,4 +26,4 @@ def tearDownModule():
 
 @phase_case.with_cases(_CASES)
 class FaultTest(phase_case.PhaseTest):
-    """Of a user, of a service, of a process of the pair."""
+    """The fault is that of a user, a service or a process of the pair."""

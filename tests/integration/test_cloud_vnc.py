@@ -74,7 +74,7 @@ class Tenant:
         return server.id
 
     def urls(self, server):
-        """Of its VNC console and of its serial console."""
+        """The URLs of its VNC console and of its serial console."""
         return (self.api.console_url(server, 'vnc', 'novnc'),
                 self.api.console_url(server))
 

@@ -42,7 +42,7 @@ def apply(root: pathlib.Path, user: str) -> None:
 
 
 def members(root: pathlib.Path) -> dict[str, set[str]]:
-    """Of the groups, by name."""
+    """The members of the groups, by name."""
     lines = (line.split(':') for line in
              (root / 'etc/group').read_text().splitlines())
     return {words[0]: set(filter(None, words[3].split(',')))

@@ -136,7 +136,8 @@ class InsideTest(unittest.IsolatedAsyncioTestCase):
     # -- processes
 
     async def _statuses(self) -> dict[str, dict[str, str]]:
-        """Those of /proc, without the kernel's threads and the probe's."""
+        """The statuses in /proc, without the kernel's threads and the probe's.
+        """
         text = await self.machine.shell(
             'for each in /proc/[0-9]*; do $B echo "=$($B tr "\\0" " " '
             '<$each/cmdline)"; $B cat $each/status; done 2>/dev/null')

@@ -77,7 +77,7 @@ _NAMED = {
 
 
 def _signal_named(world):
-    """Of a process, by what older kernels took for a pidfd."""
+    """Signal a process, by what older kernels took for a pidfd."""
     return str(signal.pidfd_send_signal(
         _named(f'/proc/{world.keeper}'), signal.SIGKILL))
 

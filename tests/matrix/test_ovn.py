@@ -15,7 +15,7 @@ class OvnTest(cloud.OtherCloud, test_cloud_variants.VariantTest):
     arguments = '--network', settings.NETWORK_OVN
 
     def _ports(self):
-        """Of all Domain Rs."""
+        """The ports of all Domain Rs."""
         return list(self.machine.api._sdk.network.ports(
             device_owner='compute:dmore'))
 

@@ -49,7 +49,7 @@ _PARSERS = {
 
 
 def _blocks(text):
-    """Those that stand below a ``::``, with their lines joined."""
+    """The blocks that stand below a ``::``, with their lines joined."""
     for found in re.finditer(
             r'(?m)^(?! *\.\. )( *).*::\n\n((?:(?:\1 +.*)?\n)+)', text):
         lines = found[2].rstrip('\n').split('\n')

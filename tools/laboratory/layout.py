@@ -48,7 +48,7 @@ class Layout:
 
     @property
     def tempest_venv(self) -> pathlib.Path:
-        """Of OpenStack's own tests of a cloud."""
+        """The environment of OpenStack's own tests of a cloud."""
         return self.state / 'tempest-venv'
 
     @property

@@ -19,7 +19,7 @@ _MOST = 2
 
 
 class Unread:
-    """Those of one place that descriptors are sent from."""
+    """Ended connections of one sender whose descriptors may be unread."""
 
     def __init__(self) -> None:
         # Not closed: then nobody could tell how many there are.

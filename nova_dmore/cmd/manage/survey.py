@@ -24,7 +24,7 @@ _ANSWER_S = 2.0
 
 
 class State(enum.StrEnum):
-    """Of a pair, as it is seen from outside of nova-compute."""
+    """The state of a pair, as it is seen from outside of nova-compute."""
 
     WELL = 'well'
     #: Its instance is not up here: it is shut off, or gone.
@@ -91,7 +91,7 @@ class Seen:
 
 
 class Survey:
-    """Of one host.
+    """Looks at the pairs of one host.
 
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
     :param connection: a ``libvirt.virConnect``, read-only or not.
@@ -110,7 +110,7 @@ class Survey:
         return [self._look(*known) for known in self._known()]
 
     def pair(self, instance_uuid: str) -> Seen:
-        """That of one instance.
+        """The pair of one instance.
 
         :raises nova_dmore.exception.DMoreError: there is none on this host,
             or nobody can tell.

@@ -116,7 +116,7 @@ class Connection(asyncssh.SSHServer):
 
     @property
     def fingerprint(self) -> str | None:
-        """Of the key with which the client has logged in."""
+        """The fingerprint of the key with which the client has logged in."""
         return self._keys.fingerprint
 
     def end_if_removed(self) -> bool:

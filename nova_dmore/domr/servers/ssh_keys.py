@@ -108,7 +108,8 @@ class AuthorizedKeys(asyncssh.SSHAuthorizedKeys):
 
     @property
     def fingerprint(self) -> str | None:
-        """Of what was asked about last, as ``ssh-keygen -l`` shows it."""
+        """The fingerprint of the key that was asked about last, as
+        ``ssh-keygen -l`` shows it."""
         if self._last is None:
             return None
         (key, *_), _more = self._last

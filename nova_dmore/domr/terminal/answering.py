@@ -17,7 +17,7 @@ _CHANGES_MAX = 64
 
 
 class Answering:
-    """Of all viewers of one console."""
+    """Tells which of all viewers of one console answers."""
 
     def __init__(self) -> None:
         #: Offset from which on it answers, and client.

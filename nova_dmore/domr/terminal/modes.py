@@ -20,7 +20,7 @@ _MODES_MAX = 64
 
 
 class Modes:
-    """Of one client's terminal, by what it was given."""
+    """The modes of one client's terminal, by what it was given."""
 
     def __init__(self) -> None:
         """It is at rest."""

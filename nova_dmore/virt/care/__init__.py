@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What nova-compute does for pairs without being asked, now and then.
 
+Runs in nova-compute; ``orphans.py`` also, and ``leftovers.py`` only, in
+``nova-dmore-manage``.
+
 =====================  ========================================================
 File                   Thread of nova-compute
 =====================  ========================================================
@@ -22,6 +25,7 @@ File                   Thread of nova-compute
 ``notifications.py``
 ``tokens.py``          that of whoever changes a pair
 ``operator.py``        that of the server of the calls
-``leftovers.py``       none: ``nova-dmore-manage host clean``
+``leftovers.py``       none: ``nova-dmore-manage host clean``, as
+                       ``nova-dmore-manage orphans`` uses ``orphans.py``
 =====================  ========================================================
 """

@@ -22,7 +22,7 @@ LOG = logging.getLogger(__name__)
 
 
 class ChangedOptions:
-    """Of the pairs of one host; called by the watch, one call at a time.
+    """Tells the pairs of one host; called by the watch, one call at a time.
 
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
     """

@@ -40,7 +40,8 @@ _LOOK_S = 0.5
 
 
 class Renewals:
-    """Of the Domain Rs of one host; may be called from any thread.
+    """The renewals of the Domain Rs of one host; may be called from any
+    thread.
 
     :param pairs: a :class:`renewable.RenewablePairs`.
     :param check: :meth:`nova_dmore.virt.care.pair_care.PairCare.check`.

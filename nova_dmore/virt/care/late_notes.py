@@ -35,7 +35,7 @@ EVERY_S = 5.0
 
 
 class LateNotes:
-    """Those of the pairs of one host.
+    """What Nova has yet to be told of the pairs of one host.
 
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
     :param context: an admin ``RequestContext``.

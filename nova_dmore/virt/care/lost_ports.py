@@ -37,7 +37,7 @@ _AGAIN_S = 5.0
 
 
 class LostPorts:
-    """Those of the pairs of one host.
+    """The lost ports of the pairs of one host.
 
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
     :param reporter: a :class:`nova_dmore.virt.care.reporter.Reporter`.

@@ -31,7 +31,7 @@ LOG = logging.getLogger(__name__)
 
 
 class OffPorts:
-    """Those of the pairs of one host.
+    """The ports of those pairs of one host whose instances are off.
 
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
     :param context: an admin ``RequestContext``.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class OperatorRole:
-    """Of one host.
+    """Answers for one host.
 
     :param conf: Nova's configuration.
     :param pairs: a :class:`renewable.RenewablePairs`.
@@ -31,8 +31,8 @@ class OperatorRole:
         return other_hosts.describe(self._conf, self._pairs.images)
 
     def pairs_among(self, instance_uuids: list[str]) -> list[str]:
-        """Of which of these instances there is a pair here, or a part of
-        one.
+        """The instances among these of which there is a pair here, or a part
+        of one.
 
         :raises nova_dmore.exception.DMoreError: nobody can tell.
         """

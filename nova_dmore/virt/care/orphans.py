@@ -73,7 +73,7 @@ class Port(ports_module.BoundPort):
 
 
 class Orphans:
-    """Of the whole cloud, as one host sees it.
+    """The orphans of the whole cloud, as one host sees them.
 
     :param addresses: an :class:`nova_dmore.virt.network.address.AddressBook`.
     :param context: an admin ``RequestContext``.
@@ -139,7 +139,7 @@ class Orphans:
                 for port in ports[uuid]]
 
     def _states(self, uuids: list[str]) -> Iterator[tuple[str, State]]:
-        """Those of instances that do not live, as far as Nova's database
+        """States of the instances that do not live, as far as Nova's database
         tells."""
         now = timeutils.utcnow(with_timezone=True)
         for first in range(0, len(uuids), _AT_ONCE):
@@ -163,7 +163,7 @@ class Orphans:
                                  else State.DELETED)
 
     def _kept_by(self, host: str, uuids: list[str]) -> set[str]:
-        """Of these instances, those of which a host may have a pair."""
+        """The instances among these of which a host may have a pair."""
         try:
             return {*self._pairs_among(self._context, host, uuids)} & {*uuids}
         except (exception.NobodyThereError, exception.NoAnswerError):

@@ -32,7 +32,8 @@ _RETRY_S = 3600.0
 
 
 class Renewal:
-    """Of the pairs of one host; called by the watch, one call at a time.
+    """Renews what the pairs of one host show and ask for; called by the watch,
+    one call at a time.
 
     :param conf: Nova's configuration, with the ``[dmore]`` options.
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.

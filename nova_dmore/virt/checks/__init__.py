@@ -2,9 +2,9 @@
 """What the plug-in needs of a host and of its cloud, and may lack.
 
 Each check is a small function that changes nothing and returns a
-:class:`result.Result`. ``table.py`` has them all; ``nova-dmore-status`` makes
-every one of them, and nova-compute, when it starts, those that ``start.py``
-says.
+:class:`result.Result`. ``table.py`` has them all. They run in
+``nova-dmore-status``, which makes every one of them, and in nova-compute,
+which makes those that ``start.py`` says when it starts.
 
 =====================  ========================================================
 File                   Looks at

@@ -106,8 +106,8 @@ def public(secret: bytes, instance_uuid: str) -> list[str]:
 
 
 def _ecdsa(secret: bytes, instance_uuid: str) -> ec.EllipticCurvePrivateKey:
-    """Of 384 bits, as FIPS 186-5, A.2.1 has it: what the remainders prefer
-    does not matter."""
+    """A key made of 384 bits, as FIPS 186-5, A.2.1 has it: what the remainders
+    prefer does not matter."""
     number = int.from_bytes(identity.derive(
         secret, b'ssh ecdsa p-256 host key', instance_uuid, 48))
     return ec.derive_private_key(

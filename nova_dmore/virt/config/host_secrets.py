@@ -72,7 +72,7 @@ def note_of(context: 'nova_context.RequestContext', instance_uuid: str,
 
 
 class HostSecrets:
-    """Those of one host, read anew each time.
+    """The secrets of one host, read anew each time.
 
     :param conf: Nova's configuration, with the ``[dmore]`` options.
 

@@ -10,7 +10,7 @@ from nova_dmore.virt import limited
 
 
 class Fetches:
-    """Those of one host.
+    """The fetches of one host.
 
     :param fetch: has an image on this host; called by the thread that wants
         it first.

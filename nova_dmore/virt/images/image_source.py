@@ -309,5 +309,5 @@ class _Sink:
         """Called where the signature is wrong; nothing of it is used."""
 
     def digest(self) -> str:
-        """Of what came."""
+        """The digest of what came."""
         return self._sha256.hexdigest()

@@ -61,7 +61,7 @@ class LastImage:
 
 
 class Silence:
-    """That of a Glance that does not answer."""
+    """The silence of a Glance that does not answer."""
 
     def __init__(self) -> None:
         self._until = 0.0

@@ -18,7 +18,7 @@ _OVER_MAX = 256
 
 
 class Arrivals:
-    """Those of one host; used by
+    """The arrivals at one host; used by
     :class:`nova_dmore.virt.migration.destination.DestinationRole`.
 
     :param pairs: a :class:`nova_dmore.virt.pair.incoming.IncomingPairs`.

@@ -32,7 +32,7 @@ _POLL_S = 0.1
 
 
 class CarryOver:
-    """That of one co-migration.
+    """The carry-over of one co-migration.
 
     :param record: of the pair.
     :param instance_ended: set when the instance's migration is over.

@@ -49,7 +49,7 @@ _END_S = 15.0
 
 
 class Departure:
-    """That of one Domain R, in one co-migration.
+    """The departure of one Domain R, in one co-migration.
 
     :param destination_host: as Nova calls it.
     """
@@ -87,7 +87,7 @@ class Departure:
 
     @property
     def record(self) -> record_module.PairRecord:
-        """Of the pair."""
+        """The record of the pair."""
         assert self._found_record is not None   # the driver has looked
         return self._found_record
 

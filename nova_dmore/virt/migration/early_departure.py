@@ -159,7 +159,7 @@ def find_migrating(context: 'nova_context.RequestContext', instance_uuid: str
 
 
 class EarlyDepartures:
-    """Those of one host.
+    """The early departures from one host.
 
     :param services: makes the :class:`services.Services` of this host.
     :param uris_to: makes the :class:`uris.MigrationURIs` of a host's name and

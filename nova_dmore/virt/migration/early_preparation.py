@@ -175,7 +175,7 @@ class _EarlyPreparation(threading.Thread):
 
 
 class EarlyPreparations:
-    """Those of one host; used by the destination's role.
+    """The early preparations of one host; used by the destination's role.
 
     :param pairs: a
         :class:`nova_dmore.virt.pair.incoming.IncomingPairs`.

@@ -31,7 +31,7 @@ class _Port:
 
 
 class ReservedPorts:
-    """Those of one host; used by the destination's role."""
+    """The reserved ports of one host; used by the destination's role."""
 
     def __init__(self) -> None:
         #: Of first serial ports, by instance uuid.

@@ -16,7 +16,7 @@ from nova_dmore.virt import rpc
 
 @dataclasses.dataclass(frozen=True)
 class Services:
-    """Of the host, and of its configuration."""
+    """The services and the configuration of the host."""
 
     pairs: pairs_module.Pairs
     watch: watch_module.Watch

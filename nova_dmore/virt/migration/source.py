@@ -74,7 +74,7 @@ class SourceRole:
 
     @property
     def _uuid(self) -> str:
-        """Of the instance."""
+        """The uuid of the instance."""
         return self._departure.record.instance_uuid
 
     # -- what Nova calls ----------------------------------------------------

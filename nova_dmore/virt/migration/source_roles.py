@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class SourceRoles:
-    """Those of one host.
+    """The source's roles of one host.
 
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
     :param early_departures: an :class:`early_departure.EarlyDepartures`.

@@ -141,7 +141,7 @@ def _ensure_up(tap: str) -> None:
 
 
 def _flags(tap: str) -> int | None:
-    """Of an interface of this host, or None: there is no such interface.
+    """The flags of an interface of this host; None: there is no such one.
 
     sysfs shows "promiscuous" whoever has asked for it; ioctl(2) hides it
     where a switch in the kernel has (dev_get_flags in net/core/dev.c).

@@ -35,8 +35,8 @@ class Quota:
 
 
 def quota_of_project(context: 'nova_context.RequestContext') -> Quota | None:
-    """That of the project of ``[neutron]``, whose the ports are; None: these
-    credentials have no project.
+    """The quota of the project of ``[neutron]``, whose the ports are; None:
+    these credentials have no project.
 
     :param context: an admin ``RequestContext``.
     :raises nova_dmore.exception.AddressError: Neutron does not tell.

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pair on one host: its record, its domains, its processes.
 
-All of it is nova-compute's; two programs of an operator use some of it, where
-that is said.
+Runs in nova-compute. Two programs of an operator, ``nova-dmore-manage`` and
+``nova-dmore-status``, make the same objects (``factory.py``) to look at a host
+and its pairs; the first also changes some.
 
 ======================  =======================================================
 File                    Called in
@@ -25,7 +26,10 @@ File                    Called in
 ``policy.py``,
 ``xml.py``
 ``kernel_log.py``       whoever makes or removes a Domain R
-``factory.py``          the driver's constructor (``../assembly.py``), and
-                        ``nova-dmore-manage host clean``
+``sessions.py``         whoever looks at a pair: a renewal (``../care/``), and
+                        ``nova-dmore-manage``
+``factory.py``          the driver's constructor (``../assembly.py``); its
+                        ``make_pairs`` also by ``nova-dmore-manage`` and
+                        ``nova-dmore-status``
 ======================  =======================================================
 """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Blueprint:
-    """Of the pairs of one host.
+    """The blueprint of the pairs of one host.
 
     :param conf: Nova's configuration, with the ``[dmore]`` options.
     :param plug: a :class:`nova_dmore.virt.network.plug.Plug`.

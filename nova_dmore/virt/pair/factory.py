@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the pairs of a host, and their watch, from Nova's configuration.
 
-Called by :mod:`nova_dmore.virt.assembly`, once in each nova-compute.
+Called by :mod:`nova_dmore.virt.assembly`, once in each nova-compute;
+:func:`make_pairs` also by ``nova-dmore-manage`` and ``nova-dmore-status``.
 """
 
 import functools

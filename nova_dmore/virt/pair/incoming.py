@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 class IncomingPairs(renewable.RenewablePairs):
-    """Those of :class:`renewable.RenewablePairs`, and those that are expected
-    here."""
+    """The pairs of a host (:class:`renewable.RenewablePairs`), and those that
+    are expected here."""
 
     def prepare_early(
             self, record: record_module.PairRecord,

@@ -92,7 +92,7 @@ class PairLock:
 
 
 class PairLocks:
-    """Those of a host, one for each instance's uuid.
+    """The locks of a host, one for each instance's uuid.
 
     :param released: called with that uuid each time a lock has become free,
         by the thread that had it.
@@ -106,7 +106,7 @@ class PairLocks:
             weakref.WeakValueDictionary())
 
     def of(self, instance_uuid: str) -> PairLock:
-        """That of one pair, which need not exist."""
+        """The lock of one pair, which need not exist."""
         with self._guard:
             found = self._locks.get(instance_uuid)
             if found is None:

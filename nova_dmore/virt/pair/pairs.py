@@ -30,8 +30,8 @@ LOG = logging.getLogger(__name__)
 
 
 class Pairs(known.KnownPairs):
-    """Those of :class:`known.KnownPairs`, made and removed; nova-compute has
-    the :class:`nova_dmore.virt.pair.incoming.IncomingPairs`.
+    """The pairs of a host (:class:`known.KnownPairs`), made and removed;
+    nova-compute has the :class:`nova_dmore.virt.pair.incoming.IncomingPairs`.
 
     Every method may be called from any thread; calls for one pair exclude
     each other (:meth:`known.KnownPairs.locked`).

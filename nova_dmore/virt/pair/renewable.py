@@ -22,8 +22,8 @@ class When(enum.StrEnum):
 
 
 class RenewablePairs(pairs.Pairs):
-    """Those of :class:`pairs.Pairs`; called by
-    :mod:`nova_dmore.virt.care.domain_r_renewal`."""
+    """The pairs of a host (:class:`pairs.Pairs`), whose Domain Rs can be
+    renewed; called by :mod:`nova_dmore.virt.care.domain_r_renewal`."""
 
     def renew(self, instance_uuid: str, digest: str) -> None:
         """Start a new Domain R in place of the one that lives; sessions end.

@@ -27,7 +27,7 @@ _LOOK_AGAIN_S = 0.2
 
 
 class ShadowProcesses:
-    """Of all pairs; thread-safe.
+    """The shadow-device processes of all pairs; thread-safe.
 
     :param options: the ``[dmore]`` options.
     :param large_regions: returns whether Domain Rs are to have large regions

@@ -69,7 +69,6 @@ class DomainR:
     interface: str
     #: File for the console of Domain R's kernel.
     log_file: str
-    emulator: str | None = None
     #: Size in MiB of the instances' TCG translation buffers, None for QEMU's
     #: default; Domain R's is smaller.
     tb_cache_mib: int | None = None
@@ -127,8 +126,6 @@ def domain_r(config: DomainR) -> str:
     _add(root, 'on_reboot', 'destroy')
     _add(root, 'on_crash', 'destroy')
     devices = _add(root, 'devices')
-    if config.emulator:
-        _add(devices, 'emulator', config.emulator)
     disk = _add(devices, 'disk', type='file', device='disk')
     _add(disk, 'driver', name='qemu', type='raw')
     _add(disk, 'source', file=os.path.join(

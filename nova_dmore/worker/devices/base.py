@@ -119,8 +119,9 @@ class ShadowDevice(abc.ABC):
         :attr:`messages.ToWorker.COUNT`."""
 
     def is_settling(self) -> bool:
-        """Whether it will be known at any moment, and is not yet, what input
-        QEMU has taken and what output it has given."""
+        """Whether an answer is still expected that will tell which input QEMU
+        has taken, or which output it gave: QEMU's to a command, or the
+        keeper's count and the output up to it."""
         return False
 
     def is_saved(self) -> bool:

@@ -66,7 +66,7 @@ class Domain:
                 else libvirt.VIR_DOMAIN_JOB_NONE] + [0] * 11
 
     def jobStats(self, flags=0):
-        """Of the migration by which it has come."""
+        """Statistics of the migration by which it has come."""
         if not flags & libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED:
             raise libvirt_error(libvirt.VIR_ERR_OPERATION_INVALID)
         arrival = self.arrival

@@ -16,7 +16,7 @@ class Timer:
 
 
 class FakeLoop:
-    """Of nova_dmore.posix.loop's what devices use.
+    """What devices use of nova_dmore.posix.loop's.
 
     :ivar now: its time; patch ``time.monotonic`` with ``time``.
     """

@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Of the command line."""
+    """The parser of the command line."""
     made = argparse.ArgumentParser(
         prog='bench', description='Measure what Domain R gives and costs, '
         'against the stock console in the same run.')

@@ -99,7 +99,7 @@ class Pairs:
         self._machines.wait(step, _BOOT_S, condition, _CONNECT_S)
 
     def parts_mib(self) -> list[list[float]]:
-        """Of each pair, the PARTS of its share of memory."""
+        """For each pair, the PARTS of its share of memory."""
         found = []
         for pair in self._pairs:
             emulator = memory.emulator(pair.domain_r_pid, self._image.ram_kib)
@@ -108,7 +108,7 @@ class Pairs:
         return found
 
     def idle_pct(self, seconds: float) -> list[float]:
-        """Of one core, for each of PROCESSES the mean of all pairs."""
+        """Percent of one core, for each of PROCESSES the mean of all pairs."""
         pids = [(pair.domain_r_pid, *pair.shadow_pids())
                 for pair in self._pairs]
         loads = [Load(*(lambda pid=pid: process_s(pid) for pid in same))

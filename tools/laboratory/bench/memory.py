@@ -20,12 +20,12 @@ class Emulator:
 
 
 def pss_mib(pid: int) -> float:
-    """Of a whole process, in MiB."""
+    """The share of a whole process, in MiB."""
     return psutil.Process(pid).memory_full_info().pss / _MIB
 
 
 def emulator(pid: int, ram_kib: int) -> Emulator:
-    """Of a QEMU.
+    """The share of a QEMU.
 
     :param ram_kib: its guest's
     """

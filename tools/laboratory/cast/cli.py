@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Of the command line."""
+    """The parser of the command line."""
     made = argparse.ArgumentParser(
         prog='cast', description='Record a terminal: above, a console by '
         'ssh; below, the live migration of its instance. "asciinema play '

@@ -19,7 +19,7 @@ def main(words: list[str]) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Of the command line."""
+    """The parser of the command line."""
     made = argparse.ArgumentParser(
         prog='test clients', description='Try the programs that people use '
         'at a stock console and at one of Domain R, which also moves, side '

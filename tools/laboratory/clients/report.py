@@ -72,7 +72,7 @@ def page(rows: Sequence[Row]) -> str:
 
 
 def _said(cell: str | Result) -> str:
-    """Of a reason its first part: what came instead is in the list."""
+    """The first part of a reason: what came instead is in the list."""
     if isinstance(cell, str):
         return cell
     reason = cell.reason.partition(':')[0]

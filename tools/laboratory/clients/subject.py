@@ -119,7 +119,7 @@ class Subject(abc.ABC):
         return self._folder / f'known-hosts-{self.server}'
 
     def novnc_url(self) -> str:
-        """Of noVNC's page.
+        """The URL of noVNC's page.
 
         :raises OSError: there is none now
         """
@@ -147,7 +147,7 @@ class Stock(Subject):
     """Without a Domain R: QEMU's own consoles."""
 
     def vnc(self) -> tuple[str, int, str]:
-        """Of QEMU's."""
+        """Host, port and password of QEMU's VNC server."""
         done = subprocess.run(
             machines.virsh(self.host, 'domdisplay', '--type', 'vnc',
                            self.domain), capture_output=True, text=True)
@@ -161,7 +161,7 @@ class Dmore(Subject):
     """With a Domain R."""
 
     def vnc(self) -> tuple[str, int, str]:
-        """Of Domain R's."""
+        """Host, port and password of Domain R's."""
         address = urllib.parse.urlsplit(self._cloud.ssh_url(self.server))
         done = subprocess.run(
             [self.place.layout.venv_program('python'), '-m',

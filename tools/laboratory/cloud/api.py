@@ -211,7 +211,7 @@ class Cloud:
             raise Failure(step, str(error)) from error
 
     def migrations(self, server: str) -> list[dict]:
-        """Those that Nova takes for being under way.
+        """The migrations that Nova takes for being under way.
 
         :raises SDKException: it does not tell
         """

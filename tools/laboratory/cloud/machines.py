@@ -48,7 +48,7 @@ def screenshot(host: str, domain: str) -> Pixels:
 
 
 def retransmits(*connections: str) -> int:
-    """Of the connections that a filter of ``ss`` selects."""
+    """The retransmits of the connections that a filter of ``ss`` selects."""
     return figures.retransmits(_output(['ss', '-HtinO', *connections]))
 
 

@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Of the command line."""
+    """The parser of the command line."""
     made = argparse.ArgumentParser(
         prog='demo', description='Live-migrate an instance with the stock '
         'consoles and one with Domain R, each while users type and read at '

@@ -148,7 +148,7 @@ def _aims(migrations: Sequence[Entry], earlier: float | None
 
 
 def _echoes(migrations: Sequence[Entry]) -> dict[str, float]:
-    """Of each kind of user the median of the medians of the migrations."""
+    """For each kind of user the median of the medians of the migrations."""
     medians: dict[str, list[float]] = {}
     for entry in migrations:
         for kind, user in entry.users.items():

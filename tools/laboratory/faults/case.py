@@ -11,7 +11,7 @@ from laboratory.cloud.api import Cloud
 from laboratory.cloud import machines
 from laboratory.faults import catalogue, phases, state, stock, verdict
 from laboratory.faults.fault import Fault, NothingThere
-from laboratory.faults.follower import Follower
+from laboratory.faults.log_trigger import LogTrigger
 from laboratory.faults.outcome import Outcome
 from laboratory.faults import scene as scene_module
 from laboratory.faults.scene import Scene
@@ -169,26 +169,26 @@ class _Case:
         ahead = fault.ahead and self._phase == phases.BEGIN
         signs = (phases.of_pair(scene.server) if self._pair
                  else phases.of_stock(scene.server))
-        follower = Follower(
+        trigger = LogTrigger(
             scene.log(scene.source), signs,
             'none' if ahead or self._phase is None else self._phase,
             self._inject)
-        follower.start()
+        trigger.start()
         try:
             if ahead:
                 self._inject()
             requested = self._request()
             if self._phase and not ahead and not requested:
-                self._wait_for_injection(follower)
-            landed = 'before' if ahead else follower.landed()
+                self._wait_for_injection(trigger)
+            landed = 'before' if ahead else trigger.landed()
             if self._phase:
                 time.sleep(fault.lasts_s)
         finally:
-            follower.stop()
+            trigger.stop()
             if self._phase:
                 self._repair()
-        if follower.error is not None:
-            raise follower.error
+        if trigger.error is not None:
+            raise trigger.error
         return landed if self._phase else '', requested
 
     def _inject(self) -> None:
@@ -222,13 +222,13 @@ class _Case:
             return str(error)[:300]
         return ''
 
-    def _wait_for_injection(self, follower: Follower) -> None:
+    def _wait_for_injection(self, trigger: LogTrigger) -> None:
         deadline = time.monotonic() + _REACH_S
-        while not follower.acted.wait(0.5):
+        while not trigger.acted.wait(0.5):
             if self._over() or time.monotonic() > deadline:
-                if not follower.acted.wait(1.0):
+                if not trigger.acted.wait(1.0):
                     self._nothing = (f'{self._phase} was not reached, only '
-                                     f'{", ".join(follower.seen)}')
+                                     f'{", ".join(trigger.seen)}')
                 return
 
     def _over(self) -> bool:

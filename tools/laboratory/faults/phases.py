@@ -41,7 +41,7 @@ class Sign:
 
 
 def of_pair(server: str) -> dict[str, Sign]:
-    """Of an instance with its Domain R.
+    """The signs of the phases of an instance with its Domain R.
 
     Domain R is copied before Nova begins; a fault in pre-copy is one while
     the instance is.
@@ -53,7 +53,7 @@ def of_pair(server: str) -> dict[str, Sign]:
 
 
 def of_stock(server: str) -> dict[str, Sign]:
-    """Of an instance alone."""
+    """The signs of the phases of an instance alone."""
     here = f'[instance: {server}] '
     return {
         # The destination prepares itself, which ends 50 ms before the

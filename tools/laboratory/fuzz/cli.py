@@ -45,7 +45,7 @@ def _fuzz(options: argparse.Namespace, chosen: list[parts.Part]) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Of the command line."""
+    """The parser of the command line."""
     made = argparse.ArgumentParser(
         prog='fuzz', formatter_class=argparse.RawDescriptionHelpFormatter,
         description='Try the boundaries with hostile bytes, led by '

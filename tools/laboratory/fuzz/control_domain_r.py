@@ -31,7 +31,7 @@ SEEDS = [bytes([kind]) + bytes(range(kind, 200)) for kind in range(4)] + [
 
 
 class _HostEnd:
-    """Of the host end the control stream."""
+    """The control stream of a host end, and nothing else of it."""
 
     def __init__(self) -> None:
         self.data = b''

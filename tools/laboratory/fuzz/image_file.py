@@ -27,7 +27,7 @@ _BLOCK = 512
 
 
 def manifest() -> image_file.Manifest:
-    """Of the good image."""
+    """The manifest of the good image."""
     return image_file.Manifest(
         wire.LAYOUT_VERSION, '1.0', 96, 'quiet',
         {name: hashlib.sha256(data).hexdigest()

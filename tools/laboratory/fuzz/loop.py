@@ -20,7 +20,7 @@ class Timer:
 
 
 class Loop:
-    """Of nova_dmore.posix.loop's what the devices use; its time stands still.
+    """What the devices use of nova_dmore.posix.loop's; its time stands still.
 
     :ivar readers: who is to be called when a connection has something
     """

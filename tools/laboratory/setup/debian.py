@@ -21,7 +21,7 @@ def parse_bindep(text: str) -> list[str]:
 
 
 def missing(packages: list[str]) -> list[str]:
-    """Those that are not installed."""
+    """The packages that are not installed."""
     listed = command.output(['dpkg-query', '-W', '-f',
                              '${Package} ${db:Status-Status}\\n'])
     installed = {line.split()[0] for line in listed.splitlines()

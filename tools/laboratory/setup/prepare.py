@@ -147,7 +147,7 @@ class Setup:
                       functools.partial(self._make_series, one), here=True))
 
     def fuzz_environment(self) -> pathlib.Path:
-        """That of the unit tests, with a fuzzer.
+        """The environment of the unit tests, with a fuzzer.
 
         :raises Failure: it cannot be made
         """

@@ -53,6 +53,6 @@ def constraints(theirs: str, ours: str, services: tuple[str, ...]) -> str:
 
 
 def _name(line: str) -> str | None:
-    """Of the package that a line is about, spelled as pip compares names."""
+    """The package that a line is about, spelled as pip compares names."""
     pin = _PIN.match(line)
     return re.sub('[-_.]+', '-', pin[1]).lower() if pin else None

@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Of the command line."""
+    """The parser of the command line."""
     made = argparse.ArgumentParser(
         prog='soak', description='Live-migrate an instance there and back '
         'while users type, with random faults, and keep a ledger.')

@@ -29,7 +29,7 @@ def failed(outcomes: Sequence[Outcome]) -> bool:
 
 
 def count(outcomes: Sequence[Outcome]) -> collections.Counter[str]:
-    """Of each verdict."""
+    """How often each verdict was given."""
     return collections.Counter(outcome.verdict for outcome in outcomes)
 
 

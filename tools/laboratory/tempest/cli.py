@@ -24,7 +24,7 @@ def main(words: list[str]) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Of the command line."""
+    """The parser of the command line."""
     made = argparse.ArgumentParser(
         prog='test tempest', description="Run Tempest's tests of servers, "
         'their actions, consoles, live migrations and volumes in the test '

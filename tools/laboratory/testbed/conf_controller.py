@@ -83,7 +83,7 @@ def placement(place: Place) -> Sections:
 
 
 def neutron(place: Place) -> Sections:
-    """Of the server and of the agents."""
+    """The configuration of the server and of the agents."""
     return inifile.merge({
         'DEFAULT': {
             'core_plugin': 'ml2',
@@ -109,7 +109,7 @@ def neutron(place: Place) -> Sections:
 
 
 def ml2(place: Place) -> Sections:
-    """Of Neutron's own agents with Open vSwitch."""
+    """The configuration of Neutron's own agents with Open vSwitch."""
     return {
         'ml2': {
             'type_drivers': 'flat,vlan',
@@ -128,7 +128,8 @@ def ml2(place: Place) -> Sections:
 
 
 def cinder(place: Place) -> Sections:
-    """Of the API, the scheduler and the one that makes the volumes."""
+    """The configuration of the API, the scheduler and the one that makes the
+    volumes."""
     etc = place.layout.venv / 'etc/cinder'
     return inifile.merge({
         'DEFAULT': {
@@ -172,7 +173,7 @@ def nova_common(place: Place) -> Sections:
 
 
 def nova(place: Place) -> Sections:
-    """Of everything that belongs to nova on the controller."""
+    """The configuration of everything of Nova on the controller."""
     here = settings.address(CONTROLLER)
     return inifile.merge(nova_common(place), {
         'DEFAULT': {

@@ -238,7 +238,7 @@ class Place:
         return self.root / 'hosts' / host / name
 
     def certificates(self, host: str) -> pathlib.Path:
-        """Of QEMU's migrations, in a compute host that is up."""
+        """Where QEMU's are, for migrations, in a compute host that is up."""
         return self.host(host).root() / CERTIFICATES.lstrip('/')
 
     def disk(self, host: str) -> pathlib.Path:

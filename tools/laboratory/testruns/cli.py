@@ -47,7 +47,7 @@ def print_sum(total: Counts) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Of the command line."""
+    """The parser of the command line."""
     made = argparse.ArgumentParser(
         prog='test', description='Set up what the tests need and run them: '
         'all of them, or some layers. "unit" needs neither root nor QEMU. '

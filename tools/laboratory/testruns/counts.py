@@ -12,7 +12,7 @@ _KINDS = {'success': 'passed', 'xfail': 'expected', 'skip': 'skipped',
 
 @dataclasses.dataclass(frozen=True)
 class Counts:
-    """Of one layer, or the sum of several.
+    """The counts of one layer, or the sum of several.
 
     :ivar expected: those that failed as it was known they would
     :ivar failures: a line for each that failed, as far as one is known; no

@@ -41,7 +41,7 @@ def status(expected: Mapping[str, str], name: str, found: str) -> str:
 
 
 def absent(expected: Mapping[str, str], names: Iterable[str]) -> list[str]:
-    """Those that are expected to fail, and are not among all tests.
+    """The tests that are expected to fail, and are not among all tests.
 
     :param names: of all tests that there are
     """

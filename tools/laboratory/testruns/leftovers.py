@@ -18,7 +18,7 @@ _SHOWN = 150
 
 
 class Leftovers:
-    """Those of one run; nobody else's process has its mark."""
+    """The leftovers of one run; nobody else's process has its mark."""
 
     def __init__(self) -> None:
         self._mark = secrets.token_hex(16)

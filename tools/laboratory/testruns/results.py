@@ -88,7 +88,7 @@ def _text(test: dict[str, Any]) -> str:
 
 
 def _last_line(test: dict[str, Any]) -> str:
-    """Of its traceback: the exception."""
+    """The last line of its traceback: the exception."""
     trace = test['details'].get('traceback')
     lines = trace.as_text().strip().splitlines() if trace else []
     return lines[-1][:_LINE] if lines else 'no traceback'

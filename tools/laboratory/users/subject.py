@@ -238,8 +238,8 @@ class Subject:
         return picture.wrong_pixels(shown, right)
 
     def retransmits(self, kind: str) -> int:
-        """Of the connection that a migration could harm: the SSH client's, or
-        that of a proxy to the console server."""
+        """The retransmits of the connection that a migration could harm: that
+        of the SSH client, or of a proxy to the console server."""
         if self._address is None:
             return 0
         ports = {'ssh': self._address.port or 22, 'vnc': _VNC_PORT}

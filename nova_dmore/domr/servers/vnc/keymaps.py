@@ -13,7 +13,6 @@ from nova_dmore.domr.servers.vnc import keysyms
 from nova_dmore.domr.servers.vnc import keymap_data
 
 DEFAULT = 'en-us'
-NAMES = frozenset(keymap_data.KEYS)
 
 SPACE = 0x39
 ENTER = 0x1c

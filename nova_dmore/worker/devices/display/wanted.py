@@ -11,7 +11,8 @@ LINGER_S = 1.5
 
 
 class Wanted:
-    """Of one display. Times are seconds of a monotonic clock."""
+    """Tells whether one display is wanted. Times are seconds of a monotonic
+    clock."""
 
     def __init__(self, context: base.DeviceContext,
                  display: display_module.HostDisplay) -> None:

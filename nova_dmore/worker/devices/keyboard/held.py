@@ -4,10 +4,12 @@
 What is down, the keeper remembers with the last command that QEMU was given
 (:attr:`nova_dmore.link.messages.ToKeeper.QMP`). A key or button is *owed* to
 the guest when nobody holds it any more and no Domain R will say so: its Domain
-R has ended or started anew, or its release was dropped. That is in the notes
-to a successor before anything follows from it: before what waits is taken, and
-before another key goes to QEMU. It may be more than is down. So a worker can
-be killed at any time: what is up is not let go, and what was let go is up.
+R has ended or started anew, or its release was dropped. What is owed is in the
+notes to the next worker before anything else is done: before the events that
+wait are counted as taken, and before another key goes to QEMU. The notes may
+also name keys that are up by now, so only those of them that are down are let
+go. So a worker can be killed at any time: the next one releases every key that
+is owed, and none that is up already.
 """
 
 from collections.abc import Callable, Collection
@@ -24,12 +26,13 @@ _Message: TypeAlias = dict[str, Any]
 
 
 class Held:
-    """Of one guest.
+    """The keys and buttons that are held down in one guest.
 
     :param kept: :meth:`to_notes` of an earlier worker, or None.
-    :param changed: leaves it to a successor.
-    :ivar keys: numbers of those that are down.
-    :ivar buttons: those that are down, by ``input_event.BUTTONS``.
+    :param changed: called when :meth:`to_notes` has changed; it leaves that
+        to the next worker.
+    :ivar keys: numbers of the keys that are down.
+    :ivar buttons: the buttons that are down, by ``input_event.BUTTONS``.
     """
 
     def __init__(self, kept: _Message | None, changed: Callable[[], None]
@@ -96,12 +99,12 @@ class Held:
 
     @property
     def owed_keys(self) -> frozenset[int]:
-        """Those that are to be let go."""
+        """The keys that are to be let go."""
         return self._owed_keys & self.keys
 
     @property
     def owed_buttons(self) -> int:
-        """Likewise."""
+        """The buttons that are to be let go."""
         return self._owed_buttons & self.buttons
 
     def owe(self, keys: Collection[int], buttons: int) -> None:

@@ -33,13 +33,13 @@ def buttons(before: int, after: int) -> list[QemuEvent]:
 
 
 def moved_to(event: input_event.Pointer) -> list[QemuEvent]:
-    """Of a pointer that has positions."""
+    """The events of a pointer that has positions."""
     return [{'type': 'abs', 'data': {'axis': axis, 'value': value}}
             for axis, value in (('x', event.x), ('y', event.y))]
 
 
 def moved_by(before: Place, after: Place) -> list[QemuEvent]:
-    """Of a pointer that has none; nothing if it stands still."""
+    """The events of a pointer that has none; nothing if it stands still."""
     return [{'type': 'rel', 'data': {'axis': axis, 'value': new - old}}
             for axis, old, new in zip('xy', before, after, strict=True)
             if new != old]

@@ -66,7 +66,8 @@ class State(enum.Enum):
 
 
 class Room:
-    """Of one QEMU's keyboard. Times are seconds of a monotonic clock."""
+    """The room in one QEMU's keyboard. Times are seconds of a monotonic clock.
+    """
 
     def __init__(self) -> None:
         self.state = State.UNKNOWN

@@ -22,7 +22,8 @@ _STANDING_S = 1.0
 
 
 class Standstill:
-    """Of one instance.
+    """Tells when an instance has stood still for so long that what waits for
+    it is to be dropped.
 
     :param look: has the device look again: it has lasted
     :param is_off: whether there is no QEMU: the next one is not to get what

@@ -10,10 +10,10 @@ from typing import Any
 
 
 class Fence:
-    """That of the last boot.
+    """The fence between what was typed before the last boot and after it.
 
     :param kept: :meth:`to_notes` of an earlier worker, or None.
-    :ivar number: of that boot, on this host.
+    :ivar number: number of that boot, on this host.
     :ivar is_up: whether something typed before it may be left.
     :ivar before: what has a lower offset was typed before it; None: Domain R
         has yet to say it.

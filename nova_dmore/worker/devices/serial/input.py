@@ -160,11 +160,12 @@ class SerialInput:
 
     def counted(self, message: messages.Message) -> None:
         """See :attr:`messages.ToWorker.COUNT`."""
-        # What was not read until now was not read then: after a rollback that
-        # this process has yet to hear of, input moves on from its pipe.
+        # Bytes that are still in our pipe now were also unread at the keeper's
+        # count. The pipe may have shrunk since: after a rollback the keeper
+        # moves input again before this process has been told.
         left = pipes.unread(self._pipe)
-        # QEMU may have read some when it had saved its state, and this process
-        # have seen that before it heard of the stop.
+        # QEMU may have read some bytes after it had saved its state, and this
+        # process may have counted them as taken before it heard of the stop.
         lost = min(message.get('read_late', 0),
                    left + message['unread'] - self._under_way)
         self._count_read(left + max(message['unread'],

@@ -201,7 +201,8 @@ class SshLimitsTest(unittest.IsolatedAsyncioTestCase):
         self.assertTrue(transport.is_closing())
 
     async def test_answers_that_nobody_reads(self) -> None:
-        """Of one that has logged in: so much of them, then it is ended."""
+        """A connection that has logged in ends when so much of them is unread.
+        """
         patch = mock.patch.object(ssh_packets, 'UNREAD_MAX', 1 << 16)
         patch.start()
         self.addCleanup(patch.stop)

@@ -57,7 +57,7 @@ class DestinationTestCase(fake_host.HostTestCase):
             self.pairs.blueprint.domain_xml(self.pairs.get(fakes.UUID)), 0)
 
     def _restart(self, migration_id):
-        """Of nova-compute; what the shadow-device process knows stays."""
+        """Restart nova-compute; what the shadow-device process knows stays."""
         self.role = self._role()
         status = fake_shadow.status(migration_id=migration_id)
         self.client().status.side_effect = lambda timeout=None: status

@@ -199,8 +199,3 @@ class DomainRTest(fakes.TestCase):
         self.assertEqual('/log/<&".log', self._root(
             log_file='/log/<&".log').find(
                 'devices/serial/source').get('path'))
-
-    def test_emulator(self):
-        self.assertIsNone(self._root().find('devices/emulator'))
-        self.assertEqual('/q', self._root(
-            emulator='/q').findtext('devices/emulator'))

@@ -42,7 +42,7 @@ class Moved:
 
 
 def phases(log: str, instance: str, began: float) -> dict[str, float]:
-    """Of nova-compute's log at the source, see :class:`Moved`.
+    """The phases in nova-compute's log at the source, see :class:`Moved`.
 
     :param log: in UTC, which the test cloud's is
     :param instance: its uuid

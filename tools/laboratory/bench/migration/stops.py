@@ -80,7 +80,7 @@ def clock_stop_ms(ticks: Sequence[tuple[float, float]], stop: Stop
 
 
 def timestamp(packet: bytes) -> tuple[tuple[str, int, int], int] | None:
-    """Of a TCP segment that has one: source and ports, and the time stamp.
+    """Source and ports of a TCP segment that has a time stamp, and that.
 
     :param packet: from its IPv4 header on
     """

@@ -48,7 +48,7 @@ def figures(rows: Sequence[dict]) -> list[dict]:
 
 
 def _by_cell(rows: Iterable[dict]) -> dict[tuple, list[dict[str, dict]]]:
-    """Of each cell, of each run, the row of each side that counts."""
+    """For each cell, for each run, the row of each side that counts."""
     made: dict[tuple, dict[int, dict]] = collections.defaultdict(
         lambda: collections.defaultdict(dict))
     for row in counted(list(rows)):
@@ -59,7 +59,7 @@ def _by_cell(rows: Iterable[dict]) -> dict[tuple, list[dict[str, dict]]]:
 
 def _ratios(runs: Sequence[dict[str, dict]], name: str, side: str
             ) -> list[float]:
-    """Of Domain R's value to another one of the same run."""
+    """The ratios of Domain R's value to another one of the same run."""
     pairs = [(run[DMORE][name], run[side][name]) for run in runs
              if DMORE in run and side in run]
     return [ours / theirs for ours, theirs in pairs

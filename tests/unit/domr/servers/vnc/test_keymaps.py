@@ -75,7 +75,7 @@ class KeymapsTest(unittest.TestCase):
                 for each in keymaps.find(keymap, symbol)], (keymap, symbol))
 
     def test_keys_that_print_nothing_are_the_same_everywhere(self) -> None:
-        for name in keymaps.NAMES:
+        for name in keymap_data.KEYS:
             for symbol, number in ((0xff0d, 0x1c), (0xff96, 0x4b),
                                    (0xff65, 0x87), (0xff68, 0xc1),
                                    (0x1008ff12, 0xa0), (0xffe7, 0x38)):
@@ -83,7 +83,7 @@ class KeymapsTest(unittest.TestCase):
                                  keymaps.find(name, symbol))
 
     def test_names(self) -> None:
-        self.assertEqual(set(wire.KEYMAPS), keymaps.NAMES)
+        self.assertEqual(set(wire.KEYMAPS), set(keymap_data.KEYS))
 
     def test_text(self) -> None:
         typed = keymaps.typed('en-us', 'a\r\nb\rc\n\t\x1b\xe4')
@@ -94,7 +94,7 @@ class KeymapsTest(unittest.TestCase):
     @hypothesis.given(strategies.data())
     def test_each_symbol_gives_itself(self, data) -> None:
         """Whatever a client holds, and whatever Caps Lock is."""
-        keymap = data.draw(strategies.sampled_from(sorted(keymaps.NAMES)))
+        keymap = data.draw(strategies.sampled_from(sorted(keymap_data.KEYS)))
         guest = Guest(keymap)
         keys = keyboard.Keyboard(guest.key, lambda: 0.0)
         keys.keymap = keymap
@@ -117,7 +117,7 @@ class KeymapsTest(unittest.TestCase):
 
     @examples.settings()
     @hypothesis.given(
-        strategies.sampled_from(sorted(keymaps.NAMES)),
+        strategies.sampled_from(sorted(keymap_data.KEYS)),
         strategies.integers(0, 0xffffffff), strategies.booleans(),
         strategies.booleans())
     def test_any_symbol(self, keymap, symbol, shift, altgr) -> None:

@@ -60,7 +60,7 @@ class FakeSource(source.Source):
 
 
 class Machine:
-    """Of the pair's machine what the device asks for."""
+    """What the device asks for of the pair's machine."""
 
     state = State.LIVE
     output_flows = True

@@ -19,7 +19,7 @@ _STEP_S = 1e-5
 
 @dataclasses.dataclass
 class Plan:
-    """Of one migration.
+    """The plan of one migration.
 
     :ivar back_after: the stage after which it is rolled back, or None.
     :ivar scripts: what happens after each stage and, two more, at its end:

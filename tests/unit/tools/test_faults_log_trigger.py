@@ -7,7 +7,7 @@ import unittest
 
 from tests.unit import tools  # noqa: F401  (finds the imports below)
 from laboratory.faults import fault
-from laboratory.faults import follower
+from laboratory.faults import log_trigger
 from laboratory.faults import phases
 
 SERVER = 'b43e1276-3017-4176-b246-a16604d7fda7'
@@ -18,7 +18,7 @@ def line(phase, server=SERVER):
             f'{server}] Co-migration 514c to c2: {phase}\n')
 
 
-class FollowerTest(unittest.TestCase):
+class LogTriggerTest(unittest.TestCase):
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
@@ -30,9 +30,9 @@ class FollowerTest(unittest.TestCase):
     def _act(self):
         self.calls += 1
 
-    def _follow(self, phase, action=None):
-        one = follower.Follower(self.log, phases.of_pair(SERVER), phase,
-                                action or self._act)
+    def _start(self, phase, action=None):
+        one = log_trigger.LogTrigger(self.log, phases.of_pair(SERVER), phase,
+                                     action or self._act)
         one.start()
         self.addCleanup(one.stop)
         return one
@@ -42,7 +42,7 @@ class FollowerTest(unittest.TestCase):
             stream.write(text)
 
     def test_acts_at_the_phase(self):
-        one = self._follow('stop')
+        one = self._start('stop')
         self._write(line('begin') + line('stop', 'other') + line('pre-copy'))
         self.assertFalse(one.acted.wait(0.1))
         # Written in two pieces, as it may be read.
@@ -55,18 +55,18 @@ class FollowerTest(unittest.TestCase):
         self.assertEqual('stop', one.landed())
 
     def test_what_was_there_before_does_not_count(self):
-        self.assertFalse(self._follow('stop').acted.wait(0.1))
+        self.assertFalse(self._start('stop').acted.wait(0.1))
 
     def test_an_error_is_kept(self):
         def fail():
             raise fault.NothingThere('x')
-        one = self._follow('live', fail)
+        one = self._start('live', fail)
         self._write(line('live'))
         self.assertTrue(one.acted.wait(5))
         self.assertIsInstance(one.error, fault.NothingThere)
 
     def test_never(self):
-        self.assertEqual('never', self._follow('live').landed())
+        self.assertEqual('never', self._start('live').landed())
 
 
 class SignTest(unittest.TestCase):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Follow a log closely: an action at the line that is waited for."""
+"""An action at the line of a log that is waited for, within milliseconds."""
 
 import os
 import pathlib
@@ -12,8 +12,8 @@ from laboratory.faults.phases import Sign
 _LOOK_S = 0.002
 
 
-class Follower(threading.Thread):
-    """Reads what is added to a log, and tells when phases begin.
+class LogTrigger(threading.Thread):
+    """Reads what is added to a log; when a phase begins there, it acts.
 
     :param path: the log, from where it ends now
     :param signs: of the phases
@@ -25,7 +25,7 @@ class Follower(threading.Thread):
 
     def __init__(self, path: pathlib.Path, signs: Mapping[str, Sign],
                  phase: str, action: Callable[[], None]) -> None:
-        super().__init__(name=f'follows {path.name}', daemon=True)
+        super().__init__(name=f'reads {path.name}', daemon=True)
         self._signs = signs
         self._phase = phase
         self._action = action
