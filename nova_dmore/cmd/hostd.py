@@ -11,6 +11,7 @@ import setproctitle
 from nova_dmore import exception
 from nova_dmore.hostd import service
 from nova_dmore.keeper import life
+from nova_dmore.posix import crash
 from nova_dmore.posix import log
 from nova_dmore.posix import privileges
 
@@ -51,6 +52,7 @@ def main() -> int:
         given = _read_options(sys.argv[1:])
         log.set_up('hostd', given.keeper.debug)
         privileges.restrict()
+        crash.install()
         this = service.Service(given)
     except exception.ConfigurationError as error:
         print(f'nova-dmore-hostd: {error}', file=sys.stderr)

@@ -5,6 +5,7 @@ import os
 import sys
 
 from nova_dmore import exception
+from nova_dmore.posix import crash
 from nova_dmore.posix import log
 from nova_dmore.posix import privileges
 from nova_dmore.recorder import options
@@ -17,6 +18,7 @@ def main() -> int:
         given = options.read(sys.argv[1:])
         log.set_up('recorder', False)
         privileges.restrict()
+        crash.install()
         os.umask(0o077)
         given.directory.mkdir(mode=0o700, exist_ok=True)
         if not os.access(given.directory, os.W_OK):

@@ -43,6 +43,8 @@ _PORT = 5672
 _CONNECT_S = 3.0
 #: So many instances may be named in a call.
 _INSTANCES_MAX = 1000
+#: Why a pair was not renewed, in characters.
+_ERROR_MAX = 2000
 
 
 def connect(conf: 'cfg.ConfigOpts') -> None:
@@ -144,8 +146,12 @@ class OperatorAPI:
                     instance_uuids: list[str]) -> list[str]:
         """The instances among these of which a host has a pair, or a part of
         one."""
-        return list(self._call(context, host, 'pairs_among',
-                               instance_uuids=instance_uuids))
+        answer = self._call(context, host, 'pairs_among',
+                            instance_uuids=instance_uuids)
+        if not isinstance(answer, list):
+            raise exception.PairError(f'nova-compute on {host} is mistaken')
+        return sorted({*instance_uuids} & {
+            each for each in answer if isinstance(each, str)})
 
     def rebuild(self, context: 'nova_context.RequestContext', host: str,
                 instance_uuid: str) -> None:
@@ -165,13 +171,14 @@ class OperatorAPI:
             None: not any more.
         :returns: as :meth:`renewals`.
         """
-        return list(self._call(context, host, 'renew', _REBUILD_S,
-                               instance_uuids=instance_uuids, when=when))
+        return _rows(host, self._call(
+            context, host, 'renew', _REBUILD_S,
+            instance_uuids=instance_uuids, when=when))
 
     def renewals(self, context: 'nova_context.RequestContext', host: str
                  ) -> list[dict[str, Any]]:
         """How far a host has come with that, a row for each pair."""
-        return list(self._call(context, host, 'renewals'))
+        return _rows(host, self._call(context, host, 'renewals'))
 
     def _call(self, context: 'nova_context.RequestContext', host: str,
               method: str, timeout: int = _TIMEOUT_S, **arguments: Any) -> Any:
@@ -233,6 +240,36 @@ class OperatorServer:
                  ) -> list[dict[str, Any]]:
         """See :meth:`OperatorAPI.renewals`."""
         return self._operator.renewals()
+
+
+def _rows(host: str, answer: object) -> list[dict[str, Any]]:
+    """How far a host has come, as it says; an operator is shown that.
+
+    :raises nova_dmore.exception.PairError: no release says so.
+    """
+    try:
+        if not isinstance(answer, list):
+            raise received.wrong('the answer', answer)
+        return [_row(each) for each in answer]
+    except ValueError as error:
+        raise exception.PairError(
+            f'nova-compute on {host} is mistaken: {error}') from error
+
+
+def _row(said: Any) -> dict[str, Any]:
+    """One row; what this release does not know in it is left out."""
+    if not isinstance(said, dict):
+        raise received.wrong('a row', said)
+    when, error = said.get('when'), said.get('error')
+    return {
+        'instance_uuid': received.uuid(
+            'instance_uuid', said.get('instance_uuid')),
+        'state': received.identifier('state', said.get('state')),
+        'when': None if when is None else received.identifier('when', when),
+        'image': received.digest('image', said.get('image')),
+        'newest': received.digest('newest', said.get('newest')),
+        'error': None if error is None else received.text(
+            'error', error, _ERROR_MAX)}
 
 
 def _check_uuids(uuids: Any) -> None:

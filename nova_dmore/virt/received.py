@@ -24,7 +24,10 @@ _SHOWN = 80
 
 def wrong(what: str, value: object) -> ValueError:
     """The error that says what is wrong."""
-    text = ascii(value)[:_SHOWN]
+    try:
+        text = ascii(value)[:_SHOWN]
+    except RecursionError:
+        text = 'nested too deeply'
     return ValueError(f'{what} is {text}, which it cannot be')
 
 

@@ -37,6 +37,7 @@ import oslo_messaging as messaging
 
 from nova_dmore.channel import carry_over as carry_over_module
 from nova_dmore.channel import errors
+from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore import places
 from nova_dmore.virt.migration import arrival as arrival_module
@@ -70,6 +71,8 @@ _WITHIN_S_MAX = 600.0
 #: the last 100 KiB.
 _URI_MAX = 1024
 _LOG_MAX = 1 << 18
+#: Of the name of another host's error that is shown, in characters.
+_KIND_MAX = 80
 
 #: Errors that are sent to the caller, and leave no stack in the log here.
 errors_to_caller: Callable[[_Method], _Method] = (
@@ -91,9 +94,7 @@ def send(client: 'messaging.RPCClient', context: 'nova_context.RequestContext',
         return client.call(context, method, **arguments)
     except messaging.RemoteError as error:
         # As text the error would contain the stack of the other side.
-        raise exception.PairError(
-            f'nova-compute on {host} did not {method}: {error.exc_type}: '
-            f'{error.value}') from error
+        raise _not_done(host, method, error.exc_type, error.value) from error
     except messaging.MessageUndeliverable as error:
         raise exception.NobodyThereError(
             f'nova-compute on {host} does not have the plug-in'
@@ -107,6 +108,19 @@ def send(client: 'messaging.RPCClient', context: 'nova_context.RequestContext',
         raise exception.PairError(
             f'nova-compute on {host} did not {method}: {error!r}'
         ) from error
+    except Exception as error:
+        # Those of the other side whose classes are Python's or Nova's are
+        # raised here, too; the stack follows their first line.
+        raise _not_done(host, method, type(error).__name__,
+                        str(error).partition('\n')[0]) from error
+
+
+def _not_done(host: str, method: str, kind: object, why: object
+              ) -> exception.PairError:
+    """The error that says what the other side says."""
+    return exception.PairError(
+        f'nova-compute on {host} did not {method}: '
+        f'{text.printable(kind, _KIND_MAX)}: {text.printable(why)}')
 
 
 class DestinationAPI:

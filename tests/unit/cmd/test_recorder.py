@@ -10,6 +10,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 from unittest import mock
 
 from oslotest import base
@@ -29,6 +30,37 @@ from tests.unit.worker import fakes
 _ROOT = pathlib.Path(__file__).parents[3]
 _OTHER = '9b0b0c52-59c1-4b0e-8f58-0a5a4c3d2b10'
 _WAIT_S = 60
+#: A journal, say, has what nobody expected.
+_FAILS = '''
+import sys
+from nova_dmore.cmd import recorder as command
+from nova_dmore.recorder import recorder
+def fails(self):
+    raise ValueError('x' * 99999 + ' oh\\n\\x1b[2J')
+recorder.Recorder.turn = fails
+sys.exit(command.main())
+'''
+_ENVIRONMENT = {**os.environ, 'PYTHONPATH': f'{_ROOT}:' + os.environ.get(
+    'PYTHONPATH', '')}
+
+
+class CrashTest(base.BaseTestCase):
+
+    def test_what_nobody_expected_ends_it(self):
+        with tempfile.TemporaryDirectory() as folder:
+            conf = os.path.join(folder, 'recorder.conf')
+            with open(conf, 'w') as file:
+                file.write(f'[recorder]\nrun_dir = {folder}\n'
+                           f'directory = {folder}/recordings\n')
+            done = subprocess.run(
+                [sys.executable, '-c', _FAILS, '--config-file', conf],
+                capture_output=True, text=True, timeout=_WAIT_S,
+                env=_ENVIRONMENT)
+        self.assertEqual(1, done.returncode, done.stderr)
+        self.assertIn('This was not expected', done.stderr)
+        # The end of the traceback is there, on lines of its own, and escaped.
+        self.assertIn('xxx oh\n\\x1b[2J\n', done.stderr)
+        self.assertLess(len(done.stderr), 20000)
 
 
 class ProgramTest(base.BaseTestCase):
@@ -57,8 +89,7 @@ class ProgramTest(base.BaseTestCase):
             [sys.executable, '-c', 'import sys; from nova_dmore.cmd '
              'import recorder; sys.exit(recorder.main())',
              '--config-file', self.conf], stderr=subprocess.PIPE, text=True,
-            env={**os.environ, 'PYTHONPATH': f'{_ROOT}:' + os.environ.get(
-                'PYTHONPATH', '')})
+            env=_ENVIRONMENT)
         self.addCleanup(process.stderr.close)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)

@@ -15,7 +15,8 @@ from nova_dmore.virt import operator_rpc
 from nova_dmore.virt import rpc
 from tests.unit.virt import fakes
 
-ROW = {'instance_uuid': fakes.UUID, 'state': 'newest'}
+ROW = {'instance_uuid': fakes.UUID, 'state': 'waits', 'when': 'idle',
+       'image': 'a' * 64, 'newest': 'b' * 64, 'error': None}
 
 
 class OperatorRpcTest(fakes.TestCase):
@@ -81,6 +82,37 @@ class OperatorRpcTest(fakes.TestCase):
                                   self.context, 'c2', fakes.UUID)
         self.assertIn('c2', str(error))
         self.assertIn('no pair', str(error))
+
+    def test_what_no_host_would_answer(self):
+        self.role.renewals.return_value = [
+            {**ROW, 'error': 'bad', 'of a later release': [1]}]
+        self.assertEqual([{**ROW, 'error': 'bad'}],
+                         self.api.renewals(self.context, 'c2'))
+        for answer in (None, 7, {}, 'x', [7], [[]], [{}], *(
+                [{**ROW, name: value}] for name, value in (
+                    ('instance_uuid', '../x'), ('state', '\x1b[2J'),
+                    ('state', None), ('when', ['now']), ('image', 7),
+                    ('newest', 'x'), ('error', 7), ('error', 'x' * 9999)))):
+            self.role.renew.return_value = answer
+            self.role.renewals.return_value = answer
+            for call in (lambda: self.api.renewals(self.context, 'c2'),
+                         lambda: self.api.renew(
+                             self.context, 'c2', None, 'now')):
+                error = self.assertRaises(exception.PairError, call)
+                self.assertIn('c2', str(error))
+                self.assertTrue(str(error).isprintable())
+
+    def test_pairs_among_others(self):
+        for answer, pairs in (
+                ([fakes.UUID, 'x', 7, [], {}, None], [fakes.UUID]),
+                ([], [])):
+            self.role.pairs_among.return_value = answer
+            self.assertEqual(pairs, self.api.pairs_among(
+                self.context, 'c2', [fakes.UUID]))
+        for answer in (None, 7, {fakes.UUID: 1}, fakes.UUID):
+            self.role.pairs_among.return_value = answer
+            self.assertRaises(exception.PairError, self.api.pairs_among,
+                              self.context, 'c2', [fakes.UUID])
 
     def test_a_host_of_an_earlier_release(self):
         with mock.patch.object(operator_rpc.OperatorServer, 'target',

@@ -24,6 +24,12 @@ class ReceivedTest(fakes.TestCase):
         self._good(received.text, ['', 'x', 'x' * 9, '\u00e4\n'], 9)
         self._bad(received.text, ['x' * 10, b'x', None, 1, '\u009b\n' * 9], 9)
 
+    def test_what_is_nested_too_deeply(self):
+        deep = []
+        for _ in range(20000):
+            deep = [deep]
+        self._bad(received.uuid, [deep, {'x': deep}])
+
     def test_uuid(self):
         self._good(received.uuid, [fakes.UUID])
         self._bad(received.uuid, [

@@ -6,6 +6,7 @@ from unittest import mock
 
 import fixtures
 from nova import context
+from nova import exception as nova_exception
 from nova import rpc as nova_rpc
 import oslo_messaging as messaging
 from oslo_messaging import conffixture
@@ -222,8 +223,29 @@ class RpcTest(fakes.TestCase):
         # Not for every full disk.
         self.assertNotIn('Traceback', log.output)
         self.destination.error = ZeroDivisionError()
-        self.assertRaises(ZeroDivisionError, self._call, 'abort')
+        self.assertRaises(exception.PairError, self._call, 'abort')
         self.assertIn('Traceback', log.output)
+
+    def test_an_error_whose_class_is_known_here(self):
+        # A transport raises those of Python and of Nova as they are, with the
+        # stack of the other side in their text.
+        for error in (KeyError('m1'), OSError('no\x1b[2J\nTraceback:\n'),
+                      nova_exception.InstanceNotFound(instance_id='m1')):
+            self.destination.error = error
+            raised = self.assertRaises(exception.PairError, self._call,
+                                       'prepare')
+            self.assertIn(f'c2 did not prepare: {type(error).__name__}: ',
+                          str(raised))
+            self.assertTrue(str(raised).isprintable())
+            self.assertNotIn('Traceback', str(raised))
+
+    def test_what_an_error_over_there_says_is_escaped(self):
+        self.destination.error = messaging.RemoteError(
+            '\x1b[2J' * 999, 'gone\n' * 999)
+        error = self.assertRaises(exception.PairError, self._call, 'abort')
+        self.assertIn('gone\\n', str(error))
+        self.assertTrue(str(error).isprintable())
+        self.assertLess(len(str(error)), 800)
 
     def test_nobody_there(self):
         self.api = rpc.DestinationAPI(1)

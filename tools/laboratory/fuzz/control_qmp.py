@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The QMP connection to a hostile QEMU, and what the worker may send it."""
 
+import functools
 import json
 from unittest import mock
 
@@ -21,7 +22,8 @@ _SAID = (
                                       'microseconds': -1}},
     {'event': 'MIGRATION', 'data': {'status': 'completed'}},
     {'error': {'class': 'GenericError', 'desc': 'no'}, 'id': 3},
-    {'QMP': {}}, {'event': 'SHUTDOWN', 'data': {'guest': True}})
+    {'QMP': {}}, {'event': 'SHUTDOWN', 'data': {'guest': True}},
+    {'return': 'portb[0x0064] = 0x1c\r\n', 'id': 3})
 _ARGUMENTS = {'events': [
     {'type': 'key', 'data': {'down': True,
                              'key': {'type': 'number', 'data': 30}}},
@@ -29,6 +31,10 @@ _ARGUMENTS = {'events': [
     {'type': 'abs', 'data': {'axis': 'x', 'value': 100}}]}
 _COMMANDS = ('query-status', 'stop', 'cont', 'input-send-event',
              'chardev-send-break', 'human-monitor-command', '')
+#: The one line that the worker may have QEMU's own monitor take: it reads one
+#: port of the keyboard.
+_MONITOR = {'command-line': 'i /b 0x64'}
+_EXECUTED = (('query-status', None), ('human-monitor-command', _MONITOR))
 #: Of one line that is not complete, and what is received at once.
 _KEPT_MAX = (1 << 20) + (1 << 16)
 
@@ -36,7 +42,10 @@ SEEDS = [bytes([0, number, 0, 0, 0]) * 3 + bytes(range(20))
          for number in range(len(_SAID))] + [
     b'\x01{"return": {"status": "inmigrate"}, "id": 2}\r\n',
     b'\x01{"event": "MIGRATION", "data": {"status": []}}\n' + b'[' * 300,
-    b'\x04\x03' + bytes(range(60)), b'\x03' + bytes(40)]
+    b'\x04\x03' + bytes(range(60)), b'\x03' + bytes(40),
+    # The monitor's line, as it is and with more; its answer, and a long one.
+    b'\x04\x00\x05\x04\x00' + b'\x04\x00\x05\x04\x01\x01\x02\x00\x00\x04',
+    b'\x03\x01\x00\x07\x00', b'\x03\x01\x00\x07\x01\x01\x01\x02\x00\x15']
 
 
 class _Listener:
@@ -61,9 +70,13 @@ class _Listener:
                      name)
         oracle.check(-1e9 < at < 1e12, 'at %r', at)
 
-    def replied(self, reply) -> None:
-        """See QmpLink.execute."""
+    def replied(self, command, reply) -> None:
+        """See QmpLink.execute; the keeper passes this on to its worker."""
         self.replies.append(reply)
+        told = allowed.told_of(command, reply.get('result'))
+        oracle.check(told is None or command == 'human-monitor-command'
+                     and told.isprintable() and len(told) < 100,
+                     'the worker is told %.99a of %s', told, command)
         oracle.check(('result' in reply) != ('failure' in reply),
                      'the reply %.99r', reply)
 
@@ -113,7 +126,9 @@ def _step(reader, link, loop, connection, listener) -> int:
         connection.feed(reader.take(4) * (reader.byte() << 10))
     elif kind == 3:
         connection.full = not connection.full
-        link.execute('query-status', None, listener.replied)
+        command, arguments = reader.pick(_EXECUTED)
+        link.execute(command, arguments,
+                     functools.partial(listener.replied, command))
         asked = 1
     elif kind == 4:
         _ask(reader)
@@ -128,11 +143,15 @@ def _ask(reader) -> None:
     vm = reader.pick((messages.INSTANCE, messages.DOMAIN_R, '', None))
     command = reader.pick(_COMMANDS)
     arguments = reader.changed(reader.pick((_ARGUMENTS, None, {}, {
-        'id': messages.SERIAL0_CHARDEV})))
+        'id': messages.SERIAL0_CHARDEV}, _MONITOR)))
     if not allowed.is_allowed(vm, command, arguments):
         return
     oracle.check(command in ('query-status', 'stop', 'input-send-event',
-                             'chardev-send-break'), '%s is allowed', command)
+                             'chardev-send-break', 'human-monitor-command'),
+                 '%s is allowed', command)
+    oracle.check(command != 'human-monitor-command'
+                 or vm != messages.DOMAIN_R and arguments == _MONITOR,
+                 'the monitor of %a may be told %a', vm, arguments)
     oracle.check(command != 'stop' or vm == messages.DOMAIN_R,
                  'the instance may be stopped')
     if command == 'input-send-event':

@@ -81,6 +81,7 @@ PARTS = (
     Part('control/hostd', MESSAGE_MAX + 8),
     Part('control/carry_over', 2048),
     Part('control/rpc', 1024),
+    Part('control/rpc_answers', 1024),
     Part('control/record', 1024),
     Part('control/journal', 1024),
     Part('control/secret', 8192),
