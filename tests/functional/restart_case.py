@@ -19,16 +19,11 @@ from nova.tests.functional.api import client
 from nova_dmore.virt.network import address
 from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import xml as xml_module
-from nova_dmore.virt import where
 from tests.functional import base
 from tests.functional import death
 from tests.functional import operations
-from tests.functional import test_migration
 
 CONF = conf.CONF
-#: Not what the tests put in its place.
-STOCK_CONSOLES = where.has_stock_consoles
-SHADOW_DEVICES = where.has_shadow_devices
 IMAGE = '155d900f-4e14-4e4c-a73d-069cbf4541e6'
 #: What a nova-compute that has just started, or runs for a while, does with
 #: instances that are not as they should be.
@@ -95,13 +90,8 @@ class TestCase(base.TestCase):
                    cell_worker_thread_pool_size=100)
         self.flags(running_deleted_instance_timeout=0,
                    running_deleted_instance_action='reap')
+        self.see_consoles()
         for name, value in {
-                # As the instances were given them, not as Nova's fake has
-                # them.
-                'nova.tests.fixtures.libvirt.Domain.XMLDesc':
-                test_migration.kept_xml,
-                'nova_dmore.virt.where.has_stock_consoles': STOCK_CONSOLES,
-                'nova_dmore.virt.where.has_shadow_devices': SHADOW_DEVICES,
                 # No program is run, and no time is waited.
                 'nova.virt.libvirt.driver.LibvirtDriver.'
                 'migrate_disk_and_power_off': operations._power_off,
