@@ -26,6 +26,7 @@ from nova_dmore.virt.config import host_keys
 from nova_dmore.virt.network import address
 from nova_dmore.virt.network import security_group
 from nova_dmore.virt.pair import kernel_log
+from nova_dmore.virt import where
 from tests.unit.virt import fake_host
 from tests.unit.virt import fake_shadow
 from tests.unit.virt import fakes
@@ -39,6 +40,9 @@ API_PASTE = pathlib.Path(sys.prefix, 'etc/nova/api-paste.ini')
 
 #: One of Nova's own.
 FLAVOR = '1'
+#: Not what the tests put in their place.
+_STOCK_CONSOLES = where.has_stock_consoles
+_SHADOW_DEVICES = where.has_shadow_devices
 
 
 class Connection(fakelibvirt.Connection):
@@ -74,6 +78,11 @@ class Connection(fakelibvirt.Connection):
 
     def close(self):
         pass
+
+
+def kept_xml(domain, flags=0):
+    """``XMLDesc`` of what libvirt was given, with the consoles."""
+    return domain._connection.xml[domain.name()]
 
 
 class TestCase(base.ServersTestBase):
@@ -151,6 +160,16 @@ class TestCase(base.ServersTestBase):
         self._respect_filters_of_names()
         self.tar = store_case.make_image(pathlib.Path(self.directory))
         self.digest = self.upload(self.tar)
+
+    def see_consoles(self):
+        """Have everybody see the consoles that instances were given, and not
+        those that Nova's fake tells of."""
+        for name, function in {
+                'nova.tests.fixtures.libvirt.Domain.XMLDesc': kept_xml,
+                'nova_dmore.virt.where.has_stock_consoles': _STOCK_CONSOLES,
+                'nova_dmore.virt.where.has_shadow_devices': _SHADOW_DEVICES,
+        }.items():
+            self.useFixture(fixtures.MonkeyPatch(name, function))
 
     def _setup_compute_service(self):
         self.flags(compute_driver='dmore.DMoreDriver')

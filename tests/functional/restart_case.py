@@ -14,21 +14,17 @@ import fixtures
 from nova import conf
 from nova import context
 from nova import objects
+from nova.tests.fixtures import libvirt as fakelibvirt
 from nova.tests.functional.api import client
 
 from nova_dmore.virt.network import address
 from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import xml as xml_module
-from nova_dmore.virt import where
 from tests.functional import base
 from tests.functional import death
 from tests.functional import operations
-from tests.functional import test_migration
 
 CONF = conf.CONF
-#: Not what the tests put in its place.
-STOCK_CONSOLES = where.has_stock_consoles
-SHADOW_DEVICES = where.has_shadow_devices
 IMAGE = '155d900f-4e14-4e4c-a73d-069cbf4541e6'
 #: What a nova-compute that has just started, or runs for a while, does with
 #: instances that are not as they should be.
@@ -95,13 +91,8 @@ class TestCase(base.TestCase):
                    cell_worker_thread_pool_size=100)
         self.flags(running_deleted_instance_timeout=0,
                    running_deleted_instance_action='reap')
+        self.see_consoles()
         for name, value in {
-                # As the instances were given them, not as Nova's fake has
-                # them.
-                'nova.tests.fixtures.libvirt.Domain.XMLDesc':
-                test_migration.kept_xml,
-                'nova_dmore.virt.where.has_stock_consoles': STOCK_CONSOLES,
-                'nova_dmore.virt.where.has_shadow_devices': SHADOW_DEVICES,
                 # No program is run, and no time is waited.
                 'nova.virt.libvirt.driver.LibvirtDriver.'
                 'migrate_disk_and_power_off': operations._power_off,
@@ -111,6 +102,11 @@ class TestCase(base.TestCase):
                 operations.snapshot,
                 'nova.virt.libvirt.guest.Guest.sync_guest_time':
                 lambda guest: None,
+                # As libvirt's: to Nova's fake a paused domain is a dead one.
+                'nova.tests.fixtures.libvirt.Domain.isActive':
+                lambda domain: int(domain._state in (
+                    fakelibvirt.VIR_DOMAIN_RUNNING,
+                    fakelibvirt.VIR_DOMAIN_PAUSED)),
                 'nova_dmore.virt.care.reconcile.PATIENCE_S': 0.4,
                 'nova_dmore.virt.care.reconcile.ASK_S': 0.2,
                 'nova_dmore.virt.care.reconcile._SURE_S': 0.8,
@@ -175,9 +171,7 @@ class TestCase(base.TestCase):
         if is_mended:
             self.assert_pair(server, self.instance(server).host)
         self.delete(server)
-        for hostname in self.hosts():
-            self.driver(hostname)._watch._reconciler.sweep()
-        self.until_so(lambda: self.assert_gone(server))
+        self.until_so(lambda: self.assert_swept(server))
 
     def make(self, operation, hostname):
         """A server that is as the operation finds it; None: it makes one."""
@@ -290,8 +284,11 @@ class TestCase(base.TestCase):
 
     # -- what is there ------------------------------------------------------
 
-    def assert_gone(self, server):
-        """Nothing is left of a server, nor of a pair."""
+    def assert_swept(self, server):
+        """Nothing is left of a server, nor of a pair, when the watch has
+        swept."""
+        for hostname in self.hosts():
+            self.driver(hostname)._watch._reconciler.sweep()
         self.assertEqual({}, self._get_allocations_by_server_uuid(
             server['id']))
         self.assertEqual(self.reserved_at_first, self.reserved())

@@ -130,7 +130,7 @@ class RecordTest(CareTestCase):
         # Nova's fake tells of stock consoles, whatever it was given.
         self.useFixture(fixtures.MonkeyPatch(
             'nova.tests.fixtures.libvirt.Domain.XMLDesc',
-            test_migration.kept_xml))
+            base.kept_xml))
         self.restart_compute_service('c1')
         self.until(lambda: self.driver()._pairs.get(server['id']))
         self.assertEqual(port, self.assert_pair(server))
@@ -220,7 +220,7 @@ class BindingTest(test_migration.MigrationTestCase):
         in place of where nobody is."""
         self.useFixture(fixtures.MonkeyPatch(
             'nova.tests.fixtures.libvirt.Domain.XMLDesc',
-            test_migration.kept_xml))
+            base.kept_xml))
         self.neutron_for_domain_r.vif_type = 'binding_failed'
         self.go()
         self.until(lambda: self.driver('c2')._pairs.trouble)

@@ -41,14 +41,10 @@ class Hosts:
         pass
 
 
-def kept_xml(domain, flags=0):
-    """``XMLDesc`` of what libvirt was given, with the consoles."""
-    return domain._connection.xml[domain.name()]
-
-
 def numbered_xml(domain, flags=0):
-    """The same, with the numbers that libvirt gives to serial ports."""
-    root = etree.fromstring(kept_xml(domain))
+    """As :func:`base.kept_xml`, with the numbers that libvirt gives to serial
+    ports."""
+    root = etree.fromstring(base.kept_xml(domain))
     for number, device in enumerate(root.findall('devices/serial')):
         etree.SubElement(device, 'target', port=str(number))
     return etree.tostring(root, encoding='unicode')
@@ -213,7 +209,7 @@ class LiveMigrationTest(MigrationTestCase):
 
     def test_each_host_has_its_processors(self):
         self.useFixture(fixtures.MonkeyPatch(
-            'nova.tests.fixtures.libvirt.Domain.XMLDesc', kept_xml))
+            'nova.tests.fixtures.libvirt.Domain.XMLDesc', base.kept_xml))
         self._has_processors('c1', '0-1')
         self._has_processors('c2', '2-3')
         self._delete_server(self.server)
@@ -226,7 +222,7 @@ class LiveMigrationTest(MigrationTestCase):
     def test_domain_r_does_not_come_back_with_processors_of_another_host(
             self):
         self.useFixture(fixtures.MonkeyPatch(
-            'nova.tests.fixtures.libvirt.Domain.XMLDesc', kept_xml))
+            'nova.tests.fixtures.libvirt.Domain.XMLDesc', base.kept_xml))
         self._has_processors('c2', '6-7')
         self.test_the_instance_stays_and_domain_r_had_left()
         self.assertEqual('6-7', self._processors('c2'))
@@ -277,7 +273,7 @@ class LiveMigrationTest(MigrationTestCase):
         self.domain_r_error = fake_host.libvirt_error(text='no memory')
         # Nova's fake tells of stock consoles, whatever it was given.
         self.useFixture(fixtures.MonkeyPatch(
-            'nova.tests.fixtures.libvirt.Domain.XMLDesc', kept_xml))
+            'nova.tests.fixtures.libvirt.Domain.XMLDesc', base.kept_xml))
         self.go()
         self.until(lambda: self.domain_r(self.server, 'c2') is not None)
         self._assert_at_destination()

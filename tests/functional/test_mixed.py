@@ -10,13 +10,9 @@ import oslo_messaging as messaging
 from oslo_messaging._drivers import impl_fake
 
 from nova_dmore.virt import rpc
-from nova_dmore.virt import where
 from tests.functional import test_migration
 
 CONF = conf.CONF
-#: Not what the tests put in its place.
-STOCK_CONSOLES = where.has_stock_consoles
-SHADOW_DEVICES = where.has_shadow_devices
 
 
 class MixedTestCase(test_migration.MigrationTestCase):
@@ -28,14 +24,7 @@ class MixedTestCase(test_migration.MigrationTestCase):
     def setUp(self):
         super().setUp()
         self.log = self.useFixture(fixtures.FakeLogger())
-        # As the instances were given them, not as Nova's fake has them.
-        for name, function in {
-                'nova.tests.fixtures.libvirt.Domain.XMLDesc':
-                test_migration.kept_xml,
-                'nova_dmore.virt.where.has_stock_consoles': STOCK_CONSOLES,
-                'nova_dmore.virt.where.has_shadow_devices': SHADOW_DEVICES,
-        }.items():
-            self.useFixture(fixtures.MonkeyPatch(name, function))
+        self.see_consoles()
         send = impl_fake.FakeDriver.send
 
         def send_as_rabbitmq_does(driver, target, *args,

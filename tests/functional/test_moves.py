@@ -3,8 +3,8 @@
 
 import fixtures
 
+from tests.functional import base
 from tests.functional import operations
-from tests.functional import test_migration
 
 
 class MoveTest(operations.TwoHostsTestCase):
@@ -21,7 +21,7 @@ class MoveTest(operations.TwoHostsTestCase):
         # fake tells of stock consoles, whatever it was given.
         self.useFixture(fixtures.MonkeyPatch(
             'nova.tests.fixtures.libvirt.Domain.XMLDesc',
-            test_migration.kept_xml))
+            base.kept_xml))
         self.without = self._create_flavor(
             extra_spec={'dmore:domain_r': 'disabled'})
 

@@ -11,8 +11,8 @@ import fixtures
 from nova import context
 from nova.tests.functional.api import client
 
+from tests.functional import base
 from tests.functional import operations
-from tests.functional import test_migration
 
 
 class HostTest(operations.TestCase):
@@ -44,7 +44,7 @@ class HostTest(operations.TestCase):
         # Nova keeps the domain's XML meanwhile.
         self.useFixture(fixtures.MonkeyPatch(
             'nova.tests.fixtures.libvirt.Domain.XMLDesc',
-            test_migration.kept_xml))
+            base.kept_xml))
         with self.lives_on():
             self._rescue_server(self.server)
             self.assert_pair(self.server)
@@ -253,7 +253,7 @@ class ResizeHereTest(operations.TestCase):
         # consoles, whatever it was given.
         self.useFixture(fixtures.MonkeyPatch(
             'nova.tests.fixtures.libvirt.Domain.XMLDesc',
-            test_migration.kept_xml))
+            base.kept_xml))
         # As it is there: nothing is copied.
         self.useFixture(fixtures.MonkeyPatch(
             'nova.virt.libvirt.driver.LibvirtDriver._cleanup_resize',

@@ -9,6 +9,7 @@ from nova import context
 
 from nova_dmore import exception
 from nova_dmore.virt import operator_rpc
+from tests.functional import base
 from tests.functional import test_migration
 from tests.unit.virt import fake_shadow
 from tests.unit.virt.images import store_case
@@ -78,7 +79,7 @@ class RenewalTest(test_migration.MigrationTestCase):
         # Nova's fake tells of stock consoles, whatever it was given.
         self.useFixture(fixtures.MonkeyPatch(
             'nova.tests.fixtures.libvirt.Domain.XMLDesc',
-            test_migration.kept_xml))
+            base.kept_xml))
         self.renew('migration')
         self.go()
         self.assert_renewed('c2')

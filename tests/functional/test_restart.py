@@ -12,6 +12,8 @@ from tests.functional.restart_case import act
 from tests.functional.restart_case import Operation
 from tests.functional.restart_case import wait_for
 
+_RESCUE = act('rescue', rescue_image_ref=restart_case.IMAGE)
+
 
 def _create(case, server, kind):
     case.fields = {}
@@ -21,6 +23,19 @@ def _create(case, server, kind):
 
 def _delete(case, server, kind):
     case.api.delete_server(server['id'])
+
+
+def _unshelve(case, server, kind):
+    # The scheduler knows no kinds.
+    case.admin_api.post_server_action(
+        server['id'], {'unshelve': {'host': f'{kind}1'}})
+
+
+def _resize(case, server, kind):
+    flavor = case._create_flavor(memory_mb=256)
+    case.flags(allow_resize_to_same_host=True)
+    case.api.post_server_action(
+        server['id'], {'resize': {'flavorRef': flavor}})
 
 
 def _of_pair(*steps, before):
@@ -80,13 +95,41 @@ class StopTest(restart_case.TestCase):
                       before='save deleted None'),
             'save deleted None', 'instance destroy')
 
+    def test_stop(self):
+        self.check(Operation(act('os-stop')), 'save stopped None')
+
+    def test_pause(self):
+        self.check(Operation(act('pause')), 'save paused None')
+
+    def test_unpause(self):
+        self.check(
+            Operation(act('unpause'), wait_for('PAUSED', act('pause'))),
+            'save active None')
+
+    def test_suspend(self):
+        self.check(Operation(act('suspend')), 'save suspended None')
+
     def test_resume(self):
         self.check(
             Operation(act('resume'), wait_for('SUSPENDED', act('suspend'))),
             'domain defineXML', 'domain createWithFlags', 'save active None')
 
 
-class ShelveTest(restart_case.TestCase):
+class OtherDisksTest(restart_case.TestCase):
+
+    def test_rescue(self):
+        self.check(Operation(_RESCUE), 'domain destroy', 'domain defineXML',
+                   'save rescued None')
+
+    def test_unrescue(self):
+        self.check(
+            Operation(act('unrescue'), wait_for('RESCUE', _RESCUE)),
+            'domain destroy', 'domain defineXML', 'save active None')
+
+    def test_snapshot(self):
+        self.check(
+            Operation(act('createImage', name='copy')),
+            'save active image_uploading', 'save active None')
 
     def test_shelve(self):
         self.check(
@@ -95,3 +138,38 @@ class ShelveTest(restart_case.TestCase):
             *_of_pair('shadow stop', 'Domain R destroy', 'record forget',
                       before='save shelved_offloaded None'),
             'save shelved_offloaded None')
+
+    def test_unshelve(self):
+        self.check(
+            Operation(_unshelve, wait_for('SHELVED_OFFLOADED', act('shelve'))),
+            *_of_pair('record save', 'Domain R createXML',
+                      before='domain defineXML'),
+            'domain defineXML', 'save active None')
+
+
+class ResizeTest(restart_case.TestCase):
+    """To another flavor on the same host."""
+
+    def make(self, operation, hostname):
+        # The scheduler knows no kinds.
+        for name, service in self.computes.items():
+            self.admin_api.put_service(service.service_ref.uuid, {
+                'status': 'enabled' if name == hostname else 'disabled'})
+        return super().make(operation, hostname)
+
+    def test_resize(self):
+        self.check(
+            Operation(_resize),
+            'domain shutdown', 'domain defineXML', 'save resized None')
+
+    def test_confirm(self):
+        self.check(
+            Operation(act('confirmResize'),
+                      wait_for('VERIFY_RESIZE', _resize)),
+            'migration save confirmed', 'save active None')
+
+    def test_revert(self):
+        self.check(
+            Operation(act('revertResize'),
+                      wait_for('VERIFY_RESIZE', _resize)),
+            'domain destroy', 'domain defineXML', 'save active None')

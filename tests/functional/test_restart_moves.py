@@ -13,6 +13,7 @@ from nova_dmore import wire
 from tests.functional import death
 from tests.functional import restart_case
 from tests.functional import test_migration
+from tests.functional.restart_case import act
 from tests.functional.restart_case import Operation
 from tests.unit.virt import fake_host
 
@@ -112,7 +113,9 @@ class MovesTestCase(restart_case.TestCase):
         if self.domain_of(server, 'c2') is not None:
             domain.undefine()
         self.delete(server)
-        self.until_so(lambda: self.assert_gone(server))
+        # The second host may have given Domain R a new port just when the
+        # first, which Nova asks to delete the instance, deleted its own.
+        self.until_so(lambda: self.assert_swept(server))
 
     def lose(self, hostname):
         """A host is lost, with all that runs there."""
@@ -153,6 +156,13 @@ def _evacuate(case, server, kind):
         server['id'], {'evacuate': {'host': f'{kind}2'}})
 
 
+def _on_the_way(case, server):
+    kind = case.instance(server).host[0]
+    _cold_migrate(case, server, kind)
+    case._wait_for_server_parameter(server, {
+        'status': 'VERIFY_RESIZE', 'OS-EXT-STS:task_state': None})
+
+
 def _lost(case, server):
     case.lose(case.instance(server).host)
 
@@ -183,6 +193,27 @@ class ColdMigrationTest(MovesTestCase):
             Operation(_cold_migrate), 'domain shutdown',
             ('record forget', 'save active resize_migrated'),
             'save active resize_migrated', 'rpc finish_resize')
+
+    def test_destination(self):
+        self.check(
+            Operation(_cold_migrate, dies='2'), 'save active resize_finish',
+            ('Domain R createXML', 'domain defineXML'),
+            'domain createWithFlags', 'save resized None')
+
+    def test_confirm(self):
+        self.check(
+            Operation(act('confirmResize'), _on_the_way),
+            'migration save confirmed', 'save active None')
+
+    def test_revert_at_the_destination(self):
+        self.check(
+            Operation(act('revertResize'), _on_the_way, dies='2'),
+            'domain destroy', 'rpc finish_revert_resize')
+
+    def test_revert_at_the_source(self):
+        self.check(
+            Operation(act('revertResize'), _on_the_way),
+            'domain defineXML', 'save active None')
 
 
 class EvacuationTest(MovesTestCase):

@@ -7,7 +7,10 @@ import fixtures
 from nova.console import serial
 from nova.tests.functional.api import client
 
+from nova_dmore import exception
+from nova_dmore.virt.care import pair_care
 from tests.functional import base
+from tests.unit.virt import fake_host
 
 
 class StartTestCase(base.TestCase):
@@ -104,10 +107,13 @@ class RefusedTest(StartTestCase):
     def setUp(self):
         super().setUp()
         self.start()
+        self.see_consoles()
         stock = base.fakelibvirt.Domain.createWithFlags
+        self.refuses = True
 
         def create(domain, flags):
-            if 'serial0' in domain._connection.xml[domain.name()]:
+            given = domain._connection.xml[domain.name()]
+            if self.refuses and 'serial0' in given:
                 raise base.fakelibvirt.make_libvirtError(
                     base.fakelibvirt.libvirtError, 'no such chardev',
                     error_code=1)
@@ -119,6 +125,41 @@ class RefusedTest(StartTestCase):
         server = self.boot()
         self.assert_no_pair(server)
         self.assertNotIn('dmore:console_ssh', server['metadata'])
+
+    def test_its_pair_could_not_be_removed(self):
+        """The watch does it, and users are sent to the stock consoles."""
+        self.refuses = False
+        server = self.boot()
+        port = self.assert_pair(server)
+        self._wait_for(server, pair_care.Condition.WELL)
+        self.refuses = True
+        self.shadow.refuse['shutdown'] = exception.HostServiceError('no')
+        stock = base.fakelibvirt.Domain.destroy
+
+        def destroy(domain):
+            if domain.name().startswith('domr-'):
+                raise fake_host.libvirt_error(text='it is locked')
+            stock(domain)
+        with fixtures.MonkeyPatch(
+                'nova.tests.fixtures.libvirt.Domain.destroy', destroy):
+            self._reboot_server(server, hard=True)
+        self.shadow.refuse.clear()
+        self.assertEqual('tcp', self.serial(server)[0])
+        self.assertEqual((True, True),
+                         self.driver()._pairs.is_alive(server['id']))
+        self.assertNotIn('10.0.0.5', self.endpoint(
+            self.make_token(server, 'serial', 'serial')))
+        self._wait_for(server, pair_care.Condition.GONE)
+        # The address is still the instance's.
+        self.assertEqual([port], list(
+            self.neutron_for_domain_r.ports.values()))
+        self._delete_server(server)
+        self.assert_nothing_left()
+
+    def _wait_for(self, server, condition):
+        """Until that is what the watch finds."""
+        self.until(lambda: self.driver()._watch.check(
+            server['id']) is condition)
 
     def test_it_is_required(self):
         self.flags(required=True, group='dmore')

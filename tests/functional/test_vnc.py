@@ -74,7 +74,7 @@ class VncConsoleTest(base.TestCase):
     def test_suspended_and_resumed(self):
         # libvirt starts it from what it has kept.
         self.useFixture(fixtures.MonkeyPatch(
-            f'{LIBVIRT}.Domain.XMLDesc', test_migration.kept_xml))
+            f'{LIBVIRT}.Domain.XMLDesc', base.kept_xml))
         server = self.boot()
         self.api.post_server_action(server['id'], {'suspend': None})
         self._wait_for_state_change(server, 'SUSPENDED')
@@ -133,7 +133,7 @@ class MigrationTest(test_migration.MigrationTestCase):
     def setUp(self):
         super().setUp()
         self.useFixture(fixtures.MonkeyPatch(
-            f'{LIBVIRT}.Domain.XMLDesc', test_migration.kept_xml))
+            f'{LIBVIRT}.Domain.XMLDesc', base.kept_xml))
 
     def _assert_display(self, hostname='c2'):
         # Elsewhere than here the directory has the same path on all hosts.

@@ -226,7 +226,10 @@ class PairCare:
             return Condition.GONE
         if self.is_moving(instance_uuid):
             return Condition.MOVING
+        # A pair whose instance was started without it may live: its removal
+        # failed.
         if (self._reconciler.is_reconciled(record)
+                and not self._reconciler.has_stock_consoles(instance_uuid)
                 and all(self._pairs.is_alive(instance_uuid))):
             self._pairs.trouble.pop(instance_uuid, None)
             return Condition.WELL

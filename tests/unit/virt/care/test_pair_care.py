@@ -209,6 +209,13 @@ class StockTest(PairCareTestCase):
         self.assertEqual(1, len(self.neutron.ports))
         self.assertNotIn(announcement.NOTE, self.instance.system_metadata)
 
+    def test_its_pair_could_not_be_removed(self):
+        """It lives, and was reconciled before."""
+        self.reconciler.has_stock_consoles.return_value = True
+        self.assertIs(pair_care.Condition.GONE, self.care.check(fakes.UUID))
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual(set(), self.shadow.alive)
+
 
 class RebuildTest(PairCareTestCase):
 
