@@ -11,6 +11,7 @@ import os
 import time
 
 import fixtures
+import libvirt
 from nova import conf
 from nova import context
 from nova import objects
@@ -102,11 +103,17 @@ class TestCase(base.TestCase):
                 operations.snapshot,
                 'nova.virt.libvirt.guest.Guest.sync_guest_time':
                 lambda guest: None,
-                # As libvirt's: to Nova's fake a paused domain is a dead one.
+                # As libvirt has it: to Nova's fake a paused domain is a dead
+                # one, and nobody can ask why it is paused.
                 'nova.tests.fixtures.libvirt.Domain.isActive':
                 lambda domain: int(domain._state in (
                     fakelibvirt.VIR_DOMAIN_RUNNING,
                     fakelibvirt.VIR_DOMAIN_PAUSED)),
+                'nova.tests.fixtures.libvirt.Domain.state':
+                lambda domain, flags=0: [
+                    domain._state, libvirt.VIR_DOMAIN_PAUSED_USER],
+                'nova.tests.fixtures.libvirt.VIR_DOMAIN_PAUSED_MIGRATION':
+                libvirt.VIR_DOMAIN_PAUSED_MIGRATION,
                 'nova_dmore.virt.care.reconcile.PATIENCE_S': 0.4,
                 'nova_dmore.virt.care.reconcile.ASK_S': 0.2,
                 'nova_dmore.virt.care.reconcile._SURE_S': 0.8,
@@ -363,6 +370,9 @@ class TestCase(base.TestCase):
             self.assertEqual((True, True, True), parts, hostname)
             record = known[hostname]
             self.assertFalse(record.incoming)
+            # Before, the watch may still take the pair away.
+            self.assertTrue(self.driver(
+                hostname)._watch._reconciler.is_reconciled(record))
             self.assertEqual(
                 [(record.address.port_id, hostname)],
                 [(port['id'], port['binding:host_id']) for port in ports])
