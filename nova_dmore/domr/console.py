@@ -5,12 +5,11 @@ Output is kept once, up to the scroll-back limit; each client has a cursor
 into it. Input of all clients goes out in the order in which it came.
 """
 
-import collections
-import dataclasses
 import functools
 from collections.abc import Callable
 
 from nova_dmore.domr import console_client
+from nova_dmore.domr import input_queue
 from nova_dmore.domr import instance_state
 from nova_dmore.domr import notices
 from nova_dmore.domr import pace
@@ -23,57 +22,18 @@ from nova_dmore import wire
 
 #: How much more than the scroll-back a client that is replaying it may lag.
 REPLAY_SLACK = 1 << 16
-#: Bytes of one client's input that wait for room before it is held back.
-INPUT_LIMIT = 1 << 14
 #: Up to ``pace.MOST`` bytes that a client was given may still be on their way
 #: to it. So one that takes at least some may hold the guest up for so many
 #: seconds more; the host's own limit, for all of Domain R, comes 10 s later.
 _SLACK_S = pace.MOST / wire.SERIAL_RATE_LEAST
 #: Whoever types on is told again that it is for nothing after so long.
 _REFUSED_AGAIN_S = 5.0
-#: A key sends no more bytes than these.
-_KEY_MAX = 8
-#: A break that waits counts as so many bytes: of memory.
-_BREAK_SIZE = 512
-#: Memory that waiting input of clients that are gone may take, in bytes; and
-#: what each piece takes beside its content.
-LEFT_LIMIT = 1 << 20
-_PIECE_SIZE = 256
 
 Log = Callable[[str, str], None]
 Later = Callable[[Callable[[], None]], object]
 
 Client = console_client.Client
 ClientState = console_client.ClientState
-
-
-@dataclasses.dataclass
-class _Queued:
-    """Input of one client that is not sent yet.
-
-    :ivar client: None: it is gone
-    :ivar data: None: a break
-    """
-
-    client: Client | None
-    data: bytes | None
-
-    @property
-    def size(self) -> int:
-        """In bytes."""
-        return _BREAK_SIZE if self.data is None else len(self.data)
-
-
-def _whole(data: bytes, room: int) -> int:
-    """How many bytes of input to send if there is room for so many.
-
-    What a key sends (``ESC [ A``) comes in one piece: a boot loader takes an
-    ESC that nothing follows at once for the key of that name.
-    """
-    if room >= len(data):
-        return len(data)
-    start = data.rfind(b'\x1b', max(0, room - _KEY_MAX), room)
-    return start if start >= 0 else room
 
 
 class Console:
@@ -99,7 +59,7 @@ class Console:
         #: What persons were told last.
         self._shown: wire.InstanceState | None = None
         self._clients: list[Client] = []
-        self._queue: collections.deque[_Queued] = collections.deque()
+        self._input = input_queue.InputQueue(line)
         self._held = False
         self._scrollback = 1 << 16
         self._stall_s = 0.0
@@ -169,22 +129,10 @@ class Console:
             self._clients.remove(client)
             self._answering.forget(client)
             client.writable = client.held = False
-            self._leave(client)
+            if not self._input.leave(client):
+                self._log('warning', f'{client.name} is gone; what it typed '
+                          'is not sent, for others have left too much')
             self._settle()
-
-    def _leave(self, client: Client) -> None:
-        """What a client that is gone has typed is still sent, but the client
-        is not kept for it; nor is more than a part of the memory."""
-        its = [item for item in self._queue if item.client is client]
-        left = sum(item.size + _PIECE_SIZE for item in self._queue
-                   if item.client is None)
-        if left + sum(item.size + _PIECE_SIZE for item in its) > LEFT_LIMIT:
-            self._queue = collections.deque(
-                item for item in self._queue if item.client is not client)
-            self._log('warning', f'{client.name} is gone; what it typed is '
-                      'not sent, for others have left too much')
-        for item in its:
-            item.client = None
 
     def tell_all(self, text: str, ahead: int = 0) -> None:
         """Show a notice to every client.
@@ -203,7 +151,7 @@ class Console:
         for client in self._clients:
             client.refused = None
         if not self._instance.takes_input:
-            self._drop_queue(self._refuse)
+            self._input.drop(self._refuse)
         if state in (None, self._shown):
             return
         before, self._shown = self._shown, state
@@ -385,31 +333,13 @@ class Console:
         if not self._instance.takes_input:
             self._refuse(client)
             return
-        self._queue.append(_Queued(client, data))
-        self.flush_input()
-        # A held connection that is closed loses what it has not delivered,
-        # so only one that sends a lot is held.
-        if self._waiting(client) > INPUT_LIMIT:
-            client.held = True
-            client.port.hold_input(True)
+        self._input.put(client, data)
 
     def drop_input(self) -> None:
         """The instance boots anew: what was typed and not sent was for what
         ran before, and its clients are told."""
-        self._drop_queue(
+        self._input.drop(
             lambda client: self._notify(client, notices.TYPED_BEFORE))
-
-    def _drop_queue(self, tell: Callable[[Client], None]) -> None:
-        """What was typed and not sent is for nobody.
-
-        :param tell: called with each client whose it was and that is there
-        """
-        for client in {item.client for item in self._queue}:
-            if client is not None:
-                tell(client)
-        self._queue.clear()
-        for client in self._clients:
-            self._release(client)
 
     def _refuse(self, client: Client) -> None:
         """Tell a client that what it types reaches nobody."""
@@ -423,29 +353,4 @@ class Console:
 
     def flush_input(self) -> None:
         """Send what there is room for; called when room has grown."""
-        while self._queue:
-            item = self._queue[0]
-            if item.data is None:
-                if not self._line.send_break():
-                    return
-            else:
-                room = self._line.sendable()
-                size = _whole(item.data, room)
-                if size == 0:
-                    return
-                self._line.send(item.data[:size])
-                if size < len(item.data):
-                    item.data = item.data[size:]
-                    return
-            self._queue.popleft()
-            self._release(item.client)
-
-    def _release(self, client: Client | None) -> None:
-        if (client is not None and client.held
-                and self._waiting(client) == 0):
-            client.held = False
-            client.port.hold_input(False)
-
-    def _waiting(self, client: Client) -> int:
-        return sum(item.size for item in self._queue
-                   if item.client is client)
+        self._input.flush()

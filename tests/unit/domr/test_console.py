@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable
 
 from nova_dmore.domr import console
+from nova_dmore.domr import input_queue
 from nova_dmore.domr import notices
 from nova_dmore.domr import pace
 from nova_dmore import wire
@@ -242,7 +243,7 @@ class InputTest(unittest.TestCase):
         self.console.flush_input()
         sent = b''.join(each or b'' for each in self.line.sent)
         self.assertTrue(sent.startswith(b'here' + b'   0' * 4096 + b'   1'))
-        self.assertLess(len(sent), console.LEFT_LIMIT)
+        self.assertLess(len(sent), input_queue.LEFT_LIMIT)
 
     def test_who_is_gone_is_not_kept_for_what_he_left(self) -> None:
         self.line.room = 0
@@ -281,12 +282,12 @@ class InputTest(unittest.TestCase):
 
     def test_a_flood_is_held_until_all_of_it_is_sent(self) -> None:
         self.line.room = 0
-        self.clients[0].input(b'x' * console.INPUT_LIMIT)
+        self.clients[0].input(b'x' * input_queue.INPUT_LIMIT)
         self.assertTrue(self.ports[0].reading)
         self.clients[0].input(b'y')
         self.assertFalse(self.ports[0].reading)
         self.assertTrue(self.ports[1].reading)
-        self.line.room = console.INPUT_LIMIT
+        self.line.room = input_queue.INPUT_LIMIT
         self.console.flush_input()
         self.assertFalse(self.ports[0].reading)
         self.line.room = 1

@@ -4,6 +4,7 @@
 import unittest
 
 from nova_dmore.domr import console
+from nova_dmore.domr import input_queue
 from nova_dmore.domr import instance_state
 from nova_dmore.domr import notices
 from nova_dmore.domr.terminal import stream
@@ -166,7 +167,7 @@ class TerminalTest(unittest.TestCase):
     def test_what_waits_when_it_goes_off_is_for_nobody(self) -> None:
         port = self.attach()
         self.line.room = 0
-        self.types(port, b'x' * (console.INPUT_LIMIT + 1))
+        self.types(port, b'x' * (input_queue.INPUT_LIMIT + 1))
         self.assertFalse(port.reading)
         self.state('off')
         self.assertTrue(port.reading)
@@ -181,7 +182,7 @@ class TerminalTest(unittest.TestCase):
                               self.attach())
         self.line.room = 3
         self.types(one, b'hello')
-        self.types(other, bytes(console.INPUT_LIMIT + 1))
+        self.types(other, bytes(input_queue.INPUT_LIMIT + 1))
         self.assertFalse(other.reading)
         self.console.drop_input()
         self.assertEqual(
