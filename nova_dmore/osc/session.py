@@ -73,14 +73,13 @@ def _run(app: Any, parsed_args: argparse.Namespace, *words: str
          ) -> tuple[int, str]:
     """Have the console do something; ``ssh`` tells the user what it has to.
 
-    :returns: what ``ssh`` returned, and what the console has said: no more
-        than a little beyond ``_ANSWER_MAX``.
+    :returns: what ``ssh`` returned, and what the console has said
     :raises CommandError: it cannot be asked
     """
     connection = console.Connection(app, parsed_args)
     try:
         status, answer = _answer(connection.ssh(['-T'], words))
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise exceptions.CommandError(f'ssh: {error}') from error
     if status == console.SSH_FAILED:
         connection.says_whether_silent()
@@ -91,9 +90,10 @@ def _run(app: Any, parsed_args: argparse.Namespace, *words: str
 
 
 def _answer(command: Sequence[str]) -> tuple[int, str]:
-    """Run ``ssh`` until it ends, or has said more than is taken.
+    """Run ``ssh`` -> what it returned and has said.
 
     :raises OSError: it cannot be run, or does not end in time
+    :raises ValueError: it says more than is taken; it is ended
     """
     with subprocess.Popen(command, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE) as process:
@@ -108,10 +108,9 @@ def _answer(command: Sequence[str]) -> tuple[int, str]:
             assert process.stdout is not None   # it is a pipe
             answer = process.stdout.read(_ANSWER_MAX + 1)
             if len(answer) > _ANSWER_MAX:
-                process.kill()
-                return 0, answer.decode('ascii', 'replace')
+                raise ValueError('the answer is too long')
             status = process.wait()
-        except BaseException:
+        except BaseException:       # also a user's Ctrl-C
             process.kill()
             raise
         finally:

@@ -139,9 +139,10 @@ class SessionTest(command_case.CommandCase):
         (self.folder / 'ssh').write_text(
             '#!/bin/sh\nhead -c 50000000 /dev/zero\n'
             f'touch {self.folder}/all\n')
-        error = self.assertRaises(exceptions.CommandError, self._list)
-        self.assertIn('too long', str(error))
-        self.assertFalse((self.folder / 'all').exists())
+        for ask in (self._list, self._end):
+            error = self.assertRaises(exceptions.CommandError, ask)
+            self.assertIn('too long', str(error))
+            self.assertFalse((self.folder / 'all').exists())
 
     def test_no_answer(self):
         (self.folder / 'ssh').write_text('#!/bin/sh\nexec sleep 60\n')
