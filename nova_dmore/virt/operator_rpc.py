@@ -139,7 +139,7 @@ class OperatorAPI:
         """See :func:`nova_dmore.virt.checks.other_hosts.describe`."""
         answer = self._call(context, host, 'describe')
         if not isinstance(answer, dict):
-            raise exception.PairError(f'nova-compute on {host} is mistaken')
+            raise _mistaken(host, received.wrong('the answer', answer))
         return answer
 
     def pairs_among(self, context: 'nova_context.RequestContext', host: str,
@@ -149,7 +149,7 @@ class OperatorAPI:
         answer = self._call(context, host, 'pairs_among',
                             instance_uuids=instance_uuids)
         if not isinstance(answer, list):
-            raise exception.PairError(f'nova-compute on {host} is mistaken')
+            raise _mistaken(host, received.wrong('the answer', answer))
         return sorted({*instance_uuids} & {
             each for each in answer if isinstance(each, str)})
 
@@ -252,8 +252,13 @@ def _rows(host: str, answer: object) -> list[dict[str, Any]]:
             raise received.wrong('the answer', answer)
         return [_row(each) for each in answer]
     except ValueError as error:
-        raise exception.PairError(
-            f'nova-compute on {host} is mistaken: {error}') from error
+        raise _mistaken(host, error) from error
+
+
+def _mistaken(host: str, error: ValueError) -> exception.PairError:
+    """The error that says what a host has answered."""
+    return exception.PairError(
+        f'nova-compute on {host} is mistaken: {error}')
 
 
 def _row(said: Any) -> dict[str, Any]:

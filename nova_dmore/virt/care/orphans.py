@@ -165,7 +165,7 @@ class Orphans:
     def _kept_by(self, host: str, uuids: list[str]) -> set[str]:
         """The instances among these of which a host may have a pair."""
         try:
-            return {*self._pairs_among(self._context, host, uuids)} & {*uuids}
+            return {*self._pairs_among(self._context, host, uuids)}
         except (exception.NobodyThereError, exception.NoAnswerError):
             return set()
         except exception.PairError as error:
