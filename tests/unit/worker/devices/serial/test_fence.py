@@ -289,10 +289,14 @@ class FenceTest(unittest.TestCase):
     def test_nothing_reaches_a_later_boot(self, script):
         self.play([step for steps in script for step in steps])
 
-    def _typed_in_a_pause(self):
-        """-> a world in which that was done, and all have heard."""
+    def _world(self):
         world = World(self)
         self.addCleanup(world.close)
+        return world
+
+    def _typed_in_a_pause(self):
+        """-> a world in which that was done, and all have heard."""
+        world = self._world()
         world.pause()
         world.keeper()
         world.type(5)
@@ -318,8 +322,7 @@ class FenceTest(unittest.TestCase):
 
     def test_two_boots_drop_it_once(self):
         """The keeper still has it when it tells of the second one."""
-        world = World(self)
-        self.addCleanup(world.close)
+        world = self._world()
         world.type(5)
         world.domain_r()
         world.doorbell()
@@ -329,8 +332,7 @@ class FenceTest(unittest.TestCase):
         self.assertEqual((b'', 5), (world.got, world.dropped))
 
     def test_many_boots_that_domain_r_is_slow_to_hear_of(self):
-        world = World(self)
-        self.addCleanup(world.close)
+        world = self._world()
         with self.assertNoLogs(domain_r_control.LOG, 'WARNING'):
             for _ in range(5000):
                 world.reset()
