@@ -13,7 +13,6 @@ import os
 import pathlib
 import secrets
 import signal
-import subprocess
 import tempfile
 import time
 import unittest
@@ -44,8 +43,6 @@ _REPEATS = 2
 _AGAIN_S = 2.0
 #: So long Domain R may take until it serves, as a rule.
 SERVING_S = 60.0
-#: So long a service of Nova may take that systemd starts again.
-_STARTED_S = 90.0
 #: Seconds of typing before something happens, and after.
 _BEFORE_S = 1.0
 _AFTER_S = 2.0
@@ -74,20 +71,8 @@ class Machine(Processes):
         self.testbed('restart', host, service)
 
     def kill(self, host, service):
-        """Kill the main process of a compute host's service with SIGKILL;
-        systemd starts the service again.
-
-        :raises AssertionError: it does not
-        :raises Failure: it does not get ready again
-        """
-        unit = services.find(self.place.compute(host), service)
-        with unit.started_again():
-            pid = unit.pid()
-            subprocess.run(unit.host.enter(['kill', '-KILL', str(pid)]),
-                           check=True)
-            wait_for(lambda: unit.pid() not in (None, pid), _STARTED_S,
-                     f'another {service}')
-            unit.wait_until_ready(_STARTED_S)
+        """:raises Failure: it does not get ready again"""
+        services.find(self.place.compute(host), service).kill()
 
     def testbed(self, *arguments):
         """:raises Failure: ``tools/testbed`` failed"""

@@ -184,6 +184,24 @@ class Unit(Service):
         finally:
             self.start()
 
+    def kill(self, seconds: float = 90) -> None:
+        """Kill its main process with SIGKILL, and wait until systemd has
+        started it again and it is ready.
+
+        :raises Failure: it does not start, or does not get ready in time
+        """
+        with self.started_again():
+            pid = self.pid()
+            subprocess.run(self.host.enter(['kill', '-KILL', str(pid)]),
+                           check=True)
+            deadline = time.monotonic() + seconds
+            while self.pid() in (None, pid):
+                if time.monotonic() > deadline:
+                    raise Failure(f'{self.name} on {self.host.name}',
+                                  'is not started again', self.log)
+                time.sleep(0.2)
+            self.wait_until_ready(seconds)
+
     def _install(self) -> None:
         """Write what systemd is to know of it."""
         root = self.host.root()
