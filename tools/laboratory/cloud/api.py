@@ -96,13 +96,16 @@ class Cloud:
                 container_format='bare', visibility='public', wait=True,
                 use_import=False, hw_video_model='vga', **properties)
 
-    def flavor(self, name: str, memory_mib: int, **specs: str) -> None:
-        """A flavor with one processor, if it is not there."""
+    def flavor(self, name: str, memory_mib: int, *, disk_gib: int = 0,
+               **specs: str) -> None:
+        """A flavor with one processor, if it is not there.
+
+        :param disk_gib: without one the disk is as large as the image
+        """
         compute = self._sdk.compute
         if compute.find_flavor(name) is None:
-            # Without a disk size the disk is as large as the image.
             made = compute.create_flavor(name=name, ram=memory_mib, vcpus=1,
-                                         disk=0)
+                                         disk=disk_gib)
             if specs:
                 compute.create_flavor_extra_specs(made, specs)
 

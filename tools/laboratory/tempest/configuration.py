@@ -3,7 +3,7 @@
 
 import pathlib
 
-from laboratory.testbed import settings
+from laboratory.testbed import conf_controller, settings
 from laboratory.testbed.inifile import Sections
 from laboratory.testbed.settings import COMPUTES, Place
 
@@ -60,6 +60,8 @@ def tempest(place: Place, images: tuple[str, str], flavors: tuple[str, str],
             'attach_encrypted_volume': False,
             # QEMU of the NFS driver holds its file.
             'swap_volume': False, 'volume_multiattach': False,
+            'scheduler_enabled_filters':
+                ','.join(conf_controller.SCHEDULER_FILTERS),
         },
         'validation': {'run_validation': False,
                        'image_ssh_user': 'root'},

@@ -16,6 +16,7 @@ from laboratory.layout import Layout, REPOSITORY
 from laboratory.progress import Failure, Progress
 from laboratory.tempest import cli, configuration
 from laboratory.testbed import inifile
+from laboratory.testbed.resources import GUEST_MEMORY
 from laboratory.testbed.settings import Place
 from laboratory.testruns import cli as test_cli
 from laboratory.testruns import expected, results, runs
@@ -25,7 +26,11 @@ _EXPECTED = REPOSITORY / 'tests' / 'tempest' / 'expected.txt'
 #: Of Tempest's tests those that Nova with this plug-in answers.
 _TESTS = (r'^tempest\.api\.compute\.(servers\.|volumes\.|admin\.test_('
           r'live_migration|migrations|servers|server_diagnostics))')
-_FLAVOR, _OTHER_FLAVOR = 'm1.guest', 'm1.guest-larger'
+#: Those of them that nothing can pass, and that would take ten minutes to
+#: fail: Tempest hands text to its own WebSocket, which takes bytes, and begins
+#: anew each time (``create_websocket`` in tempest/common/compute.py).
+_IMPOSSIBLE = r'\.test_live_migration_serial_console'
+_FLAVOR, _OTHER_FLAVOR = 'm1.tempest', 'm1.tempest-larger'
 _IMAGE, _OTHER_IMAGE = 'guest', 'guest-alt'
 
 
@@ -79,12 +84,16 @@ def _images_and_flavors(place: Place
     """Ids of two of each; the second ones are made if need be."""
     cloud = openstack.connect()
     made = Cloud(place)
-    flavor = cloud.compute.find_flavor(_FLAVOR)
     made.upload(_OTHER_IMAGE, place.layout.guest_image)
-    made.flavor(_OTHER_FLAVOR, flavor.ram + 64)
+    for name, memory_mib in ((_FLAVOR, GUEST_MEMORY),
+                             (_OTHER_FLAVOR, GUEST_MEMORY + 64)):
+        # Nova lets nobody but an administrator start an image with a flavor
+        # that has no disk.
+        made.flavor(name, memory_mib, disk_gib=1)
     return ((cloud.image.find_image(_IMAGE).id,
              cloud.image.find_image(_OTHER_IMAGE).id),
-            (flavor.id, cloud.compute.find_flavor(_OTHER_FLAVOR).id))
+            (cloud.compute.find_flavor(_FLAVOR).id,
+             cloud.compute.find_flavor(_OTHER_FLAVOR).id))
 
 
 def _tempest(layout: Layout, folder: pathlib.Path, progress: Progress,
@@ -98,7 +107,8 @@ def _tempest(layout: Layout, folder: pathlib.Path, progress: Progress,
             process = subprocess.Popen(
                 [str(layout.tempest_venv / 'bin' / 'tempest'), 'run',
                  '--config-file', str(folder / 'etc' / 'tempest.conf'),
-                 '--regex', wanted, '--concurrency', '1', '--subunit'],
+                 '--regex', wanted, '--exclude-regex', _IMPOSSIBLE,
+                 '--concurrency', '1', '--subunit'],
                 cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                 stderr=errors, start_new_session=True)
         except OSError as error:
