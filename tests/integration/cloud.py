@@ -28,8 +28,8 @@ from laboratory.users import subject as demo_subject
 from laboratory.users import trial
 from laboratory.cloud.api import Cloud
 from laboratory.cloud.processes import Processes
+from laboratory.cloud.reconfigured import reconfigured
 from laboratory.cloud.standpoint import at_the_controller
-from laboratory.testbed import inifile
 from laboratory.layout import Layout
 from laboratory.progress import Failure
 from laboratory.progress import Progress
@@ -78,25 +78,14 @@ class Machine(Processes):
         """:raises Failure: ``tools/testbed`` failed"""
         own_cloud.testbed(Layout.from_environment(), *arguments)
 
-    @contextlib.contextmanager
     def configured(self, host, service, **sections):
         """Run a service of Nova with other options for a while.
 
         :param sections: options, by section
         :raises Failure: it does not get ready again
         """
-        path = self.place.config('nova', 'nova.conf' if
-                                 host == settings.CONTROLLER else
-                                 f'nova-{host}.conf')
-        before = path.read_text()
-        try:
-            # A section may be there twice, and what comes last stands.
-            path.write_text(before + inifile.render(sections))
-            self.restart(host, service)
-            yield
-        finally:
-            path.write_text(before)
-            self.restart(host, service)
+        return reconfigured(self.place, host, functools.partial(
+            self.restart, host, service), **sections)
 
 
 #: With what arguments the cloud that is up was started; none if none is.

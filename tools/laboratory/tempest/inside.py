@@ -2,6 +2,8 @@
 """The part of ``tools/test tempest`` that needs what the set-up has made."""
 
 import argparse
+import contextlib
+import functools
 import pathlib
 import shutil
 import subprocess
@@ -12,12 +14,13 @@ import openstack
 from laboratory import launch
 from laboratory.cloud import clouds, standpoint
 from laboratory.cloud.api import Cloud
+from laboratory.cloud.reconfigured import reconfigured
 from laboratory.layout import Layout, REPOSITORY
 from laboratory.progress import Failure, Progress
 from laboratory.tempest import cli, configuration
 from laboratory.testbed import inifile
 from laboratory.testbed.resources import GUEST_MEMORY
-from laboratory.testbed.settings import Place
+from laboratory.testbed.settings import COMPUTES, Place
 from laboratory.testruns import cli as test_cli
 from laboratory.testruns import expected, results, runs
 from laboratory.testruns.counts import Counts
@@ -51,7 +54,14 @@ def _run(options: argparse.Namespace, counted: list[Counts]) -> int:
     layout, progress = Layout.from_environment(), Progress()
     with clouds.alone(layout, 'test tempest'):
         place = clouds.get(layout, progress)
-        with standpoint.at_the_controller(place):
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(standpoint.at_the_controller(place))
+            for host in COMPUTES:
+                stack.enter_context(reconfigured(
+                    place, host, functools.partial(
+                        clouds.testbed, f'{host} nova-compute', progress,
+                        'restart', host, 'nova-compute'),
+                    **configuration.NOVA_COMPUTE))
             folder = _workspace(place)
             counted.append(_tempest(layout, folder, progress, options.only))
         if not options.keep:
