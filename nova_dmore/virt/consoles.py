@@ -2,9 +2,13 @@
 """Where an instance's consoles are: with its Domain R, or where Nova has them.
 
 Called by the driver when a user asks for a console, and when a proxy checks a
-token (``validate_console_port``).
+token (``validate_console_port``). Both may be a moment after the instance has
+become ACTIVE, when QEMU's own consoles would answer and its Domain R still
+boots, so both wait for that.
 """
 
+import threading
+import time
 from typing import TYPE_CHECKING
 
 from nova.console import type as console_type
@@ -20,6 +24,15 @@ if TYPE_CHECKING:
     from nova_dmore.virt.pair import pairs as pairs_module
     from nova_dmore.virt.pair import record as record_module
 
+#: So long is waited for a Domain R that boots, in seconds. Nova's API and the
+#: proxies wait for nova-compute, for ``[DEFAULT] rpc_response_timeout``, 60 s.
+_SERVES_S = 20.0
+_POLL_S = 0.2
+#: So many wait at a time; who comes then does not. nova-compute answers 64
+#: calls at a time (``[DEFAULT] executor_thread_pool_size``), and those of
+#: users who ask again and again are not to take all of them.
+_WAITERS = threading.BoundedSemaphore(8)
+
 
 def vnc(options: 'cfg.ConfigOpts.GroupAttr', pairs: 'pairs_module.Pairs',
         host: 'nova_host.Host', instance: 'objects.Instance'
@@ -34,11 +47,13 @@ def vnc(options: 'cfg.ConfigOpts.GroupAttr', pairs: 'pairs_module.Pairs',
     :param host: Nova's ``nova.virt.libvirt.host.Host``.
     :raises nova.exception.InstanceNotFound: libvirt does not know it.
     :raises nova.exception.ConsoleTypeUnavailable: its Domain R cannot be had.
+    :raises nova.exception.InstanceNotReady: its Domain R does not serve yet.
     """
     record = _pair_with_guest(pairs, host, instance)
     if record is None or not record.display:
         return None
     _check(pairs, instance, 'VNC')
+    _wait_until_it_serves(pairs, instance.uuid)
     return console_type.ConsoleVNC(
         host=record.address.ip, port=options.vnc_port)
 
@@ -51,6 +66,7 @@ def serial(options: 'cfg.ConfigOpts.GroupAttr', pairs: 'pairs_module.Pairs',
     if record is None:
         return None
     _check(pairs, instance, 'serial')
+    _wait_until_it_serves(pairs, instance.uuid)
     return console_type.ConsoleSerial(
         host=record.address.ip, port=options.serial_port)
 
@@ -63,6 +79,33 @@ def _check(pairs: 'pairs_module.Pairs', instance: 'objects.Instance', kind: str
         # Names of hosts and ports are the operator's.
         raise exception.ConsoleTypeUnavailable(
             console_type=f'{kind} ({trouble}; it is tried again)')
+
+
+def _wait_until_it_serves(pairs: 'pairs_module.Pairs', instance_uuid: str
+                          ) -> None:
+    """:raises nova.exception.InstanceNotReady: it does not in time"""
+    if _serves(pairs, instance_uuid):
+        return
+    deadline = time.monotonic() + _SERVES_S
+    if _WAITERS.acquire(blocking=False):
+        try:
+            while time.monotonic() < deadline:
+                time.sleep(_POLL_S)
+                if _serves(pairs, instance_uuid):
+                    return
+        finally:
+            _WAITERS.release()
+    raise exception.InstanceNotReady(instance_id=instance_uuid)
+
+
+def _serves(pairs: 'pairs_module.Pairs', instance_uuid: str) -> bool:
+    """Whether a Domain R serves; it may also not be known."""
+    try:
+        return pairs.client(instance_uuid).status().serving is not None
+    except dmore_exception.DMoreError:
+        # Its worker is another one in a moment, or it is being removed; a
+        # console that is there is not kept from anybody for that.
+        return True
 
 
 def why(error: Exception) -> str:

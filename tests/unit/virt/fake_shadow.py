@@ -18,13 +18,12 @@ from nova_dmore import wire
 
 def status(**changes) -> wire.Status:
     """An answer of a process that has nothing to say."""
-    vm = wire.VmStatus(connected=True, status='running',
-                                attached=True)
+    vm = wire.VmStatus(connected=True, status='running', attached=True)
     return wire.Status(**{
         'state': wire.PairState.LIVE, 'epoch': 5, 'migration_id': None,
-        'instance': vm, 'domain_r': vm, 'streams': {}, 'serving': None,
-        'devices': {}, 'gaps': (), 'worker_starts': 1, 'pid': 10,
-        'worker_pid': 11,
+        'instance': vm, 'domain_r': vm, 'streams': {},
+        'serving': {'ssh': 0, 'serial': 0, 'vnc': 0}, 'devices': {},
+        'gaps': (), 'worker_starts': 1, 'pid': 10, 'worker_pid': 11,
         **changes})
 
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where users and proxies are sent, through the driver."""
 
+import threading
 from unittest import mock
 
+import fixtures
 from nova.console import type as console_type
 from nova import exception as nova_exception
 from nova.virt.libvirt import host as libvirt_host
@@ -10,6 +12,7 @@ from nova.virt.libvirt import host as libvirt_host
 from nova_dmore import exception
 from nova_dmore.virt import consoles
 from tests.unit.virt import driver_case
+from tests.unit.virt import fake_shadow
 from tests.unit.virt import fakes
 
 
@@ -71,6 +74,52 @@ class ConsoleTest(driver_case.DriverTestCase):
                 self.instance)
             self.assertIn('has no network now', str(error))
             self.assertNotIn('c1', str(error))
+
+    def _answers(self, *servings):
+        """One after the other; the last one goes on."""
+        left = list(servings)
+        client = self.pairs.client(fakes.UUID)
+        client.status.side_effect = lambda: fake_shadow.status(
+            serving=left.pop(0) if len(left) > 1 else left[0])
+
+    def _wait_for(self, seconds):
+        for name, value in (('_SERVES_S', seconds), ('_POLL_S', 0.001)):
+            self.useFixture(fixtures.MonkeyPatch(
+                f'nova_dmore.virt.consoles.{name}', value))
+
+    def test_its_domain_r_is_booting(self):
+        self.pairs.ensure(self.instance, display=True)
+        self._wait_for(20)
+        self._answers(None, None, {'vnc': 0})
+        self.assertEqual('10.0.0.5', self._consoles()[0].host)
+
+    def _assert_not_ready(self):
+        for get in (self.driver.get_vnc_console,
+                    self.driver.get_serial_console):
+            self.assertRaises(nova_exception.InstanceNotReady, get,
+                              'context', self.instance)
+
+    def test_its_domain_r_does_not_serve(self):
+        self.pairs.ensure(self.instance, display=True)
+        self._wait_for(0.01)
+        self._answers(None)
+        self._assert_not_ready()
+
+    def test_too_many_wait_already(self):
+        self.pairs.ensure(self.instance, display=True)
+        self._wait_for(20)
+        self._answers(None, None, {'vnc': 0})
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova_dmore.virt.consoles._WAITERS', threading.Semaphore(0)))
+        self.assertRaises(nova_exception.InstanceNotReady,
+                          self.driver.get_vnc_console, 'context',
+                          self.instance)
+
+    def test_its_worker_does_not_answer(self):
+        self.pairs.ensure(self.instance, display=True)
+        self.pairs.client(fakes.UUID).status.side_effect = (
+            exception.ShadowAnswerError('gone'))
+        self.assertEqual('10.0.0.5', self._consoles()[0].host)
 
     def test_no_guest(self):
         # It is being started anew.
