@@ -2,23 +2,33 @@
 """VNC clients straight at Domain R while its instance moves."""
 
 import subprocess
+import threading
+import time
 
 from tests.integration import cloud
 from tests.integration import graphical
 from laboratory.browser.dotool import Dotool
 from laboratory.browser.viewer import TigerVnc
+from laboratory.clients.shell import Shell
+from laboratory.layout import Layout
 from laboratory.testbed import settings
+from laboratory.users.sessions import ProxySession
+
+#: Seconds after which a key that is down would have repeated itself again.
+_REPEATED_S = 1.0
+#: In the middle of a migration.
+_MEANWHILE_S = 3.0
 
 
 def setUpModule():
-    ViewerTest.machine = cloud.enter()
+    ViewerCase.machine = cloud.enter()
 
 
 def tearDownModule():
     cloud.leave()
 
 
-class ViewerTest(graphical.GraphicalTest):
+class ViewerCase(graphical.GraphicalTest):
     """They come from an address that is asked for a password."""
 
     def setUp(self):
@@ -32,7 +42,7 @@ class ViewerTest(graphical.GraphicalTest):
         subprocess.run([word.format(action) for word in self._route],
                        check=True)
 
-    def _password(self, *options):
+    def password(self, *options):
         """What the operator's command says that the instance has."""
         place = self.machine.place
         return subprocess.run(
@@ -42,23 +52,30 @@ class ViewerTest(graphical.GraphicalTest):
              'vnc-password', *options, self.instance.server],
             check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
-    def _tigervnc(self, password):
+    def tigervnc(self, password):
         viewer = TigerVnc(self.instance.address, graphical.VNC_PORT,
                           self.client_log, password=password)
         self.addCleanup(viewer.close)
         return viewer
 
+    def vncdotool(self):
+        script = Dotool(self.instance.address, graphical.VNC_PORT,
+                        self.password())
+        self.addCleanup(script.close)
+        return script
+
+
+class ViewerTest(ViewerCase):
+
     def test_tigervnc(self):
-        viewer = self._tigervnc(self._password())
+        viewer = self.tigervnc(self.password())
         self.there_and_back(
             viewer, lambda: self.assertTrue(viewer.connected))
 
     def test_vncdotool_while_another_looks(self):
         """What the other types, who may only look, is no key."""
-        script = Dotool(self.instance.address, graphical.VNC_PORT,
-                        self._password())
-        self.addCleanup(script.close)
-        other = self._tigervnc(self._password('--view-only'))
+        script = self.vncdotool()
+        other = self.tigervnc(self.password('--view-only'))
 
         def live():
             other.type('never typed', 0.01)
@@ -68,3 +85,60 @@ class ViewerTest(graphical.GraphicalTest):
         self.there_and_back(
             script, live, lambda name: self.assert_picture(
                 self.instance, other, f'{name}-of-other'))
+
+
+class VirtioKeyboardTest(ViewerCase):
+    """The guest has a driver of a keyboard that is none of the PC's own; its
+    kernel repeats a key that is down.
+    """
+
+    image = 'guest-virtio-keyboard'
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.machine.api.upload(
+            cls.image, Layout.from_environment().guest_image,
+            hw_input_bus='virtio')
+
+    def test_typing(self):
+        script = self.vncdotool()
+        self.there_and_back(
+            script, lambda: self.assertTrue(script.connected))
+
+    def test_key_that_is_down_while_it_moves(self):
+        script = self.vncdotool()
+        shell = self._shell()
+        script.type('stty -icanon; tee typed\r')
+        cloud.wait_for(lambda: shell.run('pidof tee'), 30, 'tee')
+        script.hold('a')
+        self.instance.migrate()
+        script.let_go('a')
+        self._assert_let_go()
+        script.hold('a')
+        timer = threading.Timer(_MEANWHILE_S, script.let_go, ['a'])
+        timer.start()
+        self.instance.migrate()
+        timer.join()
+        self._assert_let_go()
+        script.type('b')
+        self.assertEqual('b', self._typed()[-1])
+        self.assertEqual({'a', 'b'}, set(self._typed()))
+        script.press_control('c')
+        script.type('stty sane\r')
+
+    def _shell(self):
+        """At the serial port; Nova ends tokens when an instance has moved."""
+        shell = Shell(ProxySession(self.machine.api.console_url(
+            self.instance.server)))
+        self.addCleanup(shell.close)
+        return shell
+
+    def _typed(self):
+        return self._shell().run('cat typed')
+
+    def _assert_let_go(self):
+        """The guest repeats it no longer."""
+        before = self._typed()
+        time.sleep(_REPEATED_S)
+        self.assertEqual(before, self._typed())

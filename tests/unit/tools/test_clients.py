@@ -108,7 +108,7 @@ class CasesTest(unittest.TestCase):
     def test_each_is_there_once(self):
         named = [(case.client, case.name) for case in cases.every()]
         self.assertEqual(len(set(named)), len(named))
-        self.assertEqual(7, len({client for client, _name in named}))
+        self.assertEqual(9, len({client for client, _name in named}))
 
 
 class ReportTest(unittest.TestCase):

@@ -66,6 +66,13 @@ class Dotool:
         """Press a key while Control is held."""
         self._client.keyPress(f'ctrl-{character}')
 
+    def hold(self, name: str) -> None:
+        """Press a key, and keep it down; it does not repeat itself."""
+        self._client.keyDown(name)
+
+    def let_go(self, name: str) -> None:
+        self._client.keyUp(name)
+
     def picture(self) -> Pixels:
         """All of the console, asked for anew."""
         file = io.BytesIO()

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TigerVNC's viewer on a screen that nobody sees."""
+"""A viewer on a screen that nobody sees, as TigerVNC's."""
 
 import os
 import pathlib
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
+from typing import Self
 
 from PIL import ImageGrab
 
@@ -16,6 +17,8 @@ from laboratory.progress import Failure
 from laboratory.vnc import picture
 from laboratory.vnc.encodings import Pixels
 
+#: Of a screen, in pixels.
+SIZE = 1600, 1200
 #: Keys that one process of xdotool types.
 _BATCH = 20
 _START_S = 30.0
@@ -110,41 +113,31 @@ class Screen:
         contained.end(self._process)
 
 
-class TigerVnc:
-    """A user of ``vncviewer``; a context manager.
+class Viewer:
+    """The user of a program on a screen of its own; a context manager.
 
     :param log: takes what all programs say
     :param size: of the X server's screen; more than the console's
-    :param options: further ones of the viewer
-    :param password: if it is asked for one
     :param pressed: keys that are pressed before there is a viewer
     :raises Failure: it shows no window
     """
 
-    def __init__(self, host: str, port: int, log: pathlib.Path, *options: str,
-                 size: tuple[int, int] = (1600, 1200), password: str = '',
-                 pressed: Iterable[str] = ()) -> None:
+    def __init__(self, argv: Sequence[str], log: pathlib.Path,
+                 size: tuple[int, int], pressed: Iterable[str] = (),
+                 **variables: str) -> None:
         self._screen = Screen(log, size)
         for name in pressed:
             self._screen.press(name)
         with log.open('ab') as stream:
             self._process = contained.start(
-                ['vncviewer', '-Shared', '-RemoteResize=0',
-                 # No hint over the picture about this key.
-                 '-MenuKey=',
-                 # Else it does with 256 colours when the machine is busy.
-                 '-AutoSelect=0',
-                 # It ends when it is cut off.
-                 '-AlertOnFatalError=0', '-ReconnectOnError=0',
-                 '-geometry', '+0+0', *options, f'{host}::{port}'],
-                stream, DISPLAY=self._screen.display, VNC_PASSWORD=password)
+                argv, stream, DISPLAY=self._screen.display, **variables)
         try:
             self._screen.focus(_START_S)
         except Failure:
             self.close()
             raise
 
-    def __enter__(self) -> 'TigerVnc':
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_why: object) -> None:
@@ -175,9 +168,31 @@ class TigerVnc:
         self.press(f'ctrl+{character}')
 
     def picture(self) -> Pixels:
-        """The console, as the viewer shows it."""
+        """All that the program's window shows."""
         return self._screen.picture()
 
     def close(self) -> None:
         contained.end(self._process)
         self._screen.close()
+
+
+class TigerVnc(Viewer):
+    """A user of ``vncviewer``, whose window is the console's picture.
+
+    :param options: further ones of the viewer
+    :param password: if it is asked for one
+    """
+
+    def __init__(self, host: str, port: int, log: pathlib.Path, *options: str,
+                 size: tuple[int, int] = SIZE, password: str = '',
+                 pressed: Iterable[str] = ()) -> None:
+        super().__init__(
+            ['vncviewer', '-Shared', '-RemoteResize=0',
+             # No hint over the picture about this key.
+             '-MenuKey=',
+             # Else it does with 256 colours when the machine is busy.
+             '-AutoSelect=0',
+             # It ends when it is cut off.
+             '-AlertOnFatalError=0', '-ReconnectOnError=0',
+             '-geometry', '+0+0', *options, f'{host}::{port}'],
+            log, size, pressed, VNC_PASSWORD=password)

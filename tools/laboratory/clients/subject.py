@@ -8,16 +8,19 @@ import time
 import urllib.parse
 from collections.abc import Callable
 from typing import TypeVar
+from xml.etree import ElementTree
 
 from laboratory.clients.shell import Shell
 from laboratory.cloud import machines
 from laboratory.cloud.api import Cloud
 from laboratory.progress import Failure
 from laboratory.testbed.settings import COMPUTES, Place
-from laboratory.users.sessions import ProxySession, SshSession
+from laboratory.users.sessions import (
+    ProxySession, SocatSession, SshSession)
 from laboratory.vnc.encodings import Pixels
 
-VNC_PORT = 5900
+#: Domain R's, by default; and the first of QEMU's.
+VNC_PORT, SERIAL_PORT = 5900, 6083
 _OPEN_S = 120.0
 _Opened = TypeVar('_Opened')
 
@@ -82,6 +85,17 @@ class Subject(abc.ABC):
 
         :raises Failure: it has none
         """
+
+    @abc.abstractmethod
+    def serial(self) -> tuple[str, int]:
+        """Host and port of the raw serial port.
+
+        :raises Failure: it has none
+        """
+
+    def socat(self) -> SocatSession:
+        """:raises OSError: there is no ``socat``"""
+        return SocatSession(*self.serial(), self.log)
 
     def proxied(self) -> ProxySession:
         """A session of nova-serialproxy.
@@ -156,13 +170,29 @@ class Stock(Subject):
             raise Failure('VNC', f'of {self.domain}: {done.stderr.strip()}')
         return url.hostname, VNC_PORT + url.port, ''
 
+    def serial(self) -> tuple[str, int]:
+        """Host and port of QEMU's socket."""
+        done = subprocess.run(
+            machines.virsh(self.host, 'dumpxml', self.domain),
+            capture_output=True, text=True)
+        if done.returncode:
+            raise Failure('serial port', f'of {self.domain}: {done.stderr}')
+        source = ElementTree.fromstring(done.stdout).find(
+            "devices/serial[@type='tcp']/source")
+        if source is None:
+            raise Failure('serial port', f'{self.domain} has none over TCP')
+        return source.attrib['host'], int(source.attrib['service'])
+
 
 class Dmore(Subject):
     """With a Domain R."""
 
+    def serial(self) -> tuple[str, int]:
+        """Host and port of Domain R's."""
+        return self._address(), SERIAL_PORT
+
     def vnc(self) -> tuple[str, int, str]:
         """Host, port and password of Domain R's."""
-        address = urllib.parse.urlsplit(self._cloud.ssh_url(self.server))
         done = subprocess.run(
             [self.place.layout.venv_program('python'), '-m',
              'nova_dmore.cmd.manage', '--config-file',
@@ -170,4 +200,8 @@ class Dmore(Subject):
              'vnc-password', self.server], capture_output=True, text=True)
         if done.returncode:
             raise Failure('nova-dmore-manage vnc-password', done.stderr)
-        return str(address.hostname), VNC_PORT, done.stdout.strip()
+        return self._address(), VNC_PORT, done.stdout.strip()
+
+    def _address(self) -> str:
+        return str(urllib.parse.urlsplit(
+            self._cloud.ssh_url(self.server)).hostname)

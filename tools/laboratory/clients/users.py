@@ -9,6 +9,7 @@ from typing import Protocol
 from laboratory.browser import horizon, keys, novnc
 from laboratory.browser.browser import Browser
 from laboratory.browser.dotool import Dotool
+from laboratory.browser.remmina import Remmina
 from laboratory.browser.viewer import TigerVnc
 from laboratory.clients.shell import Shell
 from laboratory.clients.subject import Dmore, Subject, when_there
@@ -57,13 +58,6 @@ class _Dotool(Dotool):
         *held, last = name.split('+')
         self._client.keyPress('-'.join(
             [*held, self._NAMES.get(last, last)]))
-
-    def hold(self, name: str) -> None:
-        """Press a key, and keep it down; it does not repeat itself."""
-        self._client.keyDown(name)
-
-    def let_go(self, name: str) -> None:
-        self._client.keyUp(name)
 
     def copy(self, text: str) -> None:
         """Put a text on the clipboard."""
@@ -155,6 +149,13 @@ def tigervnc(subject: Subject, *locks: str) -> Iterator[Looking]:
 
 
 @contextlib.contextmanager
+def remmina(subject: Subject) -> Iterator[User]:
+    host, port, password = subject.vnc()
+    with Remmina(host, port, subject.log, password) as user:
+        yield user
+
+
+@contextlib.contextmanager
 def page(subject: Subject) -> Iterator[Looking]:
     """noVNC in Chromium."""
     with Browser(subject.log) as browser:
@@ -202,6 +203,11 @@ def tab(subject: Subject) -> Iterator[Looking]:
 def proxy(subject: Subject) -> contextlib.AbstractContextManager[Terminal]:
     """A WebSocket of nova-serialproxy."""
     return _terminal(subject.proxied())
+
+
+def socat(subject: Subject) -> contextlib.AbstractContextManager[Terminal]:
+    """The raw serial port, where proxies connect."""
+    return _terminal(subject.socat())
 
 
 def openssh(subject: Subject) -> contextlib.AbstractContextManager[Terminal]:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ways to a console: an SSH process, nova-serialproxy, nova-novncproxy."""
+"""The ways to a console: nova-serialproxy and nova-novncproxy, ``ssh``, and
+``socat``.
+"""
 
 import os
 import pathlib
@@ -137,30 +139,18 @@ def websocket_url(url: str) -> str:
     return f'ws://{page.netloc}/{path.lstrip("/")}'
 
 
-class SshSession:
-    """A plain OpenSSH client.
+class ProgramSession:
+    """A program whose input and output are the console's.
 
-    :param target: the words that say where to connect to
-    :param key: the private key
-    :param known_hosts: accepts one key per address, and refuses another one
-    :param log: takes what ``ssh`` says about itself
-    :param terminal: the other end is to behave as one; else it is a pipe
-    :raises OSError: ``ssh`` cannot be started
+    :param log: takes what it says about itself
+    :raises OSError: it cannot be started
     """
 
-    def __init__(self, target: Sequence[str], key: pathlib.Path,
-                 known_hosts: pathlib.Path, log: pathlib.Path,
-                 terminal: bool = True) -> None:
+    def __init__(self, argv: Sequence[str], log: pathlib.Path) -> None:
         with log.open('a') as stream:
             self._process = subprocess.Popen(
-                ['ssh', '-tt' if terminal else '-T', '-F', 'none',
-                 '-i', str(key),
-                 '-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes',
-                 '-o', 'StrictHostKeyChecking=accept-new',
-                 '-o', f'UserKnownHostsFile={known_hosts}',
-                 '-o', 'GlobalKnownHostsFile=/dev/null', *target],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stream,
-                bufsize=0)
+                argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=stream, bufsize=0)
         self._input = self._process.stdin.fileno()
         self._output = self._process.stdout.fileno()
 
@@ -174,3 +164,31 @@ class SshSession:
     def close(self) -> None:
         self._process.terminate()
         self._process.wait()
+
+
+class SshSession(ProgramSession):
+    """A plain OpenSSH client.
+
+    :param target: the words that say where to connect to
+    :param key: the private key
+    :param known_hosts: accepts one key per address, and refuses another one
+    :param terminal: the other end is to behave as one; else it is a pipe
+    """
+
+    def __init__(self, target: Sequence[str], key: pathlib.Path,
+                 known_hosts: pathlib.Path, log: pathlib.Path,
+                 terminal: bool = True) -> None:
+        super().__init__(
+            ['ssh', '-tt' if terminal else '-T', '-F', 'none',
+             '-i', str(key),
+             '-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes',
+             '-o', 'StrictHostKeyChecking=accept-new',
+             '-o', f'UserKnownHostsFile={known_hosts}',
+             '-o', 'GlobalKnownHostsFile=/dev/null', *target], log)
+
+
+class SocatSession(ProgramSession):
+    """``socat`` at a raw serial port."""
+
+    def __init__(self, host: str, port: int, log: pathlib.Path) -> None:
+        super().__init__(['socat', '-', f'TCP:{host}:{port},nodelay'], log)

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Remmina on a screen that nobody sees: a client of libvncclient."""
+
+import pathlib
+import time
+from collections.abc import Sequence
+
+import psutil
+
+from laboratory.browser.viewer import SIZE, Viewer
+from laboratory.progress import Failure
+
+_CONNECT_S = 30.0
+_POLL_S = 0.2
+#: It keeps passwords encrypted with a key of its own, so it is what writes
+#: this one.
+_SCRIPT = '''
+printf '[remmina]\nname=console\nprotocol=VNC\nserver=%s\nquality=9\n\
+colordepth=32\nviewmode=1\n' "$SERVER" >/tmp/console.remmina &&
+printf '%s\n' "$VNC_PASSWORD" |
+    remmina --update-profile /tmp/console.remmina --set-option password &&
+exec remmina --connect /tmp/console.remmina
+'''
+
+
+class Remmina(Viewer):
+    """A user of it; its window has a bar beside the console's picture.
+
+    :param password: if it is asked for one
+    :raises Failure: it shows no window, or does not connect
+    """
+
+    def __init__(self, host: str, port: int, log: pathlib.Path,
+                 password: str = '') -> None:
+        super().__init__(['sh', '-c', _SCRIPT], log, SIZE,
+                         SERVER=f'{host}:{port}', VNC_PASSWORD=password)
+        self._server = host, port
+        self._first = self._first_connection(log)
+
+    def _first_connection(self, log: pathlib.Path) -> Sequence[int]:
+        """It connects when its window is shown."""
+        deadline = time.monotonic() + _CONNECT_S
+        while not (found := self._connections()):
+            if time.monotonic() > deadline:
+                self.close()
+                raise Failure('Remmina', 'does not connect', log)
+            time.sleep(_POLL_S)
+        return found
+
+    @property
+    def connected(self) -> bool:
+        """Whether it still has its one connection: it goes on without, and
+        begins another."""
+        return self._connections() == self._first
+
+    def _connections(self) -> Sequence[int]:
+        """Its own ports of connections to the server."""
+        return [connection.laddr.port
+                for process in psutil.Process(self._process.pid).children(
+                    recursive=True)
+                for connection in process.connections('tcp')
+                if connection.raddr == self._server
+                and connection.status == psutil.CONN_ESTABLISHED]
