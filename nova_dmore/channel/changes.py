@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an end of the channel finds when it looks at the region."""
+"""What an end of the channel finds when it polls the region."""
 
 import dataclasses
 

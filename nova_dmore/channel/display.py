@@ -162,7 +162,7 @@ class HostDisplay:
 
     @property
     def viewers(self) -> int:
-        """How many clients look at the picture, as Domain R reports."""
+        """How many viewers the picture has, as Domain R reports."""
         return self._words[region_module.VIEWERS]
 
     @property

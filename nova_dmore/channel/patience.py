@@ -27,7 +27,7 @@ class Patience:
         """The offsets begin anew; the sum of the times stays."""
         self._taken = None
 
-    def look(self, now: float, taken: int, holds: bool) -> float:
+    def update(self, now: float, taken: int, holds: bool) -> float:
         """Bring the sum up to date.
 
         To be called whenever ``taken`` or ``holds`` has changed.

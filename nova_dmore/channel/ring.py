@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bytes in and out of a ring, and the arithmetic of positions.
 
-Nothing here keeps state or looks at a position in the region: the two ends
+Nothing here keeps state or reads a position in the region: the two ends
 pass in offsets that they have validated. Runs in the worker, which is the
 host's end, and in Domain R's agent.
 """

@@ -32,7 +32,7 @@ class Session:
     :ivar address: of the client, or of the proxy that it came by
     :ivar who: fingerprint of the key with which it logged in; None: nobody
         had to
-    :ivar view_only: whether it may only look
+    :ivar view_only: whether it may type nothing
     """
 
     server: str

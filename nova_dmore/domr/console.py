@@ -294,7 +294,7 @@ class Console:
             self._measure(client, now)
             client.notices.tick(client.cursor, now)
             holds = self._holds(client)
-            held = client.patience.look(now, client.cursor, holds)
+            held = client.patience.update(now, client.cursor, holds)
             if not holds:
                 client.since = None
                 continue

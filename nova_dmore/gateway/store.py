@@ -21,7 +21,7 @@ from nova_dmore.gateway import consoles
 from nova_dmore.gateway import index as index_module
 
 FOLDER = pathlib.Path('/var/lib/nova-dmore-gateway')
-_LOOK_S = 0.05
+_POLL_S = 0.05
 
 
 class Store:
@@ -121,7 +121,7 @@ class Store:
                         raise exception.ServiceAwayError(
                             'another log-in asks Nova and Neutron for too '
                             'long') from None
-                    time.sleep(_LOOK_S)
+                    time.sleep(_POLL_S)
             yield
 
 

@@ -21,8 +21,8 @@ from nova_dmore import wire
 _QMP_SOCKETS = {messages.INSTANCE: wire.INSTANCE_QMP_SOCKET,
                 messages.DOMAIN_R: wire.DOMAIN_R_QMP_SOCKET}
 
-#: How often a QEMU that is not there is looked for, in seconds.
-_LOOK_INTERVAL_S = 0.05
+#: How often one tries to connect to a QEMU that is not there, in seconds.
+_RETRY_INTERVAL_S = 0.05
 
 
 class Earlier:
@@ -84,7 +84,7 @@ class Earlier:
                 self._look_for(vm)
         if any(link.state is not qmp.LinkState.READY
                for link in self._links.values()):
-            self._timer = self._loop.call_later(_LOOK_INTERVAL_S, self._look)
+            self._timer = self._loop.call_later(_RETRY_INTERVAL_S, self._look)
 
     def _look_for(self, vm: str) -> None:
         try:

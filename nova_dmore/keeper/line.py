@@ -41,8 +41,8 @@ _CROWDED = 64
 _SOCKET_ROOM = 64
 #: How many bytes of input are moved at once at most.
 _MOVE_MAX = 1 << 16
-#: How often to look whether QEMU has read the byte in a socket, in seconds.
-_SOCKET_LOOK_S = 0.002
+#: How often to poll whether QEMU has read the byte in a socket, in seconds.
+_SOCKET_POLL_S = 0.002
 
 #: So long the guest may wait for a worker, in seconds: as for a client
 #: (``[dmore] serial_stall_ms``).
@@ -435,4 +435,4 @@ class Line:
                                  self._move_input)
         elif opened and no_room and self._socket_timer is None:
             self._socket_timer = self._loop.call_later(
-                _SOCKET_LOOK_S, self._look_at_socket)
+                _SOCKET_POLL_S, self._look_at_socket)

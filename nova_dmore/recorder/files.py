@@ -195,7 +195,7 @@ class Files:
             removed += 1
 
     def _write(self, text: str) -> None:
-        assert self._file is not None       # callers have looked
+        assert self._file is not None       # callers have checked
         data = text.encode()
         done = 0
         while done < len(data):

@@ -103,7 +103,7 @@ class Pair:
 
     def _record(self, recording: wire.Recording, is_last: bool) -> bool:
         files = self._files
-        seen = self._tail.look()
+        seen = self._tail.read_position()
         if seen.offset is None:
             return False
         if files.journal != self._name:
@@ -112,7 +112,7 @@ class Pair:
                     seen.moved - tail_module.WINDOW)
         end = min(seen.moved, start + PIECE)
         data = self._tail.read(start, end)
-        after = self._tail.look()
+        after = self._tail.read_position()
         if (after.moved - tail_module.WINDOW > start or after.offset is None
                 or after.offset - after.moved != seen.offset - seen.moved):
             return True     # it was written over, or has other offsets by now

@@ -23,9 +23,9 @@ from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
 
-#: How often output is looked for, in seconds: what comes between is one event.
-_LOOK_S = 0.05
-#: How often pairs are looked for, and asked whether they are recorded.
+#: How often output is polled for, in seconds: what comes between is one event.
+_POLL_S = 0.05
+#: How often pairs are listed, and asked whether they are recorded.
 _SURVEY_S = 2.0
 #: A worker has so long to answer; one that does not is asked again after a
 #: while: the output of others would be written over.
@@ -109,7 +109,7 @@ class Recorder:
         LOG.info('Recording into %s', self._options.directory)
         while not self._has_ended:
             if not self.turn():
-                time.sleep(_LOOK_S)
+                time.sleep(_POLL_S)
         self.close()
 
     def _end(self, *_ignored: object) -> None:
@@ -127,7 +127,7 @@ class Recorder:
             self._lock = None
 
     def turn(self) -> bool:
-        """Look once at everything -> whether there may be more at once."""
+        """Poll everything once -> whether there may be more at once."""
         now = time.monotonic()
         if now >= self._survey_at:
             self._survey_at = now + _SURVEY_S
@@ -187,7 +187,7 @@ class Recorder:
     def _begin(self, instance: str, known: _Known) -> None:
         memory, name = pair_module.map_journal(
             self._folders.of_pair(instance), known.keeper)
-        # Where this fails, the memory goes with the last who looks at it.
+        # Where this fails, the memory goes with the last who has it open.
         files = files_module.Files(
             self._options.directory / instance, self._options.most,
             socket.gethostname())

@@ -61,7 +61,7 @@ class DomainRDisplay:
         return bool(self._epoch)
 
     def poll(self, epoch: int) -> DisplayChanges | None:
-        """Look for changes.
+        """Poll for changes.
 
         :param epoch: the epoch that is joined
         :returns: None while the picture cannot be shown, or if nothing has
@@ -123,7 +123,7 @@ class DomainRDisplay:
             self._seen & _LOW_HALF | (self._epoch & _LOW_HALF) << 32)
 
     def set_viewers(self, count: int) -> None:
-        """Tell the host how many clients look at the picture."""
+        """Tell the host how many viewers the picture has."""
         self._words[region_module.VIEWERS] = count
 
     def leds(self) -> int | None:

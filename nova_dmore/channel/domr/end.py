@@ -86,7 +86,7 @@ class DomainREnd:
                 and freeze & ~wire.OPEN_ENDED == self.epoch)
 
     def poll(self) -> changes_module.Changes:
-        """Look everywhere: on each interrupt, and every POLL_INTERVAL_S."""
+        """Poll everything: on each interrupt, and every POLL_INTERVAL_S."""
         changes = changes_module.Changes()
         words = self._words
         epoch = words[region_module.HOST_EPOCH]
@@ -101,7 +101,7 @@ class DomainREnd:
         freeze = words[region_module.HOST_FREEZE]
         try:
             for producer in self._out.values():
-                if producer.look():
+                if producer.poll():
                     changes.writable.add(producer.stream)
             if freeze & ~wire.OPEN_ENDED == epoch:
                 self._freeze(freeze, changes)

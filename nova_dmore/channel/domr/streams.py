@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Domain R's side of one stream: one class for each direction.
 
-It runs under an emulated processor: a look that finds nothing costs one or
+It runs under an emulated processor: a poll that finds nothing costs one or
 two word reads per stream.
 """
 
@@ -181,7 +181,7 @@ class DomainRProducer:
         if not self.publish():
             self._words[self._mine] = self.base
 
-    def look(self) -> bool:
+    def poll(self) -> bool:
         """Drop what was taken.
 
         :returns: whether there is more room than before

@@ -14,7 +14,7 @@ from nova_dmore import wire
 class FoundState(enum.IntEnum):
     """How this host found Domain R before it raised an epoch.
 
-    The journal keeps the number; 0 is left for "not looked yet".
+    The journal keeps the number; 0 is left for "not inspected yet".
     """
 
     NEW = 1         # it was in no epoch
@@ -39,9 +39,9 @@ class Found:
     produced: dict[wire.Stream, int]
 
 
-def look(words: memoryview, journal: journal_module.Journal,
-         out: dict[wire.Stream, streams.HostProducer],
-         in_: dict[wire.Stream, streams.HostConsumer]) -> Found:
+def inspect(words: memoryview, journal: journal_module.Journal,
+            out: dict[wire.Stream, streams.HostProducer],
+            in_: dict[wire.Stream, streams.HostConsumer]) -> Found:
     """Find out from the region's words how Domain R is.
 
     A source whose migration was rolled back goes on in a new epoch. If Domain
@@ -82,7 +82,7 @@ def gaps(state: FoundState, found: Found | None,
          stored: dict[wire.Stream, int]) -> list[changes.Gap]:
     """What may be missing once Domain R's own offsets were adopted.
 
-    :param found: None if it was an earlier worker that looked
+    :param found: None if it was an earlier worker that inspected it
     :param forgotten: per TO_DOMAIN_R stream, how many bytes this host gave up
     :param taken: per TO_HOST stream, the offset to go on from
     :param stored: per TO_DOMAIN_R stream, likewise

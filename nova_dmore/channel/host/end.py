@@ -88,7 +88,8 @@ class HostEnd:
         destination may then open without waiting for the carry-over. Only
         to be asked once Domain R has arrived.
         """
-        found = arrival.look(self._words, self._journal, self._out, self._in)
+        found = arrival.inspect(
+            self._words, self._journal, self._out, self._in)
         return found.state is arrival.FoundState.COMPLETE
 
     def positions(self) -> dict[wire.Stream, tuple[int, int]]:
@@ -141,7 +142,7 @@ class HostEnd:
                 journal.first_epoch <= acknowledged <= journal.epoch):
             # This host has not raised it since it found Domain R: so Domain R
             # is another one, or has arrived from another host.
-            self._found = arrival.look(
+            self._found = arrival.inspect(
                 self._words, journal, self._out, self._in)
             journal.set_found(self._found.state, epoch)
         journal.epoch = epoch
@@ -166,10 +167,10 @@ class HostEnd:
         self._words[region_module.HOST_EPOCH] = self._journal.epoch
         self._doorbell(wire.Vector.CONTROL)
 
-    # -- looking ------------------------------------------------------------
+    # -- polling ------------------------------------------------------------
 
     def poll(self) -> changes_module.Changes:
-        """Look everywhere: on each doorbell, and every POLL_INTERVAL_S."""
+        """Poll everything: on each doorbell, and every POLL_INTERVAL_S."""
         changes = changes_module.Changes()
         try:
             if self.state is HostState.OPENING:
@@ -246,11 +247,11 @@ class HostEnd:
         # Read before the positions: it was written after them.
         frozen = words[region_module.FREEZE_ACK] & ~wire.OPEN_ENDED == epoch
         for stream, producer in self._out.items():
-            if producer.look():
+            if producer.poll():
                 changes.writable.add(stream)
         if self.state is HostState.OPEN:
             for stream, consumer in self._in.items():
-                if consumer.look():
+                if consumer.poll():
                     changes.readable.add(stream)
             self._publish()
         elif frozen:

@@ -84,7 +84,7 @@ class IvshmemServer:
         self.connection = connection
 
     def readable(self) -> bool:
-        """Look at the current connection when its socket is readable.
+        """Check the current connection when its socket is readable.
 
         QEMU never sends anything: bytes are thrown away, but not for ever.
 

@@ -158,7 +158,7 @@ class Journal:
     @property
     def found(self) -> int:
         """How Domain R was before the first epoch: a FoundState as a number;
-        0 if that was not looked at."""
+        0 if that was not inspected."""
         return self._get(_S_FOUND)
 
     def set_found(self, found: int, first_epoch: int) -> None:

@@ -122,7 +122,7 @@ class HostProducer:
             end, self._checksum)
         return True
 
-    def look(self) -> bool:
+    def poll(self) -> bool:
         """See how much Domain R has stored, and forget that.
 
         :returns: whether it is more than before
@@ -227,8 +227,8 @@ class HostConsumer:
             self.stream, base - missing, missing, wire.GapKind.AMBIGUOUS,
             'Domain R has dropped bytes that this host did not take')]
 
-    def look(self) -> bool:
-        """Copy what Domain R has produced since the last look.
+    def poll(self) -> bool:
+        """Copy what Domain R has produced since the last poll.
 
         :returns: whether there is more to take than before
         :raises RingError: the position cannot be true

@@ -52,18 +52,18 @@ class Tail:
         """Give the buffer up, so that its mmap can be closed."""
         self._journal.close()
 
-    def look(self) -> Seen:
+    def read_position(self) -> Seen:
         """See how far it is.
 
         :raises errors.JournalError: it changes all the time
         """
         for _attempt in range(_ATTEMPTS):
             self._journal.refresh()
-            first = self._look()
+            first = self._read_position()
             self._journal.refresh()
             # The offsets are others after a change of both; bytes that come
             # meanwhile change neither.
-            second = self._look()
+            second = self._read_position()
             if (first.offset is None) == (second.offset is None) and (
                     first.offset is None or second.offset is None
                     or first.offset - first.moved
@@ -71,7 +71,7 @@ class Tail:
                 return second
         raise errors.JournalError('its offsets change all the time')
 
-    def _look(self) -> Seen:
+    def _read_position(self) -> Seen:
         moved = self._journal.moved(_STREAM)
         if not self._journal.anchored:
             return Seen(moved, None)
@@ -79,7 +79,7 @@ class Tail:
         return Seen(moved, self._journal.offset(_STREAM, moved))
 
     def read(self, start: int, end: int) -> bytes:
-        """Copy bytes; whoever did looks whether they were still there.
+        """Copy bytes; whoever did checks that they were still there.
 
         :param start: of the first one, as :attr:`Seen.moved` counts
         :param end: of the one after the last

@@ -11,7 +11,7 @@ from nova_dmore.cmd.manage import output
 from nova_dmore.cmd import settings
 
 #: How often a host is asked how far it has come, in seconds.
-_LOOK_S = 2.0
+_POLL_S = 2.0
 _COLUMNS = {'instance_uuid': 'Instance', 'state': 'State', 'when': 'When',
             'image_short': 'Image', 'newest_short': 'Newest',
             'error': 'Error'}
@@ -117,7 +117,7 @@ def renewed(api: Any, context: Any, host: str, arguments: argparse.Namespace
         if not any(row['state'] in _UNDER_WAY and not row['error']
                    for row in rows):
             return _table(rows)
-        time.sleep(_LOOK_S)
+        time.sleep(_POLL_S)
         rows = [row for row in api.renewals(context, host)
                 if row['instance_uuid'] in wanted]
 

@@ -23,7 +23,7 @@ _COLUMNS = {
 
 #: How long a session may take to end, in seconds.
 _END_S = 5.0
-_LOOK_S = 0.1
+_POLL_S = 0.1
 
 
 def add(nouns: output.Nouns) -> None:
@@ -124,7 +124,7 @@ def end(service: host_service.HostService, instance: str, number: int
                 f'Session {number} has not ended; a Domain R of an earlier '
                 'release cannot end one', {**told, 'ended': False},
                 output.Status.INCOMPLETE)
-        time.sleep(_LOOK_S)
+        time.sleep(_POLL_S)
     return output.Text(f'Session {number} has ended',
                        {**told, 'ended': True})
 

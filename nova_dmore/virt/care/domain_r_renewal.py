@@ -36,7 +36,7 @@ LOG = logging.getLogger(__name__)
 #: How long a new Domain R may take until it serves, in seconds; an emulated
 #: one on a busy host took half a minute.
 _SERVES_S = 120.0
-_LOOK_S = 0.5
+_POLL_S = 0.5
 
 
 class Renewals:
@@ -252,7 +252,7 @@ class Renewals:
             record = self._pairs.get(uuid)
             if record is None or record.incoming or self._is_live(uuid):
                 return True
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)
         return False
 
     def prune(self) -> None:

@@ -39,7 +39,7 @@ MIGRATION = 'dmore.console.migration'
 
 #: So many wait for the broker at most.
 _UNSENT_MAX = 1000
-_FLUSH_LOOK_S = 0.01
+_FLUSH_POLL_S = 0.01
 
 
 class Reporter:
@@ -196,7 +196,7 @@ class Reporter:
         """Wait until everything is sent, but not longer."""
         deadline = time.monotonic() + timeout_s
         while self._unsent.unfinished_tasks and time.monotonic() < deadline:
-            time.sleep(_FLUSH_LOOK_S)
+            time.sleep(_FLUSH_POLL_S)
 
     def _notify_both(self, context: 'nova_context.RequestContext',
                      event_type: str,

@@ -19,7 +19,7 @@ NAME = f'{domain_r.NAME_PREFIX}accelerator-check'
 #: It takes half a second; one that is emulated takes one, and one that was
 #: seen where KVM does not work took fifteen.
 _LONGEST_S = 8.0
-_LOOK_S = 0.1
+_POLL_S = 0.1
 _XML = f'''<domain type="{{}}">
 <name>{NAME}</name>
 <memory unit="MiB">32</memory>
@@ -81,7 +81,7 @@ def _wait(connection: libvirt.virConnect) -> bool:
     while _is_there(connection):
         if time.monotonic() > deadline:
             return False
-        time.sleep(_LOOK_S)
+        time.sleep(_POLL_S)
     return True
 
 

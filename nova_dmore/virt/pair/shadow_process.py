@@ -23,7 +23,7 @@ LOG = logging.getLogger(__name__)
 
 #: How long a process that was told to end by a signal may take, in seconds.
 _END_S = 5.0
-_LOOK_AGAIN_S = 0.2
+_POLL_S = 0.2
 
 
 class ShadowProcesses:
@@ -142,7 +142,7 @@ class ShadowProcesses:
             if time.monotonic() > deadline:
                 raise error
             self._service.end(instance_uuid)
-            time.sleep(_LOOK_AGAIN_S)
+            time.sleep(_POLL_S)
 
     @staticmethod
     def _is_gone(client: shadow_client.ShadowClient) -> bool:

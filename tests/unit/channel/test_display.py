@@ -23,7 +23,7 @@ class Client:
         self.ends = ends
         self.pixels = bytearray(80 * 60 * 4)
 
-    def look(self, epoch):
+    def redraw(self, epoch):
         changes = self.ends.domr.poll(epoch)
         if changes is None:
             return
@@ -42,7 +42,7 @@ class DamageTest(unittest.TestCase):
     @examples.settings()
     @hypothesis.given(strategies.lists(
         strategies.tuples(strategies.sampled_from(
-            ['paint', 'look', 'epoch', 'shut', 'many', 'worker']),
+            ['paint', 'redraw', 'epoch', 'shut', 'many', 'worker']),
             display_ends.rectangles(), strategies.integers(1, 255)),
         max_size=25))
     def test_client_ends_with_the_picture(self, script):
@@ -55,8 +55,8 @@ class DamageTest(unittest.TestCase):
             elif step == 'many':
                 for n in range(wire.DAMAGE_RECORDS - 3 + value % 6):
                     ends.paint((n % 80, n % 60, 1, 1), value)
-            elif step == 'look':
-                client.look(epoch)
+            elif step == 'redraw':
+                client.redraw(epoch)
             else:
                 if step != 'shut':
                     epoch += 1
@@ -65,7 +65,7 @@ class DamageTest(unittest.TestCase):
                 ends.host.shut()
                 ends.host.set_mode(80, 60)
                 ends.host.open(epoch, [(0, 0, 80, 60)])
-        client.look(epoch)
+        client.redraw(epoch)
         self.assertEqual(ends.pixels(), bytes(client.pixels))
         self.assertTrue(ends.host.seen)
 
@@ -84,7 +84,7 @@ class DamageTest(unittest.TestCase):
         ends.host.damage([(1, 2, 3, 4)] * 200)
 
         class Words:
-            """The host publishes more at the first look into the table."""
+            """The host publishes more at the first read of the table."""
 
             def __init__(self, words):
                 self.words = words

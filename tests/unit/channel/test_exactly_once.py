@@ -155,7 +155,7 @@ class Steps(stateful.RuleBasedStateMachine):
 
     def teardown(self):
         self.carry_over_comes()
-        self.world.settle()
+        self.world.quiesce()
         self.check_gaps()
 
     def check_gaps(self):
@@ -175,7 +175,7 @@ class LossySteps(Steps):
     def carry_over_is_late(self):
         if self.carried is not None:
             self.world.host.open()
-            self.world.settle()
+            self.world.quiesce()
             self.world.host.open(self.carried)
             self.carried = None
 
@@ -228,5 +228,5 @@ class MovedWithoutFreezeTest(unittest.TestCase):
             pair.domr_poll()
             pair.receive()
         pair.adopt(carried)
-        pair.settle()
+        pair.quiesce()
         self.assertEqual([], pair.gap_kinds)

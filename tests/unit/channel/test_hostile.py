@@ -250,7 +250,7 @@ class HostileHostPageTest(unittest.TestCase):
         pair.buffer[region.layout_of(pair.geometry)[OUT].start] ^= 1
         self.assertEqual(b'', pair.domr.received(OUT))
         self.assertIs(domr_end.DomainRState.WAITING, pair.domr.state)
-        pair.settle()
+        pair.quiesce()
 
 
 class OverwrittenTest(unittest.TestCase):
@@ -263,7 +263,7 @@ class OverwrittenTest(unittest.TestCase):
         pair.buffer[:] = arriving
         pair.domr.poll()
         self.assertIs(domr_end.DomainRState.WAITING, pair.domr.state)
-        pair.settle()
+        pair.quiesce()
 
     def test_epoch_of_arrived_domain_r_is_higher(self):
         pair = world.World()
@@ -291,4 +291,4 @@ class OverwrittenTest(unittest.TestCase):
         self.assertTrue(pair.host.poll().opened)
         pair.buffer[:0x1000] = old
         self.assertIsNotNone(pair.host.poll().broken)
-        pair.settle()
+        pair.quiesce()

@@ -261,7 +261,7 @@ class World:
         self.host.open(carried)
         self.local_start = None
 
-    def settle(self) -> None:
+    def quiesce(self) -> None:
         """Bring everything to rest, with a working Domain R."""
         self.domr.resume(OUT)
         if self.host.state in (host_end.HostState.FREEZING,

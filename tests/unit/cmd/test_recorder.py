@@ -245,7 +245,7 @@ class ProgramTest(base.BaseTestCase):
         self.addCleanup(os.close, lock)
         memory, name = pair_module.map_journal(self.pair.directory, keeper)
         found = tail.Tail(memory)
-        self.assertEqual(0, found.look().moved)
+        self.assertEqual(0, found.read_position().moved)
         found.close()
         memory.close()
         self.assertEqual(3, len(name.split(':')))

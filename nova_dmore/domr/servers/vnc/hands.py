@@ -17,9 +17,9 @@ from nova_dmore.domr.servers.vnc import pointer
 from nova_dmore.domr.servers.vnc import protocol
 
 #: A client that holds a key or a button and has sent none for so long is taken
-#: for one that has gone, in seconds; how often is looked.
+#: for one that has gone, in seconds; how often that is polled.
 SILENT_S = 60.0
-_SILENT_LOOK_S = 5.0
+_SILENCE_POLL_S = 5.0
 
 #: With Control and Alt: types the clipboard, lets all keys go (and control),
 #: takes control. By QEMU's number, or by the symbol for who sends no number.
@@ -256,7 +256,7 @@ class Hands:
         """Let go what clients hold that have said nothing for long."""
         if self._silence is None and self._heard:
             self._silence = asyncio.get_running_loop().call_later(
-                _SILENT_LOOK_S, self._on_silence)
+                _SILENCE_POLL_S, self._on_silence)
 
     def _on_silence(self) -> None:
         self._silence = None

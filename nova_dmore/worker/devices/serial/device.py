@@ -101,6 +101,6 @@ class SerialDevice(base.ShadowDevice):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        waits = [each for each in (held, self.input.look_in()) if each]
+        waits = [each for each in (held, self.input.poll_after()) if each]
         if waits:
             self._timer = self._loop.call_later(min(waits), self.pump)

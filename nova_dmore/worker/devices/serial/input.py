@@ -19,10 +19,10 @@ from nova_dmore.worker.devices.serial import fence as fence_module
 
 LOG = logging.getLogger(__name__)
 
-#: When to look whether QEMU has read the input: first so soon after it was
+#: When to poll whether QEMU has read the input: first so soon after it was
 #: written, then less and less often, up to the second value. In seconds.
-_FIRST_LOOK_S = 0.01
-_LAST_LOOK_S = 0.5
+_FIRST_POLL_S = 0.01
+_LAST_POLL_S = 0.5
 
 
 class SerialInput:
@@ -39,7 +39,7 @@ class SerialInput:
         #: Where input lies that has left the pipe; :func:`pipes.unread`.
         self.unread_in = context.serial.unread
         self._written = context.serial.written      # in all
-        self._look_s = _FIRST_LOOK_S
+        self._poll_s = _FIRST_POLL_S
         #: The count at the stop is final.
         self.is_final = False
         self._reported = 0      # bytes that were read after the state's saving
@@ -70,10 +70,10 @@ class SerialInput:
         """How many bytes were written, and are not known to be read."""
         return self._written - self._journal.moved(self._stream)
 
-    def look_in(self) -> float:
-        """-> seconds after which to look whether input was read; 0: there is
-        nothing to look for."""
-        return self._look_s if self._under_way and not self.is_final else 0
+    def poll_after(self) -> float:
+        """-> seconds after which to poll whether input was read; 0: there is
+        nothing to poll for."""
+        return self._poll_s if self._under_way and not self.is_final else 0
 
     def pump(self) -> None:
         """Send what there is, and there is room for."""
@@ -91,7 +91,7 @@ class SerialInput:
             self._written += os.write(self._pipe, data)
         except BlockingIOError:
             return
-        self._look_s = _FIRST_LOOK_S
+        self._poll_s = _FIRST_POLL_S
 
     def discard(self) -> None:
         """Throw away what was typed for an instance that is off."""
@@ -146,9 +146,9 @@ class SerialInput:
         # first.
         read = self._under_way - min(unread, self._under_way)
         if not read:
-            self._look_s = min(2 * self._look_s, _LAST_LOOK_S)
+            self._poll_s = min(2 * self._poll_s, _LAST_POLL_S)
             return
-        self._look_s = _FIRST_LOOK_S
+        self._poll_s = _FIRST_POLL_S
         self._host_end.take(self._stream, read)
         if self.limit is not None and self.taken >= self.limit:
             self._limit_reached()

@@ -197,7 +197,7 @@ class SerialOutput:
     def _waits(self, holds: bool) -> float:
         """-> seconds for which the guest was held up, and perhaps still is.
         """
-        return self._patience.look(
+        return self._patience.update(
             time.monotonic(), self._journal.base(self._stream), holds)
 
     def _may_report(self) -> bool:

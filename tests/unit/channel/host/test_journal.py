@@ -138,7 +138,7 @@ class KilledTest(unittest.TestCase):
         self.assertIn(pair.out_sent - before[0], range(31))
         self.assertIn(pair.in_taken - before[1], range(31))
         pair.host.open(None if kept.anchored else carry)
-        pair.settle()
+        pair.quiesce()
         self.assertEqual([], pair.gap_kinds)
 
     def sent(self, pair, position):
@@ -329,7 +329,7 @@ class StatesTest(unittest.TestCase):
         self.assertFalse(pair.host.domain_r_complete)
         pair.restart_worker()
         pair.host.open()
-        pair.settle()
+        pair.quiesce()
         self.assertIn(wire.GapKind.UNKNOWN, pair.gap_kinds)
 
     def test_hold(self):

@@ -50,10 +50,10 @@ class TailTest(unittest.TestCase):
     def test_offsets_that_are_not_known(self) -> None:
         self._begin()
         self.journal.append(OUT, b'abc')
-        self.assertEqual(tail.Seen(3, None), self.tail.look())
+        self.assertEqual(tail.Seen(3, None), self.tail.read_position())
         self.assertEqual(b'bc', self.tail.read(1, 3))
         self._anchor(1000)
-        self.assertEqual(tail.Seen(3, 1003), self.tail.look())
+        self.assertEqual(tail.Seen(3, 1003), self.tail.read_position())
         self.assertEqual(b'bc', self.tail.read(1, 3))
 
     def test_carried_bytes_are_those_of_the_source(self) -> None:
@@ -62,7 +62,7 @@ class TailTest(unittest.TestCase):
         with self.journal.transaction():
             self.journal.prepend(OUT, 500, b'carried')
             self.journal.anchored = True
-        self.assertEqual(tail.Seen(4, 511), self.tail.look())
+        self.assertEqual(tail.Seen(4, 511), self.tail.read_position())
         self.assertEqual(b'here', self.tail.read(0, 4))
 
     def test_bytes_that_are_stored_are_there_for_a_window(self) -> None:
@@ -75,7 +75,7 @@ class TailTest(unittest.TestCase):
             self.journal.append(OUT, data)
             printed += data
             self._store(len(data))
-            seen = self.tail.look()
+            seen = self.tail.read_position()
             self.assertEqual((len(printed), 77 + len(printed)),
                              (seen.moved, seen.offset))
             # What the worker reads next lies in the area.
@@ -92,7 +92,7 @@ class TailTest(unittest.TestCase):
         self.journal.append(OUT, b'abc')
         with self.journal.transaction():
             self.journal.jump(wire.Stream.SERIAL0_IN, 99)
-        self.assertEqual(tail.Seen(3, 3), self.tail.look())
+        self.assertEqual(tail.Seen(3, 3), self.tail.read_position())
 
     def test_offsets_that_move_on(self) -> None:
         """Domain R has stored more than this host knows of."""
@@ -101,5 +101,5 @@ class TailTest(unittest.TestCase):
         self.journal.append(OUT, b'abc')
         with self.journal.transaction():
             self.journal.shift(OUT, 50)
-        self.assertEqual(tail.Seen(3, 53), self.tail.look())
+        self.assertEqual(tail.Seen(3, 53), self.tail.read_position())
         self.assertEqual(b'abc', self.tail.read(0, 3))

@@ -29,7 +29,7 @@ class RenewTest(base.BaseTestCase):
 
     def setUp(self):
         super().setUp()
-        self.useFixture(fixtures.MockPatchObject(renew, '_LOOK_S', 0))
+        self.useFixture(fixtures.MockPatchObject(renew, '_POLL_S', 0))
         self.api = mock.create_autospec(operator_rpc.OperatorAPI,
                                         instance=True)
 

@@ -23,7 +23,7 @@ class RenewalsTestCase(care_case.CareTestCase):
 
     def setUp(self):
         super().setUp()
-        for name, seconds in (('_SERVES_S', 0.2), ('_LOOK_S', 0.001)):
+        for name, seconds in (('_SERVES_S', 0.2), ('_POLL_S', 0.001)):
             self.useFixture(fixtures.MockPatchObject(
                 domain_r_renewal, name, seconds))
         self.images.current.return_value = NEWER

@@ -18,7 +18,7 @@ class AcceleratorTest(fakes.TestCase):
         self.useFixture(fixtures.MockPatchObject(
             accelerator, '_LONGEST_S', 0.05))
         self.useFixture(fixtures.MockPatchObject(
-            accelerator, '_LOOK_S', 0.001))
+            accelerator, '_POLL_S', 0.001))
 
     def _comes_through(self):
         """Its firmware starts the guest anew, and libvirt ends it."""
