@@ -247,7 +247,7 @@ class DomainRControl:
         self._end_break()
 
     def _end_break(self) -> None:
-        assert self._break is not None      # callers have looked
+        assert self._break is not None      # callers have checked
         length = self._break[1]
         self._break = None
         self._break_sent = False

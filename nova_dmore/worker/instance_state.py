@@ -83,11 +83,11 @@ class StateTeller:
             self._timer.cancel()
             self._timer = None
         if seconds:
-            self._timer = self._loop.call_later(seconds, self._is_settled)
+            self._timer = self._loop.call_later(seconds, self._say_now)
         else:
-            self._is_settled()
+            self._say_now()
 
-    def _is_settled(self) -> None:
+    def _say_now(self) -> None:
         self._timer = None
         assert self._now is not None    # somebody has waited for it
         self._say(self._now)

@@ -87,7 +87,7 @@ class Pair:
             kept=kept.get('devices', {}),
             commands=self.commands, last_input=start['last_input'],
             input_limit_reached=lambda: loop.call_soon(self._move),
-            settled=self._check_freeze,
+            check_freeze=self._check_freeze,
             config={}, instance_is_off=lambda: self._instance_state.is_off,
             input_dropped=lambda at, count: self.control.input_dropped(
                 at, count, self._is_open()))
@@ -111,7 +111,7 @@ class Pair:
             self.configure(kept['config'])
 
     def start(self) -> None:
-        """Begin to look after everything."""
+        """Begin to serve everything."""
         for each in self._from_domain_r:
             self.loop.add_reader(each, self._on_doorbell, each)
         self._poll_regularly()
@@ -278,14 +278,14 @@ class Pair:
             os.eventfd_read(descriptor)
         except BlockingIOError:
             pass
-        self._look()
+        self._poll()
 
     def _poll_regularly(self) -> None:
         self.loop.call_later(wire.POLL_INTERVAL_S, self._poll_regularly)
-        self._look()
+        self._poll()
 
-    def _look(self) -> None:
-        """Look at the region."""
+    def _poll(self) -> None:
+        """Poll the region."""
         changes = self.host_end.poll()
         now = time.monotonic()
         actions = []
@@ -305,7 +305,7 @@ class Pair:
             self.act(actions)
         elif changes.readable or changes.writable:
             self._move()
-        self.devices.each(base.ShadowDevice.look)
+        self.devices.each(base.ShadowDevice.update)
 
     def _move(self) -> None:
         """Move all bytes that can be moved."""

@@ -56,7 +56,7 @@ class Waiters:
         #: What is to be told, and what ends the waiting; by the request.
         self._waiting: dict[Later, tuple[Callable[[Result], None],
                                          loop_module.Handle]] = {}
-        self._looks = False
+        self._is_woken = False
 
     def wait(self, later: Later, told: Callable[[Result], None]) -> None:
         """Have somebody told the result as soon as it is there."""
@@ -72,13 +72,13 @@ class Waiters:
             self._waiting.pop(later)[1].cancel()
 
     def wake(self) -> None:
-        """Something changed: look again, when all of it has."""
-        if not self._looks:
-            self._looks = True
-            self._loop.call_soon(self._look)
+        """Something changed: answer those that wait, when all of it has."""
+        if not self._is_woken:
+            self._is_woken = True
+            self._loop.call_soon(self._answer)
 
-    def _look(self) -> None:
-        self._looks = False
+    def _answer(self) -> None:
+        self._is_woken = False
         for later in list(self._waiting):
             if later in self._waiting and later.is_so():
                 self._end(later)

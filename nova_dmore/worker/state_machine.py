@@ -35,7 +35,7 @@ class Action(enum.Enum):
     OPEN_AS_DOMAIN_R = 'open as Domain R'
     #: The same, but what the source still had is lost: report it.
     OPEN_UNKNOWN = 'open unknown'
-    #: The instance stopped for a migration: settle input, peek output,
+    #: The instance stopped for a migration: count input and output,
     #: publish, and ask Domain R to freeze.
     STOP = 'stop'
     #: The freeze is over, acknowledged or not: make the carry-over.

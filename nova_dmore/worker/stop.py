@@ -30,7 +30,7 @@ class Stop:
 
     :param kept: what an earlier worker has left (:meth:`to_notes`).
     :param note: leaves everything to a successor.
-    :param wake: has those look who wait for what changes here.
+    :param wake: has those answered who wait for what changes here.
     """
 
     def __init__(self, machine: state_machine.PairMachine,
@@ -104,18 +104,18 @@ class Stop:
 
         The machine does not wait for ever.
         """
-        settling = self._devices.is_settling()
-        if settling and not self._machine.freeze_due:
+        awaits_answer = self._devices.awaits_answer()
+        if awaits_answer and not self._machine.freeze_due:
             return []
         # Once: it may be asked for.
-        self._host_end.freeze(final=not settling)
+        self._host_end.freeze(final=not awaits_answer)
         if not self.domain_r_may_stop:
             if not (self._host_end.state is host_end_module.HostState.FROZEN or
                     self._machine.domain_r_stopped or
                     self._machine.freeze_overdue):
                 return []
             self._domain_r_frozen(time.monotonic())
-        is_over = not settling and self._devices.is_saved()
+        is_over = not awaits_answer and self._devices.is_saved()
         return self._machine.freeze_over() if is_over else []
 
     def _domain_r_frozen(self, now: float) -> None:
@@ -132,7 +132,7 @@ class Stop:
 
     def carry(self, now: float) -> None:
         """The freeze is over: keep what a destination needs."""
-        self._devices.each(base.ShadowDevice.settle)
+        self._devices.each(base.ShadowDevice.frozen)
         self._host_end.poll()    # for the last that Domain R has stored
         carry_over = self._host_end.carry_over()
         if carry_over is not None:

@@ -37,8 +37,8 @@ def _serve(loop: loop_module.Loop, link: socket.socket,
                 return
             this.on_message(message, received)
 
-    # What the last worker left unfinished is settled before the region is
-    # looked at: the keeper's first messages hand the connections over.
+    # What the last worker left unfinished is completed before the region is
+    # polled: the keeper's first messages hand the connections over.
     on_link()
     this.start()
     loop.add_reader(link, on_link)

@@ -60,7 +60,7 @@ class DeviceContext:
         devices are made.
     :ivar input_taken: functions to be called when QEMU has taken an event.
     :ivar input_limit_reached: called when all input before a break is taken.
-    :ivar settled: called when ``is_settling`` or ``is_saved`` may have
+    :ivar check_freeze: called when ``awaits_answer`` or ``is_saved`` may have
         changed while the instance stands still to leave.
     :ivar config: the CONFIG message in force, empty before the first.
     :ivar input_dropped: called with the offset of serial input that is for
@@ -80,7 +80,7 @@ class DeviceContext:
     commands: keeper_commands.Commands
     last_input: messages.Message | None
     input_limit_reached: Callable[[], object]
-    settled: Callable[[], None]
+    check_freeze: Callable[[], None]
     config: dict[str, Any]
     instance_is_off: Callable[[], bool] = lambda: False
     input_dropped: Callable[[int, int], None] = lambda at, count: None
@@ -104,8 +104,8 @@ class ShadowDevice(abc.ABC):
         """Do all that can be done now; called whenever anything changed
         while output flows."""
 
-    def look(self) -> None:
-        """The region may have changed, or the machine; called often."""
+    def update(self) -> None:
+        """The region may have changed, or the machine; called at each poll."""
 
     def armed(self) -> None:
         """A migration of the instance begins here."""
@@ -118,7 +118,7 @@ class ShadowDevice(abc.ABC):
         """The keeper has counted what passed the serial port at the stop; see
         :attr:`messages.ToWorker.COUNT`."""
 
-    def is_settling(self) -> bool:
+    def awaits_answer(self) -> bool:
         """Whether an answer is still expected that will tell which input QEMU
         has taken, or which output it gave: QEMU's to a command, or the
         keeper's count and the output up to it."""
@@ -129,12 +129,12 @@ class ShadowDevice(abc.ABC):
         has taken and given."""
         return True
 
-    def settle(self) -> None:
+    def frozen(self) -> None:
         """The freeze is over: what is known now will be carried over."""
 
     def carry_over(self) -> dict[str, Any]:
         """-> fields of :class:`carry_over.CarryOver` that are this device's;
-        called after ``settle``."""
+        called after ``frozen``."""
         return {}
 
     def arrived(self, carried: carry_over_module.CarryOver | None) -> None:

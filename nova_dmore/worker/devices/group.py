@@ -75,9 +75,9 @@ class DeviceGroup:
                 stream, wire.GapKind.UNKNOWN,
                 f'its device failed at the stop ({method})', None, None)
 
-    def is_settling(self) -> bool:
+    def awaits_answer(self) -> bool:
         """See :class:`base.ShadowDevice`."""
-        return any(self.each(base.ShadowDevice.is_settling).values())
+        return any(self.each(base.ShadowDevice.awaits_answer).values())
 
     def is_saved(self) -> bool:
         """See :class:`base.ShadowDevice`."""

@@ -223,7 +223,7 @@ class FakeDomainR:
                 self.end.poll()
 
     def views(self, on=True):
-        """Somebody looks at the display -> the Viewer, or nobody does."""
+        """The display has a viewer -> the Viewer, or it has none."""
         with self._lock:
             if self.viewer is None:
                 self.viewer = viewer.Viewer(self.end, self._area)
@@ -277,16 +277,16 @@ class FakeDomainR:
             for each in ready:
                 os.eventfd_read(each)
             if self.running:
-                self._look()
+                self._poll()
 
-    def _look(self):
+    def _poll(self):
         with self._lock:
             for stream in self.end.poll().readable:
                 self.got[stream] += self.end.received(stream)
             if (self.viewer is not None and
                     self.end.state is domr_end.DomainRState.OPEN):
                 before = self.viewer.updates
-                self.viewer.look()
+                self.viewer.redraw()
                 if self.viewer.updates != before:
                     self.ring(wire.Vector.DISPLAY)
 

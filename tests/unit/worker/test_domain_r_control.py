@@ -35,7 +35,7 @@ class SlowReaderTest(unittest.TestCase):
 
     def _reads(self):
         """-> the messages that Domain R reads, with a turn for the host after
-        each look."""
+        each poll."""
         messages = []
         for _ in range(20):
             self.domain_r.poll()

@@ -61,7 +61,7 @@ class _World:
 
     def look(self) -> None:
         """The worker calls; the keeper answers what was asked for."""
-        self.device.look()
+        self.device.update()
         answer, self.opened = self.opened, None
         if answer is None:
             return

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shadow device of the instance's display.
 
-It looks at QEMU's display only while somebody looks at Domain R's, and asks
+It reads QEMU's display only while Domain R's has viewers, and asks
 for the next picture when Domain R has dealt with the last.
 """
 
@@ -26,17 +26,17 @@ LOG = logging.getLogger(__name__)
 REFRESH_INTERVAL_S = 0.1
 
 #: QEMU is asked again this much later: it forgets a request when the guest
-#: changes its video mode, and its looks at an idle display become as rare as
-#: one in 3 s. In seconds.
+#: changes its video mode, and it refreshes an idle display as rarely as every
+#: 3 s. In seconds.
 REMIND_S = 0.5
 
 #: QEMU is asked for the next changes although Domain R has not dealt with the
 #: last ones, if these cover at most one part in so many of the picture.
 AHEAD_SHARE = 16
 
-#: When QEMU should look for what an event of input has changed, in seconds
-#: after it, until something is found. Looks are 30 ms apart at least: one at
-#: once would find nothing, and delay the next.
+#: When QEMU should refresh what an event of input has changed, in seconds
+#: after it, until something is found. Refreshes are 30 ms apart at least: one
+#: at once would find nothing, and delay the next.
 HURRY_S = (0.01, 0.04, 0.07, 0.11)
 
 #: A destination opens without knowing what the clients have been shown if
@@ -59,7 +59,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         self._display = display.HostDisplay(context.region)
         self._wanted = wanted_module.Wanted(context, self._display)
         self._connection = connection.Connection(
-            context, make_source, self, self.look)
+            context, make_source, self, self.update)
         # Of QEMU's picture, while it is known.
         self._size: tuple[int, int] | None = None
         self._cursor: display.Cursor | None = None
@@ -91,9 +91,9 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
 
     def pump(self) -> None:
         """See :class:`base.ShadowDevice`."""
-        self.look()
+        self.update()
 
-    def look(self) -> None:
+    def update(self) -> None:
         """See :class:`base.ShadowDevice`."""
         now = time.monotonic()
         self._wanted.see_viewers(now)
@@ -122,7 +122,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
 
     def opened(self) -> None:
         """See :class:`base.ShadowDevice`."""
-        self.look()
+        self.update()
 
     def arrived(self, carried: carry_over_module.CarryOver | None) -> None:
         """See :class:`base.ShadowDevice`."""
@@ -132,7 +132,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
             self._arrival_open = True
         elif self._arrival_open:
             self._arrived = carried.picture
-            self.look()
+            self.update()
 
     def carry_over(self) -> dict[str, Any]:
         """See :class:`base.ShadowDevice`."""
@@ -153,7 +153,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         self._size = width, height
         self._applied = False
         self._begin_refresh()
-        self._loop.call_soon(self.look)
+        self._loop.call_soon(self.update)
 
     def target(self, y: int, height: int) -> source_module.Target | None:
         """See :class:`source.Sink`."""
@@ -178,7 +178,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
             self._covered += sum(each[2] * each[3] for each in rectangles)
             if self._covered >= self._display.width * self._display.height:
                 self._complete_at = self._complete_at or now
-        self.look()
+        self.update()
 
     def cursor(self, cursor: display.Cursor | None) -> None:
         """See :class:`source.Sink`."""
@@ -207,7 +207,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         self._connection.ended(reason)
         self._leds_moved = False    # the next one is another QEMU
         self._lose()
-        self._loop.call_soon(self.look)
+        self._loop.call_soon(self.update)
 
     def _lose(self) -> None:
         self._size = None
@@ -220,8 +220,8 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
     # -- the picture
 
     def _forget_pixels(self) -> None:
-        """Nobody looks: pixels take no memory meanwhile, neither those that
-        were looked at nor what a migration of Domain R has read of them.
+        """No viewer is there: pixels take no memory meanwhile, neither those
+        that were shown nor what a migration of Domain R has read of them.
         It takes about a millisecond for each MiB: so not while somebody does.
         """
         if self._forgotten != self._host_end.epoch:
@@ -299,7 +299,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
             source.request(False)
 
     def _open(self, complete_at: float, now: float) -> None:
-        """The picture is complete: show it as soon as Domain R can look."""
+        """The picture is complete: show it as soon as Domain R can read it."""
         if not self._wanted.is_open():
             return
         if (self._arrival_open and self._arrived is None
@@ -341,7 +341,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         if self._connection.source is not None and self._display.is_open:
             now = time.monotonic()
             self._hurries = [now + each for each in HURRY_S]
-            self.look()
+            self.update()
 
     def _set_timer(self, now: float) -> None:
         """Be called again when time alone changes something."""
@@ -370,4 +370,4 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
 
     def _on_timer(self) -> None:
         self._timer = None
-        self.look()
+        self.update()

@@ -44,7 +44,7 @@ _TURN = 1 << 22
 _SCRATCH = 1 << 18
 
 #: QEMU's extended key event: the left shift key, which is not down, goes up.
-#: QEMU ignores it; but any message of a type above 3 makes it look at the
+#: QEMU ignores it; but any message of a type above 3 makes it refresh the
 #: guest's display every 30 ms again, where it slows down to 3 s by itself.
 #: Cut text of no length would do as well, if it left the clipboard alone.
 _HURRY = struct.pack('>BBHII', 255, 0, 0, 0xffe1, 0x2a)

@@ -64,7 +64,7 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def hurry(self) -> None:
-        """Something will change soon: have QEMU look for it."""
+        """Something will change soon: have QEMU refresh soon."""
 
     @abc.abstractmethod
     def close(self) -> None:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether QEMU's display is to be looked at, and may be shown."""
+"""Whether QEMU's display is to be read, and may be shown."""
 
 from nova_dmore.channel import display as display_module
 from nova_dmore.channel.host import end as host_end_module
 from nova_dmore import wire
 from nova_dmore.worker.devices import base
 
-#: How long QEMU's display is looked at after the last viewer left, seconds.
+#: How long QEMU's display is read after the last viewer left, seconds.
 LINGER_S = 1.5
 
 
@@ -19,11 +19,11 @@ class Wanted:
         self._machine = context.machine
         self._host_end = context.host_end
         self._display = display
-        # When somebody looked last.
+        # When there was a viewer last.
         self._viewed_at: float | None = None
 
     def see_viewers(self, now: float) -> None:
-        """Look whether somebody looks at Domain R's."""
+        """Note whether Domain R's display has viewers."""
         if self._display.viewers and (
                 self.is_open() or not self._machine.output_flows):
             self._viewed_at = now

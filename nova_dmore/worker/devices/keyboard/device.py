@@ -112,12 +112,12 @@ class InputDevice(base.ShadowDevice):
         return (self._on_way is None and self._timer is None
                 and not self._is_asking)
 
-    def is_settling(self) -> bool:
+    def awaits_answer(self) -> bool:
         """See :class:`base.ShadowDevice`: QEMU refuses what comes after the
         stop, so what it has accepted is in its state."""
         return self._on_way is not None
 
-    def settle(self) -> None:
+    def frozen(self) -> None:
         """See :class:`base.ShadowDevice`."""
         if self._on_way is not None:
             self._ambiguous(self._on_way, 'QEMU had not answered when it '
@@ -315,7 +315,7 @@ class InputDevice(base.ShadowDevice):
                                 'saved, or nearly so')
             if place is not None:
                 self._place = place
-            self._settled(note)
+            self._completed(note)
             for each in self._context.input_taken:
                 each()
         elif failure == messages.Failure.LOST:
@@ -329,7 +329,7 @@ class InputDevice(base.ShadowDevice):
             self._relative = True
         else:
             self._drop(f'QEMU does not take an event: {error}')
-            self._settled(note)
+            self._completed(note)
         self._reported = False
         self.pump()
 
@@ -342,7 +342,7 @@ class InputDevice(base.ShadowDevice):
         if self._timer is None:
             self._wait(_RETRY_S)
 
-    def _settled(self, note: messages.Message) -> None:
+    def _completed(self, note: messages.Message) -> None:
         """QEMU has, or will never have, what was on its way."""
         self._held.is_after(note)
         self._take(note)
@@ -357,7 +357,7 @@ class InputDevice(base.ShadowDevice):
         return note['offset'] == self.taken and self._held.counts(note)
 
     def _recover(self, last: messages.Message) -> None:
-        """Settle what the last worker had sent."""
+        """Complete what the last worker had sent."""
         last = {'down_before': (), 'down': (), **last}  # release 0.2
         self._held.is_before(last)
         if last['answer'] is None:

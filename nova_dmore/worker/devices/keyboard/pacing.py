@@ -2,7 +2,7 @@
 """How fast events may be handed to QEMU.
 
 QEMU acknowledges an event when the emulated device has it, and the guest's
-kernel takes it from there into queues of its own that nobody can look into
+kernel takes it from there into queues of its own that nobody can read
 (an X server's has 64 events, EVDEV_MIN_BUFFER_SIZE in drivers/input/evdev.c,
 of which a key takes three, down or up). The firmware of a PC keeps 15 keys for
 a boot loader, which draws each one before it asks for the next. A guest that
@@ -26,7 +26,7 @@ BACKLOG_S = 0.014
 BACKLOG_EVENTS = 16
 
 #: The guest is given time for so long after it was stopped, in seconds.
-SETTLING_S = 2.0
+RECOVERY_S = 2.0
 
 
 class Pacer:
@@ -34,14 +34,14 @@ class Pacer:
 
     def __init__(self) -> None:
         self._backlog = False
-        self._settled_at = 0.0
+        self._recovered_at = 0.0
         #: When the next event is due, were there no bursts.
         self._at = 0.0
         self._interval = STEADY_S
 
     def resumed(self, now: float) -> None:
         """The guest runs again."""
-        self._settled_at = now + SETTLING_S
+        self._recovered_at = now + RECOVERY_S
 
     def waiting(self, count: int, now: float) -> None:
         """:param count: how many events wait now."""
@@ -49,7 +49,7 @@ class Pacer:
             self._backlog = True
         elif count <= 1:
             self._backlog = False
-        slow = self._backlog or now < self._settled_at
+        slow = self._backlog or now < self._recovered_at
         self._interval = BACKLOG_S if slow else STEADY_S
 
     @property

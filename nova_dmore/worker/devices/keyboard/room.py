@@ -9,7 +9,7 @@ So the status is read before there could be more bytes than that: a key waits
 until the guest has read those before it, however long it takes.
 
 The bit is not set while the guest has the keyboard switched off, which it does
-for a moment when it looks for one. What is typed then can be lost, as in
+for a moment when it probes for one. What is typed then can be lost, as in
 QEMU's own console.
 """
 

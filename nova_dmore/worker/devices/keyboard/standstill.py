@@ -25,18 +25,18 @@ class Standstill:
     """Tells when an instance has stood still for so long that what waits for
     it is to be dropped.
 
-    :param look: has the device look again: it has lasted
+    :param lasted: called when it has lasted
     :param is_off: whether there is no QEMU: the next one is not to get what
         waits, however soon it comes
     """
 
     def __init__(self, machine: state_machine.PairMachine,
-                 loop: loop_module.Loop, look: Callable[[], None],
+                 loop: loop_module.Loop, lasted: Callable[[], None],
                  is_off: Callable[[], bool]) -> None:
         self._machine = machine
         self._is_off = is_off
         self._loop = loop
-        self._look = look
+        self._lasted = lasted
         self._since: float | None = None
         self._told = False      # in the log
         self._timer: loop_module.Handle | None = None
@@ -61,7 +61,7 @@ class Standstill:
 
     def _on_timer(self) -> None:
         self._timer = None
-        self._look()
+        self._lasted()
 
     def drops(self, count: int) -> None:
         """So many events that wait are dropped now: say so, once."""

@@ -26,7 +26,7 @@ class SerialDevice(base.ShadowDevice):
         self.output = serial_out.SerialOutput(context)
         self._loop = context.loop
         self._machine = context.machine
-        self._settled = context.settled
+        self._check_freeze = context.check_freeze
         self._instance_is_off = context.instance_is_off
         self._pipe = context.serial.output
         self._is_reading = False
@@ -44,7 +44,7 @@ class SerialDevice(base.ShadowDevice):
                 self.input.discard()
         self._watch()
         if self._machine.state is wire.PairState.FREEZING:
-            self._settled()
+            self._check_freeze()
 
     def counted(self, message: messages.Message) -> None:
         """See :class:`base.ShadowDevice`."""
@@ -64,7 +64,7 @@ class SerialDevice(base.ShadowDevice):
         self.output.stop()
         self._watch()
 
-    def is_settling(self) -> bool:
+    def awaits_answer(self) -> bool:
         """See :class:`base.ShadowDevice`."""
         return not self.output.has_all
 
@@ -72,9 +72,9 @@ class SerialDevice(base.ShadowDevice):
         """See :class:`base.ShadowDevice`."""
         return self.input.is_final and self.output.has_all
 
-    def settle(self) -> None:
+    def frozen(self) -> None:
         """See :class:`base.ShadowDevice`."""
-        self.output.settle()
+        self.output.frozen()
 
     def thaw(self) -> None:
         """See :class:`base.ShadowDevice`."""

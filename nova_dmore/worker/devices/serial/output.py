@@ -124,7 +124,7 @@ class SerialOutput:
                 'QEMU got room for them while it saved its state: they may '
                 'come a second time', self._position(), count)
 
-    def settle(self) -> None:
+    def frozen(self) -> None:
         """All is here: report what cannot be carried over."""
         self._report_dropped()
         left = (self._host_end.unstored(self._stream)

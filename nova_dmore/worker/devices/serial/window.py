@@ -17,7 +17,7 @@ import collections
 from nova_dmore import wire
 
 #: Bounds of the window, in bytes. The most is what Domain R takes between two
-#: of its looks on a fast machine. It begins small: a Domain R that has just
+#: of its polls on a fast machine. It begins small: a Domain R that has just
 #: arrived is slow at first where it is emulated, and a key comes after it.
 LEAST = wire.STORED_TOLD_BYTES
 MOST = 1 << 17

@@ -35,19 +35,19 @@ class Device(base.ShadowDevice):
     def counted(self, message):
         self._called('counted')
 
-    def is_settling(self):
-        self._called('is_settling')
+    def awaits_answer(self):
+        self._called('awaits_answer')
         return False
 
     def is_saved(self):
         self._called('is_saved')
         return True
 
-    def settle(self):
-        self._called('settle')
+    def frozen(self):
+        self._called('frozen')
 
-    def look(self):
-        self._called('look')
+    def update(self):
+        self._called('update')
 
     def carry_over(self):
         self._called('carry_over')
@@ -76,16 +76,16 @@ class TestGroup(test_base.BaseTestCase):
     def stop(self):
         self.group.each(base.ShadowDevice.stop, 1.0)
         self.group.each(base.ShadowDevice.counted, {})
-        self.group.each(base.ShadowDevice.look)
-        settles = self.group.is_settling(), self.group.is_saved()
-        self.group.each(base.ShadowDevice.settle)
+        self.group.each(base.ShadowDevice.update)
+        answered = self.group.awaits_answer(), self.group.is_saved()
+        self.group.each(base.ShadowDevice.frozen)
         self.machine.state = State.FROZEN
-        self.group.each(base.ShadowDevice.look)
-        return settles, self.group.carry_over()
+        self.group.each(base.ShadowDevice.update)
+        return answered, self.group.carry_over()
 
     def test_each_saves_itself(self):
-        for name in ('stop', 'counted', 'look', 'is_settling', 'is_saved',
-                     'settle', 'carry_over'):
+        for name in ('stop', 'counted', 'update', 'awaits_answer', 'is_saved',
+                     'frozen', 'carry_over'):
             self.begin()
             self.group['b'].fails_at = name
             self.assertEqual(

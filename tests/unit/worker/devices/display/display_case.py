@@ -104,7 +104,7 @@ class DisplayCase(base.BaseTestCase):
             host_end=self.host_end, journal=None, serial=None,
             machine=self.machine, report_gap=None,
             commands=commands, last_input=None, input_limit_reached=None,
-            settled=None, config={})
+            check_freeze=None, config={})
         self.device = display_device.DisplayDevice(
             self.context, self.make_source)
 
@@ -118,7 +118,7 @@ class DisplayCase(base.BaseTestCase):
 
     def raise_epoch(self):
         self.host_end.open()
-        self.device.look()
+        self.device.update()
         self.domr.poll()
         self.host_end.poll()
         self.device.opened()
@@ -132,7 +132,7 @@ class DisplayCase(base.BaseTestCase):
     def viewing(self):
         self.raise_epoch()
         self.viewer.display.set_viewers(1)
-        self.device.look()
+        self.device.update()
         self.connect()
         self.source.sink.resized(64, 48)
         self.loop.run()
@@ -141,8 +141,8 @@ class DisplayCase(base.BaseTestCase):
     def shown(self, value=1):
         self.viewing()
         self.source.sends(value, (0, 0, 64, 48))
-        self.viewer.look()
-        self.device.look()
+        self.viewer.redraw()
+        self.device.update()
         self.source.requests()
         return self
 

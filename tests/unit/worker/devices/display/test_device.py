@@ -26,7 +26,7 @@ class DisplayDeviceTest(display_case.DisplayCase):
     def test_any_number_of_viewers(self):
         self.raise_epoch()
         self.viewer.display.set_viewers((1 << 64) - 1)
-        self.device.look()
+        self.device.update()
         self.assertEqual(1, len(self.wishes))
         self.assertEqual(0xffff, self.device.status()['viewers'])
 
@@ -34,51 +34,51 @@ class DisplayDeviceTest(display_case.DisplayCase):
         self.shown()
         self.viewer.display.set_viewers(0)
         self.loop.run(1)
-        self.device.look()
+        self.device.update()
         self.assertFalse(self.source.closed)
         self.viewer.display.set_viewers(1)
-        self.device.look()
+        self.device.update()
         self.viewer.display.set_viewers(0)
         self.loop.run(1.4)
-        self.device.look()
+        self.device.update()
         self.assertFalse(self.source.closed)
         self.loop.run(0.2)
-        self.device.look()
+        self.device.update()
         self.assertTrue(self.source.closed)
-        self.viewer.look()
+        self.viewer.redraw()
         self.assertFalse(self.viewer.display.good)
 
     def test_back_in_the_same_epoch(self):
         self.shown(1)
         self.viewer.display.set_viewers(0)
         self.loop.run(2)
-        self.device.look()
+        self.device.update()
         self.viewer.display.set_viewers(1)
-        self.device.look()
+        self.device.update()
         self.connect()
         self.source.sink.resized(64, 48)
         self.loop.run()
         self.source.sends(2, (0, 0, 64, 48))
-        self.viewer.look()
+        self.viewer.redraw()
         self.assertEqual(bytes([2]) * 64 * 48 * 4, bytes(self.viewer.pixels))
 
     def test_tries_again_ever_more_slowly(self):
         self.raise_epoch()
         self.viewer.display.set_viewers(1)
-        self.device.look()
+        self.device.update()
         tries = 0
         for _ in range(100):
             if self.wishes:
                 tries += 1
                 self.wishes.pop(0)(None, 'nobody listens')
             self.loop.run(0.1)
-            self.device.look()
+            self.device.update()
         self.assertIn(tries, range(6, 13))
 
     def test_qemu_that_ends_is_connected_again(self):
         self.shown()
         self.source.sink.ended('QEMU closed the connection')
-        self.viewer.look()
+        self.viewer.redraw()
         self.assertFalse(self.viewer.display.good)
         self.loop.run(0.2)
         self.connect()
@@ -90,32 +90,32 @@ class DisplayDeviceTest(display_case.DisplayCase):
         self.viewing()
         self.source.sink.leds(2)
         self.source.sends(1, (0, 0, 64, 48))
-        self.viewer.look()
+        self.viewer.redraw()
         self.source.sink.leds(6)
-        self.viewer.look()
+        self.viewer.redraw()
         self.assertEqual([2, 6], self.viewer.leds)
 
-    def test_nobody_looks_and_pixels_take_no_memory(self):
+    def test_nobody_views_it_and_pixels_take_no_memory(self):
         forget = self.useFixture(fixtures.MockPatchObject(
             self.device._display, 'forget_pixels', wraps=(
                 self.device._display.forget_pixels))).mock
         self.loop.run(5)
-        self.device.look()
+        self.device.update()
         forget.assert_not_called()      # there is no Domain R
-        self.shown()                    # nobody looks at first, then one does
+        self.shown()                    # no viewer at first, then one
         self.loop.run(5)
-        self.device.look()
+        self.device.update()
         self.assertEqual(1, forget.call_count)
         self.viewer.display.set_viewers(0)
         self.loop.run(3)
         for _ in range(3):
-            self.device.look()
+            self.device.update()
         self.assertFalse(self.device.status()['connected'])
         self.assertEqual(2, forget.call_count)
         # Domain R was migrated, and came back.
         self.raise_epoch()
         for _ in range(3):
-            self.device.look()
+            self.device.update()
         self.assertEqual(3, forget.call_count)
 
     def resize(self, width, height):
@@ -124,7 +124,7 @@ class DisplayDeviceTest(display_case.DisplayCase):
         self.loop.run(0.2)
         rows = self.device.status()['height']
         self.source.sends(1, (0, 0, self.device.status()['width'], rows))
-        self.viewer.look()
+        self.viewer.redraw()
         return self.viewer.size
 
     def test_size_of_a_picture_that_is_cut(self):
@@ -149,11 +149,11 @@ class DisplayDeviceTest(display_case.DisplayCase):
                                (before, (64, 48))):
                 words[region.PICTURE_MAX] = room
                 self.loop.run(0.2)
-                self.device.look()
+                self.device.update()
                 self.loop.run(0.2)
                 self.source.sends(1, (0, 0, *size))
-                self.viewer.look()
-                self.device.look()
+                self.viewer.redraw()
+                self.device.update()
                 self.assertEqual(size, self.viewer.size)
                 self.assertEqual((64, 48), self.viewer.display.whole)
 
@@ -163,10 +163,10 @@ class DisplayDeviceTest(display_case.DisplayCase):
         self.viewing()
         self.assertEqual(['hurry', 'all'], self.source.log)
         self.source.sends(1, (0, 0, 64, 40))
-        self.viewer.look()
+        self.viewer.redraw()
         self.assertFalse(self.viewer.display.good)
         self.source.sends(1, (0, 40, 64, 8))
-        self.viewer.look()
+        self.viewer.redraw()
         self.assertEqual([48], self.viewer.opened)
         self.assertEqual(bytes([1]) * 64 * 48 * 4, bytes(self.viewer.pixels))
         self.assertEqual({wire.Vector.DISPLAY}, set(self.rings))
@@ -176,8 +176,8 @@ class DisplayDeviceTest(display_case.DisplayCase):
         self.viewer.acknowledges = False
         for n in range(3):
             self.source.sends(2 + n, (0, n, 64, 4))
-            self.viewer.look()
-            self.device.look()
+            self.viewer.redraw()
+            self.device.update()
             self.assertEqual([], self.source.requests())
             self.loop.run(0.4)
             self.assertEqual([], self.source.requests())
@@ -185,8 +185,8 @@ class DisplayDeviceTest(display_case.DisplayCase):
             self.assertEqual(['changes'], self.source.requests())
         self.viewer.acknowledges = True
         self.source.sends(9, (0, 0, 64, 48))
-        self.viewer.look()
-        self.device.look()
+        self.viewer.redraw()
+        self.device.update()
         self.assertEqual(['changes'], self.source.requests())
 
     def test_what_is_small_is_not_waited_for(self):
@@ -198,8 +198,8 @@ class DisplayDeviceTest(display_case.DisplayCase):
         self.source.sends(5, (0, 4, 1, 1))
         self.assertEqual([], self.source.requests())
         self.viewer.acknowledges = True
-        self.viewer.look()
-        self.device.look()
+        self.viewer.redraw()
+        self.device.update()
         self.assertEqual(['changes'], self.source.requests())
 
     def test_reminds_qemu(self):
@@ -208,8 +208,8 @@ class DisplayDeviceTest(display_case.DisplayCase):
         self.loop.run(1.2)
         self.assertEqual(['hurry', 'all'] * 2, self.source.log)
         self.source.sends(1, (0, 0, 64, 48))
-        self.viewer.look()
-        self.device.look()
+        self.viewer.redraw()
+        self.device.update()
         self.source.log.clear()
         self.loop.run(1.2)
         self.assertEqual(['hurry', 'changes'] * 2, self.source.log)
@@ -234,12 +234,12 @@ class DisplayDeviceTest(display_case.DisplayCase):
         self.shown(1)
         self.source.sink.resized(32, 20)
         self.loop.run()
-        self.viewer.look()
+        self.viewer.redraw()
         self.assertFalse(self.viewer.display.good)
         self.loop.run(display_device.REFRESH_INTERVAL_S)
         self.assertEqual(['all'], self.source.requests())
         self.source.sends(2, (0, 0, 32, 20))
-        self.viewer.look()
+        self.viewer.redraw()
         self.assertEqual((32, 20), self.viewer.size)
         self.assertEqual(bytes([2]) * 32 * 20 * 4, bytes(self.viewer.pixels))
 
@@ -258,14 +258,14 @@ class DisplayDeviceTest(display_case.DisplayCase):
         self.source.sink.resized(32, 20)
         self.assertIsNone(self.source.sink.target(0, 20))
         self.source.sink.updated([(0, 0, 32, 20)])
-        self.viewer.look()
+        self.viewer.redraw()
         self.assertEqual([48], self.viewer.opened)
 
     def test_many_rectangles_become_few(self):
         self.shown()
         before = self.viewer.updates
         self.source.sends(3, *((n, n, 1, 1) for n in range(48)))
-        self.viewer.look()
+        self.viewer.redraw()
         self.assertEqual(before + 1, self.viewer.updates)
         self.assertTrue(self.device._display.seen)
 
@@ -274,5 +274,5 @@ class DisplayDeviceTest(display_case.DisplayCase):
         cursor = display.Cursor(1, 1, 0, 0, b'\1\2\3\xff')
         self.source.sink.cursor(cursor)
         self.source.sends(1, (0, 0, 64, 48))
-        self.viewer.look()
+        self.viewer.redraw()
         self.assertEqual(cursor, self.viewer.cursor)

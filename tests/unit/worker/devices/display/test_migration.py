@@ -15,27 +15,27 @@ class DisplayMigrationTest(display_case.DisplayCase):
         self.loop.run(1)
         self.source.requests()
         self.raise_epoch()
-        self.viewer.look()
+        self.viewer.redraw()
         self.assertFalse(self.viewer.display.good)
         self.assertEqual(['all'], self.source.requests())
         self.source.sends(2, (0, 0, 3, 3))      # asked for before
-        self.viewer.look()
+        self.viewer.redraw()
         self.assertFalse(self.viewer.display.good)
         self.source.sends(2, (0, 0, 64, 48))
-        self.viewer.look()
+        self.viewer.redraw()
         self.assertEqual(bytes([2]) * 64 * 48 * 4, bytes(self.viewer.pixels))
 
     def test_nothing_moves_at_a_stop(self):
         self.shown()
         for state in (State.FREEZING, State.FROZEN):
             self.machine.set(state)
-            self.device.look()
+            self.device.update()
             self.assertFalse(self.source.listening)
             self.loop.run(3)
             self.assertEqual([], self.source.requests())
         self.assertFalse(self.source.closed)
         self.machine.set(State.STARTING)
-        self.device.look()
+        self.device.update()
         self.assertTrue(self.source.listening)
 
     def carried(self):
@@ -60,13 +60,13 @@ class DisplayMigrationTest(display_case.DisplayCase):
         self.machine.region_writable = False
         self.machine.instance_running = False
         self.new_host()
-        self.device.look()
+        self.device.update()
         self.connect()
         self.source.sink.resized(64, 48)
         self.source.sink.cursor(None)
         self.source.sink.leds(leds)
         self.loop.run(0.1)
-        self.device.look()
+        self.device.update()
         self.assertTrue(self.source.listening)
         self.assertIsNone(self.source.sink.target(0, 1))
         self.assertEqual([], self.source.log)
@@ -77,7 +77,7 @@ class DisplayMigrationTest(display_case.DisplayCase):
             self.device.arrived(carried)
         self.raise_epoch()
         self.machine.state = State.LIVE
-        self.device.look()
+        self.device.update()
         self.assertEqual(['hurry', 'all'], self.source.log)
 
     def test_destination_shows_what_is_new(self):
@@ -85,7 +85,7 @@ class DisplayMigrationTest(display_case.DisplayCase):
         carried = self.carried()
         self.arrive(carried)
         self.source.sends(1, (0, 0, 64, 48))
-        self.viewer.look()
+        self.viewer.redraw()
         self.assertEqual([48, 0], self.viewer.opened)
         self.assertEqual(bytes([1]) * 64 * 48 * 4, bytes(self.viewer.pixels))
 
@@ -95,7 +95,7 @@ class DisplayMigrationTest(display_case.DisplayCase):
         carried = self.carried()
         self.arrive(carried)
         self.source.sends(1, (0, 0, 64, 48))
-        self.viewer.look()
+        self.viewer.redraw()
         self.assertEqual([48, 16], self.viewer.opened)
 
     def test_destination_waits_for_what_was_seen(self):
@@ -105,10 +105,10 @@ class DisplayMigrationTest(display_case.DisplayCase):
         self.source.sends(1, (0, 0, 64, 47))
         self.source.sends(2, (0, 47, 64, 1))
         self.loop.run(0.2)
-        self.viewer.look()
+        self.viewer.redraw()
         self.assertEqual([48], self.viewer.opened)
         self.device.arrived(carried)
-        self.viewer.look()
+        self.viewer.redraw()
         self.assertEqual([48, 16], self.viewer.opened)
 
     def test_destination_does_not_wait_for_ever(self):
@@ -117,11 +117,11 @@ class DisplayMigrationTest(display_case.DisplayCase):
         self.arrive(None)
         self.source.sends(1, (0, 0, 64, 48))
         self.loop.run(0.3)
-        self.viewer.look()
+        self.viewer.redraw()
         self.assertEqual([48, 48], self.viewer.opened)
         self.device.arrived(carried)    # too late
         self.loop.run(0.3)
-        self.viewer.look()
+        self.viewer.redraw()
         self.assertEqual([48, 48], self.viewer.opened)
 
     def test_lights_that_qemu_does_not_migrate(self):
@@ -129,18 +129,18 @@ class DisplayMigrationTest(display_case.DisplayCase):
         self.shown(1)
         self.arrive(self.carried())
         self.source.sends(1, (0, 0, 64, 48))
-        self.viewer.look()
+        self.viewer.redraw()
         self.assertIsNone(self.viewer.display.leds())
         self.source.sink.leds(2)
         self.source.sink.leds(0)
-        self.viewer.look()
+        self.viewer.redraw()
         self.assertEqual(0, self.viewer.display.leds())
 
     def test_lights_that_it_does(self):
         self.shown(1)
         self.arrive(self.carried(), leds=4)
         self.source.sends(1, (0, 0, 64, 48))
-        self.viewer.look()
+        self.viewer.redraw()
         self.assertEqual(4, self.viewer.display.leds())
 
     def test_without_a_viewer_at_the_destination(self):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who looks at the picture in the region."""
+"""A viewer of the picture in the region."""
 
 from nova_dmore.channel.domr import display as domr_display
 from nova_dmore import wire
@@ -28,7 +28,7 @@ class Viewer:
     def size(self):
         return self.display.width, self.display.height
 
-    def look(self):
+    def redraw(self):
         changes = self.display.poll(self.end.epoch)
         if changes is None:
             return

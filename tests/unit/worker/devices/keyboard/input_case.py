@@ -106,7 +106,7 @@ class InputCase(base.BaseTestCase):
             machine=self.machine,
             report_gap=self.report_gap,
             commands=self.commands, last_input=self.commands.last,
-            input_limit_reached=None, settled=None, config={},
+            input_limit_reached=None, check_freeze=None, config={},
             instance_is_off=lambda: self.is_off,
             kept=self.kept, note=self.note)
         # Nobody can take a report, or notes, before the pair is made.

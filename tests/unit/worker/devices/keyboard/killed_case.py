@@ -136,7 +136,7 @@ class KilledCase(base.BaseTestCase):
         self._link = self._worker_link = None
         self.new_worker()
         self.connect()
-        self.settle()
+        self.quiesce()
 
     def _memfd(self, size):
         descriptor = self._closed_later(os.memfd_create('dmore'))
@@ -231,7 +231,7 @@ class KilledCase(base.BaseTestCase):
             with killed_after(lines):
                 self._listen()
                 self.loop.run(seconds)
-                self.pair._look()
+                self.pair._poll()
         except Killed:
             is_killed = True
             self.new_worker()
@@ -248,7 +248,7 @@ class KilledCase(base.BaseTestCase):
                 return
             self.pair.on_message(message, descriptors)
 
-    def settle(self):
+    def quiesce(self):
         """Time passes until nothing happens any more."""
         for _ in range(4):
             self.turn(seconds=0.11)

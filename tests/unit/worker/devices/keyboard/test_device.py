@@ -32,12 +32,12 @@ class InputTest(input_case.InputCase):
         self.sends(Key(30, True), Key(30, False))
         self.assertEqual(1, len(self.commands.sent))
         self.assertEqual(0, self.device.taken)
-        self.assertTrue(self.device.is_settling())
+        self.assertTrue(self.device.awaits_answer())
         self.served()
         self.assertEqual(8, self.device.taken)
         self.served()
         self.assertEqual(16, self.device.taken)
-        self.assertFalse(self.device.is_settling())
+        self.assertFalse(self.device.awaits_answer())
         self.assertEqual([(30, True), (30, False)], self.commands.keys())
 
     def test_tells_those_who_want_to_know(self):
@@ -161,7 +161,7 @@ class InputTest(input_case.InputCase):
         self.machine.input_flows = False
         self.machine.state = State.FREEZING
         self.device.stop(0.0)
-        self.device.settle()
+        self.device.frozen()
         self.assertEqual([(IN, wire.GapKind.AMBIGUOUS, mock.ANY, 0, 8)],
                          self.gaps)
         self.commands.answer()
@@ -175,8 +175,8 @@ class InputTest(input_case.InputCase):
         self.machine.input_flows = False
         self.machine.state = State.FREEZING
         self.commands.answer(NOT_RUNNING)
-        self.device.settle()
-        self.assertFalse(self.device.is_settling())
+        self.device.frozen()
+        self.assertFalse(self.device.awaits_answer())
         self.assertEqual(0, self.device.taken)
         self.assertEqual([], self.gaps)
 
@@ -307,7 +307,7 @@ class InputTest(input_case.InputCase):
     def test_answer_after_the_worker_was_killed(self):
         self.sends(Key(30, True), Key(30, False))
         self.new_worker()
-        self.assertTrue(self.device.is_settling())
+        self.assertTrue(self.device.awaits_answer())
         self.assertEqual(1, len(self.commands.sent))
         self.served()
         self.assertEqual(8, self.device.taken)

@@ -16,7 +16,7 @@ _TYPED = strategies.one_of(
     strategies.tuples(strategies.just('click'), strategies.integers(0, 3)))
 _DOMAIN_R = strategies.sampled_from([('lose',), ('reboot',), ('connect',)])
 _OTHERS = strategies.sampled_from(
-    [('obey',), ('obey',), ('settle',), ('wait',)])
+    [('obey',), ('obey',), ('quiesce',), ('wait',)])
 _PAUSE = strategies.tuples(strategies.just('run_instance'),
                            strategies.booleans())
 
@@ -33,8 +33,8 @@ class KilledTest(killed_case.KilledCase):
     def perform(self, script):
         self.begin()
         for (name, *arguments), lines in script:
-            if name == 'settle':
-                self.settle()
+            if name == 'quiesce':
+                self.quiesce()
                 self.check()
             elif name == 'wait':
                 self.turn(lines, seconds=1.2)
@@ -43,7 +43,7 @@ class KilledTest(killed_case.KilledCase):
                     *arguments)
                 self.turn(lines)
         self.run_instance(True)
-        self.settle()
+        self.quiesce()
         self.check()
 
     def held_in_guest(self):
@@ -53,7 +53,7 @@ class KilledTest(killed_case.KilledCase):
         self.assertEqual(self.held, self.held_in_guest())
 
     def is_held(self, *which):
-        self.settle()
+        self.quiesce()
         self.assertEqual(set(which), self.held_in_guest())
 
     def each_line(self, every, prepare, act):
@@ -65,7 +65,7 @@ class KilledTest(killed_case.KilledCase):
             prepare()
             act()
             is_killed = self.turn(lines)
-            self.settle()
+            self.quiesce()
             yield
             lines += every
         self.assertGreater(lines, 100)
@@ -80,7 +80,7 @@ class KilledTest(killed_case.KilledCase):
         self.turn()
         self.qemu.obey()
         self.turn()
-        self.assertTrue(self.pair.devices.is_settling())
+        self.assertTrue(self.pair.devices.awaits_answer())
 
     def test_what_a_domain_r_held_that_ended(self):
         for _ in self.each_line(5, self.hold, self.lose):
@@ -104,9 +104,9 @@ class KilledTest(killed_case.KilledCase):
         def replace():
             self.hold()
             self.lose()
-            self.settle()
+            self.quiesce()
             self.connect()
-            self.settle()
+            self.quiesce()
 
         for _ in self.each_line(
                 11, replace, lambda: self.press(29, True)):
@@ -148,7 +148,7 @@ class KilledTest(killed_case.KilledCase):
             self.is_held()
             # It is let go no more than once.
             self.press(29, True)
-            self.settle()
+            self.quiesce()
             self.new_worker()
             self.is_held(29)
 
@@ -184,6 +184,6 @@ class KilledTest(killed_case.KilledCase):
         self.is_held()
         for number in _KEYS:
             self.press(number, True)
-        self.settle()
+        self.quiesce()
         self.new_worker()
         self.is_held(*_KEYS)

@@ -23,11 +23,11 @@ class PacingTest(input_case.InputCase):
             self.commands.answer()
         return times
 
-    def settle(self):
-        self.loop.run(pacing.SETTLING_S + 0.1)
+    def recover(self):
+        self.loop.run(pacing.RECOVERY_S + 0.1)
 
     def test_two_events_every_5_ms_are_not_delayed(self):
-        self.settle()
+        self.recover()
         for n in range(100):
             self.sends(Key(30, True), Key(30, False))
             self.commands.answer()
@@ -48,10 +48,10 @@ class PacingTest(input_case.InputCase):
                    for start in times)
 
     def test_backlog(self):
-        for settled in (True, False):
+        for recovered in (True, False):
             self.begin()
-            if settled:
-                self.settle()
+            if recovered:
+                self.recover()
             times = self.times(400)
             # A guest that reads nothing for so long loses nothing: events
             # have one or two bytes, and half of them is a key's release.
@@ -72,7 +72,7 @@ class PacingTest(input_case.InputCase):
         self.assertLess(self.loop.now - begun, 200 * pacing.BACKLOG_S + 0.1)
 
     def test_after_a_rollback(self):
-        self.settle()
+        self.recover()
         self.machine.input_flows = False
         self.device.thaw()
         self.machine.input_flows = True
@@ -83,7 +83,7 @@ class PacingTest(input_case.InputCase):
                            * pacing.BACKLOG_S)
 
     def test_moves_are_not_delayed(self):
-        self.settle()
+        self.recover()
         for n in range(50):
             self.sends(Pointer(0, n, n))
             self.assertEqual(n + 1, len(self.commands.sent))

@@ -47,7 +47,7 @@ class RoomTest(input_case.InputCase):
                          self.commands.keys())
 
     def test_guest_that_reads_nothing_for_a_while(self):
-        self.serve(pacing.SETTLING_S)
+        self.serve(pacing.RECOVERY_S)
         # Not one too much for 13 bytes, wherever they come from.
         self.reads_nothing_for_a_while(some(16), 4)
 
@@ -57,7 +57,7 @@ class RoomTest(input_case.InputCase):
     def test_the_longest_sequences(self):
         for number in (0x54, 0xb7, 0xc6):
             self.begin()
-            self.serve(pacing.SETTLING_S)
+            self.serve(pacing.RECOVERY_S)
             self.sends(*some(2))
             self.serve(0.1)
             self.commands.keyboard = input_case.HAS_NONE
@@ -173,7 +173,7 @@ class RoomTest(input_case.InputCase):
     def test_how_often_it_is_asked(self):
         # After a stop each key waits for the one before it.
         self.assertEqual(10, self.questions(some(10), 0.02))
-        self.serve(pacing.SETTLING_S)
+        self.serve(pacing.RECOVERY_S)
         self.assertEqual(12, self.questions(some(50), 0.02))
 
     def test_what_is_lifted_waits(self):

@@ -85,8 +85,8 @@ class Worker:
             serial=base.SerialPipes(written, read, unread,
                                     **host.line.totals()),
             machine=self.machine, report_gap=host.report_gap, commands=None,
-            last_input=None, input_limit_reached=None, settled=self._settled,
-            config={}))
+            last_input=None, input_limit_reached=None,
+            check_freeze=self._check_freeze, config={}))
 
     def begin(self):
         self.act(self.machine.domain_r_attached(1, self._now())
@@ -103,7 +103,7 @@ class Worker:
             elif name == 'count':
                 self._counted(value)
         self.act(self.machine.tick(self._now()))
-        self._settled()
+        self._check_freeze()
 
     def act(self, actions):
         while actions:
@@ -111,7 +111,7 @@ class Worker:
             if action is Action.STOP:
                 self.device.stop(self._now())
             elif action is Action.CARRY:
-                self.device.settle()
+                self.device.frozen()
             elif action is Action.THAW:
                 self.device.thaw()
             else:
@@ -125,11 +125,11 @@ class Worker:
         self.act(self.machine.leaves(self._now()))
         if self.machine.state is State.FREEZING:
             self.device.counted(message)
-            self._settled()
+            self._check_freeze()
 
-    def _settled(self):
+    def _check_freeze(self):
         if (self.machine.state is State.FREEZING and self.device.is_saved()
-                and not self.device.is_settling()):
+                and not self.device.awaits_answer()):
             self.act(self.machine.freeze_over())
 
     def kill(self, where):

@@ -80,8 +80,8 @@ class Worker:
         self.control.lost()
         self.end.open()
 
-    def look(self):
-        """Look at the region, and move what can be moved."""
+    def poll(self):
+        """Poll the region, and move what can be moved."""
         if self.end.poll().opened:
             self.control.opened()
         self.control.pump()
@@ -124,7 +124,7 @@ class World:
         self._worker = None
         self.kill()
         self._status('running')
-        self.settle()
+        self.quiesce()
 
     def close(self):
         for name in ('_input', '_output'):
@@ -212,11 +212,11 @@ class World:
 
     def worker(self):
         self._worker.hear()
-        self._worker.look()
+        self._worker.poll()
 
     def doorbell(self):
         """The worker has yet to hear what the keeper says."""
-        self._worker.look()
+        self._worker.poll()
 
     def domain_r(self):
         if self._domain_r.poll().opened:
@@ -245,7 +245,7 @@ class World:
             self.inbox.append('running' if self.line.gate is line.Gate.OPEN
                               else 'paused')
 
-    def settle(self):
+    def quiesce(self):
         for _ in range(12):
             self.keeper()
             self.worker()
@@ -274,10 +274,10 @@ class FenceTest(unittest.TestCase):
                 for step in steps:
                     getattr(world, step)()
                 world.resume()
-                world.settle()
+                world.quiesce()
                 world.got = b''
                 world.type(3)
-                world.settle()
+                world.quiesce()
                 self.assertEqual(3, len(world.got))
             finally:
                 world.close()
@@ -300,14 +300,14 @@ class FenceTest(unittest.TestCase):
         world.pause()
         world.keeper()
         world.type(5)
-        world.settle()
+        world.quiesce()
         return world
 
     def test_typed_in_a_pause(self):
         """It waits for the guest, as in stock Nova's socket."""
         world = self._typed_in_a_pause()
         world.resume()
-        world.settle()
+        world.quiesce()
         self.assertEqual((b'\x01' * 5, 0), (world.got, world.dropped))
 
     def test_typed_in_a_pause_before_a_boot(self):
@@ -315,9 +315,9 @@ class FenceTest(unittest.TestCase):
             with self.subTest(boot):
                 world = self._typed_in_a_pause()
                 getattr(world, boot)()
-                world.settle()
+                world.quiesce()
                 world.resume()
-                world.settle()
+                world.quiesce()
                 self.assertEqual((b'', 5), (world.got, world.dropped))
 
     def test_two_boots_drop_it_once(self):
@@ -328,7 +328,7 @@ class FenceTest(unittest.TestCase):
         world.doorbell()
         world.reset()
         world.reset()
-        world.settle()
+        world.quiesce()
         self.assertEqual((b'', 5), (world.got, world.dropped))
 
     def test_many_boots_that_domain_r_is_slow_to_hear_of(self):
@@ -338,9 +338,9 @@ class FenceTest(unittest.TestCase):
                 world.reset()
                 world.keeper()
                 world.worker()
-        world.settle()
+        world.quiesce()
         world.type(3)
-        world.settle()
+        world.quiesce()
         self.assertEqual(3, len(world.got))
 
     def test_a_boot_while_there_is_no_domain_r(self):
@@ -350,10 +350,10 @@ class FenceTest(unittest.TestCase):
         world.keeper()
         world.worker()
         world.resume()
-        world.settle()
+        world.quiesce()
         self.assertEqual((b'', 5), (world.got, world.dropped))
         world.type(3)
-        world.settle()
+        world.quiesce()
         self.assertEqual(3, len(world.got))
 
     def test_breaks_before_a_boot(self):
@@ -361,12 +361,12 @@ class FenceTest(unittest.TestCase):
         world = self._typed_in_a_pause()
         for _ in range(3):
             world.ask_break()
-        world.settle()
+        world.quiesce()
         world.reset()
         world.resume()
-        world.settle()
+        world.quiesce()
         world.type(3)
-        world.settle()
+        world.quiesce()
         self.assertEqual((b'\x02' * 3, 0), (world.got, world.breaks))
 
     def test_each_of_them_hears_late(self):

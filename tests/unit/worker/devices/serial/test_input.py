@@ -58,10 +58,10 @@ class SerialInputTest(unittest.TestCase):
 
     def open(self):
         self.end.open()
-        self.look()
-        self.look()
+        self.poll()
+        self.poll()
 
-    def look(self):
+    def poll(self):
         self.domain_r.poll()
         changes = self.end.poll()
         self.gaps += changes.gaps
@@ -70,12 +70,12 @@ class SerialInputTest(unittest.TestCase):
     def types(self, data):
         self.domain_r.send(IN, data)
         for _ in range(3):
-            self.look()
+            self.poll()
 
     def reads(self, count):
         self.got += os.read(self.qemu, count)
         for _ in range(3):
-            self.look()
+            self.poll()
 
     def test_taken_when_it_is_read(self):
         self.open()
@@ -119,7 +119,7 @@ class SerialInputTest(unittest.TestCase):
         self.device.counted({'unread': 0, 'final': True, 'unsure_in': 0})
         self.assertEqual(0, self.device.taken)
         os.read(self.elsewhere, 2)
-        self.look()
+        self.poll()
         self.assertEqual(2, self.device.taken)
 
     def test_count_of_what_qemu_has_read_since(self):

@@ -49,7 +49,8 @@ class SlowDomainR(test_base.BaseTestCase):
             serial=base.SerialPipes(-1, self.pipe, -1, 0, 0),
             machine=self.machine, report_gap=lambda *gap: self.gaps.append(
                 (self.now, *gap)), commands=None, last_input=None,
-            input_limit_reached=None, settled=None, config={'stall_ms': 0}))
+            input_limit_reached=None, check_freeze=None,
+            config={'stall_ms': 0}))
         self.printed = 0
 
     def print_on(self):

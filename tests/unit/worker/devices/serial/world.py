@@ -195,7 +195,7 @@ class World:
 
     def _hand_over(self, source, there, plan):
         """The source's worker knows everything, and the guest runs there."""
-        self._settle(source)
+        self._freeze(source)
         produced = source.produced
         self._before.append((produced, source.unsure_out))
         self.run(plan.scripts[-2])
@@ -218,7 +218,7 @@ class World:
         assert source.produced == produced, _difference(
             source.produced, produced)
 
-    def _settle(self, host):
+    def _freeze(self, host):
         """The source comes to know all that it carries over."""
         for _ in range(100):
             self._pass(_STEP_S)
