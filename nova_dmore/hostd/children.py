@@ -55,7 +55,7 @@ class Children:
         self._folders = known
         #: By the process id of its keeper.
         self._workers: dict[int, _Worker] = {}
-        # What is here now is not looked at by a child's collections, which
+        # What is here now is not visited by a child's collections, which
         # would copy it. It is not collected before: what a child makes would
         # fill the gaps, and copy the pages around them.
         gc.freeze()

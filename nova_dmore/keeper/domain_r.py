@@ -152,7 +152,7 @@ class DomainR:
         told again when the state is loaded, and, in case the event of that is
         not heard, until Domain R runs.
         """
-        def look_again() -> None:
+        def run_again() -> None:
             self._run_timer = None
             self.let_run(again=True)
 
@@ -162,7 +162,7 @@ class DomainR:
                             text.printable(reply['error']))
             if self._run_timer is None:
                 self._run_timer = self._loop.call_later(
-                    _RUN_AGAIN_S, look_again)
+                    _RUN_AGAIN_S, run_again)
         if (not (self._is_connected and self._is_arriving and
                  self._is_instance_here()) or self._has_run or
                 self._is_let_run and not again):

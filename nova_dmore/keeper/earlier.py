@@ -2,7 +2,7 @@
 """What the QEMUs of an earlier release expect; they go on until they end.
 
 Release 0.2 has QEMU listen, in the keeper's own directory: for QMP, and with
-its VNC server. It is looked for there as long as it has not connected. What
+its VNC server. It is tried there as long as it has not connected. What
 comes from a host of that release finds its ``ivshmem.sock`` and its FIFOs
 there, too, and may write the directory until its instance belongs here.
 """
@@ -26,7 +26,7 @@ _RETRY_INTERVAL_S = 0.05
 
 
 class Earlier:
-    """Looks for the QEMUs of an earlier release.
+    """Connects to the QEMUs of an earlier release.
 
     :param directory: the keeper's own; it stays open as long as the process
         lives.
@@ -52,13 +52,13 @@ class Earlier:
         self._timer: loop_module.Handle | None = None
 
     def start(self) -> None:
-        """Look for each that is not connected. Called again when a connection
+        """Try each that is not connected. Called again when a connection
         has ended."""
         self.close()
-        self._timer = self._loop.call_later(0, self._look)
+        self._timer = self._loop.call_later(0, self._connect_missing)
 
     def close(self) -> None:
-        """Look no more."""
+        """Try no more."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -78,15 +78,16 @@ class Earlier:
         """Nobody else comes: the directory is the keeper's alone."""
         os.fchmod(self._opened, 0o700)
 
-    def _look(self) -> None:
+    def _connect_missing(self) -> None:
         for vm, link in self._links.items():
             if link.state is qmp.LinkState.AWAY:
-                self._look_for(vm)
+                self._try_connect(vm)
         if any(link.state is not qmp.LinkState.READY
                for link in self._links.values()):
-            self._timer = self._loop.call_later(_RETRY_INTERVAL_S, self._look)
+            self._timer = self._loop.call_later(
+                _RETRY_INTERVAL_S, self._connect_missing)
 
-    def _look_for(self, vm: str) -> None:
+    def _try_connect(self, vm: str) -> None:
         try:
             sock = self._connect(_QMP_SOCKETS[vm])
         except OSError:

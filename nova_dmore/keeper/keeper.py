@@ -72,7 +72,7 @@ class Keeper:
             for vm in _VMS}
         link = self._links[messages.INSTANCE]
         self._line = line_module.Line(
-            loop, resources.places.instance, link.look, self._send)
+            loop, resources.places.instance, link.receive, self._send)
         self._display = display.Display(link)
         self._domain_r = domain_r_module.DomainR(
             loop, resources, self._links[messages.DOMAIN_R], self._send,

@@ -62,18 +62,18 @@ class Line:
     """One serial port.
 
     :param directory: where the FIFOs lie.
-    :param look: takes in what QEMU has said; called before each move.
+    :param receive: takes in what QEMU has said; called before each move.
     :param tell: called with a COUNT or SERIAL message for the worker, and its
         descriptors.
     :raises OSError: there are no FIFOs.
     """
 
     def __init__(self, loop: loop_module.Loop, directory: str,
-                 look: Callable[[], None],
+                 receive: Callable[[], None],
                  tell: Callable[[messages.Message, Iterable[int]], None]
                  ) -> None:
         self._loop = loop
-        self._look = look
+        self._receive = receive
         self._tell = tell
         self._fifo_in, self._fifo_out = fifos.open_both(directory)
         self._to_count = fifos.open_to_count(directory)
@@ -207,7 +207,7 @@ class Line:
                 self._enter(Gate.HELD)      # it was paused: no STOP came
             self._saving_at = at
             self._saving_timer = self._loop.call_later(
-                max(0, at + moves.SETTLE_S - time.monotonic()), self._saving,
+                max(0, at + moves.MARGIN_S - time.monotonic()), self._saving,
                 name == messages.SAVING_POSTCOPY)
 
     def leaving(self, on: bool) -> None:
@@ -340,7 +340,7 @@ class Line:
     # -- moving
 
     def _move_output(self) -> None:
-        self._look()
+        self._receive()
         most = self._allowed if self.gate is Gate.HELD else self._pace.piece
         if self.gate is Gate.CLOSED or not most:
             return
@@ -388,7 +388,7 @@ class Line:
         self._watch()
 
     def _move_input(self) -> None:
-        self._look()
+        self._receive()
         if self.gate is not Gate.OPEN or self._boots.is_waiting:
             return
         self._has_no_room['input'] = False
@@ -409,7 +409,7 @@ class Line:
             self._moves.gave(time.monotonic(), moved)
         self._watch()
 
-    def _look_at_socket(self) -> None:
+    def _on_socket_timer(self) -> None:
         self._socket_timer = None
         self._move_input()
 
@@ -435,4 +435,4 @@ class Line:
                                  self._move_input)
         elif opened and no_room and self._socket_timer is None:
             self._socket_timer = self._loop.call_later(
-                _SOCKET_POLL_S, self._look_at_socket)
+                _SOCKET_POLL_S, self._on_socket_timer)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 #: Seconds around QEMU's message that it saves its state: its main loop may
 #: have run for the last time so long before it, and may still finish an
 #: iteration so long after it.
-SETTLE_S = 0.002
+MARGIN_S = 0.002
 #: How many of the last moves are remembered, in each direction.
 _MOVES = 64
 #: How many bytes of output QEMU may hold while it waits: 16 in the FIFO of the
@@ -69,7 +69,7 @@ class Moves:
         :param moved: how many were before them.
         :param saving_at: when QEMU said that it saves; None: it did not.
         """
-        after = (saving_at or math.inf) + SETTLE_S
+        after = (saving_at or math.inf) + MARGIN_S
         for began_at, _, written in self._rooms:
             if began_at > after:
                 # What was written into this room came after the state was
@@ -93,9 +93,9 @@ class Moves:
         waiting = unread
         if saving_at is not None:
             # QEMU cannot have read before what it got after it had saved.
-            unread = max(unread, self._given_since(saving_at + SETTLE_S))
+            unread = max(unread, self._given_since(saving_at + MARGIN_S))
             if before is None:
-                since = max(stopped_at, saving_at - SETTLE_S)
+                since = max(stopped_at, saving_at - MARGIN_S)
                 unsure_in = max(0, self._given_since(since) - unread)
                 if self._is_unsure_of_output(since, saving_at):
                     unsure_out = _HELD_BY_UART
@@ -112,5 +112,5 @@ class Moves:
         :param since: since when its main loop need not turn any more.
         :param at: when it said that it saves.
         """
-        return any(ended_at > since and began_at <= at + SETTLE_S
+        return any(ended_at > since and began_at <= at + MARGIN_S
                    for began_at, ended_at, _ in self._rooms)

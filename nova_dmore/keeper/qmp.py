@@ -4,7 +4,7 @@
 QEMU connects, and does so again when the connection has ended. This is a
 client of its own, and not the well-kept ``qemu.qmp``, for one reason: whether
 a byte may be given to QEMU depends on what QEMU has said before, and
-:meth:`QmpLink.look` takes that in at once. A client that reads in tasks has
+:meth:`QmpLink.receive` takes that in at once. A client that reads in tasks has
 events under way that nobody can ask for.
 """
 
@@ -50,7 +50,7 @@ _GREETING_TIMEOUT_S = 5.0
 #: An event that seems to be older, in seconds, is taken for a new one.
 _AGE_MAX_S = 10.0
 
-#: How often one look reads at most: QEMU may never stop talking.
+#: How often one ``receive`` reads at most: QEMU may never stop talking.
 _READS_MAX = 16
 #: How many bytes, and how many events that are acted on, QEMU may send in a
 #: second. One that sends more is confused, too: its connection is ended.
@@ -99,7 +99,8 @@ class QmpLink:
         :data:`CONFUSED` if it lives, and said what cannot be.
     :param on_event: called with (name, monotonic seconds) for
         :data:`EVENTS` and those of a migration (messages.SAVING ...), before
-        the ``on_status`` that follows from it. Neither may call :meth:`look`.
+        the ``on_status`` that follows from it. Neither may call
+        :meth:`receive`.
     """
 
     def __init__(self, loop: loop_module.Loop, vm: str,
@@ -146,13 +147,13 @@ class QmpLink:
         self.state = LinkState.GREETED
         self._arriving = False
         self._gives_descriptors = False
-        self._loop.add_reader(self._socket, self.look)
+        self._loop.add_reader(self._socket, self.receive)
         self._timer = self._loop.call_later(
             _GREETING_TIMEOUT_S, self._lost, 'no greeting in time')
 
     def living_peer(self) -> peers.Peer | None:
         """-> whose connection has not ended, None: nobody's."""
-        self.look()     # its end may not have been read
+        self.receive()     # its end may not have been read
         return self._peer if self._socket is not None else None
 
     def close(self) -> None:
@@ -173,7 +174,7 @@ class QmpLink:
         self._to_send.clear()
         self.state = LinkState.AWAY
 
-    def look(self) -> None:
+    def receive(self) -> None:
         """Take in all that QEMU has said by now."""
         for _ in range(_READS_MAX):
             if self._socket is None:

@@ -59,7 +59,7 @@ class DomainRTest(unittest.TestCase):
             self._assert_refused(peer, 'process 1 is connected')
         self.assertEqual(1, len(self.told))
         first.close()
-        # Nobody has looked: its hang-up is only in the socket.
+        # Nobody has read: its hang-up is only in the socket.
         self._connect(SECOND)
         self.assertEqual([(True, 1), (False, 1), (True, 2)], [
             (each['connected'], each['generation']) for each in self.told])

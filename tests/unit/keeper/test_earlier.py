@@ -66,7 +66,7 @@ class EarlierTest(unittest.TestCase):
         listener.settimeout(0)
         self.assertRaises(BlockingIOError, listener.accept)
 
-    def test_one_that_has_connected_is_not_looked_for(self):
+    def test_one_that_has_connected_is_not_tried(self):
         listener = self._listen(wire.INSTANCE_QMP_SOCKET)
         ours, theirs = socket.socketpair()
         self.addCleanup(theirs.close)

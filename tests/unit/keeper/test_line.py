@@ -210,7 +210,7 @@ class RestTest(line_case.LineCase):
         self.assertEqual((5, True), self.last('output', 'final'))
         self.assertEqual(b'last', self.received())
 
-    def test_one_timer_looks_after_it(self):
+    def test_it_has_one_timer(self):
         for _ in range(50):
             self.says(b'a')
             self.loop.run(self.rest_s / 3)
@@ -295,7 +295,7 @@ class SocketTest(line_case.LineCase):
         os.read(self.input, 10)
         self.assertFalse(self.loop.turn() and self.loop.turn())
 
-    def test_one_timer_looks_after_it(self):
+    def test_it_has_one_timer(self):
         self.types(b'ab')
         for _ in range(50):
             self.socket.send(b'x')

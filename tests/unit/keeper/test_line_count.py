@@ -74,7 +74,7 @@ class CountTest(line_case.LineCase):
         self.assertEqual((17,), self.last('unsure_out'))
 
     def test_room_made_right_before_it_saves_is_told(self):
-        """By a keeper that had looked before the stop."""
+        """By a keeper that had heard QEMU before the stop."""
         for before, unsure in ((0.001, 17), (0.005, 0)):
             with self.subTest(before):
                 self.runs()
@@ -129,7 +129,7 @@ class CountTest(line_case.LineCase):
         self.assertEqual(2, len(self.counts))
 
     def test_input_that_was_given_when_its_state_was_saved(self):
-        """By a keeper that had looked before the stop."""
+        """By a keeper that had heard QEMU before the stop."""
         self.runs()
         at = self.loop.time()
         self.loop.run(0.005)

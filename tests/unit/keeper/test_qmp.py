@@ -78,7 +78,7 @@ class TestLink(base.BaseTestCase):
              (True, 'running', True), (False, None, True),
              (True, 'paused', False)], self.seen[:6])
 
-    def test_a_look_takes_in_what_was_said(self):
+    def test_receive_takes_in_what_was_said(self):
         async def scenario():
             fake = await self.serve('running')
             del self.seen[:]
@@ -86,7 +86,7 @@ class TestLink(base.BaseTestCase):
             fake.event('MIGRATION', data={'status': 'device'})
             fake.event('MIGRATION', data={'status': 'completed'})
             # No other turn of the loop.
-            self.link.look()
+            self.link.receive()
             # What QEMU is asked for after STOP it may have answered, too.
             self.assertEqual(
                 ['STOP', (True, 'paused', False), 'saving', 'saved'],
@@ -347,7 +347,7 @@ class TestLink(base.BaseTestCase):
             for line in (b'nonsense\n', b'[]\n', b'\xff\n',
                          b'x' * ((1 << 20) + 1)):
                 fake = await self.serve('running')
-                self.link.look()
+                self.link.receive()
                 for odd in ({'event': 5}, {'event': 'MIGRATION'},
                             {'event': 'MIGRATION', 'data': {'status': []}},
                             {'return': {}, 'id': []}, {'return': {}},

@@ -163,10 +163,11 @@ class Host:
         #: Whether bytes may be reported as ambiguous, and what was.
         self.may_be_unsure_in = self.may_be_unsure_out = False
         self.unsure_out = 0
-        #: The keeper has looked, and has had no processor since: what it does
-        #: next it does with what it knew then.
+        #: The keeper has heard QEMU, and has had no processor since: what it
+        #: does next it does with what it knew then.
         self.is_held_up = False
-        self.line = kind(world.loop, self.folder.name, self._look, self._tell)
+        self.line = kind(world.loop, self.folder.name, self._receive,
+                         self._tell)
         self.journal = journal.Journal(bytearray(journal.journal_size()))
         with self.journal.transaction():
             self.journal.jump(IN, taken)
@@ -203,7 +204,7 @@ class Host:
         return moved
 
     def hold_up(self):
-        """It looks, and has no processor before its next move."""
+        """It hears QEMU, and has no processor before its next move."""
         self.hear()
         self.is_held_up = True
 
@@ -217,8 +218,8 @@ class Host:
                 self._status('running' if name == 'RESUME' else 'paused',
                              False)
 
-    def _look(self):
-        """It looks right before a move."""
+    def _receive(self):
+        """It hears QEMU right before a move."""
         if not self.is_held_up:
             self.hear()
             return
@@ -230,7 +231,7 @@ class Host:
             self.may_be_unsure_in = True
             self.may_be_unsure_out = (
                 saving_at is None or
-                self.world.loop.time() <= saving_at + moves.SETTLE_S)
+                self.world.loop.time() <= saving_at + moves.MARGIN_S)
 
     def _status(self, status, arriving):
         self.line.status(True, status, arriving)

@@ -93,7 +93,7 @@ HELD_UP = world_module.Plan(scripts(
     unlock=[('QEMU', 1)], complete=[('QEMU', 1)]))
 
 #: The same, and the keeper makes room, long after QEMU has saved: it has
-#: looked before the stop, and has had no processor since.
+#: heard QEMU before the stop, and has had no processor since.
 LATE = world_module.Plan(scripts(
     first=[('print', 5000), ('QEMU', 3), ('hold up', None)],
     unlock=[('keeper', 1), ('QEMU', 1)]))
@@ -169,7 +169,7 @@ class CountsLate(line.Line):
     def _saved(self):
         self._allowed = 1 << 16
         self._move_output()
-        self._look.__self__.qemu.main_loop()
+        self._receive.__self__.qemu.main_loop()
         super()._saved()
 
 
