@@ -84,12 +84,12 @@ class Agent:
         #: Until that is tried again, if its network failed.
         self._retry: asyncio.TimerHandle | None = None
         self._network_trouble: str | None = None    # that was logged
-        self._interval = wire.POLL_INTERVAL_S   # until the next look
+        self._interval = wire.POLL_INTERVAL_S   # until the next poll
         #: What was raised outside of ``run``, and ends it.
         self._failure: BaseException | None = None
 
     def poll(self) -> None:
-        """Look at the region: on each interrupt, and now and then."""
+        """Poll the region: on each interrupt, and now and then."""
         changes = self._end.poll()
         self._broken = changes.broken is not None
         # First: pixels are not good after a freeze, and somebody waits.
@@ -283,7 +283,7 @@ class Agent:
 
     def _clients_changed(self) -> None:
         self._say_serving()
-        self._woken.set()       # the first one has it look more often
+        self._woken.set()       # the first one has it poll more often
 
     def _unexpected(self, loop: asyncio.AbstractEventLoop,
                     context: dict[str, Any]) -> None:
@@ -307,11 +307,11 @@ class Agent:
         loop.set_exception_handler(self._unexpected)
         loop.add_reader(device.fileno(), self._rung, device)
         try:
-            await self._look_for_ever(loop)
+            await self._poll_for_ever(loop)
         finally:
             loop.remove_reader(device.fileno())
 
-    async def _look_for_ever(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _poll_for_ever(self, loop: asyncio.AbstractEventLoop) -> None:
         holder = hold.Holder()
         while True:
             self.poll()
@@ -343,11 +343,11 @@ class Agent:
             self._woken.set()
 
     def interval(self) -> float:
-        """Seconds after which to look at the region without an interrupt.
+        """Seconds after which to poll the region without an interrupt.
 
         Interrupts are rung for everything, but an arrival at a destination
         may lose one. Whoever was held or frozen for it, or has clients,
-        looks often; nobody waits for a Domain R that is idle.
+        polls often; nobody waits for a Domain R that is idle.
         """
         idle = (self._end.state is domr_end.DomainRState.OPEN
                 and not self._broken and not self._end.hold_wanted

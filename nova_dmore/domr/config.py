@@ -52,7 +52,7 @@ class Exclusive(enum.StrEnum):
     SHARE = 'share'         # it is not
     REFUSE = 'refuse'       # it is let in only if it is alone
     CUT = 'cut'             # the others are cut off
-    CONTROL = 'control'     # it types alone, and the others look on
+    CONTROL = 'control'     # it types alone, the others are excluded
 
 
 @dataclasses.dataclass(frozen=True)

@@ -78,7 +78,7 @@ class Console:
         self._is_recorded = recorded
         self._scrollback = scrollback
         self._stall_s = stall_ms / 1000
-        self._settle()
+        self._update_flow()
 
     @property
     def end(self) -> int:
@@ -132,7 +132,7 @@ class Console:
             if not self._input.leave(client):
                 self._log('warning', f'{client.name} is gone; what it typed '
                           'is not sent, for others have left too much')
-            self._settle()
+            self._update_flow()
 
     def tell_all(self, text: str, ahead: int = 0) -> None:
         """Show a notice to every client.
@@ -171,12 +171,12 @@ class Console:
         self._output.append(data)
         for client in list(self._clients):
             self._give(client)
-        self._settle()
+        self._update_flow()
 
     def pump(self, client: Client) -> None:
         """Give a client what it lacks and has room for."""
         self._give(client)
-        self._settle()
+        self._update_flow()
 
     def _give(self, client: Client) -> None:
         if client.has_turn:
@@ -246,7 +246,7 @@ class Console:
 
     def _go_on(self, client: Client) -> None:
         client.has_turn = False
-        self._line.look()
+        self._line.poll_freeze()
         if client in self._clients:
             self.pump(client)
 
@@ -272,7 +272,7 @@ class Console:
                  else self._scrollback + REPLAY_SLACK)
         return self.end - client.cursor > limit
 
-    def _settle(self) -> None:
+    def _update_flow(self) -> None:
         """Forget what nobody needs; slow the guest, or let it go on."""
         needed = min((client.cursor for client in self._clients
                       if self._stall_s and client.finished is None
@@ -285,7 +285,7 @@ class Console:
             self._line.hold_output(hold)
 
     def tick(self, now: float) -> None:
-        """Look for clients that do not move; called several times a second.
+        """Find the clients that do not move; called several times a second.
 
         :param now: monotonic seconds
         """
@@ -307,7 +307,7 @@ class Console:
             elif held >= self._stall_s + _SLACK_S:
                 self._give_up(client, 'takes less than '
                               f'{wire.SERIAL_RATE_LEAST} bytes a second')
-        self._settle()
+        self._update_flow()
 
     def _give_up(self, client: Client, why: str) -> None:
         client.state = ClientState.STALLED
@@ -327,7 +327,7 @@ class Console:
         """Send input of a client, or a break (None), when its turn comes."""
         if data == b'':
             return
-        self._line.look()
+        self._line.poll_freeze()
         if client.stream is not None:
             self._answering.typed(client, self.end)
         if not self._instance.takes_input:

@@ -65,8 +65,8 @@ class SerialLine:
 
     def __init__(self, end: domr_end.DomainREnd, outbox: Outbox,
                  wake: Callable[[], None], poll: Callable[[], None]) -> None:
-        """:param wake: has the region looked at, soon
-        :param poll: looks at it
+        """:param wake: has the region polled, soon
+        :param poll: polls it at once
         """
         self._end = end
         self._outbox = outbox
@@ -100,7 +100,7 @@ class SerialLine:
             self._end.resume(wire.Stream.SERIAL0_OUT)
             self._wake()
 
-    def look(self) -> None:
+    def poll_freeze(self) -> None:
         """Freeze, if the host waits for that.
 
         The interrupt is heard in the next turn of the loop. A turn that has a

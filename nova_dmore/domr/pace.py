@@ -34,7 +34,7 @@ class Pace:
         self._full = True
 
     def measure(self, now: float, count: Callable[[], int]) -> bool:
-        """Look at what a client has taken, if it is time to.
+        """Measure what a client has taken, if it is time to.
 
         :param count: bytes in all; asking takes a while
         :returns: whether the limit is another one now

@@ -19,7 +19,7 @@ class Line(Protocol):
     def hold_output(self, on: bool) -> None:
         """Take no more output, so that the guest is slowed; or go on."""
 
-    def look(self) -> None:
+    def poll_freeze(self) -> None:
         """Do what cannot wait; called before each piece of work."""
 
 

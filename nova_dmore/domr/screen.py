@@ -27,11 +27,11 @@ class Viewer(Protocol):
         """Something has changed, and the pixels are good."""
 
     def flush(self) -> None:
-        """There may be room for input; called at every look."""
+        """There may be room for input; called at every poll."""
 
 
 class Screen:
-    """Looks at the display on behalf of one viewer.
+    """Polls the display on behalf of one viewer.
 
     :ivar viewer: who is told; None as long as there is nobody
     :ivar framebuffer_size: bytes of the region that pixels have
@@ -71,7 +71,7 @@ class Screen:
         return self._display.cursor()
 
     def set_viewers(self, count: int) -> None:
-        """Tell the host how many clients look; it paints only for them."""
+        """Tell the host how many viewers it has; it paints only for them."""
         if count != self._viewers:
             self._viewers = count
             self._display.set_viewers(count)
@@ -84,7 +84,7 @@ class Screen:
 
     def poll(self, end: domr_end.DomainREnd,
              changes: changes_module.Changes) -> None:
-        """Look for changes, after ``end`` did and found those."""
+        """Poll for changes, after ``end`` did and found those."""
         if changes.frozen or changes.opened:
             # A Domain R that was moved without a freeze has encoded pixels
             # of any age.

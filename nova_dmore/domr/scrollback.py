@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The last output of the instance, by the offset of each byte."""
 
-#: A line that is longer than so many bytes is looked at as none.
+#: A line that is longer than so many bytes counts as none.
 _LINE_MAX = 1 << 10
 
 _NEWLINE = ord('\n')

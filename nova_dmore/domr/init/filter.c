@@ -189,7 +189,7 @@ static void icmp(struct list *list, const char *chain, int family,
 	}
 }
 
-/* What TCP must be told of the way, and an answer to whoever looks for the
+/* What TCP must be told of the way, and an answer to whoever asks for the
  * machine with ping. No redirects, no timestamps, no masks. */
 static const uint8_t icmp_in[] = {
 	ICMP_DEST_UNREACH, ICMP_TIME_EXCEEDED, ICMP_PARAMETERPROB, ICMP_ECHO,
@@ -198,7 +198,7 @@ static const uint8_t icmp_out[] = {
 	ICMP_DEST_UNREACH, ICMP_PARAMETERPROB, ICMP_ECHOREPLY,
 };
 /* And who has an address: this is IPv6's ARP. No router advertisements, no
- * redirects. Switches that look at multicast want reports, or neighbours do
+ * redirects. Switches that snoop multicast want reports, or neighbours do
  * not reach us. */
 static const uint8_t icmp6_in[] = {
 	ICMP6_DST_UNREACH, ICMP6_PACKET_TOO_BIG, ICMP6_TIME_EXCEEDED,
@@ -298,7 +298,7 @@ static void put_chain(struct batch *batch, const char *name, int hook,
 	finish(batch);
 }
 
-/* Send it, and look at the kernel's answer. */
+/* Send it, and check the kernel's answer. */
 static int commit(struct batch *batch, struct failure *failure)
 {
 	struct mnl_socket *socket = mnl_socket_open2(NETLINK_NETFILTER,

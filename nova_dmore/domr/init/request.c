@@ -17,7 +17,7 @@ int fail(struct failure *failure, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(failure->text, sizeof(failure->text), format, arguments);
 	va_end(arguments);
-	errno = number;		/* a caller may look at it too */
+	errno = number;		/* a caller may read it too */
 	return -1;
 }
 

@@ -6,7 +6,7 @@
  *
  * The filter is there before the program is: what the loader, Python and the
  * C library call at their start is in it. It leaves out what opens a
- * connection, makes or looks at another process, and changes a file system or
+ * connection, makes or reads another process, and changes a file system or
  * user; and no memory is executable that is mapped writable. The agent can
  * still map as executable what it has written into a file without a name; it
  * gains nothing by it that Python could not do.

@@ -3,7 +3,7 @@
 
 ``Attempts`` says who has to wait before the next attempt to log in,
 ``Pending`` which connection has to go when too many have not logged in.
-Neither does any input or output, nor looks at a clock of its own.
+Neither does any input or output, nor reads a clock of its own.
 """
 
 import collections
@@ -90,7 +90,7 @@ class _Failures:
         self.count = 0
         self._since = 0.0
 
-    def look(self, now: float) -> int:
+    def remaining(self, now: float) -> int:
         """How many are not forgotten."""
         if self.count:
             steps = int((now - self._since) // self._every_s)
@@ -100,7 +100,7 @@ class _Failures:
 
     def add(self, now: float) -> int:
         """One more; returns how many there are."""
-        if not self.look(now):
+        if not self.remaining(now):
             self._since = now
         self.count = min(self.count + 1, self._most)
         return self.count
@@ -161,7 +161,7 @@ class Attempts:
             wait = max(wait, entry.until - now)
         total = self._total
         if (total is not None and not known
-                and total.look(now) == self._policy.total):
+                and total.remaining(now) == self._policy.total):
             wait = max(wait, total.next_s(now))
         return wait
 
@@ -182,7 +182,7 @@ class Attempts:
     def succeeded(self, source: str) -> None:
         """An attempt succeeded.
 
-        Failures count on: whoever has the password that only lets look may
+        Failures count on: whoever has the view-only password may
         be guessing the other one.
         """
         self._known[source] = None
@@ -194,7 +194,7 @@ class Attempts:
         if len(self._sources) < SOURCES_MAX:
             return True
         for source, entry in self._sources.items():
-            if not entry.failures.look(now):
+            if not entry.failures.remaining(now):
                 del self._sources[source]
                 return True
         return False

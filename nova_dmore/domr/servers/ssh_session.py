@@ -48,7 +48,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
 
     def pty_requested(self, term_type: str, term_size: tuple[int, ...],
                       term_modes: Any) -> bool:
-        """A person's terminal: escapes are looked for."""
+        """A person's terminal: escapes are recognised."""
         self._terminal = stream.TerminalStream()
         self._escapes = escape.EscapeParser(
             self._server.context.config.escape)

@@ -16,7 +16,7 @@ Policy = rules.Policy
 
 #: Bytes of a sequence that are kept until it is whole.
 _KEPT_MAX = 4096
-#: Bytes of a control string that are looked through for its end.
+#: Bytes of a control string that are searched for its end.
 _STRING_MAX = 1 << 16
 
 _CHARACTERS = (rb'[\xc3-\xdf][\x80-\xbf]|\xc2[\xa0-\xbf]'
@@ -124,7 +124,7 @@ class TerminalStream:
             self._end = _COMMAND_END if part[1:2] == b']' else _STRING_END
 
     def _skip(self, data: bytes, position: int, result: bytearray) -> int:
-        """Look for the end of a long string -> where to go on."""
+        """Find the end of a long string -> where to go on."""
         found = self._end.search(data, position, position + self._left)
         if found is None:
             end = min(len(data), position + self._left)

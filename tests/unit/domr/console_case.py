@@ -14,7 +14,7 @@ class Line:
         self.sent: list[bytes | None] = []
         self.held = False
         self.breaks = True      # there is room for one
-        self.looks: list[int] = []      # how much had been sent then
+        self.polls: list[int] = []      # how much had been sent then
 
     def sendable(self) -> int:
         return self.room
@@ -32,8 +32,8 @@ class Line:
     def hold_output(self, on: bool) -> None:
         self.held = on
 
-    def look(self) -> None:
-        self.looks.append(len(self.sent))
+    def poll_freeze(self) -> None:
+        self.polls.append(len(self.sent))
 
 
 class Port:

@@ -192,7 +192,7 @@ class Pair:
             await asyncio.sleep(0.002)
 
     def step(self) -> None:
-        """One look of the host: output goes in, input and messages come."""
+        """One poll of the host: output goes in, input and messages come."""
         changes = self.host.poll()
         if changes.broken is not None:
             self.broken.append(changes.broken)

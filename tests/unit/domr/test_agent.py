@@ -230,7 +230,7 @@ class AgentTest(unittest.IsolatedAsyncioTestCase):
         await running.until(lambda: not _holds(), 2)
 
     def _never_idle(self) -> None:
-        """An agent that thinks it is idle does not look in this test."""
+        """An agent that thinks it is idle does not poll in this test."""
         patch = mock.patch.object(wire, 'IDLE_POLL_INTERVAL_S', 600)
         patch.start()
         self.addCleanup(patch.stop)
@@ -247,7 +247,7 @@ class AgentTest(unittest.IsolatedAsyncioTestCase):
         running.print(b'late')
         await running.until(lambda: running.agent.console.end == 4)
 
-    async def test_idle_agent_looks_seldom(self) -> None:
+    async def test_idle_agent_polls_seldom(self) -> None:
         self._never_idle()
         running = await self._idle()
         running.device.loses = True

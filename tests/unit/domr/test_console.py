@@ -71,12 +71,12 @@ class ConsoleTest(unittest.TestCase):
     def test_what_cannot_wait_comes_before_each_turn_and_key(self) -> None:
         port = self.attach()
         assert port.client is not None
-        self.line.looks.clear()
+        self.line.polls.clear()
         self.console.output(bytes(2 * pace.MOST))
-        self.assertEqual([0], self.line.looks)
+        self.assertEqual([0], self.line.polls)
         port.client.input(b'a')
         port.client.input(b'b')
-        self.assertEqual([0, 0, 1], self.line.looks)
+        self.assertEqual([0, 0, 1], self.line.polls)
 
     def test_a_client_that_left_has_no_turn(self) -> None:
         turns: list[Callable[[], None]] = []
@@ -121,7 +121,7 @@ class ConsoleTest(unittest.TestCase):
         data = bytes(range(256)) * 256
         self.console.output(data)
         self.console.tick(0.0)
-        for number in range(1, 9):      # one look finds how much it takes
+        for number in range(1, 9):      # one poll finds how much it takes
             slow.more(10000 // 8)
             self.console.tick(number / 8)
         assert slow.client is not None and quick.client is not None

@@ -45,9 +45,9 @@ class ScreenTest(unittest.TestCase):
         self.screen = screen.Screen(region.Region(memory), self.rung.append)
         self.screen.viewer = self.viewer = Viewer()
         self.host.open()
-        self._look()
+        self._poll()
 
-    def _look(self) -> list[object]:
+    def _poll(self) -> list[object]:
         del self.viewer.told[:]
         self.screen.poll(self.end, self.end.poll())
         self.host.poll()
@@ -59,43 +59,43 @@ class ScreenTest(unittest.TestCase):
 
     def test_picture(self) -> None:
         self.assertFalse(self.screen.good)
-        self.assertEqual([], self._look())
+        self.assertEqual([], self._poll())
         self._paint()
-        self.assertEqual([('open', [(0, 0, 20, 10)])], self._look())
+        self.assertEqual([('open', [(0, 0, 20, 10)])], self._poll())
         self.assertTrue(self.screen.good)
         self.assertEqual((20, 10), self.screen.size)
-        self.assertEqual([], self._look())
+        self.assertEqual([], self._poll())
         self.display.damage([(1, 2, 3, 4)])
-        self.assertEqual([('damage', [(1, 2, 3, 4)])], self._look())
+        self.assertEqual([('damage', [(1, 2, 3, 4)])], self._poll())
         self.assertFalse(self.display.seen)
         self.screen.acknowledge()
         self.assertTrue(self.display.seen)
 
     def test_frozen_until_the_picture_is_good_again(self) -> None:
         self._paint()
-        self._look()
+        self._poll()
         self.host.freeze()
-        self.assertEqual(['freeze'], self._look())
+        self.assertEqual(['freeze'], self._poll())
         self.assertFalse(self.screen.good)
         self.host.open()
-        self.assertEqual(['freeze'], self._look())
+        self.assertEqual(['freeze'], self._poll())
         self.display.open(self.host.epoch, [(0, 0, 1, 1)])
-        self.assertEqual([('open', [(0, 0, 1, 1)])], self._look())
+        self.assertEqual([('open', [(0, 0, 1, 1)])], self._poll())
 
     def test_epoch_without_a_freeze(self) -> None:
         self._paint()
-        self._look()
+        self._poll()
         self.host.open()
-        self.assertEqual(['all'], self._look())
+        self.assertEqual(['all'], self._poll())
 
     def test_size_changes(self) -> None:
         self._paint()
-        self._look()
+        self._poll()
         self.display.set_mode(30, 10)
-        self.assertEqual(['freeze'], self._look())
-        self.assertEqual([], self._look())
+        self.assertEqual(['freeze'], self._poll())
+        self.assertEqual([], self._poll())
         self.display.open(self.host.epoch, [(0, 0, 30, 10)])
-        self._look()
+        self._poll()
         self.assertEqual((30, 10), self.screen.size)
 
     def test_viewers_are_told_again_in_each_epoch(self) -> None:
@@ -105,5 +105,5 @@ class ScreenTest(unittest.TestCase):
         self.assertEqual([wire.Vector.DISPLAY], self.rung)
         self.screen._display.set_viewers(0)     # as after a stale copy
         self.host.open()
-        self._look()
+        self._poll()
         self.assertEqual(2, self.display.viewers)

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Control: one client types, and the others look on.
+"""Control: one client types, and the others are excluded.
 
 It is for people who share a console, and no boundary between them: whoever
-may type may also take control. Who must not type has the password that only
-lets look.
+may type may also take control. Who must not type has the view-only password.
 """
 
 import asyncio
@@ -13,7 +12,7 @@ from nova_dmore.domr.servers.vnc import keyboard
 from nova_dmore.domr.servers.vnc import protocol
 
 #: How long the picture says that somebody has control, in seconds, after it
-#: was taken or an onlooker has typed.
+#: was taken or an excluded client has typed.
 SHOWN_S = 5.0
 
 
@@ -26,7 +25,7 @@ class Control:
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
         self._holder: int | None = None
-        #: Modifiers that onlookers hold; the instance knows nothing of them.
+        #: Modifiers that excluded clients hold; the instance knows of none.
         self._held: dict[int, set[int]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -35,7 +34,7 @@ class Control:
         """Whether the picture is to say that somebody has control."""
         return self._timer is not None
 
-    def looks_on(self, client: int) -> bool:
+    def excludes(self, client: int) -> bool:
         """Whether somebody else has control."""
         return self._holder not in (None, client)
 
@@ -54,7 +53,7 @@ class Control:
             self._hide()
 
     def heard(self, event: protocol.Key) -> frozenset[int]:
-        """Take a key of an onlooker.
+        """Take a key of an excluded client.
 
         :returns: the modifiers that it holds, if Control and Alt are among
             them, by QEMU's numbers

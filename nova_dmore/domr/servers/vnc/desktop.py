@@ -97,7 +97,7 @@ class Desktop:
         :param client: for the log, printable
         :param name: of the desktop, ASCII
         :param shared: it does not ask to be alone, which ``exclusive`` of the
-            configuration decides; one that may only look never is
+            configuration decides; one that is view-only never is
         :param on_gone: called when the client has gone
         :raises OSError: there are too many
         """
@@ -117,7 +117,7 @@ class Desktop:
         self._changed()
 
     async def _wait_for_picture(self) -> None:
-        """Let the host paint: it does so only if somebody looks."""
+        """Let the host paint: it does so only for viewers."""
         if self._screen.good or self._is_off:
             return
         self._picture.clear()

@@ -95,7 +95,7 @@ class Hands:
         self._heard[client] = time.monotonic()
         if wants_alone and self._has_control:
             self._take_control(client)
-        self._look_for_silence()
+        self._schedule_silence_check()
 
     def end(self, client: int) -> None:
         """A client has gone: let go what it holds."""
@@ -119,11 +119,11 @@ class Hands:
 
     def take(self, event: protocol.Key | protocol.Pointer | protocol.Text
              ) -> None:
-        """Do what a client does; ``room`` was looked at."""
+        """Do what a client does; ``room`` was checked."""
         match event:
             case protocol.Key():
                 self._key(event)
-            case protocol.Pointer() if not self._looks_on(event.session):
+            case protocol.Pointer() if not self._is_excluded(event.session):
                 self._move(event)
             case protocol.Text():
                 self._text(event)
@@ -143,7 +143,7 @@ class Hands:
 
     def _text(self, event: protocol.Text) -> None:
         text = self._clipboards.take(event)
-        if self._looks_on(event.session):
+        if self._is_excluded(event.session):
             return
         if self._paste.client == event.session:
             self._paste.cancel()
@@ -201,8 +201,8 @@ class Hands:
         """Whether one client can have control."""
         return self._vnc().exclusive is config_module.Exclusive.CONTROL
 
-    def _looks_on(self, client: int) -> bool:
-        return self._has_control and self._control.looks_on(client)
+    def _is_excluded(self, client: int) -> bool:
+        return self._has_control and self._control.excludes(client)
 
     def _take_control(self, client: int) -> None:
         """Have one client type alone; what others hold is let go."""
@@ -214,9 +214,9 @@ class Hands:
             self._paste.cancel()
         self._control.take(client)
         self._log.say('control', 'info', f'{self._name(client)} has taken '
-                      'control: the other clients look on')
+                      'control: the other clients are excluded')
 
-    def _onlooker_key(self, event: protocol.Key) -> None:
+    def _excluded_key(self, event: protocol.Key) -> None:
         held = self._control.heard(event)
         if held and event.down and _is(_CONTROL_KEY, event):
             self._take_control(event.session)
@@ -227,8 +227,8 @@ class Hands:
     # -- keys
 
     def _key(self, event: protocol.Key) -> None:
-        if self._looks_on(event.session):
-            self._onlooker_key(event)
+        if self._is_excluded(event.session):
+            self._excluded_key(event)
             return
         self._heard[event.session] = time.monotonic()
         if self._is_command(event):
@@ -252,7 +252,7 @@ class Hands:
         self._pointer.flush()
         self._input.send(event)
 
-    def _look_for_silence(self) -> None:
+    def _schedule_silence_check(self) -> None:
         """Let go what clients hold that have said nothing for long."""
         if self._silence is None and self._heard:
             self._silence = asyncio.get_running_loop().call_later(
@@ -268,7 +268,7 @@ class Hands:
                 self._keyboard.suspend(client)
             if self._pointer.pressed(client):
                 self._pointer.release(client)
-        self._look_for_silence()
+        self._schedule_silence_check()
 
 
 def _is(key: tuple[int, frozenset[int]], event: protocol.Key) -> bool:

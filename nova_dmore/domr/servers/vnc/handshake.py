@@ -30,7 +30,7 @@ _CHALLENGE_SIZE = 16
 #: After how many seconds a wrong password is answered.
 _WRONG_PASSWORD_S = 1.0
 #: A client that has to wait no longer than this before its password is
-#: looked at waits; any other is refused.
+#: checked waits; any other is refused.
 PATIENCE_S = 5.0
 
 #: What is logged of a client that has to wait.
@@ -52,7 +52,7 @@ class Tries(Protocol):
     """Limits how often passwords are tried; see ``admission``."""
 
     def wait_s(self) -> float:
-        """Seconds until a password may be looked at; 0: now."""
+        """Seconds until a password may be checked; 0: now."""
 
     def failed(self) -> None:
         """One was wrong."""
@@ -121,7 +121,7 @@ class Terms:
     """What a client may do to get in; at least one of the ways.
 
     :ivar without: nothing
-    :ivar passwords: a password; True with one that only lets look
+    :ivar passwords: a password; True with one for view-only clients
     :ivar start_tls: a certificate: makes the channel an encrypted one
     :ivar encrypt: needed for passwords
     :ivar tries: limits them; None: nothing does
@@ -229,7 +229,7 @@ async def _vencrypt(channel: Channel, terms: Terms) -> Channel:
 
 
 async def _password(channel: Channel, terms: Terms, minor: int) -> bool:
-    """Ask for a password; returns whether it only lets look."""
+    """Ask for a password; returns whether it is the view-only one."""
     assert terms.encrypt is not None
     challenge = os.urandom(_CHALLENGE_SIZE)
     await channel.write(challenge)

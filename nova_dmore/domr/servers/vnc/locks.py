@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 #: How long a guest may take for the light after the key, in seconds: until
 #: then the key counts.
-SETTLE_S = 3.0
+LIGHT_DELAY_S = 3.0
 
 
 class Lock(enum.IntFlag):
@@ -51,7 +51,7 @@ class Locks:
         """Its key went down in the guest."""
         self.is_on(lock)
         self._on ^= lock
-        self._unsure_until = self._clock() + SETTLE_S
+        self._unsure_until = self._clock() + LIGHT_DELAY_S
 
     def told(self, lights: int) -> None:
         """The lights are these now."""

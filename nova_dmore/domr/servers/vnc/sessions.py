@@ -40,7 +40,7 @@ class Sessions:
         self._process: process_module.Process | None = None
         self._used: set[int] = set()    # until their Gone is taken
         self._alive: set[int] = set()   # until their Gone comes
-        self._looking: set[int] = set()     # those that may only look
+        self._view_only: set[int] = set()   # those that may not type
         self._events: collections.deque[protocol.Input] = collections.deque()
         self._owed = 0      # credit that the process has spent
         self._orphans = 0   # events from a process that has ended
@@ -124,13 +124,13 @@ class Sessions:
                 f'something of session {event.session}, which there is not')
         if isinstance(event, protocol.Gone):
             self._alive.discard(event.session)
-            self._looking.discard(event.session)
+            self._view_only.discard(event.session)
         else:
             # The process drops what such a client types, but it is not
             # trusted: a client may have taken it over.
-            if event.session in self._looking:
+            if event.session in self._view_only:
                 raise protocol.ProtocolError(
-                    f'input of session {event.session}, which may only look')
+                    f'input of session {event.session}, which is view-only')
             self._owed += 1
             if self._owed > protocol.CREDIT:
                 raise protocol.ProtocolError('too many events')
@@ -148,7 +148,7 @@ class Sessions:
             protocol.Gone(session, protocol.Reason.CLOSED)
             for session in sorted(self._alive))
         self._alive.clear()
-        self._looking.clear()
+        self._view_only.clear()
 
     # -- clients
 
@@ -170,7 +170,7 @@ class Sessions:
         self._used.add(number)
         self._alive.add(number)
         if view_only:
-            self._looking.add(number)
+            self._view_only.add(number)
         process.add(number, connection, name, view_only)
         return number
 

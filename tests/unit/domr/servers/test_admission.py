@@ -82,7 +82,7 @@ class AttemptsTest(unittest.TestCase):
         self.assertEqual(1, attempts.of('a').wait_s())
 
     def test_success_does_not_undo_failures(self) -> None:
-        """Who may look only could try the other password in between."""
+        """Who is view-only could try the other password in between."""
         attempts = self._attempts(_POLICY)
         for _ in range(3):
             attempts.failed('a')

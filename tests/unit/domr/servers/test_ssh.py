@@ -221,7 +221,7 @@ class SshTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(0, result.exit_status)
         await asyncio.wait_for(connection.wait_closed(), 5)
 
-    async def test_a_full_console_can_be_looked_at(self) -> None:
+    async def test_a_full_console_can_be_viewed(self) -> None:
         running = await self._pair()
         for _ in range(rms.CLIENTS_MAX):
             await self._attach(running)

@@ -51,7 +51,7 @@ struct session {
 
 	/* Held while a message to the client is written, or while what its
 	 * encoding depends on is changed (together with the updateMutex if
-	 * is_due looks at it). */
+	 * is_due reads it). */
 	pthread_mutex_t busy;
 
 	/* Under client->updateMutex. */

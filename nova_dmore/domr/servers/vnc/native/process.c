@@ -261,7 +261,7 @@ int main(void)
 		}
 	}
 	/* What the kernel frees need not be freed here, unless a sanitizer
-	 * looks for leaks. */
+	 * checks for leaks. */
 #ifdef NO_FILTER
 	vnc_free(server);
 #endif

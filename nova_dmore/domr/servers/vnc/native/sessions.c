@@ -160,7 +160,7 @@ void vnc_tend(struct vnc_server *server)
 /* -- sessions */
 
 /* A client of the library that is past its handshake, on a socket, which is
- * taken over. The library would begin with the version and with looking for a
+ * taken over. The library would begin with the version and with a search for a
  * web socket: it gets a socket of its own for that. */
 static rfbClientPtr make_client(struct session *session, int socket)
 {

@@ -62,7 +62,7 @@ class Case(unittest.IsolatedAsyncioTestCase):
         vnc = pair.vnc(**{
             'proxy_networks': ['127.0.0.0/16'],
             'direct_networks': ['127.1.0.0/16'], 'password': 'secret',
-            'view_only_password': 'look', **changes})
+            'view_only_password': 'viewer', **changes})
         self.port = vnc['port']
         self.pair = pair.Pair(pair.config(vnc=vnc), {
             'serial': 'nova_dmore.domr.servers.serial_tcp',

@@ -29,7 +29,7 @@ class EncryptTest(base.BaseTestCase):
 
     def test_an_empty_password_encrypts_too(self):
         # libvncserver's answer is the challenge itself: libgcrypt refuses
-        # such a key, and nobody looks.
+        # such a key, and nobody checks.
         self.assertNotEqual(bytes(16), authentication.encrypt(bytes(16), ''))
 
     def test_eight_characters_count(self):

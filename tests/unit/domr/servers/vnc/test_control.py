@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One client types, and the others look on."""
+"""One client types, and the others are excluded."""
 
 import asyncio
 from unittest import mock
@@ -79,11 +79,11 @@ class ControlTest(desktop_case.Case):
         self.assertFalse(self._types(self.client))
         self.assertTrue(self._types(last))
 
-    async def test_who_may_only_look_takes_nothing(self) -> None:
+    async def test_who_is_view_only_takes_nothing(self) -> None:
         await self.add(shared=False, view_only=True)
         self.assertTrue(self._types(self.other))
 
-    async def test_an_onlooker_takes_control_by_a_key(self) -> None:
+    async def test_an_excluded_client_takes_control_by_a_key(self) -> None:
         self._ask(self.client, _U)
         self.assertFalse(self._types(self.client))
         self.press(_CONTROL, _ALT)
@@ -131,7 +131,7 @@ class ControlTest(desktop_case.Case):
         self._ask(self.client, _O)
         self.press(_CONTROL, _ALT, desktop_case.KEY_V)
         self.assertTrue(self.desktop._hands.is_pasting)
-        # The clipboard of an onlooker, and its Escape, stop nothing.
+        # The clipboard of an excluded client, and its Escape, stop nothing.
         self.say(protocol.Text(self.other, 'b', False))
         self.press(desktop_case.ESCAPE, client=self.other)
         self.assertTrue(self.desktop._hands.is_pasting)

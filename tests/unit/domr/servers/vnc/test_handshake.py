@@ -34,7 +34,7 @@ def _encrypt(challenge: bytes, password: str) -> bytes:
 
 
 _PASSWORDS = handshake.Terms(
-    passwords=(('full', False), ('look', True)), encrypt=_encrypt)
+    passwords=(('full', False), ('viewer', True)), encrypt=_encrypt)
 
 
 class HandshakeTest(unittest.IsolatedAsyncioTestCase):
@@ -67,7 +67,7 @@ class HandshakeTest(unittest.IsolatedAsyncioTestCase):
             self.assertEqual([_VERSION, *sent], got)
 
     async def test_passwords(self) -> None:
-        for password, view_only in (('full', False), ('look', True)):
+        for password, view_only in (('full', False), ('viewer', True)):
             admission, sent = await self._admit(
                 _VERSION + b'\2' + _encrypt(b'', password) + b'\1',
                 _PASSWORDS)
@@ -105,7 +105,7 @@ class HandshakeTest(unittest.IsolatedAsyncioTestCase):
         tries.succeeded.assert_not_called()
 
     async def test_password_that_has_to_wait(self) -> None:
-        """Not for long: it waits. Longer: it is not even looked at."""
+        """Not for long: it waits. Longer: it is not even checked."""
         tries = mock.Mock()
         tries.wait_s.side_effect = [0.1, 0.05, 0]
         terms = dataclasses.replace(_PASSWORDS, tries=tries)

@@ -58,13 +58,13 @@ class PasswordTest(server_case.Case):
         self._stop_the_clock()
         for _ in range(7):
             self.server._attempts.failed(server_case.STRANGER)
-        for password in ('guess', 'secret'):    # it is not even looked at
+        for password in ('guess', 'secret'):    # it is not even checked
             with self.assertRaisesRegex(
                     PermissionError,
                     'too many wrong passwords: wait 64 seconds'):
                 await self.log_in(server_case.STRANGER, password)
         self.assertEqual(7, self._failures())
-        await self.log_in(server_case.OWNER, 'look')
+        await self.log_in(server_case.OWNER, 'viewer')
 
     async def test_short_wait_is_no_refusal(self) -> None:
         """A person that mistypes gets in with the next try."""
@@ -87,11 +87,11 @@ class PasswordTest(server_case.Case):
         self.assertIn(b'wait 64 s', await asyncio.wait_for(reader.read(), 5))
         self.assertEqual(7, self._failures())
 
-    async def test_looking_does_not_help_guessing(self) -> None:
+    async def test_viewing_does_not_help_guessing(self) -> None:
         for _ in range(3):
             self.server._attempts.failed(server_case.STRANGER)
         self.server._attempts._sources[server_case.STRANGER].until = 0
-        await self.log_in(server_case.STRANGER, 'look')
+        await self.log_in(server_case.STRANGER, 'viewer')
         self.assertEqual(3, self._failures())
 
     async def test_old_client_is_told_too(self) -> None:

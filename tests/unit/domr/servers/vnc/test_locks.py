@@ -44,7 +44,7 @@ class LocksTest(unittest.TestCase):
         self.locks.told(NUM)    # of a key before
         self.assertTrue(self.locks.is_on(CAPS))
         self.locks.told(CAPS | NUM)
-        self.now += locks.SETTLE_S
+        self.now += locks.LIGHT_DELAY_S
         self.assertTrue(self.locks.is_on(CAPS))
 
     def test_a_key_that_the_guest_makes_nothing_of(self) -> None:
@@ -52,7 +52,7 @@ class LocksTest(unittest.TestCase):
         self.locks.told(CAPS)
         self.locks.told(0)
         self.locks.pressed(CAPS)
-        self.now += locks.SETTLE_S
+        self.now += locks.LIGHT_DELAY_S
         self.assertFalse(self.locks.is_on(CAPS))
 
     def test_reset_of_a_guest_without_lights(self) -> None:
