@@ -235,8 +235,8 @@ OPTIONS = [
         'vnc_direct_networks', mutable=True, default=[],
         item_type=types.String(),
         help='Networks (CIDR) whose VNC clients may connect with a password. '
-             'Each instance has its own, and one with which a client may only '
-             'look; "nova-dmore-manage vnc-password" prints them. Such a '
+             'Each instance has its own, and one for view-only clients; '
+             '"nova-dmore-manage vnc-password" prints them. Such a '
              'session is not encrypted. Empty: none.'),
     cfg.StrOpt(
         'vnc_keymap', mutable=True,
@@ -258,10 +258,10 @@ OPTIONS = [
         choices=[('share', 'it is let in, and nobody is cut off'),
                  ('refuse', 'it is let in only if nobody else is there'),
                  ('cut', 'it is let in, and the others are cut off'),
-                 ('control', 'it is let in, and types alone: the others look '
-                  'on until it leaves, or one of them presses Control, Alt '
-                  'and O. A Domain R whose image is of an earlier release '
-                  'cuts the others off')],
+                 ('control', 'it is let in, and types alone: the others '
+                  'only see the picture until it leaves, or one of them '
+                  'presses Control, Alt and O. A Domain R whose image is of '
+                  'an earlier release cuts the others off')],
         help='What becomes of a VNC client that asks to be alone, as '
              'TigerVNC\'s viewer does unless told otherwise.'),
     cfg.BoolOpt(

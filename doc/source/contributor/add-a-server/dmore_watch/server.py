@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The serial console to look at: what is typed is thrown away.
+"""The serial console to view: what is typed is thrown away.
 
 Whoever connects from the proxy networks is attached.
 """
