@@ -116,7 +116,7 @@ class TestCase(base.ServersTestBase):
             log_dir=self._path('log'),
             image_cache_dir=self._path('images'),
             secret_file=self._file('secret', 's' * 64),
-            # Tests look themselves.
+            # Tests check themselves.
             watch_interval=3600.0)
         self.flags(group='serial_console', enabled=True)
         self.fields = {}
@@ -151,7 +151,7 @@ class TestCase(base.ServersTestBase):
             'nova_dmore.virt.limited.neutron', types.SimpleNamespace(
                 get_client=lambda context, admin:
                 self.neutron_for_domain_r.client)))
-        # The fake of Nova runs no guest, and tests look themselves.
+        # The fake of Nova runs no guest, and tests check themselves.
         self.useFixture(fixtures.MonkeyPatch(
             'nova_dmore.virt.checks.start.check_aside', lambda subject: None))
         self.useFixture(fixtures.MonkeyPatch(

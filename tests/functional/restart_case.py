@@ -171,10 +171,10 @@ class TestCase(base.TestCase):
     def _check_one(self, operation, step, dead, is_mended, mended):
         server = self.die(operation, 'c', step)
         self.until_so(lambda: self.assertEqual(dead, self.state(server)))
-        self.until_so(lambda: self.assert_settled(server))
+        self.until_so(lambda: self.assert_consistent(server))
         self.assertEqual(is_mended, self._mend(server))
         self.assertEqual(mended, self.state(server))
-        self.until_so(lambda: self.assert_settled(server))
+        self.until_so(lambda: self.assert_consistent(server))
         if is_mended:
             self.assert_pair(server, self.instance(server).host)
         self.delete(server)
@@ -343,7 +343,7 @@ class TestCase(base.TestCase):
             'power_state': instance.power_state,
             'deleted': bool(instance.deleted), 'domains': domains}
 
-    def assert_settled(self, server):
+    def assert_consistent(self, server):
         """There is one whole pair where the instance runs, or paused; where
         it is off there may be one, or what a start begins with; and no part
         of one is anywhere else. Nova's database says that it has one."""

@@ -58,7 +58,7 @@ class CapacityTestCase(base.TestCase):
         self.assertLessEqual(
             self.used(hostname) / found['allocation_ratio'] + OWN
             + len(self.domain_rs(hostname)) * cost, TOTAL)
-        # Nor does it look so.
+        # Nor does it seem so.
         self.assertLessEqual(
             self.used(hostname),
             (TOTAL - found['reserved']) * found['allocation_ratio'])

@@ -48,7 +48,7 @@ class LargePicturesTest(base.TestCase):
         # Its nova-compute is started with this release; others see it later.
         self._run_periodics()
         self.assertFalse(self._shown_by(self.boot(az='nova:c1')))
-        self.driver()._pairs.large_regions.__self__.look()
+        self.driver()._pairs.large_regions.__self__.refresh()
         self.assertTrue(self._shown_by(self.boot(az='nova:c1')))
 
     def test_host_service_of_the_release_before(self):

@@ -225,7 +225,7 @@ class RestartTest(base.TestCase):
         self.flags(watch_interval=0.1, group='dmore')
         self.start()
         server = self.boot()
-        # Only after the restart is it looked after: the first watch ended.
+        # Only after the restart is it watched: the first watch ended.
         self.computes['c1'].driver._watch.stop()
         self.domain_r(server).destroy()
         self.restart_compute_service('c1')

@@ -17,7 +17,7 @@ class MoveTest(operations.TwoHostsTestCase):
         self.useFixture(fixtures.MonkeyPatch(
             'nova.virt.libvirt.driver.LibvirtDriver.snapshot',
             operations.snapshot))
-        # Nova looks which serial ports the domain at the source has, and its
+        # Nova reads which serial ports the domain at the source has, and its
         # fake tells of stock consoles, whatever it was given.
         self.useFixture(fixtures.MonkeyPatch(
             'nova.tests.fixtures.libvirt.Domain.XMLDesc',

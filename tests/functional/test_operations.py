@@ -249,7 +249,7 @@ class ResizeHereTest(operations.TestCase):
     def setUp(self):
         super().setUp()
         self.flags(allow_resize_to_same_host=True)
-        # Nova looks which serial ports it has, and its fake tells of stock
+        # Nova reads which serial ports it has, and its fake tells of stock
         # consoles, whatever it was given.
         self.useFixture(fixtures.MonkeyPatch(
             'nova.tests.fixtures.libvirt.Domain.XMLDesc',

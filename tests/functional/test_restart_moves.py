@@ -104,7 +104,7 @@ class MovesTestCase(restart_case.TestCase):
         server = self.die(operation, 'c', step)
         self.until_so(lambda: self.assertEqual(
             self.state(twin), self.state(server)))
-        self.until_so(lambda: self.assert_settled(server))
+        self.until_so(lambda: self.assert_consistent(server))
         self.assertIsNotNone(self.domain_r(server, 'c2'))
         # As an operator does, who finds it there; a hard reboot would have it
         # run on both hosts.

@@ -123,7 +123,7 @@ class SecrecyTest(test_migration.MigrationTestCase):
                              if len(line) >= 8 and '-----' not in line)}
         return found
 
-    def test_what_is_looked_for_is_found(self):
+    def test_what_is_searched_for_is_found(self):
         self.assertEqual({NEWEST}, self._secrets_in(
             [{'a': base64.b64encode(f'x{NEWEST}'.encode()).decode()}]))
         for secret in list(self.secrets):

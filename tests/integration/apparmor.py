@@ -3,7 +3,7 @@
 
 A profile is compiled as a host compiles it, and the automata that its kernel
 would get are walked as that walks them (security/apparmor/match.c, file.c and
-af_unix.c of Linux). So nothing here knows what a rule looks like.
+af_unix.c of Linux). So nothing here knows the form of a rule.
 
 :func:`uses` is what a process that runs has open.
 """

@@ -34,7 +34,7 @@ _SERVING_S = 120.0
 _SHELL_S = 240.0
 _HELPER_S = 60.0
 _LEDGER_S = 60.0
-_SETTLE_S = 30.0
+_PICTURE_S = 30.0
 
 
 class Instance:
@@ -183,7 +183,7 @@ class GraphicalTest(cloud.InstanceTest):
 
     def assert_picture(self, instance, client, name):
         """Save what a client shows, which is soon what QEMU shows."""
-        deadline = time.monotonic() + _SETTLE_S
+        deadline = time.monotonic() + _PICTURE_S
         while wrong := picture.wrong_pixels(
                 shown := client.picture(), right := instance.screendump()):
             if time.monotonic() > deadline:

@@ -156,7 +156,7 @@ PROCESSES = {
     'signal the keeper': lambda world: str(os.kill(world.keeper, 0)),
     'have the keeper signalled': lambda world: fcntl.fcntl(
         2, fcntl.F_SETOWN, world.keeper),
-    'look at priorities': lambda world: os.getpriority(
+    'read priorities': lambda world: os.getpriority(
         os.PRIO_PROCESS, world.keeper),
     'choose a processor': lambda world: str(
         os.sched_setaffinity(0, os.sched_getaffinity(0))),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Domain R with a way to look inside, on a network that a test owns.
+"""Domain R with a way to read it from inside, on a network that a test owns.
 
-The image is built as ever; what looks inside is put into a copy of it.
+The image is built as ever; what reads it is put into a copy of it.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ Result = TypeVar('Result')
 
 
 def open_image(image: pathlib.Path, directory: pathlib.Path) -> pathlib.Path:
-    """Make a copy of an image that can be looked into; returns its file."""
+    """Copy an image so that it can be read from inside; returns the file."""
     members, tree = directory / 'members', directory / 'tree'
     manifest = image_file.unpack(image, members)
     subprocess.run(['unsquashfs', '-q', '-n', '-d', tree,

@@ -182,8 +182,8 @@ class Client:
             self.width, self.height = width, height
             self.pixels = bytearray(width * height * 4)
 
-    async def settle(self, wanted: bytes | memoryview,
-                     seconds: float = 10) -> None:
+    async def update_to(self, wanted: bytes | memoryview,
+                        seconds: float = 10) -> None:
         """Ask for updates until the picture is the one that is wanted.
 
         :raises TimeoutError: it does not become so

@@ -43,7 +43,7 @@ _FILTER = (
     (0x06, 0, 0, 0x40000))
 #: Headers, and the first bytes of what is sent.
 _SEEN = 160
-_LOOK_S = 0.2
+_POLL_S = 0.2
 
 
 class Sniffer(watcher.Watcher):
@@ -61,7 +61,7 @@ class Sniffer(watcher.Watcher):
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
                                      socket.htons(_ETH_P_ALL))
         self._attach_filter()
-        self._socket.settimeout(_LOOK_S)
+        self._socket.settimeout(_POLL_S)
 
     def __exit__(self, *error):
         super().__exit__(*error)

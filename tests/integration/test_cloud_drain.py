@@ -12,7 +12,7 @@ from laboratory.testbed import settings
 from laboratory.users import subject as demo_subject
 
 HOST, OTHER = settings.COMPUTES
-#: Pairs that are missing are looked for once a minute, and boot then.
+#: Pairs that are missing are searched for once a minute, and boot then.
 _MADE_S = 180.0
 
 

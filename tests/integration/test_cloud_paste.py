@@ -24,7 +24,7 @@ _AHEAD = 1 << 19
 _LEDGER_SPACE = 1000
 #: Without a byte for so long, none comes any more, in seconds.
 _STALL_S = 90.0
-_LOOK_S = 0.02
+_POLL_S = 0.02
 #: For what is still under way at the end, in seconds.
 _REST_S = 300.0
 
@@ -90,7 +90,7 @@ class Flow(contextlib.AbstractContextManager):
             elif time.monotonic() > since + _STALL_S:
                 raise AssertionError(f'{what}: no byte for {_STALL_S} s, '
                                      f'after {length} of them')
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)
 
     def end(self):
         """Move no more.
@@ -104,7 +104,7 @@ class Flow(contextlib.AbstractContextManager):
 
 
 class Paste(Flow):
-    """Text that looks random, typed as fast as it is taken."""
+    """Text that seems random, typed as fast as it is taken."""
 
     def __init__(self, console, seed):
         super().__init__(console)
@@ -138,7 +138,7 @@ class Output(Flow):
         finally:
             self.shown += self.console.shown
             self.console.shown = b''
-        time.sleep(_LOOK_S)
+        time.sleep(_POLL_S)
 
 
 class PasteTest(cloud.CloudTest):

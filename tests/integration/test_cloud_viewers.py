@@ -72,8 +72,8 @@ class ViewerTest(ViewerCase):
         self.there_and_back(
             viewer, lambda: self.assertTrue(viewer.connected))
 
-    def test_vncdotool_while_another_looks(self):
-        """What the other types, who may only look, is no key."""
+    def test_vncdotool_while_another_views(self):
+        """What the other types, who is view-only, is no key."""
         script = self.vncdotool()
         other = self.tigervnc(self.password('--view-only'))
 

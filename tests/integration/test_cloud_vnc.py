@@ -99,10 +99,10 @@ def greeting(url):
 
 def is_served(url):
     """Wait until Domain R does, which may be booting; what it says."""
-    def look():
+    def probe():
         with contextlib.suppress(OSError):
             return greeting(url)
-    return cloud.wait_for(look, _SERVING_S, f'a VNC server at {url}')
+    return cloud.wait_for(probe, _SERVING_S, f'a VNC server at {url}')
 
 
 def domain_r_address(tenant, server):

@@ -229,13 +229,13 @@ class TestOfTheService(ConfinementCase):
         # It has left the test's descriptors behind.
         self.assertEqual(b'', os.read(ready, 1))
 
-        def look():
+        def probe():
             with open(f'/proc/{pid}/mem', 'rb'):
                 return 'its memory'
         fakes.wait_for(lambda: self.filters(pid) > 0, 30)
         watcher = TestWithoutWalls.prepare
         self.prepare = lambda: watcher(self)
-        self.assertEqual('EACCES', self.gained(look))
+        self.assertEqual('EACCES', self.gained(probe))
 
     @staticmethod
     def filters(pid):
@@ -295,7 +295,7 @@ class TestRegion(ConfinementCase):
             return [size, area.data[0], area.data[-1]]
         self.assertEqual([wire.LARGE_REGION_SIZE, ord('1'), 0],
                          self.gained(use))
-        # And the page that was looked at.
+        # And the page that was read.
         self.assertEqual(wire.FRAMEBUFFER_START + mmap.PAGESIZE,
                          os.fstat(self.region).st_blocks * 512)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the Debian packages, looks at what is in them, and installs those of
+"""Builds the Debian packages, checks what is in them, and installs those of
 the host service and of the gateway on hosts that have been booted.
 """
 

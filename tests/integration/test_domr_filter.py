@@ -38,7 +38,7 @@ SIX: dict[str, Any] = {
 
 def packet(source: str, target: str, protocol: int, payload: bytes,
            ) -> dict[str, Any]:
-    """What the programs of rules look at in a packet."""
+    """What the programs of rules read in a packet."""
     addresses = [ipaddress.ip_address(each) for each in (source, target)]
     four = addresses[0].version == 4
     header = (bytes(12) if four else bytes(8)) + b''.join(

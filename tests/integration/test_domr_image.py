@@ -283,7 +283,7 @@ class ImageTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual((WIDTH, HEIGHT), (client.width, client.height))
         self.assertEqual(f'web-1 ({pair.UUID})', client.name)
         client.request(incremental=False)
-        await client.settle(machine.picture, 30)
+        await client.update_to(machine.picture, 30)
         machine.host.freeze()
         await machine.until(lambda: machine.host.acknowledged)
         client.type('a')
@@ -291,7 +291,7 @@ class ImageTest(unittest.IsolatedAsyncioTestCase):
         await machine.until(
             lambda: machine.host.state is host_end.HostState.OPEN)
         machine.paint(noise(1))
-        await client.settle(machine.picture, 30)
+        await client.update_to(machine.picture, 30)
         client.pointer(0, WIDTH - 1, 0)
         await machine.until(lambda: len(machine.events) == 3)
         self.assertEqual([

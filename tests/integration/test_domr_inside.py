@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looks into a booted Domain R: who runs there, and what they can do."""
+"""Inspects a booted Domain R: who runs there, and what they can do."""
 
 import asyncio
 import os
@@ -129,7 +129,7 @@ class InsideTest(unittest.IsolatedAsyncioTestCase):
         strange = [each.hex() for each in self.network.frames
                    if not is_allowed(each)]
         self.assertEqual([], strange)
-        # ARP, IPv4 and IPv6: it was looked at.
+        # ARP, IPv4 and IPv6: it was checked.
         self.assertEqual({b'\x08\x06', b'\x08\0', b'\x86\xdd'},
                          {each[12:14] for each in self.network.frames})
 
@@ -170,7 +170,7 @@ class InsideTest(unittest.IsolatedAsyncioTestCase):
                 self.assertEqual('2', fields['Seccomp'])
 
     async def _check_modules(self) -> None:
-        # Though this is root, with all capabilities; it is not looked at.
+        # Though this is root, with all capabilities; it is not checked.
         text = await self.machine.shell(
             f'$B insmod /{inside.PROBE}/none.ko 2>&1; '
             '$B cat /proc/sys/kernel/modules_disabled; '

@@ -30,17 +30,17 @@ class PictureTest(vnc_case.Case):
 
     async def test_picture_damage_and_name(self) -> None:
         await self.serve(200, 100)
-        client = await self.look()
+        client = await self.view()
         self.assertEqual((200, 100), (client.width, client.height))
         self.assertIn('web-1 (', client.name)
         for _ in range(20):
             for _ in range(3):
                 self.painter.scribble()
-            await client.settle(self.painter.pixels)
+            await client.update_to(self.painter.pixels)
 
     async def test_update_of_several_rectangles_is_one_segment(self) -> None:
         await self.serve(200, 100)
-        client = await self.look()
+        client = await self.view()
         before = vnc_case.data_segments(client)
         self.painter.display.damage([(x, x, 8, 8) for x in (0, 20, 40, 60)])
         self.pair.ring(wire.Vector.DISPLAY)
@@ -52,7 +52,7 @@ class PictureTest(vnc_case.Case):
         await self.serve()
         await asyncio.sleep(0.1)
         self.assertEqual(0, self.painter.display.viewers)
-        client = await self.look()
+        client = await self.view()
         self.assertEqual(1, self.painter.display.viewers)
         await client.close()
         await self.pair.until(lambda: not self.painter.display.viewers)
@@ -69,22 +69,22 @@ class PictureTest(vnc_case.Case):
         self.painter.paints = True
         client.request()
         await client.update()
-        await client.settle(self.painter.pixels)
+        await client.update_to(self.painter.pixels)
 
     async def test_resize(self) -> None:
         await self.serve(640, 480)
         for encoding in (rfb.DESKTOP_SIZE, rfb.EXTENDED_DESKTOP_SIZE):
-            client = await self.look(encodings=(rfb.RAW, encoding))
+            client = await self.view(encodings=(rfb.RAW, encoding))
             for size in ((720, 400), (2560, 1600), (1, 1), (640, 480)):
                 self.painter.resize(*size)
-                await client.settle(self.painter.pixels)
+                await client.update_to(self.painter.pixels)
                 self.assertEqual(size, (client.width, client.height))
             self.assertIn(encoding, [each[0] for each in client.special])
             await client.close()
 
     async def test_size_is_the_guests_business(self) -> None:
         await self.serve(640, 480)
-        client = await self.look(
+        client = await self.view(
             encodings=(rfb.RAW, rfb.EXTENDED_DESKTOP_SIZE))
         client.ask_for_size(800, 600)
         client.request()
@@ -95,16 +95,16 @@ class PictureTest(vnc_case.Case):
 
     async def test_mode_changes_in_a_loop(self) -> None:
         await self.serve(640, 480)
-        client = await self.look()
+        client = await self.view()
         for number in range(100):
             self.painter.resize(300 + number % 7 * 100, 200 + number % 5 * 99)
             client.request()
             await asyncio.sleep(0.003)
-        await client.settle(self.painter.pixels)
+        await client.update_to(self.painter.pixels)
 
     async def test_cursor(self) -> None:
         await self.serve()
-        client = await self.look()
+        client = await self.view()
         self.assertIsNone(client.cursor)    # the guest has none
         red = b'\0\0\xff\xff'
         for width, height in ((9, 2), (128, 128), (1, 1)):
@@ -128,8 +128,8 @@ class PictureTest(vnc_case.Case):
 
     async def test_quickest_client_sets_the_pace(self) -> None:
         await self.serve(800, 600)
-        client = await self.look()
-        idle = await self.look()
+        client = await self.view()
+        idle = await self.view()
         idle.request(incremental=False)
         await idle.update()
         await self.pair.until(lambda: self.painter.display.seen)
@@ -163,7 +163,7 @@ class InputTest(vnc_case.Case):
 
     async def test_extended_keys_are_confirmed(self) -> None:
         await self.serve()
-        client = await self.look()
+        client = await self.view()
         self.assertIn((rfb.EXTENDED_KEYS, 0, 0, 0, 0), client.special)
 
     async def test_held_keys_and_buttons_are_let_go(self) -> None:
@@ -266,7 +266,7 @@ class FreezeTest(vnc_case.Case):
 
     async def test_no_pixel_leaves_until_the_picture_is_good(self) -> None:
         await self.serve()
-        client = await self.look()
+        client = await self.view()
         await self._freeze()
         self.painter.paints = False
         # What arrives with Domain R is of any age.
@@ -280,11 +280,11 @@ class FreezeTest(vnc_case.Case):
         self.painter.paints = True
         self.painter.paint()
         await client.update()
-        await client.settle(self.painter.pixels)
+        await client.update_to(self.painter.pixels)
 
     async def test_only_what_differs_is_sent(self) -> None:
         await self.serve()
-        client = await self.look()
+        client = await self.view()
         self.painter.paints = False
         client.request()
         await self._freeze()
@@ -320,7 +320,7 @@ class FreezeTest(vnc_case.Case):
 
     async def test_moved_without_a_freeze_everything_is_sent(self) -> None:
         await self.serve()
-        client = await self.look()
+        client = await self.view()
         self.painter.paints = False
         self.painter.display.framebuffer[:64] = bytes(64)
         self.pair.host.open()
@@ -357,22 +357,22 @@ class SharingTest(vnc_case.Case):
 
     async def test_clients_share_unless_one_wants_it_alone(self) -> None:
         await self.serve()
-        clients = [await self.look() for _ in range(3)]
+        clients = [await self.view() for _ in range(3)]
         self.painter.scribble()
         for client in clients:
-            await client.settle(self.painter.pixels)
+            await client.update_to(self.painter.pixels)
         await self.pair.until(
             lambda: self.pair.said(wire.SERVING)[-1]['vnc'] == 3)
-        alone = await self.look(shared=False)
+        alone = await self.view(shared=False)
         for client in clients:
             self.assertEqual(b'', await client.reader.read())
         await self.pair.until(lambda: self.desktop.clients == 1)
-        await alone.settle(self.painter.pixels)
+        await alone.update_to(self.painter.pixels)
 
-    async def test_or_one_types_and_the_others_look_on(self) -> None:
+    async def test_or_one_types_and_the_others_type_nothing(self) -> None:
         await self.serve(exclusive='control')
-        first = await self.look()
-        alone = await self.look(shared=False)
+        first = await self.view()
+        alone = await self.view(shared=False)
         first.type('b')
         first.request(incremental=False)
         await first.update()        # so it was read
@@ -391,4 +391,4 @@ class SharingTest(vnc_case.Case):
         # Both see the picture, when it says no more who types.
         self.painter.scribble()
         for client in (first, alone):
-            await client.settle(self.painter.pixels)
+            await client.update_to(self.painter.pixels)

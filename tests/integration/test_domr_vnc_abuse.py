@@ -29,7 +29,7 @@ class AbuseTest(vnc_case.Case):
 
     async def asyncSetUp(self) -> None:
         await self.serve(400, 300)
-        self.good = await self.look()
+        self.good = await self.view()
 
     def _both(self) -> int:
         return _memory() + self.processes.memory_kib()
@@ -44,7 +44,7 @@ class AbuseTest(vnc_case.Case):
 
     async def _good_one_goes_on(self) -> None:
         self.painter.scribble()
-        await self.good.settle(self.painter.pixels)
+        await self.good.update_to(self.painter.pixels)
         count = len(self.pair.events)
         self.good.type('a')
         await self.pair.until(lambda: len(self.pair.events) == count + 2)
@@ -134,15 +134,15 @@ class AbuseTest(vnc_case.Case):
         stalled = [await self.connect() for _ in range(3)]
         for client in stalled:
             client.request(incremental=False)
-        await self.good.settle(self.painter.pixels)
+        await self.good.update_to(self.painter.pixels)
         self.painter.resize(400, 300)
-        await self.good.settle(self.painter.pixels)
+        await self.good.update_to(self.painter.pixels)
         before = self._both()
         for _ in range(100):
             self.painter.scribble()
             for client in stalled:
                 client.request(incremental=False)
-            await self.good.settle(self.painter.pixels)
+            await self.good.update_to(self.painter.pixels)
         self.assertLess(self._both() - before, 5000)
         for client in stalled:
             await client.close()
@@ -178,7 +178,7 @@ class AbuseTest(vnc_case.Case):
         await self._good_one_goes_on()
         late = await self.connect()     # there is room for one that goes on
         late.request(incremental=False)
-        await late.settle(self.painter.pixels)
+        await late.update_to(self.painter.pixels)
         self.assertLess(time.monotonic() - began, 15)
         self.assertLess(self._both() - before, 20000)
         for _, writer in opened:

@@ -47,7 +47,7 @@ class NetworkTest(vnc_case.Case):
 
     async def test_other_port_leaves_the_clients_alone(self) -> None:
         await self.serve()
-        client = await self.look()
+        client = await self.view()
         old, self.port = self.port, vnc_case.pair.free_port()
         self.pair.send({**self.pair.config, 'vnc': {
             **self.pair.config['vnc'], 'port': self.port}})
@@ -57,11 +57,11 @@ class NetworkTest(vnc_case.Case):
             and self.pair.agent.servers != servers)
         with self.assertRaises(ConnectionError):
             await asyncio.open_connection('127.0.0.1', old)
-        other = await self.look()
+        other = await self.view()
         self.assertEqual(2, self.pair.agent.servers['vnc'].clients)
         self.painter.scribble()
         for each in (client, other):
-            await each.settle(self.painter.pixels)
+            await each.update_to(self.painter.pixels)
 
 
 class PasswordTest(vnc_case.Case):
@@ -80,15 +80,15 @@ class PasswordTest(vnc_case.Case):
         client.encodings(rfb.RAW)
         return client
 
-    async def test_password_and_one_that_only_lets_look(self) -> None:
+    async def test_password_and_a_view_only_one(self) -> None:
         await self.serve(
             proxy_networks=[], direct_networks=['127.0.0.0/8'],
-            password='secret', view_only_password='look')
+            password='secret', view_only_password='viewer')
         client = await self._log_in('secret')
-        viewer = await self._log_in('look')
+        viewer = await self._log_in('viewer')
         for each in (client, viewer):
             each.request(incremental=False)
-            await each.settle(self.painter.pixels)
+            await each.update_to(self.painter.pixels)
         viewer.type('x')
         viewer.extended_key(ord('x'), 0x2d, True)
         viewer.pointer(1, 1, 1)
@@ -123,7 +123,7 @@ class PasswordTest(vnc_case.Case):
         await client.init()
         client.encodings(rfb.RAW)
         client.request(incremental=False)
-        await client.settle(self.painter.pixels)
+        await client.update_to(self.painter.pixels)
 
 
 class VencryptTest(vnc_case.Case):
@@ -195,10 +195,10 @@ class VencryptTest(vnc_case.Case):
         self.authority.issue('proxy')
         client = await self._through_the_proxy('proxy')
         client.request(incremental=False)
-        await client.settle(self.painter.pixels)
+        await client.update_to(self.painter.pixels)
         for _ in range(10):
             self.painter.scribble()
-            await client.settle(self.painter.pixels)
+            await client.update_to(self.painter.pixels)
         client.type('a')
         await self.pair.until(lambda: len(self.pair.events) == 2)
         await client.close()
@@ -214,13 +214,13 @@ class VencryptTest(vnc_case.Case):
                'certificate': certificate, 'key': key}
         await self._configure(tls)
         client.request(incremental=False)
-        await client.settle(self.painter.pixels)
+        await client.update_to(self.painter.pixels)
         other = await self._through_the_proxy('proxy')
         self.assertNotEqual(shown, self._shown)
         self.assertEqual(ssl.PEM_cert_to_DER_cert(certificate), self._shown)
         for each in (client, other):
             self.painter.scribble()
-            await each.settle(self.painter.pixels)
+            await each.update_to(self.painter.pixels)
         self.assertEqual(listeners, self.pair.agent.servers)
 
         # One that cannot be used is not: the last one is still shown.
@@ -229,7 +229,7 @@ class VencryptTest(vnc_case.Case):
         await self._through_the_proxy('proxy')
         self.assertEqual(ssl.PEM_cert_to_DER_cert(certificate), self._shown)
         self.painter.scribble()
-        await client.settle(self.painter.pixels)
+        await client.update_to(self.painter.pixels)
 
     async def _configure(self, tls: dict[str, str]) -> None:
         """Have Domain R take another CONFIG."""

@@ -46,7 +46,7 @@ class EncodingTest(vnc_case.Case):
         pixels = await self.client.stdout.readexactly(width * height * 4)
         return width, height, pixels
 
-    async def _settle(self) -> None:
+    async def _wait_for_picture(self) -> None:
         began = time.monotonic()
         while True:
             width, height, pixels = await self._picture()
@@ -65,14 +65,14 @@ class EncodingTest(vnc_case.Case):
                 with self.subTest(encoding=encoding, quality=quality,
                                   compression=compression):
                     await self._start(encoding, quality, compression)
-                    await self._settle()
+                    await self._wait_for_picture()
                     for _ in range(10):
                         for _ in range(4):
                             self.painter.scribble()
-                        await self._settle()
+                        await self._wait_for_picture()
                     self.painter.resize(
                         self.painter.random.randint(1, 500),
                         self.painter.random.randint(1, 400))
-                    await self._settle()
+                    await self._wait_for_picture()
                     await self._stop()
         self.assertEqual([], self.warnings())

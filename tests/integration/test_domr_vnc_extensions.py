@@ -48,14 +48,14 @@ class LightsTest(ExtensionsCase):
     async def test_lights_of_the_keyboard(self) -> None:
         for encoding in (rfb.QEMU_LEDS, rfb.VMWARE_LEDS):
             self.light(2)
-            client = await self.look(encodings=(
+            client = await self.view(encodings=(
                 rfb.RAW, rfb.DESKTOP_SIZE, rfb.EXTENDED_KEYS, encoding))
             self.light(6)
             self.painter.scribble()
-            await client.settle(self.painter.pixels)
+            await client.update_to(self.painter.pixels)
             self.light(4)
             self.painter.scribble()
-            await client.settle(self.painter.pixels)
+            await client.update_to(self.painter.pixels)
             self.assertEqual(4, client.lights[-1])
             self.assertIn(6, client.lights)
             # It sees to the locks itself.
@@ -67,7 +67,7 @@ class LightsTest(ExtensionsCase):
             self.pair.events.clear()
 
     async def test_client_that_was_not_told(self) -> None:
-        client = await self.look()
+        client = await self.view()
         client.extended_key(ord('A'), 0x1e, True)
         await self.pair.until(lambda: len(self.pair.events) == 3)
         self.assertEqual([
@@ -78,7 +78,7 @@ class LightsTest(ExtensionsCase):
 class ButtonsTest(ExtensionsCase):
 
     async def test_more_buttons(self) -> None:
-        client = await self.look(encodings=(
+        client = await self.view(encodings=(
             rfb.RAW, rfb.DESKTOP_SIZE, rfb.EXTENDED_BUTTONS))
         self.assertIn(rfb.EXTENDED_BUTTONS,
                       [each[0] for each in client.special])
@@ -91,7 +91,7 @@ class ButtonsTest(ExtensionsCase):
                          [each.buttons for each in self.pair.events])
 
     async def test_client_that_was_not_told_of_them(self) -> None:
-        client = await self.look()
+        client = await self.view()
         client.pointer(0x81, 5, 5)
         client.pointer(0, 5, 5)
         await self.pair.until(lambda: len(self.pair.events) == 2)
@@ -103,8 +103,8 @@ class DrawnPointerTest(ExtensionsCase):
     async def test_client_that_draws_no_pointer(self) -> None:
         shape = display.Cursor(3, 2, 1, 1, b'\1\2\3\xff\4\5\6\0' * 3)
         self.painter.display.set_cursor(shape)
-        client = await self.look(encodings=(rfb.RAW, rfb.DESKTOP_SIZE))
-        other = await self.look()
+        client = await self.view(encodings=(rfb.RAW, rfb.DESKTOP_SIZE))
+        other = await self.view()
 
         def shown(x: int, y: int) -> bool:
             wanted = bytearray(self.painter.pixels)
@@ -121,10 +121,10 @@ class DrawnPointerTest(ExtensionsCase):
             await self.updates(client, lambda: shown(x, y))
         self.painter.scribble()
         await self.updates(client, lambda: shown(100, 100))
-        await other.settle(self.painter.pixels)
+        await other.update_to(self.painter.pixels)
         self.painter.display.set_cursor(None)
         self.pair.ring(wire.Vector.DISPLAY)
-        await client.settle(self.painter.pixels)
+        await client.update_to(self.painter.pixels)
 
 
 class ClipboardTest(ExtensionsCase):
@@ -143,13 +143,13 @@ class ClipboardTest(ExtensionsCase):
             lambda: pressed()[-len(numbers):] == numbers, 20)
 
     async def test_latin_1(self) -> None:
-        client = await self.look()
+        client = await self.view()
         client.copy('abc' * 20)
         await self.paste(client)
         await self.typed([0x1e, 0x30, 0x2e] * 20)
 
     async def test_extended(self) -> None:
-        client = await self.look(encodings=(
+        client = await self.view(encodings=(
             rfb.RAW, rfb.DESKTOP_SIZE, rfb.EXTENDED_CLIPBOARD))
         caps, size = struct.unpack('>II', client.clipboard[0])
         self.assertEqual((_TEXT | _CAPS | _NOTIFY | _PROVIDE, 0),
@@ -157,7 +157,7 @@ class ClipboardTest(ExtensionsCase):
         client.extended_clipboard(_TEXT | _CAPS | _NOTIFY, bytes(4))
         client.extended_clipboard(_TEXT | _NOTIFY)
         self.painter.scribble()
-        await client.settle(self.painter.pixels)
+        await client.update_to(self.painter.pixels)
         await self.updates(client, lambda: len(client.clipboard) > 1
                            or self.painter.scribble())
         self.assertEqual(struct.pack('>I', _TEXT | _REQUEST),
@@ -169,7 +169,7 @@ class ClipboardTest(ExtensionsCase):
         await self.typed([0x2e, 0x1e, 0x30])
 
     async def test_what_is_no_text(self) -> None:
-        client = await self.look(encodings=(
+        client = await self.view(encodings=(
             rfb.RAW, rfb.DESKTOP_SIZE, rfb.EXTENDED_CLIPBOARD))
         for data in (b'x', bytes(1000), zlib.compress(bytes(1 << 22)),
                      zlib.compress(b'\0\0\0\1\xff')):
@@ -186,7 +186,7 @@ class ClipboardTest(ExtensionsCase):
         await self.typed([0x1e])
 
     async def test_it_is_not_offered_to_who_does_not_know_it(self) -> None:
-        client = await self.look()
+        client = await self.view()
         self.assertEqual([], client.clipboard)
 
 
@@ -209,11 +209,11 @@ class StateTest(ExtensionsCase):
         self.assertTrue(self.is_blank(client, None))
         self.painter.paints = True
         await self.updates(client, lambda: client.width == 320)
-        await client.settle(self.painter.pixels)
+        await client.update_to(self.painter.pixels)
 
     async def test_new_client_while_there_is_no_picture_any_more(self
                                                                  ) -> None:
-        old = await self.look()
+        old = await self.view()
         self.painter.paints = False
         self.painter.display.shut()
         self.pair.ring(wire.Vector.DISPLAY)
@@ -225,11 +225,11 @@ class StateTest(ExtensionsCase):
                 await client.update()
         self.painter.paints = True
         await self.updates(client, lambda: client.width == 320)
-        await client.settle(self.painter.pixels)
-        await old.settle(self.painter.pixels)
+        await client.update_to(self.painter.pixels)
+        await old.update_to(self.painter.pixels)
 
     async def test_off_and_on(self) -> None:
-        client = await self.look()
+        client = await self.view()
         self.painter.paints = False
         self.painter.display.shut()
         self.tell(State.OFF)
@@ -237,10 +237,10 @@ class StateTest(ExtensionsCase):
         self.painter.paints = True
         self.tell(State.RUNNING)
         await self.updates(client, lambda: client.width == 320)
-        await client.settle(self.painter.pixels)
+        await client.update_to(self.painter.pixels)
 
     async def test_banner(self) -> None:
-        client = await self.look()
+        client = await self.view()
         rows, _, left = notice.strip(notice.banner(State.PAUSED, False), 320)
 
         def shown() -> bool:
@@ -254,4 +254,4 @@ class StateTest(ExtensionsCase):
         self.painter.scribble()
         await self.updates(client, shown)
         self.tell(State.RUNNING)
-        await client.settle(self.painter.pixels)
+        await client.update_to(self.painter.pixels)

@@ -27,19 +27,19 @@ class LargePictureTest(vnc_case.Case):
 
     async def test_sizes_with_viewers(self) -> None:
         await self.serve(640, 480)
-        clients = [await self.look(encodings=(rfb.RAW, encoding))
+        clients = [await self.view(encodings=(rfb.RAW, encoding))
                    for encoding in (rfb.DESKTOP_SIZE,
                                     rfb.EXTENDED_DESKTOP_SIZE)]
         for size in (*SIZES, (1, 1), (3840, 2160), (640, 480), (3840, 2160)):
             self.painter.resize(*size)
             for client in clients:
-                await client.settle(self.painter.pixels, 60)
+                await client.update_to(self.painter.pixels, 60)
                 self.assertEqual(size, (client.width, client.height))
             self.assertEqual(size, self.desktop._screen.whole)
 
     async def test_damage_in_the_last_corner(self) -> None:
         await self.serve(3840, 2160)
-        client = await self.look()
+        client = await self.view()
         for x, y in ((3839, 2159), (0, 2159), (3839, 0), (2560, 1600)):
             start = (y * 3840 + x) * 4
             for pixels in (self.painter.pixels,
@@ -47,11 +47,11 @@ class LargePictureTest(vnc_case.Case):
                 pixels[start:start + 4] = b'\x12\x34\x56\x00'
             self.painter.display.damage([(x, y, 1, 1)])
             self.pair.ring(wire.Vector.DISPLAY)
-            await client.settle(self.painter.pixels)
+            await client.update_to(self.painter.pixels)
 
     async def test_nothing_is_sent_that_was_not_asked_for(self) -> None:
         await self.serve(3840, 2160)
-        client = await self.look(encodings=(rfb.RAW, rfb.CURSOR))
+        client = await self.view(encodings=(rfb.RAW, rfb.CURSOR))
         # One in the first slice, one in two, and one in the last of them.
         for x, y, width, height in ((8, 8, 20, 10), (3000, 540, 30, 12),
                                     (3800, 2100, 40, 60)):
@@ -82,10 +82,10 @@ class LargePictureTest(vnc_case.Case):
     async def test_pointer(self) -> None:
         most = input_event.POINTER_MAX
         await self.serve(640, 480)
-        client = await self.look()
+        client = await self.view()
         for width, height in SIZES:
             self.painter.resize(width, height)
-            await client.settle(self.painter.pixels, 60)
+            await client.update_to(self.painter.pixels, 60)
             for x, y in ((width - 1, height - 1), (width // 2, height // 2),
                          (0, height - 1), (2600, 2000), (0, 0)):
                 if x >= width or y >= height:
@@ -101,11 +101,11 @@ class LargePictureTest(vnc_case.Case):
 
     async def test_what_is_larger_still_is_cut(self) -> None:
         await self.serve(640, 480)
-        client = await self.look()
+        client = await self.view()
         room = display.Room(self.REGION_SIZE - wire.FRAMEBUFFER_START)
         size = room.crop(5120, 2880)
         self.painter.resize(*size)
-        await client.settle(self.painter.pixels, 60)
+        await client.update_to(self.painter.pixels, 60)
         self.assertEqual(size, (client.width, client.height))
 
     async def test_each_encoding_has_enough_memory(self) -> None:
@@ -148,12 +148,12 @@ class CheckedLargePictureTest(vnc_case.Case):
             client.request(incremental=False)
             task = asyncio.create_task(drain(client))
             self.addCleanup(task.cancel)
-        watching = await self.look()
+        watching = await self.view()
         for number in range(12):
             size = (*SIZES, (640, 480), (8, 5000))[number % 6]
             self.painter.resize(*size)
             await asyncio.sleep(0.3)
         self.painter.resize(320, 200)
-        await watching.settle(self.painter.pixels, 60)
+        await watching.update_to(self.painter.pixels, 60)
         self.assertEqual(len(clients) + 1, self.desktop.clients)
         self.assertEqual(1, len(self.processes.pids), self.processes.errors())

@@ -27,7 +27,7 @@ class CrashTest(vnc_case.Case):
         reader, writer = await asyncio.open_connection(
             '127.0.0.1', self.pair.config['serial_port'])
         for number in range(3):
-            clients = [await self.look() for _ in range(2)]
+            clients = [await self.view() for _ in range(2)]
             clients[0].key(0xffe3, True)
             await self.pair.until(
                 lambda: len(self.pair.events) == 2 * number + 1)
@@ -41,9 +41,9 @@ class CrashTest(vnc_case.Case):
             self.pair.print(b'still there')
             self.assertEqual(b'still there', await asyncio.wait_for(
                 reader.readexactly(11), 10))
-        client = await self.look()
+        client = await self.view()
         self.painter.scribble()
-        await client.settle(self.painter.pixels)
+        await client.update_to(self.painter.pixels)
         self.assertEqual(4, len(self.processes.pids))
         self.assertEqual(3, len(self.warnings()))
         self.assertIn('2 clients are cut off', self.warnings()[0])
@@ -69,25 +69,25 @@ class CrashTest(vnc_case.Case):
         await self.pair.until(self.warnings)
         self.assertIn('cannot be started', self.warnings()[0])
         self.desktop._sessions._start_process = start
-        await self.look()
+        await self.view()
 
     async def test_state_that_a_new_process_has_to_know(self) -> None:
         await self.serve(300, 200)
         shape = display.Cursor(2, 2, 0, 0, b'\0\0\xff\xff' * 4)
-        first = await self.look()
+        first = await self.view()
         self.painter.display.set_cursor(shape)
         self.pair.ring(wire.Vector.DISPLAY)
         first.request()
         await first.update()
         self.processes.kill()
         await self.pair.until(lambda: not self.desktop.clients)
-        second = await self.look()
+        second = await self.view()
         self.assertEqual((300, 200), (second.width, second.height))
         self.assertIsNotNone(second.cursor)
 
     async def test_process_that_stands_still(self) -> None:
         await self.serve(300, 200)
-        client = await self.look()
+        client = await self.view()
         pid = self.processes.pids[-1]
         os.kill(pid, signal.SIGSTOP)
         try:
@@ -102,7 +102,7 @@ class CrashTest(vnc_case.Case):
         await self.pair.until(lambda: not self.desktop._sessions._process
                               ._writing)
         self.painter.scribble()
-        await client.settle(self.painter.pixels)
+        await client.update_to(self.painter.pixels)
 
 
 class FilterTest(vnc_case.Case):
@@ -117,7 +117,7 @@ class FilterTest(vnc_case.Case):
 
     async def test_walls_of_the_process(self) -> None:
         await self.serve()
-        await self.look()
+        await self.view()
         self.assertEqual('1', self._status('NoNewPrivs'))
         self.assertEqual('2', self._status('Seccomp'))
         self.assertEqual('', self.processes.errors())
@@ -190,7 +190,7 @@ class HostileProcessTest(vnc_case.Case):
             for each in (its, other):
                 each.close()
 
-    async def test_number_of_one_that_only_looked(self) -> None:
+    async def test_number_of_one_that_was_view_only(self) -> None:
         """The next one that has it may type."""
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         changed = asyncio.Event()
@@ -216,25 +216,25 @@ class HostileProcessTest(vnc_case.Case):
 
 class ViewOnlyTest(vnc_case.Case):
 
-    async def test_who_only_looks_cuts_nobody(self) -> None:
+    async def test_who_is_view_only_cuts_nobody(self) -> None:
         await self.serve()
-        first = await self.look()
+        first = await self.view()
         ours, its = socket.socketpair()
         its.setblocking(False)
-        await self.desktop.add(its, client='looks 127.0.0.1 port 1',
+        await self.desktop.add(its, client='views 127.0.0.1 port 1',
                                name='x', view_only=True,
                                shared=False)
         self.assertEqual(2, self.desktop.clients)
         self.painter.scribble()
-        await first.settle(self.painter.pixels)
+        await first.update_to(self.painter.pixels)
         ours.close()
         await self.pair.until(lambda: self.desktop.clients == 1)
 
-    async def test_who_only_looks_types_nothing(self) -> None:
+    async def test_who_is_view_only_types_nothing(self) -> None:
         await self.serve()
         ours, its = socket.socketpair()
         its.setblocking(False)
-        await self.desktop.add(its, client='looks 127.0.0.1 port 1',
+        await self.desktop.add(its, client='views 127.0.0.1 port 1',
                                name='x', view_only=True,
                                shared=True)
         ours.sendall(struct.pack('>BBxxI', 4, 1, 97)

@@ -50,7 +50,7 @@ class RulesCase(vnc_case.Case):
 
     async def asyncSetUp(self) -> None:
         await self.serve(WIDTH, HEIGHT)
-        self.good = await self.look()
+        self.good = await self.view()
 
     async def send(self, client: rfb.Client, *parts: bytes,
                    pause: float = 0) -> None:
@@ -76,7 +76,7 @@ class RulesCase(vnc_case.Case):
     async def all_is_well(self) -> None:
         """Check that the good client is served, by the same process."""
         self.painter.scribble()
-        await self.good.settle(self.painter.pixels, 30)
+        await self.good.update_to(self.painter.pixels, 30)
         self.assertEqual(1, len(self.processes.pids), self.processes.errors())
 
     def drain(self, client: rfb.Client) -> None:
@@ -182,7 +182,7 @@ class RectangleTest(RulesCase):
         self.assertEqual([], self.warnings())
 
     async def test_an_empty_request_is_not_answered(self) -> None:
-        client = await self.look()
+        client = await self.view()
         await self.send(client, request(10, 10, 0, 20))
         with self.assertRaises(TimeoutError):
             await asyncio.wait_for(client.reader.read(1), 0.3)
@@ -235,7 +235,7 @@ class StreamTest(RulesCase):
 
     async def test_stopped_while_an_update_is_being_sent(self) -> None:
         self.painter.resize(1600, 1200)
-        await self.good.settle(self.painter.pixels, 60)
+        await self.good.update_to(self.painter.pixels, 60)
         client = await self.connect()
         # More than the sockets hold; the format then waits for its end.
         await self.send(client, request(0, 0, 1600, 1200), GOOD[3],

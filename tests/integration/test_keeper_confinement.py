@@ -51,10 +51,10 @@ def _reopen(world):
         return len(file.read())
 
 
-def _connected(world, look):
+def _connected(world, read):
     with socket.socket(socket.AF_UNIX) as sock:
         sock.connect(world.monitor)
-        return str(look(sock))
+        return str(read(sock))
 
 
 #: That a worker has no use for.

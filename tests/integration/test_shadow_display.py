@@ -163,7 +163,7 @@ class TestPicture(DisplayTest):
             shown = self.shows_a_part_of(size, wire.LARGE_REGION_SIZE)
         self.assertEqual((2560, 2048), shown)   # QEMU 7.2 knows it, too
 
-    def test_looks_only_while_somebody_does(self):
+    def test_polls_only_while_there_is_a_viewer(self):
         self.start(*_VGA)
         self.shows_what_qemu_shows((720, 400))
         self.domain_r.views(False)

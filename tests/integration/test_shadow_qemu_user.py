@@ -255,7 +255,7 @@ class TestArrival(QemuUserCase):
                 'import os, sys; os.symlink(*sys.argv[1:])',
                 os.path.join(self.pair.folder, 'monitor'),
                 os.path.join(self.where.own, name)))
-        time.sleep(0.5)     # the keeper looks each 50 ms
+        time.sleep(0.5)     # the keeper tries each 50 ms
         self.assertEqual(0, monitor.connections)
         self.assertEqual([], monitor.commands)
 

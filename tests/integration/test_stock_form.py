@@ -112,7 +112,7 @@ class StockFormTest(unittest.TestCase):
         with socket.create_connection(
                 ('127.0.0.1', int(graphics.get('port'))), 10) as viewer:
             self.assertEqual(b'RFB 003.008\n', viewer.recv(12))
-        # What Nova looks for.
+        # What Nova searches for.
         source = root.find('devices/console/source')
         self.assertEqual(dict(root.find('devices/serial/source').attrib),
                          dict(source.attrib))

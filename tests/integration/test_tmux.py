@@ -25,7 +25,7 @@ class TmuxTest(unittest.TestCase):
         window.wait_for(string.punctuation, 10)
         self.assertTrue(window.connected)
         window.press('ctrl+d')
-        for _look in range(50):
+        for _poll in range(50):
             if not window.connected:
                 break
             time.sleep(0.1)

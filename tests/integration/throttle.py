@@ -7,12 +7,12 @@ from tests.integration import watcher
 from laboratory.cloud import machines
 from laboratory.testbed import settings
 
-_LOOK_S = 0.5
+_POLL_S = 0.5
 _THROTTLE = re.compile(r'^Auto converge throttle:\s+(\d+)', re.MULTILINE)
 
 
 class Throttle(watcher.Watcher):
-    """Looks at the migration of an instance, wherever it comes from.
+    """Polls the migration of an instance, wherever it comes from.
 
     :param domain: its name
     :ivar most: how much of its processor time it lost at most, in percent;
@@ -25,7 +25,7 @@ class Throttle(watcher.Watcher):
         self._domain = domain
 
     def run(self):
-        while not self.ended.wait(_LOOK_S):
+        while not self.ended.wait(_POLL_S):
             for host in settings.COMPUTES:
                 seen = _THROTTLE.search(machines.job(host, self._domain))
                 if seen:

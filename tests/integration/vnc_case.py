@@ -29,7 +29,7 @@ def data_segments(client: rfb.Client) -> int:
 
 
 class Painter:
-    """The host's shadow device: paints when somebody looks.
+    """The host's shadow device: paints when there is a viewer.
 
     :ivar pixels: what the picture is to be
     """
@@ -134,12 +134,12 @@ class Case(unittest.IsolatedAsyncioTestCase):
         self.addAsyncCleanup(client.close)
         return client
 
-    async def look(self, **options: Any) -> rfb.Client:
+    async def view(self, **options: Any) -> rfb.Client:
         """A client that has the whole picture."""
         client = await self.connect(**options)
         client.request(incremental=False)
         await client.update()
-        await client.settle(self.painter.pixels)
+        await client.update_to(self.painter.pixels)
         return client
 
     def warnings(self) -> list[str]:

@@ -357,7 +357,7 @@ class UnstackTest(plugin_case.PluginCase):
 
 
 class ShellTest(unittest.TestCase):
-    """What looks at shell scripts finds nothing."""
+    """What checks shell scripts finds nothing."""
 
     FILES = sorted(str(path.relative_to(stack.REPOSITORY)) for path in (
         *stack.PLUGIN.rglob('*'),

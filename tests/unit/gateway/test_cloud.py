@@ -36,7 +36,7 @@ class CloudTest(base.BaseTestCase):
                 **others}.items()))
         return cloud.Cloud(options.read([str(self.file)]), limit_s)
 
-    def test_it_looks_for_the_ports_that_nova_compute_makes(self):
+    def test_it_finds_the_ports_that_nova_compute_makes(self):
         self.assertEqual(address.DEVICE_OWNER, cloud.DEVICE_OWNER)
         self.assertEqual(address.device_id(fakes.WEB),
                          cloud.DEVICE_PREFIX + fakes.WEB)

@@ -189,7 +189,7 @@ class TestWorkerOfToday(base.BaseTestCase):
         self._last_key_is_answered()
 
     def test_its_notes(self):
-        """The release before finds in them what it looks for."""
+        """The release before finds in them what it expects."""
         before, machine = self._notes()
         self._ask('configure', config={'ssh_port': 2})
         after, machine_after = self._notes()

@@ -20,7 +20,7 @@ class TestConfine(base.BaseTestCase):
 
     def outcome(self, what):
         def run():
-            # Nothing of the filter: what is looked at is what is before it.
+            # Nothing of the filter: what is checked is what is before it.
             seccomp.Filter.load = lambda calls: None
             confinement._make_sure = lambda: None
             confinement.landlock.give_up_everything = lambda peers: True
@@ -43,14 +43,14 @@ class TestConfine(base.BaseTestCase):
     def test_memory_is_what_it_had_and_some(self):
         opened = []
 
-        def look():
+        def probe():
             # Once, in the fork: it has its limit of descriptors afterwards.
             if not opened:
                 opened.append(os.open('/proc/self/statm', os.O_RDONLY))
             pages = int(os.pread(opened[0], 100, 0).split()[0])
             return (pages * resource.getpagesize(),
                     resource.getrlimit(resource.RLIMIT_AS)[1])
-        (size, _), (_, limit) = self.outcome(look)
+        (size, _), (_, limit) = self.outcome(probe)
         self.assertLess(abs(limit - size - (64 << 20)), 4 << 20)
 
     def test_stricter_limits_stay(self):
@@ -62,19 +62,19 @@ class TestConfine(base.BaseTestCase):
 
     def test_environment(self):
         """Nothing but the time zone, which is the one that it was."""
-        def look():
+        def probe():
             return sorted(os.environ), time.strftime('%z')
 
         def run():
             os.environ.update(TZ='XYZ-5:30', SECRET='x')
             time.tzset()
             confinement.forget_environment()
-            first = look()
+            first = probe()
             del os.environ['TZ']
             time.tzset()
             local = time.strftime('%z')
             confinement.forget_environment()
-            return first, look() == (['TZ'], local)
+            return first, probe() == (['TZ'], local)
         self.assertEqual(((['TZ'], '+0530'), True),
                          ast.literal_eval(in_child.outcome(run)))
 

@@ -30,7 +30,7 @@ class TestLandlock(base.BaseTestCase):
             listener.listen()
             address = listener.getsockname()
 
-            def look():
+            def probe():
                 privileges.restrict()
                 has = landlock.give_up_everything()
                 with socket.socket() as sock:
@@ -42,7 +42,7 @@ class TestLandlock(base.BaseTestCase):
                 version > 0, errno.EACCES if version > 0 else None,
                 errno.EACCES if version > 3 else None,
                 errno.EPERM if version > 5 else None]),
-                in_child.outcome(look))
+                in_child.outcome(probe))
 
     def test_peers_stay(self):
         """Sockets that have a file, and others' processes."""
@@ -58,7 +58,7 @@ class TestLandlock(base.BaseTestCase):
                 with socket.socket(socket.AF_UNIX) as sock:
                     return in_child.error(lambda: sock.connect(address))
 
-            def look():
+            def probe():
                 privileges.restrict()
                 landlock.give_up_everything(has_peers=True)
                 return [in_child.error(lambda: os.listdir('/')),
@@ -68,24 +68,24 @@ class TestLandlock(base.BaseTestCase):
             self.assertEqual(str([
                 errno.EACCES if version > 0 else None, None,
                 errno.EPERM if version > 5 else None, None]),
-                in_child.outcome(look))
+                in_child.outcome(probe))
 
     def test_open_descriptors_stay(self):
-        def look():
+        def probe():
             privileges.restrict()
             null = os.open('/dev/null', os.O_WRONLY)
             landlock.give_up_everything()
             return os.write(null, b'abc')
-        self.assertEqual('3', in_child.outcome(look))
+        self.assertEqual('3', in_child.outcome(probe))
 
     def test_kernel_without_it(self):
         """As one that does not know the call, or whose container forbids
         it."""
-        def look():
+        def probe():
             privileges.restrict()
             seccomp.Filter(map(seccomp.Call, (
                 'write', 'close', 'exit_group', 'openat', 'newfstatat',
                 'fstat', 'read', 'lseek', 'mmap', 'munmap', 'brk', 'futex',
                 'mprotect', 'ioctl', 'getdents64'))).load()
             return landlock.give_up_everything()
-        self.assertEqual('False', in_child.outcome(look))
+        self.assertEqual('False', in_child.outcome(probe))

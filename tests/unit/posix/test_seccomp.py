@@ -33,11 +33,11 @@ class TestFilter(base.BaseTestCase):
         return in_child.outcome(run)
 
     def test_what_is_not_named_fails(self):
-        def look():
+        def probe():
             return [in_child.error(call) for call in (
                 lambda: os.open('/', os.O_RDONLY), lambda: os.stat('/'),
                 socket.socket)]
-        self.assertEqual(str(3 * [errno.EPERM]), self.under((), look))
+        self.assertEqual(str(3 * [errno.EPERM]), self.under((), probe))
 
     def test_what_is_named(self):
         pid = os.getpid()
@@ -51,12 +51,12 @@ class TestFilter(base.BaseTestCase):
                  seccomp.Call('dup3', (seccomp.masked(0, ~1 & 0xffffffff, 0),
                                        seccomp.equals(1, 71)))]
 
-        def look():
+        def probe():
             return [in_child.error(lambda: os.dup2(*each, inheritable=False))
                     for each in ((0, 70), (1, 70), (0, 71), (1, 71), (2, 71))]
         self.assertEqual(
             str([None, errno.EPERM, None, None, errno.EPERM]),
-            self.under(calls, look))
+            self.under(calls, probe))
 
     def test_fatal(self):
         self.assertEqual('SIGSYS', self.under(
