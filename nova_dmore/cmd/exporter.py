@@ -25,7 +25,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--config-file', action='append', metavar='FILE',
         help='of nova-compute, may be repeated (default: nova.conf and '
-        'nova-compute.conf where Nova looks for them)')
+        'nova-compute.conf where Nova finds them)')
     parser.add_argument(
         '--output', required=True, metavar='FILE',
         help='its name must end in .prom, and its directory is the '

@@ -17,7 +17,7 @@ def connect() -> libvirt.virConnect:
     return libvirt.open(libvirt_driver.LibvirtDriver._uri())
 
 
-def look() -> libvirt.virConnect:
+def connect_read_only() -> libvirt.virConnect:
     """As :func:`connect`; it changes nothing, and needs no right to do so.
 
     :raises libvirt.libvirtError: it does not answer.

@@ -2,7 +2,7 @@
 """``nova-dmore-status``: whether a cloud is as the plug-in needs it.
 
 It reads the configuration of nova-compute, on whose host it is to be called,
-as the user who runs nova-compute. What it looks at is in
+as the user who runs nova-compute. What it checks is in
 :mod:`nova_dmore.virt.checks`.
 """
 
@@ -39,10 +39,10 @@ def _ask_hosts() -> dict[str, dict[str, Any] | None]:
 
 def _as_upgrade_check(check: table.Check
                       ) -> Callable[[Any], upgradecheck.Result]:
-    def look(checks: Any) -> upgradecheck.Result:
+    def run(checks: Any) -> upgradecheck.Result:
         found = check.of(checks.subject)
         return upgradecheck.Result(_CODES[found.level], found.text or None)
-    return look
+    return run
 
 
 # The library has no types.

@@ -72,8 +72,8 @@ def assemble(conf: 'cfg.ConfigOpts', host: inventory.DMoreHost,
     reporter = reporter_module.Reporter(conf.host, counted)
     pairs.report_stock = functools.partial(reporter.started_as_stock, admin)
     watch = factory.make_watch(conf, pairs, reporter, connect, admin)
-    watch.also(pictures.look, large_pictures.EVERY_S)
-    watch.also(port_quota.PortQuota(conf.dmore, admin, counted).look,
+    watch.also(pictures.refresh, large_pictures.EVERY_S)
+    watch.also(port_quota.PortQuota(conf.dmore, admin, counted).refresh,
                port_quota.EVERY_S)
     operator = factory.make_operator(conf, pairs, watch, reporter, admin)
     destination = destination_module.DestinationRole(

@@ -135,7 +135,7 @@ class Capacity:
         :param report_client: Nova's, which writes to Placement what has
             changed by what it knows of it. It has not seen that instances
             came, for what Nova itself reports does not change with them; and
-            it logs an error, before it looks, if it is behind. So it looks.
+            it logs an error, before it reads, if it is behind. So it reads.
         :raises Exception: Nova's database or Placement does not answer; as
             much is reserved as the last time.
         """

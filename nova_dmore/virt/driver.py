@@ -174,7 +174,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
 
     def _saved_xml(self, instance: 'objects.Instance') -> str | None:
         """See :func:`nova_dmore.virt.pair.saved.xml_of`."""
-        with boundary.instance_first(instance, 'Looking for saved memory'):
+        with boundary.instance_first(instance, 'Reading its saved memory'):
             return saved_module.xml_of(
                 self._get_connection(), instance.uuid)
         return None
@@ -295,7 +295,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
 
     def _has_pair(self, instance: 'objects.Instance') -> bool:
         """See :func:`nova_dmore.virt.pair.announcement.has_pair`."""
-        with boundary.instance_first(instance, 'Looking for its Domain R'):
+        with boundary.instance_first(instance, 'Finding its Domain R'):
             return announcement.has_pair(instance, self._pairs.addresses)
         return False
 

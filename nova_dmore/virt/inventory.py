@@ -34,7 +34,7 @@ class DMoreHost(host.Host):
 
         Called by everything in Nova that lists or counts domains
         (``list_guests``, ``list_instances``, ``list_instance_uuids``, the
-        resource tracker, the start-up checks). Looking a domain up by its
+        resource tracker, the start-up checks). Looking up a domain by its
         uuid does not come here, and needs no filter: Nova knows the uuid of
         no Domain R.
         """

@@ -3,7 +3,7 @@
 nova-compute.
 
 On the topic of :mod:`nova_dmore.virt.rpc`, by the same rules. Why over the
-message bus, and not a socket of this host: who may connect is settled already
+message bus, and not a socket of this host: who may connect is decided already
 (whoever has Nova's configuration), one command reaches every host, a
 nova-compute that is not there is told from one that is busy, and nothing new
 listens anywhere. Whoever may send there can delete instances, so that he can

@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--config-file', action='append', metavar='FILE',
         help='of nova-compute, may be repeated (default: nova.conf and '
-        'nova-compute.conf where Nova looks for them)')
+        'nova-compute.conf where Nova finds them)')
     nouns = parser.add_subparsers(dest='noun', required=True)
     for noun in _NOUNS:
         noun.add(nouns)

@@ -70,13 +70,13 @@ def read(files: Sequence[str] | None) -> cfg.ConfigOpts:
     return CONF
 
 
-def look(files: Sequence[str] | None) -> Compute:
-    """This host, to be looked at: libvirt is asked read-only.
+def read_only(files: Sequence[str] | None) -> Compute:
+    """This host, to be read and not changed: libvirt is asked read-only.
 
     :param files: ``--config-file``.
     :raises nova_dmore.exception.DMoreError: it cannot be.
     """
-    return Compute(read(files), hypervisor.look)
+    return Compute(read(files), hypervisor.connect_read_only)
 
 
 def change(files: Sequence[str] | None) -> Compute:

@@ -68,7 +68,7 @@ def cleaned(left: Any) -> output.Table:
 def _drain_check(arguments: argparse.Namespace) -> output.Table:
     from nova_dmore.cmd.manage import compute
     from nova_dmore.cmd.manage import survey
-    here = compute.look(arguments.config_file)
+    here = compute.read_only(arguments.config_file)
     return drain_check(survey.Survey(here.pairs, here.connection))
 
 

@@ -23,7 +23,7 @@ def add(nouns: output.Nouns) -> None:
     listed.set_defaults(run=_list)
     prune = actions.add_parser(
         'prune', help='remove those that no pair uses, that new pairs do not '
-        'get, and that nobody has looked at for an hour')
+        'get, and that nobody has used for an hour')
     prune.set_defaults(run=_prune)
     for action in (listed, prune):
         output.with_json(action)
@@ -31,14 +31,14 @@ def add(nouns: output.Nouns) -> None:
 
 def _list(arguments: argparse.Namespace) -> output.Table:
     from nova_dmore.cmd.manage import compute
-    return listed(compute.look(arguments.config_file).pairs)
+    return listed(compute.read_only(arguments.config_file).pairs)
 
 
 def listed(pairs: Any) -> output.Table:
     """What ``image list`` answers.
 
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
-    :raises nova_dmore.exception.DMoreError: the images cannot be looked at.
+    :raises nova_dmore.exception.DMoreError: the images cannot be read.
     """
     users = collections.Counter(
         record.digest for record in pairs.records.all())
@@ -68,7 +68,7 @@ def _newest(pairs: Any) -> str | None:
 
 def _prune(arguments: argparse.Namespace) -> output.Table:
     from nova_dmore.cmd.manage import compute
-    return pruned(compute.look(arguments.config_file).pairs)
+    return pruned(compute.read_only(arguments.config_file).pairs)
 
 
 def pruned(pairs: Any) -> output.Table:

@@ -41,7 +41,7 @@ def _orphans(arguments: argparse.Namespace) -> Any:
     from nova_dmore.cmd.manage import compute
     from nova_dmore.virt.care import orphans
     from nova_dmore.virt import operator_rpc
-    here = compute.look(arguments.config_file)
+    here = compute.read_only(arguments.config_file)
     operator_rpc.connect(here.conf)
     return orphans.Orphans(
         here.pairs.addresses, nova_context.get_admin_context(),

@@ -34,7 +34,7 @@ def add(nouns: output.Nouns) -> None:
 def _survey(arguments: argparse.Namespace) -> Any:
     from nova_dmore.cmd.manage import compute
     from nova_dmore.cmd.manage import survey
-    here = compute.look(arguments.config_file)
+    here = compute.read_only(arguments.config_file)
     return survey.Survey(here.pairs, here.connection)
 
 

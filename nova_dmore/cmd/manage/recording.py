@@ -35,7 +35,7 @@ def add(nouns: output.Nouns) -> None:
         'recording', help='what was recorded of serial consoles here')
     noun.add_argument(
         '--recorder-config', metavar='FILE',
-        help='of nova-dmore-recorder (default: where that looks for it)')
+        help='of nova-dmore-recorder (default: where that finds it)')
     actions = noun.add_subparsers(dest='action', required=True)
     listed = actions.add_parser('list', help='list the files')
     listed.add_argument('server', type=settings.uuid, metavar='SERVER',

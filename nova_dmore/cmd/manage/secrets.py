@@ -30,7 +30,7 @@ def add(nouns: output.Nouns) -> None:
         'instance, for clients of [dmore] vnc_direct_networks')
     password.add_argument(
         '--view-only', action='store_true',
-        help='the one with which a client may only look')
+        help='the one with which a client is view-only')
     password.set_defaults(run=_vnc_password)
     host_key = nouns.add_parser(
         'host-key', help='print the lines that an SSH client\'s known_hosts '

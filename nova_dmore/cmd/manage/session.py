@@ -18,7 +18,7 @@ from nova_dmore import exception
 
 _COLUMNS = {
     'instance_uuid': 'Instance', 'number': 'Session', 'server': 'Server',
-    'address': 'From', 'who': 'Key', 'view_only': 'Only looks',
+    'address': 'From', 'who': 'Key', 'view_only': 'View only',
     'since': 'Since'}
 
 #: How long a session may take to end, in seconds.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What there is of the pairs of this host, looked at and not touched.
+"""What there is of the pairs of this host, read and not changed.
 
 From the records of nova-compute, the host service, and libvirt. It loads Nova.
 """
@@ -91,7 +91,7 @@ class Seen:
 
 
 class Survey:
-    """Looks at the pairs of one host.
+    """Describes the pairs of one host.
 
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
     :param connection: a ``libvirt.virConnect``, read-only or not.
@@ -107,7 +107,7 @@ class Survey:
 
         :raises nova_dmore.exception.DMoreError: nobody can tell.
         """
-        return [self._look(*known) for known in self._known()]
+        return [self._describe(*known) for known in self._known()]
 
     def pair(self, instance_uuid: str) -> Seen:
         """The pair of one instance.
@@ -117,7 +117,7 @@ class Survey:
         """
         for known in self._known():
             if known[0] == instance_uuid:
-                return self._look(*known)
+                return self._describe(*known)
         raise exception.PairError(
             f'instance {instance_uuid} has no pair on this host')
 
@@ -140,8 +140,8 @@ class Survey:
         except libvirt.libvirtError as error:
             raise exception.PairError(f'libvirt: {error}') from error
 
-    def _look(self, uuid: str, record: record_module.PairRecord | None,
-              up: set[str]) -> Seen:
+    def _describe(self, uuid: str, record: record_module.PairRecord | None,
+                  up: set[str]) -> Seen:
         domain_r_is_up = domain_r.name_of(uuid) in up
         status = self._status(uuid)
         if record is None:

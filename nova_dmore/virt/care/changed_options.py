@@ -34,7 +34,7 @@ class ChangedOptions:
         #: What was logged.
         self._troubles: set[str] = set()
 
-    def look(self, records: Iterable[record_module.PairRecord]) -> None:
+    def apply(self, records: Iterable[record_module.PairRecord]) -> None:
         """Tell each pair what it was not told; again each time, if it cannot
         be told.
 

@@ -49,8 +49,8 @@ class LateNotes:
         self._context = context
         self._options = options
 
-    def look(self, records: Callable[[], Iterable[record_module.PairRecord]]
-             ) -> None:
+    def retry(self, records: Callable[[], Iterable[record_module.PairRecord]]
+              ) -> None:
         """Tell Nova what it could not be told before.
 
         :param records: tells those of the pairs that are not being moved.
@@ -63,7 +63,7 @@ class LateNotes:
                 self._tell(record, self._pairs.host)
 
     def tell(self, record: record_module.PairRecord) -> None:
-        """Tell Nova of a pair, now or at a later :meth:`look`."""
+        """Tell Nova of a pair, now or at a later :meth:`retry`."""
         self._tell(record, None)
 
     def _tell(self, record: record_module.PairRecord, host: str | None

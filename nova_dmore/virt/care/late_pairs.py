@@ -62,7 +62,7 @@ class LatePairs:
             return
         for uuid in missing:
             try:
-                self._look_at(uuid)
+                self._make_or_remove(uuid)
             except exception.ServiceAwayError:
                 raise
             except (exception.DMoreError,
@@ -90,7 +90,7 @@ class LatePairs:
                   and where.has_shadow_devices(connection, uuid)}
         return [uuid for uuid in found if self._pairs.get(uuid) is None]
 
-    def _look_at(self, uuid: str) -> None:
+    def _make_or_remove(self, uuid: str) -> None:
         try:
             instance = objects.Instance.get_by_uuid(
                 self._context, uuid,

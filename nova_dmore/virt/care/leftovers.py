@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Removes what the plug-in left on a host where it was switched off.
 
-Called by ``nova-dmore-manage host clean``. No nova-compute looks after these
+Called by ``nova-dmore-manage host clean``. No nova-compute watches these
 pairs any more. One whose instance still uses it is left: its process takes
 what the instance prints, and its Domain R goes on to serve.
 """

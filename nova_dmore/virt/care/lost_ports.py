@@ -7,8 +7,8 @@ tap of a Domain R stays where it is.
 
 A Neutron that has just started takes an admin for anybody else for a moment,
 until it has read its policies, and knows no port of his. So a port is lost
-when two looks in a row have not found it, and its Domain R is not touched if a
-third one does.
+when two searches in a row have not found it, and its Domain R is not touched
+if a third one does.
 """
 
 from collections.abc import Iterable
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-#: How often ports are looked for, in seconds: a lost one is replaced within a
-#: minute.
+#: How often ports are searched for, in seconds: a lost one is replaced within
+#: a minute.
 EVERY_S = 40.0
-#: When one was not found that the look before had found, they are looked for
-#: again after so long, in seconds.
+#: When one was not found that the search before had found, they are searched
+#: for again after so long, in seconds.
 _AGAIN_S = 5.0
 
 
@@ -53,15 +53,15 @@ class LostPorts:
         self._reporter = reporter
         self._context = context
         self._notes = notes
-        #: Ids of the ports that the last look did not find.
+        #: Ids of the ports that the last search did not find.
         self._missing: frozenset[str] = frozenset()
 
-    def look(self, records: Iterable[record_module.PairRecord]
-             ) -> float | None:
+    def replace_lost(self, records: Iterable[record_module.PairRecord]
+                     ) -> float | None:
         """Replace each port that is lost.
 
         :param records: of the pairs that are not being moved.
-        :returns: when to look again, in seconds; None: as usual.
+        :returns: when to search again, in seconds; None: as usual.
         :raises nova_dmore.exception.AddressError: Neutron does not answer.
         :raises nova_dmore.exception.HostServiceError: nobody can tell which
             processes live.

@@ -48,7 +48,7 @@ class OffPorts:
         self._connect = connect
         self._options = options
 
-    def look(self, records: Iterable[record_module.PairRecord]) -> None:
+    def release(self, records: Iterable[record_module.PairRecord]) -> None:
         """Remove each pair whose instance is off. Called by
         :mod:`nova_dmore.virt.care.watch`.
 

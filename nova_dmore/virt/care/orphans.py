@@ -3,14 +3,14 @@
 
 The host that an instance was on deletes its port. None does where Nova asked
 no driver: an instance that was deleted while it was shelved, or while its host
-was away, or is away for good. So every host with the plug-in looks at the
+was away, or is away for good. So every host with the plug-in checks the
 ports of all of them now and then, one host at a time.
 
 A port is an orphan only if all of this is so, and else it is left:
 
 - Nova's database *has* the instance, and says that it was deleted, so long ago
   that its own host has had time. That a conductor does not know an instance
-  tells nothing: it may be one of another cell, whose hosts look for it.
+  tells nothing: it may be one of another cell, whose hosts know it.
 - The host that the port is bound to, asked over the message bus, has no part
   of its pair; or has no nova-compute with the plug-in, or none that answers.
   Then the address may be given away, as Nova has given away those of the
@@ -44,7 +44,7 @@ LOG = logging.getLogger(__name__)
 #: deleted, in seconds.
 _SURE = datetime.timedelta(hours=1)
 #: One host after the other sweeps for so long, in seconds: as often as each
-#: of them looks whether it is its turn.
+#: of them checks whether it is its turn.
 TURN_S = 1800.0
 #: So many instances are asked for in one call.
 _AT_ONCE = 200

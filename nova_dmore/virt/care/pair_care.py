@@ -50,7 +50,7 @@ class Condition(enum.Enum):
 
     #: There is no such pair any more.
     GONE = 'gone'
-    #: It is being moved: its roles look after it.
+    #: It is being moved: its roles move it.
     MOVING = 'moving'
     #: Its instance is elsewhere, or on its way, or may be; or somebody else is
     #: changing the pair; or its host ends.
@@ -102,7 +102,7 @@ class PairCare:
         self._collecting = lock.PairLocks(lambda _uuid: None)
 
     def is_moving(self, instance_uuid: str) -> bool:
-        """Whether the pair's roles look after it."""
+        """Whether the pair's roles move it."""
         return instance_uuid in self._moving
 
     def leave_alone(self, instance_uuid: str) -> None:
@@ -118,7 +118,7 @@ class PairCare:
                             instance_uuid)
             self._reconciler.forget(instance_uuid)
 
-    def look_after(self, instance_uuid: str) -> None:
+    def watch_again(self, instance_uuid: str) -> None:
         """Undo :meth:`leave_alone`."""
         self._moving.discard(instance_uuid)
 

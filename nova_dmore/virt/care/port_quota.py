@@ -38,7 +38,7 @@ class PortQuota:
         self._context = context
         self._figures = figures
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Called by :mod:`nova_dmore.virt.care.watch`. What Neutron does not
         tell is in no figure."""
         used: int | None = None

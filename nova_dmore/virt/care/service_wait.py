@@ -48,12 +48,12 @@ class ServiceWait:
         was_away = False
         while not await self._is_there():
             if not was_away:
-                LOG.warning('No pair of this host is looked after until the '
+                LOG.warning('No pair of this host is watched until the '
                             'host service is back: %s', text.printable(error))
             was_away = True
             await asyncio.sleep(self._again)
         self._service = None
         if was_away:
             LOG.warning('The host service is back: the pairs of this host '
-                        'are looked after again')
+                        'are watched again')
         return was_away

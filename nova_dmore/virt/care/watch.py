@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looks after the pairs of a host, in threads of nova-compute.
+"""Watches the pairs of a host, in threads of nova-compute.
 
 It starts again what died, and passes on what the shadow-device processes
 report: a gap in a console is logged and notified (``dmore.console.gap``),
@@ -54,7 +54,7 @@ _STOP_S = 10.0
 #: So many pairs are rebuilt at the same time: Domain Rs that start together
 #: make each other slow.
 _REBUILT_AT_ONCE = 4
-#: How often ports are looked for whose instances are no more, or that were
+#: How often ports are swept whose instances are no more, or that were
 #: made by an earlier release; and when it is tried again, if it failed.
 _SWEEP_S = 1800.0
 _SWEEP_RETRY_S = 30.0
@@ -142,7 +142,7 @@ class Watch:
         return self._care.check(instance_uuid)
 
     def start(self) -> None:
-        """Find the pairs of this host, and look after them from now on.
+        """Find the pairs of this host, and watch them from now on.
 
         Called once more for a service that was stopped and starts again.
         """
@@ -181,7 +181,7 @@ class Watch:
         self._post(self._on_change, instance_uuid)
 
     def options_changed(self) -> None:
-        """The configuration was read again: look at once what of it is
+        """The configuration was read again: see at once what of it is
         another. Returns at once."""
         self._post(self._on_options)
 
@@ -189,9 +189,9 @@ class Watch:
         """See :meth:`pair_care.PairCare.leave_alone`."""
         self._care.leave_alone(instance_uuid)
 
-    def look_after(self, instance_uuid: str) -> None:
+    def watch_again(self, instance_uuid: str) -> None:
         """Undo :meth:`leave_alone`."""
-        self._care.look_after(instance_uuid)
+        self._care.watch_again(instance_uuid)
         self.changed(instance_uuid)
 
     def collect_gaps(self, instance_uuid: str) -> None:
@@ -286,7 +286,7 @@ class Watch:
         return self._watched[instance_uuid]
 
     async def _watch_pair(self, uuid: str) -> None:
-        """Look after a pair until it is gone."""
+        """Watch a pair until it is gone."""
         pair = self._watched[uuid]
         gaps = asyncio.create_task(self._report_gaps(uuid, pair))
         delay_s = 0.0
@@ -376,7 +376,7 @@ class Watch:
     async def _fail(self, uuid: str, error: Exception,
                     delay_s: float) -> float:
         """Wait until a pair is tried again: whatever is wrong with one must
-        not keep the others from being looked after.
+        not keep the others from being watched.
 
         :param delay_s: how long it was waited before this attempt.
         :returns: how long it was waited before the next one.

@@ -7,7 +7,7 @@ Each check is a small function that changes nothing and returns a
 which makes those that ``start.py`` says when it starts.
 
 =====================  ========================================================
-File                   Looks at
+File                   Checks
 =====================  ========================================================
 ``configuration.py``   options, and the files that they name
 ``host.py``            libvirt, QEMU, the host service, AppArmor

@@ -106,7 +106,7 @@ def service(service: host_service.HostService) -> result.Result:
         service.qemu_group(_ANSWER_S)
     except exception.HostServiceError as error:
         return result.failure(
-            f'{error} Until it answers no pair can be made or looked after '
+            f'{error} Until it answers no pair can be made or watched '
             'here, and instances start with the stock consoles: "systemctl '
             'enable --now nova-dmore-hostd" starts it; nova-compute\'s user '
             'has to be in its group, and [dmore] run_dir has to be [hostd] '

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of the management network: what Neutron says is looked at here.
+"""Checks of the management network: what Neutron says is checked here.
 
 ``table.py`` asks Neutron.
 """

@@ -9,7 +9,7 @@ class Level(enum.IntEnum):
     """How bad it is; a larger one is worse."""
 
     GOOD = 0
-    #: It works, but something is open, will end, or could not be looked at.
+    #: It works, but something is open, will end, or could not be read.
     WARNING = 1
     #: Consoles, some or all, would not work.
     FAILURE = 2

@@ -18,7 +18,7 @@ def check(subject: table.Subject) -> str | None:
     :returns: why no Domain R can be on this host; None: it can, or nobody
         can tell.
     """
-    found = {each.title: _look(each, subject) for each in table.CHECKS
+    found = {each.title: _run(each, subject) for each in table.CHECKS
              if each.when is table.When.START}
     return next((found[each.title].text for each in table.NEEDED
                  if found[each.title].level is result.Level.FAILURE), None)
@@ -39,10 +39,10 @@ def check_aside(subject: table.Subject) -> threading.Thread:
 def _check_aside(subject: table.Subject) -> None:
     for each in table.CHECKS:
         if each.when is table.When.ASIDE:
-            _look(each, subject)
+            _run(each, subject)
 
 
-def _look(each: table.Check, subject: table.Subject) -> result.Result:
+def _run(each: table.Check, subject: table.Subject) -> result.Result:
     """What a check finds; it is said, if it is not good."""
     try:
         found = each.of(subject)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All checks, and what they look at."""
+"""All checks, and what they read."""
 
 import dataclasses
 import enum
@@ -80,13 +80,13 @@ class Check:
     """One check."""
 
     title: str
-    look: Callable[[Subject], result.Result]
+    function: Callable[[Subject], result.Result]
     when: When = When.START
 
     def of(self, subject: Subject) -> result.Result:
         """What it finds; it raises nothing that is foreseen."""
         try:
-            return self.look(subject)
+            return self.function(subject)
         except exception.ConfigurationError as error:
             return result.failure(str(error))
         except exception.DMoreError as error:
@@ -131,7 +131,7 @@ DEVICE = Check('Device of Domain R', lambda subject: host.device(
     subject.connect(), subject.virt_type))
 PROCESSORS = Check('Processors of Domain R',
                    lambda subject: host.processors(subject.conf))
-#: Without what these look for no Domain R can be on a host.
+#: Without what these check no Domain R can be on a host.
 NEEDED = (DEVICE, PROCESSORS)
 
 CHECKS = (

@@ -149,7 +149,7 @@ def clients(options: 'cfg.ConfigOpts.GroupAttr', with_vnc: bool
 def _user_keys(record: 'record_module.PairRecord') -> list[str]:
     """The keys that the user gave the instance, as far as they are of use.
 
-    Nova looks at the first line of a key pair only, and a guest takes all.
+    Nova reads the first line of a key pair only, and a guest takes all.
     """
     key = record.key_data or ''
     lines = ([] if len(key) > _USER_KEY_MAX else

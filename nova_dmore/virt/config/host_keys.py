@@ -4,7 +4,7 @@
 Clients that keep to FIPS 140 take ECDSA or RSA only. These keys are derived as
 that one is (:mod:`nova_dmore.virt.config.identity`), so they are the same on
 every host. An RSA key takes a second of a processor, for which nobody waits:
-a thread makes it, and Domain R is told of it at the next look
+a thread makes it, and Domain R is told of it at the next check
 (:mod:`nova_dmore.virt.care.renewal`); until then it has the other two, and one
 that has arrived by a migration keeps its own.
 """

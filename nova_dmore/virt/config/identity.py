@@ -186,7 +186,7 @@ def vnc_password(secret: bytes, instance_uuid: str,
     """Derive a password of an instance's VNC console.
 
     :param secret: that of the pair (:meth:`Secrets.get`).
-    :param view_only: the one with which a client may only look.
+    :param view_only: the one with which a client is view-only.
     :returns: :data:`wire.VNC_PASSWORD_MAX` letters and digits, of which there
         are 2 to the power of 47.6.
     """

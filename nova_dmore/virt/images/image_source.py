@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 DIGEST = re.compile(r'[0-9a-f]{64}')
-#: So many images of the operator's are looked at, the newest first, which
+#: So many images of the operator's are tried, the newest first, which
 #: nobody but an operator can push out.
 _OPERATORS_MAX = 100
 #: Of all other projects so many are tried at a time that are not known as bad:
@@ -39,7 +39,7 @@ _OTHERS_MAX = 8
 #: Glance is asked for those so many at a time, and so often at most.
 _PAGE = 100
 _PAGES_MAX = 50
-#: So many images are remembered as bad: as many as may be looked at.
+#: So many images are remembered as bad: as many as may be tried.
 _BAD_MAX = _PAGE * _PAGES_MAX
 #: So many reasons an error gives.
 _REASONS_MAX = 6
@@ -47,7 +47,7 @@ _REASONS_MAX = 6
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """An image that may be the one that is looked for."""
+    """An image that may be the one that is wanted."""
 
     image_id: str
     #: What it says of itself; 0 bytes: it does not say.

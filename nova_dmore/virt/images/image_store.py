@@ -39,7 +39,7 @@ LOG = logging.getLogger(__name__)
 
 _CACHE_MODE = 0o755
 _IMAGE_MODE = 0o555
-#: An image is not removed for so long after somebody here looked at it, in
+#: An image is not removed for so long after somebody here has used it, in
 #: seconds: the record of the pair that is made of it may not be written yet.
 #: So it is with what is left of one that could not be unpacked or removed.
 JUST_USED_S = 3600.0
@@ -163,11 +163,11 @@ class ImageStore:
     def held(self) -> list[Held]:
         """The images that are on this host, the last used one first.
 
-        :raises nova_dmore.exception.ImageError: they cannot be looked at.
+        :raises nova_dmore.exception.ImageError: they cannot be read.
         """
         try:
             return sorted(
-                (self._look(path) for path in self._in_cache()
+                (self._describe(path) for path in self._in_cache()
                  if image_source.DIGEST.fullmatch(path.name)),
                 key=lambda held: held.used_at, reverse=True)
         except OSError as error:
@@ -182,7 +182,7 @@ class ImageStore:
 
         :param used: digests of the pairs of this host.
         :returns: the digests of those that were removed.
-        :raises nova_dmore.exception.ImageError: they cannot be looked at.
+        :raises nova_dmore.exception.ImageError: they cannot be read.
         """
         with self._lock:
             removed = [
@@ -208,7 +208,7 @@ class ImageStore:
             return []       # nothing was fetched yet
 
     @staticmethod
-    def _look(path: pathlib.Path) -> Held:
+    def _describe(path: pathlib.Path) -> Held:
         version = None
         with contextlib.suppress(exception.ImageError):
             version = image_file.read_manifest(path).version

@@ -19,7 +19,7 @@ LOG = logging.getLogger(__name__)
 
 #: Longest console log that is kept, in bytes: Nova shows the last 100 KiB.
 _MAX_BYTES = 128 * 1024
-#: Where Nova looks for what is older than ``console.log``.
+#: Where Nova reads what is older than ``console.log``.
 _OLDER_LOG = 'console.log.0'
 
 

@@ -88,7 +88,7 @@ class Departure:
     @property
     def record(self) -> record_module.PairRecord:
         """The record of the pair."""
-        assert self._found_record is not None   # the driver has looked
+        assert self._found_record is not None   # the driver has checked
         return self._found_record
 
     @property

@@ -141,7 +141,7 @@ class EarlyDeparture(threading.Thread):
             self._departure.roll_back()
         with boundary.instance_first(self._instance, 'Taking it back'):
             self._departure.close()
-            self._watch.look_after(self._instance.uuid)
+            self._watch.watch_again(self._instance.uuid)
 
 
 def find_migrating(context: 'nova_context.RequestContext', instance_uuid: str

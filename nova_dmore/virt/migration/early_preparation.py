@@ -157,7 +157,7 @@ class _EarlyPreparation(threading.Thread):
 
     def _bind(self, address: address_module.Address) -> address_module.Address:
         bound = self._pairs.addresses.add_binding(address, self._pairs.host)
-        # Before there is a tap. Neutron's agent looks for new ones every two
+        # Before there is a tap. Neutron's agent polls for new ones every two
         # seconds, leaves alone what was not announced by then, and has to be
         # called once more.
         self._wiring = _start_announcing(
@@ -169,7 +169,7 @@ class _EarlyPreparation(threading.Thread):
         if self._wiring is None:
             pairs.addresses.drop_inactive_binding(port_id, pairs.host)
             return
-        # While it is announced, the agent of the source does not look at it.
+        # While it is announced, the agent of the source does not touch it.
         self._wiring.join()
         pairs.addresses.delete_binding(port_id, pairs.host)
 

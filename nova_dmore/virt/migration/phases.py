@@ -26,7 +26,7 @@ class Phase(enum.Enum):
 
     A fault of ours never ends the instance's migration: it ends the phases
     with ALONE. The values are written to the log, and programs that measure
-    migrations look for them there.
+    migrations expect them there.
     """
 
     IDLE = 'idle'

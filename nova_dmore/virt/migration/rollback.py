@@ -138,7 +138,7 @@ class Rollback:
             # (qemuMigrationSrcPerformPeer2Peer3 in
             # src/qemu/qemu_migration.c).
             LOG.error('The instance runs at %s, and libvirt here has not '
-                      'given it up: look at both hosts, and end one of the '
+                      'given it up: check both hosts, and end one of the '
                       'two', self._co_migration.host,
                       instance=self._co_migration.instance)
 

@@ -171,7 +171,7 @@ class SourceRole:
         try:
             yield
         finally:
-            self._services.watch.look_after(self._uuid)
+            self._services.watch.watch_again(self._uuid)
             with self.co_migration.step("The end of the instance's pre-copy"):
                 if self._instance_pre_copy is not None:
                     # It does not notice by itself that QEMU switched over.

@@ -26,7 +26,7 @@ from nova_dmore.virt.migration import phases
 
 LOG = logging.getLogger(__name__)
 
-#: How often the destination is asked, in seconds. Neutron's agent there looks
+#: How often the destination is asked, in seconds. Neutron's agent there polls
 #: for new taps every two seconds ([agent] polling_interval).
 _POLL_S = 0.25
 #: After so many seconds it is asked no more. Each turn of the agent wires all

@@ -124,7 +124,7 @@ class AddressBook:
         """Whether somebody has deleted a port.
 
         Neutron does not tell Nova, for it takes ``device_id`` for none of an
-        instance: so each port is looked for now and then.
+        instance: so each port is searched for now and then.
         """
         with neutron_errors(f'port {port_id}'):
             with service_errors.perhaps_absent():
@@ -154,7 +154,7 @@ class AddressBook:
             return
         with neutron_errors('port security of Domain R'):
             client = self._client()
-            self._security.look_at(client, self._find_network(client))
+            self._security.check(client, self._find_network(client))
             networks: dict[str, dict[str, Any]] = {}
             for port in self._ports_on(client, host):
                 network_id = port['network_id']
@@ -253,7 +253,7 @@ class AddressBook:
             client = self._client()
             binding.drop_inactive(client, port_id, host)
             # Also where nothing was announced: an agent skips a port with two
-            # bindings, and looks at it again when it is updated.
+            # bindings, and reads it again when it is updated.
             with service_errors.perhaps_absent():
                 client.update_port(port_id, {'port': {'binding:profile': {}}})
 

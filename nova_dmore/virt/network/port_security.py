@@ -35,8 +35,8 @@ class PortSecurity:
         #: What was warned of.
         self._warned: set[str] = set()
 
-    def look_at(self, client: 'neutron.ClientWrapper', network: dict[str, Any]
-                ) -> None:
+    def check(self, client: 'neutron.ClientWrapper', network: dict[str, Any]
+              ) -> None:
         """Have the group, and say once what the network cannot do.
 
         :param client: a client of Neutron.

@@ -9,7 +9,7 @@ touches them, so that two hosts with different configurations do not undo each
 other's work for ever. The last one counts.
 
 Several nova-computes may find none at the same time, and each make one. So
-whoever has made one looks again, and all take the same one, the oldest.
+whoever has made one searches again, and all take the same one, the oldest.
 """
 
 import collections
@@ -146,7 +146,7 @@ class OwnGroup:
         return self._id
 
     def forget(self) -> None:
-        """Somebody deleted it: look again."""
+        """Somebody deleted it: find it anew."""
         self._id = None
 
     def _make(self, client: 'neutron.ClientWrapper', rules: frozenset[Rule]

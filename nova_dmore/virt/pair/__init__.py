@@ -2,7 +2,7 @@
 """A pair on one host: its record, its domains, its processes.
 
 Runs in nova-compute. Two programs of an operator, ``nova-dmore-manage`` and
-``nova-dmore-status``, make the same objects (``factory.py``) to look at a host
+``nova-dmore-status``, make the same objects (``factory.py``) to read a host
 and its pairs; the first also changes some.
 
 ======================  =======================================================
@@ -26,7 +26,7 @@ File                    Called in
 ``policy.py``,
 ``xml.py``
 ``kernel_log.py``       whoever makes or removes a Domain R
-``sessions.py``         whoever looks at a pair: a renewal (``../care/``), and
+``sessions.py``         whoever reads a pair: a renewal (``../care/``), and
                         ``nova-dmore-manage``
 ``factory.py``          the driver's constructor (``../assembly.py``); its
                         ``make_pairs`` also by ``nova-dmore-manage`` and

@@ -95,14 +95,14 @@ class DomainR:
 
         :raises nova_dmore.exception.PairError: libvirt does not say.
         """
-        return self._look(lambda domain: xml_module.image_digest(
+        return self._query(lambda domain: xml_module.image_digest(
             domain.XMLDesc(0)))
 
     def _is(self, so: Callable[[libvirt.virDomain], object]) -> bool:
         """Whether the domain exists, and something is so."""
-        return bool(self._look(so))
+        return bool(self._query(so))
 
-    def _look(self, function: Callable[[libvirt.virDomain], _T]) -> _T | None:
+    def _query(self, function: Callable[[libvirt.virDomain], _T]) -> _T | None:
         domain = self.find()
         if domain is None:
             return None
@@ -112,7 +112,7 @@ class DomainR:
             if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
                 return None
             raise exception.PairError(
-                f'Domain R {self._name} cannot be looked at: {error}'
+                f'Domain R {self._name} cannot be read: {error}'
             ) from error
 
     def start(self, xml: str) -> None:

@@ -71,7 +71,7 @@ def make_watch(conf: 'cfg.ConfigOpts', pairs: incoming.IncomingPairs,
                reporter: reporter_module.Reporter,
                connect: 'Callable[[], libvirt.virConnect]',
                context: 'nova_context.RequestContext') -> watch.Watch:
-    """What looks after the pairs; begins nothing yet.
+    """What watches the pairs; begins nothing yet.
 
     :param pairs: what :func:`make_pairs` returned. The other parameters are
         those of it.
@@ -86,11 +86,11 @@ def make_watch(conf: 'cfg.ConfigOpts', pairs: incoming.IncomingPairs,
     options = changed_options.ChangedOptions(pairs)
     ports = lost_ports.LostPorts(pairs, reporter, context, notes)
     off = off_ports.OffPorts(pairs, context, connect, conf.dmore)
-    watched.also(lambda: options.look(watched.not_moving()))
-    watched.also(lambda: off.look(watched.not_moving()))
-    watched.also(lambda: ports.look(watched.not_moving()),
+    watched.also(lambda: options.apply(watched.not_moving()))
+    watched.also(lambda: off.release(watched.not_moving()))
+    watched.also(lambda: ports.replace_lost(watched.not_moving()),
                  min(conf.dmore.watch_interval, lost_ports.EVERY_S))
-    watched.also(lambda: notes.look(watched.not_moving),
+    watched.also(lambda: notes.retry(watched.not_moving),
                  min(conf.dmore.watch_interval, late_notes.EVERY_S))
     return watched
 
@@ -100,7 +100,7 @@ def make_operator(conf: 'cfg.ConfigOpts', pairs: incoming.IncomingPairs,
                   context: 'nova_context.RequestContext'
                   ) -> operator.OperatorRole:
     """What answers operators and other hosts; has the watch renew Domain Rs,
-    and look for what nobody uses.
+    and find what nobody uses.
 
     :param watched: what :func:`make_watch` returned, not started yet. The
         other parameters are those of it.

@@ -61,7 +61,7 @@ class LargePictures:
                 self._can_all = self._ask()
             return self._can_all
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Ask the database again, if anybody has asked. Called by
         :mod:`nova_dmore.virt.care.watch`."""
         if self._can_all is not None:

@@ -35,23 +35,23 @@ def xml_of(connection: libvirt.virConnect, instance_uuid: str) -> str | None:
         return xml
     except libvirt.libvirtError as error:
         raise exception.PairError(
-            f'the saved memory of instance {instance_uuid} cannot be looked '
-            f'at: {error}') from error
+            f'the saved memory of instance {instance_uuid} cannot be '
+            f'read: {error}') from error
 
 
 @contextlib.contextmanager
 def kept(instance: 'objects.Instance', resumes: under_way.UnderWay,
-         look: Callable[[object], str | None]) -> Iterator[None]:
+         get_xml: Callable[[object], str | None]) -> Iterator[None]:
     """Have an instance that had a pair stay suspended if it cannot be resumed.
 
     Nova would remove what is left of it, and with its domain the memory.
 
     :param resumes: has such instances meanwhile: the thread that resumes one
         is to remove nothing of it.
-    :param look: :func:`xml_of` of Nova's instance.
+    :param get_xml: :func:`xml_of` of Nova's instance.
     :raises nova.exception.InstanceFaultRollback: it stays as it was.
     """
-    saved = look(instance)
+    saved = get_xml(instance)
     if saved is None or not xml_module.has_shadow_devices(saved):
         yield
         return
@@ -59,6 +59,6 @@ def kept(instance: 'objects.Instance', resumes: under_way.UnderWay,
         try:
             yield
         except Exception as error:  # noqa: H201 - Nova gets it
-            if look(instance) is None:
+            if get_xml(instance) is None:
                 raise
             raise nova_exception.InstanceFaultRollback(error) from error

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""For tests that do not look at RSA host keys, which take a second each."""
+"""For tests that do not check RSA host keys, which take a second each."""
 
 import math
 

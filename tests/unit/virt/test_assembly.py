@@ -42,11 +42,11 @@ class AssembleTest(fake_host.HostTestCase):
                          self.made.pairs.end_claim)
 
     def test_the_watch_asks_what_no_domain_r_is_to_wait_for(self):
-        looks = [function.__self__ for function, _ in self.made.watch._also
+        owners = [function.__self__ for function, _ in self.made.watch._also
                  if hasattr(function, '__self__')]
-        self.assertIn(self.made.pairs.large_regions.__self__, looks)
+        self.assertIn(self.made.pairs.large_regions.__self__, owners)
         self.assertTrue(any(isinstance(each, port_quota.PortQuota)
-                            for each in looks))
+                            for each in owners))
 
     def test_who_starts_with_the_stock_consoles_is_counted(self):
         self.made.pairs.report_stock(fakes.UUID, 'no room')

@@ -146,15 +146,15 @@ class UpdateTest(CapacityTestCase):
         self.pairs.records.save(fakes.make_record())
         self.assertEqual(512 + 3 * COST, self.report()[0])
 
-    def test_nova_looks_before_it_writes_what_has_changed(self):
-        look = self.nova._refresh_and_get_inventory
+    def test_nova_reads_before_it_writes_what_has_changed(self):
+        refresh = self.nova._refresh_and_get_inventory
         self.report()
-        look.assert_called_once_with(None, OTHER_UUID)
+        refresh.assert_called_once_with(None, OTHER_UUID)
         self.report()
-        look.assert_called_once()
+        refresh.assert_called_once()
         self.pairs.records.save(fakes.make_record())
         self.report()
-        self.assertEqual(2, look.call_count)
+        self.assertEqual(2, refresh.call_count)
 
     def test_one_of_an_instance_that_is_not_here_yet(self):
         self.pairs.records.save(fakes.make_record(incoming=True))

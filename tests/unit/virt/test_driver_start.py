@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is said, and looked for, when nova-compute starts."""
+"""What is said, and checked, when nova-compute starts."""
 
 from unittest import mock
 

@@ -53,7 +53,7 @@ class SessionTest(base.BaseTestCase):
     def test_list(self):
         status, printed, _ = self._run('list', self.pair.uuid)
         self.assertEqual(output.Status.DONE, status)
-        for text in (self.pair.uuid, 'SHA256:x', '192.0.2.1', 'Only looks'):
+        for text in (self.pair.uuid, 'SHA256:x', '192.0.2.1', 'View only'):
             self.assertIn(text, printed)
         status, printed, _ = self._run('list', '--all', '--json')
         self.assertEqual(output.Status.DONE, status)

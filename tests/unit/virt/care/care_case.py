@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A pair that is well and reconciled, for whoever looks after it."""
+"""A pair that is well and reconciled, for whoever watches it."""
 
 from unittest import mock
 

@@ -21,10 +21,10 @@ class ChangedOptionsTest(fake_host.HostTestCase):
         self.shadow.log.clear()
         self.log = self.useFixture(fixtures.FakeLogger())
 
-    def _look(self):
+    def _apply(self):
         """What a pair is told."""
         self.client().configure.reset_mock()
-        self.changed.look(self.pairs.records.all())
+        self.changed.apply(self.pairs.records.all())
         return [call.args[0] for call in
                 self.client().configure.call_args_list]
 
@@ -36,58 +36,58 @@ class ChangedOptionsTest(fake_host.HostTestCase):
         return path
 
     def test_nothing_changed(self):
-        self.assertEqual([], self._look())
+        self.assertEqual([], self._apply())
 
     def test_after_a_start(self):
         self.pairs = self.make_pairs()
         self.changed = changed_options.ChangedOptions(self.pairs)
-        self.assertEqual(1, len(self._look()))
-        self.assertEqual([], self._look())
+        self.assertEqual(1, len(self._apply()))
+        self.assertEqual([], self._apply())
         self.assertEqual(['configure'], self.shadow.log)
 
     def test_an_option(self):
         self.config.config(group='dmore', ssh_port=2222)
-        (config,) = self._look()
+        (config,) = self._apply()
         self.assertEqual(2222, config['ssh_port'])
-        self.assertEqual([], self._look())
+        self.assertEqual([], self._apply())
 
     def test_a_key_is_taken_away(self):
         key = ('ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8'
                'QERITFBUWFxgZGhscHR4f')
         path = self._write('keys', key)
         self.config.config(group='dmore', console_authorized_keys=path)
-        (config,) = self._look()
+        (config,) = self._apply()
         self.assertEqual([key], config['authorized_keys'])
         self._write('keys', '')
-        (config,) = self._look()
+        (config,) = self._apply()
         self.assertEqual([], config['authorized_keys'])
 
     def test_what_cannot_be_used_is_said_once(self):
         path = self._write('keys', 'half a ke')
         self.config.config(group='dmore', console_authorized_keys=path)
         for _ in range(3):
-            self.assertEqual([], self._look())
+            self.assertEqual([], self._apply())
         self.assertEqual(1, self.log.output.count('is no OpenSSH public'))
         self._write('keys', '')
-        self.assertEqual(1, len(self._look()))
+        self.assertEqual(1, len(self._apply()))
         self._write('keys', 'half a ke')
-        self._look()
+        self._apply()
         self.assertEqual(2, self.log.output.count('is no OpenSSH public'))
 
     def test_one_that_arrives_is_left_alone(self):
         record = self.pairs.get(fakes.UUID)
         self.config.config(group='dmore', ssh_port=2222)
         self.client()
-        self.changed.look([dataclasses.replace(record, incoming=True)])
+        self.changed.apply([dataclasses.replace(record, incoming=True)])
         self.assertEqual([], self.shadow.log)
 
     def test_a_process_that_does_not_answer(self):
         self.config.config(group='dmore', ssh_port=2222)
         self.shadow.refuse['configure'] = exception.ShadowAnswerError('busy')
-        self.assertEqual(1, len(self._look()))
+        self.assertEqual(1, len(self._apply()))
         del self.shadow.refuse['configure']
-        self.assertEqual(1, len(self._look()))
-        self.assertEqual([], self._look())
+        self.assertEqual(1, len(self._apply()))
+        self.assertEqual([], self._apply())
 
     def test_an_earlier_domain_r_is_named_once(self):
         for serving, named in (({'ssh': 0, 'ends_sessions': 1}, 0),
@@ -98,11 +98,11 @@ class ChangedOptionsTest(fake_host.HostTestCase):
                 serving=serving)
             self.config.config(
                 group='dmore', ssh_port=self.conf.dmore.ssh_port + 1)
-            self.assertEqual(1, len(self._look()))
+            self.assertEqual(1, len(self._apply()))
             self.assertEqual(named, self.log.output.count(
                 f'built anew: {fakes.UUID}'))
 
     def test_the_host_service_is_away(self):
         self.config.config(group='dmore', ssh_port=2222)
         self.shadow.refuse['configure'] = exception.HostServiceError('away')
-        self.assertRaises(exception.HostServiceError, self._look)
+        self.assertRaises(exception.HostServiceError, self._apply)

@@ -38,12 +38,12 @@ class LateNotesTest(fake_host.HostTestCase):
 
     def test_once_nova_does_nothing_with_it(self):
         for function in (lambda: self.notes.tell(self.record),
-                         lambda: self.notes.look(lambda: [self.record])):
+                         lambda: self.notes.retry(lambda: [self.record])):
             function()
             self.save.assert_not_called()
             self.assertEqual({}, self.instance.system_metadata)
         self.instance.task_state = None
-        self.notes.look(lambda: [self.record])
+        self.notes.retry(lambda: [self.record])
         self._assert_told()
 
     def test_at_once(self):
@@ -52,14 +52,14 @@ class LateNotesTest(fake_host.HostTestCase):
         self._assert_told()
         # There is nothing to be told later.
         self.find.reset_mock()
-        self.notes.look(lambda: [self.record])
+        self.notes.retry(lambda: [self.record])
         self.find.assert_not_called()
 
     def test_nova_compute_ended_before_it_told(self):
         self.instance.task_state = None
         again = self.make_pairs()
         notes = late_notes.LateNotes(again, 'context', self.conf.dmore)
-        notes.look(lambda: [self.record])
+        notes.retry(lambda: [self.record])
         self._assert_told()
         self.assertEqual(set(), again.unnoted)
 
@@ -67,7 +67,7 @@ class LateNotesTest(fake_host.HostTestCase):
         self.instance.task_state = None
         self.instance.host = fakes.OTHER_HOST
         self.pairs.unnoted.add(fakes.UUID)
-        self.notes.look(lambda: [self.record])
+        self.notes.retry(lambda: [self.record])
         self.save.assert_not_called()
         self.assertEqual(set(), self.pairs.unnoted)
 
@@ -76,14 +76,14 @@ class LateNotesTest(fake_host.HostTestCase):
         self.notes.tell(self.record)
         self.find.side_effect = None
         self.instance.task_state = None
-        self.notes.look(lambda: [self.record])
+        self.notes.retry(lambda: [self.record])
         self._assert_told()
 
     def test_one_that_arrives(self):
         self.notes.tell(self.record)
         self.find.reset_mock()
         coming = dataclasses.replace(self.record, incoming=True)
-        self.notes.look(lambda: [coming])
+        self.notes.retry(lambda: [coming])
         self.find.assert_not_called()
 
     def test_one_that_is_removed(self):
@@ -95,6 +95,6 @@ class LateNotesTest(fake_host.HostTestCase):
         self.notes.tell(self.record)
         self.find.side_effect = nova_exception.InstanceNotFound(
             instance_id=fakes.UUID)
-        self.notes.look(lambda: [self.record])
+        self.notes.retry(lambda: [self.record])
         self.assertIn('Nova does not know', self.log.output)
         self.assertEqual(set(), self.pairs.unnoted)

@@ -31,9 +31,9 @@ class LostPortsTest(fake_host.HostTestCase):
             late_notes.LateNotes(self.pairs, 'context', self.conf.dmore))
         self.log = self.useFixture(fixtures.FakeLogger())
 
-    def _look(self, times=2):
+    def _replace_lost(self, times=2):
         for _ in range(times):
-            self.lost.look(self.pairs.records.all())
+            self.lost.replace_lost(self.pairs.records.all())
 
     def _delete_port(self):
         self.neutron.ports.clear()
@@ -54,52 +54,52 @@ class LostPortsTest(fake_host.HostTestCase):
                       self.reporter.rebuilt.call_args.args[2])
         self.assertIn(record.address.ip, self.instance.system_metadata[
             announcement.NOTE])
-        self._look()
+        self._replace_lost()
         self.reporter.rebuilt.assert_called_once()
         return record.address
 
     def test_none_is_lost(self):
-        self._look()
+        self._replace_lost()
         self.neutron.client.show_port.assert_not_called()
         self.assertEqual([], self.reporter.mock_calls)
 
-    def test_it_is_looked_for_again_soon(self):
+    def test_it_is_searched_for_again_soon(self):
         """But not again and again, if it cannot be replaced."""
         records = self.pairs.records.all()
-        self.assertIsNone(self.lost.look(records))
+        self.assertIsNone(self.lost.replace_lost(records))
         self._delete_port()
         self.neutron.quota['ports'] = 0
-        self.assertEqual(5.0, self.lost.look(records))
-        self.assertIsNone(self.lost.look(records))
-        self.assertIsNone(self.lost.look(records))
+        self.assertEqual(5.0, self.lost.replace_lost(records))
+        self.assertIsNone(self.lost.replace_lost(records))
+        self.assertIsNone(self.lost.replace_lost(records))
         self.neutron.quota['ports'] = 1
-        self.assertIsNone(self.lost.look(records))
+        self.assertIsNone(self.lost.replace_lost(records))
         self._assert_replaced()
 
     def test_one_that_is_bound_elsewhere(self):
         self.neutron.ports[fakes.PORT]['binding:host_id'] = fakes.OTHER_HOST
-        self._look()
+        self._replace_lost()
         self.assertEqual([fakes.PORT], list(self.neutron.ports))
 
     def test_neutron_that_has_just_started(self):
         """For a moment it knows no admin."""
         ports = dict(self.neutron.ports)
         self.libvirt.domains[self.domr].is_old = True
-        for looks in (1, 1):
+        for times in (1, 1):
             self.neutron.ports.clear()
-            self._look(looks)
+            self._replace_lost(times)
             self.neutron.ports.update(ports)
-            self._look(1)
+            self._replace_lost(1)
         self.assertTrue(self.libvirt.domains[self.domr].is_old)
         self.assertEqual([], self.reporter.mock_calls)
 
-    def test_two_looks_that_are_not_in_a_row(self):
+    def test_two_searches_that_are_not_in_a_row(self):
         self._delete_port()
-        self._look(1)
-        self.lost.look([])      # it is being moved
-        self._look(1)
+        self._replace_lost(1)
+        self.lost.replace_lost([])      # it is being moved
+        self._replace_lost(1)
         self.assertEqual({}, self.neutron.ports)
-        self._look(1)
+        self._replace_lost(1)
         self._assert_replaced()
 
     def test_one_that_is_there_after_all(self):
@@ -109,16 +109,16 @@ class LostPortsTest(fake_host.HostTestCase):
                 {'ports': list(self.neutron.ports.values())}))
         self.neutron.client.show_port.side_effect = (
             fakes.neutron_exceptions.PortNotFoundClient)
-        self._look()
+        self._replace_lost()
         self.assertTrue(self.libvirt.domains[self.domr].is_old)
         self.assertEqual([fakes.PORT], list(self.neutron.ports))
         self.assertEqual([], self.reporter.mock_calls)
 
     def test_the_same_address(self):
         self._delete_port()
-        self._look(1)
+        self._replace_lost(1)
         self.assertEqual({}, self.neutron.ports)
-        self._look(1)
+        self._replace_lost(1)
         address = self._assert_replaced()
         self.assertEqual(self.record.address.interface, address.interface)
         self.assertEqual(self.record.address.mac, address.mac)
@@ -130,7 +130,7 @@ class LostPortsTest(fake_host.HostTestCase):
             'network_id': fakes.NETWORK, 'device_id': '', 'fixed_ips': [
                 {'ip_address': '10.0.0.5'}], 'binding:host_id': 'x'}})
         other = next(iter(self.neutron.ports))
-        self._look()
+        self._replace_lost()
         del self.neutron.ports[other]
         self.assertEqual('10.0.0.6', self._assert_replaced().ip)
         # They lead to what has the address now.
@@ -139,39 +139,39 @@ class LostPortsTest(fake_host.HostTestCase):
     def test_one_that_arrives(self):
         self._delete_port()
         self.pairs.records.save(fakes.make_record(incoming=True))
-        self._look()
+        self._replace_lost()
         self.assertEqual({}, self.neutron.ports)
 
     def test_somebody_changes_the_pair(self):
         self._delete_port()
         with self.pairs.locked(fakes.UUID):
-            fake_host.in_thread(self._look)
+            fake_host.in_thread(self._replace_lost)
         self.assertEqual({}, self.neutron.ports)
-        self._look()
+        self._replace_lost()
         self._assert_replaced()
 
     def test_no_room_for_another_one(self):
         self._delete_port()
         self.neutron.quota['ports'] = 0
-        self._look()
+        self._replace_lost()
         self.assertIn('the quota of ports', self.log.output)
         self.assertEqual([], self.reporter.mock_calls)
         self.neutron.quota['ports'] = 1
-        self._look()
+        self._replace_lost()
         self._assert_replaced()
 
     def test_neutron_is_away(self):
         self._delete_port()
         self.neutron.client.list_ports.side_effect = (
             fakes.neutron_exceptions.ConnectionFailed(reason='refused'))
-        self.assertRaises(exception.ServiceAwayError, self._look)
+        self.assertRaises(exception.ServiceAwayError, self._replace_lost)
         self.assertIn(self.domr, self.libvirt.domains)
 
     def test_the_instance_is_being_deleted(self):
         self._delete_port()
         self.find.side_effect = nova_exception.InstanceNotFound(
             instance_id=fakes.UUID)
-        self._look()
+        self._replace_lost()
         self.assertIn('Nova does not know', self.log.output)
         self.reporter.rebuilt.assert_called_once()
 

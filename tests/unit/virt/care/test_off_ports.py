@@ -30,25 +30,25 @@ class OffPortsTest(fake_host.HostTestCase):
         self.off = off_ports.OffPorts(
             self.pairs, 'context', lambda: self.libvirt, self.conf.dmore)
 
-    def _look(self):
-        self.off.look(self.pairs.records.all())
+    def _release(self):
+        self.off.release(self.pairs.records.all())
 
     def _assert_kept(self):
-        self._look()
+        self._release()
         self.assertEqual([fakes.PORT], list(self.neutron.ports))
         self.assertIsNotNone(self.pairs.get(fakes.UUID))
 
     def test_given_back(self):
-        self._look()
+        self._release()
         self.assert_nothing_left()
 
     def test_nova_compute_ends_meanwhile(self):
         announcement.announce(
             self.conf.dmore, self.instance, self.pairs.get(fakes.UUID))
         with mock.patch.object(self.pairs, 'remove', side_effect=SystemExit):
-            self.assertRaises(SystemExit, self._look)
+            self.assertRaises(SystemExit, self._release)
         self.assertNotIn(announcement.NOTE, self.instance.system_metadata)
-        self._look()
+        self._release()
         self.assert_nothing_left()
 
     def test_not_wanted(self):
@@ -61,7 +61,7 @@ class OffPortsTest(fake_host.HostTestCase):
         domain = self.libvirt.add_instance()
         self._assert_kept()
         domain.destroy()
-        self._look()
+        self._release()
         self.assertEqual({}, self.neutron.ports)
 
     def test_what_nova_says(self):
@@ -90,10 +90,10 @@ class OffPortsTest(fake_host.HostTestCase):
     def test_who_is_away(self):
         self.neutron.client.list_ports.side_effect = (
             fakes.neutron_exceptions.ConnectionFailed(reason='refused'))
-        self.assertRaises(exception.ServiceAwayError, self._look)
+        self.assertRaises(exception.ServiceAwayError, self._release)
         self.useFixture(fixtures.MockPatchObject(
             fake_host.Libvirt, 'lookupByUUIDString',
             side_effect=fake_host.libvirt_error(
                 libvirt.VIR_ERR_INTERNAL_ERROR)))
         self.pairs.records.save(fakes.make_record())
-        self.assertRaises(exception.PairError, self._look)
+        self.assertRaises(exception.PairError, self._release)

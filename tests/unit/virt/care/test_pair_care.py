@@ -108,7 +108,7 @@ class GapsTest(PairCareTestCase):
         asked = self.client().status.call_count
         self.care.leave_alone(fakes.UUID)
         self.assertFalse(self.care.collect_if_alive(fakes.UUID))
-        self.care.look_after(fakes.UUID)
+        self.care.watch_again(fakes.UUID)
         self.pairs.remove(fakes.UUID, delete_address=True)
         self.assertFalse(self.care.collect_if_alive(fakes.UUID))
         self.assertEqual(asked, self.client().status.call_count)
@@ -154,7 +154,7 @@ class CheckTest(PairCareTestCase):
         self.libvirt.domains.clear()
         self.care.leave_alone(fakes.UUID)
         self._assert_is(Condition.MOVING)
-        self.care.look_after(fakes.UUID)
+        self.care.watch_again(fakes.UUID)
         self._assert_is(Condition.DEAD)
 
     def test_its_instance_is_not_here(self):
@@ -241,7 +241,7 @@ class RebuildTest(PairCareTestCase):
         self.libvirt.domains.clear()
         self.care.leave_alone(fakes.UUID)
         self.assertIs(Condition.MOVING, self.care.rebuild(fakes.UUID))
-        self.care.look_after(fakes.UUID)
+        self.care.watch_again(fakes.UUID)
         self.reconciler.reconcile.return_value = False
         self.assertIs(Condition.UNCLEAR, self.care.rebuild(fakes.UUID))
         self.reconciler.reconcile.return_value = True

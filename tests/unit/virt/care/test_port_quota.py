@@ -21,32 +21,34 @@ class PortQuotaTest(fakes.TestCase):
         self.quota = port_quota.PortQuota(
             self.conf.dmore, None, figures.Figures(self.path))
 
-    def _look(self):
-        self.quota.look()
+    def _refresh(self):
+        self.quota.refresh()
         return figures.Figures(self.path).gauges
 
     def test_what_is_left(self):
         self.neutron.quota['ports'] = 7
-        self.assertEqual({'ports_used': 0, 'ports_allowed': 7}, self._look())
+        self.assertEqual({'ports_used': 0, 'ports_allowed': 7},
+                         self._refresh())
         self.neutron.ports['a port'] = {}
-        self.assertEqual({'ports_used': 1, 'ports_allowed': 7}, self._look())
+        self.assertEqual({'ports_used': 1, 'ports_allowed': 7},
+                         self._refresh())
 
     def test_no_limit(self):
         self.neutron.quota['ports'] = -1
-        self.assertEqual({'ports_used': 0}, self._look())
+        self.assertEqual({'ports_used': 0}, self._refresh())
 
     def test_who_does_not_tell(self):
-        self._look()
+        self._refresh()
         for error in (neutron_exceptions.ConnectionFailed(reason='away'),
                       neutron_exceptions.NotFound(message='no extension')):
             self.neutron.client.show_quota_details.side_effect = error
-            self.assertEqual({}, self._look())
+            self.assertEqual({}, self._refresh())
 
     def test_no_project(self):
         self.neutron.project = None
-        self.assertEqual({}, self._look())
+        self.assertEqual({}, self._refresh())
 
     def test_a_host_that_has_no_domain_rs(self):
         self.config.config(management_network=None, group='dmore')
-        self.assertEqual({}, self._look())
+        self.assertEqual({}, self._refresh())
         self.neutron.client.show_quota_details.assert_not_called()

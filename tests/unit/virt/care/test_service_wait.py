@@ -45,7 +45,7 @@ class ServiceWaitTest(fakes.TestCase):
         self.assertEqual([True, True], self._was_away(AWAY, AWAY))
         self.assertEqual(3, self.asked)
         self.assertEqual(1, self.log.output.count('no answer'))
-        self.assertEqual(1, self.log.output.count('looked after again'))
+        self.assertEqual(1, self.log.output.count('watched again'))
 
     def test_whoever_waits_no_more_does_not_end_it_for_others(self):
         self.answers = [False] * 5

@@ -34,22 +34,22 @@ class WatchTest(watch_case.WatchTestCase):
         self.watch.leave_alone(fakes.UUID)
         self._until(lambda: self.renewal.renew_one.call_args == mock.call([]))
 
-    def test_one_that_wants_to_look_again_soon(self):
+    def test_one_that_wants_to_run_again_soon(self):
         often = mock.Mock(return_value=0.01)
         seldom = mock.Mock(return_value=None)
-        for look in (often, seldom):
-            self.watch.also(look, 3600.0)
+        for task in (often, seldom):
+            self.watch.also(task, 3600.0)
         self._start()
         self._until(lambda: often.call_count > 3)
         seldom.assert_called_once_with()
 
-    def test_looks(self):
-        self.look.side_effect = exception.ConfigurationError('no such file')
+    def test_runs_tasks(self):
+        self.task.side_effect = exception.ConfigurationError('no such file')
         self._start()
-        self._until(lambda: self.look.call_count > 1)
-        self.look.assert_called_with([self.record])
+        self._until(lambda: self.task.call_count > 1)
+        self.task.assert_called_with([self.record])
         self.watch.leave_alone(fakes.UUID)
-        self._until(lambda: self.look.call_args == mock.call([]))
+        self._until(lambda: self.task.call_args == mock.call([]))
 
     def test_options_change(self):
         self.watch._interval = 3600
@@ -57,8 +57,8 @@ class WatchTest(watch_case.WatchTestCase):
             self.pairs.addresses, 'secure')).mock
         self._start()
         for _ in range(2):
-            self._until(lambda: self.look.called and secure.called)
-            self.look.reset_mock()
+            self._until(lambda: self.task.called and secure.called)
+            self.task.reset_mock()
             secure.reset_mock()
             self.watch.options_changed()
 
@@ -115,7 +115,7 @@ class WatchTest(watch_case.WatchTestCase):
         self._start()
         time.sleep(0.05)
         self.assertEqual({}, self.libvirt.domains)
-        self.watch.look_after(fakes.UUID)
+        self.watch.watch_again(fakes.UUID)
         self._until(lambda: self.domr in self.libvirt.domains)
 
     def test_a_pair_that_is_not_reconciled_is_left_alone(self):
@@ -146,7 +146,7 @@ class WatchTest(watch_case.WatchTestCase):
         self._start()
         time.sleep(0.05)
         self.reconciler.reconcile.assert_not_called()
-        self.watch.look_after(fakes.UUID)
+        self.watch.watch_again(fakes.UUID)
         self._until(lambda: self.reconciler.reconcile.called)
 
     def _check_until_told(self, reconciled):
@@ -299,13 +299,13 @@ class WatchTest(watch_case.WatchTestCase):
         self._start()
         self._checked()
         self.watch.stop()
-        before = self.look.call_count
+        before = self.task.call_count
         self.shadow.service_away = True
         self._start()
         self._until(lambda: 'until the host service' in self.log.output)
         self.watch.start()      # and before it has ended
         self.shadow.service_away = False
-        self._until(lambda: self.look.call_count > before)
+        self._until(lambda: self.task.call_count > before)
         self._checked()
         self.assertEqual(1, [thread.name for thread in threading.enumerate()]
                          .count('dmore-watch'))

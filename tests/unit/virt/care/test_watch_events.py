@@ -146,7 +146,7 @@ class EventTest(watch_case.WatchTestCase):
         self.watch.changed(fakes.UUID)
         time.sleep(0.05)
         self.assertEqual({}, self.libvirt.domains)
-        self.watch.look_after(fakes.UUID)
+        self.watch.watch_again(fakes.UUID)
         self._until(lambda: self.domr in self.libvirt.domains)
 
     def test_nothing_is_begun_after_the_end(self):

@@ -32,7 +32,7 @@ class HostServiceTest(watch_case.WatchTestCase):
 
     def _come_back(self):
         self.shadow.service_away = False
-        self._until(lambda: 'looked after again' in self.log.output)
+        self._until(lambda: 'watched again' in self.log.output)
         self.assertNotIn('trying again', self.log.output)
 
     def test_nothing_is_touched_until_it_is_back(self):

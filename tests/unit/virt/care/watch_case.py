@@ -23,12 +23,12 @@ class WatchTestCase(care_case.CareTestCase):
         self.renewal = mock.create_autospec(renewal.Renewal, instance=True)
         self.renewal.renew_one.return_value = False
         self.late = mock.create_autospec(late_pairs.LatePairs, instance=True)
-        #: Something that is looked at once per interval.
-        self.look = mock.Mock(return_value=None)
+        #: A task that is run once per interval.
+        self.task = mock.Mock(return_value=None)
         self.watch = watch.Watch(
             self.pairs, self.reporter, self.interval, 'context',
             self.reconciler, self.renewal, self.late)
-        self.watch.also(lambda: self.look(self.watch.not_moving()))
+        self.watch.also(lambda: self.task(self.watch.not_moving()))
         self.log = self.useFixture(fixtures.FakeLogger())
 
     def _start(self):

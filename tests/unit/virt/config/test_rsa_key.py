@@ -25,7 +25,7 @@ class RsaKeyTest(fakes.TestCase):
             n.bit_length(), numbers.public_numbers.e, numbers.p * numbers.q))
 
     def test_openssl_takes_it(self):
-        """It looks whether the numbers are prime, and belong together."""
+        """It checks whether the numbers are prime, and belong together."""
         numbers = rsa_key.private_key(SEED[::-1]).private_numbers()
         key = numbers.private_key()
         signature = key.sign(b'text', padding.PKCS1v15(), hashes.SHA256())

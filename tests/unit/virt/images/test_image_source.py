@@ -15,7 +15,7 @@ from tests.unit.virt.images import store_case
 
 
 class CandidatesTest(store_case.StoreTestCase):
-    """Images of others that say they are the one that is looked for."""
+    """Images of others that say they are the one that is wanted."""
 
     def setUp(self):
         super().setUp()
@@ -136,7 +136,7 @@ class CandidatesTest(store_case.StoreTestCase):
                 f'more than {most} bytes')
             self.assertEqual(most + 1000, sum(written))
 
-    def test_the_bytes_decide_before_they_are_looked_at(self):
+    def test_the_bytes_decide_before_they_are_read(self):
         self.glance.clear()
         self._upload_others('i1')
         with mock.patch.object(image_file, 'unpack', autospec=True) as unpack:

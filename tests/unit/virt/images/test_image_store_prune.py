@@ -76,7 +76,7 @@ class PruneTest(store_case.StoreTestCase):
         self.assertEqual([self.store.directory(self.new)],
                          self.in_cache())
 
-    def test_what_was_just_looked_at_stays(self):
+    def test_what_was_just_used_stays(self):
         # A destination has, say, and its record is not written yet.
         self._age(self.old)
         self.store.ensure(self.old)

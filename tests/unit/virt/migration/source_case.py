@@ -274,9 +274,9 @@ class SourceTestCase(fake_host.HostTestCase):
     def _assert_watched_again(self):
         self.assertEqual(
             [mock.call.leave_alone(fakes.UUID),
-             mock.call.look_after(fakes.UUID)],
+             mock.call.watch_again(fakes.UUID)],
             [call for call in self.watch.mock_calls
-             if call[0] in ('leave_alone', 'look_after')])
+             if call[0] in ('leave_alone', 'watch_again')])
 
     def _assert_order(self, *texts):
         """These were logged, in this order."""

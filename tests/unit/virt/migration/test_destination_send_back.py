@@ -129,7 +129,7 @@ class SendBackTest(destination_case.DestinationTestCase):
 
     def test_libvirt_does_not_say(self):
         self.domain.info = mock.Mock(side_effect=fake_host.libvirt_error())
-        self._assert_refused('cannot be looked at')
+        self._assert_refused('cannot be read')
 
     def test_it_fails(self):
         self.domain.migrateToURI3.side_effect = fake_host.libvirt_error(

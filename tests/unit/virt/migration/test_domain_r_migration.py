@@ -86,7 +86,7 @@ class LimitsTest(base.BaseTestCase):
         strategies.integers(50, 5000), strategies.integers(60, 200),
         strategies.integers(0, 20), strategies.integers(5, 40),
         strategies.sampled_from((wire.REGION_SIZE, wire.LARGE_REGION_SIZE)))
-    def test_it_does_not_leave(self, link_mib_s, data_mib, zeros_mib, look_ms,
+    def test_it_does_not_leave(self, link_mib_s, data_mib, zeros_mib, poll_ms,
                                region_size):
         qemu = Qemu(link_mib_s, data_mib, zeros_mib,
                     domain_r_migration.first_bandwidth_mib(0), region_size)
@@ -95,8 +95,8 @@ class LimitsTest(base.BaseTestCase):
         waited = 0
         while not held.hold():
             self.assertFalse(qemu.left)
-            qemu.run(look_ms)
-            waited += look_ms
+            qemu.run(poll_ms)
+            waited += poll_ms
         self.assertEqual(HOLD_MIB, qemu.limit_mib)
         qemu.run(3 * WINDOW_MS)
         self.assertFalse(qemu.left)

@@ -75,7 +75,7 @@ class EarlyDepartureTest(source_case.SourceTestCase):
         self.assertTrue(self.domain_r.aborted.is_set())
         self._assert_still_here()
         self._assert_no_thread_left()
-        self.assertEqual(mock.call.look_after(fakes.UUID),
+        self.assertEqual(mock.call.watch_again(fakes.UUID),
                          self.watch.mock_calls[-1])
 
     def test_the_instance_follows(self):

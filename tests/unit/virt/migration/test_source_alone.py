@@ -175,7 +175,7 @@ class AloneTest(source_case.SourceTestCase):
         self._assert_moved_alone()
         self.assertNotIn(f'suspend {self.domr}', self.log)
 
-    def test_nobody_waits_for_a_job_that_is_not_looked_at(self):
+    def test_nobody_waits_for_a_job_that_is_not_read(self):
         self.destination.prepare.side_effect = exception.PairError('no')
         with mock.patch.object(source, '_JOB_WAIT_S', 600):
             self.guest.story = lambda: (

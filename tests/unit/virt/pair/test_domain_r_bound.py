@@ -40,7 +40,7 @@ class BoundTest(fake_host.HostTestCase):
                            group='compute')
         self.config.config(cpu_limit_percent=50, group='dmore')
         pairs = self.make_pairs()
-        changed_options.ChangedOptions(pairs).look(pairs.records.all())
+        changed_options.ChangedOptions(pairs).apply(pairs.records.all())
         domain = self._domain()
         self.assertEqual(2 * [(True,)],
                          [domain.vcpu_on, domain.emulator_on])

@@ -12,12 +12,13 @@ from tests.unit.virt import fakes
 
 class WatchTest(fake_host.HostTestCase):
 
-    def test_what_is_looked_at_besides(self):
-        looks = [self.useFixture(fixtures.MockPatch(
-            f'nova_dmore.virt.care.{name}.look', autospec=True)).mock
-            for name in ('changed_options.ChangedOptions',
-                         'off_ports.OffPorts', 'lost_ports.LostPorts',
-                         'late_notes.LateNotes')]
+    def test_what_is_done_besides(self):
+        tasks = [self.useFixture(fixtures.MockPatch(
+            f'nova_dmore.virt.care.{name}', autospec=True)).mock
+            for name in ('changed_options.ChangedOptions.apply',
+                         'off_ports.OffPorts.release',
+                         'lost_ports.LostPorts.replace_lost',
+                         'late_notes.LateNotes.retry')]
         record = self.pairs.ensure(fakes.make_instance())
         watched = factory.make_watch(
             self.conf, self.pairs,
@@ -28,7 +29,7 @@ class WatchTest(fake_host.HostTestCase):
             [interval_s for _, interval_s in watched._also])
         for function, _ in watched._also:
             function()
-        notes = looks.pop()
-        for look in looks:
-            look.assert_called_once_with(mock.ANY, [record])
+        notes = tasks.pop()
+        for task in tasks:
+            task.assert_called_once_with(mock.ANY, [record])
         notes.assert_called_once_with(mock.ANY, watched.not_moving)

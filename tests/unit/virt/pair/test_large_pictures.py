@@ -28,7 +28,7 @@ class LargePicturesTest(fakes.TestCase):
                              ((new, {'failed_builds': '0'}), False),
                              ((new, None), False), (({},), False)):
             self._hosts(*hosts)
-            self.pictures.look()    # the first time nobody has asked
+            self.pictures.refresh()    # the first time nobody has asked
             self.assertIs(shown, self.pictures.are_shown())
         self.get_all.assert_called_with('admin')
 
@@ -45,13 +45,13 @@ class LargePicturesTest(fakes.TestCase):
         self.assertEqual('b', said['stats']['a'])
 
     def test_who_starts_asks_only_the_first_time(self):
-        self.pictures.look()
+        self.pictures.refresh()
         self.get_all.assert_not_called()
         for _ in range(3):
             self.assertFalse(self.pictures.are_shown())
             self._hosts(self._kept({}))
         self.get_all.assert_called_once()
-        self.pictures.look()
+        self.pictures.refresh()
         self.get_all.reset_mock()
         self.assertTrue(self.pictures.are_shown())
         self.get_all.assert_not_called()
@@ -60,12 +60,12 @@ class LargePicturesTest(fakes.TestCase):
         self.pictures.are_shown()
         self.get_all.side_effect = (
             lambda context: self.assertFalse(self.pictures.are_shown()) or [])
-        self.pictures.look()
+        self.pictures.refresh()
 
     def test_an_operator_says(self):
         for choice, shown in (('always', True), ('never', False)):
             self.config.config(large_pictures=choice, group='dmore')
-            self.pictures.look()
+            self.pictures.refresh()
             self.assertIs(shown, self.pictures.are_shown())
         self.get_all.assert_not_called()
 

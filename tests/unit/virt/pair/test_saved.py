@@ -105,7 +105,7 @@ class ResumeTest(driver_case.DriverTestCase):
                           self.instance)
         self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
 
-    def test_the_image_cannot_be_looked_at(self):
+    def test_the_image_cannot_be_read(self):
         self.domain.hasManagedSaveImage = mock.Mock(
             side_effect=fake_host.libvirt_error())
         self._resume()
