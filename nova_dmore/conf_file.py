@@ -2,7 +2,7 @@
 """The options of a program of this project that has a file of its own.
 
 Runs in the host service (``hostd.conf``), in the recorder (``recorder.conf``)
-and in ``nova-dmore-manage``, which looks for recordings where that one has
+and in ``nova-dmore-manage``, which finds recordings where that one has
 them. The programs of Nova read ``nova.conf``, with the options of ``conf.py``.
 """
 
@@ -21,8 +21,8 @@ def read(group: cfg.OptGroup, options: Sequence[cfg.Opt],
     Called once by ``nova-dmore-`` and the name of the group, when it starts.
 
     :param arguments: of its command line, without the program; without
-        ``--config-file`` there the file is NAME.conf where oslo.config looks
-        for those of nova-dmore.
+        ``--config-file`` there the file is NAME.conf where oslo.config finds
+        those of nova-dmore.
     :raises exception.ConfigurationError: an option cannot be used.
     """
     conf = cfg.ConfigOpts()
@@ -32,7 +32,7 @@ def read(group: cfg.OptGroup, options: Sequence[cfg.Opt],
         conf(arguments, project='nova-dmore', prog=f'nova-dmore-{group.name}',
              default_config_files=cfg.find_config_files(
                  project='nova-dmore', prog=group.name))
-        # Only now each value is looked at.
+        # Only now each value is checked.
         return types.SimpleNamespace(**{
             each.dest: conf[group.name][each.dest] for each in options})
     except cfg.Error as error:

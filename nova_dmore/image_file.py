@@ -7,7 +7,7 @@ which unpacks it once per digest; and in ``nova-dmore-manage``, which lists
 what was unpacked.
 
 Anybody may have made a file that is to be unpacked: so its members are read
-in their order, each after its own header, and nothing is looked for. Of the
+in their order, each after its own header, and nothing is searched for. Of the
 library only the codec of a header is used: ``tarfile.open`` follows extended
 headers, which say how much memory they want, and lists as many members as
 there are.
@@ -142,7 +142,7 @@ def unpack(tar: pathlib.Path, directory: pathlib.Path) -> Manifest:
 
 
 def read_manifest(directory: pathlib.Path) -> Manifest:
-    """Read the manifest of an unpacked image; its members are not looked at.
+    """Read the manifest of an unpacked image; its members are not read.
 
     :raises ImageError: it is missing, damaged, or could be changed by another
         user

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``nova-dmore-gateway setup``: what a host needs to be the gateway.
 
-Each step looks first whether it is done, and says what it did; so the command
+Each step checks first whether it is done, and says what it did; so the command
 may be repeated, for instance after an upgrade or with another port.
 """
 

@@ -121,7 +121,7 @@ def make_root(source: tree_module.Tree, root: pathlib.Path,
         else:
             raise exception.ImageError(
                 f'the Debian packages contain no /{name}')
-    for top in (tree, root):    # the loader looks for its libraries in tree
+    for top in (tree, root):    # the loader finds its libraries in tree
         (top / AGENT).mkdir(parents=True)
         for file in [*native.values(), *programs]:
             shutil.copy(file, top / AGENT)
@@ -131,7 +131,7 @@ def make_root(source: tree_module.Tree, root: pathlib.Path,
     (root / 'etc/passwd').write_text(init_build.passwd())
     (root / 'etc/group').write_text(init_build.group())
     # Compiled once here: the file system is read-only and a start in an
-    # emulated machine must not compile. Sources are never looked at again.
+    # emulated machine must not compile. Sources are never read again.
     steps.run(['chroot', str(root), f'/{python}', '-S', '-m', 'compileall',
                '-q', '-f', '--invalidation-mode', 'unchecked-hash',
                f'/{library}', f'/{DEBIAN_PYTHON}', f'/{AGENT}'],

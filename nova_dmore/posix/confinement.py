@@ -22,7 +22,7 @@ from nova_dmore.posix import seccomp
 
 LOG = logging.getLogger(__name__)
 
-# Python looks for the code of an encoding when it is first used.
+# Python imports the code of an encoding when it is first used.
 codecs.lookup('unicode_escape')
 
 #: The log's file is not written beyond this, in bytes, whatever writes.
@@ -129,7 +129,7 @@ def forget_environment() -> None:
     """Have none, but the time zone."""
     zone = os.environ.get('TZ', ':/etc/localtime')
     os.environ.clear()
-    # strftime(3) would look at that file each time if it were not named.
+    # strftime(3) would stat that file each time if it were not named.
     os.environ['TZ'] = zone
     time.tzset()
 

@@ -69,7 +69,7 @@ class PrintableFormatter(logging.Formatter):
 class BoundedHandler(logging.StreamHandler[TextIO]):
     """See the module.
 
-    :param stream: standard error; its file's size is looked at.
+    :param stream: standard error; its file's size is checked.
     :param clock: -> monotonic seconds.
     """
 

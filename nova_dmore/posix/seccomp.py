@@ -136,7 +136,7 @@ def _compiled(allowed: Iterable[Call], fatal: Iterable[str]) -> bytes:
 
 
 def _add(context: ctypes.c_void_p, action: int, call: Call) -> None:
-    assert _LIBRARY is not None     # who compiles has looked
+    assert _LIBRARY is not None     # who compiles has checked
     number = _LIBRARY.seccomp_syscall_resolve_name(call.name.encode())
     if number == _NO_SUCH_CALL:
         return

@@ -72,7 +72,7 @@ DAMAGE_RECORDS behind takes everything for damaged. The words are good only
 while ``display epoch`` is the epoch that Domain R has joined, and nothing is
 encoded from the pixels between a freeze and that: the pixels that arrive with
 Domain R at a destination are of any age. The host makes it 0 while
-it changes the picture's size, and when it stops looking for want of viewers.
+it changes the picture's size, and when it pauses for want of viewers.
 Of a picture for which Domain R has no room (DOMAIN_R_PICTURE_MAX) the host
 writes the upper left part.
 The first records of an epoch say where the picture differs from the one at
@@ -118,7 +118,7 @@ DOMAIN_R_ACK_BY = 0x18      # the incarnation that wrote epoch_ack
 DOMAIN_R_EPOCH_ACK = 0x38   # written last
 DOMAIN_R_FREEZE_ACK = 0x40  # HOST_FREEZE, when all of it is stored
 DOMAIN_R_GAVE_UP = 0x48     # the epoch whose words made no sense to it
-DOMAIN_R_VIEWERS = 0x50     # clients that look at the display now
+DOMAIN_R_VIEWERS = 0x50     # viewers of the display now
 #: How many damage records of a display epoch it has dealt with: the low half
 #: of the number | the low half of the epoch << 32.
 DOMAIN_R_DAMAGE_SEEN = 0x58
@@ -265,7 +265,7 @@ HOST_PEER = 1
 class Vector(enum.IntEnum):
     """Interrupt vectors, the same in both directions.
 
-    A vector is a hint where to look; whoever is woken looks everywhere.
+    A vector is a hint what to poll; whoever is woken polls everything.
     """
 
     CONTROL = 0
@@ -274,11 +274,11 @@ class Vector(enum.IntEnum):
     DISPLAY = 3
 
 
-#: How often each end looks at the region without being woken, in seconds.
+#: How often each end polls the region without being woken, in seconds.
 POLL_INTERVAL_S = 0.1
 
 #: How often Domain R does so while its epoch is open, no client is attached
-#: and no pre-copy is to be held: each look costs an emulated processor 2 ms.
+#: and no pre-copy is to be held: each poll costs an emulated processor 2 ms.
 IDLE_POLL_INTERVAL_S = 1.0
 
 #: How long after the stop the host waits for the instance's QEMU to save its

@@ -15,7 +15,7 @@
 
 static irqreturn_t ivshmem_interrupt(int irq, void *data)
 {
-	/* Which vector it was does not matter: whoever wakes looks everywhere. */
+	/* Which vector it was does not matter: whoever wakes polls everything. */
 	uio_event_notify(data);
 	return IRQ_HANDLED;
 }
