@@ -60,7 +60,7 @@ class Console:
         self._shown: wire.InstanceState | None = None
         self._clients: list[Client] = []
         self._input = input_queue.InputQueue(line)
-        self._held = False
+        self._output_paused = False
         self._scrollback = 1 << 16
         self._stall_s = 0.0
         self._is_recorded = False
@@ -86,9 +86,9 @@ class Console:
         return self._output.end
 
     @property
-    def held(self) -> bool:
+    def output_paused(self) -> bool:
         """Whether the guest is being slowed."""
-        return self._held
+        return self._output_paused
 
     # -- clients
 
@@ -128,7 +128,7 @@ class Console:
         if client in self._clients:
             self._clients.remove(client)
             self._answering.forget(client)
-            client.writable = client.held = False
+            client.writable = client.input_paused = False
             if not self._input.leave(client):
                 self._log('warning', f'{client.name} is gone; what it typed '
                           'is not sent, for others have left too much')
@@ -279,10 +279,10 @@ class Console:
                       and client.state is not ClientState.STALLED),
                      default=self.end)
         self._output.forget(min(needed, self.end - self._scrollback))
-        hold = any(map(self._holds, self._clients))
-        if hold != self._held:
-            self._held = hold
-            self._line.hold_output(hold)
+        pause = any(map(self._holds, self._clients))
+        if pause != self._output_paused:
+            self._output_paused = pause
+            self._line.pause_output(pause)
 
     def tick(self, now: float) -> None:
         """Find the clients that do not move; called several times a second.

@@ -52,7 +52,7 @@ class Client:
         self.writable = False
         self.pace = pace.Pace()
         self.has_turn = False   # it will be given more
-        self.held = False       # its input
+        self.input_paused = False
         self.seen: object = None        # the port's progress ...
         self.since: float | None = None     # ... and when it last changed
         self.patience = patience.Patience()

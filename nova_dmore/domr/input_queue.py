@@ -72,8 +72,8 @@ class InputQueue:
         # A held connection that is closed loses what it has not delivered,
         # so only one that sends a lot is held.
         if self._waiting(client) > INPUT_LIMIT:
-            client.held = True
-            client.port.hold_input(True)
+            client.input_paused = True
+            client.port.pause_input(True)
 
     def flush(self) -> None:
         """Send what there is room for; called when room has grown."""
@@ -125,9 +125,9 @@ class InputQueue:
         return is_kept
 
     def _release(self, client: Client) -> None:
-        if client.held and self._waiting(client) == 0:
-            client.held = False
-            client.port.hold_input(False)
+        if client.input_paused and self._waiting(client) == 0:
+            client.input_paused = False
+            client.port.pause_input(False)
 
     def _waiting(self, client: Client) -> int:
         return sum(item.size for item in self._items

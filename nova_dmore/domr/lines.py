@@ -92,7 +92,7 @@ class SerialLine:
             'at': self._end.position(wire.Stream.SERIAL0_IN)})
         return True
 
-    def hold_output(self, on: bool) -> None:
+    def pause_output(self, on: bool) -> None:
         """Take no more output, or go on."""
         if on:
             self._end.pause(wire.Stream.SERIAL0_OUT)

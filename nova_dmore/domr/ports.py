@@ -16,7 +16,7 @@ class Line(Protocol):
     def send_break(self) -> bool:
         """Send a break after all input sent so far; whether it could be."""
 
-    def hold_output(self, on: bool) -> None:
+    def pause_output(self, on: bool) -> None:
         """Take no more output, so that the guest is slowed; or go on."""
 
     def poll_freeze(self) -> None:
@@ -32,7 +32,7 @@ class Port(Protocol):
     def tell(self, text: str) -> None:
         """Show a notice of the console's own, now."""
 
-    def hold_input(self, on: bool) -> None:
+    def pause_input(self, on: bool) -> None:
         """Read no more from the client; or go on."""
 
     def progress(self) -> object:

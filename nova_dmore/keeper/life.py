@@ -44,7 +44,7 @@ def run(instance: str, arrives: bool, large: bool, options: Options,
     directory = os.path.join(options.run_dir, instance)
     with socket.socket(fileno=answer) as sock:
         try:
-            resources = _take(directory, arrives, large, options.qemu_group)
+            resources = _acquire(directory, arrives, large, options.qemu_group)
             privileges.restrict()
             crash.install()
             this = keeper.Keeper(
@@ -64,8 +64,8 @@ def run(instance: str, arrives: bool, large: bool, options: Options,
     this.run()
 
 
-def _take(directory: str, arrives: bool, large: bool, group: int | None
-          ) -> resources_module.Resources:
+def _acquire(directory: str, arrives: bool, large: bool, group: int | None
+             ) -> resources_module.Resources:
     """-> :class:`resources.Resources`; the folder is this process' then.
 
     The QEMUs of release 0.2 make their sockets in it. They may do so where
@@ -75,7 +75,7 @@ def _take(directory: str, arrives: bool, large: bool, group: int | None
     :raises OSError: it cannot be used.
     """
     _make_directory(directory, 0o700, group)
-    locks.take(directory)
+    locks.acquire(directory)
     locks.make_workers(directory)
     resources = resources_module.Resources(
         directory, fifos.mode_for(group), group, large)

@@ -29,7 +29,7 @@ def _path(folder: str, name: str = wire.KEEPER_LOCK) -> str:
     return os.path.join(folder, name)
 
 
-def take(folder: str) -> None:
+def acquire(folder: str) -> None:
     """Lock a folder for the life of this process, its keeper.
 
     The file stays open: who closes any descriptor of it loses the lock.
@@ -50,7 +50,7 @@ def take(folder: str) -> None:
         raise
 
 
-def take_as_worker(folder: str) -> None:
+def acquire_as_worker(folder: str) -> None:
     """Lock a folder for the life of this process, a worker.
 
     The lock keeps nobody out, and its descriptor nothing can be written to: a
@@ -79,7 +79,7 @@ def _open_workers(folder: str) -> int:
                    os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
-def take_as_recorder(run_dir: str) -> int:
+def acquire_as_recorder(run_dir: str) -> int:
     """Lock ``run_dir`` as the recorder of this host -> the descriptor, with
     which the lock goes.
 

@@ -95,7 +95,7 @@ class Recorder:
     def __init__(self, options: Options) -> None:
         self._options = options
         #: By which keepers know who it is.
-        self._lock: int | None = locks.take_as_recorder(options.run_dir)
+        self._lock: int | None = locks.acquire_as_recorder(options.run_dir)
         self._folders = folders_module.Folders(options.run_dir)
         self._keepers = _Keepers(self._folders)
         self._known: dict[str, _Known] = {}

@@ -61,7 +61,7 @@ def run(descriptor: int, instance: str, debug: bool,
     log.set_up(f'worker {instance}'.rstrip(), debug)
     privileges.restrict()
     if folder is not None:
-        locks.take_as_worker(folder)
+        locks.acquire_as_worker(folder)
     with socket.socket(fileno=descriptor) as link:
         link.setblocking(True)
         start, descriptors = messages.receive(link)

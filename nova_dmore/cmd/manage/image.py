@@ -44,11 +44,11 @@ def listed(pairs: Any) -> output.Table:
         record.digest for record in pairs.records.all())
     newest = _newest(pairs)
     rows: list[dict[str, Any]] = [{
-        'digest': held.digest, 'version': held.version,
-        'size_mib': held.size >> 20, 'pairs': users[held.digest],
-        'is_newest': None if newest is None else held.digest == newest,
-        'used_at': output.utc(held.used_at),
-    } for held in pairs.images.held()]
+        'digest': image.digest, 'version': image.version,
+        'size_mib': image.size >> 20, 'pairs': users[image.digest],
+        'is_newest': None if newest is None else image.digest == newest,
+        'used_at': output.utc(image.used_at),
+    } for image in pairs.images.cached()]
     here = {row['digest'] for row in rows}
     rows += [{'digest': digest, 'version': None, 'size_mib': None,
               'pairs': users[digest], 'is_newest': digest == newest,

@@ -235,7 +235,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
         else:
             self._chan.write(f'\r\n[nova-dmore: {text}]\r\n'.encode())
 
-    def hold_input(self, on: bool) -> None:
+    def pause_input(self, on: bool) -> None:
         """Stop or go on reading what the client sends."""
         if on:
             self._chan.pause_reading()

@@ -88,7 +88,7 @@ class TcpPort(asyncio.Protocol):
             return
         self.write(f'\r\n[nova-dmore: {text}]\r\n'.encode('ascii'))
 
-    def hold_input(self, on: bool) -> None:
+    def pause_input(self, on: bool) -> None:
         """Stop or go on reading."""
         if self._transport is None or self._transport.is_closing():
             return

@@ -50,7 +50,7 @@ _LAST = '.last'
 
 
 @dataclasses.dataclass(frozen=True)
-class Held:
+class CachedImage:
     """An image that is on this host."""
 
     digest: str
@@ -160,7 +160,7 @@ class ImageStore:
             return candidate.digest
         raise self._source.nothing(reasons)
 
-    def held(self) -> list[Held]:
+    def cached(self) -> list[CachedImage]:
         """The images that are on this host, the last used one first.
 
         :raises nova_dmore.exception.ImageError: they cannot be read.
@@ -169,7 +169,7 @@ class ImageStore:
             return sorted(
                 (self._describe(path) for path in self._in_cache()
                  if image_source.DIGEST.fullmatch(path.name)),
-                key=lambda held: held.used_at, reverse=True)
+                key=lambda image: image.used_at, reverse=True)
         except OSError as error:
             raise self._no_cache(error) from error
 
@@ -186,10 +186,10 @@ class ImageStore:
         """
         with self._lock:
             removed = [
-                held.digest for held in self.held()
-                if held.digest not in used
-                and held.digest != self._expected_digest
-                and not _is_just_used(held.used_at)]
+                image.digest for image in self.cached()
+                if image.digest not in used
+                and image.digest != self._expected_digest
+                and not _is_just_used(image.used_at)]
             try:
                 for digest in removed:
                     self._discard(self.directory(digest))
@@ -208,11 +208,11 @@ class ImageStore:
             return []       # nothing was fetched yet
 
     @staticmethod
-    def _describe(path: pathlib.Path) -> Held:
+    def _describe(path: pathlib.Path) -> CachedImage:
         version = None
         with contextlib.suppress(exception.ImageError):
             version = image_file.read_manifest(path).version
-        return Held(path.name, version, sum(
+        return CachedImage(path.name, version, sum(
             each.lstat().st_size for each in path.iterdir()),
             path.stat().st_mtime)
 

@@ -212,7 +212,7 @@ class ProgramTest(base.BaseTestCase):
         self.assertEqual(1, process.wait(_WAIT_S))
         self.assertIn('/nowhere', process.stderr.read())
         self._configure()
-        lock = locks.take_as_recorder(self.pair.hostd.run_dir)
+        lock = locks.acquire_as_recorder(self.pair.hostd.run_dir)
         self.addCleanup(os.close, lock)
         process = self._start()
         self.assertEqual(1, process.wait(_WAIT_S))
@@ -241,7 +241,7 @@ class ProgramTest(base.BaseTestCase):
     def test_nobody_but_the_keeper_is_believed(self):
         """QEMU's user may make files where a pair of 0.2 is to arrive."""
         keeper = self.pair.client.status().pid
-        lock = locks.take_as_recorder(self.pair.hostd.run_dir)
+        lock = locks.acquire_as_recorder(self.pair.hostd.run_dir)
         self.addCleanup(os.close, lock)
         memory, name = pair_module.map_journal(self.pair.directory, keeper)
         found = tail.Tail(memory)

@@ -12,7 +12,7 @@ class Line:
     def __init__(self) -> None:
         self.room = 1 << 20
         self.sent: list[bytes | None] = []
-        self.held = False
+        self.output_paused = False
         self.breaks = True      # there is room for one
         self.polls: list[int] = []      # how much had been sent then
 
@@ -29,8 +29,8 @@ class Line:
             self.sent.append(None)
         return self.breaks
 
-    def hold_output(self, on: bool) -> None:
-        self.held = on
+    def pause_output(self, on: bool) -> None:
+        self.output_paused = on
 
     def poll_freeze(self) -> None:
         self.polls.append(len(self.sent))
@@ -57,7 +57,7 @@ class Port:
     def tell(self, text: str) -> None:
         self.told.append(text)
 
-    def hold_input(self, on: bool) -> None:
+    def pause_input(self, on: bool) -> None:
         self.reading = not on
 
     def progress(self) -> object:

@@ -35,7 +35,7 @@ class ConsoleTest(unittest.TestCase):
     def test_without_clients_the_oldest_is_forgotten(self) -> None:
         self.console.output(bytes(10_000_000))
         self.console.output(b'x' * 999)
-        self.assertFalse(self.line.held)
+        self.assertFalse(self.line.output_paused)
         self.assertEqual(b'\0' + b'x' * 999, self.attach().got)
 
     def test_everybody_is_told_of_recording_once(self) -> None:
@@ -99,10 +99,10 @@ class ConsoleTest(unittest.TestCase):
         slow, quick = self.attach(1), self.attach()
         data = bytes(range(256)) * 256
         self.console.output(data)
-        self.assertTrue(self.line.held)
+        self.assertTrue(self.line.output_paused)
         self.assertEqual(data, quick.got)
         slow.more(1 << 30)
-        self.assertFalse(self.line.held)
+        self.assertFalse(self.line.output_paused)
         self.assertEqual(data, slow.got)
         self.assertEqual([], slow.told)
 
@@ -113,7 +113,7 @@ class ConsoleTest(unittest.TestCase):
             self.console.tick(float(second))
             slow.more(1)
             self.console.output(bytes(1 << 14))     # stays behind
-            self.assertTrue(self.line.held)
+            self.assertTrue(self.line.output_paused)
         self.assertEqual([], slow.told)
 
     def test_what_waits_for_a_slow_client_is_bounded_by_time(self) -> None:
@@ -130,13 +130,13 @@ class ConsoleTest(unittest.TestCase):
         self.assertEqual([], quick.bounds)
         # It holds up the guest as soon as it lags so far behind.
         slow.more(len(data) - len(slow.got))
-        self.assertFalse(self.line.held)
+        self.assertFalse(self.line.output_paused)
         slow.room = 0
         slow.client.pause_writing()
         self.console.output(bytes(slow.client.pace.limit))
-        self.assertFalse(self.line.held)
+        self.assertFalse(self.line.output_paused)
         self.console.output(b'x')
-        self.assertTrue(self.line.held)
+        self.assertTrue(self.line.output_paused)
 
     def test_stalled_client_lets_go_and_is_told_exactly(self) -> None:
         stalled, other = self.attach(1), self.attach()
@@ -144,9 +144,9 @@ class ConsoleTest(unittest.TestCase):
         got = len(stalled.got)
         self.console.tick(10.0)
         self.console.tick(11.9)
-        self.assertTrue(self.line.held)
+        self.assertTrue(self.line.output_paused)
         self.console.tick(12.0)
-        self.assertFalse(self.line.held)
+        self.assertFalse(self.line.output_paused)
         self.console.output(b'b' * 5000)
         self.assertEqual(70536, len(other.got))
         stalled.more(1 << 30)
@@ -155,7 +155,7 @@ class ConsoleTest(unittest.TestCase):
         # It is a client like any other again.
         stalled.room = 1
         self.console.output(b'c' * 65536)
-        self.assertTrue(self.line.held)
+        self.assertTrue(self.line.output_paused)
 
     def held_for(self, rate: float, most: float) -> float:
         """For how long the guest waits for a client that reads so fast."""
@@ -164,7 +164,7 @@ class ConsoleTest(unittest.TestCase):
         slow.more(1)
         self.console.output(bytes(65536))
         now = 0.0
-        while self.line.held and now < most:
+        while self.line.output_paused and now < most:
             now += 0.25
             slow.read = int(rate * now)
             if slow.read >= len(slow.got):
@@ -190,22 +190,22 @@ class ConsoleTest(unittest.TestCase):
         assert slow.client is not None
         slow.client.detach()
         slow.client.detach()
-        self.assertFalse(self.line.held)
+        self.assertFalse(self.line.output_paused)
 
     def test_no_stall_time_means_nobody_waits(self) -> None:
         self.console.configure(1000, 0)
         self.attach(1)
         self.console.output(bytes(1 << 20))
-        self.assertFalse(self.line.held)
+        self.assertFalse(self.line.output_paused)
 
     def test_replay_of_scrollback_does_not_hold_the_line(self) -> None:
         self.console.configure(100_000, 2000)
         self.console.output(bytes(100_000))
         self.attach(0)
         self.console.output(b'x')
-        self.assertFalse(self.line.held)
+        self.assertFalse(self.line.output_paused)
         self.console.output(bytes(console.REPLAY_SLACK))
-        self.assertTrue(self.line.held)
+        self.assertTrue(self.line.output_paused)
 
 
 class InputTest(unittest.TestCase):

@@ -326,7 +326,7 @@ class OutlivedTest(base.BaseTestCase):
         pid = os.fork()
         if not pid:
             try:
-                locks.take_as_worker(self.pair.where.own)
+                locks.acquire_as_worker(self.pair.where.own)
                 os.write(told, b'.')
                 signal.pause()
             finally:

@@ -77,7 +77,7 @@ class KeeperTest(base.BaseTestCase):
         self.assertEqual('starting', self.pair.client.status().state)
 
     def test_the_recorder(self):
-        lock = locks.take_as_recorder(self.pair.hostd.run_dir)
+        lock = locks.acquire_as_recorder(self.pair.hostd.run_dir)
         try:
             status = self._status_at(self._connect(wire.CONTROL_SOCKET))
             memory, _ = pair_module.map_journal(

@@ -55,19 +55,19 @@ class LocksTest(base.BaseTestCase):
         asked = locks.open_recorders(self.folder)
         self.addCleanup(os.close, asked)
         self.assertIsNone(locks.recorder(asked))
-        pid = self._child(lambda: locks.take_as_recorder(self.folder))
+        pid = self._child(lambda: locks.acquire_as_recorder(self.folder))
         self.assertEqual(pid, locks.recorder(asked))
-        self.assertRaises(BlockingIOError, locks.take_as_recorder,
+        self.assertRaises(BlockingIOError, locks.acquire_as_recorder,
                           self.folder)
         self._kill()
         self.assertIsNone(locks.recorder(asked))
 
     def test_it_goes_with_its_process(self):
-        pid = self._child(lambda: locks.take(self.folder))
+        pid = self._child(lambda: locks.acquire(self.folder))
         self.assertEqual(pid, locks.holder(self.folder))
         # To ask takes nothing away.
         self.assertEqual(pid, locks.holder(self.folder))
-        self.assertRaises(BlockingIOError, locks.take, self.folder)
+        self.assertRaises(BlockingIOError, locks.acquire, self.folder)
         self._kill()
         self.assertIsNone(locks.holder(self.folder))
 
@@ -77,7 +77,7 @@ class LocksTest(base.BaseTestCase):
         self.assertIsNone(locks.worker(self.folder))
 
         def act():
-            locks.take_as_worker(self.folder)
+            locks.acquire_as_worker(self.folder)
             # Nothing can be written to it.
             self.assertRaises(OSError, os.write, locks.WORKER_DESCRIPTOR,
                               b'x')
@@ -90,7 +90,7 @@ class LocksTest(base.BaseTestCase):
 
     def test_pidfd_of_whoever_holds_one(self):
         self.assertIsNone(locks.pidfd_of(lambda: None))
-        pid = self._child(lambda: locks.take(self.folder))
+        pid = self._child(lambda: locks.acquire(self.folder))
         found, pidfd = locks.pidfd_of(lambda: locks.holder(self.folder))
         self.assertEqual(pid, found)
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
@@ -100,7 +100,7 @@ class LocksTest(base.BaseTestCase):
         self._kill()
 
     def test_pidfd_of_one_that_is_another_by_now(self):
-        pid = self._child(lambda: locks.take(self.folder))
+        pid = self._child(lambda: locks.acquire(self.folder))
         # One that has ended, one that lives, and the one that holds it then.
         held = [2 ** 22, os.getppid(), pid, pid, pid]
         found, pidfd = locks.pidfd_of(lambda: held.pop(0))
@@ -138,12 +138,12 @@ class LocksTest(base.BaseTestCase):
             return lockf(*arguments)
         lockf = fcntl.lockf
         with mock.patch.object(fcntl, 'lockf', removed_then_locked):
-            self.assertRaises(FileNotFoundError, locks.take, self.folder)
-        pid = self._child(lambda: locks.take(self.folder))
+            self.assertRaises(FileNotFoundError, locks.acquire, self.folder)
+        pid = self._child(lambda: locks.acquire(self.folder))
         self.assertEqual(pid, locks.holder(self.folder))
         self._kill()
 
     def test_a_link_is_no_lock(self):
         os.symlink('/dev/null', os.path.join(self.folder, wire.KEEPER_LOCK))
         self.assertRaises(OSError, locks.holder, self.folder)
-        self.assertRaises(OSError, locks.take, self.folder)
+        self.assertRaises(OSError, locks.acquire, self.folder)

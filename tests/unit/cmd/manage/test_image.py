@@ -15,8 +15,8 @@ class ImageTest(fake_host.HostTestCase):
         super().setUp()
         self.pairs.ensure(fakes.make_instance())
         self.images.newest.return_value = NEWER
-        self.images.held.return_value = [
-            image_store.Held(fakes.DIGEST, '1.0', 45 << 20, 0.0)]
+        self.images.cached.return_value = [
+            image_store.CachedImage(fakes.DIGEST, '1.0', 45 << 20, 0.0)]
         self.images.prune.side_effect = lambda used: []
 
     def test_list(self):

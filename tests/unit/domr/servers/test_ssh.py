@@ -160,7 +160,7 @@ class SshTest(unittest.IsolatedAsyncioTestCase):
         running.print(bytes(8 << 20))
         await running.until(
             lambda: running.agent.console.end > 8 << 20, 60)
-        self.assertFalse(running.agent.console.held)
+        self.assertFalse(running.agent.console.output_paused)
 
     async def test_a_break_by_a_command(self) -> None:
         """For whoever has the console in a web page."""
@@ -351,7 +351,7 @@ class SshTest(unittest.IsolatedAsyncioTestCase):
         process = await self._attach(running)
         text = _pattern(8 << 20)
         running.print(text)
-        await running.until(lambda: running.agent.console.held)
+        await running.until(lambda: running.agent.console.output_paused)
         # The peer's window, 2 MiB, is filled first.
         unread = None
         while unread != (unread := len(running.waiting_output)):

@@ -71,7 +71,7 @@ class TcpPortTest(unittest.IsolatedAsyncioTestCase):
         assert self.port._transport is not None
         self.port._transport.close()
         self.port.tell('nobody hears this')
-        self.port.hold_input(True)
+        self.port.pause_input(True)
         self.assertEqual(b'', await reader.read())
         await self.running.until(lambda: self.port.times_detached == 1)
 
@@ -89,7 +89,7 @@ class TcpPortTest(unittest.IsolatedAsyncioTestCase):
         await self._connect()
         assert self.port._transport is not None
         for on in (True, False):
-            self.port.hold_input(on)
+            self.port.pause_input(on)
             self.assertIs(not on, self.port._transport.is_reading())
 
     async def test_one_that_has_gone_is_not_attached(self) -> None:

@@ -29,8 +29,8 @@ class PruneTest(store_case.StoreTestCase):
         for digest in digests:
             os.utime(self.store.directory(digest), (when, when))
 
-    def _held(self):
-        return [held.digest for held in self.store.held()]
+    def _cached(self):
+        return [image.digest for image in self.store.cached()]
 
     def test_newest(self):
         self.assertEqual(self.new, self.store.newest())
@@ -46,18 +46,18 @@ class PruneTest(store_case.StoreTestCase):
         self.assertEqual(newer, self.store.newest())
         self.api.download.assert_not_called()
 
-    def test_held(self):
+    def test_cached(self):
         self._age(self.old)
-        self.assertEqual([self.new, self.old], self._held())
-        held = self.store.held()[1]
-        self.assertEqual('1.0', held.version)
-        self.assertGreater(held.size, 100)
+        self.assertEqual([self.new, self.old], self._cached())
+        image = self.store.cached()[1]
+        self.assertEqual('1.0', image.version)
+        self.assertGreater(image.size, 100)
         self.assertAlmostEqual(time.time() - image_store.JUST_USED_S - 10,
-                               held.used_at, delta=60)
+                               image.used_at, delta=60)
 
-    def test_held_where_nothing_was_fetched(self):
+    def test_cached_where_nothing_was_fetched(self):
         self.cache = self.temporary / 'none'
-        self.assertEqual([], self._store().held())
+        self.assertEqual([], self._store().cached())
         self.assertEqual([], self._store().prune([]))
 
     def test_a_damaged_one(self):
@@ -65,14 +65,14 @@ class PruneTest(store_case.StoreTestCase):
         path.chmod(0o755)
         (path / 'manifest.json').unlink()
         self._age(self.old)
-        self.assertIsNone(self.store.held()[1].version)
+        self.assertIsNone(self.store.cached()[1].version)
         self.assertEqual([self.old], self.store.prune([self.new]))
 
     def test_what_is_used_stays(self):
         self._age(self.old, self.new)
         self.assertEqual([], self.store.prune({self.old, self.new}))
         self.assertEqual([self.old], self.store.prune({self.new}))
-        self.assertEqual([self.new], self._held())
+        self.assertEqual([self.new], self._cached())
         self.assertEqual([self.store.directory(self.new)],
                          self.in_cache())
 
