@@ -9,7 +9,7 @@ from collections.abc import Callable
 from nova_dmore.channel import carry_over as carry_over_module
 from nova_dmore.channel import changes as changes_module
 from nova_dmore.channel import errors
-from nova_dmore.channel.host import arrival
+from nova_dmore.channel.host import found as found_module
 from nova_dmore.channel.host import handover
 from nova_dmore.channel.host import journal as journal_module
 from nova_dmore.channel.host import streams as host_streams
@@ -69,7 +69,7 @@ class HostEnd:
         self.acknowledged = False
         self._resume_from = wire.ResumeFrom.DOMAIN_R
         self._incarnation = self._raised_for = 0
-        self._found: arrival.Found | None = None
+        self._found: found_module.Found | None = None
 
     # -- state --------------------------------------------------------------
 
@@ -88,9 +88,9 @@ class HostEnd:
         destination may then open without waiting for the carry-over. Only
         to be asked once Domain R has arrived.
         """
-        found = arrival.inspect(
+        found = found_module.inspect(
             self._words, self._journal, self._out, self._in)
-        return found.state is arrival.FoundState.COMPLETE
+        return found.state is found_module.FoundState.COMPLETE
 
     def positions(self) -> dict[wire.Stream, tuple[int, int]]:
         """Per stream position and base, for STATUS.
@@ -142,7 +142,7 @@ class HostEnd:
                 journal.first_epoch <= acknowledged <= journal.epoch):
             # This host has not raised it since it found Domain R: so Domain R
             # is another one, or has arrived from another host.
-            self._found = arrival.inspect(
+            self._found = found_module.inspect(
                 self._words, journal, self._out, self._in)
             journal.set_found(self._found.state, epoch)
         journal.epoch = epoch
@@ -221,8 +221,8 @@ class HostEnd:
             for consumer in self._in.values():
                 gaps += consumer.begin(adopt)
             if adopt:
-                gaps += arrival.gaps(
-                    arrival.FoundState(journal.found), self._found,
+                gaps += found_module.gaps(
+                    found_module.FoundState(journal.found), self._found,
                     forgotten,
                     {stream: journal.position(stream)
                      for stream in self._in},

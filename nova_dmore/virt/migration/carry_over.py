@@ -31,7 +31,7 @@ _CARRY_OVER_MS = 5000
 _POLL_S = 0.1
 
 
-class CarryOver:
+class CarryOverPhase:
     """The carry-over of one co-migration.
 
     :param record: of the pair.

@@ -79,7 +79,7 @@ class Departure:
         self._domain_r_migration: (
             domain_r_migration.DomainRMigration | None) = None
         self._switch_over: switch_over.SwitchOver | None = None
-        self._carry_over: carry_over.CarryOver | None = None
+        self._carry_over: carry_over.CarryOverPhase | None = None
         self._wire_wait: wire_wait.WireWait | None = None
         self._flags = 0     # of Domain R's migration
         #: Whether Domain R runs there only when its instance does.
@@ -248,7 +248,7 @@ class Departure:
         if not services.synchronise:
             return
         # Phases stop and carry over.
-        self._carry_over = carry_over.CarryOver(
+        self._carry_over = carry_over.CarryOverPhase(
             services, self._context, self.co_migration, self.record,
             self.instance_ended)
         self._switch_over = switch_over.SwitchOver(
