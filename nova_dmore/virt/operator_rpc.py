@@ -55,12 +55,21 @@ def connect(conf: 'cfg.ConfigOpts') -> None:
     :raises nova_dmore.exception.PairError: no broker is there. oslo.messaging
         would wait for one for ever.
     """
-    _find_broker([
-        (each.hostname, each.port or _PORT) for each in
-        messaging.TransportURL.parse(conf).hosts if each.hostname])
+    _find_broker(_brokers(messaging.TransportURL.parse(conf)))
     objects.register_all()
     nova_rpc.init(conf)
     objects_base.NovaObject.indirection_api = conductor_rpcapi.ConductorAPI()
+
+
+def _brokers(url: messaging.TransportURL) -> list[tuple[str, int]]:
+    """Where there may be one; a transport in memory has none.
+
+    Where no host is named, oslo.messaging looks for RabbitMQ on this one.
+    """
+    if not url.hosts and url.transport == 'rabbit':
+        return [('localhost', _PORT)]
+    return [(each.hostname or 'localhost', each.port or _PORT)
+            for each in url.hosts]
 
 
 def _find_broker(places: list[tuple[str, int]]) -> None:
@@ -74,7 +83,8 @@ def _find_broker(places: list[tuple[str, int]]) -> None:
     if errors:
         raise exception.PairError(
             'the message bus of Nova ([DEFAULT] transport_url) does not '
-            f'answer: {"; ".join(errors)}')
+            f'answer: {"; ".join(errors)}. Start it, or name the files that '
+            'nova-compute reads with --config-file')
 
 
 def hosts_up(context: 'nova_context.RequestContext') -> list[str]:

@@ -18,6 +18,8 @@ from nova_dmore.virt.network import security_group
 if TYPE_CHECKING:
     from oslo_config import cfg
 
+#: What makes the plug-in nova-compute's driver.
+_DRIVER = 'dmore.DMoreDriver'
 #: So long before its end a new authority of VNC is asked for: the proxies
 #: have to trust it before it comes to the hosts.
 _AUTHORITY_LEFT = datetime.timedelta(days=60)
@@ -92,6 +94,18 @@ def proxies(conf: 'cfg.ConfigOpts') -> result.Result:
         f'{"; ".join(missing)}. Name the addresses that the hosts of the '
         'proxies have on the management network (192.0.2.10/32, say), or '
         'switch the console off in Nova')
+
+
+def driver(conf: 'cfg.ConfigOpts') -> result.Result:
+    """Whether nova-compute has the plug-in at all: any other driver of its
+    makes plain instances, and says nothing of consoles."""
+    if conf.compute_driver == _DRIVER:
+        return result.GOOD
+    return result.failure(
+        f'[DEFAULT] compute_driver is {conf.compute_driver}: no instance of '
+        f'this host gets a Domain R. Set it to {_DRIVER} and restart '
+        'nova-compute; or, where that is so already, name the files that '
+        'nova-compute reads with --config-file')
 
 
 def threads(conf: 'cfg.ConfigOpts') -> result.Result:

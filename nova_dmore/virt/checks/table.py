@@ -135,6 +135,8 @@ PROCESSORS = Check('Processors of Domain R',
 NEEDED = (DEVICE, PROCESSORS)
 
 CHECKS = (
+    Check('Driver of nova-compute',
+          lambda subject: configuration.driver(subject.conf), When.NEVER),
     Check('Threads of nova-compute',
           lambda subject: configuration.threads(subject.conf), When.NEVER),
     Check('Encrypted live migrations',

@@ -43,6 +43,7 @@ class StatusTest(fake_host.HostTestCase):
                            vnc_proxy_networks=['192.0.2.0/28'])
         self.config.config(group='libvirt', virt_type='qemu',
                            live_migration_with_native_tls=True)
+        self.config.config(compute_driver='dmore.DMoreDriver')
 
     def _results(self):
         checks = status.Checks()
@@ -62,6 +63,11 @@ class StatusTest(fake_host.HostTestCase):
     def test_all_is_well(self):
         with redirect_stdout(io.StringIO()):
             self.assertEqual(GOOD, status.Checks().check())
+
+    def test_another_driver(self):
+        self.config.config(compute_driver='libvirt.LibvirtDriver')
+        self._check('Driver of nova-compute', FAILURE,
+                    '[DEFAULT] compute_driver is libvirt.LibvirtDriver')
 
     def test_migrations_in_clear(self):
         self.config.config(group='libvirt',
@@ -194,7 +200,8 @@ class StatusTest(fake_host.HostTestCase):
         """As nova-dmore-status runs it, with a configuration of its own: exit
         status, and the result of each check."""
         # What is overridden would be so in every configuration.
-        for name, group in (('live_migration_with_native_tls', 'libvirt'),
+        for name, group in (('compute_driver', None),
+                            ('live_migration_with_native_tls', 'libvirt'),
                             ('secret_file', 'dmore'),
                             ('management_network', 'dmore'),
                             ('vnc_proxy_networks', 'dmore')):
@@ -216,6 +223,7 @@ class StatusTest(fake_host.HostTestCase):
     def test_command(self):
         file = pathlib.Path(self.secret.parent, 'nova.conf')
         file.write_text(
+            '[DEFAULT]\ncompute_driver = dmore.DMoreDriver\n'
             f'[dmore]\nmanagement_network = consoles\n'
             f'secret_file = {self.secret}\n'
             'vnc_proxy_networks = 192.0.2.0/28\n')
@@ -228,6 +236,7 @@ class StatusTest(fake_host.HostTestCase):
         home = pathlib.Path(self.useFixture(fixtures.TempHomeDir()).path)
         (home / '.nova').mkdir()
         (home / '.nova/nova.conf').write_text(
+            '[DEFAULT]\ncompute_driver = dmore.DMoreDriver\n'
             '[dmore]\nmanagement_network = consoles\n'
             'vnc_proxy_networks = 192.0.2.0/28\n')
         (home / '.nova/nova-compute.conf').write_text(

@@ -153,6 +153,18 @@ class OperatorRpcTest(fakes.TestCase):
         self.assertIn('[::1]:1: ', str(error))
         operator_rpc._find_broker([])       # the transport in memory
 
+    def test_where_a_broker_is(self):
+        for url, places in (
+                ('rabbit://', [('localhost', 5672)]),
+                ('rabbit://nova:word@/cell', [('localhost', 5672)]),
+                ('rabbit://nova:word@c1:5671,nova:word@c2/cell',
+                 [('c1', 5671), ('c2', 5672)]),
+                ('rabbit://nova:word@[2001:db8::5]:5671/cell',
+                 [('2001:db8::5', 5671)]),
+                ('fake:/', [])):
+            self.assertEqual(places, operator_rpc._brokers(
+                messaging.TransportURL.parse(self.conf, url)))
+
     def test_many_instances(self):
         self.role.pairs_among.side_effect = lambda uuids: uuids[:1]
         self.assertEqual([fakes.UUID] * 3, operator_rpc.pairs_among(

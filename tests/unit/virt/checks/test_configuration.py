@@ -37,6 +37,21 @@ class ProxiesTest(fakes.TestCase):
             self.assertEqual(result.GOOD, configuration.proxies(self.conf))
 
 
+class DriverTest(fakes.TestCase):
+
+    def test_it_is_ours(self):
+        self.config.config(compute_driver='dmore.DMoreDriver')
+        self.assertEqual(result.GOOD, configuration.driver(self.conf))
+
+    def test_it_is_another(self):
+        for name in ('libvirt.LibvirtDriver', None):
+            self.config.config(compute_driver=name)
+            found = configuration.driver(self.conf)
+            self.assertEqual(result.Level.FAILURE, found.level)
+            self.assertIn(f'[DEFAULT] compute_driver is {name}', found.text)
+            self.assertIn('--config-file', found.text)
+
+
 class ThreadsTest(fakes.TestCase):
 
     def test_native(self):
