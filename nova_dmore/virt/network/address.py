@@ -89,6 +89,8 @@ class AddressBook:
 
         :raises nova_dmore.exception.ConfigurationError: there is none.
         """
+        # Also where Neutron would not answer.
+        self._check_named()
         with neutron_errors('[dmore] management_network'):
             return self._find_network(self._client())
 
@@ -345,11 +347,14 @@ class AddressBook:
         moved: dict[str, Any] = client.show_port(port['id'])['port']
         return moved
 
-    def _find_network(self, client: 'neutron.ClientWrapper') -> dict[str, Any]:
+    def _check_named(self) -> None:
         if not self._network:
             raise exception.ConfigurationError(
                 '[dmore] management_network is not set; name the Neutron '
                 'network on which each Domain R gets its port')
+
+    def _find_network(self, client: 'neutron.ClientWrapper') -> dict[str, Any]:
+        self._check_named()
         for key in ('name', 'id'):
             networks = client.list_networks(**{key: self._network})['networks']
             if len(networks) == 1:

@@ -178,6 +178,14 @@ class ErrorTest(BookTestCase):
             self._book(None), exception.ConfigurationError,
             '[dmore] management_network is not set')
 
+    def test_no_network_configured_and_nobody_to_ask(self):
+        self.useFixture(fixtures.MockPatchObject(
+            address.AddressBook, '_client',
+            side_effect=neutron_exceptions.ConnectionFailed(reason='no')))
+        error = self.assertRaises(exception.ConfigurationError,
+                                  self._book(None).management_network)
+        self.assertIn('[dmore] management_network is not set', str(error))
+
     def test_no_such_network(self):
         self._assert_fails(
             self._book('other'), exception.ConfigurationError,
