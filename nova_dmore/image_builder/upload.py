@@ -19,15 +19,16 @@ def upload(path: pathlib.Path, report: steps.Report,
 
     :param visibility: ``public``, which only an operator can make an image
         (so nova-compute trusts one of the right name), or ``private``
-    :raises ImageError: the file is not an image, or Glance refused
+    :raises ImageError: the file is not an image, the environment names no
+        cloud, or Glance refused
     """
     # Only needed here, and large: building needs no OpenStack client.
+    from keystoneauth1 import exceptions as keystone_exceptions
     import openstack
     from openstack import exceptions
 
-    with tempfile.TemporaryDirectory(prefix='nova-dmore-image-') as scratch:
-        manifest = image_file.unpack(path, pathlib.Path(scratch) / 'image')
     digest = image_file.digest(path)
+    manifest = _manifest(path)
     try:
         with openstack.connect() as cloud:
             for image in cloud.image.images(name=image_file.GLANCE_NAME):
@@ -45,6 +46,24 @@ def upload(path: pathlib.Path, report: steps.Report,
                     **{image_file.DIGEST_PROPERTY: digest,
                        image_file.LAYOUT_PROPERTY: str(wire.LAYOUT_VERSION)})
             return str(image.id)
-    except exceptions.SDKException as error:
+    except (exceptions.ConfigException,
+            keystone_exceptions.MissingRequiredOptions) as error:
+        raise exception.ImageError(
+            f'the environment names no cloud and credentials ({error}): set '
+            'OS_CLOUD, or source the file with the OS_* variables of an '
+            'administrator') from error
+    except (exceptions.SDKException,
+            keystone_exceptions.ClientException) as error:
         raise exception.ImageError(
             f'Glance did not take {path}: {error}') from error
+
+
+def _manifest(path: pathlib.Path) -> image_file.Manifest:
+    """:raises ImageError: the file is not an image"""
+    with tempfile.TemporaryDirectory(prefix='nova-dmore-image-') as scratch:
+        try:
+            return image_file.unpack(path, pathlib.Path(scratch) / 'image')
+        except exception.ImageError as error:
+            raise exception.ImageError(
+                f'{path}: {error}; "nova-dmore-image build" makes one, its '
+                'last line is the file') from error

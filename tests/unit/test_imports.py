@@ -51,7 +51,7 @@ RULES = {
              {'asyncssh', 'cryptography', 'nova_dmore_cipher'}),
     'image_builder': (COMMON | {'nova_dmore.image_builder',
                                 'nova_dmore.image_file', 'nova_dmore.domr'},
-                      {'openstack', 'stevedore'}),
+                      {'keystoneauth1', 'openstack', 'stevedore'}),
     'metrics': (COMMON | {'nova_dmore.channel.text', 'nova_dmore.client',
                           'nova_dmore.metrics', 'nova_dmore.own_file'},
                 {'prometheus_client'}),
