@@ -55,8 +55,13 @@ def main(argv: Sequence[str] | None = None) -> int:
                 time.sleep(arguments.interval)
                 this.write(arguments.output)
         return 0
-    except (exception.DMoreError, OSError) as error:
+    except exception.DMoreError as error:
         print(f'{_PROGRAM}: {error}', file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f'{_PROGRAM}: --output: {arguments.output} cannot be written '
+              f'({error.strerror}); its directory has to be there, and '
+              'this user has to be able to write it', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 0

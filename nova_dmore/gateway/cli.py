@@ -112,7 +112,12 @@ def _answer(arguments: argparse.Namespace) -> str:
         return _keys(arguments)
     if arguments.command == 'refresh':
         store = store_module.Store()
-        store.expire_in(0)
+        try:
+            store.expire_in(0)
+        except OSError as error:
+            raise exception.ConfigurationError(
+                f'{error.filename}: {error.strerror}; run it as the user '
+                f'{PROGRAM}, after "{PROGRAM} setup"') from error
         _bring_up_to_date(arguments.config_file, store, whole=True)
         index = store.load()
         return (f'{len(index.addresses)} consoles of {len(index.servers)} '

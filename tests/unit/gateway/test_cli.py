@@ -5,6 +5,7 @@ import contextlib
 import io
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -112,6 +113,13 @@ class CommandTest(base.BaseTestCase):
         status, output, errors = self._keys(KEY)
         self.assertEqual((1, ''), (status, output))
         self.assertIn('503', errors)
+
+    def test_it_was_not_set_up(self):
+        shutil.rmtree(self.folder)
+        status, output, errors = self._run('refresh')
+        self.assertEqual((1, ''), (status, output))
+        self.assertIn(str(self.folder), errors)
+        self.assertIn('nova-dmore-gateway setup', errors)
 
     def test_nova_fails_later(self):
         self._keys(KEY)

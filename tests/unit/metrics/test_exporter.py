@@ -185,7 +185,8 @@ class CommandTest(base.BaseTestCase):
         self.output = '/proc/nova-dmore.prom'
         status, errors = self._run()
         self.assertEqual(1, status)
-        self.assertIn('/proc/nova-dmore.prom', errors)
+        self.assertIn('--output: /proc/nova-dmore.prom cannot be written '
+                      '(No such file or directory)', errors)
 
     def test_figures_of_no_use(self):
         service = mock.Mock()
