@@ -86,3 +86,66 @@ class ClaimsTest(base.BaseTestCase):
         self.assertGreater(len(rows), 30)
         for row in rows:
             self.assertRegex(row, r'``(unit|functional|integration)\.')
+
+
+class TestsPageTest(base.BaseTestCase):
+    """Which test covers what: each part is there, and what is named exists."""
+
+    def setUp(self):
+        super().setUp()
+        self._text = (_ROOT / 'doc/source/contributor/tests.rst').read_text()
+
+    def test_every_part(self):
+        package = _ROOT / 'nova_dmore'
+        parts = {path.parent.relative_to(package).as_posix()
+                 for pattern in ('*/__init__.py', 'virt/*/__init__.py')
+                 for path in package.glob(pattern)}
+        named = set(re.findall(r'``([\w/]+)``', self._text))
+        self.assertEqual(set(), parts - named)
+
+    def test_every_layer(self):
+        # The inputs of the fuzzer are not tests.
+        layers = {path.name for path in (_ROOT / 'tests').iterdir()
+                  if path.is_dir()} - {'fuzz', '__pycache__'}
+        self.assertEqual(layers, set(re.findall(
+            r'tests/(\w+)``', self._text.partition('By part')[0])))
+
+    def test_what_is_named(self):
+        paths = re.findall(r'``((?:tests|tools)/[\w./]+)``', self._text)
+        modules = re.findall(
+            r'``((?:functional|integration|matrix)\.\w+)``', self._text)
+        self.assertGreater(len(paths), 25)
+        self.assertGreater(len(modules), 30)
+        for path in [*paths, *(f'tests/{name.replace(".", "/")}.py'
+                               for name in modules)]:
+            self.assertTrue((_ROOT / path).exists(), path)
+
+
+class DebuggingPageTest(base.BaseTestCase):
+    """It names what programs say; this is what they say."""
+
+    def test_words(self):
+        text = (_ROOT / 'doc/source/contributor/debugging.rst').read_text()
+        for page, code, path in (
+                ('Co-migration ID to HOST: PHASE',
+                 'Co-migration %(id)s to %(host)s: %(phase)s',
+                 'virt/migration/phases.py'),
+                ('Domain R does not follow its instance to HOST',
+                 'Domain R does not follow its instance to %(host)s',
+                 'virt/migration/phases.py'),
+                ('Domain R: ...', "'Domain R: %s'",
+                 'worker/domain_r_control.py'),
+                ('domr-UUID.log', "f'domr-{instance_uuid}.log'",
+                 'virt/pair/kernel_log.py')):
+            self.assertIn(f'``{page}``', text)
+            self.assertIn(code, (_ROOT / 'nova_dmore' / path).read_text())
+
+    def test_fields_of_pair_show(self):
+        text = (_ROOT / 'doc/source/contributor/debugging.rst').read_text()
+        table = text.partition('* - Field\n')[2].partition('\n\n')[0]
+        code = (_ROOT / 'nova_dmore/cmd/manage/pair.py').read_text()
+        names = [name for row in re.findall(r'(?m)^   \* - (.*)$', table)
+                 for name in re.findall(r'``(\w+)``', row)]
+        self.assertGreater(len(names), 5)
+        for name in names:
+            self.assertIn(f"'{name}'", code)
