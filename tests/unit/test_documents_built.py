@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -45,18 +46,36 @@ class BuiltTest(unittest.TestCase):
 
 
 class ThreeStepsTest(unittest.TestCase):
-    """From the README to every page, by the trees of contents."""
+    """From the README to every page."""
 
-    def test_every_page(self):
-        source = _ROOT / 'doc' / 'source'
-        reached, front = {'index'}, {'index'}
-        for _ in range(3):
+    def setUp(self):
+        self.source = _ROOT / 'doc' / 'source'
+        self.pages = {path.relative_to(self.source).with_suffix('').as_posix()
+                      for path in self.source.rglob('*.rst')}
+
+    def assert_reached(self, front, steps):
+        reached = set(front)
+        for _ in range(steps):
             front = {page for each in front
-                     for page in _leads_to(source, each)} - reached
+                     for page in _leads_to(self.source, each)} - reached
             reached |= front
-        pages = {path.relative_to(source).with_suffix('').as_posix()
-                 for path in source.rglob('*.rst')}
-        self.assertEqual(set(), pages - reached)
+        self.assertEqual(set(), self.pages - reached)
+
+    def test_in_the_web_site(self):
+        """Its first page is the README."""
+        self.assert_reached({'index'}, 3)
+
+    def test_in_the_repository(self):
+        """By the links in the README to files, of which one is a step."""
+        linked = re.findall(r'<([^<>]+\.rst)>`_', ' '.join(
+            (_ROOT / 'README.rst').read_text().split()))
+        self.assertGreater(len(linked), 20)
+        for path in linked:
+            self.assertTrue((_ROOT / path).is_file(), path)
+        start = 'doc/source/'
+        self.assert_reached({
+            'index', *(path.removeprefix(start).removesuffix('.rst')
+                       for path in linked if path.startswith(start))}, 2)
 
 
 def _leads_to(source, page):

@@ -17,10 +17,16 @@ from nova_dmore.cmd import exporter
 from nova_dmore.cmd import manage
 from nova_dmore.gateway import cli as gateway
 from nova_dmore.image_builder import cli as image
+from nova_dmore import image_file
 from nova_dmore.osc import console
+from nova_dmore.osc import session
+from nova_dmore.virt.network import address
+from nova_dmore.virt.network import security_group
+from nova_dmore.virt.pair import announcement
 from tests.unit import test_imports
 
 _SOURCE = pathlib.Path(__file__).parents[2] / 'doc/source'
+_ETC = _SOURCE.parents[1] / 'etc'
 _GUIDE = _SOURCE / 'install/index.rst'
 _UUID = '3e0a3d6b-0a0c-4a6e-9d53-7d21a9f6a1c4'
 #: What a reader puts in.
@@ -45,7 +51,11 @@ _PARSERS = {
     ('openstack', 'console', 'ssh'):
         console.SshConsole(None, None).get_parser('x').parse_args,
     ('openstack', 'console', 'pair', 'show'):
-        console.ShowPair(None, None).get_parser('x').parse_args}
+        console.ShowPair(None, None).get_parser('x').parse_args,
+    ('openstack', 'console', 'session', 'list'):
+        session.ListSession(None, None).get_parser('x').parse_args,
+    ('openstack', 'console', 'session', 'end'):
+        session.EndSession(None, None).get_parser('x').parse_args}
 
 
 def _blocks(text):
@@ -119,6 +129,24 @@ class GuidesTest(base.BaseTestCase):
             [['nova-dmore-image', 'build'],
              ['nova-dmore-image', 'upload', 'FILE'],
              ['nova-dmore-status', 'upgrade', 'check']], ours)
+
+    def test_what_is_typed_to_remove_it(self):
+        text = _GUIDE.read_text().partition('\nRemove it\n')[2]
+        removed = {word for block in _blocks(text) for line in _lines(block)
+                   if line.startswith('rm ') for word in line.split()[2:]}
+        made = {line.split()[1] for line in
+                (_ETC / 'tmpfiles.d/nova-dmore.conf').read_text().splitlines()
+                if line.startswith('d ')}
+        unit = (_ETC / 'systemd/nova-dmore-hostd.service').read_text()
+        made |= {f'/var/lib/{name}' for name in
+                 re.findall(r'(?m)^StateDirectory=(\S+)$', unit)}
+        made |= {f'/etc/{name}' for name in (
+            'sysusers.d/nova-dmore.conf', 'tmpfiles.d/nova-dmore.conf',
+            'apparmor.d/nova-dmore-hostd')}
+        self.assertEqual(set(), made - removed)
+        for name in (security_group.NAME, address.DEVICE_OWNER,
+                     image_file.GLANCE_NAME, announcement.SSH_PROPERTY):
+            self.assertIn(name, text)
 
     def test_what_is_typed_elsewhere(self):
         known = {words[0] for words in _PARSERS}
