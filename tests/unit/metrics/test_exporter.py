@@ -276,6 +276,15 @@ class NamesTest(base.BaseTestCase):
             base_name = re.sub('_(bucket|sum|count)$', '', name)
             self.assertIn(f'``{base_name}``', text)
 
+    def test_every_alert_says_what_to_do(self):
+        with open(_ETC / 'prometheus/nova-dmore.rules.yaml') as file:
+            (group,) = yaml.safe_load(file)['groups']
+        with open(_ETC.parent / 'doc/source/admin/monitoring.rst') as file:
+            rows = re.findall(r'(?m)^   \* - ``(Dmore\w+)``\n     - (.+)$',
+                              file.read())
+        self.assertEqual([rule['alert'] for rule in group['rules']],
+                         [name for name, _what in rows])
+
     def test_nova_is_not_in_its_memory(self):
         # It would be half of what the unit lets it have.
         done = subprocess.run(
