@@ -14,6 +14,7 @@ import pwd
 import stat
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable
 
 from nova_dmore import exception
@@ -27,9 +28,11 @@ _SSHD = pathlib.Path('/etc/ssh/nova-dmore-gateway.conf')
 _SYSTEMD = pathlib.Path('/etc/systemd/system') / _UNIT
 #: As the files of etc/ have it.
 _PROGRAM = '/usr/bin/nova-dmore-gateway'
-#: Where they are: installed with a wheel, or in a source tree.
-_SHARED = pathlib.Path(sys.prefix) / 'share' / 'nova-dmore' / 'gateway'
-_TREE = pathlib.Path(__file__).parents[2] / 'etc'
+#: Where they are: installed by pip (Debian's installs below /usr/local), by a
+#: package, or in a source tree.
+_PLACES = (*(pathlib.Path(prefix, 'share/nova-dmore/etc') for prefix in
+             (sysconfig.get_path('data'), sys.prefix)),
+           pathlib.Path(__file__).parents[2] / 'etc')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,11 +114,12 @@ def _safe(program: pathlib.Path) -> pathlib.Path:
 
 
 def _source(folder: str, name: str) -> str:
-    for path in (_SHARED / name, _TREE / folder / name):
-        if path.exists():
-            return path.read_text()
+    for place in _PLACES:
+        if (place / folder / name).exists():
+            return (place / folder / name).read_text()
     raise exception.ConfigurationError(
-        f'{name} is in none of {_SHARED}, {_TREE / folder}')
+        f'{folder}/{name} is in none of {", ".join(map(str, _PLACES))}: '
+        'install nova-dmore again')
 
 
 def _account(name: str, shell: str, say: Callable[[str], None]) -> None:

@@ -134,6 +134,14 @@ class ContentTest(unittest.TestCase):
             'nova-common', 'nova-compute', 'nova-dmore-hostd',
             'nova-compute-dmore', 'python3-nova', 'libvirt-daemon-system'})
 
+    def test_gateway_has_what_its_setup_installs(self) -> None:
+        below = 'usr/share/nova-dmore/etc/'
+        self.assertEqual(
+            {'nova-dmore/gateway.conf.sample', 'ssh/nova-dmore-gateway.conf',
+             'systemd/nova-dmore-gateway.service'},
+            {path.removeprefix(below) for files in self.files.values()
+             for path in files if path.startswith(below)})
+
     def test_modules_are_all_there(self) -> None:
         # Also what Domain R is compiled from.
         expected = {

@@ -7,6 +7,7 @@ import pathlib
 import shlex
 import tempfile
 
+import fixtures
 from oslotest import base
 
 from nova_dmore import exception
@@ -63,13 +64,30 @@ class InstallationTest(base.BaseTestCase):
         self.assertIn(f'HostKey {installation._HOST_KEY}\n', self.text)
 
     def test_all_of_it_is_in_the_wheel(self):
-        setup = (ROOT / 'setup.cfg').read_text()
+        setup = configparser.ConfigParser()
+        setup.read(ROOT / 'setup.cfg')
+        self.assertIn('share/nova-dmore/etc = etc/*',
+                      setup['files']['data_files'].splitlines())
         for folder, name in (('ssh', 'nova-dmore-gateway.conf'),
                              ('systemd', 'nova-dmore-gateway.service'),
                              ('nova-dmore', 'gateway.conf.sample')):
-            self.assertIn(f'etc/{folder}/{name}\n', setup)
             self.assertEqual((ROOT / 'etc' / folder / name).read_text(),
                              installation._source(folder, name))
+
+    def test_where_its_files_are(self):
+        folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        places = folder / 'pip', folder / 'package'
+        self.useFixture(fixtures.MockPatchObject(
+            installation, '_PLACES', places))
+        error = self.assertRaises(exception.ConfigurationError,
+                                  installation._source, 'ssh', 'x.conf')
+        for text in ('ssh/x.conf', *map(str, places)):
+            self.assertIn(text, str(error))
+        for place in reversed(places):
+            (place / 'ssh').mkdir(parents=True)
+            (place / 'ssh/x.conf').write_text(place.name)
+            self.assertEqual(place.name,
+                             installation._source('ssh', 'x.conf'))
 
     def test_a_program_that_sshd_would_not_run(self):
         folder = tempfile.TemporaryDirectory()
