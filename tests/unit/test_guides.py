@@ -61,11 +61,9 @@ _PARSERS = {
 def _blocks(text):
     """The blocks that stand below a ``::``, with their lines joined."""
     for found in re.finditer(
-            r'(?m)^(?! *\.\. )( *).*::\n\n((?:(?:\1 +.*)?\n)+)', text):
+            r'(?m)^(?! *\.\. ).*::\n\n(?=( +))((?:(?:\1.*)?\n)+)', text):
         lines = found[2].rstrip('\n').split('\n')
-        margin = min(len(line) - len(line.lstrip())
-                     for line in lines if line)
-        yield '\n'.join(line[margin:] for line in lines)
+        yield '\n'.join(line[len(found[1]):] for line in lines)
 
 
 def _lines(block):
