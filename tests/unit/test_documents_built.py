@@ -67,8 +67,9 @@ class ThreeStepsTest(unittest.TestCase):
 
     def test_in_the_repository(self):
         """By the links in the README to files, of which one is a step."""
-        linked = re.findall(r'<([^<>]+\.rst)>`_', ' '.join(
-            (_ROOT / 'README.rst').read_text().split()))
+        linked = [path for page in ('README.rst', 'CONTRIBUTING.rst')
+                  for path in re.findall(r'<([^<>]+\.rst)>`_', ' '.join(
+                      (_ROOT / page).read_text().split()))]
         self.assertGreater(len(linked), 20)
         for path in linked:
             self.assertTrue((_ROOT / path).is_file(), path)

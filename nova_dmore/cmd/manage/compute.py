@@ -54,7 +54,9 @@ class Compute:
         try:
             return self._connect()
         except libvirt.libvirtError as error:
-            raise exception.PairError(f'libvirt: {error}') from error
+            raise exception.PairError(
+                f'libvirt: {error}. Is it running, and may this user connect '
+                'to it?') from error
 
 
 def read(files: Sequence[str] | None) -> cfg.ConfigOpts:

@@ -381,6 +381,15 @@ class ShellTest(unittest.TestCase):
 
 class DocumentTest(unittest.TestCase):
 
+    def test_every_setting_is_told(self) -> None:
+        settings = re.findall(r'(?m)^(DMORE_\w+)=',
+                              (stack.PLUGIN / 'settings').read_text())
+        self.assertGreater(len(settings), 10)
+        text = (stack.REPOSITORY / 'doc/source/install/devstack.rst'
+                ).read_text()
+        self.assertEqual(
+            set(settings), set(re.findall(r'``(DMORE_\w+)``', text)))
+
     def test_line_of_local_conf_names_the_branch(self) -> None:
         # DevStack's default is another one.
         for path in ('README.rst', 'doc/source/install/devstack.rst'):
