@@ -285,6 +285,19 @@ class NamesTest(base.BaseTestCase):
         self.assertEqual([rule['alert'] for rule in group['rules']],
                          [name for name, _what in rows])
 
+    def test_what_the_page_of_failures_names(self):
+        with open(_ETC / 'prometheus/nova-dmore.rules.yaml') as file:
+            (group,) = yaml.safe_load(file)['groups']
+        with open(_ETC.parent / 'doc/source/admin/failures.rst') as file:
+            text = file.read()
+        alerts = set(re.findall(r'``(Dmore\w+)``', text))
+        self.assertGreater(len(alerts), 3)
+        self.assertLessEqual(
+            alerts, {rule['alert'] for rule in group['rules']})
+        metrics = set(re.findall(r'``(nova_dmore_\w+)``', text))
+        self.assertNotEqual(set(), metrics)
+        self.assertLessEqual(metrics, self.names)
+
     def test_nova_is_not_in_its_memory(self):
         # It would be half of what the unit lets it have.
         done = subprocess.run(
