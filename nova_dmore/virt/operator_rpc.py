@@ -24,6 +24,7 @@ import oslo_messaging as messaging
 from oslo_utils import netutils
 
 from nova_dmore import exception
+from nova_dmore.virt import limited
 from nova_dmore.virt import received
 from nova_dmore.virt import rpc
 if TYPE_CHECKING:
@@ -120,7 +121,8 @@ def describe_all(context: 'nova_context.RequestContext', this_host: str
     """
     api = OperatorAPI()
     found: dict[str, dict[str, Any] | None] = {}
-    for host in hosts_up(context):
+    for host in limited.conductor('the compute services cannot be listed',
+                                  hosts_up, context):
         if host == this_host:
             continue
         try:

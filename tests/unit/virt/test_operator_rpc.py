@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import socket
+import threading
 from unittest import mock
 
 import fixtures
@@ -11,6 +12,7 @@ from oslo_messaging import conffixture
 
 from nova_dmore import exception
 from nova_dmore.virt.care import operator
+from nova_dmore.virt import limited
 from nova_dmore.virt import operator_rpc
 from nova_dmore.virt import rpc
 from tests.unit.virt import fakes
@@ -152,6 +154,17 @@ class OperatorRpcTest(fakes.TestCase):
             exception.PairError, operator_rpc._find_broker, [('::1', 1)])
         self.assertIn('[::1]:1: ', str(error))
         operator_rpc._find_broker([])       # the transport in memory
+
+    def test_a_broker_that_lets_nobody_in(self):
+        goes_on = threading.Event()
+        self.addCleanup(goes_on.set)
+        self.useFixture(fixtures.MockPatchObject(
+            operator_rpc, 'hosts_up', lambda context: goes_on.wait()))
+        self.useFixture(fixtures.MockPatchObject(limited, 'BUS_S', 0.1))
+        error = self.assertRaises(
+            exception.PairError, operator_rpc.describe_all, self.context,
+            'c1')
+        self.assertIn('[DEFAULT] transport_url', str(error))
 
     def test_where_a_broker_is(self):
         for url, places in (
