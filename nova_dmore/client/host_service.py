@@ -15,6 +15,7 @@ from nova_dmore.link import messages
 #: begins anew in less.
 TIMEOUT_S = 5.0
 
+#: How soon a service that is away is asked again, in seconds.
 _RETRY_INTERVAL_S = 0.05
 #: Who finds the service away after so short a while waits no more: an instance
 #: that is started would wait in each step of that, in seconds.

@@ -30,6 +30,7 @@ DEFAULT_TIMEOUT_S = 5.0
 #: How much longer than its ``timeout_ms`` a waiting request may take.
 GRACE_S = 2.0
 
+#: How soon a process that does not answer is asked again, in seconds.
 _RETRY_INTERVAL_S = 0.02
 #: The longest that a worker takes for its :data:`wire.Request.GAPS`.
 _GAPS_TIMEOUT_MS = 10 ** 9

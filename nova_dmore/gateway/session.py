@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from nova_dmore.gateway import consoles
 
 _KEYSCAN = '/usr/bin/ssh-keyscan'
+#: How long a console may take to show its host key, and the program that asks
+#: it for that, in seconds.
 _KEYSCAN_S = 5
 _LIMIT_S = 15
 _KEY = re.compile(r'ssh-ed25519 [A-Za-z0-9+/]{68}')

@@ -21,6 +21,7 @@ from nova_dmore.gateway import consoles
 from nova_dmore.gateway import index as index_module
 
 FOLDER = pathlib.Path('/var/lib/nova-dmore-gateway')
+#: How often who waits for another that asks tries again, in seconds.
 _POLL_S = 0.05
 
 

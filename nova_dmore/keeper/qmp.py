@@ -45,6 +45,7 @@ CONFUSED = 'confused'
 _LINE_MAX = 1 << 20
 _CHUNK = 1 << 16
 
+#: How long a QEMU that has connected may take to greet, in seconds.
 _GREETING_TIMEOUT_S = 5.0
 
 #: An event that seems to be older, in seconds, is taken for a new one.

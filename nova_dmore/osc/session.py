@@ -31,6 +31,7 @@ _SERVERS = ('ssh', 'serial', 'vnc')
 _KEY = re.compile(r'SHA256:[A-Za-z0-9+/]{43}')
 #: What the console returns when there is no such session.
 _NO_SESSION = 1
+#: No session is so old, in seconds.
 _AGE_MAX_S = 1e9
 
 

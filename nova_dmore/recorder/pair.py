@@ -27,6 +27,7 @@ PIECE = 1 << 16
 _CHARACTER_S = 1.0
 #: How long a disk that takes nothing is left alone, in seconds.
 _TROUBLE_S = 5.0
+#: How long a keeper may take to give its journal, in seconds.
 _ANSWER_S = 1.0
 
 

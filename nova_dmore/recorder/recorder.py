@@ -34,6 +34,7 @@ _ASK_AGAIN_S = 5.0
 #: How long a pair is left alone whose journal cannot be had: its keeper may
 #: be of an earlier release, or the disk full.
 _BEGIN_AGAIN_S = 60.0
+#: How often recordings that are too old are looked for, in seconds.
 _PRUNE_S = 3600.0
 #: Pieces of one pair that are dealt with before it is another one's turn.
 _PIECES = 8

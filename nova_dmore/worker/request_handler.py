@@ -20,6 +20,7 @@ if TYPE_CHECKING:       # it imports this one
 State = wire.PairState
 
 _MIGRATION_ID_MAX = 200
+#: The longest that a request may ask to be waited for.
 _TIMEOUT_MAX_MS = 1e9
 
 

@@ -11,14 +11,19 @@ from laboratory.layout import REPOSITORY
 
 TABLE = REPOSITORY / 'doc/source/architecture/timing-table.inc'
 _PACKAGE = REPOSITORY / 'nova_dmore'
-_TIME = re.compile(r'_(S|MS|US)(_MAX|_DEFAULT|_LEAST)?$')
-_UNITS = {'S': 's', 'MS': 'ms', 'US': 'µs'}
+_TIME = re.compile(r'_(S|MS|US|NS)(_MAX|_DEFAULT|_LEAST)?$')
+_UNITS = {'S': 's', 'MS': 'ms', 'US': 'µs', 'NS': 'ns'}
+_IN_C = re.compile(r'#define\s+([A-Z_]+)\s+(\d+)(?:\s*/\* (.*) \*/)?$')
 #: The folders, in the order in which they are listed, and who runs what is in
 #: each.
 _PLACES = {
     'wire': 'both ends of the channel', 'channel': 'both ends of the channel',
+    'posix': 'what runs on the host', 'link': 'what runs on the host',
     'hostd': 'host service', 'keeper': 'keeper', 'worker': 'worker',
     'client': 'nova-compute', 'virt': 'nova-compute', 'domr': 'Domain R',
+    'recorder': 'recorder', 'metrics': 'exporter', 'gateway': 'SSH gateway',
+    'cmd': 'commands of operators', 'osc': 'commands of users',
+    'image_builder': 'image builder',
 }
 
 
@@ -44,11 +49,27 @@ class Time:
 
 
 def times(package: pathlib.Path = _PACKAGE) -> list[Time]:
-    """All of them, by folder and module."""
+    """All of them, by folder and file; those in Python before those in C."""
     return [time for folder in _PLACES
-            for module in sorted((package / folder).rglob('*.py'))
-            for time in _of_module(
-                module.relative_to(package).as_posix(), module.read_text())]
+            for suffix, found in (('py', _of_module), ('[ch]', _of_c))
+            for file in sorted((package / folder).rglob(f'*.{suffix}'))
+            for time in found(
+                file.relative_to(package).as_posix(), file.read_text())]
+
+
+def _of_c(path: str, code: str) -> Iterator[Time]:
+    above: list[str] = []       # the comment that was last
+    inside = False
+    for line in code.splitlines():
+        if line.startswith('/*'):
+            above, inside = [], True
+        if inside:
+            above.append(line.strip('/* '))
+            inside = not line.endswith('*/')
+        match = _IN_C.match(line)
+        if match is not None and _TIME.search(match[1]):
+            yield Time(path, match[1], match[2],
+                       match[3] or ' '.join(filter(None, above)))
 
 
 def _of_module(path: str, code: str) -> Iterator[Time]:

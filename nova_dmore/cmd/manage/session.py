@@ -23,6 +23,7 @@ _COLUMNS = {
 
 #: How long a session may take to end, in seconds.
 _END_S = 5.0
+#: How often is asked whether it has, in seconds.
 _POLL_S = 0.1
 
 

@@ -22,6 +22,16 @@ SIZE = 4
 '''
 
 
+_IN_C = '''/* A file. */
+
+/* How long
+ * it may be. */
+#define LENGTH 4
+#define LONG_S 60
+#define PAUSE_NS 5 /* and then */
+'''
+
+
 class TimingTest(unittest.TestCase):
 
     def test_the_table_is_up_to_date(self):
@@ -29,6 +39,15 @@ class TimingTest(unittest.TestCase):
         self.assertGreater(len(found), 90)
         self.assertEqual(timing.table(found), timing.TABLE.read_text(),
                          'run tools/timing')
+
+    def test_every_package(self):
+        self.assertEqual(
+            {path.parent.name for path in
+             timing._PACKAGE.glob('*/__init__.py')}, set(timing._PLACES))
+
+    def test_each_says_what_it_is(self):
+        self.assertEqual([], [(time.path, time.name)
+                              for time in timing.times() if not time.meaning])
 
     def test_what_is_found(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -45,5 +64,10 @@ class TimingTest(unittest.TestCase):
              'Both ends know it.')],
             [(time.path, time.name, time.value, time.unit, time.meaning)
              for time in found])
+        self.assertEqual([
+            ('domr/a.c', 'LONG_S', '60', 's', 'How long it may be.'),
+            ('domr/a.c', 'PAUSE_NS', '5', 'ns', 'and then')],
+            [(time.path, time.name, time.value, time.unit, time.meaning)
+             for time in timing._of_c('domr/a.c', _IN_C)])
         self.assertIn('   * - keeper\n     - ``_WAIT_S`` in ``keeper/a.py``\n'
                       '     - ``2.0`` s\n     - How long', timing.table(found))
