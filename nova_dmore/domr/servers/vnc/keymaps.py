@@ -25,6 +25,14 @@ _UNICODE = 0x1000000
 #: Accents that are typed by a dead key and the space bar.
 _ALONE = {'`': '\u0300', '\xb4': '\u0301', '^': '\u0302', '~': '\u0303',
           '\xa8': '\u0308', '\xb8': '\u0327'}
+#: Symbols of dead keys, from ``dead_grave`` on -> what they put on the next
+#: letter.
+_DEAD = {
+    0xfe50: '\u0300', 0xfe51: '\u0301', 0xfe52: '\u0302', 0xfe53: '\u0303',
+    0xfe54: '\u0304', 0xfe55: '\u0306', 0xfe56: '\u0307', 0xfe57: '\u0308',
+    0xfe58: '\u030a', 0xfe59: '\u030b', 0xfe5a: '\u030c', 0xfe5b: '\u0327',
+    0xfe5c: '\u0328', 0xfe60: '\u0323', 0xfe61: '\u0309', 0xfe62: '\u031b',
+    0xfe6e: '\u0326'}
 #: Keys that print nothing and that QEMU's keymap does not name: the symbols
 #: of key pads and of other keyboards.
 _MORE = {
@@ -106,11 +114,14 @@ def of(name: str) -> Keymap:
 
 
 def character_of(symbol: int) -> str | None:
-    """What an X11 key symbol prints; None if it is a key's that does not."""
+    """What an X11 key symbol prints; None if it is a key's that does not.
+
+    A dead key's is a combining character.
+    """
     if _UNICODE <= symbol <= _UNICODE + 0x10ffff:
         symbol -= _UNICODE
     elif symbol > 0xff:
-        return _legacy().get(symbol)
+        return _DEAD.get(symbol) or _legacy().get(symbol)
     if symbol < 0x20 or 0x7f <= symbol < 0xa0 or 0xd800 <= symbol < 0xe000:
         return None
     return chr(symbol)

@@ -74,6 +74,18 @@ class KeymapsTest(unittest.TestCase):
                 (each.number, each.shift, each.altgr)
                 for each in keymaps.find(keymap, symbol)], (keymap, symbol))
 
+    def test_dead_keys(self) -> None:
+        """What a client sends that has them, too, and tells symbols alone."""
+        for keymap, symbol, wanted in (
+                ('es', 0xfe51, [(0x28, False, False)]),
+                ('es', 0xfe57, [(0x28, True, False)]),
+                ('fr-be', 0xfe52, [(0x1a, False, False)]),
+                ('pt-br', 0xfe53, [(0x28, False, False)]),
+                ('en-us', 0xfe51, [])):
+            self.assertEqual(wanted, [
+                (each.number, each.shift, each.altgr)
+                for each in keymaps.find(keymap, symbol)], (keymap, symbol))
+
     def test_keys_that_print_nothing_are_the_same_everywhere(self) -> None:
         for name in keymap_data.KEYS:
             for symbol, number in ((0xff0d, 0x1c), (0xff96, 0x4b),
