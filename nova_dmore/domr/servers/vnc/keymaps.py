@@ -78,15 +78,19 @@ class Keymap:
                 pair = (levels + _NOTHING)[level & 2:(level & 2) + 2]
                 self._strokes.setdefault(character, []).append(Stroke(
                     number, bool(level & 1), bool(level & 2),
-                    pair[0] != pair[1] and pair[0].upper() == pair[1]))
+                    pair[0].islower() and pair[1].isupper()))
         self._strokes[' '] = [Stroke(SPACE, False, False)]
+        for strokes in self._strokes.values():
+            # What AltGr gives is xkb's in part, which neither Linux' own
+            # console nor Windows knows: what is printed on the keys counts.
+            strokes.sort(key=lambda each: (each.altgr, each.shift))
 
     def strokes(self, character: str, shift: bool = False,
                 altgr: bool = False) -> tuple[Stroke, ...]:
         """What types a character: a stroke, or a dead key's and another.
 
         :param shift: whether Shift is held; of several keys the one counts
-            that needs what is held
+            that needs what is held, or the least
         :param altgr: likewise
         :returns: nothing if the keymap does not have it
         """

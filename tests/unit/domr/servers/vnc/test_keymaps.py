@@ -43,8 +43,8 @@ class Guest:
         level = 2 * (_ALTGR in self.down)
         pair = levels[level:level + 2]
         shift = any(each in self.down for each in _SHIFTS)
-        if (self.caps and len(pair) == 2 and pair[0] != pair[1]
-                and pair[0].upper() == pair[1]):
+        if (self.caps and len(pair) == 2 and pair[0].islower()
+                and pair[1].isupper()):     # as xkb's automatic types
             shift = not shift
         self.text += levels[level + shift]
 
@@ -85,6 +85,28 @@ class KeymapsTest(unittest.TestCase):
             self.assertEqual(wanted, [
                 (each.number, each.shift, each.altgr)
                 for each in keymaps.find(keymap, symbol)], (keymap, symbol))
+
+    def test_of_several_keys_the_simplest(self) -> None:
+        """xkb's keymaps have much with AltGr that no other guest has."""
+        for keymap, text, wanted in (
+                ('es', '<>', [(0x56, False, False), (0x56, True, False)]),
+                ('de-ch', '$>', [(0x2b, False, False), (0x56, True, False)]),
+                ('fr', '>\xb0', [(0x56, True, False), (0x0c, True, False)]),
+                ('ja', '|', [(0x7d, True, False)]),
+                ('pt-br', '{?>', [(0x1b, True, False), (0x73, True, False),
+                                  (0x34, True, False)]),
+                ('en-gb', '@|', [(0x28, True, False), (0x56, True, False)]),
+                ('cz', '\u030c', [(0x0d, True, False)]),
+                # AltGr is needed, and one of them is enough.
+                ('de', '@\\|', [(0x10, False, True), (0x0c, False, True),
+                                (0x56, False, True)])):
+            self.assertEqual(wanted, [
+                (each.number, each.shift, each.altgr) for character in text
+                for each in keymaps.of(keymap).strokes(character)])
+
+    def test_caps_lock_of_letters_without_a_pair_in_unicode(self) -> None:
+        dotted, = keymaps.of('tr').strokes('i')
+        self.assertTrue(dotted.letter)
 
     def test_keys_that_print_nothing_are_the_same_everywhere(self) -> None:
         for name in keymap_data.KEYS:
