@@ -156,15 +156,20 @@ def typed(name: str, text: str) -> list[tuple[Stroke, ...] | None]:
     """What types a text, for each character; None: the keymap has it not.
 
     Line ends of each kind are the Enter key; other control characters but the
-    tabulator are left out.
+    tabulator are left out. An accent behind its letter (as macOS has file
+    names) makes one character with it, if there is such a one.
     """
     keymap = of(name)
     result: list[tuple[Stroke, ...] | None] = []
+    text = unicodedata.normalize('NFC', text)
     for character in text.replace('\r\n', '\n').replace('\r', '\n'):
         if character == '\n':
             result.append((Stroke(ENTER, False, False),))
         elif character == '\t':
             result.append((Stroke(TAB, False, False),))
+        elif unicodedata.combining(character):
+            # A dead key would put it on the next letter.
+            result.append(None)
         elif character.isprintable() or character == '\xa0':
             result.append(keymap.strokes(character) or None)
     return result

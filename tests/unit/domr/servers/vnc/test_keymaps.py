@@ -124,6 +124,14 @@ class KeymapsTest(unittest.TestCase):
         self.assertEqual([0x1e, 0x1c, 0x30, 0x1c, 0x2e, 0x1c, 0x0f, None],
                          [each and each[0].number for each in typed])
 
+    def test_text_with_accents_behind_their_letters(self) -> None:
+        for name in ('fr', 'es', 'en-us'):
+            self.assertEqual(keymaps.typed(name, 'caf\xe9'),
+                             keymaps.typed(name, 'cafe\u0301'))
+        typed = keymaps.typed('es', 'x\u0301y')
+        self.assertEqual([0x2d, None, 0x15],
+                         [each and each[0].number for each in typed])
+
     @examples.settings()
     @hypothesis.given(strategies.data())
     def test_each_symbol_gives_itself(self, data) -> None:
