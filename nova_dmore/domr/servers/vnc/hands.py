@@ -22,7 +22,8 @@ SILENT_S = 60.0
 _SILENCE_POLL_S = 5.0
 
 #: With Control and Alt: types the clipboard, lets all keys go (and control),
-#: takes control. By QEMU's number, or by the symbol for who sends no number.
+#: takes control. By the symbol if it is a letter of Latin, as a keymap of the
+#: client may have it anywhere; else by QEMU's number, if the client sends it.
 _PASTE_KEY = 0x2f, frozenset((0x56, 0x76))
 _RELEASE_KEY = 0x16, frozenset((0x55, 0x75))
 _CONTROL_KEY = 0x18, frozenset((0x4f, 0x6f))
@@ -63,6 +64,8 @@ class Hands:
         self._paste = paste.Paste(self._keyboard, context.input.waiting,
                                   changed)
         self._control = control.Control(changed)
+        #: The key of the last command of a client, as long as it may repeat.
+        self._commanded: dict[int, int] = {}
         #: When clients were heard of last.
         self._heard: dict[int, float] = {}
         self._silence: asyncio.TimerHandle | None = None
@@ -103,6 +106,7 @@ class Hands:
             self._paste.cancel()
         self._clipboards.forget(client)
         self._control.give_up(client)
+        self._commanded.pop(client, None)
         self._heard.pop(client, None)
         self._keyboard.release(client)
         self._pointer.release(client)
@@ -171,8 +175,23 @@ class Hands:
 
     def _is_command(self, event: protocol.Key) -> bool:
         """Do what a key means to this server; whether it means something."""
+        key = event.number or event.symbol
+        commanded = self._commanded.get(event.session)
+        if event.down and key == commanded:
+            return True     # it is held, and repeats
         if not event.down:
+            # What was held with it may be let go first.
+            if not keyboard.is_modifier(event.symbol, event.number):
+                self._commanded.pop(event.session, None)
             return False
+        self._commanded.pop(event.session, None)
+        if not self._does(event):
+            return False
+        self._commanded[event.session] = key
+        return True
+
+    def _does(self, event: protocol.Key) -> bool:
+        """Do what a key that went down means, if it means something."""
         if self._paste.is_typing and _is(_ESCAPE_KEY, event):
             self._paste.cancel()
             return True
@@ -273,4 +292,7 @@ class Hands:
 
 def _is(key: tuple[int, frozenset[int]], event: protocol.Key) -> bool:
     number, symbols = key
-    return event.number == number if event.number else event.symbol in symbols
+    is_letter = event.symbol < 0x80 and chr(event.symbol).isalpha()
+    if is_letter or not event.number:
+        return event.symbol in symbols
+    return event.number == number

@@ -32,6 +32,11 @@ def number_of(symbol: int) -> int | None:
     return strokes[-1].number if strokes else None
 
 
+def is_modifier(symbol: int, number: int) -> bool:
+    """Whether a client's key is one; its number is 0 if it tells none."""
+    return (number or number_of(symbol)) in _MODIFIERS
+
+
 class Keyboard:
     """One keyboard that all clients share.
 

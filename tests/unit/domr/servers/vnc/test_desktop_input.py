@@ -136,8 +136,55 @@ class DesktopTest(desktop_case.Case):
         await self.pasted()
         self.assertEqual('helloworld', self.typed())
         self.assertEqual(0, self.sessions.drawn[2])
+        self.press(_V, down=False)
         self.press(_V)     # what it held with it was let go
         self.assertEqual([(_V, True)], self.keys())
+
+    async def test_a_command_whose_key_is_held(self) -> None:
+        """A client's keyboard repeats it, also when Control is up."""
+        for symbols in (False, True):
+            key = [(0, number) for number in (_CONTROL, _ALT, _V, _A)]
+            escape, release = (0, _ESCAPE), (0, _U)
+            if symbols:
+                key = [(symbol, 0) for symbol in (0xffe3, 0xffe9, 0x76, 0x61)]
+                escape, release = (0xff1b, 0), (0x75, 0)
+            for command in (key[2], release):
+                self.copy('bb')
+                self._events(True, *key[:2], command, command)
+                self._events(False, *key[:2])
+                self._events(True, command, command)
+                self._events(False, command)
+                await self.pasted()
+                self.assertEqual('bb' if command is key[2] else '',
+                                 self.typed())
+                self._events(True, command)
+                self._events(False, command)
+                self.assertEqual('v' if command is key[2] else 'u',
+                                 self.typed())
+            self._events(True, *key[:3])
+            self._events(True, escape, escape)
+            self.assertFalse(self.desktop._hands.is_pasting)
+            self.assertNotIn((_ESCAPE, True), self.keys())
+            self._events(True, key[3], escape)
+            self.assertIn((_ESCAPE, True), self.keys())
+            self._events(False, *key, escape)
+            self.keys()
+
+    def _events(self, down: bool, *keys: tuple[int, int]) -> None:
+        self.say(*(protocol.Key(self.client, down, symbol, number)
+                   for symbol, number in keys))
+
+    async def test_commands_on_a_keyboard_of_another_layout(self) -> None:
+        """Dvorak has V where an American keyboard has the full stop, and K
+        where that has V; Cyrillic letters are told by their place."""
+        self.copy('a')
+        modifiers = (0xffe3, _CONTROL), (0xffe9, _ALT)
+        for pressed, pastes in (((0x76, 0x34), True), ((0x6b, _V), False),
+                                ((0x6cd, _V), True)):
+            self._events(True, *modifiers, pressed)
+            self.assertIs(pastes, self.desktop._hands.is_pasting, pressed)
+            self._events(False, pressed, *modifiers)
+            await self.pasted()
 
     async def test_paste_waits_for_the_instance(self) -> None:
         self.copy('ab')
