@@ -141,10 +141,12 @@ class Keyboard:
     def _around(self, stroke: keymaps.Stroke, press: Callable[[], None]
                 ) -> None:
         """Press a key with what it needs held, and nothing else of that."""
-        shift = stroke.shift
-        if stroke.letter and self.locks.is_on(locks_module.Lock.CAPS):
-            shift = not shift
+        shift: bool | None = stroke.shift
         command = bool(self._held(_COMMANDS))
+        if stroke.letter and command:
+            shift = None    # its case is that of the client's Caps Lock
+        elif stroke.letter and self.locks.is_on(locks_module.Lock.CAPS):
+            shift = not shift
         undo = []
         for wanted, numbers in ((shift, _SHIFTS), (stroke.altgr, (_ALTGR,))):
             held = self._held(numbers)

@@ -139,6 +139,20 @@ class KeyboardTest(unittest.TestCase):
         self.assertEqual([_down(0x1d), _down(_SHIFT), _down(0x14),
                           _up(0x14)], self.sent)
 
+    def test_commands_while_a_lock_is_on(self) -> None:
+        """Control+C is no Control+Shift+C, wherever Caps Lock is on."""
+        self.keyboard.key(0, True, 0xffe3, 0)
+        self._type('A')
+        self._type(_CAPS_SYMBOL)
+        self._type('a')
+        self._type('A')
+        a = [_down(_A), _up(_A)]
+        self.assertEqual([_down(0x1d), *a, _down(_CAPS), _up(_CAPS), *a, *a],
+                         self.sent)
+        self._type('!')     # on a keyboard that has it without Shift
+        self.assertEqual([_down(_SHIFT), _down(_ONE), _up(_SHIFT), _up(_ONE)],
+                         self.sent[-4:])
+
     def test_shift_that_is_let_go_before_its_letter(self) -> None:
         self.keyboard.keymap = 'fr'
         self.keyboard.key(0, True, _SHIFT_SYMBOL, 0)
